@@ -1,0 +1,157 @@
+"""Starts TensorFlow as a run wants it: quiet, on the right device, in the right precision."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from .config import CommonConfig, UserError
+
+
+def note(text: str) -> None:
+    """Says something that is not a result: on stderr, so that stdout can be piped."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def load_tensorflow() -> Any:
+    """Imports TensorFlow without its start-up lines; if the import fails they are shown.
+
+    Set TF_CPP_MIN_LOG_LEVEL yourself to see them all.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
+        import tensorflow as tf
+
+        return tf
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    with _stderr_held_back():
+        import keras  # noqa: F401 - says its own lines when it is loaded
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # the first look at the devices speaks too
+    tf.get_logger().setLevel("ERROR")
+    return tf
+
+
+@contextlib.contextmanager
+def _stderr_held_back() -> Iterator[None]:
+    """Keeps what C++ writes to file descriptor 2; gives it back if the body raises."""
+    sys.stderr.flush()
+    true_stderr = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            sys.stderr.flush()
+            os.dup2(true_stderr, 2)
+            os.close(true_stderr)
+            if failed:
+                kept.seek(0)
+                os.write(2, kept.read())
+
+
+def start(config: CommonConfig) -> Any:
+    """Sets devices, precision and seed before the first operation; returns the strategy.
+
+    Raises:
+        UserError: the device asked for is not there.
+    """
+    tf = load_tensorflow()
+    import keras
+
+    gpus = _choose_gpus(tf, config.device)
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    if config.strategy == "mirrored" and not gpus:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        two = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(cpu, two)
+    prefix = "" if config.mixed_precision == "off" else "mixed_"
+    keras.mixed_precision.set_global_policy(prefix + _policy(config))
+    keras.utils.set_random_seed(config.seed)
+    if config.strategy == "none":
+        return tf.distribute.get_strategy()
+    with _stderr_held_back():
+        kind = "GPU" if gpus else "CPU"
+        return tf.distribute.MirroredStrategy(
+            [d.name for d in tf.config.list_logical_devices(kind)]
+        )
+
+
+def _policy(config: CommonConfig) -> str:
+    return "float32" if config.mixed_precision == "off" else config.mixed_precision
+
+
+def _choose_gpus(tf: Any, device: str) -> list[Any]:
+    """The GPUs that stay visible."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+        return []
+    if device == "auto":
+        return gpus
+    if not gpus:
+        raise UserError(f"--device {device}: TensorFlow sees no GPU here; use --device cpu")
+    if device == "gpu":
+        return gpus
+    number = int(device.removeprefix("gpu:"))
+    if number >= len(gpus):
+        raise UserError(
+            f"--device {device}: there are {len(gpus)} GPUs, gpu:0 to gpu:{len(gpus) - 1}"
+        )
+    tf.config.set_visible_devices(gpus[number], "GPU")
+    return [gpus[number]]
+
+
+def describe(config: CommonConfig, strategy: Any) -> dict[str, Any]:
+    """What the run stands on, for environment.json."""
+    import platform
+
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    return {
+        "command": " ".join(sys.argv),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "versions": {"tensorflow": tf.__version__, "keras": keras.__version__}
+        | {"numpy": np.__version__, "errorflow": version()},
+        "devices": _device_names(tf),
+        "replicas": strategy.num_replicas_in_sync,
+        "precision": keras.mixed_precision.global_policy().name,
+        "jit": config.jit,
+        "seed": config.seed,
+    }
+
+
+def version() -> str:
+    """The installed version of errorflow."""
+    from importlib.metadata import version
+
+    return version("errorflow")
+
+
+def _device_names(tf: Any) -> list[str]:
+    details = tf.config.experimental.get_device_details
+    visible = tf.config.get_visible_devices()
+    return [
+        details(d).get("device_name", d.name) if d.device_type == "GPU" else "CPU" for d in visible
+    ]
+
+
+def in_one_line(environment: dict[str, Any]) -> str:
+    """The device report a run begins with."""
+    versions = environment["versions"]
+    devices = " + ".join(environment["devices"])
+    replicas = f" × {environment['replicas']} replicas" if environment["replicas"] > 1 else ""
+    return (
+        f"TensorFlow {versions['tensorflow']}, Keras {versions['keras']} on {devices}"
+        f" ({environment['cpus']} cores){replicas}, {environment['precision']},"
+        f" jit {environment['jit']}, seed {environment['seed']}"
+    )
