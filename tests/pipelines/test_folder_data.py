@@ -1,0 +1,182 @@
+"""The user's own folder of text files: what is read, what is refused, who lands in which split."""
+
+import hashlib
+import random
+import subprocess
+import sys
+import unicodedata
+
+import pytest
+from errorflow.pipelines.config import UserError
+from errorflow.pipelines.datasets.folder import read_folder
+from errorflow.pipelines.datasets.split import (
+    SPLITS,
+    Row,
+    content_hash,
+    divide,
+    fraction,
+    split_of,
+    thin,
+)
+from errorflow.pipelines.datasets.text import load_text, shorten
+
+
+def write(folder, **files):
+    folder.mkdir(exist_ok=True)
+    for label, content in files.items():
+        lines = content if isinstance(content, bytes) else "\n".join(content).encode()
+        (folder / f"{label}.txt").write_bytes(lines)
+    return folder
+
+
+def names(letter, n):
+    return [f"{letter}{i}" for i in range(n)]
+
+
+def texts(items, label):
+    return sorted(row.text for rows in items.rows_of.values() for row in rows if row.label == label)
+
+
+def test_lines_are_cleaned_and_every_bad_one_is_reported_with_its_place(tmp_path):
+    decomposed = unicodedata.normalize("NFD", "Zoë")
+    lines = [
+        b"\xef\xbb\xbfAda\r",
+        b"  Bea \t",
+        b"",
+        decomposed.encode(),
+        b"Ren\xe9",
+        b"x" * 11,
+        b"a\0b",
+    ]
+    folder = write(tmp_path / "d", A=b"\n".join(lines), B=names("b", 5))
+    items = read_folder(folder, max_length=10)
+    assert texts(items, "A") == ["Ada", "Bea", "Zoë"]
+    assert items.problems == [
+        "A.txt:3: empty line",
+        "A.txt:5: not UTF-8 (byte 0xe9 at position 4)",
+        "A.txt:6: 11 characters, at most 10 allowed",
+        "A.txt:7: not text (control character)",
+    ]
+
+
+def test_a_repeated_item_counts_once_whatever_its_case(tmp_path):
+    folder = write(tmp_path / "d", A=["Ada", "ADA", "Ada", "Bea", "Cy"], B=names("b", 5))
+    items = read_folder(folder, max_length=10)
+    assert texts(items, "A") == ["Ada", "Bea", "Cy"]
+    assert items.problems == ["A.txt: 2 repeated items left out"]
+
+
+def test_hidden_files_and_other_suffixes_are_no_classes(tmp_path):
+    folder = write(tmp_path / "d", A=names("a", 3), B=names("b", 3))
+    (folder / "._A.txt").write_bytes(b"\0\5")
+    (folder / "notes.md").write_text("no class")
+    assert read_folder(folder, 10).labels == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "no .txt file"),
+        ({"A": ["a", "b", "c"]}, r"only one class \(A.txt\)"),
+        ({"A": ["a", "b", "c"], "B": b""}, "B.txt: .*the file is empty"),
+        ({"A": ["a", "b", "c"], "B": b"\xff\xff\n"}, "B.txt: .*B.txt:1: not UTF-8"),
+        ({"A": ["a", "b", "c"], "B": "a\nb\nc".encode("utf-16")}, "B.txt: is UTF-16; save it"),
+        ({"A": ["a", "b", "c"], "B": ["d", "e"]}, "B.txt: 2 different items, at least 3"),
+        ({"A": ["a", "b", "c"], "B": ["waytoolongaline"] * 3}, "15 characters, at most 10"),
+    ],
+)
+def test_unusable_folders_are_refused(tmp_path, files, message):
+    with pytest.raises(UserError, match=message):
+        read_folder(write(tmp_path / "d", **files), max_length=10)
+
+
+def test_a_missing_folder_and_a_file_are_refused(tmp_path):
+    with pytest.raises(UserError, match="nowhere: no such folder"):
+        read_folder(tmp_path / "nowhere", 10)
+    (tmp_path / "A.txt").write_text("a\nb\nc")
+    with pytest.raises(UserError, match=r"A\.txt: is a file"):
+        read_folder(tmp_path / "A.txt", 10)
+
+
+def test_the_split_hangs_on_the_item_alone():
+    rows = [Row("A", name) for name in names("a", 300)] + [Row("B", n) for n in names("b", 300)]
+    shuffled = random.Random(1).sample(rows, len(rows))
+    first, second = divide(rows), divide(shuffled)
+    assert {split: set(first[split]) for split in SPLITS} == {s: set(second[s]) for s in SPLITS}
+    assert all(split_of(row.text) == split for split in SPLITS for row in first[split])
+    # SHA-256("abc") begins ba7816bf8f01, by FIPS 180-2.
+    assert fraction("abc") == 0xBA7816BF8F01 / 2**48
+
+
+def test_a_tenth_each_goes_to_validation_and_test():
+    rows = divide([Row("A", name) for name in names("a", 20_000)])
+    assert [len(rows[split]) / 20_000 for split in SPLITS] == pytest.approx(
+        [0.8, 0.1, 0.1], abs=0.01
+    )
+
+
+def test_an_item_of_two_classes_is_in_one_split():
+    shared = names("s", 50)
+    rows_of = divide([Row(label, text) for label in "AB" for text in shared])
+    splits = [{row.text for row in rows_of[split]} for split in SPLITS]
+    assert sum(len(texts) for texts in splits) == len(set().union(*splits)) == 50
+
+
+@pytest.mark.parametrize("size", [3, 4, 10])
+def test_small_classes_are_in_every_split(size):
+    for trial in range(30):
+        labels = [f"{trial}{letter}" for letter in "abc"]
+        rows_of = divide([Row(label, name) for label in labels for name in names(label, size)])
+        assert all({row.label for row in rows_of[split]} == set(labels) for split in SPLITS)
+
+
+def test_content_hash_is_of_the_sorted_lines():
+    rows = [Row("B", "y"), Row("A", "ü")]
+    assert content_hash(rows) == content_hash(rows[::-1])
+    assert content_hash(rows) == hashlib.sha256("A\tü\nB\ty\n".encode()).hexdigest()
+
+
+def test_limit_keeps_every_label_and_its_share():
+    rows = [Row("A", n) for n in names("a", 900)] + [Row("B", n) for n in names("b", 100)]
+    kept = thin(rows, 100, seed=1)
+    share = sum(row.label == "A" for row in kept)
+    assert 98 <= len(kept) <= 100
+    assert 88 <= share <= 91
+    assert kept == thin(rows, 100, seed=1) != thin(rows, 100, seed=2)
+    assert len(thin(rows, 2, seed=1)) == 2
+    assert thin(rows, 5000, seed=1) == rows
+
+
+def test_load_text_gives_arrays_counts_and_hash(tmp_path):
+    folder = write(tmp_path / "d", A=names("a", 40), B=["", *names("b", 20), ""])
+    data = load_text(data_dir=str(folder), max_length=10)
+    assert data.labels == ["A", "B"]
+    assert data.train.labels.dtype == "int32"
+    assert [text[0] for text in data.train.texts] == ["ab"[i] for i in data.train.labels]
+    assert sum(data.counts["A"].values()) == 40
+    assert data.counts["B"]["test"] == sum(data.test.labels == 1)
+    assert data.problems == ["B.txt:1: empty line"]  # and none after the last line's end
+    limited = load_text(data_dir=str(folder), max_length=10, limit=10)
+    assert len(limited.train.texts) <= 10
+    assert limited.content_hash == data.content_hash
+
+
+def test_arguments_that_do_not_go_together(tmp_path):
+    folder = str(write(tmp_path / "d", A=names("a", 9), B=names("b", 9)))
+    with pytest.raises(UserError, match="--dataset and --data-dir"):
+        load_text("imdb_reviews", folder, max_length=10)
+    with pytest.raises(UserError, match="--limit 1: less than the number of classes, 2"):
+        load_text(data_dir=folder, max_length=10, limit=1)
+
+
+def test_problems_are_shortened():
+    assert shorten(["a", "b"]) == ["a", "b"]
+    assert shorten(names("p", 7), shown=2) == ["p0", "p1", "and 5 more"]
+
+
+def test_reading_a_folder_needs_no_tensorflow():
+    code = (
+        "import sys; from errorflow.pipelines.datasets import faker_names, folder, text;"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
