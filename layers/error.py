@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 # One row per backward pass through one call of a layer: [ALIGNMENTS, STATISTICS, T], float64.
-# "start": step t of every example at t. "end": every example moved so that its last valid step is T-1.
+# "start": step t of every example at t. "end": each example moved so that its last step is T-1.
 ALIGNMENTS = ("start", "end")
 STATISTICS = ("hidden", "carried", "cell", "hidden_max", "cell_max", "valid", "batch")
 _SUMS, _MAXIMA = slice(0, 3), slice(3, 5)  # squares: summed over examples, largest among them
@@ -68,19 +68,20 @@ def _over_examples(figures):
     return tf.stack([*tf.unstack(sums[:3]), largest[0], largest[2], sums[3], batch])
 
 
-class ErrorRecord:
+class ErrorRecord(tf.Module):  # a module, so that a SavedModel finds its variables
     """The errors of the latest backward passes through one recurrent layer.
 
-    With E the mean loss over the batch of B examples, δ_t(b) = d(B·E)/dh_t(b) is the whole error that
-    arrives at step t of example b: injected from above plus carried back by the recurrence. Per step,
+    With E the mean loss over the batch of B examples, δ_t(b) = d(B·E)/dh_t(b) is the whole error
+    that arrives at step t of example b: injected from above plus carried back by the recurrence.
 
         hidden[t] = sqrt(mean over the examples valid at t of ‖δ_t(b)‖²)
 
-    `carried` is the same of δ_t(b) before the error injected at t is added, `cell` of dE/dc_t (LSTM).
-    Each is a float32 array [T], of the unscaled loss, before any clipping; step t is the step that
-    read x[:, t], whichever way the layer runs. If the layer is called more than once in a pass, these
-    are of the first call; `latest(n)` has them all. E must be a mean: for a summed loss the figures
-    are B times too large.
+    and hidden_max[t] is the largest ‖δ_t(b)‖. `carried` is the rms of δ_t(b) before the error
+    injected at t is added; `cell` and `cell_max` are those of dE/dc_t (LSTM only). Each is a float32
+    array [T], of the unscaled loss, before any clipping; step t is the step that read x[:, t],
+    whichever way the layer runs. If the layer is called more than once in a pass, these are of the
+    first call; `latest(n)` has them all. E must be a mean: for a summed loss the figures are B times
+    too large.
 
     Attributes:
         loss_scale: what the loss is multiplied with before the backward pass: a number, a tensor, a
@@ -88,12 +89,33 @@ class ErrorRecord:
     """
 
     ROWS = 16  # kept when nobody asks for more
+    UNKNOWN_STEPS = 256  # room for sequences whose length is not known when the step is traced
 
-    def __init__(self):
+    def __init__(self, has_cell: bool):
+        super().__init__()
         self.loss_scale: Any = 1.0
+        self._has_cell = has_cell
+        self._steps = 0
         with tf.init_scope():
-            self._rows = _per_replica_variable(np.zeros([self.ROWS, 2, len(STATISTICS), 0]))
+            self._rows = _per_replica_variable(_no_rows(self.ROWS, 0))
             self._count = _per_replica_variable(np.int64(0))
+
+    def make_room(self, steps: int | None):
+        """Rows for sequences of `steps`: XLA cannot change a variable's shape while it runs.
+
+        Called while the forward pass is traced. Outside XLA, longer sequences than this still fit.
+        """
+        (
+            self._rows.read_value(),
+            self._count.read_value(),
+        )  # else no SavedModel knows that they are used
+        steps = steps or self.UNKNOWN_STEPS
+        if steps <= self._steps:
+            return
+        with tf.init_scope():
+            for variable in _replicas(self._rows):
+                variable.assign(_widen(variable.read_value(), steps))
+        self._steps = steps
 
     def write(self, parts, backwards):
         """Add a row, in the graph: the parts of a batch, each [ALIGNMENTS, STATISTICS, T]."""
@@ -112,9 +134,8 @@ class ErrorRecord:
 
     def reserve(self, rows: int):
         """Forget what was recorded and keep the `rows` newest rows from now on."""
-        empty = np.zeros([rows, len(ALIGNMENTS), len(STATISTICS), 0])
         for variable in _replicas(self._rows):
-            variable.assign(empty)
+            variable.assign(_no_rows(rows, self._steps))
         for variable in _replicas(self._count):
             variable.assign(0)
 
@@ -126,20 +147,26 @@ class ErrorRecord:
     def latest(self, calls: int = 1) -> list[dict[str, np.ndarray]]:
         """The figures of the latest backward passes, oldest first, at most as many as are kept.
 
-        Each is a dict of [T] arrays: "hidden", "carried", "hidden_max", "cell", "cell_max", and the
-        same names with "_from_end": there every example's last step is T-1, however long it is.
+        Each is a dict of [T] arrays: "hidden", "carried", "hidden_max", for an LSTM "cell" and
+        "cell_max", and the same names with "_from_end": there every example's last valid step is
+        T-1, however long it is. "valid" [T] counts the examples. A layer called n times in a pass
+        adds n rows, the last call first. For a layer that runs backwards, "_from_end" counts from
+        the last step it read.
         """
         stacks = [v.numpy() for v in _replicas(self._rows)]  # each [rows, 2, S, W]
         width = max(s.shape[-1] for s in stacks)
         stacks = [np.pad(s, [(0, 0)] * 3 + [(0, width - s.shape[-1])]) for s in stacks]
         merged = _merge(np.stack(stacks, axis=1), np.sum, np.max)
         kept, count = len(merged), self.count
-        return [figures(merged[i % kept]) for i in range(max(count - min(calls, kept), 0), count)]
+        newest = range(max(count - min(calls, kept), 0), count)
+        return [figures(merged[i % kept], self._has_cell) for i in newest]
 
     def _newest(self, name):
         rows = self.latest()
         if not rows:
             raise ValueError(f"error.{name}: no backward pass has run through this layer yet")
+        if name not in rows[0]:
+            raise ValueError(f"error.{name}: this layer has no cell state; only an LSTM has one")
         return rows[0][name]
 
     hidden = property(lambda self: self._newest("hidden"), doc="rms of δ_t, [T]")
@@ -151,8 +178,8 @@ class ErrorRecord:
     cell_max = property(lambda self: self._newest("cell_max"), doc="largest ‖dE/dc_t(b)‖, [T]")
 
 
-def figures(row: np.ndarray) -> dict[str, np.ndarray]:
-    """One merged row [ALIGNMENTS, STATISTICS, W] to named float32 arrays [T]; no valid example: NaN."""
+def figures(row: np.ndarray, has_cell: bool) -> dict[str, np.ndarray]:
+    """One merged row [ALIGNMENTS, STATISTICS, W] to named arrays [T]; no valid example: NaN."""
     steps = int(np.sum(row[0, STATISTICS.index("batch")] > 0))
     result = {}
     for alignment, values in zip(ALIGNMENTS, row[:, :, :steps], strict=True):
@@ -164,7 +191,9 @@ def figures(row: np.ndarray) -> dict[str, np.ndarray]:
                 result[name + suffix] = batch * np.sqrt(named[name] / valid)
             for name in STATISTICS[_MAXIMA]:
                 result[name + suffix] = np.where(valid > 0, batch * np.sqrt(named[name]), np.nan)
-    return {name: value.astype(np.float32) for name, value in result.items()}
+        result["valid" + suffix] = valid
+    shown = {name: v for name, v in result.items() if has_cell or not name.startswith("cell")}
+    return {name: value.astype(np.float32) for name, value in shown.items()}
 
 
 def _merge(stack, add, largest):
@@ -183,6 +212,10 @@ def _widen(rows, width):
     """Pad the time axis, the last one, with zeros."""
     paddings = [[0, 0]] * (len(rows.shape) - 1) + [[0, width - tf.shape(rows)[-1]]]
     return tf.pad(rows, paddings)
+
+
+def _no_rows(rows, steps):
+    return np.zeros([rows, len(ALIGNMENTS), len(STATISTICS), steps])
 
 
 def _per_replica_variable(value):

@@ -137,7 +137,8 @@ class GRUCell(VisibleCell, keras.layers.GRUCell):
         g    = φ(x_t W_g + b_g + (r ⊗ h_{t-1}) R_g)             reset_after=False (Cho et al. 2014)
         h_t  = z ⊗ h_{t-1} + (1 − z) ⊗ g
 
-    Arguments, weights and gate order are those of `keras.layers.GRUCell`. Cho et al. write z for 1 − z.
+    Arguments, weights and gate order are those of `keras.layers.GRUCell`. The z of Cho et al. (2014)
+    is this z too; Chung et al. (2014) write 1 − z for it.
     """
 
     @property

@@ -93,10 +93,10 @@ class LSTMCell(VisibleCell, keras.layers.LSTMCell):
 
     Args:
         units: H.
-        forget_gate: False gives the cell of Hochreiter & Schmidhuber (1997): f = 1, so ∂c_t/∂c_{t-1}
-            on the direct path is exactly 1; kernels are then [·, 3H], gates in the order i, g, o.
-            True (the default) is the cell of Gers, Schmidhuber & Cummins (2000). Unlike the cell of
-            1997, both squash with one φ, tanh by default.
+        forget_gate: False gives the cell of Hochreiter & Schmidhuber (1997): f = 1, so that
+            ∂c_t/∂c_{t-1} on the direct path is exactly 1; kernels are then [·, 3H], gates in the
+            order i, g, o. True (the default) is the cell of Gers, Schmidhuber & Cummins (2000).
+            The cell of 1997 squashes with scaled sigmoids; here one φ, tanh by default, serves.
     """
 
     def __init__(self, units, forget_gate=True, **kwargs):

@@ -62,7 +62,7 @@ class RecurrentLayer(keras.layers.RNN):
         Masked steps copy the state before them.
 
     Attributes:
-        error: an `ErrorRecord`, filled by each backward pass.
+        error: an `ErrorRecord`, filled by each backward pass; None until the layer is built.
     """
 
     cell_class: type
@@ -99,7 +99,7 @@ class RecurrentLayer(keras.layers.RNN):
 
     def build(self, sequences_shape, initial_state_shape=None):
         super().build(sequences_shape, initial_state_shape)
-        self.error = ErrorRecord()
+        self.error = ErrorRecord(has_cell=len(self.state_size) == 2)
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         """The hook of `keras.layers.RNN`: → (last output, outputs, last states)."""
@@ -145,8 +145,8 @@ class RecurrentLayer(keras.layers.RNN):
 def _silence(outputs, mask, zero_output_for_mask):
     """Keras' outputs at masked steps: zero before the first valid step, or at all of them.
 
-    Elsewhere a masked step repeats the output before it, as the scan does. outputs: [B, T, H] or the
-    last step alone, [B, 1, H]; mask: [B, T, 1].
+    Elsewhere a masked step repeats the output before it, as the scan does. outputs: [B, T, H], or
+    the last step alone, [B, 1, H]; mask: [B, T, 1].
     """
     if not zero_output_for_mask:
         mask = tf.math.cumsum(tf.cast(mask, tf.int32), axis=1) > 0

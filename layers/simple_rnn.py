@@ -55,7 +55,8 @@ class SimpleRNNCell(VisibleCell, keras.layers.SimpleRNNCell):
     """The simple recurrent cell h_t = φ(x_t W_x + h_{t-1} W_h + b).
 
     Arguments, weights and their shapes are those of `keras.layers.SimpleRNNCell`: `kernel` [D, H],
-    `recurrent_kernel` [H, H], `bias` [H]. `activation` must have a known slope (`activations.slope`).
+    `recurrent_kernel` [H, H], `bias` [H]. `activation` must be one whose slope is known
+    (`activations.slope`).
     """
 
     @property

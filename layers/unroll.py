@@ -1,17 +1,17 @@
-"""The one loop through time: a forward scan, an explicit reverse scan (BPTT), and the errors it meets.
+"""The one loop through time: a forward scan, and an explicit reverse scan (BPTT) that measures.
 
-Every recurrent layer of errorflow is this loop around the *equations* of one cell: a hashable object
-with the methods `input_product`, `forward`, `backward`, `weight_gradients` and `input_errors` (read
-`SimpleRNNEquations` first). The reverse scan is the real backward pass: what it records on its way is
-not measured a second time anywhere.
+Every recurrent layer of errorflow is this loop around the *equations* of one cell: a hashable
+object with `input_product`, `forward`, `backward`, `weight_gradients` and `input_errors` (read
+`SimpleRNNEquations` first). The reverse scan is the real backward pass: the errors that it records
+on its way are those that train the weights.
 
     forward    s_t = f(z_t, s_{t-1}),   z = x W_x + b for all steps at once      t = 1 … T
     backward   δ_t = carried_t + dE/dy_t,   (local_t, carried_{t-1}) = f'(δ_t)   t = T … 1
                dW from all local errors at once, as large matrix products outside the loop
 
-All arrays inside are time-major, [T, B, ·]. In training on a CPU the scans are compiled by XLA and the
-batch is cut in two programs that run side by side on two threads; everywhere else (inference, export,
-inside another XLA program's trace) the very same functions run as plain TensorFlow operations.
+All arrays inside are time-major, [T, B, ·]. In training, XLA compiles the scans (once for each
+shape of a batch), and on a CPU the batch is cut in two programs that run side by side on two
+threads. In inference and export the very same functions run as plain TensorFlow operations.
 """
 
 import functools
@@ -140,8 +140,8 @@ def backward_scan(cell, sequence, injected, final_errors, weights, mask, keep, f
         final_errors: dE/d(last states), each [B, H].
 
     Returns:
-        (local, initial_errors, squares): the local errors of the equations, each [T, B, ·]; dE/d(initial
-        states); and ‖δ_t(b)‖² [T, B] for "hidden", "carried" and, with a cell state, "cell".
+        (local, initial_errors, norms): the local errors of the equations, each [T, B, ·];
+        dE/d(initial states); and ‖·‖² [T, B] of δ_t, of its carried part and of further states.
     """
     steps = tf.shape(sequence.x)[0]
     states = tuple(_read_only(s) for s in sequence.states)
@@ -238,13 +238,14 @@ def unroll(cell, x, states, weights, record, *, mask, keep, return_sequences, ba
     Args:
         cell: the equations. x: [B, T, D], already in the order in which it is read.
         states: initial states, each [B, H]. weights: (kernel, recurrent_kernel, bias or None).
-        record: the `ErrorRecord` that gets a row at each backward pass. mask: [B, T, 1] bool or None.
-        keep: recurrent dropout mask [B, H] or None. backwards: x was reversed (for the record).
-        compiled: let XLA compile the scans, half a batch each.
+        record: the `ErrorRecord` that gets a row at each backward pass.
+        mask: [B, T, 1] bool or None. keep: recurrent dropout mask [B, H] or None.
+        backwards: x was reversed (for the record). compiled: let XLA compile the scans.
 
     Returns:
         (h [B, T, H] or None, last states).
     """
+    record.make_room(x.shape[1])
     run = programs(cell, compiled)
     used = tuple(w for w in weights if w is not None)
     cuts = _cuts(x) if compiled else (slice(None),)
