@@ -16,12 +16,11 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """A TFDS builder that also works from an editable install of a namespace package.
 
     TFDS looks for a builder's own folder from the root of its package; a namespace root is no
-    single folder, so the paths are given here. Nothing is downloaded, hence no checksums.
+    single folder, so the paths are given here.
     """
 
     pkg_dir_path = epath.Path(__file__).parent
     code_path = epath.Path(__file__)
-    url_infos = {}  # noqa: RUF012  (read by TFDS, never changed)
 
 
 def prepare(builder_class: type[Builder], data_dir: str | None = None) -> tfds.core.DatasetBuilder:
