@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 
 import tensorflow_datasets as tfds
-from etils import epath
 
 from ..config import UserError
 
@@ -19,8 +18,8 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     single folder, so the paths are given here.
     """
 
-    pkg_dir_path = epath.Path(__file__).parent
-    code_path = epath.Path(__file__)
+    pkg_dir_path = tfds.core.Path(__file__).parent
+    code_path = tfds.core.Path(__file__)
 
 
 def prepare(builder_class: type[Builder], data_dir: str | None = None) -> tfds.core.DatasetBuilder:
