@@ -6,10 +6,15 @@ Nothing here imports TensorFlow, so that help, a bad flag and `--print-config` a
 import dataclasses
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
+
+import tyro
 
 # These say where a run goes and how this call is made, not what is trained: flags, never keys.
 CALL_FLAGS = frozenset({"name", "run_dir", "resume", "overwrite", "config", "print_config"})
+
+
+Switch = Annotated[bool, tyro.conf.FlagCreatePairsOff]  # --flag alone, no --no-flag
 
 
 class UserError(Exception):
@@ -37,13 +42,13 @@ class CommonConfig:
     """Name of the run (default: the model and the time)."""
     run_dir: Path = Path("runs")
     """Folder that holds all runs; this one goes to RUN_DIR/TASK/NAME."""
-    resume: bool = False
+    resume: Switch = False
     """Go on with an interrupted run (the latest one unless --name is given)."""
-    overwrite: bool = False
+    overwrite: Switch = False
     """Throw away a run of the same name first."""
     config: Path | None = None
     """YAML file with any of the keys below; flags win over it."""
-    print_config: bool = False
+    print_config: Switch = False
     """Print the complete configuration as YAML and stop."""
 
     dataset: str | None = None
@@ -60,7 +65,9 @@ class CommonConfig:
     batch_size: int = 64
     """Examples per step."""
     learning_rate: float = 1e-3
-    """Learning rate (its peak, where a schedule lowers it)."""
+    """Learning rate at the start."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """cosine: lower the learning rate to 0 over all epochs."""
     optimizer: Literal["adam", "adamw", "rmsprop", "sgd", "momentum"] = "adam"
     """Optimizer; momentum is SGD with Nesterov momentum 0.9."""
     clip_norm: float = 1.0
@@ -91,6 +98,8 @@ class CommonConfig:
         require(known_device is not None, "device", "auto, cpu, gpu or gpu:N", self.device)
         if self.name is not None:
             check_name(self.name)
+        if self.dataset and self.data_dir:
+            raise UserError("--dataset and --data-dir are two sources: give one of them")
         if self.resume and self.overwrite:
             raise UserError("--resume and --overwrite contradict each other: give one of them")
 

@@ -147,14 +147,20 @@ def _closest(word: str, known: Sequence[str]) -> str:
 # Flags
 
 
-def parse_flags(cls: type[T], flags: Sequence[str], prog: str, default: T | None = None) -> T:
+def parse_flags(
+    cls: type[T],
+    flags: Sequence[str],
+    prog: str,
+    default: T | None = None,
+    describe: str | None = None,
+) -> T:
     """Fills a dataclass from the command line; `UserError` in one line for a bad flag."""
     import tyro
 
-    errors = io.StringIO()
+    errors, start = io.StringIO(), tyro.MISSING_NONPROP if default is None else default
     try:
         with contextlib.redirect_stderr(errors):
-            return tyro.cli(cls, args=list(flags), prog=prog, default=default or cls())
+            return tyro.cli(cls, args=flags, prog=prog, default=start, description=describe)
     except SystemExit as stop:
         if not stop.code:
             raise
@@ -174,9 +180,11 @@ def _in_one_line(box: str) -> str:
     return message + (f"; did you mean {' or '.join(names)}?" if names else "")
 
 
-def read_config(cls: type[C], flags: Sequence[str], prog: str, task: str) -> C:
+def read_config(
+    cls: type[C], flags: Sequence[str], prog: str, task: str, describe: str | None = None
+) -> C:
     """Default < file < flags; with `--resume` the file is the run's own unless one is given."""
-    config = parse_flags(cls, flags, prog)
+    config = parse_flags(cls, flags, prog, describe=describe)
     if config.config is not None:
         config = parse_flags(cls, flags, prog, load_config(cls, config.config))
     elif config.resume:

@@ -24,7 +24,7 @@ def load_tensorflow() -> Any:
         import tensorflow as tf
 
         return tf
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # its errors also come as exceptions
     with _stderr_held_back():
         import keras  # noqa: F401 - says its own lines when it is loaded
         import tensorflow as tf

@@ -123,17 +123,26 @@ def read_history(run: Run) -> list[dict[str, float]]:
 # Starting
 
 
-def begin(config: CommonConfig, task: str) -> Run:
+def check_can_begin(config: CommonConfig, task: str) -> None:
+    """Raises `UserError` where `begin` would, and writes nothing: to ask before the long work."""
+    if config.resume:
+        _check_can_go_on(config, to_resume(config.run_dir, task, config.name))
+    elif config.name is not None:
+        _check_free(Run(config.run_dir / task / config.name), config.overwrite)
+
+
+def begin(config: CommonConfig, task: str, environment: dict[str, Any]) -> Run:
     """The folder to train in: a new one, or with `resume` the one to go on in."""
     from .config_io import dump_config
 
+    check_can_begin(config, task)
     try:
-        run = _go_on(config, task) if config.resume else _create(config, task)
+        run = _folder(config, task)
         for folder in FOLDERS:
             (run.path / folder).mkdir(parents=True, exist_ok=True)
         write_text(run.config_file, dump_config(config))
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        started = run.results().get("started", now)
+        write_json(run.path / "environment.json", environment)
+        started = run.results().get("started", _now())
         run.update(task=task, name=run.name, status="running", started=started, **_this_process())
     except OSError as error:
         where = error.filename or config.run_dir
@@ -141,13 +150,15 @@ def begin(config: CommonConfig, task: str) -> Run:
     return run
 
 
-def _create(config: CommonConfig, task: str) -> Run:
+def _folder(config: CommonConfig, task: str) -> Run:
+    if config.resume:
+        return to_resume(config.run_dir, task, config.name)
     if config.name is None:
         return _fresh(config, task)
     run = Run(config.run_dir / task / config.name)
-    if run.path.exists() and any(run.path.iterdir()):
-        _make_way(run, config.overwrite)
-    run.path.mkdir(parents=True, exist_ok=True)
+    if run.path.exists():
+        shutil.rmtree(run.path)
+    run.path.mkdir(parents=True)
     return run
 
 
@@ -167,12 +178,12 @@ def _fresh(config: CommonConfig, task: str) -> Run:
             name = f"{config.kind}-{stamp}-{count}"
 
 
-def _make_way(run: Run, overwrite: bool) -> None:
-    """Removes an earlier run of the same name if told to; never anything that is not a run."""
+def _check_free(run: Run, overwrite: bool) -> None:
+    """An earlier run of that name gives way only if told to; what is not a run never does."""
+    if not run.path.exists() or (run.path.is_dir() and not any(run.path.iterdir())):
+        return
     if not run.config_file.exists() or not run.results_file.exists():
-        raise UserError(
-            f"{run.path} exists and is not a run: move it away or choose another --name"
-        )
+        raise UserError(f"{run.path} exists and is not a run: move it or choose another --name")
     status = run.status
     if status == "running":
         raise UserError(f"run {run.path} is being trained by process {run.results().get('pid')}")
@@ -181,23 +192,22 @@ def _make_way(run: Run, overwrite: bool) -> None:
         raise UserError(
             f"run {run.path} exists ({status}): {go_on}--overwrite to start anew, or another --name"
         )
-    shutil.rmtree(run.path)
 
 
-def _go_on(config: CommonConfig, task: str) -> Run:
+def _check_can_go_on(config: CommonConfig, run: Run) -> None:
     from .config_io import config_dict, load_config
 
-    run = to_resume(config.run_dir, task, config.name)
     old, new = config_dict(load_config(type(config), run.config_file)), config_dict(config)
     changed = [key for key in new if new[key] != old[key]]
     barred = [f"{key} ({old[key]} → {new[key]})" for key in changed if key not in FREE_TO_CHANGE]
     if barred:
-        raise UserError(
-            f"cannot resume {run.path} with another {', '.join(barred)}: it is a new run"
-        )
+        raise UserError(f"cannot resume {run.path} with another {', '.join(barred)}: use a new run")
     if run.status == "finished" and not {"epochs", "patience"} & set(changed):
         raise UserError(f"run {run.path} is finished; to train on give more --epochs or --patience")
-    return run
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 # Finding
@@ -258,5 +268,4 @@ def training(run: Run) -> Iterator[None]:
     except BaseException as error:
         run.update(status="failed", error=f"{type(error).__name__}: {error}".splitlines()[0])
         raise
-    finished = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    run.update(status="finished", finished=finished)
+    run.update(status="finished", finished=_now())

@@ -1,0 +1,67 @@
+"""One text sent through a trained network, and the error that comes back to each character."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..layers import error_matrix
+from . import plots
+from .config import UserError
+from .models.text import labels_in, load, normal, vectorize, vocabulary_in
+from .runs import Run
+from .text_labels import every_step_twin
+
+if TYPE_CHECKING:
+    from .names import NamesConfig
+
+WIDTH = 40  # of the longest bar
+DECADES = 8  # from the longest bar to none
+
+
+def show(
+    run: Run, config: "NamesConfig", text: str, label: str | None, layer: str
+) -> Iterator[str]:
+    """Draws ‖δ_i^(k)‖ into the run's plots; yields a line per character and where the picture is.
+
+    Each E_i is the loss had the text ended at character i. The lines are of the last one, E_T,
+    which the network was trained on.
+
+    Raises:
+        UserError: no text, an unknown label or layer, a network that does not go step by step.
+    """
+    package = load(run.best)
+    twin = every_step_twin(config, package)
+    labels, text = labels_in(package), normal(text)
+    known = [f"rnn_{number}" for number in range(1, config.layers + 1)]
+    if not text:
+        raise UserError("bptt takes a name: errorflow names bptt NAME")
+    if layer not in known:
+        raise UserError(f"--layer {layer}: the recurrent layers are {', '.join(known)}")
+    if label is not None and label not in labels:
+        raise UserError(f"--label {label}: the labels are {', '.join(labels)}")
+    ids = vectorize([text], vocabulary_in(package))  # [1, T]
+    answers = np.array(twin(ids))[0]  # [T, C]
+    target = answers[-1].argmax() if label is None else labels.index(label)
+    one_hot = np.eye(len(labels), dtype=np.float32)[target]
+    twin.compile(loss="categorical_crossentropy")
+    matrix = error_matrix(twin, ids, np.tile(one_hot, (1, len(text), 1)), layer=layer)  # [T, T]
+    name = f"{labels[target]} (p = {answers[-1, target]:.3f})"
+    yield f"{text!r} taken for {name}; ‖dE/dh_k‖ in {layer} (bar: log scale, {DECADES} decades)"
+    yield from bars(text, matrix[-1])
+    path = run.plots / f"bptt_{_file_name(text)}.png"
+    plots.save(plots.error_matrix(matrix, list(text), f"{text}: {name}, {layer}"), path)
+    yield f"picture of every loss step and every earlier step: {path}"
+
+
+def bars(steps: Sequence[str], values: np.ndarray) -> Iterator[str]:
+    """A line per step: its symbol, its value, and a bar on a log scale."""
+    largest = max(float(values.max()), np.finfo(np.float32).tiny)
+    for number, (step, value) in enumerate(zip(steps, values, strict=True), start=1):
+        above = DECADES + np.log10(value / largest) if value > 0 else 0.0
+        bar = "█" * max(round(WIDTH * above / DECADES), 0)
+        yield f"{number:3}  {step}  {value:.2e}  {bar}"
+
+
+def _file_name(text: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in text)[:60]

@@ -1,0 +1,266 @@
+"""Names: a sequence of characters in, one label out.
+
+errorflow names train                     the embedded surnames, a character-level LSTM
+errorflow names train --data-dir DIR      your own: one <Label>.txt per class, one item per line
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from . import runs
+from .config import CommonConfig, RunChoice, UserError, require
+from .config_io import load_config
+
+TASK = "names"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NamesConfig(CommonConfig):
+    """Settings of a training on short texts."""
+
+    dataset: str | None = None
+    """Prepared TFDS set with a text and a class label (default: the embedded surnames)."""
+    data_dir: Path | None = None
+    """Your own data: a folder with one <Label>.txt per class, one item per line, UTF-8."""
+    max_length: int = 40
+    """Longest text in characters; longer ones are left out and reported."""
+
+    model: Literal["bag", "rnn", "lstm", "gru"] = "lstm"
+    """Network; bag is a feed-forward one on n-grams of characters."""
+    units: int = 128
+    """Size of a hidden layer."""
+    layers: int = 1
+    """Hidden layers."""
+    bidirectional: bool = False
+    """Read from both ends."""
+    dropout: float = 0.3
+    """Share of each layer's output left out in training."""
+    embedding: int = 64
+    """Size of a character's vector."""
+    activation: Literal["tanh", "relu", "softplus", "leaky_relu"] = "tanh"
+    """Of the hidden layers."""
+
+    batch_size: int | Literal["online", "full"] = 64
+    """Examples per step: a number, online (1), or full (all: plain gradient descent)."""
+    balance: float = 0.5
+    """Weight classes by (their share)^-balance in the loss: 0 as they come, 1 all alike."""
+    label_smoothing: float = 0.0
+    """Share of each target spread over all labels."""
+
+    @property
+    def kind(self) -> str:
+        return self.model
+
+    def check(self) -> None:
+        super().check()
+        for key, least in {"max_length": 2, "units": 1, "layers": 1, "embedding": 1}.items():
+            require(getattr(self, key) >= least, key, f"{least} or more", getattr(self, key))
+        for key in ("dropout", "label_smoothing"):
+            value = getattr(self, key)
+            require(0 <= value < 1, key, "from 0 to below 1", value)
+        require(0 <= self.balance <= 1, "balance", "from 0 to 1", self.balance)
+        if self.batch_size == "online" and self.strategy == "mirrored":
+            raise UserError("--batch-size online has one example per step: no --strategy mirrored")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluateConfig(RunChoice):
+    """Which run, and on what."""
+
+    split: Literal["test", "validation", "train"] = "test"
+    """Part of the run's data."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictConfig(RunChoice):
+    """Which run, and for which texts."""
+
+    texts: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """Names; without any, one per line from stdin."""
+    top: int = 3
+    """Labels to show."""
+
+    def check(self) -> None:
+        require(self.top >= 1, "top", "1 or more", self.top)
+        if any(not text.strip() for text in self.texts):
+            raise UserError("an empty name has no label: leave it out")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExportConfig(RunChoice):
+    """Which run, and to what."""
+
+    format: str = "keras,saved_model"
+    """keras, saved_model, onnx, separated by commas."""
+    to: Path | None = None
+    """Folder to write to (default: export/ in the run folder)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BpttConfig(RunChoice):
+    """Which run, and for which text."""
+
+    text: Annotated[str, tyro.conf.Positional]
+    """The name to send through the network and back."""
+    label: str | None = None
+    """What it should be (default: what the network thinks it is)."""
+    layer: str = "rnn_1"
+    """Recurrent layer to look into."""
+
+
+def train(config: NamesConfig) -> None:
+    """Train a network, watch the error flow, and keep everything in a run folder."""
+    runs.check_can_begin(config, TASK)
+    from . import devices
+
+    strategy = devices.start(config)
+    environment = devices.describe(config, strategy)
+    devices.note(devices.in_one_line(environment))
+    data = read_data(config)
+    from . import report, text_labels
+    from .train import fit
+
+    run = runs.begin(config, TASK, environment)
+    with runs.training(run):
+        with strategy.scope():
+            job = text_labels.make_job(run, config, data)
+        report.announce(run, job.core, data)
+        report.keep(job, fit(job, strategy), data)
+        for split in ("validation", "test"):
+            run.update(**{split: _measure(run, data, split).figures})
+        report.write_card(run, config, ABOUT, USAGE)
+    report.last_words(run, [line.format(run=run.name) for line in NEXT])
+
+
+def evaluate(config: EvaluateConfig) -> None:
+    """Measure a trained network: accuracy, macro-F1, a table per class, the confusion matrix."""
+    run, trained = _choose(config)
+    data = read_data(trained)
+    if data.content_hash != run.results()["data"]["content_hash"]:
+        raise UserError(
+            f"the data of {run.path} have changed since it was trained ({data.source}): its"
+            f" {config.split} split may hold what it learned from; train again"
+        )
+    scores = _measure(run, data, config.split)
+    run.update(**{config.split: scores.figures})
+    from .run_tables import print_table
+
+    print_table([*scores.per_class[0]], [[*map(str, row.values())] for row in scores.per_class])
+    figures = scores.figures
+    print(f"{config.split}: accuracy {figures['accuracy']:.4f}, macro-F1 {figures['macro_f1']:.4f}")
+    print(f"confusion matrix: {_confusion_file(run, config.split)} (and .png)")
+
+
+def predict(config: PredictConfig) -> None:
+    """Say which labels names have, with probabilities; names as arguments or lines of stdin."""
+    if not config.texts and sys.stdin.isatty():
+        raise UserError("errorflow names predict takes names, as arguments or as lines of stdin")
+    run, _ = _choose(config)
+    texts = config.texts or tuple(line.strip() for line in sys.stdin if line.strip())
+    if not texts:
+        return
+    from .models.text import labels_in, load, probabilities
+
+    package = load(run.best)
+    labels, width = labels_in(package), max(map(len, texts))
+    for text, row in zip(texts, probabilities(package, texts), strict=True):
+        best = [f"{labels[i]} {row[i]:.3f}" for i in (-row).argsort()[: config.top]]
+        print(f"{text:<{width}}", *best, sep="\t")
+
+
+def export(config: ExportConfig) -> None:
+    """Write a trained network in other formats, each checked against the original."""
+    from . import export as exporting
+
+    formats = exporting.check_formats(config.format)
+    run, _ = _choose(config)
+    folder = config.to or run.path / "export"
+    for line in exporting.export_all(run.best, formats, folder, PROBES):
+        print(line)
+
+
+def bptt(config: BpttConfig) -> None:
+    """Send one name through the network and show the error that comes back to each character."""
+    run, trained = _choose(config)
+    from . import bptt as showing
+
+    for line in showing.show(run, trained, config.text, config.label, config.layer):
+        print(line)
+
+
+def _choose(config: RunChoice) -> tuple[runs.Run, NamesConfig]:
+    """The run to use and its configuration; starts TensorFlow."""
+    run = runs.to_use(config.run_dir, TASK, config.name)
+    trained = load_config(NamesConfig, run.config_file)
+    from . import devices
+
+    devices.note(f"using {run.path}")
+    devices.load_tensorflow()
+    return run, trained
+
+
+def _confusion_file(run: runs.Run, split: str) -> Path:
+    return run.plots / ("confusion.csv" if split == "test" else f"confusion_{split}.csv")
+
+
+def _measure(run: runs.Run, data: Any, split: str) -> Any:
+    """Scores of best.keras on a split; writes the confusion matrix and some answers."""
+    from . import scores, text_labels
+    from .files import write_rows
+    from .models.text import load
+
+    package, part = load(run.best), getattr(data, split)
+    found = text_labels.measure(package, part, data.labels)
+    scores.write_confusion(found, data.labels, _confusion_file(run, split))
+    write_rows(run.samples / f"{split}.csv", text_labels.sample(package, part, data.labels))
+    return found
+
+
+def read_data(config: NamesConfig) -> Any:
+    """The `TextData` a config speaks of; tells on stderr what was left out."""
+    from .datasets.text import load_text, shorten
+    from .devices import note
+
+    where = None if config.data_dir is None else str(config.data_dir)
+    options = {"max_length": config.max_length, "limit": config.limit, "seed": config.seed}
+    data = load_text(config.dataset, where, **options)
+    for problem in shorten(data.problems):
+        note(f"data: {problem}")
+    return data
+
+
+ABOUT = "Tells the label of a short text, character by character."
+USAGE = """\
+```python
+import errorflow.layers, keras, tensorflow as tf
+
+model = keras.saving.load_model("checkpoints/best.keras")
+model(tf.constant(["nowak"]))  # {"label": ..., "probabilities": ...}
+```
+
+Texts go in in lower case and Unicode's composed form (NFC). The model knows the labels above and
+none else: whatever the text, it answers with one of them."""
+NEXT = [
+    "errorflow names predict --name {run} Nowak Garcia",
+    "errorflow names bptt --name {run} Nowak",
+    "errorflow runs",
+    "errorflow tensorboard",
+]
+PROBES = ["a", "nowak", "garcia", "o'neill", "van der berg", "zzz", "Ångström", "x" * 40]
+
+VERBS = {
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+    "export": export,
+    "bptt": bptt,
+}
+
+if __name__ == "__main__":
+    from .cli import main
+
+    raise SystemExit(main([TASK, *sys.argv[1:]]))

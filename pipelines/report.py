@@ -1,0 +1,109 @@
+"""What is left of a training: results.json, pictures, the model card, and the last words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from . import plots
+from .config import CommonConfig
+from .config_io import config_dict
+from .devices import note
+from .files import write_text
+from .runs import Run
+from .train import Job, Outcome
+
+
+def keep(job: Job, outcome: Outcome, data: Any) -> None:
+    """Writes what is known after training to results.json, the curves, the error flow's picture.
+
+    Args:
+        data: has where the examples came from: source, content_hash, counts.
+    """
+    run, flow = job.run, outcome.error_flow
+    run.update(
+        parameters=job.core.count_params(),
+        epochs=len(outcome.rows),
+        best_epoch=outcome.best_epoch,
+        ending=outcome.ending,
+        seconds=outcome.seconds,
+        monitor=job.monitor,
+        data={key: getattr(data, key) for key in ("source", "content_hash", "counts")},
+        verdict=verdict(outcome),
+    )
+    figures = ["loss", job.monitor.removeprefix("val_")]
+    plots.save(plots.curves(outcome.rows, figures, outcome.best_epoch), run.plots / "curves.png")
+    if flow is not None and flow.history:
+        plots.save(flow.plot(), run.plots / "error_flow.png")
+
+
+def verdict(outcome: Outcome) -> list[str]:
+    """What the error did on its way back through time, in words."""
+    if outcome.error_flow is None:
+        return ["no recurrent layer: no error flows through time"]
+    return outcome.error_flow.verdict()
+
+
+def write_card(run: Run, config: CommonConfig, about: str, usage: str) -> None:
+    """README.md of the run: what the model is, learned from, is worth, and how to use it."""
+    results = run.results()
+    data = results["data"]
+    counts = [(label, *splits.values()) for label, splits in data["counts"].items()]
+    scores = [(key, f"{value:.4f}") for key, value in results["test"].items()]
+    text = f"""# {run.task}/{run.name}
+
+{about}
+
+## Results
+
+On the test split, which had no part in training or in any choice:
+
+{_table(["figure", "value"], scores)}
+
+Best epoch {results["best_epoch"]} of {results["epochs"]} ({results["ending"]}), chosen by
+{results["monitor"]}; {results["parameters"]:,} parameters; {results["seconds"]:.0f} s of training.
+
+{_bullets(results["verdict"])}
+
+## Data
+
+{data["source"]}, content hash `{data["content_hash"][:16]}`.
+
+{_table(["label", *next(iter(data["counts"].values()))], counts)}
+
+## Use
+
+{usage}
+
+## Configuration
+
+{_table(["key", "value"], [(k, v) for k, v in config_dict(config).items() if v is not None])}
+"""
+    write_text(run.path / "README.md", text)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return "\n".join(f"* {line}" for line in lines)
+
+
+def announce(run: Run, model: keras.Model, data: Any) -> None:
+    """The first words of a training: how much data, how large a model, where the files go."""
+    sizes = {part: len(getattr(data, part).texts) for part in ("train", "validation", "test")}
+    note(f"{data.source}: " + ", ".join(f"{n} {part}" for part, n in sizes.items()))
+    note(f"{model.count_params():,} parameters; files go to {run.path}")
+
+
+def last_words(run: Run, after: Sequence[str]) -> None:
+    """Prints the figures, what the error did, where the files are and what to run next."""
+    results = run.results()
+    figures = ", ".join(f"{key.replace('_', '-')} {v:.4f}" for key, v in results["test"].items())
+    print(f"\ntest: {figures} (epoch {results['best_epoch']} of {results['epochs']})")
+    for line in results["verdict"]:
+        print(f"error flow: {line}")
+    print(f"files: {run.path}")
+    print("next:", *(f"  {line}" for line in after), sep="\n")

@@ -1,0 +1,121 @@
+"""Short text in, one label out: the training job, its figures, and its view of one text."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from ..layers import leaky_relu
+from . import scores
+from .batches import Batches
+from .config import UserError
+from .datasets.text import Part, TextData
+from .models import text
+from .models.bag import bag_of_ngrams
+from .models.recurrent import CELLS, sequence_to_label
+from .runs import Run
+from .train import Job
+
+if TYPE_CHECKING:
+    from .names import NamesConfig
+
+
+def build(
+    config: "NamesConfig",
+    vocabulary_size: int,
+    labels: int,
+    *,
+    recurrent: Callable[..., Any] | None = None,
+    every_step: bool = False,
+) -> keras.Model:
+    """The network a config describes, ids [B, T] → probabilities [B, C].
+
+    Args:
+        recurrent: a layer class in place of the one that `config.model` names.
+        every_step: answer after every character, [B, T, C].
+    """
+    shared = {
+        "vocabulary_size": vocabulary_size,
+        "labels": labels,
+        "units": config.units,
+        "layers": config.layers,
+        "dropout": config.dropout,
+        "activation": leaky_relu if config.activation == "leaky_relu" else config.activation,
+    }
+    if config.model == "bag":
+        return bag_of_ngrams(**shared)
+    return sequence_to_label(
+        recurrent or CELLS[config.model],
+        embedding=config.embedding,
+        bidirectional=config.bidirectional,
+        every_step=every_step,
+        **shared,
+    )
+
+
+def make_job(
+    run: Run, config: "NamesConfig", data: TextData, recurrent: Callable[..., Any] | None = None
+) -> Job:
+    """Network, batches, loss and metrics of a training; `recurrent` as in `build`."""
+    vocabulary = text.vocabulary_of(data.train.texts)
+    core = build(config, len(vocabulary) + 2, len(data.labels), recurrent=recurrent)
+    size = {"online": 1, "full": len(data.train.texts)}.get(config.batch_size, config.batch_size)
+    weights = class_weights(data.train.labels, config.balance)[data.train.labels]
+    return Job(
+        run=run,
+        config=config,
+        core=core,
+        package=text.package(core, vocabulary, data.labels),
+        feed=_batches(data, data.train, vocabulary, size, config.seed, weights),
+        validation=_batches(data, data.validation, vocabulary, 256, config.seed).in_order(),
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
+        metrics=["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")],
+        monitor="val_macro_f1",
+        recurrent=config.model != "bag",
+    )
+
+
+def _batches(data: TextData, part: Part, vocabulary, size, seed, weights=None) -> Batches:
+    one_hot = np.eye(len(data.labels), dtype=np.float32)[part.labels]
+    return Batches(text.vectorize(part.texts, vocabulary), one_hot, size, seed, weights)
+
+
+def class_weights(labels: np.ndarray, balance: float) -> np.ndarray:
+    """w_c ∝ n_c^-balance with mean 1 over the examples, [C] float32."""
+    counts = np.maximum(np.bincount(labels), 1)
+    weights = counts**-balance
+    return (weights / weights[labels].mean()).astype(np.float32)
+
+
+def measure(package: keras.Model, part: Part, labels: list[str]) -> scores.Scores:
+    """How well a packaged model knows the labels of texts."""
+    answers = text.probabilities(package, part.texts).argmax(axis=1)
+    return scores.score(part.labels, answers, labels)
+
+
+def sample(package: keras.Model, part: Part, labels: list[str], count: int = 100) -> list[dict]:
+    """The first texts with what they are and what the model says."""
+    given = text.probabilities(package, part.texts[:count])
+    return [
+        {
+            "text": item,
+            "label": labels[true],
+            "predicted": labels[row.argmax()],
+            "probability": round(float(row.max()), 4),
+        }
+        for item, true, row in zip(part.texts, part.labels, given, strict=False)
+    ]
+
+
+def every_step_twin(config: "NamesConfig", package: keras.Model) -> keras.Model:
+    """The same network with the same weights, answering after every character."""
+    if config.model == "bag" or config.bidirectional:
+        raise UserError(
+            "bptt needs a network that reads one way, step by step:"
+            f" this run is {'a bag' if config.model == 'bag' else 'bidirectional'}"
+        )
+    vocabulary, labels = text.vocabulary_in(package), text.labels_in(package)
+    twin = build(config, len(vocabulary) + 2, len(labels), every_step=True)
+    twin.set_weights(package.get_layer("core").get_weights())
+    return twin

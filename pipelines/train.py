@@ -1,0 +1,157 @@
+"""What every task's training shares: compile, watch, keep, go on after a stop."""
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+from .config import CommonConfig, UserError
+from .devices import note
+from .keeper import Keeper
+from .runs import Run
+
+OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+    "momentum": lambda **kw: keras.optimizers.SGD(momentum=0.9, nesterov=True, **kw),
+}
+
+
+@dataclasses.dataclass
+class Job:
+    """One training.
+
+    Attributes:
+        core: the network to train.
+        package: what best.keras holds: `core` with all that `predict` needs around it.
+        feed: the training data: `.dataset()`, `.steps`, `.epoch`.
+        validation: a tf.data.Dataset.
+        loss, metrics: as `keras.Model.compile` takes them.
+        monitor: the figure that says which epoch is best; `mode` is "max" or "min".
+        recurrent: whether there is an error through time to watch.
+    """
+
+    run: Run
+    config: CommonConfig
+    core: keras.Model
+    package: keras.Model
+    feed: Any
+    validation: Any
+    loss: Any
+    metrics: list[Any]
+    monitor: str
+    mode: str = "max"
+    recurrent: bool = True
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What came of a training."""
+
+    rows: list[dict[str, float]]
+    best_epoch: int
+    ending: str
+    seconds: float
+    error_flow: Any  # the callback, or None where nothing recurs
+    layer_gradients: Any
+
+    @property
+    def best_row(self) -> dict[str, float]:
+        return self.rows[self.best_epoch - 1]
+
+
+def compiled(job: Job) -> keras.Model:
+    """A compiled model on the layers of `core`, which itself stays free of optimizer state."""
+    model = keras.Model(job.core.inputs, job.core.outputs, name=job.core.name)
+    config = job.config
+    model.compile(
+        optimizer=OPTIMIZERS[config.optimizer](
+            learning_rate=_learning_rate(config, job.feed.steps),
+            global_clipnorm=config.clip_norm or None,
+        ),
+        loss=job.loss,
+        metrics=job.metrics,
+        jit_compile={"auto": "auto", "on": True, "off": False}[config.jit],
+    )
+    return model
+
+
+def _learning_rate(config: CommonConfig, steps: int) -> Any:
+    if config.schedule == "constant":
+        return config.learning_rate
+    return keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps)
+
+
+def fit(job: Job, strategy: Any) -> Outcome:
+    """Trains, keeping the run folder up to date; goes on where a resumed run stopped.
+
+    Raises:
+        UserError: the loss is no longer a number.
+        KeyboardInterrupt: Ctrl-C, saying how to go on.
+    """
+    with strategy.scope():
+        model = compiled(job)
+        keeper = Keeper(job.run, job.config, job.package, job.monitor, job.mode, job.feed)
+        done = keeper.restore(model)
+    if done:
+        note(f"resuming {job.run.path} after epoch {done}")
+    watchers = _watchers(job, model)
+    try:
+        model.fit(
+            job.feed.dataset(),
+            validation_data=job.validation,
+            epochs=done if keeper.exhausted else job.config.epochs,
+            initial_epoch=done,
+            shuffle=False,  # the feed shuffles by epoch, the same way after a resume
+            verbose=int(sys.stdout.isatty()),
+            callbacks=[*watchers.values(), *_keras_callbacks(job.run), keeper],
+        )
+    except KeyboardInterrupt:
+        _close(watchers.values())
+        raise KeyboardInterrupt(_how_to_go_on(job, len(keeper.rows))) from None
+    if keeper.failure:
+        raise UserError(f"{keeper.failure}: lower --learning-rate or --clip-norm")
+    return Outcome(
+        rows=keeper.rows,
+        best_epoch=keeper.best_epoch,
+        ending=keeper.ending,
+        seconds=round(sum(row["seconds"] for row in keeper.rows), 1),
+        error_flow=watchers.get("error_flow"),
+        layer_gradients=watchers["layer_gradients"],
+    )
+
+
+def _watchers(job: Job, model: keras.Model) -> dict[str, keras.callbacks.Callback]:
+    """The callbacks that look at the error on its way back."""
+    from ..callbacks import ErrorFlow, LayerGradients
+
+    watchers = {"layer_gradients": LayerGradients(log_dir=job.run.logs / "layer_gradients")}
+    if job.recurrent:
+        watchers["error_flow"] = ErrorFlow(log_dir=job.run.logs / "error_flow")
+    return watchers
+
+
+def _keras_callbacks(run: Run) -> list[keras.callbacks.Callback]:
+    board = keras.callbacks.TensorBoard(run.logs, write_graph=False, profile_batch=0)
+    return [keras.callbacks.TerminateOnNaN(), board]
+
+
+def _close(callbacks: Iterable[keras.callbacks.Callback]) -> None:
+    """Lets callbacks write what they hold, after `fit` was left in the middle."""
+    for callback in callbacks:
+        with contextlib.suppress(Exception):  # nothing may hide the reason for leaving
+            callback.on_train_end()
+
+
+def _how_to_go_on(job: Job, epochs: int) -> str:
+    where = f" --run-dir {job.run.path.parent.parent}"
+    where = "" if where == " --run-dir runs" else where
+    return (
+        f"interrupted after epoch {epochs}; go on with: "
+        f"errorflow {job.run.task} train --resume --name {job.run.name}{where}"
+    )
