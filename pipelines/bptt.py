@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .names import NamesConfig
 
 WIDTH = 40  # of the longest bar
-DECADES = 8  # from the longest bar to none
+DECADES = 3  # at least, from the longest bar to none
 
 
 def show(
@@ -28,14 +28,12 @@ def show(
     which the network was trained on.
 
     Raises:
-        UserError: no text, an unknown label or layer, a network that does not go step by step.
+        UserError: an unknown label or layer, a network that does not go step by step.
     """
     package = load(run.best)
     twin = every_step_twin(config, package)
     labels, text = labels_in(package), normal(text)
     known = [f"rnn_{number}" for number in range(1, config.layers + 1)]
-    if not text:
-        raise UserError("bptt takes a name: errorflow names bptt NAME")
     if layer not in known:
         raise UserError(f"--layer {layer}: the recurrent layers are {', '.join(known)}")
     if label is not None and label not in labels:
@@ -47,7 +45,7 @@ def show(
     twin.compile(loss="categorical_crossentropy")
     matrix = error_matrix(twin, ids, np.tile(one_hot, (1, len(text), 1)), layer=layer)  # [T, T]
     name = f"{labels[target]} (p = {answers[-1, target]:.3f})"
-    yield f"{text!r} taken for {name}; ‖dE/dh_k‖ in {layer} (bar: log scale, {DECADES} decades)"
+    yield f"{text!r} taken for {name}; ‖dE/dh_k‖ in {layer}, bars on a log scale:"
     yield from bars(text, matrix[-1])
     path = run.plots / f"bptt_{_file_name(text)}.png"
     plots.save(plots.error_matrix(matrix, list(text), f"{text}: {name}, {layer}"), path)
@@ -56,10 +54,12 @@ def show(
 
 def bars(steps: Sequence[str], values: np.ndarray) -> Iterator[str]:
     """A line per step: its symbol, its value, and a bar on a log scale."""
-    largest = max(float(values.max()), np.finfo(np.float32).tiny)
+    tiny = np.finfo(np.float32).tiny
+    largest, smallest = (max(float(v), tiny) for v in (values.max(), values.min()))
+    decades = max(DECADES, np.ceil(np.log10(largest / smallest)))
     for number, (step, value) in enumerate(zip(steps, values, strict=True), start=1):
-        above = DECADES + np.log10(value / largest) if value > 0 else 0.0
-        bar = "█" * max(round(WIDTH * above / DECADES), 0)
+        below = np.log10(largest / max(value, tiny))
+        bar = "█" * round(WIDTH * (1 - below / decades))
         yield f"{number:3}  {step}  {value:.2e}  {bar}"
 
 

@@ -22,6 +22,9 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line; returns the exit code: 0, 2 for a mistake, 130 for Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without δ shows ? in its place
     try:
         dispatch(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()

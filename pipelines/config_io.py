@@ -168,11 +168,13 @@ def parse_flags(
 
 
 def _in_one_line(box: str) -> str:
-    """The message in tyro's framed text, and the flags it suggests."""
-    lines = [line.strip("│ ") for line in box.splitlines()[1:-1]]
-    rule = next((i for i, line in enumerate(lines) if line.startswith("──")), len(lines))
+    """The message in tyro's framed text, which has a title, and the flags it suggests."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", box)  # colours, on a terminal
+    lines = [line.strip("│╰╯ ") for line in plain.splitlines()[1:]]
+    lines = lines[1:] if _is_rule(lines[0]) else lines
+    rule = next((i for i, line in enumerate(lines) if _is_rule(line)), len(lines))
     message = " ".join(lines[:rule]).split(" Got errors:")[0].strip(" .")
-    flags = [line for line in lines[rule:] if line.startswith("--")]
+    flags = [line for line in lines[rule:] if re.match(r"--\w", line)]
     if message.startswith("Error parsing ") and flags:
         values = re.findall(r"'(.*?)'", message)
         return f"{flags[0].replace(' ', ' takes ', 1)}, not {' '.join(values[-1:])!r}"
@@ -180,15 +182,22 @@ def _in_one_line(box: str) -> str:
     return message + (f"; did you mean {' or '.join(names)}?" if names else "")
 
 
+def _is_rule(line: str) -> bool:
+    return len(line) > 3 and set(line) <= {"─", "-"}
+
+
 def read_config(
     cls: type[C], flags: Sequence[str], prog: str, task: str, describe: str | None = None
 ) -> C:
     """Default < file < flags; with `--resume` the file is the run's own unless one is given."""
     config = parse_flags(cls, flags, prog, describe=describe)
+    config.check()
     if config.config is not None:
-        config = parse_flags(cls, flags, prog, load_config(cls, config.config))
+        saved = config.config
     elif config.resume:
         saved = runs.to_resume(config.run_dir, task, config.name).config_file
-        config = parse_flags(cls, flags, prog, load_config(cls, saved))
+    else:
+        return config
+    config = parse_flags(cls, flags, prog, load_config(cls, saved))
     config.check()
     return config

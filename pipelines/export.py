@@ -83,8 +83,11 @@ def _saved_model(package: Any, path: Path, texts: Sequence[str]) -> np.ndarray:
     """Takes strings [B], gives "label" and "probabilities"; the endpoint is `serve`."""
     import tensorflow as tf
 
+    from .models.text import normal
+
     package.export(path, format="tf_saved_model", verbose=False)
-    return tf.saved_model.load(path).serve(tf.constant(list(texts)))["probabilities"].numpy()
+    loaded = tf.saved_model.load(path)
+    return loaded.serve(tf.constant([normal(t) for t in texts]))["probabilities"].numpy()
 
 
 def _onnx(package: Any, path: Path, texts: Sequence[str]) -> np.ndarray:

@@ -118,7 +118,8 @@ def _random_states(model: keras.Model) -> list[Any]:
 
 
 def _in_one_line(row: dict[str, float], epochs: int, better: bool) -> str:
-    shown = {k: v for k, v in row.items() if k not in ("epoch", "seconds", "learning_rate")}
-    figures = "  ".join(f"{key} {value:.4f}" for key, value in shown.items())
+    names = sorted(row, key=lambda key: (key.startswith("val_"), "loss" not in key))
+    shown = [key for key in names if key not in ("epoch", "seconds", "learning_rate")]
+    figures = "  ".join(f"{key} {row[key]:.4f}" for key in shown)
     mark = "  best" if better else ""
     return f"epoch {int(row['epoch'])}/{epochs}  {row['seconds']:.1f} s  {figures}{mark}"

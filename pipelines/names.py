@@ -104,12 +104,16 @@ class ExportConfig(RunChoice):
 class BpttConfig(RunChoice):
     """Which run, and for which text."""
 
-    text: Annotated[str, tyro.conf.Positional]
+    text: Annotated[str, tyro.conf.Positional] = ""
     """The name to send through the network and back."""
     label: str | None = None
     """What it should be (default: what the network thinks it is)."""
     layer: str = "rnn_1"
     """Recurrent layer to look into."""
+
+    def check(self) -> None:
+        if not self.text.strip():
+            raise UserError("errorflow names bptt takes a name: errorflow names bptt NAME")
 
 
 def train(config: NamesConfig) -> None:

@@ -87,6 +87,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
+def _spelled(figure: str) -> str:
+    return figure.replace("_", "-").replace("f1", "F1")
+
+
 def _bullets(lines: Sequence[str]) -> str:
     return "\n".join(f"* {line}" for line in lines)
 
@@ -101,7 +105,7 @@ def announce(run: Run, model: keras.Model, data: Any) -> None:
 def last_words(run: Run, after: Sequence[str]) -> None:
     """Prints the figures, what the error did, where the files are and what to run next."""
     results = run.results()
-    figures = ", ".join(f"{key.replace('_', '-')} {v:.4f}" for key, v in results["test"].items())
+    figures = ", ".join(f"{_spelled(key)} {v:.4f}" for key, v in results["test"].items())
     print(f"\ntest: {figures} (epoch {results['best_epoch']} of {results['epochs']})")
     for line in results["verdict"]:
         print(f"error flow: {line}")

@@ -98,7 +98,8 @@ def _figures(run: Run) -> dict[str, str]:
         "started": str(results.get("started", ""))[:16].replace("T", " "),
     }
     for part in ("validation", "test"):
-        row |= {f"{part} {key}": f"{value:.4f}" for key, value in results.get(part, {}).items()}
+        scores = results.get(part, {}).items()
+        row |= {f"{part} {key.replace('_', ' ')}": f"{value:.4f}" for key, value in scores}
     return row
 
 
@@ -113,7 +114,7 @@ def _side_by_side(columns: Sequence[Mapping[str, str]]) -> list[list[str]]:
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout, as wide as it needs to be where that is not a terminal."""
+    """A table on stdout, as wide as it needs to be: nothing is cut off."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -121,5 +122,4 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(*head, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         table.add_row(*row)
-    console = Console()
-    console.print(table, soft_wrap=not console.is_terminal)
+    Console(width=1000, highlight=False).print(table)

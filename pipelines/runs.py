@@ -112,12 +112,15 @@ def _alive(results: Mapping[str, Any]) -> bool:
         return False
 
 
-def read_history(run: Run) -> list[dict[str, float]]:
+def read_history(run: Run) -> list[dict[str, int | float]]:
     """history.csv as one mapping per epoch."""
     if not run.history_file.exists():
         return []
     with run.history_file.open(newline="", encoding="utf-8") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        return [
+            {key: int(value) if key == "epoch" else float(value) for key, value in row.items()}
+            for row in csv.DictReader(file)
+        ]
 
 
 # Starting

@@ -1,0 +1,128 @@
+"""The command line as a person meets it: quick, one line per mistake, the right exit code."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from errorflow.pipelines import cli
+
+
+def errorflow(
+    *arguments: str, module: str = "errorflow.pipelines.cli"
+) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["names", "--help"],
+        ["names", "train", "--help"],
+        ["names", "train", "--print-config"],
+        ["names", "train", "--epoch", "3"],
+        ["names", "predict", "Nowak"],
+    ],
+)
+def test_answers_without_tensorflow(arguments):
+    watch = (
+        "import sys; from errorflow.pipelines.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "print('HEAVY', sorted({'tensorflow', 'keras', 'numpy', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", watch, *arguments], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_help_takes_less_than_a_third_of_a_second():
+    def seconds() -> float:
+        began = time.perf_counter()
+        assert errorflow("names", "train", "--help").returncode == 0
+        return time.perf_counter() - began
+
+    assert min(seconds() for _ in range(5)) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("nams train", "no task 'nams'; did you mean 'names'?"),
+        ("names trian", "names has no 'trian'; did you mean 'train'?"),
+        ("names train --epochs x", "--epochs takes INT"),
+        ("names train --units 0", "--units (key units) must be 1 or more"),
+        ("names train --config no.yaml", "cannot read config file no.yaml"),
+        ("names train --resume", "no interrupted run in runs/names"),
+        ("names evaluate", "no finished run in runs/names"),
+        ("names evaluate --name x", "no run runs/names/x"),
+        ("names export --format pickle", "--format takes keras, saved_model, onnx"),
+        ("names bptt", "names bptt takes a name"),
+        ("runs", "no runs in runs"),
+        ("runs compare a", "two names or more"),
+        ("tensorboard", "--run-dir runs: no such folder"),
+        ("tensorboard --port 99999", "--port"),
+    ],
+)
+def test_a_mistake_is_one_line_and_code_2_and_leaves_nothing(line, said, capsys, tmp_path):
+    assert cli.main(line.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert err.startswith("errorflow: ")
+    assert err.count("\n") == 1
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_module_is_the_same_command(tmp_path):
+    by_module = errorflow("train", "--print-config", module="errorflow.pipelines.names")
+    by_command = errorflow("names", "train", "--print-config")
+    assert by_module.stdout == by_command.stdout != ""
+    assert not any(tmp_path.iterdir())
+
+
+def test_print_config_is_a_file_that_can_be_given_back(tmp_path):
+    first = errorflow("names", "train", "--units", "7", "--jit", "on", "--print-config").stdout
+    (tmp_path / "c.yaml").write_text(first)
+    assert errorflow("names", "train", "--config", "c.yaml", "--print-config").stdout == first
+
+
+def test_a_mistake_on_a_colour_terminal_is_one_plain_line_too(tmp_path):
+    pty = pytest.importorskip("pty")
+    command = [sys.executable, "-m", "errorflow.pipelines.cli", "names", "train", "--epochs", "x"]
+    main, other = pty.openpty()
+    done = subprocess.run(command, stdout=other, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(other)
+    os.close(main)
+    expected = "errorflow: --epochs takes INT, not 'x'; see errorflow names train --help\n"
+    assert (done.stderr, done.returncode) == (expected, 2)
+
+
+def test_version(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("errorflow ")
+
+
+def test_ctrl_c_says_how_to_go_on_and_ends_with_130(monkeypatch, capsys):
+    def interrupted(arguments):
+        raise KeyboardInterrupt("interrupted after epoch 3; go on with: ...")
+
+    monkeypatch.setattr(cli, "dispatch", interrupted)
+    assert cli.main([]) == 130
+    assert "go on with" in capsys.readouterr().err
+
+
+def test_a_closed_pipe_is_no_error():
+    command = f"{sys.executable} -m errorflow.pipelines.cli names train --help | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: ")
+    assert done.stderr == ""

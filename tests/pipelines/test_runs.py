@@ -1,0 +1,182 @@
+"""Run folders: never half-written, never written over unasked, found again. No TensorFlow."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from errorflow.pipelines import run_tables, runs
+from errorflow.pipelines.config import UserError
+from errorflow.pipelines.config_io import config_dict, load_config, read_config
+from errorflow.pipelines.files import atomic, read_json, write_json
+from errorflow.pipelines.names import NamesConfig
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> NamesConfig:
+    return NamesConfig(run_dir=tmp_path / "runs", name="a", units=3)
+
+
+def begin(config: NamesConfig) -> runs.Run:
+    return runs.begin(config, "names", {"python": "3"})
+
+
+def finished(config: NamesConfig, **figures) -> runs.Run:
+    run = begin(config)
+    with runs.training(run):
+        run.update(**figures)
+        run.best.write_text("model")
+    return run
+
+
+def killed(config: NamesConfig) -> runs.Run:
+    """A run whose process is gone without a word."""
+    run = begin(config)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    run.update(pid=gone.pid)
+    return run
+
+
+def test_a_new_run_has_its_folders_and_its_complete_configuration(config):
+    run = begin(config)
+    assert run.path == config.run_dir / "names" / "a"
+    assert all((run.path / folder).is_dir() for folder in runs.FOLDERS)
+    assert config_dict(load_config(NamesConfig, run.config_file)) == config_dict(config)
+    assert run.status == "running"
+
+
+def test_atomic_leaves_the_old_file_when_writing_fails(tmp_path):
+    path = tmp_path / "x.json"
+    write_json(path, {"old": 1})
+    with pytest.raises(ZeroDivisionError), atomic(path) as temporary:
+        temporary.write_text('{"ne')
+        raise ZeroDivisionError
+    assert read_json(path) == {"old": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_has_null_for_what_is_not_a_number(tmp_path):
+    path = tmp_path / "x.json"
+    write_json(path, {"loss": float("nan"), "rows": [1.0, float("inf")]})
+    assert json.loads(path.read_text()) == {"loss": None, "rows": [1.0, None]}
+
+
+def test_a_finished_run_is_written_over_only_when_told_to(config):
+    run = finished(config)
+    with pytest.raises(UserError, match="exists \\(finished\\): --overwrite to start anew"):
+        begin(config)
+    assert run.best.exists()
+    assert not begin(replace(config, overwrite=True)).best.exists()
+
+
+def test_a_folder_that_is_no_run_is_never_removed(config):
+    precious = config.run_dir / "names" / "a" / "thesis.txt"
+    precious.parent.mkdir(parents=True)
+    precious.write_text("x")
+    with pytest.raises(UserError, match="is not a run"):
+        begin(replace(config, overwrite=True))
+    assert precious.exists()
+
+
+def test_a_running_run_is_left_alone(config):
+    begin(config)
+    for flag in ("overwrite", "resume"):
+        with pytest.raises(UserError, match="is being trained by process"):
+            begin(replace(config, **{flag: True}))
+
+
+def test_a_run_whose_process_is_gone_was_interrupted(config):
+    run = killed(config)
+    assert run.status == "interrupted"
+    with pytest.raises(UserError, match="--resume to go on, --overwrite to start anew"):
+        begin(config)
+
+
+def test_resume_takes_the_latest_interrupted_run_and_its_own_configuration(config):
+    finished(replace(config, name="done"))
+    killed(config)
+    flags = ["--resume", "--run-dir", str(config.run_dir)]
+    resumed = read_config(NamesConfig, flags, "errorflow names train", "names")
+    assert resumed.units == 3
+    assert begin(resumed).name == "a"
+
+
+def test_resume_with_another_model_is_refused_and_names_the_keys(config):
+    killed(config)
+    other = replace(config, resume=True, units=4, model="gru", epochs=99, device="cpu")
+    with pytest.raises(UserError) as error:
+        begin(other)
+    assert "model (lstm → gru)" in str(error.value)
+    assert "units (3 → 4)" in str(error.value)
+    assert "epochs" not in str(error.value)
+
+
+def test_a_finished_run_goes_on_only_for_more_epochs(config):
+    finished(config)
+    with pytest.raises(UserError, match="is finished; to train on give more --epochs"):
+        begin(replace(config, resume=True))
+    assert begin(replace(config, resume=True, epochs=config.epochs + 1)).name == "a"
+
+
+def test_nothing_to_resume(config):
+    with pytest.raises(UserError, match="no interrupted run"):
+        begin(replace(config, name=None, resume=True))
+
+
+def test_runs_without_a_name_never_share_a_folder(config):
+    made = [begin(replace(config, name=None)).path for _ in range(3)]
+    assert len(set(made)) == 3
+    assert all(path.name.startswith("lstm-") for path in made)
+
+
+def test_status_tells_how_training_ended(config):
+    run = begin(config)
+    with pytest.raises(KeyboardInterrupt), runs.training(run):
+        raise KeyboardInterrupt
+    assert run.status == "interrupted"
+    with pytest.raises(ValueError, match="odd"), runs.training(run):
+        raise ValueError("odd\nshape")
+    assert (run.status, run.results()["error"]) == ("failed", "ValueError: odd")
+
+
+def test_the_latest_finished_run_is_used_unless_one_is_named(config):
+    for name in ("a", "b"):
+        finished(replace(config, name=name))
+    killed(replace(config, name="c"))
+    assert runs.to_use(config.run_dir, "names", None).name == "b"
+    assert runs.to_use(config.run_dir, "names", "a").name == "a"
+    with pytest.raises(UserError, match="has no model yet"):
+        runs.to_use(config.run_dir, "names", "c")
+    with pytest.raises(UserError, match="there are: a, b, c"):
+        runs.to_use(config.run_dir, "names", "d")
+
+
+def test_a_file_where_the_run_folder_should_be(config):
+    config.run_dir.write_text("")
+    with pytest.raises(UserError, match="cannot write the run folder"):
+        begin(config)
+
+
+def test_runs_and_compare_show_figures_and_differing_keys_alone(config, capsys):
+    finished(config, test={"accuracy": 0.5, "macro_f1": 0.25}, epochs=4, best_epoch=2)
+    finished(replace(config, name="b", units=8), test={"accuracy": 0.75, "macro_f1": 0.5})
+    where = ["--run-dir", str(config.run_dir)]
+    run_tables.command(where)
+    listed = capsys.readouterr().out
+    assert "names/a" in listed
+    assert "4 (best 2)" in listed
+    assert "0.7500" in listed
+    run_tables.command(["compare", "a", "names/b", *where])
+    compared = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["units", "3", "8"] in compared
+    assert ["test", "macro", "f1", "0.2500", "0.5000"] in compared
+    assert not any(line[:1] == ["layers"] for line in compared)
+
+
+def test_compare_with_a_wrong_name(config):
+    finished(config)
+    with pytest.raises(UserError, match="no run 'zzz'"):
+        run_tables.command(["compare", "a", "zzz", "--run-dir", str(config.run_dir)])
