@@ -77,11 +77,11 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel finds its variab
         hidden[t] = sqrt(mean over the examples valid at t of ‖δ_t(b)‖²)
 
     and hidden_max[t] is the largest ‖δ_t(b)‖. `carried` is the rms of δ_t(b) before the error
-    injected at t is added; `cell` and `cell_max` are those of dE/dc_t (LSTM only). Each is a float32
-    array [T], of the unscaled loss, before any clipping; step t is the step that read x[:, t],
-    whichever way the layer runs. If the layer is called more than once in a pass, these are of the
-    first call; `latest(n)` has them all. E must be a mean: for a summed loss the figures are B times
-    too large.
+    injected at t is added; `cell` and `cell_max` are those of dE/dc_t (LSTM only). Each is a
+    float32 array [T], of the unscaled loss, before any clipping; step t is the step that read
+    x[:, t], whichever way the layer runs. If the layer is called more than once in a pass, these
+    are of the first call; `latest(n)` has them all. E must be a mean: for a summed loss the figures
+    are B times too large.
 
     Attributes:
         loss_scale: what the loss is multiplied with before the backward pass: a number, a tensor, a
@@ -129,8 +129,9 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel finds its variab
         width = tf.maximum(tf.shape(rows)[-1], tf.shape(row)[-1])
         slot = tf.cast(self._count % tf.cast(tf.shape(rows)[0], tf.int64), tf.int32)
         rows = tf.tensor_scatter_nd_update(_widen(rows, width), [[slot]], [_widen(row, width)])
-        self._rows.assign(rows)
-        self._count.assign_add(1)
+        # A step that fails, as the one after a dataset's last batch does, must not be counted.
+        with tf.control_dependencies([self._rows.assign(rows)]):
+            self._count.assign_add(1)
 
     def reserve(self, rows: int):
         """Forget what was recorded and keep the `rows` newest rows from now on."""

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from .activations import slope
 from .recurrent import RecurrentLayer, VisibleCell
-from .unroll import bias_gradient, product
+from .unroll import kernel_and_bias_gradient, product
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ class ResetAfterEquations:
             dg * reset,
         ]
         da = fence(tf.concat(fence(pieces), axis=1))
-        back = dh * update + keep(tf.matmul(da, recurrent, transpose_b=True))
+        back = dh * update + keep(tf.matmul(da, recurrent))
         return (da, dg), (back,), (dh,)
 
     def weight_gradients(self, sequence, local, keep, outer):
         (da, _), h = local, keep(sequence.states[0][:-1])
-        dz = self.input_errors(local)
-        bias = tf.stack([bias_gradient(dz, outer), bias_gradient(da, outer)], axis=-2)
-        return outer(sequence.x, dz), outer(h, da), bias
+        kernel, bias = kernel_and_bias_gradient(sequence.x, self.input_errors(local), outer)
+        recurrent, recurrent_bias = kernel_and_bias_gradient(h, da, outer)
+        return kernel, recurrent, tf.stack([bias, recurrent_bias], axis=-2)
 
     def input_errors(self, local):
         """dE/d(x W + b) [T, B, G]"""
@@ -101,10 +101,10 @@ class ResetBeforeEquations:
         (dh,), (h,), (_, recurrent, _) = errors, before, weights
         update, reset, candidate = saved
         units = h.shape[-1]
-        for_gates, for_candidate = recurrent[:, : 2 * units], recurrent[:, 2 * units :]
+        to_gates, to_candidate = recurrent[: 2 * units], recurrent[2 * units :]
         through_gate = slope(self.gate)
         dg = fence(dh * (1.0 - update) * slope(self.activation)(candidate))
-        d_proposal = tf.matmul(dg, for_candidate, transpose_b=True)  # of reset ⊗ h
+        d_proposal = tf.matmul(dg, to_candidate)  # of reset ⊗ h
         pieces = fence(
             [
                 dh * (h - candidate) * through_gate(update),
@@ -113,7 +113,7 @@ class ResetBeforeEquations:
             ]
         )
         dz = fence(tf.concat(pieces, axis=1))
-        d_gates = tf.matmul(dz[:, : 2 * units], for_gates, transpose_b=True)
+        d_gates = tf.matmul(dz[:, : 2 * units], to_gates)
         return (dz,), (dh * update + keep(d_proposal * reset + d_gates),), (dh,)
 
     def weight_gradients(self, sequence, local, keep, outer):
@@ -121,7 +121,8 @@ class ResetBeforeEquations:
         units = h.shape[-1]
         proposal = sequence.saved[1] * h
         recurrent = [outer(h, dz[..., : 2 * units]), outer(proposal, dz[..., 2 * units :])]
-        return outer(sequence.x, dz), tf.concat(recurrent, axis=-1), bias_gradient(dz, outer)
+        kernel, bias = kernel_and_bias_gradient(sequence.x, dz, outer)
+        return kernel, tf.concat(recurrent, axis=-1), bias
 
     def input_errors(self, local):
         """dE/d(x W + b) [T, B, G]"""
@@ -137,8 +138,8 @@ class GRUCell(VisibleCell, keras.layers.GRUCell):
         g    = φ(x_t W_g + b_g + (r ⊗ h_{t-1}) R_g)             reset_after=False (Cho et al. 2014)
         h_t  = z ⊗ h_{t-1} + (1 − z) ⊗ g
 
-    Arguments, weights and gate order are those of `keras.layers.GRUCell`. The z of Cho et al. (2014)
-    is this z too; Chung et al. (2014) write 1 − z for it.
+    Arguments, weights and gate order are those of `keras.layers.GRUCell`. The z of Cho et al.
+    (2014) is this z too; Chung et al. (2014) write 1 − z for it.
     """
 
     @property
@@ -155,3 +156,4 @@ class GRU(RecurrentLayer):
     """
 
     cell_class = GRUCell
+    cell_name = "gru_cell"

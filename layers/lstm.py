@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from .activations import slope
 from .recurrent import RecurrentLayer, VisibleCell
-from .unroll import bias_gradient, product
+from .unroll import kernel_and_bias_gradient, product
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,13 @@ class LSTMEquations:
         ]
         dz = fence(tf.concat(fence(pieces), axis=1))
         along_carousel = dc * f[0] if f else dc
-        return (dz,), (keep(tf.matmul(dz, recurrent, transpose_b=True)), along_carousel), (dh, dc)
+        return (dz,), (keep(tf.matmul(dz, recurrent)), along_carousel), (dh, dc)
 
     def weight_gradients(self, sequence, local, keep, outer):
         """Σ_t x_tᵀ δz_t, Σ_t h_{t-1}ᵀ δz_t, Σ_t δz_t"""
         (dz,), h = local, keep(sequence.states[0][:-1])
-        return outer(sequence.x, dz), outer(h, dz), bias_gradient(dz, outer)
+        kernel, bias = kernel_and_bias_gradient(sequence.x, dz, outer)
+        return kernel, outer(h, dz), bias
 
     def input_errors(self, local):
         """dE/d(x W + b) [T, B, G]"""
@@ -148,3 +149,4 @@ class LSTM(RecurrentLayer):
     """
 
     cell_class = LSTMCell
+    cell_name = "lstm_cell"

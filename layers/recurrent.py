@@ -66,6 +66,7 @@ class RecurrentLayer(keras.layers.RNN):
     """
 
     cell_class: type
+    cell_name: str  # part of the weights' paths, the same as in Keras
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class RecurrentLayer(keras.layers.RNN):
         **cell,
     ):
         super().__init__(
-            self.cell_class(units, dtype=dtype, **cell),
+            self.cell_class(units, name=self.cell_name, dtype=dtype, trainable=trainable, **cell),
             return_sequences=return_sequences,
             return_state=return_state,
             go_backwards=go_backwards,

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from .activations import slope
 from .recurrent import RecurrentLayer, VisibleCell
-from .unroll import bias_gradient, product
+from .unroll import kernel_and_bias_gradient, product
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,13 @@ class SimpleRNNEquations:
         """δz = δ_t ⊗ φ'(z_t); to step t-1 goes δz W_hᵀ."""
         (dh,), (h,), (_, recurrent, _) = errors, after, weights
         dz = fence(dh * slope(self.activation)(h))
-        return (dz,), (keep(tf.matmul(dz, recurrent, transpose_b=True)),), (dh,)
+        return (dz,), (keep(tf.matmul(dz, recurrent)),), (dh,)
 
     def weight_gradients(self, sequence, local, keep, outer):
         """Σ_t x_tᵀ δz_t, Σ_t h_{t-1}ᵀ δz_t, Σ_t δz_t"""
         (dz,), h = local, keep(sequence.states[0][:-1])
-        return outer(sequence.x, dz), outer(h, dz), bias_gradient(dz, outer)
+        kernel, bias = kernel_and_bias_gradient(sequence.x, dz, outer)
+        return kernel, outer(h, dz), bias
 
     def input_errors(self, local):
         """dE/d(x W_x + b) [T, B, H]"""
@@ -72,3 +73,4 @@ class SimpleRNN(RecurrentLayer):
     """
 
     cell_class = SimpleRNNCell
+    cell_name = "simple_rnn_cell"

@@ -77,9 +77,10 @@ def outer_per_step(a, b):
     return tf.matmul(a, b, transpose_a=True)
 
 
-def bias_gradient(errors, outer):
-    """Σ_b errors[t, b], summed over t too unless `outer` keeps the steps apart."""
-    return tf.reduce_sum(errors, axis=[0, 1] if outer is summed_outer else 1)
+def kernel_and_bias_gradient(x, errors, outer):
+    """The gradients of W and b in x W + b; b is the kernel of one more column of x, all ones."""
+    both = outer(tf.concat([x, tf.ones_like(x[:, :, :1])], axis=2), errors)
+    return both[..., :-1, :], both[..., -1, :]
 
 
 def swap_batch_and_time(tensor):
@@ -137,6 +138,7 @@ def backward_scan(cell, sequence, injected, final_errors, weights, mask, keep, f
 
     Args:
         injected: dE/dy_t from above, [T, B, H], or None where only the last state is used.
+        weights: here the recurrent kernel is transposed, once for all steps.
         final_errors: dE/d(last states), each [B, H].
 
     Returns:
@@ -149,39 +151,44 @@ def backward_scan(cell, sequence, injected, final_errors, weights, mask, keep, f
     valid = None if mask is None else _read_only(mask)
     above = None if injected is None else _read_only(injected)
     h = sequence.states[0][0]  # [B, H], for its shape
+    weights = (weights[0], tf.transpose(weights[1]), weights[2])
     local = tuple(_buffer(steps, h, width * h.shape[-1]) for width in cell.local_widths)
     norms = tuple(_buffer(steps, h, lanes(h.shape[-1]), tf.float64) for _ in range(len(states) + 1))
 
     def step(t, carried, waiting, local, norms):
-        # `waiting` is error injected at masked steps behind t: it belongs to the last valid one.
-        injected_now = waiting if above is None else waiting + above.read(t)
-        errors = (carried[0] + injected_now, *carried[1:])
+        # `waiting`: error injected at masked steps behind t, which belongs to the last valid one.
+        arriving = [*waiting] if above is None else [*waiting, above.read(t)]
+        errors = (tf.add_n([carried[0], *arriving]), *carried[1:])
         before = tuple(s.read(t) for s in states)
         after = tuple(s.read(t + 1) for s in states)
         local_now, sent_back, totals = cell.backward(
             errors, before, after, tuple(s.read(t) for s in saved), weights, keep, fence
         )
         measured = fence((totals[0], carried[0], *totals[1:]))
-        if valid is None:
-            waiting = tf.zeros_like(waiting)
-        else:
+        if valid is not None:
             now = valid.read(t)
             local_now = tuple(tf.where(now, e, tf.zeros_like(e)) for e in local_now)
             sent_back = _where(now, sent_back, carried)
-            waiting = tf.where(now, tf.zeros_like(waiting), injected_now)
+            waiting = [tf.where(now, tf.zeros_like(carried[0]), tf.add_n(arriving))]
         local = tuple(a.write(t, e) for a, e in zip(local, local_now, strict=True))
         norms = tuple(a.write(t, squares(e)) for a, e in zip(norms, measured, strict=True))
         return t - 1, tuple(sent_back), waiting, local, norms
 
-    nothing_yet = (tf.zeros_like(final_errors[0]), *final_errors[1:])
+    carried, waiting = final_errors, []
+    if valid is not None:
+        carried = (tf.zeros_like(final_errors[0]), *final_errors[1:])
+        waiting = [final_errors[0]]
     _, initial, waiting, local, norms = tf.while_loop(
         lambda t, *_: t >= 0,
         step,
-        (steps - 1, nothing_yet, final_errors[0], local, norms),
+        (steps - 1, carried, waiting, local, norms),
         maximum_iterations=steps,
     )
-    initial = (initial[0] + waiting, *initial[1:])
-    return tuple(a.stack() for a in local), initial, [tf.reduce_sum(a.stack(), -1) for a in norms]
+    initial = (tf.add_n([initial[0], *waiting]), *initial[1:])
+    norms = [tf.reduce_sum(a.stack(), -1) for a in norms]
+    if valid is None:  # dE/d(last state) is injected at the last step, not carried to it
+        norms[1] = tf.concat([norms[1][:-1], tf.zeros_like(norms[1][-1:])], axis=0)
+    return tuple(a.stack() for a in local), initial, norms
 
 
 class Programs(NamedTuple):
@@ -193,7 +200,8 @@ class Programs(NamedTuple):
 
 
 @functools.cache
-def programs(cell, compiled: bool) -> Programs:
+def programs(cell, compiled: bool, width: int, units: int) -> Programs:
+    """A set for each size of x_t and h_t, so that only batch and time are traced as unknown."""
     fence = xla_fence if compiled and gen_xla_ops else identity
 
     def forward(x, states, weights, mask, keep, return_sequences):
@@ -246,7 +254,7 @@ def unroll(cell, x, states, weights, record, *, mask, keep, return_sequences, ba
         (h [B, T, H] or None, last states).
     """
     record.make_room(x.shape[1])
-    run = programs(cell, compiled)
+    run = programs(cell, compiled, x.shape[-1], states[0].shape[-1])
     used = tuple(w for w in weights if w is not None)
     cuts = _cuts(x) if compiled else (slice(None),)
 
