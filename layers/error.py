@@ -105,10 +105,7 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel finds its variab
 
         Called while the forward pass is traced. Outside XLA, longer sequences than this still fit.
         """
-        (
-            self._rows.read_value(),
-            self._count.read_value(),
-        )  # else no SavedModel knows that they are used
+        _ = self._rows.read_value(), self._count.read_value()  # so that an export finds them
         steps = steps or self.UNKNOWN_STEPS
         if steps <= self._steps:
             return
@@ -120,14 +117,14 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel finds its variab
     def write(self, parts, backwards):
         """Add a row, in the graph: the parts of a batch, each [ALIGNMENTS, STATISTICS, T]."""
         row = _merge(tf.stack(parts), tf.reduce_sum, tf.reduce_max)
-        scale = self.loss_scale() if callable(self.loss_scale) else self.loss_scale
+        scale: Any = self.loss_scale() if callable(self.loss_scale) else self.loss_scale
         unscale = tf.cast(tf.convert_to_tensor(scale), tf.float64) ** -2
         row = tf.concat([row[:, _SQUARES] * unscale, row[:, _SQUARES.stop :]], axis=1)
         if backwards:  # from the start: by the position in the input that step t read
             row = tf.stack([tf.reverse(row[0], [1]), row[1]])
         rows = self._rows.read_value()
         width = tf.maximum(tf.shape(rows)[-1], tf.shape(row)[-1])
-        slot = tf.cast(self._count % tf.cast(tf.shape(rows)[0], tf.int64), tf.int32)
+        slot = tf.cast(self._count.read_value(), tf.int32) % tf.shape(rows)[0]
         rows = tf.tensor_scatter_nd_update(_widen(rows, width), [[slot]], [_widen(row, width)])
         # A step that fails, as the one after a dataset's last batch does, must not be counted.
         with tf.control_dependencies([self._rows.assign(rows)]):
@@ -157,7 +154,7 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel finds its variab
         stacks = [v.numpy() for v in _replicas(self._rows)]  # each [rows, 2, S, W]
         width = max(s.shape[-1] for s in stacks)
         stacks = [np.pad(s, [(0, 0)] * 3 + [(0, width - s.shape[-1])]) for s in stacks]
-        merged = _merge(np.stack(stacks, axis=1), np.sum, np.max)
+        merged: Any = _merge(np.stack(stacks, axis=1), np.sum, np.max)
         kept, count = len(merged), self.count
         newest = range(max(count - min(calls, kept), 0), count)
         return [figures(merged[i % kept], self._has_cell) for i in newest]

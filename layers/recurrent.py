@@ -9,13 +9,13 @@ from .unroll import identity, unroll
 
 
 class VisibleCell:
-    """Mixin for a Keras cell whose step is given by `self.equations`.
+    """Mixin, put before a Keras cell: its step is given by `self.equations`.
 
     The cell also runs inside `keras.layers.RNN`; its error is visible only inside our layers.
     """
 
     def __init__(self, units, **kwargs):
-        super().__init__(units, **kwargs)
+        super().__init__(units, **kwargs)  # pyright: ignore[reportCallIssue]
         # One dropout mask for all gates, where Keras draws one per gate if recurrent_dropout > 0.
         self.implementation = 2
         self.dropout_mask_count = None

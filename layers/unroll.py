@@ -26,7 +26,7 @@ from .error import lanes, squares, summarise
 try:
     from tensorflow.compiler.tf2xla.ops import gen_xla_ops
 except ImportError:  # a TensorFlow that moved it: slower, never wrong
-    gen_xla_ops = None
+    gen_xla_ops: Any = None
 
 
 class Sequence(NamedTuple):
@@ -240,7 +240,9 @@ def _dropout(keep):
     return identity if keep is None else lambda h: h * keep
 
 
-def unroll(cell, x, states, weights, record, *, mask, keep, return_sequences, backwards, compiled):
+def unroll(
+    cell, x, states, weights, record, *, mask, keep, return_sequences, backwards, compiled
+) -> tuple[Any, tuple]:
     """Run a cell over a sequence, and back-propagate through time when the gradient is asked for.
 
     Args:
