@@ -67,11 +67,10 @@ def start(config: CommonConfig) -> Any:
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
     if config.strategy == "mirrored" and not gpus:
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        two = [tf.config.LogicalDeviceConfiguration()] * 2
-        tf.config.set_logical_device_configuration(cpu, two)
-    prefix = "" if config.mixed_precision == "off" else "mixed_"
-    keras.mixed_precision.set_global_policy(prefix + _policy(config))
+        _split_cpu(tf)
+    precision = config.mixed_precision
+    policy = "float32" if precision == "off" else f"mixed_{precision}"
+    keras.mixed_precision.set_global_policy(policy)
     keras.utils.set_random_seed(config.seed)
     if config.strategy == "none":
         return tf.distribute.get_strategy()
@@ -82,8 +81,12 @@ def start(config: CommonConfig) -> Any:
         )
 
 
-def _policy(config: CommonConfig) -> str:
-    return "float32" if config.mixed_precision == "off" else config.mixed_precision
+def _split_cpu(tf: Any) -> None:
+    """Makes two devices of the processor, to try out what is meant for several GPUs."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    if len(tf.config.get_logical_device_configuration(cpu) or ()) < 2:
+        two = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(cpu, two)
 
 
 def _choose_gpus(tf: Any, device: str) -> list[Any]:

@@ -1,6 +1,7 @@
 """Writes a trained model in other formats, and believes none before it has answered alike."""
 
 import contextlib
+import importlib
 import importlib.util
 import json
 import shutil
@@ -92,8 +93,6 @@ def _saved_model(package: Any, path: Path, texts: Sequence[str]) -> np.ndarray:
 
 def _onnx(package: Any, path: Path, texts: Sequence[str]) -> np.ndarray:
     """Takes ids [B, T]; vocabulary.json beside it says what they and the answers mean."""
-    import onnxruntime
-
     from .models.text import labels_in, vectorize, vocabulary_in
 
     path.mkdir()
@@ -107,6 +106,7 @@ def _onnx(package: Any, path: Path, texts: Sequence[str]) -> np.ndarray:
     }
     write_text(path / "vocabulary.json", json.dumps(meaning, ensure_ascii=False, indent=1))
     package.get_layer("core").export(path / "model.onnx", format="onnx", verbose=False)
+    onnxruntime = importlib.import_module("onnxruntime")  # in the extra [onnx]
     session = onnxruntime.InferenceSession(path / "model.onnx")
     ids = vectorize(texts, vocabulary)
     return session.run(None, {session.get_inputs()[0].name: ids})[0]

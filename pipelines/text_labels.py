@@ -60,7 +60,8 @@ def make_job(
     """Network, batches, loss and metrics of a training; `recurrent` as in `build`."""
     vocabulary = text.vocabulary_of(data.train.texts)
     core = build(config, len(vocabulary) + 2, len(data.labels), recurrent=recurrent)
-    size = {"online": 1, "full": len(data.train.texts)}.get(config.batch_size, config.batch_size)
+    size = config.batch_size
+    size = {"online": 1, "full": len(data.train.texts)}[size] if isinstance(size, str) else size
     weights = class_weights(data.train.labels, config.balance)[data.train.labels]
     return Job(
         run=run,

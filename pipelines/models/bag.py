@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-SLOTS = 2**16  # at most, in the table of n-grams; larger numbers wrap around
+SLOTS = 2**15  # at most, in the table of n-grams; larger numbers wrap around
 
 
 def bag_of_ngrams(

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 from errorflow.pipelines import cli
@@ -46,10 +45,13 @@ def test_answers_without_tensorflow(arguments):
 
 
 def test_help_takes_less_than_a_third_of_a_second():
-    def seconds() -> float:
-        began = time.perf_counter()
+    resource = pytest.importorskip("resource")
+
+    def seconds() -> float:  # of the processor: other work on the machine does not count
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert errorflow("names", "train", "--help").returncode == 0
-        return time.perf_counter() - began
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     assert min(seconds() for _ in range(5)) < 0.3
 

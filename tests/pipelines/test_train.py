@@ -1,0 +1,184 @@
+"""What training keeps and brings back, and the batches it is fed."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from errorflow.pipelines import runs
+from errorflow.pipelines.batches import Batches
+from errorflow.pipelines.config import CommonConfig
+from errorflow.pipelines.files import read_json
+from errorflow.pipelines.keeper import Keeper
+
+SIZE = 8
+
+
+@pytest.fixture
+def batches() -> Batches:
+    random = np.random.default_rng(0)
+    lengths = random.integers(1, 20, 101)
+    ids = np.where(np.arange(20) < lengths[:, None], 5, 0).astype(np.int32)
+    ids[:, 0] = np.arange(1, 102)  # who is who
+    return Batches(ids, np.eye(101, dtype=np.float32), SIZE, seed=3)
+
+
+def test_an_epoch_has_every_example_once_and_full_batches_in_at_most_three_shapes(batches):
+    plan = batches.plan(epoch=0)
+    seen = np.concatenate([indices for indices, _ in plan])
+    assert len(plan) == batches.steps == -(-101 // SIZE)
+    assert all(len(indices) == SIZE for indices, _ in plan)
+    assert set(seen) == set(range(101))
+    assert len(seen) - 101 < SIZE  # the last batch is filled up
+    assert len({length for _, length in plan}) <= 3
+    assert all(batches.lengths[indices].max() <= length for indices, length in plan)
+
+
+def test_the_order_depends_on_seed_and_epoch_alone(batches):
+    def order(seed, epoch):
+        plan = dataclasses.replace(batches, seed=seed).plan(epoch)
+        return [tuple(indices) for indices, _ in plan]
+
+    assert order(3, 1) == order(3, 1)
+    assert order(3, 1) != order(3, 2)
+    assert order(3, 1) != order(4, 1)
+
+
+def test_fewer_examples_than_a_batch_still_fill_one():
+    few = Batches(np.ones([3, 2], np.int32), np.eye(3, dtype=np.float32), SIZE, seed=0)
+    ((indices, length),) = few.plan(0)
+    assert set(indices) == {0, 1, 2}
+    assert (len(indices), length) == (SIZE, 4)
+
+
+def test_the_dataset_is_the_plan_with_its_weights(batches):
+    weighted = dataclasses.replace(batches, weights=np.arange(101, dtype=np.float32), epoch=2)
+    given = list(weighted.dataset().as_numpy_iterator())
+    for (ids, targets, weights), (indices, length) in zip(given, weighted.plan(2), strict=True):
+        assert ids.shape == (SIZE, min(length, 20))
+        np.testing.assert_array_equal(ids[:, 0] - 1, indices)
+        np.testing.assert_array_equal(targets.argmax(axis=1), indices)
+        np.testing.assert_array_equal(weights, indices)
+
+
+def test_validation_sees_every_example_once_without_filler(batches):
+    ids = np.concatenate([x[:, 0] for x, _ in batches.in_order().as_numpy_iterator()])
+    assert sorted(ids) == list(range(1, 102))
+
+
+# The keeper
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> CommonConfig:
+    return CommonConfig(run_dir=tmp_path, name="a", epochs=9, patience=3)
+
+
+class Feed:
+    """Ten fixed examples in an order that depends on the epoch."""
+
+    epoch, steps = 0, 5
+
+    def dataset(self):
+        import tensorflow as tf
+
+        def generate():
+            random = np.random.default_rng(self.epoch)
+            for _ in range(self.steps):
+                x = random.normal(size=[4, 3]).astype(np.float32)
+                yield x, x.sum(axis=1, keepdims=True)
+
+        spec = (tf.TensorSpec([4, 3]), tf.TensorSpec([4, 1]))
+        data = tf.data.Dataset.from_generator(generate, output_signature=spec)
+        return data.apply(tf.data.experimental.assert_cardinality(self.steps))
+
+
+def network() -> keras.Model:
+    """With all that must come back: momenta, a schedule, dropout's random state."""
+    layers = [keras.Input([3]), keras.layers.Dense(4), keras.layers.Dropout(0.5, seed=1)]
+    model = keras.Sequential([*layers, keras.layers.Dense(1)])
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 60)
+    model.compile(keras.optimizers.Adam(schedule), loss="mse")
+    return model
+
+
+def train(run: runs.Run, config: CommonConfig, until: int, seed: int) -> Keeper:
+    """Goes on to epoch `until` with a new model and a new keeper, as a new process would."""
+    keras.utils.set_random_seed(seed)
+    model, feed = network(), Feed()
+    keeper = Keeper(run, config, model, "loss", "min", feed)
+    done = keeper.restore(model)
+    model.fit(
+        feed.dataset(),
+        initial_epoch=done,
+        epochs=done if keeper.exhausted else until,
+        callbacks=[keeper],
+        verbose=0,
+        shuffle=False,
+    )
+    return keeper
+
+
+def test_a_run_that_stopped_goes_on_as_if_it_had_not(config):
+    config = dataclasses.replace(config, patience=0)
+    straight = train(runs.begin(config, "t", {}), config, until=6, seed=5)
+    run = runs.begin(dataclasses.replace(config, name="b"), "t", {})
+    train(run, config, until=2, seed=5)
+    resumed = train(run, config, until=6, seed=99)  # whatever it starts with is written over
+    assert [row["epoch"] for row in resumed.rows] == [1, 2, 3, 4, 5, 6]
+    for key in ("loss", "learning_rate"):
+        assert [row[key] for row in straight.rows] == [row[key] for row in resumed.rows]
+    assert (straight.best_epoch, straight.waited) == (resumed.best_epoch, resumed.waited)
+    assert len(runs.read_history(run)) == 6
+    assert len(list(run.backup.glob("*.weights.h5"))) == 1
+
+
+def feed_losses(keeper: Keeper, losses: list[float], first: int = 0) -> None:
+    """Lets the keeper see epochs with these losses."""
+    model = network()
+    model.optimizer.build(model.trainable_variables)
+    keeper.set_model(model)
+    model.stop_training = False
+    for epoch, loss in enumerate(losses, start=first):
+        keeper.on_epoch_begin(epoch)
+        keeper.on_epoch_end(epoch, {"loss": loss})
+        if model.stop_training:
+            return
+
+
+def test_best_value_and_patience_are_remembered_over_a_resume(config):
+    run, model = runs.begin(config, "t", {}), network()
+    feed_losses(Keeper(run, config, model, "loss", "min", Feed()), [0.9, 0.1, 0.5])
+    best = run.best.read_bytes()
+    again = Keeper(run, config, model, "loss", "min", Feed())
+    assert again.restore(network()) == 3
+    feed_losses(again, [0.3, 0.4, 0.01], first=3)  # patience 3: 0.5, 0.3, 0.4 are none better
+    assert (again.best_epoch, again.waited, len(again.rows)) == (2, 3, 5)
+    assert again.exhausted
+    assert again.ending == "no better loss for 3 epochs"
+    assert run.best.read_bytes() == best
+
+
+def test_a_kill_while_writing_costs_one_epoch_at_most(config, monkeypatch):
+    run = runs.begin(config, "t", {})
+    train(run, config, until=2, seed=5)
+
+    def killed(path, content):
+        raise SystemError("power cut")
+
+    monkeypatch.setattr("errorflow.pipelines.keeper.write_json", killed)
+    with pytest.raises(SystemError, match="power cut"):
+        train(run, config, until=3, seed=5)
+    monkeypatch.undo()
+    assert read_json(run.backup / "state.json")["epochs"] == 2
+    assert [row["epoch"] for row in train(run, config, until=4, seed=7).rows] == [1, 2, 3, 4]
+
+
+def test_a_loss_that_is_no_number_stops_and_is_not_kept(config):
+    run = runs.begin(config, "t", {})
+    keeper = Keeper(run, config, network(), "loss", "min", Feed())
+    feed_losses(keeper, [0.5, float("nan"), 0.4])
+    assert keeper.failure == "the loss became nan in epoch 2"
+    assert len(keeper.rows) == 1
+    assert read_json(run.backup / "state.json")["epochs"] == 1
