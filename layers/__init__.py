@@ -8,3 +8,4 @@ from .lstm import LSTM as LSTM
 from .lstm import LSTMCell as LSTMCell
 from .simple_rnn import SimpleRNN as SimpleRNN
 from .simple_rnn import SimpleRNNCell as SimpleRNNCell
+from .watch import watch as watch

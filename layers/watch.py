@@ -28,9 +28,9 @@ def watch(model):
     compiled model is compiled as it was, with the same optimizer object, its state kept. So `fit`
     on either model trains both; `model` itself keeps its stock layers.
 
-    Outputs and gradients are those of `model` up to rounding. Two things differ: an LSTM or GRU with
-    `recurrent_dropout` (or `implementation=1`) draws one dropout mask for all gates where Keras
-    draws one per gate, and `unroll=True` is not needed and ignored.
+    Outputs and gradients are those of `model` up to rounding. One thing differs: an LSTM or GRU
+    with `recurrent_dropout` (or `implementation=1`) draws one dropout mask for all gates, where
+    Keras draws one per gate. `unroll=True` is accepted and not needed.
 
     Args:
         model: a built `keras.Sequential` or functional model (also of a subclass that leaves the
