@@ -122,13 +122,23 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel finds its variab
         row = tf.concat([row[:, _SQUARES] * unscale, row[:, _SQUARES.stop :]], axis=1)
         if backwards:  # from the start: by the position in the input that step t read
             row = tf.stack([tf.reverse(row[0], [1]), row[1]])
-        rows = self._rows.read_value()
-        width = tf.maximum(tf.shape(rows)[-1], tf.shape(row)[-1])
-        slot = tf.cast(self._count.read_value(), tf.int32) % tf.shape(rows)[0]
-        rows = tf.tensor_scatter_nd_update(_widen(rows, width), [[slot]], [_widen(row, width)])
         # A step that fails, as the one after a dataset's last batch does, must not be counted.
-        with tf.control_dependencies([self._rows.assign(rows)]):
+        with tf.control_dependencies([self._put(row)]):
             self._count.assign_add(1)
+
+    def _put(self, row):
+        """Write a row in place: a ring of many rows then costs no more than one of a few."""
+        ring, width = self._rows.handle, tf.shape(row)[-1]
+        if row.shape[-1] is None or row.shape[-1] > self._steps:
+            room = tf.raw_ops.VariableShape(input=ring)[-1]
+            tf.cond(width > room, lambda: self._widen_to(tf.maximum(width, room)), lambda: None)
+        rows, *_, room = tf.unstack(tf.raw_ops.VariableShape(input=ring), num=4)
+        slot = tf.cast(self._count.read_value(), tf.int32) % rows
+        row = _widen(row, room)[None]
+        return tf.raw_ops.ResourceScatterNdUpdate(ref=ring, indices=[[slot]], updates=row)
+
+    def _widen_to(self, steps):
+        self._rows.assign(_widen(self._rows.read_value(), steps))
 
     def reserve(self, rows: int):
         """Forget what was recorded and keep the `rows` newest rows from now on."""
@@ -151,13 +161,16 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel finds its variab
         adds n rows, the last call first. For a layer that runs backwards, "_from_end" counts from
         the last step it read.
         """
+        return [figures(row, self._has_cell) for row in self.rows(calls)]
+
+    def rows(self, calls: int) -> np.ndarray:
+        """What `latest` is made of, replicas merged: [calls, ALIGNMENTS, STATISTICS, T]."""
         stacks = [v.numpy() for v in _replicas(self._rows)]  # each [rows, 2, S, W]
         width = max(s.shape[-1] for s in stacks)
         stacks = [np.pad(s, [(0, 0)] * 3 + [(0, width - s.shape[-1])]) for s in stacks]
-        merged: Any = _merge(np.stack(stacks, axis=1), np.sum, np.max)
-        kept, count = len(merged), self.count
-        newest = range(max(count - min(calls, kept), 0), count)
-        return [figures(merged[i % kept], self._has_cell) for i in newest]
+        kept, count = len(stacks[0]), self.count
+        newest = np.arange(max(count - min(calls, kept), 0), count) % kept
+        return _merge(np.stack([s[newest] for s in stacks], axis=1), np.sum, np.max)
 
     def _newest(self, name):
         rows = self.latest()
@@ -176,12 +189,15 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel finds its variab
     cell_max = property(lambda self: self._newest("cell_max"), doc="largest ‖dE/dc_t(b)‖, [T]")
 
 
-def figures(row: np.ndarray, has_cell: bool) -> dict[str, np.ndarray]:
-    """One merged row [ALIGNMENTS, STATISTICS, W] to named arrays [T]; no valid example: NaN."""
-    steps = int(np.sum(row[0, STATISTICS.index("batch")] > 0))
+def figures(rows: np.ndarray, has_cell: bool) -> dict[str, np.ndarray]:
+    """Merged rows [..., ALIGNMENTS, STATISTICS, W] to named arrays [..., T]; nothing valid: NaN.
+
+    Of several rows, T is that of the longest.
+    """
+    steps = int(np.max(np.sum(rows[..., 0, STATISTICS.index("batch"), :] > 0, axis=-1), initial=0))
     result = {}
-    for alignment, values in zip(ALIGNMENTS, row[:, :, :steps], strict=True):
-        named = dict(zip(STATISTICS, values, strict=True))
+    for alignment, values in zip(ALIGNMENTS, np.moveaxis(rows[..., :steps], -3, 0), strict=True):
+        named = dict(zip(STATISTICS, np.moveaxis(values, -2, 0), strict=True))
         batch, valid = named["batch"], named["valid"]
         suffix = "" if alignment == "start" else "_from_end"
         with np.errstate(invalid="ignore", divide="ignore"):
