@@ -276,7 +276,8 @@ def unroll(
         outputs, last, sequences = zip(*parts, strict=True)
         outputs = [_join(outputs)] if return_sequences else []
 
-        def gradient(*errors):
+        def gradient(*arriving):
+            errors = [tf.stop_gradient(e) for e in arriving]
             injected = errors[0] if return_sequences else None
             final = errors[len(outputs) :]
             back = [
@@ -289,12 +290,36 @@ def unroll(
             record.write(rows, backwards)
             dx = _join([run.input_gradient(e, weights[0]) for e in local])
             d_states = [_join(s) for s in zip(*initial, strict=True)]
-            return dx, *d_states, *[tf.add_n(g) for g in zip(*gradients, strict=True)]
+            d_weights = [tf.add_n(g) for g in zip(*gradients, strict=True)]
+            sources = [*arriving, *tensors]
+            return [_differentiable_once(g, sources) for g in (dx, *d_states, *d_weights)]
 
         return (*outputs, *[_join(s) for s in zip(*last, strict=True)]), gradient
 
     results = scan(x, *states, *used)
+    for result in results:  # shared programs forget which batch and which length this call has
+        result.set_shape([*x.shape[: len(result.shape) - 1], None])
     return (results[0] if return_sequences else None), tuple(results[return_sequences:])
+
+
+def _differentiable_once(gradient, sources):
+    """A gradient as it is. A derivative of it would lack terms, so asking for that fails.
+
+    One by one: TensorFlow leaves out what nobody uses, such as dE/dx of a first layer.
+    """
+
+    @tf.custom_gradient
+    def first_order(*tensors):
+        def refuse(*_):
+            raise NotImplementedError(
+                "a recurrent layer of errorflow has no second-order gradients: its backward pass "
+                "is explicit BPTT. Use the layer of the same name from keras.layers, which takes "
+                "the same weights"
+            )
+
+        return tf.identity(tensors[0]), refuse
+
+    return first_order(gradient, *sources)
 
 
 def _cuts(x):

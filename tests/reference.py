@@ -1,0 +1,151 @@
+"""The recurrent layers once more, from their equations: a Python loop, one gate at a time.
+
+Shares no code with errorflow. It works on NumPy arrays and, to be differentiated automatically, on
+TensorFlow tensors: `xp` is the module `numpy` or `tensorflow`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+
+def sigmoid(xp, z):
+    return 0.5 + 0.5 * xp.tanh(0.5 * z)
+
+
+def gates(number, *arrays):
+    """The columns of each gate: for k gates, k tuples of the arrays' parts."""
+    width = arrays[0].shape[-1] // number
+    return [tuple(a[..., k * width : (k + 1) * width] for a in arrays) for k in range(number)]
+
+
+def simple_rnn(xp, x, states, weights):
+    (h,), (w, u, b) = states, weights
+    return (xp.tanh(x @ w + h @ u + b),)
+
+
+def lstm(xp, x, states, weights):
+    h, c = states
+    i, f, g, o = (x @ w + h @ u + b for w, u, b in gates(4, *weights))
+    c = sigmoid(xp, f) * c + sigmoid(xp, i) * xp.tanh(g)
+    return sigmoid(xp, o) * xp.tanh(c), c
+
+
+def lstm_1997(xp, x, states, weights):
+    h, c = states
+    i, g, o = (x @ w + h @ u + b for w, u, b in gates(3, *weights))
+    c = c + sigmoid(xp, i) * xp.tanh(g)
+    return sigmoid(xp, o) * xp.tanh(c), c
+
+
+def gru_reset_after(xp, x, states, weights):
+    (h,), (kernel, recurrent, biases) = states, weights
+    (wz, uz, bz, az), (wr, ur, br, ar), (wg, ug, bg, ag) = gates(
+        3, kernel, recurrent, biases[0], biases[1]
+    )
+    z = sigmoid(xp, x @ wz + bz + h @ uz + az)
+    r = sigmoid(xp, x @ wr + br + h @ ur + ar)
+    g = xp.tanh(x @ wg + bg + r * (h @ ug + ag))
+    return (z * h + (1.0 - z) * g,)
+
+
+def gru_reset_before(xp, x, states, weights):
+    (h,) = states
+    (wz, uz, bz), (wr, ur, br), (wg, ug, bg) = gates(3, *weights)
+    z = sigmoid(xp, x @ wz + h @ uz + bz)
+    r = sigmoid(xp, x @ wr + h @ ur + br)
+    g = xp.tanh(x @ wg + (r * h) @ ug + bg)
+    return (z * h + (1.0 - z) * g,)
+
+
+class Probes(NamedTuple):
+    """Zeros added on the way; the derivative with respect to them is the error there."""
+
+    states: list  # to h_t (and c_t): δ_t, dE/dc_t
+    shown: list  # to h_t where it leaves the layer, not on its way on in time: injected error
+
+
+def zeros(steps, states):
+    like = [[0.0 * s for s in states] for _ in range(steps)]
+    return Probes(like, [0.0 * states[0] for _ in range(steps)])
+
+
+def unrolled(xp, step, x, states, weights, valid=None, probes=None):
+    """→ (outputs [B, T, H], the last states). Where `valid` [B, T] is False the state stays.
+
+    Outputs are as in Keras: a masked step repeats the output before it, and is zero at the start.
+    """
+    steps = x.shape[1]
+    probes = probes or zeros(steps, states)
+    states, shown, last_h, outputs = tuple(states), 0.0 * states[0], states[0], []
+    for t in range(steps):
+        new = step(xp, x[:, t], states, weights)
+        new = tuple(s + p for s, p in zip(new, probes.states[t], strict=True))
+        show = new[0] + probes.shown[t]
+        if valid is None:
+            states, shown, last_h = new, show, show
+        else:
+            now = valid[:, t, None]
+            states = tuple(xp.where(now, n, s) for n, s in zip(new, states, strict=True))
+            shown, last_h = xp.where(now, show, shown), xp.where(now, show, last_h)
+        outputs.append(shown)
+    return xp.stack(outputs, 1), (last_h, *states[1:])
+
+
+class Errors(NamedTuple):
+    """B times the derivative of E, each a NumPy array [T, B, H]; `cell` is None without a cell."""
+
+    hidden: np.ndarray  # δ_t
+    carried: np.ndarray  # δ_t before the error injected at t
+    cell: np.ndarray | None
+
+
+def errors(loss, step, x, states, weights, valid=None):
+    """The errors of every step and example, for E = loss(outputs, last states), by autodiff."""
+    x, *states = (tf.constant(v) for v in (x, *states))
+    weights = [tf.constant(w) for w in weights]
+    probes = zeros(x.shape[1], states)
+    with tf.GradientTape() as tape:
+        tape.watch(probes)
+        e = loss(*unrolled(tf, step, x, states, weights, valid, probes))
+    found = tape.gradient(e, probes, unconnected_gradients="zero")
+    total = [x.shape[0] * np.stack(part) for part in zip(*found.states, strict=True)]
+    injected = x.shape[0] * np.stack(found.shown)
+    return Errors(total[0], total[0] - injected, total[1] if len(total) == 2 else None)
+
+
+def figures(found: Errors, valid=None):
+    """What an `ErrorRecord` must show: root mean squares and maxima over the examples, per step."""
+    steps, batch = found.hidden.shape[:2]
+    valid = np.ones([batch, steps], bool) if valid is None else np.asarray(valid)
+    shown = {}
+    for suffix, sources in (("", _from_start(steps, batch)), ("_from_end", _from_end(valid))):
+        counted = _moved(valid.T, sources)
+        shown["valid" + suffix] = counted.sum(1)
+        for name, error in found._asdict().items():
+            if error is None:
+                continue
+            norms = np.where(counted, _moved(np.linalg.norm(error, axis=-1), sources), 0.0)
+            with np.errstate(invalid="ignore"):
+                shown[name + suffix] = np.sqrt((norms**2).sum(1) / counted.sum(1))
+            if name != "carried":
+                shown[f"{name}_max{suffix}"] = np.where(counted.any(1), norms.max(1), np.nan)
+    return shown
+
+
+def _from_start(steps, batch):
+    return np.tile(np.arange(steps)[:, None], [1, batch])
+
+
+def _from_end(valid):
+    """[T, B]: the step of each example that stands at step t once its last valid one is at T-1."""
+    steps = valid.shape[1]
+    lasts = [max(np.flatnonzero(row), default=-1) for row in valid]
+    return np.stack([np.arange(steps) - (steps - 1 - last) for last in lasts], 1)
+
+
+def _moved(values, sources):
+    """values [T, B] read at `sources` [T, B]; zero where there is none."""
+    picked = np.take_along_axis(values, np.maximum(sources, 0), axis=0)
+    return np.where(sources >= 0, picked, np.zeros_like(picked))
