@@ -161,16 +161,22 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel finds its variab
         adds n rows, the last call first. For a layer that runs backwards, "_from_end" counts from
         the last step it read.
         """
-        return [figures(row, self._has_cell) for row in self.rows(calls)]
+        rows = self.rows(calls)
+        lengths = rows.pop("length")
+        return [{name: v[i, :n] for name, v in rows.items()} for i, n in enumerate(lengths)]
 
-    def rows(self, calls: int) -> np.ndarray:
-        """What `latest` is made of, replicas merged: [calls, ALIGNMENTS, STATISTICS, T]."""
+    def rows(self, calls: int) -> dict[str, np.ndarray]:
+        """`latest` in one piece: [calls, T] arrays and "length" [calls], the T of each row.
+
+        Rows of shorter sequences are filled up with NaN at the right.
+        """
         stacks = [v.numpy() for v in _replicas(self._rows)]  # each [rows, 2, S, W]
         width = max(s.shape[-1] for s in stacks)
         stacks = [np.pad(s, [(0, 0)] * 3 + [(0, width - s.shape[-1])]) for s in stacks]
         kept, count = len(stacks[0]), self.count
         newest = np.arange(max(count - min(calls, kept), 0), count) % kept
-        return _merge(np.stack([s[newest] for s in stacks], axis=1), np.sum, np.max)
+        merged: Any = _merge(np.stack([s[newest] for s in stacks], axis=1), np.sum, np.max)
+        return _figures(merged, self._has_cell)
 
     def _newest(self, name):
         rows = self.latest()
@@ -189,15 +195,13 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel finds its variab
     cell_max = property(lambda self: self._newest("cell_max"), doc="largest ‖dE/dc_t(b)‖, [T]")
 
 
-def figures(rows: np.ndarray, has_cell: bool) -> dict[str, np.ndarray]:
-    """Merged rows [..., ALIGNMENTS, STATISTICS, W] to named arrays [..., T]; nothing valid: NaN.
-
-    Of several rows, T is that of the longest.
-    """
-    steps = int(np.max(np.sum(rows[..., 0, STATISTICS.index("batch"), :] > 0, axis=-1), initial=0))
+def _figures(rows: np.ndarray, has_cell: bool) -> dict[str, np.ndarray]:
+    """Merged rows [N, ALIGNMENTS, STATISTICS, W] to arrays [N, T]; where nothing is valid: NaN."""
+    length = np.sum(rows[:, 0, STATISTICS.index("batch")] > 0, axis=-1)
+    steps = length.max(initial=0)
     result = {}
-    for alignment, values in zip(ALIGNMENTS, np.moveaxis(rows[..., :steps], -3, 0), strict=True):
-        named = dict(zip(STATISTICS, np.moveaxis(values, -2, 0), strict=True))
+    for alignment, values in zip(ALIGNMENTS, np.moveaxis(rows[..., :steps], 1, 0), strict=True):
+        named = dict(zip(STATISTICS, np.moveaxis(values, 1, 0), strict=True))
         batch, valid = named["batch"], named["valid"]
         suffix = "" if alignment == "start" else "_from_end"
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -207,7 +211,7 @@ def figures(rows: np.ndarray, has_cell: bool) -> dict[str, np.ndarray]:
                 result[name + suffix] = np.where(valid > 0, batch * np.sqrt(named[name]), np.nan)
         result["valid" + suffix] = valid
     shown = {name: v for name, v in result.items() if has_cell or not name.startswith("cell")}
-    return {name: value.astype(np.float32) for name, value in shown.items()}
+    return {name: v.astype(np.float32) for name, v in shown.items()} | {"length": length}
 
 
 def _merge(stack, add, largest):
