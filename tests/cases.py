@@ -130,6 +130,21 @@ def objective(outputs, states=()):
     return total / tf.cast(tf.shape(outputs)[0], outputs.dtype)
 
 
+def built(case, p, **arguments):
+    """The layer with the weights of a problem, for batches of any size and length."""
+    layer = case.make(**arguments)
+    layer.build((None, None, D))
+    layer.set_weights(p.weights)
+    return layer
+
+
+def assert_same_figures(row, expected, rtol=2e-5):
+    """A row of `ErrorRecord.latest` against `reference.figures`."""
+    assert set(row) == set(expected)
+    for name, values in expected.items():
+        np.testing.assert_allclose(row[name], values, rtol=rtol, atol=1e-9, err_msg=name)
+
+
 def each(cases):
     """`pytest.mark.parametrize` over rows of the table."""
     return pytest.mark.parametrize("case", cases, ids=str)

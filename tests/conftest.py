@@ -1,6 +1,8 @@
-"""Two logical CPUs, the same random numbers in every test, default precision after it."""
+"""Two logical CPUs, the same random numbers in every test, default precision after it.
 
-import functools
+TensorFlow, which takes seconds to import, is used only if the chosen tests have imported it.
+"""
+
 import os
 import sys
 
@@ -9,12 +11,14 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before the first import of TensorFlow
 
 
-@functools.cache  # once, before the first operation
-def _two_logical_cpus():
-    import tensorflow as tf
+def pytest_collection_finish():
+    """Split the CPU in two logical devices, which must be done before the first operation."""
+    if "tensorflow" in sys.modules:
+        import tensorflow as tf
 
-    (cpu,) = tf.config.list_physical_devices("CPU")
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+        (cpu,) = tf.config.list_physical_devices("CPU")
+        halves = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(cpu, halves)
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +29,15 @@ def reproducible():
         return
     import keras
 
-    _two_logical_cpus()
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")
     keras.config.set_floatx("float32")
+
+
+@pytest.fixture(scope="session")
+def two_replicas():
+    """The one MirroredStrategy of the process: TensorFlow 2.21 fails with a second one on CPUs."""
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

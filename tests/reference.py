@@ -1,7 +1,7 @@
 """The recurrent layers once more, from their equations: a Python loop, one gate at a time.
 
 Shares no code with errorflow. It works on NumPy arrays and, to be differentiated automatically, on
-TensorFlow tensors: `xp` is the module `numpy` or `tensorflow`.
+TensorFlow tensors: `xp` is the module `numpy` or `tensorflow`. `nudges` are added to h_t and c_t.
 """
 
 from typing import NamedTuple
@@ -20,26 +20,26 @@ def gates(number, *arrays):
     return [tuple(a[..., k * width : (k + 1) * width] for a in arrays) for k in range(number)]
 
 
-def simple_rnn(xp, x, states, weights):
+def simple_rnn(xp, x, states, weights, nudges):
     (h,), (w, u, b) = states, weights
-    return (xp.tanh(x @ w + h @ u + b),)
+    return (xp.tanh(x @ w + h @ u + b) + nudges[0],)
 
 
-def lstm(xp, x, states, weights):
+def lstm(xp, x, states, weights, nudges):
     h, c = states
     i, f, g, o = (x @ w + h @ u + b for w, u, b in gates(4, *weights))
-    c = sigmoid(xp, f) * c + sigmoid(xp, i) * xp.tanh(g)
-    return sigmoid(xp, o) * xp.tanh(c), c
+    c = sigmoid(xp, f) * c + sigmoid(xp, i) * xp.tanh(g) + nudges[1]
+    return sigmoid(xp, o) * xp.tanh(c) + nudges[0], c
 
 
-def lstm_1997(xp, x, states, weights):
+def lstm_1997(xp, x, states, weights, nudges):
     h, c = states
     i, g, o = (x @ w + h @ u + b for w, u, b in gates(3, *weights))
-    c = c + sigmoid(xp, i) * xp.tanh(g)
-    return sigmoid(xp, o) * xp.tanh(c), c
+    c = c + sigmoid(xp, i) * xp.tanh(g) + nudges[1]
+    return sigmoid(xp, o) * xp.tanh(c) + nudges[0], c
 
 
-def gru_reset_after(xp, x, states, weights):
+def gru_reset_after(xp, x, states, weights, nudges):
     (h,), (kernel, recurrent, biases) = states, weights
     (wz, uz, bz, az), (wr, ur, br, ar), (wg, ug, bg, ag) = gates(
         3, kernel, recurrent, biases[0], biases[1]
@@ -47,16 +47,16 @@ def gru_reset_after(xp, x, states, weights):
     z = sigmoid(xp, x @ wz + bz + h @ uz + az)
     r = sigmoid(xp, x @ wr + br + h @ ur + ar)
     g = xp.tanh(x @ wg + bg + r * (h @ ug + ag))
-    return (z * h + (1.0 - z) * g,)
+    return (z * h + (1.0 - z) * g + nudges[0],)
 
 
-def gru_reset_before(xp, x, states, weights):
+def gru_reset_before(xp, x, states, weights, nudges):
     (h,) = states
     (wz, uz, bz), (wr, ur, br), (wg, ug, bg) = gates(3, *weights)
     z = sigmoid(xp, x @ wz + h @ uz + bz)
     r = sigmoid(xp, x @ wr + h @ ur + br)
     g = xp.tanh(x @ wg + (r * h) @ ug + bg)
-    return (z * h + (1.0 - z) * g,)
+    return (z * h + (1.0 - z) * g + nudges[0],)
 
 
 class Probes(NamedTuple):
@@ -80,8 +80,7 @@ def unrolled(xp, step, x, states, weights, valid=None, probes=None):
     probes = probes or zeros(steps, states)
     states, shown, last_h, outputs = tuple(states), 0.0 * states[0], states[0], []
     for t in range(steps):
-        new = step(xp, x[:, t], states, weights)
-        new = tuple(s + p for s, p in zip(new, probes.states[t], strict=True))
+        new = step(xp, x[:, t], states, weights, probes.states[t])
         show = new[0] + probes.shown[t]
         if valid is None:
             states, shown, last_h = new, show, show

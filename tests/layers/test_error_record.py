@@ -1,0 +1,149 @@
+"""`layer.error` is the error of the real backward pass: δ_t by automatic differentiation agrees.
+
+The reference is a Python loop over the steps with a zero added to every h_t and c_t; the derivative
+with respect to those zeros is the error that arrives there.
+"""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from cases import (
+    GRU,
+    LSTM,
+    MASKS,
+    RECURRENT,
+    SIMPLE_RNN,
+    B,
+    H,
+    T,
+    assert_same_figures,
+    built,
+    each,
+    objective,
+    problem,
+)
+from reference import errors, figures
+
+
+def back_propagate(layer, p, mask=None, training=True):
+    with tf.GradientTape() as tape:
+        results = layer(p.x, initial_state=p.states, mask=mask, training=training)
+        outputs, *last = results if layer.return_state else [results]
+        e = objective(outputs, last)
+    tape.gradient(e, layer.trainable_weights)
+
+
+EVERY_MASK_ONCE_IN_FLOAT64 = [*(("float32", mask) for mask in MASKS), ("float64", "holes")]
+
+
+@each(RECURRENT)
+@pytest.mark.parametrize(("dtype", "mask"), EVERY_MASK_ONCE_IN_FLOAT64)
+def test_every_figure_of_one_backward_pass(case, dtype, mask):
+    """With an error at every step, at both last states, and from non-zero initial states."""
+    p, valid = problem(case, dtype), MASKS[mask]
+    layer = built(case, p, return_sequences=True, return_state=True, dtype=dtype)
+    expected = figures(errors(objective, case.step, *p, valid), valid)
+    for training in (False, True):
+        back_propagate(layer, p, valid, training)
+        assert layer.error.count == 1 + training
+        assert_same_figures(layer.error.latest()[0], expected)
+
+
+@pytest.mark.parametrize("mask", ["unmasked", "holes"])
+def test_only_the_last_output_is_used(mask):
+    """A masked last step: its error belongs to the last valid one, and was not carried there."""
+    p, valid = problem(LSTM), MASKS[mask]
+    layer = built(LSTM, p)
+    back_propagate(layer, p, valid)
+    found = errors(lambda y, _: objective(y[:, -1]), LSTM.step, *p, valid)
+    assert_same_figures(layer.error.latest()[0], figures(found, valid))
+    assert layer.error.latest()[0]["carried_from_end"][-1] == 0.0
+
+
+@each([LSTM, GRU])
+def test_backwards_the_step_is_the_one_that_was_read(case):
+    p, valid = problem(case), MASKS["holes"]
+    layer = built(case, p, go_backwards=True, return_sequences=True)
+    back_propagate(layer, p, valid)
+    turned, as_read = valid[:, ::-1], p._replace(x=p.x[:, ::-1])
+    found = errors(lambda y, _: objective(y), case.step, *as_read, turned)
+    expected = figures(found, turned)
+    expected |= {n: v[::-1] for n, v in expected.items() if not n.endswith("_from_end")}
+    assert_same_figures(layer.error.latest()[0], expected)
+
+
+@pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
+def test_a_layer_called_twice_has_a_row_for_each_call(graph):
+    """The last call comes first, as the backward pass meets it first."""
+    p = problem(SIMPLE_RNN, shape=(B, T, H))  # inputs as wide as outputs: one call feeds the next
+    layer = SIMPLE_RNN.make(return_sequences=True)
+
+    def step(x):
+        with tf.GradientTape() as tape:
+            e = objective(layer(layer(x, training=True)[:, :3], training=True))
+        return tape.gradient(e, layer.trainable_weights)
+
+    (tf.function(step) if graph else step)(tf.constant(p.x))
+    rows = layer.error.latest(2)
+    np.testing.assert_array_equal(layer.error.hidden, rows[-1]["hidden"])
+
+    weights, states = layer.get_weights(), [np.zeros([B, H], "float32")]
+    between = layer(p.x)[:, :3].numpy()
+    last = errors(lambda y, _: objective(y), SIMPLE_RNN.step, between, states, weights)
+    first = errors(lambda y, _: objective(layer(y[:, :3])), SIMPLE_RNN.step, p.x, states, weights)
+    for row, found in zip(rows, (last, first), strict=True):
+        assert_same_figures(row, figures(found))
+
+
+def test_the_figures_do_not_depend_on_the_size_of_the_batch():
+    """Every example twice: the mean over the batch, its errors and their maxima are the same."""
+    p = problem(LSTM)
+    double = p._replace(x=np.repeat(p.x, 2, 0), states=[np.repeat(s, 2, 0) for s in p.states])
+    rows = []
+    for q in (p, double):
+        layer = built(LSTM, q)
+        with tf.GradientTape() as tape:
+            e = tf.reduce_mean(layer(q.x, initial_state=q.states, training=True) ** 2)
+        tape.gradient(e, layer.trainable_weights)
+        rows += layer.error.latest()
+    rows[1] |= {name: rows[1][name] / 2 for name in ("valid", "valid_from_end")}
+    assert_same_figures(rows[0], rows[1])
+
+
+def test_a_ring_keeps_the_newest_rows():
+    layer = SIMPLE_RNN.make()
+    seen = []
+    for seed in range(5):
+        p = problem(SIMPLE_RNN, seed=seed)
+        back_propagate(layer, p)
+        seen.append(layer.error.hidden)
+        if seed == 1:
+            layer.error.reserve(2)
+            assert layer.error.count == 0
+            assert layer.error.latest(9) == []
+    assert layer.error.count == 3
+    rows = layer.error.latest(9)
+    np.testing.assert_array_equal([row["hidden"] for row in rows], seen[-2:])
+
+
+def test_asking_for_what_is_not_there_says_so():
+    assert SIMPLE_RNN.make().error is None
+    layer = built(SIMPLE_RNN, problem(SIMPLE_RNN))
+    with pytest.raises(ValueError, match="no backward pass has run through this layer"):
+        layer.error.hidden  # noqa: B018
+    back_propagate(layer, problem(SIMPLE_RNN))
+    with pytest.raises(ValueError, match="only an LSTM has one"):
+        layer.error.cell  # noqa: B018
+    assert layer.error.hidden.shape == layer.error.hidden_max.shape == layer.error.carried.shape
+    assert layer.error.hidden.shape == (T,)
+
+
+def test_a_fully_masked_step_has_no_figure():
+    """Not zero, which would look like an error that vanished."""
+    p, valid = problem(GRU), np.array(MASKS["right"])
+    valid[:, 3:] = False
+    layer = built(GRU, p, return_sequences=True)
+    back_propagate(layer, p, valid)
+    assert np.isnan(layer.error.hidden[3:]).all()
+    assert np.isnan(layer.error.hidden_max[3:]).all()
+    assert (layer.error.hidden[:3] > 0).all()
