@@ -1,1 +1,3 @@
 """What looks on while a model trains."""
+
+from .error_flow import ErrorFlow as ErrorFlow

@@ -1,0 +1,153 @@
+"""Event files for TensorBoard: rows in blocks, pictures, a few scalars.
+
+**Layout of the rows.** A summary with the plugin name "errorflow" and the tag `<kind>/rows/<name>`
+holds a block of rows as one float32 tensor [N, 1 + S, W]:
+
+    block[:, 0, 0]       the training step of each row (exact up to 2²⁴)
+    block[:, 0, 1]       its length L
+    block[:, 1 + s, :L]  statistic s, by the names in the metadata; NaN behind L
+
+The metadata's content is JSON: {"version": 1, "kind": …, "name": …, "statistics": […], …}.
+
+For the kind "error_flow" a row is what one recurrent layer met in one training step, L is the
+number of its time steps, and S is the number of statistics, or twice that: then all of them come
+once more with the last valid step of every example in column L-1 (if they do not, the two readings
+are the same). For the kind "layer_gradients" L is the number of layers, named in "layers".
+
+The k-th block of a tag is the longer the larger k is, so that TensorBoard, which keeps 100 tensors
+of a tag, shows all of a long run. Who needs more than 64 blocks (by very many calls of `fit`) goes
+on under `<tag>/2`, `<tag>/3`, …
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_TENSOR, SummaryMetadata
+
+from .rows import Rows, Thinning, join
+
+PLUGIN = "errorflow"
+BLOCKS = 64  # of one tag
+EARLY = 24  # of these may be cut short, so that a young run can be looked at
+LIMIT = 16 * 2**20  # bytes of rows after which only every second one is written
+
+
+def block_length(index: int) -> int:
+    """Rows in the index-th block of a tag: 64 of them hold four million."""
+    return 16 * 2 ** (index // 4)
+
+
+def pack(rows: Rows) -> np.ndarray:
+    """Rows as one block, [N, 1 + S, W]."""
+    statistics, count, width = rows.values.shape
+    block = np.full([count, 1 + statistics, max(width, 2)], np.nan, np.float32)
+    block[:, 0, 0], block[:, 0, 1] = rows.steps, rows.lengths
+    block[:, 1:, :width] = rows.values.swapaxes(0, 1)
+    return block
+
+
+def unpack(block: np.ndarray) -> Rows:
+    """The rows of a block."""
+    lengths = block[:, 0, 1].astype(np.int64)
+    values = block[:, 1:, : lengths.max(initial=0)].swapaxes(0, 1)
+    return Rows(block[:, 0, 0].astype(np.int64), lengths, values)
+
+
+class Tag:
+    """The blocks of rows under one name."""
+
+    def __init__(self, tag: str, content: Mapping[str, Any]):
+        self._tag = tag
+        self._metadata = SummaryMetadata(
+            plugin_data=SummaryMetadata.PluginData(
+                plugin_name=PLUGIN, content=json.dumps({"version": 1, **content}).encode()
+            ),
+            data_class=DATA_CLASS_TENSOR,
+        )
+        self._waiting: list[Rows] = []
+        self._written = 0
+
+    def add(self, rows: Rows) -> None:
+        self._waiting.append(rows)
+        if sum(len(r.steps) for r in self._waiting) >= block_length(self._written % BLOCKS):
+            self.write()
+
+    @property
+    def is_young(self) -> bool:
+        return self._written < EARLY
+
+    def write(self) -> None:
+        rows = join(self._waiting) if self._waiting else None
+        self._waiting = []
+        if rows is None or not len(rows.steps):
+            return
+        part = 1 + self._written // BLOCKS
+        tag = self._tag if part == 1 else f"{self._tag}/{part}"
+        tf.summary.write(tag, pack(rows), step=int(rows.steps[-1]), metadata=self._metadata)
+        self._written += 1
+
+
+class EventLog:
+    """An event file in a folder of its own, opened when there is something to write.
+
+    A folder of its own, since TensorBoard follows only the newest file of a folder: Keras' own
+    curves in `train` and `validation` would stand still. Can be deep-copied until it is opened.
+    """
+
+    def __init__(self, folder: Path, every: int):
+        self._folder = folder
+        self._thinning = Thinning(every, LIMIT)
+        self._tags: dict[str, Tag] = {}
+        self._writer: Any = None
+
+    def _open(self):
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(str(self._folder))
+        return self._writer.as_default()
+
+    def rows(self, kind: str, new: Mapping[str, Rows], contents: Mapping[str, Any]) -> None:
+        """Takes rows of each name; `contents[name]` is what the metadata says besides."""
+        size = 0
+        with self._open():
+            for name, rows in new.items():
+                if name not in self._tags:
+                    content = {"kind": kind, "name": name, **contents[name]}
+                    self._tags[name] = Tag(f"{kind}/rows/{name}", content)
+                chosen = rows.every(self._thinning.stride)
+                self._tags[name].add(chosen)
+                size += chosen.nbytes
+        self._thinning.has_doubled(size)
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """Leaves out what is not a finite number."""
+        with self._open():
+            for tag, value in values.items():
+                if np.isfinite(value):
+                    tf.summary.scalar(tag, value, step=step)
+
+    def image(self, tag: str, picture: np.ndarray, step: int, description: str) -> None:
+        """picture: [height, width, 3] uint8."""
+        with self._open():
+            tf.summary.image(tag, picture[None], step=step, description=description)
+
+    def flush(self) -> None:
+        """What waits becomes visible, as long as a run is young; later, whole blocks only."""
+        with self._open():
+            for tag in self._tags.values():
+                if tag.is_young:
+                    tag.write()
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Writes all that waits; a later call of anything opens a new file."""
+        if self._writer is None:
+            return
+        with self._open():
+            for tag in self._tags.values():
+                tag.write()
+        self._writer.close()
+        self._writer = None

@@ -1,0 +1,137 @@
+"""Figures for notebooks, run folders and a teacher's screen; no global state of matplotlib."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .pictures import BROKEN, COLOURS, NOTHING, Scale, evenly, scale
+from .verdict import judge, short
+
+COLUMNS = 3  # maps side by side
+MOST_ROWS = 400  # training steps in a map; more are thinned evenly
+_FIRST, _LATEST, _QUIET, _GRID = "#a0a0a0", "#b5367a", "#707070", "#e0e0e0"
+_UNITS = {
+    "hidden": "rms of ‖dE/dh‖ per example",
+    "hidden_max": "largest ‖dE/dh‖ of an example",
+    "carried": "carried back by the recurrence: rms of ‖dE/dh‖ per example",
+    "cell": "rms of ‖dE/dc‖ per example",
+    "cell_max": "largest ‖dE/dc‖ of an example",
+    "norm": "‖dE/dW‖ of the layer",
+    "ratio": "‖dE/dW‖ / ‖W‖ of the layer",
+}
+
+
+def error_flow(
+    histories: Mapping[str, Mapping[str, np.ndarray]], statistic="hidden", align="end"
+) -> Figure:
+    """Heat maps time step × training step, with the first and the latest curve below each.
+
+    Args:
+        histories: by title; each as an entry of `ErrorFlow.history`, also of several runs.
+        statistic, align: see `ErrorFlow.plot`.
+    """
+    if align not in ("end", "start"):
+        raise ValueError(f"plot: `align` must be 'end' or 'start', not {align!r}")
+    from_end = align == "end"
+    name = f"{statistic}_from_end" if from_end else statistic
+    first = (lambda width: 1 - width) if from_end else (lambda width: 1)
+    figure, panels = _panels(histories, name, statistic, first)
+    for title, (upper, lower) in panels.items():
+        lower.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+        lower.xaxis.set_major_formatter(lambda x, _: f"{abs(x):.0f}")
+        lower.set_xlabel("time steps before the last" if from_end else "time step")
+        upper.set_title(_half_life(title, histories[title]), loc="right", size="small", c=_QUIET)
+    return figure
+
+
+def layer_gradients(histories: Mapping[str, Mapping[str, np.ndarray]], statistic="norm") -> Figure:
+    """Heat maps layer × training step, from the first layer (left) to the last.
+
+    Args:
+        histories: by title; each as `LayerGradients.history`, also of several runs.
+        statistic: "norm" or "ratio".
+    """
+    figure, panels = _panels(histories, statistic, statistic, lambda width: 0)
+    for title, (_, lower) in panels.items():
+        layers = histories[title]["layers"]
+        shown = evenly(len(layers), 40)
+        lower.set_xticks(shown, [layers[i] for i in shown], rotation=90, size="small")
+        lower.set_xlabel("layer, from input to loss")
+    return figure
+
+
+def _half_life(title, history):
+    found = judge(title, history).evidence.get("half_life", 0)
+    return f"halves every {short(found)} steps" if 0 < found < 1e4 else ""
+
+
+def _panels(histories, table, statistic, first):
+    """→ (figure, {title: (axes of the map, axes of the curves)}), in one colour scale.
+
+    first: from the number of columns to the number of the first one.
+    """
+    if not any(len(h["step"]) for h in histories.values()):
+        raise ValueError("plot: nothing was recorded; train with the callback first")
+    shown = {title: h for title, h in histories.items() if table in h and len(h["step"])}
+    if statistic not in _UNITS or not shown:
+        recorded = {n for h in histories.values() for n in _UNITS if n in h}
+        raise ValueError(f"plot: no {statistic!r} was recorded, but {', '.join(sorted(recorded))}")
+    common = scale([h[table] for h in shown.values()])
+    figure, pairs = _axes(len(shown))
+    image = None
+    for (title, history), (upper, lower) in zip(shown.items(), pairs, strict=True):
+        columns = np.arange(history[table].shape[1]) + first(history[table].shape[1])
+        image = _map(upper, columns, history[table], history["step"], common)
+        _curves(lower, columns, history[table], history["step"], common)
+        upper.set_title(title, loc="left")
+    bar = figure.colorbar(image, ax=[a for pair in pairs for a in pair], aspect=30, pad=0.01)
+    bar.set_label(_UNITS[statistic])
+    return figure, dict(zip(shown, pairs, strict=True))
+
+
+def _axes(count):
+    """A figure with `count` pairs of axes, one of each pair above the other."""
+    columns = min(count, COLUMNS)
+    lines = -(-count // columns)
+    figure = Figure(figsize=(1.4 + 4.2 * columns, 4.8 * lines), layout="constrained", dpi=120)
+    grid = figure.add_gridspec(2 * lines, columns, height_ratios=[5, 3] * lines)
+    pairs = []
+    for index in range(count):
+        line, column = divmod(index, columns)
+        upper = figure.add_subplot(grid[2 * line, column])
+        pairs.append((upper, figure.add_subplot(grid[2 * line + 1, column], sharex=upper)))
+    return figure, pairs
+
+
+def _map(axes, columns, table: np.ndarray, steps: np.ndarray, common: Scale):
+    """Training goes downwards, so that the latest step stands above its curve."""
+    low, high = 10.0**common.low, 10.0**common.high
+    half = (steps[-1] - steps[0]) / max(2 * len(steps) - 2, 1) or 0.5
+    image = axes.imshow(
+        np.maximum(table[evenly(len(table), MOST_ROWS)], low),
+        norm=LogNorm(low, high),
+        cmap=colormaps[COLOURS].with_extremes(bad=NOTHING, over=BROKEN),
+        extent=(columns[0] - 0.5, columns[-1] + 0.5, steps[-1] + half, steps[0] - half),
+        aspect="auto",
+        interpolation="nearest",
+    )
+    axes.yaxis.set_major_locator(MaxNLocator(7, integer=True))
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.set_ylabel("training step")
+    axes.tick_params(axis="x", labelbottom=False)
+    return image
+
+
+def _curves(axes, columns, table: np.ndarray, steps: np.ndarray, common: Scale):
+    marker = "o" if table.shape[1] < 12 else None
+    for row, colour in ((0, _FIRST), (-1, _LATEST)):
+        curve = np.maximum(table[row], 10.0**common.low)
+        axes.plot(columns, curve, color=colour, marker=marker, label=f"step {steps[row]:,}")
+    axes.set(yscale="log", ylim=(10.0**common.low, 10.0**common.high))
+    axes.grid(color=_GRID, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize="small")

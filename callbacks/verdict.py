@@ -1,0 +1,169 @@
+"""What the recorded errors say, in words: pure functions from tables of numbers to findings."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+VANISHING = 1e-3  # the first step receives less than this of the last step's error
+EXPLODING = 1e3
+LAST_PART = 0.2  # of the recorded training steps is judged
+FEWEST_ROWS = 10
+FEWEST_STEPS = 4
+_ONLY_LAST = 0.999  # carried / whole error, where nothing is injected
+
+Tables = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Decay:
+    """How the error changes on its way back.
+
+    Attributes:
+        rate: mean of ln(‖error one step earlier‖ / ‖error‖) over the time steps.
+        first_to_last: what of the last step's error is left at the first step.
+        enters_everywhere: errors are injected at more than the last step.
+    """
+
+    rate: float
+    first_to_last: float
+    enters_everywhere: bool
+
+    @property
+    def half_life(self) -> float:
+        """Time steps in which the error halves; negative: in which it doubles."""
+        return -math.log(2) / self.rate if self.rate else math.inf
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A judgement on one layer and the numbers it rests on.
+
+    `kind` is "vanishing", "exploding", "healthy", "not finite", "no error", "too little" (was
+    recorded) or "undecided".
+    """
+
+    layer: str
+    kind: str
+    text: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.layer}: {self.text}"
+
+
+def decay(tables: Tables) -> Decay:
+    """The decay in each row [T] of the tables, and the median over the rows.
+
+    The error that is carried back from step t+1 to t, over all the error at t+1, is the gain of
+    that one step, wherever the loss enters. Their product is what comes through from the last step
+    to the first: exactly, if the loss enters at the last step only; an estimate otherwise.
+
+    An LSTM hands its error back by h and by c. There the error of the cell, dE/dc_t, is followed,
+    which is possible if the loss enters at the last step only; otherwise `rate` is NaN.
+    """
+    hidden, carried = tables["hidden_from_end"], tables["carried_from_end"]
+    before = hidden[:, :-1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        injected = carried[:, :-1] < _ONLY_LAST * before
+        everywhere = bool(np.any(injected & (before > 0)))
+        if "cell_from_end" not in tables:
+            gains = np.log(carried[:, :-1]) - np.log(hidden[:, 1:])
+        elif everywhere:
+            gains = np.full_like(before, np.nan)
+        else:
+            gains = np.diff(-np.log(tables["cell_from_end"]), axis=1)
+    rates, totals = zip(*map(_of_row, gains.astype(np.float64)), strict=True)
+    return Decay(float(np.median(rates)), float(np.exp(np.median(totals))), everywhere)
+
+
+def _of_row(gains):
+    """(mean, sum) of the logarithms of the gains of one training step."""
+    known = gains[~np.isnan(gains)]  # neither padding nor behind an error of zero
+    flowing = known[np.isfinite(known)]
+    if not len(flowing):
+        return math.nan, (-math.inf if len(known) else math.nan)
+    return flowing.mean(), known.sum()
+
+
+def judge(layer: str, tables: Tables) -> Finding:
+    """What the tables of one layer (as in `ErrorFlow.history`) say about its error."""
+    count = len(tables["step"])
+    broken = _first_not_finite(tables)
+    if broken is not None:
+        text = f"the error was not a finite number in training step {broken:,}"
+        return Finding(layer, "not finite", text, {"step": broken})
+    rows = max(1, math.ceil(LAST_PART * count))
+    recent = {name: table[-rows:] for name, table in tables.items()}
+    evidence = {"recorded": count, "judged": rows}
+    if not np.nansum(recent["hidden"]):
+        text = f"no error arrived: it is zero in the last {rows:,} recorded training steps"
+        return Finding(layer, "no error", text, evidence)
+    steps = int(np.median(recent["length"]))
+    if count < FEWEST_ROWS or steps < FEWEST_STEPS:
+        what = f"{count:,} recorded training steps on sequences of {steps} time steps"
+        return Finding(layer, "too little", f"{what} are too little to tell", evidence)
+    return _of_decay(layer, recent, decay(recent), evidence)
+
+
+def _first_not_finite(tables):
+    bad = (tables["valid"] > 0) & ~np.isfinite(tables["hidden"])
+    rows = np.flatnonzero(bad.any(axis=1))
+    return int(tables["step"][rows[0]]) if len(rows) else None
+
+
+def _of_decay(layer, recent, found, evidence):
+    if math.isnan(found.rate) and found.enters_everywhere:
+        text = (
+            "errors enter at many time steps, and an LSTM hands them back by h and by c: their sum "
+            "does not tell how far one of them travels; errorflow.layers.error_matrix does"
+        )
+        return Finding(layer, "undecided", text, evidence)
+    evidence = {**evidence, "half_life": found.half_life, "first_to_last": found.first_to_last}
+    kind = _kind(found)
+    text = f"{_motion(layer, recent, found)} {_base(evidence)}; {_arrival(recent, found)}: {kind}"
+    if kind == "vanishing":
+        text += ". The loss may not need it: that is not measured here"
+    return Finding(layer, kind, text, evidence)
+
+
+def _kind(found):
+    if found.first_to_last < VANISHING:
+        return "vanishing"
+    return "exploding" if found.first_to_last > EXPLODING else "healthy"
+
+
+def _motion(layer, recent, found):
+    error = "the cell's error" if "cell" in recent else "the error"
+    if math.isnan(found.rate):
+        return f"{error} does not get back a single step"
+    if abs(found.half_life) > 10 * np.median(recent["length"]):
+        return f"{error} hardly changes going back"
+    how = "halves" if found.rate < 0 else "doubles"
+    return f"{error} {how} every {abs(found.half_life):.2g} steps going back"
+
+
+def _base(evidence):
+    if evidence["judged"] == evidence["recorded"]:
+        return f"(median of {evidence['recorded']:,} training steps)"
+    return f"(median of the last {LAST_PART:.0%} of {evidence['recorded']:,} training steps)"
+
+
+def _arrival(recent, found):
+    whole = (recent["valid_from_end"] == np.nanmax(recent["valid_from_end"])).all()
+    first = "step 1" if whole else "the first step of the longest sequences"
+    share = short(found.first_to_last) if found.first_to_last else "nothing that a float can hold"
+    if found.enters_everywhere:
+        return f"by these single steps, {first} would receive {share} of the last step's error"
+    return f"{first} receives {share} of the last step's error"
+
+
+def short(number: float) -> str:
+    """2e-6, 0.031, 14: one or two digits, for reading."""
+    if 1e-3 <= abs(number) < 1e4:
+        return f"{number:.2g}" if number < 100 else f"{number:.0f}"
+    digits, exponent = f"{number:.0e}".split("e")
+    return f"{digits}e{int(exponent)}"
