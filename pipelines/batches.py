@@ -1,7 +1,7 @@
 """Batches of texts in a handful of padded shapes.
 
 A recurrent layer is compiled once per shape (B, T) in training. So every training batch has the
-same B, and T is one of at most three lengths.
+same B, and T is one of two lengths.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-QUANTILES = (0.5, 0.9, 1.0)  # of the texts' lengths; each becomes a padded length
+QUANTILES = (0.9, 1.0)  # of the texts' lengths; each becomes a padded length
 STEP = 4  # to which padded lengths are rounded up
 
 Batch = tuple[np.ndarray, int]  # indices [B] and padded length

@@ -24,7 +24,7 @@ def curves(rows: Sequence[dict[str, float]], figures: Sequence[str], best_epoch:
             marker = "o" if len(epochs) == 1 else None
             axes.plot(epochs, [row[key] for row in rows], label=label, marker=marker)
         axes.axvline(best_epoch, color="0.6", linestyle=":", label=f"best, epoch {best_epoch}")
-        axes.set(xlabel="epoch", title=name.replace("_", " "))
+        axes.set(xlabel="epoch", title=name.replace("_", " ").replace("f1", "F1"))
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(frameon=False)
     return figure

@@ -33,7 +33,7 @@ def keep(job: Job, outcome: Outcome, data: Any) -> None:
     )
     figures = ["loss", job.monitor.removeprefix("val_")]
     plots.save(plots.curves(outcome.rows, figures, outcome.best_epoch), run.plots / "curves.png")
-    if flow is not None and flow.history:
+    if flow is not None and any(len(table["step"]) for table in flow.history.values()):
         plots.save(flow.plot(), run.plots / "error_flow.png")
 
 

@@ -130,9 +130,9 @@ def _watchers(job: Job, model: keras.Model) -> dict[str, keras.callbacks.Callbac
     """The callbacks that look at the error on its way back."""
     from ..callbacks import ErrorFlow, LayerGradients
 
-    watchers = {"layer_gradients": LayerGradients(log_dir=job.run.logs / "layer_gradients")}
+    watchers = {"layer_gradients": LayerGradients(log_dir=job.run.logs)}
     if job.recurrent:
-        watchers["error_flow"] = ErrorFlow(log_dir=job.run.logs / "error_flow")
+        watchers["error_flow"] = ErrorFlow(log_dir=job.run.logs)
     return watchers
 
 
