@@ -214,16 +214,14 @@ def programs(cell, compiled: bool, width: int, units: int) -> Programs:
         return outputs, tuple(s[-1] for s in sequence.states), sequence
 
     def backward(sequence, injected, final_errors, weights, mask, keep):
-        """→ (weight gradients, dE/d(initial states), local errors, the record's row)"""
+        """→ (dE/d(initial states), local errors, the record's row)"""
         mask = None if mask is None else swap_batch_and_time(mask)
         injected = None if injected is None else swap_batch_and_time(injected)
         local, initial, norms = backward_scan(
             cell, sequence, injected, final_errors, weights, mask, _dropout(keep), fence
         )
-        gradients = cell.weight_gradients(sequence, local, _dropout(keep), summed_outer)
-        gradients = gradients if weights[-1] is not None else gradients[:-1]
         hidden, carried, cell_norms = (*norms, None)[:3]
-        return gradients, initial, local, summarise(hidden, carried, cell_norms, mask)
+        return initial, local, summarise(hidden, carried, cell_norms, mask)
 
     def input_gradient(local, kernel):
         """→ dE/dx [B, T, D]"""
@@ -286,8 +284,13 @@ def unroll(
                     cuts, sequences, cut(injected), cut(mask), cut(keep), strict=True
                 )
             ]
-            gradients, initial, local, rows = zip(*back, strict=True)
+            initial, local, rows = zip(*back, strict=True)
             record.write(rows, backwards)
+            # Not in the programs: there, the large products of both would fight for the threads.
+            gradients = [
+                cell.weight_gradients(q, e, _dropout(k), summed_outer)[: len(used)]
+                for q, e, k in zip(sequences, local, cut(keep), strict=True)
+            ]
             dx = _join([run.input_gradient(e, weights[0]) for e in local])
             d_states = [_join(s) for s in zip(*initial, strict=True)]
             d_weights = [tf.add_n(g) for g in zip(*gradients, strict=True)]
