@@ -1,3 +1,4 @@
 """What looks on while a model trains."""
 
 from .error_flow import ErrorFlow as ErrorFlow
+from .layer_gradients import LayerGradients as LayerGradients

@@ -31,7 +31,7 @@ from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_TENSOR, SummaryMetad
 from .rows import Rows, Thinning, join
 
 PLUGIN = "errorflow"
-BLOCKS = 64  # of one tag
+BLOCKS = 64  # of rows under one tag
 EARLY = 24  # of these may be cut short, so that a young run can be looked at
 LIMIT = 16 * 2**20  # bytes of rows after which only every second one is written
 
@@ -57,7 +57,12 @@ def unpack(block: np.ndarray) -> Rows:
     return Rows(block[:, 0, 0].astype(np.int64), lengths, values)
 
 
-class Tag:
+def tag(kind: str, what: str, name: str) -> str:
+    """error_flow/half_life/lstm; without a name, layer_gradients/global_norm."""
+    return "/".join(filter(None, (kind, what, name)))
+
+
+class Blocks:
     """The blocks of rows under one name."""
 
     def __init__(self, tag: str, content: Mapping[str, Any]):
@@ -86,8 +91,8 @@ class Tag:
         if rows is None or not len(rows.steps):
             return
         part = 1 + self._written // BLOCKS
-        tag = self._tag if part == 1 else f"{self._tag}/{part}"
-        tf.summary.write(tag, pack(rows), step=int(rows.steps[-1]), metadata=self._metadata)
+        name = self._tag if part == 1 else f"{self._tag}/{part}"
+        tf.summary.write(name, pack(rows), step=int(rows.steps[-1]), metadata=self._metadata)
         self._written += 1
 
 
@@ -101,7 +106,7 @@ class EventLog:
     def __init__(self, folder: Path, every: int):
         self._folder = folder
         self._thinning = Thinning(every, LIMIT)
-        self._tags: dict[str, Tag] = {}
+        self._blocks: dict[str, Blocks] = {}
         self._writer: Any = None
 
     def _open(self):
@@ -114,32 +119,32 @@ class EventLog:
         size = 0
         with self._open():
             for name, rows in new.items():
-                if name not in self._tags:
+                if name not in self._blocks:
                     content = {"kind": kind, "name": name, **contents[name]}
-                    self._tags[name] = Tag(f"{kind}/rows/{name}", content)
+                    self._blocks[name] = Blocks(tag(kind, "rows", name), content)
                 chosen = rows.every(self._thinning.stride)
-                self._tags[name].add(chosen)
+                self._blocks[name].add(chosen)
                 size += chosen.nbytes
         self._thinning.has_doubled(size)
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """Leaves out what is not a finite number."""
         with self._open():
-            for tag, value in values.items():
+            for name, value in values.items():
                 if np.isfinite(value):
-                    tf.summary.scalar(tag, value, step=step)
+                    tf.summary.scalar(name, value, step=step)
 
-    def image(self, tag: str, picture: np.ndarray, step: int, description: str) -> None:
+    def image(self, name: str, picture: np.ndarray, step: int, description: str) -> None:
         """picture: [height, width, 3] uint8."""
         with self._open():
-            tf.summary.image(tag, picture[None], step=step, description=description)
+            tf.summary.image(name, picture[None], step=step, description=description)
 
     def flush(self) -> None:
         """What waits becomes visible, as long as a run is young; later, whole blocks only."""
         with self._open():
-            for tag in self._tags.values():
-                if tag.is_young:
-                    tag.write()
+            for blocks in self._blocks.values():
+                if blocks.is_young:
+                    blocks.write()
         self._writer.flush()
 
     def close(self) -> None:
@@ -147,7 +152,7 @@ class EventLog:
         if self._writer is None:
             return
         with self._open():
-            for tag in self._tags.values():
-                tag.write()
+            for blocks in self._blocks.values():
+                blocks.write()
         self._writer.close()
         self._writer = None

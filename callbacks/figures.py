@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -82,13 +83,13 @@ def _panels(histories, table, statistic, first):
         raise ValueError(f"plot: no {statistic!r} was recorded, but {', '.join(sorted(recorded))}")
     common = scale([h[table] for h in shown.values()])
     figure, pairs = _axes(len(shown))
-    image = None
     for (title, history), (upper, lower) in zip(shown.items(), pairs, strict=True):
         columns = np.arange(history[table].shape[1]) + first(history[table].shape[1])
-        image = _map(upper, columns, history[table], history["step"], common)
+        _map(upper, columns, history[table], history["step"], common)
         _curves(lower, columns, history[table], history["step"], common)
         upper.set_title(title, loc="left")
-    bar = figure.colorbar(image, ax=[a for pair in pairs for a in pair], aspect=30, pad=0.01)
+    colours = ScalarMappable(_norm(common), colormaps[COLOURS])
+    bar = figure.colorbar(colours, ax=[a for pair in pairs for a in pair], aspect=30, pad=0.01)
     bar.set_label(_UNITS[statistic])
     return figure, dict(zip(shown, pairs, strict=True))
 
@@ -109,11 +110,10 @@ def _axes(count):
 
 def _map(axes, columns, table: np.ndarray, steps: np.ndarray, common: Scale):
     """Training goes downwards, so that the latest step stands above its curve."""
-    low, high = 10.0**common.low, 10.0**common.high
     half = (steps[-1] - steps[0]) / max(2 * len(steps) - 2, 1) or 0.5
-    image = axes.imshow(
-        np.maximum(table[evenly(len(table), MOST_ROWS)], low),
-        norm=LogNorm(low, high),
+    axes.imshow(
+        np.maximum(table[evenly(len(table), MOST_ROWS)], 10.0**common.low),
+        norm=_norm(common),
         cmap=colormaps[COLOURS].with_extremes(bad=NOTHING, over=BROKEN),
         extent=(columns[0] - 0.5, columns[-1] + 0.5, steps[-1] + half, steps[0] - half),
         aspect="auto",
@@ -123,7 +123,10 @@ def _map(axes, columns, table: np.ndarray, steps: np.ndarray, common: Scale):
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.set_ylabel("training step")
     axes.tick_params(axis="x", labelbottom=False)
-    return image
+
+
+def _norm(common):
+    return LogNorm(10.0**common.low, 10.0**common.high)
 
 
 def _curves(axes, columns, table: np.ndarray, steps: np.ndarray, common: Scale):

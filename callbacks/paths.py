@@ -21,6 +21,17 @@ def walk(layer: keras.Layer, path: str = "") -> Iterator[tuple[str, keras.Layer]
         yield (name if names[name] == 1 else f"{name}_{names[name]}"), found
 
 
+def holders(model: keras.Model) -> dict[int, str]:
+    """For each weight of a model (by its `id`) the path of its layer, in depth order.
+
+    The innermost layer holds a weight, but a recurrent layer is one thing.
+    """
+    paths = [(model.name, model), *walk(model)]
+    innermost = {id(w): place for place, (_, layer) in enumerate(paths) for w in layer.weights}
+    in_order = sorted(innermost.items(), key=lambda item: item[1])
+    return {weight: paths[place][0] for weight, place in in_order}
+
+
 def _descend(layer, path):
     if isinstance(layer, keras.layers.RNN):
         return

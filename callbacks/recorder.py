@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from .events import EventLog
+from .events import EventLog, tag
 from .rows import Memory, Rows
 
 RING = 64  # training steps that wait in the graph before they are read
@@ -124,7 +124,7 @@ class StepRecorder(keras.callbacks.Callback):
         log.rows(self.kind, new, {name: self._content(rows) for name, rows in new.items()})
         log.scalars(
             {
-                f"{self.kind}/{figure}/{name}": value
+                tag(self.kind, figure, name): value
                 for name, rows in new.items()
                 for figure, value in self._scalars(name, rows).items()
             },
@@ -133,7 +133,7 @@ class StepRecorder(keras.callbacks.Callback):
 
     def _draw(self, log):
         for name, picture, description in self._pictures():
-            log.image(f"{self.kind}/heat_map/{name}", picture, self._step, description)
+            log.image(tag(self.kind, "heat_map", name), picture, self._step, description)
 
 
 def iterations(model: keras.Model) -> int:

@@ -8,16 +8,20 @@ import keras
 Context = Callable[[], contextlib.AbstractContextManager]
 
 
-def trace_inside(model: keras.Model, context: Context) -> None:
+def trace_inside(model: keras.Model, context: Context, anew=False) -> None:
     """Has the training step traced, and traced again for new shapes, inside `context()`.
 
-    Does nothing if the model's train function is so traced already: a retrace costs seconds. The
-    model and its optimizer stay as they are; with the next `compile` it is all gone.
+    Does nothing if the model's train function is so traced already, unless `anew`: a retrace costs
+    seconds. The model and its optimizer stay as they are; with the next `compile` it is all gone.
+
+    Args:
+        context: a method of a callback, which has `is_training`; the contexts of others stay in
+            force as long as these train.
     """
     present = getattr(model.train_function, "traced_inside", ())
-    if context in present:
+    if context in present and not anew:
         return
-    present = (*(c for c in present if c.__self__.is_training), context)
+    present = (*(c for c in present if c.__self__.is_training and c != context), context)
     plain = model.train_step
     own = vars(model).get("train_step")
 
@@ -35,4 +39,4 @@ def trace_inside(model: keras.Model, context: Context) -> None:
             del model.train_step
         else:
             model.train_step = own
-    model.train_function.traced_inside = present
+    vars(model.train_function)["traced_inside"] = present

@@ -1,0 +1,161 @@
+"""Measuring gradients where they are handed to the optimizer, inside the training step."""
+
+import contextlib
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class Tap:
+    """A ring of rows in the graph: ‖dE/dW‖² and ‖W‖² of every variable, for each training step.
+
+    While a step is traced inside `open()`, the optimizer's `apply` is led through here; afterwards
+    it is what it was. Measured is what arrives there: dE/dW of the whole batch, summed over the
+    replicas, before any clipping, weight decay or accumulation; the loss scale is divided out.
+    """
+
+    def __init__(self, model: keras.Model, rows: int, every: int):
+        self._model = model
+        self._optimizer: Any = model.optimizer
+        self._rows_kept = rows
+        self._every = every
+        self._opened = 0
+        with tf.init_scope(), model.distribute_strategy.scope():
+            self._count = _per_replica_variable(np.int64(0))
+        self.variables: Any = None  # until the first gradients arrive, if the model is not built
+        if model.built:
+            self._make_rows(model.trainable_variables)
+
+    def _make_rows(self, variables):
+        self.variables = list(variables)
+        with tf.init_scope(), self._model.distribute_strategy.scope():
+            self._rows = _per_replica_variable(np.zeros([self._rows_kept, len(self.variables), 2]))
+
+    def fits(self, model: keras.Model, steps: int) -> bool:
+        """Made for the weights and the optimizer of this model, and keeps so many steps?"""
+        known = self.variables is None or same(model.trainable_variables, self.variables)
+        return known and model.optimizer is self._optimizer and self.kept >= steps
+
+    @property
+    def kept(self) -> int:
+        """Training steps."""
+        return self._rows_kept * self._every
+
+    @property
+    def count(self) -> int:
+        """Training steps until now."""
+        return int(_replicas(self._count)[0].numpy())
+
+    def start_at(self, step: int) -> None:
+        """`step` training steps have been made."""
+        with tf.init_scope():
+            for variable in _replicas(self._count):
+                variable.assign(step)
+
+    def read(self, steps: np.ndarray) -> np.ndarray:
+        """The rows of some of the latest training steps, [N, variables, 2]."""
+        return _replicas(self._rows)[0].numpy()[(steps // self._every) % self._rows_kept]
+
+    @contextlib.contextmanager
+    def open(self):
+        """Replicas are traced in turn, so that they may be in here at the same time."""
+        if not self._opened:
+            self._own = vars(self._optimizer).get("apply")
+            self._plain_apply = self._optimizer.apply
+            vars(self._optimizer)["apply"] = self._apply
+        self._opened += 1
+        try:
+            yield
+        finally:
+            self._opened -= 1
+            if not self._opened:
+                del vars(self._optimizer)["apply"]
+                if self._own is not None:
+                    vars(self._optimizer)["apply"] = self._own
+
+    def _apply(self, grads, trainable_variables=None):
+        grads = list(grads)
+        given = self._optimizer._trainable_variables
+        given = given if trainable_variables is None else list(trainable_variables)
+        if self.variables is None:
+            self._make_rows(given)
+        self._measure(grads, given)
+        return self._plain_apply(grads, given)
+
+    def _measure(self, grads, variables):
+        replicas = tf.distribute.get_replica_context()
+        several = replicas.num_replicas_in_sync > 1
+        if several:
+            grads = _summed(replicas, grads)
+        step = self._count.read_value() + 1
+        if several or self._every == 1:  # a sum over replicas cannot stand in a branch
+            written = self._write(step, grads, variables)
+        else:
+            written = tf.cond(
+                step % self._every == 0,
+                lambda: self._write(step, grads, variables),
+                lambda: tf.constant(False),
+            )
+        # A step that fails, as the one after a dataset's last batch does, must not be counted.
+        with tf.control_dependencies([written]):
+            self._count.assign_add(1)
+
+    def _write(self, step, grads, variables):
+        scale = tf.cast(self._optimizer.scale_loss(tf.ones([])), tf.float64)
+        gradient = {id(v): _square(g) for g, v in zip(grads, variables, strict=True)}
+        nothing = tf.zeros([], tf.float64)
+        row = [
+            [gradient.get(id(v), nothing) / scale**2 for v in self.variables],
+            [_square(tf.convert_to_tensor(v), tf.float32) for v in self.variables],
+        ]
+        slot = tf.cast((step // self._every) % self._rows_kept, tf.int32)
+        row = tf.transpose(tf.convert_to_tensor(row))[None]
+        put = tf.raw_ops.ResourceScatterNdUpdate(
+            ref=self._rows.handle, indices=[[slot]], updates=row
+        )
+        with tf.control_dependencies([put]):
+            return tf.constant(True)
+
+
+def same(these, those) -> bool:
+    """The very same objects in the same order?"""
+    return [*map(id, these)] == [*map(id, those)]
+
+
+def _summed(replicas, grads):
+    known = [g for g in grads if g is not None]
+    total = iter(replicas.all_reduce(tf.distribute.ReduceOp.SUM, known))
+    return [None if g is None else next(total) for g in grads]
+
+
+def _square(tensor, dtype=tf.float64):
+    """‖tensor‖², taken in `dtype`: the square of a vanishing gradient is no float32."""
+    if tensor is None:
+        return tf.zeros([], tf.float64)
+    if isinstance(tensor, tf.IndexedSlices):
+        tensor = _summed_slices(tensor)
+    return 2.0 * tf.cast(tf.nn.l2_loss(tf.cast(tensor, dtype)), tf.float64)
+
+
+def _summed_slices(gradient: tf.IndexedSlices):
+    """[n, D]: the slices of a sparse gradient, those of the same index added up (by sorting)."""
+    order = tf.argsort(gradient.indices)
+    indices, values = tf.gather(gradient.indices, order), tf.gather(gradient.values, order)
+    changes = tf.cast(indices[1:] != indices[:-1], tf.int32)
+    segments = tf.concat([[0], tf.cumsum(changes)], axis=0)[: tf.shape(indices)[0]]
+    return tf.math.unsorted_segment_sum(values, segments, tf.shape(indices)[0])
+
+
+def _per_replica_variable(value):
+    return tf.Variable(
+        value,
+        trainable=False,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
+
+
+def _replicas(variable):
+    return getattr(variable, "values", (variable,))
