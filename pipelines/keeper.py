@@ -66,7 +66,7 @@ class Keeper(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None):
         row = {"epoch": epoch + 1, "seconds": round(time.perf_counter() - self.began, 3)}
-        row["learning_rate"] = float(self.model.optimizer.learning_rate)
+        row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row |= {key: float(value) for key, value in (logs or {}).items()}
         if not math.isfinite(row["loss"]):
             self.failure = f"the loss became {row['loss']} in epoch {epoch + 1}"

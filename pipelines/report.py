@@ -15,7 +15,7 @@ from .train import Job, Outcome
 
 
 def keep(job: Job, outcome: Outcome, data: Any) -> None:
-    """Writes what is known after training to results.json, the curves, the error flow's picture.
+    """Writes what is known after training to results.json, the curves, the pictures of the error.
 
     Args:
         data: has where the examples came from: source, content_hash, counts.
@@ -33,6 +33,8 @@ def keep(job: Job, outcome: Outcome, data: Any) -> None:
     )
     figures = ["loss", job.monitor.removeprefix("val_")]
     plots.save(plots.curves(outcome.rows, figures, outcome.best_epoch), run.plots / "curves.png")
+    if outcome.layer_gradients.history:
+        plots.save(outcome.layer_gradients.plot(), run.plots / "layer_gradients.png")
     if flow is not None and any(len(table["step"]) for table in flow.history.values()):
         plots.save(flow.plot(), run.plots / "error_flow.png")
 

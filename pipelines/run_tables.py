@@ -27,7 +27,7 @@ class CompareConfig:
     """Show runs side by side: their figures, and where their configurations differ."""
 
     names: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """The runs' names, as NAME or TASK/NAME."""
+    """The runs' names, as NAME or TASK/NAME (default: the two latest)."""
     run_dir: Path = Path("runs")
     """Folder that holds all runs."""
 
@@ -55,12 +55,10 @@ def show(config: ListConfig) -> None:
 
 def compare(config: CompareConfig) -> None:
     """Prints a column per run: figures first, then the keys that differ."""
-    if len(config.names) < 2:
-        raise UserError(
-            "errorflow runs compare takes two names or more; `errorflow runs` lists them"
-        )
     known = _existing(config.run_dir, None)
-    runs = [_pick(name, known) for name in config.names]
+    runs = [_pick(name, known) for name in config.names] or known[-2:]
+    if len(runs) < 2:
+        raise UserError("errorflow runs compare: two runs are needed; `errorflow runs` lists them")
     print_table(["", *(run.name for run in runs)], _side_by_side([_figures(r) for r in runs]))
     configs = [_flat(load_yaml(run.config_file)) for run in runs]
     differing = [row for row in _side_by_side(configs) if len(set(row[1:])) > 1]

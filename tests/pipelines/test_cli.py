@@ -70,7 +70,7 @@ def test_help_takes_less_than_a_third_of_a_second():
         ("names export --format pickle", "--format takes keras, saved_model, onnx"),
         ("names bptt", "names bptt takes a name"),
         ("runs", "no runs in runs"),
-        ("runs compare a", "two names or more"),
+        ("runs compare a b", "no runs in runs"),
         ("tensorboard", "--run-dir runs: no such folder"),
         ("tensorboard --port 99999", "--port"),
     ],

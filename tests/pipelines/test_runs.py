@@ -176,6 +176,17 @@ def test_runs_and_compare_show_figures_and_differing_keys_alone(config, capsys):
     assert not any(line[:1] == ["layers"] for line in compared)
 
 
+def test_compare_takes_the_two_latest_by_default(config, capsys):
+    finished(config)
+    where = ["--run-dir", str(config.run_dir)]
+    with pytest.raises(UserError, match="two runs are needed"):
+        run_tables.command(["compare", *where])
+    for name in ("b", "c"):
+        finished(replace(config, name=name))
+    run_tables.command(["compare", *where])
+    assert capsys.readouterr().out.split()[:2] == ["b", "c"]
+
+
 def test_compare_with_a_wrong_name(config):
     finished(config)
     with pytest.raises(UserError, match="no run 'zzz'"):

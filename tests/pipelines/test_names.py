@@ -1,0 +1,218 @@
+"""The names pipeline from end to end, on a folder of a few made-up names."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from errorflow.pipelines import cli
+from errorflow.pipelines.models import text
+from errorflow.pipelines.names import NamesConfig
+from errorflow.pipelines.runs import Run
+from errorflow.pipelines.text_labels import build, class_weights, every_step_twin
+
+LABELS = ["Long", "Vowels", "Ös"]
+SMALL = ["--units", "5", "--embedding", "4", "--batch-size", "16", "--dropout", "0"]
+SMALL += ["--epochs", "2", "--learning-rate", "0.01"]
+FILES = [
+    *["config.yaml", "environment.json", "history.csv", "results.json", "README.md"],
+    *["checkpoints/best.keras", "checkpoints/last.keras", "samples/test.csv"],
+    *[f"plots/{name}.png" for name in ("curves", "error_flow", "layer_gradients", "confusion")],
+    "plots/confusion.csv",
+]
+
+
+def write_data(folder: Path) -> Path:
+    """Three classes that a glance tells apart."""
+    random = np.random.default_rng(0)
+    for label, letters, longest in zip(LABELS, ("bcd", "aeiou", "öxs"), (14, 7, 7), strict=True):
+        names = {
+            "".join(random.choice(list(letters), random.integers(4, longest))) for _ in range(60)
+        }
+        (folder / f"{label}.txt").write_text("\n".join(sorted(names)), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory) -> Path:
+    """A folder with the data and one finished run, names/a."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    folder = tmp_path_factory.mktemp("names")
+    (folder / "data").mkdir()
+    write_data(folder / "data")
+    flags = ["--name", "a", "--run-dir", str(folder), "--data-dir", str(folder / "data")]
+    assert cli.main(["names", "train", *flags, *SMALL]) == 0
+    return folder
+
+
+@pytest.fixture
+def run(where) -> Run:
+    return Run(where / "names" / "a")
+
+
+def errorflow(where: Path, *arguments: str) -> int:
+    task, verb, *rest = arguments
+    return cli.main([task, verb, "--run-dir", str(where), *rest])
+
+
+def test_a_run_holds_what_it_promises(run):
+    for name in FILES:
+        assert (run.path / name).stat().st_size > 0
+    assert any(run.logs.rglob("*.tfevents.*"))
+    results = run.results()
+    assert run.status == "finished"
+    assert set(results["test"]) == {"accuracy", "macro_f1"}
+    assert len(results["data"]["content_hash"]) == 64
+    assert results["verdict"]
+    assert [row["epoch"] for row in csv.DictReader(run.history_file.open())] == ["1", "2"]
+    assert not list(run.path.rglob(".writing-*"))
+
+
+def test_evaluate_finds_what_training_found(where, run, capsys):
+    expected = run.results()["test"]
+    assert errorflow(where, "names", "evaluate") == 0
+    out, err = capsys.readouterr()
+    said = f"accuracy {expected['accuracy']:.4f}, macro-F1 {expected['macro_f1']:.4f}"
+    assert said in out
+    assert f"using {run.path}" in err
+    assert run.results()["test"] == expected
+    rows = list(csv.DictReader((run.plots / "confusion.csv").open(encoding="utf-8")))
+    right = sum(int(row[row["true"]]) for row in rows)
+    assert right / sum(int(row[label]) for row in rows for label in LABELS) == pytest.approx(
+        expected["accuracy"], abs=1e-6
+    )
+
+
+def test_predict_from_arguments_and_stdin_alike(where, capsys, monkeypatch):
+    names = ["BCDB", "aeiou", "Öxs", "?"]
+    assert errorflow(where, "names", "predict", *names) == 0
+    by_arguments = capsys.readouterr().out
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join([*names, ""])))
+    assert errorflow(where, "names", "predict") == 0
+    assert capsys.readouterr().out == by_arguments
+    for line, name in zip(by_arguments.splitlines(), names, strict=True):
+        given, *answers = line.split("\t")
+        probabilities = [float(answer.split()[-1]) for answer in answers]
+        assert given.strip() == name
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert sum(probabilities) == pytest.approx(1, abs=0.002)
+
+
+def test_best_is_a_plain_keras_model_on_strings(run):
+    model = keras.saving.load_model(run.best)
+    answer = model(tf.constant(["bcdb", "BCDB", "aeiou"]))
+    assert answer["probabilities"].shape == (3, 3)
+    np.testing.assert_allclose(answer["probabilities"][0], answer["probabilities"][1], atol=1e-6)
+    words = [label.decode() for label in answer["label"].numpy()]
+    assert words == [LABELS[i] for i in np.argmax(answer["probabilities"], axis=1)]
+
+
+def test_export_writes_what_answers_alike(where, run, capsys):
+    assert errorflow(where, "names", "export", "--format", "keras,saved_model") == 0
+    assert capsys.readouterr().out.count("read back") == 2
+    loaded = tf.saved_model.load(run.path / "export" / "saved_model")
+    expected = text.probabilities(text.load(run.best), ["aeiou"])
+    given = loaded.serve(tf.constant(["aeiou"]))["probabilities"]
+    np.testing.assert_allclose(given, expected, atol=1e-6)
+
+
+def test_bptt_shows_a_line_per_character_and_draws(where, run, capsys):
+    assert errorflow(where, "names", "bptt", "BcdB", "--label", "Vowels") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in out[1:5]] == list("bcdb")
+    assert all(float(line.split()[2]) > 0 for line in out[1:5])
+    assert (run.plots / "bptt_bcdb.png").stat().st_size > 0
+
+
+def test_the_every_step_twin_answers_at_the_end_as_the_network_does(run):
+    package = text.load(run.best)
+    config = NamesConfig(units=5, embedding=4)
+    ids = text.vectorize(["bcdbcd"], text.vocabulary_in(package))
+    twin = every_step_twin(config, package)
+    core = package.get_layer("core")
+    for length in (1, 3, 6):
+        prefix = ids[:, :length]
+        np.testing.assert_allclose(twin(ids)[:, length - 1], core(prefix), atol=1e-6)
+
+
+def test_a_finished_run_goes_on_for_more_epochs(where, run, capsys):
+    before = json.loads(run.results_file.read_text())["epochs"]
+    flags = ["--resume", "--name", "a", "--epochs", str(before + 1)]
+    assert errorflow(where, "names", "train", *flags) == 0
+    assert f"resuming {run.path} after epoch {before}" in capsys.readouterr().err
+    assert run.results()["epochs"] == before + 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--data-dir", "nowhere"], "--data-dir nowhere: no such folder"),
+        (["train", "--name", "a"], "exists (finished)"),
+        (["train", "--resume", "--name", "a", "--units", "6"], "units (5 → 6)"),
+        (["train", "--device", "gpu"], "TensorFlow sees no GPU"),
+        (["bptt", "bcd", "--label", "Klingon"], "--label Klingon: the labels are Long, Vowels"),
+        (["bptt", "bcd", "--layer", "rnn_2"], "--layer rnn_2: the recurrent layers are rnn_1"),
+        (["predict", " "], "an empty name"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
+    before = sorted((where / "names").iterdir())
+    assert errorflow(where, "names", *arguments) == 2
+    err = capsys.readouterr().err
+    assert said in err.splitlines()[-1]
+    assert "Traceback" not in err
+    assert sorted((where / "names").iterdir()) == before
+
+
+def test_evaluate_refuses_data_that_have_changed(where, run, capsys):
+    file = where / "data" / "Long.txt"
+    content = file.read_bytes()
+    file.write_bytes(content + b"\nbbbbbbbb")
+    try:
+        assert errorflow(where, "names", "evaluate") == 2
+        assert "have changed since it was trained" in capsys.readouterr().err
+    finally:
+        file.write_bytes(content)
+
+
+@pytest.mark.parametrize("model", ["bag", "rnn", "gru"])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_every_network_answers_with_probabilities_and_ignores_padding(model, layers):
+    config = NamesConfig(model=model, layers=layers, units=4, embedding=3, bidirectional=True)
+    core = build(config, vocabulary_size=9, labels=3)
+    ids = np.array([[2, 3, 4], [5, 6, 0]], np.int32)
+    answer = core(ids)
+    np.testing.assert_allclose(np.sum(answer, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(core(np.pad(ids, ((0, 0), (0, 4)))), answer, atol=1e-6)
+    np.testing.assert_allclose(core(ids[1:, :2]), answer[1:], atol=1e-6)
+
+
+def test_class_weights_are_one_on_average_and_fall_with_the_share():
+    labels = np.array([0] * 8 + [1] * 2)
+    weights = class_weights(labels, 0.5)
+    assert weights[labels].mean() == pytest.approx(1)
+    assert weights[1] / weights[0] == pytest.approx(2)
+    np.testing.assert_array_equal(class_weights(labels, 0.0), [1, 1])
+
+
+def test_training_on_two_replicas_is_quiet_and_done_with_code_0(where):
+    command = [sys.executable, "-m", "errorflow.pipelines.names", "train", "--name", "two"]
+    flags = ["--model", "rnn", "--strategy", "mirrored", "--data-dir", str(where / "data")]
+    done = subprocess.run(
+        [*command, "--run-dir", str(where), *flags, *SMALL],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "× 2 replicas" in done.stderr
+    assert not [line for line in done.stderr.splitlines() if line.startswith(("I0", "E0", "WARN"))]
+    assert done.stdout.startswith("epoch 1/2 ")
+    assert Run(where / "names" / "two").status == "finished"
