@@ -37,14 +37,20 @@ class NamesConfig(CommonConfig):
     """Hidden layers."""
     bidirectional: bool = False
     """Read from both ends."""
-    dropout: float = 0.3
+    dropout: float = 0.4
     """Share of each layer's output left out in training."""
     embedding: int = 64
     """Size of a character's vector."""
     activation: Literal["tanh", "relu", "softplus", "leaky_relu"] = "tanh"
     """Of the hidden layers."""
 
-    batch_size: int | Literal["online", "full"] = 64
+    epochs: int = 25
+    """Passes over the training data at most."""
+    learning_rate: float = 8e-3
+    """Learning rate at the start."""
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """cosine: lower the learning rate to 0 over all epochs."""
+    batch_size: int | Literal["online", "full"] = 128
     """Examples per step: a number, online (1), or full (all: plain gradient descent)."""
     balance: float = 0.5
     """Weight classes by (their share)^-balance in the loss: 0 as they come, 1 all alike."""
@@ -137,7 +143,7 @@ def train(config: NamesConfig) -> None:
         for split in ("validation", "test"):
             run.update(**{split: _measure(run, data, split).figures})
         report.write_card(run, config, ABOUT, USAGE)
-    report.last_words(run, [line.format(run=run.name) for line in NEXT])
+    report.last_words(run, [line.format(run=run.flags) for line in NEXT])
 
 
 def evaluate(config: EvaluateConfig) -> None:
@@ -249,8 +255,8 @@ model(tf.constant(["nowak"]))  # {"label": ..., "probabilities": ...}
 Texts go in in lower case and Unicode's composed form (NFC). The model knows the labels above and
 none else: whatever the text, it answers with one of them."""
 NEXT = [
-    "errorflow names predict --name {run} Nowak Garcia",
-    "errorflow names bptt --name {run} Nowak",
+    "errorflow names predict {run} Nowak Garcia",
+    "errorflow names bptt {run} Nowak",
     "errorflow runs",
     "errorflow tensorboard",
 ]
