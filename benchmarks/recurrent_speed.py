@@ -6,9 +6,9 @@
 
 One model per cell and library: the cell over [B, T, D], a state [B, T, H] at every step, mean
 squared error, plain SGD. TensorFlow models step inside `model.fit`. The libraries take turns, a few
-steps each, round after round in one process; the first step of each turn is not counted. Printed is
-the ratio of the median steps; below 1, ours is faster. `compile` is our first step: tracing and XLA,
-once per shape.
+steps each, round after round in one process; the first step of each turn is not counted. Printed
+is the ratio of the median steps; below 1, ours is faster. `compile` is our first step: tracing and
+XLA, once per shape.
 """
 
 import argparse
