@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from ..config import UserError
 
 
-class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # pyright: ignore[reportGeneralTypeIssues, reportCallIssue]
     """A TFDS builder that also works from an editable install of a namespace package.
 
     TFDS looks for a builder's own folder from the root of its package; a namespace root is no
