@@ -45,6 +45,10 @@ class ScaledTanh:
     def get_config(self):
         return {"s": self.s, "amplitude": self.amplitude}
 
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
 
 def _leaky(slope: float) -> Callable:
     return lambda y: tf.where(y > 0, tf.ones_like(y), tf.cast(slope, y.dtype))

@@ -67,6 +67,7 @@ class RecurrentLayer(keras.layers.RNN):
 
     cell_class: type
     cell_name: str  # part of the weights' paths, the same as in Keras
+    loop = staticmethod(unroll)  # `dissect` takes its place for one look at a model
 
     def __init__(
         self,
@@ -95,6 +96,7 @@ class RecurrentLayer(keras.layers.RNN):
             trainable=trainable,
             activity_regularizer=activity_regularizer,
         )
+        self.input_spec = keras.InputSpec(ndim=3)
         self.units = units
         self.error = None
 
@@ -115,7 +117,7 @@ class RecurrentLayer(keras.layers.RNN):
         if self.go_backwards:
             sequences = tf.reverse(sequences, [1])
             mask = None if mask is None else tf.reverse(mask, [1])
-        hidden, states = unroll(
+        hidden, states = self.loop(
             cell.equations,
             sequences,
             tuple(initial_state),

@@ -24,6 +24,7 @@ class Case:
     parameters: int
     arguments: dict[str, Any] = field(default_factory=dict)
     input_shape: tuple[int, ...] = (B, T, D)
+    states: int = 0  # that a call takes: h, or h and c
 
     def make(self, **more):
         return self.layer(**self.arguments, **more)
@@ -37,7 +38,7 @@ class Recurrent(Case):
     """A recurrent layer, with what it must agree with."""
 
     step: Callable | None = None  # its equations, in tests/reference.py
-    states: int = 1  # h, or h and c
+    states: int = 1
     in_keras: bool = True
 
     def stock(self, **more):
