@@ -18,13 +18,13 @@ def note(text: str) -> None:
 def load_tensorflow() -> Any:
     """Imports TensorFlow without its start-up lines; if the import fails they are shown.
 
-    Set TF_CPP_MIN_LOG_LEVEL yourself to see them all.
+    Set TF_CPP_MIN_LOG_LEVEL=0 to see them all.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
+    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors also come as exceptions
+    if level == "0" or "tensorflow" in sys.modules:
         import tensorflow as tf
 
         return tf
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # its errors also come as exceptions
     with _stderr_held_back():
         import keras  # noqa: F401 - says its own lines when it is loaded
         import tensorflow as tf

@@ -9,7 +9,7 @@ import tyro
 
 from .config import UserError
 from .config_io import load_yaml, parse_flags
-from .runs import Run, all_runs
+from .runs import Run, all_runs, read_history
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,10 +87,10 @@ def _pick(name: str, known: Sequence[Run]) -> Run:
 def _figures(run: Run) -> dict[str, str]:
     """What is known of a run, in words."""
     results = run.results()
-    epochs = results.get("epochs")
+    best = f" (best {results['best_epoch']})" if "best_epoch" in results else ""
     row = {
         "status": run.status,
-        "epochs": f"{epochs} (best {results.get('best_epoch')})" if epochs else "",
+        "epochs": f"{len(read_history(run))}{best}",
         "seconds": f"{results['seconds']:.0f}" if "seconds" in results else "",
         "parameters": f"{results['parameters']:,}" if "parameters" in results else "",
         "started": str(results.get("started", ""))[:16].replace("T", " "),

@@ -77,6 +77,12 @@ class Run:
     def samples(self) -> Path:
         return self.path / "samples"
 
+    @property
+    def flags(self) -> str:
+        """What names this run on a command line."""
+        run_dir = self.path.parent.parent
+        return f"--name {self.name}" + ("" if run_dir == Path("runs") else f" --run-dir {run_dir}")
+
     def results(self) -> dict[str, Any]:
         """What is known of the run so far."""
         return read_json(self.results_file)

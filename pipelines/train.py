@@ -115,7 +115,7 @@ def fit(job: Job, strategy: Any) -> Outcome:
         _close(watchers.values())
         raise KeyboardInterrupt(_how_to_go_on(job, len(keeper.rows))) from None
     if keeper.failure:
-        raise UserError(f"{keeper.failure}: lower --learning-rate or --clip-norm")
+        raise UserError(f"{keeper.failure}: lower --learning-rate or set --clip-norm")
     return Outcome(
         rows=keeper.rows,
         best_epoch=keeper.best_epoch,
@@ -149,9 +149,5 @@ def _close(callbacks: Iterable[keras.callbacks.Callback]) -> None:
 
 
 def _how_to_go_on(job: Job, epochs: int) -> str:
-    where = f" --run-dir {job.run.path.parent.parent}"
-    where = "" if where == " --run-dir runs" else where
-    return (
-        f"interrupted after epoch {epochs}; go on with: "
-        f"errorflow {job.run.task} train --resume --name {job.run.name}{where}"
-    )
+    go_on = f"errorflow {job.run.task} train --resume {job.run.flags}"
+    return f"interrupted after epoch {epochs}; go on with: {go_on}"

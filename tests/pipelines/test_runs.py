@@ -10,7 +10,7 @@ import pytest
 from errorflow.pipelines import run_tables, runs
 from errorflow.pipelines.config import UserError
 from errorflow.pipelines.config_io import config_dict, load_config, read_config
-from errorflow.pipelines.files import atomic, read_json, write_json
+from errorflow.pipelines.files import atomic, read_json, write_json, write_rows
 from errorflow.pipelines.names import NamesConfig
 
 
@@ -161,13 +161,14 @@ def test_a_file_where_the_run_folder_should_be(config):
 
 
 def test_runs_and_compare_show_figures_and_differing_keys_alone(config, capsys):
-    finished(config, test={"accuracy": 0.5, "macro_f1": 0.25}, epochs=4, best_epoch=2)
+    run = finished(config, test={"accuracy": 0.5, "macro_f1": 0.25}, best_epoch=2)
+    write_rows(run.history_file, [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}])
     finished(replace(config, name="b", units=8), test={"accuracy": 0.75, "macro_f1": 0.5})
     where = ["--run-dir", str(config.run_dir)]
     run_tables.command(where)
     listed = capsys.readouterr().out
     assert "names/a" in listed
-    assert "4 (best 2)" in listed
+    assert "2 (best 2)" in listed
     assert "0.7500" in listed
     run_tables.command(["compare", "a", "names/b", *where])
     compared = [line.split() for line in capsys.readouterr().out.splitlines()]
