@@ -136,10 +136,11 @@ def train(config: NamesConfig) -> None:
 
     run = runs.begin(config, TASK, environment)
     with runs.training(run):
+        runs.keep_data(run, data)
         with strategy.scope():
             job = text_labels.make_job(run, config, data)
         report.announce(run, job.core, data)
-        report.keep(job, fit(job, strategy), data)
+        report.keep(job, fit(job, strategy))
         for split in ("validation", "test"):
             run.update(**{split: _measure(run, data, split).figures})
         report.write_card(run, config, ABOUT, USAGE)
@@ -150,11 +151,7 @@ def evaluate(config: EvaluateConfig) -> None:
     """Measure a trained network: accuracy, macro-F1, a table per class, the confusion matrix."""
     run, trained = _choose(config)
     data = read_data(trained)
-    if data.content_hash != run.results()["data"]["content_hash"]:
-        raise UserError(
-            f"the data of {run.path} have changed since it was trained ({data.source}): its"
-            f" {config.split} split may hold what it learned from; train again"
-        )
+    runs.keep_data(run, data)
     scores = _measure(run, data, config.split)
     run.update(**{config.split: scores.figures})
     from .run_tables import print_table

@@ -14,12 +14,8 @@ from .runs import Run
 from .train import Job, Outcome
 
 
-def keep(job: Job, outcome: Outcome, data: Any) -> None:
-    """Writes what is known after training to results.json, the curves, the pictures of the error.
-
-    Args:
-        data: has where the examples came from: source, content_hash, counts.
-    """
+def keep(job: Job, outcome: Outcome) -> None:
+    """Writes what is known after training: results.json, the curves, pictures of the error."""
     run, flow = job.run, outcome.error_flow
     run.update(
         parameters=job.core.count_params(),
@@ -28,7 +24,6 @@ def keep(job: Job, outcome: Outcome, data: Any) -> None:
         ending=outcome.ending,
         seconds=outcome.seconds,
         monitor=job.monitor,
-        data={key: getattr(data, key) for key in ("source", "content_hash", "counts")},
         verdict=verdict(outcome),
     )
     figures = ["loss", job.monitor.removeprefix("val_")]

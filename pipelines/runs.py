@@ -159,6 +159,21 @@ def begin(config: CommonConfig, task: str, environment: dict[str, Any]) -> Run:
     return run
 
 
+def keep_data(run: Run, data: Any) -> None:
+    """Writes what the run learns from, `data`'s source, content_hash and counts, into its results.
+
+    Raises:
+        UserError: the run learned from other data before: splits may have mixed since.
+    """
+    known = run.results().get("data", {}).get("content_hash", data.content_hash)
+    if known != data.content_hash:
+        raise UserError(
+            f"the data of {run.path} ({data.source}) have changed since it was trained: what is in"
+            " its test split now may have been learned from; train a new run"
+        )
+    run.update(data={key: getattr(data, key) for key in ("source", "content_hash", "counts")})
+
+
 def _folder(config: CommonConfig, task: str) -> Run:
     if config.resume:
         return to_resume(config.run_dir, task, config.name)

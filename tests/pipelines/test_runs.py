@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from errorflow.pipelines import run_tables, runs
@@ -152,6 +153,16 @@ def test_the_latest_finished_run_is_used_unless_one_is_named(config):
         runs.to_use(config.run_dir, "names", "c")
     with pytest.raises(UserError, match="there are: a, b, c"):
         runs.to_use(config.run_dir, "names", "d")
+
+
+def test_a_run_never_goes_on_with_other_data(config):
+    run, data = begin(config), SimpleNamespace(source="here", content_hash="1a", counts={"a": 3})
+    runs.keep_data(run, data)
+    runs.keep_data(run, data)
+    assert run.results()["data"] == {"source": "here", "content_hash": "1a", "counts": {"a": 3}}
+    data.content_hash = "2b"
+    with pytest.raises(UserError, match="have changed since it was trained"):
+        runs.keep_data(run, data)
 
 
 def test_a_file_where_the_run_folder_should_be(config):
