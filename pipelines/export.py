@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import json
 import shutil
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,8 @@ def _onnx(package: Any, path: Path, texts: Sequence[str]) -> np.ndarray:
         "labels": labels_in(package),
     }
     write_text(path / "vocabulary.json", json.dumps(meaning, ensure_ascii=False, indent=1))
-    package.get_layer("core").export(path / "model.onnx", format="onnx", verbose=False)
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Keras' own, of NumPy
+        package.get_layer("core").export(path / "model.onnx", format="onnx", verbose=False)
     onnxruntime = importlib.import_module("onnxruntime")  # in the extra [onnx]
     session = onnxruntime.InferenceSession(path / "model.onnx")
     ids = vectorize(texts, vocabulary)

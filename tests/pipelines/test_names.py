@@ -123,6 +123,21 @@ def test_export_writes_what_answers_alike(where, run, capsys):
     np.testing.assert_allclose(given, expected, atol=1e-6)
 
 
+def test_onnx_takes_the_ids_of_its_vocabulary(where, run):
+    for needed in ("tf2onnx", "onnx"):
+        pytest.importorskip(needed)
+    onnxruntime = pytest.importorskip("onnxruntime")
+    assert errorflow(where, "names", "export", "--format", "onnx") == 0
+    folder = run.path / "export" / "onnx"
+    meaning = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+    ids = np.array([[meaning["ids"].index(character) for character in "aeiou"]], np.int32)
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    (given,) = session.run(None, {session.get_inputs()[0].name: ids})
+    assert meaning["labels"] == LABELS
+    expected = text.probabilities(text.load(run.best), ["aeiou"])
+    np.testing.assert_allclose(given, expected, atol=1e-5)
+
+
 def test_bptt_shows_a_line_per_character_and_draws(where, run, capsys):
     assert errorflow(where, "names", "bptt", "BcdB", "--label", "Vowels") == 0
     out = capsys.readouterr().out.splitlines()
