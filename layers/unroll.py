@@ -96,7 +96,10 @@ def _buffer(steps, like, width=None, dtype=None):
     )
 
 
-def _read_only(stack):
+def read_only(stack):
+    """An array over time, to be read step by step; or anything that has `read(t)` as it is."""
+    if hasattr(stack, "read"):
+        return stack
     return tf.TensorArray(
         stack.dtype, size=tf.shape(stack)[0], element_shape=stack.shape[1:], clear_after_read=False
     ).unstack(stack)
@@ -114,8 +117,8 @@ def forward_scan(cell, x, states, weights, mask, keep, fence) -> Sequence:
         keep: recurrent dropout, applied to h before every recurrent product.
     """
     steps = tf.shape(x)[0]
-    z = _read_only(cell.input_product(x, weights))
-    valid = None if mask is None else _read_only(mask)
+    z = read_only(cell.input_product(x, weights))
+    valid = None if mask is None else read_only(mask)
     history = tuple(_buffer(steps + 1, s).write(0, s) for s in states)
     saved = tuple(_buffer(steps, states[0]) for _ in cell.saved_names)
 
@@ -133,24 +136,26 @@ def forward_scan(cell, x, states, weights, mask, keep, fence) -> Sequence:
     return Sequence(x, tuple(a.stack() for a in history), tuple(a.stack() for a in saved))
 
 
-def backward_scan(cell, sequence, injected, final_errors, weights, mask, keep, fence):
+def backward_scan(cell, sequence, injected, final_errors, weights, mask, keep, fence, start=None):
     """BPTT: the errors of step t from those of step t+1, down to the initial state.
 
     Args:
         injected: dE/dy_t from above, [T, B, H], or None where only the last state is used.
         weights: here the recurrent kernel is transposed, once for all steps.
         final_errors: dE/d(last states), each [B, H].
+        start: the last step that any error enters; later ones are left out.
+        All but `sequence.x` may be anything that has `read(t)` in the place of an array over time.
 
     Returns:
         (local, initial_errors, norms): the local errors of the equations, each [T, B, ·];
         dE/d(initial states); and ‖·‖² [T, B] of δ_t, of its carried part and of further states.
     """
     steps = tf.shape(sequence.x)[0]
-    states = tuple(_read_only(s) for s in sequence.states)
-    saved = tuple(_read_only(s) for s in sequence.saved)
-    valid = None if mask is None else _read_only(mask)
-    above = None if injected is None else _read_only(injected)
-    h = sequence.states[0][0]  # [B, H], for its shape
+    states = tuple(read_only(s) for s in sequence.states)
+    saved = tuple(read_only(s) for s in sequence.saved)
+    valid = None if mask is None else read_only(mask)
+    above = None if injected is None else read_only(injected)
+    h = final_errors[0]  # [B, H], for its shape
     weights = (weights[0], tf.transpose(weights[1]), weights[2])
     local = tuple(_buffer(steps, h, width * h.shape[-1]) for width in cell.local_widths)
     norms = tuple(_buffer(steps, h, lanes(h.shape[-1]), tf.float64) for _ in range(len(states) + 1))
@@ -181,7 +186,7 @@ def backward_scan(cell, sequence, injected, final_errors, weights, mask, keep, f
     _, initial, waiting, local, norms = tf.while_loop(
         lambda t, *_: t >= 0,
         step,
-        (steps - 1, carried, waiting, local, norms),
+        (steps - 1 if start is None else start, carried, waiting, local, norms),
         maximum_iterations=steps,
     )
     initial = (tf.add_n([initial[0], *waiting]), *initial[1:])

@@ -220,8 +220,8 @@ def test_a_subclass_with_its_own_training_step_keeps_it():
     assert (type(watched), watched.steps) == (Counting, 1)
 
 
-def test_two_replicas_share_the_variables_and_see_the_whole_batch():
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+def test_two_replicas_share_the_variables_and_see_the_whole_batch(two_replicas):
+    with two_replicas.scope():
         model = sequential(plain("SimpleRNN"))
         model.compile(keras.optimizers.SGD(0.1), "mse")
         spread(model)
