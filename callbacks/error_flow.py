@@ -45,7 +45,7 @@ class ErrorFlow(StepRecorder):
     A long run stays small: in memory at most 64 MB are kept, in the files after each 16 MB only
     every second row is written (a run of 100,000 steps, 8 LSTM layers and 1,000 time steps comes to
     about 100 MB). The rows that remain are evenly spaced. Heat maps show
-    at most 288 training steps.
+    at most 216 training steps.
 
     Raises:
         ValueError: when training begins and no layer of the model shows its error.

@@ -19,6 +19,7 @@ of a tag, shows all of a long run. Who needs more than 64 blocks (by very many c
 on under `<tag>/2`, `<tag>/3`, …
 """
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +27,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_TENSOR, SummaryMetadata
+from PIL import Image
+from tensorboard.compat.proto import summary_pb2
+from tensorboard.plugins.image.metadata import create_summary_metadata as image_metadata
+from tensorboard.plugins.scalar.summary_v2 import scalar_pb
+from tensorboard.util.tensor_util import make_tensor_proto
 
 from .rows import Rows, Thinning, join
 
@@ -63,36 +68,41 @@ def tag(kind: str, what: str, name: str) -> str:
 
 
 class Blocks:
-    """The blocks of rows under one name."""
+    """The rows under one name that wait to become a block."""
 
     def __init__(self, tag: str, content: Mapping[str, Any]):
         self._tag = tag
-        self._metadata = SummaryMetadata(
-            plugin_data=SummaryMetadata.PluginData(
-                plugin_name=PLUGIN, content=json.dumps({"version": 1, **content}).encode()
-            ),
-            data_class=DATA_CLASS_TENSOR,
+        self._metadata = summary_pb2.SummaryMetadata(
+            plugin_data={
+                "plugin_name": PLUGIN,
+                "content": json.dumps({"version": 1, **content}).encode(),
+            },
+            data_class=summary_pb2.DATA_CLASS_TENSOR,
         )
         self._waiting: list[Rows] = []
         self._written = 0
 
     def add(self, rows: Rows) -> None:
         self._waiting.append(rows)
-        if sum(len(r.steps) for r in self._waiting) >= block_length(self._written % BLOCKS):
-            self.write()
 
-    @property
+    def is_full(self) -> bool:
+        return sum(len(r.steps) for r in self._waiting) >= block_length(self._written % BLOCKS)
+
     def is_young(self) -> bool:
         return self._written < EARLY
 
-    def write(self) -> None:
+    def move_to(self, summary) -> None:
+        """Add what waits to a summary, as a block."""
         rows = join(self._waiting) if self._waiting else None
         self._waiting = []
         if rows is None or not len(rows.steps):
             return
         part = 1 + self._written // BLOCKS
-        name = self._tag if part == 1 else f"{self._tag}/{part}"
-        tf.summary.write(name, pack(rows), step=int(rows.steps[-1]), metadata=self._metadata)
+        summary.value.add(
+            tag=self._tag if part == 1 else f"{self._tag}/{part}",
+            tensor=make_tensor_proto(pack(rows)),
+            metadata=self._metadata,
+        )
         self._written += 1
 
 
@@ -107,6 +117,7 @@ class EventLog:
         self._folder = folder
         self._thinning = Thinning(every, LIMIT)
         self._blocks: dict[str, Blocks] = {}
+        self._step = 0
         self._writer: Any = None
 
     def _open(self):
@@ -114,45 +125,70 @@ class EventLog:
             self._writer = tf.summary.create_file_writer(str(self._folder))
         return self._writer.as_default()
 
-    def rows(self, kind: str, new: Mapping[str, Rows], contents: Mapping[str, Any]) -> None:
-        """Takes rows of each name; `contents[name]` is what the metadata says besides."""
+    def write(
+        self,
+        kind: str,
+        new: Mapping[str, Rows],
+        contents: Mapping[str, Mapping[str, Any]],
+        scalars: Mapping[str, float],
+        step: int,
+    ) -> None:
+        """Takes rows of each name, and scalars, of which those that are no finite number are left.
+
+        contents: what the metadata of each name say besides kind and name.
+        """
+        self._step = step
         size = 0
-        with self._open():
-            for name, rows in new.items():
-                if name not in self._blocks:
-                    content = {"kind": kind, "name": name, **contents[name]}
-                    self._blocks[name] = Blocks(tag(kind, "rows", name), content)
-                chosen = rows.every(self._thinning.stride)
-                self._blocks[name].add(chosen)
-                size += chosen.nbytes
+        for name, rows in new.items():
+            if name not in self._blocks:
+                content = {"kind": kind, "name": name, **contents[name]}
+                self._blocks[name] = Blocks(tag(kind, "rows", name), content)
+            chosen = rows.every(self._thinning.stride)
+            self._blocks[name].add(chosen)
+            size += chosen.nbytes
         self._thinning.has_doubled(size)
+        summary = self._summary(Blocks.is_full)
+        for name, value in scalars.items():
+            if np.isfinite(value):
+                summary.value.extend(scalar_pb(name, value).value)
+        self._put(summary)
 
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Leaves out what is not a finite number."""
-        with self._open():
-            for name, value in values.items():
-                if np.isfinite(value):
-                    tf.summary.scalar(name, value, step=step)
+    def _summary(self, chosen):
+        summary = summary_pb2.Summary()
+        for blocks in self._blocks.values():
+            if chosen(blocks):
+                blocks.move_to(summary)
+        return summary
 
-    def image(self, name: str, picture: np.ndarray, step: int, description: str) -> None:
-        """picture: [height, width, 3] uint8."""
-        with self._open():
-            tf.summary.image(name, picture[None], step=step, description=description)
+    def _put(self, summary):
+        if summary.value:
+            with self._open():  # one operation: each takes longer than what it does
+                tf.summary.experimental.write_raw_pb(summary.SerializeToString(), self._step)
+
+    def image(self, name: str, picture: np.ndarray, description: str) -> None:
+        """picture: [height, width, 3] uint8, as of the last step that was written."""
+        height, width, _ = picture.shape
+        png = io.BytesIO()
+        # Half the time of tf.summary.image, for a file larger by a sixth.
+        Image.fromarray(picture).save(png, "png", compress_level=1)
+        parts = [str(width).encode(), str(height).encode(), png.getvalue()]
+        summary = summary_pb2.Summary()
+        summary.value.add(
+            tag=name,
+            tensor=make_tensor_proto(parts),
+            metadata=image_metadata(display_name=None, description=description),
+        )
+        self._put(summary)
 
     def flush(self) -> None:
         """What waits becomes visible, as long as a run is young; later, whole blocks only."""
-        with self._open():
-            for blocks in self._blocks.values():
-                if blocks.is_young:
-                    blocks.write()
-        self._writer.flush()
+        self._put(self._summary(Blocks.is_young))
+        if self._writer is not None:
+            self._writer.flush()
 
     def close(self) -> None:
         """Writes all that waits; a later call of anything opens a new file."""
-        if self._writer is None:
-            return
-        with self._open():
-            for blocks in self._blocks.values():
-                blocks.write()
-        self._writer.close()
-        self._writer = None
+        self._put(self._summary(lambda blocks: True))
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None

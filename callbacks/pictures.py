@@ -15,7 +15,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 COLOURS = "magma"  # perceptually even, also to the colour-blind; no error is dark
 NOTHING, BROKEN = "#e8e8e8", "#00b4d8"  # where there is no such step; where it is infinite
 DECADES = 8  # shown below the largest value; what is smaller is drawn as the smallest
-WIDTH, HEIGHT = 560, 288  # of the map, in pixels; no more rows than these are drawn
+WIDTH, HEIGHT = 480, 216  # of the map, in pixels; no more rows than these are drawn
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 76, 26, 40
 _INK = (60, 60, 60)
 

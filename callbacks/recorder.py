@@ -11,7 +11,8 @@ import numpy as np
 from .events import EventLog, tag
 from .rows import Memory, Rows
 
-RING = 64  # training steps that wait in the graph before they are read
+GROWTH = 1.05  # of a run, after which there is a new picture
+RING = 128  # training steps that wait in the graph before they are read
 
 
 class StepRecorder(keras.callbacks.Callback):
@@ -47,6 +48,7 @@ class StepRecorder(keras.callbacks.Callback):
             self._log = EventLog(self.log_dir / self.kind, self.every)
         self._step = 0  # the last training step that was read
         self._unread = 0  # at most so many have run since
+        self._drawn = 0  # the training step of the latest pictures
 
     # What a subclass adds
 
@@ -86,24 +88,26 @@ class StepRecorder(keras.callbacks.Callback):
         self._pace = self.model.steps_per_execution
         self.is_training = True
         self._attach()
+        self._set_due()
 
     def on_train_batch_end(self, batch, logs=None):
         self._unread += self._pace
-        latest = self._step + self._unread
-        wanted = self._step - self._step % self._memory.stride + self._memory.stride
-        if wanted <= latest and wanted + self._ring() <= latest + self._pace:
+        if self._unread >= self._due:
             self._catch_up()
 
     def on_epoch_end(self, epoch, logs=None):
         self._catch_up()
         if self._log is not None:
             self._log.flush()
-            self._draw(self._log)
+            if self._step >= GROWTH * self._drawn:
+                self._draw(self._log)
 
     def on_train_end(self, logs=None):
         self._catch_up()
         self.is_training = False
         if self._log is not None:
+            if self._step > self._drawn:
+                self._draw(self._log)
             self._log.close()
 
     # What it does then
@@ -117,23 +121,29 @@ class StepRecorder(keras.callbacks.Callback):
         self._unread = 0
         new = {name: rows for name, rows in self._take(steps).items() if len(rows.steps)}
         self._memory.add(new)
+        self._set_due()
         if self._log is not None and new:
             self._write(self._log, new)
 
+    def _set_due(self):
+        """Reading is due when the next execution might overwrite the next row that is wanted."""
+        stride = self._memory.stride
+        wanted = stride - self._step % stride  # in so many steps
+        self._due = max(wanted, wanted + self._ring() - self._pace)
+
     def _write(self, log, new):
-        log.rows(self.kind, new, {name: self._content(rows) for name, rows in new.items()})
-        log.scalars(
-            {
-                tag(self.kind, figure, name): value
-                for name, rows in new.items()
-                for figure, value in self._scalars(name, rows).items()
-            },
-            self._step,
-        )
+        contents = {name: self._content(rows) for name, rows in new.items()}
+        scalars = {
+            tag(self.kind, figure, name): value
+            for name, rows in new.items()
+            for figure, value in self._scalars(name, rows).items()
+        }
+        log.write(self.kind, new, contents, scalars, self._step)
 
     def _draw(self, log):
+        self._drawn = self._step
         for name, picture, description in self._pictures():
-            log.image(tag(self.kind, "heat_map", name), picture, self._step, description)
+            log.image(tag(self.kind, "heat_map", name), picture, description)
 
 
 def iterations(model: keras.Model) -> int:

@@ -56,8 +56,8 @@ class Thinning:
     """Says which training steps are worth keeping, so that a run of any length stays small.
 
     At first each `stride`-th. Whenever `limit` bytes have gathered, the stride doubles. Who keeps
-    rows in memory drops those that no longer fit it, which halves them; who only appends has
-    written limit/2 · log2(steps) bytes in the end.
+    rows in memory drops those that no longer fit it, which halves them. Who only appends will have
+    written limit · (1 + n/2) bytes of a run that is 2ⁿ times as long as what `limit` holds.
     """
 
     def __init__(self, stride: int, limit: int):

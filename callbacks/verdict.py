@@ -65,7 +65,8 @@ def decay(tables: Tables) -> Decay:
     An LSTM hands its error back by h and by c. There the error of the cell, dE/dc_t, is followed,
     which is possible if the loss enters at the last step only; otherwise `rate` is NaN.
     """
-    hidden, carried = tables["hidden_from_end"], tables["carried_from_end"]
+    hidden = tables["hidden_from_end"].astype(np.float64)
+    carried = tables["carried_from_end"]
     before = hidden[:, :-1]
     with np.errstate(invalid="ignore", divide="ignore"):
         injected = carried[:, :-1] < _ONLY_LAST * before
@@ -75,44 +76,43 @@ def decay(tables: Tables) -> Decay:
         elif everywhere:
             gains = np.full_like(before, np.nan)
         else:
-            gains = np.diff(-np.log(tables["cell_from_end"]), axis=1)
-    rates, totals = zip(*map(_of_row, gains.astype(np.float64)), strict=True)
-    return Decay(float(np.median(rates)), float(np.exp(np.median(totals))), everywhere)
-
-
-def _of_row(gains):
-    """(mean, sum) of the logarithms of the gains of one training step."""
-    known = gains[~np.isnan(gains)]  # neither padding nor behind an error of zero
-    flowing = known[np.isfinite(known)]
-    if not len(flowing):
-        return math.nan, (-math.inf if len(known) else math.nan)
-    return flowing.mean(), known.sum()
+            gains = np.diff(-np.log(tables["cell_from_end"].astype(np.float64)), axis=1)
+        known = ~np.isnan(gains)  # neither padding nor behind an error of zero
+        flowing = np.isfinite(gains)
+        rates = np.where(flowing, gains, 0.0).sum(axis=1) / flowing.sum(axis=1)
+        totals = np.where(known, gains, 0.0).sum(axis=1)
+        totals[~known.any(axis=1)] = np.nan
+        return Decay(float(np.median(rates)), float(np.exp(np.median(totals))), everywhere)
 
 
 def judge(layer: str, tables: Tables) -> Finding:
     """What the tables of one layer (as in `ErrorFlow.history`) say about its error."""
     count = len(tables["step"])
-    broken = _first_not_finite(tables)
-    if broken is not None:
-        text = f"the error was not a finite number in training step {broken:,}"
-        return Finding(layer, "not finite", text, {"step": broken})
     rows = max(1, math.ceil(LAST_PART * count))
-    recent = {name: table[-rows:] for name, table in tables.items()}
-    evidence = {"recorded": count, "judged": rows}
+    finite = np.all(np.isfinite(tables["hidden"]) | ~(tables["valid"] > 0), axis=1)
+    if not finite[-rows:].any():
+        since = int(tables["step"][count - int(np.argmax(finite[::-1])) if finite.any() else 0])
+        text = f"the error is not a finite number since training step {since:,}"
+        return Finding(layer, "not finite", text, {"step": since})
+    recent = {name: table[-rows:][finite[-rows:]] for name, table in tables.items()}
+    found = _of_finite(layer, recent, {"recorded": count, "judged": rows})
+    if finite.all():
+        return found
+    broken = tables["step"][~finite]
+    text = f"(Not finite in {len(broken):,} training steps, first in {broken[0]:,}.)"
+    evidence = {**found.evidence, "not_finite": len(broken), "first_not_finite": int(broken[0])}
+    return Finding(layer, found.kind, f"{found.text} {text}", evidence)
+
+
+def _of_finite(layer, recent, evidence):
     if not np.nansum(recent["hidden"]):
-        text = f"no error arrived: it is zero in the last {rows:,} recorded training steps"
+        text = f"no error arrived: it is zero in the last {evidence['judged']:,} training steps"
         return Finding(layer, "no error", text, evidence)
     steps = int(np.median(recent["length"]))
-    if count < FEWEST_ROWS or steps < FEWEST_STEPS:
-        what = f"{count:,} recorded training steps on sequences of {steps} time steps"
+    if evidence["recorded"] < FEWEST_ROWS or steps < FEWEST_STEPS:
+        what = f"{evidence['recorded']:,} training steps on sequences of {steps} time steps"
         return Finding(layer, "too little", f"{what} are too little to tell", evidence)
     return _of_decay(layer, recent, decay(recent), evidence)
-
-
-def _first_not_finite(tables):
-    bad = (tables["valid"] > 0) & ~np.isfinite(tables["hidden"])
-    rows = np.flatnonzero(bad.any(axis=1))
-    return int(tables["step"][rows[0]]) if len(rows) else None
 
 
 def _of_decay(layer, recent, found, evidence):

@@ -1,0 +1,159 @@
+"""What was recorded comes back from memory and event files; long runs stay small and even."""
+
+import json
+
+import event_files
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from errorflow.callbacks import ErrorFlow, LayerGradients, events
+from errorflow.callbacks.rows import Memory, Rows, join
+from errorflow.callbacks.tracks import tables
+from errorflow.layers import LSTM
+
+
+def rows(first, count, width=3, statistics=2):
+    steps = np.arange(first, first + count)
+    values = steps[:, None] + 0.001 * np.arange(width)
+    return Rows(steps, np.full(count, width), np.stack([values] * statistics).astype("float32"))
+
+
+def train(folder, epochs=3):
+    """Sequences of two lengths, masked behind, 30 training steps an epoch."""
+    model = keras.Sequential(
+        [
+            keras.Input([None, 2]),
+            keras.layers.Masking(),
+            LSTM(3, name="rnn", return_sequences=True),
+            keras.layers.Dense(1, name="top"),
+        ]
+    )
+    model.compile("sgd", "mse", jit_compile=False)
+
+    def batches():
+        random = np.random.default_rng(0)
+        for i in range(30):
+            x = random.normal(size=(4, 5 - i % 2, 2)).astype("float32")
+            x[0, -2:] = 0.0
+            yield x, x[:, :, :1]
+
+    shapes = tf.TensorSpec([4, None, 2]), tf.TensorSpec([4, None, 1])
+    data = tf.data.Dataset.from_generator(batches, output_signature=shapes)
+    flow, gradients = ErrorFlow(folder), LayerGradients(folder)
+    model.fit(data, epochs=epochs, callbacks=[flow, gradients], verbose=0)
+    return flow, gradients
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("logs")
+    return folder, *train(folder)
+
+
+def read_rows(values, metadata, tag):
+    assert metadata[tag].plugin_data.plugin_name == "errorflow"
+    assert metadata[tag].data_class == 2  # else TensorBoard drops them
+    content = json.loads(metadata[tag].plugin_data.content)
+    return join(map(events.unpack, event_files.blocks(values, tag))), content
+
+
+def test_event_files_hold_the_history_of_the_error(run):
+    folder, flow, _ = run
+    values, metadata = event_files.read(folder / "error_flow")
+    read, content = read_rows(values, metadata, "error_flow/rows/rnn")
+    assert (content["version"], content["kind"], content["name"]) == (1, "error_flow", "rnn")
+    names = ["hidden", "hidden_max", "carried", "valid", "cell", "cell_max"]
+    assert content["statistics"] == names
+    assert len(read.values) == 2 * len(names)  # a mask: also from the end
+    history = flow.history["rnn"]
+    assert len(history["step"]) == 90
+    for name, table in tables(read).items():
+        np.testing.assert_array_equal(table, history[name])
+    for i, name in enumerate(names):
+        np.testing.assert_array_equal(read.values[i], history[name])
+
+
+def test_scalars_and_one_picture_for_each_epoch(run):
+    folder, flow, _ = run
+    values, metadata = event_files.read(folder / "error_flow")
+    pictures = {s: v["error_flow/heat_map/rnn"] for s, v in values.items() if len(v) and _drawn(v)}
+    assert [*pictures] == [30, 60, 90]
+    assert metadata["error_flow/heat_map/rnn"].plugin_data.plugin_name == "images"
+    width, height, png = pictures[90]
+    image = tf.io.decode_png(png).numpy()
+    assert image.shape == (int(height), int(width), 3)
+    norm = float(values[90]["error_flow/norm/rnn"])
+    last_epoch = np.sqrt(np.nansum(flow.history["rnn"]["hidden"][60:] ** 2, axis=1))
+    np.testing.assert_allclose(norm, np.median(last_epoch), rtol=1e-5)
+
+
+def _drawn(at):
+    return "error_flow/heat_map/rnn" in at
+
+
+def test_event_files_hold_the_history_of_the_gradients(run):
+    folder, _, gradients = run
+    values, metadata = event_files.read(folder / "layer_gradients")
+    read, content = read_rows(values, metadata, "layer_gradients/rows")
+    assert content["layers"] == gradients.history["layers"] == ["rnn", "top"]
+    assert content["statistics"] == ["norm", "ratio"]
+    np.testing.assert_array_equal(read.steps, gradients.history["step"])
+    np.testing.assert_array_equal(read.values[0], gradients.history["norm"])
+    np.testing.assert_array_equal(read.values[1], gradients.history["ratio"])
+    total = np.sqrt((gradients.history["norm"][60:] ** 2).sum(axis=1))
+    np.testing.assert_allclose(
+        float(values[90]["layer_gradients/global_norm"]), np.median(total), rtol=1e-5
+    )
+    assert all("layer_gradients/heat_map" in values[step] for step in (30, 60, 90))
+
+
+def test_a_long_run_loses_no_row_in_at_most_64_blocks(tmp_path):
+    log = events.EventLog(tmp_path, every=1)
+    for step in range(0, 200_000, 500):
+        log.write("kind", {"a": rows(step + 1, 500)}, {"a": {}}, {}, step + 500)
+        log.flush()
+    log.close()
+    values, metadata = event_files.read(tmp_path)
+    assert len(event_files.blocks(values, "kind/rows/a")) <= 64
+    read, _ = read_rows(values, metadata, "kind/rows/a")
+    np.testing.assert_array_equal(read.steps, np.arange(1, 200_001))
+
+
+def test_many_short_trainings_go_on_under_another_tag(tmp_path):
+    log = events.EventLog(tmp_path, every=1)
+    for step in range(70):
+        log.write("kind", {"a": rows(step + 1, 1)}, {"a": {}}, {}, step + 1)
+        log.close()
+    values, _ = event_files.read(tmp_path)
+    assert len(event_files.blocks(values, "kind/rows/a")) == 64
+    assert len(event_files.blocks(values, "kind/rows/a/2")) == 6
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_full_memory_keeps_every_second_row(monkeypatch, every):
+    monkeypatch.setattr(Memory, "LIMIT", 1000 * rows(1, 1).nbytes)
+    memory = Memory(every)
+    for step in range(0, 30_000, 100):
+        memory.add({"a": rows(step + 1, 100), "b": rows(step + 1, 100)})
+    kept = memory.all()["a"]
+    assert memory.stride > every
+    np.testing.assert_array_equal(
+        kept.steps, np.arange(1, 30_001)[memory.stride - 1 :: memory.stride]
+    )
+    assert 200 < len(kept.steps) <= 500
+    np.testing.assert_allclose(kept.values[0, :, 0], kept.steps)
+
+
+def test_files_of_a_long_run_stay_small(tmp_path, monkeypatch):
+    """The limit is reached by 1,638 rows; the run is 30 ≈ 2⁵ times as long: limit · (1 + 5/2)."""
+    monkeypatch.setattr(events, "LIMIT", 2**18)
+    log = events.EventLog(tmp_path, every=1)
+    for step in range(0, 50_000, 500):
+        log.write("kind", {"a": rows(step + 1, 500, width=20)}, {"a": {}}, {}, step + 500)
+    log.close()
+    values, metadata = event_files.read(tmp_path)
+    read, _ = read_rows(values, metadata, "kind/rows/a")
+    assert read.nbytes < 3.7 * 2**18
+    assert (np.diff(read.steps) >= 1).all()
+    assert read.steps[-1] > 49_900
