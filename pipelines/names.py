@@ -156,7 +156,9 @@ def evaluate(config: EvaluateConfig) -> None:
     run.update(**{config.split: scores.figures})
     from .run_tables import print_table
 
-    print_table([*scores.per_class[0]], [[*map(str, row.values())] for row in scores.per_class])
+    rows = scores.per_class
+    cells = [[f"{c:.3f}" if isinstance(c, float) else str(c) for c in row.values()] for row in rows]
+    print_table([*rows[0]], cells)
     figures = scores.figures
     print(f"{config.split}: accuracy {figures['accuracy']:.4f}, macro-F1 {figures['macro_f1']:.4f}")
     print(f"confusion matrix: {_confusion_file(run, config.split)} (and .png)")
