@@ -119,21 +119,28 @@ def forward_scan(cell, x, states, weights, mask, keep, fence) -> Sequence:
     steps = tf.shape(x)[0]
     z = read_only(cell.input_product(x, weights))
     valid = None if mask is None else read_only(mask)
-    history = tuple(_buffer(steps + 1, s).write(0, s) for s in states)
+    # ONNX has no loop that writes behind an entry written before it; XLA saves a copy by that.
+    lead, initial = int(fence is not identity), states
+    history = tuple(_buffer(steps + lead, s) for s in states)
+    if lead:
+        history = tuple(a.write(0, s) for a, s in zip(history, states, strict=True))
     saved = tuple(_buffer(steps, states[0]) for _ in cell.saved_names)
 
     def step(t, states, history, saved):
         new, kept = cell.forward(z.read(t), states, weights, keep, fence)
         if valid is not None:
             new = _where(valid.read(t), new, states)
-        history = tuple(a.write(t + 1, s) for a, s in zip(history, new, strict=True))
+        history = tuple(a.write(t + lead, s) for a, s in zip(history, new, strict=True))
         saved = tuple(a.write(t, s) for a, s in zip(saved, kept, strict=True))
         return t + 1, new, history, saved
 
     _, _, history, saved = tf.while_loop(
         lambda t, *_: t < steps, step, (0, states, history, saved), maximum_iterations=steps
     )
-    return Sequence(x, tuple(a.stack() for a in history), tuple(a.stack() for a in saved))
+    history = tuple(a.stack() for a in history)
+    if not lead:
+        history = tuple(tf.concat([s[None], h], 0) for s, h in zip(initial, history, strict=True))
+    return Sequence(x, history, tuple(a.stack() for a in saved))
 
 
 def backward_scan(cell, sequence, injected, final_errors, weights, mask, keep, fence, start=None):
