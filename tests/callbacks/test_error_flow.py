@@ -124,7 +124,9 @@ def test_every_kth_step(pace):
     whole = fit(make(), dataset(RING * 3), ErrorFlow())["rnn"]
     some = fit(make(steps_per_execution=pace), dataset(RING * 3), ErrorFlow(every=70))["rnn"]
     np.testing.assert_array_equal(some["step"], np.arange(70, 3 * RING + 1, 70))
-    np.testing.assert_allclose(some["hidden"], whole["hidden"][some["step"].astype(int) - 1], rtol=1e-5)
+    np.testing.assert_allclose(
+        some["hidden"], whole["hidden"][some["step"].astype(int) - 1], rtol=1e-5
+    )
 
 
 def test_copies_evaluation_and_fitting_again(tmp_path):
