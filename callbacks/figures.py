@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .pictures import BROKEN, COLOURS, NOTHING, Scale, evenly, scale
+from .pictures import BROKEN, COLOURS, DECADES, NOTHING, Scale, evenly, scale
 from .verdict import judge, short
 
 COLUMNS = 3  # maps side by side
@@ -82,14 +82,18 @@ def _panels(histories, table, statistic, first):
         recorded = {n for h in histories.values() for n in _UNITS if n in h}
         raise ValueError(f"plot: no {statistic!r} was recorded, but {', '.join(sorted(recorded))}")
     common = scale([h[table] for h in shown.values()])
+    of_curves = scale([h[table][[0, -1]] for h in shown.values()], decades=2 * DECADES)
     figure, pairs = _axes(len(shown))
     for (title, history), (upper, lower) in zip(shown.items(), pairs, strict=True):
         columns = np.arange(history[table].shape[1]) + first(history[table].shape[1])
         _map(upper, columns, history[table], history["step"], common)
-        _curves(lower, columns, history[table], history["step"], common)
+        _curves(lower, columns, history[table], history["step"], of_curves)
         upper.set_title(title, loc="left")
     colours = ScalarMappable(_norm(common), colormaps[COLOURS])
-    bar = figure.colorbar(colours, ax=[a for pair in pairs for a in pair], aspect=30, pad=0.01)
+    below = any((h[table] < 10.0**common.low).any() for h in shown.values())
+    every_axes = [axes for pair in pairs for axes in pair]
+    extend = "min" if below else "neither"
+    bar = figure.colorbar(colours, ax=every_axes, extend=extend, aspect=30, pad=0.01)
     bar.set_label(_UNITS[statistic])
     return figure, dict(zip(shown, pairs, strict=True))
 
@@ -129,12 +133,12 @@ def _norm(common):
     return LogNorm(10.0**common.low, 10.0**common.high)
 
 
-def _curves(axes, columns, table: np.ndarray, steps: np.ndarray, common: Scale):
+def _curves(axes, columns, table: np.ndarray, steps: np.ndarray, scale: Scale):
     marker = "o" if table.shape[1] < 12 else None
     for row, colour in ((0, _FIRST), (-1, _LATEST)):
-        curve = np.maximum(table[row], 10.0**common.low)
+        curve = np.maximum(table[row], 10.0**scale.low)
         axes.plot(columns, curve, color=colour, marker=marker, label=f"step {steps[row]:,}")
-    axes.set(yscale="log", ylim=(10.0**common.low, 10.0**common.high))
+    axes.set(yscale="log", ylim=(10.0**scale.low, 10.0**scale.high))
     axes.grid(color=_GRID, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize="small")

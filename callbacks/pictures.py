@@ -27,15 +27,15 @@ class Scale(NamedTuple):
     high: int
 
 
-def scale(tables: Sequence[np.ndarray]) -> Scale:
-    """One for all tables: from the largest value down, eight decades at most."""
+def scale(tables: Sequence[np.ndarray], decades: int = DECADES) -> Scale:
+    """One for all tables: from the largest value down, so many decades at most."""
     shown = [t[np.isfinite(t) & (t > 0)] for t in tables]
     shown = [t for t in shown if t.size]
     if not shown:
         return Scale(-1, 0)
     high = math.ceil(math.log10(max(float(t.max()) for t in shown)))
     low = math.floor(math.log10(min(float(t.min()) for t in shown)))
-    return Scale(min(max(low, high - DECADES), high - 1), high)
+    return Scale(min(max(low, high - decades), high - 1), high)
 
 
 def evenly(count: int, most: int) -> np.ndarray:

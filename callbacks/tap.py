@@ -103,17 +103,18 @@ class Tap:
             self._count.assign_add(1)
 
     def _write(self, step, grads, variables):
+        gradient_of = {id(v): g for g, v in zip(grads, variables, strict=True)}
+        gradients = [_half_square(gradient_of.get(id(v)), tf.float64) for v in self.variables]
+        weights = [_half_square(tf.convert_to_tensor(v), tf.float32) for v in self.variables]
         scale = tf.cast(self._optimizer.scale_loss(tf.ones([])), tf.float64)
-        gradient = {id(v): _square(g) for g, v in zip(grads, variables, strict=True)}
-        nothing = tf.zeros([], tf.float64)
-        row = [
-            [gradient.get(id(v), nothing) / scale**2 for v in self.variables],
-            [_square(tf.convert_to_tensor(v), tf.float32) for v in self.variables],
+        squares = [
+            2.0 * tf.stack(gradients) / scale**2,
+            2.0 * tf.cast(tf.stack(weights), tf.float64),
         ]
-        slot = tf.cast((step // self._every) % self._rows_kept, tf.int32)
-        row = tf.transpose(tf.convert_to_tensor(row))[None]
         put = tf.raw_ops.ResourceScatterNdUpdate(
-            ref=self._rows.handle, indices=[[slot]], updates=row
+            ref=self._rows.handle,
+            indices=[[tf.cast((step // self._every) % self._rows_kept, tf.int32)]],
+            updates=tf.stack(squares, axis=1)[None],
         )
         with tf.control_dependencies([put]):
             return tf.constant(True)
@@ -130,13 +131,13 @@ def _summed(replicas, grads):
     return [None if g is None else next(total) for g in grads]
 
 
-def _square(tensor, dtype=tf.float64):
-    """‖tensor‖², taken in `dtype`: the square of a vanishing gradient is no float32."""
+def _half_square(tensor, dtype):
+    """‖tensor‖²/2, taken in `dtype`: the square of a vanishing gradient is no float32."""
     if tensor is None:
-        return tf.zeros([], tf.float64)
+        return tf.zeros([], dtype)
     if isinstance(tensor, tf.IndexedSlices):
         tensor = _summed_slices(tensor)
-    return 2.0 * tf.cast(tf.nn.l2_loss(tf.cast(tensor, dtype)), tf.float64)
+    return tf.nn.l2_loss(tf.cast(tensor, dtype))
 
 
 def _summed_slices(gradient: tf.IndexedSlices):
