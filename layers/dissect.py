@@ -52,6 +52,7 @@ def cut_open(model):
     """
     layers = {name: part for name, part in walk(model) if isinstance(part, RecurrentLayer)}
     kept = [(state, state.numpy()) for part in layers.values() for state in part.states or ()]
+    loops = [vars(part).get("loop") for part in layers.values()]
     calls = []
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         try:
@@ -59,8 +60,10 @@ def cut_open(model):
                 part.loop = functools.partial(_cut, tape, calls, name)
             yield tape, calls
         finally:
-            for part in layers.values():
+            for part, loop in zip(layers.values(), loops, strict=True):
                 del part.loop
+                if loop is not None:
+                    part.loop = loop
             for state, value in kept:
                 state.assign(value)
 

@@ -307,7 +307,7 @@ def unroll(
             d_states = [_join(s) for s in zip(*initial, strict=True)]
             d_weights = [tf.add_n(g) for g in zip(*gradients, strict=True)]
             sources = [*arriving, *tensors]
-            return [_differentiable_once(g, sources) for g in (dx, *d_states, *d_weights)]
+            return [differentiable_once(g, sources) for g in (dx, *d_states, *d_weights)]
 
         return (*outputs, *[_join(s) for s in zip(*last, strict=True)]), gradient
 
@@ -317,7 +317,7 @@ def unroll(
     return (results[0] if return_sequences else None), tuple(results[return_sequences:])
 
 
-def _differentiable_once(gradient, sources):
+def differentiable_once(gradient, sources):
     """A gradient as it is. A derivative of it would lack terms, so asking for that fails.
 
     One by one: TensorFlow leaves out what nobody uses, such as dE/dx of a first layer.

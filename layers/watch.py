@@ -3,6 +3,7 @@
 import keras
 
 from .error import ErrorRecord
+from .fused_loop import FusedLoop
 from .gru import GRU, GRUCell
 from .lstm import LSTM, LSTMCell
 from .recurrent import RecurrentLayer
@@ -19,7 +20,7 @@ _VISIBLE: dict[type, type[RecurrentLayer]] = {
 _STOCK = (keras.layers.RNN, keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU)
 
 
-def watch(model):
+def watch(model, *, fused=False):
     """The same model, with layers that show the error they receive at every time step.
 
     In the place of every `keras.layers.SimpleRNN`, `LSTM`, `GRU`, `Bidirectional` of these, and
@@ -35,13 +36,19 @@ def watch(model):
     Args:
         model: a built `keras.Sequential` or functional model (also of a subclass that leaves the
             constructor as it is).
+        fused: run the stock layers' own loop, cuDNN's on a GPU, and take the error from the
+            gradient of zeros in its input (`taps.py`): H columns more, 3H for a GRU. It does what
+            cuDNN does, so no recurrent dropout, and masks must leave one block of steps. Exact on
+            CPU (tested), where it is slower; neither run nor timed on a GPU. A model that is saved
+            and loaded has our own loop again.
 
     Returns:
         A model of the same class; `model` itself if all its recurrent layers are visible already.
 
     Raises:
         TypeError: not a Keras model, or a subclassed one: its `call` cannot be rewritten.
-        ValueError: not built; no recurrent layer; or a recurrent layer without an equivalent here.
+        ValueError: not built; no recurrent layer; a recurrent layer without an equivalent here;
+            with `fused`, an option that cuDNN does not have.
     """
     recurrent = _check(model)
     if all(map(is_visible, recurrent)):
@@ -50,7 +57,7 @@ def watch(model):
 
     def replace(layer):
         if id(layer) not in replacements:
-            replacements[id(layer)] = _replacement(layer, replace)
+            replacements[id(layer)] = _replacement(layer, replace, fused)
         return replacements[id(layer)]
 
     with model.distribute_strategy.scope():
@@ -128,20 +135,20 @@ def _rewrite(model, replace):
     return type(model)(graph.input, graph.output, name=model.name)
 
 
-def _replacement(layer, replace):
+def _replacement(layer, replace, fused):
     """What stands in the place of a layer or operation: mostly itself."""
     if isinstance(layer, keras.layers.Bidirectional):
         parts = layer.forward_layer, layer.backward_layer
-        return layer if all(map(is_visible, parts)) else _visible_both_ways(layer)
+        return layer if all(map(is_visible, parts)) else _visible_both_ways(layer, fused)
     if isinstance(layer, keras.layers.RNN) and not is_visible(layer):
-        return _take_over(_visible(layer), layer)
+        return _take_over(_visible(layer), layer, fused)
     if isinstance(layer, keras.Model) and not all(map(is_visible, _recurrent_layers(layer))):
         _refuse_own_methods(layer)
         return _rewrite(layer, replace)
     return layer
 
 
-def _visible_both_ways(stock):
+def _visible_both_ways(stock, fused):
     twin = keras.layers.Bidirectional(
         _visible(stock.forward_layer),
         backward_layer=_visible(stock.backward_layer),
@@ -151,8 +158,8 @@ def _visible_both_ways(stock):
         trainable=stock.trainable,
         activity_regularizer=stock.activity_regularizer,
     )
-    _take_over(twin.forward_layer, stock.forward_layer)
-    _take_over(twin.backward_layer, stock.backward_layer)
+    _take_over(twin.forward_layer, stock.forward_layer, fused)
+    _take_over(twin.backward_layer, stock.backward_layer, fused)
     return twin
 
 
@@ -185,7 +192,7 @@ def _visible(stock):
         raise ValueError(f"watch: layer {stock.name!r}: {error}") from error
 
 
-def _take_over(visible, stock):
+def _take_over(visible, stock, fused):
     """Build `visible` around the Variables of `stock`: weights, dropout seed, carried states."""
     ours, theirs = visible.cell, stock.cell
     for name in ("kernel", "recurrent_kernel", "bias"):
@@ -200,6 +207,9 @@ def _take_over(visible, stock):
     visible.build((states[0].shape[0] if states else None, None, ours.kernel.shape[0]))
     for state, value in zip(states, values, strict=True):
         state.assign(value)
+    if fused:
+        visible.loop = FusedLoop(stock)
+        visible.supports_jit = visible.loop.stock.supports_jit
     return visible
 
 
