@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from ..layers.error import ErrorRecord
+from ..layers.paths import walk
 from . import figures, pictures
-from .paths import walk
 from .recorder import RING, StepRecorder, iterations
 from .tracing import trace_inside
 from .tracks import Track, scales, statistics, tables, unscale
