@@ -4,8 +4,10 @@
     python benchmarks/cost_of_seeing.py --names    # the main job as shipped
 
 Each contestant trains epochs in `fit`, one after the other, round after round; everything the
-callbacks do is in: reading, event files, the heat map at the end of each epoch. Printed is the
-median over the rounds of (with callback) / (without), with the quartiles. A second contestant
+callbacks do is in: reading, event files, the heat map at the end of each epoch. Printed is (with
+callback) / (without): of the lower quartiles of the epochs' wall-clock times, and of the processor
+seconds of all threads, median and quartiles over the rounds. A virtual machine that now and then
+stops a core doubles an epoch's wall-clock time, but not its processor seconds. A second contestant
 without callbacks tells the noise. What the layers do to record is in all of them; `--bare` takes it
 out of the backward pass of the model that the others are compared with, so that the ratios are of
 seeing as a whole.
@@ -33,12 +35,12 @@ def options():
 
 
 def fitting(model, data, callbacks):
-    """A function that trains one epoch and returns its seconds."""
+    """A function that trains one epoch and returns its seconds by the clock and of processors."""
 
     def epoch():
-        began = time.perf_counter()
+        wall, processors = time.perf_counter(), time.process_time()
         model.fit(data(), epochs=1, verbose=0, shuffle=False, callbacks=callbacks)
-        return time.perf_counter() - began
+        return time.perf_counter() - wall, time.process_time() - processors
 
     return epoch
 
@@ -106,14 +108,24 @@ def main():
         epochs = {name: make(callbacks) for name, callbacks in watched.items()}
         for epoch in epochs.values():
             epoch()  # trace and compile
-        ratios = {name: [] for name in epochs}
+        base, seconds = [], {name: [] for name in epochs}
         for _ in range(args.rounds):
-            base = without()
+            base.append(without())
             for name, epoch in epochs.items():
-                ratios[name].append(epoch() / base)
-        for name, values in ratios.items():
-            low, middle, high = statistics.quantiles(values, n=4)
-            print(f"{name:22} {middle:.3f}   ({low:.3f} to {high:.3f})", flush=True)
+                seconds[name].append(epoch())
+    for name, values in seconds.items():
+        wall, processors = ratios(values, base)
+        low, middle, high = processors
+        print(f"{name:22} wall {wall:.3f}   processors {middle:.3f} ({low:.3f} to {high:.3f})")
+
+
+def ratios(values, base):
+    """[(wall, processors)] of a contestant and of the base → ratio of lower quartiles of wall, and
+    quartiles of the rounds' ratios of processor seconds."""
+    (wall, processors), (base_wall, base_processors) = zip(*values, strict=True), zip(*base, strict=True)
+    fast, base_fast = (statistics.quantiles(times, n=4)[0] for times in (wall, base_wall))
+    pairs = zip(processors, base_processors, strict=True)
+    return fast / base_fast, statistics.quantiles([a / b for a, b in pairs], n=4)
 
 
 if __name__ == "__main__":

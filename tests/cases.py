@@ -29,6 +29,10 @@ class Case:
     def make(self, **more):
         return self.layer(**self.arguments, **more)
 
+    def shapes(self, layer):
+        """The weights that a layer has, as `weights` names them."""
+        return {w.name: tuple(w.shape) for w in layer.weights}
+
     def __str__(self):
         return self.name
 
@@ -85,7 +89,163 @@ CELLS = (
     Cell("GRUCell", layers.GRUCell, _TWO_BIASES, 198, _H),
     Cell("GRUCell_2014", layers.GRUCell, _THREE, 180, _2014),
 )
-CASES = RECURRENT + CELLS
+
+
+@dataclass(frozen=True)
+class Block(Case):
+    """A block of a convolutional network; its weights are named by their paths below it."""
+
+    input_shape: tuple[int, ...] = (B, 7, 6, 4)  # [B, height, width, channels]
+
+    def shapes(self, layer):
+        return {w.path.removeprefix(f"{layer.name}/"): tuple(w.shape) for w in layer.weights}
+
+
+def _unit(name, size, inputs, filters, norm=False):
+    """The weights of a ConvUnit2D, normalised or not."""
+    convolution = {f"{name}convolution/kernel": (size, size, inputs, filters)}
+    if not norm:
+        return convolution | {f"{name}convolution/bias": (filters,)}
+    moments = ("gamma", "beta", "moving_mean", "moving_variance")
+    return convolution | {f"{name}normalization/{moment}": (filters,) for moment in moments}
+
+
+def _preactivated(name, size, inputs, filters):
+    """The same of a unit that normalises its input."""
+    moments = ("gamma", "beta", "moving_mean", "moving_variance")
+    kernel = {f"{name}convolution/kernel": (size, size, inputs, filters)}
+    return kernel | {f"{name}normalization/{moment}": (inputs,) for moment in moments}
+
+
+_PROJECTED = {"filters": 5, "strides": 2}
+BLOCKS = (
+    Block(
+        "ConvUnit2D", layers.ConvUnit2D, _unit("", 3, 4, 6), 222, {"filters": 6, "kernel_size": 3}
+    ),
+    Block(
+        "ConvUnit2D_normalised",
+        layers.ConvUnit2D,
+        _unit("", 3, 4, 6, norm=True),
+        240,
+        {"filters": 6, "kernel_size": 3, "strides": 2, "padding": "full", "normalization": "batch"},
+    ),
+    Block(
+        "ConvUnit2D_grouped",
+        layers.ConvUnit2D,
+        _unit("", 3, 2, 6),
+        114,
+        {"filters": 6, "kernel_size": 3, "groups": 2, "padding": 2, "activation": "tanh"},
+    ),
+    Block(
+        "ConvUnit1D",
+        layers.ConvUnit1D,
+        {"convolution/kernel": (3, 4, 6), "convolution/bias": (6,)},
+        78,
+        {"filters": 6, "kernel_size": 3, "padding": "full"},
+        (B, 7, 4),
+    ),
+    Block("LocalResponseNormalization", layers.LocalResponseNormalization, {}, 0, {"n": 3}),
+    Block(
+        "InceptionBlock",
+        layers.InceptionBlock,
+        _unit("1x1/", 1, 4, 2)
+        | _unit("3x3_reduce/", 1, 4, 3)
+        | _unit("3x3/", 3, 3, 4)
+        | _unit("5x5_reduce/", 1, 4, 1)
+        | _unit("5x5/", 5, 1, 2)
+        | _unit("pool_projection/", 1, 4, 3),
+        10 + 15 + 112 + 5 + 52 + 15,
+        {"filters": (2, 3, 4, 1, 2, 3)},
+    ),
+    Block(
+        "InceptionBlock_factorised",
+        layers.InceptionBlock,
+        _unit("1x1/", 1, 4, 2, norm=True)
+        | _unit("3x3_reduce/", 1, 4, 3, norm=True)
+        | _unit("3x3/", 3, 3, 4, norm=True)
+        | _unit("5x5_reduce/", 1, 4, 1, norm=True)
+        | _unit("5x5_a/", 3, 1, 2, norm=True)
+        | _unit("5x5_b/", 3, 2, 2, norm=True)
+        | _unit("pool_projection/", 1, 4, 3, norm=True),
+        8 + 12 + 108 + 4 + 18 + 36 + 12 + 4 * (2 + 3 + 4 + 1 + 2 + 2 + 3),
+        {"filters": (2, 3, 4, 1, 2, 3), "factorize": True, "normalization": "batch"},
+    ),
+    Block(
+        "AuxiliaryClassifier",
+        layers.AuxiliaryClassifier,
+        _unit("projection/", 1, 4, 5)
+        | {"hidden/kernel": (10, 6), "hidden/bias": (6,)}
+        | {"classes/kernel": (6, 3), "classes/bias": (3,)},
+        25 + 66 + 21,
+        {"num_classes": 3, "filters": 5, "units": 6},
+        (B, 8, 5, 4),
+    ),
+    Block(
+        "ResidualBlock",
+        layers.ResidualBlock,
+        _unit("conv1/", 3, 4, 4, norm=True) | _unit("conv2/", 3, 4, 4, norm=True),
+        320,
+        {"filters": 4},
+    ),
+    Block(
+        "ResidualBlock_projection",
+        layers.ResidualBlock,
+        _unit("conv1/", 3, 4, 5) | _unit("conv2/", 3, 5, 5) | _unit("projection/", 1, 4, 5),
+        185 + 230 + 25,
+        _PROJECTED | {"normalization": None},
+    ),
+    Block(
+        "ResidualBlock_zeros",
+        layers.ResidualBlock,
+        _unit("conv1/", 3, 4, 5, norm=True) | _unit("conv2/", 3, 5, 5, norm=True),
+        180 + 225 + 40,
+        _PROJECTED | {"shortcut": "zero_padding"},
+    ),
+    Block(
+        "ResidualBlock_plain",
+        layers.ResidualBlock,
+        _unit("conv1/", 3, 4, 5, norm=True) | _unit("conv2/", 3, 5, 5, norm=True),
+        180 + 225 + 40,
+        _PROJECTED | {"skip": False},
+    ),
+    Block(
+        "BottleneckBlock",
+        layers.BottleneckBlock,
+        _unit("conv1/", 1, 4, 2, norm=True)
+        | _unit("conv2/", 3, 2, 2, norm=True)
+        | _unit("conv3/", 1, 2, 8, norm=True)
+        | _unit("projection/", 1, 4, 8, norm=True),
+        8 + 36 + 16 + 32 + 4 * (2 + 2 + 8 + 8),
+        {"filters": 2, "strides": 2},
+    ),
+    Block(
+        "BottleneckBlock_preactivated",
+        layers.BottleneckBlock,
+        _preactivated("conv1/", 1, 4, 2)
+        | _preactivated("conv2/", 3, 2, 2)
+        | _preactivated("conv3/", 1, 2, 8)
+        | {"projection/convolution/kernel": (1, 1, 4, 8)},
+        8 + 36 + 16 + 32 + 4 * (4 + 2 + 2),
+        {"filters": 2, "strides": 2, "preactivation": True},
+    ),
+    Block("Subsampling", layers.Subsampling, {"coefficient": (4,), "bias": (4,)}, 8),
+    Block(
+        "PartialConvolution",
+        layers.PartialConvolution,
+        {"kernel": (3, 3, 5), "bias": (3,)},
+        48,
+        {"connections": ((0,), (1, 3), (2, 3)), "kernel_size": 3},
+    ),
+    Block(
+        "RadialBasis",
+        layers.RadialBasis,
+        {},
+        0,
+        {"codes": [[1.0, -1.0, 1.0, 0.5], [0.0, 1.0, -1.0, 2.0]]},
+        (B, 4),
+    ),
+)
+CASES = RECURRENT + CELLS + BLOCKS
 
 
 class Problem(NamedTuple):
@@ -96,16 +256,21 @@ class Problem(NamedTuple):
     weights: list[np.ndarray]
 
 
-def problem(case, dtype="float32", shape=(B, T, D), seed=3):
+def problem(case, dtype="float32", shape=None, seed=3):
     random = np.random.default_rng(seed)
 
     def normal(size, scale):
         return (scale * random.normal(size=size)).astype(dtype)
 
+    def weight(name, size):
+        values = normal(size, 0.6)
+        return np.abs(values) + 0.5 if name.endswith("moving_variance") else values
+
+    shape = shape or case.input_shape
     return Problem(
         x=normal(shape, 1.0),
         states=[normal((shape[0], H), 0.7) for _ in range(case.states)],
-        weights=[normal(size, 0.6) for size in case.weights.values()],
+        weights=[weight(*item) for item in case.weights.items()],
     )
 
 
