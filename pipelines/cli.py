@@ -16,6 +16,7 @@ TASKS = {
 }
 COMMANDS = {
     "runs": "list runs, or compare some: errorflow runs compare A B ...",
+    "zoo": "the image models: parameters, multiply-adds, depth, published errors",
     "tensorboard": "open TensorBoard on the runs, for this machine alone",
 }
 
@@ -56,6 +57,8 @@ def dispatch(arguments: list[str]) -> None:
             from . import run_tables
 
             run_tables.command(rest)
+        case ["zoo", *rest]:
+            show_zoo(rest)
         case ["tensorboard", *rest]:
             from . import tensorboard
 
@@ -91,6 +94,18 @@ def run_verb(task: str, name: str, verb: Callable, flags: list[str]) -> None:
         print(dump_config(config), end="")
         return None
     return verb(config)
+
+
+def show_zoo(rest: Sequence[str]) -> None:
+    """Prints the tables of the image models and of the contest they were made for."""
+    if rest:
+        raise UserError("errorflow zoo takes no arguments")
+    from .models import zoo
+    from .run_tables import print_table
+
+    for title, head, rows in zoo.report():
+        print(f"\n{title}\n")
+        print_table(head, rows)
 
 
 def usage() -> str:
