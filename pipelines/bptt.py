@@ -8,7 +8,8 @@ import numpy as np
 from ..layers import error_matrix
 from . import plots
 from .config import UserError
-from .models.text import labels_in, load, normal, vectorize, vocabulary_in
+from .models.packages import labels_in, load
+from .models.text import normal, vectorize, vocabulary_in
 from .runs import Run
 from .text_labels import every_step_twin
 

@@ -66,10 +66,13 @@ class CommonConfig:
     """Examples per step."""
     learning_rate: float = 1e-3
     """Learning rate at the start."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """cosine: lower the learning rate to 0 over all epochs."""
+    schedule: Literal["constant", "cosine", "step"] = "constant"
+    """cosine: lower the learning rate to 0 over all epochs; step: to a tenth after half of them and
+    again after three quarters."""
     optimizer: Literal["adam", "adamw", "rmsprop", "sgd", "momentum"] = "adam"
     """Optimizer; momentum is SGD with Nesterov momentum 0.9."""
+    weight_decay: float = 0.0
+    """Share of a weight, times the learning rate, taken off in each step; biases keep all."""
     clip_norm: float = 1.0
     """Clip the gradients' global norm here; 0: never."""
     patience: int = 10
@@ -90,6 +93,7 @@ class CommonConfig:
         if isinstance(self.batch_size, int):
             require(self.batch_size >= 1, "batch_size", "1 or more", self.batch_size)
         require(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)
+        require(self.weight_decay >= 0, "weight_decay", "0 or more", self.weight_decay)
         require(self.clip_norm >= 0, "clip_norm", "0 or more", self.clip_norm)
         require(self.patience >= 0, "patience", "0 or more", self.patience)
         require(0 <= self.seed < 2**31, "seed", "from 0 to 2147483647", self.seed)
@@ -107,6 +111,10 @@ class CommonConfig:
     def kind(self) -> str:
         """What a run without a name is called after."""
         return "run"
+
+    def resolved(self) -> Self:
+        """With all that is left open decided."""
+        return self
 
     @classmethod
     def file_keys(cls) -> list[str]:

@@ -79,7 +79,7 @@ def load_config(cls: type[C], path: Path) -> C:
         problem = cattrs.transform_error(error, format_exception=lambda e, _: str(e))[0]
         raise UserError(f"config file {path}: {problem.replace(' @ $.', ' at key ')}") from None
     try:
-        config.check()
+        config.resolved().check()
     except UserError as error:
         raise UserError(f"config file {path}: {error}") from None
     return config
@@ -191,13 +191,13 @@ def read_config(
 ) -> C:
     """Default < file < flags; with `--resume` the file is the run's own unless one is given."""
     config = parse_flags(cls, flags, prog, describe=describe)
-    config.check()
+    config.resolved().check()
     if config.config is not None:
         saved = config.config
     elif config.resume:
         saved = runs.to_resume(config.run_dir, task, config.name).config_file
     else:
-        return config
-    config = parse_flags(cls, flags, prog, load_config(cls, saved))
+        return config.resolved()
+    config = parse_flags(cls, flags, prog, load_config(cls, saved)).resolved()
     config.check()
     return config

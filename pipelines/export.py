@@ -8,7 +8,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from .config import UserError
 from .files import write_text
 
 TOLERANCE = 1e-4  # between probabilities
+CORE = "core"  # the name, in every package, of the network that was trained
 
 
 def check_formats(formats: str) -> list[str]:
@@ -32,23 +33,40 @@ def check_formats(formats: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def export_all(best: Path, formats: Sequence[str], folder: Path, texts: Sequence[str]) -> Iterator:
-    """Writes every format below `folder`, asking each for `texts`; yields a line about each.
+class Probe(NamedTuple):
+    """A batch of examples to compare answers on.
+
+    Attributes:
+        inputs: as the packaged model takes them.
+        core_inputs: the same as its core takes them.
+        meaning: of the core's inputs and outputs, for who has nothing but an ONNX file.
+        meaning_file: where that is told, beside the ONNX file.
+    """
+
+    inputs: Any
+    core_inputs: np.ndarray
+    meaning: dict[str, Any]
+    meaning_file: str
+
+
+def export_all(package: Any, formats: Sequence[str], folder: Path, probe: Probe) -> Iterator[str]:
+    """Writes every format below `folder`, asking each for its answers; yields a line about each.
 
     Raises:
         UserError: what was written does not answer as the model does; it is not kept then.
     """
-    from .models.text import load, probabilities
-
-    package = load(best)
-    expected = probabilities(package, texts)
+    expected = _answers(package, probe)
     for name in formats:
         file, write = FORMATS[name]
         with _made_whole(folder / file) as path:
-            difference = float(np.abs(write(package, path, texts) - expected).max())
+            difference = float(np.abs(write(package, path, probe) - expected).max())
             if not difference < TOLERANCE:
                 raise UserError(f"{name}: what was written answers differently, by {difference}")
         yield f"{name}: {folder / file} (read back; answers differ by {difference:.0e} at most)"
+
+
+def _answers(package: Any, probe: Probe) -> np.ndarray:
+    return package(probe.inputs)["probabilities"].numpy()
 
 
 @contextlib.contextmanager
@@ -74,47 +92,35 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _keras(package: Any, path: Path, texts: Sequence[str]) -> np.ndarray:
-    from .models.text import load, probabilities
+def _keras(package: Any, path: Path, probe: Probe) -> np.ndarray:
+    from .models.packages import load
 
     package.save(path)
-    return probabilities(load(path), texts)
+    return _answers(load(path), probe)
 
 
-def _saved_model(package: Any, path: Path, texts: Sequence[str]) -> np.ndarray:
-    """Takes strings [B], gives "label" and "probabilities"; the endpoint is `serve`."""
+def _saved_model(package: Any, path: Path, probe: Probe) -> np.ndarray:
+    """Takes what the package takes, gives "label" and "probabilities"; the endpoint is `serve`."""
     import tensorflow as tf
-
-    from .models.text import normal
 
     package.export(path, format="tf_saved_model", verbose=False)
     loaded = tf.saved_model.load(path)
-    return loaded.serve(tf.constant([normal(t) for t in texts]))["probabilities"].numpy()
+    return loaded.serve(probe.inputs)["probabilities"].numpy()
 
 
-def _onnx(package: Any, path: Path, texts: Sequence[str]) -> np.ndarray:
-    """Takes ids [B, T]; vocabulary.json beside it says what they and the answers mean."""
-    from .models.text import labels_in, vectorize, vocabulary_in
-
+def _onnx(package: Any, path: Path, probe: Probe) -> np.ndarray:
+    """The core alone; a file beside it says what its inputs and outputs mean."""
     path.mkdir()
-    vocabulary = vocabulary_in(package)
-    meaning = {
-        "ids": ["", "[UNK]", *vocabulary],
-        "padding": 0,
-        "unknown": 1,
-        "lower_case": True,
-        "labels": labels_in(package),
-    }
-    write_text(path / "vocabulary.json", json.dumps(meaning, ensure_ascii=False, indent=1))
+    write_text(path / probe.meaning_file, json.dumps(probe.meaning, ensure_ascii=False, indent=1))
+    core = package.get_layer(CORE)
     with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Keras' own, of NumPy
-        package.get_layer("core").export(path / "model.onnx", format="onnx", verbose=False)
+        core.export(path / "model.onnx", format="onnx", verbose=False)
     onnxruntime = importlib.import_module("onnxruntime")  # in the extra [onnx]
     session = onnxruntime.InferenceSession(path / "model.onnx")
-    ids = vectorize(texts, vocabulary)
-    return session.run(None, {session.get_inputs()[0].name: ids})[0]
+    return session.run(None, {session.get_inputs()[0].name: probe.core_inputs})[0]
 
 
-FORMATS: dict[str, tuple[str, Callable[[Any, Path, Sequence[str]], np.ndarray]]] = {
+FORMATS: dict[str, tuple[str, Callable[[Any, Path, Probe], np.ndarray]]] = {
     "keras": ("model.keras", _keras),
     "saved_model": ("saved_model", _saved_model),
     "onnx": ("onnx", _onnx),

@@ -11,11 +11,9 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from . import runs
+from . import labelled
 from .config import CommonConfig, RunChoice, UserError, require
-from .config_io import load_config
-
-TASK = "names"
+from .labelled import EvaluateConfig, ExportConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,8 +46,9 @@ class NamesConfig(CommonConfig):
     """Passes over the training data at most."""
     learning_rate: float = 8e-3
     """Learning rate at the start."""
-    schedule: Literal["constant", "cosine"] = "cosine"
-    """cosine: lower the learning rate to 0 over all epochs."""
+    schedule: Literal["constant", "cosine", "step"] = "cosine"
+    """cosine: lower the learning rate to 0 over all epochs; step: to a tenth after half of them and
+    again after three quarters."""
     batch_size: int | Literal["online", "full"] = 128
     """Examples per step: a number, online (1), or full (all: plain gradient descent)."""
     balance: float = 0.5
@@ -74,14 +73,6 @@ class NamesConfig(CommonConfig):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EvaluateConfig(RunChoice):
-    """Which run, and on what."""
-
-    split: Literal["test", "validation", "train"] = "test"
-    """Part of the run's data."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class PredictConfig(RunChoice):
     """Which run, and for which texts."""
 
@@ -94,16 +85,6 @@ class PredictConfig(RunChoice):
         require(self.top >= 1, "top", "1 or more", self.top)
         if any(not text.strip() for text in self.texts):
             raise UserError("an empty name has no label: leave it out")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ExportConfig(RunChoice):
-    """Which run, and to what."""
-
-    format: str = "keras,saved_model"
-    """keras, saved_model, onnx, separated by commas."""
-    to: Path | None = None
-    """Folder to write to (default: export/ in the run folder)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -124,55 +105,24 @@ class BpttConfig(RunChoice):
 
 def train(config: NamesConfig) -> None:
     """Train a network, watch the error flow, and keep everything in a run folder."""
-    runs.check_can_begin(config, TASK)
-    from . import devices
-
-    strategy = devices.start(config)
-    environment = devices.describe(config, strategy)
-    devices.note(devices.in_one_line(environment))
-    data = read_data(config)
-    from . import report, text_labels
-    from .train import fit
-
-    run = runs.begin(config, TASK, environment)
-    with runs.training(run):
-        runs.keep_data(run, data)
-        with strategy.scope():
-            job = text_labels.make_job(run, config, data)
-        report.announce(run, job.core, data)
-        report.keep(job, fit(job, strategy))
-        for split in ("validation", "test"):
-            run.update(**{split: _measure(run, data, split).figures})
-        report.write_card(run, config, ABOUT, USAGE)
-    report.last_words(run, [line.format(run=run.flags) for line in NEXT])
+    labelled.train(TASK, config)
 
 
 def evaluate(config: EvaluateConfig) -> None:
     """Measure a trained network: accuracy, macro-F1, a table per class, the confusion matrix."""
-    run, trained = _choose(config)
-    data = read_data(trained)
-    runs.keep_data(run, data)
-    scores = _measure(run, data, config.split)
-    run.update(**{config.split: scores.figures})
-    from .run_tables import print_table
-
-    rows = scores.per_class
-    cells = [[f"{c:.3f}" if isinstance(c, float) else str(c) for c in row.values()] for row in rows]
-    print_table([*rows[0]], cells)
-    figures = scores.figures
-    print(f"{config.split}: accuracy {figures['accuracy']:.4f}, macro-F1 {figures['macro_f1']:.4f}")
-    print(f"confusion matrix: {_confusion_file(run, config.split)} (and .png)")
+    labelled.evaluate(TASK, config)
 
 
 def predict(config: PredictConfig) -> None:
     """Say which labels names have, with probabilities; names as arguments or lines of stdin."""
     if not config.texts and sys.stdin.isatty():
         raise UserError("errorflow names predict takes names, as arguments or as lines of stdin")
-    run, _ = _choose(config)
+    run, _ = labelled.choose(TASK, config)
     texts = config.texts or tuple(line.strip() for line in sys.stdin if line.strip())
     if not texts:
         return
-    from .models.text import labels_in, load, probabilities
+    from .models.packages import labels_in, load
+    from .models.text import probabilities
 
     package = load(run.best)
     labels, width = labels_in(package), max(map(len, texts))
@@ -183,50 +133,16 @@ def predict(config: PredictConfig) -> None:
 
 def export(config: ExportConfig) -> None:
     """Write a trained network in other formats, each checked against the original."""
-    from . import export as exporting
-
-    formats = exporting.check_formats(config.format)
-    run, _ = _choose(config)
-    folder = config.to or run.path / "export"
-    for line in exporting.export_all(run.best, formats, folder, PROBES):
-        print(line)
+    labelled.export(TASK, config)
 
 
 def bptt(config: BpttConfig) -> None:
     """Send one name through the network and show the error that comes back to each character."""
-    run, trained = _choose(config)
+    run, trained = labelled.choose(TASK, config)
     from . import bptt as showing
 
     for line in showing.show(run, trained, config.text, config.label, config.layer):
         print(line)
-
-
-def _choose(config: RunChoice) -> tuple[runs.Run, NamesConfig]:
-    """The run to use and its configuration; starts TensorFlow."""
-    run = runs.to_use(config.run_dir, TASK, config.name)
-    trained = load_config(NamesConfig, run.config_file)
-    from . import devices
-
-    devices.note(f"using {run.path}")
-    devices.load_tensorflow()
-    return run, trained
-
-
-def _confusion_file(run: runs.Run, split: str) -> Path:
-    return run.plots / ("confusion.csv" if split == "test" else f"confusion_{split}.csv")
-
-
-def _measure(run: runs.Run, data: Any, split: str) -> Any:
-    """Scores of best.keras on a split; writes the confusion matrix and some answers."""
-    from . import scores, text_labels
-    from .files import write_rows
-    from .models.text import load
-
-    package, part = load(run.best), getattr(data, split)
-    found = text_labels.measure(package, part, data.labels)
-    scores.write_confusion(found, data.labels, _confusion_file(run, split))
-    write_rows(run.samples / f"{split}.csv", text_labels.sample(package, part, data.labels))
-    return found
 
 
 def read_data(config: NamesConfig) -> Any:
@@ -259,8 +175,15 @@ NEXT = [
     "errorflow runs",
     "errorflow tensorboard",
 ]
-PROBES = ["a", "nowak", "garcia", "o'neill", "van der berg", "zzz", "Ångström", "x" * 40]
-
+TASK = labelled.Task(
+    name="names",
+    config=NamesConfig,
+    read_data=read_data,
+    tools="text_labels",
+    about=ABOUT,
+    usage=USAGE,
+    next=NEXT,
+)
 VERBS = {
     "train": train,
     "evaluate": evaluate,
@@ -272,4 +195,4 @@ VERBS = {
 if __name__ == "__main__":
     from .cli import main
 
-    raise SystemExit(main([TASK, *sys.argv[1:]]))
+    raise SystemExit(main([TASK.name, *sys.argv[1:]]))

@@ -1,6 +1,6 @@
 """What is left of a training: results.json, pictures, the model card, and the last words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -84,8 +84,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def _spelled(figure: str) -> str:
-    return figure.replace("_", "-").replace("f1", "F1")
+def in_words(figures: Mapping[str, float]) -> str:
+    """accuracy 0.7950, macro-F1 0.7600"""
+    spelled = {key.replace("_", "-").replace("f1", "F1"): value for key, value in figures.items()}
+    return ", ".join(f"{key} {value:.4f}" for key, value in spelled.items())
 
 
 def _bullets(lines: Sequence[str]) -> str:
@@ -94,7 +96,7 @@ def _bullets(lines: Sequence[str]) -> str:
 
 def announce(run: Run, model: keras.Model, data: Any) -> None:
     """The first words of a training: how much data, how large a model, where the files go."""
-    sizes = {part: len(getattr(data, part).texts) for part in ("train", "validation", "test")}
+    sizes = {part: len(getattr(data, part)) for part in ("train", "validation", "test")}
     note(f"{data.source}: " + ", ".join(f"{n} {part}" for part, n in sizes.items()))
     note(f"{model.count_params():,} parameters; files go to {run.path}")
 
@@ -102,7 +104,7 @@ def announce(run: Run, model: keras.Model, data: Any) -> None:
 def last_words(run: Run, after: Sequence[str]) -> None:
     """Prints the figures, what the error did, where the files are and what to run next."""
     results = run.results()
-    figures = ", ".join(f"{_spelled(key)} {v:.4f}" for key, v in results["test"].items())
+    figures = in_words(results["test"])
     print(f"\ntest: {figures} (epoch {results['best_epoch']} of {results['epochs']})")
     for line in results["verdict"]:
         print(f"error flow: {line}")

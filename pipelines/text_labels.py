@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ..layers import leaky_relu
 from . import scores
 from .batches import Batches
 from .config import UserError
 from .datasets.text import Part, TextData
+from .export import Probe
 from .models import text
 from .models.bag import bag_of_ngrams
+from .models.packages import labels_in
 from .models.recurrent import CELLS, sequence_to_label
 from .runs import Run
 from .train import Job
@@ -116,7 +119,27 @@ def every_step_twin(config: "NamesConfig", package: keras.Model) -> keras.Model:
             "bptt needs a network that reads one way, step by step:"
             f" this run is {'a bag' if config.model == 'bag' else 'bidirectional'}"
         )
-    vocabulary, labels = text.vocabulary_in(package), text.labels_in(package)
+    vocabulary, labels = text.vocabulary_in(package), labels_in(package)
     twin = build(config, len(vocabulary) + 2, len(labels), every_step=True)
     twin.set_weights(package.get_layer("core").get_weights())
     return twin
+
+
+def probe(package: keras.Model) -> Probe:
+    """Texts of all kinds, to compare an exported network's answers on."""
+    vocabulary = text.vocabulary_in(package)
+    return Probe(
+        inputs=tf.constant([text.normal(t) for t in PROBES]),
+        core_inputs=text.vectorize(PROBES, vocabulary),
+        meaning={
+            "ids": ["", "[UNK]", *vocabulary],
+            "padding": 0,
+            "unknown": 1,
+            "lower_case": True,
+            "labels": labels_in(package),
+        },
+        meaning_file="vocabulary.json",
+    )
+
+
+PROBES = ["a", "nowak", "garcia", "o'neill", "van der berg", "zzz", "Ångström", "x" * 40]

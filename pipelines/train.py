@@ -34,6 +34,9 @@ class Job:
         loss, metrics: as `keras.Model.compile` takes them.
         monitor: the figure that says which epoch is best; `mode` is "max" or "min".
         recurrent: whether there is an error through time to watch.
+        loss_weights: of several outputs, as `compile` takes them.
+        jit: what `--jit auto` means for this network.
+        watchers: callbacks of the task's own.
     """
 
     run: Run
@@ -47,6 +50,9 @@ class Job:
     monitor: str
     mode: str = "max"
     recurrent: bool = True
+    loss_weights: Any = None
+    jit: Any = "auto"
+    watchers: list[keras.callbacks.Callback] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass
@@ -69,22 +75,32 @@ def compiled(job: Job) -> keras.Model:
     """A compiled model on the layers of `core`, which itself stays free of optimizer state."""
     model = keras.Model(job.core.inputs, job.core.outputs, name=job.core.name)
     config = job.config
+    optimizer = OPTIMIZERS[config.optimizer](
+        learning_rate=_learning_rate(config, job.feed.steps),
+        weight_decay=config.weight_decay or None,
+        global_clipnorm=config.clip_norm or None,
+    )
+    if config.weight_decay:  # only what multiplies: biases, scales and shifts are vectors
+        vectors = [v for v in model.trainable_variables if len(v.shape) < 2]
+        optimizer.exclude_from_weight_decay(var_list=vectors)
     model.compile(
-        optimizer=OPTIMIZERS[config.optimizer](
-            learning_rate=_learning_rate(config, job.feed.steps),
-            global_clipnorm=config.clip_norm or None,
-        ),
+        optimizer=optimizer,
         loss=job.loss,
+        loss_weights=job.loss_weights,
         metrics=job.metrics,
-        jit_compile={"auto": "auto", "on": True, "off": False}[config.jit],
+        jit_compile={"auto": job.jit, "on": True, "off": False}[config.jit],
     )
     return model
 
 
 def _learning_rate(config: CommonConfig, steps: int) -> Any:
-    if config.schedule == "constant":
-        return config.learning_rate
-    return keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps)
+    rate, schedules, total = config.learning_rate, keras.optimizers.schedules, config.epochs * steps
+    if config.schedule == "cosine":
+        return schedules.CosineDecay(rate, total)
+    if config.schedule == "step":
+        cuts = [total // 2, total * 3 // 4]
+        return schedules.PiecewiseConstantDecay(cuts, [rate, rate / 10, rate / 100])
+    return rate
 
 
 def fit(job: Job, strategy: Any) -> Outcome:
@@ -109,7 +125,7 @@ def fit(job: Job, strategy: Any) -> Outcome:
             initial_epoch=done,
             shuffle=False,  # the feed shuffles by epoch, the same way after a resume
             verbose=int(sys.stdout.isatty()),
-            callbacks=[*watchers.values(), *_keras_callbacks(job.run), keeper],
+            callbacks=[*watchers.values(), *job.watchers, *_keras_callbacks(job.run), keeper],
         )
     except KeyboardInterrupt:
         _close(watchers.values())

@@ -18,6 +18,9 @@ class Part:
     texts: list[str]
     labels: np.ndarray  # [N] int32
 
+    def __len__(self) -> int:
+        return len(self.texts)
+
 
 @dataclass(frozen=True)
 class TextData:

@@ -3,10 +3,11 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import keras
 import numpy as np
+
+from .packages import answers
 
 
 def normal(text: str) -> str:
@@ -36,28 +37,12 @@ def package(core: keras.Model, vocabulary: Sequence[str], labels: Sequence[str])
     """Strings [B] → {"probabilities": [B, C], "label": [B] strings}, around ids → probabilities."""
     texts = keras.Input([], dtype="string", name="texts")
     probabilities = core(vectorizer(vocabulary)(texts))
-    words = keras.layers.StringLookup(
-        vocabulary=list(labels), num_oov_indices=0, invert=True, name="labels"
-    )
-    label = words(keras.ops.argmax(probabilities, axis=-1))
-    return keras.Model(texts, {"probabilities": probabilities, "label": label}, name="package")
-
-
-def load(path: Path) -> keras.Model:
-    """A packaged model from a .keras file."""
-    from ... import layers  # noqa: F401 - registers what the file may name
-
-    return keras.saving.load_model(path, compile=False)
+    return keras.Model(texts, answers(probabilities, labels), name="package")
 
 
 def vocabulary_in(package: keras.Model) -> list[str]:
     """The characters a packaged model knows, from id 2 on."""
     return package.get_layer("characters").get_vocabulary()[2:]
-
-
-def labels_in(package: keras.Model) -> list[str]:
-    """The labels of a packaged model, in the order of its probabilities."""
-    return package.get_layer("labels").get_vocabulary()
 
 
 def probabilities(package: keras.Model, texts: Sequence[str], batch: int = 1024) -> np.ndarray:

@@ -1,0 +1,142 @@
+"""The verbs that all tasks with one label per example share: train, evaluate, export."""
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from . import runs
+from .config import CommonConfig, RunChoice
+from .config_io import load_config
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluateConfig(RunChoice):
+    """Which run, and on what."""
+
+    split: Literal["test", "validation", "train"] = "test"
+    """Part of the run's data."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExportConfig(RunChoice):
+    """Which run, and to what."""
+
+    format: str = "keras,saved_model"
+    """keras, saved_model, onnx, separated by commas."""
+    to: Path | None = None
+    """Folder to write to (default: export/ in the run folder)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What one task has of its own.
+
+    Attributes:
+        name: of the command.
+        config: its class.
+        read_data: config → data with `train`, `validation`, `test`, `labels` and what
+            `runs.keep_data` takes.
+        tools: module of this package with `make_job(run, config, data)` → `train.Job`,
+            `measure(package, part, labels)` → `scores.Scores`, `sample(package, part, labels)` →
+            some answers as rows, and `probe(package)` → `export.Probe`. It imports TensorFlow.
+        about, usage: for the card of a run.
+        next: command lines to suggest; {run} stands for what names the run.
+    """
+
+    name: str
+    config: type[CommonConfig]
+    read_data: Callable[[Any], Any]
+    tools: str
+    about: str
+    usage: str
+    next: Sequence[str]
+
+    def tool(self, name: str) -> Callable[..., Any]:
+        """A function of `tools`."""
+        return getattr(importlib.import_module(f".{self.tools}", __package__), name)
+
+
+def train(task: Task, config: CommonConfig) -> None:
+    """Trains, and keeps everything in a run folder."""
+    runs.check_can_begin(config, task.name)
+    from . import devices
+
+    strategy = devices.start(config)
+    environment = devices.describe(config, strategy)
+    devices.note(devices.in_one_line(environment))
+    data = task.read_data(config)
+    from . import report
+    from .train import fit
+
+    run = runs.begin(config, task.name, environment)
+    with runs.training(run):
+        runs.keep_data(run, data)
+        with strategy.scope():
+            job = task.tool("make_job")(run, config, data)
+        report.announce(run, job.core, data)
+        report.keep(job, fit(job, strategy))
+        for split in ("validation", "test"):
+            run.update(**{split: _measure(task, run, data, split).figures})
+        report.write_card(run, config, task.about, task.usage)
+    report.last_words(run, [line.format(run=run.flags) for line in task.next])
+
+
+def evaluate(task: Task, config: EvaluateConfig) -> None:
+    """Prints the figures of a split, a table per class, and where the confusion matrix is."""
+    run, trained = choose(task, config)
+    data = task.read_data(trained)
+    runs.keep_data(run, data)
+    found = _measure(task, run, data, config.split)
+    run.update(**{config.split: found.figures})
+    from .report import in_words
+    from .run_tables import print_table
+
+    rows = found.per_class
+    cells = [[f"{c:.3f}" if isinstance(c, float) else str(c) for c in row.values()] for row in rows]
+    print_table([*rows[0]], cells)
+    print(f"{config.split}: {in_words(found.figures)}")
+    print(f"confusion matrix: {_confusion_file(run, config.split)} (and .png)")
+
+
+def export(task: Task, config: ExportConfig) -> None:
+    """Writes a trained network in other formats, each checked against the original."""
+    from . import export as exporting
+
+    formats = exporting.check_formats(config.format)
+    run, _ = choose(task, config)
+    from .models.packages import load
+
+    package = load(run.best)
+    folder = config.to or run.path / "export"
+    for line in exporting.export_all(package, formats, folder, task.tool("probe")(package)):
+        print(line)
+
+
+def choose(task: Task, config: RunChoice) -> tuple[runs.Run, Any]:
+    """The run to use and its configuration; starts TensorFlow."""
+    run = runs.to_use(config.run_dir, task.name, config.name)
+    trained = load_config(task.config, run.config_file)
+    from . import devices
+
+    devices.note(f"using {run.path}")
+    devices.load_tensorflow()
+    return run, trained
+
+
+def _measure(task: Task, run: runs.Run, data: Any, split: str) -> Any:
+    """Scores of best.keras on a split; writes the confusion matrix and some answers."""
+    from . import scores
+    from .files import write_rows
+    from .models.packages import load
+
+    given = load(run.best), getattr(data, split), data.labels
+    found = task.tool("measure")(*given)
+    scores.write_confusion(found, data.labels, _confusion_file(run, split))
+    write_rows(run.samples / f"{split}.csv", task.tool("sample")(*given))
+    return found
+
+
+def _confusion_file(run: runs.Run, split: str) -> Path:
+    return run.plots / ("confusion.csv" if split == "test" else f"confusion_{split}.csv")
