@@ -122,7 +122,8 @@ def main():
 def ratios(values, base):
     """[(wall, processors)] of a contestant and of the base → ratio of lower quartiles of wall, and
     quartiles of the rounds' ratios of processor seconds."""
-    (wall, processors), (base_wall, base_processors) = zip(*values, strict=True), zip(*base, strict=True)
+    wall, processors = zip(*values, strict=True)
+    base_wall, base_processors = zip(*base, strict=True)
     fast, base_fast = (statistics.quantiles(times, n=4)[0] for times in (wall, base_wall))
     pairs = zip(processors, base_processors, strict=True)
     return fast / base_fast, statistics.quantiles([a / b for a, b in pairs], n=4)

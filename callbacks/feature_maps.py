@@ -29,12 +29,10 @@ class FeatureMaps(keras.callbacks.Callback):
 
     def __init__(self, image: np.ndarray, log_dir: str | Path, layer: str | None = None):
         super().__init__()
-        self.image, self.folder, self.layer = (
-            np.asarray(image),
-            Path(log_dir) / "feature_maps",
-            layer,
-        )
+        self.image, self.layer = np.asarray(image), layer
+        self.folder = Path(log_dir) / "feature_maps"
         self._writer: Any = None
+        self._eye: Any = None
 
     def on_train_begin(self, logs=None):
         found = self._find()

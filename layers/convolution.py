@@ -124,7 +124,8 @@ class _Convolution:
             raise ValueError(
                 f'padding must be "same", "valid", "full" or a number of zeros, got {padding!r}'
             )
-        super().__init__(*args, padding=padding if native else "valid", **kwargs)
+        kwargs["padding"] = padding if native else "valid"
+        super().__init__(*args, **kwargs)
         self.asked_padding = padding
 
     def get_config(self):

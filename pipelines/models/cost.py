@@ -1,6 +1,7 @@
 """What a model costs: parameters and multiply-adds."""
 
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -16,13 +17,13 @@ def multiply_adds(model: keras.Model) -> int:
 
     Read off the graph, so that what blocks do inside is counted too.
     """
-    inputs = [tf.TensorSpec([1, *x.shape[1:]], x.dtype) for x in model.inputs]
-    run = tf.function(lambda *x: model(x if len(x) > 1 else x[0], training=False))
-    graph = run.get_concrete_function(*inputs).graph
+    (x,) = model.inputs
+    run = tf.function(lambda x: model(x, training=False))
+    graph: Any = run.get_concrete_function(tf.TensorSpec([1, *x.shape[1:]], x.dtype)).graph
     return sum(map(_products, graph.get_operations()))
 
 
-def _products(op: tf.Operation) -> int:
+def _products(op: Any) -> int:
     if op.type == "Conv2D":
         *window, channels, _ = op.inputs[1].shape
         return math.prod(op.outputs[0].shape) * math.prod(window) * channels

@@ -16,10 +16,10 @@ def package(
     Around `core`, which takes (pixels / 255 − mean) / std of its own size.
     """
     height, width, channels = core.input_shape[1:]
-    mean, std = np.asarray(mean, "float64"), np.asarray(std, "float64")
+    middle, spread = np.asarray(mean, "float64"), np.asarray(std, "float64")
     pixels = keras.Input([None, None, channels], name="pixels")
     x = keras.layers.Resizing(height, width, antialias=True, name="size")(pixels)
-    scale, offset = (1 / (255 * std)).tolist(), (-mean / std).tolist()
+    scale, offset = (1 / (255 * spread)).tolist(), (-middle / spread).tolist()
     probabilities = core(keras.layers.Rescaling(scale, offset, name="scale")(x))
     return keras.Model(pixels, answers(probabilities, labels), name="package")
 
