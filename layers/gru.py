@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from .activations import slope
 from .recurrent import RecurrentLayer, VisibleCell
-from .unroll import kernel_and_bias_gradient, product
+from .unroll import kernel_gradients, product
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class ResetAfterEquations:
 
     def weight_gradients(self, sequence, local, keep, outer):
         (da, _), h = local, keep(sequence.states[0][:-1])
-        kernel, bias = kernel_and_bias_gradient(sequence.x, self.input_errors(local), outer)
-        recurrent, recurrent_bias = kernel_and_bias_gradient(h, da, outer)
+        kernel, bias = kernel_gradients((sequence.x,), self.input_errors(local), outer)
+        recurrent, recurrent_bias = kernel_gradients((h,), da, outer)
         return kernel, recurrent, tf.stack([bias, recurrent_bias], axis=-2)
 
     def input_errors(self, local):
@@ -121,7 +121,7 @@ class ResetBeforeEquations:
         units = h.shape[-1]
         proposal = sequence.saved[1] * h
         recurrent = [outer(h, dz[..., : 2 * units]), outer(proposal, dz[..., 2 * units :])]
-        kernel, bias = kernel_and_bias_gradient(sequence.x, dz, outer)
+        kernel, bias = kernel_gradients((sequence.x,), dz, outer)
         return kernel, tf.concat(recurrent, axis=-1), bias
 
     def input_errors(self, local):

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from .activations import slope
 from .recurrent import RecurrentLayer, VisibleCell
-from .unroll import kernel_and_bias_gradient, product
+from .unroll import kernel_gradients, product
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ class SimpleRNNEquations:
     def weight_gradients(self, sequence, local, keep, outer):
         """Σ_t x_tᵀ δz_t, Σ_t h_{t-1}ᵀ δz_t, Σ_t δz_t"""
         (dz,), h = local, keep(sequence.states[0][:-1])
-        kernel, bias = kernel_and_bias_gradient(sequence.x, dz, outer)
-        return kernel, outer(h, dz), bias
+        return kernel_gradients((sequence.x, h), dz, outer)
 
     def input_errors(self, local):
         """dE/d(x W_x + b) [T, B, H]"""

@@ -77,10 +77,15 @@ def outer_per_step(a, b):
     return tf.matmul(a, b, transpose_a=True)
 
 
-def kernel_and_bias_gradient(x, errors, outer):
-    """The gradients of W and b in x W + b; b is the kernel of one more column of x, all ones."""
-    both = outer(tf.concat([x, tf.ones_like(x[:, :, :1])], axis=2), errors)
-    return both[..., :-1, :], both[..., -1, :]
+def kernel_gradients(inputs, errors, outer):
+    """The gradients of W, R, … and b in x W + h R + … + b, for the inputs x, h, ….
+
+    As one matrix product: side by side they are one input, and b is the kernel of a column of ones.
+    """
+    side_by_side = tf.concat([*inputs, tf.ones_like(inputs[0][:, :, :1])], axis=2)
+    widths = [*(x.shape[-1] for x in inputs), 1]
+    *kernels, bias = tf.split(outer(side_by_side, errors), widths, axis=-2)
+    return *kernels, tf.squeeze(bias, -2)
 
 
 def swap_batch_and_time(tensor):

@@ -1,9 +1,6 @@
 """Texts and labels out of TFDS sets. Importing this module imports TensorFlow."""
 
-import difflib
 import itertools
-import re
-import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +11,7 @@ from ..config import UserError
 from .base import prepare
 from .split import SPLITS, Items, Row, divide
 from .surnames import Surnames
+from .tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind
 
 
 def read(dataset: str | None, max_length: int) -> Items:
@@ -26,10 +24,7 @@ def read(dataset: str | None, max_length: int) -> Items:
     """
     builder = prepare(Surnames) if dataset in (None, Surnames.name) else prepared(dataset)
     text, label = text_and_label(builder)
-    if "train" not in builder.info.splits:
-        raise UserError(
-            f"--dataset {dataset}: no train split, only {', '.join(builder.info.splits)}"
-        )
+    check_train(builder, dataset)
     problems, rows_of = [], {}
     for split in SPLITS:
         if split in builder.info.splits:
@@ -39,70 +34,34 @@ def read(dataset: str | None, max_length: int) -> Items:
     if missing:
         rows_of |= divide(rows_of["train"], ("train", *missing))
         problems.append(f"{builder.name}: no {' and no '.join(missing)} split; carved from train")
-    labels = _features(builder)[label].names
+    labels = features_of(builder)[label].names
     return Items(rows_of, labels, problems, f"{builder.info.full_name} ({len(labels)} classes)")
 
 
 def prepared(dataset: str) -> tfds.core.DatasetBuilder:
     """The builder of a set of texts and labels that lies ready on disk."""
-    builder = _builder(dataset)
+    builder = builder_of(dataset)
     text_and_label(builder)  # an unusable set is not worth fetching
-    if not builder.data_path.exists():
-        raise UserError(
-            f"--dataset {dataset}: not on this machine; fetch it with: {_fetch(dataset)}"
-        )
+    check_on_disk(builder, dataset)
     return builder
-
-
-def _builder(dataset: str) -> tfds.core.DatasetBuilder:
-    try:
-        name, _ = tfds.core.naming.parse_builder_name_kwargs(dataset)
-        if name.namespace:
-            raise UserError(f"--dataset {dataset}: not a set that comes with TFDS")
-        return tfds.builder(dataset)
-    except tfds.core.DatasetNotFoundError:
-        raise UserError(f"--dataset {dataset}: {_no_such_set(dataset)}") from None
-    except (ValueError, TypeError, AssertionError, RuntimeError, ImportError) as error:
-        reason = str(error).splitlines()[0].rpartition('": ')[2].partition(" Here are")[0]
-        raise UserError(f"--dataset {dataset}: {reason}") from error
-
-
-def _no_such_set(dataset: str) -> str:
-    known = tfds.list_builders(with_community_datasets=False)
-    close = difflib.get_close_matches(re.split("[/:]", dataset)[0], known)
-    return f"no such TFDS set; did you mean {' or '.join(close)}?" if close else "no such TFDS set"
-
-
-def _fetch(dataset: str) -> str:
-    """The shell command that prepares a set. The tfds command itself fails without apache-beam."""
-    code = f"import tensorflow_datasets as t; t.builder('{dataset}').download_and_prepare()"
-    return f'{sys.executable} -c "{code}"'
 
 
 def text_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
     """The names of the text feature and of the ClassLabel: the supervised pair or the only one."""
-    features = _features(builder)
-    texts = [key for key, feature in features.items() if isinstance(feature, tfds.features.Text)]
-    labels = [
-        key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)
-    ]
+    texts = of_kind(builder, tfds.features.Text)
+    labels = of_kind(builder, tfds.features.ClassLabel)
     for text, label in itertools.product(texts, labels):
         if builder.info.supervised_keys == (text, label) or len(texts) == len(labels) == 1:
             return text, label
     raise UserError(
         f"--dataset {builder.name}: needs one text and one class label; it has"
-        f" {len(texts)} texts and {len(labels)} class labels ({', '.join(features)})"
+        f" {len(texts)} texts and {len(labels)} class labels ({', '.join(features_of(builder))})"
     )
-
-
-def _features(builder: tfds.core.DatasetBuilder) -> dict[str, tfds.features.FeatureConnector]:
-    features = builder.info.features
-    return dict(features) if isinstance(features, tfds.features.FeaturesDict) else {}
 
 
 def _rows(builder, split, text, label, max_length) -> tuple[list[Row], list[str]]:
     """The usable rows of a split, and how many were left out for which reason."""
-    names = _features(builder)[label].names
+    names = features_of(builder)[label].names
     rows, left_out = [], Counter()
     for raw, index in _pairs(builder, split, text, label):
         item = unicodedata.normalize("NFC", raw.decode("utf-8", "replace").strip())
