@@ -20,12 +20,12 @@ import time
 
 SHAPES = ((64, 100, 64, 128), (32, 20, 64, 128), (32, 200, 32, 64), (128, 100, 128, 256))
 CELLS = ("SimpleRNN", "GRU", "LSTM")
-TURN = 6  # steps before the other library takes over
+TURN = 20  # steps before the other library takes over; the first few find cold caches
 
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--cells", nargs="+", choices=CELLS, default=CELLS)
     parser.add_argument("--shapes", type=int, nargs="+", default=range(len(SHAPES)))
     parser.add_argument("--torch", action="store_true", help="race torch.nn too")
