@@ -36,7 +36,7 @@ class FeatureMaps(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         found = self._find()
-        self._eye = keras.Model(self.model.inputs, found.output)
+        self._eye = keras.Model(self.model.input, found.output)
         self._about = f"Maps of {found.name}: one square per channel, one grey scale for all."
         self._writer = tf.summary.create_file_writer(str(self.folder))
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from .files import write_rows
 
+TOP = 5  # answers that may hold the right one, for the top-5 figure
+
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
@@ -18,16 +20,19 @@ class Scores:
         macro_f1: mean over all classes of 2PR/(P+R); a class never right counts 0.
         per_class: one row per class: class, precision, recall, f1, examples.
         confusion: [C, C], rows true, columns predicted.
+        top5: share of examples whose label is among the five likeliest; None if not measured.
     """
 
     accuracy: float
     macro_f1: float
     per_class: list[dict[str, float | int | str]]
     confusion: np.ndarray
+    top5: float | None = None
 
     @property
     def figures(self) -> dict[str, float]:
-        return {"accuracy": round(self.accuracy, 6), "macro_f1": round(self.macro_f1, 6)}
+        measured = {"accuracy": self.accuracy, "top5": self.top5, "macro_f1": self.macro_f1}
+        return {key: round(value, 6) for key, value in measured.items() if value is not None}
 
 
 def score(true: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> Scores:
@@ -48,6 +53,12 @@ def score(true: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> Sco
         for label, p, r, f, n in zip(labels, *columns, strict=True)
     ]
     return Scores(float(np.mean(true == predicted)), float(np.mean(columns[2])), rows, matrix)
+
+
+def with_top5(scores: Scores, true: np.ndarray, probabilities: np.ndarray) -> Scores:
+    """With the top-5 figure of probabilities [N, C]."""
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
+    return dataclasses.replace(scores, top5=float((best == true[:, None]).any(axis=1).mean()))
 
 
 def write_confusion(scores: Scores, labels: Sequence[str], path: Path) -> None:

@@ -46,7 +46,7 @@ class Job:
     feed: Any
     validation: Any
     loss: Any
-    metrics: list[Any]
+    metrics: Any
     monitor: str
     mode: str = "max"
     recurrent: bool = True
@@ -73,7 +73,7 @@ class Outcome:
 
 def compiled(job: Job) -> keras.Model:
     """A compiled model on the layers of `core`, which itself stays free of optimizer state."""
-    model = keras.Model(job.core.inputs, job.core.outputs, name=job.core.name)
+    model = keras.Model(job.core.input, job.core.output, name=job.core.name)
     config = job.config
     optimizer = OPTIMIZERS[config.optimizer](
         learning_rate=_learning_rate(config, job.feed.steps),

@@ -17,7 +17,7 @@ def multiply_adds(model: keras.Model) -> int:
 
     Read off the graph, so that what blocks do inside is counted too.
     """
-    (x,) = model.inputs
+    x = model.input
     run = tf.function(lambda x: model(x, training=False))
     graph: Any = run.get_concrete_function(tf.TensorSpec([1, *x.shape[1:]], x.dtype)).graph
     return sum(map(_products, graph.get_operations()))

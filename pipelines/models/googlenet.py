@@ -104,4 +104,4 @@ def without_auxiliary(model: keras.Model) -> keras.Model:
     if not isinstance(model.output, dict):
         return model
     (main,) = (y for key, y in model.output.items() if not key.startswith("auxiliary"))
-    return keras.Model(model.inputs, main, name=model.name)
+    return keras.Model(model.input, main, name=model.name)

@@ -19,6 +19,7 @@ class Entry(NamedTuple):
         depth: layers with weights on the longest path.
         errors: published top-1 / top-5 error in %, as printed; "" if none.
         source: of the errors.
+        one_size: it takes no other images than those of `input_shape`.
     """
 
     family: str
@@ -30,6 +31,7 @@ class Entry(NamedTuple):
     depth: int
     errors: str = ""
     source: str = ""
+    one_size: bool = False
 
 
 _IMAGENET = (224, 224, 3), 1000
@@ -44,7 +46,9 @@ _ONE_CROP = "validation, 1 crop; torchvision, IMAGENET1K_V1"
 MODELS: dict[str, Entry] = {
     "mlp": Entry("mlp", *_DIGITS, 1, 792_586, 791_552, 3),
     "lenet5": Entry("lenet", *_DIGITS, 32, 61_706, 416_520, 5),
-    "lenet5_original": Entry("lenet", *_DIGITS, 32, 60_000, 415_680, 7, "0.95 / –", _MNIST_TEST),
+    "lenet5_original": Entry(
+        "lenet", *_DIGITS, 32, 60_000, 415_680, 7, "0.95 / –", _MNIST_TEST, one_size=True
+    ),
     "alexnet": Entry(
         "alexnet",
         (227, 227, 3),

@@ -1,0 +1,116 @@
+"""Variations of images that leave their label as it is, drawn anew for each batch.
+
+Each operation is a function (images float32 [B, H, W, C], pixels 0 … 255, H and W known; seed [2])
+→ images. The same seed draws the same variations, so that a run can be repeated and gone on with.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+Operation = Callable[[Any, Any], Any]
+
+# Sets of colour images that a mirror turns into something else.
+_WRITTEN = ("digits", "mnist", "svhn", "cmaterdb", "omniglot")
+
+
+def recipe(kind: str) -> list[Operation]:
+    """The operations of "digits", "photos" or "none"."""
+    if kind == "digits":
+        return [affine(degrees=12, stretch=0.12, shift=0.07)]
+    return [flip, crop(margin=0.125), colour(0.2)] if kind == "photos" else []
+
+
+def kind_for(channels: int, source: str) -> str:
+    """What suits images: those in grey and those of writing as digits, the rest as photos."""
+    return "digits" if channels == 1 or any(w in source for w in _WRITTEN) else "photos"
+
+
+def apply(operations: Sequence[Operation], images, seed):
+    """All operations, one after the other, each with random numbers of its own."""
+    for number, operation in enumerate(operations):
+        images = operation(images, tf.random.fold_in(seed, number))
+    return images
+
+
+def flip(images, seed):
+    """Every second image is mirrored, left to right."""
+    mirrored = tf.random.stateless_uniform([_count(images), 1, 1, 1], seed) < 0.5
+    return tf.where(mirrored, tf.reverse(images, [2]), images)
+
+
+def crop(margin: float) -> Operation:
+    """A window of the image's size, from the image with black of `margin` · size around it.
+
+    For CIFAR 0.125 is 4 pixels (He et al. 2016, section 4.2).
+    """
+
+    def cropped(images, seed):
+        height, width = images.shape[1:3]
+        down, across = math.ceil(margin * height), math.ceil(margin * width)
+        wide: Any = tf.pad(images, [[0, 0], [down, down], [across, across], [0, 0]])
+        draw = tf.random.stateless_uniform([_count(images), 2], seed)
+        starts = draw * tf.cast([2 * down + 1, 2 * across + 1], tf.float32)
+        starts = tf.cast(starts, tf.int32)
+        rows = starts[:, :1] + tf.range(height)  # [B, H]
+        columns = starts[:, 1:] + tf.range(width)  # [B, W]
+        tall = tf.gather(wide, rows, axis=1, batch_dims=1)
+        return tf.gather(tall, columns, axis=2, batch_dims=1)
+
+    return cropped
+
+
+def colour(strength: float) -> Operation:
+    """Brightness, contrast and saturation, each times 1 ± up to `strength`; stays in 0 … 255."""
+
+    def coloured(images, seed):
+        factors = tf.random.stateless_uniform(
+            [3, _count(images), 1, 1, 1], seed, 1 - strength, 1 + strength
+        )
+        images = images * factors[0]
+        middle = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
+        images = middle + (images - middle) * factors[1]
+        grey = tf.reduce_mean(images, axis=3, keepdims=True)
+        return tf.clip_by_value(grey + (images - grey) * factors[2], 0.0, 255.0)
+
+    return coloured
+
+
+def affine(degrees: float = 0.0, stretch: float = 0.0, shift: float = 0.0) -> Operation:
+    """Turned by up to ± degrees, stretched by 1 ± `stretch` along each axis, and moved by up to
+    ± `shift` of the size along each; black where the image does not reach."""
+
+    def transformed(images, seed):
+        height, width = images.shape[1:3]
+        size = tf.cast([height, width], tf.float32)
+        angle, tall, wide, down, across = tf.unstack(
+            tf.random.stateless_uniform([5, _count(images)], seed, -1.0, 1.0)
+        )
+        angle *= degrees * 3.141592653589793 / 180
+        # From a pixel (x, y) of the result to the pixel it is taken from: around the middle,
+        # [x', y'] = S R ([x, y] − middle − move) + middle
+        cos, sin = tf.cos(angle), tf.sin(angle)
+        tall, wide = 1.0 / (1.0 + stretch * tall), 1.0 / (1.0 + stretch * wide)
+        a, b = wide * cos, -wide * sin
+        d, e = tall * sin, tall * cos
+        middle_y, middle_x = (size[0] - 1) / 2, (size[1] - 1) / 2
+        x, y = middle_x + shift * across * size[1], middle_y + shift * down * size[0]
+        zero = tf.zeros_like(a)
+        rows = [a, b, middle_x - a * x - b * y, d, e, middle_y - d * x - e * y, zero, zero]
+        return tf.raw_ops.ImageProjectiveTransformV3(
+            images=images,
+            transforms=tf.stack(rows, axis=1),
+            output_shape=[height, width],
+            fill_value=0.0,
+            interpolation="BILINEAR",
+            fill_mode="CONSTANT",
+        )
+
+    return transformed
+
+
+def _count(images) -> Any:
+    """B, which may be unknown until the step runs."""
+    return tf.shape(images)[0]

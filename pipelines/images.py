@@ -1,0 +1,207 @@
+"""Images: a picture in, one label out, by any network of the zoo.
+
+errorflow images train                          5,000 handwritten digits, LeNet-5
+errorflow images train --model resnet20
+errorflow images train --data-dir DIR           your own: one folder of jpg or png files per class
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+import tyro
+
+from . import labelled
+from .config import CommonConfig, RunChoice, UserError, require
+from .labelled import EvaluateConfig, ExportConfig
+from .models.zoo import MODELS
+
+if TYPE_CHECKING:
+    Model = str
+else:
+    Model = Literal[tuple(MODELS)]
+Switch = Literal["true", "false"]
+
+# How the papers train, where they say: SGD with momentum 0.9 and weight decay everywhere. Learning
+# rates are for batches of the size given here.
+RECIPES: dict[str, dict[str, Any]] = {
+    "mlp": {"learning_rate": 0.05, "weight_decay": 1e-4, "epochs": 40, "batch_size": 64},
+    "lenet": {"learning_rate": 0.05, "weight_decay": 5e-4, "epochs": 60, "batch_size": 64},
+    # Krizhevsky et al. 2012, section 5
+    "alexnet": {"learning_rate": 0.01, "weight_decay": 5e-4, "epochs": 90, "batch_size": 128},
+    # Simonyan & Zisserman 2015, section 3.1
+    "vgg": {"learning_rate": 0.01, "weight_decay": 5e-4, "epochs": 74, "batch_size": 256},
+    # Szegedy et al. 2015, section 6
+    "googlenet": {"learning_rate": 0.01, "weight_decay": 2e-4, "epochs": 90, "batch_size": 128},
+    # He et al. 2016, section 4.2: a tenth of a learning rate of 0.1 where it stalls
+    "resnet": {"learning_rate": 0.1, "weight_decay": 1e-4, "epochs": 24, "batch_size": 128},
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImagesConfig(CommonConfig):
+    """Settings of a training on images. What is null is decided by the model's recipe."""
+
+    dataset: str | None = None
+    """Prepared TFDS set of images and class labels, or digits (scikit-learn's, 8×8); default: 5,000
+    MNIST digits."""
+    data_dir: Path | None = None
+    """Your own data: a folder with one sub-folder of jpg or png files per class."""
+    image_size: int | None = None
+    """Height and width that images are brought to (default: their own, or what the model needs)."""
+    augment: Literal["auto", "digits", "photos", "none"] = "auto"
+    """digits: turned, stretched and shifted; photos: cropped, flipped and recoloured; auto: digits
+    for grey images and for sets of writing, else photos."""
+
+    model: Model = "lenet5"
+    """Network; errorflow zoo lists them."""
+    width: float = 1.0
+    """Multiplies the number of channels everywhere."""
+    skip: Switch | None = None
+    """Residual networks: false leaves out the shortcuts, which gives the plain counterpart."""
+    preactivation: Switch | None = None
+    """Residual networks: true normalises and activates before each convolution."""
+    auxiliary: Switch | None = None
+    """GoogLeNet: true trains the two classifiers on the way too."""
+    normalization: Literal["batch", "none"] | None = None
+    """VGG, GoogLeNet, residual networks: normalise each convolution's output by its batch."""
+    dropout: float | None = None
+    """Share left out before the dense layers, where the network has them."""
+
+    epochs: int | None = None
+    """Passes over the training data at most."""
+    batch_size: int | None = None
+    """Examples per step."""
+    learning_rate: float | None = None
+    """Learning rate at the start."""
+    schedule: Literal["constant", "cosine", "step"] = "cosine"
+    """cosine: lower the learning rate to 0 over all epochs; step: to a tenth after half of them and
+    again after three quarters."""
+    optimizer: Literal["adam", "adamw", "rmsprop", "sgd", "momentum"] = "momentum"
+    """Optimizer; momentum is SGD with Nesterov momentum 0.9."""
+    weight_decay: float | None = None
+    """Share of a weight, times the learning rate, taken off in each step; biases keep all."""
+    clip_norm: float = 0.0
+    """Clip the gradients' global norm here; 0: never."""
+    patience: int = 0
+    """Stop after so many epochs without a better validation figure; 0: never."""
+    label_smoothing: float = 0.0
+    """Share of each target spread over all labels."""
+
+    @property
+    def kind(self) -> str:
+        return self.model
+
+    def resolved(self) -> Self:
+        recipe = RECIPES[MODELS[self.model].family]
+        if self.optimizer in ("adam", "adamw", "rmsprop"):
+            recipe = recipe | {"learning_rate": 1e-3}
+        return dataclasses.replace(
+            self, **{key: value for key, value in recipe.items() if getattr(self, key) is None}
+        )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the network is told besides sizes: only what was asked for."""
+        asked: dict[str, Any] = {"width": self.width, "dropout": self.dropout}
+        for key in ("skip", "preactivation", "auxiliary"):
+            asked[key] = {"true": True, "false": False}.get(getattr(self, key))
+        asked = {key: value for key, value in asked.items() if value is not None}
+        if self.normalization is not None:
+            asked["normalization"] = None if self.normalization == "none" else self.normalization
+        return asked
+
+    def check(self) -> None:
+        super().check()
+        require(self.width > 0, "width", "above 0", self.width)
+        for key in ("dropout", "label_smoothing"):
+            value = getattr(self, key)
+            require(value is None or 0 <= value < 1, key, "from 0 to below 1", value)
+        least = MODELS[self.model].least
+        size = self.image_size
+        require(
+            size is None or size >= least, "image_size", f"{least} or more for {self.model}", size
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictConfig(RunChoice):
+    """Which run, and for which images."""
+
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Image files of any size."""
+    top: int = 5
+    """Labels to show."""
+
+    def check(self) -> None:
+        require(self.top >= 1, "top", "1 or more", self.top)
+        if not self.files:
+            raise UserError("errorflow images predict takes image files: predict FILE ...")
+
+
+def train(config: ImagesConfig) -> None:
+    """Train a network, watch the gradient over depth, and keep everything in a run folder."""
+    labelled.train(TASK, config)
+
+
+def evaluate(config: EvaluateConfig) -> None:
+    """Measure a trained network: accuracy, top-5, a table per class, the confusion matrix."""
+    labelled.evaluate(TASK, config)
+
+
+def predict(config: PredictConfig) -> None:
+    """Say which labels image files have, with probabilities."""
+    run, _ = labelled.choose(TASK, config)
+    from .datasets.image_folder import read_image
+    from .models.image import probabilities
+    from .models.packages import labels_in, load
+
+    package = load(run.best)
+    images = [(read_image(file, package.input_shape[-1])[None],) for file in config.files]
+    labels, width = labels_in(package), max(len(str(file)) for file in config.files)
+    for file, row in zip(config.files, probabilities(package, images), strict=True):
+        best = [f"{labels[i]} {row[i]:.3f}" for i in (-row).argsort()[: config.top]]
+        print(f"{file!s:<{width}}", *best, sep="\t")
+
+
+def export(config: ExportConfig) -> None:
+    """Write a trained network in other formats, each checked against the original."""
+    labelled.export(TASK, config)
+
+
+def read_data(config: ImagesConfig) -> Any:
+    """The `ImageData` a config speaks of; tells on stderr what was left out."""
+    from .datasets.images import load_images
+    from .datasets.text import shorten
+    from .devices import note
+
+    data = load_images(config.dataset, config.data_dir, limit=config.limit, seed=config.seed)
+    for problem in shorten(data.problems):
+        note(f"data: {problem}")
+    return data
+
+
+TASK = labelled.Task(
+    name="images",
+    config=ImagesConfig,
+    read_data=read_data,
+    tools="image_labels",
+    about="Tells the label of an image.",
+    usage="""\
+```python
+import errorflow.layers, keras, numpy as np
+
+model = keras.saving.load_model("checkpoints/best.keras")
+model(np.zeros([1, 100, 80, CHANNELS]))  # pixels 0 … 255 of any size → label, probabilities
+```
+
+The model knows the labels above and none else: whatever the image, it answers with one of them.""",
+    next=["errorflow images predict {run} FILE ...", "errorflow runs", "errorflow tensorboard"],
+)
+VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
+
+if __name__ == "__main__":
+    from .cli import main
+
+    raise SystemExit(main([TASK.name, *sys.argv[1:]]))

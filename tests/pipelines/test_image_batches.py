@@ -1,0 +1,204 @@
+"""Variations of images, and the batches that networks are fed."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from errorflow.pipelines.datasets import augment
+from errorflow.pipelines.datasets.images import ImagePart
+from errorflow.pipelines.image_batches import ImageFeed, mean_and_std, resized
+
+SEED = np.array([1, 2])
+X = np.random.default_rng(0).uniform(0, 255, (8, 6, 7, 3)).astype("float32")
+
+
+def dots(count=64, size=(21, 15)):
+    """Images of one bright pixel each, off the middle."""
+    images = np.zeros([count, *size, 1], "float32")
+    images[:, 6, 10] = 255
+    return images
+
+
+def places(images):
+    """The centre of gravity of each image, [B, 2]."""
+    mass = images[..., 0] / images[..., 0].sum((1, 2), keepdims=True)
+    rows, columns = np.arange(images.shape[1]), np.arange(images.shape[2])
+    return np.stack([(mass.sum(2) * rows).sum(1), (mass.sum(1) * columns).sum(1)], axis=1)
+
+
+def test_flip_mirrors_some_images_and_leaves_the_others():
+    flipped = augment.flip(X, SEED).numpy()
+    mirrored = [np.array_equal(a, b[:, ::-1]) for a, b in zip(flipped, X, strict=True)]
+    as_they_were = [np.array_equal(a, b) for a, b in zip(flipped, X, strict=True)]
+    assert any(mirrored)
+    assert any(as_they_were)
+    assert all(m != a for m, a in zip(mirrored, as_they_were, strict=True))
+
+
+def test_crop_takes_windows_of_the_image_in_a_black_frame():
+    cropped = augment.crop(0.25)(X, SEED).numpy()
+    framed = np.pad(X, [(0, 0), (2, 2), (2, 2), (0, 0)])
+    found = set()
+    for before, after in zip(framed, cropped, strict=True):
+        at = [
+            (i, j)
+            for i in range(5)
+            for j in range(5)
+            if np.array_equal(before[i : i + 6, j : j + 7], after)
+        ]
+        assert len(at) == 1
+        found |= {*at}
+    assert len(found) > 3
+
+
+def test_colour_changes_what_it_says_and_stays_in_range():
+    strong = augment.colour(0.9)(X, SEED).numpy()
+    assert strong.min() >= 0
+    assert strong.max() <= 255
+    np.testing.assert_allclose(augment.colour(0.0)(X, SEED), X, atol=1e-3)
+    grey = np.repeat(X[..., :1], 3, axis=3)
+    still_grey = augment.colour(0.5)(grey, SEED).numpy()
+    np.testing.assert_allclose(np.ptp(still_grey, axis=3), 0, atol=1e-3)
+
+
+def test_affine_of_nothing_changes_nothing():
+    np.testing.assert_allclose(augment.affine()(X, SEED), X, atol=1e-3)
+
+
+def test_shifts_move_up_to_what_they_say():
+    moved = places(augment.affine(shift=0.2)(dots(), SEED).numpy()) - [6, 10]
+    for axis, most in enumerate((0.2 * 21, 0.2 * 15)):
+        assert 0.7 * most < np.abs(moved[:, axis]).max() <= most + 1e-3
+
+
+def test_turns_keep_the_distance_from_the_middle():
+    middle = np.array([10, 7])
+    turned = places(augment.affine(degrees=60)(dots(), SEED).numpy()) - middle
+    np.testing.assert_allclose(np.linalg.norm(turned, axis=1), 5, atol=0.3)
+    angles = np.degrees(np.arctan2(turned[:, 0], turned[:, 1]) - np.arctan2(-4, 3))
+    assert 40 < np.abs(angles).max() < 63
+
+
+def test_stretches_scale_the_distance_from_the_middle():
+    stretched = places(augment.affine(stretch=0.5)(dots(), SEED).numpy()) - [10, 7]
+    for axis, distance in enumerate((-4, 3)):
+        factors = stretched[:, axis] / distance
+        assert 0.45 < factors.min() < 0.7
+        assert 1.3 < factors.max() < 1.55
+
+
+@pytest.mark.parametrize("kind", ["digits", "photos"])
+def test_the_seed_decides(kind):
+    def draw(seed):
+        return augment.apply(augment.recipe(kind), X, tf.constant(seed, tf.int64)).numpy()
+
+    np.testing.assert_array_equal(draw([3, 4]), draw([3, 4]))
+    assert (draw([3, 4]) != draw([3, 5])).any()
+
+
+def test_grey_images_and_writing_are_not_mirrored():
+    kinds = [augment.kind_for(1, "cats"), augment.kind_for(3, "svhn_cropped/3.0.0")]
+    assert [*kinds, augment.kind_for(3, "cifar10/3.0.2")] == ["digits", "digits", "photos"]
+    assert augment.flip not in augment.recipe("digits")
+
+
+# Batches
+
+
+def numbered(count=23):
+    """Images whose one pixel is their number."""
+    reads = []
+
+    def note(number):
+        reads.append(int(number))
+        return np.full([2, 2, 1], number, np.uint8)
+
+    def image(number):
+        pixels = tf.numpy_function(note, [number], tf.uint8)
+        pixels.set_shape([2, 2, 1])
+        return pixels, number % 3
+
+    return tf.data.Dataset.range(count).map(image), reads
+
+
+@pytest.fixture
+def feed():
+    images, _ = numbered()
+    return ImageFeed(images, 23, 3, size=5, seed=7, mean=np.zeros(1), std=np.ones(1) / 255)
+
+
+def numbers(dataset):
+    return [batch[:, 0, 0, 0].round().astype(int).tolist() for batch, _ in dataset]
+
+
+def test_an_epoch_has_full_batches_and_nobody_twice(feed):
+    batches = numbers(feed.dataset().as_numpy_iterator())
+    seen = [number for batch in batches for number in batch]
+    assert [len(b) for b in batches] == [5] * feed.steps == [5] * 4
+    assert len(set(seen)) == 20
+    assert feed.dataset().cardinality() == 4
+
+
+def test_order_and_variations_depend_on_seed_and_epoch_alone(feed):
+    feed.operations = [augment.affine(shift=0.4)]
+
+    def draw(**changed):
+        return np.concatenate(
+            [x for x, _ in dataclasses.replace(feed, **changed).dataset().as_numpy_iterator()]
+        )
+
+    np.testing.assert_array_equal(draw(epoch=1), draw(epoch=1))
+    assert (draw(epoch=1) != draw(epoch=2)).any()
+    assert (draw(epoch=1) != draw(epoch=1, seed=8)).any()
+
+
+def test_one_dataset_follows_the_epoch_of_its_feed(feed):
+    dataset = feed.dataset()
+    first = numbers(dataset.as_numpy_iterator())
+    feed.epoch = 1
+    assert numbers(dataset.as_numpy_iterator()) != first
+    feed.epoch = 0
+    assert numbers(dataset.as_numpy_iterator()) == first
+
+
+def test_images_are_read_once_for_all_epochs():
+    images, reads = numbered()
+    feed = ImageFeed(images, 23, 3, size=5, seed=7, mean=np.zeros(1), std=np.ones(1))
+    for feed.epoch in range(3):
+        list(feed.dataset())
+    assert sorted(reads) == list(range(23))
+
+
+def test_targets_are_one_hot_and_pixels_normalised(feed):
+    feed.mean, feed.std, feed.target = np.array([0.5]), np.array([0.25]), lambda y: {"a": y, "b": y}
+    (images, targets), *_ = feed.in_order().as_numpy_iterator()
+    expected = (np.arange(23) / 255 - 0.5) / 0.25
+    np.testing.assert_allclose(images[:, 0, 0, 0], expected, rtol=1e-6)
+    np.testing.assert_array_equal(targets["a"], np.eye(3)[np.arange(23) % 3])
+    np.testing.assert_array_equal(targets["b"], targets["a"])
+
+
+def test_mean_and_std_are_of_each_channel():
+    images = np.random.default_rng(1).integers(0, 256, (30, 4, 5, 3), dtype=np.uint8)
+    images[..., 2] = 51
+    mean, std = mean_and_std(tf.data.Dataset.from_tensor_slices((images, np.zeros(30))))
+    np.testing.assert_allclose(mean, images.mean((0, 1, 2)) / 255)
+    np.testing.assert_allclose(std[:2], images[..., :2].std((0, 1, 2)) / 255)
+    assert std[2] == 1  # a channel that never changes
+
+
+def test_images_of_any_size_keep_their_shape_and_lose_the_ends():
+    wide = np.zeros([4, 12, 1], np.uint8)
+    wide[:, 4:8] = 200  # the middle third
+    tall = np.swapaxes(wide, 0, 1)
+    for image in (wide, tall):
+        images = tf.data.Dataset.from_generator(
+            lambda image=image: [(image, 0)],
+            output_signature=(
+                tf.TensorSpec([None, None, 1], tf.uint8),
+                tf.TensorSpec([], tf.int64),
+            ),
+        )
+        ((given, _),) = resized(ImagePart(images, np.zeros(1)), (4, 4)).as_numpy_iterator()
+        np.testing.assert_array_equal(given, np.full([4, 4, 1], 200))

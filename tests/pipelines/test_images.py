@@ -1,0 +1,178 @@
+"""The images pipeline from end to end, on a folder of small pictures."""
+
+import csv
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from errorflow.pipelines import cli
+from errorflow.pipelines.images import ImagesConfig
+from errorflow.pipelines.models import build
+from errorflow.pipelines.models.image import package
+from errorflow.pipelines.models.packages import load
+from errorflow.pipelines.models.zoo import MODELS
+from errorflow.pipelines.runs import Run
+from event_files import read
+from PIL import Image
+
+LABELS = ["across", "bright", "dark", "down", "left", "right"]
+SMALL = ["--model", "resnet20", "--width", "0.25", "--batch-size", "8"]
+SMALL += ["--image-size", "12", "--optimizer", "adam", "--learning-rate", "0.01"]
+
+
+def picture(label, random):
+    """12 by 14 or so pixels that a glance tells apart, in colour."""
+    height, width = 12, random.integers(12, 16)
+    rows, columns = np.mgrid[:height, :width]
+    shapes = {
+        "across": rows % 4 < 2,
+        "down": columns % 4 < 2,
+        "left": columns < width / 2,
+        "right": columns >= width / 2,
+        "bright": np.ones_like(rows, bool),
+        "dark": np.zeros_like(rows, bool),
+    }
+    pixels = np.where(shapes[label], 200, 40)[..., None] + random.integers(0, 40, (1, 1, 3))
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory) -> Path:
+    """A folder with the data and one finished run, images/a."""
+    folder = tmp_path_factory.mktemp("images")
+    random = np.random.default_rng(0)
+    for label in LABELS:
+        (folder / "data" / label).mkdir(parents=True)
+        for number in range(12):
+            picture(label, random).save(folder / "data" / label / f"{number}.png")
+    flags = ["--name", "a", "--run-dir", str(folder), "--data-dir", str(folder / "data")]
+    assert cli.main(["images", "train", *flags, *SMALL, "--epochs", "2"]) == 0
+    return folder
+
+
+@pytest.fixture
+def run(where) -> Run:
+    return Run(where / "images" / "a")
+
+
+def errorflow(where: Path, verb: str, *arguments: str) -> int:
+    return cli.main(["images", verb, "--run-dir", str(where), *arguments])
+
+
+def test_a_run_holds_what_it_promises(run):
+    for name in ("best.keras", "last.keras"):
+        assert (run.path / "checkpoints" / name).stat().st_size > 0
+    for name in ("curves", "layer_gradients", "confusion"):
+        assert (run.plots / f"{name}.png").stat().st_size > 0
+    results = run.results()
+    assert run.status == "finished"
+    assert set(results["test"]) == {"accuracy", "top5", "macro_f1"}
+    assert results["test"]["top5"] >= results["test"]["accuracy"]
+    rows = list(csv.DictReader((run.samples / "test.csv").open()))
+    assert {row["label"] for row in rows} == set(LABELS)
+
+
+def test_tensorboard_gets_the_gradient_over_depth_and_the_maps(run):
+    tags = {
+        tag
+        for folder in ("layer_gradients", "feature_maps")
+        for step in read(run.logs / folder)[0].values()
+        for tag in step
+    }
+    assert {"layer_gradients/heat_map", "layer_gradients/global_norm", "feature_maps"} <= tags
+
+
+def test_evaluate_finds_what_training_found(where, run, capsys):
+    expected = run.results()["test"]
+    assert errorflow(where, "evaluate") == 0
+    assert f"top5 {expected['top5']:.4f}" in capsys.readouterr().out
+    assert run.results()["test"] == expected
+
+
+def test_predict_takes_files_of_any_size(where, tmp_path, capsys):
+    large = picture("left", np.random.default_rng(1)).resize((300, 280))
+    large.convert("CMYK").save(tmp_path / "large.jpg")
+    large.convert("L").resize((7, 9)).save(tmp_path / "small.png")
+    files = [str(tmp_path / name) for name in ("large.jpg", "small.png")]
+    assert errorflow(where, "predict", *files, "--top", "6") == 0
+    for line, file in zip(capsys.readouterr().out.splitlines(), files, strict=True):
+        given, *answers = line.split("\t")
+        assert given.strip() == file
+        assert {answer.split()[0] for answer in answers} == set(LABELS)
+        assert sum(float(answer.split()[1]) for answer in answers) == pytest.approx(1, abs=0.01)
+
+
+def test_best_is_a_plain_keras_model_on_pixels(run):
+    model = keras.saving.load_model(run.best)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 30, 20, 3)).astype("float32")
+    answer = model(pixels)
+    words = [label.decode() for label in answer["label"].numpy()]
+    assert words == [LABELS[i] for i in np.argmax(answer["probabilities"], axis=1)]
+
+
+def test_export_writes_what_answers_alike(where, run, capsys):
+    pytest.importorskip("onnxruntime")
+    assert errorflow(where, "export", "--format", "keras,saved_model,onnx") == 0
+    assert capsys.readouterr().out.count("read back") == 3
+    meaning = json.loads((run.path / "export" / "onnx" / "input.json").read_text())
+    assert meaning["labels"] == LABELS
+    assert meaning["shape"] == ["batch", 12, 12, 3]
+
+
+def test_the_auxiliary_classifiers_train_and_are_gone_afterwards(where):
+    flags = ["--name", "aux", "--data-dir", str(where / "data"), "--epochs", "1"]
+    flags += ["--model", "googlenet", "--width", "0.1", "--auxiliary", "true"]
+    flags += ["--image-size", "65", "--batch-size", "16", "--learning-rate", "0.001"]
+    assert errorflow(where, "train", *flags) == 0
+    run = Run(where / "images" / "aux")
+    history = next(csv.DictReader(run.history_file.open()))
+    assert {"auxiliary1_loss", "auxiliary2_loss", "val_probabilities_accuracy"} <= set(history)
+    names = {layer.name for layer in load(run.best).get_layer("core").layers}
+    assert not any(name.startswith("auxiliary") for name in names)
+
+
+def test_recipes_fill_in_what_is_left_open_and_nothing_else():
+    config = ImagesConfig(model="vgg16", epochs=3).resolved()
+    assert (config.epochs, config.batch_size, config.learning_rate) == (3, 256, 0.01)
+    assert ImagesConfig(model="vgg16", optimizer="adam").resolved().learning_rate == 1e-3
+    for model in MODELS:
+        config = ImagesConfig(model=model).resolved()
+        assert None not in (config.epochs, config.batch_size, config.weight_decay)
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (["--model", "lenet"], "lenet"),
+        (["--model", "resnet18", "--image-size", "16"], "32 or more for resnet18"),
+        (["--model", "lenet5", "--skip", "false"], "lenet5 has no option 'skip'"),
+        (["--model", "lenet5_original"], "bitmaps of 10 digits"),
+        (["--data-dir", "/nowhere"], "/nowhere: no such folder"),
+        (["--dataset", "imdb_reviews"], "no image-classification set"),
+        (["--width", "0"], "above 0"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(where, tmp_path, capsys, flags, complaint):
+    source = [] if {"--data-dir", "--dataset"} & {*flags} else ["--data-dir", str(where / "data")]
+    assert errorflow(tmp_path, "train", *source, *flags) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert complaint in errors[-1]
+    assert errors[-1].startswith("errorflow: ")
+    assert not list(tmp_path.rglob("*.keras"))
+
+
+def test_a_file_that_is_no_image_is_one_line(where, tmp_path, capsys):
+    (tmp_path / "x.png").write_text("no")
+    assert errorflow(where, "predict", str(tmp_path / "x.png")) == 2
+    assert "not an image that can be read" in capsys.readouterr().err
+
+
+def test_a_package_answers_as_in_inference_whoever_asks():
+    """Keras' image preprocessing layers switch what follows them to training mode by default."""
+    core = build("resnet20", (8, 8, 3), 4, width=0.25)
+    model = package(core, list("abcd"), np.zeros(3), np.ones(3))
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 9, 8, 3)).astype("float32")
+    expected = model(pixels, training=False)["probabilities"]
+    np.testing.assert_array_equal(model(pixels)["probabilities"], expected)
