@@ -36,7 +36,7 @@ class FeatureMaps(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         found = self._find()
-        self._eye = keras.Model(self.model.input, found.output)
+        self._eye = keras.Model(self.model.inputs, found.output)
         self._about = f"Maps of {found.name}: one square per channel, one grey scale for all."
         self._writer = tf.summary.create_file_writer(str(self.folder))
 
@@ -49,7 +49,7 @@ class FeatureMaps(keras.callbacks.Callback):
         raise ValueError(f"FeatureMaps: {self.layer or 'the first layer'} gives no [B, H, W, C]")
 
     def on_epoch_end(self, epoch, logs=None):
-        maps = np.asarray(self._eye(self.image[None], training=False), "float32")[0]
+        maps = np.asarray(self._eye([self.image[None]], training=False), "float32")[0]
         with self._writer.as_default(step=epoch + 1):
             tf.summary.image(
                 "feature_maps", mosaic(maps)[None, :, :, None], description=self._about

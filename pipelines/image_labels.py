@@ -63,7 +63,8 @@ def make_job(run: Run, config: "ImagesConfig", data: ImageData) -> Job:
         loss=dict.fromkeys(trained.output, loss) if several else loss,
         loss_weights=_weights(trained.output) if several else None,
         metrics={main: ["accuracy"]} if several else ["accuracy"],
-        monitor=f"val_{main}_accuracy" if several else "val_accuracy",
+        monitor=f"val_{main}_loss" if several else "val_loss",  # finer than accuracy on few images
+        mode="min",
         recurrent=False,
         watchers=feature_maps(run, core, validation),
     )

@@ -26,7 +26,7 @@ def keep(job: Job, outcome: Outcome) -> None:
         monitor=job.monitor,
         verdict=verdict(outcome),
     )
-    figures = ["loss", job.monitor.removeprefix("val_")]
+    figures = [key for key in outcome.rows[0] if f"val_{key}" in outcome.rows[0]]
     plots.save(plots.curves(outcome.rows, figures, outcome.best_epoch), run.plots / "curves.png")
     if outcome.layer_gradients.history:
         plots.save(outcome.layer_gradients.plot(), run.plots / "layer_gradients.png")

@@ -19,7 +19,7 @@ _WRITTEN = ("digits", "mnist", "svhn", "cmaterdb", "omniglot")
 def recipe(kind: str) -> list[Operation]:
     """The operations of "digits", "photos" or "none"."""
     if kind == "digits":
-        return [affine(degrees=12, stretch=0.12, shift=0.07)]
+        return [affine(degrees=15, stretch=0.2, shift=0.1)]
     return [flip, crop(margin=0.125), colour(0.2)] if kind == "photos" else []
 
 
