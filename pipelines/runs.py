@@ -283,13 +283,19 @@ def to_use(run_dir: Path, task: str, name: str | None) -> Run:
 
 @contextlib.contextmanager
 def training(run: Run) -> Iterator[None]:
-    """Keeps the run's status: finished, interrupted (Ctrl-C) or failed with the reason."""
+    """Keeps the run's status: finished, interrupted (Ctrl-C) or failed with the reason.
+
+    A mistake found before anything was trained leaves no folder behind.
+    """
     try:
         yield
     except KeyboardInterrupt:
         run.update(status="interrupted")
         raise
     except BaseException as error:
+        if isinstance(error, UserError) and not any(run.logs.iterdir()):
+            shutil.rmtree(run.path)
+            raise
         run.update(status="failed", error=f"{type(error).__name__}: {error}".splitlines()[0])
         raise
     run.update(status="finished", finished=_now())

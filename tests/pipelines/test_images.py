@@ -160,7 +160,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(where, tmp_path, capsys, flags
     errors = capsys.readouterr().err.splitlines()
     assert complaint in errors[-1]
     assert errors[-1].startswith("errorflow: ")
-    assert not list(tmp_path.rglob("*.keras"))
+    assert not list((tmp_path / "images").glob("*"))
 
 
 def test_a_file_that_is_no_image_is_one_line(where, tmp_path, capsys):
