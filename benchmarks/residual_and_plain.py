@@ -3,9 +3,8 @@
     python benchmarks/residual_and_plain.py
 
 Trains ResNet-56 and its plain counterpart on the embedded digits with one recipe and seed, as
-`errorflow images train --model resnet56 --learning-rate 0.01 --skip true` (or false) would, prints
-the loss of each epoch and the gradient of the first and the last block, and draws `depth.png`. He et
-al. 2016 begin with this rate too where 0.1 is too much for a network of this depth.
+`errorflow images train --model resnet56 --epochs 8 --skip true` (or false) would, prints the loss of
+each epoch and the gradient of the first and the last block, and draws `depth.png`.
 """
 
 import argparse

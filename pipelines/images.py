@@ -37,6 +37,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     "googlenet": {"learning_rate": 0.01, "weight_decay": 2e-4, "epochs": 60, "batch_size": 32},
     # He et al. 2016, section 4.2; on CIFAR-10 64,000 steps are 164 epochs, at --schedule step
     "resnet": {"learning_rate": 0.1, "weight_decay": 1e-4, "epochs": 24, "batch_size": 128},
+    # a rate of 0.1 is too much for these to start with (the paper says so of 110 layers)
+    "resnet56": {"learning_rate": 0.01},
+    "resnet110": {"learning_rate": 0.01},
 }
 
 
@@ -95,7 +98,7 @@ class ImagesConfig(CommonConfig):
         return self.model
 
     def resolved(self) -> Self:
-        recipe = RECIPES[MODELS[self.model].family]
+        recipe = RECIPES[MODELS[self.model].family] | RECIPES.get(self.model, {})
         if self.optimizer in ("adam", "adamw", "rmsprop"):
             recipe = recipe | {"learning_rate": 1e-3}
         return dataclasses.replace(
