@@ -137,6 +137,7 @@ def test_recipes_fill_in_what_is_left_open_and_nothing_else():
     config = ImagesConfig(model="vgg16", epochs=3).resolved()
     assert (config.epochs, config.batch_size, config.learning_rate) == (3, 256, 0.01)
     assert ImagesConfig(model="vgg16", optimizer="adam").resolved().learning_rate == 1e-3
+    assert ImagesConfig(model="resnet110").resolved().learning_rate == 0.01
     for model in MODELS:
         config = ImagesConfig(model=model).resolved()
         assert None not in (config.epochs, config.batch_size, config.weight_decay)
