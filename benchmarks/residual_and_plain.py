@@ -3,8 +3,9 @@
     python benchmarks/residual_and_plain.py
 
 Trains ResNet-56 and its plain counterpart on the embedded digits with one recipe and seed, as
-`errorflow images train --model resnet56 --epochs 8 --skip true` (or false) would. It prints the loss
-of each epoch and the gradient of the first and the last block, and draws `depth.png`.
+`errorflow images train --model resnet56 --epochs 8` would, with `--skip false` for the second. It
+prints the loss of each epoch and the gradient of the first and the last block, and draws
+`depth.png`.
 """
 
 import argparse
