@@ -12,6 +12,7 @@ from . import scores
 from .config import UserError
 from .datasets import augment
 from .datasets.images import ImageData, ImagePart
+from .devices import note
 from .export import CORE, Probe
 from .image_batches import ImageFeed, mean_and_std, resized
 from .models import build
@@ -93,15 +94,21 @@ def network(config: "ImagesConfig", shape: tuple[int, int, int], classes: int) -
 
 
 def image_size(config: "ImagesConfig", data: ImageData) -> tuple[int, int]:
-    """What images are brought to: the size asked for, else their own where they have one and the
-    network takes it, else the network's."""
+    """What images are brought to: the size asked for, else their own where they all have one.
+
+    Images of several sizes get the paper's; those that are too small the least that the network
+    takes.
+    """
     height, width, _ = data.shape
     entry = MODELS[config.model]
     if config.image_size is not None:
         return config.image_size, config.image_size
-    if height and width and min(height, width) >= entry.least and not entry.one_size:
+    if not (height and width) or entry.one_size:
+        return entry.input_shape[0], entry.input_shape[1]
+    if min(height, width) >= entry.least:
         return height, width
-    return entry.input_shape[0], entry.input_shape[1]
+    note(f"data: images of {height}×{width} become {entry.least}×{entry.least} for {config.model}")
+    return entry.least, entry.least
 
 
 def variation(config: "ImagesConfig", data: ImageData) -> str:

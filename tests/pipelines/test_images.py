@@ -3,11 +3,13 @@
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 from errorflow.pipelines import cli
+from errorflow.pipelines.image_labels import image_size
 from errorflow.pipelines.images import ImagesConfig
 from errorflow.pipelines.models import build
 from errorflow.pipelines.models.image import package
@@ -177,3 +179,19 @@ def test_a_package_answers_as_in_inference_whoever_asks():
     pixels = np.random.default_rng(0).integers(0, 256, (5, 9, 8, 3)).astype("float32")
     expected = model(pixels, training=False)["probabilities"]
     np.testing.assert_array_equal(model(pixels)["probabilities"], expected)
+
+
+@pytest.mark.parametrize(
+    ("model", "own", "asked", "expected"),
+    [
+        ("lenet5", (28, 28), None, (32, 32)),
+        ("resnet18", (48, 64), None, (48, 64)),
+        ("resnet18", (28, 20), None, (32, 32)),
+        ("resnet18", (None, None), None, (224, 224)),
+        ("resnet18", (None, 64), 96, (96, 96)),
+        ("lenet5_original", (64, 64), None, (32, 32)),
+    ],
+)
+def test_images_keep_their_size_where_the_network_takes_it(model, own, asked, expected):
+    data = SimpleNamespace(shape=(*own, 1))
+    assert image_size(ImagesConfig(model=model, image_size=asked), data) == expected
