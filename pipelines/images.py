@@ -53,8 +53,8 @@ class ImagesConfig(CommonConfig):
     data_dir: Path | None = None
     """Your own data: a folder with one sub-folder of jpg or png files per class."""
     image_size: int | None = None
-    """Height and width that images are brought to (default: their own if they all have one that is large
-    enough, else what the model takes)."""
+    """Height and width that images are brought to (default: their own, if they all have one and it
+    is large enough; else what the model takes)."""
     augment: Literal["auto", "digits", "photos", "none"] = "auto"
     """digits: turned, stretched and shifted; photos: cropped, flipped and recoloured; auto: digits
     for grey images and for sets of writing, else photos."""

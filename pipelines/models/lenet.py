@@ -1,4 +1,9 @@
-"""LeNet-5 (LeCun, Bottou, Bengio & Haffner 1998), as printed and as it is taught today."""
+"""LeNet-5 (LeCun, Bottou, Bengio & Haffner 1998), as printed and as it is taught today.
+
+`errorflow images train`, which learns from 3,600 digits, tells 98.5 % of the 1,000 test digits
+right (mean of three seeds, 98.1 to 99.0), after 143 s on two cores that train another network too
+(`python benchmarks/seeds.py images --models lenet5`).
+"""
 
 from typing import Any
 
