@@ -119,8 +119,9 @@ def _strict(value: Any, kind: Any) -> Any:
     """`value` if it is of `kind`: a plain type, a Literal, or a union of these."""
     for arm in get_args(kind) if _is_union(kind) else (kind,):
         if get_origin(arm) is Literal:
-            if isinstance(value, str) and value in get_args(arm):
-                return value
+            word = str(value).lower() if isinstance(value, bool) else value  # YAML's own true
+            if isinstance(word, str) and word in get_args(arm):
+                return word
         elif arm is Path and isinstance(value, str):
             return Path(value)
         elif arm is float and type(value) is int:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from errorflow.pipelines.config import UserError
 from errorflow.pipelines.config_io import dump_config, load_config, parse_flags, read_config
+from errorflow.pipelines.images import ImagesConfig
 from errorflow.pipelines.names import NamesConfig, PredictConfig
 
 
@@ -38,6 +39,11 @@ def test_a_flag_that_says_the_default_wins_over_the_file_too(file):
 def test_what_is_written_reads_back_the_same(file):
     config = NamesConfig(batch_size="online", data_dir=Path("x y"), jit="off", limit=5, dropout=0)
     assert load_config(NamesConfig, file(dump_config(config))) == config
+
+
+@pytest.mark.parametrize("word", ["false", "'false'", "False"])
+def test_a_switch_in_a_file_may_be_written_as_yaml_writes_it(file, word):
+    assert load_config(ImagesConfig, file(f"skip: {word}")).skip == "false"
 
 
 @pytest.mark.parametrize(
