@@ -83,9 +83,7 @@ class ImageFeed:
         epoch = tf.data.Dataset.from_generator(
             lambda: [self.epoch], output_signature=tf.TensorSpec([], tf.int64)
         )
-        batches = epoch.flat_map(self._pass)
-        batches = batches.apply(tf.data.experimental.assert_cardinality(self.steps))
-        return self._finished(batches)
+        return self._finished(epoch.flat_map(self._pass), self.steps, self.operations)
 
     def _pass(self, epoch):
         """(images, labels, seed [2]) of one epoch."""
@@ -102,11 +100,11 @@ class ImageFeed:
 
     def in_order(self) -> tf.data.Dataset:
         """Every image once, as it is: for validation."""
-        batches = self.images.batch(256).map(lambda image, label: (image, label, [0, 0]))
-        return self._finished(batches, ())
+        batches = self.images.batch(self.size).map(lambda image, label: (image, label, [0, 0]))
+        return self._finished(batches, -(-self.count // self.size), ())
 
-    def _finished(self, batches, operations=None):
-        operations = self.operations if operations is None else operations
+    def _finished(self, batches, steps, operations):
+        """Varied, normalised and of a known number: Keras warns where that is unknown."""
 
         def finish(images, labels, seed):
             images = augment.apply(operations, tf.cast(images, tf.float32), seed)
@@ -117,6 +115,7 @@ class ImageFeed:
         policy = tf.data.experimental.AutoShardPolicy.OFF
         options.experimental_distribute.auto_shard_policy = policy
         ready = batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
+        ready = ready.apply(tf.data.experimental.assert_cardinality(steps))
         return ready.with_options(options).prefetch(tf.data.AUTOTUNE)
 
 
