@@ -1,5 +1,10 @@
 """Residual networks (He, Zhang, Ren & Sun 2016): for ImageNet, 18 to 152 layers; for CIFAR, 20 to
-110."""
+110.
+
+`errorflow images train --model resnet20`, which learns from 3,600 digits, tells 99.0 % of the 1,000
+test digits right (mean of three seeds, 98.9 to 99.1), after 397 s on two cores that train another
+network too (`python benchmarks/seeds.py images --models resnet20`).
+"""
 
 from typing import NamedTuple
 
