@@ -45,6 +45,13 @@ def train(skip, epochs, folder):
     return outcome.rows, outcome.layer_gradients.history
 
 
+def of_convolutions(history):
+    """The gradients without those of the normalisations between."""
+    places = [i for i, name in enumerate(history["layers"]) if name.endswith("/convolution")]
+    names = [history["layers"][i].removesuffix("/convolution") for i in places]
+    return {"step": history["step"], "layers": names, "norm": history["norm"][:, places]}
+
+
 def main():
     args = options()
     import numpy as np
@@ -54,13 +61,13 @@ def main():
     histories = {}
     for skip, title in TITLES.items():
         with tempfile.TemporaryDirectory() as folder:
-            rows, histories[title] = train(skip, args.epochs, folder)
-        norms, layers = histories[title]["norm"], histories[title]["layers"]
-        convolutions = [i for i, name in enumerate(layers) if name.endswith("convolution")]
+            rows, history = train(skip, args.epochs, folder)
+        histories[title] = of_convolutions(history)
+        norms = histories[title]["norm"]
         print(f"{title}: training loss", *(f"{row['loss']:.3f}" for row in rows))
         print(f"{title}: validation accuracy", *(f"{row['val_accuracy']:.3f}" for row in rows))
         for when, chosen in (("first step", norms[:1]), ("last epoch", norms[-28:])):
-            first, *_, last = np.median(chosen, axis=0)[convolutions]
+            first, *_, last = np.median(chosen, axis=0)
             print(f"{title}: {when}: first convolution {first:.2g}, last {last:.2g}", flush=True)
     plots.save(figures.layer_gradients(histories), args.picture)
 

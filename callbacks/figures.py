@@ -13,6 +13,7 @@ from .pictures import BROKEN, COLOURS, DECADES, NOTHING, Scale, evenly, scale
 from .verdict import judge, short
 
 COLUMNS = 3  # maps side by side
+MOST_NAMES = 18  # of layers below a map; more would overlap
 MOST_ROWS = 400  # training steps in a map; more are thinned evenly
 _FIRST, _LATEST, _QUIET, _GRID = "#a0a0a0", "#b5367a", "#707070", "#e0e0e0"
 _UNITS = {
@@ -59,7 +60,7 @@ def layer_gradients(histories: Mapping[str, Mapping[str, np.ndarray]], statistic
     figure, panels = _panels(histories, statistic, statistic, lambda width: 0)
     for title, (_, lower) in panels.items():
         layers = histories[title]["layers"]
-        shown = evenly(len(layers), 40)
+        shown = evenly(len(layers), MOST_NAMES)
         lower.set_xticks(shown, [layers[i] for i in shown], rotation=90, size="small")
         lower.set_xlabel("layer, from input to loss")
     return figure
