@@ -293,7 +293,8 @@ def training(run: Run) -> Iterator[None]:
         run.update(status="interrupted")
         raise
     except BaseException as error:
-        if isinstance(error, UserError) and not any(run.logs.iterdir()):
+        trained = run.history_file.exists() or any(run.logs.iterdir())
+        if isinstance(error, UserError) and not trained:
             shutil.rmtree(run.path)
             raise
         run.update(status="failed", error=f"{type(error).__name__}: {error}".splitlines()[0])

@@ -143,6 +143,19 @@ def test_status_tells_how_training_ended(config):
     assert (run.status, run.results()["error"]) == ("failed", "ValueError: odd")
 
 
+@pytest.mark.parametrize("left", ["history.csv", "logs/events"])
+def test_a_mistake_removes_a_run_that_has_nothing_and_no_other(config, left):
+    run = begin(config)
+    (run.path / left).write_text("x")
+    with pytest.raises(UserError), runs.training(run):
+        raise UserError("no such size")
+    assert run.status == "failed"
+    (run.path / left).unlink()
+    with pytest.raises(UserError), runs.training(run):
+        raise UserError("no such size")
+    assert not run.path.exists()
+
+
 def test_the_latest_finished_run_is_used_unless_one_is_named(config):
     for name in ("a", "b"):
         finished(replace(config, name=name))
