@@ -37,6 +37,7 @@ def make_job(run: Run, config: "ImagesConfig", data: ImageData) -> Job:
     images = resized(data.train, size)
     mean, std = mean_and_std(images)
     several = isinstance(trained.output, dict)
+    targets: dict[str, Any] = {"target": _for_each(trained.output)} if several else {}
 
     def feed(images, part, batch, operations=()):
         return ImageFeed(
@@ -48,7 +49,7 @@ def make_job(run: Run, config: "ImagesConfig", data: ImageData) -> Job:
             mean=mean,
             std=std,
             operations=operations,
-            target=_for_each(trained.output) if several else _itself,
+            **targets,
         )
 
     validation = feed(resized(data.validation, size), data.validation, BATCH).in_order()
@@ -69,10 +70,6 @@ def make_job(run: Run, config: "ImagesConfig", data: ImageData) -> Job:
         recurrent=False,
         watchers=feature_maps(run, core, validation),
     )
-
-
-def _itself(one_hot: Any) -> Any:
-    return one_hot
 
 
 def _for_each(outputs: dict[str, Any]) -> Callable[[Any], dict[str, Any]]:
@@ -115,7 +112,7 @@ def variation(config: "ImagesConfig", data: ImageData) -> str:
     """Which images of `augment` to train on."""
     if config.augment != "auto":
         return config.augment
-    return augment.kind_for(data.shape[-1], data.source)
+    return augment.kind_for(data.shape[-1], config.dataset)
 
 
 def feature_maps(run: Run, core: keras.Model, validation: tf.data.Dataset) -> list[Any]:

@@ -23,9 +23,10 @@ def recipe(kind: str) -> list[Operation]:
     return [flip, crop(margin=0.125), colour(0.2)] if kind == "photos" else []
 
 
-def kind_for(channels: int, source: str) -> str:
-    """What suits images: those in grey and those of writing as digits, the rest as photos."""
-    return "digits" if channels == 1 or any(w in source for w in _WRITTEN) else "photos"
+def kind_for(channels: int, dataset: str | None = None) -> str:
+    """What suits images: those in grey and TFDS sets of writing as digits, the rest as photos."""
+    written = any(word in (dataset or "") for word in _WRITTEN)
+    return "digits" if channels == 1 or written else "photos"
 
 
 def apply(operations: Sequence[Operation], images, seed):
@@ -36,7 +37,7 @@ def apply(operations: Sequence[Operation], images, seed):
 
 
 def flip(images, seed):
-    """Every second image is mirrored, left to right."""
+    """Each image is mirrored, left to right, with probability one half."""
     mirrored = tf.random.stateless_uniform([_count(images), 1, 1, 1], seed) < 0.5
     return tf.where(mirrored, tf.reverse(images, [2]), images)
 
@@ -88,7 +89,7 @@ def affine(degrees: float = 0.0, stretch: float = 0.0, shift: float = 0.0) -> Op
         angle, tall, wide, down, across = tf.unstack(
             tf.random.stateless_uniform([5, _count(images)], seed, -1.0, 1.0)
         )
-        angle *= degrees * 3.141592653589793 / 180
+        angle *= math.radians(degrees)
         # From a pixel (x, y) of the result to the pixel it is taken from: around the middle,
         # [x', y'] = S R ([x, y] − middle − move) + middle
         cos, sin = tf.cos(angle), tf.sin(angle)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 from errorflow.pipelines import cli
-from errorflow.pipelines.image_labels import image_size
+from errorflow.pipelines.image_labels import image_size, variation
 from errorflow.pipelines.images import ImagesConfig
 from errorflow.pipelines.models import build
 from errorflow.pipelines.models.image import package
@@ -179,6 +179,13 @@ def test_a_package_answers_as_in_inference_whoever_asks():
     pixels = np.random.default_rng(0).integers(0, 256, (5, 9, 8, 3)).astype("float32")
     expected = model(pixels, training=False)["probabilities"]
     np.testing.assert_array_equal(model(pixels)["probabilities"], expected)
+
+
+def test_the_name_of_a_folder_does_not_choose_the_variations():
+    photos = SimpleNamespace(shape=(None, None, 3), source="/home/mnist/digits/cats (2 classes)")
+    config = ImagesConfig(data_dir=Path("/home/mnist/digits/cats"))
+    assert variation(config, photos) == "photos"
+    assert variation(ImagesConfig(augment="none"), photos) == "none"
 
 
 @pytest.mark.parametrize(
