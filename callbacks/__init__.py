@@ -2,4 +2,6 @@
 
 from .error_flow import ErrorFlow as ErrorFlow
 from .feature_maps import FeatureMaps as FeatureMaps
+from .gates import Gates as Gates
 from .layer_gradients import LayerGradients as LayerGradients
+from .samples import TextSamples as TextSamples

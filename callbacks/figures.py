@@ -1,15 +1,15 @@
 """Figures for notebooks, run folders and a teacher's screen; no global state of matplotlib."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .pictures import BROKEN, COLOURS, DECADES, NOTHING, Scale, evenly, scale
+from .pictures import BROKEN, COLOURS, DECADES, NOTHING, OPENNESS, Panel, Scale, evenly, scale
 from .verdict import judge, short
 
 COLUMNS = 3  # maps side by side
@@ -64,6 +64,51 @@ def layer_gradients(histories: Mapping[str, Mapping[str, np.ndarray]], statistic
         lower.set_xticks(shown, [layers[i] for i in shown], rotation=90, size="small")
         lower.set_xlabel("layer, from input to loss")
     return figure
+
+
+def gates(layers: Mapping[str, tuple[Sequence[Panel], str]]) -> Figure:
+    """How open gates are, unit × time step: a column for each layer, its gates below one another.
+
+    Args:
+        layers: by title; each the panels of its gates, and the name of the axis over time.
+    """
+    if not layers:
+        raise ValueError("plot: nothing was seen; train with the callback first")
+    columns, most = min(len(layers), COLUMNS), max(len(panels) for panels, _ in layers.values())
+    lines = -(-len(layers) // columns)
+    size = 1.4 + 4.2 * columns, 0.6 + 1.9 * most * lines
+    figure = Figure(figsize=size, layout="constrained", dpi=120)
+    grid = figure.add_gridspec(most * lines, columns)
+    for index, (title, (panels, axis)) in enumerate(layers.items()):
+        line, column = divmod(index, columns)
+        for row, panel in enumerate(panels):
+            axes = figure.add_subplot(grid[most * line + row, column])
+            _gate(axes, panel, "" if row else f"{title}\n")
+        axes.tick_params(labelbottom=True)  # below the last one
+        axes.set_xlabel(axis)
+    colours = ScalarMappable(Normalize(0, 1), colormaps[OPENNESS])
+    bar = figure.colorbar(colours, ax=figure.axes, aspect=40, pad=0.01)
+    bar.set_label("mean over the examples: 0 closed, 1 open")
+    return figure
+
+
+def _gate(axes, panel: Panel, above):
+    """above: what stands over the panel's own title."""
+    rows, steps = panel.table.shape
+    axes.imshow(
+        panel.table,
+        norm=Normalize(0, 1),
+        cmap=colormaps[OPENNESS].with_extremes(bad=NOTHING),
+        extent=(0.5, steps + 0.5, rows + 0.5, 0.5),
+        aspect="auto",
+        interpolation="nearest",
+    )
+    axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+    axes.tick_params(axis="x", labelbottom=False)
+    axes.set_yticks([])
+    axes.set_ylabel(panel.rows.replace("\n", " "))
+    axes.set_title(f"{above}{panel.title}", loc="left", size="medium")
+    axes.set_title(panel.note, loc="right", size="small", c=_QUIET)
 
 
 def _half_life(title, history):

@@ -14,10 +14,14 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 COLOURS = "magma"  # perceptually even, also to the colour-blind; no error is dark
 NOTHING, BROKEN = "#e8e8e8", "#00b4d8"  # where there is no such step; where it is infinite
+OPENNESS = "viridis"  # of gates: as even, and not to be taken for an error
 DECADES = 8  # shown below the largest value; what is smaller is drawn as the smallest
 WIDTH, HEIGHT = 480, 216  # of the map, in pixels; no more rows than these are drawn
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 76, 26, 40
 _INK = (60, 60, 60)
+MAP, MOST_COLUMNS = 140, 720  # of one map among several: its height, about; its columns at most
+_HEAD, _GAP = 26, 8  # above each of them, and between
+_FAINT = (120, 120, 120)
 
 
 class Scale(NamedTuple):
@@ -97,10 +101,13 @@ def _label_axes(draw, steps, columns, title):
 
 def _ticks(count):
     """Ten or so columns at a round distance, from the last one back."""
+    return range(count - 1, -1, -_distance(count))
+
+
+def _distance(count):
     rough = max(count / 10, 1)
     power = 10 ** math.floor(math.log10(rough))
-    distance = next(power * n for n in (1, 2, 5, 10) if power * n >= rough)
-    return range(count - 1, -1, -distance)
+    return next(power * n for n in (1, 2, 5, 10) if power * n >= rough)
 
 
 def _label_colours(picture, draw, scale, title):
@@ -111,3 +118,66 @@ def _label_colours(picture, draw, scale, title):
         y = _TOP + HEIGHT * power / (scale.high - scale.low)
         draw.text((left + 18, y), f"1e{scale.high - power}", fill=_INK, anchor="lm")
     draw.text((_LEFT + WIDTH + _RIGHT - 4, 6), title, fill=_INK, anchor="ra")
+
+
+class Panel(NamedTuple):
+    """One of several maps that share a time axis."""
+
+    table: np.ndarray  # [rows, T], 0 … 1; NaN where there is no such step
+    title: str
+    note: str  # at the right end of the title's line
+    rows: str  # what the rows are
+
+
+def panels(shown: Sequence[Panel], axis: str) -> np.ndarray:
+    """A picture [height, width, 3] uint8: maps below one another, time steps from 1.
+
+    Every cell is a whole number of pixels wide and high, so that none looks larger than another.
+    """
+    steps = shown[0].table.shape[1]
+    chosen = evenly(steps, MOST_COLUMNS)
+    maps = [_cells(panel.table[:, chosen]) for panel in shown]
+    width, heights = maps[0].width, [m.height for m in maps]
+    bottom = _HEAD + sum(heights) + (_HEAD + _GAP) * (len(maps) - 1)
+    picture = Image.new("RGB", (_LEFT + width + _RIGHT, bottom + _BOTTOM), "white")
+    draw = ImageDraw.Draw(picture)
+    draw.font = ImageFont.load_default(12)
+    top = _HEAD
+    for panel, image in zip(shown, maps, strict=True):
+        picture.paste(image, (_LEFT, top))
+        draw.text((_LEFT, top - 6), panel.title, fill=_INK, anchor="ls")
+        draw.text((_LEFT + width, top - 6), panel.note, fill=_FAINT, anchor="rs")
+        middle = _LEFT - 8, top + image.height / 2
+        draw.multiline_text(middle, panel.rows, fill=_FAINT, anchor="rm", align="right")
+        top += image.height + _GAP + _HEAD
+    _label_steps(draw, steps, width, bottom, axis)
+    _label_openness(picture, draw, _LEFT + width + 12, bottom)
+    return np.asarray(picture)
+
+
+def _cells(table):
+    """[rows, W] → an image of about WIDTH × MAP pixels."""
+    palette = matplotlib.colormaps[OPENNESS](np.arange(256), bytes=True)[:, :3]
+    image = palette[np.nan_to_num(np.clip(table, 0, 1) * 255).astype(int)]
+    image[np.isnan(table)] = ImageColor.getrgb(NOTHING)
+    rows, columns = table.shape
+    size = columns * max(1, round(WIDTH / columns)), rows * max(1, round(MAP / rows))
+    return Image.fromarray(image).resize(size, Image.Resampling.NEAREST)
+
+
+def _label_steps(draw, count, width, bottom, title):
+    distance = _distance(count)
+    for step in {1, *range(distance, count + 1, distance)}:
+        x = _LEFT + (step - 0.5) / count * width
+        draw.line((x, bottom, x, bottom + 3), fill=_FAINT)
+        draw.text((x, bottom + 5), f"{step:,}", fill=_INK, anchor="ma")
+    draw.text((_LEFT + width / 2, bottom + 21), title, fill=_INK, anchor="ma")
+
+
+def _label_openness(picture, draw, left, bottom):
+    bar = _cells(np.linspace(1, 0, 256)[:, None]).resize((14, bottom - _HEAD))
+    picture.paste(bar, (left, _HEAD))
+    for tenth in range(0, 11, 2):
+        y = _HEAD + (bottom - _HEAD - 1) * (1 - tenth / 10)
+        name = {0: "closed", 10: "open"}.get(tenth, f"{tenth / 10}")
+        draw.text((left + 18, y), name, fill=_INK, anchor="lm")

@@ -6,6 +6,7 @@ convolutional networks from LeNet-5 to ResNet.
 
 from .activations import ScaledTanh as ScaledTanh
 from .activations import leaky_relu as leaky_relu
+from .chrono import Chrono as Chrono
 from .convolution import ConvUnit1D as ConvUnit1D
 from .convolution import ConvUnit2D as ConvUnit2D
 from .convolution import LocalResponseNormalization as LocalResponseNormalization

@@ -13,6 +13,7 @@ from .config_io import dump_config, parse_flags, read_config
 # One line per task: a module of this package with a table VERBS = {"train": train, ...}.
 TASKS = {
     "names": "tell the language of a surname, or the label of any short text",
+    "lags": "watch an error vanish, or not: the long-lag problems of the LSTM's first paper",
     "images": "tell what an image shows, by any network from LeNet-5 to ResNet-152",
 }
 COMMANDS = {

@@ -41,12 +41,14 @@ class Probe(NamedTuple):
         core_inputs: the same as its core takes them.
         meaning: of the core's inputs and outputs, for who has nothing but an ONNX file.
         meaning_file: where that is told, beside the ONNX file.
+        answer: the output to compare: as the model gives it, the core's own.
     """
 
     inputs: Any
     core_inputs: np.ndarray
     meaning: dict[str, Any]
     meaning_file: str
+    answer: str = "probabilities"
 
 
 def export_all(package: Any, formats: Sequence[str], folder: Path, probe: Probe) -> Iterator[str]:
@@ -66,7 +68,7 @@ def export_all(package: Any, formats: Sequence[str], folder: Path, probe: Probe)
 
 
 def _answers(package: Any, probe: Probe) -> np.ndarray:
-    return package(probe.inputs)["probabilities"].numpy()
+    return package(probe.inputs)[probe.answer].numpy()
 
 
 @contextlib.contextmanager
@@ -105,7 +107,7 @@ def _saved_model(package: Any, path: Path, probe: Probe) -> np.ndarray:
 
     package.export(path, format="tf_saved_model", verbose=False)
     loaded = tf.saved_model.load(path)
-    return loaded.serve(probe.inputs)["probabilities"].numpy()
+    return loaded.serve(probe.inputs)[probe.answer].numpy()
 
 
 def _onnx(package: Any, path: Path, probe: Probe) -> np.ndarray:

@@ -129,7 +129,7 @@ def measure(package: keras.Model, part: ImagePart, labels: list[str]) -> scores.
     found = scores.score(part.labels, given.argmax(axis=1), labels)
     if len(labels) <= scores.TOP:
         return found
-    return scores.with_top5(found, part.labels, given)
+    return found.adding(top5=scores.top5(part.labels, given))
 
 
 def _answers(package: keras.Model, part: ImagePart) -> np.ndarray:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import tyro
 
-from . import labelled
+from . import task as shared
 from .config import CommonConfig, RunChoice, UserError, require
-from .labelled import EvaluateConfig, ExportConfig
 from .models.zoo import MODELS
+from .task import EvaluateConfig, ExportConfig
 
 if TYPE_CHECKING:
     Model = str
@@ -147,17 +147,17 @@ class PredictConfig(RunChoice):
 
 def train(config: ImagesConfig) -> None:
     """Train a network, watch the gradient over depth, and keep everything in a run folder."""
-    labelled.train(TASK, config)
+    shared.train(TASK, config)
 
 
 def evaluate(config: EvaluateConfig) -> None:
     """Measure a trained network: accuracy, top-5, a table per class, the confusion matrix."""
-    labelled.evaluate(TASK, config)
+    shared.evaluate(TASK, config)
 
 
 def predict(config: PredictConfig) -> None:
     """Say which labels image files have, with probabilities."""
-    run, _ = labelled.choose(TASK, config)
+    run, _ = shared.choose(TASK, config)
     from .datasets.image_folder import read_image
     from .models.image import probabilities
     from .models.packages import labels_in, load
@@ -172,7 +172,7 @@ def predict(config: PredictConfig) -> None:
 
 def export(config: ExportConfig) -> None:
     """Write a trained network in other formats, each checked against the original."""
-    labelled.export(TASK, config)
+    shared.export(TASK, config)
 
 
 def read_data(config: ImagesConfig) -> Any:
@@ -187,7 +187,7 @@ def read_data(config: ImagesConfig) -> Any:
     return data
 
 
-TASK = labelled.Task(
+TASK = shared.Task(
     name="images",
     config=ImagesConfig,
     read_data=read_data,

@@ -58,7 +58,8 @@ class Keeper(keras.callbacks.Callback):
         """Why training ended."""
         if self.exhausted:
             return f"no better {self.monitor} for {self.waited} epochs"
-        return f"all {self.config.epochs} epochs done"
+        left = self.config.epochs - len(self.rows)
+        return f"done {left} epochs early" if left else f"all {self.config.epochs} epochs done"
 
     def on_epoch_begin(self, epoch: int, logs=None):
         self.feed.epoch = epoch

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from . import labelled
+from . import task as shared
 from .config import CommonConfig, RunChoice, UserError, require
-from .labelled import EvaluateConfig, ExportConfig
+from .task import EvaluateConfig, ExportConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,8 +83,6 @@ class PredictConfig(RunChoice):
 
     def check(self) -> None:
         require(self.top >= 1, "top", "1 or more", self.top)
-        if any(not text.strip() for text in self.texts):
-            raise UserError("an empty name has no label: leave it out")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -105,22 +103,20 @@ class BpttConfig(RunChoice):
 
 def train(config: NamesConfig) -> None:
     """Train a network, watch the error flow, and keep everything in a run folder."""
-    labelled.train(TASK, config)
+    shared.train(TASK, config)
 
 
 def evaluate(config: EvaluateConfig) -> None:
     """Measure a trained network: accuracy, macro-F1, a table per class, the confusion matrix."""
-    labelled.evaluate(TASK, config)
+    shared.evaluate(TASK, config)
 
 
 def predict(config: PredictConfig) -> None:
     """Say which labels names have, with probabilities; names as arguments or lines of stdin."""
-    if not config.texts and sys.stdin.isatty():
-        raise UserError("errorflow names predict takes names, as arguments or as lines of stdin")
-    run, _ = labelled.choose(TASK, config)
-    texts = config.texts or tuple(line.strip() for line in sys.stdin if line.strip())
+    texts = shared.lines_of(config.texts, "errorflow names predict takes names")
     if not texts:
         return
+    run, _ = shared.choose(TASK, config)
     from .models.packages import labels_in, load
     from .models.text import probabilities
 
@@ -133,12 +129,12 @@ def predict(config: PredictConfig) -> None:
 
 def export(config: ExportConfig) -> None:
     """Write a trained network in other formats, each checked against the original."""
-    labelled.export(TASK, config)
+    shared.export(TASK, config)
 
 
 def bptt(config: BpttConfig) -> None:
     """Send one name through the network and show the error that comes back to each character."""
-    run, trained = labelled.choose(TASK, config)
+    run, trained = shared.choose(TASK, config)
     from . import bptt as showing
 
     for line in showing.show(run, trained, config.text, config.label, config.layer):
@@ -175,7 +171,7 @@ NEXT = [
     "errorflow runs",
     "errorflow tensorboard",
 ]
-TASK = labelled.Task(
+TASK = shared.Task(
     name="names",
     config=NamesConfig,
     read_data=read_data,

@@ -23,6 +23,8 @@ def keep(job: Job, outcome: Outcome) -> None:
         best_epoch=outcome.best_epoch,
         ending=outcome.ending,
         seconds=outcome.seconds,
+        compile_seconds=outcome.compile_seconds,
+        padding=round(getattr(job.feed, "padding", 0.0), 4),
         monitor=job.monitor,
         verdict=verdict(outcome),
     )
@@ -32,6 +34,8 @@ def keep(job: Job, outcome: Outcome) -> None:
         plots.save(outcome.layer_gradients.plot(), run.plots / "layer_gradients.png")
     if flow is not None and any(len(table["step"]) for table in flow.history.values()):
         plots.save(flow.plot(), run.plots / "error_flow.png")
+    if outcome.gates is not None and outcome.gates.history:
+        plots.save(outcome.gates.plot(), run.plots / "gates.png")
 
 
 def verdict(outcome: Outcome) -> list[str]:
@@ -90,6 +94,15 @@ def in_words(figures: Mapping[str, float]) -> str:
     return ", ".join(f"{key} {value:.4f}" for key, value in spelled.items())
 
 
+def _time(results: Mapping[str, Any]) -> str:
+    """time: 93 s of training, 8 of them compiling; padding 8.1 % of all time steps"""
+    compiling = results.get("compile_seconds")
+    words = f"time: {results['seconds']:.0f} s of training"
+    words += "" if compiling is None else f", {compiling:.0f} of them compiling"
+    padding = results["padding"]
+    return words + (f"; padding {padding:.1%} of all time steps" if padding else "")
+
+
 def _bullets(lines: Sequence[str]) -> str:
     return "\n".join(f"* {line}" for line in lines)
 
@@ -106,6 +119,7 @@ def last_words(run: Run, after: Sequence[str]) -> None:
     results = run.results()
     figures = in_words(results["test"])
     print(f"\ntest: {figures} (epoch {results['best_epoch']} of {results['epochs']})")
+    print(_time(results))
     for line in results["verdict"]:
         print(f"error flow: {line}")
     print(f"files: {run.path}")

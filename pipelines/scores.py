@@ -1,4 +1,4 @@
-"""How good a classifier is: accuracy, macro-F1, a table per class, the confusion matrix."""
+"""How good a model is: its figures and, of a classifier, a table per class and the confusions."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,26 +13,24 @@ TOP = 5  # answers that may hold the right one, for the top-5 figure
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """Figures of a classifier on labelled examples.
+    """How good a model is on a split.
 
     Attributes:
-        accuracy: share of right answers.
-        macro_f1: mean over all classes of 2PR/(P+R); a class never right counts 0.
+        figures: by name. Of a classifier: accuracy, the share of right answers; macro_f1, the mean
+            over all classes of 2PR/(P+R), where a class never right counts 0; and what the task
+            adds.
         per_class: one row per class: class, precision, recall, f1, examples.
-        confusion: [C, C], rows true, columns predicted.
-        top5: share of examples whose label is among the five likeliest; None if not measured.
+        confusion: [C, C], rows true, columns predicted; None where nothing is classified.
     """
 
-    accuracy: float
-    macro_f1: float
-    per_class: list[dict[str, float | int | str]]
-    confusion: np.ndarray
-    top5: float | None = None
+    figures: dict[str, float]
+    per_class: list[dict[str, float | int | str]] = dataclasses.field(default_factory=list)
+    confusion: np.ndarray | None = None
 
-    @property
-    def figures(self) -> dict[str, float]:
-        measured = {"accuracy": self.accuracy, "top5": self.top5, "macro_f1": self.macro_f1}
-        return {key: round(value, 6) for key, value in measured.items() if value is not None}
+    def adding(self, **figures: float) -> "Scores":
+        """With further figures."""
+        rounded = {name: round(float(value), 6) for name, value in figures.items()}
+        return dataclasses.replace(self, figures=self.figures | rounded)
 
 
 def score(true: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> Scores:
@@ -52,22 +50,23 @@ def score(true: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> Sco
         }
         for label, p, r, f, n in zip(labels, *columns, strict=True)
     ]
-    return Scores(float(np.mean(true == predicted)), float(np.mean(columns[2])), rows, matrix)
+    found = Scores({}, rows, matrix)
+    return found.adding(accuracy=np.mean(true == predicted), macro_f1=np.mean(columns[2]))
 
 
-def with_top5(scores: Scores, true: np.ndarray, probabilities: np.ndarray) -> Scores:
-    """With the top-5 figure of probabilities [N, C]."""
+def top5(true: np.ndarray, probabilities: np.ndarray) -> float:
+    """Share of examples whose label is among the five likeliest of [N, C]."""
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
-    return dataclasses.replace(scores, top5=float((best == true[:, None]).any(axis=1).mean()))
+    return float((best == true[:, None]).any(axis=1).mean())
 
 
-def write_confusion(scores: Scores, labels: Sequence[str], path: Path) -> None:
-    """The confusion matrix as CSV, and as a picture beside it."""
+def write_confusion(confusion: np.ndarray, labels: Sequence[str], path: Path) -> None:
+    """The confusion matrix [C, C] as CSV, and as a picture beside it."""
     from . import plots
 
     rows = [
         {"true": label} | dict(zip(labels, map(int, counts), strict=True))
-        for label, counts in zip(labels, scores.confusion, strict=True)
+        for label, counts in zip(labels, confusion, strict=True)
     ]
     write_rows(path, rows)
-    plots.save(plots.confusion(scores.confusion, labels), path.with_suffix(".png"))
+    plots.save(plots.confusion(confusion, labels), path.with_suffix(".png"))

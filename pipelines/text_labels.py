@@ -16,12 +16,14 @@ from .export import Probe
 from .models import text
 from .models.bag import bag_of_ngrams
 from .models.packages import labels_in
-from .models.recurrent import CELLS, sequence_to_label
+from .models.recurrent import CELLS, GATED, sequence_to_label
 from .runs import Run
 from .train import Job
 
 if TYPE_CHECKING:
     from .names import NamesConfig
+
+SHOWN = 20  # validation texts in TensorBoard: what the network says of them, its gates on them
 
 
 def build(
@@ -63,6 +65,8 @@ def make_job(
     """Network, batches, loss and metrics of a training; `recurrent` as in `build`."""
     vocabulary = text.vocabulary_of(data.train.texts)
     core = build(config, len(vocabulary) + 2, len(data.labels), recurrent=recurrent)
+    package = text.package(core, vocabulary, data.labels)
+    gated = config.model in GATED and recurrent is None
     size = config.batch_size
     size = {"online": 1, "full": len(data.train.texts)}[size] if isinstance(size, str) else size
     weights = class_weights(data.train.labels, config.balance)[data.train.labels]
@@ -70,19 +74,27 @@ def make_job(
         run=run,
         config=config,
         core=core,
-        package=text.package(core, vocabulary, data.labels),
+        package=package,
         feed=_batches(data, data.train, vocabulary, size, config.seed, weights),
         validation=_batches(data, data.validation, vocabulary, 256, config.seed).in_order(),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
         metrics=["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")],
         monitor="val_macro_f1",
         recurrent=config.model != "bag",
+        samples=lambda: sample(package, data.validation, data.labels, SHOWN),
+        gates_on=text.vectorize(data.validation.texts[:SHOWN], vocabulary) if gated else None,
     )
 
 
 def _batches(data: TextData, part: Part, vocabulary, size, seed, weights=None) -> Batches:
     one_hot = np.eye(len(data.labels), dtype=np.float32)[part.labels]
-    return Batches(text.vectorize(part.texts, vocabulary), one_hot, size, seed, weights)
+    ids = text.vectorize(part.texts, vocabulary)
+
+    def take(chosen, length):
+        batch = ids[chosen, :length], one_hot[chosen]
+        return batch if weights is None else (*batch, weights[chosen])
+
+    return Batches((ids != 0).sum(axis=1), take, size, seed)
 
 
 def class_weights(labels: np.ndarray, balance: float) -> np.ndarray:

@@ -3,11 +3,12 @@
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
 
+from .compile_time import CompileTime
 from .config import CommonConfig, UserError
 from .devices import note
 from .keeper import Keeper
@@ -36,6 +37,8 @@ class Job:
         recurrent: whether there is an error through time to watch.
         loss_weights: of several outputs, as `compile` takes them.
         jit: what `--jit auto` means for this network.
+    samples: what the network says of some examples, as rows, for TensorBoard's Text tab.
+    gates_on: a batch to show the gates of LSTMs and GRUs on, as the network takes it.
         watchers: callbacks of the task's own.
     """
 
@@ -52,6 +55,8 @@ class Job:
     recurrent: bool = True
     loss_weights: Any = None
     jit: Any = "auto"
+    samples: Callable[[], list[dict[str, Any]]] | None = None
+    gates_on: Any = None
     watchers: list[keras.callbacks.Callback] = dataclasses.field(default_factory=list)
 
 
@@ -63,8 +68,10 @@ class Outcome:
     best_epoch: int
     ending: str
     seconds: float
+    compile_seconds: float | None  # None where it was not seen: all was compiled before
     error_flow: Any  # the callback, or None where nothing recurs
     layer_gradients: Any
+    gates: Any
 
     @property
     def best_row(self) -> dict[str, float]:
@@ -116,7 +123,7 @@ def fit(job: Job, strategy: Any) -> Outcome:
         done = keeper.restore(model)
     if done:
         note(f"resuming {job.run.path} after epoch {done}")
-    watchers = _watchers(job, model)
+    watchers, compile_time = _watchers(job), CompileTime(job.feed)
     try:
         model.fit(
             job.feed.dataset(),
@@ -125,7 +132,13 @@ def fit(job: Job, strategy: Any) -> Outcome:
             initial_epoch=done,
             shuffle=False,  # the feed shuffles by epoch, the same way after a resume
             verbose=int(sys.stdout.isatty()),
-            callbacks=[*watchers.values(), *job.watchers, *_keras_callbacks(job.run), keeper],
+            callbacks=[
+                *watchers.values(),
+                *job.watchers,
+                *_keras_callbacks(job.run),
+                keeper,
+                compile_time,
+            ],
         )
     except KeyboardInterrupt:
         _close(watchers.values())
@@ -137,18 +150,25 @@ def fit(job: Job, strategy: Any) -> Outcome:
         best_epoch=keeper.best_epoch,
         ending=keeper.ending,
         seconds=round(sum(row["seconds"] for row in keeper.rows), 1),
+        compile_seconds=compile_time.seconds,
         error_flow=watchers.get("error_flow"),
         layer_gradients=watchers["layer_gradients"],
+        gates=watchers.get("gates"),
     )
 
 
-def _watchers(job: Job, model: keras.Model) -> dict[str, keras.callbacks.Callback]:
-    """The callbacks that look at the error on its way back."""
-    from ..callbacks import ErrorFlow, LayerGradients
+def _watchers(job: Job) -> dict[str, keras.callbacks.Callback]:
+    """The callbacks that show what goes on inside, and what comes out."""
+    from ..callbacks import ErrorFlow, Gates, LayerGradients, TextSamples
 
-    watchers = {"layer_gradients": LayerGradients(log_dir=job.run.logs)}
+    logs = job.run.logs
+    watchers: dict[str, keras.callbacks.Callback] = {"layer_gradients": LayerGradients(logs)}
     if job.recurrent:
-        watchers["error_flow"] = ErrorFlow(log_dir=job.run.logs)
+        watchers["error_flow"] = ErrorFlow(logs)
+    if job.gates_on is not None:
+        watchers["gates"] = Gates(job.gates_on, logs)
+    if job.samples is not None:
+        watchers["samples"] = TextSamples(job.samples, logs)
     return watchers
 
 

@@ -1,11 +1,11 @@
 """The user's own data: a folder with one `<Label>.txt` per class, one item per line, UTF-8."""
 
 import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
 
 from ..config import UserError
 from .split import SPLITS, Items, Row, counts, divide
+from .utf8 import decode, read_bytes
 
 _LAYOUT = "one <Label>.txt per class, one item per line, UTF-8"
 
@@ -78,23 +78,16 @@ def _read_class(path: Path, max_length: int) -> tuple[list[str], list[str]]:
     return list(items.values()), problems
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _lines(path: Path) -> list[bytes]:
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise UserError(f"{path}: is UTF-16; save it as UTF-8")
-    yield from content.removeprefix(b"\xef\xbb\xbf").splitlines()
+        return read_bytes(path).splitlines()
+    except ValueError as problem:
+        raise UserError(f"{path}: {problem}") from None
 
 
 def parse(line: bytes, max_length: int) -> str:
     """The item on a line; ValueError says why there is none."""
-    try:
-        item = unicodedata.normalize("NFC", line.decode().strip())
-    except UnicodeDecodeError as error:
-        byte = line[error.start]
-        raise ValueError(f"not UTF-8 (byte 0x{byte:02x} at position {error.start + 1})") from None
+    item = decode(line).strip()
     if not item:
         raise ValueError("empty line")
     if any(character < " " and character != "\t" for character in item):

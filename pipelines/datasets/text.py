@@ -60,25 +60,35 @@ def load_text(
     Raises:
         UserError: the data are not there, not usable, or the arguments do not go together.
     """
-    if dataset is not None and data_dir is not None:
-        raise UserError("--dataset and --data-dir: two sources; give one of them")
+    check_one_source(dataset, data_dir)
     if data_dir is not None:
         items = read_folder(data_dir, max_length)
     else:
         from . import tfds_text  # imports TensorFlow
 
         items = tfds_text.read(dataset, max_length)
-    return assemble(drop_untrainable(items, max_length), limit, seed)
+    return assemble(drop_untrainable(items, f"{max_length} characters"), limit, seed)
 
 
-def drop_untrainable(items: Items, max_length: int) -> Items:
-    """Without the labels that have no training item, and saying so."""
+def check_one_source(dataset: str | None, data_dir: str | Path | None) -> None:
+    """Raises `UserError` where both are given."""
+    if dataset is not None and data_dir is not None:
+        raise UserError("--dataset and --data-dir: two sources; give one of them")
+
+
+def drop_untrainable(items: Items, longest: str | None = None) -> Items:
+    """Without the labels that have no training item, and saying so.
+
+    `longest` is the length ("40 characters") beyond which items have been left out, if any.
+    """
     trained = {row.label for row in items.rows_of["train"]}
     labels = [label for label in items.labels if label in trained]
     if len(labels) < 2:
+        limit = f" of at most {longest}" if longest else ""
+        remedy = "raise --max-length or " if longest else ""
         raise UserError(
-            f"{items.source}: {len(labels)} classes with training items of at most {max_length}"
-            " characters, at least two are needed; raise --max-length or choose other data"
+            f"{items.source}: {len(labels)} classes with training items{limit}, at least two are"
+            f" needed; {remedy}choose other data"
         )
     gone = [f"class {x!r}: no training item; left out" for x in items.labels if x not in trained]
     rows_of = {

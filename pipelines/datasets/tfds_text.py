@@ -14,10 +14,11 @@ from .surnames import Surnames
 from .tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind
 
 
-def read(dataset: str | None, max_length: int) -> Items:
+def read(dataset: str | None, max_length: int | None = None) -> Items:
     """The items of a prepared TFDS set; None is the embedded surnames, prepared on first use.
 
     A missing validation or test split (or one without labels) is carved from train, a tenth each.
+    Texts of more than `max_length` characters, if given, are left out.
 
     Raises:
         UserError: unknown or unprepared set, no train split, no text with a ClassLabel.
@@ -81,9 +82,11 @@ def _pairs(builder, split, text, label) -> Iterator[tuple[bytes, int]]:
         yield from zip(*batch, strict=True)
 
 
-def _fault(item: str, index: int, max_length: int) -> str | None:
+def _fault(item: str, index: int, max_length: int | None) -> str | None:
     if index < 0:  # how TFDS marks the hidden labels of a contest
         return "without label"
     if not item:
         return "empty"
-    return f"longer than {max_length} characters" if len(item) > max_length else None
+    if max_length is not None and len(item) > max_length:
+        return f"longer than {max_length} characters"
+    return None

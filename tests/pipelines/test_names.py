@@ -175,7 +175,7 @@ def test_a_finished_run_goes_on_for_more_epochs(where, run, capsys):
         (["train", "--device", "gpu"], "TensorFlow sees no GPU"),
         (["bptt", "bcd", "--label", "Klingon"], "--label Klingon: the labels are Long, Vowels"),
         (["bptt", "bcd", "--layer", "rnn_2"], "--layer rnn_2: the recurrent layers are rnn_1"),
-        (["predict", " "], "an empty name"),
+        (["predict", " "], "one of them is empty"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_no_run(where, arguments, said, capsys):

@@ -1,13 +1,15 @@
 """What training keeps and brings back, and the batches it is fed."""
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from errorflow.pipelines import runs
-from errorflow.pipelines.batches import Batches
+from errorflow.pipelines.batches import Batches, padded_lengths
+from errorflow.pipelines.compile_time import compiling
 from errorflow.pipelines.config import CommonConfig
 from errorflow.pipelines.files import read_json
 from errorflow.pipelines.keeper import Keeper
@@ -21,17 +23,24 @@ def batches() -> Batches:
     lengths = np.append(random.integers(1, 8, 96), [20] * 5)
     ids = np.where(np.arange(20) < lengths[:, None], 5, 0).astype(np.int32)
     ids[:, 0] = np.arange(1, 102)  # who is who
-    return Batches(ids, np.eye(101, dtype=np.float32), SIZE, seed=3)
+    return Batches(lengths, taking(ids, np.arange(101, dtype=np.float32)), SIZE, seed=3)
 
 
-def test_an_epoch_has_every_example_once_and_full_batches_in_two_shapes(batches):
+def taking(*arrays):
+    """ids [N, T] cut to the batch's length, and what belongs to them."""
+    ids, *others = arrays
+    return lambda chosen, length: (ids[chosen, :length], *(array[chosen] for array in others))
+
+
+def test_an_epoch_has_every_example_once_and_full_batches_in_a_few_shapes(batches):
     plan = batches.plan(epoch=0)
     seen = np.concatenate([indices for indices, _ in plan])
     assert len(plan) == batches.steps == -(-101 // SIZE)
     assert all(len(indices) == SIZE for indices, _ in plan)
     assert set(seen) == set(range(101))
     assert len(seen) - 101 < SIZE  # the last batch is filled up
-    assert len({length for _, length in plan}) == 2
+    assert {length for _, length in plan} == set(batches.padded)
+    assert batches.shapes(0) == [length for _, length in plan]
     assert all(batches.lengths[indices].max() <= length for indices, length in plan)
 
 
@@ -46,20 +55,39 @@ def test_the_order_depends_on_seed_and_epoch_alone(batches):
 
 
 def test_fewer_examples_than_a_batch_still_fill_one():
-    few = Batches(np.ones([3, 2], np.int32), np.eye(3, dtype=np.float32), SIZE, seed=0)
+    few = Batches(np.array([2, 1, 2]), taking(np.ones([3, 2], np.int32)), SIZE, seed=0)
     ((indices, length),) = few.plan(0)
     assert set(indices) == {0, 1, 2}
-    assert (len(indices), length) == (SIZE, 4)
+    assert (len(indices), length) == (SIZE, 2)
 
 
-def test_the_dataset_is_the_plan_with_its_weights(batches):
-    weighted = dataclasses.replace(batches, weights=np.arange(101, dtype=np.float32), epoch=2)
-    given = list(weighted.dataset().as_numpy_iterator())
-    for (ids, targets, weights), (indices, length) in zip(given, weighted.plan(2), strict=True):
-        assert ids.shape == (SIZE, min(length, 20))
+def test_the_dataset_is_the_plan(batches):
+    batches = dataclasses.replace(batches, epoch=2)
+    given = list(batches.dataset().as_numpy_iterator())
+    for (ids, who), (indices, length) in zip(given, batches.plan(2), strict=True):
+        assert ids.shape == (SIZE, length)
         np.testing.assert_array_equal(ids[:, 0] - 1, indices)
-        np.testing.assert_array_equal(targets.argmax(axis=1), indices)
-        np.testing.assert_array_equal(weights, indices)
+        np.testing.assert_array_equal(who, indices)
+
+
+def test_padded_lengths_are_the_best_of_all_choices():
+    lengths = np.random.default_rng(1).geometric(0.15, 300)
+    values = np.unique(lengths)
+
+    def padded(chosen):
+        chosen = np.array(chosen)
+        return chosen[np.searchsorted(chosen, lengths)].sum()
+
+    best = min(padded((*few, values[-1])) for few in itertools.combinations(values[:-1], 2))
+    assert padded(padded_lengths(lengths, 3)) == best
+
+
+@pytest.mark.parametrize("longest", [1, 12, 400])
+def test_a_handful_of_lengths_keeps_padding_below_a_tenth(longest):
+    lengths = np.random.default_rng(2).integers(1, longest + 1, 5000)
+    many = Batches(lengths, taking(np.ones([5000, longest], np.int32)), SIZE, seed=0)
+    assert len(many.padded) <= 12
+    assert many.padding < 0.1
 
 
 def test_validation_sees_every_example_once_without_filler(batches):
@@ -182,3 +210,11 @@ def test_a_loss_that_is_no_number_stops_and_is_not_kept(config):
     assert keeper.failure == "the loss became nan in epoch 2"
     assert len(keeper.rows) == 1
     assert read_json(run.backup / "state.json")["epochs"] == 1
+
+
+# Compile time
+
+
+def test_compiling_is_what_the_first_step_of_each_shape_takes_longer():
+    shapes, taken = [8, 8, 20, 8, 20, 30], [5.0, 1.0, 7.0, 1.0, 2.0, 4.0]
+    assert compiling(shapes, taken) == (5 - 1) + (7 - 2) + (4 - 3)  # 30 came once: the median, 3

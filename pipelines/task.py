@@ -1,13 +1,14 @@
-"""The verbs that all tasks with one label per example share: train, evaluate, export."""
+"""What a task is, and the verbs that all tasks share: train, evaluate, export."""
 
 import dataclasses
 import importlib
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from . import runs
-from .config import CommonConfig, RunChoice
+from .config import CommonConfig, RunChoice, UserError
 from .config_io import load_config
 
 
@@ -84,7 +85,7 @@ def train(task: Task, config: CommonConfig) -> None:
 
 
 def evaluate(task: Task, config: EvaluateConfig) -> None:
-    """Prints the figures of a split, a table per class, and where the confusion matrix is."""
+    """Prints the figures of a split and, of a classifier, a table per class."""
     run, trained = choose(task, config)
     data = task.read_data(trained)
     runs.keep_data(run, data)
@@ -93,6 +94,9 @@ def evaluate(task: Task, config: EvaluateConfig) -> None:
     from .report import in_words
     from .run_tables import print_table
 
+    if found.confusion is None:
+        print(f"{config.split}: {in_words(found.figures)}")
+        return
     rows = found.per_class
     cells = [[f"{c:.3f}" if isinstance(c, float) else str(c) for c in row.values()] for row in rows]
     print_table([*rows[0]], cells)
@@ -114,6 +118,15 @@ def export(task: Task, config: ExportConfig) -> None:
         print(line)
 
 
+def lines_of(arguments: Sequence[str], usage: str) -> list[str]:
+    """What a person gave: the arguments, or without any the lines of stdin that are not empty."""
+    if not arguments and sys.stdin.isatty():
+        raise UserError(f"{usage}, as arguments or as lines of stdin")
+    if any(not text.strip() for text in arguments):
+        raise UserError(f"{usage}: one of them is empty, leave it out")
+    return [*arguments] or [line.strip() for line in sys.stdin if line.strip()]
+
+
 def choose(task: Task, config: RunChoice) -> tuple[runs.Run, Any]:
     """The run to use and its configuration; starts TensorFlow."""
     run = runs.to_use(config.run_dir, task.name, config.name)
@@ -126,14 +139,15 @@ def choose(task: Task, config: RunChoice) -> tuple[runs.Run, Any]:
 
 
 def _measure(task: Task, run: runs.Run, data: Any, split: str) -> Any:
-    """Scores of best.keras on a split; writes the confusion matrix and some answers."""
+    """Scores of best.keras on a split; writes some answers and, if there is, the confusion."""
     from . import scores
     from .files import write_rows
     from .models.packages import load
 
     given = load(run.best), getattr(data, split), data.labels
     found = task.tool("measure")(*given)
-    scores.write_confusion(found, data.labels, _confusion_file(run, split))
+    if found.confusion is not None:
+        scores.write_confusion(found.confusion, data.labels, _confusion_file(run, split))
     write_rows(run.samples / f"{split}.csv", task.tool("sample")(*given))
     return found
 

@@ -1,0 +1,51 @@
+"""The initial biases that let gates remember for as long as a task needs."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+GATES = {"lstm": "ifgo", "lstm97": "igo", "gru": "zrg"}  # Keras' order of the gates' columns
+
+
+@keras.saving.register_keras_serializable("errorflow")
+class Chrono(keras.initializers.Initializer):
+    """Chrono initialisation of the bias of an LSTM or GRU (Tallec & Ollivier 2018).
+
+    A cell whose forget gate stays at f forgets over 1 / (1 − f) steps. So that these times are
+    spread evenly over all that a task may need, up to `longest` steps,
+
+        b_f = ln u,  b_i = −b_f,  u ~ uniform(1, longest − 1)      LSTM
+        b_i = −ln u                                               LSTM without a forget gate
+        b_z = ln u                                                GRU (z keeps the state, as Keras)
+
+    one u for each unit; the other biases are 0. An LSTM takes it with `unit_forget_bias=False`.
+
+    Args:
+        longest: in time steps, above 2.
+        cell: "lstm", "lstm97" (without forget gate) or "gru".
+        seed: of u.
+    """
+
+    def __init__(self, longest: float, cell: str = "lstm", seed: int | None = None):
+        if cell not in GATES:
+            raise ValueError(f"Chrono: cell must be one of {', '.join(GATES)}, got {cell!r}")
+        if longest <= 2:
+            raise ValueError(f"Chrono: longest must be above 2 time steps, got {longest}")
+        self.longest, self.cell = longest, cell
+        self.seed = keras.random.make_default_seed() if seed is None else seed
+
+    def __call__(self, shape, dtype=None) -> Any:
+        gates = GATES[self.cell]
+        bias = np.zeros([*shape[:-1], len(gates), shape[-1] // len(gates)])  # [(2,) gates, H]
+        rows = bias[0] if bias.ndim == 3 else bias  # a GRU's second bias, b', stays 0
+        remember = np.log(
+            np.random.default_rng(self.seed).uniform(1, self.longest - 1, rows[0].shape)
+        )
+        for gate, value in {"f": remember, "i": -remember, "z": remember}.items():
+            if gate in gates:
+                rows[gates.index(gate)] = value
+        return keras.ops.convert_to_tensor(bias.reshape(shape), dtype or keras.config.floatx())
+
+    def get_config(self):
+        return {"longest": self.longest, "cell": self.cell, "seed": self.seed}

@@ -1,0 +1,56 @@
+"""How long the compiling of a training step took."""
+
+import statistics
+import time
+from collections import defaultdict
+from typing import Any
+
+import keras
+
+
+class CompileTime(keras.callbacks.Callback):
+    """Measures it in the first epoch of a training.
+
+    The first step of each shape of a batch is compiled and run; what it takes above the median of
+    the later steps of that shape is compiling.
+
+    Args:
+        feed: has `shapes(epoch)`, one for each step; without it, all steps have one shape.
+
+    Attributes:
+        seconds: of all shapes together; None until an epoch with more than one step has passed.
+    """
+
+    def __init__(self, feed: Any):
+        super().__init__()
+        self._feed = feed
+        self._taken: list[float] = []
+        self.seconds: float | None = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch, self._taken = epoch, []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._began = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.seconds is None:
+            self._taken.append(time.perf_counter() - self._began)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.seconds is not None or len(self._taken) < 2:
+            return
+        shapes = getattr(self._feed, "shapes", lambda epoch: [0] * len(self._taken))(epoch)
+        self.seconds = round(compiling(shapes[: len(self._taken)], self._taken), 1)
+
+
+def compiling(shapes: list[Any], taken: list[float]) -> float:
+    """What the first steps of each shape took above the later ones."""
+    by_shape = defaultdict(list)
+    for shape, seconds in zip(shapes, taken, strict=True):
+        by_shape[shape].append(seconds)
+    usual = statistics.median(taken)
+    return sum(
+        max(0.0, first - (statistics.median(later) if later else usual))
+        for first, *later in by_shape.values()
+    )

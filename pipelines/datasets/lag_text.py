@@ -1,0 +1,64 @@
+"""Sequences of the long-lag problems as a person writes them.
+
+adding        0.3 -0.5* 0.9 0.12*       numbers from -1 to 1, the two to add marked by *
+order-6a, 6b  EabXcdaYcB                symbols without blanks
+lag-2a, 2b    x a1 a2 a3                symbols with blanks between
+digits        0 0 5 13 9 1 0 …          64 pixels from 0 to 16
+"""
+
+import numpy as np
+
+from ..config import UserError
+from .lags import Problem
+
+
+def written(problem: Problem, x: np.ndarray) -> str:
+    """A sequence [W, D] in words."""
+    if problem.symbols:
+        names = [problem.symbols[row.argmax()] for row in x if row.any()]
+        return ("" if problem.name.startswith("order") else " ").join(names)
+    if problem.name == "digits":
+        return " ".join(f"{16 * value:.0f}" for value in x[:, 0])
+    return " ".join(f"{v:.2f}" + ("*" if mark > 0 else "") for v, mark in x if v or mark)
+
+
+def read(problem: Problem, text: str) -> np.ndarray:
+    """A sequence [T, D] from words.
+
+    Raises:
+        UserError: what cannot be read, and what is expected.
+    """
+    words = list(text.strip()) if problem.name.startswith("order") else text.split()
+    if not words:
+        raise UserError("an empty sequence has no answer: leave it out")
+    if problem.symbols:
+        return np.stack([_symbol(problem, word) for word in words]).astype(np.float32)
+    if problem.name == "digits":
+        return _pixels(words)
+    numbers = np.array([[_number(word.rstrip("*")), float(word.endswith("*"))] for word in words])
+    ends = numbers[[0, -1], 1]
+    numbers[[0, -1], 1] = np.where(ends > 0, ends, -1)
+    return numbers.astype(np.float32)
+
+
+def _symbol(problem: Problem, word: str) -> np.ndarray:
+    if word not in problem.symbols:
+        known = " ".join([*problem.symbols[:4], "…", *problem.symbols[-4:]])
+        raise UserError(f"{word!r} is no symbol of {problem.name}; there are: {known}")
+    return np.eye(len(problem.symbols))[problem.symbols.index(word)]
+
+
+def _pixels(words: list[str]) -> np.ndarray:
+    pixels = np.array([[_number(word)] for word in words], np.float32) / 16
+    if len(words) != 64 or pixels.min() < 0 or pixels.max() > 1:
+        raise UserError(f"a digit is 64 numbers from 0 to 16, got {len(words)} numbers")
+    return pixels
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise UserError(
+            f"{word!r} is no number; a sequence looks like 0.3 -0.5* 0.9 0.12*"
+        ) from None

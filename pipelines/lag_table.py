@@ -1,0 +1,72 @@
+"""The tables of Hochreiter & Schmidhuber 1997 beside ours: each cell of the table is a run."""
+
+import contextlib
+import dataclasses
+import io
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from . import runs
+from .devices import note
+from .run_tables import print_table
+
+if TYPE_CHECKING:
+    from .lags import LagsConfig, TableConfig
+
+HEAD = ["problem", "paper", "network", "solved", "sequences, seed by seed", "of the paper's"]
+
+
+def show(config: "TableConfig") -> None:
+    """Trains what is not finished yet, then prints the table."""
+    from .lags import ROWS
+
+    chosen = config.rows or tuple(ROWS)
+    lines = []
+    for row, model in itertools.product(chosen, config.models):
+        done = [_trained(_cell(config, row, model, seed)) for seed in config.seeds]
+        lines.append(_line(row, model, done))
+    print()
+    print_table(HEAD, lines)
+
+
+def _cell(config: "TableConfig", row: str, model: Any, seed: int) -> "LagsConfig":
+    """What is trained for one row, network and seed."""
+    from .lags import ROWS, LagsConfig
+
+    network: Any = {"lstm": "lstm97"}.get(model, model) if row.startswith("lag") else model
+    told = LagsConfig(**ROWS[row], model=network, seed=seed, run_dir=config.run_dir)
+    return dataclasses.replace(told, name=f"table-{row}-{network}-{seed}").resolved()
+
+
+def _trained(config: "LagsConfig") -> runs.Run:
+    """The finished run of a configuration: found, or trained now."""
+    from .lags import TASK, train
+
+    run = runs.Run(config.run_dir / TASK.name / str(config.name))
+    if run.results_file.exists() and run.status == "finished":
+        return run
+    note(f"training {run.path}")
+    again = dataclasses.replace(
+        config, resume=run.backup.exists(), overwrite=not run.backup.exists()
+    )
+    with contextlib.redirect_stdout(io.StringIO()):
+        train(again)
+    results = run.results()
+    note(f"  {'solved' if results['solved'] else 'not solved'}, {results['sequences']:,} sequences")
+    return run
+
+
+def _line(row: str, model: str, done: list[runs.Run]) -> list[str]:
+    results = [run.results() for run in done]
+    solved = [r["sequences"] for r in results if r["solved"]]
+    told = [f"{r['sequences']:,}" if r["solved"] else f">{r['sequences']:,}" for r in results]
+    paper = _paper(row)
+    share = f"{max(solved) / paper:.1%}" if len(solved) == len(done) else "–"
+    return [row, f"{paper:,}", model, f"{len(solved)} of {len(done)}", " ".join(told), share]
+
+
+def _paper(row: str) -> int:
+    from .datasets.lags import problem
+    from .lags import ROWS
+
+    return problem(ROWS[row]["problem"], ROWS[row].get("steps")).paper or 0

@@ -1,0 +1,218 @@
+"""Gates shows what the equations say of each gate, and training does not feel that it looks."""
+
+import copy
+
+import cases
+import event_files
+import keras
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+from cases import B, D, H, T
+from errorflow.callbacks import Gates
+from errorflow.callbacks.gates import Gate, Seen, look, panels
+from errorflow.callbacks.pictures import NOTHING
+from errorflow.callbacks.pictures import panels as draw
+from errorflow.layers import GRU, LSTM, SimpleRNN
+
+GATED = (cases.LSTM, cases.LSTM_1997, cases.GRU, cases.GRU_2014)
+NAMES = {
+    "LSTM": {"input": 0, "forget": 1, "output": 3},
+    "LSTM_1997": {"input": 0, "output": 2},
+    "GRU": {"update": 0, "reset": 1},
+    "GRU_2014": {"update": 0, "reset": 1},
+}
+VALID = cases.MASKS["holes"] & (np.arange(T) != 2)  # no example has the third step
+
+
+def problem(case):
+    """Inputs that are zero where a model masks, and weights large enough to saturate gates."""
+    p = cases.problem(case)
+    return np.where(VALID[:, :, None], p.x, 0.0).astype("float32"), [3.0 * w for w in p.weights]
+
+
+def expected(case, x, weights, valid):
+    """{gate: [T, B, H]}, each from x_t and the h_{t-1} of the reference."""
+    states = [np.zeros([B, H], "float32")] * case.states
+    outputs, _ = reference.unrolled(np, case.step, x, states, weights, valid)
+    before = np.concatenate([np.zeros([B, 1, H]), outputs[:, :-1]], axis=1)
+    kernel, recurrent, bias = weights
+    bias = bias.reshape(-1, bias.shape[-1]).sum(axis=0)  # the two of a GRU are added
+    parts = reference.gates(kernel.shape[1] // H, kernel, recurrent, bias)
+    z = [x @ w + before @ u + b for w, u, b in parts]
+    return {
+        name: reference.sigmoid(np, z[place]).swapaxes(0, 1)
+        for name, place in NAMES[case.name].items()
+    }
+
+
+def assert_seen(seen, gates, valid):
+    assert [*seen.gates] == [*gates]
+    for name, values in gates.items():
+        found, counted = seen.gates[name], values[valid.T]
+        units = [
+            v[now].mean(axis=0) if now.any() else np.full(H, np.nan)
+            for v, now in zip(values, valid.T, strict=True)
+        ]
+        np.testing.assert_allclose(found.units, units, rtol=1e-5, atol=1e-6, err_msg=name)
+        shares = [counted.mean(), (counted < 0.1).mean(), (counted > 0.9).mean()]
+        np.testing.assert_allclose([found.mean, found.closed, found.open], shares, rtol=1e-5)
+        assert found.closed > 0
+        assert found.open > 0
+
+
+def model_of(*layers, shape=(T, D), **options):
+    model = keras.Sequential([keras.Input(shape, **options), *layers])
+    model.compile("sgd", "mse", jit_compile=False)
+    return model
+
+
+@cases.each(GATED)
+def test_gates_are_those_of_the_equations(case):
+    x, weights = problem(case)
+    model = model_of(keras.layers.Masking(), case.make(name="rnn"))
+    model.set_weights(weights)
+    found = look(model, x)
+    assert_seen(found["rnn"], expected(case, x, weights, VALID), VALID)
+
+
+@cases.each([cases.LSTM, cases.GRU])
+def test_a_backwards_layer_is_in_the_order_of_x(case):
+    x, weights = problem(case)
+    model = model_of(
+        keras.layers.Masking(), keras.layers.Bidirectional(case.make(name="rnn"), name="both")
+    )
+    model.set_weights([*weights, *weights])
+    found = look(model, x)
+    assert [*found] == ["both/forward_rnn", "both/backward_rnn"]
+    assert_seen(found["both/forward_rnn"], expected(case, x, weights, VALID), VALID)
+    mirrored = expected(case, x[:, ::-1], weights, VALID[:, ::-1])
+    assert_seen(found["both/backward_rnn"], {n: v[::-1] for n, v in mirrored.items()}, VALID)
+    assert found["both/backward_rnn"].backwards
+
+
+def test_time_distributed_and_calls():
+    """A layer wrapped, and one called twice, the second call on the first; no SimpleRNN."""
+    wrapped, twice = LSTM(H, name="inside"), GRU(D, return_sequences=True, name="twice")
+    x = keras.Input([2, T, D], name="x")
+    every = keras.layers.TimeDistributed(wrapped, name="each")(x)
+    again = twice(twice(SimpleRNN(D, return_sequences=True)(x[:, 0])))
+    model = keras.Model({"x": x}, [every, again])
+    batch = np.random.default_rng(0).normal(size=(B, 2, T, D)).astype("float32")
+    found = look(model, {"x": batch})
+    assert {*found} == {"each/inside", "twice", "twice:1"}
+    alone = look(model_of(wrapped), batch.reshape(2 * B, T, D))["inside"]
+    for name, gate in alone.gates.items():
+        np.testing.assert_allclose(found["each/inside"].gates[name].units, gate.units, rtol=1e-5)
+    first, second = found["twice"].gates["update"], found["twice:1"].gates["update"]
+    assert not np.allclose(first.units, second.units)
+
+
+def test_training_is_bit_by_bit_what_it_is_without():
+    """Weights, random seeds, the states of layers of ours and of Keras, and the recorded errors."""
+    x = np.random.default_rng(0).normal(size=(5 * B, T, D)).astype("float32")
+
+    def train(*callbacks):
+        keras.utils.set_random_seed(1)
+        dropout = {"dropout": 0.3, "recurrent_dropout": 0.3}
+        at_inference = keras.layers.Lambda(lambda h: keras.random.dropout(h, 0.3, seed=seeds))
+        at_inference.seeds = seeds = keras.random.SeedGenerator(2)
+        rnn = LSTM(H, name="rnn", return_sequences=True, stateful=True, **dropout)
+        stock = keras.layers.GRU(H, stateful=True)
+        model = model_of(rnn, at_inference, stock, keras.layers.Dense(1), batch_size=B)
+        model.fit(x, x[:, 0, :1], B, epochs=2, verbose=0, shuffle=False, callbacks=callbacks)
+        kept = [*model.variables, *rnn.states, *stock.states]
+        return [v.numpy() for v in kept], rnn.error.count
+
+    plain, rows = train()
+    gates = Gates(x[:B])
+    looked_at, same_rows = train(gates)
+    assert rows == same_rows == 10
+    for a, b in zip(plain, looked_at, strict=True):
+        np.testing.assert_array_equal(a, b)
+    curves = gates.history["rnn"]["forget"]
+    assert not np.array_equal(curves[0], curves[1])  # so it did look, and the model did learn
+
+
+def test_history_events_and_plot_of_trainings_one_after_the_other(tmp_path):
+    """keras-tuner copies callbacks before training."""
+    model = model_of(
+        LSTM(H, name="lower", return_sequences=True), GRU(2, name="upper"), keras.layers.Dense(1)
+    )
+    x, y = np.random.default_rng(0).normal(size=(B, T, D)).astype("float32"), np.ones([B, 1])
+    gates = copy.deepcopy(Gates(x, tmp_path, layers=["lower"]))
+    with pytest.raises(ValueError, match="train with the callback first"):
+        gates.plot()
+    for epochs in (2, 1):
+        model.fit(x, y, epochs=epochs, verbose=0, callbacks=[gates])
+    assert [*gates.history] == ["lower"]
+    history = gates.history["lower"]
+    np.testing.assert_array_equal(history["step"], [0, 1, 2, 3])
+    assert history["forget"].shape == (4, T)
+    assert history["forget"].dtype == np.float32
+    values, metadata = event_files.read(tmp_path / "gates")
+    assert [*values] == [0, 1, 2, 3]
+    for step, at in values.items():
+        named = {f"gates/lower/{g}_{f}" for g in NAMES["LSTM"] for f in ("mean", "closed", "open")}
+        assert {*at} == named | {"gates/lower"}
+        mean = float(at["gates/lower/forget_mean"])
+        np.testing.assert_allclose(mean, history["forget"][step].mean(), rtol=1e-5)
+        width, height, png = at["gates/lower"]
+        assert tf.io.decode_png(png).shape == (int(height), int(width), 3)
+    assert metadata["gates/lower"].plugin_data.plugin_name == "images"
+    titles = [axes.get_title(loc="left") for axes in gates.plot("lower").axes]
+    assert titles == ["lower\ninput gate", "forget gate", "output gate", ""]  # a colour bar
+    with pytest.raises(ValueError, match="no gates of 'upper' were seen, but of lower"):
+        gates.plot("upper")
+
+
+def test_a_model_built_by_the_first_look():
+    class Lazy(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.rnn = LSTM(H, name="rnn", stateful=True)
+
+        def call(self, x):
+            return self.rnn(x)
+
+    model, x = Lazy(), np.ones([B, T, D], "float32")
+    assert look(model, x)["rnn"].gates["input"].units.shape == (T, H)
+    for state in model.rnn.states:
+        np.testing.assert_array_equal(state, 0)
+
+
+def test_a_resumed_training_counts_as_keras_does():
+    model, x = model_of(GRU(1, name="rnn")), np.zeros([B, T, D], "float32")
+    gates = Gates(x)
+    model.fit(x, x[:, 0, :1], epochs=4, initial_epoch=3, verbose=0, callbacks=[gates])
+    np.testing.assert_array_equal(gates.history["rnn"]["step"], [3, 4])
+
+
+def test_many_units_stand_in_the_order_of_their_means():
+    """64 of 101: the most open on top, the least below; grey where no example has the step."""
+    share = np.random.default_rng(0).permutation(101) / 100
+    units = np.stack([share, np.full(101, np.nan), share]).astype("float32")
+    (panel,) = panels(Seen({"update": Gate(units, 0.5, 0.1, 0.2)}, backwards=False))
+    assert panel.table.shape == (64, 3)
+    np.testing.assert_allclose(panel.table[[0, -1]], [[1, np.nan, 1], [0, np.nan, 0]])
+    assert (np.diff(panel.table[:, 0]) < 0).all()
+    assert panel.note == "mean 0.50  ·  10% closed  ·  20% open"
+    picture = draw([panel, panel], "time step")
+    colours = {tuple(c) for c in picture[26 : 26 + 128, 64 : 64 + 480].reshape(-1, 3)}
+    assert len(colours) == 65
+    grey = int(NOTHING[1:3], 16)
+    assert (picture[26:154, 64 + 160 : 64 + 320] == grey).all()
+    yellow, violet = [253, 231, 36], [68, 1, 84]
+    assert picture[26, 64].tolist() == yellow
+    assert picture[26 + 127, 64 + 479].tolist() == violet
+
+
+def test_what_has_no_gates_is_refused():
+    x = np.zeros([B, T, D], "float32")
+    for layer in (SimpleRNN(1), keras.layers.LSTM(1)):
+        with pytest.raises(ValueError, match=r"no LSTM or GRU of errorflow; build it with"):
+            model_of(layer).fit(x, x[:, 0, :1], verbose=0, callbacks=[Gates(x)])
+    with pytest.raises(ValueError, match="no LSTM or GRU at b, c, but a"):
+        gates = Gates(x, layers=["a", "b", "c"])
+        model_of(LSTM(1, name="a")).fit(x, x[:, 0, :1], verbose=0, callbacks=[gates])

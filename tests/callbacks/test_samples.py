@@ -1,0 +1,47 @@
+"""What a model says of examples, as TensorBoard's Text tab shows it."""
+
+import copy
+import html
+import re
+
+import event_files
+import keras
+import numpy as np
+from errorflow.callbacks import TextSamples
+from errorflow.callbacks.samples import markdown_table
+from tensorboard.plugin_util import markdown_to_safe_html
+
+HARD = ["a|b", "<b>&amp;</b>", "*_~`[x](y)`~_*", "two\r\nlines", "\\|", "", "# no title", None]
+
+
+def cells(text):
+    """The table as a browser shows it: a list of its lines."""
+    lines = re.findall("<tr>(.*?)</tr>", markdown_to_safe_html(text), re.DOTALL)
+    found = [re.findall("<t[hd]>(.*?)</t[hd]>", line, re.DOTALL) for line in lines]
+    return [[html.unescape(cell.replace("<br>", "\n")) for cell in line] for line in found]
+
+
+def test_cells_show_their_text_as_it_is():
+    shown = cells(markdown_table([{"in|put": text, "length": 3} for text in HARD]))
+    texts = [str(text).replace("\r", "") for text in HARD]
+    assert shown == [["in|put", "length"], *([text, "3"] for text in texts)]
+    assert markdown_table([]) == ""
+
+
+def test_each_epoch_gets_a_table_of_at_most_20_rows(tmp_path):
+    model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    calls = []
+
+    def rows():
+        calls.append(1)
+        return [{"row": f"<{i}|", "call": len(calls)} for i in range(25)]
+
+    samples = copy.deepcopy(TextSamples(rows, tmp_path))
+    model.fit(np.ones([2, 1]), np.ones([2, 1]), epochs=2, verbose=0, callbacks=[samples])
+    values, metadata = event_files.read(tmp_path / "samples")
+    tables = {step: cells(at["samples"].item()) for step, at in values.items() if at}
+    assert [*tables] == [1, 2]
+    for step, table in tables.items():
+        assert table == [["row", "call"], *([f"<{i}|", str(step)] for i in range(20))]
+    assert metadata["samples"].plugin_data.plugin_name == "text"
