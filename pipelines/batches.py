@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 PADDING = 0.1  # at most, of the steps of all sequences
-MOST = 12  # lengths; each takes seconds to compile
+MOST = 16  # lengths; each takes seconds to compile
 STEPS_EACH = 4  # batches of a length at least, on average: fewer are not worth compiling for
 
 Batch = tuple[np.ndarray, int]  # indices [B] and padded length

@@ -39,7 +39,7 @@ def show(
         raise UserError(f"--layer {layer}: the recurrent layers are {', '.join(known)}")
     if label is not None and label not in labels:
         raise UserError(f"--label {label}: the labels are {', '.join(labels)}")
-    ids = vectorize([text], vocabulary_in(package))  # [1, T]
+    ids = vectorize([text], vocabulary_in(package), config.split)  # [1, T]
     answers = np.array(twin(ids))[0]  # [T, C]
     target = answers[-1].argmax() if label is None else labels.index(label)
     one_hot = np.eye(len(labels), dtype=np.float32)[target]

@@ -13,6 +13,8 @@ from .config_io import dump_config, parse_flags, read_config
 # One line per task: a module of this package with a table VERBS = {"train": train, ...}.
 TASKS = {
     "names": "tell the language of a surname, or the label of any short text",
+    "tags": "tell the part of speech of each word of a sentence",
+    "documents": "tell the label of a text of many words: its topic, tone, kind",
     "lags": "watch an error vanish, or not: the long-lag problems of the LSTM's first paper",
     "images": "tell what an image shows, by any network from LeNet-5 to ResNet-152",
 }

@@ -38,14 +38,14 @@ class Probe(NamedTuple):
 
     Attributes:
         inputs: as the packaged model takes them.
-        core_inputs: the same as its core takes them.
+        core_inputs: the same as its core takes them: an array, or several by name.
         meaning: of the core's inputs and outputs, for who has nothing but an ONNX file.
         meaning_file: where that is told, beside the ONNX file.
         answer: the output to compare: as the model gives it, the core's own.
     """
 
     inputs: Any
-    core_inputs: np.ndarray
+    core_inputs: Any
     meaning: dict[str, Any]
     meaning_file: str
     answer: str = "probabilities"
@@ -119,7 +119,9 @@ def _onnx(package: Any, path: Path, probe: Probe) -> np.ndarray:
         core.export(path / "model.onnx", format="onnx", verbose=False)
     onnxruntime = importlib.import_module("onnxruntime")  # in the extra [onnx]
     session = onnxruntime.InferenceSession(path / "model.onnx")
-    return session.run(None, {session.get_inputs()[0].name: probe.core_inputs})[0]
+    given = probe.core_inputs
+    given = given if isinstance(given, dict) else {session.get_inputs()[0].name: given}
+    return session.run(None, given)[0]
 
 
 FORMATS: dict[str, tuple[str, Callable[[Any, Path, Probe], np.ndarray]]] = {

@@ -178,12 +178,9 @@ def export(config: ExportConfig) -> None:
 def read_data(config: ImagesConfig) -> Any:
     """The `ImageData` a config speaks of; tells on stderr what was left out."""
     from .datasets.images import load_images
-    from .datasets.text import shorten
-    from .devices import note
 
     data = load_images(config.dataset, config.data_dir, limit=config.limit, seed=config.seed)
-    for problem in shorten(data.problems):
-        note(f"data: {problem}")
+    shared.tell(data.problems)
     return data
 
 

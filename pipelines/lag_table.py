@@ -13,7 +13,7 @@ from .run_tables import print_table
 if TYPE_CHECKING:
     from .lags import LagsConfig, TableConfig
 
-HEAD = ["problem", "paper", "network", "solved", "sequences, seed by seed", "of the paper's"]
+HEAD = ["problem", "paper", "network", "solved", "sequences, seed by seed", "mean, of the paper's"]
 
 
 def show(config: "TableConfig") -> None:
@@ -61,7 +61,7 @@ def _line(row: str, model: str, done: list[runs.Run]) -> list[str]:
     solved = [r["sequences"] for r in results if r["solved"]]
     told = [f"{r['sequences']:,}" if r["solved"] else f">{r['sequences']:,}" for r in results]
     paper = _paper(row)
-    share = f"{max(solved) / paper:.1%}" if len(solved) == len(done) else "–"
+    share = f"{sum(solved) / len(solved) / paper:.1%}" if len(solved) == len(done) else "–"
     return [row, f"{paper:,}", model, f"{len(solved)} of {len(done)}", " ".join(told), share]
 
 

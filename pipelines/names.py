@@ -12,12 +12,14 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from . import task as shared
-from .config import CommonConfig, RunChoice, UserError, require
+from . import texts
+from .config import RunChoice, UserError, require
 from .task import EvaluateConfig, ExportConfig
+from .texts import PredictConfig, TextConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class NamesConfig(CommonConfig):
+class NamesConfig(TextConfig):
     """Settings of a training on short texts."""
 
     dataset: str | None = None
@@ -29,60 +31,29 @@ class NamesConfig(CommonConfig):
 
     model: Literal["bag", "rnn", "lstm", "gru"] = "lstm"
     """Network; bag is a feed-forward one on n-grams of characters."""
-    units: int = 128
-    """Size of a hidden layer."""
-    layers: int = 1
-    """Hidden layers."""
-    bidirectional: bool = False
-    """Read from both ends."""
-    dropout: float = 0.4
-    """Share of each layer's output left out in training."""
-    embedding: int = 64
-    """Size of a character's vector."""
-    activation: Literal["tanh", "relu", "softplus", "leaky_relu"] = "tanh"
-    """Of the hidden layers."""
 
     epochs: int = 25
     """Passes over the training data at most."""
     learning_rate: float = 8e-3
     """Learning rate at the start."""
-    schedule: Literal["constant", "cosine", "step"] = "cosine"
-    """cosine: lower the learning rate to 0 over all epochs; step: to a tenth after half of them and
-    again after three quarters."""
-    batch_size: int | Literal["online", "full"] = 128
-    """Examples per step: a number, online (1), or full (all: plain gradient descent)."""
-    balance: float = 0.5
-    """Weight classes by (their share)^-balance in the loss: 0 as they come, 1 all alike."""
-    label_smoothing: float = 0.0
-    """Share of each target spread over all labels."""
 
     @property
     def kind(self) -> str:
         return self.model
 
+    @property
+    def split(self) -> Literal["character"]:
+        """What a text is a sequence of."""
+        return "character"
+
+    @property
+    def vocabulary(self) -> int | None:
+        """Characters at most: all."""
+        return None
+
     def check(self) -> None:
         super().check()
-        for key, least in {"max_length": 2, "units": 1, "layers": 1, "embedding": 1}.items():
-            require(getattr(self, key) >= least, key, f"{least} or more", getattr(self, key))
-        for key in ("dropout", "label_smoothing"):
-            value = getattr(self, key)
-            require(0 <= value < 1, key, "from 0 to below 1", value)
-        require(0 <= self.balance <= 1, "balance", "from 0 to 1", self.balance)
-        if self.batch_size == "online" and self.strategy == "mirrored":
-            raise UserError("--batch-size online has one example per step: no --strategy mirrored")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(RunChoice):
-    """Which run, and for which texts."""
-
-    texts: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """Names; without any, one per line from stdin."""
-    top: int = 3
-    """Labels to show."""
-
-    def check(self) -> None:
-        require(self.top >= 1, "top", "1 or more", self.top)
+        require(self.max_length >= 2, "max_length", "2 or more", self.max_length)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,18 +84,7 @@ def evaluate(config: EvaluateConfig) -> None:
 
 def predict(config: PredictConfig) -> None:
     """Say which labels names have, with probabilities; names as arguments or lines of stdin."""
-    texts = shared.lines_of(config.texts, "errorflow names predict takes names")
-    if not texts:
-        return
-    run, _ = shared.choose(TASK, config)
-    from .models.packages import labels_in, load
-    from .models.text import probabilities
-
-    package = load(run.best)
-    labels, width = labels_in(package), max(map(len, texts))
-    for text, row in zip(texts, probabilities(package, texts), strict=True):
-        best = [f"{labels[i]} {row[i]:.3f}" for i in (-row).argsort()[: config.top]]
-        print(f"{text:<{width}}", *best, sep="\t")
+    texts.predict(TASK, config)
 
 
 def export(config: ExportConfig) -> None:
@@ -143,14 +103,12 @@ def bptt(config: BpttConfig) -> None:
 
 def read_data(config: NamesConfig) -> Any:
     """The `TextData` a config speaks of; tells on stderr what was left out."""
-    from .datasets.text import load_text, shorten
-    from .devices import note
+    from .datasets.text import load_text
 
     where = None if config.data_dir is None else str(config.data_dir)
     options = {"max_length": config.max_length, "limit": config.limit, "seed": config.seed}
     data = load_text(config.dataset, where, **options)
-    for problem in shorten(data.problems):
-        note(f"data: {problem}")
+    shared.tell(data.problems)
     return data
 
 

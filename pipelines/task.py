@@ -118,6 +118,15 @@ def export(task: Task, config: ExportConfig) -> None:
         print(line)
 
 
+def tell(problems: Sequence[str]) -> None:
+    """Says on stderr what was left out of the data."""
+    from .datasets.text import shorten
+    from .devices import note
+
+    for problem in shorten(problems):
+        note(f"data: {problem}")
+
+
 def lines_of(arguments: Sequence[str], usage: str) -> list[str]:
     """What a person gave: the arguments, or without any the lines of stdin that are not empty."""
     if not arguments and sys.stdin.isatty():

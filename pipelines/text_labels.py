@@ -1,4 +1,4 @@
-"""Short text in, one label out: the training job, its figures, and its view of one text."""
+"""Text in, one label out: the training job, its figures, and its view of one text."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,19 +15,24 @@ from .datasets.text import Part, TextData
 from .export import Probe
 from .models import text
 from .models.bag import bag_of_ngrams
+from .models.convolutional import conv1d
 from .models.packages import labels_in
 from .models.recurrent import CELLS, GATED, sequence_to_label
 from .runs import Run
 from .train import Job
 
 if TYPE_CHECKING:
+    from .documents import DocumentsConfig
     from .names import NamesConfig
 
+    Config = NamesConfig | DocumentsConfig
+
 SHOWN = 20  # validation texts in TensorBoard: what the network says of them, its gates on them
+EXCERPT = 300  # characters of a long text in samples
 
 
 def build(
-    config: "NamesConfig",
+    config: "Config",
     vocabulary_size: int,
     labels: int,
     *,
@@ -49,7 +54,10 @@ def build(
         "activation": leaky_relu if config.activation == "leaky_relu" else config.activation,
     }
     if config.model == "bag":
-        return bag_of_ngrams(**shared)
+        longest = {"character": 3, "word": 1}[config.split]
+        return bag_of_ngrams(**shared, longest=longest)
+    if config.model == "conv1d":
+        return conv1d(**shared, embedding=config.embedding)
     return sequence_to_label(
         recurrent or CELLS[config.model],
         embedding=config.embedding,
@@ -60,41 +68,43 @@ def build(
 
 
 def make_job(
-    run: Run, config: "NamesConfig", data: TextData, recurrent: Callable[..., Any] | None = None
+    run: Run, config: "Config", data: TextData, recurrent: Callable[..., Any] | None = None
 ) -> Job:
     """Network, batches, loss and metrics of a training; `recurrent` as in `build`."""
-    vocabulary = text.vocabulary_of(data.train.texts)
+    split, longest = config.split, config.max_length
+    vocabulary = text.vocabulary_of(data.train.texts, split, config.vocabulary)
     core = build(config, len(vocabulary) + 2, len(data.labels), recurrent=recurrent)
-    package = text.package(core, vocabulary, data.labels)
+    package = text.package(core, vocabulary, data.labels, split, longest)
     gated = config.model in GATED and recurrent is None
     size = config.batch_size
     size = {"online": 1, "full": len(data.train.texts)}[size] if isinstance(size, str) else size
     weights = class_weights(data.train.labels, config.balance)[data.train.labels]
+
+    def batches(part, size, weights=None):
+        ids = text.vectorize(part.texts, vocabulary, split, longest)
+        one_hot = np.eye(len(data.labels), dtype=np.float32)[part.labels]
+
+        def take(chosen, length):
+            batch = ids[chosen, :length], one_hot[chosen]
+            return batch if weights is None else (*batch, weights[chosen])
+
+        return Batches((ids != 0).sum(axis=1), take, size, config.seed)
+
+    shown = data.validation.texts[:SHOWN]
     return Job(
         run=run,
         config=config,
         core=core,
         package=package,
-        feed=_batches(data, data.train, vocabulary, size, config.seed, weights),
-        validation=_batches(data, data.validation, vocabulary, 256, config.seed).in_order(),
+        feed=batches(data.train, size, weights),
+        validation=batches(data.validation, 256).in_order(),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
         metrics=["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")],
         monitor="val_macro_f1",
-        recurrent=config.model != "bag",
+        recurrent=recurrent is not None or config.model in CELLS,
         samples=lambda: sample(package, data.validation, data.labels, SHOWN),
-        gates_on=text.vectorize(data.validation.texts[:SHOWN], vocabulary) if gated else None,
+        gates_on=text.vectorize(shown, vocabulary, split, longest) if gated else None,
     )
-
-
-def _batches(data: TextData, part: Part, vocabulary, size, seed, weights=None) -> Batches:
-    one_hot = np.eye(len(data.labels), dtype=np.float32)[part.labels]
-    ids = text.vectorize(part.texts, vocabulary)
-
-    def take(chosen, length):
-        batch = ids[chosen, :length], one_hot[chosen]
-        return batch if weights is None else (*batch, weights[chosen])
-
-    return Batches((ids != 0).sum(axis=1), take, size, seed)
 
 
 def class_weights(labels: np.ndarray, balance: float) -> np.ndarray:
@@ -115,7 +125,7 @@ def sample(package: keras.Model, part: Part, labels: list[str], count: int = 100
     given = text.probabilities(package, part.texts[:count])
     return [
         {
-            "text": item,
+            "text": item if len(item) <= EXCERPT else f"{item[:EXCERPT]}…",
             "label": labels[true],
             "predicted": labels[row.argmax()],
             "probability": round(float(row.max()), 4),
@@ -139,15 +149,16 @@ def every_step_twin(config: "NamesConfig", package: keras.Model) -> keras.Model:
 
 def probe(package: keras.Model) -> Probe:
     """Texts of all kinds, to compare an exported network's answers on."""
-    vocabulary = text.vocabulary_in(package)
+    vocabulary, split = text.vocabulary_in(package), text.split_in(package)
     return Probe(
         inputs=tf.constant([text.normal(t) for t in PROBES]),
-        core_inputs=text.vectorize(PROBES, vocabulary),
+        core_inputs=text.vectorize(PROBES, vocabulary, split),
         meaning={
             "ids": ["", "[UNK]", *vocabulary],
             "padding": 0,
             "unknown": 1,
             "lower_case": True,
+            "split": split,
             "labels": labels_in(package),
         },
         meaning_file="vocabulary.json",

@@ -36,6 +36,7 @@ class Job:
         monitor: the figure that says which epoch is best; `mode` is "max" or "min".
         recurrent: whether there is an error through time to watch.
         loss_weights: of several outputs, as `compile` takes them.
+    weighted_metrics: those that the feed's weights count in, as `compile` takes them.
         jit: what `--jit auto` means for this network.
     samples: what the network says of some examples, as rows, for TensorBoard's Text tab.
     gates_on: a batch to show the gates of LSTMs and GRUs on, as the network takes it.
@@ -54,6 +55,7 @@ class Job:
     mode: str = "max"
     recurrent: bool = True
     loss_weights: Any = None
+    weighted_metrics: Any = None
     jit: Any = "auto"
     samples: Callable[[], list[dict[str, Any]]] | None = None
     gates_on: Any = None
@@ -95,6 +97,7 @@ def compiled(job: Job) -> keras.Model:
         loss=job.loss,
         loss_weights=job.loss_weights,
         metrics=job.metrics,
+        weighted_metrics=job.weighted_metrics,
         jit_compile={"auto": job.jit, "on": True, "off": False}[config.jit],
     )
     return model

@@ -150,7 +150,7 @@ def test_bptt_shows_a_line_per_character_and_draws(where, run, capsys):
 def test_the_every_step_twin_answers_at_the_end_as_the_network_does(run):
     package = load(run.best)
     config = NamesConfig(units=5, embedding=4)
-    ids = text.vectorize(["bcdbcd"], text.vocabulary_in(package))
+    ids = text.vectorize(["bcdbcd"], text.vocabulary_in(package), "character")
     twin = every_step_twin(config, package)
     core = package.get_layer("core")
     for length in (1, 3, 6):

@@ -1,0 +1,121 @@
+"""How a text becomes words and characters, inside a model."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+_SIGN = r"([^\pL\pM\pN\s])"  # neither letter, mark of a letter, digit nor blank
+UNKNOWN = 1  # the id of what is not in a vocabulary; 0 is padding
+
+
+@keras.saving.register_keras_serializable("errorflow")
+def lower(texts: Any) -> Any:
+    """Lower case of every alphabet, where Keras' own "lower" knows only that of ASCII."""
+    return tf.strings.lower(texts, encoding="utf-8")
+
+
+@keras.saving.register_keras_serializable("errorflow")
+def separate_words(texts: Any) -> Any:
+    """Lower case, with blanks around every sign: "It's 5." → "it ' s 5 ."
+
+    For `standardize` of `keras.layers.TextVectorization`, which then splits at blanks. Keras' own
+    choice throws signs away, and with them what a question or an email begins with.
+    """
+    return tf.strings.regex_replace(lower(texts), _SIGN, r" \1 ")
+
+
+@keras.saving.register_keras_serializable("errorflow")
+class Characters(keras.layers.Layer):
+    """Strings [B] of words with blanks between → ids of their characters [B, T, C].
+
+    0 behind the end of a word, 1 for an unknown character. Words are cut to `longest` characters.
+
+    Args:
+        vocabulary: the known characters, from id 2 on.
+        longest: C at most.
+    """
+
+    def __init__(self, vocabulary: list[str], longest: int, **kwargs):
+        super().__init__(**kwargs)
+        self.vocabulary, self.longest = list(vocabulary), longest
+        self.lookup = keras.layers.StringLookup(vocabulary=self.vocabulary, mask_token="")
+
+    def build(self, input_shape):
+        self.lookup.build(input_shape)
+        self.built = True
+
+    def call(self, texts):
+        words = tf.strings.split(texts)  # [B, (T)]
+        characters = tf.strings.unicode_split(words, "UTF-8")  # [B, (T), (C)]
+        return self.lookup(characters.to_tensor()[:, :, : self.longest])
+
+    def compute_output_spec(self, texts):
+        return keras.KerasTensor([*texts.shape, None, None], "int64")
+
+    def get_config(self):
+        own = {"vocabulary": self.vocabulary, "longest": self.longest}
+        return super().get_config() | own
+
+
+@keras.saving.register_keras_serializable("errorflow")
+class WordDropout(keras.layers.Layer):
+    """Takes some words for unknown ones in training, so that the unknown one is learned too.
+
+    ids [B, T] → ids [B, T], where a share `rate` of those that are no padding has become 1.
+    """
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, ids, training=False):
+        if not training or not self.rate:
+            return ids
+        chance = keras.random.uniform(keras.ops.shape(ids), seed=self.seed_generator)
+        gone = keras.ops.logical_and(chance < self.rate, ids > UNKNOWN)
+        return keras.ops.where(gone, keras.ops.full_like(ids, UNKNOWN), ids)
+
+    def get_config(self):
+        return super().get_config() | {"rate": self.rate}
+
+
+@keras.saving.register_keras_serializable("errorflow")
+class EachStep(keras.layers.Wrapper):
+    """A layer at each time step by itself: [B, T, …] → the layer on [B·T, …] → [B, T, …].
+
+    As `keras.layers.TimeDistributed`, whose loop over time steps this does without: to the layer,
+    steps are further examples.
+    """
+
+    def __init__(self, layer: keras.Layer, **kwargs):
+        super().__init__(layer, **kwargs)
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        self.layer.build((None, *input_shape[2:]))
+        self.built = True
+
+    def call(self, inputs, training=None, mask=None):
+        shape = tf.shape(inputs)[:2]
+
+        def fold(tensor):
+            return tf.reshape(tensor, [-1, *_known(tensor, 2)])
+
+        options = {} if mask is None else {"mask": fold(mask)}
+        outputs = self.layer(fold(inputs), training=training, **options)
+        return tf.reshape(outputs, [*tf.unstack(shape), *_known(outputs, 1)])
+
+    def compute_output_spec(self, inputs, training=None, mask=None):
+        inside = self.layer.compute_output_shape((None, *inputs.shape[2:]))
+        return keras.KerasTensor([*inputs.shape[:2], *inside[1:]], self.compute_dtype)
+
+    def compute_mask(self, inputs, mask=None):
+        return None if mask is None else keras.ops.any(mask, axis=2)
+
+
+def _known(tensor, first):
+    """The dimensions from `first` on, static where they are known."""
+    dynamic = tf.shape(tensor)
+    return [size or dynamic[first + i] for i, size in enumerate(tensor.shape[first:])]

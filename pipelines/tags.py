@@ -1,0 +1,160 @@
+"""Tags: a sequence in, a sequence out, aligned: the part of speech of each word.
+
+errorflow tags train                          English EWT, once fetched (the error says how)
+errorflow tags train --data-dir TREEBANK      any CoNLL-U treebank: a folder with *-train.conllu …
+errorflow tags train --dataset conll2003      or a prepared TFDS set of tokens and tags
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from . import task as shared
+from .config import CommonConfig, RunChoice, require
+from .task import EvaluateConfig, ExportConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TagsConfig(CommonConfig):
+    """Settings of a training on tagged sentences."""
+
+    dataset: str | None = None
+    """Prepared TFDS set with a sequence of tokens and one of tags (default: English EWT)."""
+    data_dir: Path | None = None
+    """Your own treebank: a CoNLL-U file, or a folder with train, dev and test in their names."""
+    max_length: int = 200
+    """Longest sentence in tokens."""
+    too_long: Literal["cut", "skip"] = "cut"
+    """What becomes of longer ones: cut off their end, or leave them out."""
+
+    model: Literal["rnn", "lstm", "gru"] = "lstm"
+    """Recurrent layers."""
+    units: int = 128
+    """Size of a hidden layer, of each direction."""
+    layers: int = 1
+    """Hidden layers over words."""
+    bidirectional: bool = True
+    """Read sentences from both ends."""
+    embedding: int = 100
+    """Size of a word's vector."""
+    character_units: int = 32
+    """Units that read a word's characters, of each direction; 0: words alone."""
+    dropout: float = 0.5
+    """Share of words' vectors and of each layer's output left out in training."""
+    word_dropout: float = 0.1
+    """Share of the words taken for unknown ones in training."""
+
+    epochs: int = 12
+    """Passes over the training data at most."""
+    learning_rate: float = 4e-3
+    """Learning rate at the start."""
+    schedule: Literal["constant", "cosine", "step"] = "cosine"
+    """cosine: lower the learning rate to 0 over all epochs; step: to a tenth after half of them and
+    again after three quarters."""
+    batch_size: int = 32
+    """Sentences per step."""
+
+    @property
+    def kind(self) -> str:
+        return self.model
+
+    def check(self) -> None:
+        super().check()
+        least = {"max_length": 2, "units": 1, "layers": 1, "embedding": 1, "character_units": 0}
+        for key, value in least.items():
+            require(getattr(self, key) >= value, key, f"{value} or more", getattr(self, key))
+        for key in ("dropout", "word_dropout"):
+            value = getattr(self, key)
+            require(0 <= value < 1, key, "from 0 to below 1", value)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictConfig(RunChoice):
+    """Which run, and for which sentences."""
+
+    sentences: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """Sentences; without any, one per line from stdin."""
+    tokens: bool = False
+    """Tokens are what stands between blanks; without this, signs are split off words."""
+
+
+def train(config: TagsConfig) -> None:
+    """Train a tagger, watch the error flow, and keep everything in a run folder."""
+    shared.train(TASK, config)
+
+
+def evaluate(config: EvaluateConfig) -> None:
+    """Measure a tagger: accuracy, also on unknown words, a table per tag, the confusion matrix."""
+    shared.evaluate(TASK, config)
+
+
+def predict(config: PredictConfig) -> None:
+    """Tag sentences, as arguments or lines of stdin."""
+    lines = shared.lines_of(config.sentences, "errorflow tags predict takes sentences")
+    if not lines:
+        return
+    run, _ = shared.choose(TASK, config)
+    import tensorflow as tf
+
+    from .datasets.tokens import tokens_of
+    from .models.packages import load
+
+    package = load(run.best)
+    for line in lines:
+        tokens = line.split() if config.tokens else tokens_of(line)
+        labels = package(tf.constant([" ".join(tokens)]))["label"][0].numpy()
+        print(" ".join(f"{t}/{tag.decode()}" for t, tag in zip(tokens, labels, strict=True)))
+
+
+def export(config: ExportConfig) -> None:
+    """Write a trained network in other formats, each checked against the original."""
+    shared.export(TASK, config)
+
+
+def read_data(config: TagsConfig) -> Any:
+    """The `TagData` a config speaks of; tells on stderr what was left out or cut."""
+    from .datasets.tags import load_tags
+
+    data = load_tags(
+        config.dataset,
+        config.data_dir,
+        max_length=config.max_length,
+        too_long=config.too_long,
+        limit=config.limit,
+        seed=config.seed,
+    )
+    shared.tell(data.problems)
+    return data
+
+
+TASK = shared.Task(
+    name="tags",
+    config=TagsConfig,
+    read_data=read_data,
+    tools="tag_training",
+    about="Tells the tag of each token of a sentence.",
+    usage="""\
+```python
+import errorflow.layers, keras, tensorflow as tf
+
+model = keras.saving.load_model("checkpoints/best.keras")
+model(tf.constant(["Time flies like an arrow ."]))  # {"label": [B, T], "probabilities": ...}
+```
+
+Sentences go in as tokens with blanks between. A token that training never showed is known by its
+characters alone.""",
+    next=[
+        'errorflow tags predict {run} "Time flies like an arrow."',
+        "errorflow runs",
+        "errorflow tensorboard",
+    ],
+)
+VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
+
+if __name__ == "__main__":
+    from .cli import main
+
+    raise SystemExit(main([TASK.name, *sys.argv[1:]]))
