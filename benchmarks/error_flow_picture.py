@@ -2,9 +2,9 @@
 
     python benchmarks/error_flow_picture.py    # writes benchmarks/error_flow.png
 
-Three layers learn the adding problem (Hochreiter & Schmidhuber 1997, experiment 4; here over 60
-steps) side by side in one model, each with a loss of its own at the last step: the sum of the two
-marked numbers, one of which stands in the first ten steps and one before the middle.
+The layers learn the adding problem over 100 steps side by side in one model, as `errorflow lags
+train` has it: 32 units, chrono initialisation, Adam, 24,000 sequences in batches of 16; each has a
+loss of its own at the last step, the sum of the two marked numbers.
 """
 
 import os
@@ -15,35 +15,36 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 from errorflow.callbacks import ErrorFlow
-from errorflow.layers import LSTM, SimpleRNN
+from errorflow.layers import Chrono
+from errorflow.pipelines.datasets.lags import problem
+from errorflow.pipelines.models.recurrent import CELLS
 
-STEPS, UNITS, BATCH, BATCHES = 60, 64, 64, 600
+STEPS, UNITS, BATCH, BATCHES = 100, 32, 16, 1500
+NAMES = {"rnn": "SimpleRNN", "lstm": "LSTM", "lstm97": "LSTM_of_1997"}
 
 
-def adding(examples, random):
-    """x [N, T, 2]: numbers from -1 to 1 and marks; y [N, 1]: 0.5 + (sum of the marked two) / 4."""
-    numbers = random.uniform(-1, 1, (examples, STEPS))
-    first, second = random.integers(0, 10, examples), random.integers(10, STEPS // 2, examples)
-    rows, marks = np.arange(examples), np.zeros((examples, STEPS))
-    marks[rows, first] = marks[rows, second] = 1
-    target = 0.5 + (numbers[rows, first] + numbers[rows, second]) / 4
-    return np.stack([numbers, marks], axis=-1).astype("float32"), target[:, None].astype("float32")
+def layer(cell, longest):
+    """A recurrent layer as the recipe of `lags` makes it."""
+    options = {} if cell == "rnn" else {"bias_initializer": Chrono(longest, cell, seed=1)}
+    if cell.startswith("lstm"):
+        options["unit_forget_bias"] = False
+    return CELLS[cell](UNITS, name=NAMES[cell], **options)
 
 
 def main():
     keras.utils.set_random_seed(1)
-    x = keras.Input((STEPS, 2))
-    layers = [
-        SimpleRNN(UNITS, name="SimpleRNN"),
-        LSTM(UNITS, name="LSTM"),
-        LSTM(UNITS, forget_gate=False, name="LSTM_of_1997"),
+    adding = problem("adding", STEPS)
+    series = keras.Input((adding.longest, adding.features))
+    masked = keras.layers.Masking()(series)
+    heads = [
+        keras.layers.Dense(1, name=f"sum_{NAMES[cell]}")(layer(cell, adding.longest)(masked))
+        for cell in NAMES
     ]
-    heads = [keras.layers.Dense(1, name=f"sum_{layer.name}")(layer(x)) for layer in layers]
-    model = keras.Model(x, heads)
-    model.compile(keras.optimizers.Adam(2e-3, global_clipnorm=1.0), ["mse"] * len(heads))
-    inputs, target = adding(BATCH * BATCHES, np.random.default_rng(1))
+    model = keras.Model(series, heads)
+    model.compile(keras.optimizers.Adam(0.01, global_clipnorm=1.0), ["mse"] * len(heads))
+    x, y = adding.draw(np.random.default_rng(1), BATCH * BATCHES)
     flow = ErrorFlow()
-    model.fit(inputs, [target] * len(heads), batch_size=BATCH, verbose=2, callbacks=[flow])
+    model.fit(x, [y] * len(heads), batch_size=BATCH, verbose=2, callbacks=[flow])
     picture = Path(__file__).with_name("error_flow.png")
     flow.plot().savefig(picture, dpi=110)
     print(*flow.verdict(), picture, sep="\n")

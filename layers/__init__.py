@@ -4,6 +4,7 @@ Recurrent layers that show the error they receive at every time step, and the bl
 convolutional networks from LeNet-5 to ResNet.
 """
 
+from . import words as words  # registers what a saved model of texts may name
 from .activations import ScaledTanh as ScaledTanh
 from .activations import leaky_relu as leaky_relu
 from .chrono import Chrono as Chrono

@@ -16,7 +16,7 @@ from .datasets.lags import SEEDS_APART, Drawn, Endless, LagData, Part, Problem
 from .export import CORE, Probe
 from .models.packages import answers
 from .models.recurrent import CELLS, GATED, series_to_value
-from .runs import Run
+from .runs import Run, read_history
 from .train import Job
 
 if TYPE_CHECKING:
@@ -86,13 +86,15 @@ def wrong(problem: Problem) -> Any:
 
     def count(y, given):
         if problem.labels and not problem.in_a_row:  # no criterion of the paper: the likeliest
-            right = keras.ops.argmax(y, -1) == keras.ops.argmax(given, -1)
-            return 1.0 - keras.ops.cast(right, "float32")
-        error = keras.ops.abs(given - y)
-        if problem.judged == "last":
-            error = error[:, -1]
-        largest = keras.ops.max(error, axis=tuple(range(1, len(error.shape))))
-        return 1.0 - keras.ops.cast(largest < problem.tolerance, "float32")
+            likeliest = keras.ops.argmax(y, -1) == keras.ops.argmax(given, -1)
+            right = likeliest & keras.ops.all(keras.ops.isfinite(given), -1)
+        else:
+            error = keras.ops.abs(given - y)
+            if problem.judged == "last":
+                error = error[:, -1]
+            within = error < problem.tolerance  # each by itself: XLA's max passes over NaN
+            right = keras.ops.all(within, axis=tuple(range(1, len(error.shape))))
+        return 1.0 - keras.ops.cast(right, "float32")
 
     return count
 
@@ -126,21 +128,27 @@ class Success(keras.callbacks.Callback):
     Enough training sequences in a row were right, each when it was trained on; batches count as a
     whole: one wrong sequence, and the count begins anew. Then so many fresh sequences must be right
     as the problem says. `results.json` gets `sequences`, up to and including the last one trained
-    on, and `solved`; each epoch's row gets `in_a_row`, the longest row so far.
+    on, and `solved`; each epoch's row gets `in_a_row`, the longest row so far. A resumed run knows
+    all three, but begins to count a row anew; if it was solved, it stays so.
     """
 
     def __init__(self, run: Run, config: "LagsConfig", problem: Problem):
         super().__init__()
         self.run, self.problem, self.size = run, problem, int(config.batch_size or 1)
         self.random = np.random.default_rng([SEEDS_APART, config.seed])
-        self.in_a_row = self.longest = 0
-        self.solved = False
+        known = run.results()
+        self.solved, self.sequences = known.get("solved", False), known.get("sequences", 0)
+        self.in_a_row = 0
+        self.longest = max((int(row["in_a_row"]) for row in read_history(run)), default=0)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.before = epoch * max(1, self.problem.epoch // self.size) * self.size
         self.wrong = 0
 
     def on_train_batch_end(self, batch, logs=None):
+        if self.solved:
+            self.model.stop_training = True
+            return
         wrong = float((logs or {})["wrong"]) * (batch + 1) * self.size  # of the epoch so far
         self.sequences = self.before + (batch + 1) * self.size
         self.in_a_row = self.in_a_row + self.size if wrong < self.wrong + 0.5 else 0

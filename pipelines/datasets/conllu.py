@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ..config import UserError
 from .split import SPLITS, Row, divide
+from .utf8 import decode, read_bytes
 
 _LAYOUT = "files named like my-train.conllu, my-dev.conllu, my-test.conllu (the last two if any)"
 _SPLIT_OF_WORD = {
@@ -89,19 +90,17 @@ def _blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
 
 def _lines(path: Path) -> Iterator[str]:
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise UserError(f"{path}:1: is UTF-16; save it as UTF-8")
+        content = read_bytes(path)
+    except ValueError as problem:
+        line = "" if isinstance(problem.__cause__, OSError) else ":1"  # what is not read has none
+        raise UserError(f"{path}{line}: {problem}") from None
     if not content.strip():
         raise UserError(f"{path}:1: the file is empty; expected CoNLL-U")
-    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").splitlines(), start=1):
+    for number, line in enumerate(content.splitlines(), start=1):
         try:
-            yield line.decode()
-        except UnicodeDecodeError as error:
-            place = f"byte 0x{line[error.start]:02x} at position {error.start + 1}"
-            raise UserError(f"{path}:{number}: not UTF-8 ({place}); save it as UTF-8") from None
+            yield decode(line)
+        except ValueError as problem:
+            raise UserError(f"{path}:{number}: {problem}; save it as UTF-8") from None
 
 
 def _words(path: Path, block: Sequence[tuple[int, str]]) -> list[tuple[int, str, str]]:

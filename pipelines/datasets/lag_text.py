@@ -6,6 +6,8 @@ lag-2a, 2b    x a1 a2 a3                symbols with blanks between
 digits        0 0 5 13 9 1 0 …          64 pixels from 0 to 16
 """
 
+import math
+
 import numpy as np
 
 from ..config import UserError
@@ -35,7 +37,8 @@ def read(problem: Problem, text: str) -> np.ndarray:
         return np.stack([_symbol(problem, word) for word in words]).astype(np.float32)
     if problem.name == "digits":
         return _pixels(words)
-    numbers = np.array([[_number(word.rstrip("*")), float(word.endswith("*"))] for word in words])
+    like = "0.3 -0.5* 0.9 0.12*"
+    numbers = np.array([[_number(w.rstrip("*"), like), float(w.endswith("*"))] for w in words])
     ends = numbers[[0, -1], 1]
     numbers[[0, -1], 1] = np.where(ends > 0, ends, -1)
     return numbers.astype(np.float32)
@@ -49,16 +52,21 @@ def _symbol(problem: Problem, word: str) -> np.ndarray:
 
 
 def _pixels(words: list[str]) -> np.ndarray:
-    pixels = np.array([[_number(word)] for word in words], np.float32) / 16
-    if len(words) != 64 or pixels.min() < 0 or pixels.max() > 1:
-        raise UserError(f"a digit is 64 numbers from 0 to 16, got {len(words)} numbers")
-    return pixels
-
-
-def _number(word: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
+    pixels = np.array([[_number(word, "0 0 5 13 9 1 0 …")] for word in words], np.float32)
+    low, high = pixels.min(), pixels.max()
+    if len(words) != 64 or low < 0 or high > 16:
         raise UserError(
-            f"{word!r} is no number; a sequence looks like 0.3 -0.5* 0.9 0.12*"
-        ) from None
+            f"a digit is 64 numbers from 0 to 16, got {len(words)} from {low:g} to {high:g}"
+        )
+    return pixels / 16
+
+
+def _number(word: str, like: str) -> float:
+    """The number a word is; `like` is a sequence to show to whom it is none."""
+    try:
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(f"{word!r} is no number; a sequence looks like {like}")
+    return number

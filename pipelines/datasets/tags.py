@@ -11,6 +11,7 @@ import numpy as np
 from ..config import UserError
 from .conllu import Sentence, TagItems, read_treebank
 from .split import SPLITS, Row, content_hash, fraction
+from .text import check_one_source
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,7 @@ def load_tags(
     Raises:
         UserError: the data are not there, not usable, or the arguments do not go together.
     """
-    if dataset is not None and data_dir is not None:
-        raise UserError("--dataset and --data-dir: two sources; give one of them")
+    check_one_source(dataset, data_dir)
     if data_dir is not None:
         items = read_treebank(Path(data_dir).expanduser())
     else:

@@ -100,7 +100,7 @@ def probabilities(package: keras.Model, texts: Sequence[str], batch: int = 256) 
     parts = [order[i : i + batch] for i in range(0, len(order), batch)]
     ask, given = _asking(package), {}
     for part in parts:
-        rows = ask(tf.constant([normal(texts[i]) for i in part])).numpy()
+        rows = ask(tf.constant([normal(texts[int(i)]) for i in part])).numpy()
         given |= dict(zip(part, rows, strict=True))
     return np.stack([given[i] for i in range(len(texts))])
 
