@@ -66,7 +66,8 @@ def main():
                 for settings in tried(model)
             ]
             found, best = max(trials, key=lambda trial: trial[0]["validation"]["accuracy"])
-            others = [train(folder, model, s, options.epochs, best) for s in options.seeds if s != 1]
+            more = [seed for seed in options.seeds if seed != 1]
+            others = [train(folder, model, seed, options.epochs, best) for seed in more]
         results = [found, *others]
         accuracies = sorted(result["test"]["accuracy"] for result in results)
         print(

@@ -11,6 +11,7 @@ from ..layers.error import ErrorRecord
 from ..layers.paths import walk
 from . import figures, pictures
 from .recorder import RING, StepRecorder, iterations
+from .rows import reached
 from .tracing import trace_inside
 from .tracks import Track, scales, statistics, tables, unscale
 from .verdict import decay, judge
@@ -178,7 +179,8 @@ class ErrorFlow(StepRecorder):
 
     def _pictures(self) -> Iterator[tuple[str, np.ndarray, str]]:
         history = {name: tables(rows) for name, rows in self._memory.all().items()}
-        shown = {name: h["hidden_from_end"] for name, h in history.items() if len(h["step"])}
+        recorded = {name: h["hidden_from_end"] for name, h in history.items() if len(h["step"])}
+        shown = {name: reached(table) for name, table in recorded.items()}
         common = pictures.scale(list(shown.values()))
         for name, table in shown.items():
             columns = [str(n) for n in range(table.shape[-1])][::-1]
@@ -189,7 +191,8 @@ class ErrorFlow(StepRecorder):
 
 _DESCRIPTION = (
     "The error that arrives at each time step, rms over the batch. Each line is one training step; "
-    "the error flows from right to left. The colours are the same for all layers."
+    "the error flows from right to left. The colours are the same for all layers. Time steps that "
+    "fewer than one batch in fifty has are left out."
 )
 
 

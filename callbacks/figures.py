@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from .pictures import BROKEN, COLOURS, DECADES, NOTHING, OPENNESS, Panel, Scale, evenly, scale
+from .rows import reached
 from .verdict import judge, short
 
 COLUMNS = 3  # maps side by side
@@ -123,7 +124,11 @@ def _panels(histories, table, statistic, first):
     """
     if not any(len(h["step"]) for h in histories.values()):
         raise ValueError("plot: nothing was recorded; train with the callback first")
-    shown = {title: h for title, h in histories.items() if table in h and len(h["step"])}
+    shown = {
+        title: {**h, table: reached(h[table])}
+        for title, h in histories.items()
+        if table in h and len(h["step"])
+    }
     if statistic not in _UNITS or not shown:
         recorded = {n for h in histories.values() for n in _UNITS if n in h}
         raise ValueError(f"plot: no {statistic!r} was recorded, but {', '.join(sorted(recorded))}")

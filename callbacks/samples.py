@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 MOST = 20  # rows
+WIDE = 60  # characters
 # Markdown's own signs as HTML entities, which no part of a table takes for more than a character.
 _ESCAPES = {ord(sign): f"&#{ord(sign)};" for sign in "\\`*_[]|~"} | {ord("\n"): "<br>"}
 
@@ -55,13 +56,28 @@ class TextSamples(keras.callbacks.Callback):
 
 
 def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A line for each row, below the names of the columns; without rows, nothing."""
+    """A line for each row, below the names of the columns; without rows, nothing.
+
+    Beside a column of long texts the others would become too narrow to read: there, a row is one
+    cell, its short values in a line above the long ones.
+    """
     if not rows:
         return ""
     names = [*rows[0]]
+    wide = [name for name in names if any(len(str(row[name])) > WIDE for row in rows)]
+    if wide and len(names) > 1:
+        return markdown_table([_stacked(row, wide) for row in rows])
     table = [names, *([row[name] for name in names] for row in rows)]
     head, *body = ["| " + " | ".join(map(_cell, line)) + " |" for line in table]
     return "\n".join([head, "| --- " * len(names) + "|", *body])
+
+
+def _stacked(row, wide):
+    """{all names: all values}, those of the columns `wide` below the others."""
+    short = [name for name in row if name not in wide]
+    first = " · ".join(f"{name}: {row[name]}" for name in short)
+    long = [str(row[name]) for name in wide]
+    return {" · ".join([*short, *wide]): "\n".join([first, *long] if short else long)}
 
 
 def _cell(value):

@@ -1,5 +1,6 @@
 """The initial biases that let gates remember for as long as a task needs."""
 
+import random
 from typing import Any
 
 import keras
@@ -24,7 +25,7 @@ class Chrono(keras.initializers.Initializer):
     Args:
         longest: in time steps, above 2.
         cell: "lstm", "lstm97" (without forget gate) or "gru".
-        seed: of u.
+        seed: of u; by default one that `keras.utils.set_random_seed` decides.
     """
 
     def __init__(self, longest: float, cell: str = "lstm", seed: int | None = None):
@@ -33,7 +34,7 @@ class Chrono(keras.initializers.Initializer):
         if longest <= 2:
             raise ValueError(f"Chrono: longest must be above 2 time steps, got {longest}")
         self.longest, self.cell = longest, cell
-        self.seed = keras.random.make_default_seed() if seed is None else seed
+        self.seed = random.randrange(2**31) if seed is None else seed  # Keras draws its own so
 
     def __call__(self, shape, dtype=None) -> Any:
         gates = GATES[self.cell]

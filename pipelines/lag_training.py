@@ -128,8 +128,9 @@ class Success(keras.callbacks.Callback):
     Enough training sequences in a row were right, each when it was trained on; batches count as a
     whole: one wrong sequence, and the count begins anew. Then so many fresh sequences must be right
     as the problem says. `results.json` gets `sequences`, up to and including the last one trained
-    on, and `solved`; each epoch's row gets `in_a_row`, the longest row so far. A resumed run knows
-    all three, but begins to count a row anew; if it was solved, it stays so.
+    on, and `solved`; each epoch's row gets `in_a_row`, the longest row so far: the fresh ones count
+    in it, so that none is longer than the one that solves the problem. A resumed run knows all
+    three, but begins to count a row anew; if it was solved, it stays so.
     """
 
     def __init__(self, run: Run, config: "LagsConfig", problem: Problem):
@@ -155,6 +156,7 @@ class Success(keras.callbacks.Callback):
         self.wrong = wrong
         self.longest = max(self.longest, self.in_a_row)
         if self.in_a_row >= self.problem.in_a_row and self._stands():
+            self.longest = max(self.longest, self.in_a_row + self.problem.tested)
             self.solved = self.model.stop_training = True
 
     def on_epoch_end(self, epoch, logs: Any = None):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow.callbacks import ErrorFlow, LayerGradients, events
-from errorflow.callbacks.rows import Memory, Rows, join
+from errorflow.callbacks.rows import Memory, Rows, join, reached
 from errorflow.callbacks.tracks import tables
 from errorflow.layers import LSTM
 
@@ -157,3 +157,13 @@ def test_files_of_a_long_run_stay_small(tmp_path, monkeypatch):
     assert read.nbytes < 3.7 * 2**18
     assert (np.diff(read.steps) >= 1).all()
     assert read.steps[-1] > 49_900
+
+
+def test_pictures_leave_out_what_only_a_few_rows_reach():
+    table = np.full([100, 9], np.nan)
+    table[:, 6:] = 1.0
+    table[:5, 4:] = 1.0  # five of a hundred
+    table[0] = 1.0  # one of a hundred
+    assert reached(table).shape == (100, 5)
+    assert reached(table[:, ::-1]).shape == (100, 5)
+    assert reached(table[:0]).shape == (0, 9)

@@ -28,6 +28,13 @@ def test_cells_show_their_text_as_it_is():
     assert markdown_table([]) == ""
 
 
+def test_beside_long_texts_a_row_is_one_cell():
+    rows = [{"text": "long " * 20, "right": "yes"}, {"text": "short", "right": "no"}]
+    shown = cells(markdown_table(rows))
+    first = "right: yes\n" + "long " * 20
+    assert shown == [["right · text"], [first.strip()], ["right: no\nshort"]]
+
+
 def test_each_epoch_gets_a_table_of_at_most_20_rows(tmp_path):
     model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
     model.compile("sgd", "mse")

@@ -29,14 +29,12 @@ def biases(layer):
 
 @each
 def test_gates_remember_for_up_to_the_longest_time_and_all_else_is_zero(name):
-    first, *second = biases(make(name))
-    by_gate = dict(zip(range(len(first)), first.reshape(-1, UNITS), strict=False))
     signs = GATES[name][2]
-    remember = np.abs(by_gate[signs.find("r") if "r" in signs else 0])
-    assert len(by_gate[0]) == UNITS
-    assert len(signs) * UNITS == len(first)
-    for gate, sign in enumerate(signs):
-        np.testing.assert_array_equal(by_gate[gate], {"r": 1, "-": -1, "0": 0}[sign] * remember)
+    first, *second = biases(make(name))
+    gates = first.reshape(len(signs), UNITS)
+    remember = np.abs(gates[0])
+    for gate, sign in zip(gates, signs, strict=True):
+        np.testing.assert_array_equal(gate, {"r": 1, "-": -1, "0": 0}[sign] * remember)
     times = np.exp(remember)  # evenly from 1 to longest - 1, not their logarithms
     assert 1 <= times.min() < 2
     assert LONGEST - 2 < times.max() <= LONGEST - 1

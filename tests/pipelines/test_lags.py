@@ -1,0 +1,484 @@
+"""The long-lag laboratory: what is drawn, what counts as right and as solved, and the pipeline."""
+
+import csv
+import dataclasses
+import functools
+import io
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from errorflow.pipelines import cli, lags
+from errorflow.pipelines.config import UserError
+from errorflow.pipelines.datasets import pixels
+from errorflow.pipelines.datasets.lag_text import read, written
+from errorflow.pipelines.datasets.lags import Drawn, Problem, problem
+from errorflow.pipelines.lag_training import Draws, Success, wrong
+from errorflow.pipelines.lags import LagsConfig
+from errorflow.pipelines.models.packages import load
+from errorflow.pipelines.runs import Run
+
+SMALL = ["--units", "4", "--steps", "20"]
+FILES = [
+    *["config.yaml", "environment.json", "history.csv", "results.json", "README.md"],
+    *["checkpoints/best.keras", "checkpoints/last.keras", "samples/test.csv"],
+    *[f"plots/{name}.png" for name in ("curves", "error_flow", "layer_gradients", "gates")],
+]
+
+
+def drawn(made: Problem, count: int = 300) -> Drawn:
+    return made.draw(np.random.default_rng(4), count)
+
+
+def words(made: Problem, x: np.ndarray) -> list[str]:
+    """The symbols of a one-hot sequence [W, D], to its last one."""
+    length = int(x.sum())
+    assert np.array_equal(x.sum(axis=1), np.arange(len(x)) < length)
+    return [made.symbols[i] for i in x[:length].argmax(axis=1)]
+
+
+@functools.cache
+def digits():
+    """The problem, which takes a second to read, its validation and its test part."""
+    return pixels.read()
+
+
+# What is drawn
+
+
+def test_adding_marks_two_early_numbers_and_asks_for_their_sum():
+    made = problem("adding", 40)
+    lengths, places, zeroed = set(), set(), 0
+    for (numbers, marks), (target,) in zip(
+        drawn(made).x.transpose(0, 2, 1), drawn(made).y, strict=True
+    ):
+        length = int(np.flatnonzero(marks == -1)[-1]) + 1
+        first, second = np.flatnonzero(marks == 1)
+        expected = np.zeros(len(marks))
+        expected[[0, length - 1]] = -1
+        expected[[first, second]] = 1
+        np.testing.assert_array_equal(marks, expected)
+        assert first < 10
+        assert second < 20
+        assert not np.any(numbers[length:])
+        assert np.all(np.abs(numbers) <= 1)
+        assert np.all(numbers[1:length] != 0)
+        assert (numbers[0] == 0) == (first == 0)
+        assert target == pytest.approx(0.5 + (numbers[first] + numbers[second]) / 4, abs=1e-6)
+        lengths.add(length)
+        places |= {int(first), int(second)}
+        zeroed += first == 0
+    assert lengths == {40, 41, 42, 43, 44}
+    assert places == set(range(20))
+    assert 0 < zeroed < 100
+
+
+@pytest.mark.parametrize(
+    ("name", "windows"),
+    [("order-6a", [(10, 20), (50, 60)]), ("order-6b", [(10, 20), (33, 43), (66, 76)])],
+)
+def test_order_is_told_by_the_symbols_in_the_windows_alone(name, windows):
+    made = problem(name)
+    seen = [set() for _ in windows]
+    lengths, classes = set(), set()
+    for x, y in zip(*drawn(made), strict=True):
+        text = "".join(words(made, x))
+        assert re.fullmatch("E[abcdXY]+B", text)
+        found = [match.start() for match in re.finditer("[XY]", text)]
+        for place, (low, high), places in zip(found, windows, seen, strict=True):
+            assert low <= place <= high
+            places.add(place)
+        assert sorted(y) == [0] * (len(y) - 1) + [1]
+        assert made.labels[y.argmax()] == "".join(text[place] for place in found)
+        lengths.add(len(text))
+        classes.add(int(y.argmax()))
+    assert seen == [set(range(low, high + 1)) for low, high in windows]
+    assert lengths == set(range(100, 111))
+    assert len(classes) == 2 ** len(windows)
+
+
+@pytest.mark.parametrize("name", ["lag-2a", "lag-2b"])
+def test_the_last_symbol_of_a_lag_is_the_first_one_again(name):
+    made = problem(name, 20)
+    in_order = [f"a{n}" for n in range(1, 20)]
+    starts, between = set(), set()
+    for x, y in zip(*drawn(made), strict=True):
+        first, *middle = words(made, x)
+        assert words(made, y) == [*middle, first]
+        starts.add(first)
+        between.add(tuple(middle))
+    assert starts == {"x", "y"}
+    if name == "lag-2a":
+        assert between == {tuple(in_order)}
+    else:
+        assert len(between) == 300
+        assert set().union(*between) == set(in_order)
+
+
+def test_digits_are_those_of_scikit_learn_row_by_row():
+    from sklearn.datasets import load_digits
+
+    made, validation, test = digits()
+    bunch = load_digits()
+    digit_of = {tuple(row): digit for row, digit in zip(bunch.data, bunch.target, strict=True)}
+    for part in (drawn(made, 50), validation, test):
+        assert part.x.shape[1:] == (64, 1)
+        given = [digit_of[tuple(np.round(16 * x[:, 0]))] for x in part.x]
+        assert given == part.y.argmax(axis=1).tolist()
+
+
+def test_the_same_seed_draws_the_same_and_every_epoch_something_else():
+    made = problem("adding", 20)
+
+    def first(seed: int, epoch: int):
+        return next(iter(Draws(made, 4, seed, epoch).dataset()))[0].numpy()
+
+    np.testing.assert_array_equal(first(1, 2), first(1, 2))
+    assert np.any(first(1, 2) != first(1, 3))
+    assert np.any(first(1, 2) != first(2, 2))
+
+
+# What is right
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("name", ["adding", "order-6a", "lag-2a", "lag-2b"])
+def test_right_is_every_judged_output_within_the_tolerance(name, compiled):
+    made = problem(name, None if name == "order-6a" else 20)
+    y = np.repeat(drawn(made, 1).y, 5, axis=0)
+    y[..., -1] = 0  # where the errors go: there they are exact
+    tolerance = np.float32(made.tolerance)
+    below, above = np.nextafter(tolerance, [np.float32(0), np.float32(1)])
+    count = tf.function(wrong(made), jit_compile=compiled)
+    errors = [below, -below, tolerance, above, np.nan]
+    given = y.copy()
+    given.reshape(5, -1)[:, -1] += errors
+    np.testing.assert_array_equal(count(y, given), [0, 0, 1, 1, 1])
+    if made.every_step:
+        given = y.copy()
+        given[:, 3, -1] += errors
+        expected = [0, 0, 1, 1, 1] if name == "lag-2a" else [0] * 5
+        np.testing.assert_array_equal(count(y, given), expected)
+
+
+def test_without_a_criterion_the_likeliest_label_is_the_answer_and_nan_is_none():
+    made = dataclasses.replace(problem("order-6a"), in_a_row=0)
+    y = np.eye(4, dtype="float32")[[0, 0, 0, 2]]
+    given = [[0.4, 0.3, 0.3, 0], [0.3, 0.4, 0.3, 0], [np.nan] * 4, [0, 0, 0.6, 0.4]]
+    np.testing.assert_array_equal(wrong(made)(y, np.array(given, "float32")), [0, 1, 1, 0])
+
+
+# What is solved
+
+
+def lazy(answers, **more) -> Problem:
+    """A problem that a network of zeros answers right where `answers` (random, N) are 0."""
+
+    def draw(random, count):
+        y = np.reshape(answers(random, count), [count, 1])
+        return Drawn(np.ones([count, 3, 1], np.float32), y.astype(np.float32))
+
+    return Problem("lazy", "", (), (), 3, 3, draw, in_a_row=30, epoch=22, **more)
+
+
+def always_right(random, count):
+    return np.zeros(count)
+
+
+def fit(folder: Path, made: Problem, epochs: int, done: int = 0) -> tuple[dict, list[int]]:
+    """results.json and the rows' `in_a_row` of a network that never changes, by batches of 4."""
+    run = Run(folder / "lags" / "lazy")
+    run.path.mkdir(parents=True, exist_ok=True)
+    feed = Draws(made, 4, seed=7)
+    series = keras.Input([None, 1])
+    y = keras.layers.Dense(1, kernel_initializer="zeros")(keras.layers.GlobalMaxPooling1D()(series))
+    model = keras.Model(series, y)
+    metrics = [keras.metrics.MeanMetricWrapper(wrong(made), name="wrong")]
+    model.compile(keras.optimizers.SGD(0.0), "mse", metrics=metrics, jit_compile=False)
+    set_epoch = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: setattr(feed, "epoch", epoch)
+    )
+    success = Success(run, LagsConfig(batch_size=4, seed=7), made)
+    history = model.fit(
+        feed.dataset(),
+        epochs=epochs,
+        initial_epoch=done,
+        callbacks=[set_epoch, success],
+        shuffle=False,
+        verbose=0,
+    )
+    return run.results(), history.history.get("in_a_row", [])
+
+
+def test_success_counts_every_sequence_over_the_ends_of_epochs(tmp_path, capsys):
+    # 22 sequences an epoch are 5 batches of 4; the 30 in a row are there with the 8th batch.
+    assert fit(tmp_path, lazy(always_right), 9) == ({"solved": True, "sequences": 32}, [20, 32])
+    assert capsys.readouterr().out == "lazy: solved after 32 sequences\n"
+
+
+def test_a_row_begins_anew_after_a_wrong_one(tmp_path):
+    def sometimes(random, count):
+        return random.random(count) < 0.05
+
+    batches, row, longest = 0, 0, []
+    while row < 30:
+        epoch, batch = divmod(batches, 5)
+        if batch == 0:
+            random = np.random.default_rng([7, epoch])
+            longest.append(max([0, *longest]))
+        row = 0 if sometimes(random, 4).any() else row + 4
+        longest[-1] = max(longest[-1], row)
+        batches += 1
+    assert batches == 22  # where all are right, 8 are enough
+    given = fit(tmp_path, lazy(sometimes), len(longest) + 3)
+    assert given == ({"solved": True, "sequences": 4 * batches}, longest)
+
+
+def test_fresh_sequences_must_be_right_too(tmp_path):
+    said = [1, 0, 1, 0, 0]  # of 512, and if they are right of 88 more
+
+    def fresh_are_wrong(random, count):
+        return np.full(count, said.pop(0) if count in (512, 88) else 0)
+
+    # Wrong are the first 512, then the 88 after right ones, then none: three batches tried.
+    results, rows = fit(tmp_path, lazy(fresh_are_wrong, tested=600), 9)
+    assert results == {"solved": True, "sequences": 40}
+    assert rows == [20, 40 + 600]  # the row that solves it is the longest, whatever came before
+    assert said == []
+
+
+def test_what_was_solved_stays_so_when_its_run_goes_on(tmp_path):
+    solved = {"solved": True, "sequences": 32}
+    fit(tmp_path, lazy(always_right), 9)
+    assert fit(tmp_path, lazy(always_right), 2, done=2) == (solved, [])  # no epoch is left
+    assert fit(tmp_path, lazy(always_right), 9, done=2)[0] == solved
+
+
+def test_what_was_never_right_is_not_solved(tmp_path):
+    results, rows = fit(tmp_path, lazy(lambda random, count: np.ones(count)), 2)
+    assert results == {"solved": False, "sequences": 40}
+    assert rows == [0, 0]
+
+
+# As a person writes it
+
+
+def made(name: str) -> Problem:
+    return digits()[0] if name == "digits" else problem(name)
+
+
+@pytest.mark.parametrize("name", ["adding", "order-6b", "lag-2b", "digits"])
+def test_what_is_written_is_read_as_it_was(name):
+    for x in drawn(made(name), 5).x:
+        again = read(made(name), written(made(name), x))
+        assert again.dtype == np.float32
+        np.testing.assert_allclose(again, x[: len(again)], atol=0.005001)
+        assert not np.any(x[len(again) :])
+
+
+def test_the_ends_of_a_sum_are_marked_unless_they_are_to_be_added():
+    given = read(problem("adding"), "0.3 -0.5* 0.9 1*")
+    np.testing.assert_allclose(given, [[0.3, -1], [-0.5, 1], [0.9, 0], [1, 1]])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("adding", " ", "an empty sequence has no answer"),
+        ("adding", "0.3 two*", r"'two' is no number; a sequence looks like 0\.3 -0\.5\*"),
+        ("adding", "0.3 nan*", "'nan' is no number"),
+        ("order-6a", "EaZB", "'Z' is no symbol of order-6a; there are: a b c d … X Y E B"),
+        ("lag-2a", "x a1 a100", "'a100' is no symbol of lag-2a; .*: a1 a2 a3 a4 … a98 a99 x y"),
+        ("digits", "1 2 3", "a digit is 64 numbers from 0 to 16, got 3 from 1 to 3"),
+        ("digits", "17 " * 64, "a digit is 64 numbers from 0 to 16, got 64 from 17 to 17"),
+        ("digits", "nan " * 64, "'nan' is no number; a sequence looks like 0 0 5 13"),
+    ],
+)
+def test_what_cannot_be_read_is_told(name, text, message):
+    with pytest.raises(UserError, match=f"^{message}"):
+        read(made(name), text)
+
+
+# The pipeline
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory) -> Path:
+    """A folder with two finished runs: lags/a adds, lags/lag answers at every step."""
+    folder = tmp_path_factory.mktemp("lags")
+    flags = ["--name", "lag", "--problem", "lag-2a", "--batch-size", "50", "--epochs", "1"]
+    assert errorflow(folder, "train", *flags, *SMALL) == 0
+    assert errorflow(folder, "train", "--name", "a", "--epochs", "1", *SMALL) == 0
+    return folder
+
+
+@pytest.fixture
+def run(where) -> Run:
+    return Run(where / "lags" / "a")
+
+
+def errorflow(where: Path, verb: str, *arguments: str) -> int:
+    return cli.main(["lags", verb, "--run-dir", str(where), *arguments])
+
+
+def test_a_run_holds_what_it_promises(run):
+    for name in FILES:
+        assert (run.path / name).stat().st_size > 0
+    results = run.results()
+    assert run.status == "finished"
+    assert set(results["test"]) == {"mse", "wrong"}
+    assert (results["solved"], results["sequences"]) == (False, 62 * 16)
+    assert results["verdict"]
+
+
+def test_evaluate_finds_what_training_found(where, run, capsys):
+    expected = run.results()["test"]
+    assert errorflow(where, "evaluate") == 0
+    said = f"test: mse {expected['mse']:.4f}, wrong {expected['wrong']:.4f}\n"
+    assert capsys.readouterr().out == said
+    assert run.results()["test"] == expected
+
+
+def test_predict_from_arguments_and_stdin_alike(where, run, capsys, monkeypatch):
+    lines = ["0.3 -0.5* 0.9 0.1*", "0 1* 1* " + "0.2 " * 18 + "0.2"]
+    assert errorflow(where, "predict", *lines) == 0
+    by_arguments = capsys.readouterr().out
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join([*lines, ""])))
+    assert errorflow(where, "predict") == 0
+    assert capsys.readouterr().out == by_arguments
+    package = load(run.best)
+    for line, told in zip(lines, by_arguments.splitlines(), strict=True):
+        value = float(package(read(problem("adding", 20), line)[None])["value"][0, 0])
+        assert told == f"{line}\t{value:.3f}\tsum {4 * (value - 0.5):.3f}"
+
+
+def test_a_network_that_answers_at_every_step_is_asked_for_the_last(where, capsys):
+    run = Run(where / "lags" / "lag")
+    line = "x " + " ".join(f"a{n}" for n in range(1, 20))
+    assert errorflow(where, "predict", "--name", "lag", line) == 0
+    x = read(problem("lag-2a", 20), line)
+    p = load(run.best).get_layer("core")(x[None])[0]
+    assert p.shape == (20, 21)
+    label = problem("lag-2a", 20).labels[np.argmax(p[-1])]
+    assert capsys.readouterr().out == f"{line}\t{label} {np.max(p[-1]):.3f}\n"
+
+
+def test_inputs_that_go_past_the_network_count_in_its_answer(where):
+    """With 100 times the last input in it, the answer is led by what is learned of that symbol."""
+    core = load(Run(where / "lags" / "lag").best).get_layer("core")
+    kernel = core.get_layer("probabilities").get_weights()[0]
+    assert kernel.shape == (21 + 4, 21)
+    x = np.eye(21, dtype="float32")[None, [19, 0, 1, 2]]
+    direct = 100 * kernel[:21]
+    h = core.get_layer("rnn_1")(x)[0]
+    expected = keras.ops.softmax(x[0] @ direct + h @ kernel[21:] + core.get_weights()[-1])
+    np.testing.assert_allclose(core(x)[0], expected, atol=1e-5)
+
+
+def test_export_writes_what_answers_alike(where, run, capsys):
+    assert errorflow(where, "export", "--format", "keras,saved_model") == 0
+    assert capsys.readouterr().out.count("read back") == 2
+    x = drawn(problem("adding", 20), 3).x
+    loaded = tf.saved_model.load(run.path / "export" / "saved_model")
+    np.testing.assert_allclose(
+        loaded.serve(tf.constant(x))["value"], load(run.best)(x)["value"], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--steps", "5"], "--steps 5: must be 20 or more"),
+        (["train", "--problem", "order-6a", "--steps", "50"], "order-6a has 100 to 110 steps"),
+        (["train", "--problem", "digits", "--steps", "10"], "left out: a digit has 64, got 10"),
+        (["train", "--resume", "--name", "a", "--chrono", "0"], "chrono (1.0 → 0.0)"),
+        (["table", "nonsense"], "no row 'nonsense'; there are: adding-100, adding-500"),
+        (["predict", "--name", "lag", "x a1 b"], "'b' is no symbol of lag-2a"),
+        (["predict", " "], "one of them is empty"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
+    before = sorted((where / "lags").iterdir())
+    assert errorflow(where, *arguments) == 2
+    err = capsys.readouterr().err
+    assert said in err.splitlines()[-1]
+    assert "Traceback" not in err
+    assert sorted((where / "lags").iterdir()) == before
+
+
+def history(run: Run) -> list[dict[str, str]]:
+    rows = csv.DictReader(run.history_file.open())
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def test_two_epochs_are_the_same_with_a_stop_between_and_without(where, run, capsys):
+    assert errorflow(where, "train", "--name", "b", "--epochs", "2", *SMALL) == 0
+    assert errorflow(where, "train", "--resume", "--name", "a", "--epochs", "2", *SMALL) == 0
+    assert f"resuming {run.path} after epoch 1" in capsys.readouterr().err
+    assert run.results()["sequences"] == 2 * 62 * 16
+    rows = history(run)
+    assert len(rows) == 2
+    assert rows[0]["loss"] != rows[1]["loss"]
+    assert rows == history(Run(where / "lags" / "b"))
+
+
+# The table
+
+
+def test_the_table_trains_what_is_not_finished_and_nothing_twice(tmp_path, monkeypatch, capsys):
+    asked: list[LagsConfig] = []
+
+    def train(config: LagsConfig):
+        asked.append(config)
+        run = Run(config.run_dir / "lags" / str(config.name))
+        run.backup.mkdir(parents=True, exist_ok=True)
+        run.update(status="finished", solved=config.seed < 3, sequences=1000 * config.seed)
+
+    def table(*flags: str) -> tuple[list[str], list[str]]:
+        asked.clear()
+        assert errorflow(tmp_path, "table", *flags) == 0
+        lines = capsys.readouterr().out.splitlines()
+        (row,) = [line for line in lines if line.split()[:1] == [flags[0]]]
+        return row.split(), [str(config.name) for config in asked]
+
+    monkeypatch.setattr(lags, "train", train)
+    flags = ["order-6a", "--models", "gru", "--seeds", "1", "2"]
+    names = [f"table-order-6a-gru-{seed}" for seed in (1, 2, 3)]
+    row = ["order-6a", "31,390", "gru", "2", "of", "2", "1,000", "2,000", "4.8%"]
+    assert table(*flags) == (row, names[:2])
+    assert (asked[0].problem, asked[0].model, asked[1].seed) == ("order-6a", "gru", 2)
+    assert table(*flags) == (row, [])
+
+    shutil.rmtree(tmp_path / "lags" / names[0])
+    assert table(*flags) == (row, names[:1])
+    assert not asked[0].resume
+    Run(tmp_path / "lags" / names[1]).update(status="interrupted")
+    assert table(*flags) == (row, names[1:2])
+    assert asked[0].resume
+
+    unsolved = [*row[:3], "2", "of", "3", "1,000", "2,000", ">3,000", "–"]
+    assert table(*flags, "3") == (unsolved, names[2:])
+    assert table("lag-2b", "--models", "lstm", "--seeds", "1")[1] == ["table-lag-2b-lstm97-1"]
+    assert asked[0].model == "lstm97"
+
+
+def test_a_cell_of_the_table_is_a_run_and_an_rnn_has_no_gates(tmp_path, monkeypatch, capsys):
+    tiny = {"problem": "order-6a", "epochs": 1, "units": 2, "batch_size": 500, "jit": "off"}
+    monkeypatch.setattr(lags, "ROWS", {"order-6a": tiny})
+    for trained in (True, False):
+        assert errorflow(tmp_path, "table", "--models", "rnn", "--seeds", "1") == 0
+        out, err = capsys.readouterr()
+        assert "0 of 1" in out
+        assert ">1,000" in out
+        assert ("training" in err) == trained
+    run = Run(tmp_path / "lags" / "table-order-6a-rnn-1")
+    assert run.status == "finished"
+    assert (run.plots / "error_flow.png").exists()
+    assert not (run.plots / "gates.png").exists()
+    assert errorflow(tmp_path, "predict", "E" + 100 * "a" + "B") == 0
+    assert re.search(r"B\t[XY]{2} 0\.\d{3}\n", capsys.readouterr().out)
