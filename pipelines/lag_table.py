@@ -7,6 +7,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from . import runs
+from .config import UserError
 from .devices import note
 from .run_tables import print_table
 
@@ -43,23 +44,32 @@ def _trained(config: "LagsConfig") -> runs.Run:
     from .lags import TASK, train
 
     run = runs.Run(config.run_dir / TASK.name / str(config.name))
-    if run.results_file.exists() and run.status == "finished":
+    if run.results_file.exists() and run.status in ("finished", "failed"):
         return run
     note(f"training {run.path}")
     again = dataclasses.replace(
         config, resume=run.backup.exists(), overwrite=not run.backup.exists()
     )
     with contextlib.redirect_stdout(io.StringIO()):
-        train(again)
-    results = run.results()
-    note(f"  {'solved' if results['solved'] else 'not solved'}, {results['sequences']:,} sequences")
+        try:
+            train(again)
+        except UserError as error:  # a loss that is no number: not solved, and on with the others
+            note(f"  {error}")
+    solved, sequences = _found(run)
+    note(f"  {'solved' if solved else 'not solved'}, {sequences:,} sequences")
     return run
 
 
+def _found(run: runs.Run) -> tuple[bool, int]:
+    """Whether a run solved its problem, and by how many training sequences."""
+    results = run.results()
+    return results.get("solved", False), results.get("sequences", 0)
+
+
 def _line(row: str, model: str, done: list[runs.Run]) -> list[str]:
-    results = [run.results() for run in done]
-    solved = [r["sequences"] for r in results if r["solved"]]
-    told = [f"{r['sequences']:,}" if r["solved"] else f">{r['sequences']:,}" for r in results]
+    found = [_found(run) for run in done]
+    solved = [sequences for right, sequences in found if right]
+    told = [f"{sequences:,}" if right else f">{sequences:,}" for right, sequences in found]
     paper = _paper(row)
     share = f"{sum(solved) / len(solved) / paper:.1%}" if len(solved) == len(done) else "–"
     return [row, f"{paper:,}", model, f"{len(solved)} of {len(done)}", " ".join(told), share]

@@ -1,6 +1,7 @@
 """The long-lag laboratory's training: network, endless batches, and the paper's success."""
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ def make_job(run: Run, config: "LagsConfig", data: LagData) -> Job:
         ),
         loss="categorical_crossentropy" if problem.labels else "mse",
         metrics=[keras.metrics.MeanMetricWrapper(wrong(problem), name="wrong")],
-        monitor="in_a_row" if problem.in_a_row else "val_wrong",
+        monitor="progress" if problem.in_a_row else "val_wrong",
         mode="max" if problem.in_a_row else "min",
         watchers=[success] if problem.in_a_row else [],
         samples=lambda: sample(packaged, data.validation, data.labels, 10),
@@ -129,8 +130,9 @@ class Success(keras.callbacks.Callback):
     whole: one wrong sequence, and the count begins anew. Then so many fresh sequences must be right
     as the problem says. `results.json` gets `sequences`, up to and including the last one trained
     on, and `solved`; each epoch's row gets `in_a_row`, the longest row so far: the fresh ones count
-    in it, so that none is longer than the one that solves the problem. A resumed run knows all
-    three, but begins to count a row anew; if it was solved, it stays so.
+    in it, so that none is longer than the one that solves the problem. `progress`, which says the
+    best epoch, adds what decides between rows of one length: 1 / (1 + validation loss). A resumed
+    run knows all of this, but begins to count a row anew; if it was solved, it stays so.
     """
 
     def __init__(self, run: Run, config: "LagsConfig", problem: Problem):
@@ -161,6 +163,7 @@ class Success(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs: Any = None):
         logs["in_a_row"] = self.longest
+        logs["progress"] = self.longest + 1 / (1 + logs.get("val_loss", math.inf))
         self.run.update(solved=self.solved, sequences=self.sequences)
 
     def on_train_end(self, logs=None):
