@@ -1,10 +1,12 @@
 """How a text becomes words and characters, inside a model."""
 
+import inspect
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+_BLANK = r"[\pZ\p{Cc}]"  # also the no-break space and its like
 _SIGN = r"([^\pL\pM\pN\s])"  # neither letter, mark of a letter, digit nor blank
 UNKNOWN = 1  # the id of what is not in a vocabulary; 0 is padding
 
@@ -22,7 +24,8 @@ def separate_words(texts: Any) -> Any:
     For `standardize` of `keras.layers.TextVectorization`, which then splits at blanks. Keras' own
     choice throws signs away, and with them what a question or an email begins with.
     """
-    return tf.strings.regex_replace(lower(texts), _SIGN, r" \1 ")
+    texts = tf.strings.regex_replace(lower(texts), _BLANK, " ")
+    return tf.strings.regex_replace(texts, _SIGN, r" \1 ")
 
 
 @keras.saving.register_keras_serializable("errorflow")
@@ -67,7 +70,7 @@ class WordDropout(keras.layers.Layer):
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
-        self.rate = rate
+        self.rate, self.seed = rate, seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, ids, training=False):
@@ -78,7 +81,7 @@ class WordDropout(keras.layers.Layer):
         return keras.ops.where(gone, keras.ops.full_like(ids, UNKNOWN), ids)
 
     def get_config(self):
-        return super().get_config() | {"rate": self.rate}
+        return super().get_config() | {"rate": self.rate, "seed": self.seed}
 
 
 @keras.saving.register_keras_serializable("errorflow")
@@ -103,7 +106,7 @@ class EachStep(keras.layers.Wrapper):
         def fold(tensor):
             return tf.reshape(tensor, [-1, *_known(tensor, 2)])
 
-        options = {} if mask is None else {"mask": fold(mask)}
+        options = {"mask": fold(mask)} if mask is not None and _takes_mask(self.layer) else {}
         outputs = self.layer(fold(inputs), training=training, **options)
         return tf.reshape(outputs, [*tf.unstack(shape), *_known(outputs, 1)])
 
@@ -113,6 +116,10 @@ class EachStep(keras.layers.Wrapper):
 
     def compute_mask(self, inputs, mask=None):
         return None if mask is None else keras.ops.any(mask, axis=2)
+
+
+def _takes_mask(layer):
+    return "mask" in inspect.signature(layer.call).parameters
 
 
 def _known(tensor, first):

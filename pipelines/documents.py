@@ -41,7 +41,7 @@ class DocumentsConfig(TextConfig):
     dropout: float = 0.5
     """Share of each layer's output left out in training."""
 
-    epochs: int = 15
+    epochs: int = 30
     """Passes over the training data at most."""
     learning_rate: float = 3e-3
     """Learning rate at the start."""

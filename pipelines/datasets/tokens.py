@@ -1,16 +1,18 @@
 """Plain text to tokens, as the English treebanks have them."""
 
 import re
+import unicodedata
 
 _TOKEN = re.compile(
     r"""(?xi)
-    https?://\S+ | www\.\S+ | \S+@\S+\.\w+          # addresses
+    (?:https?://|www\.)\S*[^\s.,:;!?'"’”)\]>]       # addresses, without what follows them
+    | [\w.+-]+@\w[\w-]*(?:\.\w[\w-]*)+
     | n['’]t\b | ['’](?:s|m|d|re|ve|ll)\b           # what is left of not, is, have, will
-    | \d+(?:[.,:]\d+)*                              # 1,000.50
+    | \d+(?:st|nd|rd|th|s)\b | \d+(?:[.,:]\d+)*     # 3rd, 1990s, 1,000.50
     | (?:\w\.){2,}                                  # U.S.
     | \w+(?:[-'’]\w+)*? (?= n['’]t\b | ['’](?:s|m|d|re|ve|ll)\b )
     | \w+(?:['’]\w+)*
-    | \.{2,} | -{2,}
+    | ([^\w\s])\1+                                  # ..., --, !!
     | \S
     """
 )
@@ -21,4 +23,5 @@ def tokens_of(text: str) -> list[str]:
 
     A few rules, near enough to tag a sentence that somebody types. A treebank brings its tokens.
     """
-    return _TOKEN.findall(text)
+    composed = unicodedata.normalize("NFC", text)  # as a treebank is read
+    return [found.group() for found in _TOKEN.finditer(composed)]

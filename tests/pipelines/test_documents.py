@@ -1,0 +1,260 @@
+"""The documents pipeline from end to end, on a file of made-up texts, and its networks."""
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+
+import ewt_genres
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from errorflow.pipelines import cli
+from errorflow.pipelines.documents import DocumentsConfig, read_data
+from errorflow.pipelines.models import text
+from errorflow.pipelines.models.convolutional import conv1d
+from errorflow.pipelines.models.packages import load
+from errorflow.pipelines.runs import Run
+from errorflow.pipelines.text_labels import build
+
+WORDS = {"kitchen": "soup bread salt oven", "sea": "wave sail wind harbour"}
+BOTH = "the a . old my is"
+LONGEST = 9
+SMALL = ["--units", "4", "--embedding", "3", "--batch-size", "32", "--dropout", "0"]
+SMALL += ["--learning-rate", "0.05", "--max-length", str(LONGEST)]
+FILES = [
+    *["config.yaml", "environment.json", "history.csv", "results.json", "README.md"],
+    *["checkpoints/best.keras", "checkpoints/last.keras", "samples/test.csv"],
+    *[f"plots/{name}.png" for name in ("curves", "error_flow", "layer_gradients", "confusion")],
+]
+
+
+def write_data(path: Path) -> Path:
+    """Texts of 5 to 12 words, of which every second one tells the class."""
+    random = np.random.default_rng(0)
+    lines = []
+    for label, own in WORDS.items():
+        for _ in range(80):
+            kinds = [own, BOTH] * random.integers(3, 7)
+            words = [random.choice(kind.split()) for kind in kinds[random.integers(2) :]]
+            lines.append(f"{label}\t{' '.join(words).capitalize()}")
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory) -> Path:
+    """A folder with the data and one finished run, documents/a, of an LSTM."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    folder = tmp_path_factory.mktemp("documents")
+    write_data(folder / "texts.tsv")
+    assert train(folder, "a", "--epochs", "2") == 0
+    return folder
+
+
+@pytest.fixture
+def run(where) -> Run:
+    return Run(where / "documents" / "a")
+
+
+@pytest.fixture
+def package(run) -> keras.Model:
+    return load(run.best)
+
+
+def errorflow(where: Path, verb: str, *arguments: str) -> int:
+    return cli.main(["documents", verb, "--run-dir", str(where), *arguments])
+
+
+def train(where: Path, name: str, *flags: str) -> int:
+    data = ["--data-dir", str(where / "texts.tsv")]
+    return errorflow(where, "train", "--name", name, *data, *SMALL, *flags)
+
+
+def test_a_run_holds_what_it_promises(run):
+    for name in FILES:
+        assert (run.path / name).stat().st_size > 0
+    for watcher in ("gates", "samples", "error_flow"):
+        assert any((run.logs / watcher).rglob("*.tfevents.*"))
+    results = run.results()
+    assert run.status == "finished"
+    assert set(results["test"]) == {"accuracy", "macro_f1"}
+    assert results["verdict"]
+    rows = list(csv.DictReader((run.samples / "test.csv").open(encoding="utf-8")))
+    assert {row["label"] for row in rows} == set(WORDS)
+
+
+def test_evaluate_finds_what_training_found(where, run, capsys):
+    expected = run.results()["test"]
+    assert errorflow(where, "evaluate", "--name", "a") == 0
+    said = f"accuracy {expected['accuracy']:.4f}, macro-F1 {expected['macro_f1']:.4f}"
+    assert said in capsys.readouterr().out
+    assert run.results()["test"] == expected
+
+
+def test_predict_from_arguments_and_stdin_alike(where, capsys, monkeypatch):
+    texts = ["My soup is old.", "WAVE", "zzz Ω ½ ☂", "x" * 500]
+    assert errorflow(where, "predict", "--name", "a", *texts) == 0
+    by_arguments = capsys.readouterr().out
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join([*texts, ""])))
+    assert errorflow(where, "predict", "--name", "a") == 0
+    assert capsys.readouterr().out == by_arguments
+    for line in by_arguments.splitlines():
+        answers = [answer.split() for answer in line.split("\t")[1:]]
+        assert {label for label, _ in answers} == set(WORDS)
+        assert sum(float(share) for _, share in answers) == pytest.approx(1, abs=0.002)
+
+
+def test_predict_reads_a_text_as_far_as_the_network_does(where, package, capsys):
+    read = " ".join(["soup"] * LONGEST)
+    longer, shorter = f"{read} {'wave ' * 50}", read.removesuffix(" soup")
+    assert errorflow(where, "predict", "--name", "a", read, longer) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.split("\t")[1:] == second.split("\t")[1:]
+    given = package(tf.constant([read, longer, shorter]))["probabilities"].numpy()
+    np.testing.assert_allclose(given[0], given[1], atol=1e-6)
+    assert np.abs(given[0] - given[2]).max() > 1e-5  # the last word that is read counts
+
+
+def test_the_package_answers_as_the_core_does_on_cut_ids(package):
+    texts = ["The soup", "my old harbour is a wave . and more sail still", "Unknown!"]
+    ids = text.vectorize(texts, text.vocabulary_in(package), "word", LONGEST)
+    assert ids.shape == (3, LONGEST)
+    assert ids[2, :3].tolist() == [1, 1, 0]
+    expected = package.get_layer("core")(ids)
+    given = package(tf.constant(texts))
+    np.testing.assert_allclose(given["probabilities"], expected, atol=1e-6)
+    labels = [label.decode() for label in given["label"].numpy()]
+    assert labels == [[*WORDS][i] for i in np.argmax(expected, axis=1)]
+    np.testing.assert_allclose(text.probabilities(package, texts, batch=2), expected, atol=1e-6)
+
+
+def test_best_is_a_plain_keras_model_on_strings(run):
+    model = keras.saving.load_model(run.best)
+    answer = model(tf.constant(["salt.", "SALT ."]))["probabilities"]
+    np.testing.assert_allclose(answer[0], answer[1], atol=1e-6)
+
+
+def test_export_writes_what_answers_alike(where, run, package, capsys):
+    assert errorflow(where, "export", "--name", "a", "--format", "keras,saved_model") == 0
+    assert capsys.readouterr().out.count("read back") == 2
+    loaded = tf.saved_model.load(run.path / "export" / "saved_model")
+    texts = tf.constant(["my old salt", " ".join(["wave"] * 2 * LONGEST)])
+    given = loaded.serve(texts)["probabilities"]
+    np.testing.assert_allclose(given, package(texts)["probabilities"], atol=1e-6)
+
+
+def test_onnx_takes_the_ids_of_its_vocabulary(where, run, package):
+    for needed in ("tf2onnx", "onnx"):
+        pytest.importorskip(needed)
+    onnxruntime = pytest.importorskip("onnxruntime")
+    assert errorflow(where, "export", "--name", "a", "--format", "onnx") == 0
+    folder = run.path / "export" / "onnx"
+    meaning = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+    assert (meaning["split"], meaning["labels"]) == ("word", [*WORDS])
+    ids = np.array([[meaning["ids"].index(word) for word in ("the", "salt", ".")]], np.int32)
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    (given,) = session.run(None, {session.get_inputs()[0].name: ids})
+    expected = package(tf.constant(["The salt."]))["probabilities"]
+    np.testing.assert_allclose(given, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["bag", "conv1d"])
+def test_networks_without_recurrence_train_and_know_so_many_words(where, model, capsys):
+    """10 of the 14 words, and texts of more than 8 words left out."""
+    flags = ["--model", model, "--epochs", "1", "--vocabulary", "10", "--max-length", "8"]
+    assert train(where, model, *flags, "--too-long", "skip") == 0
+    told = capsys.readouterr().err
+    assert "documents have more than 8 words; left out" in told
+    run = Run(where / "documents" / model)
+    assert not (run.plots / "error_flow.png").exists()
+    package = load(run.best)
+    known = text.vocabulary_in(package)
+    data = read_data(DocumentsConfig(data_dir=where / "texts.tsv", max_length=8, too_long="skip"))
+    trained = [word for words in data.train.texts for word in words.lower().split()]
+    assert sorted(map(trained.count, known)) == sorted(map(trained.count, set(trained)))[-10:]
+    ids = text.vectorize([" ".join(WORDS["sea"].split()), BOTH], known, "word")
+    assert ids.max() <= 11
+    assert errorflow(where, "evaluate", "--name", model) == 0
+    assert errorflow(where, "predict", "--name", model, "old soup") == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("old soup\t")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train"], "this task has no data of its own: give yours with --data-dir"),
+        (["train", "--data-dir", "nowhere"], "--data-dir nowhere: no such file or folder"),
+        (["train", "--data-dir", "x", "--dataset", "y"], "--dataset and --data-dir: two sources"),
+        (["train", "--max-length", "4"], "max_length"),
+        (["train", "--vocabulary", "9"], "vocabulary"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
+    before = sorted((where / "documents").iterdir())
+    assert errorflow(where, *arguments) == 2
+    err = capsys.readouterr().err
+    assert said in err.splitlines()[-1]
+    assert "Traceback" not in err
+    assert sorted((where / "documents").iterdir()) == before
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_conv1d_ignores_padding(layers):
+    """Although what its filters say of padding, their bias, is more than they say of words."""
+    core = conv1d(
+        vocabulary_size=9, labels=3, embedding=3, units=2, layers=layers, activation="tanh"
+    )
+    for layer in core.layers:
+        if layer.name.startswith("width_"):
+            kernel, bias = layer.get_weights()
+            layer.set_weights([kernel, bias + 3])
+    ids = np.array([[2, 3, 4, 8], [5, 6, 0, 0]], np.int32)
+    answer = core(ids)
+    np.testing.assert_allclose(core(np.pad(ids, ((0, 0), (0, 7)))), answer, atol=1e-6)
+    np.testing.assert_allclose(core(ids[1:, :2]), answer[1:], atol=1e-6)
+
+
+def test_a_filter_of_conv1d_gives_its_largest_value_over_the_words():
+    core = conv1d(vocabulary_size=9, labels=3, embedding=3, units=2, activation="tanh")
+    random = np.random.default_rng(0)
+    core.set_weights([random.normal(size=w.shape, scale=0.5) for w in core.get_weights()])
+    vectors = core.get_layer("embedding").get_weights()[0]
+    ids = [4, 7, 2, 3, 8, 1]
+    (found,) = keras.Model(core.input, core.get_layer("largest").output)(np.array([[*ids, 0, 0]]))
+    expected = []
+    for width in (3, 4, 5):
+        kernel, bias = core.get_layer(f"width_{width}_1").get_weights()  # [width, D, F], [F]
+        around = [(width - 1) // 2, width // 2]
+        x = np.pad(vectors[ids], [around, [0, 0]])
+        values = [
+            np.tanh(np.einsum("wd,wdf->f", x[t : t + width], kernel) + bias)
+            for t in range(len(ids))
+        ]
+        expected.append(np.max(values, axis=0))
+    np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-4, atol=1e-6)
+
+
+def test_a_bag_of_words_knows_no_order_and_ignores_padding():
+    config = DocumentsConfig(model="bag", units=4)
+    core = build(config, vocabulary_size=9, labels=3)
+    ids = np.array([[2, 3, 4, 8, 3]], np.int32)
+    for other in (ids[:, ::-1], ids[:, [1, 4, 3, 0, 2]], np.pad(ids, [(0, 0), (0, 6)])):
+        np.testing.assert_allclose(core(other), core(ids), atol=1e-6)
+    assert np.abs(core(ids[:, :4]) - core(ids)).max() > 1e-5  # how often a word comes counts
+
+
+def test_a_bag_learns_something_of_real_genres(tmp_path):
+    """More than a coin of five sides; most documents are reviews."""
+    if not ewt_genres.EWT.is_dir():
+        pytest.skip(f"no {ewt_genres.EWT}; set ERRORFLOW_DATA to the folder with ud-english-ewt")
+    data = ewt_genres.write_genres(tmp_path / "genres", ewt_genres.EWT)
+    flags = ["--model", "bag", "--limit", "200", "--epochs", "2", "--learning-rate", "0.03"]
+    flags += ["--name", "ewt", "--data-dir", str(data)]
+    assert errorflow(tmp_path, "train", *flags) == 0
+    test = Run(tmp_path / "documents" / "ewt").results()["test"]
+    print(test)
+    assert test["accuracy"] > 0.4

@@ -1,0 +1,359 @@
+"""The tags pipeline from end to end, on a made-up treebank, and what it is made of."""
+
+import csv
+import io
+import json
+import re
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from errorflow.layers import GRU
+from errorflow.pipelines import cli
+from errorflow.pipelines.datasets.tags import TagPart
+from errorflow.pipelines.datasets.tokens import tokens_of
+from errorflow.pipelines.models import tagger
+from errorflow.pipelines.models.packages import load
+from errorflow.pipelines.models.tagger import LONGEST_WORD, Ids, Vocabulary, vocabulary_of
+from errorflow.pipelines.runs import Run
+from errorflow.pipelines.tag_training import _targets, measure
+from errorflow.pipelines.tags import TagsConfig, read_data
+from event_files import read
+
+TAGS = ["ADV", "DET", "NOUN"]
+TINY = ["--units", "4", "--embedding", "4", "--batch-size", "16"]
+SMALL = [*TINY, "--character-units", "4", "--epochs", "2", "--learning-rate", "0.05"]
+SMALL += ["--dropout", "0.1", "--word-dropout", "0.1"]
+FILES = [
+    *["config.yaml", "environment.json", "history.csv", "results.json", "README.md"],
+    *["checkpoints/best.keras", "checkpoints/last.keras", "samples/test.csv"],
+    *[f"plots/{name}.png" for name in ("curves", "error_flow", "layer_gradients", "confusion")],
+    "plots/confusion.csv",
+]
+
+
+def sentence(random) -> list[tuple[str, str]]:
+    """2 to 6 words: "the" is a DET, what ends in -ly is an ADV, any other a NOUN."""
+    words = []
+    for _ in range(random.integers(2, 7)):
+        stem = "".join(random.choice(list("abcdel"), 3))
+        words.append([("the", "DET"), (f"{stem}ly", "ADV"), (stem, "NOUN")][random.integers(3)])
+    return words
+
+
+def lines_of(words: list[tuple[str, str]]) -> str:
+    rows = [(str(i), form, "_", tag, *"______") for i, (form, tag) in enumerate(words, start=1)]
+    return "".join("\t".join(row) + "\n" for row in rows)
+
+
+def write_treebank(folder: Path) -> Path:
+    random = np.random.default_rng(0)
+    folder.mkdir()
+    for split, count in {"train": 48, "dev": 12, "test": 12}.items():
+        blocks = [lines_of(sentence(random)) for _ in range(count)]
+        (folder / f"x-{split}.conllu").write_text("\n".join(blocks), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory) -> Path:
+    """A folder with the treebank and one finished run, tags/a."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    folder = tmp_path_factory.mktemp("tags")
+    write_treebank(folder / "data")
+    assert train(folder, "a", *SMALL) == 0
+    return folder
+
+
+@pytest.fixture
+def run(where) -> Run:
+    return Run(where / "tags" / "a")
+
+
+@pytest.fixture
+def package(run) -> keras.Model:
+    return load(run.best)
+
+
+def errorflow(where: Path, verb: str, *arguments: str) -> int:
+    return cli.main(["tags", verb, "--run-dir", str(where), *arguments])
+
+
+def train(where: Path, name: str, *flags: str) -> int:
+    return errorflow(where, "train", "--name", name, "--data-dir", str(where / "data"), *flags)
+
+
+def test_a_run_holds_what_it_promises(run):
+    for name in FILES:
+        assert (run.path / name).stat().st_size > 0
+    results = run.results()
+    assert run.status == "finished"
+    figures = {"accuracy", "macro_f1", "unknown_words", "unknown_accuracy", "baseline"}
+    assert set(results["test"]) == set(results["validation"]) == figures
+    assert results["verdict"]
+    assert results["test"]["accuracy"] > results["test"]["baseline"] + 0.1
+    assert not list(run.path.rglob(".writing-*"))
+
+
+def test_the_best_epoch_is_that_of_the_accuracy_over_tokens(run):
+    """Keras' masked, weighted metric and our own counting are the same figure."""
+    rows = list(csv.DictReader(run.history_file.open()))
+    best = max(float(row["val_accuracy"]) for row in rows)
+    assert run.results()["validation"]["accuracy"] == pytest.approx(best, abs=1e-5)
+
+
+def test_evaluate_finds_what_training_found(where, run, capsys):
+    expected = run.results()["test"]
+    assert errorflow(where, "evaluate") == 0
+    out, err = capsys.readouterr()
+    for said in ("accuracy", "unknown_accuracy", "baseline"):
+        assert re.search(rf"\b{said.replace('_', '.')} {expected[said]:.4f}", out)
+    assert f"using {run.path}" in err
+    assert run.results()["test"] == expected
+    rows = list(csv.DictReader((run.plots / "confusion.csv").open(encoding="utf-8")))
+    right = sum(int(row[row["true"]]) for row in rows)
+    tokens = sum(int(row[tag]) for row in rows for tag in TAGS)
+    assert right / tokens == pytest.approx(expected["accuracy"], abs=1e-6)
+    columns = [sum(int(row[tag]) for tag in TAGS) for row in rows]
+    assert max(columns) / tokens == pytest.approx(expected["baseline"], abs=1e-6)
+
+
+def test_predict_from_arguments_and_stdin_alike(where, capsys, monkeypatch):
+    """Words and characters never seen, and words longer than any that is read."""
+    lines = ["The bed, badly.", "Ω₂ 字", "a" * 500, "?"]
+    assert errorflow(where, "predict", *lines) == 0
+    by_arguments = capsys.readouterr().out
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(["", *lines, ""])))
+    assert errorflow(where, "predict") == 0
+    assert capsys.readouterr().out == by_arguments
+    for given, line in zip(by_arguments.splitlines(), lines, strict=True):
+        words, tags = zip(*(pair.rsplit("/", 1) for pair in given.split(" ")), strict=True)
+        assert [*words] == tokens_of(line)
+        assert set(tags) <= set(TAGS)
+
+
+def test_tokens_are_taken_as_they_stand(where, capsys):
+    assert errorflow(where, "predict", "--tokens", "can't stop.  U.S./the") == 0
+    given = capsys.readouterr().out.split()
+    assert [pair.rsplit("/", 1)[0] for pair in given] == ["can't", "stop.", "U.S./the"]
+
+
+def test_a_word_never_seen_is_known_by_its_characters_and_one_seen_in_any_case(package):
+    sentences = tf.constant(["zazaly", "zazael", "the", "The"])
+    ids = package.get_layer("read")(sentences)["words"].numpy()
+    assert ids[:2].tolist() == [[1], [1]]
+    assert ids[2] == ids[3] > 1
+    given = package(sentences)["probabilities"].numpy()
+    assert np.abs(given[0] - given[1]).max() > 1e-3
+
+
+def test_best_is_a_plain_keras_model_on_sentences(run):
+    model = keras.saving.load_model(run.best)
+    answer = model(tf.constant(["the abc badly", "The"]))
+    assert answer["probabilities"].shape == (2, 3, 3)
+    np.testing.assert_allclose(np.sum(answer["probabilities"], axis=2), 1, rtol=1e-5)
+    tags = [[tag.decode() for tag in row] for row in answer["label"].numpy()]
+    best = np.argmax(answer["probabilities"], axis=2)
+    assert tags == [[TAGS[i] for i in row] for row in best]
+
+
+def test_export_writes_what_answers_alike(where, run, package, capsys):
+    assert errorflow(where, "export", "--format", "keras,saved_model") == 0
+    assert capsys.readouterr().out.count("read back") == 2
+    loaded = tf.saved_model.load(run.path / "export" / "saved_model")
+    sentences = tf.constant(["the abc", "badly"])
+    for name, expected in package(sentences).items():
+        given = loaded.serve(sentences)[name].numpy()
+        if name == "label":
+            assert given.tolist() == expected.numpy().tolist()
+        else:
+            np.testing.assert_allclose(given, expected, atol=1e-5)
+
+
+@pytest.mark.xfail(strict=True, reason="tf2onnx: both directions share one loop's function")
+def test_onnx_takes_two_inputs_by_name_as_its_vocabulary_tells(where, run, package):
+    for needed in ("tf2onnx", "onnx"):
+        pytest.importorskip(needed)
+    onnxruntime = pytest.importorskip("onnxruntime")
+    assert errorflow(where, "export", "--format", "onnx") == 0
+    folder = run.path / "export" / "onnx"
+    meaning = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+    words = [[meaning["words"].index(word) if word == "the" else 1 for word in ("the", "aaly")]]
+    signs = [[meaning["characters"].index(sign) for sign in word] for word in ("the·", "aaly")]
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    assert {given.name for given in session.get_inputs()} == {"words", "characters"}
+    inputs = {"words": np.array(words, np.int32), "characters": np.array([signs], np.int32)}
+    inputs["characters"][0, 0, 3] = meaning["padding"]
+    (given,) = session.run(None, inputs)
+    expected = package(tf.constant(["the aaly"]))["probabilities"]
+    np.testing.assert_allclose(given, expected, atol=1e-5)
+    assert meaning["labels"] == TAGS
+
+
+def test_a_sentence_is_answered_alike_whatever_its_neighbours(package):
+    """Longer sentences and longer words beside it are padding to it."""
+    alone = package(tf.constant(["the bad"]))["probabilities"]
+    for neighbour in ("a", "b " * 9, "abcde" * 9):
+        both = package(tf.constant([neighbour, "the bad"]))["probabilities"]
+        np.testing.assert_allclose(both[1:, :2], alone, atol=1e-5)
+    core, ids = package.get_layer("core"), ids_of(package, "the bad")
+    assert ids.characters[0].shape == (2, LONGEST_WORD)
+    np.testing.assert_allclose(core(ids.batch(np.array([0]), 5))[:, :2], alone, atol=1e-5)
+
+
+def ids_of(package, *sentences) -> Ids:
+    return tagger.ids_of(package.get_layer("read"), [text.split() for text in sentences])
+
+
+def test_loss_and_accuracy_are_those_of_the_tokens_alone(package):
+    core, ids = package.get_layer("core"), ids_of(package, "the bad", "abcly the cab bad")
+    tags = [np.array([1, 2], np.int32), np.array([0, 1, 2, 0], np.int32)]
+    part = TagPart([("x",) * len(row) for row in tags], tags)
+    core.compile(
+        loss="sparse_categorical_crossentropy",
+        weighted_metrics=["accuracy"],
+        jit_compile=False,
+    )
+    chosen = np.array([0, 1])
+    x = [ids.batch(chosen, length) for length in (4, 6)]
+    probabilities = core(x[0]).numpy()
+    rows = [row[: len(t)] for row, t in zip(probabilities, tags, strict=True)]
+    picked = np.concatenate([row[range(len(t)), t] for row, t in zip(rows, tags, strict=True)])
+    right = np.concatenate([row.argmax(1) == t for row, t in zip(rows, tags, strict=True)])
+    for batch, length in zip(x, (4, 6), strict=True):
+        targets, weights = _targets(part, chosen, length)
+        for strange in (targets, np.where(weights == 0, 2, targets)):
+            found = core.test_on_batch(batch, strange, weights, return_dict=True)
+            assert found["loss"] == pytest.approx(-np.log(picked).mean(), rel=1e-5)
+            assert found["accuracy"] == pytest.approx(right.mean())
+
+
+def test_targets_are_cut_and_padded_with_weights_of_0():
+    part = TagPart([], [np.array([2, 1, 2], np.int32), np.array([1], np.int32)])
+    targets, weights = _targets(part, np.array([1, 0]), 2)
+    assert targets.tolist() == [[1, 0], [2, 1]]
+    assert weights.tolist() == [[1, 0], [1, 1]]
+
+
+def test_measure_counts_as_one_counts_by_hand(package):
+    sentences = [("the", "qqqly"), ("qqq", "the", "the"), ("the",)]
+    right = [[1, 0], [2, 0, 1], [2]]  # of which the model may know the first four
+    part = TagPart(sentences, [np.array(tags, np.int32) for tags in right])
+    found = measure(package, part, TAGS)
+    said = [package(tf.constant([" ".join(tokens)]))["label"][0].numpy() for tokens in sentences]
+    hits = [[TAGS[i] == s.decode() for i, s in zip(*p, strict=True)] for p in zip(right, said)]
+    assert found.figures["accuracy"] == pytest.approx(sum(map(sum, hits)) / 6, abs=1e-6)
+    assert found.figures["unknown_words"] == pytest.approx(2 / 6, abs=1e-6)
+    assert found.figures["unknown_accuracy"] == (hits[0][1] + hits[1][0]) / 2
+    assert found.figures["baseline"] == pytest.approx(2 / 6, abs=1e-6)
+    assert found.confusion.sum() == 6
+    known = measure(package, TagPart([("the",)], [np.array([1], np.int32)]), TAGS)
+    assert known.figures["unknown_words"] == 0
+    assert "unknown_accuracy" not in known.figures
+
+
+def test_tensorboard_gets_gates_samples_and_the_error_of_both_readers(run):
+    tags = {
+        folder: {tag for step in read(run.logs / folder)[0].values() for tag in step}
+        for folder in ("gates", "samples", "error_flow")
+    }
+    assert "samples" in tags["samples"]
+    for layer in ("rnn_1", "character_rnn"):
+        assert any(f"{layer}/" in tag and "forget" in tag for tag in tags["gates"])
+        assert any(f"{layer}/" in tag for tag in tags["error_flow"])
+
+
+@pytest.mark.parametrize(("too_long", "said"), [("cut", "cut"), ("skip", "left out")])
+def test_sentences_that_are_too_long_are_cut_or_skipped_and_reported(where, too_long, said, capsys):
+    config = TagsConfig(data_dir=where / "data", max_length=4, too_long=too_long)
+    part = read_data(config).train
+    (longer,) = re.findall(
+        rf"data: train: (\d+) of 48 sentences have more than 4 tokens; {said}",
+        capsys.readouterr().err,
+    )
+    assert len(part) == (48 if too_long == "cut" else 48 - int(longer))
+    assert 0 < int(longer) < 48
+    assert {len(tags) for tags in part.tags} == {len(s) for s in part.sentences} == {2, 3, 4}
+
+
+def test_a_network_of_words_alone_trains_and_goes_on_for_more_epochs(where, capsys):
+    flags = [*TINY, "--max-length", "4", "--character-units", "0", "--epochs", "1"]
+    assert train(where, "words", *flags, "--model", "gru") == 0
+    run = Run(where / "tags" / "words")
+    core = load(run.best).get_layer("core")
+    assert isinstance(core.get_layer("rnn_1").forward_layer, GRU)
+    assert not [layer.name for layer in core.layers if "character_" in layer.name]
+    assert errorflow(where, "predict", "--name", "words", "a b c d e f g") == 0
+    assert len(capsys.readouterr().out.split()) == 7  # more than 4: `predict` cuts nothing
+    assert errorflow(where, "train", "--resume", "--name", "words", "--epochs", "2") == 0
+    assert f"resuming {run.path} after epoch 1" in capsys.readouterr().err
+    assert run.results()["epochs"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--data-dir", "nowhere"], "--data-dir nowhere: no such file or folder"),
+        (["train", "--word-dropout", "1"], "word_dropout"),
+        (["train", "--character-units", "-1"], "character_units"),
+        (["train", "--resume", "--name", "a", "--units", "6"], "units (4 → 6)"),
+        (["predict", "a", " "], "one of them is empty"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
+    before = sorted((where / "tags").iterdir())
+    assert errorflow(where, *arguments) == 2
+    err = capsys.readouterr().err
+    assert said in err.splitlines()[-1]
+    assert "Traceback" not in err
+    assert sorted((where / "tags").iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("I can't.", "I ca n't ."),
+        ("They'll say it's John's, I'd've won't", "They 'll say it 's John 's , I 'd 've wo n't"),
+        ("ISN’T o'clock dogs'", "IS N’T o'clock dogs '"),
+        ("The U.S. a.m.", "The U.S. a.m."),
+        ("$1,000.50, 50%: 12:30.", "$ 1,000.50 , 50 % : 12:30 ."),
+        ("3rd 1990s 5pm", "3rd 1990s 5 pm"),
+        ("Well... no -- never!!", "Well ... no -- never !!"),
+        ("well-known (x)", "well - known ( x )"),
+        ("(me.you@mail.example.org),", "( me.you@mail.example.org ) ,"),
+        ("See https://a.org/b?c=d.", "See https://a.org/b?c=d ."),
+        ("“www.a.org/~b/”", "“ www.a.org/~b/ ”"),
+        ("Zoe\u0308 naïve Ångström 字", "Zoë naïve Ångström 字"),
+        ("a\u00a0b\tc", "a b c"),
+        ("a@b 'No!'", "a @ b ' No ! '"),
+    ],
+)
+def test_text_is_cut_into_tokens(text, tokens):
+    assert tokens_of(text) == tokens.split()
+
+
+def test_a_vocabulary_has_all_words_and_the_characters_that_come_again():
+    sentences = [("Ab", "cab"), ("ab", "É", "x!"), ("CAB", "AB", "é")]
+    vocabulary = vocabulary_of(iter(sentences))
+    assert vocabulary.words == ["ab", "cab", "é", "x!"]
+    assert vocabulary.characters == ["A", "B", "a", "b"]
+
+
+def test_ids_are_cut_and_padded_to_a_batch():
+    read = tagger.reader(Vocabulary(["ab", "ö"], ["a", "b"]))
+    ids = tagger.ids_of(read, [("AB", "q" * 30), ("Ö",), ("b", "ab", "b")], batch=2)
+    assert ids.lengths.tolist() == [2, 1, 3]
+    batch = ids.batch(np.array([2, 0, 1]), 2)
+    assert batch["words"].tolist() == [[1, 2], [2, 1], [3, 0]]
+    assert batch["characters"].shape == (3, 2, LONGEST_WORD)
+    assert batch["characters"][:, :, :3].tolist() == [
+        [[3, 0, 0], [2, 3, 0]],
+        [[1, 1, 0], [1, 1, 1]],
+        [[1, 0, 0], [0, 0, 0]],
+    ]
+    assert batch["characters"].sum() == 3 + 5 + 2 + LONGEST_WORD + 1
+    assert {array.dtype.name for array in batch.values()} == {"int32"}
