@@ -11,10 +11,10 @@ holds: adding and temporal order, 2,000 training sequences right in a row; long 
 10,000 fresh sequences right.
 
 Measured by `errorflow lags table --models lstm` on two cores in seven minutes, training sequences,
-mean of three seeds, and those of the paper's LSTM: adding over 100 steps 16,928 (74,000), over 500
-18,064 (209,000), over 1,000 19,787 (853,000); temporal order 6a 6,992 (31,390), 6b 7,803 (571,100);
-the noise-free lag 2a, without forget gate, 499 (5,040). `benchmarks/sequential_digits.py` is for the
-digits. Guessing gets none of these right; a digit by chance one time in ten.
+mean of three seeds, and in brackets those of the paper's LSTM: adding over 100 steps 16,928
+(74,000), over 500 18,064 (209,000), over 1,000 19,787 (853,000); temporal order 6a 6,992 (31,390),
+6b 7,803 (571,100); the noise-free lag 2a, without forget gate, 499 (5,040). Guessing gets none of
+these right; a digit by chance one time in ten (`benchmarks/sequential_digits.py` measures those).
 """
 
 import dataclasses
