@@ -271,7 +271,10 @@ def unroll(
         (h [B, T, H] or None, last states).
     """
     record.make_room(x.shape[1])
-    run = programs(cell, compiled, x.shape[-1], states[0].shape[-1])
+    # In a graph, each call has functions of its own: ONNX converters rewrite the bodies of shared
+    # loops, such as those of both directions of a Bidirectional, and fail on the second one.
+    made = programs if compiled or tf.executing_eagerly() else programs.__wrapped__
+    run = made(cell, compiled, x.shape[-1], states[0].shape[-1])
     used = tuple(w for w in weights if w is not None)
     cuts = _cuts(x) if compiled else (slice(None),)
 

@@ -99,12 +99,13 @@ def predict(config: PredictConfig) -> None:
     run, _ = shared.choose(TASK, config)
     import tensorflow as tf
 
+    from .datasets.conllu import clean
     from .datasets.tokens import tokens_of
     from .models.packages import load
 
     package = load(run.best)
     for line in lines:
-        tokens = line.split() if config.tokens else tokens_of(line)
+        tokens = [clean(t) for t in line.split()] if config.tokens else tokens_of(line)
         labels = package(tf.constant([" ".join(tokens)]))["label"][0].numpy()
         print(" ".join(f"{t}/{tag.decode()}" for t, tag in zip(tokens, labels, strict=True)))
 

@@ -149,8 +149,8 @@ def _is_extra(identifier: str, before: int) -> bool:
 
 
 def clean(form: str) -> str:
-    """NFC, and a space inside a form (20 000) becomes a no-break space: spaces part the tokens."""
-    return unicodedata.normalize("NFC", form).replace(" ", "\u00a0")
+    """NFC, and a blank inside a form (20 000) becomes a no-break space: blanks part the tokens."""
+    return re.sub(r"\s", "\u00a0", unicodedata.normalize("NFC", form))
 
 
 def _fault(block: Sequence[tuple[int, str]], words: Sequence[tuple[int, str, str]]) -> str | None:
