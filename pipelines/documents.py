@@ -6,10 +6,10 @@ errorflow documents train --dataset imdb_reviews    or a prepared TFDS set
 errorflow documents train --model conv1d --data-dir FILE
 
 Measured on the genre of English EWT's documents, 540 to learn from and 316 to test (the helper
-tests/ewt_genres.py writes them), one seed, one to two minutes each on two busy cores: accuracy 0.835
-(macro-F1 0.684) by a bag of words at --learning-rate 0.01, 0.835 (0.591) by conv1d, 0.763 (0.541)
-by an LSTM both ways, 0.677 (0.367) by an LSTM one way; the most frequent genre is 0.582. So few
-documents are not where a recurrent network wins.
+tests/ewt_genres.py writes them), one seed, one to two minutes each on two busy cores: accuracy
+0.835 (macro-F1 0.684) by a bag of words at --learning-rate 0.01, 0.835 (0.591) by conv1d, 0.763
+(0.541) by an LSTM both ways, 0.677 (0.367) by an LSTM one way; the most frequent genre is 0.582. So
+few documents are not where a recurrent network wins.
 """
 
 import dataclasses
