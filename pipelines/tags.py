@@ -3,6 +3,10 @@
 errorflow tags train                          English EWT, once fetched (the error says how)
 errorflow tags train --data-dir TREEBANK      any CoNLL-U treebank: a folder with *-train.conllu …
 errorflow tags train --dataset conll2003      or a prepared TFDS set of tokens and tags
+
+Measured by `errorflow tags train` (seed 1) on two cores, with other trainings beside it, in 11
+minutes: 95.1 % of the tokens of English EWT's test split are right, and 76.1 % of the 7.5 % that
+training never showed. The most frequent tag alone gets 16.4 %.
 """
 
 import dataclasses
