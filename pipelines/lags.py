@@ -30,7 +30,7 @@ from .task import EvaluateConfig, ExportConfig
 
 ProblemName = Literal["adding", "order-6a", "order-6b", "lag-2a", "lag-2b", "digits"]
 
-# What makes each solvable in few sequences; found by hand on other seeds than those of the table.
+# What makes each solvable in few sequences; found by hand, on other draws than those of the table.
 RECIPES: dict[str, dict[str, Any]] = {
     "adding": {"learning_rate": 0.01, "batch_size": 16, "chrono": 1.0, "direct": 0.0},
     "order-6a": {"learning_rate": 0.01, "batch_size": 16, "chrono": 1.0, "direct": 0.0},
