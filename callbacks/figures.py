@@ -14,6 +14,7 @@ from .rows import reached
 from .verdict import judge, short
 
 COLUMNS = 3  # maps side by side
+LONG_NAME = 18  # characters; the note beside a longer title stands below it
 MOST_NAMES = 18  # of layers below a map; more would overlap
 MOST_ROWS = 400  # training steps in a map; more are thinned evenly
 _FIRST, _LATEST, _QUIET, _GRID = "#a0a0a0", "#b5367a", "#707070", "#e0e0e0"
@@ -47,7 +48,10 @@ def error_flow(
         lower.xaxis.set_major_locator(MaxNLocator(7, integer=True))
         lower.xaxis.set_major_formatter(lambda x, _: f"{abs(x):.0f}")
         lower.set_xlabel("time steps before the last" if from_end else "time step")
-        upper.set_title(_half_life(title, histories[title]), loc="right", size="small", c=_QUIET)
+        note = _half_life(title, histories[title])
+        upper.set_title(note, loc="right", size="small", c=_QUIET)
+        if note and len(title) > LONG_NAME:
+            upper.set_title(f"{title}\n", loc="left")
     return figure
 
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from errorflow.callbacks import figures
 from errorflow.callbacks.verdict import decay, judge, short
 
 
@@ -132,3 +133,17 @@ def test_no_error_and_too_little():
 )
 def test_numbers_for_reading(number, text):
     assert short(number) == text
+
+
+def test_the_note_beside_a_long_title_does_not_run_into_it():
+    halving = 0.5 ** np.arange(20)[::-1]
+    figure = figures.error_flow(
+        {"rnn": history(halving), "a/very/long/name/of_a_layer": history(halving)}
+    )
+    figure.canvas.draw()
+    for axes in figure.axes[:4:2]:
+        shown = [t for t in (axes._left_title, axes._right_title) if t.get_text()]
+        lines = {text.get_text(): text.get_window_extent() for text in shown}
+        (name, left), (note, right) = lines.items()
+        assert note.startswith("halves every")
+        assert left.x1 < right.x0 or name.endswith("\n")
