@@ -35,6 +35,7 @@ def conv1d(
     words = keras.ops.expand_dims(keras.ops.cast(keras.ops.not_equal(ids, 0), "float32"), -1)
     x = keras.layers.Embedding(vocabulary_size, embedding, name="embedding")(ids)
     x = keras.layers.Dropout(dropout, name="embedding_dropout")(x)  # [B, T, D]
+    empty = keras.ops.equal(keras.ops.max(words, axis=1), 0)  # [B, 1]; nothing to be found there
     found = []
     for width in widths:
         y = x
@@ -43,7 +44,8 @@ def conv1d(
             name = f"width_{width}_{number}"
             y = ConvUnit1D(units, width, activation=activation, name=name)(y)  # [B, T, F]
         least = keras.ops.cast((words - 1) * 1e4, y.dtype)  # what is behind the end wins nowhere
-        found.append(keras.ops.max(y + least, axis=1))
+        largest = keras.ops.max(y + least, axis=1)
+        found.append(keras.ops.where(empty, keras.ops.zeros_like(largest), largest))
     x = keras.layers.Concatenate(name="largest")(found)
     x = keras.layers.Dropout(dropout, name="largest_dropout")(x)
     return keras.Model(ids, probabilities(x, labels), name="core")

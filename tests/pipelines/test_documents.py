@@ -255,3 +255,11 @@ def test_a_bag_learns_something_of_real_genres(tmp_path):
     flags += ["--name", "ewt", "--data-dir", str(data)]
     assert errorflow(tmp_path, "train", *flags) == 0
     assert Run(tmp_path / "documents" / "ewt").results()["test"]["accuracy"] > 0.4
+
+
+def test_a_text_without_words_finds_nothing():
+    core = conv1d(vocabulary_size=5, labels=3, embedding=2, units=2)
+    (bias,) = [w for w in core.get_layer("probabilities").weights if w.name == "bias"]
+    bias.assign([1.0, 2.0, 4.0])
+    answer = np.array(core(np.array([[0, 0, 0], [2, 3, 4]])))[0]
+    np.testing.assert_allclose(answer, np.exp([1, 2, 4]) / np.exp([1, 2, 4]).sum(), rtol=1e-5)
