@@ -1,5 +1,7 @@
 """What looks on while a model trains."""
 
+from .attention_maps import Alignment as Alignment
+from .attention_maps import AttentionMaps as AttentionMaps
 from .error_flow import ErrorFlow as ErrorFlow
 from .feature_maps import FeatureMaps as FeatureMaps
 from .gates import Gates as Gates
