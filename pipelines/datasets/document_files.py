@@ -7,10 +7,9 @@ from unicodedata import normalize
 
 from ..config import UserError
 from .split import SPLITS, Items, Row, counts, divide
-from .utf8 import decode, read_bytes
+from .utf8 import numbered_lines, one_each, split_paths, squeeze
 
 LAYOUT = "a file of lines label<TAB>text, or a folder with one sub-folder of .txt files per class"
-_NAMES = {"train": ["train"], "validation": ["validation", "valid", "dev"], "test": ["test"]}
 
 
 def read_documents(where: str | Path) -> Items:
@@ -48,21 +47,10 @@ def read_documents(where: str | Path) -> Items:
 
 def _ready_splits(where: Path) -> dict[str, Path]:
     """{split: file or folder}; empty where nothing is called train, or only a class."""
-    paths_of = {
-        split: [path for name in names for path in _spellings(where, name) if path.exists()]
-        for split, names in _NAMES.items()
-    }
+    paths_of = split_paths(where)
     if not any(path.is_file() or _folders(path) for path in paths_of["train"]):
         return {}
-    for split, paths in paths_of.items():
-        if len(paths) > 1:
-            found = ", ".join(path.name for path in paths)
-            raise UserError(f"--data-dir {where}: several {split} splits ({found}); keep one")
-    return {split: paths[0] for split, paths in paths_of.items() if paths}
-
-
-def _spellings(where: Path, name: str) -> list[Path]:
-    return [where / name, where / f"{name}.tsv", where / f"{name}.txt"]
+    return one_each(paths_of, where)
 
 
 def _read_splits(paths: dict[str, Path]) -> tuple[dict[str, list[Row]], list[str]]:
@@ -101,13 +89,13 @@ def _read(path: Path) -> tuple[list[Row], list[str]]:
 
 def _in_lines(path: Path) -> Iterator[tuple[str, Row]]:
     """The documents of a file of lines, each with its place."""
-    for number, line in _lines(path):
+    for number, line in numbered_lines(path):
         label, tab, text = line.partition("\t")
         if line.strip() and not tab:
             raise UserError(f"{path}:{number}: no tab in the line; expected label<TAB>text")
         if tab and not label.strip():
             raise UserError(f"{path}:{number}: empty label; expected label<TAB>text")
-        yield f"{path}:{number}", Row(label.strip(), _clean(text))
+        yield f"{path}:{number}", Row(label.strip(), squeeze(text))
 
 
 def _in_folders(path: Path) -> Iterator[tuple[str, Row]]:
@@ -121,7 +109,7 @@ def _in_folders(path: Path) -> Iterator[tuple[str, Row]]:
             raise UserError(f"--data-dir {path}: no .txt in {folder.name}; expected {LAYOUT}")
         label = normalize("NFC", folder.name)  # macOS takes names apart
         for file in files:
-            yield str(file), Row(label, _clean(" ".join(line for _, line in _lines(file))))
+            yield str(file), Row(label, squeeze(" ".join(line for _, line in numbered_lines(file))))
 
 
 def _folders(path: Path) -> list[Path]:
@@ -130,22 +118,6 @@ def _folders(path: Path) -> list[Path]:
 
 def _visible(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The numbered lines of a file."""
-    number = 1
-    try:
-        for number, line in enumerate(read_bytes(path).splitlines(), start=1):
-            if b"\0" in line:  # UTF-16 without its mark would pass for UTF-8
-                raise ValueError("not text (zero byte); save it as UTF-8")
-            yield number, decode(line)
-    except ValueError as problem:
-        raise UserError(f"{path}:{number}: {problem}") from None
-
-
-def _clean(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _without_lone_classes(rows_of: dict[str, list[Row]]) -> tuple[dict[str, list[Row]], list[str]]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 SPLITS = ("train", "validation", "test")
+# What each split is called in the sets and the folders of others.
+NAMES = {"train": ("train",), "validation": ("validation", "valid", "dev"), "test": ("test",)}
 
 
 class Row(NamedTuple):
@@ -29,10 +31,10 @@ def fraction(key: str) -> float:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6]) / 2**48
 
 
-def split_of(key: str, splits: Sequence[str] = SPLITS) -> str:
-    """The split of an item: a tenth each for all splits but the first, which takes the rest."""
-    tenth = int((1 - fraction(key)) * 10)
-    return splits[tenth + 1] if tenth + 1 < len(splits) else splits[0]
+def split_of(key: str, splits: Sequence[str] = SPLITS, share: float = 0.1) -> str:
+    """The split of an item: a share each for all splits but the first, which takes the rest."""
+    place = 1 + int((1 - fraction(key)) / share)
+    return splits[place] if place < len(splits) else splits[0]
 
 
 def content_hash(rows: Iterable[Row]) -> str:
@@ -48,7 +50,10 @@ def counts(rows_of: dict[str, list[Row]], labels: Iterable[str]) -> dict[str, di
 
 
 def divide(
-    rows: Sequence[Row], splits: Sequence[str] = SPLITS, key: Callable[[str], str] = str.lower
+    rows: Sequence[Row],
+    splits: Sequence[str] = SPLITS,
+    key: Callable[[str], str] = str.lower,
+    share: float = 0.1,
 ) -> dict[str, list[Row]]:
     """The rows by split, equal keys together; a label with enough items is in every split.
 
@@ -56,7 +61,7 @@ def divide(
     possible one that no other label shares.
     """
     key_of = {row: key(row.text) for row in rows}
-    place = {k: split_of(k, splits) for k in key_of.values()}
+    place = {k: split_of(k, splits, share) for k in key_of.values()}
     keys_of = defaultdict(set)
     for row in rows:
         keys_of[row.label].add(key_of[row])

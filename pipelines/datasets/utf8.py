@@ -1,7 +1,11 @@
-"""Bytes of the user's text files: what every reader of them takes and refuses alike."""
+"""The user's text files: what every reader of them takes and refuses alike."""
 
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
+
+from ..config import UserError
+from .split import NAMES
 
 
 def read_bytes(path: Path) -> bytes:
@@ -22,3 +26,41 @@ def decode(line: bytes) -> str:
     except UnicodeDecodeError as error:
         byte = line[error.start]
         raise ValueError(f"not UTF-8 (byte 0x{byte:02x} at position {error.start + 1})") from None
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file with their numbers; `UserError` names the line that is not text."""
+    number = 1
+    try:
+        for number, line in enumerate(read_bytes(path).splitlines(), start=1):
+            if b"\0" in line:  # UTF-16 without its mark would pass for UTF-8
+                raise ValueError("not text (zero byte); save it as UTF-8")
+            yield number, decode(line)
+    except ValueError as problem:
+        raise UserError(f"{path}:{number}: {problem}") from None
+
+
+def squeeze(text: str) -> str:
+    """Each run of whitespace as one space, none at the ends."""
+    return " ".join(text.split())
+
+
+def split_paths(where: Path) -> dict[str, list[Path]]:
+    """What is in a folder under the names of each split, as a folder, as .tsv or as .txt."""
+    return {
+        split: [path for name in names for path in _spellings(where, name) if path.exists()]
+        for split, names in NAMES.items()
+    }
+
+
+def _spellings(where: Path, name: str) -> list[Path]:
+    return [where / name, where / f"{name}.tsv", where / f"{name}.txt"]
+
+
+def one_each(paths_of: dict[str, list[Path]], where: Path) -> dict[str, Path]:
+    """The path of each split that has one; `UserError` if one has several."""
+    for split, paths in paths_of.items():
+        if len(paths) > 1:
+            found = ", ".join(path.name for path in paths)
+            raise UserError(f"--data-dir {where}: several {split} splits ({found}); keep one")
+    return {split: paths[0] for split, paths in paths_of.items() if paths}
