@@ -1,7 +1,7 @@
 """The error that arrives at every time step, recorded while a model trains."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import keras
 import numpy as np
@@ -10,6 +10,7 @@ import tensorflow as tf
 from ..layers.error import ErrorRecord
 from ..layers.paths import walk
 from . import figures, pictures
+from .joined import crossing, first_to_largest, join
 from .recorder import RING, StepRecorder, iterations
 from .rows import reached
 from .tracing import trace_inside
@@ -42,6 +43,11 @@ class ErrorFlow(StepRecorder):
             time steps), `first_to_last` (what the first step receives of the last step's error)
             and `norm` (over all time steps).
         every: record each `every`-th training step, those whose number it divides.
+        joined: of two layers, the second of which begins with the states that the first ends with,
+            as in an encoder-decoder, the paths by a name of your own: {"both": ("encoder/lstm",
+            "decoder/lstm")}. In pictures they stand on one time axis, the steps of the first up to
+            0 and those of the second from 1, and `first_to_largest` is what arrives at the first
+            step of the first layer over the largest error at a step of the second.
 
     A long run stays small: in memory at most 64 MB are kept, in the files after each 16 MB only
     every second row is written (a run of 100,000 steps, 8 LSTM layers and 1,000 time steps comes to
@@ -49,13 +55,20 @@ class ErrorFlow(StepRecorder):
     at most 216 training steps.
 
     Raises:
-        ValueError: when training begins and no layer of the model shows its error.
+        ValueError: when training begins and no layer of the model shows its error, or none at a
+            path in `joined`.
     """
 
     kind = "error_flow"
 
-    def __init__(self, log_dir=None, every=1):
+    def __init__(
+        self,
+        log_dir=None,
+        every=1,
+        joined: Mapping[str, tuple[str, str]] | None = None,
+    ):
         super().__init__(log_dir, every)
+        self.joined = dict(joined or {})
         self._tracks: dict[int, Track] = {}  # by the identity of the layer's record
 
     @property
@@ -75,14 +88,25 @@ class ErrorFlow(StepRecorder):
 
         all float32, and NaN where there is no such step. Each table comes once more with
         "_from_end": there column -1 is the last valid step of every example, however long it is.
+
+        Behind the layers come those of `joined`, whose second layer begins with column "border".
         """
         self._catch_up()
-        return {name: tables(rows) for name, rows in self._memory.all().items()}
+        history = {name: tables(rows) for name, rows in self._memory.all().items()}
+        return history | self._join(history)
+
+    def _join(self, history):
+        return {
+            name: join(*(history[path] for path in paths))
+            for name, paths in self.joined.items()
+            if history.keys() >= set(paths)
+        }
 
     def verdict(self) -> list[str]:
         """One sentence for each layer, from what was recorded; claims no more than that."""
         history = self.history
-        sentences = [judge(name, tables).sentence for name, tables in history.items()]
+        judged = {True: crossing, False: lambda name, tables: judge(name, tables).sentence}
+        sentences = [judged["border" in found](name, found) for name, found in history.items()]
         for track in self._tracks.values():
             if not track.calls:
                 none = f"no backward pass has come through in {self._step:,} training steps"
@@ -98,13 +122,16 @@ class ErrorFlow(StepRecorder):
         Args:
             statistic: "hidden", "hidden_max", "carried", "cell" or "cell_max".
             align: "end" reads the time axis as steps before the last, "start" as time steps.
-            layers: names from `history`; all, if None.
+            layers: names from `history`; if None, all but those that stand in a joined one.
 
         Returns:
             A `matplotlib.figure.Figure`.
         """
         history = self.history
-        chosen = history if layers is None else {name: history[name] for name in layers}
+        if layers is None:
+            inside = {path for name in self.joined.keys() & history for path in self.joined[name]}
+            layers = [name for name in history if name not in inside]
+        chosen = {name: history[name] for name in layers}
         return figures.error_flow(chosen, statistic, align)
 
     # What the recorder asks for
@@ -116,6 +143,12 @@ class ErrorFlow(StepRecorder):
         built = all(layer.built for _, layer in walk(self.model))
         if built and not self._tracks:
             raise ValueError(_nothing_visible(self.model))
+        missing = {path for pair in self.joined.values() for path in pair} - self._paths()
+        if built and missing:
+            raise ValueError(
+                f"ErrorFlow: joined: no layer that shows its error at {', '.join(sorted(missing))},"
+                f" but at {', '.join(sorted(self._paths()))}"
+            )
         if not built or scales(self.model.optimizer):
             trace_inside(self.model, self._when_traced)
 
@@ -132,6 +165,9 @@ class ErrorFlow(StepRecorder):
                 unscale(record, self.model.optimizer)
                 calls = max(1, len(layer._inbound_nodes))  # a guess
                 self._tracks[id(record)] = Track(name, record, calls * self._room())
+
+    def _paths(self):
+        return {track.name for track in self._tracks.values()}
 
     def _room(self):
         return max(RING, self._pace)
@@ -167,26 +203,43 @@ class ErrorFlow(StepRecorder):
     def _content(self, rows):
         return {"statistics": statistics(rows)}
 
-    def _scalars(self, name, rows):
-        measured = tables(rows)
-        norms = np.sqrt(np.nansum(measured["hidden"].astype(np.float64) ** 2, axis=1))
-        found = decay(measured)
-        return {
-            "norm": float(np.median(norms)),
-            "first_to_last": found.first_to_last,
-            "half_life": found.half_life if found.rate < 0 else np.nan,
+    def _scalars(self, new):
+        measured = {name: tables(rows) for name, rows in new.items()}
+        joined = self._join(measured)
+        return {name: _of_one(found) for name, found in measured.items()} | {
+            name: {"first_to_largest": float(np.median(first_to_largest(found)))}
+            for name, found in joined.items()
         }
 
     def _pictures(self) -> Iterator[tuple[str, np.ndarray, str]]:
-        history = {name: tables(rows) for name, rows in self._memory.all().items()}
-        recorded = {name: h["hidden_from_end"] for name, h in history.items() if len(h["step"])}
-        shown = {name: reached(table) for name, table in recorded.items()}
+        history = {name: found for name, found in self.history.items() if len(found["step"])}
+        cuts = {name: reached(found["hidden_from_end"]) for name, found in history.items()}
+        shown = {name: history[name]["hidden_from_end"][:, cut] for name, cut in cuts.items()}
         common = pictures.scale(list(shown.values()))
         for name, table in shown.items():
-            columns = [str(n) for n in range(table.shape[-1])][::-1]
-            titles = ("time steps before the last", "rms of dE/dh")
-            picture = pictures.heat_map(table, history[name]["step"], columns, common, titles)
+            border = history[name].get("border")
+            if border is None:
+                columns = [str(n) for n in range(table.shape[-1])][::-1]
+                axis = "time steps before the last"
+            else:
+                border = int(border) - (cuts[name].start or 0)
+                columns = [str(n) for n in range(1 - border, 1 - border + table.shape[-1])]
+                axis = "steps of one layer up to 0, of the next from 1"
+            titles = (axis, "rms of dE/dh")
+            steps = history[name]["step"]
+            picture = pictures.heat_map(table, steps, columns, common, titles, border)
             yield name, picture, _DESCRIPTION
+
+
+def _of_one(measured):
+    """The scalars of one layer."""
+    norms = np.sqrt(np.nansum(measured["hidden"].astype(np.float64) ** 2, axis=1))
+    found = decay(measured)
+    return {
+        "norm": float(np.median(norms)),
+        "first_to_last": found.first_to_last,
+        "half_life": found.half_life if found.rate < 0 else np.nan,
+    }
 
 
 _DESCRIPTION = (

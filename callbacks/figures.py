@@ -18,6 +18,7 @@ LONG_NAME = 18  # characters; the note beside a longer title stands below it
 MOST_NAMES = 18  # of layers below a map; more would overlap
 MOST_ROWS = 400  # training steps in a map; more are thinned evenly
 _FIRST, _LATEST, _QUIET, _GRID = "#a0a0a0", "#b5367a", "#707070", "#e0e0e0"
+_BORDER = "#00b4d8"  # between two layers on one time axis
 _UNITS = {
     "hidden": "rms of ‖dE/dh‖ per example",
     "hidden_max": "largest ‖dE/dh‖ of an example",
@@ -42,10 +43,14 @@ def error_flow(
         raise ValueError(f"plot: `align` must be 'end' or 'start', not {align!r}")
     from_end = align == "end"
     name = f"{statistic}_from_end" if from_end else statistic
-    first = (lambda width: 1 - width) if from_end else (lambda width: 1)
-    figure, panels = _panels(histories, name, statistic, first)
+    figure, panels = _panels(histories, name, statistic, lambda h: _first_step(h, from_end))
     for title, (upper, lower) in panels.items():
         lower.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+        if "border" in histories[title]:
+            for axes in (upper, lower):
+                axes.axvline(0.5, color=_BORDER, linewidth=1.2)
+            lower.set_xlabel("steps of one layer up to 0, of the next from 1")
+            continue
         lower.xaxis.set_major_formatter(lambda x, _: f"{abs(x):.0f}")
         lower.set_xlabel("time steps before the last" if from_end else "time step")
         note = _half_life(title, histories[title])
@@ -55,6 +60,13 @@ def error_flow(
     return figure
 
 
+def _first_step(history, from_end):
+    """The number of the first column."""
+    if "border" in history:
+        return 1 - int(history["border"])
+    return 1 - history["hidden"].shape[1] if from_end else 1
+
+
 def layer_gradients(histories: Mapping[str, Mapping[str, np.ndarray]], statistic="norm") -> Figure:
     """Heat maps layer × training step, from the first layer (left) to the last.
 
@@ -62,7 +74,7 @@ def layer_gradients(histories: Mapping[str, Mapping[str, np.ndarray]], statistic
         histories: by title; each as `LayerGradients.history`, also of several runs.
         statistic: "norm" or "ratio".
     """
-    figure, panels = _panels(histories, statistic, statistic, lambda width: 0)
+    figure, panels = _panels(histories, statistic, statistic, lambda history: 0)
     for title, (_, lower) in panels.items():
         layers = histories[title]["layers"]
         shown = evenly(len(layers), MOST_NAMES)
@@ -124,28 +136,26 @@ def _half_life(title, history):
 def _panels(histories, table, statistic, first):
     """→ (figure, {title: (axes of the map, axes of the curves)}), in one colour scale.
 
-    first: from the number of columns to the number of the first one.
+    first: from a history to the number of its first column.
     """
     if not any(len(h["step"]) for h in histories.values()):
         raise ValueError("plot: nothing was recorded; train with the callback first")
-    shown = {
-        title: {**h, table: reached(h[table])}
-        for title, h in histories.items()
-        if table in h and len(h["step"])
-    }
+    shown = {t: h for t, h in histories.items() if table in h and len(h["step"])}
     if statistic not in _UNITS or not shown:
         recorded = {n for h in histories.values() for n in _UNITS if n in h}
         raise ValueError(f"plot: no {statistic!r} was recorded, but {', '.join(sorted(recorded))}")
-    common = scale([h[table] for h in shown.values()])
-    of_curves = scale([h[table][[0, -1]] for h in shown.values()], decades=2 * DECADES)
+    seen = {title: reached(h[table]) for title, h in shown.items()}
+    cut = {title: h[table][:, seen[title]] for title, h in shown.items()}
+    common = scale([*cut.values()])
+    of_curves = scale([values[[0, -1]] for values in cut.values()], decades=2 * DECADES)
     figure, pairs = _axes(len(shown))
     for (title, history), (upper, lower) in zip(shown.items(), pairs, strict=True):
-        columns = np.arange(history[table].shape[1]) + first(history[table].shape[1])
-        _map(upper, columns, history[table], history["step"], common)
-        _curves(lower, columns, history[table], history["step"], of_curves)
+        columns = (np.arange(history[table].shape[1]) + first(history))[seen[title]]
+        _map(upper, columns, cut[title], history["step"], common)
+        _curves(lower, columns, cut[title], history["step"], of_curves)
         upper.set_title(title, loc="left")
     colours = ScalarMappable(_norm(common), colormaps[COLOURS])
-    below = any((h[table] < 10.0**common.low).any() for h in shown.values())
+    below = any((values < 10.0**common.low).any() for values in cut.values())
     every_axes = [axes for pair in pairs for axes in pair]
     extend = "min" if below else "neither"
     bar = figure.colorbar(colours, ax=every_axes, extend=extend, aspect=30, pad=0.01)

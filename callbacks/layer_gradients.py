@@ -117,9 +117,11 @@ class LayerGradients(StepRecorder):
     def _content(self, rows):
         return {"statistics": STATISTICS, "layers": self._layers}
 
-    def _scalars(self, name, rows):
-        norm = rows.values[0].astype(np.float64)
-        return {"global_norm": float(np.median(np.sqrt(np.sum(norm**2, axis=1))))}
+    def _scalars(self, new):
+        return {
+            name: {"global_norm": float(np.median(np.linalg.norm(rows.values[0], axis=1)))}
+            for name, rows in new.items()
+        }
 
     def _pictures(self):
         history = self.history

@@ -53,13 +53,14 @@ def heat_map(
     columns: Sequence[str],
     scale: Scale,
     titles: tuple[str, str],
+    border: int | None = None,
 ) -> np.ndarray:
     """A picture [height, width, 3] uint8: a row for each training step, the first on top.
 
     Args:
         table: [N, W]; grey where it is NaN, red where it is infinite.
         steps: [N], the training step of each row. columns: [W], what the columns are called.
-        titles: of the column axis and of the colours.
+        titles: of the column axis and of the colours. border: a line stands before this column.
     """
     chosen = evenly(len(table), HEIGHT)
     picture = Image.new("RGB", (_LEFT + WIDTH + _RIGHT, _TOP + HEIGHT + _BOTTOM), "white")
@@ -67,6 +68,9 @@ def heat_map(
     draw = ImageDraw.Draw(picture)
     draw.font = ImageFont.load_default(12)
     _label_axes(draw, steps[chosen], columns, titles[0])
+    if border is not None:
+        x = _LEFT + border / len(columns) * WIDTH
+        draw.line((x, _TOP - 6, x, _TOP + HEIGHT + 2), fill=BROKEN, width=2)
     _label_colours(picture, draw, scale, titles[1])
     return np.asarray(picture)
 

@@ -70,7 +70,8 @@ class StepRecorder(keras.callbacks.Callback):
         """What the metadata of these rows say."""
         raise NotImplementedError
 
-    def _scalars(self, name: str, rows: Rows) -> Mapping[str, float]:
+    def _scalars(self, new: Mapping[str, Rows]) -> Mapping[str, Mapping[str, float]]:
+        """{name: {figure: value}} of the new rows."""
         raise NotImplementedError
 
     def _pictures(self) -> Iterator[tuple[str, np.ndarray, str]]:
@@ -135,8 +136,8 @@ class StepRecorder(keras.callbacks.Callback):
         contents = {name: self._content(rows) for name, rows in new.items()}
         scalars = {
             tag(self.kind, figure, name): value
-            for name, rows in new.items()
-            for figure, value in self._scalars(name, rows).items()
+            for name, figures in self._scalars(new).items()
+            for figure, value in figures.items()
         }
         log.write(self.kind, new, contents, scalars, self._step)
 

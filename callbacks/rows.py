@@ -49,14 +49,14 @@ def join(parts: Iterable[Rows]) -> Rows:
 REACHED = 0.02  # of the rows
 
 
-def reached(table: np.ndarray) -> np.ndarray:
-    """The columns [N, W'] of a table that more than a few rows fill, from the first to the last.
+def reached(table: np.ndarray) -> slice:
+    """The columns of a table [N, W] that more than a few rows fill, from the first to the last.
 
     Where sequences differ in length, a handful of long ones would take most of a picture.
     """
     share = (~np.isnan(table)).sum(axis=0) / max(len(table), 1)
     (filled,) = np.nonzero(share >= REACHED * share.max(initial=0))
-    return table[:, filled[0] : filled[-1] + 1] if len(filled) else table
+    return slice(filled[0], filled[-1] + 1) if len(filled) else slice(None)
 
 
 def _grow(values, statistics, width):
