@@ -4,7 +4,8 @@ Recurrent layers that show the error they receive at every time step, and the bl
 convolutional networks from LeNet-5 to ResNet.
 """
 
-from . import words as words  # registers what a saved model of texts may name
+from . import beam_search as beam_search  # these two register what a saved model may name
+from . import words as words
 from .activations import ScaledTanh as ScaledTanh
 from .activations import leaky_relu as leaky_relu
 from .chrono import Chrono as Chrono

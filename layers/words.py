@@ -85,6 +85,50 @@ class WordDropout(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("errorflow")
+class Reverse(keras.layers.Layer):
+    """Sequences [B, T, …] from their end to their beginning; padding stays behind.
+
+    Call arguments:
+        sequences: [B, T, …]. valid: [B, T] bool, False where padding is.
+    """
+
+    def call(self, sequences, valid):
+        lengths = tf.reduce_sum(tf.cast(valid, tf.int32), axis=1)
+        return tf.reverse_sequence(sequences, lengths, seq_axis=1)
+
+    def compute_output_spec(self, sequences, valid):
+        return keras.KerasTensor(sequences.shape, sequences.dtype)
+
+
+@keras.saving.register_keras_serializable("errorflow")
+class Spelling(keras.layers.Layer):
+    """ids [..., T] → strings [...]: symbols one after the other, `between` between them.
+
+    Args:
+        vocabulary: the symbols, from id `first` on; smaller ids are left out.
+    """
+
+    def __init__(self, vocabulary: list[str], between: str, first: int, **kwargs):
+        super().__init__(**kwargs)
+        self.vocabulary, self.between, self.first = list(vocabulary), between, first
+
+    def call(self, ids):
+        shape = tf.shape(ids)
+        flat = tf.reshape(ids, [-1, shape[-1]])
+        kept = tf.ragged.boolean_mask(flat, flat >= self.first)
+        symbols = tf.gather(tf.constant(self.vocabulary), kept - self.first)
+        texts = tf.strings.reduce_join(symbols, axis=-1, separator=self.between)
+        return tf.reshape(texts, shape[:-1])
+
+    def compute_output_spec(self, ids):
+        return keras.KerasTensor(ids.shape[:-1], "string")
+
+    def get_config(self):
+        own = {"vocabulary": self.vocabulary, "between": self.between, "first": self.first}
+        return super().get_config() | own
+
+
+@keras.saving.register_keras_serializable("errorflow")
 class EachStep(keras.layers.Wrapper):
     """A layer at each time step by itself: [B, T, …] → the layer on [B·T, …] → [B, T, …].
 

@@ -1,7 +1,8 @@
 """Batches of sequences in a handful of padded shapes.
 
 A recurrent layer is compiled once per shape (B, T) in training. So every training batch has the
-same B, and T is one of a few lengths: the fewest that keep padding below a tenth.
+same B, and T is one of a few lengths: the fewest that keep padding below a tenth. Where an example
+has several sequences, a source and a target, its shape has a length for each.
 """
 
 import dataclasses
@@ -11,11 +12,12 @@ from typing import Any
 import numpy as np
 
 PADDING = 0.085  # of all steps, so that with what is left over it stays below a tenth
-MOST = 16  # lengths; each takes seconds to compile
-STEPS_EACH = 4  # batches of a length at least, on average: fewer are not worth compiling for
+MOST = 16  # shapes; each takes seconds to compile
+FINE = 300  # shapes to begin with, where several lengths are joined
+STEPS_EACH = 4  # batches of a shape at least, on average: fewer are not worth compiling for
 
-Batch = tuple[np.ndarray, int]  # indices [B] and padded length
-Take = Callable[[np.ndarray, int], tuple[Any, ...]]
+Batch = tuple[np.ndarray, Any]  # indices [B] and padded shape: T, or (S, T)
+Take = Callable[[np.ndarray, Any], tuple[Any, ...]]
 
 
 def padded_lengths(lengths: np.ndarray, most: int = MOST) -> list[int]:
@@ -41,13 +43,41 @@ def padded_lengths(lengths: np.ndarray, most: int = MOST) -> list[int]:
     return found[::-1]
 
 
+def padded_shapes(lengths: np.ndarray, most: int = MOST) -> list[tuple[int, ...]]:
+    """The same for several sequences per example, lengths [N, D]; the last one holds them all.
+
+    From every shape that there is, the two whose union adds the least padding become one, again
+    and again, while there are too many or padding stays low.
+    """
+    shapes, counts, grain = *np.unique(lengths, axis=0, return_counts=True), 1
+    while len(shapes) > FINE:
+        grain += 1
+        coarse = np.minimum(-(-lengths // grain) * grain, lengths.max(axis=0))
+        shapes, counts = np.unique(coarse, axis=0, return_counts=True)
+    steps = lengths.sum() / (1 - PADDING)
+    while len(shapes) > 1:
+        both = np.maximum(shapes[:, None], shapes[None])  # [G, G, D]
+        added = (counts[:, None] * (both - shapes[:, None]).sum(axis=2)).astype(float)
+        added += added.T
+        added[np.tril_indices(len(shapes))] = np.inf
+        one, other = np.unravel_index(added.argmin(), added.shape)
+        if len(shapes) <= most and shapes.sum(axis=1) @ counts + added[one, other] > steps:
+            break
+        shapes[one], counts[one] = both[one, other], counts[one] + counts[other]
+        shapes, counts = np.delete(shapes, other, axis=0), np.delete(counts, other)
+    shapes = shapes[np.argsort(shapes.sum(axis=1), kind="stable")]
+    shapes[-1] = lengths.max(axis=0)
+    return [tuple(map(int, shape)) for shape in shapes]
+
+
 @dataclasses.dataclass
 class Batches:
     """Sequences, shuffled anew in every epoch, the same way for the same seed.
 
     Attributes:
-        lengths: of the sequences, [N].
-        take: (indices [B], padded length T) → what one batch consists of, as `fit` takes it.
+        lengths: of the sequences, [N]; or of each example's D sequences, [N, D].
+        take: (indices [B], padded length T) → what one batch consists of, as `fit` takes it; with
+            several sequences per example, their padded lengths come as a tuple.
         size: B.
         epoch: which epoch's order the next pass takes.
     """
@@ -61,7 +91,8 @@ class Batches:
     def __post_init__(self):
         self.lengths = np.maximum(self.lengths, 1)
         most = max(1, min(MOST, self.steps // STEPS_EACH))
-        self.padded = padded_lengths(self.lengths, most)
+        several = self.lengths.ndim > 1
+        self.padded = (padded_shapes if several else padded_lengths)(self.lengths, most)
 
     @property
     def steps(self) -> int:
@@ -71,31 +102,42 @@ class Batches:
     def plan(self, epoch: int) -> list[Batch]:
         """The epoch's batches: every example once, and the last batch filled up with others.
 
-        What does not fill a batch of its padded length goes on into the next longer one.
+        What does not fill a batch of its padded shape goes on into the next larger one.
         """
         random = np.random.default_rng([self.seed, epoch])
         order = random.permutation(len(self.lengths))
-        batches, shorter, left = [], 0, order[:0]
-        for length in self.padded:
-            fits = (self.lengths[order] > shorter) & (self.lengths[order] <= length)
-            pool = np.concatenate([left, order[fits]])
-            full = len(pool) - len(pool) % self.size
-            batches += [(part, length) for part in pool[:full].reshape(-1, self.size)]
-            left, shorter = pool[full:], length
+        places = self._places(self.lengths[order])
+        pools = [order[places == place] for place in range(len(self.padded))]
+        batches, left = [], order[:0]
+        for place, shape in enumerate(self.padded):
+            full = len(pools[place]) - len(pools[place]) % self.size
+            batches += [(part, shape) for part in pools[place][:full].reshape(-1, self.size)]
+            left = pools[place][full:]
+            if place + 1 < len(self.padded):
+                larger = self._places(np.array([shape]), place + 1)[0]
+                pools[larger] = np.concatenate([left, pools[larger]])
         if len(left):
             filler = random.choice(len(self.lengths), self.size - len(left))
             batches.append((np.concatenate([left, filler]), self.padded[-1]))
         return [batches[i] for i in random.permutation(len(batches))]
 
-    def shapes(self, epoch: int) -> list[int]:
-        """The padded lengths of an epoch's batches."""
-        return [length for _, length in self.plan(epoch)]
+    def _places(self, lengths: np.ndarray, first: int = 0) -> np.ndarray:
+        """The first padded shape, from one on, that holds so long sequences."""
+        steps = len(lengths)
+        shapes = np.reshape(self.padded[first:], [-1, 1, lengths[0].size])
+        holds = (lengths.reshape(1, steps, -1) <= shapes).all(axis=2)  # [G, N]
+        return first + holds.argmax(axis=0)
+
+    def shapes(self, epoch: int) -> list[Any]:
+        """The padded shapes of an epoch's batches."""
+        return [shape for _, shape in self.plan(epoch)]
 
     @property
     def padding(self) -> float:
         """Share of the first epoch's steps that are padding."""
         plan = self.plan(0)
-        return 1 - sum(self.lengths[i].sum() for i, _ in plan) / sum(len(i) * n for i, n in plan)
+        real = sum(self.lengths[i].sum() for i, _ in plan)
+        return 1 - real / sum(len(i) * np.sum(shape) for i, shape in plan)
 
     def dataset(self) -> Any:
         """One pass in the order of `self.epoch`."""
@@ -103,9 +145,10 @@ class Batches:
 
     def in_order(self) -> Any:
         """Every example once, the shortest first, in batches of up to B: for validation."""
-        order = np.argsort(self.lengths, kind="stable")
-        cuts = range(self.size, len(order), self.size)
-        plan = [(part, int(self.lengths[part[-1]])) for part in np.split(order, cuts)]
+        order = np.argsort(self._places(self.lengths), kind="stable")
+        parts = np.split(order, range(self.size, len(order), self.size))
+        places = self._places(np.array([self.lengths[part].max(axis=0) for part in parts]))
+        plan = [(part, self.padded[place]) for part, place in zip(parts, places, strict=True)]
         return self._stream(lambda: plan, len(plan))
 
     def _stream(self, plan: Callable[[], list[Batch]], steps: int) -> Any:
@@ -122,8 +165,9 @@ class Batches:
             pairs = zip(one.shape, two.shape, strict=True)
             return tf.TensorSpec([a if a == b else None for a, b in pairs], one.dtype)
 
-        zeros = np.zeros(2, int)
-        return tf.nest.map_structure(spec, self.take(zeros[:1], 1), self.take(zeros, 2))
+        zeros, one = np.zeros(2, int), np.ones_like(self.padded[0])
+        one, two = (tuple(n) if n.ndim else int(n) for n in (one, 2 * one))
+        return tf.nest.map_structure(spec, self.take(zeros[:1], one), self.take(zeros, two))
 
 
 def stream(generate: Callable[[], Iterator[Any]], signature: Any, steps: int) -> Any:

@@ -14,6 +14,7 @@ from .config_io import dump_config, parse_flags, read_config
 TASKS = {
     "names": "tell the language of a surname, or the label of any short text",
     "tags": "tell the part of speech of each word of a sentence",
+    "pronounce": "say how a word is spoken, or translate: any sequence into another",
     "documents": "tell the label of a text of many words: its topic, tone, kind",
     "lags": "watch an error vanish, or not: the long-lag problems of the LSTM's first paper",
     "images": "tell what an image shows, by any network from LeNet-5 to ResNet-152",

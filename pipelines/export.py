@@ -33,6 +33,9 @@ def check_formats(formats: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+Answers = tuple[np.ndarray, np.ndarray]  # of what was written; of what it was written from
+
+
 class Probe(NamedTuple):
     """A batch of examples to compare answers on.
 
@@ -41,7 +44,7 @@ class Probe(NamedTuple):
         core_inputs: the same as its core takes them: an array, or several by name.
         meaning: of the core's inputs and outputs, for who has nothing but an ONNX file.
         meaning_file: where that is told, beside the ONNX file.
-        answer: the output to compare: as the model gives it, the core's own.
+        answer: the packaged model's output to compare.
     """
 
     inputs: Any
@@ -57,11 +60,11 @@ def export_all(package: Any, formats: Sequence[str], folder: Path, probe: Probe)
     Raises:
         UserError: what was written does not answer as the model does; it is not kept then.
     """
-    expected = _answers(package, probe)
     for name in formats:
         file, write = FORMATS[name]
         with _made_whole(folder / file) as path:
-            difference = float(np.abs(write(package, path, probe) - expected).max())
+            given, expected = write(package, path, probe)
+            difference = float(np.abs(given - expected).max())
             if not difference < TOLERANCE:
                 raise UserError(f"{name}: what was written answers differently, by {difference}")
         yield f"{name}: {folder / file} (read back; answers differ by {difference:.0e} at most)"
@@ -94,37 +97,43 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _keras(package: Any, path: Path, probe: Probe) -> np.ndarray:
+def _keras(package: Any, path: Path, probe: Probe) -> Answers:
     from .models.packages import load
 
     package.save(path)
-    return _answers(load(path), probe)
+    return _answers(load(path), probe), _answers(package, probe)
 
 
-def _saved_model(package: Any, path: Path, probe: Probe) -> np.ndarray:
-    """Takes what the package takes, gives "label" and "probabilities"; the endpoint is `serve`."""
+def _saved_model(package: Any, path: Path, probe: Probe) -> Answers:
+    """Takes and gives what the package does; the endpoint is `serve`."""
     import tensorflow as tf
 
     package.export(path, format="tf_saved_model", verbose=False)
     loaded = tf.saved_model.load(path)
-    return loaded.serve(probe.inputs)[probe.answer].numpy()
+    return loaded.serve(probe.inputs)[probe.answer].numpy(), _answers(package, probe)
 
 
-def _onnx(package: Any, path: Path, probe: Probe) -> np.ndarray:
+def _onnx(package: Any, path: Path, probe: Probe) -> Answers:
     """The core alone; a file beside it says what its inputs and outputs mean."""
     path.mkdir()
     write_text(path / probe.meaning_file, json.dumps(probe.meaning, ensure_ascii=False, indent=1))
-    core = package.get_layer(CORE)
+    core = core_in(package)
     with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Keras' own, of NumPy
         core.export(path / "model.onnx", format="onnx", verbose=False)
     onnxruntime = importlib.import_module("onnxruntime")  # in the extra [onnx]
     session = onnxruntime.InferenceSession(path / "model.onnx")
     given = probe.core_inputs
     given = given if isinstance(given, dict) else {session.get_inputs()[0].name: given}
-    return session.run(None, given)[0]
+    return session.run(None, given)[0], core(probe.core_inputs).numpy()
 
 
-FORMATS: dict[str, tuple[str, Callable[[Any, Path, Probe], np.ndarray]]] = {
+def core_in(package: Any) -> Any:
+    """The network that was trained, which stands in the package or in the search around it."""
+    names = [layer.name for layer in package.layers]
+    return package.get_layer(CORE) if CORE in names else package.get_layer("search").core
+
+
+FORMATS: dict[str, tuple[str, Callable[[Any, Path, Probe], Answers]]] = {
     "keras": ("model.keras", _keras),
     "saved_model": ("saved_model", _saved_model),
     "onnx": ("onnx", _onnx),

@@ -13,6 +13,8 @@ from .files import write_text
 from .runs import Run
 from .train import Job, Outcome
 
+INITIALS = ("per", "wer", "cer", "bleu")
+
 
 def keep(job: Job, outcome: Outcome) -> None:
     """Writes what is known after training: results.json, the curves, pictures of the error."""
@@ -89,9 +91,12 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def in_words(figures: Mapping[str, float]) -> str:
-    """accuracy 0.7950, macro-F1 0.7600"""
-    spelled = {key.replace("_", "-").replace("f1", "F1"): value for key, value in figures.items()}
-    return ", ".join(f"{key} {value:.4f}" for key, value in spelled.items())
+    """accuracy 0.7950, macro-F1 0.7600, WER 0.2710"""
+    return ", ".join(f"{_spelled(key)} {value:.4f}" for key, value in figures.items())
+
+
+def _spelled(key: str) -> str:
+    return key.upper() if key in INITIALS else key.replace("_", "-").replace("f1", "F1")
 
 
 def _time(results: Mapping[str, Any]) -> str:

@@ -35,11 +35,12 @@ class Job:
         loss, metrics: as `keras.Model.compile` takes them.
         monitor: the figure that says which epoch is best; `mode` is "max" or "min".
         recurrent: whether there is an error through time to watch.
+        joined: layers that share a time axis, as `ErrorFlow` takes them.
         loss_weights: of several outputs, as `compile` takes them.
-    weighted_metrics: those that the feed's weights count in, as `compile` takes them.
+        weighted_metrics: those that the feed's weights count in, as `compile` takes them.
         jit: what `--jit auto` means for this network.
-    samples: what the network says of some examples, as rows, for TensorBoard's Text tab.
-    gates_on: a batch to show the gates of LSTMs and GRUs on, as the network takes it.
+        samples: what the network says of some examples, as rows, for TensorBoard's Text tab.
+        gates_on: a batch to show the gates of LSTMs and GRUs on, as the network takes it.
         watchers: callbacks of the task's own.
     """
 
@@ -54,6 +55,7 @@ class Job:
     monitor: str
     mode: str = "max"
     recurrent: bool = True
+    joined: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
     loss_weights: Any = None
     weighted_metrics: Any = None
     jit: Any = "auto"
@@ -167,7 +169,7 @@ def _watchers(job: Job) -> dict[str, keras.callbacks.Callback]:
     logs = job.run.logs
     watchers: dict[str, keras.callbacks.Callback] = {"layer_gradients": LayerGradients(logs)}
     if job.recurrent:
-        watchers["error_flow"] = ErrorFlow(logs)
+        watchers["error_flow"] = ErrorFlow(logs, joined=job.joined)
     if job.gates_on is not None:
         watchers["gates"] = Gates(job.gates_on, logs)
     if job.samples is not None:

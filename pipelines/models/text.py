@@ -1,14 +1,14 @@
 """What stands around a network on ids so that it takes strings and answers in words.
 
-A text is a sequence of characters or of words; `split` says which. Words are in lower case, and
-every sign is one.
+A text is a sequence of characters, of words or of phones; `split` says which. Characters and words
+are in lower case, and every sign is a word; phones are whatever has blanks around it, as it stands.
 """
 
 import functools
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
@@ -16,35 +16,40 @@ import numpy as np
 from ...layers.words import separate_words
 from .packages import answers
 
-Split = Literal["character", "word"]
+Split = Literal["character", "word", "phone"]
 
 
-def normal(text: str) -> str:
-    """One spelling for one text: Unicode's composed form, lower case."""
-    return unicodedata.normalize("NFC", text.strip()).lower()
+def normal(text: str, split: Split = "character") -> str:
+    """One spelling for one text: Unicode's composed form and, but for phones, lower case."""
+    spelled = unicodedata.normalize("NFC", text.strip())
+    return spelled if split == "phone" else spelled.lower()
 
 
 def vocabulary_of(texts: Iterable[str], split: Split, most: int | None = None) -> list[str]:
     """The symbols that come at least twice, so that the unknown one is trained too.
 
-    Characters in their order; words the most frequent first, `most` at most.
+    Words the most frequent first, others in their order; `most` at most.
     """
     seen = Counter(symbol for text in symbols(texts, split) for symbol in text)
     known = [symbol for symbol, count in seen.most_common(most) if count > 1]
-    return sorted(known) if split == "character" else known
+    return known if split == "word" else sorted(known)
 
 
 def symbols(texts: Iterable[str], split: Split) -> Sequence[Sequence[str]]:
-    """The characters or words of each text."""
-    spelled = [normal(text) for text in texts]
-    if split == "character":
-        return spelled
+    """The characters, words or phones of each text."""
+    spelled = [normal(text, split) for text in texts]
+    if split != "word":
+        return spelled if split == "character" else [text.split() for text in spelled]
     return [text.decode().split() for text in separate_words(spelled).numpy()]
 
 
 def vectorizer(vocabulary: Sequence[str], split: Split) -> keras.layers.TextVectorization:
     """Strings [B] → ids [B, T]: 0 is padding, 1 any unknown symbol."""
-    ways = {"character": ("lower", "character"), "word": (separate_words, "whitespace")}
+    ways = {
+        "character": ("lower", "character"),
+        "word": (separate_words, "whitespace"),
+        "phone": (None, "whitespace"),
+    }
     standardize, at = ways[split]
     return keras.layers.TextVectorization(
         standardize=standardize, split=at, vocabulary=list(vocabulary), name=f"{split}s"
@@ -55,7 +60,7 @@ def vectorize(
     texts: Sequence[str], vocabulary: Sequence[str], split: Split, longest: int | None = None
 ) -> np.ndarray:
     """Texts → ids [N, T], at most the first `longest` symbols of each."""
-    ids: Any = vectorizer(vocabulary, split)([normal(text) for text in texts])
+    ids: Any = vectorizer(vocabulary, split)([normal(text, split) for text in texts])
     return ids[:, :longest].numpy().astype(np.int32)
 
 
@@ -84,7 +89,7 @@ def package(
 def split_in(package: keras.Model) -> Split:
     """What a packaged model takes texts as."""
     names = [layer.name for layer in package.layers]
-    return "word" if "words" in names else "character"
+    return next(split for split in get_args(Split) if f"{split}s" in names)
 
 
 def vocabulary_in(package: keras.Model) -> list[str]:

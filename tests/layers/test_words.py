@@ -6,7 +6,15 @@ import pytest
 import tensorflow as tf
 from cases import objective
 from errorflow.layers import LSTM
-from errorflow.layers.words import Characters, EachStep, WordDropout, lower, separate_words
+from errorflow.layers.words import (
+    Characters,
+    EachStep,
+    Reverse,
+    Spelling,
+    WordDropout,
+    lower,
+    separate_words,
+)
 
 B, T, C, D, H = 2, 3, 4, 5, 2
 # Characters of each word; the last word of the first example is padding: wholly masked.
@@ -161,3 +169,16 @@ def test_each_step_takes_layers_that_know_no_mask_and_tells_them_of_training(wor
     dropout = EachStep(keras.layers.Dropout(0.5))
     np.testing.assert_array_equal(dropout(words, mask=mask), words)
     assert 0.3 < np.mean(dropout(words, mask=mask, training=True) == 0) < 0.7
+
+
+def test_reverse_leaves_padding_behind():
+    x = tf.constant([[[1], [2], [3]], [[4], [5], [9]]])
+    valid = tf.constant([[True, True, True], [True, True, False]])
+    given = Reverse()(x, valid)
+    assert given[:, :, 0].numpy().tolist() == [[3, 2, 1], [5, 4, 9]]
+
+
+def test_spelling_puts_known_symbols_together():
+    ids = tf.constant([[[4, 5, 0], [0, 0, 0]], [[5, 3, 4], [1, 4, 4]]])
+    given = Spelling(["HH", "Ö"], "-", first=4)(ids)
+    assert [[t.decode() for t in row] for row in given.numpy()] == [["HH-Ö", ""], ["Ö-HH", "HH-HH"]]

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 from errorflow.pipelines import runs
-from errorflow.pipelines.batches import Batches, padded_lengths
+from errorflow.pipelines.batches import Batches, padded_lengths, padded_shapes
 from errorflow.pipelines.compile_time import compiling
 from errorflow.pipelines.config import CommonConfig
 from errorflow.pipelines.files import read_json
@@ -88,6 +88,32 @@ def test_a_handful_of_lengths_keeps_padding_below_a_tenth(longest):
     many = Batches(lengths, taking(np.ones([5000, longest], np.int32)), SIZE, seed=0)
     assert len(many.padded) <= 16
     assert many.padding < 0.1
+
+
+def test_pairs_share_a_few_shapes_that_hold_both_their_sequences():
+    random = np.random.default_rng(4)
+    sources = random.integers(1, 25, 3000)
+    lengths = np.stack([sources, np.maximum(sources + random.integers(-3, 4, 3000), 1)], axis=1)
+    ids = np.where(np.arange(30) < lengths[:, :1], 5, 0)
+    pairs = Batches(lengths, lambda i, shape: (ids[i, : shape[0]], lengths[i]), SIZE, seed=0)
+    plan = pairs.plan(0)
+    assert len(plan) == pairs.steps
+    assert {*np.concatenate([indices for indices, _ in plan])} == {*range(3000)}
+    assert all((lengths[indices].max(axis=0) <= shape).all() for indices, shape in plan)
+    assert len(pairs.padded) <= 16
+    assert pairs.padding < 0.1
+    for (x, of), (indices, shape) in zip(pairs.dataset().take(9), plan, strict=False):
+        assert x.shape == (SIZE, shape[0])
+        np.testing.assert_array_equal(of, lengths[indices])
+    seen = np.concatenate([of for _, of in pairs.in_order().as_numpy_iterator()])
+    assert sorted(map(tuple, seen)) == sorted(map(tuple, lengths))
+
+
+def test_the_shapes_of_many_long_pairs_are_found_at_once():
+    lengths = np.random.default_rng(5).integers(1, 400, [4000, 2])
+    shapes = padded_shapes(lengths)
+    assert len(shapes) == 16
+    assert shapes[-1] == tuple(lengths.max(axis=0))
 
 
 def test_validation_sees_every_example_once_without_filler(batches):

@@ -1,0 +1,101 @@
+"""The search for the likeliest output, against trying out every output that there is."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from errorflow import layers
+from errorflow.layers.beam_search import END, START, BeamSearch, search
+from errorflow.pipelines.models.encoder_decoder import encoder_decoder, padded, shifted
+
+SYMBOLS = [4, 5, 6]
+LONGEST = 3
+IDS = np.array([[2, 3, 4, 0], [4, 4, 0, 0], [3, 2, 5, 2]], np.int32)  # [B, S]
+
+
+@pytest.fixture(params=["LSTM", "GRU"])
+def core(request) -> keras.Model:
+    core = encoder_decoder(
+        getattr(layers, request.param),
+        source_symbols=6,
+        target_symbols=7,
+        embedding=3,
+        units=4,
+        layers=2,
+        bidirectional=request.param == "GRU",
+        attention=request.param == "GRU",
+        reverse=request.param == "LSTM",
+    )
+    random = np.random.default_rng(0)
+    core.set_weights([random.normal(size=w.shape, scale=1.5) for w in core.get_weights()])
+    return core
+
+
+def every_output():
+    """Every output there is, with its end if it has one."""
+    for length in range(LONGEST + 1):
+        for symbols in itertools.product(SYMBOLS, repeat=length):
+            yield [*symbols, END]
+    for symbols in itertools.product(SYMBOLS, repeat=LONGEST + 1):
+        yield [*symbols]
+
+
+def ranked(core, source, alpha) -> list[tuple[float, list[int]]]:
+    """(score, output) of them all, the best first, from the chances of whole outputs at once."""
+    outputs = [*every_output()]
+    targets = padded([np.array(output, np.int32) for output in outputs])
+    sources = np.repeat(source[None], len(outputs), axis=0)
+    chances = core({"source": sources, "target": shifted(targets)}).numpy()
+    logp = np.log(np.take_along_axis(chances, targets[..., None], axis=2))[..., 0]
+    lengths = (targets != 0).sum(axis=1)
+    scores = np.where(targets != 0, logp, 0).sum(axis=1) / ((5 + lengths) / 6) ** alpha
+    return sorted(zip(scores.tolist(), outputs, strict=True), reverse=True)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.3])
+def test_a_beam_that_holds_all_finds_the_best_of_all(core, alpha):
+    width = 60
+    found = search(core, tf.constant(IDS), width, alpha, LONGEST)
+    for source, ids, scores in zip(IDS, found["ids"].numpy(), found["scores"].numpy(), strict=True):
+        expected = ranked(core, source, alpha)
+        np.testing.assert_allclose(scores[:5], [s for s, _ in expected[:5]], rtol=1e-4)
+        best = [symbol for symbol in expected[0][1] if symbol != END][:LONGEST]
+        assert [*ids[0]] == best + [0] * (LONGEST - len(best))
+
+
+def test_a_beam_of_one_is_greedy(core):
+    found = search(core, tf.constant(IDS), 1, 0.0, LONGEST)["ids"].numpy()[:, 0]
+    for source, ids in zip(IDS, found, strict=True):
+        said: list[int] = []
+        while len(said) < LONGEST:
+            read = np.array([[START, *said]], np.int32)
+            chances = core({"source": source[None], "target": read}).numpy()[0, -1].copy()
+            chances[:END] = 0
+            if chances.argmax() == END:
+                break
+            said.append(int(chances.argmax()))
+        assert [*ids] == said + [0] * (LONGEST - len(said))
+
+
+def test_padding_and_company_change_nothing(core):
+    together = search(core, tf.constant(IDS), 3, 0.6, LONGEST)
+    alone = search(core, tf.constant(IDS[1:2, :2]), 3, 0.6, LONGEST)
+    np.testing.assert_array_equal(together["ids"][1], alone["ids"][0])
+    np.testing.assert_allclose(together["scores"][1], alone["scores"][0], rtol=1e-5)
+
+
+def test_the_layer_searches_in_one_graph_and_comes_back_from_a_file(core, tmp_path):
+    ids = keras.Input([None], dtype="int32")
+    layer = BeamSearch(core, 2, 0.6, LONGEST)
+    model = keras.Model(ids, layer(ids))
+    given = model(IDS)
+    assert layer._graph.experimental_get_tracing_count() == 1
+    model(IDS[:1, :2])
+    model(IDS[:2, :3])
+    assert layer._graph.experimental_get_tracing_count() == 2  # once more for any other shape
+    model.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras")(IDS)
+    np.testing.assert_array_equal(again["ids"], given["ids"])
+    np.testing.assert_allclose(again["scores"], given["scores"], rtol=1e-6)

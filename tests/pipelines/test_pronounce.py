@@ -1,0 +1,318 @@
+"""The pronounce pipeline from end to end, on made-up words, and what it is made of."""
+
+import csv
+import io
+import itertools
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from errorflow import layers
+from errorflow.layers.beam_search import END, search
+from errorflow.pipelines import cli, edits
+from errorflow.pipelines.datasets.pairs import PairPart, load_pairs
+from errorflow.pipelines.models import text
+from errorflow.pipelines.models.encoder_decoder import (
+    Side,
+    alignment,
+    encoder_decoder,
+    shifted,
+    source_in,
+    target_in,
+)
+from errorflow.pipelines.models.packages import load
+from errorflow.pipelines.pair_training import aligned, answer, measure, pairs_of
+from errorflow.pipelines.runs import Run
+from event_files import read
+
+PHONES = {"a": "AH", "b": "B", "c": "K S", "d": "D"}
+TINY = ["--units", "8", "--embedding", "4", "--layers", "1", "--batch-size", "16", "--beam", "2"]
+FILES = [
+    *["config.yaml", "environment.json", "history.csv", "results.json", "README.md"],
+    *["checkpoints/best.keras", "checkpoints/last.keras", "samples/test.csv"],
+    *[f"plots/{name}.png" for name in ("curves", "error_flow", "layer_gradients", "gates")],
+]
+
+
+def write_pairs(folder: Path) -> Path:
+    """Words of 1 to 4 letters; "c" is spoken as two phones, and a word with "dd" in two ways."""
+    folder.mkdir()
+    words = ["".join(w) for n in range(1, 5) for w in itertools.product(PHONES, repeat=n)]
+    np.random.default_rng(0).shuffle(words)
+    for split, chosen in {"train": words[:240], "dev": words[240:290], "test": words[290:]}.items():
+        lines = [f"{word}\t{' '.join(PHONES[sign] for sign in word)}\n" for word in chosen]
+        lines += [f"{word}\tT\n" for word in chosen if "dd" in word]
+        (folder / f"{split}.tsv").write_text("".join(lines), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory) -> Path:
+    """A folder with the pairs and one finished run, pronounce/a."""
+    pytest.importorskip("jiwer")
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    folder = tmp_path_factory.mktemp("pronounce")
+    write_pairs(folder / "pairs")
+    flags = ["--attention", "--units", "24", "--epochs", "6", "--learning-rate", "0.03"]
+    flags += ["--dropout", "0"]
+    assert train(folder, "a", *TINY, *flags) == 0
+    return folder
+
+
+@pytest.fixture
+def run(where) -> Run:
+    return Run(where / "pronounce" / "a")
+
+
+@pytest.fixture
+def package(run) -> keras.Model:
+    return load(run.best)
+
+
+def errorflow(where: Path, verb: str, *arguments: str) -> int:
+    return cli.main(["pronounce", verb, "--run-dir", str(where), *arguments])
+
+
+def train(where: Path, name: str, *flags: str) -> int:
+    data = str(where / "pairs")
+    return errorflow(where, "train", "--name", name, "--data-dir", data, *flags)
+
+
+def test_a_run_holds_what_it_promises(run):
+    for name in FILES:
+        assert (run.path / name).stat().st_size > 0
+    results = run.results()
+    assert run.status == "finished"
+    assert set(results["test"]) == set(results["validation"]) == {"per", "wer", "baseline"}
+    assert results["test"]["per"] < 0.5
+    assert results["test"]["wer"] < results["test"]["baseline"]
+    assert any(line.startswith("rnn_1_forward: the first step") for line in results["verdict"])
+
+
+def test_tensorboard_shows_the_joined_error_samples_attention_and_gates(run):
+    error, _ = read(run.logs / "error_flow")
+    shown = {tag for values in error.values() for tag in values}
+    assert {f"error_flow/heat_map/rnn_1_{way}" for way in ("forward", "backward")} <= shown
+    for folder, tag in (
+        ("attention", "attention"),
+        ("samples", "samples"),
+        ("gates", "gates/decoder/rnn_1"),
+    ):
+        values, _ = read(run.logs / folder)
+        assert tag in values[max(values)]
+
+
+def test_the_figure_of_the_best_epoch_is_greedy_search(where, run, package):
+    """Teacher forcing goes wrong nowhere exactly where greedy search finds the target."""
+    rows = list(csv.DictReader(run.history_file.open()))
+    best = max(float(row["val_right"]) for row in rows)
+    part = load_pairs(data_dir=where / "pairs").validation
+    said, _ = answer(package, part.sources, width=1)
+    pairs = [(one[0], t) for one, several in zip(said, part.targets, strict=True) for t in several]
+    assert np.mean([given == target for given, target in pairs]) == pytest.approx(best, abs=1e-6)
+    assert 0.1 < best < 1
+
+
+def test_evaluate_finds_what_training_found(where, run, capsys):
+    expected = run.results()["test"]
+    assert errorflow(where, "evaluate") == 0
+    out, err = capsys.readouterr()
+    assert f"PER {expected['per']:.4f}, WER {expected['wer']:.4f}" in out
+    assert f"using {run.path}" in err
+    assert run.results()["test"] == expected
+
+
+def test_predict_prints_the_best_answers_with_scores(where, package, capsys, monkeypatch):
+    assert errorflow(where, "predict", "abba", "BAD", "--top", "2") == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    answers, scores = answer(package, ["abba", "bad"], width=2)
+    assert [row[0] for row in rows] == ["abba", "abba", "BAD", "BAD"]
+    assert [row[1] for row in rows] == [*answers[0], *answers[1]]
+    assert [float(row[2]) for row in rows] == pytest.approx(scores.ravel().tolist(), abs=6e-4)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("abba\n\nbad\n"))
+    assert errorflow(where, "predict", "--top", "1") == 0
+    assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == ["abba", "bad"]
+
+
+def test_predict_shows_the_alignment(where, package, capsys):
+    assert errorflow(where, "predict", "abd", "--top", "1", "--attention") == 0
+    out = capsys.readouterr().out
+    (one,) = aligned(package, ["abd"], [answer(package, ["abd"])[0][0][0]])
+    np.testing.assert_allclose(one.weights.sum(axis=1), 1, rtol=1e-5)
+    assert one.inputs == [*"abd"]
+    assert [line.split()[0] for line in out.splitlines()[3:-1]] == one.outputs
+    assert one.outputs[-1] == "end"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["predict", "abx"], "errorflow: 'abx': character 'x' was never seen in training; known"),
+        (["predict", "ab", " "], "errorflow: errorflow pronounce predict takes words: one of them"),
+        (["predict", "ab", "--top", "0"], "errorflow: --top (key top) must be 1 or more, got 0"),
+        (["train", "--target", "word"], "errorflow: --source and --target: CMUdict has characters"),
+        (["train", "--beam", "0"], "errorflow: --beam (key beam) must be 1 or more, got 0"),
+    ],
+)
+def test_bad_input_gets_one_line(where, arguments, said, capsys):
+    verb, *rest = arguments
+    assert errorflow(where, verb, *rest) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1].startswith(said)
+
+
+def test_export_answers_alike(where, run, capsys):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    assert errorflow(where, "export", "--name", "a", "--format", "saved_model,onnx") == 0
+    assert capsys.readouterr().out.count("read back") == 2
+    meaning = json.loads((run.path / "export" / "onnx" / "vocabulary.json").read_text())
+    assert meaning["source"] == ["", "[UNK]", "a", "b", "c", "d"]
+    assert meaning["target"] == ["", "[UNK]", "[START]", "[END]", "AH", "B", "D", "K", "S", "T"]
+
+
+def test_words_are_translated_and_measured_by_bleu(tmp_path, capsys):
+    pytest.importorskip("jiwer")
+    pytest.importorskip("sacrebleu")
+    numbers = ["one", "two", "three", "four", "five", "six", "seven"]
+    names = ["un", "deux", "trois", "quatre", "cinq", "six", "sept"]
+    random = np.random.default_rng(1)
+    chosen = {tuple(random.integers(0, 7, random.integers(2, 5))) for _ in range(200)}
+    lines = [
+        f"{' '.join(numbers[i] for i in c)}!\t{' '.join(names[i] for i in c)} !\n" for c in chosen
+    ]
+    (tmp_path / "pairs").write_text("".join(lines), encoding="utf-8")
+    flags = ["--source", "word", "--target", "word", "--epochs", "1", "--model", "lstm"]
+    assert train(tmp_path, "a", *TINY, *flags, "--reverse") == 0
+    run = Run(tmp_path / "pronounce" / "a")
+    assert set(run.results()["test"]) == {"wer", "wrong", "bleu", "baseline"}
+    capsys.readouterr()
+    assert errorflow(tmp_path, "predict", "one zwei!", "--top", "1") == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("one zwei!\t")
+    assert "'one zwei!': never seen in training: 'zwei'" in err
+    assert errorflow(tmp_path, "predict", "one", "--attention") == 2
+    assert "this run has none" in capsys.readouterr().err
+    package = load(run.best)
+    assert (source_in(package).split, target_in(package).split) == ("word", "word")
+    assert {"!", "one"} <= {*source_in(package).vocabulary}
+
+
+# What it is made of
+
+
+@pytest.mark.parametrize("attention", [False, True])
+def test_ours_and_stock_layers_give_the_same_outputs_and_gradients(attention):
+    shared = {
+        "source_symbols": 6,
+        "target_symbols": 7,
+        "embedding": 3,
+        "units": 4,
+        "layers": 2,
+        "bidirectional": True,
+        "attention": attention,
+    }
+    source = tf.constant([[2, 3, 4, 5], [5, 4, 0, 0]])
+    wanted = np.array([[4, 5, 3], [6, 3, 0]])
+    found = []
+    for recurrent in (layers.LSTM, keras.layers.LSTM):
+        core = encoder_decoder(recurrent, **shared)
+        random = np.random.default_rng(0)
+        core.set_weights([random.normal(size=w.shape) for w in core.get_weights()])
+        with tf.GradientTape() as tape:
+            given = core({"source": source, "target": tf.constant(shifted(wanted))})
+            loss = tf.reduce_sum(tf.gather(given, wanted, batch_dims=2) * (wanted != 0))
+        gradients = tape.gradient(loss, core.trainable_variables)
+        found.append([given, *(tf.convert_to_tensor(g) for g in gradients)])
+    for ours, stock in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, stock, rtol=2e-4, atol=1e-6)
+
+
+def test_padding_is_not_looked_at_and_no_part_of_the_answer():
+    core = encoder_decoder(
+        layers.GRU, source_symbols=6, target_symbols=7, embedding=3, units=4, attention=True
+    )
+    target = tf.constant([[2, 4]])
+    short, long = tf.constant([[2, 3]]), tf.constant([[2, 3, 0, 0]])
+    weights = alignment(core, long, target).numpy()
+    np.testing.assert_array_equal(weights[:, :, 2:], 0)
+    np.testing.assert_allclose(weights[:, :, :2], alignment(core, short, target), rtol=1e-5)
+
+
+def test_a_reversed_encoder_reads_from_the_end_and_aligns_in_order():
+    shared = {"source_symbols": 6, "target_symbols": 7, "embedding": 3, "units": 4}
+    ahead = encoder_decoder(layers.GRU, **shared, attention=True)
+    back = encoder_decoder(layers.GRU, **shared, attention=True, reverse=True)
+    back.set_weights(ahead.get_weights())
+    target = tf.constant([[2, 4, 5]])
+    one, other = (
+        alignment(ahead, tf.constant([[4, 3, 2]]), target),
+        alignment(back, tf.constant([[2, 3, 4, 0]]), target),
+    )
+    np.testing.assert_allclose(one, other[:, :, 2::-1], rtol=1e-5)
+
+
+def test_every_target_of_a_source_is_learned_and_the_decoder_reads_one_step_late():
+    source, target = Side("character", ["a", "b"]), Side("phone", ["AH", "B"])
+    part = PairPart(["ab", "b", "bbb"], [["AH B", "B"], ["B"], ["B B B B"]])
+    pairs = pairs_of(part, "train", source, target, longest=3)
+    assert pairs.lengths.tolist() == [[2, 3], [2, 2], [1, 2]]  # the last has a symbol too many
+    inputs, wanted, weights = pairs.take(np.array([0, 2]), (2, 3))
+    assert inputs["source"].tolist() == [[2, 3], [3, 0]]
+    assert inputs["target"].tolist() == [[2, 4, 5], [2, 5, 0]]
+    assert wanted.tolist() == [[4, 5, END], [5, END, 0]]
+    assert weights.tolist() == [[1, 1, 1], [1, 1, 0]]
+
+
+def test_rates_count_edits_to_the_nearest_target():
+    pytest.importorskip("jiwer")
+    answers = [["K", "AE", "T"], [], ["B", "B"]]
+    targets = [[["T"], ["K", "AH", "T"]], [["D", "D"]], [["B", "B"]]]
+    found = edits.distances(answers, targets)
+    assert found == [(1, 3), (2, 2), (0, 2)]
+    per, wer = edits.rates(found)
+    assert (per, wer) == (3 / 7, 2 / 3)
+
+
+def test_a_source_that_is_longer_than_any_trained_one_counts(package):
+    part = PairPart(["ab", "ab" * 40], [["AH B"], ["AH B"]])
+    once, both = measure(package, PairPart(["ab"], [["AH B"]]), []), measure(package, part, [])
+    assert both.figures["wer"] >= (once.figures["wer"] + 1) / 2
+
+
+def test_measuring_without_its_package_says_what_to_install(monkeypatch, capsys, tmp_path):
+    import importlib.util
+
+    true = importlib.util.find_spec
+    gone = ("jiwer", "sacrebleu")
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda n, *a: None if n in gone else true(n, *a)
+    )
+    assert (
+        errorflow(tmp_path, "train", "--source", "word", "--target", "word", "--dataset", "x") == 2
+    )
+    said = capsys.readouterr().err
+    assert "jiwer and sacrebleu" in said
+    assert "pip install 'errorflow[speech,text]'" in said
+
+
+def test_phones_keep_their_case_and_words_split_at_signs():
+    assert [*text.symbols(["HH ah0"], "phone")] == [["HH", "ah0"]]
+    assert [*text.symbols(["It's"], "word")] == [["it", "'", "s"]]
+    ids = text.vectorize(["AH B X"], ["AH", "B"], "phone")
+    assert ids.tolist() == [[2, 3, 1]]
+
+
+def test_the_search_runs_for_all_sources_at_once(package):
+    """One source alone and among others gets the same answers."""
+    core = package.get_layer("search").core
+    ids = text.vectorize(["ab", "dcba"], source_in(package).vocabulary, "character")
+    both = search(core, tf.constant(ids), 3, 0.6, 9)
+    alone = search(core, tf.constant(ids[:1, :2]), 3, 0.6, 9)
+    np.testing.assert_array_equal(both["ids"][0], alone["ids"][0])
