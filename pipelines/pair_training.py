@@ -36,6 +36,8 @@ def make_job(run: Run, config: "PronounceConfig", data: PairData) -> Job:
     targets = [target for several in data.train.targets for target in several]
     source = Side(config.source, _known(data.train.sources, config.source, config.vocabulary))
     target = Side(config.target, _known(targets, config.target, config.vocabulary))
+    for name in ("validation", "test"):
+        _tell_unseen(getattr(data, name), name, source)
     core = encoder_decoder.encoder_decoder(
         CELLS[config.model],
         source_symbols=len(source.vocabulary) + 2,
@@ -74,13 +76,25 @@ def make_job(run: Run, config: "PronounceConfig", data: PairData) -> Job:
         loss="sparse_categorical_crossentropy",
         metrics=[Right(name="right")],
         weighted_metrics=["accuracy"],
-        monitor="val_right",
+        monitor="val_accuracy",  # of words, hardly a whole target is ever right
         joined=joined(config),
         jit=False,  # XLA takes longer over so short sequences
         samples=lambda: sample(package, data.validation, data.labels, SHOWN),
         watchers=[AttentionMaps(look, run.logs)] if config.attention else [],
         gates_on=validation.take(shown, validation.longest)[0] if config.model in GATED else None,
     )
+
+
+def _tell_unseen(part: PairPart, name: str, source: Side) -> None:
+    """Says how many sources hold what the network knows nothing of."""
+    known = set(source.vocabulary)
+    strange = [{*symbols} - known for symbols in text.symbols(part.sources, source.split)]
+    if number := sum(map(bool, strange)):
+        first = next(filter(None, strange)).pop()
+        note(
+            f"data: {name}: {number:,} of {len(part):,} sources have a {source.split} that is not"
+            f" in the vocabulary, as {first!r}"
+        )
 
 
 def joined(config: "PronounceConfig") -> dict[str, tuple[str, str]]:

@@ -9,12 +9,11 @@ import tensorflow_datasets as tfds
 from ..config import UserError
 from .conllu import Sentence, TagItems, check_trainable, clean, with_every_split
 from .english_ewt import EnglishEWT, ready
-from .split import SPLITS
+from .split import NAMES, SPLITS
 from .tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind
 
 # conll2003 has also chunks and names, universal_dependencies also lemmas.
 _TOKENS, _TAGS = ("tokens",), ("upos", "pos")
-_NAMES = {"train": ("train",), "validation": ("validation", "valid", "dev"), "test": ("test",)}
 
 
 def read(dataset: str | None) -> TagItems:
@@ -29,7 +28,7 @@ def read(dataset: str | None) -> TagItems:
     check_train(builder, dataset)
     problems, sentences_of = [], {}
     for split in SPLITS:
-        for name in [name for name in _NAMES[split] if name in builder.info.splits][:1]:
+        for name in [name for name in NAMES[split] if name in builder.info.splits][:1]:
             sentences_of[split], faults = _sentences(builder, name)
             problems += faults
     tags = check_trainable(sentences_of["train"], problems, f"--dataset {builder.name}")
