@@ -1,0 +1,137 @@
+"""What the doors to captions and to stories share: images in splits and the texts of each."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from .image_folder import read_image
+from .split import SPLITS, Row, content_hash, thin
+
+Shape = tuple[int | None, int | None, int]  # H and W where all images agree on them
+
+
+class Images(Protocol):
+    """Images, or sequences of images, in a fixed order, as often as one likes."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Photos(Sequence):
+    """Image files, uint8 [H, W, channels], each read when it is asked for."""
+
+    def __init__(self, paths: Sequence[Path], channels: int):
+        self.paths = paths
+        self.channels = channels
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, place: int) -> np.ndarray:
+        return read_image(self.paths[place], self.channels)
+
+
+class Told(NamedTuple):
+    """One split of a source: N images, or sequences of them, and what is told of each."""
+
+    texts: list[list[str]]  # every text that counts as right
+    digests: list[str]  # which differ as the images do
+    unseen: np.ndarray  # [N] bool
+    take: Callable[[np.ndarray], Images]  # the images at some places
+
+    def at(self, places: np.ndarray) -> "Told":
+        """What is told of the images at some places alone."""
+        return Told(
+            [self.texts[place] for place in places],
+            [self.digests[place] for place in places],
+            self.unseen[places],
+            lambda chosen: self.take(places[chosen]),
+        )
+
+
+class Pictures(NamedTuple):
+    """What a reader found: what is told by split, what was wrong, where it is from."""
+
+    told_of: dict[str, Told]
+    shape: Shape
+    problems: list[str]
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureData:
+    """What is known of images and texts in three splits.
+
+    `shape` is [H, W, C] of an image, H and W None where they differ; `content_hash` is the SHA-256
+    of all texts and images before `limit`; `counts` is {what: {split: n}} after it; `problems` says
+    line by line what was left out and why.
+    """
+
+    shape: Shape
+    content_hash: str
+    counts: dict[str, dict[str, int]]
+    problems: list[str]
+    source: str
+    labels: list[str] = field(default_factory=list)  # there are none; other tasks' data have some
+
+
+def digest_of(image: bytes) -> str:
+    """What tells an image from any other."""
+    return hashlib.sha256(image).hexdigest()
+
+
+def assemble(
+    found: Pictures,
+    part: Callable[[Images, list[list[str]], np.ndarray], Any],
+    counted: tuple[str, str],
+    limit: int | None,
+    seed: int,
+) -> dict[str, Any]:
+    """The values of a door's data class.
+
+    Args:
+        part: makes a split of its images, their texts, and which are unseen.
+        counted: what images and texts are called.
+        limit: at most so many training images; as large a share of the others, at least one;
+            unseen ones in proportion.
+        seed: chooses those that stay.
+    """
+    told_of = found.told_of if limit is None else _limited(found.told_of, limit, seed)
+    images, texts = counted
+    return {
+        split: part(told.take(np.arange(len(told.texts))), told.texts, told.unseen)
+        for split, told in told_of.items()
+    } | {
+        "shape": found.shape,
+        "content_hash": _hash(found.told_of),
+        "counts": {
+            images: {split: len(told.texts) for split, told in told_of.items()},
+            texts: {split: sum(map(len, told.texts)) for split, told in told_of.items()},
+        },
+        "problems": found.problems,
+        "source": found.source,
+    }
+
+
+def _limited(told_of: Mapping[str, Told], limit: int, seed: int) -> dict[str, Told]:
+    share = min(1.0, limit / len(told_of["train"].texts))
+    return {split: told_of[split].at(_share(told_of[split], share, seed)) for split in SPLITS}
+
+
+def _share(told: Told, share: float, seed: int) -> np.ndarray:
+    rows = [Row(str(unseen), str(place)) for place, unseen in enumerate(told.unseen)]
+    return np.array([int(row.text) for row in thin(rows, round(share * len(rows)), seed)])
+
+
+def _hash(told_of: Mapping[str, Told]) -> str:
+    return content_hash(
+        Row(text, digest)
+        for told in told_of.values()
+        for texts, digest in zip(told.texts, told.digests, strict=True)
+        for text in texts
+    )

@@ -1,0 +1,84 @@
+"""What the builders of captions and stories share. Importing this module imports TensorFlow."""
+
+import contextlib
+import logging
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from .base import Builder, prepare
+from .digits import MnistDigits, stratified
+from .picture_parts import Pictures, Told, digest_of
+from .scene_pictures import SIDE, Stamps, make_stamps
+from .split import SPLITS
+
+SEED = 1
+
+
+class SceneBuilder(Builder, skip_registration=True):  # pyright: ignore[reportGeneralTypeIssues, reportCallIssue]
+    """Pictures of scenes and what is said of them, drawn from a fixed seed.
+
+    The digits of a split are those of that split of `mnist_digits`; the config has that set's name,
+    so what was made of other digits is never taken for this. In test, every other example is of
+    something that train and validation never show.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    BUILDER_CONFIGS = MnistDigits.BUILDER_CONFIGS
+    sizes: dict[str, int]  # of the splits
+
+    def example(self, random: np.random.Generator, stamps: Stamps, unseen: bool) -> dict[str, Any]:
+        """All features but `unseen`."""
+        raise NotImplementedError
+
+    def _split_generators(self, dl_manager):
+        del dl_manager  # nothing to download
+        digits = MnistDigits()
+        images, values = digits.arrays()
+        of = stratified(images, values, digits.shares)
+        return {
+            split: self._generate_examples(split, make_stamps(images[of[split]], values[of[split]]))
+            for split in SPLITS
+        }
+
+    def _generate_examples(self, split, stamps):
+        random = np.random.default_rng([SEED, SPLITS.index(split)])
+        for number in range(self.sizes[split]):
+            unseen = split == "test" and number % 2 == 1
+            yield number, self.example(random, stamps, unseen) | {"unseen": unseen}
+
+
+def read_scenes(builder_class: type[SceneBuilder]) -> Pictures:
+    """What a builder makes, prepared on first use; the images of a split are one array."""
+    builder = prepare(builder_class)
+    told_of = {split: _told(builder, split) for split in SPLITS}
+    return Pictures(told_of, (SIDE, SIDE, 1), [], builder.info.full_name)
+
+
+def _told(builder: tfds.core.DatasetBuilder, split: str) -> Told:
+    pictures, said = builder.info.supervised_keys
+    number = builder.info.splits[split].num_examples
+    images = np.empty((number, *builder.info.features[pictures].shape), np.uint8)
+    unseen = np.empty(number, bool)
+    texts = []
+    with _without_warnings():
+        examples: Any = builder.as_dataset(split, shuffle_files=False)
+    for place, example in enumerate(examples.as_numpy_iterator()):
+        images[place], unseen[place] = example[pictures], example["unseen"]
+        texts.append([text.decode() for text in np.atleast_1d(example[said])])
+
+    def take(places: np.ndarray) -> np.ndarray:
+        return images if len(places) == number else images[places]  # all of them without a copy
+
+    return Told(texts, [digest_of(image.tobytes()) for image in images], unseen, take)
+
+
+@contextlib.contextmanager
+def _without_warnings():
+    """TFDS warns of a deprecated attribute that its own code for tensors uses."""
+    log = logging.getLogger("absl")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    yield
+    log.setLevel(before)

@@ -1,0 +1,87 @@
+"""Pictures of scenes: grey, 80×80, real handwritten digits on black."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from .scenes import MOST, PLACES, SIZES, Scene
+
+QUADRANT = 40  # pixels
+SIDE = 2 * QUADRANT
+# The longer side of a digit. MNIST's own 20 would leave no gap between two in a quadrant, and of
+# three sevens it could not be seen where one ends.
+PIXELS = {"small": 12, "large": 18}
+
+Stamps = Mapping[str, Sequence[Sequence[np.ndarray]]]  # digits by size and value, cut to their ink
+
+
+class Look(NamedTuple):
+    """Which digits a group shows and where they stand in its quadrant.
+
+    It is of no certain count, size or place: a group that grows, moves or is joined keeps its look.
+    """
+
+    digits: Sequence[int]  # [MOST] different ones of those of its value
+    corners: Sequence[int]  # [MOST] different quarters of the quadrant
+    cut: Sequence[float]  # [2] where the quarters meet, vertically and horizontally; 0 … 1
+    shift: np.ndarray  # [MOST, 2] of each digit in its quarter; 0 … 1
+
+
+def make_stamps(images: np.ndarray, values: np.ndarray) -> Stamps:
+    """Digits [N, 28, 28] of the given values [N], in both sizes."""
+    inked = [[_ink(image) for image in images[values == value]] for value in range(10)]
+    return {size: [[_shrunk(i, PIXELS[size]) for i in same] for same in inked] for size in SIZES}
+
+
+def _ink(image: np.ndarray) -> np.ndarray:
+    rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+    return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _shrunk(ink: np.ndarray, longest: int) -> np.ndarray:
+    """In proportion, and as bright at its brightest as before: thin strokes would fade."""
+    height, width = (max(1, round(side * longest / max(ink.shape))) for side in ink.shape)
+    small = Image.fromarray(ink).resize((width, height), Image.Resampling.LANCZOS)
+    pixels = np.asarray(small, np.float32)
+    return np.round(pixels * (ink.max() / pixels.max())).astype(np.uint8)
+
+
+def draw_look(random: np.random.Generator, digits: int) -> Look:
+    """A look for a value of which there are so many digits."""
+    return Look(
+        digits=random.choice(digits, MOST, replace=False).tolist(),
+        corners=random.permutation(4)[:MOST].tolist(),
+        cut=random.random(2).tolist(),
+        shift=random.random((MOST, 2)),
+    )
+
+
+def draw_looks(random: np.random.Generator, scene: Scene, stamps: Stamps) -> list[Look]:
+    """A look for each thing of a scene."""
+    return [draw_look(random, len(stamps[group.size][group.value])) for group, _ in scene]
+
+
+def paint(scene: Scene, looks: Sequence[Look], stamps: Stamps) -> np.ndarray:
+    """The picture, uint8 [80, 80, 1]. A row or column of black at least is between any digits."""
+    picture = np.zeros((SIDE, SIDE, 1), np.uint8)
+    for (group, place), look in zip(scene, looks, strict=True):
+        quadrant = divmod(PLACES.index(place), 2)
+        for number in range(group.count):
+            stamp = stamps[group.size][group.value][look.digits[number]]
+            top, left = (
+                QUADRANT * quadrant[axis]
+                + _position(look, number, axis, stamp.shape[axis], PIXELS[group.size])
+                for axis in (0, 1)
+            )
+            picture[top : top + stamp.shape[0], left : left + stamp.shape[1], 0] = stamp
+    return picture
+
+
+def _position(look: Look, number: int, axis: int, extent: int, longest: int) -> int:
+    """Where a digit begins in its quadrant: inside its quarter, whose last pixel stays free."""
+    cut = longest + 1 + int(look.cut[axis] * (QUADRANT - 2 * longest - 1))
+    second = divmod(look.corners[number], 2)[axis]
+    room = (QUADRANT - cut if second else cut) - 1 - extent
+    return second * cut + int(look.shift[number, axis] * (room + 1))

@@ -1,0 +1,399 @@
+"""Scenes of digits: what is said of them, what happens in them, their pictures, their builders."""
+
+import collections
+import hashlib
+import itertools
+import time
+
+import numpy as np
+import pytest
+from errorflow.pipelines.datasets import scene_builder
+from errorflow.pipelines.datasets.base import prepare
+from errorflow.pipelines.datasets.captions import load_captions
+from errorflow.pipelines.datasets.digits import MnistDigits
+from errorflow.pipelines.datasets.images import load_images
+from errorflow.pipelines.datasets.scene_captions import SceneCaptions
+from errorflow.pipelines.datasets.scene_events import (
+    EVENTS,
+    KINDS,
+    Event,
+    draw_story,
+    events,
+    has_held_out_plot,
+    plot_of,
+    scenes_of,
+    tell,
+)
+from errorflow.pipelines.datasets.scene_pictures import (
+    PIXELS,
+    QUADRANT,
+    draw_looks,
+    make_stamps,
+    paint,
+)
+from errorflow.pipelines.datasets.scene_stories import SceneStories
+from errorflow.pipelines.datasets.scenes import (
+    COMBINATIONS,
+    HELD_OUT,
+    PLACES,
+    Facts,
+    Group,
+    Thing,
+    draw_scene,
+    facts,
+    facts_of,
+    wordings,
+)
+from errorflow.pipelines.datasets.split import SPLITS
+from errorflow.pipelines.datasets.stories import load_stories
+from scipy import ndimage
+
+SMALL = {"train": 40, "validation": 10, "test": 20}
+# Of what the builders make in these sizes.
+CONTENT = {
+    SceneCaptions: "6ab8ef439789d2e881ac81439df239ea6cd86acf00f3c2fea2f41c0b8ae876b4",
+    SceneStories: "84f36bb89a335e38ac93530ba681746a9f2d59fff06a281919bd9f24356a129f",
+}
+HELD_OUT_PLOTS = 241  # of 1,296
+THREE, FIVES = Group(1, "small", 3), Group(2, "large", 5)
+
+
+def random():
+    return np.random.default_rng(7)
+
+
+def all_facts():
+    yield from (Facts((group,), place) for group in COMBINATIONS for place in PLACES)
+    pairs = itertools.permutations(COMBINATIONS, 2)
+    yield from (Facts(pair, where) for pair in pairs for where in ("left of", "above"))
+
+
+def test_no_two_facts_share_a_wording():
+    said = [caption for found in all_facts() for caption in wordings(found)]
+    assert len(said) == len(set(said)) == 4 * 240 + 8 * 60 * 59 * 2
+    assert len({word for caption in said for word in caption.split()}) == 35
+
+
+def test_every_wording_is_understood():
+    for found in itertools.islice(all_facts(), 0, None, 17):
+        assert {facts(caption) for caption in wordings(found)} == {found}
+
+
+@pytest.mark.parametrize(
+    ("caption", "meaning"),
+    [
+        ("two large fives in the top left", Facts((FIVES,), "top left")),
+        ("there are two large fives in the top left", Facts((FIVES,), "top left")),
+        ("in the bottom right is a small three", Facts((THREE,), "bottom right")),
+        ("a small three left of two large fives", Facts((THREE, FIVES), "left of")),
+        ("two large fives are right of a small three", Facts((THREE, FIVES), "left of")),
+        ("below a small three are two large fives", Facts((THREE, FIVES), "above")),
+        ("there is a small three below two large fives", Facts((FIVES, THREE), "above")),
+    ],
+)
+def test_captions(caption, meaning):
+    assert facts(caption) == meaning
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "",
+        "two large fives",
+        "two large five in the top left",
+        "a small threes in the top left",
+        "there is two large fives in the top left",
+        "two large fives is in the top left",
+        "two large fives in the top",
+        "two large fives in the left top",
+        "two large fives in the top left .",
+        "two  large fives in the top left",
+        "Two large fives in the top left",
+        "two large fives in the top left left of a small three",
+        "a small three left of two large fives in the top left",
+        "a small three and two large fives",
+        "below a small three is two large fives",
+        "four large fives in the top left",
+        "two huge fives in the top left",
+        "a small three left of two large fives right of a small three",
+    ],
+)
+def test_no_captions(caption):
+    assert facts(caption) is None
+
+
+def test_held_out_combinations_are_balanced():
+    assert sorted(group.value for group in HELD_OUT) == list(range(10))
+    assert collections.Counter(group.size for group in HELD_OUT) == {"small": 5, "large": 5}
+    assert collections.Counter(group.count for group in HELD_OUT) == {1: 4, 2: 3, 3: 3}
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_scenes_are_drawn_as_asked(held_out):
+    drawn = random()
+    scenes = [draw_scene(drawn, held_out) for _ in range(400)]
+    assert {bool({group for group, _ in scene} & HELD_OUT) for scene in scenes} == {held_out}
+    alone = [scene for scene in scenes if len(scene) == 1]
+    assert 150 < len(alone) < 250
+    assert {scene[0].place for scene in alone} == set(PLACES)
+    told = collections.Counter()
+    for first, second in (scene for scene in scenes if len(scene) == 2):
+        assert first.group != second.group
+        where = facts_of((second, first)).where  # whatever their order
+        told[first.place, where, second.place] += 1
+    assert set(told) == {
+        ("top left", "left of", "top right"),
+        ("bottom left", "left of", "bottom right"),
+        ("top left", "above", "bottom left"),
+        ("top right", "above", "bottom right"),
+    }
+
+
+def solid(height, width):
+    """Ten digits of each value, all the same block: digits may be broken, blocks are not."""
+    images = np.zeros((100, 28, 28), np.uint8)
+    images[:, 4 : 4 + height, 4 : 4 + width] = 255
+    return make_stamps(images, np.repeat(np.arange(10), 10))
+
+
+@pytest.mark.parametrize("block", [(20, 20), (20, 3), (11, 20)])
+def test_a_picture_shows_every_digit_in_its_quadrant_apart_from_all_others(block):
+    drawn, stamps = random(), solid(*block)
+    for _ in range(100):
+        scene = draw_scene(drawn, held_out=False)
+        picture = paint(scene, draw_looks(drawn, scene, stamps), stamps)
+        assert (picture.shape, picture.dtype) == ((80, 80, 1), np.uint8)
+        marked, _ = ndimage.label(picture[..., 0], np.ones((3, 3)))
+        seen = collections.Counter()
+        for rows, columns in ndimage.find_objects(marked):
+            (corner,) = {
+                (row // QUADRANT, column // QUADRANT)
+                for row in (rows.start, rows.stop - 1)
+                for column in (columns.start, columns.stop - 1)
+            }
+            longest = max(rows.stop - rows.start, columns.stop - columns.start)
+            seen[PLACES[2 * corner[0] + corner[1]], longest] += 1
+        assert seen == {(place, PIXELS[group.size]): group.count for group, place in scene}
+
+
+def test_digits_are_different_ones_and_whole(stamps):
+    drawn = random()
+    for _ in range(50):
+        scene = draw_scene(drawn, held_out=True)
+        looks = draw_looks(drawn, scene, stamps)
+        ink = 0
+        for (group, _), look in zip(scene, looks, strict=True):
+            digits = [stamps[group.size][group.value][i] for i in look.digits[: group.count]]
+            assert len({digit.tobytes() for digit in digits}) == group.count
+            ink += sum(digit.sum() for digit in digits)
+        assert paint(scene, looks, stamps).sum() == ink
+
+
+def test_a_story():
+    story = [
+        Event("is", 7, "top left", 1, "small"),
+        Event("is", 3, "top right", 2, "large"),
+        Event("joined", 7),
+        Event("grows", 7),
+        Event("leaves", 3),
+        Event("moves", 7, "bottom right"),
+    ]
+    told = (
+        "a small seven is in the top left and two large threes are in the top right"
+        " . the seven is joined by another . they grow . the threes leave"
+        " . the sevens move to the bottom right"
+    )
+    assert tell(story) == told
+    assert events(told) == story
+    assert events(told.replace("they", "the sevens")) == story
+    threes = Thing(Group(2, "large", 3), "top right")
+    assert [set(scene) for scene in scenes_of(story)] == [
+        {Thing(Group(1, "small", 7), "top left"), threes},
+        {Thing(Group(2, "small", 7), "top left"), threes},
+        {Thing(Group(2, "large", 7), "top left"), threes},
+        {Thing(Group(2, "large", 7), "top left")},
+        {Thing(Group(2, "large", 7), "bottom right")},
+    ]
+
+
+ONE = "a small seven is in the top left"
+TWO = f"{ONE} and two large threes are in the top right"
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        "",
+        "it grows",
+        f"{ONE} .",
+        f"{ONE} . it",
+        f"{ONE} . they grow",
+        f"{ONE} . it grow",
+        f"{ONE} . the sevens grow",
+        f"{ONE} . the three grows",
+        f"{ONE} . it grows and it shrinks",
+        f"{ONE} . a large three is in the top right",
+        f"{ONE} . two large threes arrives in the top right",
+        f"{ONE} . a large seven arrives in the top right",  # which would then be "the seven"?
+        f"{ONE} . it moves to the middle",
+        f"{ONE} . it is joined by another . it grows",
+        f"{ONE} . it leaves . it grows",
+        f"{ONE} . it leaves . the seven grows",
+        f"{TWO} . it grows",
+        f"{TWO} . they grow",
+        "a small seven arrives in the top left . it grows",
+        "two large sevens in the top left . they shrink",
+    ],
+)
+def test_no_stories(story):
+    assert events(story) is None
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_stories_are_drawn_as_asked_and_understood(held_out):
+    drawn = random()
+    stories = [draw_story(drawn, held_out) for _ in range(150)]
+    for story in stories:
+        assert events(tell(story)) == story
+        assert len(plot_of(story)) == EVENTS
+        scenes = scenes_of(story)
+        assert len(scenes) == EVENTS + 1
+        assert all(map(len, scenes))
+        for before, now in itertools.pairwise(scenes):
+            assert len(set(before) ^ set(now)) in (1, 2)  # one thing came, went or is another now
+            assert len({thing.place for thing in now}) == len(now)
+            assert {thing.group for thing in now} <= set(COMBINATIONS)
+    assert {has_held_out_plot(story) for story in stories} == {held_out}
+    assert {kind for story in stories for kind in plot_of(story)} == set(KINDS)
+
+
+def test_a_fifth_of_all_plots_is_held_out():
+    every = itertools.product(KINDS, repeat=EVENTS)
+    plots = ([Event(kind, 0) for kind in kinds] for kinds in every)
+    assert sum(map(has_held_out_plot, plots)) == HELD_OUT_PLOTS
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    """Images and values, read once."""
+    return MnistDigits.arrays(None)
+
+
+@pytest.fixture(scope="module")
+def stamps(mnist):
+    images, values = mnist
+    return make_stamps(images[::10], values[::10])
+
+
+@pytest.fixture
+def small(mnist, tmp_path, monkeypatch):
+    """Small sets, in a folder of the test's own."""
+    import tensorflow_datasets as tfds
+
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(MnistDigits, "arrays", lambda self: mnist)
+    for builder in (SceneCaptions, SceneStories):
+        monkeypatch.setattr(builder, "sizes", SMALL)
+    return tmp_path
+
+
+def check_captions(data, unseen_of):
+    assert data.shape == (80, 80, 1)
+    assert data.source.startswith("scene_captions/")
+    assert (data.labels, data.problems) == ([], [])
+    for split in SPLITS:
+        part = getattr(data, split)
+        assert part.images.shape == (len(part), 80, 80, 1)
+        assert data.counts["captions"][split] == sum(map(len, part.captions))
+        for captions, unseen in zip(part.captions, part.unseen, strict=True):
+            (found,) = set(map(facts, captions))
+            assert sorted(captions) == sorted(wordings(found))
+            assert bool(set(found.groups) & HELD_OUT) == unseen
+        assert part.unseen.sum() == unseen_of[split]
+    drawn = collections.Counter(wordings(facts(c[0])).index(c[0]) for c in data.train.captions)
+    assert set(drawn) == set(range(8))
+
+
+def check_stories(data, unseen_of):
+    assert data.source.startswith("scene_stories/")
+    for split in SPLITS:
+        part = getattr(data, split)
+        assert part.images.shape == (len(part), 5, 80, 80, 1)
+        for told, unseen in zip(part.stories, part.unseen, strict=True):
+            (story,) = map(events, told)
+            assert has_held_out_plot(story) == unseen
+        assert part.unseen.sum() == unseen_of[split]
+
+
+def test_captions_of_scenes(small):
+    data = load_captions()
+    check_captions(data, {"train": 0, "validation": 0, "test": 10})
+    assert data.counts["images"] == SMALL
+    assert data.content_hash == CONTENT[SceneCaptions]
+    few = load_captions("scene_captions", limit=20, seed=3)
+    assert few.counts["images"] == {"train": 20, "validation": 5, "test": 10}
+    assert few.test.unseen.sum() == 5
+    assert few.content_hash == data.content_hash
+    whole = {x.tobytes(): y for x, y in zip(data.test.images, data.test.captions, strict=True)}
+    for image, captions in zip(few.test.images, few.test.captions, strict=True):
+        assert whole[image.tobytes()] == captions
+    assert few.train.captions != load_captions(limit=20, seed=4).train.captions
+
+
+def test_stories_of_scenes(small):
+    data = load_stories()
+    check_stories(data, {"train": 0, "validation": 0, "test": 10})
+    assert data.counts == {"sequences": SMALL, "stories": SMALL}
+    assert data.content_hash == CONTENT[SceneStories]
+
+
+def test_only_what_happens_changes_the_picture(small):
+    data = load_stories()
+    corners = list(itertools.product((0, QUADRANT), repeat=2))
+    for pictures, (told,) in zip(data.train.images, data.train.stories, strict=True):
+        story = events(told)
+        pairs = itertools.pairwise(zip(pictures[..., 0], map(set, scenes_of(story)), strict=True))
+        for kind, ((before, had), (now, has)) in zip(plot_of(story), pairs, strict=True):
+            changed = {thing.place for thing in had ^ has}
+            for place, (top, left) in zip(PLACES, corners, strict=True):
+                quadrant = np.s_[top : top + QUADRANT, left : left + QUADRANT]
+                assert np.array_equal(before[quadrant], now[quadrant]) == (place not in changed)
+            if kind == "joined":
+                assert np.array_equal(before[before > 0], now[before > 0])
+
+
+def test_the_same_seed_gives_the_same_files(small):
+    def files(builder, folder):
+        made = prepare(builder, str(small / folder))
+        paths = sorted(made.data_path.glob("*.tfrecord*"))
+        return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+
+    for builder in (SceneCaptions, SceneStories):
+        assert files(builder, "one") == files(builder, "two")
+        assert len(set(files(builder, "one"))) == 3
+
+
+def test_the_digits_of_a_split_are_of_that_split_of_mnist(small, monkeypatch):
+    used = []
+    monkeypatch.setattr(scene_builder, "make_stamps", lambda *digits: used.append(digits))
+    SceneCaptions()._split_generators(None)
+    data = load_images("mnist_digits")
+    for split, (images, values) in zip(SPLITS, used, strict=True):
+        part = getattr(data, split)
+        theirs = {(x.tobytes(), y) for x, y in part.examples.as_numpy_iterator()}
+        assert {(x.tobytes(), y) for x, y in zip(images, values, strict=True)} == theirs
+
+
+@pytest.mark.slow
+def test_all_captions_and_stories(tmp_path, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    start = time.perf_counter()
+    data = load_captions()
+    assert data.counts["images"] == {"train": 10_000, "validation": 500, "test": 1_000}
+    check_captions(data, {"train": 0, "validation": 0, "test": 500})
+    data = load_stories()
+    assert data.counts["stories"] == {"train": 8_000, "validation": 400, "test": 800}
+    check_stories(data, {"train": 0, "validation": 0, "test": 400})
+    assert time.perf_counter() - start < 120
