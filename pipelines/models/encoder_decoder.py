@@ -169,6 +169,8 @@ def decoder(
             context, outputs["alignment"] = _attend(x, inputs["memory"], inputs["valid"], units)
             x = keras.layers.Concatenate(name="with_context")([x, context])
         x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
+    if memory and layers > 1:
+        x = keras.layers.Concatenate(name="readout")([x, context])
     outputs["probabilities"] = probabilities(x, symbols)
     return keras.Model(inputs, outputs, name="decoder")
 
