@@ -117,6 +117,8 @@ def _onnx(package: Any, path: Path, probe: Probe) -> Answers:
     """The core alone; a file beside it says what its inputs and outputs mean."""
     path.mkdir()
     write_text(path / probe.meaning_file, json.dumps(probe.meaning, ensure_ascii=False, indent=1))
+    import keras
+
     core = core_in(package)
     with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Keras' own, of NumPy
         core.export(path / "model.onnx", format="onnx", verbose=False)
@@ -124,7 +126,8 @@ def _onnx(package: Any, path: Path, probe: Probe) -> Answers:
     session = onnxruntime.InferenceSession(path / "model.onnx")
     given = probe.core_inputs
     given = given if isinstance(given, dict) else {session.get_inputs()[0].name: given}
-    return session.run(None, given)[0], core(probe.core_inputs).numpy()
+    answer, *_ = keras.tree.flatten(core(probe.core_inputs))  # as the session sorts them
+    return session.run(None, given)[0], answer.numpy()
 
 
 def core_in(package: Any) -> Any:

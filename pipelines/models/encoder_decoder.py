@@ -140,9 +140,10 @@ def decoder(
 
         a_ts = softmax_s(vᵀ tanh(W h_t + U m_s)),   context_t = Σ_s a_ts m_s
 
-    where h_t is what the first layer puts out, and the context goes, beside it, to whatever comes
-    next. Bahdanau et al. (2015) ask with h_{t-1} and give the context to the same layer; by asking
-    a step later each layer remains one scan over the whole target (as in Wu et al. 2016).
+    where h_t is what the first layer puts out; the context goes, beside it, to whatever comes next,
+    and to what reads the symbols out. Bahdanau et al. (2015) ask with h_{t-1} and give the context
+    to the same layer; by asking a step later each layer remains one scan over the target (as in
+    Wu et al. 2016).
 
     Args:
         memory: M; 0: no attention.

@@ -108,9 +108,8 @@ def recurrent_layers(
     return x
 
 
-def probabilities(x: Any, labels: int) -> Any:
+def probabilities(x: Any, labels: int, name: str = "probabilities") -> Any:
     """softmax in float32, whatever the rest computes in."""
-    name = "probabilities"
     return keras.layers.Dense(labels, activation="softmax", dtype="float32", name=name)(x)
 
 

@@ -1,0 +1,173 @@
+"""Actions: frames in, one label for the clip out, and a label for each frame.
+
+errorflow actions train                      digits that move, turn, grow: two actions a clip
+errorflow actions train --model rnn          and look at the error flow
+errorflow actions train --data-dir DIR       your own: one folder of films per class
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from . import task as shared
+from .config import CommonConfig, RunChoice, UserError, require
+from .models.zoo import MODELS
+from .task import EvaluateConfig, ExportConfig
+
+if TYPE_CHECKING:
+    Network = str
+else:
+    Network = Literal[tuple(MODELS)]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ActionsConfig(CommonConfig):
+    """Settings of a training on clips."""
+
+    dataset: str | None = None
+    """Prepared TFDS set of films and class labels, such as ucf101 (default: moving digits)."""
+    data_dir: Path | None = None
+    """Your own data: a folder with one sub-folder of films (.mp4, .gif, folders of frames) per
+    class."""
+    frames: int = 16
+    """Frames of a clip, evenly spaced over its film."""
+    size: int = 32
+    """Height and width that frames are brought to."""
+
+    model: Literal["bag", "rnn", "lstm", "gru"] = "lstm"
+    """What goes through the frames; bag takes each by itself, and their mean for the clip."""
+    cnn: Network = "lenet5"
+    """Convolutions that look at each frame; errorflow zoo lists them."""
+    width: float = 2.0
+    """Multiplies their number of channels."""
+    features: int = 128
+    """Size of what they make of a frame."""
+    units: int = 128
+    """Size of a hidden layer."""
+    layers: int = 1
+    """Hidden layers."""
+    dropout: float = 0.2
+    """Share of a frame's features and of each layer's output left out in training."""
+
+    epochs: int = 15
+    """Passes over the training data at most."""
+    learning_rate: float = 2e-3
+    """Learning rate at the start."""
+    schedule: Literal["constant", "cosine", "step"] = "cosine"
+    """cosine: lower the learning rate to 0 over all epochs; step: to a tenth after half of them and
+    again after three quarters."""
+    batch_size: int = 32
+    """Clips per step."""
+
+    @property
+    def kind(self) -> str:
+        return self.model
+
+    def check(self) -> None:
+        super().check()
+        for key in ("features", "units", "layers", "size"):
+            require(getattr(self, key) >= 1, key, "1 or more", getattr(self, key))
+        require(self.frames >= 2, "frames", "2 or more", self.frames)
+        require(self.width > 0, "width", "above 0", self.width)
+        require(0 <= self.dropout < 1, "dropout", "from 0 to below 1", self.dropout)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictConfig(RunChoice):
+    """Which run, and for which films."""
+
+    films: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Films (.mp4, .gif, …) or folders of frames; without any, one path per line from stdin."""
+    top: int = 3
+    """Labels of the clip to show."""
+
+    def check(self) -> None:
+        require(self.top >= 1, "top", "1 or more", self.top)
+
+
+def train(config: ActionsConfig) -> None:
+    """Train a network, watch error and gradient flow, and keep everything in a run folder."""
+    shared.train(TASK, config)
+
+
+def evaluate(config: EvaluateConfig) -> None:
+    """Measure a trained network: accuracy of clips and frames, a table per class, confusions."""
+    shared.evaluate(TASK, config)
+
+
+def predict(config: PredictConfig) -> None:
+    """Say what is done in films: the likeliest labels of each and, if trained, frame by frame."""
+    usage = "errorflow actions predict takes films"
+    films = [Path(film) for film in shared.lines_of([*map(str, config.films)], usage)]
+    if not films:
+        return
+    run, trained = shared.choose(TASK, config)
+    import numpy as np
+
+    from .action_training import in_runs
+    from .datasets.videos import read_clip
+    from .models.packages import labels_in, load
+
+    package = load(run.best)
+    labels, channels = labels_in(package), package.input_shape[-1]
+    clips = [read_clip(film, trained.frames, trained.size, channels) for film in films]
+    for film, clip in zip(films, clips, strict=True):
+        given = package(clip[None].astype(np.float32))
+        row = given["probabilities"][0].numpy()
+        best = [f"{labels[i]} {row[i]:.3f}" for i in (-row).argsort()[: config.top]]
+        print(film, *best, sep="\t")
+        if "frames" in given:
+            said = [labels[i] for i in given["frames"][0].numpy().argmax(axis=1)]
+            print("", "frame by frame: " + in_runs(said), sep="\t")
+
+
+def export(config: ExportConfig) -> None:
+    """Write a trained network in other formats, each checked against the original."""
+    shared.export(TASK, config)
+
+
+def read_data(config: ActionsConfig) -> Any:
+    """The `ClipData` a config speaks of; tells on stderr what was left out."""
+    from .datasets.clips import load_clips
+
+    least = MODELS[config.cnn].least
+    if config.size < least:
+        raise UserError(f"--size {config.size}: {config.cnn} takes {least} pixels or more")
+    data = load_clips(
+        config.dataset,
+        config.data_dir,
+        frames=config.frames,
+        size=config.size,
+        limit=config.limit,
+        seed=config.seed,
+    )
+    shared.tell(data.problems)
+    return data
+
+
+TASK = shared.Task(
+    name="actions",
+    config=ActionsConfig,
+    read_data=read_data,
+    tools="action_training",
+    about="Tells what is done in a clip and, where frames have labels, in each frame.",
+    usage="""\
+```python
+import errorflow.layers, keras, numpy as np
+
+model = keras.saving.load_model("checkpoints/best.keras")
+model(np.zeros([1, FRAMES, H, W, C]))  # pixels 0 … 255 → {"label": [B], "probabilities": [B, K]}
+```
+
+Where it learned from labels of frames, "frames" are the probabilities of each, [B, F, K].""",
+    next=["errorflow actions predict {run} FILM ...", "errorflow runs", "errorflow tensorboard"],
+)
+VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
+
+if __name__ == "__main__":
+    from .cli import main
+
+    raise SystemExit(main([TASK.name, *sys.argv[1:]]))

@@ -1,0 +1,71 @@
+"""Networks that look at each picture by convolutions, and go through pictures by recurrence."""
+
+from typing import Any
+
+import keras
+
+from ...layers.words import EachStep
+from . import build, endpoints
+from .parts import hidden
+from .recurrent import Recurrent, probabilities, recurrent_layers
+
+
+def picture_encoder(
+    name: str, shape: tuple[int, int, int], *, width: float, features: int
+) -> keras.Model:
+    """Pixels 0 … 255 [B, H, W, C] → [B, features], by the convolutions of a network of the zoo.
+
+    Its last maps are flattened, not averaged: where a thing is must not be lost.
+
+    Args:
+        name, width: as `models.build` takes them.
+
+    Raises:
+        ValueError: as `models.build`; a network without convolutions.
+    """
+    network = build(name, shape, 10, width=width)
+    maps = [*endpoints(network).values()]
+    if not maps:
+        raise ValueError(f"{name} has no convolution")
+    pixels = keras.Input(shape, name="pixels")
+    x = keras.layers.Rescaling(1 / 255, name="scale")(pixels)
+    x = keras.Model(network.input, maps[-1], name=name)(x)  # [B, h, w, c]
+    x = keras.layers.Flatten(name="flatten")(x)
+    return keras.Model(pixels, hidden(x, features, "features"), name="picture")
+
+
+def frames_to_labels(
+    recurrent: Recurrent | None,
+    picture: keras.Model,
+    *,
+    labels: int,
+    frames: bool,
+    units: int,
+    dropout: float,
+    **stack: Any,
+) -> keras.Model:
+    """Clips [B, F, H, W, C] → {"clip": probabilities [B, K], "frames": probabilities [B, F, K]}.
+
+    Args:
+        recurrent: a recurrent layer class; None: each frame by itself, and their mean.
+        picture: what looks at a frame, pixels → features.
+        labels: K.
+        frames: whether there is an answer for each frame too, after what was seen up to it.
+        dropout: share left out of the features and of what each recurrent layer puts out.
+        units, **stack: as `recurrent_layers` takes them.
+    """
+    clips = keras.Input([None, *picture.input_shape[1:]], name="clips")
+    x = EachStep(picture, name="each_frame")(clips)  # [B, F, D]
+    x = keras.layers.Dropout(dropout, name="features_dropout")(x)
+    if recurrent is None:
+        x = hidden(x, units, "hidden")
+        last = keras.layers.GlobalAveragePooling1D(name="mean")(x)
+    else:
+        x = recurrent_layers(
+            x, recurrent, units=units, dropout=dropout, every_step=True, **stack
+        )  # [B, F, H]
+        last = x[:, -1]
+    outputs = {"clip": probabilities(last, labels, "clip")}
+    if frames:
+        outputs["frames"] = probabilities(x, labels, "frames")
+    return keras.Model(clips, outputs, name="core")

@@ -1,0 +1,179 @@
+"""The actions pipeline from end to end, on a few clips of moving digits and on own films."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from errorflow.layers import LSTM
+from errorflow.pipelines import cli
+from errorflow.pipelines.action_training import _batches, in_runs, measure
+from errorflow.pipelines.datasets.clips import ClipPart
+from errorflow.pipelines.models.packages import load
+from errorflow.pipelines.models.vision import frames_to_labels, picture_encoder
+from errorflow.pipelines.runs import Run
+from event_files import read
+from PIL import Image
+
+TINY = ["--width", "0.5", "--features", "8", "--units", "6", "--batch-size", "8", "--epochs", "1"]
+FILES = [
+    *["config.yaml", "environment.json", "history.csv", "results.json", "README.md"],
+    *["checkpoints/best.keras", "checkpoints/last.keras", "samples/test.csv"],
+    *[f"plots/{name}.png" for name in ("curves", "error_flow", "layer_gradients", "confusion")],
+    "plots/gates.png",
+]
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory):
+    """A folder with one finished run on few embedded clips, actions/a."""
+    import tensorflow_datasets as tfds
+    from errorflow.pipelines.datasets.moving_digit_clips import MovingDigits
+
+    folder = tmp_path_factory.mktemp("actions")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfds.core.constants, "DATA_DIR", str(folder / "tfds"))
+        patch.setenv("TFDS_DATA_DIR", str(folder / "tfds"))
+        patch.setattr(MovingDigits, "NUMBERS", {"train": 36, "validation": 9, "test": 18})
+        assert errorflow(folder, "train", "--name", "a", *TINY) == 0
+        yield folder
+
+
+@pytest.fixture
+def run(where) -> Run:
+    return Run(where / "actions" / "a")
+
+
+def errorflow(where: Path, verb: str, *arguments: str) -> int:
+    return cli.main(["actions", verb, "--run-dir", str(where), *arguments])
+
+
+def film(path: Path, step: int, shade: int = 200) -> Path:
+    """A bright square that moves across a dark frame."""
+    frames = []
+    for number in range(8):
+        pixels = np.zeros([40, 40, 3], np.uint8)
+        left = 16 + step * (number - 4)
+        pixels[14:26, left : left + 8] = shade
+        frames.append(Image.fromarray(pixels))
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    return path
+
+
+def test_a_run_holds_what_it_promises(run):
+    for name in FILES:
+        assert (run.path / name).stat().st_size > 0
+    figures = {"accuracy", "macro_f1", "baseline", "frame_accuracy", "frame_baseline"}
+    assert set(run.results()["test"]) == set(run.results()["validation"]) == figures
+    assert run.results()["test"]["baseline"] == pytest.approx(1 / 9)
+    gradients, _ = read(run.logs / "layer_gradients")
+    assert "layer_gradients/global_norm" in gradients[max(gradients)]
+    layers = json.loads((run.path / "results.json").read_text())["verdict"]
+    assert layers[0].startswith("rnn_1")
+
+
+def test_the_gradient_is_seen_down_into_the_convolutions(run):
+    _, metadata = read(run.logs / "layer_gradients")
+    content = json.loads(metadata["layer_gradients/rows"].plugin_data.content)
+    assert any("conv1" in name for name in content["layers"])
+    assert any("rnn_1" in name for name in content["layers"])
+
+
+def test_evaluate_finds_what_training_found(where, run, capsys):
+    expected = run.results()["test"]
+    assert errorflow(where, "evaluate") == 0
+    out = capsys.readouterr().out
+    assert f"frame-accuracy {expected['frame_accuracy']:.4f}" in out
+    assert run.results()["test"] == expected
+
+
+def test_predict_tells_clip_and_frames(where, tmp_path, capsys, monkeypatch):
+    paths = [str(film(tmp_path / "a.gif", 1)), str(film(tmp_path / "b.gif", 2))]
+    assert errorflow(where, "predict", *paths, "--top", "2") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == [paths[0], "", paths[1], ""]
+    assert len(lines[0].split("\t")) == 3
+    assert lines[1].startswith("\tframe by frame: ")
+    assert sum(int(part.split("×")[1]) for part in lines[1].split(": ")[1].split(", ")) == 16
+    monkeypatch.setattr(sys, "stdin", io.StringIO(paths[1] + "\n"))
+    assert errorflow(where, "predict", "--top", "2") == 0
+    assert capsys.readouterr().out.splitlines() == lines[2:]
+
+
+def test_own_films_have_labels_of_clips_alone(tmp_path, capsys):
+    for label, step in (("left", -2), ("right", 2)):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for number in range(12):
+            film(tmp_path / "data" / label / f"{number}.gif", step, 100 + 10 * number)
+    flags = ["--data-dir", str(tmp_path / "data"), "--model", "bag", "--frames", "4", *TINY]
+    assert errorflow(tmp_path, "train", "--name", "a", *flags) == 0
+    run = Run(tmp_path / "actions" / "a")
+    assert set(run.results()["test"]) == {"accuracy", "macro_f1", "baseline"}
+    assert run.results()["verdict"] == ["no recurrent layer: no error flows through time"]
+    capsys.readouterr()
+    assert errorflow(tmp_path, "predict", str(tmp_path / "data" / "left" / "0.gif")) == 0
+    assert "frame by frame" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["predict", "nowhere.mp4"], "nowhere.mp4: no such file or folder"),
+        (["train", "--frames", "1"], "--frames (key frames) must be 2 or more, got 1"),
+        (["train", "--size", "16"], "--size 16: lenet5 takes 32 pixels or more"),
+        (["train", "--cnn", "mlp"], "--cnn mlp: mlp has no convolution"),
+    ],
+)
+def test_bad_input_gets_one_line(where, arguments, said, capsys):
+    assert errorflow(where, *arguments) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"errorflow: {said}"
+
+
+def test_export_answers_alike(where, run, capsys):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    assert errorflow(where, "export", "--name", "a", "--format", "saved_model,onnx") == 0
+    assert capsys.readouterr().out.count("read back") == 2
+
+
+def test_the_first_frame_does_not_count():
+    random = np.random.default_rng(0)
+    clips = random.integers(0, 256, (5, 4, 32, 32, 1)).astype(np.uint8)
+    part = ClipPart(clips, np.array([0, 1, 1, 0, 1]), random.integers(0, 2, (5, 4)))
+    for _, _, weights in _batches(part, 2, seed=0).dataset():
+        np.testing.assert_array_equal(weights["frames"], [[0, 1, 1, 1]] * 2)
+    other = ClipPart(clips, part.labels, part.frame_labels.copy())
+    other.frame_labels[:, 0] = 1 - other.frame_labels[:, 0]
+    picture = picture_encoder("lenet5", (32, 32, 1), width=0.5, features=4)
+    core = frames_to_labels(LSTM, picture, labels=2, frames=True, units=3, dropout=0.0)
+    from errorflow.pipelines.action_training import package
+
+    packaged = package(core, ["a", "b"])
+    assert measure(packaged, part, ["a", "b"]).figures == measure(
+        packaged, other, ["a", "b"]
+    ).figures | {"frame_baseline": measure(packaged, part, ["a", "b"]).figures["frame_baseline"]}
+
+
+def test_a_frame_is_answered_by_what_was_seen_up_to_it():
+    """Later frames change nothing; the clip's answer is that after the last frame."""
+    picture = picture_encoder("lenet5", (32, 32, 1), width=0.5, features=4)
+    core = frames_to_labels(LSTM, picture, labels=3, frames=True, units=5, dropout=0.0)
+    clips = np.random.default_rng(1).uniform(0, 255, (2, 6, 32, 32, 1)).astype(np.float32)
+    whole, part = core(clips), core(clips[:, :4])
+    np.testing.assert_allclose(whole["frames"][:, :4], part["frames"], rtol=1e-4)
+    assert np.abs(whole["clip"] - part["clip"]).max() > 1e-4
+
+
+def test_runs_are_told_with_their_lengths():
+    assert in_runs(["grow", "grow", "stay", "grow"]) == "grow ×2, stay ×1, grow ×1"
+    assert in_runs([]) == ""
+
+
+def test_the_package_loads_in_plain_keras(run):
+    package = load(run.best)
+    given = package(np.zeros([1, 16, 32, 32, 1], np.float32))
+    assert set(given) == {"label", "probabilities", "frames"}
+    assert isinstance(package, keras.Model)
