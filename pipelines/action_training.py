@@ -52,7 +52,8 @@ def make_job(run: Run, config: "ActionsConfig", data: ClipData) -> Job:
 
 def network(config: "ActionsConfig", data: ClipData) -> keras.Model:
     """The network that a config describes."""
-    shape = data.train.clips.shape[2:]
+    height, width, channels = data.train.clips.shape[2:]
+    shape = height, width, channels * (1 + config.motion)
     try:
         picture = picture_encoder(config.cnn, shape, width=config.width, features=config.features)
     except ValueError as error:
@@ -63,6 +64,7 @@ def network(config: "ActionsConfig", data: ClipData) -> keras.Model:
         picture,
         labels=len(data.labels),
         frames=data.train.frame_labels is not None,
+        motion=config.motion,
         units=config.units,
         dropout=config.dropout,
         **stack,

@@ -43,6 +43,8 @@ class ActionsConfig(CommonConfig):
     """Convolutions that look at each frame; errorflow zoo lists them."""
     width: float = 2.0
     """Multiplies their number of channels."""
+    motion: bool = True
+    """Show the convolutions each frame's change from the one before, beside the frame."""
     features: int = 128
     """Size of what they make of a frame."""
     units: int = 128

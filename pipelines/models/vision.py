@@ -40,6 +40,7 @@ def frames_to_labels(
     *,
     labels: int,
     frames: bool,
+    motion: bool,
     units: int,
     dropout: float,
     **stack: Any,
@@ -49,13 +50,18 @@ def frames_to_labels(
     Args:
         recurrent: a recurrent layer class; None: each frame by itself, and their mean.
         picture: what looks at a frame, pixels → features.
+        motion: show it the change from the frame before too, as further C channels.
         labels: K.
         frames: whether there is an answer for each frame too, after what was seen up to it.
         dropout: share left out of the features and of what each recurrent layer puts out.
         units, **stack: as `recurrent_layers` takes them.
     """
-    clips = keras.Input([None, *picture.input_shape[1:]], name="clips")
-    x = EachStep(picture, name="each_frame")(clips)  # [B, F, D]
+    height, width, channels = picture.input_shape[1:]
+    clips = x = keras.Input([None, height, width, channels // (1 + motion)], name="clips")
+    if motion:  # the first frame has not changed
+        before = keras.ops.concatenate([clips[:, :1], clips[:, :-1]], axis=1)
+        x = keras.ops.concatenate([clips, clips - before], axis=-1)
+    x = EachStep(picture, name="each_frame")(x)  # [B, F, D]
     x = keras.layers.Dropout(dropout, name="features_dropout")(x)
     if recurrent is None:
         x = hidden(x, units, "hidden")

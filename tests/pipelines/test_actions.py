@@ -148,7 +148,9 @@ def test_the_first_frame_does_not_count():
     other = ClipPart(clips, part.labels, part.frame_labels.copy())
     other.frame_labels[:, 0] = 1 - other.frame_labels[:, 0]
     picture = picture_encoder("lenet5", (32, 32, 1), width=0.5, features=4)
-    core = frames_to_labels(LSTM, picture, labels=2, frames=True, units=3, dropout=0.0)
+    core = frames_to_labels(
+        LSTM, picture, labels=2, frames=True, motion=False, units=3, dropout=0.0
+    )
     from errorflow.pipelines.action_training import package
 
     packaged = package(core, ["a", "b"])
@@ -160,7 +162,9 @@ def test_the_first_frame_does_not_count():
 def test_a_frame_is_answered_by_what_was_seen_up_to_it():
     """Later frames change nothing; the clip's answer is that after the last frame."""
     picture = picture_encoder("lenet5", (32, 32, 1), width=0.5, features=4)
-    core = frames_to_labels(LSTM, picture, labels=3, frames=True, units=5, dropout=0.0)
+    core = frames_to_labels(
+        LSTM, picture, labels=3, frames=True, motion=False, units=5, dropout=0.0
+    )
     clips = np.random.default_rng(1).uniform(0, 255, (2, 6, 32, 32, 1)).astype(np.float32)
     whole, part = core(clips), core(clips[:, :4])
     np.testing.assert_allclose(whole["frames"][:, :4], part["frames"], rtol=1e-4)
