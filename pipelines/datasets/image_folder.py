@@ -56,7 +56,7 @@ def _pixels(image: Image.Image, channels: int) -> np.ndarray:
     return pixels[..., None] if channels == 1 else pixels
 
 
-class _Checked(NamedTuple):
+class Checked(NamedTuple):
     """What a look into a file found: a fault, or what it holds."""
 
     path: Path
@@ -66,15 +66,16 @@ class _Checked(NamedTuple):
     grey: bool = False
 
 
-def _check(path: Path) -> _Checked:
+def check(path: Path) -> Checked:
+    """A look into an image file."""
     try:
         pixels = read_image(path, 3)
         with Image.open(path) as image:
             grey = image.mode in GREY
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except (UserError, OSError) as error:
-        return _Checked(path, str(error).removeprefix(f"{path}: "))
-    return _Checked(path, None, digest, (pixels.shape[0], pixels.shape[1]), grey)
+        return Checked(path, str(error).removeprefix(f"{path}: "))
+    return Checked(path, None, digest, (pixels.shape[0], pixels.shape[1]), grey)
 
 
 def read_folder(directory: str | Path) -> Folder:
@@ -90,7 +91,7 @@ def read_folder(directory: str | Path) -> Folder:
     directory = Path(directory).expanduser()
     label_of = _files(directory)
     with ThreadPoolExecutor() as pool:
-        checked = list(_with_progress(pool.map(_check, label_of), len(label_of)))
+        checked = list(with_progress(pool.map(check, label_of), len(label_of)))
     problems = [f"{c.path}: {c.fault}; left out" for c in checked if c.fault]
     if problems:
         problems.insert(0, f"{len(problems)} of {len(checked)} images cannot be read")
@@ -105,7 +106,7 @@ def read_folder(directory: str | Path) -> Folder:
     _check_every_split(counts(rows_of, labels), directory)
     return Folder(
         Items(rows_of, labels, problems, f"{directory} ({len(labels)} classes)"),
-        _shape(good),
+        common_shape(good),
         _content_hash(rows, digest_of),
     )
 
@@ -130,7 +131,7 @@ def _files(directory: Path) -> dict[Path, str]:
     return label_of
 
 
-def _with_progress(checked, total: int):
+def with_progress(checked, total: int):
     """The same, saying on stderr now and then how far it is, where that takes long."""
     from ..devices import note
 
@@ -140,7 +141,7 @@ def _with_progress(checked, total: int):
         yield item
 
 
-def _without_repetitions(good, label_of) -> tuple[list[_Checked], int]:
+def _without_repetitions(good, label_of) -> tuple[list[Checked], int]:
     first = {}
     for c in good:
         first.setdefault((label_of[c.path], c.digest), c)
@@ -155,7 +156,8 @@ def _shared(rows, digest_of) -> list[str]:
     return [f"{n} images are the same in classes {names}" for names, n in tally.items()]
 
 
-def _shape(good) -> tuple[int | None, int | None, int]:
+def common_shape(good) -> tuple[int | None, int | None, int]:
+    """[H, W, C] of images without faults; H and W None where they differ."""
     sizes = {c.size for c in good}
     height, width = sizes.pop() if len(sizes) == 1 else (None, None)
     return height, width, 1 if all(c.grey for c in good) else 3

@@ -10,7 +10,7 @@ from unicodedata import normalize
 import numpy as np
 
 from ..config import UserError
-from .image_folder import SUFFIXES, _check, _Checked, _shape, _with_progress
+from .image_folder import SUFFIXES, Checked, check, common_shape, with_progress
 from .json_lines import parsed_lines
 from .picture_parts import Images, Pictures, Told
 from .split import SPLITS, Row, divide
@@ -44,7 +44,7 @@ class Item(NamedTuple):
     split: str | None
 
 
-Looks = Mapping[Path, _Checked]
+Looks = Mapping[Path, Checked]
 
 
 def read_pictures(where: str | Path, layout: Layout) -> Pictures:
@@ -68,7 +68,7 @@ def read_pictures(where: str | Path, layout: Layout) -> Pictures:
     looks = _look_at({path for item in items for path in item.paths})
     whole = [item for item in items if not any(looks[path].fault for path in item.paths)]
     items_of, carved = _with_every_split(whole, file, layout)
-    shape = _shape([look for look in looks.values() if not look.fault])
+    shape = common_shape([look for look in looks.values() if not look.fault])
     problems = [
         *carved,
         *_in_train_too(items_of, looks, layout),
@@ -145,9 +145,9 @@ def _grouped(lines: Collection[Line], known: Mapping[str, Path]) -> tuple[list[I
     return list(items.values()), sum(len(line.texts) for line in lines) - kept
 
 
-def _look_at(paths: set[Path]) -> dict[Path, _Checked]:
+def _look_at(paths: set[Path]) -> dict[Path, Checked]:
     with ThreadPoolExecutor() as pool:
-        looks = _with_progress(pool.map(_check, sorted(paths)), len(paths))
+        looks = with_progress(pool.map(check, sorted(paths)), len(paths))
         return {look.path: look for look in looks}
 
 

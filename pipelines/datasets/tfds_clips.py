@@ -1,7 +1,5 @@
 """Clips and labels out of TFDS sets. Importing this module imports TensorFlow."""
 
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -63,9 +61,6 @@ class ClipSet(ImageSet):
 
     def _films(self, chosen: Chosen, frames: int, size: int) -> tf.data.Dataset:
         """{"clip": uint8 [F, H, W, C]}, and "frame_labels" [F] where the set has them."""
-        wanted = np.zeros(self.builder.info.splits[chosen.split].num_examples, bool)
-        wanted[chosen.places] = True
-        mask: Any = tf.constant(wanted)
         feature = features_of(self.builder)[self.image]
         fit = resizing(size, size)
 
@@ -80,9 +75,7 @@ class ClipSet(ImageSet):
                 clip = tf.round(tf.clip_by_value(fit(tf.cast(clip, tf.float32)), 0.0, 255.0))
             return {"clip": tf.cast(clip, tf.uint8), **given}
 
-        numbered = self._encoded(chosen.split).enumerate()
-        is_chosen: Any = lambda place, _: mask[place]  # noqa: E731
-        return numbered.filter(is_chosen).map(film, num_parallel_calls=tf.data.AUTOTUNE)
+        return self._chosen(chosen).map(film, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def _decoded(encoded, image: tfds.features.Image, frames: int):

@@ -85,17 +85,20 @@ class ImageSet:
 
     def examples(self, chosen: Chosen) -> tf.data.Dataset:
         """(image uint8 [H, W, C], label) of the chosen examples, in their order."""
-        wanted = np.zeros(self.builder.info.splits[chosen.split].num_examples, bool)
-        wanted[chosen.places] = True
-        mask: Any = tf.constant(wanted)
         decode = features_of(self.builder)[self.image].decode_example
 
         def pair(_, example):
             return decode(example[self.image]), example[self.label]
 
-        numbered = self._encoded(chosen.split).enumerate()
+        return self._chosen(chosen).map(pair, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def _chosen(self, chosen: Chosen) -> tf.data.Dataset:
+        """(place, example not yet decoded) of the chosen examples."""
+        wanted = np.zeros(self.builder.info.splits[chosen.split].num_examples, bool)
+        wanted[chosen.places] = True
+        mask: Any = tf.constant(wanted)
         is_chosen: Any = lambda place, _: mask[place]  # noqa: E731
-        return numbered.filter(is_chosen).map(pair, num_parallel_calls=tf.data.AUTOTUNE)
+        return self._encoded(chosen.split).enumerate().filter(is_chosen)
 
     @property
     def content_hash(self) -> str:
