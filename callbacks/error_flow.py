@@ -105,8 +105,12 @@ class ErrorFlow(StepRecorder):
     def verdict(self) -> list[str]:
         """One sentence for each layer, from what was recorded; claims no more than that."""
         history = self.history
-        judged = {True: crossing, False: lambda name, tables: judge(name, tables).sentence}
-        sentences = [judged["border" in found](name, found) for name, found in history.items()]
+        sentences = [
+            crossing(self.joined[name], found)
+            if name in self.joined
+            else judge(name, found).sentence
+            for name, found in history.items()
+        ]
         for track in self._tracks.values():
             if not track.calls:
                 none = f"no backward pass has come through in {self._step:,} training steps"

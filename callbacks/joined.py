@@ -41,13 +41,15 @@ def first_to_largest(joined: Tables) -> np.ndarray:
         return joined["at_first"] / joined["largest"]
 
 
-def crossing(name: str, joined: Tables) -> str:
-    """How much error gets back from one layer through the other, in words."""
+def crossing(paths: tuple[str, str], joined: Tables) -> str:
+    """How much error gets back from the second layer to the beginning of the first, in words."""
+    before, after = paths
     shares = first_to_largest(joined)
     last = shares[-max(1, math.ceil(LAST_PART * len(shares))) :] if len(shares) else shares
     if not np.isfinite(last).any():
-        return f"{name}: no error was recorded"
+        return f"{before}: no error was recorded"
     return (
-        f"{name}: the first step receives {short(float(np.nanmedian(last)))} of the largest error"
-        f" behind the border (median of the last {LAST_PART:.0%} of {len(shares):,} training steps)"
+        f"{before}: the first step receives {short(float(np.nanmedian(last)))} of the largest error"
+        f" at a step of {after} (median of the last {LAST_PART:.0%} of {len(shares):,} training"
+        " steps)"
     )

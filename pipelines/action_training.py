@@ -145,7 +145,7 @@ def sample(package: keras.Model, part: ClipPart, labels: list[str], count: int =
 
 
 def in_runs(said: Sequence[str]) -> str:
-    """["grow", "grow", "stay"] → "grow ×2, stay ×1\""""
+    """["grow", "grow", "stay"] → grow ×2, stay ×1"""
     runs = [(label, len([*group])) for label, group in itertools.groupby(said)]
     return ", ".join(f"{label} ×{length}" for label, length in runs)
 

@@ -1,6 +1,7 @@
 """Starts TensorFlow as a run wants it: quiet, on the right device, in the right precision."""
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -30,7 +31,8 @@ def load_tensorflow() -> Any:
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # the first look at the devices speaks too
-    tf.get_logger().setLevel("ERROR")
+    for name in ("tensorflow", "absl"):  # the latter warns of TFDS' own code, and of exports
+        logging.getLogger(name).setLevel(logging.ERROR)
     return tf
 
 

@@ -28,11 +28,12 @@ def lines(
         raise UserError("--attention: this run has none; train one with --attention")
     _check_known(package, sources)
     answers, scores = answer(package, sources, max(width or search.width, top))
-    for source, said, row in zip(sources, answers, scores, strict=True):
+    first = [said[0] for said in answers]
+    maps = aligned(package, sources, first) if attention else [None] * len(sources)
+    for source, said, row, alignment in zip(sources, answers, scores, maps, strict=True):
         for one, score in zip(said[:top], row, strict=False):
             yield f"{source}\t{one}\t{score:.3f}"
-        if attention:
-            (alignment,) = aligned(package, [source], [said[0]])
+        if alignment is not None:
             yield f"\n{drawn(alignment)}\n"
 
 

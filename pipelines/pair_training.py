@@ -235,6 +235,7 @@ def measure(package: keras.Model, part: PairPart, labels: list[str]) -> scores.S
     `baseline` is the share that is wrong if the split's most frequent target is always the answer.
     """
     split = encoder_decoder.target_in(package).split
+    edits.check_installed(split)
     best = [several[0] for several in answer(package, part.sources)[0]]
     targets = [[_spelled(target, split) for target in several] for several in part.targets]
     found = edits.distances(

@@ -1,7 +1,5 @@
 """What the builders of captions and stories share. Importing this module imports TensorFlow."""
 
-import contextlib
-import logging
 from typing import Any
 
 import numpy as np
@@ -62,8 +60,7 @@ def _told(builder: tfds.core.DatasetBuilder, split: str) -> Told:
     images = np.empty((number, *builder.info.features[pictures].shape), np.uint8)
     unseen = np.empty(number, bool)
     texts = []
-    with _without_warnings():
-        examples: Any = builder.as_dataset(split, shuffle_files=False)
+    examples: Any = builder.as_dataset(split, shuffle_files=False)
     for place, example in enumerate(examples.as_numpy_iterator()):
         images[place], unseen[place] = example[pictures], example["unseen"]
         texts.append([text.decode() for text in np.atleast_1d(example[said])])
@@ -72,13 +69,3 @@ def _told(builder: tfds.core.DatasetBuilder, split: str) -> Told:
         return images if len(places) == number else images[places]  # all of them without a copy
 
     return Told(texts, [digest_of(image.tobytes()) for image in images], unseen, take)
-
-
-@contextlib.contextmanager
-def _without_warnings():
-    """TFDS warns of a deprecated attribute that its own code for tensors uses."""
-    log = logging.getLogger("absl")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    yield
-    log.setLevel(before)

@@ -66,7 +66,8 @@ def test_the_joined_axis_is_the_end_of_one_layer_and_the_start_of_the_other():
     share = one["hidden"][:, 0] / other["hidden"].max(axis=1)
     np.testing.assert_allclose(table["at_first"] / table["largest"], share)
     said = flow.verdict()[-1]
-    assert said.startswith("both: the first step receives 0.")
+    assert said.startswith("encoder/rnn_1: the first step receives 0.")
+    assert " of the largest error at a step of decoder/rnn_1 (" in said
     figure = flow.plot()
     assert [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")] == [
         "both"

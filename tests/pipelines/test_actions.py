@@ -159,6 +159,17 @@ def test_the_first_frame_does_not_count():
     ).figures | {"frame_baseline": measure(packaged, part, ["a", "b"]).figures["frame_baseline"]}
 
 
+def test_motion_shows_each_frame_beside_its_change_from_the_one_before():
+    """A network that passes on the middle of what it sees: the pixel, and how it has changed."""
+    pixels = keras.Input([3, 3, 2])
+    picture = keras.Model(pixels, pixels[:, 1, 1])
+    core = frames_to_labels(None, picture, labels=2, frames=True, motion=True, units=1, dropout=0.0)
+    seen = keras.Model(core.input, core.get_layer("each_frame").output)
+    clips = np.zeros([1, 3, 3, 3, 1], np.float32)
+    clips[0, :, 1, 1, 0] = [10, 14, 9]
+    assert seen(clips)[0].numpy().tolist() == [[10, 0], [14, 4], [9, -5]]
+
+
 def test_a_frame_is_answered_by_what_was_seen_up_to_it():
     """Later frames change nothing; the clip's answer is that after the last frame."""
     picture = picture_encoder("lenet5", (32, 32, 1), width=0.5, features=4)

@@ -25,7 +25,13 @@ from errorflow.pipelines.models.encoder_decoder import (
     target_in,
 )
 from errorflow.pipelines.models.packages import load
-from errorflow.pipelines.pair_training import aligned, answer, measure, pairs_of
+from errorflow.pipelines.pair_training import (
+    _tell_unseen,
+    aligned,
+    answer,
+    measure,
+    pairs_of,
+)
 from errorflow.pipelines.runs import Run
 from event_files import read
 
@@ -91,7 +97,9 @@ def test_a_run_holds_what_it_promises(run):
     assert set(results["test"]) == set(results["validation"]) == {"per", "wer", "baseline"}
     assert results["test"]["per"] < 0.5
     assert results["test"]["wer"] < results["test"]["baseline"]
-    assert any(line.startswith("rnn_1_forward: the first step") for line in results["verdict"])
+    assert any(
+        "the largest error at a step of decoder/rnn_1" in line for line in results["verdict"]
+    )
 
 
 def test_tensorboard_shows_the_joined_error_samples_attention_and_gates(run):
@@ -285,7 +293,7 @@ def test_a_source_that_is_longer_than_any_trained_one_counts(package):
     assert both.figures["wer"] >= (once.figures["wer"] + 1) / 2
 
 
-def test_measuring_without_its_package_says_what_to_install(monkeypatch, capsys, tmp_path):
+def test_measuring_without_its_package_says_what_to_install(where, monkeypatch, capsys, tmp_path):
     import importlib.util
 
     true = importlib.util.find_spec
@@ -299,6 +307,17 @@ def test_measuring_without_its_package_says_what_to_install(monkeypatch, capsys,
     said = capsys.readouterr().err
     assert "jiwer and sacrebleu" in said
     assert "pip install 'errorflow[speech,text]'" in said
+    assert errorflow(where, "evaluate", "--name", "a") == 2
+    assert "pip install 'errorflow[speech]'" in capsys.readouterr().err
+
+
+def test_sources_with_symbols_that_training_never_shows_are_told(capsys):
+    part = PairPart(["ab", "axb", "x"], [["A"], ["B"], ["C"]])
+    _tell_unseen(part, "test", Side("character", ["a", "b"]))
+    said = capsys.readouterr().err
+    assert "test: 2 of 3 sources have a character that is not in the vocabulary, as 'x'" in said
+    _tell_unseen(part, "test", Side("character", ["a", "b", "x"]))
+    assert not capsys.readouterr().err
 
 
 def test_phones_keep_their_case_and_words_split_at_signs():
