@@ -1,7 +1,6 @@
 """Starts TensorFlow as a run wants it: quiet, on the right device, in the right precision."""
 
 import contextlib
-import logging
 import os
 import sys
 import tempfile
@@ -31,8 +30,10 @@ def load_tensorflow() -> Any:
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # the first look at the devices speaks too
-    for name in ("tensorflow", "absl"):  # the latter warns of TFDS' own code, and of exports
-        logging.getLogger(name).setLevel(logging.ERROR)
+    tf.get_logger().setLevel("ERROR")
+    from absl import logging  # comes with TensorFlow; warns of TFDS' own code, and of exports
+
+    logging.set_verbosity(logging.ERROR)
     return tf
 
 

@@ -241,6 +241,17 @@ def test_ours_and_stock_layers_give_the_same_outputs_and_gradients(attention):
         np.testing.assert_allclose(ours, stock, rtol=2e-4, atol=1e-6)
 
 
+def test_the_decoder_begins_with_the_last_states_of_both_directions_side_by_side():
+    shared = {"source_symbols": 6, "target_symbols": 7, "embedding": 3, "units": 4}
+    core = encoder_decoder(layers.LSTM, **shared, bidirectional=True)
+    encoded = core.get_layer("encoder")(tf.constant([[2, 3, 4, 5]]))
+    hidden, cell = encoded["states"]
+    np.testing.assert_allclose(hidden[:, :4], encoded["memory"][:, -1, :4])  # read to the end
+    np.testing.assert_allclose(hidden[:, 4:], encoded["memory"][:, 0, 4:])  # and to the beginning
+    np.testing.assert_array_equal(np.sign(cell), np.sign(hidden))  # h = o ⊗ tanh(c), o > 0
+    assert (np.abs(cell) > np.abs(hidden)).all()
+
+
 def test_padding_is_not_looked_at_and_no_part_of_the_answer():
     core = encoder_decoder(
         layers.GRU, source_symbols=6, target_symbols=7, embedding=3, units=4, attention=True

@@ -109,6 +109,15 @@ def test_pairs_share_a_few_shapes_that_hold_both_their_sequences():
     assert sorted(map(tuple, seen)) == sorted(map(tuple, lengths))
 
 
+def test_what_fills_no_batch_of_its_shape_goes_where_both_sequences_fit():
+    """Neither of the two shapes holds the other; the last one holds all."""
+    lengths = np.array([[1, 9]] * 101 + [[9, 1]] * 101)
+    pairs = Batches(lengths, lambda i, shape: (lengths[i],), SIZE, seed=0)
+    plan = pairs.plan(0)
+    assert {*np.concatenate([indices for indices, _ in plan])} == {*range(202)}
+    assert all((lengths[indices].max(axis=0) <= shape).all() for indices, shape in plan)
+
+
 def test_the_shapes_of_many_long_pairs_are_found_at_once():
     lengths = np.random.default_rng(5).integers(1, 400, [4000, 2])
     shapes = padded_shapes(lengths)
