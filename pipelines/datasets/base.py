@@ -46,7 +46,10 @@ def _write(builder_class: type[Builder], target: Path) -> None:
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="incomplete.") as scratch:
+    # Where one download fails, another may still be writing: that must not hide what went wrong.
+    with tempfile.TemporaryDirectory(
+        dir=target.parent, prefix="incomplete.", ignore_cleanup_errors=True
+    ) as scratch:
         builder = builder_class(data_dir=scratch)
         with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints the scratch folder's name
             builder.download_and_prepare()
