@@ -146,7 +146,7 @@ class Batches:
     def in_order(self) -> Any:
         """Every example once, the shortest first, in batches of up to B: for validation."""
         order = np.argsort(self._places(self.lengths), kind="stable")
-        parts = np.split(order, range(self.size, len(order), self.size))
+        parts = _alike(np.split(order, range(self.size, len(order), self.size)))
         places = self._places(np.array([self.lengths[part].max(axis=0) for part in parts]))
         plan = [(part, self.padded[place]) for part, place in zip(parts, places, strict=True)]
         return self._stream(lambda: plan, len(plan))
@@ -168,6 +168,18 @@ class Batches:
         zeros, one = np.zeros(2, int), np.ones_like(self.padded[0])
         one, two = (tuple(n) if n.ndim else int(n) for n in (one, 2 * one))
         return tf.nest.map_structure(spec, self.take(zeros[:1], one), self.take(zeros, two))
+
+
+def _alike(parts: list[np.ndarray]) -> list[np.ndarray]:
+    """The same, the first of a length that all replicas get the same share of.
+
+    Keras looks at the first batch of an evaluation by a mean over replicas, which fails otherwise.
+    """
+    import tensorflow as tf
+
+    first = parts[0]
+    even = len(first) - len(first) % tf.distribute.get_strategy().num_replicas_in_sync
+    return [first[:even], *parts[1:], first[even:]] if 0 < even < len(first) else parts
 
 
 def stream(generate: Callable[[], Iterator[Any]], signature: Any, steps: int) -> Any:

@@ -130,6 +130,16 @@ def test_validation_sees_every_example_once_without_filler(batches):
     assert sorted(ids) == list(range(1, 102))
 
 
+def test_the_first_batch_of_a_validation_is_shared_evenly_among_replicas(two_replicas):
+    lengths = np.full(7, 3)
+    few = Batches(lengths, lambda i, length: (i.astype(np.int32),), 16, seed=0)
+    assert [len(i) for (i,) in few.in_order().as_numpy_iterator()] == [7]
+    with two_replicas.scope():
+        given = [i for (i,) in few.in_order().as_numpy_iterator()]
+    assert [len(i) for i in given] == [6, 1]
+    assert sorted(np.concatenate(given)) == [*range(7)]
+
+
 # The keeper
 
 
