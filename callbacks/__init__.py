@@ -7,3 +7,5 @@ from .feature_maps import FeatureMaps as FeatureMaps
 from .gates import Gates as Gates
 from .layer_gradients import LayerGradients as LayerGradients
 from .samples import TextSamples as TextSamples
+from .told_pictures import TellPictures as TellPictures
+from .told_pictures import Told as Told

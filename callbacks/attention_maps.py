@@ -4,15 +4,15 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import keras
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from rich.cells import cell_len, set_cell_size
 
-from .events import EventLog
+from .letters import FAINT, INK, font_for, printable
+from .looks import Onlooker
 from .pictures import NOTHING, OPENNESS
 
 MOST, COLUMNS = 12, 4  # maps shown, and side by side
@@ -24,7 +24,6 @@ SHADES = " ·░▒▓█"  # of a weight in a text, from 0 to 1
 _LINE = 16  # pixels of a line of letters
 _SPACE, _GAP = 20, 5  # between maps, and around all; between a map and its names
 _BAR, _LEGEND_WIDTH = (120, 12), 240
-_INK, _FAINT = (60, 60, 60), (120, 120, 120)
 
 
 class Alignment(NamedTuple):
@@ -35,7 +34,7 @@ class Alignment(NamedTuple):
     weights: np.ndarray  # [T, S], the share that output t pays to input s; each row sums to 1
 
 
-class AttentionMaps(keras.callbacks.Callback):
+class AttentionMaps(Onlooker):
     """Writes a picture for TensorBoard's Images tab: outputs × inputs, how much each looks at each.
 
         def look():
@@ -59,35 +58,11 @@ class AttentionMaps(keras.callbacks.Callback):
     """
 
     def __init__(self, look: Callable[[], Sequence[Alignment]], log_dir: str | Path):
-        super().__init__()
-        self.look = look
-        self._log = EventLog(Path(log_dir) / "attention", every=1)
-        self._latest = -1  # the step of the last look
-        self._ahead: Any = None  # of Keras' epochs, by those of an earlier `fit`
+        super().__init__(look, Path(log_dir) / "attention")
 
-    def on_train_begin(self, logs=None):
-        self._ahead = None
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if self._ahead is None:
-            self._ahead = max(self._latest - epoch, 0)
-            if epoch + self._ahead != self._latest:
-                self._write(epoch + self._ahead)
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._write(epoch + 1 + self._ahead)
-
-    def on_train_end(self, logs=None):
-        self._log.close()
-
-    def _write(self, step):
-        self._latest = step
-        if alignments := self.look():
-            self._log.write(
-                "attention", {}, {}, {"attention/sharpness": sharpness(alignments)}, step
-            )
-            self._log.image("attention", picture(alignments), _DESCRIPTION)
-            self._log.flush()
+    def _write(self, seen, step):
+        self._log.write("attention", {}, {}, {"attention/sharpness": sharpness(seen)}, step)
+        self._log.image("attention", picture(seen), _DESCRIPTION)
 
 
 _DESCRIPTION = (
@@ -111,7 +86,7 @@ def text(alignment: Alignment) -> str:
     T      █
     """
     _check(alignment)
-    inputs, outputs = ([*map(_printable, names)] for names in alignment[:2])
+    inputs, outputs = ([*map(printable, names)] for names in alignment[:2])
     widths = [max(cell_len(name), 1) for name in inputs]
     left = max(map(cell_len, outputs), default=0)
     head = [" " * left, *map(set_cell_size, inputs, widths)]
@@ -140,8 +115,8 @@ def picture(alignments: Sequence[Alignment]) -> np.ndarray:
     for place, tile in enumerate(tiles):
         x, y = xs[place % len(xs)], ys[place // len(xs)]
         image.paste(tile.heat, (x, y))
-        image.paste(_INK, (x - _GAP - tile.names.width, y - _LINE), tile.names)
-        image.paste(_INK, (x - _LINE, y - _GAP - tile.heads.height), tile.heads)
+        image.paste(INK, (x - _GAP - tile.names.width, y - _LINE), tile.names)
+        image.paste(INK, (x - _LINE, y - _GAP - tile.heads.height), tile.heads)
     _draw_legend(image)
     return np.asarray(image)
 
@@ -162,7 +137,7 @@ def _tiles(alignments):
     every = math.ceil(_LINE / cell)  # as many steps have one name, so that none overlap
     names = [[*map(_label, alignment.outputs[::every])] for alignment in alignments]
     heads = [[*map(_label, alignment.inputs[::every])] for alignment in alignments]
-    font = _font(names + heads)
+    font = font_for(chain(*names, *heads), 12)
     fit = all(font.getlength(head) <= cell * every - _GAP for line in heads for head in line)
     above = _beside_one_another if fit else _upright
     return [
@@ -186,15 +161,8 @@ def _heat(weights, cell):
 
 
 def _label(symbol):
-    symbol = _printable(symbol)
+    symbol = printable(symbol)
     return symbol if len(symbol) <= LONGEST else symbol[: LONGEST - 1] + "…"
-
-
-def _font(lines):
-    """Pillow's own has no more than ASCII and "…"; the one inside matplotlib has many scripts."""
-    if "".join(chain(*lines)).replace("…", "").isascii():
-        return ImageFont.load_default(12)
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), 11)
 
 
 def _below_one_another(names, font, cell, every, anchor):
@@ -242,11 +210,11 @@ def _draw_legend(image):
     draw.font = ImageFont.load_default(12)
     width, height = _BAR
     middle, left = LEGEND // 2, _SPACE + 70
-    draw.text((_SPACE, middle), "attention", _INK, anchor="lm")
-    draw.text((left - _GAP, middle), "0", _FAINT, anchor="rm")
+    draw.text((_SPACE, middle), "attention", INK, anchor="lm")
+    draw.text((left - _GAP, middle), "0", FAINT, anchor="rm")
     bar = _heat(np.linspace(0, 1, width)[None], 1).resize(_BAR)
     image.paste(bar, (left, middle - height // 2))
-    draw.text((left + width + _GAP, middle), "1", _FAINT, anchor="lm")
+    draw.text((left + width + _GAP, middle), "1", FAINT, anchor="lm")
 
 
 def _check(alignment):
@@ -256,8 +224,3 @@ def _check(alignment):
             f"AttentionMaps: {len(outputs)} outputs and {len(inputs)} inputs need weights "
             f"[{len(outputs)}, {len(inputs)}], not {[*weights.shape]}"
         )
-
-
-def _printable(symbol):
-    """A line feed, a tab and the like as \\n, \\t."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in symbol)

@@ -12,16 +12,16 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
+from .letters import FAINT, INK
+
 COLOURS = "magma"  # perceptually even, also to the colour-blind; no error is dark
 NOTHING, BROKEN = "#e8e8e8", "#00b4d8"  # where there is no such step; where it is infinite
 OPENNESS = "viridis"  # of gates: as even, and not to be taken for an error
 DECADES = 8  # shown below the largest value; what is smaller is drawn as the smallest
 WIDTH, HEIGHT = 480, 216  # of the map, in pixels; no more rows than these are drawn
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 76, 26, 40
-_INK = (60, 60, 60)
 MAP, MOST_COLUMNS = 140, 720  # of one map among several: its height, about; its columns at most
 _HEAD, _GAP = 26, 8  # above each of them, and between
-_FAINT = (120, 120, 120)
 
 
 class Scale(NamedTuple):
@@ -95,12 +95,12 @@ def _enlarged(image):
 def _label_axes(draw, steps, columns, title):
     for row in evenly(len(steps), 5):
         y = _TOP + (row + 0.5) / len(steps) * HEIGHT
-        draw.text((_LEFT - 6, y), f"{steps[row]:,}", fill=_INK, anchor="rm")
+        draw.text((_LEFT - 6, y), f"{steps[row]:,}", fill=INK, anchor="rm")
     for column in _ticks(len(columns)):
         x = _LEFT + (column + 0.5) / len(columns) * WIDTH
-        draw.text((x, _TOP + HEIGHT + 4), columns[column], fill=_INK, anchor="ma")
-    draw.text((8, 6), "training step", fill=_INK, anchor="la")
-    draw.text((_LEFT + WIDTH / 2, _TOP + HEIGHT + 20), title, fill=_INK, anchor="ma")
+        draw.text((x, _TOP + HEIGHT + 4), columns[column], fill=INK, anchor="ma")
+    draw.text((8, 6), "training step", fill=INK, anchor="la")
+    draw.text((_LEFT + WIDTH / 2, _TOP + HEIGHT + 20), title, fill=INK, anchor="ma")
 
 
 def _ticks(count):
@@ -120,8 +120,8 @@ def _label_colours(picture, draw, scale, title):
     picture.paste(Image.fromarray(bar).resize((14, HEIGHT)), (left, _TOP))
     for power in evenly(scale.high - scale.low + 1, 9):
         y = _TOP + HEIGHT * power / (scale.high - scale.low)
-        draw.text((left + 18, y), f"1e{scale.high - power}", fill=_INK, anchor="lm")
-    draw.text((_LEFT + WIDTH + _RIGHT - 4, 6), title, fill=_INK, anchor="ra")
+        draw.text((left + 18, y), f"1e{scale.high - power}", fill=INK, anchor="lm")
+    draw.text((_LEFT + WIDTH + _RIGHT - 4, 6), title, fill=INK, anchor="ra")
 
 
 class Panel(NamedTuple):
@@ -149,10 +149,10 @@ def panels(shown: Sequence[Panel], axis: str) -> np.ndarray:
     top = _HEAD
     for panel, image in zip(shown, maps, strict=True):
         picture.paste(image, (_LEFT, top))
-        draw.text((_LEFT, top - 6), panel.title, fill=_INK, anchor="ls")
-        draw.text((_LEFT + width, top - 6), panel.note, fill=_FAINT, anchor="rs")
+        draw.text((_LEFT, top - 6), panel.title, fill=INK, anchor="ls")
+        draw.text((_LEFT + width, top - 6), panel.note, fill=FAINT, anchor="rs")
         middle = _LEFT - 8, top + image.height / 2
-        draw.multiline_text(middle, panel.rows, fill=_FAINT, anchor="rm", align="right")
+        draw.multiline_text(middle, panel.rows, fill=FAINT, anchor="rm", align="right")
         top += image.height + _GAP + _HEAD
     _label_steps(draw, steps, width, bottom, axis)
     _label_openness(picture, draw, _LEFT + width + 12, bottom)
@@ -173,9 +173,9 @@ def _label_steps(draw, count, width, bottom, title):
     distance = _distance(count)
     for step in {1, *range(distance, count + 1, distance)}:
         x = _LEFT + (step - 0.5) / count * width
-        draw.line((x, bottom, x, bottom + 3), fill=_FAINT)
-        draw.text((x, bottom + 5), f"{step:,}", fill=_INK, anchor="ma")
-    draw.text((_LEFT + width / 2, bottom + 21), title, fill=_INK, anchor="ma")
+        draw.line((x, bottom, x, bottom + 3), fill=FAINT)
+        draw.text((x, bottom + 5), f"{step:,}", fill=INK, anchor="ma")
+    draw.text((_LEFT + width / 2, bottom + 21), title, fill=INK, anchor="ma")
 
 
 def _label_openness(picture, draw, left, bottom):
@@ -184,4 +184,4 @@ def _label_openness(picture, draw, left, bottom):
     for tenth in range(0, 11, 2):
         y = _HEAD + (bottom - _HEAD - 1) * (1 - tenth / 10)
         name = {0: "closed", 10: "open"}.get(tenth, f"{tenth / 10}")
-        draw.text((left + 18, y), name, fill=_INK, anchor="lm")
+        draw.text((left + 18, y), name, fill=INK, anchor="lm")

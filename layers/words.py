@@ -101,6 +101,32 @@ class Reverse(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("errorflow")
+class InPlaceOf(keras.layers.Layer):
+    """Symbols' vectors [B, T, D], where that of one symbol has given its place to another vector.
+
+    Args:
+        symbol: its id.
+
+    Call arguments:
+        vectors: [B, T, D]. ids: [B, T], of the symbols. instead: [B, D].
+    """
+
+    def __init__(self, symbol: int, **kwargs):
+        super().__init__(**kwargs)
+        self.symbol = symbol
+        self.supports_masking = True
+
+    def call(self, vectors, ids, instead):
+        return keras.ops.where((ids == self.symbol)[:, :, None], instead[:, None], vectors)
+
+    def compute_output_spec(self, vectors, ids, instead):
+        return keras.KerasTensor(vectors.shape, vectors.dtype)
+
+    def get_config(self):
+        return super().get_config() | {"symbol": self.symbol}
+
+
+@keras.saving.register_keras_serializable("errorflow")
 class Spelling(keras.layers.Layer):
     """ids [..., T] → strings [...]: symbols one after the other, `between` between them.
 

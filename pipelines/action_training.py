@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from . import scores
 from .batches import Batches
-from .config import UserError
 from .datasets.clips import ClipData, ClipPart
 from .export import CORE, Probe
 from .models.packages import answers, labels_in
@@ -54,10 +53,7 @@ def network(config: "ActionsConfig", data: ClipData) -> keras.Model:
     """The network that a config describes."""
     height, width, channels = data.train.clips.shape[2:]
     shape = height, width, channels * (1 + config.motion)
-    try:
-        picture = picture_encoder(config.cnn, shape, width=config.width, features=config.features)
-    except ValueError as error:
-        raise UserError(f"--cnn {config.cnn}: {error}") from None
+    picture = picture_encoder(config.cnn, shape, width=config.width, features=config.features)
     stack = {"layers": config.layers} if config.model in CELLS else {}
     return frames_to_labels(
         CELLS.get(config.model),

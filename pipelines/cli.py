@@ -17,6 +17,8 @@ TASKS = {
     "pronounce": "say how a word is spoken, or translate: any sequence into another",
     "documents": "tell the label of a text of many words: its topic, tone, kind",
     "actions": "tell what is done in a clip, as a whole and frame by frame",
+    "captions": "say in a sentence what an image shows",
+    "stories": "tell in sentences what happens from image to image",
     "lags": "watch an error vanish, or not: the long-lag problems of the LSTM's first paper",
     "images": "tell what an image shows, by any network from LeNet-5 to ResNet-152",
 }

@@ -15,14 +15,21 @@ class Distance(NamedTuple):
     length: int  # symbols of that target
 
 
-def check_installed(split: str) -> None:
-    """Raises `UserError` where a package is missing that answers of this kind are measured with."""
+EXTRAS = {"jiwer": "speech", "sacrebleu": "text"}  # in which each package comes
+
+
+def needed(split: str) -> list[str]:
+    """The packages that answers of this kind are measured with."""
+    return ["jiwer", "sacrebleu"] if split == "word" else ["jiwer"]
+
+
+def check_installed(packages: Sequence[str]) -> None:
+    """Raises `UserError` where one of them is missing."""
     import importlib.util
 
-    needed = {"jiwer": "speech"} | ({"sacrebleu": "text"} if split == "word" else {})
-    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
-        extras = ",".join(needed[name] for name in missing)
+        extras = ",".join(EXTRAS[name] for name in missing)
         raise UserError(
             f"{' and '.join(missing)} measures the answers and is not installed:"
             f" pip install 'errorflow[{extras}]'"

@@ -1,6 +1,5 @@
 """Sequence in, sequence out, delayed: the training job, its figures, its samples."""
 
-import functools
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,7 +10,7 @@ import tensorflow as tf
 
 from ..callbacks import AttentionMaps
 from ..callbacks.attention_maps import Alignment
-from ..layers.beam_search import START, search
+from ..layers.beam_search import START
 from . import edits, scores
 from .batches import Batches
 from .config import UserError
@@ -74,7 +73,7 @@ def make_job(run: Run, config: "PronounceConfig", data: PairData) -> Job:
         feed=Batches(train.lengths, train.take, config.batch_size, config.seed),
         validation=Batches(validation.lengths, validation.take, BATCH, config.seed).in_order(),
         loss="sparse_categorical_crossentropy",
-        metrics=[Right(name="right")],
+        metrics=[encoder_decoder.Right(name="right")],
         weighted_metrics=["accuracy"],
         monitor="val_accuracy",  # of words, hardly a whole target is ever right
         joined=joined(config),
@@ -163,19 +162,6 @@ def pairs_of(part: PairPart, name: str, source: Side, target: Side, longest: int
     return Pairs(ids[short, :longest], encoder_decoder.padded(wanted))
 
 
-class Right(keras.metrics.Mean):
-    """The share of targets whose every symbol is the likeliest after those before it.
-
-    These are the ones that greedy search finds: there is no step at which it could leave them.
-    """
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        likeliest = keras.ops.cast(keras.ops.argmax(y_pred, axis=-1), y_true.dtype)
-        padding = keras.ops.equal(y_true, 0)
-        same = keras.ops.logical_or(keras.ops.equal(likeliest, y_true), padding)
-        return super().update_state(keras.ops.all(same, axis=-1))
-
-
 def answer(
     package: keras.Model, sources: Sequence[str], width: int | None = None
 ) -> tuple[list[list[str]], np.ndarray]:
@@ -185,7 +171,7 @@ def answer(
     """
     side = encoder_decoder.source_in(package)
     ids = text.vectorize(sources, side.vocabulary, side.split)
-    ask = _asking(package, width or package.get_layer("search").width)
+    ask = encoder_decoder.asking(package, width)
     lengths = np.maximum((ids != 0).sum(axis=1), 1)
     order = np.argsort(lengths, kind="stable")
     given = []
@@ -193,20 +179,6 @@ def answer(
         given.append([a.numpy() for a in ask(tf.constant(ids[part, : lengths[part[-1]]]))])
     answers, found = (np.concatenate(kind)[np.argsort(order)] for kind in zip(*given, strict=True))
     return [[one.decode() for one in row] for row in answers], found
-
-
-@functools.lru_cache(maxsize=2)
-def _asking(package: keras.Model, width: int) -> Any:
-    """Source ids → answers and scores; traced once for a model, however often it is asked."""
-    finder, split = package.get_layer("search"), encoder_decoder.target_in(package).split
-    spelling = package.get_layer(encoder_decoder.spelled(split))
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
-    def ask(ids):
-        found = search(finder.core, ids, width, finder.length_norm, finder.longest)
-        return spelling(found["ids"]), found["scores"]
-
-    return ask
 
 
 def aligned(
@@ -235,9 +207,11 @@ def measure(package: keras.Model, part: PairPart, labels: list[str]) -> scores.S
     `baseline` is the share that is wrong if the split's most frequent target is always the answer.
     """
     split = encoder_decoder.target_in(package).split
-    edits.check_installed(split)
+    edits.check_installed(edits.needed(split))
     best = [several[0] for several in answer(package, part.sources)[0]]
-    targets = [[_spelled(target, split) for target in several] for several in part.targets]
+    targets = [
+        [encoder_decoder.spell(target, split) for target in several] for several in part.targets
+    ]
     found = edits.distances(
         [*text.symbols(best, split)], [[*text.symbols(several, split)] for several in targets]
     )
@@ -248,11 +222,6 @@ def measure(package: keras.Model, part: PairPart, labels: list[str]) -> scores.S
     else:
         figures = {"per" if split == "phone" else "cer": rate, "wer": wrong}
     return scores.Scores({}).adding(**figures, baseline=1 - most / len(part))
-
-
-def _spelled(target: str, split: text.Split) -> str:
-    """A target as the network would put it."""
-    return encoder_decoder.BETWEEN[split].join(text.symbols([target], split)[0])
 
 
 def sample(package: keras.Model, part: PairPart, labels: list[str], count: int = 100) -> list[dict]:

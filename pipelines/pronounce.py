@@ -116,9 +116,9 @@ class PredictConfig(RunChoice):
 
 def train(config: PronounceConfig) -> None:
     """Train an encoder-decoder, watch the error flow, and keep everything in a run folder."""
-    from .edits import check_installed
+    from .edits import check_installed, needed
 
-    check_installed(config.target)
+    check_installed(needed(config.target))
     shared.train(TASK, config)
 
 

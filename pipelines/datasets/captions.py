@@ -1,44 +1,16 @@
 """The one door to images with captions: scenes of digits, a TFDS set, or the user's own folder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .json_lines import check_keys, choice_of, text_of, texts_of
 from .picture_files import Layout, Line, read_pictures
-from .picture_parts import Images, Photos, PictureData, Pictures, assemble
+from .picture_parts import Photos, PictureData, Pictures, assemble
 from .split import SPLITS
 from .text import check_one_source
 
 EMBEDDED = "scene_captions"
-
-
-@dataclass(frozen=True)
-class CaptionPart:
-    """One split: N images, and of each every caption that counts as right, in the order given.
-
-    Images are uint8 [H, W, C]: those of the embedded set one array [N, 80, 80, 1]; others are read
-    as one goes through them, those of a folder also by their place, `images[7]`.
-    """
-
-    images: Images
-    captions: list[list[str]]
-    unseen: np.ndarray  # [N] bool: shows what training never does; False where that is not known
-
-    def __len__(self) -> int:
-        return len(self.captions)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CaptionData(PictureData):
-    """Images and captions in three splits; all captions of an image are in one of them."""
-
-    train: CaptionPart
-    validation: CaptionPart
-    test: CaptionPart
 
 
 def load_captions(
@@ -47,7 +19,7 @@ def load_captions(
     *,
     limit: int | None = None,
     seed: int = 0,
-) -> CaptionData:
+) -> PictureData:
     """Reads images and captions; nothing is ever downloaded.
 
     Args:
@@ -61,7 +33,7 @@ def load_captions(
     """
     check_one_source(dataset, data_dir)
     found = _read(dataset, data_dir)
-    return CaptionData(**assemble(found, CaptionPart, ("images", "captions"), limit, seed))
+    return assemble(found, ("images", "captions"), limit, seed)
 
 
 def _read(dataset: str | None, data_dir: str | Path | None) -> Pictures:

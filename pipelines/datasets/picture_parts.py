@@ -63,15 +63,35 @@ class Pictures(NamedTuple):
     source: str
 
 
+@dataclass(frozen=True)
+class PicturePart:
+    """One split: N images, or sequences of them, and of each every text that counts as right.
+
+    Images are uint8 [H, W, C]. Those of the embedded sets are one array, [N, 80, 80, 1], of stories
+    [N, 5, 80, 80, 1]; others are read as one goes through them, those of a folder also by their
+    place, `images[7]`. Sequences of a folder are of any length.
+    """
+
+    images: Images
+    texts: list[list[str]]  # in the order given
+    unseen: np.ndarray  # [N] bool: shows what training never does; False where that is not known
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
 @dataclass(frozen=True, kw_only=True)
 class PictureData:
-    """What is known of images and texts in three splits.
+    """Images and texts in three splits; all texts of an image are in one of them.
 
     `shape` is [H, W, C] of an image, H and W None where they differ; `content_hash` is the SHA-256
     of all texts and images before `limit`; `counts` is {what: {split: n}} after it; `problems` says
     line by line what was left out and why.
     """
 
+    train: PicturePart
+    validation: PicturePart
+    test: PicturePart
     shape: Shape
     content_hash: str
     counts: dict[str, dict[str, int]]
@@ -86,16 +106,11 @@ def digest_of(image: bytes) -> str:
 
 
 def assemble(
-    found: Pictures,
-    part: Callable[[Images, list[list[str]], np.ndarray], Any],
-    counted: tuple[str, str],
-    limit: int | None,
-    seed: int,
-) -> dict[str, Any]:
-    """The values of a door's data class.
+    found: Pictures, counted: tuple[str, str], limit: int | None, seed: int
+) -> PictureData:
+    """What a door gives of what its reader found.
 
     Args:
-        part: makes a split of its images, their texts, and which are unseen.
         counted: what images and texts are called.
         limit: at most so many training images; as large a share of the others, at least one;
             unseen ones in proportion.
@@ -103,19 +118,23 @@ def assemble(
     """
     told_of = found.told_of if limit is None else _limited(found.told_of, limit, seed)
     images, texts = counted
-    return {
-        split: part(told.take(np.arange(len(told.texts))), told.texts, told.unseen)
-        for split, told in told_of.items()
-    } | {
-        "shape": found.shape,
-        "content_hash": _hash(found.told_of),
-        "counts": {
+    train, validation, test = (
+        PicturePart(told.take(np.arange(len(told.texts))), told.texts, told.unseen)
+        for told in (told_of[split] for split in SPLITS)
+    )
+    return PictureData(
+        train=train,
+        validation=validation,
+        test=test,
+        shape=found.shape,
+        content_hash=_hash(found.told_of),
+        counts={
             images: {split: len(told.texts) for split, told in told_of.items()},
             texts: {split: sum(map(len, told.texts)) for split, told in told_of.items()},
         },
-        "problems": found.problems,
-        "source": found.source,
-    }
+        problems=found.problems,
+        source=found.source,
+    )
 
 
 def _limited(told_of: Mapping[str, Told], limit: int, seed: int) -> dict[str, Told]:

@@ -1,46 +1,18 @@
 """The one door to sequences of images with stories: scenes of digits, or the user's own folder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ..config import UserError
 from .json_lines import check_keys, choice_of, text_of, texts_of
 from .picture_files import Layout, Line, read_pictures
-from .picture_parts import Images, Photos, PictureData, Pictures, assemble
+from .picture_parts import Photos, PictureData, Pictures, assemble
 from .scene_events import BETWEEN
 from .split import SPLITS
 from .text import check_one_source
 
 EMBEDDED = "scene_stories"
-
-
-@dataclass(frozen=True)
-class StoryPart:
-    """One split: N sequences of images, and of each every story that counts as right.
-
-    Images are uint8 [H, W, C]: those of the embedded set one array [N, 5, 80, 80, 1], those of a
-    folder N sequences, of any length, whose images are read when they are asked for.
-    """
-
-    images: Images
-    stories: list[list[str]]
-    unseen: np.ndarray  # [N] bool: a plot that training never has; False where that is not known
-
-    def __len__(self) -> int:
-        return len(self.stories)
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoryData(PictureData):
-    """Sequences of images and their stories in three splits."""
-
-    train: StoryPart
-    validation: StoryPart
-    test: StoryPart
 
 
 def load_stories(
@@ -49,7 +21,7 @@ def load_stories(
     *,
     limit: int | None = None,
     seed: int = 0,
-) -> StoryData:
+) -> PictureData:
     """Reads sequences of images and their stories; nothing is ever downloaded.
 
     Args:
@@ -63,7 +35,7 @@ def load_stories(
     """
     check_one_source(dataset, data_dir)
     found = _read(dataset, data_dir)
-    return StoryData(**assemble(found, StoryPart, ("sequences", "stories"), limit, seed))
+    return assemble(found, ("sequences", "stories"), limit, seed)
 
 
 def _read(dataset: str | None, data_dir: str | Path | None) -> Pictures:

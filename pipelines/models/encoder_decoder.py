@@ -6,14 +6,16 @@ and the states to begin with: with the whole target it is trained (teacher forci
 at a time it answers, in `BeamSearch`.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from ...layers.beam_search import END, START, BeamSearch
-from ...layers.words import UNKNOWN, Reverse, Spelling
+from ...layers.beam_search import END, START, BeamSearch, search
+from ...layers.words import UNKNOWN, InPlaceOf, Reverse, Spelling
 from . import text
 from .recurrent import Recurrent, probabilities
 
@@ -103,17 +105,32 @@ def encoder(
     read = Reverse(name="reverse")(ids, valid) if reverse else ids
     x = keras.layers.Embedding(symbols, embedding, mask_zero=True, name="embedding")(read)
     x = keras.layers.Dropout(dropout, name="embedding_dropout")(x)
+    stack = {"units": units, "layers": layers, "bidirectional": bidirectional, "dropout": dropout}
+    x, states = recurrent_encoder(x, valid, recurrent, **stack)
+    memory = Reverse(name="reverse_back")(x, valid) if reverse else x
+    return keras.Model(ids, {"memory": memory, "valid": valid, "states": states}, name="encoder")
+
+
+def recurrent_encoder(
+    x: Any,
+    valid: Any,
+    recurrent: Recurrent,
+    *,
+    units: int,
+    layers: int,
+    bidirectional: bool = False,
+    dropout: float = 0.0,
+) -> tuple[Any, list[Any]]:
+    """[B, S, D], valid [B, S] → ([B, S, M], 0 where it is not valid; last states of all layers)."""
     states = []
     for number in range(1, layers + 1):
         layer = recurrent(units, return_sequences=True, return_state=True, name=f"rnn_{number}")
         if bidirectional:
             layer = keras.layers.Bidirectional(layer, name=f"rnn_{number}")
-        x, *last = layer(x)
+        x, *last = layer(x, mask=valid)
         states += _side_by_side(last) if bidirectional else last
         x = keras.layers.Dropout(dropout, name=f"rnn_{number}_dropout")(x)
-    memory = keras.ops.where(valid[:, :, None], x, 0.0)
-    memory = Reverse(name="reverse_back")(memory, valid) if reverse else memory
-    return keras.Model(ids, {"memory": memory, "valid": valid, "states": states}, name="encoder")
+    return keras.ops.where(valid[:, :, None], x, 0.0), states
 
 
 def _side_by_side(states):
@@ -129,9 +146,10 @@ def decoder(
     embedding: int,
     units: int,
     layers: int,
-    memory: int,
     states: int,
     dropout: float,
+    memory: int = 0,
+    image: bool = False,
 ) -> keras.Model:
     """{"target": ids [B, T], "states": […], …} → {"probabilities": [B, T, K], "states": […], …}.
 
@@ -146,8 +164,10 @@ def decoder(
     Wu et al. 2016).
 
     Args:
-        memory: M; 0: no attention.
         states: how many each layer has: 2 of an LSTM, 1 of others.
+        memory: M; 0: no attention.
+        image: take an "image" [B, D] too, which stands in the place of the start symbol's vector, D
+            being the size of these.
     """
     target = keras.Input([None], dtype="int32", name="target")
     first = [
@@ -160,6 +180,9 @@ def decoder(
         inputs["memory"] = keras.Input([None, memory], name="memory")
         inputs["valid"] = keras.Input([None], dtype="bool", name="valid")
     x = keras.layers.Embedding(symbols, embedding, mask_zero=True, name="embedding")(target)
+    if image:
+        inputs["image"] = keras.Input([embedding], name="image")
+        x = InPlaceOf(START, name="image_first")(x, target, inputs["image"])
     x = keras.layers.Dropout(dropout, name="embedding_dropout")(x)
     for number, initial in enumerate(first, start=1):
         name = f"rnn_{number}"
@@ -239,6 +262,43 @@ def shifted(targets: np.ndarray) -> np.ndarray:
     """What the decoder reads: a start, then the targets [N, T] one step later."""
     read = np.concatenate([np.full_like(targets[:, :1], START), targets[:, :-1]], axis=1)
     return np.where(targets == 0, 0, read)
+
+
+def spell(target: str, split: text.Split) -> str:
+    """A target as the network would put it."""
+    return BETWEEN[split].join(text.symbols([target], split)[0])
+
+
+class Right(keras.metrics.Mean):
+    """The share of targets whose every symbol is the likeliest after those before it.
+
+    These are the ones that greedy search finds: there is no step at which it could leave them.
+    """
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        likeliest = keras.ops.cast(keras.ops.argmax(y_pred, axis=-1), y_true.dtype)
+        padding = keras.ops.equal(y_true, 0)
+        same = keras.ops.logical_or(keras.ops.equal(likeliest, y_true), padding)
+        return super().update_state(keras.ops.all(same, axis=-1))
+
+
+@functools.lru_cache(maxsize=4)
+def asking(package: keras.Model, width: int | None = None) -> Any:
+    """What the encoder reads → answers [B, W] and scores [B, W]; traced once for a package.
+
+    width: W, if it is to be another than that of the package.
+    """
+    finder, split = package.get_layer("search"), target_in(package).split
+    spelling, read = package.get_layer(spelled(split)), finder.core.get_layer("encoder").input
+
+    @tf.function(input_signature=[tf.TensorSpec(read.shape, read.dtype)])
+    def ask(given):
+        found = search(
+            finder.core, given, width or finder.width, finder.length_norm, finder.longest
+        )
+        return spelling(found["ids"]), found["scores"]
+
+    return ask
 
 
 def has_attention(core: keras.Model) -> bool:

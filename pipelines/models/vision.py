@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from ...layers.words import EachStep
+from ..config import UserError
 from . import build, endpoints
 from .parts import hidden
 from .recurrent import Recurrent, probabilities, recurrent_layers
@@ -21,12 +22,15 @@ def picture_encoder(
         name, width: as `models.build` takes them.
 
     Raises:
-        ValueError: as `models.build`; a network without convolutions.
+        UserError: the network takes no such pictures, or has no convolutions.
     """
-    network = build(name, shape, 10, width=width)
+    try:
+        network = build(name, shape, 10, width=width)
+    except ValueError as error:
+        raise UserError(f"--cnn {name}: {error}") from None
     maps = [*endpoints(network).values()]
     if not maps:
-        raise ValueError(f"{name} has no convolution")
+        raise UserError(f"--cnn {name}: it has no convolution")
     pixels = keras.Input(shape, name="pixels")
     x = keras.layers.Rescaling(1 / 255, name="scale")(pixels)
     x = keras.Model(network.input, maps[-1], name=name)(x)  # [B, h, w, c]
@@ -57,10 +61,8 @@ def frames_to_labels(
         units, **stack: as `recurrent_layers` takes them.
     """
     height, width, channels = picture.input_shape[1:]
-    clips = x = keras.Input([None, height, width, channels // (1 + motion)], name="clips")
-    if motion:  # the first frame has not changed
-        before = keras.ops.concatenate([clips[:, :1], clips[:, :-1]], axis=1)
-        x = keras.ops.concatenate([clips, clips - before], axis=-1)
+    clips = keras.Input([None, height, width, channels // (1 + motion)], name="clips")
+    x = beside_their_changes(clips) if motion else clips
     x = EachStep(picture, name="each_frame")(x)  # [B, F, D]
     x = keras.layers.Dropout(dropout, name="features_dropout")(x)
     if recurrent is None:
@@ -75,3 +77,12 @@ def frames_to_labels(
     if frames:
         outputs["frames"] = probabilities(x, labels, "frames")
     return keras.Model(clips, outputs, name="core")
+
+
+def beside_their_changes(pictures: Any) -> Any:
+    """[B, F, H, W, C] → [B, F, H, W, 2C]: each picture, and what it adds to the one before.
+
+    The first one has not changed.
+    """
+    before = keras.ops.concatenate([pictures[:, :1], pictures[:, :-1]], axis=1)
+    return keras.ops.concatenate([pictures, pictures - before], axis=-1)

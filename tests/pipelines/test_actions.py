@@ -124,7 +124,7 @@ def test_own_films_have_labels_of_clips_alone(tmp_path, capsys):
         (["predict", "nowhere.mp4"], "nowhere.mp4: no such file or folder"),
         (["train", "--frames", "1"], "--frames (key frames) must be 2 or more, got 1"),
         (["train", "--size", "16"], "--size 16: lenet5 takes 32 pixels or more"),
-        (["train", "--cnn", "mlp"], "--cnn mlp: mlp has no convolution"),
+        (["train", "--cnn", "mlp"], "--cnn mlp: it has no convolution"),
     ],
 )
 def test_bad_input_gets_one_line(where, arguments, said, capsys):

@@ -49,7 +49,7 @@ def by_caption(data):
     return {
         texts[0]: (image, texts)
         for part in parts(data)
-        for image, texts in zip(part.images, part.captions, strict=True)
+        for image, texts in zip(part.images, part.texts, strict=True)
     }
 
 
@@ -74,7 +74,7 @@ def test_photos_and_their_captions(tmp_path, photos):
         np.testing.assert_array_equal(image, pixels)
         assert texts == [f"a {name}", *(["Third é"] if name == "photos/3.png" else [])]
     for split, part in zip(SPLITS, parts(data), strict=True):
-        names = {split_of(texts[0].removeprefix("a ")) for texts in part.captions}
+        names = {split_of(texts[0].removeprefix("a ")) for texts in part.texts}
         assert names == {split}
         assert part.unseen.tolist() == [False] * len(part)
         np.testing.assert_array_equal(part.images[-1], list(part.images)[-1])
@@ -109,7 +109,7 @@ def test_splits_are_taken_as_said_and_missing_ones_carved(tmp_path, photos):
     ]
     write_captions(tmp_path, lines)
     data = load_captions(data_dir=tmp_path)
-    assert [texts[0] for texts in data.test.captions] == [n for i, n in enumerate(names) if i % 3]
+    assert [texts[0] for texts in data.test.texts] == [n for i, n in enumerate(names) if i % 3]
     assert len(data.train) + len(data.validation) == 10
     assert len(data.validation) >= 1
     file = tmp_path / "captions.jsonl"
@@ -242,7 +242,7 @@ def test_sequences_and_their_stories(tmp_path):
     found = {
         texts[0]: (images, texts)
         for part in parts(data)
-        for images, texts in zip(part.images, part.stories, strict=True)
+        for images, texts in zip(part.images, part.texts, strict=True)
     }
     assert found["A dog runs . It jumps . it sleeps"][1] == ["A dog runs . It jumps . it sleeps"]
     assert found["h runs"][1] == ["h runs", "another one"]
@@ -381,7 +381,7 @@ def test_a_tfds_set_of_plain_captions(data_dir):
     rows_of = {split: [row(split)] for split in ("train", "validation", "test")}
     tiny_builder("tiny_plain", feature, rows_of)
     data = load_captions("tiny_plain")
-    assert [part.captions for part in parts(data)] == [[[split]] for split in SPLITS]
+    assert [part.texts for part in parts(data)] == [[[split]] for split in SPLITS]
     tiny_builder("tiny_silent", feature, {"train": [row("x"), row(""), row("")]})
     with pytest.raises(UserError, match=r"^--dataset tiny_silent: 1 training images with"):
         load_captions("tiny_silent")

@@ -304,13 +304,13 @@ def check_captions(data, unseen_of):
     for split in SPLITS:
         part = getattr(data, split)
         assert part.images.shape == (len(part), 80, 80, 1)
-        assert data.counts["captions"][split] == sum(map(len, part.captions))
-        for captions, unseen in zip(part.captions, part.unseen, strict=True):
+        assert data.counts["captions"][split] == sum(map(len, part.texts))
+        for captions, unseen in zip(part.texts, part.unseen, strict=True):
             (found,) = set(map(facts, captions))
             assert sorted(captions) == sorted(wordings(found))
             assert bool(set(found.groups) & HELD_OUT) == unseen
         assert part.unseen.sum() == unseen_of[split]
-    drawn = collections.Counter(wordings(facts(c[0])).index(c[0]) for c in data.train.captions)
+    drawn = collections.Counter(wordings(facts(c[0])).index(c[0]) for c in data.train.texts)
     assert set(drawn) == set(range(8))
 
 
@@ -319,7 +319,7 @@ def check_stories(data, unseen_of):
     for split in SPLITS:
         part = getattr(data, split)
         assert part.images.shape == (len(part), 5, 80, 80, 1)
-        for told, unseen in zip(part.stories, part.unseen, strict=True):
+        for told, unseen in zip(part.texts, part.unseen, strict=True):
             (story,) = map(events, told)
             assert has_held_out_plot(story) == unseen
         assert part.unseen.sum() == unseen_of[split]
@@ -334,10 +334,10 @@ def test_captions_of_scenes(small):
     assert few.counts["images"] == {"train": 20, "validation": 5, "test": 10}
     assert few.test.unseen.sum() == 5
     assert few.content_hash == data.content_hash
-    whole = {x.tobytes(): y for x, y in zip(data.test.images, data.test.captions, strict=True)}
-    for image, captions in zip(few.test.images, few.test.captions, strict=True):
+    whole = {x.tobytes(): y for x, y in zip(data.test.images, data.test.texts, strict=True)}
+    for image, captions in zip(few.test.images, few.test.texts, strict=True):
         assert whole[image.tobytes()] == captions
-    assert few.train.captions != load_captions(limit=20, seed=4).train.captions
+    assert few.train.texts != load_captions(limit=20, seed=4).train.texts
 
 
 def test_stories_of_scenes(small):
@@ -350,7 +350,7 @@ def test_stories_of_scenes(small):
 def test_only_what_happens_changes_the_picture(small):
     data = load_stories()
     corners = list(itertools.product((0, QUADRANT), repeat=2))
-    for pictures, (told,) in zip(data.train.images, data.train.stories, strict=True):
+    for pictures, (told,) in zip(data.train.images, data.train.texts, strict=True):
         story = events(told)
         pairs = itertools.pairwise(zip(pictures[..., 0], map(set, scenes_of(story)), strict=True))
         for kind, ((before, had), (now, has)) in zip(plot_of(story), pairs, strict=True):

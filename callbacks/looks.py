@@ -1,0 +1,54 @@
+"""What the callbacks share that look at something once an epoch."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from .events import EventLog
+
+
+class Onlooker(keras.callbacks.Callback):
+    """Looks when training begins and after each epoch, and writes what it sees.
+
+    A subclass says how: `_write` takes what was seen and the number of epochs until then. Where
+    there was nothing to see, it is not called.
+
+    Args:
+        look: a function without arguments that returns what there is to see.
+        folder: of the event files.
+
+    `fit` called again goes on counting epochs.
+    """
+
+    def __init__(self, look: Callable[[], Sequence[Any]], folder: Path):
+        super().__init__()
+        self.look = look
+        self._log = EventLog(folder, every=1)
+        self._latest = -1  # the step of the last look
+        self._ahead: Any = None  # of Keras' epochs, by those of an earlier `fit`
+
+    def _write(self, seen: Any, step: int) -> None:
+        raise NotImplementedError
+
+    def on_train_begin(self, logs=None):
+        self._ahead = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self._ahead is None:
+            self._ahead = max(self._latest - epoch, 0)
+            if epoch + self._ahead != self._latest:
+                self._look(epoch + self._ahead)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._look(epoch + 1 + self._ahead)
+
+    def on_train_end(self, logs=None):
+        self._log.close()
+
+    def _look(self, step):
+        self._latest = step
+        if seen := self.look():
+            self._write(seen, step)
+            self._log.flush()

@@ -1,0 +1,41 @@
+"""An image in, a caption out: the training job, its figures, its samples."""
+
+from typing import TYPE_CHECKING
+
+import keras
+
+from . import scores, telling_training
+from .datasets.picture_parts import PictureData, PicturePart
+from .datasets.scenes import facts
+from .models.picture_words import image_to_words
+from .models.recurrent import CELLS
+from .models.vision import picture_encoder
+from .runs import Run
+from .telling_training import probe, sample
+from .train import Job
+
+if TYPE_CHECKING:
+    from .captions import CaptionsConfig
+
+__all__ = ["make_job", "measure", "probe", "sample"]
+
+
+def make_job(run: Run, config: "CaptionsConfig", data: PictureData) -> Job:
+    """Network, batches, loss and metrics of a training."""
+
+    def network(shape: tuple[int, int, int], symbols: int) -> keras.Model:
+        return image_to_words(
+            CELLS[config.model],
+            picture_encoder(config.cnn, shape, width=config.width, features=config.features),
+            symbols=symbols,
+            units=config.units,
+            layers=config.layers,
+            dropout=config.dropout,
+        )
+
+    return telling_training.make_job(run, config, data, network)
+
+
+def measure(package: keras.Model, part: PicturePart, labels: list[str]) -> scores.Scores:
+    """`telling_training.measure`; facts are those of `scenes.Facts`, all of them."""
+    return telling_training.measure(package, part, {"facts": facts})

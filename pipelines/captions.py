@@ -1,0 +1,109 @@
+"""Captions: an image in, a sentence out (Show and Tell, Vinyals et al. 2015).
+
+errorflow captions train                     scenes of handwritten digits, in plain English
+errorflow captions train --model rnn         and look at the error flow
+errorflow captions train --data-dir DIR      your own: images and captions.jsonl
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from . import task as shared
+from .task import EvaluateConfig, ExportConfig
+from .telling import TellingConfig, TellingPredictConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CaptionsConfig(TellingConfig):
+    """Settings of a training on images with captions."""
+
+    dataset: str | None = None
+    """Prepared TFDS set of images and captions, such as coco_captions (default: scenes of
+    digits)."""
+    data_dir: Path | None = None
+    """Your own data: a folder with images and captions.jsonl, lines {"image": "a.jpg", "caption":
+    "a dog on a beach"}."""
+
+    epochs: int = 8
+    """Passes over the training data at most: over every caption of every image."""
+    batch_size: int = 64
+    """Captions per step."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictConfig(TellingPredictConfig):
+    """Which run, and for which images."""
+
+    images: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Image files (.jpg, .png); without any, one path per line from stdin."""
+
+
+def train(config: CaptionsConfig) -> None:
+    """Train a network, watch error and gradient flow, and keep everything in a run folder."""
+    from .edits import check_installed
+
+    check_installed(["sacrebleu"])
+    shared.train(TASK, config)
+
+
+def evaluate(config: EvaluateConfig) -> None:
+    """Measure a trained network: BLEU, and how often all facts of a scene are told right."""
+    shared.evaluate(TASK, config)
+
+
+def predict(config: PredictConfig) -> None:
+    """Say what images show, and draw each with its caption below."""
+    usage = "errorflow captions predict takes images"
+    images = [Path(image) for image in shared.lines_of([*map(str, config.images)], usage)]
+    if not images:
+        return
+    run, _ = shared.choose(TASK, config)
+    from .datasets.image_folder import read_image
+    from .told_answers import lines
+
+    for line in lines(run, images, lambda image, shape: [read_image(image, shape[-1])], config):
+        print(line)
+
+
+def export(config: ExportConfig) -> None:
+    """Write a trained network in other formats, each checked against the original."""
+    shared.export(TASK, config)
+
+
+def read_data(config: CaptionsConfig) -> Any:
+    """The `PictureData` a config speaks of; tells on stderr what was left out."""
+    from .datasets.captions import load_captions
+
+    data = load_captions(config.dataset, config.data_dir, limit=config.limit, seed=config.seed)
+    shared.tell(data.problems)
+    return data
+
+
+TASK = shared.Task(
+    name="captions",
+    config=CaptionsConfig,
+    read_data=read_data,
+    tools="caption_training",
+    about="Sees an image once, then says what it shows, word by word.",
+    usage="""\
+```python
+import errorflow.layers, keras, numpy as np
+
+model = keras.saving.load_model("checkpoints/best.keras")
+model(np.zeros([1, H, W, C]))  # pixels 0 … 255 → {"answers": [B, W] strings, "scores": [B, W]}
+```
+
+The best answer comes first. Scores are log-probabilities over ((5 + words) / 6)^length_norm.
+`model.get_layer("search")` has `width`, `length_norm` and `longest`; its `core` is the network.""",
+    next=["errorflow captions predict {run} IMAGE ...", "errorflow runs", "errorflow tensorboard"],
+)
+VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
+
+if __name__ == "__main__":
+    from .cli import main
+
+    raise SystemExit(main([TASK.name, *sys.argv[1:]]))

@@ -1,0 +1,142 @@
+"""Pictures in, words out: an image and its caption (Show and Tell, Vinyals et al. 2015), or several
+images and their story (Huang et al. 2016).
+
+Encoder and decoder as in `encoder_decoder`, so that the same beam search finds the words.
+"""
+
+from typing import Any
+
+import keras
+
+from ...layers.beam_search import BeamSearch
+from ...layers.words import EachStep, Spelling
+from .encoder_decoder import (
+    BETWEEN,
+    FIRST,
+    Side,
+    decoder,
+    decoder_inputs,
+    recurrent_encoder,
+    spelled,
+)
+from .image import resizing
+from .recurrent import Recurrent
+from .vision import beside_their_changes
+
+NO_PICTURE = -1.0  # the pixels of what fills up a sequence of pictures
+
+
+def image_to_words(
+    recurrent: Recurrent,
+    picture: keras.Model,
+    *,
+    symbols: int,
+    units: int,
+    layers: int = 1,
+    dropout: float = 0.0,
+) -> keras.Model:
+    """{"pixels": [B, H, W, C], "target": ids [B, T]} → probabilities [B, T, K] of the words.
+
+    The decoder begins with states of zero. It sees the image once, as the vector of its first step;
+    Vinyals et al. show it the start symbol's vector after that, which says nothing new.
+
+    Args:
+        picture: pixels → [B, D]; D is the size of a word's vector too.
+        symbols: K, special ids included.
+        units, layers: of the decoder.
+        dropout: share left out of vectors and of what each layer puts out.
+    """
+    states = len(recurrent(units).state_size)
+    pixels = keras.Input(picture.input_shape[1:], name="pixels")
+    seen = picture(pixels)
+    nothing = keras.ops.zeros_like(keras.ops.repeat(seen[:, :1], units, axis=1))  # [B, H]
+    given = {"image": seen, "states": [nothing] * (layers * states)}
+    decode = decoder(
+        recurrent,
+        symbols=symbols,
+        embedding=picture.output_shape[-1],
+        units=units,
+        layers=layers,
+        states=states,
+        dropout=dropout,
+        image=True,
+    )
+    return _joined(keras.Model(pixels, given, name="encoder"), decode)
+
+
+def images_to_words(
+    recurrent: Recurrent,
+    picture: keras.Model,
+    *,
+    symbols: int,
+    embedding: int,
+    units: int,
+    layers: int = 1,
+    changes: bool = False,
+    attention: bool = False,
+    dropout: float = 0.0,
+) -> keras.Model:
+    """{"pixels": [B, F, H, W, C], "target": ids [B, T]} → probabilities [B, T, K] of the words.
+
+    Each layer of the decoder begins with the last states of the encoder's layer of that number.
+    Pictures whose pixels are all `NO_PICTURE` fill up a sequence that is shorter than F.
+
+    Args:
+        picture: what looks at one picture, pixels → features.
+        symbols: K, special ids included.
+        embedding: size of a word's vector.
+        units, layers: of encoder and decoder each.
+        changes: show `picture` how each differs from the one before too, as further C channels.
+        attention: over the encoder's steps, as `decoder` has it: over pictures.
+        dropout: share left out of vectors, features and of what each layer puts out.
+    """
+    height, width, channels = picture.input_shape[1:]
+    pixels = keras.Input([None, height, width, channels // (1 + changes)], name="pixels")
+    valid = keras.ops.any(keras.ops.not_equal(pixels, NO_PICTURE), axis=[2, 3, 4])  # [B, F]
+    x = EachStep(picture, name="each_picture")(beside_their_changes(pixels) if changes else pixels)
+    x = keras.layers.Dropout(dropout, name="features_dropout")(x)
+    memory, last = recurrent_encoder(
+        x, valid, recurrent, units=units, layers=layers, dropout=dropout
+    )
+    given = {"memory": memory, "valid": valid, "states": last}
+    decode = decoder(
+        recurrent,
+        symbols=symbols,
+        embedding=embedding,
+        units=units,
+        layers=layers,
+        memory=units if attention else 0,
+        states=len(last) // layers,
+        dropout=dropout,
+    )
+    return _joined(keras.Model(pixels, given, name="encoder"), decode)
+
+
+def _joined(encode: keras.Model, decode: keras.Model) -> keras.Model:
+    pixels = keras.Input(encode.input_shape[1:], name="pixels")
+    target = keras.Input([None], dtype="int32", name="target")
+    given = decode(decoder_inputs(decode, encode(pixels), target))
+    return keras.Model({"pixels": pixels, "target": target}, given["probabilities"], name="core")
+
+
+def package(
+    core: keras.Model, target: Side, *, width: int, length_norm: float, longest: int
+) -> keras.Model:
+    """Pixels 0 … 255 of any size → {"answers": strings [B, W], "scores": [B, W]}, the best first.
+
+    It takes [B, H, W, C], or [B, F, H, W, C] where the core takes several pictures.
+
+    Args:
+        width, length_norm, longest: as `BeamSearch` takes them.
+    """
+    *several, rows, columns, channels = core.input["pixels"].shape[1:]
+    size = resizing(rows, columns)
+    if several:
+        size = EachStep(size, name="size_of_each")
+    pixels = keras.Input([*several, None, None, channels], name="pixels")
+    search = BeamSearch(core, width, length_norm, longest, name="search")
+    # Resizing's `training` is True by default, and would hold for all layers after it.
+    found = search(size(pixels, training=False))
+    spelling = Spelling(target.vocabulary, BETWEEN[target.split], FIRST, name=spelled(target.split))
+    answers: dict[str, Any] = {"answers": spelling(found["ids"]), "scores": found["scores"]}
+    return keras.Model(pixels, answers, name="package")

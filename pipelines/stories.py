@@ -1,0 +1,144 @@
+"""Stories: images in, sentences out, one after the other (visual storytelling, Huang et al. 2016).
+
+errorflow stories train                      pictures of handwritten digits, and what happens there
+errorflow stories train --attention          each word looks at the pictures
+errorflow stories train --data-dir DIR       your own: images and stories.jsonl
+"""
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from . import task as shared
+from .config import Switch, require
+from .task import EvaluateConfig, ExportConfig
+from .telling import TellingConfig, TellingPredictConfig
+
+FRAMES = 5  # of a film, as the embedded stories have
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StoriesConfig(TellingConfig):
+    """Settings of a training on sequences of images with stories."""
+
+    dataset: str | None = None
+    """scene_stories, made when first asked for (the default); TFDS has no other."""
+    data_dir: Path | None = None
+    """Your own data: a folder with images and stories.jsonl, lines {"images": ["a/1.jpg",
+    "a/2.jpg"], "story": "a dog runs . it jumps"}."""
+
+    model: Literal["rnn", "lstm", "gru"] = "gru"
+    """Recurrent layers, of encoder and decoder."""
+    changes: bool = True
+    """Show the convolutions each picture's difference from the one before, beside the picture."""
+    attention: Switch = False
+    """Each word looks at all pictures again: additive attention (Bahdanau et al. 2015)."""
+    embedding: int = 64
+    """Size of a word's vector."""
+
+    epochs: int = 20
+    """Passes over the training data at most."""
+    batch_size: int = 32
+    """Stories per step."""
+
+    @property
+    def kind(self) -> str:
+        return f"{self.model}-attention" if self.attention else self.model
+
+    def check(self) -> None:
+        super().check()
+        require(self.embedding >= 1, "embedding", "1 or more", self.embedding)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictConfig(TellingPredictConfig):
+    """Which run, and for which pictures."""
+
+    films: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Folders of pictures, in the order of the numbers in their names, or films (.mp4, .gif, …);
+    without any, one path per line from stdin."""
+    frames: int | None = None
+    """Pictures of each, evenly spaced (default: all of a folder, 5 of a film)."""
+
+    def check(self) -> None:
+        super().check()
+        require(self.frames is None or self.frames >= 2, "frames", "2 or more", self.frames)
+
+
+def train(config: StoriesConfig) -> None:
+    """Train an encoder-decoder, watch the error flow, and keep everything in a run folder."""
+    from .edits import check_installed
+
+    check_installed(["sacrebleu"])
+    shared.train(TASK, config)
+
+
+def evaluate(config: EvaluateConfig) -> None:
+    """Measure a trained network: BLEU, and how often all events are told in their order."""
+    shared.evaluate(TASK, config)
+
+
+def predict(config: PredictConfig) -> None:
+    """Tell the story of pictures, and draw them with it below."""
+    usage = "errorflow stories predict takes folders of pictures, or films"
+    films = [Path(film) for film in shared.lines_of([*map(str, config.films)], usage)]
+    if not films:
+        return
+    run, _ = shared.choose(TASK, config)
+    from .told_answers import lines
+
+    def read(film: Path, shape: tuple[int, int, int]) -> Sequence[Any]:
+        from .datasets.image_folder import read_image
+        from .datasets.videos import frame_files, read_clip
+
+        pictures = frame_files(film)
+        if len(pictures) > 1 and config.frames is None:
+            return [read_image(picture, shape[-1]) for picture in pictures]
+        return [*read_clip(film, config.frames or FRAMES, max(shape[:2]), shape[-1])]
+
+    for line in lines(run, films, read, config):
+        print(line)
+
+
+def export(config: ExportConfig) -> None:
+    """Write a trained network in other formats, each checked against the original."""
+    shared.export(TASK, config)
+
+
+def read_data(config: StoriesConfig) -> Any:
+    """The `PictureData` a config speaks of; tells on stderr what was left out."""
+    from .datasets.stories import load_stories
+
+    data = load_stories(config.dataset, config.data_dir, limit=config.limit, seed=config.seed)
+    shared.tell(data.problems)
+    return data
+
+
+TASK = shared.Task(
+    name="stories",
+    config=StoriesConfig,
+    read_data=read_data,
+    tools="story_training",
+    about="Looks at several images in their order, then tells what happens: an encoder-decoder.",
+    usage="""\
+```python
+import errorflow.layers, keras, numpy as np
+
+model = keras.saving.load_model("checkpoints/best.keras")
+model(np.zeros([1, F, H, W, C]))  # pixels 0 … 255 → {"answers": [B, W] strings, "scores": [B, W]}
+```
+
+The best answer comes first. Scores are log-probabilities over ((5 + words) / 6)^length_norm. In a
+batch, pixels of -1 fill up a sequence that is shorter than others.""",
+    next=["errorflow stories predict {run} FOLDER ...", "errorflow runs", "errorflow tensorboard"],
+)
+VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
+
+if __name__ == "__main__":
+    from .cli import main
+
+    raise SystemExit(main([TASK.name, *sys.argv[1:]]))

@@ -1,0 +1,92 @@
+"""Several images in, a story out: the training job, its figures, its samples."""
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from ..callbacks import AttentionMaps
+from ..callbacks.attention_maps import Alignment
+from . import scores, telling_training
+from .datasets.picture_parts import PictureData, PicturePart
+from .datasets.scene_events import PRESENCE, events
+from .export import core_in
+from .models import encoder_decoder, text
+from .models.picture_words import images_to_words
+from .models.recurrent import CELLS
+from .models.vision import picture_encoder
+from .picture_store import store
+from .runs import Run
+from .telling_training import SHOWN, answer, probe, sample, shape_in
+from .train import Job
+
+if TYPE_CHECKING:
+    from .stories import StoriesConfig
+
+__all__ = ["make_job", "measure", "probe", "sample"]
+
+
+def make_job(run: Run, config: "StoriesConfig", data: PictureData) -> Job:
+    """Network, batches, loss and metrics of a training."""
+
+    def network(shape: tuple[int, int, int], symbols: int) -> keras.Model:
+        height, width, channels = shape
+        seen = height, width, channels * (1 + config.changes)
+        return images_to_words(
+            CELLS[config.model],
+            picture_encoder(config.cnn, seen, width=config.width, features=config.features),
+            symbols=symbols,
+            embedding=config.embedding,
+            units=config.units,
+            layers=config.layers,
+            changes=config.changes,
+            attention=config.attention,
+            dropout=config.dropout,
+        )
+
+    names = [f"rnn_{number}" for number in range(1, config.layers + 1)]
+    job = telling_training.make_job(
+        run,
+        config,
+        data,
+        network,
+        joined={name: (f"encoder/{name}", f"decoder/{name}") for name in names},
+    )
+    if config.attention:
+        job.watchers.append(AttentionMaps(lambda: aligned(job.package, data.validation), run.logs))
+    return job
+
+
+def measure(package: keras.Model, part: PicturePart, labels: list[str]) -> scores.Scores:
+    """`telling_training.measure`; `order` is what happens to which thing, one after the other;
+    `events` is all that is told, with places, counts and sizes."""
+    return telling_training.measure(package, part, {"order": order, "events": all_events})
+
+
+def order(story: str) -> tuple[Any, ...] | None:
+    """What happens to which thing, in its order."""
+    found = events(story)
+    if found is None:
+        return None
+    return tuple((event.kind, event.value) for event in found if event.kind != PRESENCE)
+
+
+def all_events(story: str) -> tuple[Any, ...] | None:
+    """All that a story tells."""
+    found = events(story)
+    return None if found is None else tuple(found)
+
+
+def aligned(package: keras.Model, part: PicturePart) -> list[Alignment]:
+    """Which picture each word of the first answers, and their end, looks at."""
+    shown, core = store(part.images, shape_in(package), SHOWN), core_in(package)
+    target = encoder_decoder.target_in(package)
+    best = [row[0] for row in answer(package, shown)[0]]
+    targets = encoder_decoder.padded(encoder_decoder.target_ids(best, target))
+    pixels = shown.take(np.arange(len(shown)))
+    weights = encoder_decoder.alignment(core, pixels, encoder_decoder.shifted(targets)).numpy()
+    said = [[*words, "end"] for words in text.symbols(best, target.split)]
+    return [
+        Alignment([str(n + 1) for n in range(count)], words, table[: len(words), :count])
+        for count, words, table in zip(shown.counts, said, weights, strict=True)
+    ]

@@ -1,0 +1,76 @@
+"""What a trained network tells of a person's pictures: line by line, and drawn below them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..callbacks.told_pictures import Told, sheet
+from .config import UserError
+from .devices import note
+from .files import atomic
+from .models.packages import load
+from .picture_store import store
+from .runs import Run
+from .telling import TellingPredictConfig
+from .telling_training import answer, below, shape_in
+
+AT_ONCE = 16  # files or folders that are in memory
+Shape = tuple[int, int, int]  # of the pictures that the network takes
+Read = Callable[[Path, Shape], Sequence[np.ndarray]]  # the pictures in a file or folder, [H, W, C]
+
+
+def lines(
+    run: Run, given: Sequence[Path], read: Read, config: TellingPredictConfig
+) -> Iterator[str]:
+    """The best answers to each file or folder: what was given, answer, score.
+
+    Each is drawn with the best answer below; that folder is told on stderr.
+
+    Raises:
+        UserError: what was given cannot be read, or the drawings not be written.
+    """
+    package = load(run.best)
+    shape, several = shape_in(package), len(package.input_shape) == 5
+    width = max(config.beam or package.get_layer("search").width, config.top)
+    folder, names = _folder(config.to or run.samples / "told"), _names(given)
+    for start in range(0, len(given), AT_ONCE):
+        chosen = slice(start, start + AT_ONCE)
+        found = [read(path, shape) for path in given[chosen]]
+        kept = store(found if several else [one for (one,) in found], shape)
+        for path, name, pictures, said, scores in zip(
+            given[chosen], names[chosen], found, *answer(package, kept, width), strict=True
+        ):
+            _draw(Told(pictures, below(said[0], len(pictures))), folder / name)
+            for one, score in zip(said[: config.top], scores, strict=False):
+                yield f"{path}\t{one}\t{score:.3f}"
+    note(f"drawn: {folder / names[0]}" + (" and so on" if len(names) > 1 else ""))
+
+
+def _folder(where: Path) -> Path:
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {where}: {error.strerror}; choose another --to") from None
+    return where
+
+
+def _names(given: Sequence[Path]) -> list[str]:
+    """A name for each drawing: that of the file, with a number behind it where it was taken."""
+    seen: Counter[str] = Counter()
+    names = []
+    for path in given:
+        stem = path.absolute().stem
+        seen[stem] += 1
+        names.append(f"{stem}.png" if seen[stem] == 1 else f"{stem}-{seen[stem]}.png")
+    return names
+
+
+def _draw(told: Told, file: Path) -> None:
+    try:
+        with atomic(file) as temporary:
+            Image.fromarray(sheet([told])).save(temporary)
+    except OSError as error:
+        raise UserError(f"cannot write {file}: {error.strerror or error}") from None
