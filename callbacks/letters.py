@@ -9,12 +9,16 @@ from PIL import ImageFont
 INK, FAINT = (60, 60, 60), (120, 120, 120)
 
 
-def font_for(texts: Iterable[str], size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own has no more than ASCII and "…"; the one inside matplotlib has many scripts."""
-    if "".join(texts).replace("…", "").isascii():
+def font_for(names: Iterable[str], size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own, which is narrow and has no more than ASCII and "…"; else, `many_scripts`."""
+    if "".join(names).replace("…", "").isascii():
         return ImageFont.load_default(size)
-    file = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
-    return ImageFont.truetype(file, size - 1)  # its letters are larger
+    return many_scripts(size - 1)  # its letters are larger
+
+
+def many_scripts(size: int) -> ImageFont.FreeTypeFont:
+    """The one inside matplotlib; where it lacks a letter, it draws a box."""
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), size)
 
 
 def printable(text: str) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
-from .letters import FAINT, INK, font_for, printable
+from .letters import FAINT, INK, many_scripts, printable
 from .looks import Onlooker
 
 MOST = 12  # tiles shown
@@ -19,7 +19,8 @@ SIDE, SMALL = 320, 240  # pixels of a picture's longer side: at most; of a small
 NARROW = 160  # pixels of a line of text at most, even if the picture is narrower
 LINES = 24  # of one text; the rest of a longer one is left out
 MARGIN, BETWEEN, NEAR = 20, 32, 16  # around all; between tiles; between the pictures of a tile
-_SIZE, _LINE, _ABOVE = 15, 20, 6  # of letters, of a line of them, and above the first
+_SIZE, _LINE, _ABOVE = 14, 20, 8  # of letters, of a line of them, and above the first
+_FRAME = "#e0e0e0"  # else, one could not see where a white picture ends
 
 
 class Told(NamedTuple):
@@ -75,14 +76,14 @@ def sheet(told: Sequence[Told]) -> np.ndarray:
     320 on the longer side.
 
     Raises:
-        ValueError: when `told` is empty, a picture is not uint8 [H, W, 1 or 3], or the number of
-            texts is neither 1 nor the number of pictures.
+        ValueError: nothing is told, or no picture; a picture is not uint8 [H, W, 1 or 3]; the
+            number of texts is neither 1 nor the number of pictures.
     """
     if not told:
-        raise ValueError("sheet: there must be something told")
+        raise ValueError("sheet: nothing is told")
     for one in told:
         _check(one)
-    font = font_for((text for one in told for text in (*one.said, *one.right)), _SIZE)
+    font = many_scripts(_SIZE)  # also for English: Pillow's own joins some words
     blocks = [
         _table([_tile(one, font) for one in group], COLUMNS if are_single else 1, BETWEEN)
         for are_single, group in groupby(told, lambda one: len(one.pictures) == 1)
@@ -154,14 +155,14 @@ def _texts(told):
 
 
 def _sized(picture):
-    """[H, W, 1 or 3] → an image, enlarged or reduced."""
+    """[H, W, 1 or 3] → an image, enlarged or reduced, in a thin frame."""
     image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).convert("RGB")
     if max(image.size) > SIDE:
         image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-        return image
+        return ImageOps.expand(image, 1, _FRAME)
     times = max(round(SMALL / max(image.size)), 1)
     size = image.width * times, image.height * times
-    return image.resize(size, Image.Resampling.NEAREST)
+    return ImageOps.expand(image.resize(size, Image.Resampling.NEAREST), 1, _FRAME)
 
 
 def _captioned(image, texts, font):
@@ -171,7 +172,7 @@ def _captioned(image, texts, font):
     if not lines:
         return image
     extents = [_extent(line, font) for line, _ in lines]
-    width = max(image.width, min(most, max(end for _, end in extents)))
+    width = max(image.width, *(end for _, end in extents))
     size = width, image.height + _ABOVE + _LINE * len(lines)
     whole = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(whole)
@@ -209,15 +210,16 @@ def _table(tiles, most, gap):
 
 def _check(told):
     pictures, said, right = told
-    for picture in pictures:
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] not in (1, 3):
+    if not len(pictures):  # also of an array of pictures
+        raise ValueError("Told: there must be a picture")
+    for one in pictures:
+        if one.dtype != np.uint8 or one.ndim != 3 or one.shape[-1] not in (1, 3) or not one.size:
             raise ValueError(
-                f"Told: a picture must be uint8 [H, W, 1 or 3], not {picture.dtype} "
-                f"{[*picture.shape]}"
+                f"Told: a picture must be uint8 [H, W, 1 or 3], not {one.dtype} {[*one.shape]}"
             )
-    for name, texts in (("said", said), ("right", right or ("",))):
-        if not pictures or len(texts) not in (1, len(pictures)):
+    for name, texts in (("said", said), ("right", right or [""])):
+        if len(texts) not in (1, len(pictures)):
             raise ValueError(
-                f"Told: {len(pictures)} pictures need 1 or {len(pictures)} texts in `{name}`, not "
-                f"{len(texts)}"
+                f"Told: {len(texts)} texts in `{name}` for {len(pictures)} pictures; there must "
+                "be one for all of them, or one for each"
             )

@@ -1,0 +1,196 @@
+"""Pictures with what is said of them below."""
+
+import copy
+
+import event_files
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from errorflow.callbacks import TellPictures, Told
+from errorflow.callbacks.letters import FAINT, INK, many_scripts
+from errorflow.callbacks.told_pictures import BETWEEN, LINES, MARGIN, NEAR, SIDE, sheet, wrapped
+
+FRAME = 1
+CORNER = MARGIN + FRAME  # the first pixel of the first picture
+HARD = [
+    "W" * 500,
+    "gj" * 90 + " and words between " + "fj" * 90,
+    "\x00\x1b[2J\t\ud800 \u2028 \u202e",
+    "漢字かな交じり文" * 20,
+    "قطة تجلس على السجادة وتنظر من النافذة" * 3,
+]
+
+
+def noise(height, width, channels=1, seed=0):
+    shape = [height, width, channels]
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def black(side=80):
+    return np.zeros([side, side, 1], np.uint8)
+
+
+def below(image):
+    """What is below the pictures, all 240 pixels high."""
+    return image[CORNER + 240 + FRAME :]
+
+
+def columns(image):
+    """Where there is ink."""
+    return np.nonzero((image < 200).any(axis=(0, 2)))[0]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_small_picture_is_enlarged_by_a_whole_number(channels):
+    picture = noise(80, 60, channels)
+    image = sheet([Told([picture], ["a seven"])])
+    expected = picture.repeat(3, axis=0).repeat(3, axis=1)
+    inside = image[CORNER:, CORNER:][:240, :180]
+    np.testing.assert_array_equal(inside, np.broadcast_to(expected, inside.shape))
+    assert image.shape[1] == 180 + 2 * CORNER
+
+
+def test_a_photo_is_reduced_to_the_mean_of_its_pixels():
+    chessboard = np.uint8(255 * (np.indices([600, 400]).sum(axis=0) % 2))[..., None]
+    image = sheet([Told([chessboard], [""])])
+    assert image.shape == (SIDE + 2 * CORNER, 213 + 2 * CORNER, 3)
+    inside = image[CORNER:-CORNER, CORNER:-CORNER]
+    np.testing.assert_allclose(inside, 127.5, atol=20)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 5000), (5000, 2)])
+def test_any_size_can_be_shown(shape):
+    image = sheet([Told([noise(*shape)], [""])])
+    longer = max(image.shape) - 2 * CORNER
+    assert longer == (240 if shape == (1, 1) else SIDE)
+
+
+@pytest.mark.parametrize("text", HARD)
+@pytest.mark.parametrize("width", [80, 20])
+def test_no_letter_reaches_into_the_margins(text, width):
+    picture = np.zeros([80, width, 1], np.uint8)
+    image = sheet([Told([picture] * 2, [text, ""], [text]), Told([picture], [text])])
+    edges = image.copy()
+    edges[MARGIN:-MARGIN, MARGIN:-MARGIN] = 255
+    assert (edges == 255).all()
+    assert (image[-MARGIN - 20 : -MARGIN] < 200).any()
+
+
+@pytest.mark.parametrize("text", HARD)
+def test_wrapped_lines_fit_and_nothing_gets_lost(text):
+    font, width = many_scripts(14), 300
+    lines = [*wrapped(text, width, font)]
+    assert max(map(font.getlength, lines)) <= width
+    shown = "".join(text.split()).encode("ascii", "backslashreplace").decode()
+    shown = shown.replace("\x00", r"\x00").replace("\x1b", r"\x1b")
+    joined = "".join(lines).replace(" ", "").encode("ascii", "backslashreplace").decode()
+    assert joined == shown
+
+
+def test_lines_are_broken_between_words():
+    font = many_scripts(14)
+    width = int(font.getlength("one two three")) + 1
+    lines = [*wrapped("one two  three four\n\nfive", width, font)]
+    assert lines == ["one two three", "four", "five"]
+
+
+def test_endless_text_ends_with_an_ellipsis():
+    images = [below(sheet([Told([black()], ["word " * n])])) for n in (LINES, 2000, 4000)]
+    assert len(images[0]) < len(images[1]) < 21 * LINES + 2 * MARGIN
+    np.testing.assert_array_equal(*images[1:])
+    assert columns(images[1][-MARGIN - 20 :]).max() < MARGIN + 20
+
+
+def test_pictures_of_a_row_end_together():
+    image = sheet([Told([black(), black()[:40]], ["a", "b"])])
+    lowest = [np.nonzero((image[:, x] == 0).all(axis=1))[0].max() for x in (CORNER, -CORNER - 1)]
+    assert lowest == [CORNER + 239] * 2
+
+
+def test_an_empty_text_takes_no_room():
+    assert len(sheet([Told([black()], [" \n"], [""])])) == 2 * CORNER + 240
+
+
+def test_a_text_for_each_picture_stands_below_its_own():
+    image = sheet([Told(np.stack([black()] * 3), ["first", "", "the third"])])
+    step = 240 + 2 * FRAME + NEAR
+    assert image.shape[1] == 2 * MARGIN + 3 * step - NEAR
+    assert {*((columns(below(image)) - MARGIN) // step)} == {0, 2}
+
+
+def test_a_text_for_all_pictures_goes_on_below_the_others():
+    words = "five words of a sentence " * 2
+    alone, several = (sheet([Told([black()] * n, [words])]) for n in (1, 3))
+    assert columns(below(several)).max() > CORNER + 240 + NEAR
+    assert len(below(several)) < len(below(alone))
+
+
+def test_what_would_be_right_is_fainter_and_below():
+    darkest = below(sheet([Told([black()], ["MMM"], ["MMM"])])).min(axis=(1, 2))
+    inked = np.nonzero(darkest < 255)[0]
+    said, right = np.split(inked, np.nonzero(np.diff(inked) > 1)[0] + 1)
+    assert (darkest[said].min(), darkest[right].min()) == (INK[0], FAINT[0])
+
+
+def test_single_pictures_stand_in_a_grid_and_strips_below_one_another():
+    step, margins = 240 + 2 * FRAME + BETWEEN, 2 * MARGIN - BETWEEN
+
+    def grid(*numbers):
+        height, width, _ = sheet([Told([black()] * n, [""]) for n in numbers]).shape
+        return (height - margins) / step, (width - margins) / step
+
+    assert [grid(*[1] * n) for n in (1, 4, 5, 12)] == [(1, 1), (1, 4), (2, 3), (3, 4)]
+    strip = (2 * (step - BETWEEN) + NEAR + BETWEEN) / step
+    assert grid(2, 2) == (2, strip)
+    assert grid(1, 2, 1, 1) == (3, 2)
+
+
+def test_each_epoch_gets_a_sheet_of_twelve(tmp_path):
+    """Epochs are counted on when training goes on; where there is nothing, nothing is written."""
+    model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    drawn = []
+
+    def look():
+        seen = [Told([noise(8, 8, seed=i)], [f"{len(drawn)}"]) for i in range(13)]
+        drawn.append(sheet(seen[:12]))
+        return seen if len(drawn) != 3 else []
+
+    tell = TellPictures(look, tmp_path, "answers")
+    for epochs in (3, 2):
+        tell = copy.deepcopy(tell)
+        model.fit(*np.ones([2, 2, 1]), epochs=epochs, verbose=0, callbacks=[tell])
+    values, metadata = event_files.read(tmp_path / "answers")
+    shown = {step: tf.io.decode_png(at["answers"][2]) for step, at in values.items() if at}
+    assert [*shown] == [0, 1, 3, 4, 5]
+    for step, image in shown.items():
+        np.testing.assert_array_equal(image, drawn[step])
+    assert metadata["answers"].plugin_data.plugin_name == "images"
+
+
+def test_without_pictures_there_is_no_file_and_no_sheet(tmp_path):
+    model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(*np.ones([2, 2, 1]), verbose=0, callbacks=[TellPictures(list, tmp_path)])
+    assert not [*tmp_path.iterdir()]
+    with pytest.raises(ValueError, match="nothing is told"):
+        sheet([])
+
+
+@pytest.mark.parametrize(
+    "told, message",
+    [
+        (Told([black()] * 3, ["a", "b"]), "2 texts in `said` for 3 pictures"),
+        (Told([black()] * 3, []), "0 texts in `said` for 3 pictures"),
+        (Told([black()] * 3, ["a"], ["a", "b"]), "2 texts in `right` for 3 pictures"),
+        (Told([], ["a"]), "must be a picture"),
+        (Told([black(), black()[..., 0]], ["a"]), r"not uint8 \[80, 80\]"),
+        (Told([black() / 255], ["a"]), r"not float64 \[80, 80, 1\]"),
+        (Told([noise(8, 9, 4)], ["a"]), r"not uint8 \[8, 9, 4\]"),
+        (Told([noise(0, 9)], ["a"]), r"not uint8 \[0, 9, 1\]"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(told, message):
+    with pytest.raises(ValueError, match=message):
+        sheet([Told([black()], ["fine"]), told])
