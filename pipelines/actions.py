@@ -115,7 +115,8 @@ def predict(config: PredictConfig) -> None:
 
     package = load(run.best)
     labels, channels = labels_in(package), package.input_shape[-1]
-    clips = [read_clip(film, trained.frames, trained.size, channels) for film in films]
+    shape = trained.size, trained.size, channels
+    clips = [read_clip(film, trained.frames, shape) for film in films]
     for film, clip in zip(films, clips, strict=True):
         given = package(clip[None].astype(np.float32))
         row = given["probabilities"][0].numpy()

@@ -120,13 +120,13 @@ def _onnx(package: Any, path: Path, probe: Probe) -> Answers:
     import keras
 
     core = core_in(package)
+    answer, *_ = keras.tree.flatten(core(probe.core_inputs))  # as the session sorts them
     with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Keras' own, of NumPy
         core.export(path / "model.onnx", format="onnx", verbose=False)
     onnxruntime = importlib.import_module("onnxruntime")  # in the extra [onnx]
     session = onnxruntime.InferenceSession(path / "model.onnx")
     given = probe.core_inputs
     given = given if isinstance(given, dict) else {session.get_inputs()[0].name: given}
-    answer, *_ = keras.tree.flatten(core(probe.core_inputs))  # as the session sorts them
     return session.run(None, given)[0], answer.numpy()
 
 

@@ -115,7 +115,7 @@ def _known(texts: Sequence[str], split: text.Split, most: int | None) -> list[st
     """The vocabulary of sources or targets; `most` limits words alone."""
     found = text.vocabulary_of(texts, split, most if split == "word" else None)
     if not found:
-        raise UserError(f"--limit: no {split} comes twice in so few pairs; give more")
+        raise UserError(f"no {split} comes twice in the training pairs; give more of them")
     return found
 
 
@@ -242,7 +242,7 @@ def probe(package: keras.Model) -> Probe:
     inputs = [between.join(source.vocabulary[:n]) for n in (1, 2, 5)] + ["?"]
     ids = text.vectorize(inputs, source.vocabulary, source.split)
     read = np.full([len(ids), 4], START, np.int32)
-    read[:, 1:] = np.arange(3) + FIRST
+    read[:, 1:] = np.arange(3) % len(target.vocabulary) + FIRST
     return Probe(
         inputs=tf.constant(inputs),
         core_inputs={"source": ids, "target": read},

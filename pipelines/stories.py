@@ -98,7 +98,7 @@ def predict(config: PredictConfig) -> None:
         pictures = frame_files(film)
         if len(pictures) > 1 and config.frames is None:
             return [read_image(picture, shape[-1]) for picture in pictures]
-        return [*read_clip(film, config.frames or FRAMES, max(shape[:2]), shape[-1])]
+        return [*read_clip(film, config.frames or FRAMES, shape)]
 
     for line in lines(run, films, read, config):
         print(line)

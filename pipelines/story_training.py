@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ..callbacks import AttentionMaps
 from ..callbacks.attention_maps import Alignment
@@ -72,9 +73,14 @@ def order(story: str) -> tuple[Any, ...] | None:
 
 
 def all_events(story: str) -> tuple[Any, ...] | None:
-    """All that a story tells."""
+    """All that a story tells: what is there at first, in whatever order, and then what happens."""
     found = events(story)
-    return None if found is None else tuple(found)
+    if found is None:
+        return None
+    return (
+        frozenset(event for event in found if event.kind == PRESENCE),
+        *(event for event in found if event.kind != PRESENCE),
+    )
 
 
 def aligned(package: keras.Model, part: PicturePart) -> list[Alignment]:
@@ -83,8 +89,8 @@ def aligned(package: keras.Model, part: PicturePart) -> list[Alignment]:
     target = encoder_decoder.target_in(package)
     best = [row[0] for row in answer(package, shown)[0]]
     targets = encoder_decoder.padded(encoder_decoder.target_ids(best, target))
-    pixels = shown.take(np.arange(len(shown)))
-    weights = encoder_decoder.alignment(core, pixels, encoder_decoder.shifted(targets)).numpy()
+    given = shown.take(np.arange(len(shown))), encoder_decoder.shifted(targets)
+    weights = encoder_decoder.alignment(core, *map(tf.constant, given)).numpy()
     said = [[*words, "end"] for words in text.symbols(best, target.split)]
     return [
         Alignment([str(n + 1) for n in range(count)], words, table[: len(words), :count])

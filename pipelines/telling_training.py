@@ -82,7 +82,7 @@ def _vocabulary(part: PicturePart, config: TellingConfig) -> list[str]:
     texts = [one for several in part.texts for one in several]
     found = text.vocabulary_of(texts, "word", config.vocabulary)
     if not found:
-        raise UserError("--limit: no word comes twice in so few texts; give more")
+        raise UserError("no word comes twice in the training texts; give more of them")
     return found
 
 
@@ -172,7 +172,7 @@ def measure(
     best = [row[0] for row in answer(package, store(part.images, shape_in(package)))[0]]
     split = encoder_decoder.target_in(package).split
     texts = [[encoder_decoder.spell(one, split) for one in several] for several in part.texts]
-    most = _most_frequent(one for several in texts for one in {*several})
+    most = _most_frequent(one for several in texts for one in dict.fromkeys(several))
     figures = {
         "bleu": edits.bleu(best, texts),
         "baseline_bleu": edits.bleu([most] * len(texts), texts),
@@ -242,7 +242,7 @@ def probe(package: keras.Model) -> Probe:
     shape = [size or 2 for size in core.input["pixels"].shape[1:]]
     pixels = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(np.float32)
     read = np.full([2, 4], START, np.int32)
-    read[:, 1:] = np.arange(3) + FIRST
+    read[:, 1:] = np.arange(3) % len(vocabulary) + FIRST
     return Probe(
         inputs=tf.constant(pixels),
         core_inputs={"pixels": pixels, "target": read},

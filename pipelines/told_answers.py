@@ -1,6 +1,6 @@
 """What a trained network tells of a person's pictures: line by line, and drawn below them."""
 
-from collections import Counter
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -58,14 +58,14 @@ def _folder(where: Path) -> Path:
 
 
 def _names(given: Sequence[Path]) -> list[str]:
-    """A name for each drawing: that of the file, with a number behind it where it was taken."""
-    seen: Counter[str] = Counter()
-    names = []
+    """A name for each drawing: that of the file, with a number behind it where it is taken."""
+    names: dict[str, None] = {}
     for path in given:
         stem = path.absolute().stem
-        seen[stem] += 1
-        names.append(f"{stem}.png" if seen[stem] == 1 else f"{stem}-{seen[stem]}.png")
-    return names
+        numbered = (f"{stem}-{number}.png" for number in itertools.count(2))
+        free = (name for name in itertools.chain([f"{stem}.png"], numbered) if name not in names)
+        names[next(free)] = None
+    return [*names]
 
 
 def _draw(told: Told, file: Path) -> None:

@@ -114,7 +114,7 @@ def _read(
 
     def read(path: Path) -> np.ndarray | UserError:
         try:
-            return read_clip(path, frames, size, channels=3)
+            return read_clip(path, frames, (size, size, 3))
         except UserError as error:
             return error
 

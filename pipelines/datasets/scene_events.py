@@ -170,8 +170,8 @@ def _meant(last: Event, things: Things) -> int | None:
 def draw_story(random: np.random.Generator, held_out: bool) -> Story:
     """One or two things, then four events; of a held-out plot or not, as asked.
 
-    A value is of one thing only; no picture is empty; all kinds of events that are possible are
-    equally likely.
+    What is there at first is told in the order of places. A value is of one thing only; no picture
+    is empty; all kinds of events that are possible are equally likely.
     """
     while True:
         values = iter(random.permutation(10).tolist())
@@ -180,6 +180,8 @@ def draw_story(random: np.random.Generator, held_out: bool) -> Story:
         for kind in [PRESENCE] * int(random.integers(1, 3)) + [None] * EVENTS:
             story.append(_draw_event(random, kind, things, values))
             things = after(things, story[-1])
+        first = [event for event in story if event.kind == PRESENCE]
+        story[: len(first)] = sorted(first, key=lambda event: PLACES.index(event.place))
         if has_held_out_plot(story) == held_out:
             return story
 

@@ -19,11 +19,12 @@ from .image_folder import read_image
 
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm")
 SUFFIXES = (*VIDEOS, ".gif")
+Shape = tuple[int, int, int]  # [H, W, C]
 _FINER = 8  # times as many frames are held as are wanted: then the gaps between these are even
 
 
-def read_clip(path: str | Path, frames: int, size: int, channels: int) -> np.ndarray:
-    """Evenly spaced frames of a film, uint8 [frames, size, size, channels], the first one included.
+def read_clip(path: str | Path, frames: int, shape: Shape) -> np.ndarray:
+    """Evenly spaced frames of a film, uint8 [frames, H, W, C], the first one included.
 
     Frames are scaled, and cut where they are too long. Of a film with fewer frames, some come
     several times. Memory does not grow with the length of the film.
@@ -32,8 +33,7 @@ def read_clip(path: str | Path, frames: int, size: int, channels: int) -> np.nda
         path: a film (.mp4, .mov, .avi, .mkv, .webm, .gif), or a folder of frames (.jpg, .jpeg,
             .png), which are taken in the order of the numbers in their names.
         frames: how many.
-        size: height and width of each.
-        channels: 1 (grey) or 3 (RGB).
+        shape: [H, W, C] of each; C is 1 (grey) or 3 (RGB).
 
     Raises:
         UserError: no such file, not a film, broken, one frame only; or the package is missing.
@@ -42,7 +42,7 @@ def read_clip(path: str | Path, frames: int, size: int, channels: int) -> np.nda
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
     if path.is_dir():
-        return _from_folder(path, frames, size, channels)
+        return _from_folder(path, frames, shape)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UserError(
@@ -52,7 +52,7 @@ def read_clip(path: str | Path, frames: int, size: int, channels: int) -> np.nda
     if not path.stat().st_size:
         raise UserError(f"{path}: empty file")
     read = _gif_frames if suffix == ".gif" else _video_frames
-    return evenly_spaced(_several(read(path, size, channels), path), frames)
+    return evenly_spaced(_several(read(path, shape), path), frames)
 
 
 def check_installed() -> None:
@@ -112,49 +112,50 @@ def _check_count(count: int, path: Path) -> None:
         raise UserError(f"{path}: {found}; a clip needs at least two")
 
 
-def _from_folder(path: Path, frames: int, size: int, channels: int) -> np.ndarray:
+def _from_folder(path: Path, frames: int, shape: Shape) -> np.ndarray:
     files = frame_files(path)
     _check_count(len(files), path)
     chosen = [files[place] for place in places(len(files), frames)]
-    read = {file: _fit(read_image(file, channels), size) for file in dict.fromkeys(chosen)}
+    read = {file: _fit(read_image(file, shape[2]), shape) for file in dict.fromkeys(chosen)}
     return np.stack([read[file] for file in chosen])
 
 
-def _gif_frames(path: Path, size: int, channels: int) -> Iterator[np.ndarray]:
+def _gif_frames(path: Path, shape: Shape) -> Iterator[np.ndarray]:
     try:
         with Image.open(path) as film:
             paper = Image.new("RGBA", film.size, "white")  # as read_image does
             for frame in ImageSequence.Iterator(film):
                 whole = Image.alpha_composite(paper, frame.convert("RGBA"))
-                pixels = np.asarray(whole.convert("L" if channels == 1 else "RGB"))
-                yield _fit(pixels.reshape(*pixels.shape[:2], channels), size)
+                pixels = np.asarray(whole.convert("L" if shape[2] == 1 else "RGB"))
+                yield _fit(pixels.reshape(*pixels.shape[:2], shape[2]), shape)
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise _broken(path, error) from None
 
 
-def _fit(pixels: np.ndarray, size: int) -> np.ndarray:
-    """An image uint8 [H, W, C] scaled to [size, size, C], its middle where it is too long."""
+def _fit(pixels: np.ndarray, shape: Shape) -> np.ndarray:
+    """An image scaled to this shape, its middle where it is too long."""
     image = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
-    fitted = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
-    return np.asarray(fitted).reshape(size, size, pixels.shape[2])
+    fitted = ImageOps.fit(image, (shape[1], shape[0]), Image.Resampling.BILINEAR)
+    return np.asarray(fitted).reshape(shape)
 
 
-def _video_frames(path: Path, size: int, channels: int) -> Iterator[np.ndarray]:
+def _video_frames(path: Path, shape: Shape) -> Iterator[np.ndarray]:
     """The frames of a file that ffmpeg reads, as ffmpeg scales them."""
     check_installed()
     import imageio_ffmpeg
 
     # It warns of every film that its frames are not read in their own size.
     logging.getLogger("imageio_ffmpeg").setLevel(logging.ERROR)
+    height, width, channels = shape
     kind = "gray" if channels == 1 else "rgb24"
-    fit = f"scale={size}:{size}:force_original_aspect_ratio=increase:flags=area"
+    fit = f"scale={width}:{height}:force_original_aspect_ratio=increase:flags=area"
     film = imageio_ffmpeg.read_frames(
         str(path.absolute()),  # a relative one with a colon in it would be an address
         pix_fmt=kind,
         bits_per_pixel=8 * channels,
         input_params=["-threads", "1"],  # films are read side by side
         output_params=[
-            *("-vf", f"{fit},format=rgb24,format={kind},crop={size}:{size}"),
+            *("-vf", f"{fit},format=rgb24,format={kind},crop={width}:{height}"),
             # Each frame once: where the rate varies, ffmpeg would repeat some to make it even.
             *("-fps_mode", "passthrough"),
         ],
@@ -162,7 +163,7 @@ def _video_frames(path: Path, size: int, channels: int) -> Iterator[np.ndarray]:
     try:
         next(film)  # what is known of the film
         for frame in film:
-            yield np.frombuffer(frame, np.uint8).reshape(size, size, channels)
+            yield np.frombuffer(frame, np.uint8).reshape(shape)
     except (OSError, RuntimeError, LookupError, AttributeError, ValueError) as error:
         raise _broken(path, error) from None
 

@@ -179,6 +179,7 @@ def decoder(
     if memory:
         inputs["memory"] = keras.Input([None, memory], name="memory")
         inputs["valid"] = keras.Input([None], dtype="bool", name="valid")
+    valid = keras.ops.not_equal(target, 0)
     x = keras.layers.Embedding(symbols, embedding, mask_zero=True, name="embedding")(target)
     if image:
         inputs["image"] = keras.Input([embedding], name="image")
@@ -187,7 +188,8 @@ def decoder(
     for number, initial in enumerate(first, start=1):
         name = f"rnn_{number}"
         layer = recurrent(units, return_sequences=True, return_state=True, name=name)
-        x, *last = layer(x, initial_state=initial)
+        # Keras 3.15 passes no mask on where there are initial states too.
+        x, *last = layer(x, initial_state=initial, mask=valid)
         outputs["states"] += last
         if memory and number == 1:
             context, outputs["alignment"] = _attend(x, inputs["memory"], inputs["valid"], units)

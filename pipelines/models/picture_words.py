@@ -92,7 +92,7 @@ def images_to_words(
     """
     height, width, channels = picture.input_shape[1:]
     pixels = keras.Input([None, height, width, channels // (1 + changes)], name="pixels")
-    valid = keras.ops.any(keras.ops.not_equal(pixels, NO_PICTURE), axis=[2, 3, 4])  # [B, F]
+    valid = keras.ops.any(pixels > NO_PICTURE / 2, axis=[2, 3, 4])  # [B, F]; scaling rounds them
     x = EachStep(picture, name="each_picture")(beside_their_changes(pixels) if changes else pixels)
     x = keras.layers.Dropout(dropout, name="features_dropout")(x)
     memory, last = recurrent_encoder(

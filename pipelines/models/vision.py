@@ -9,6 +9,7 @@ from ..config import UserError
 from . import build, endpoints
 from .parts import hidden
 from .recurrent import Recurrent, probabilities, recurrent_layers
+from .zoo import MODELS
 
 
 def picture_encoder(
@@ -16,7 +17,8 @@ def picture_encoder(
 ) -> keras.Model:
     """Pixels 0 … 255 [B, H, W, C] → [B, features], by the convolutions of a network of the zoo.
 
-    Its last maps are flattened, not averaged: where a thing is must not be lost.
+    Its last maps are flattened, not averaged: where a thing is must not be lost. Deep networks get
+    batch normalisation, without which they learn nothing here.
 
     Args:
         name, width: as `models.build` takes them.
@@ -25,7 +27,7 @@ def picture_encoder(
         UserError: the network takes no such pictures, or has no convolutions.
     """
     try:
-        network = build(name, shape, 10, width=width)
+        network = build(name, shape, 10, width=width, **_normalization(name))
     except ValueError as error:
         raise UserError(f"--cnn {name}: {error}") from None
     maps = [*endpoints(network).values()]
@@ -36,6 +38,11 @@ def picture_encoder(
     x = keras.Model(network.input, maps[-1], name=name)(x)  # [B, h, w, c]
     x = keras.layers.Flatten(name="flatten")(x)
     return keras.Model(pixels, hidden(x, features, "features"), name="picture")
+
+
+def _normalization(name: str) -> dict[str, str]:
+    can = name in MODELS and MODELS[name].family in ("vgg", "googlenet", "resnet")
+    return {"normalization": "batch"} if can else {}
 
 
 def frames_to_labels(

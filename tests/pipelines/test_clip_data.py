@@ -185,12 +185,12 @@ VIDEOS = [pytest.param(f"a:b%d{suffix}", marks=no_ffmpeg) for suffix in videos.V
 def test_frames_are_evenly_spaced_whatever_the_film_is(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     write_film(tmp_path / name, ramp(41, (255, 255, 0)))
-    clip = read_clip(name, 5, 15, 3)
+    clip = read_clip(name, 5, (15, 15, 3))
     assert (clip.shape, clip.dtype) == ((5, 15, 15, 3), np.uint8)
     expected = ramp(5, (255, 255, 0), 15, 15).astype(int)
     assert np.abs(clip - expected).max() < 12  # what is lost in colours
-    assert read_clip(name, 5, 15, 1).shape == (5, 15, 15, 1)
-    few = read_clip(name, 82, 4, 1)[:, 0, 0, 0]  # more than there are
+    assert read_clip(name, 5, (15, 15, 1)).shape == (5, 15, 15, 1)
+    few = read_clip(name, 82, (4, 4, 1))[:, 0, 0, 0]  # more than there are
     assert len(few) == 82
     assert 35 < len(np.unique(few)) <= 41
 
@@ -199,7 +199,7 @@ def test_frames_are_evenly_spaced_whatever_the_film_is(tmp_path, monkeypatch, na
 def test_what_is_too_long_is_cut_on_both_sides(tmp_path, name):
     frames = np.zeros([3, 16, 48, 3], np.uint8)
     frames[:, :, 16:32] = np.array([255, 250, 245])[:, None, None, None]  # .gif drops equal ones
-    clip = read_clip(write_film(tmp_path / name, frames), 2, 8, 1)
+    clip = read_clip(write_film(tmp_path / name, frames), 2, (8, 8, 1))
     assert clip[:, :, 1:-1].min() > 230
 
 
@@ -229,9 +229,9 @@ def test_memory_does_not_grow_with_the_film(tmp_path, name):
     peaks = []
     for length in (60, 1200):
         path = write_film(tmp_path / str(length) / name, ramp(length))
-        read_clip(path, 2, 24, 3)  # what is imported and cached at the first time
+        read_clip(path, 2, (24, 24, 3))  # what is imported and cached at the first time
         tracemalloc.start()
-        read_clip(path, 2, 24, 3)
+        read_clip(path, 2, (24, 24, 3))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.3 * peaks[0]
@@ -242,7 +242,7 @@ def test_frames_in_a_folder_are_in_the_order_of_their_numbers(tmp_path):
     for number in (1, 2, 10, 9, 100):
         Image.new("L", (4, 4), number).save(tmp_path / f"f{number}.png")
     (tmp_path / "notes.txt").write_text("no frame")
-    assert read_clip(tmp_path, 5, 4, 1)[:, 0, 0, 0].tolist() == [1, 2, 9, 10, 100]
+    assert read_clip(tmp_path, 5, (4, 4, 1))[:, 0, 0, 0].tolist() == [1, 2, 9, 10, 100]
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_what_is_no_film_is_refused(tmp_path, name, content, complaint):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError) as error:
-        read_clip(tmp_path / name, 4, 8, 3)
+        read_clip(tmp_path / name, 4, (8, 8, 3))
     assert str(error.value).startswith(f"{tmp_path / name}: {complaint}")
     assert "\n" not in str(error.value)
 
@@ -268,14 +268,14 @@ def test_what_is_no_film_is_refused(tmp_path, name, content, complaint):
 def test_one_frame_is_no_clip_and_half_a_file_no_film(tmp_path, name):
     path = write_film(tmp_path / "1" / name, ramp(2)[1:])
     with pytest.raises(UserError) as error:
-        read_clip(path, 4, 8, 3)
+        read_clip(path, 4, (8, 8, 3))
     assert str(error.value) == f"{path}: one frame only; a clip needs at least two"
     path = write_film(tmp_path / "2" / name, ramp(30))
     file = path / "frame 29.png" if path.is_dir() else path
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     kind = "image" if path.is_dir() else "film"
     with pytest.raises(UserError, match="broken") as error:
-        read_clip(path, 4, 8, 3)
+        read_clip(path, 4, (8, 8, 3))
     assert str(error.value).startswith(f"{file}: broken {kind} (")
 
 

@@ -1,0 +1,374 @@
+"""The captions pipeline from end to end, on a few scenes and own photos, and what it is made of."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from errorflow.callbacks.told_pictures import Told, sheet
+from errorflow.layers import GRU, LSTM
+from errorflow.layers.beam_search import END, START, search
+from errorflow.pipelines import cli, telling_training
+from errorflow.pipelines.caption_training import measure
+from errorflow.pipelines.captions import CaptionsConfig
+from errorflow.pipelines.datasets.picture_parts import PicturePart
+from errorflow.pipelines.datasets.scenes import Facts, Group, wordings
+from errorflow.pipelines.models.encoder_decoder import Side
+from errorflow.pipelines.models.packages import load
+from errorflow.pipelines.models.picture_words import image_to_words
+from errorflow.pipelines.models.vision import picture_encoder
+from errorflow.pipelines.picture_store import store
+from errorflow.pipelines.runs import Run
+from errorflow.pipelines.telling_training import answer, pairs_of, shape_in
+from errorflow.pipelines.told_answers import _names
+from event_files import read
+from PIL import Image
+
+TINY = ["--cnn", "lenet5", "--width", "0.5", "--features", "8", "--units", "6"]
+TINY += ["--batch-size", "8", "--epochs", "1"]
+FILES = [
+    *["config.yaml", "environment.json", "history.csv", "results.json", "README.md"],
+    *["checkpoints/best.keras", "checkpoints/last.keras", "samples/test.csv"],
+    *[f"plots/{name}.png" for name in ("curves", "error_flow", "layer_gradients", "gates")],
+]
+
+
+def strokes(self):
+    """In place of real digits, which take seconds to read: forty blocks of noise of each value."""
+    images = np.zeros((400, 28, 28), np.uint8)
+    images[:, 6:22, 6:22] = np.random.default_rng(0).integers(1, 256, (400, 16, 16))
+    return images, np.repeat(np.arange(10), 40)
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory):
+    """A folder with one finished run on few embedded scenes, captions/a."""
+    pytest.importorskip("sacrebleu")
+    import tensorflow_datasets as tfds
+    from errorflow.pipelines.datasets.digits import MnistDigits
+    from errorflow.pipelines.datasets.scene_captions import SceneCaptions
+
+    folder = tmp_path_factory.mktemp("captions")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfds.core.constants, "DATA_DIR", str(folder / "tfds"))
+        patch.setenv("TFDS_DATA_DIR", str(folder / "tfds"))
+        patch.setattr(MnistDigits, "arrays", strokes)
+        patch.setattr(SceneCaptions, "sizes", {"train": 8, "validation": 3, "test": 4})
+        assert errorflow(folder, "train", "--name", "a", *TINY) == 0
+        yield folder
+
+
+@pytest.fixture
+def run(where) -> Run:
+    return Run(where / "captions" / "a")
+
+
+@pytest.fixture(scope="module")
+def package(where) -> keras.Model:
+    return load(Run(where / "captions" / "a").best)
+
+
+def errorflow(where: Path, verb: str, *arguments: str) -> int:
+    return cli.main(["captions", verb, "--run-dir", str(where), *arguments])
+
+
+def photo(path: Path, *shape: int) -> Path:
+    """An image file of noise, another one for each name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng([*path.parent.name.encode(), *path.name.encode()])
+    Image.fromarray(random.integers(0, 256, shape, dtype=np.uint8)).save(path)
+    return path
+
+
+def test_a_run_holds_what_it_promises(run):
+    for name in FILES:
+        assert (run.path / name).stat().st_size > 0
+    results = run.results()
+    assert run.status == "finished"
+    figures = {"bleu", "baseline_bleu", "exact", "facts", "baseline_facts"}
+    assert set(results["validation"]) == figures
+    assert set(results["test"]) == figures | {"facts_seen", "facts_unseen"}
+    assert results["verdict"][0].startswith("decoder/rnn_1")
+
+
+def test_tensorboard_shows_pictures_with_what_is_said_before_and_after_an_epoch(run):
+    values, _ = read(run.logs / "pictures")
+    assert sorted(values) == [0, 1]
+    width, height, png = values[1]["pictures"]
+    assert Image.open(io.BytesIO(png)).size == (int(width), int(height))
+    for folder, tag in (("samples", "samples"), ("gates", "gates/decoder/rnn_1")):
+        values, _ = read(run.logs / folder)
+        assert tag in values[max(values)]
+
+
+def test_evaluate_finds_what_training_found(where, run, capsys):
+    expected = run.results()["test"]
+    assert errorflow(where, "evaluate") == 0
+    out = capsys.readouterr().out
+    assert f"BLEU {expected['bleu']:.4f}, baseline-bleu {expected['baseline_bleu']:.4f}" in out
+    assert f"facts-unseen {expected['facts_unseen']:.4f}" in out
+    assert run.results()["test"] == expected
+
+
+def test_predict_prints_captions_with_scores_and_draws_them(
+    where, run, package, tmp_path, capsys, monkeypatch
+):
+    paths = [photo(tmp_path / folder / "a.png", 80, 80) for folder in ("x", "y")]
+    pixels = [np.asarray(Image.open(path))[..., None] for path in paths]
+    assert errorflow(where, "predict", *map(str, paths)) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    answers, scores = answer(package, store(pixels, (80, 80, 1)))
+    assert [row[:2] for row in rows] == [
+        [str(p), a[0]] for p, a in zip(paths, answers, strict=True)
+    ]
+    assert [float(row[2]) for row in rows] == pytest.approx(scores[:, 0].tolist(), abs=6e-4)
+    drawn = run.samples / "told"
+    assert sorted(path.name for path in drawn.iterdir()) == ["a-2.png", "a.png"]
+    for name, one, said in zip(["a.png", "a-2.png"], pixels, answers, strict=True):
+        expected = sheet([Told([one], [said[0]])])
+        np.testing.assert_array_equal(Image.open(drawn / name), expected)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{paths[1]}\n\n"))
+    assert errorflow(where, "predict", "--top", "3", "--to", str(tmp_path / "to")) == 0
+    several = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert several[0] == rows[1]
+    assert [row[1] for row in several] == answers[1][:3]
+    assert (tmp_path / "to" / "a.png").exists()
+
+
+def test_every_file_has_a_drawing_of_its_own():
+    names = _names([Path("x/a.jpg"), Path("y/a.jpg"), Path("z/a-2.jpg")])
+    assert len({*names}) == 3
+
+
+def test_the_package_answers_as_predict_does(package):
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 80, 80, 1)).astype(np.uint8)
+    given = package(pixels.astype("float32"))
+    answers, scores = answer(package, store(pixels, (80, 80, 1)))
+    assert [[one.decode() for one in row] for row in given["answers"].numpy()] == answers
+    np.testing.assert_allclose(given["scores"], scores, rtol=1e-5)
+    assert package(pixels[:1, :50, :70].astype("float32"))["answers"].shape == (1, 5)
+
+
+def test_own_photos_of_different_sizes(tmp_path, capsys):
+    pytest.importorskip("sacrebleu")
+    lines = []
+    for number in range(12):
+        photo(tmp_path / "data" / f"{number}.png", 20 + 5 * number, 60, 3)
+        said = f"A {('dog', 'cat')[number % 2]} runs!"
+        lines.append(json.dumps({"image": f"{number}.png", "captions": [said, "it runs"]}))
+    (tmp_path / "data" / "captions.jsonl").write_text("\n".join(lines))
+    flags = ["--data-dir", str(tmp_path / "data"), "--size", "32", "--model", "rnn", *TINY]
+    assert errorflow(tmp_path, "train", "--name", "a", *flags) == 0
+    run = Run(tmp_path / "captions" / "a")
+    assert set(run.results()["test"]) == {"bleu", "baseline_bleu", "exact"}
+    assert shape_in(load(run.best)) == (32, 32, 3)
+    capsys.readouterr()
+    path = photo(tmp_path / "grey.jpg", 90, 50)
+    assert errorflow(tmp_path, "predict", str(path)) == 0
+    file, said, score = capsys.readouterr().out.rstrip("\n").split("\t")
+    assert file == str(path)
+    assert {*said.split()} <= {"a", "cat", "dog", "it", "runs", "!"}
+    assert float(score) < 0
+    assert (run.samples / "told" / "grey.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["predict", "nowhere.png"], "nowhere.png: no such file"),
+        (
+            ["predict", "{}/text.png"],
+            "{}/text.png: not an image that can be read (jpg and png can)",
+        ),
+        (["predict", "{}/cut.png"], "{}/cut.png: broken image ("),
+        (
+            ["predict", "{}/whole.png", "--to", "{}/text.png"],
+            "cannot write to {}/text.png: File ex",
+        ),
+        (["predict", "{}/whole.png", "--top", "0"], "--top (key top) must be 1 or more, got 0"),
+        (["train", "--size", "16"], "--size 16: lenet5 takes 32 pixels or more"),
+        (["train", "--cnn", "mlp"], "--cnn mlp: it has no convolution"),
+        (["train", "--max-length", "1"], "train: no text of at most 1 words; raise --max-length"),
+    ],
+)
+def test_bad_input_gets_one_line(where, tmp_path, arguments, said, capsys):
+    whole = photo(tmp_path / "whole.png", 80, 80).read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "text.png").write_text("not an image")
+    assert errorflow(where, *(argument.format(tmp_path) for argument in arguments)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1].startswith(f"errorflow: {said.format(tmp_path)}")
+
+
+def test_export_answers_alike(where, run, package, capsys):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    assert errorflow(where, "export", "--name", "a", "--format", "saved_model,onnx") == 0
+    assert capsys.readouterr().out.count("read back") == 2
+    meaning = json.loads((run.path / "export" / "onnx" / "input.json").read_text())
+    assert meaning["target"][:4] == ["", "[UNK]", "[START]", "[END]"]
+    decoder = package.get_layer("search").core.get_layer("decoder")
+    assert len(meaning["target"]) == decoder.output["probabilities"].shape[-1]
+    assert (meaning["shape"], meaning["padding"]) == (["batch", 80, 80, 1], 0)
+
+
+# What it is made of
+
+
+SYMBOLS, D, H = 9, 5, 6
+
+
+@pytest.fixture
+def core() -> keras.Model:
+    """An untrained network with weights that are not small, so that answers differ."""
+    return network(LSTM)
+
+
+def network(recurrent, layers=1) -> keras.Model:
+    picture = picture_encoder("lenet5", (32, 32, 1), width=0.5, features=D)
+    made = image_to_words(recurrent, picture, symbols=SYMBOLS, units=H, layers=layers)
+    random = np.random.default_rng(0)
+    decoder = made.get_layer("decoder")
+    decoder.set_weights([random.normal(size=w.shape) for w in decoder.get_weights()])
+    return made
+
+
+def pictures(count: int) -> tf.Tensor:
+    pixels = np.random.default_rng(1).uniform(0, 255, (count, 32, 32, 1))
+    return tf.constant(pixels, tf.float32)
+
+
+def test_the_network_is_an_lstm_that_sees_the_image_and_then_all_words_but_the_last(core):
+    pixels, target = pictures(2), tf.constant([[START, 4, 8, 5], [START, 7, 7, 6]])
+    encoder, decoder = core.get_layer("encoder"), core.get_layer("decoder")
+    image = encoder(pixels)["image"].numpy()
+    words = decoder.get_layer("embedding").get_weights()[0][target[:, 1:].numpy()]
+    stock = keras.layers.LSTM(H, return_sequences=True)
+    stock.build([None, None, D])
+    stock.set_weights(decoder.get_layer("rnn_1").get_weights())
+    hidden = stock(np.concatenate([image[:, None], words], axis=1))
+    expected = decoder.get_layer("probabilities")(hidden)
+    given = core({"pixels": pixels, "target": target})
+    np.testing.assert_allclose(given, expected, atol=1e-5)
+    assert np.abs(given[0, 0] - given[1, 0]).max() > 1e-3  # by the image alone
+
+
+def test_the_start_symbols_vector_plays_no_part(core):
+    inputs = {"pixels": pictures(2), "target": tf.constant([[START, 4, 8], [START, 7, 7]])}
+    table = core.get_layer("decoder").get_layer("embedding").embeddings
+    with tf.GradientTape() as tape:
+        before = core(inputs)
+        loss = tf.reduce_sum(before[..., 4])
+    gradient = tf.convert_to_tensor(tape.gradient(loss, table.value)).numpy()
+    assert [row for row in range(SYMBOLS) if np.any(gradient[row])] == [4, 7, 8]
+    changed = table.numpy()
+    changed[START] += 100
+    table.assign(changed)
+    np.testing.assert_array_equal(core(inputs), before)
+
+
+def test_padding_behind_a_text_reaches_no_recurrent_layer(core):
+    decoder, pixels = core.get_layer("decoder"), pictures(2)
+    encoded = core.get_layer("encoder")(pixels)
+    target = tf.constant([[START, 4, 8], [START, 7, 5]])
+    padded = tf.pad(target, [[0, 0], [0, 3]])
+    short, long = (decoder({**encoded, "target": ids})["states"] for ids in (target, padded))
+    for one, other in zip(short, long, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+    with tf.GradientTape() as tape:
+        given = core({"pixels": pixels, "target": tf.constant([[START, 4, 8], [START, 0, 0]])})
+        loss = tf.reduce_sum(given[:, 0, 4])
+    tape.gradient(loss, core.trainable_variables)
+    (row,) = decoder.get_layer("rnn_1").error.latest()
+    assert row["valid"].tolist() == [2, 1, 1]
+
+
+@pytest.mark.parametrize(("recurrent", "layers"), [(LSTM, 1), (GRU, 2)])
+def test_a_beam_of_one_follows_the_likeliest_word(recurrent, layers):
+    core, pixels, longest = network(recurrent, layers), pictures(6), 7
+    expected = np.zeros([6, 1, longest], int)
+    for image, row in zip(pixels, expected[:, 0], strict=True):
+        read = [START]
+        for step in range(longest):
+            inputs = {"pixels": image[None], "target": tf.constant([read])}
+            chances = core(inputs)[0, -1].numpy()
+            read.append(END + int(chances[END:].argmax()))
+            if read[-1] == END:
+                break
+            row[step] = read[-1]
+    found = search(core, pixels, 1, 0.6, longest)["ids"]
+    np.testing.assert_array_equal(found, expected)
+    assert len({row.tobytes() for row in expected}) > 1
+
+
+def test_every_caption_is_learned_and_the_decoder_reads_one_step_late(capsys):
+    images = np.arange(2 * 32 * 32, dtype=np.uint8).reshape(2, 32, 32, 1)
+    part = PicturePart(images, [["a b", "b"], ["b b b b", "A c"]], np.zeros(2, bool))
+    pairs = pairs_of(part, "train", (32, 32, 1), Side("word", ["a", "b"]), longest=3)
+    assert "train: 1 of 4 texts have more than 3 words; left out" in capsys.readouterr().err
+    assert pairs.lengths.tolist() == [3, 2, 3]
+    inputs, wanted, weights = pairs.take(np.array([1, 2]), 4)
+    np.testing.assert_array_equal(inputs["pixels"], images)
+    assert inputs["target"].tolist() == [[2, 5, 0], [2, 4, 1]]
+    assert wanted.tolist() == [[5, END, 0], [4, 1, END]]
+    assert weights.tolist() == [[1, 1, 0], [1, 1, 1]]
+
+
+def test_images_keep_their_size_if_they_share_one():
+    config = CaptionsConfig()
+    assert config.shape((40, 50, 3)) == (40, 50, 3)
+    assert config.shape((20, 50, 1)) == (32, 50, 1)  # the least that LeNet-5 takes
+    assert config.shape((None, None, 3)) == (128, 128, 3)
+    assert CaptionsConfig(size=64).shape((40, 50, 3)) == (64, 64, 3)
+
+
+# What is right
+
+
+ONE = wordings(Facts((Group(1, "small", 3), Group(2, "large", 5)), "left of"))
+OTHER = wordings(Facts((Group(3, "large", 7),), "top left"))
+
+
+@pytest.fixture
+def figures(package, monkeypatch):
+    """(texts, unseen, answers) → the figures of a package that gives these answers."""
+
+    def of(texts, unseen, answers):
+        given = [[best, "never looked at"] for best in answers], np.zeros([len(answers), 2])
+        monkeypatch.setattr(telling_training, "answer", lambda *_: given)
+        images = np.zeros([len(texts), *shape_in(package)], np.uint8)
+        return measure(package, PicturePart(images, texts, np.array(unseen)), []).figures
+
+    return of
+
+
+def test_what_training_never_shows_is_measured_by_itself(figures):
+    unseen = [False, True, False, True]
+    found = figures([ONE, OTHER] * 2, unseen, [ONE[0], ONE[0], ONE[4], ONE[4]])
+    assert (found["facts"], found["facts_seen"], found["facts_unseen"]) == (0.5, 1, 0)
+    assert (found["exact"], found["baseline_facts"]) == (0.5, 0.5)
+    assert 0 < found["bleu"] < 100
+
+
+def test_all_right_is_a_bleu_of_100_whatever_the_wording(figures):
+    found = figures([ONE, ONE, OTHER], [False] * 3, [ONE[5], ONE[1], OTHER[3]])
+    assert (found["bleu"], found["exact"], found["facts"]) == (pytest.approx(100), 1, 1)
+    assert found["baseline_facts"] == pytest.approx(2 / 3, abs=1e-6)
+    assert 0 < found["baseline_bleu"] < 100
+    assert "facts_seen" not in found
+
+
+def test_a_wording_that_no_text_has_tells_the_facts_all_the_same(figures):
+    found = figures([ONE[:1], OTHER[:1]], [False] * 2, [ONE[7], OTHER[2]])
+    assert (found["exact"], found["facts"]) == (0, 1)
+
+
+def test_texts_of_a_persons_own_have_no_facts(figures):
+    found = figures([ONE, ["A dog on the beach!"]], [False] * 2, [ONE[0], "a dog on the beach !"])
+    assert set(found) == {"bleu", "baseline_bleu", "exact"}
+    assert found["exact"] == 1

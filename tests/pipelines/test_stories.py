@@ -1,0 +1,341 @@
+"""The stories pipeline from end to end, on a few scenes and own pictures, and its parts."""
+
+import io
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from errorflow.callbacks.told_pictures import Told, sheet
+from errorflow.layers import GRU, LSTM
+from errorflow.layers.beam_search import START, search
+from errorflow.pipelines import cli
+from errorflow.pipelines.batches import Batches
+from errorflow.pipelines.datasets.image_folder import read_image
+from errorflow.pipelines.datasets.picture_parts import PicturePart
+from errorflow.pipelines.datasets.stories import load_stories
+from errorflow.pipelines.datasets.videos import read_clip
+from errorflow.pipelines.models.encoder_decoder import Side, alignment
+from errorflow.pipelines.models.packages import load
+from errorflow.pipelines.models.picture_words import NO_PICTURE, images_to_words, package
+from errorflow.pipelines.models.vision import picture_encoder
+from errorflow.pipelines.picture_store import store
+from errorflow.pipelines.runs import Run
+from errorflow.pipelines.stories import StoriesConfig
+from errorflow.pipelines.story_training import aligned, all_events, order
+from errorflow.pipelines.telling_training import answer, below, pairs_of
+from event_files import read
+from PIL import Image
+
+TINY = ["--cnn", "lenet5", "--width", "0.5", "--features", "8", "--units", "6"]
+TINY += ["--batch-size", "8", "--epochs", "1"]
+FILES = [
+    *["config.yaml", "environment.json", "history.csv", "results.json", "README.md"],
+    *["checkpoints/best.keras", "checkpoints/last.keras", "samples/test.csv"],
+    *[f"plots/{name}.png" for name in ("curves", "error_flow", "layer_gradients", "gates")],
+]
+
+
+def strokes(self):
+    """In place of real digits, which take seconds to read: forty blocks of noise of each value."""
+    images = np.zeros((400, 28, 28), np.uint8)
+    images[:, 6:22, 6:22] = np.random.default_rng(0).integers(1, 256, (400, 16, 16))
+    return images, np.repeat(np.arange(10), 40)
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory):
+    """A folder with one finished run on few embedded stories, stories/a."""
+    pytest.importorskip("sacrebleu")
+    import tensorflow_datasets as tfds
+    from errorflow.pipelines.datasets.digits import MnistDigits
+    from errorflow.pipelines.datasets.scene_stories import SceneStories
+
+    folder = tmp_path_factory.mktemp("stories")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfds.core.constants, "DATA_DIR", str(folder / "tfds"))
+        patch.setenv("TFDS_DATA_DIR", str(folder / "tfds"))
+        patch.setattr(MnistDigits, "arrays", strokes)
+        patch.setattr(SceneStories, "sizes", {"train": 8, "validation": 3, "test": 4})
+        assert errorflow(folder, "train", "--name", "a", *TINY) == 0
+        yield folder
+
+
+@pytest.fixture
+def run(where) -> Run:
+    return Run(where / "stories" / "a")
+
+
+def errorflow(where: Path, verb: str, *arguments: str) -> int:
+    return cli.main(["stories", verb, "--run-dir", str(where), *arguments])
+
+
+def folder_of(path: Path, count: int, *shape: int) -> Path:
+    """A folder with pictures of noise, 1.png, 2.png, …: other ones for each name of a folder."""
+    path.mkdir(parents=True)
+    random = np.random.default_rng([*path.name.encode()])
+    for number in range(1, count + 1):
+        pixels = random.integers(0, 256, shape, dtype=np.uint8)
+        Image.fromarray(pixels).save(path / f"{number}.png")
+    return path
+
+
+def film(path: Path, frames: int) -> Path:
+    """A square that becomes brighter from frame to frame."""
+    pictures = [Image.fromarray(np.full([80, 80], 20 * number, np.uint8)) for number in range(12)]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:frames])
+    return path
+
+
+def test_a_run_holds_what_it_promises(run):
+    for name in FILES:
+        assert (run.path / name).stat().st_size > 0
+    results = run.results()
+    assert run.status == "finished"
+    figures = {"bleu", "baseline_bleu", "exact", "order", "events"}
+    figures |= {"baseline_order", "baseline_events"}
+    assert set(results["validation"]) == figures
+    halves = {f"{name}_{half}" for name in ("order", "events") for half in ("seen", "unseen")}
+    assert set(results["test"]) == figures | halves
+    values, _ = read(run.logs / "pictures")
+    width, height, png = values[1]["pictures"]
+    assert Image.open(io.BytesIO(png)).size == (int(width), int(height))
+
+
+def test_the_error_is_seen_from_the_last_word_to_the_first_picture(run):
+    """The encoder's five steps and the decoder's stand on one time axis."""
+    values, metadata = read(run.logs / "error_flow")
+    shown = {tag for at in values.values() for tag in at}
+    assert {f"error_flow/{what}/rnn_1" for what in ("heat_map", "first_to_largest")} <= shown
+    assert {f"error_flow/rows/{side}/rnn_1" for side in ("encoder", "decoder")} <= metadata.keys()
+    told = "encoder/rnn_1: the first step receives "
+    (joined,) = [line for line in run.results()["verdict"] if line.startswith(told)]
+    assert "of the largest error at a step of decoder/rnn_1" in joined
+
+
+def test_the_gradient_is_seen_down_into_the_convolutions(run):
+    _, metadata = read(run.logs / "layer_gradients")
+    content = json.loads(metadata["layer_gradients/rows"].plugin_data.content)
+    for name in ("conv1", "encoder/rnn_1", "decoder/rnn_1"):
+        assert any(name in layer for layer in content["layers"])
+
+
+def test_predict_takes_folders_and_films(where, run, tmp_path, capsys):
+    """All pictures of a folder, 2 before 10; five of a film; so many as --frames says of both."""
+    photos, grown = folder_of(tmp_path / "photos", 11, 80, 80), film(tmp_path / "grown.gif", 12)
+    pictures = [read_image(photos / f"{number}.png", 1) for number in range(1, 12)]
+    saved = load(run.best)
+
+    def check(expected, *flags):
+        answers, scores = answer(saved, store(expected, (80, 80, 1)))
+        assert errorflow(where, "predict", str(photos), str(grown), *flags) == 0
+        rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+        assert [row[:2] for row in rows] == [
+            [str(path), said[0]] for path, said in zip((photos, grown), answers, strict=True)
+        ]
+        found = [float(row[2]) for row in rows]
+        assert found == pytest.approx(scores[:, 0].tolist(), abs=6e-4)
+        for name, shown, said in zip(("photos", "grown"), expected, answers, strict=True):
+            drawing = sheet([Told([*shown], below(said[0], len(shown)))])
+            with Image.open(run.samples / "told" / f"{name}.png") as image:
+                np.testing.assert_array_equal(image, drawing)
+
+    check([pictures, [*read_clip(grown, 5, (80, 80, 1))]])
+    check([pictures[::5], [*read_clip(grown, 3, (80, 80, 1))]], "--frames", "3")
+
+
+def test_a_sentence_stands_below_each_picture_if_there_are_as_many():
+    story = "a small seven is in the top left . it grows . it leaves"
+    assert below(story, 3) == ["a small seven is in the top left", "it grows", "it leaves"]
+    assert below(story, 2) == [story]
+    assert below("", 2) == [""]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["predict", "{}/one"], "{}/one: one frame only; a clip needs at least two"),
+        (["predict", "{}/none"], "{}/none: no frame in it; a clip needs at least two"),
+        (["predict", "{}/cut.gif"], "{}/cut.gif: broken film ("),
+        (["predict", "nowhere"], "nowhere: no such file or folder"),
+        (["predict", "{}/one", "--frames", "1"], "--frames (key frames) must be 2 or more, got 1"),
+        (["train", "--embedding", "0"], "--embedding (key embedding) must be 1 or more, got 0"),
+    ],
+)
+def test_bad_input_gets_one_line(where, tmp_path, arguments, said, capsys):
+    folder_of(tmp_path / "one", 1, 80, 80)
+    folder_of(tmp_path / "none", 0)
+    (tmp_path / "cut.gif").write_bytes(film(tmp_path / "whole.gif", 3).read_bytes()[:20])
+    assert errorflow(where, *(argument.format(tmp_path) for argument in arguments)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1].startswith(f"errorflow: {said.format(tmp_path)}")
+
+
+def test_export_answers_alike(where, run, capsys):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    assert errorflow(where, "export", "--name", "a", "--format", "saved_model,onnx") == 0
+    assert capsys.readouterr().out.count("read back") == 2
+    meaning = json.loads((run.path / "export" / "onnx" / "input.json").read_text())
+    assert meaning["shape"] == ["batch", None, 80, 80, 1]
+
+
+def test_own_sequences_of_different_lengths(tmp_path):
+    pytest.importorskip("sacrebleu")
+    lines = []
+    for number in range(14):
+        count = 2 + number % 3
+        folder_of(tmp_path / "data" / f"{number}", count, 36, 40, 3)
+        names = [f"{number}/{n}.png" for n in range(1, count + 1)]
+        lines.append(json.dumps({"images": names, "story": ["A dog runs.", "It jumps."]}))
+    (tmp_path / "data" / "stories.jsonl").write_text("\n".join(lines))
+    flags = ["--data-dir", str(tmp_path / "data"), "--model", "rnn", "--size", "32", *TINY]
+    assert errorflow(tmp_path, "train", "--name", "a", *flags) == 0
+    run = Run(tmp_path / "stories" / "a")
+    assert set(run.results()["test"]) == {"bleu", "baseline_bleu", "exact"}
+    assert run.results()["test"]["baseline_bleu"] == pytest.approx(100)
+
+    part = load_stories(data_dir=tmp_path / "data").train
+    pairs = pairs_of(part, "train", (32, 32, 3), Side("word", ["a", "dog"]), 60)
+    feed = Batches(pairs.lengths, pairs.take, 8, seed=1)
+    found = set()
+    for chosen, shape in feed.plan(0):
+        pixels = feed.take(chosen, shape)[0]["pixels"]
+        real = (pixels != NO_PICTURE).any(axis=(2, 3, 4))
+        assert real.sum(axis=1).tolist() == [len(part.images[pairs.places[i]]) for i in chosen]
+        found |= {*real.sum(axis=1)}
+    assert found == {2, 3, 4}
+
+
+# What it is made of
+
+
+def network(attention=False) -> keras.Model:
+    """Untrained, with a decoder whose weights are not small, so that answers differ."""
+    picture = picture_encoder("lenet5", (32, 32, 2), width=0.5, features=5)
+    core = images_to_words(
+        GRU, picture, symbols=9, embedding=4, units=6, changes=True, attention=attention
+    )
+    decoder, random = core.get_layer("decoder"), np.random.default_rng(0)
+    decoder.set_weights([random.normal(size=w.shape) for w in decoder.get_weights()])
+    return core
+
+
+def pictures(*shape: int) -> np.ndarray:
+    return np.random.default_rng(1).uniform(0, 255, shape).astype("float32")
+
+
+def filled(pixels: np.ndarray, count: int) -> np.ndarray:
+    """So many pictures in each sequence."""
+    more = count - pixels.shape[1]
+    return np.pad(pixels, [(0, 0), (0, more), *[(0, 0)] * 3], constant_values=NO_PICTURE)
+
+
+@pytest.mark.parametrize("attention", [False, True])
+def test_what_fills_up_a_sequence_changes_neither_answers_nor_gradients(attention):
+    core = network(attention)
+    short, long = pictures(1, 2, 32, 32, 1), pictures(1, 4, 32, 32, 1)
+    read = tf.constant([[START, 4, 7], [START, 8, 5]])
+
+    def gradients(sequences):
+        with tf.GradientTape() as tape:
+            given = tf.concat(
+                [core({"pixels": tf.constant(p), "target": t}) for p, t in sequences], 0
+            )
+            loss = tf.reduce_sum(given[..., 4:6])
+        found = tape.gradient(loss, core.trainable_variables)
+        return [given, *map(tf.convert_to_tensor, found)]
+
+    both = np.concatenate([filled(short, 5), filled(long, 5)])
+    together, apart = gradients([(both, read)]), gradients([(short, read[:1]), (long, read[1:])])
+    for one, other in zip(together, apart, strict=True):
+        largest = np.abs(other).max()
+        assert largest > 1e-6
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4 * largest)
+    given = search(core, tf.constant(both), 3, 0.6, 6)
+    for place, alone in enumerate((short, long)):
+        expected = search(core, tf.constant(alone), 3, 0.6, 6)
+        np.testing.assert_array_equal(given["ids"][place], expected["ids"][0])
+        np.testing.assert_allclose(given["scores"][place], expected["scores"][0], rtol=1e-4)
+
+
+def test_what_fills_up_a_sequence_does_so_in_any_size():
+    whole = package(network(), Side("word", [*"abcde"]), width=2, length_norm=0.6, longest=5)
+    alone = pictures(1, 2, 50, 50, 1)
+    given, expected = whole(filled(alone, 4)), whole(alone)
+    np.testing.assert_allclose(given["scores"], expected["scores"], rtol=1e-4)
+
+
+def test_changes_show_each_picture_beside_its_difference_from_the_one_before():
+    """A network that passes on the middle of what it sees: the pixel, and how it has changed."""
+    pixels = keras.Input([3, 3, 2])
+    picture = keras.Model(pixels, pixels[:, 1, 1])
+    core = images_to_words(LSTM, picture, symbols=5, embedding=2, units=2, changes=True)
+    encoder = core.get_layer("encoder")
+    seen = keras.Model(encoder.input, encoder.get_layer("each_picture").output)
+    sequence = np.zeros([1, 3, 3, 3, 1], np.float32)
+    sequence[0, :, 1, 1, 0] = [10, 14, 9]
+    assert seen(sequence)[0].numpy().tolist() == [[10, 0], [14, 4], [9, -5]]
+
+
+def test_each_word_looks_at_the_real_pictures_alone():
+    core, target = network(attention=True), tf.constant([[START, 4, 7], [START, 8, 5]])
+    both = np.concatenate([filled(pictures(1, 2, 32, 32, 1), 4), pictures(1, 4, 32, 32, 1)])
+    weights = alignment(core, tf.constant(both), target).numpy()
+    assert weights.shape == (2, 3, 4)
+    np.testing.assert_allclose(weights.sum(axis=2), 1, rtol=1e-5)
+    np.testing.assert_array_equal(weights[0, :, 2:], 0)
+    assert (weights[1] > 0).all()
+    assert weights[1].std() > 0.01
+
+
+def test_the_words_of_answers_are_aligned_with_the_real_pictures():
+    core = network(attention=True)
+    whole = package(core, Side("word", [*"abcde"]), width=2, length_norm=0.6, longest=5)
+    images = [[*pictures(count, 32, 32, 1).astype(np.uint8)] for count in (4, 2)]
+    found = aligned(whole, PicturePart(images, [["a b"], ["c"]], np.zeros(2, bool)))
+    assert [one.inputs for one in found] == [["1", "2", "3", "4"], ["1", "2"]]
+    answers, _ = answer(whole, store(images, (32, 32, 1)))
+    for one, said in zip(found, answers, strict=True):
+        assert one.outputs == [*said[0].split(), "end"]
+        assert one.weights.shape == (len(one.outputs), len(one.inputs))
+        np.testing.assert_allclose(one.weights.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_run_is_called_after_its_model_and_its_attention():
+    assert StoriesConfig().kind == "gru"
+    assert StoriesConfig(model="lstm", attention=True).kind == "lstm-attention"
+
+
+# What is right
+
+
+OPENING = "a small seven is in the top left and two large threes are in the top right"
+STORY = f"{OPENING} . the seven moves to the bottom right . it grows . the threes shrink"
+
+
+@pytest.mark.parametrize(
+    ("other", "same_order", "same_events"),
+    [
+        (STORY.replace("it grows", "the seven grows"), True, True),
+        (STORY.replace("bottom right", "bottom left"), True, False),
+        (STORY.replace("two large threes", "three large threes"), True, False),
+        (f"{OPENING} . the threes shrink . the seven moves to the bottom right . it grows", 0, 0),
+        (STORY.replace("grows", "leaves"), False, False),
+        (STORY.replace("seven", "eight"), False, False),
+        (STORY.replace(" . the threes shrink", ""), False, False),
+        (STORY.replace("it grows", "it grow"), False, False),
+    ],
+)
+def test_readings_of_a_story(other, same_order, same_events):
+    assert other != STORY
+    assert (order(other) == order(STORY)) == same_order
+    assert (all_events(other) == all_events(STORY)) == same_events
+
+
+def test_what_is_no_story_says_nothing():
+    assert order("a dog runs . it jumps") is None
+    assert all_events("a dog runs . it jumps") is None
