@@ -40,9 +40,9 @@ class StoriesConfig(TellingConfig):
     embedding: int = 64
     """Size of a word's vector."""
 
-    epochs: int = 20
+    epochs: int = 9
     """Passes over the training data at most."""
-    batch_size: int = 32
+    batch_size: int = 16
     """Stories per step."""
 
     @property

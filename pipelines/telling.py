@@ -28,9 +28,9 @@ class TellingConfig(CommonConfig):
 
     model: Literal["rnn", "lstm", "gru"] = "lstm"
     """Recurrent layers."""
-    cnn: Network = "lenet5"
+    cnn: Network = "vgg11"
     """Convolutions that look at each picture; errorflow zoo lists them."""
-    width: float = 2.0
+    width: float = 0.25
     """Multiplies their number of channels."""
     features: int = 256
     """Size of what they make of a picture."""
@@ -41,6 +41,9 @@ class TellingConfig(CommonConfig):
     dropout: float = 0.2
     """Share of the picture's features, of words' vectors and of each layer's output left out in
     training."""
+    auxiliary: float = 0.1
+    """Weight of an auxiliary loss: which words are told at all, asked of each picture by itself and
+    summed over the vocabulary; 0: none."""
     beam: int = 5
     """Answers that are followed at once when one is looked for; 1: greedy."""
     length_norm: float = 0.6
@@ -60,6 +63,7 @@ class TellingConfig(CommonConfig):
         super().check()
         for key in ("max_length", "vocabulary", "features", "units", "layers", "beam"):
             require(getattr(self, key) >= 1, key, "1 or more", getattr(self, key))
+        require(self.auxiliary >= 0, "auxiliary", "0 or more", self.auxiliary)
         require(self.width > 0, "width", "above 0", self.width)
         require(0 <= self.dropout < 1, "dropout", "from 0 to below 1", self.dropout)
         require(self.length_norm >= 0, "length_norm", "0 or more", self.length_norm)

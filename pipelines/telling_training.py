@@ -45,7 +45,8 @@ def make_job(
     """
     target = Side("word", _vocabulary(data.train, config))
     shape = config.shape(data.shape)
-    core = network(shape, len(target.vocabulary) + FIRST)
+    symbols = len(target.vocabulary) + FIRST
+    core = network(shape, symbols)
     package = picture_words.package(
         core,
         target,
@@ -65,10 +66,11 @@ def make_job(
         package=package,
         feed=Batches(train.lengths, train.take, config.batch_size, config.seed),
         validation=Batches(validation.lengths, validation.take, BATCH, config.seed).in_order(),
-        loss="sparse_categorical_crossentropy",
-        metrics=[Right(name="right")],
-        weighted_metrics=["accuracy"],
-        monitor="val_loss",  # of several texts that are right, accuracy sees one
+        loss={"probabilities": "sparse_categorical_crossentropy", "words": "binary_crossentropy"},
+        loss_weights={"probabilities": 1.0, "words": config.auxiliary * symbols},
+        metrics={"probabilities": [Right(name="right")]},
+        weighted_metrics={"probabilities": ["accuracy"]},
+        monitor="val_probabilities_loss",  # of several texts that are right, accuracy sees one
         mode="min",
         jit=False,  # XLA takes longer over so short sequences
         samples=lambda: sample(package, data.validation, data.labels, SHOWN),
@@ -92,6 +94,7 @@ class Pairs(NamedTuple):
     store: Store  # of the pictures
     places: np.ndarray  # [P] in the store
     targets: np.ndarray  # [P, T] ids, the end among them, 0 behind it
+    symbols: int  # K, special ids included
 
     @property
     def lengths(self) -> np.ndarray:
@@ -109,13 +112,20 @@ class Pairs(NamedTuple):
     def take(self, chosen: np.ndarray, shape: Any) -> tuple[Any, ...]:
         """What a batch consists of: what the network reads, what it should say, and weights.
 
-        The decoder reads what it should say one step later, after a start (teacher forcing).
+        The decoder reads what it should say one step later, after a start (teacher forcing). Which
+        words a text has, [B, K], is asked without its order.
         """
-        pictures, words = shape if self.store.several else (None, shape)
-        targets = self.targets[chosen, :words]
+        pictures, steps = shape if self.store.several else (None, shape)
+        targets = self.targets[chosen, :steps]
         pixels = self.store.take(self.places[chosen], pictures)
         inputs = {"pixels": pixels, "target": encoder_decoder.shifted(targets)}
-        return inputs, targets, (targets != 0).astype(np.float32)
+        words = np.zeros([len(chosen), self.symbols], np.float32)
+        np.put_along_axis(words, self.targets[chosen], 1, axis=1)
+        words[:, :FIRST] = 0
+        weights = (targets != 0).astype(np.float32), np.ones(len(chosen), np.float32)
+        return inputs, *(
+            {"probabilities": one, "words": other} for one, other in ((targets, words), weights)
+        )
 
 
 def pairs_of(
@@ -134,7 +144,8 @@ def pairs_of(
             " left out"
         )
     kept = [row for row, is_short in zip(ids, short, strict=True) if is_short]
-    return Pairs(store(part.images, shape), places[short], encoder_decoder.padded(kept))
+    targets = encoder_decoder.padded(kept)
+    return Pairs(store(part.images, shape), places[short], targets, len(target.vocabulary) + FIRST)
 
 
 def shape_in(package: keras.Model) -> tuple[int, int, int]:

@@ -35,7 +35,12 @@ def image_to_words(
     layers: int = 1,
     dropout: float = 0.0,
 ) -> keras.Model:
-    """{"pixels": [B, H, W, C], "target": ids [B, T]} → probabilities [B, T, K] of the words.
+    """{"pixels": [B, H, W, C], "target": ids [B, T]} → {"probabilities", "words"}.
+
+    "probabilities" [B, T, K] are of the next word at each step. "words" [B, K], of whether a word
+    is in the text at all, are asked of the picture's vector alone: an auxiliary answer, as
+    GoogLeNet has; through a loss on all words at once the convolutions learn much sooner what there
+    is to tell.
 
     The decoder begins with states of zero. It sees the image once, as the vector of its first step;
     Vinyals et al. show it the start symbol's vector after that, which says nothing new.
@@ -50,7 +55,11 @@ def image_to_words(
     pixels = keras.Input(picture.input_shape[1:], name="pixels")
     seen = picture(pixels)
     nothing = keras.ops.zeros_like(keras.ops.repeat(seen[:, :1], units, axis=1))  # [B, H]
-    given = {"image": seen, "states": [nothing] * (layers * states)}
+    given = {
+        "image": seen,
+        "states": [nothing] * (layers * states),
+        "words": _which_words(symbols)(seen),
+    }
     decode = decoder(
         recurrent,
         symbols=symbols,
@@ -76,8 +85,9 @@ def images_to_words(
     attention: bool = False,
     dropout: float = 0.0,
 ) -> keras.Model:
-    """{"pixels": [B, F, H, W, C], "target": ids [B, T]} → probabilities [B, T, K] of the words.
+    """{"pixels": [B, F, H, W, C], "target": ids [B, T]} → as `image_to_words`.
 
+    A word that is told must be seen in some picture: "words" are the largest of all pictures'.
     Each layer of the decoder begins with the last states of the encoder's layer of that number.
     Pictures whose pixels are all `NO_PICTURE` fill up a sequence that is shorter than F.
 
@@ -98,7 +108,9 @@ def images_to_words(
     memory, last = recurrent_encoder(
         x, valid, recurrent, units=units, layers=layers, dropout=dropout
     )
-    given = {"memory": memory, "valid": valid, "states": last}
+    words = _which_words(symbols)(x)  # [B, F, K]
+    words = keras.ops.max(keras.ops.where(valid[:, :, None], words, 0.0), axis=1)
+    given = {"memory": memory, "valid": valid, "states": last, "words": words}
     decode = decoder(
         recurrent,
         symbols=symbols,
@@ -112,11 +124,17 @@ def images_to_words(
     return _joined(keras.Model(pixels, given, name="encoder"), decode)
 
 
+def _which_words(symbols: int) -> keras.layers.Layer:
+    return keras.layers.Dense(symbols, activation="sigmoid", dtype="float32", name="words")
+
+
 def _joined(encode: keras.Model, decode: keras.Model) -> keras.Model:
     pixels = keras.Input(encode.input_shape[1:], name="pixels")
     target = keras.Input([None], dtype="int32", name="target")
-    given = decode(decoder_inputs(decode, encode(pixels), target))
-    return keras.Model({"pixels": pixels, "target": target}, given["probabilities"], name="core")
+    encoded = encode(pixels)
+    given = decode(decoder_inputs(decode, encoded, target))
+    outputs = {"probabilities": given["probabilities"], "words": encoded["words"]}
+    return keras.Model({"pixels": pixels, "target": target}, outputs, name="core")
 
 
 def package(

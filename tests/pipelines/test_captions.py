@@ -17,7 +17,7 @@ from errorflow.pipelines.caption_training import measure
 from errorflow.pipelines.captions import CaptionsConfig
 from errorflow.pipelines.datasets.picture_parts import PicturePart
 from errorflow.pipelines.datasets.scenes import Facts, Group, wordings
-from errorflow.pipelines.models.encoder_decoder import Side
+from errorflow.pipelines.models.encoder_decoder import Side, decoder_inputs
 from errorflow.pipelines.models.packages import load
 from errorflow.pipelines.models.picture_words import image_to_words
 from errorflow.pipelines.models.vision import picture_encoder
@@ -190,7 +190,7 @@ def test_own_photos_of_different_sizes(tmp_path, capsys):
             "cannot write to {}/text.png: File ex",
         ),
         (["predict", "{}/whole.png", "--top", "0"], "--top (key top) must be 1 or more, got 0"),
-        (["train", "--size", "16"], "--size 16: lenet5 takes 32 pixels or more"),
+        (["train", "--size", "16"], "--size 16: vgg11 takes 32 pixels or more"),
         (["train", "--cnn", "mlp"], "--cnn mlp: it has no convolution"),
         (["train", "--max-length", "1"], "train: no text of at most 1 words; raise --max-length"),
     ],
@@ -253,7 +253,7 @@ def test_the_network_is_an_lstm_that_sees_the_image_and_then_all_words_but_the_l
     stock.set_weights(decoder.get_layer("rnn_1").get_weights())
     hidden = stock(np.concatenate([image[:, None], words], axis=1))
     expected = decoder.get_layer("probabilities")(hidden)
-    given = core({"pixels": pixels, "target": target})
+    given = core({"pixels": pixels, "target": target})["probabilities"]
     np.testing.assert_allclose(given, expected, atol=1e-5)
     assert np.abs(given[0, 0] - given[1, 0]).max() > 1e-3  # by the image alone
 
@@ -262,14 +262,14 @@ def test_the_start_symbols_vector_plays_no_part(core):
     inputs = {"pixels": pictures(2), "target": tf.constant([[START, 4, 8], [START, 7, 7]])}
     table = core.get_layer("decoder").get_layer("embedding").embeddings
     with tf.GradientTape() as tape:
-        before = core(inputs)
+        before = core(inputs)["probabilities"]
         loss = tf.reduce_sum(before[..., 4])
     gradient = tf.convert_to_tensor(tape.gradient(loss, table.value)).numpy()
     assert [row for row in range(SYMBOLS) if np.any(gradient[row])] == [4, 7, 8]
     changed = table.numpy()
     changed[START] += 100
     table.assign(changed)
-    np.testing.assert_array_equal(core(inputs), before)
+    np.testing.assert_array_equal(core(inputs)["probabilities"], before)
 
 
 def test_padding_behind_a_text_reaches_no_recurrent_layer(core):
@@ -277,12 +277,14 @@ def test_padding_behind_a_text_reaches_no_recurrent_layer(core):
     encoded = core.get_layer("encoder")(pixels)
     target = tf.constant([[START, 4, 8], [START, 7, 5]])
     padded = tf.pad(target, [[0, 0], [0, 3]])
-    short, long = (decoder({**encoded, "target": ids})["states"] for ids in (target, padded))
+    short, long = (
+        decoder(decoder_inputs(decoder, encoded, ids))["states"] for ids in (target, padded)
+    )
     for one, other in zip(short, long, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6)
     with tf.GradientTape() as tape:
         given = core({"pixels": pixels, "target": tf.constant([[START, 4, 8], [START, 0, 0]])})
-        loss = tf.reduce_sum(given[:, 0, 4])
+        loss = tf.reduce_sum(given["probabilities"][:, 0, 4])
     tape.gradient(loss, core.trainable_variables)
     (row,) = decoder.get_layer("rnn_1").error.latest()
     assert row["valid"].tolist() == [2, 1, 1]
@@ -296,7 +298,7 @@ def test_a_beam_of_one_follows_the_likeliest_word(recurrent, layers):
         read = [START]
         for step in range(longest):
             inputs = {"pixels": image[None], "target": tf.constant([read])}
-            chances = core(inputs)[0, -1].numpy()
+            chances = core(inputs)["probabilities"][0, -1].numpy()
             read.append(END + int(chances[END:].argmax()))
             if read[-1] == END:
                 break
@@ -315,12 +317,14 @@ def test_every_caption_is_learned_and_the_decoder_reads_one_step_late(capsys):
     inputs, wanted, weights = pairs.take(np.array([1, 2]), 4)
     np.testing.assert_array_equal(inputs["pixels"], images)
     assert inputs["target"].tolist() == [[2, 5, 0], [2, 4, 1]]
-    assert wanted.tolist() == [[5, END, 0], [4, 1, END]]
-    assert weights.tolist() == [[1, 1, 0], [1, 1, 1]]
+    assert wanted["probabilities"].tolist() == [[5, END, 0], [4, 1, END]]
+    assert weights["probabilities"].tolist() == [[1, 1, 0], [1, 1, 1]]
+    assert wanted["words"].tolist() == [[0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 1, 0]]  # of what it knows
+    assert weights["words"].tolist() == [1, 1]
 
 
 def test_images_keep_their_size_if_they_share_one():
-    config = CaptionsConfig()
+    config = CaptionsConfig(cnn="lenet5")
     assert config.shape((40, 50, 3)) == (40, 50, 3)
     assert config.shape((20, 50, 1)) == (32, 50, 1)  # the least that LeNet-5 takes
     assert config.shape((None, None, 3)) == (128, 128, 3)

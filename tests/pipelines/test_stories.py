@@ -213,11 +213,11 @@ def test_own_sequences_of_different_lengths(tmp_path):
 # What it is made of
 
 
-def network(attention=False) -> keras.Model:
+def network(attention=False, changes=True) -> keras.Model:
     """Untrained, with a decoder whose weights are not small, so that answers differ."""
-    picture = picture_encoder("lenet5", (32, 32, 2), width=0.5, features=5)
+    picture = picture_encoder("lenet5", (32, 32, 1 + changes), width=0.5, features=5)
     core = images_to_words(
-        GRU, picture, symbols=9, embedding=4, units=6, changes=True, attention=attention
+        GRU, picture, symbols=9, embedding=4, units=6, changes=changes, attention=attention
     )
     decoder, random = core.get_layer("decoder"), np.random.default_rng(0)
     decoder.set_weights([random.normal(size=w.shape) for w in decoder.get_weights()])
@@ -234,6 +234,19 @@ def filled(pixels: np.ndarray, count: int) -> np.ndarray:
     return np.pad(pixels, [(0, 0), (0, more), *[(0, 0)] * 3], constant_values=NO_PICTURE)
 
 
+def test_a_word_is_told_if_one_picture_shows_it():
+    """It does not matter how many others do not."""
+    core, read = network(changes=False), tf.constant([[START]])
+    several = pictures(1, 3, 32, 32, 1)
+
+    def words(pixels):
+        return core({"pixels": tf.constant(pixels), "target": read})["words"][0].numpy()
+
+    each = np.stack([words(several[:, [place]]) for place in range(3)])
+    np.testing.assert_allclose(words(several), each.max(axis=0), rtol=1e-5)
+    assert len({*each.argmax(axis=0)}) > 1
+
+
 @pytest.mark.parametrize("attention", [False, True])
 def test_what_fills_up_a_sequence_changes_neither_answers_nor_gradients(attention):
     core = network(attention)
@@ -242,10 +255,10 @@ def test_what_fills_up_a_sequence_changes_neither_answers_nor_gradients(attentio
 
     def gradients(sequences):
         with tf.GradientTape() as tape:
-            given = tf.concat(
-                [core({"pixels": tf.constant(p), "target": t}) for p, t in sequences], 0
-            )
-            loss = tf.reduce_sum(given[..., 4:6])
+            answers = [core({"pixels": tf.constant(p), "target": t}) for p, t in sequences]
+            given = tf.concat([one["probabilities"] for one in answers], 0)
+            words = tf.concat([one["words"] for one in answers], 0)
+            loss = tf.reduce_sum(given[..., 4:6]) + tf.reduce_sum(words)
         found = tape.gradient(loss, core.trainable_variables)
         return [given, *map(tf.convert_to_tensor, found)]
 
