@@ -167,7 +167,8 @@ class EachStep(keras.layers.Wrapper):
         self.supports_masking = True
 
     def build(self, input_shape):
-        self.layer.build((None, *input_shape[2:]))
+        if not self.layer.built:  # as it is when it was loaded from a file
+            self.layer.build((None, *input_shape[2:]))
         self.built = True
 
     def call(self, inputs, training=None, mask=None):
