@@ -15,6 +15,7 @@ import tyro
 from . import task as shared
 from .task import EvaluateConfig, ExportConfig
 from .telling import TellingConfig, TellingPredictConfig
+from .telling_space import CAPTIONS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class CaptionsConfig(TellingConfig):
     """Your own data: a folder with images and captions.jsonl, lines {"image": "a.jpg", "caption":
     "a dog on a beach"}."""
 
-    epochs: int = 6
+    epochs: int = 10
     """Passes over the training data at most: over every caption of every image."""
     batch_size: int = 32
     """Captions per step."""
@@ -100,6 +101,7 @@ model(np.zeros([1, H, W, C]))  # pixels 0 … 255 → {"answers": [B, W] strings
 The best answer comes first. Scores are log-probabilities over ((5 + words) / 6)^length_norm.
 `model.get_layer("search")` has `width`, `length_norm` and `longest`; its `core` is the network.""",
     next=["errorflow captions predict {run} IMAGE ...", "errorflow runs", "errorflow tensorboard"],
+    space=CAPTIONS,
 )
 VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
 

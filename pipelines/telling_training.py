@@ -66,11 +66,11 @@ def make_job(
         package=package,
         feed=Batches(train.lengths, train.take, config.batch_size, config.seed),
         validation=Batches(validation.lengths, validation.take, BATCH, config.seed).in_order(),
-        loss={"probabilities": "sparse_categorical_crossentropy", "words": "binary_crossentropy"},
-        loss_weights={"probabilities": 1.0, "words": config.auxiliary * symbols},
-        metrics={"probabilities": [Right(name="right")]},
-        weighted_metrics={"probabilities": ["accuracy"]},
-        monitor="val_probabilities_loss",  # of several texts that are right, accuracy sees one
+        loss={"next": "sparse_categorical_crossentropy", "words": "binary_crossentropy"},
+        loss_weights={"next": 1.0, "words": config.auxiliary * symbols},
+        metrics={"next": [Right(name="right")]},
+        weighted_metrics={"next": ["accuracy"]},
+        monitor="val_next_loss",  # of several texts that are right, accuracy sees one
         mode="min",
         jit=False,  # XLA takes longer over so short sequences
         samples=lambda: sample(package, data.validation, data.labels, SHOWN),
@@ -124,7 +124,7 @@ class Pairs(NamedTuple):
         words[:, :FIRST] = 0
         weights = (targets != 0).astype(np.float32), np.ones(len(chosen), np.float32)
         return inputs, *(
-            {"probabilities": one, "words": other} for one, other in ((targets, words), weights)
+            {"next": one, "words": other} for one, other in ((targets, words), weights)
         )
 
 

@@ -26,7 +26,9 @@ class SceneBuilder(Builder, skip_registration=True):  # pyright: ignore[reportGe
     BUILDER_CONFIGS = MnistDigits.BUILDER_CONFIGS
     sizes: dict[str, int]  # of the splits
 
-    def example(self, random: np.random.Generator, stamps: Stamps, unseen: bool) -> dict[str, Any]:
+    def example(
+        self, random: np.random.Generator, stamps: Stamps, split: str, unseen: bool
+    ) -> dict[str, Any]:
         """All features but `unseen`."""
         raise NotImplementedError
 
@@ -44,7 +46,7 @@ class SceneBuilder(Builder, skip_registration=True):  # pyright: ignore[reportGe
         random = np.random.default_rng([SEED, SPLITS.index(split)])
         for number in range(self.sizes[split]):
             unseen = split == "test" and number % 2 == 1
-            yield number, self.example(random, stamps, unseen) | {"unseen": unseen}
+            yield number, self.example(random, stamps, split, unseen) | {"unseen": unseen}
 
 
 def read_scenes(builder_class: type[SceneBuilder]) -> Pictures:

@@ -32,7 +32,7 @@ class SceneStories(SceneBuilder):
             supervised_keys=("images", "story"),
         )
 
-    def example(self, random, stamps, unseen):
+    def example(self, random, stamps, split, unseen):
         story = draw_story(random, held_out=unseen)
         looks = {}  # a thing keeps its own from picture to picture: nothing else may change
         for event in story:

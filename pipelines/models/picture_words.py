@@ -35,10 +35,10 @@ def image_to_words(
     layers: int = 1,
     dropout: float = 0.0,
 ) -> keras.Model:
-    """{"pixels": [B, H, W, C], "target": ids [B, T]} → {"probabilities", "words"}.
+    """{"pixels": [B, H, W, C], "target": ids [B, T]} → {"next", "words"}.
 
-    "probabilities" [B, T, K] are of the next word at each step. "words" [B, K], of whether a word
-    is in the text at all, are asked of the picture's vector alone: an auxiliary answer, as
+    "next" [B, T, K] are the probabilities of the next word at each step. "words" [B, K], those that
+    a word is in the text at all, are asked of the picture's vector alone: an auxiliary answer, as
     GoogLeNet has; through a loss on all words at once the convolutions learn much sooner what there
     is to tell.
 
@@ -133,7 +133,7 @@ def _joined(encode: keras.Model, decode: keras.Model) -> keras.Model:
     target = keras.Input([None], dtype="int32", name="target")
     encoded = encode(pixels)
     given = decode(decoder_inputs(decode, encoded, target))
-    outputs = {"probabilities": given["probabilities"], "words": encoded["words"]}
+    outputs = {"next": given["probabilities"], "words": encoded["words"]}
     return keras.Model({"pixels": pixels, "target": target}, outputs, name="core")
 
 

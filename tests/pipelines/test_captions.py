@@ -253,7 +253,7 @@ def test_the_network_is_an_lstm_that_sees_the_image_and_then_all_words_but_the_l
     stock.set_weights(decoder.get_layer("rnn_1").get_weights())
     hidden = stock(np.concatenate([image[:, None], words], axis=1))
     expected = decoder.get_layer("probabilities")(hidden)
-    given = core({"pixels": pixels, "target": target})["probabilities"]
+    given = core({"pixels": pixels, "target": target})["next"]
     np.testing.assert_allclose(given, expected, atol=1e-5)
     assert np.abs(given[0, 0] - given[1, 0]).max() > 1e-3  # by the image alone
 
@@ -262,14 +262,14 @@ def test_the_start_symbols_vector_plays_no_part(core):
     inputs = {"pixels": pictures(2), "target": tf.constant([[START, 4, 8], [START, 7, 7]])}
     table = core.get_layer("decoder").get_layer("embedding").embeddings
     with tf.GradientTape() as tape:
-        before = core(inputs)["probabilities"]
+        before = core(inputs)["next"]
         loss = tf.reduce_sum(before[..., 4])
     gradient = tf.convert_to_tensor(tape.gradient(loss, table.value)).numpy()
     assert [row for row in range(SYMBOLS) if np.any(gradient[row])] == [4, 7, 8]
     changed = table.numpy()
     changed[START] += 100
     table.assign(changed)
-    np.testing.assert_array_equal(core(inputs)["probabilities"], before)
+    np.testing.assert_array_equal(core(inputs)["next"], before)
 
 
 def test_padding_behind_a_text_reaches_no_recurrent_layer(core):
@@ -284,7 +284,7 @@ def test_padding_behind_a_text_reaches_no_recurrent_layer(core):
         np.testing.assert_allclose(one, other, rtol=1e-6)
     with tf.GradientTape() as tape:
         given = core({"pixels": pixels, "target": tf.constant([[START, 4, 8], [START, 0, 0]])})
-        loss = tf.reduce_sum(given["probabilities"][:, 0, 4])
+        loss = tf.reduce_sum(given["next"][:, 0, 4])
     tape.gradient(loss, core.trainable_variables)
     (row,) = decoder.get_layer("rnn_1").error.latest()
     assert row["valid"].tolist() == [2, 1, 1]
@@ -298,7 +298,7 @@ def test_a_beam_of_one_follows_the_likeliest_word(recurrent, layers):
         read = [START]
         for step in range(longest):
             inputs = {"pixels": image[None], "target": tf.constant([read])}
-            chances = core(inputs)["probabilities"][0, -1].numpy()
+            chances = core(inputs)["next"][0, -1].numpy()
             read.append(END + int(chances[END:].argmax()))
             if read[-1] == END:
                 break
@@ -317,8 +317,8 @@ def test_every_caption_is_learned_and_the_decoder_reads_one_step_late(capsys):
     inputs, wanted, weights = pairs.take(np.array([1, 2]), 4)
     np.testing.assert_array_equal(inputs["pixels"], images)
     assert inputs["target"].tolist() == [[2, 5, 0], [2, 4, 1]]
-    assert wanted["probabilities"].tolist() == [[5, END, 0], [4, 1, END]]
-    assert weights["probabilities"].tolist() == [[1, 1, 0], [1, 1, 1]]
+    assert wanted["next"].tolist() == [[5, END, 0], [4, 1, END]]
+    assert weights["next"].tolist() == [[1, 1, 0], [1, 1, 1]]
     assert wanted["words"].tolist() == [[0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 1, 0]]  # of what it knows
     assert weights["words"].tolist() == [1, 1]
 

@@ -256,7 +256,7 @@ def test_what_fills_up_a_sequence_changes_neither_answers_nor_gradients(attentio
     def gradients(sequences):
         with tf.GradientTape() as tape:
             answers = [core({"pixels": tf.constant(p), "target": t}) for p, t in sequences]
-            given = tf.concat([one["probabilities"] for one in answers], 0)
+            given = tf.concat([one["next"] for one in answers], 0)
             words = tf.concat([one["words"] for one in answers], 0)
             loss = tf.reduce_sum(given[..., 4:6]) + tf.reduce_sum(words)
         found = tape.gradient(loss, core.trainable_variables)
