@@ -1,5 +1,6 @@
 """Figures for notebooks, run folders and a teacher's screen; no global state of matplotlib."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -76,11 +77,18 @@ def layer_gradients(histories: Mapping[str, Mapping[str, np.ndarray]], statistic
     """
     figure, panels = _panels(histories, statistic, statistic, lambda history: 0)
     for title, (_, lower) in panels.items():
-        layers = histories[title]["layers"]
+        layers = shortened(histories[title]["layers"])
         shown = evenly(len(layers), MOST_NAMES)
         lower.set_xticks(shown, [layers[i] for i in shown], rotation=90, size="small")
         lower.set_xlabel("layer, from input to loss")
     return figure
+
+
+def shortened(paths: Sequence[str]) -> list[str]:
+    """The last parts of each path, as many as tell it from all others: long names leave no room."""
+    tails = [["/".join(p.split("/")[-n:]) for n in range(1, p.count("/") + 2)] for p in paths]
+    common = Counter(tail for several in tails for tail in several)
+    return [next((tail for tail in several if common[tail] == 1), several[-1]) for several in tails]
 
 
 def gates(layers: Mapping[str, tuple[Sequence[Panel], str]]) -> Figure:

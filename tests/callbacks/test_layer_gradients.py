@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow.callbacks import ErrorFlow, LayerGradients
+from errorflow.callbacks.figures import shortened
 from errorflow.layers import SimpleRNN
 
 B, T, WORDS = 4, 5, 11
@@ -195,3 +196,10 @@ def test_very_small_gradients_are_not_zero(scale):
     gradients = LayerGradients()
     model.fit(np.ones([2, 1]), np.ones([2, 1]), callbacks=[gradients], verbose=0)
     np.testing.assert_allclose(gradients.history["norm"], [[1e-25]], rtol=1e-5)
+
+
+def test_names_below_a_map_are_as_long_as_tells_them_apart():
+    paths = ["cnn/conv1/convolution", "cnn/conv2/convolution", "encoder/rnn_1", "decoder/rnn_1"]
+    expected = ["conv1/convolution", "conv2/convolution", "encoder/rnn_1", "decoder/rnn_1"]
+    assert shortened([*paths, "words"]) == [*expected, "words"]
+    assert shortened(["a/b", "b"]) == ["a/b", "b"]
