@@ -88,7 +88,8 @@ def compiled(job: Job) -> keras.Model:
     config = job.config
     optimizer = OPTIMIZERS[config.optimizer](
         learning_rate=_learning_rate(config, job.feed.steps),
-        weight_decay=config.weight_decay or None,
+        # AdamW takes no None; others with 0.0 would multiply every weight by 1 in each step.
+        weight_decay=config.weight_decay or (0.0 if config.optimizer == "adamw" else None),
         global_clipnorm=config.clip_norm or None,
     )
     if config.weight_decay:  # only what multiplies: biases, scales and shifts are vectors

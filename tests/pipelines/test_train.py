@@ -13,6 +13,7 @@ from errorflow.pipelines.compile_time import compiling
 from errorflow.pipelines.config import CommonConfig
 from errorflow.pipelines.files import read_json
 from errorflow.pipelines.keeper import Keeper
+from errorflow.pipelines.train import OPTIMIZERS, Job, compiled
 
 SIZE = 8
 
@@ -30,6 +31,30 @@ def taking(*arrays):
     """ids [N, T] cut to the batch's length, and what belongs to them."""
     ids, *others = arrays
     return lambda chosen, length: (ids[chosen, :length], *(array[chosen] for array in others))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_learns_with_and_without_weight_decay(optimizer, batches):
+    """One step: the weight that no gradient reaches stays, or shrinks by rate times decay."""
+    for decay in (0.0, 0.5):
+        x = keras.Input([2])
+        core = keras.Model(x, keras.layers.Dense(1, use_bias=False)(x))
+        config = CommonConfig(optimizer=optimizer, weight_decay=decay, learning_rate=0.1)
+        job = Job(
+            run=None,
+            config=config,
+            core=core,
+            package=core,
+            feed=batches,
+            validation=None,
+            loss="mse",
+            metrics=None,
+            monitor="loss",
+        )
+        core.set_weights([np.ones([2, 1])])
+        compiled(job).train_on_batch(np.array([[1.0, 0.0]]), np.zeros([1, 1]))
+        moved, still = core.get_weights()[0][:, 0]
+        assert moved < still == pytest.approx(1 - 0.1 * decay, rel=1e-6)
 
 
 def test_an_epoch_has_every_example_once_and_full_batches_in_a_few_shapes(batches):
