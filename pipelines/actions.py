@@ -15,6 +15,7 @@ import tyro
 from . import task as shared
 from .config import CommonConfig, RunChoice, UserError, require
 from .models.zoo import MODELS
+from .space import TRAINING, Choice, Range, Space
 from .task import EvaluateConfig, ExportConfig
 
 if TYPE_CHECKING:
@@ -75,6 +76,21 @@ class ActionsConfig(CommonConfig):
         require(self.frames >= 2, "frames", "2 or more", self.frames)
         require(self.width > 0, "width", "above 0", self.width)
         require(0 <= self.dropout < 1, "dropout", "from 0 to below 1", self.dropout)
+
+
+SPACE: Space = {
+    "model": Choice("bag", "rnn", "lstm", "gru"),
+    "cnn": Choice("lenet5", "resnet20"),
+    "width": Choice(1.0, 2.0, 4.0, when={"cnn": ("lenet5",)}),  # has 6 channels, others 16 or more
+    "motion": Choice(False, True),
+    "features": Choice(64, 128, 256),
+    "units": Choice(64, 128, 256),
+    "layers": Range(1, 2, when={"model": ("rnn", "lstm", "gru")}),
+    "dropout": Range(0.0, 0.5, step=0.1),
+    "learning_rate": Range(3e-4, 1e-2, log=True),
+    "batch_size": Choice(16, 32, 64),
+    **TRAINING,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -167,6 +183,7 @@ model(np.zeros([1, FRAMES, H, W, C]))  # pixels 0 … 255 → {"label": [B], "pr
 
 Where it learned from labels of frames, "frames" are the probabilities of each, [B, F, K].""",
     next=["errorflow actions predict {run} FILM ...", "errorflow runs", "errorflow tensorboard"],
+    space=SPACE,
 )
 VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
 

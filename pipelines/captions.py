@@ -29,7 +29,7 @@ class CaptionsConfig(TellingConfig):
     """Your own data: a folder with images and captions.jsonl, lines {"image": "a.jpg", "caption":
     "a dog on a beach"}."""
 
-    epochs: int = 10
+    epochs: int = 9
     """Passes over the training data at most: over every caption of every image."""
     batch_size: int = 32
     """Captions per step."""

@@ -5,7 +5,7 @@ import difflib
 import io
 import re
 import types
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -65,14 +65,7 @@ def load_config(cls: type[C], path: Path) -> C:
     import cattrs
 
     content = load_yaml(path)
-    keys = cls.file_keys()
-    for key in content:
-        if key in CALL_FLAGS:
-            flag = str(key).replace("_", "-")
-            raise UserError(f"config file {path}: {key!r} is a flag (--{flag}), not a key")
-        if key not in keys:
-            hint = _closest(str(key), keys)
-            raise UserError(f"config file {path}: unknown key {key!r}{hint}")
+    check_keys(cls, content, f"config file {path}")
     try:
         config = _converter().structure(content, cls)
     except cattrs.BaseValidationError as error:
@@ -83,6 +76,17 @@ def load_config(cls: type[C], path: Path) -> C:
     except UserError as error:
         raise UserError(f"config file {path}: {error}") from None
     return config
+
+
+def check_keys(cls: type[CommonConfig], keys: Iterable[Any], where: str) -> None:
+    """Raises `UserError` where a file has a key that is none of the config's."""
+    known = cls.file_keys()
+    for key in keys:
+        if key in CALL_FLAGS:
+            flag = str(key).replace("_", "-")
+            raise UserError(f"{where}: {key!r} is a flag (--{flag}), not a key")
+        if key not in known:
+            raise UserError(f"{where}: unknown key {key!r}{closest(str(key), known)}")
 
 
 def dump_config(config: CommonConfig) -> str:
@@ -104,9 +108,9 @@ def _converter() -> Any:
 
     converter = cattrs.Converter(forbid_extra_keys=True)
     for kind in (int, float, str, bool, Path):
-        converter.register_structure_hook(kind, _strict)
+        converter.register_structure_hook(kind, strict)
     converter.register_structure_hook_func(
-        lambda kind: _is_union(kind) or get_origin(kind) is Literal, _strict
+        lambda kind: _is_union(kind) or get_origin(kind) is Literal, strict
     )
     return converter
 
@@ -115,8 +119,12 @@ def _is_union(kind: Any) -> bool:
     return get_origin(kind) in (Union, types.UnionType)
 
 
-def _strict(value: Any, kind: Any) -> Any:
-    """`value` if it is of `kind`: a plain type, a Literal, or a union of these."""
+def strict(value: Any, kind: Any) -> Any:
+    """`value` if it is of `kind`: a plain type, a Literal, or a union of these.
+
+    Raises:
+        TypeError: it is not.
+    """
     for arm in get_args(kind) if _is_union(kind) else (kind,):
         if get_origin(arm) is Literal:
             word = str(value).lower() if isinstance(value, bool) else value  # YAML's own true
@@ -140,7 +148,8 @@ def _in_words(kind: Any) -> str:
     return (words | {bool: "true or false", type(None): "null"})[kind]
 
 
-def _closest(word: str, known: Sequence[str]) -> str:
+def closest(word: str, known: Sequence[str]) -> str:
+    """What to say behind an unknown word."""
     close = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
 

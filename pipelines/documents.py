@@ -20,8 +20,9 @@ from typing import Any, Literal
 from . import task as shared
 from . import texts
 from .config import require
+from .space import TRAINING, Choice, Range, Space
 from .task import EvaluateConfig, ExportConfig
-from .texts import PredictConfig, TextConfig
+from .texts import RECURRENT, PredictConfig, TextConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,22 @@ class DocumentsConfig(TextConfig):
         super().check()
         require(self.max_length >= 5, "max_length", "5 or more", self.max_length)
         require(self.vocabulary >= 10, "vocabulary", "10 or more", self.vocabulary)
+
+
+SPACE: Space = {
+    "model": Choice("bag", "conv1d", "rnn", "lstm", "gru"),
+    "units": Choice(32, 64, 128),
+    "layers": Range(1, 2),
+    "bidirectional": Choice(False, True, when=RECURRENT),
+    "embedding": Choice(32, 64, 128, when={"model": ("conv1d", "rnn", "lstm", "gru")}),
+    "activation": Choice("tanh", "relu", when={"model": ("bag", "conv1d")}),
+    "dropout": Range(0.0, 0.7, step=0.1),
+    "balance": Choice(0.0, 0.5, 1.0),
+    "label_smoothing": Choice(0.0, 0.1),
+    "learning_rate": Range(3e-4, 2e-2, log=True),
+    "batch_size": Choice(16, 32, 64),
+    **TRAINING,
+}
 
 
 def train(config: DocumentsConfig) -> None:
@@ -124,6 +141,7 @@ model(tf.constant(["Dear Sir, please find attached ..."]))  # {"label": ..., "pr
 The model knows the labels above and none else: whatever the text, it answers with one of them.
 Words that it never saw in training count as one unknown word.""",
     next=["errorflow documents predict {run} TEXT ...", "errorflow runs", "errorflow tensorboard"],
+    space=SPACE,
 )
 VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
 

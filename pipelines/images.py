@@ -15,6 +15,7 @@ import tyro
 from . import task as shared
 from .config import CommonConfig, RunChoice, UserError, require
 from .models.zoo import MODELS
+from .space import Choice, Range, Space
 from .task import EvaluateConfig, ExportConfig
 
 if TYPE_CHECKING:
@@ -130,6 +131,21 @@ class ImagesConfig(CommonConfig):
         )
 
 
+# The optimizer stays momentum: Adam's rates are a hundredth of its, too far for one range.
+SPACE: Space = {
+    "model": Choice("mlp", "lenet5", "googlenet", "resnet20", "resnet32"),
+    "width": Choice(0.5, 1.0, 2.0),
+    "normalization": Choice("batch", "none", when={"model": ("googlenet",)}),
+    "preactivation": Choice("false", "true", when={"model": ("resnet20", "resnet32")}),
+    "dropout": Range(0.0, 0.6, step=0.2, when={"model": ("mlp", "googlenet")}),
+    "label_smoothing": Choice(0.0, 0.1),
+    "learning_rate": Range(1e-3, 0.2, log=True),
+    "weight_decay": Range(1e-5, 1e-2, log=True),
+    "batch_size": Choice(32, 64, 128),
+    "clip_norm": Choice(0.0, 1.0),
+}
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PredictConfig(RunChoice):
     """Which run, and for which images."""
@@ -200,6 +216,7 @@ model(np.zeros([1, 100, 80, CHANNELS]))  # pixels 0 … 255 of any size → labe
 
 The model knows the labels above and none else: whatever the image, it answers with one of them.""",
     next=["errorflow images predict {run} FILE ...", "errorflow runs", "errorflow tensorboard"],
+    space=SPACE,
 )
 VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
 

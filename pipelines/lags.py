@@ -26,6 +26,7 @@ import tyro
 
 from . import task as shared
 from .config import CommonConfig, RunChoice, UserError, require
+from .space import Choice, Range, Space
 from .task import EvaluateConfig, ExportConfig
 
 ProblemName = Literal["adding", "order-6a", "order-6b", "lag-2a", "lag-2b", "digits"]
@@ -109,6 +110,19 @@ class LagsConfig(CommonConfig):
             require(self.steps is None, "steps", "left out: a digit has 64", self.steps)
         if self.strategy == "mirrored":
             require((self.batch_size or 2) % 2 == 0, "batch_size", "even", self.batch_size)
+
+
+# direct is left out: only problems that ask for an answer after every step can have it.
+SPACE: Space = {
+    "model": Choice("rnn", "lstm", "lstm97", "gru"),
+    "units": Choice(8, 16, 32, 64),
+    "layers": Range(1, 2),
+    "chrono": Choice(0.0, 1.0, 10.0, when={"model": ("lstm", "lstm97", "gru")}),
+    "learning_rate": Range(1e-3, 3e-2, log=True),
+    "batch_size": Choice(2, 4, 8, 16, 32),
+    "optimizer": Choice("adam", "rmsprop"),
+    "clip_norm": Choice(0.25, 1.0, 5.0),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -218,6 +232,7 @@ model = keras.saving.load_model("checkpoints/best.keras")
 model(np.zeros([1, 100, FEATURES]))  # → value, or label and probabilities
 ```""",
     next=["errorflow lags evaluate {run}", "errorflow runs", "errorflow tensorboard"],
+    space=SPACE,
 )
 VERBS = {
     "train": train,

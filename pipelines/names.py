@@ -14,8 +14,9 @@ import tyro
 from . import task as shared
 from . import texts
 from .config import RunChoice, UserError, require
+from .space import TRAINING, Choice, Range, Space
 from .task import EvaluateConfig, ExportConfig
-from .texts import PredictConfig, TextConfig
+from .texts import RECURRENT, PredictConfig, TextConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,21 @@ class NamesConfig(TextConfig):
     def check(self) -> None:
         super().check()
         require(self.max_length >= 2, "max_length", "2 or more", self.max_length)
+
+
+SPACE: Space = {
+    "model": Choice("bag", "rnn", "lstm", "gru"),
+    "units": Choice(64, 128, 256),
+    "layers": Range(1, 3),
+    "bidirectional": Choice(False, True, when=RECURRENT),
+    "embedding": Choice(16, 32, 64, 128, when=RECURRENT),
+    "dropout": Range(0.0, 0.6, step=0.1),
+    "balance": Choice(0.0, 0.5, 1.0),
+    "label_smoothing": Choice(0.0, 0.1),
+    "learning_rate": Range(1e-3, 2e-2, log=True),
+    "batch_size": Choice(32, 64, 128, 256),
+    **TRAINING,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -137,6 +153,7 @@ TASK = shared.Task(
     about=ABOUT,
     usage=USAGE,
     next=NEXT,
+    space=SPACE,
 )
 VERBS = {
     "train": train,

@@ -24,6 +24,7 @@ import tyro
 
 from . import task as shared
 from .config import CommonConfig, RunChoice, Switch, UserError, require
+from .space import TRAINING, Choice, Range, Space
 from .task import EvaluateConfig, ExportConfig
 
 Split = Literal["character", "word", "phone"]
@@ -94,6 +95,22 @@ class PronounceConfig(CommonConfig):
         ours = self.dataset is None and self.data_dir is None
         if ours and (self.source, self.target) != ("character", "phone"):
             raise UserError("--source and --target: CMUdict has characters and phones, no other")
+
+
+# beam and length_norm are left out: they change the answers, not what is learned.
+SPACE: Space = {
+    "model": Choice("rnn", "lstm", "gru"),
+    "units": Choice(64, 128, 192, 256),
+    "layers": Range(1, 3),
+    "bidirectional": Choice(False, True),
+    "reverse": Choice(False, True, when={"bidirectional": (False,)}),  # both ways: all the same
+    "attention": Choice(False, True),
+    "embedding": Choice(32, 64, 128),
+    "dropout": Range(0.0, 0.5, step=0.1),
+    "learning_rate": Range(5e-4, 1e-2, log=True),
+    "batch_size": Choice(64, 128, 256),
+    **TRAINING,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -180,6 +197,7 @@ Scores are log-probabilities over ((5 + symbols) / 6)^length_norm. `model.get_la
         "errorflow runs",
         "errorflow tensorboard",
     ],
+    space=SPACE,
 )
 VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
 

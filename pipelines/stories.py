@@ -17,6 +17,7 @@ from . import task as shared
 from .config import Switch, require
 from .task import EvaluateConfig, ExportConfig
 from .telling import TellingConfig, TellingPredictConfig
+from .telling_space import STORIES
 
 FRAMES = 5  # of a film, as the embedded stories have
 
@@ -135,6 +136,7 @@ model(np.zeros([1, F, H, W, C]))  # pixels 0 … 255 → {"answers": [B, W] stri
 The best answer comes first. Scores are log-probabilities over ((5 + words) / 6)^length_norm. In a
 batch, pixels of -1 fill up a sequence that is shorter than others.""",
     next=["errorflow stories predict {run} FOLDER ...", "errorflow runs", "errorflow tensorboard"],
+    space=STORIES,
 )
 VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
 

@@ -18,6 +18,7 @@ import tyro
 
 from . import task as shared
 from .config import CommonConfig, RunChoice, require
+from .space import TRAINING, Choice, Range, Space
 from .task import EvaluateConfig, ExportConfig
 
 
@@ -73,6 +74,21 @@ class TagsConfig(CommonConfig):
         for key in ("dropout", "word_dropout"):
             value = getattr(self, key)
             require(0 <= value < 1, key, "from 0 to below 1", value)
+
+
+SPACE: Space = {
+    "model": Choice("rnn", "lstm", "gru"),
+    "units": Choice(64, 128, 256),
+    "layers": Range(1, 3),
+    "bidirectional": Choice(False, True),
+    "embedding": Choice(50, 100, 200),
+    "character_units": Choice(0, 16, 32, 64),
+    "dropout": Range(0.0, 0.6, step=0.1),
+    "word_dropout": Choice(0.0, 0.1, 0.25),
+    "learning_rate": Range(5e-4, 1e-2, log=True),
+    "batch_size": Choice(16, 32, 64),
+    **TRAINING,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -156,6 +172,7 @@ characters alone.""",
         "errorflow runs",
         "errorflow tensorboard",
     ],
+    space=SPACE,
 )
 VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
 

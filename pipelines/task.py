@@ -10,6 +10,7 @@ from typing import Any, Literal
 from . import runs
 from .config import CommonConfig, RunChoice, UserError
 from .config_io import load_config
+from .space import Space
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,7 @@ class Task:
             some answers as rows, and `probe(package)` → `export.Probe`. It imports TensorFlow.
         about, usage: for the card of a run.
         next: command lines to suggest; {run} stands for what names the run.
+        space: what `tune` may search.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Task:
     about: str
     usage: str
     next: Sequence[str]
+    space: Space
 
     def tool(self, name: str) -> Callable[..., Any]:
         """A function of `tools`."""

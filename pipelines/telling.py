@@ -49,7 +49,7 @@ class TellingConfig(CommonConfig):
     length_norm: float = 0.6
     """How much long answers are helped against short ones; 0: not at all."""
 
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     """Learning rate at the start."""
     schedule: Literal["constant", "cosine", "step"] = "cosine"
     """cosine: lower the learning rate to 0 over all epochs; step: to a tenth after half of them and

@@ -7,6 +7,9 @@ import tyro
 
 from . import task as shared
 from .config import CommonConfig, RunChoice, UserError, require
+from .space import When
+
+RECURRENT: When = {"model": ("rnn", "lstm", "gru")}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
