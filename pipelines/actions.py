@@ -3,6 +3,17 @@
 errorflow actions train                      digits that move, turn, grow: two actions a clip
 errorflow actions train --model rnn          and look at the error flow
 errorflow actions train --data-dir DIR       your own: one folder of films per class
+
+Measured on 1,000 test clips of moving digits, two cores, one seed: accuracy of clips and of frames.
+The most frequent action is right for 11.2 % and 12.0 %.
+
+    errorflow actions train                  100.0 %   99.9 %   4 min
+    errorflow actions train --model rnn       99.8 %   99.9 %   3 min
+    errorflow actions train --model bag       99.5 %   99.9 %   3 min
+    errorflow actions train --no-motion       97.1 %   83.5 %   5 min, other trainings beside it
+
+Whoever sees each frame's change from the one before hardly needs a memory: the bag, which takes
+each frame by itself, is nearly as good.
 """
 
 import dataclasses
