@@ -1,0 +1,416 @@
+"""keras-tuner's oracles, mended: a search ends, can be repeated, and goes on after a SIGKILL.
+
+    directory/project_name/
+        search.json             what this search is: one of other arguments is refused
+        oracle.json             all that is known, every trial included
+        trial_<id>/trial.json   a copy of one trial, for people and other processes; not read here
+
+Every change ends with one new oracle.json renamed into place: a killed process leaves the whole of
+it or nothing.
+"""
+
+import contextlib
+import functools
+import json
+import math
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+import numpy as np
+from keras_tuner.src.engine.metrics_tracking import MetricsTracker
+from keras_tuner.src.engine.oracle import LOCKS, THREADS
+from keras_tuner.src.engine.trial import Trial
+from keras_tuner.src.tuners.gridsearch import LinkedList
+from sklearn.exceptions import ConvergenceWarning
+
+from .config import UserError, require
+from .files import read_json, write_json, write_text
+
+REASON = "tuner/reason"
+
+
+def make(
+    kind: str,
+    *,
+    objective: Any,
+    hyperparameters: keras_tuner.HyperParameters,
+    seed: int,
+    directory: Path,
+    project_name: str,
+    task: str,
+    data_hash: str,
+    max_trials: int | None = None,
+    **options: Any,
+) -> "Durable":
+    """A new search, or the one begun in `directory/project_name`, as it stood.
+
+    Args:
+        kind: random, grid, bayesian or hyperband.
+        objective: name of a metric, or a `keras_tuner.Objective`.
+        hyperparameters: the space to search.
+        seed: 0 is one like any other.
+        task, data_hash: what is trained on what; nothing is done with them but to compare.
+        max_trials: may change from one call to the next; grid and hyperband end without.
+        options: further arguments of keras-tuner's oracle, by its names.
+
+    Raises:
+        UserError: an argument makes no sense, or differs from what the search was begun with.
+    """
+    require(kind in KINDS, "oracle", " or ".join(KINDS), kind)
+    require(0 <= seed < 2**31, "seed", "from 0 to 2147483647", seed)
+    without_end = max_trials is None and kind in ("random", "bayesian")
+    require(not without_end and max_trials != 0, "max_trials", "1 or more", max_trials)
+    for name, least in {"max_epochs": 1, "factor": 2, "hyperband_iterations": 1}.items():
+        value = options.get(name, least)
+        require(value is not None and value >= least, name, f"{least} or more", value)
+    oracle = KINDS[kind](
+        objective=objective,
+        hyperparameters=hyperparameters.copy(),
+        seed=seed,
+        max_trials=max_trials,
+        **options,
+    )
+    oracle._set_project_dir(str(directory), project_name)
+    told = {"task": task, "data_hash": data_hash, "oracle": kind, "seed": seed}
+    told |= {"objective": str(oracle.objective)}
+    told |= {name: getattr(oracle, name) for name in oracle.arguments}
+    _check_same(oracle.project, told | {"space": hyperparameters.get_config()["space"]})
+    oracle.reload()
+    return oracle
+
+
+def fail(trial: Trial, reason: str) -> None:
+    """Marks a trial as failed, to be given to `end_trial`, of an oracle here or of a chief."""
+    trial.status, trial.message = "INVALID", reason
+    trial.hyperparameters.values[REASON] = reason  # keras-tuner's gRPC leaves the message behind
+
+
+def synchronized(method):
+    """As keras-tuner's, whose lock it takes, but an exception does not leave that shut for ever."""
+
+    @functools.wraps(method)
+    def alone(self, *args, **kwargs):
+        thread = threading.current_thread().name
+        if THREADS[self] == thread:
+            return method(self, *args, **kwargs)
+        with LOCKS[self]:
+            THREADS[self] = thread
+            try:
+                return method(self, *args, **kwargs)
+            finally:
+                THREADS[self] = None
+
+    return alone
+
+
+class Durable(keras_tuner.Oracle):
+    """What all four have in common; stands before keras-tuner's class among the bases."""
+
+    arguments: tuple[str, ...] = ("allow_new_entries", "tune_new_entries")
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        max_trials: int | None,
+        max_consecutive_failed_trials: int | None = None,
+        **arguments: Any,
+    ):
+        super().__init__(
+            seed=seed, max_consecutive_failed_trials=max_consecutive_failed_trials, **arguments
+        )
+        self.seed = seed  # keras-tuner takes 0 for none
+        self._seed_state = seed << 32  # it counts on from here, and would run into the next seed's
+        self.max_trials = max_trials
+        self._max_collisions = 1000  # at its 20 a small space ends with some of it never tried
+        self._nothing_left = self._changing = self._unsaved = False
+        self.verbose = 0
+
+    # What a worker loop asks for
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing runs, waits, or is left to try."""
+        return (self._full or self._nothing_left) and not (self.ongoing_trials or self._retry_queue)
+
+    @property
+    def ending(self) -> str | None:
+        """Why the search is done; None until it is."""
+        if not self.done:
+            return None
+        count = len(self.trials)
+        return f"all {count} trials done" if self._full else f"nothing left to try after {count}"
+
+    @property
+    def _full(self) -> bool:
+        return self.max_trials is not None and len(self.trials) >= self.max_trials
+
+    @synchronized
+    def create_trial(self, tuner_id: str) -> Trial:
+        self._nothing_left = False
+        if self._retry_queue and tuner_id not in self.ongoing_trials:
+            self._ready_again()
+        with self._one_save():
+            trial = super().create_trial(tuner_id)
+            if trial.status == "STOPPED" and not self._full:
+                self._nothing_left = True
+                self.save()
+        return trial
+
+    def _ready_again(self) -> None:
+        """Makes the earliest trial that waits the next to run, with nothing left of its last run.
+
+        keras-tuner takes the latest, and would average the metrics of both runs.
+        """
+        self._retry_queue.sort(key=self.start_order.index, reverse=True)
+        trial = self.trials[self._retry_queue[-1]]
+        trial.status, trial.message = "RUNNING", None
+        trial.metrics, trial.score, trial.best_step = MetricsTracker(), None, 0
+        self._save_trial(trial)
+
+    @synchronized
+    def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
+        """Records what is finite: a trial without a finite objective has failed when it ends."""
+        trial = self.trials[trial_id]
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        lost = self.objective.name in metrics and self.objective.name not in finite
+        if lost or trial_id in self.end_order:
+            return trial
+        return super().update_trial(trial_id, finite, int(step))
+
+    @synchronized
+    def end_trial(self, trial: Trial) -> None:
+        """Records a trial; of one that two workers have run, what the first of them says."""
+        own = self.trials[trial.trial_id]
+        if own.trial_id in self.end_order:
+            return
+        trial.message = trial.hyperparameters.values.pop(REASON, trial.message)
+        trial.hyperparameters = _with_what_is_new(own.hyperparameters, trial.hyperparameters)
+        if trial.status == "COMPLETED" and not own.metrics.exists(self.objective.name):
+            trial.status, trial.message = "INVALID", f"no finite {self.objective.name} was reported"
+        if own.trial_id in self._retry_queue:
+            self._retry_queue.remove(own.trial_id)
+        with self._one_save():
+            super().end_trial(trial)
+        super()._check_consecutive_failures()
+
+    def _check_consecutive_failures(self) -> None:
+        """Put off until the trial is saved; without a limit it never raises."""
+
+    @synchronized
+    def give_back(self, trial_id: str) -> bool:
+        """Puts a trial whose worker died back, to be run next; False if it was not running."""
+        for tuner_id, trial in self.ongoing_trials.items():
+            if trial.trial_id == trial_id:
+                del self.ongoing_trials[tuner_id]
+                self.tuner_ids.discard(tuner_id)  # a chief waits for it to say goodbye
+                self._retry_queue.append(trial_id)
+                return True  # no save: the last one has it running, which is put back as well
+        return False
+
+    # What is kept
+
+    @property
+    def project(self) -> Path:
+        return Path(self._project_dir)
+
+    def get_state(self) -> dict[str, Any]:
+        trials = [trial.get_state() for trial in self.trials.values()]
+        return super().get_state() | {"trials": trials, "nothing_left": self._nothing_left}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.trials = {kept["trial_id"]: Trial.from_state(kept) for kept in state["trials"]}
+        super().set_state(state)
+        self._nothing_left = state["nothing_left"]
+
+    @synchronized
+    def save(self) -> None:
+        self._unsaved = True
+        if not self._changing:
+            write_text(Path(self._get_oracle_fname()), json.dumps(self.get_state()))
+
+    @contextlib.contextmanager
+    def _one_save(self) -> Iterator[None]:
+        """Makes one save, at the end, of those that keras-tuner makes in the midst of a change."""
+        self._changing, self._unsaved = True, False
+        try:
+            yield
+        finally:
+            self._changing = False
+        if self._unsaved:
+            self.save()
+
+    def _save_trial(self, trial: Trial) -> None:
+        path = Path(self._get_trial_dir(trial.trial_id), "trial.json")
+        write_text(path, json.dumps(trial.get_state()))
+
+    @synchronized
+    def reload(self) -> None:
+        """As it stood at the last save; what ran then waits to be run again."""
+        state = read_json(Path(self._get_oracle_fname()))
+        if state:
+            self.set_state(state)
+            self._retry_queue += [trial.trial_id for trial in self.ongoing_trials.values()]
+            self.ongoing_trials = {}
+
+
+class Random(Durable, keras_tuner.oracles.RandomSearchOracle):
+    """Values drawn at random."""
+
+
+class Grid(Durable, keras_tuner.oracles.GridSearchOracle):
+    """Every combination, in order; keras-tuner does not save where it is."""
+
+    def get_state(self) -> dict[str, Any]:
+        ids, ordered, at = self._ordered_ids, [], None
+        while (at := ids._next_index[at]) is not None:
+            ordered.append(ids._memory[at])
+        return super().get_state() | {"ordered": ordered, "populate_next": self._populate_next}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self._populate_next = state["populate_next"]
+        self._ordered_ids = LinkedList()
+        for trial_id in state["ordered"]:
+            self._ordered_ids.insert(trial_id)
+
+
+class Bayesian(Durable, keras_tuner.oracles.BayesianOptimizationOracle):
+    """Where a Gaussian process fitted to the finished trials promises most.
+
+    What comes next depends on seed and trials alone, not on what was drawn and fitted earlier in
+    the process; and no combination is run twice, which keras-tuner does without end.
+    """
+
+    arguments = (*Durable.arguments, "num_initial_points", "alpha", "beta")
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        self._random_state = np.random.RandomState([self.seed, len(self.trials)])
+        self.gpr = self._make_gpr()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # common with so few points
+            proposal = super().populate_space(trial_id)
+        if proposal["values"] is not None and self._duplicate(proposal["values"]):
+            return self._random_populate_space()
+        return proposal
+
+    def _vectorize_trials(self):
+        """Fits what is finished first: by that keras-tuner guesses the scores of what still runs.
+
+        Before any fit it guesses 1, a score that may be better than all there are.
+        """
+        if self.ongoing_trials:
+            every = self.trials
+            self.trials = {key: one for key, one in every.items() if one.status == "COMPLETED"}
+            self.gpr.fit(*super()._vectorize_trials())
+            self.trials = every
+        return super()._vectorize_trials()
+
+
+class Hyperband(Durable, keras_tuner.oracles.HyperbandOracle):
+    """Rounds of ever fewer and longer trials.
+
+    With keras-tuner each failed trial costs a better one its next round, three of nine the whole
+    bracket, and a space with fewer values than a bracket's first round ends after that round. Here
+    a round is as large as what is left alive of it.
+    """
+
+    arguments = (*Durable.arguments, "max_epochs", "factor", "hyperband_iterations")
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        while True:
+            for bracket in self._brackets:
+                values = self._drawn(bracket, trial_id) or self._promoted(bracket, trial_id)
+                if values:
+                    return {"status": "RUNNING", "values": values}
+            last = self._current_iteration + 1 == self.hyperband_iterations
+            if (last and self._current_bracket == 0) or self._room(self._brackets[-1]):
+                return {"status": "IDLE" if self.ongoing_trials else "STOPPED", "values": None}
+            self._increment_bracket_num()
+            self._start_new_bracket()
+
+    def _room(self, bracket: dict[str, Any]) -> bool:
+        """Whether the first round lacks trials: after a draw, because there are no more values."""
+        return len(bracket["rounds"][0]) < self._get_size(bracket["bracket_num"], 0)
+
+    def _drawn(self, bracket: dict[str, Any], trial_id: str) -> dict[str, Any] | None:
+        values = self._random_values() if self._room(bracket) else None
+        if values is None:
+            return None
+        bracket["rounds"][0].append({"past_id": None, "id": trial_id})
+        return values | self._place(bracket, 0)
+
+    def _promoted(self, bracket: dict[str, Any], trial_id: str) -> dict[str, Any] | None:
+        """The best of a round, once it is sure to be among those that stay."""
+        rounds = bracket["rounds"]
+        size = len(rounds[0])
+        for number in range(1, len(rounds)):
+            earlier = [self.trials[entry["id"]] for entry in rounds[number - 1]]
+            alive = size - sum(trial.status == "FAILED" for trial in earlier)
+            size = min(self._get_size(bracket["bracket_num"], number), alive)
+            taken = {entry["past_id"] for entry in rounds[number]}
+            ready = [t for t in earlier if t.status == "COMPLETED" and t.trial_id not in taken]
+            if len(ready) > alive - size:
+                sign = -1 if self.objective.direction == "max" else 1
+                best = min(ready, key=lambda trial: sign * trial.score)
+                rounds[number].append({"past_id": best.trial_id, "id": trial_id})
+                origin = {"tuner/trial_id": best.trial_id}
+                return best.hyperparameters.values | self._place(bracket, number) | origin
+        return None
+
+    def _place(self, bracket: dict[str, Any], number: int) -> dict[str, int]:
+        which = bracket["bracket_num"]
+        return {
+            "tuner/epochs": self._get_epochs(which, number),
+            "tuner/initial_epoch": self._get_epochs(which, number - 1) if number else 0,
+            "tuner/bracket": which,
+            "tuner/round": number,
+        }
+
+
+KINDS: dict[str, type[Durable]] = {
+    "random": Random,
+    "grid": Grid,
+    "bayesian": Bayesian,
+    "hyperband": Hyperband,
+}
+
+
+def _with_what_is_new(
+    own: keras_tuner.HyperParameters, told: keras_tuner.HyperParameters
+) -> keras_tuner.HyperParameters:
+    """The trial's own hyperparameters, and what it has met besides; gRPC sorts them anew."""
+    both = own.copy()
+    both.merge(told.space, overwrite=False)
+    both.values = told.values | own.values
+    return both
+
+
+def _check_same(project: Path, told: dict[str, Any]) -> None:
+    """Keeps what a search is told at its beginning, and refuses to go on with something else."""
+    told = json.loads(json.dumps(told))
+    known = read_json(project / "search.json")
+    what_to_do = "--overwrite to start anew, or another --project-name"
+    if known:
+        other = [_change(key, known[key], told[key]) for key in told if key in known]
+        if any(other):
+            found = ", ".join(filter(None, other))
+            raise UserError(f"the search in {project} was begun with another {found}: {what_to_do}")
+    elif (project / "oracle.json").exists():
+        raise UserError(f"{project} holds a search and no search.json to compare: {what_to_do}")
+    else:
+        write_json(project / "search.json", told)
+
+
+def _change(key: str, old: Any, new: Any) -> str | None:
+    if old == new:
+        return None
+    if key == "space":
+        odd = [one for one in old + new if not (one in old and one in new)]
+        names = dict.fromkeys(one["config"]["name"] for one in odd)
+        return f"space ({', '.join(names) or 'in another order'})"
+    return f"{key} ({old} → {new})"
