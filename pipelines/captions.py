@@ -3,6 +3,15 @@
 errorflow captions train                     scenes of handwritten digits, in plain English
 errorflow captions train --model rnn         and look at the error flow
 errorflow captions train --data-dir DIR      your own: images and captions.jsonl
+
+Measured on 1,000 test scenes, two cores, other work beside, one seed:
+
+    errorflow captions train     all facts right: 74.2 % of the scenes whose combinations training
+                                 shows, 53.2 % of the others; BLEU 85.0; 21 min
+
+Of the scenes with one group of digits 98.8 % are told right, those of combinations never shown
+too; of two groups, the network often confuses which is the large one or the seven. The most
+frequent facts are those of 1.4 %, and the most frequent caption has a BLEU of 15.1.
 """
 
 import dataclasses
