@@ -70,7 +70,7 @@ class Keeper(keras.callbacks.Callback):
         row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row |= {key: float(value) for key, value in (logs or {}).items()}
         if not math.isfinite(row["loss"]):
-            self.failure = f"the loss became {row['loss']} in epoch {epoch + 1}"
+            self.failure = f"the loss is no longer a number ({row['loss']} in epoch {epoch + 1})"
             self.model.stop_training = True
             return
         self.rows.append(row)

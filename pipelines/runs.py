@@ -142,20 +142,24 @@ def check_can_begin(config: CommonConfig, task: str) -> None:
 
 def begin(config: CommonConfig, task: str, environment: dict[str, Any]) -> Run:
     """The folder to train in: a new one, or with `resume` the one to go on in."""
-    from .config_io import dump_config
-
     check_can_begin(config, task)
     try:
-        run = _folder(config, task)
-        for folder in FOLDERS:
-            (run.path / folder).mkdir(parents=True, exist_ok=True)
-        write_text(run.config_file, dump_config(config))
-        write_json(run.path / "environment.json", environment)
-        started = run.results().get("started", _now())
-        run.update(task=task, name=run.name, status="running", started=started, **_this_process())
+        return begin_in(_folder(config, task), config, task, environment)
     except OSError as error:
         where = error.filename or config.run_dir
         raise UserError(f"cannot write the run folder: {where}: {error.strerror}") from None
+
+
+def begin_in(run: Run, config: CommonConfig, task: str, environment: dict[str, Any]) -> Run:
+    """Makes a run of its folder; what an earlier training left there is gone on with."""
+    from .config_io import dump_config
+
+    for folder in FOLDERS:
+        (run.path / folder).mkdir(parents=True, exist_ok=True)
+    write_text(run.config_file, dump_config(config))
+    write_json(run.path / "environment.json", environment)
+    started = run.results().get("started", _now())
+    run.update(task=task, name=run.name, status="running", started=started, **_this_process())
     return run
 
 

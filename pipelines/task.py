@@ -1,9 +1,10 @@
 """What a task is, and the verbs that all tasks share: train, evaluate, export."""
 
+import contextlib
 import dataclasses
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,6 +66,29 @@ class Task:
 def train(task: Task, config: CommonConfig) -> None:
     """Trains, and keeps everything in a run folder."""
     runs.check_can_begin(config, task.name)
+    with trained(task, config, runs.begin, _announce) as (run, data):
+        from . import report
+
+        for split in ("validation", "test"):
+            run.update(**{split: _measure(task, run, data, split).figures})
+        report.write_card(run, config, task.about, task.usage)
+    report.last_words(run, [line.format(run=run.flags) for line in task.next])
+
+
+@contextlib.contextmanager
+def trained(
+    task: Task,
+    config: CommonConfig,
+    begin: Callable[[CommonConfig, str, dict[str, Any]], runs.Run],
+    before: Callable[[Any, Any], None],
+) -> Iterator[tuple[runs.Run, Any]]:
+    """A run that has been trained, and its data; it is finished when the body has gone well.
+
+    Args:
+        task, config: what to train.
+        begin: as `runs.begin`.
+        before: is given the job and the data before the training.
+    """
     from . import devices
 
     strategy = devices.start(config)
@@ -74,17 +98,14 @@ def train(task: Task, config: CommonConfig) -> None:
     from . import report
     from .train import fit
 
-    run = runs.begin(config, task.name, environment)
+    run = begin(config, task.name, environment)
     with runs.training(run):
         runs.keep_data(run, data)
         with strategy.scope():
             job = task.tool("make_job")(run, config, data)
-        report.announce(run, job.core, data)
+        before(job, data)
         report.keep(job, fit(job, strategy))
-        for split in ("validation", "test"):
-            run.update(**{split: _measure(task, run, data, split).figures})
-        report.write_card(run, config, task.about, task.usage)
-    report.last_words(run, [line.format(run=run.flags) for line in task.next])
+        yield run, data
 
 
 def evaluate(task: Task, config: EvaluateConfig) -> None:
@@ -148,6 +169,12 @@ def choose(task: Task, config: RunChoice) -> tuple[runs.Run, Any]:
     devices.note(f"using {run.path}")
     devices.load_tensorflow()
     return run, trained
+
+
+def _announce(job: Any, data: Any) -> None:
+    from .report import announce
+
+    announce(job.run, job.core, data)
 
 
 def _measure(task: Task, run: runs.Run, data: Any, split: str) -> Any:

@@ -42,6 +42,7 @@ class Job:
         samples: what the network says of some examples, as rows, for TensorBoard's Text tab.
         gates_on: a batch to show the gates of LSTMs and GRUs on, as the network takes it.
         watchers: callbacks of the task's own.
+        error_flow: the callback that `fit` makes if `recurrent`.
     """
 
     run: Run
@@ -62,6 +63,7 @@ class Job:
     samples: Callable[[], list[dict[str, Any]]] | None = None
     gates_on: Any = None
     watchers: list[keras.callbacks.Callback] = dataclasses.field(default_factory=list)
+    error_flow: Any = dataclasses.field(default=None, init=False)
 
 
 @dataclasses.dataclass
@@ -170,7 +172,7 @@ def _watchers(job: Job) -> dict[str, keras.callbacks.Callback]:
     logs = job.run.logs
     watchers: dict[str, keras.callbacks.Callback] = {"layer_gradients": LayerGradients(logs)}
     if job.recurrent:
-        watchers["error_flow"] = ErrorFlow(logs, joined=job.joined)
+        watchers["error_flow"] = job.error_flow = ErrorFlow(logs, joined=job.joined)
     if job.gates_on is not None:
         watchers["gates"] = Gates(job.gates_on, logs)
     if job.samples is not None:

@@ -277,7 +277,7 @@ def test_a_loss_that_is_no_number_stops_and_is_not_kept(config):
     run = runs.begin(config, "t", {})
     keeper = Keeper(run, config, network(), "loss", "min", Feed())
     feed_losses(keeper, [0.5, float("nan"), 0.4])
-    assert keeper.failure == "the loss became nan in epoch 2"
+    assert keeper.failure == "the loss is no longer a number (nan in epoch 2)"
     assert len(keeper.rows) == 1
     assert read_json(run.backup / "state.json")["epochs"] == 1
 

@@ -1,0 +1,339 @@
+"""Trials: trained as `train` trains, gone on with after a kill, and recorded however they end."""
+
+import dataclasses
+import json
+import math
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import event_files
+import numpy as np
+import pytest
+from errorflow.pipelines import cli, names
+from errorflow.pipelines import task as shared
+from errorflow.pipelines.config_io import dump_config
+from errorflow.pipelines.files import write_json, write_text
+from errorflow.pipelines.models.packages import load
+from errorflow.pipelines.names import NamesConfig
+from errorflow.pipelines.pruning import best_so_far, first_to_last, median_at, vanished
+from errorflow.pipelines.runs import Run, read_history
+from errorflow.pipelines.trial import Request, read_result, run_trial
+from tensorboard.plugins.hparams import plugin_data_pb2
+
+SMALL = {"units": 5, "embedding": 4, "batch_size": 16, "dropout": 0.2, "limit": 60}
+SMALL |= {"learning_rate": 0.01, "epochs": 3}
+F1 = {"name": "val_macro_f1", "direction": "max"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Two classes that a glance tells apart."""
+    folder, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    for label, letters in (("Long", "bcd"), ("Vowels", "aeiou")):
+        made = {"".join(random.choice([*letters], random.integers(5, 12))) for _ in range(60)}
+        write_text(folder / f"{label}.txt", "\n".join(sorted(made)))
+    return folder
+
+
+@pytest.fixture
+def make(data, tmp_path):
+    """Writes a trial: request and configuration."""
+
+    def made(name: str = "t1", *, config=None, **request) -> Path:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        told = NamesConfig(**({"data_dir": data} | SMALL | (config or {})))
+        write_text(folder / "config.yaml", dump_config(told))
+        content = dataclasses.asdict(Request(task="names", **request))
+        write_json(folder / "trial_request.json", content)
+        return folder
+
+    return made
+
+
+def figures(run: Run) -> list[dict[str, float]]:
+    """The history without how long it took."""
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in read_history(run)]
+
+
+def assert_same(run: Run, other: Run):
+    assert len(figures(run)) == len(figures(other))
+    for row, expected in zip(figures(run), figures(other), strict=True):
+        assert row == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_trial_is_what_train_makes_of_the_same_configuration(make, data, tmp_path):
+    drawn = {"units": 5, "bidirectional": False, "model": "lstm", "weight_decay": None}
+    folder = make(hyperparameters=drawn)
+    result = run_trial(folder)
+    flags = [f"--{key.replace('_', '-')}={value}" for key, value in SMALL.items()]
+    where = ["--name", "a", "--run-dir", str(tmp_path), "--data-dir", str(data)]
+    assert cli.main(["names", "train", *where, *flags]) == 0
+    run, trained = Run(folder / "run"), Run(tmp_path / "names" / "a")
+    assert_same(run, trained)
+
+    curve = [row["val_macro_f1"] for row in read_history(run)]
+    assert (result["status"], result["reason"]) == ("completed", None)
+    assert result["objective"] == F1
+    assert (result["curve"], result["score"]) == (curve, max(curve))
+    assert result["best_epoch"] == trained.results()["best_epoch"] == np.argmax(curve) + 1
+    assert (result["epochs"], result["devices"]) == (3, ["CPU"])
+    for key in ("parameters", "verdict"):
+        assert result[key] == trained.results()[key]
+    assert result["peak_memory"]["process"] > 1e8
+    assert result["seconds"] > 0
+    assert run.status == "finished"
+    assert not {"validation", "test"} & set(run.results())
+    assert load(run.best).count_params() == load(trained.best).count_params()
+
+    values, metadata = event_files.read(run.logs)
+    assert values[0]["val_macro_f1"] == pytest.approx(max(curve))
+    told = metadata["_hparams_/session_start_info"].plugin_data
+    assert told.plugin_name == "hparams"
+    start = plugin_data_pb2.HParamsPluginData.FromString(told.content).session_start_info
+    assert start.group_name == "t1"
+    shown = {key: getattr(v, str(v.WhichOneof("kind"))) for key, v in start.hparams.items()}
+    assert shown == {"units": 5, "bidirectional": False, "model": "lstm"}
+
+
+def test_a_finished_execution_is_not_repeated_and_the_score_is_their_mean(make, monkeypatch):
+    folder = make(executions=2, config={"epochs": 1})
+    result = run_trial(folder)
+    seeds = [one["seed"] for one in result["executions"]]
+    scores = [one["score"] for one in result["executions"]]
+    histories = [figures(Run(folder / name)) for name in ("run", "run-2")]
+    assert seeds == [1, 2]
+    assert histories[0] != histories[1]
+    assert result["score"] == pytest.approx(np.mean(scores))
+    assert scores == [rows[0]["val_macro_f1"] for rows in histories]
+    assert result["epochs"] == 2
+
+    monkeypatch.setattr(shared, "trained", None)
+    assert run_trial(folder) == result
+    (folder / "result.json").unlink()
+    again = run_trial(folder)
+    assert again | {"peak_memory": None} == result | {"peak_memory": None}
+    event_files.read(folder / "run" / "logs")  # asserts that nothing is there twice
+
+
+def test_a_finished_trial_goes_on_when_given_more_epochs(make):
+    folder = make(config={"epochs": 1, "schedule": "constant"})
+    run_trial(folder)
+    (folder / "result.json").unlink()
+    assert run_trial(make(config={"epochs": 2, "schedule": "constant"}))["epochs"] == 2
+    straight = make("t2", config={"epochs": 2, "schedule": "constant"})
+    run_trial(straight)
+    assert_same(Run(folder / "run"), Run(straight / "run"))
+
+
+SIGNALLED = """
+import os, sys
+from errorflow.pipelines import keeper, trial
+
+folder, number, epochs = sys.argv[1], *map(int, sys.argv[2:])
+write = keeper.Keeper._write
+
+def write_and_die(self, better):
+    write(self, better)
+    if len(self.rows) == epochs:
+        os.kill(os.getpid(), number)
+
+keeper.Keeper._write = write_and_die
+raise SystemExit(trial.main([folder]))
+"""
+
+
+def test_a_trial_told_to_stop_or_killed_goes_on_to_the_same_end(make):
+    config = {"epochs": 4, "patience": 0}
+    folder = make(config=config)
+    signals = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}
+    for epochs, (number, code) in enumerate(signals.items(), start=1):
+        assert run_python("-c", SIGNALLED, folder, int(number), epochs) == code
+        assert not (folder / "result.json").exists()
+        assert Run(folder / "run").status == "interrupted"
+        assert len(read_history(Run(folder / "run"))) == epochs
+    assert run_python("-m", "errorflow.pipelines.trial", folder) == 0
+    straight = make("t2", config=config)
+    assert run_trial(straight)["curve"] == pytest.approx(read_result(folder)["curve"], rel=1e-5)
+    assert_same(Run(folder / "run"), Run(straight / "run"))
+
+
+def run_python(*arguments) -> int:
+    command, quiet = [sys.executable, *map(str, arguments)], subprocess.DEVNULL
+    return subprocess.run(command, stdout=quiet, check=False).returncode
+
+
+def test_what_is_no_trial_has_no_result(tmp_path):
+    assert run_python("-m", "errorflow.pipelines.trial", tmp_path) == 2
+    assert not list(tmp_path.iterdir())
+
+
+class Guarded:
+    """Data whose test split nobody may look at."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def __getattr__(self, name):
+        assert name != "test", "the test split was looked at"
+        return getattr(self.data, name)
+
+
+def test_the_test_split_is_never_looked_at(make, data, tmp_path, monkeypatch):
+    guarded = dataclasses.replace(names.TASK, read_data=lambda c: Guarded(names.read_data(c)))
+    monkeypatch.setattr(names, "TASK", guarded)
+    assert run_trial(make(config={"epochs": 1}))["status"] == "completed"
+    config = NamesConfig(data_dir=data, run_dir=tmp_path, **SMALL | {"epochs": 1})
+    with pytest.raises(AssertionError, match="the test split was looked at"):
+        shared.train(guarded, config)
+
+
+@pytest.mark.parametrize(
+    ("config", "request_", "said"),
+    [
+        ({"data_dir": Path("nowhere")}, {}, "--data-dir nowhere: no such folder"),
+        ({"units": 0}, {}, "--units (key units) must be 1 or more, got 0"),
+        (
+            {},
+            {"objective": {"name": "val_wer", "direction": "min"}},
+            "no objective 'val_wer'; there are: accuracy, loss, macro_f1, val_accuracy, val_loss,",
+        ),
+    ],
+)
+def test_a_failure_is_a_result_with_its_reason(make, config, request_, said):
+    folder = make(config=config, **request_)
+    result = run_trial(folder)
+    assert result["status"] == "failed"
+    assert said in result["reason"]
+    assert "\n" not in result["reason"]
+    assert result["score"] is None
+    assert result["curve"] == []
+    assert read_result(folder) == result
+
+
+def test_a_loss_that_is_no_number_has_a_verdict_too(make):
+    wild = {"clip_norm": 0.0, "optimizer": "sgd", "learning_rate": 1e30}
+    result = run_trial(make(config=wild | {"model": "rnn", "activation": "relu"}))
+    assert result["status"] == "failed"
+    assert "the loss is no longer a number (nan in epoch 1)" in result["reason"]
+    assert result["verdict"][0].startswith("rnn_1: ")
+    assert result["parameters"] > 0
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError("Unable to allocate 9 GiB"), "out of memory: Unable to allocate 9 GiB"),
+        (ZeroDivisionError("division\nby zero"), "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_an_error_is_named(make, monkeypatch, error, said):
+    def raise_it(run, config, data):
+        raise error
+
+    monkeypatch.setattr("errorflow.pipelines.text_labels.make_job", raise_it)
+    assert run_trial(make())["reason"] == said
+
+
+def test_resource_exhaustion_is_out_of_memory(make, monkeypatch):
+    import tensorflow as tf
+
+    def raise_it(job, strategy):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating [9]")
+
+    monkeypatch.setattr("errorflow.pipelines.train.fit", raise_it)
+    result = run_trial(make())
+    assert result["reason"].startswith("out of memory: OOM when allocating [9]")
+    assert result["parameters"] > 0
+
+
+def test_a_trial_behind_the_others_is_pruned_and_its_best_is_kept(make):
+    for name, curve in (("a", [9.0]), ("b", [0.0, 9.0]), ("c", [0.1, 8.0, 9.0])):
+        (make(name) / "result.json").write_text(json.dumps({"status": "completed", "curve": curve}))
+    (make("d") / "result.json").write_text(json.dumps({"status": "pruned", "curve": [-1.0]}))
+    told = {"finished": ["../a", "../b", "../c", "../d"], "median": {"warm_up": 2, "trials": 3}}
+    folder = make(**told, config={"epochs": 4})
+    result = run_trial(folder)
+    assert result["status"] == "pruned"
+    assert "in 2 epochs, the median of 3 finished trials 9" in result["reason"]
+    assert (len(result["curve"]), result["score"]) == (2, max(result["curve"]))
+    run = Run(folder / "run")
+    assert run.status == "finished"
+    assert run.results()["best_epoch"] == result["best_epoch"]
+    assert load(run.best)
+
+    enough = told | {"median": {"warm_up": 2, "trials": 4}}
+    assert run_trial(make("e", **enough))["status"] == "completed"
+
+
+def test_a_network_that_no_error_gets_through_is_vanishing(make):
+    folder = make(config={"model": "rnn"}, vanishing={"epochs": 2, "threshold": 1e9})
+    result = run_trial(folder)
+    assert result["status"] == "vanishing"
+    assert "rnn_1" in result["reason"]
+    assert result["reason"].endswith("all below 1e9")
+    assert result["epochs"] == len(result["first_to_last"]) == 2
+    shares = [epoch["rnn_1"] for epoch in result["first_to_last"]]
+    assert 0 < shares[0] != shares[1] > 0
+    assert load(Run(folder / "run").best)
+    none = make("t2", config={"model": "rnn"}, vanishing={"epochs": 2, "threshold": 1e-30})
+    assert run_trial(none)["status"] == "completed"
+    bag = make("t3", config={"model": "bag", "epochs": 2}, vanishing={"epochs": 1})
+    assert run_trial(bag)["status"] == "completed"
+
+
+# Pure functions
+
+
+def test_the_best_so_far_passes_over_what_is_not_finite():
+    nan = math.nan
+    assert best_so_far([nan, 3, 5, None, 2, math.inf], "min") == [math.inf, 3, 3, 3, 2, 2]
+    assert best_so_far([nan, 3, 5, -math.inf, 2], "max") == [-math.inf, 3, 5, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("direction", "medians"),
+    [("max", [2.0, 2.0, 4.0, 5.0]), ("min", [2.0, 1.0, 1.0, 1.0])],
+)
+def test_the_median_of_what_finished_trials_had_by_an_epoch(direction, medians):
+    curves = [
+        [1.0, 2.0, 4.0, 5.0],  # max: 1 2 4 5   min: 1 1 1 1
+        [2.0, 1.0],  #            max: 2 2 2 2   min: 2 1 1 1
+        [4.0, 4.0, 9.0, 0.0],  #  max: 4 4 9 9   min: 4 4 4 0
+    ]
+    assert [median_at(epoch, curves, direction) for epoch in range(4)] == medians
+
+
+def tables(rows: list[list[float]]) -> dict[str, np.ndarray]:
+    """Of an error that enters at the last step alone."""
+    hidden = np.array(rows, np.float32)
+    carried = np.where(np.arange(hidden.shape[1]) < hidden.shape[1] - 1, hidden, 0.0)
+    return {
+        "step": np.arange(1, len(rows) + 1),
+        "length": np.full(len(rows), hidden.shape[1]),
+        "hidden_from_end": hidden,
+        "carried_from_end": carried,
+    }
+
+
+def test_the_share_at_the_first_step_is_the_median_of_the_rows_of_one_epoch():
+    found = tables([[1, 1, 1, 1], [1, 2, 4, 8], [1, 10, 50, 100], [1, 3, 9, 27]])
+    assert first_to_last(found) == pytest.approx((27 * 8) ** -0.5)  # in logarithms
+    assert first_to_last(found, after=1) == pytest.approx(1 / 27)
+    assert first_to_last(found, after=4) is None
+    assert first_to_last(tables([[1, 2, 3]])) is None  # too short to tell
+    assert first_to_last(tables([[0, 0, 0, 1]])) == 0
+
+
+def test_vanished_wants_every_layer_in_each_of_the_first_epochs():
+    epochs = [{"a": 1e-4, "b": 0.0}, {"a": 2e-5, "b": 1e-9}, {"a": 1.0, "b": 1.0}]
+    assert vanished(epochs, 2, 1e-3) == (
+        "the first step's error over the last step's, epoch by epoch: a 1e-4, 2e-5; b 0, 1e-9;"
+        " all below 0.001"
+    )
+    assert vanished(epochs, 3, 1e-3) is None
+    assert vanished(epochs[:1], 2, 1e-3) is None
+    assert vanished([{"a": 1e-4, "b": None}], 1, 1e-3) is None
+    assert vanished([{}], 1, 1e-3) is None
