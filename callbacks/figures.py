@@ -77,7 +77,7 @@ def layer_gradients(histories: Mapping[str, Mapping[str, np.ndarray]], statistic
     """
     figure, panels = _panels(histories, statistic, statistic, lambda history: 0)
     for title, (_, lower) in panels.items():
-        layers = shortened(histories[title]["layers"])
+        layers = shortened([*map(str, histories[title]["layers"])])
         shown = evenly(len(layers), MOST_NAMES)
         lower.set_xticks(shown, [layers[i] for i in shown], rotation=90, size="small")
         lower.set_xlabel("layer, from input to loss")
