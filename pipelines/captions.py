@@ -38,7 +38,7 @@ class CaptionsConfig(TellingConfig):
     """Your own data: a folder with images and captions.jsonl, lines {"image": "a.jpg", "caption":
     "a dog on a beach"}."""
 
-    epochs: int = 9
+    epochs: int = 8
     """Passes over the training data at most: over every caption of every image."""
     batch_size: int = 32
     """Captions per step."""

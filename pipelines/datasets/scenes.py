@@ -4,16 +4,18 @@ A scene is one or two groups of digits, each in a quadrant of its own; a group i
 digits of the same value and size. What is said of it is a sentence of this grammar, of 35 words:
 
     caption  = group where | "there" be group where | group be where | where be group
-    where    = "in the" place | relation group
+             | ("right of" | "below") group be group
+    where    = "in the" place | ("left of" | "above") group
     group    = ("a" | "two" | "three") ("small" | "large") value
     value    = "zero" … "nine"; after "two" and "three": "zeros" … "nines"
     place    = ("top" | "bottom") ("left" | "right")
-    relation = "left of" | "right of" | "above" | "below"
-    be       = "is" | "are", as the group says that it belongs to: the one outside of `where`
+    be       = "is" | "are", as the group says that it belongs to: the one that is told to be there
 
 One group is told with its place: "in the top left are two large sevens". Two are told with their
-relation, from either side: "a small three left of two large fives" says the same as "two large
-fives are right of a small three". Which row or column they share is not told.
+relation, in the order in which one reads: "a small three left of two large fives". Only after a
+relation at the very beginning either may come first: "left of two large fives is a small three",
+"right of a small three are two large fives". So it never takes the group itself to know which of
+the two a caption begins with. Which row or column they share is not told.
 """
 
 import itertools
@@ -100,7 +102,7 @@ def wordings(facts: Facts) -> list[str]:
     (second,) = others
     return [
         *_forms(first, f"{facts.where} {phrase(second)}"),
-        *_forms(second, f"{_OPPOSITE[facts.where]} {phrase(first)}"),
+        _forms(second, f"{_OPPOSITE[facts.where]} {phrase(first)}")[-1],
     ]
 
 

@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # this file is a program too
 import keras_tuner
 import numpy as np
 import pytest
-from errorflow.pipelines import oracles
+from errorflow.pipelines import durable, oracles
 from errorflow.pipelines.config import UserError
 from keras_tuner.src.distribute import oracle_chief, oracle_client
 from keras_tuner.src.engine.trial import Trial
@@ -85,7 +85,7 @@ def run(oracle, trial, score=formula):
         oracle.update_trial(trial.trial_id, {"val_loss": loss, "seconds": 1.0})
         trial.status = "COMPLETED"
     except MemoryError as error:
-        oracles.fail(trial, f"out of memory: {error}")
+        durable.fail(trial, f"out of memory: {error}")
     oracle.end_trial(trial)
 
 
@@ -334,7 +334,7 @@ def test_a_trial_that_failed_is_kept_with_its_reason(tmp_path):
             values, got = trial.hyperparameters.values, (trial.status, trial.message, trial.score)
             if values["cell"] == "gru":
                 assert got == ("FAILED", "out of memory: 12 GB", None)
-                assert oracles.REASON not in values
+                assert durable.REASON not in values
             elif values["layers"] == 1:
                 assert got == ("FAILED", "no finite val_loss was reported", None)
             else:

@@ -27,39 +27,13 @@ from errorflow.pipelines.stories import StoriesConfig
 from errorflow.pipelines.story_training import aligned, all_events, order
 from errorflow.pipelines.telling_training import answer, below, pairs_of
 from event_files import read
+from few_scenes import FILES, TINY, finished_run
 from PIL import Image
-
-TINY = ["--cnn", "lenet5", "--width", "0.5", "--features", "8", "--units", "6"]
-TINY += ["--batch-size", "8", "--epochs", "1"]
-FILES = [
-    *["config.yaml", "environment.json", "history.csv", "results.json", "README.md"],
-    *["checkpoints/best.keras", "checkpoints/last.keras", "samples/test.csv"],
-    *[f"plots/{name}.png" for name in ("curves", "error_flow", "layer_gradients", "gates")],
-]
-
-
-def strokes(self):
-    """In place of real digits, which take seconds to read: forty blocks of noise of each value."""
-    images = np.zeros((400, 28, 28), np.uint8)
-    images[:, 6:22, 6:22] = np.random.default_rng(0).integers(1, 256, (400, 16, 16))
-    return images, np.repeat(np.arange(10), 40)
 
 
 @pytest.fixture(scope="module")
 def where(tmp_path_factory):
-    """A folder with one finished run on few embedded stories, stories/a."""
-    pytest.importorskip("sacrebleu")
-    import tensorflow_datasets as tfds
-    from errorflow.pipelines.datasets.digits import MnistDigits
-    from errorflow.pipelines.datasets.scene_stories import SceneStories
-
-    folder = tmp_path_factory.mktemp("stories")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tfds.core.constants, "DATA_DIR", str(folder / "tfds"))
-        patch.setenv("TFDS_DATA_DIR", str(folder / "tfds"))
-        patch.setattr(MnistDigits, "arrays", strokes)
-        patch.setattr(SceneStories, "sizes", {"train": 8, "validation": 3, "test": 4})
-        assert errorflow(folder, "train", "--name", "a", *TINY) == 0
+    with finished_run("stories", "SceneStories", tmp_path_factory.mktemp("stories")) as folder:
         yield folder
 
 
