@@ -26,6 +26,7 @@ import tyro
 from . import task as shared
 from .config import CommonConfig, RunChoice, UserError, require
 from .models.zoo import MODELS
+from .search_config import SearchConfig
 from .space import TRAINING, Choice, Range, Space
 from .task import EvaluateConfig, ExportConfig
 
@@ -117,6 +118,11 @@ class PredictConfig(RunChoice):
         require(self.top >= 1, "top", "1 or more", self.top)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TuneConfig(SearchConfig, ActionsConfig):
+    """Settings of a search; those of a training are what all trials have in common."""
+
+
 def train(config: ActionsConfig) -> None:
     """Train a network, watch error and gradient flow, and keep everything in a run folder."""
     shared.train(TASK, config)
@@ -152,6 +158,11 @@ def predict(config: PredictConfig) -> None:
         if "frames" in given:
             said = [labels[i] for i in given["frames"][0].numpy().argmax(axis=1)]
             print("", "frame by frame: " + in_runs(said), sep="\t")
+
+
+def tune(config: TuneConfig) -> None:
+    """Search for better settings: each trial a training, then a table and the best model."""
+    shared.tune(TASK, config)
 
 
 def export(config: ExportConfig) -> None:
@@ -196,7 +207,7 @@ Where it learned from labels of frames, "frames" are the probabilities of each, 
     next=["errorflow actions predict {run} FILM ...", "errorflow runs", "errorflow tensorboard"],
     space=SPACE,
 )
-VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
+VERBS = {"train": train, "evaluate": evaluate, "tune": tune, "predict": predict, "export": export}
 
 if __name__ == "__main__":
     from .cli import main

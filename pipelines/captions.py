@@ -22,6 +22,7 @@ from typing import Annotated, Any
 import tyro
 
 from . import task as shared
+from .search_config import SearchConfig
 from .task import EvaluateConfig, ExportConfig
 from .telling import TellingConfig, TellingPredictConfig
 from .telling_space import CAPTIONS
@@ -52,6 +53,11 @@ class PredictConfig(TellingPredictConfig):
     """Image files (.jpg, .png); without any, one path per line from stdin."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TuneConfig(SearchConfig, CaptionsConfig):
+    """Settings of a search; those of a training are what all trials have in common."""
+
+
 def train(config: CaptionsConfig) -> None:
     """Train a network, watch error and gradient flow, and keep everything in a run folder."""
     from .edits import check_installed
@@ -77,6 +83,11 @@ def predict(config: PredictConfig) -> None:
 
     for line in lines(run, images, lambda image, shape: [read_image(image, shape[-1])], config):
         print(line)
+
+
+def tune(config: TuneConfig) -> None:
+    """Search for better settings: each trial a training, then a table and the best model."""
+    shared.tune(TASK, config)
 
 
 def export(config: ExportConfig) -> None:
@@ -112,7 +123,7 @@ The best answer comes first. Scores are log-probabilities over ((5 + words) / 6)
     next=["errorflow captions predict {run} IMAGE ...", "errorflow runs", "errorflow tensorboard"],
     space=CAPTIONS,
 )
-VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
+VERBS = {"train": train, "evaluate": evaluate, "tune": tune, "predict": predict, "export": export}
 
 if __name__ == "__main__":
     from .cli import main

@@ -29,6 +29,9 @@ class RunChoice:
     """Name of the run (default: the latest finished one)."""
     run_dir: Path = Path("runs")
     """Folder that holds all runs."""
+    run: Path | None = None
+    """Folder of a run, wherever it is, in place of --name and --run-dir; such as best/ of a
+    search."""
 
     def check(self) -> None:
         """Raises `UserError` where a value makes no sense."""

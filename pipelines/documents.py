@@ -20,6 +20,7 @@ from typing import Any, Literal
 from . import task as shared
 from . import texts
 from .config import require
+from .search_config import SearchConfig
 from .space import TRAINING, Choice, Range, Space
 from .task import EvaluateConfig, ExportConfig
 from .texts import RECURRENT, PredictConfig, TextConfig
@@ -86,6 +87,11 @@ SPACE: Space = {
 }
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TuneConfig(SearchConfig, DocumentsConfig):
+    """Settings of a search; those of a training are what all trials have in common."""
+
+
 def train(config: DocumentsConfig) -> None:
     """Train a network on documents, watch the error flow, and keep everything in a run folder."""
     shared.train(TASK, config)
@@ -99,6 +105,11 @@ def evaluate(config: EvaluateConfig) -> None:
 def predict(config: PredictConfig) -> None:
     """Say which labels documents have, with probabilities; as arguments or lines of stdin."""
     texts.predict(TASK, config)
+
+
+def tune(config: TuneConfig) -> None:
+    """Search for better settings: each trial a training, then a table and the best model."""
+    shared.tune(TASK, config)
 
 
 def export(config: ExportConfig) -> None:
@@ -143,7 +154,7 @@ Words that it never saw in training count as one unknown word.""",
     next=["errorflow documents predict {run} TEXT ...", "errorflow runs", "errorflow tensorboard"],
     space=SPACE,
 )
-VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
+VERBS = {"train": train, "evaluate": evaluate, "tune": tune, "predict": predict, "export": export}
 
 if __name__ == "__main__":
     from .cli import main

@@ -148,6 +148,13 @@ class Durable(keras_tuner.Oracle):
                 return True  # no save: the last one has it running, which is put back as well
         return False
 
+    @synchronized
+    def keep_running(self, trial_id: str) -> None:
+        """Takes a trial that waits out of the queue again: its worker is alive and goes on."""
+        if trial_id in self._retry_queue:
+            self._retry_queue.remove(trial_id)
+            self.ongoing_trials[f"worker of {trial_id}"] = self.trials[trial_id]
+
     # What is kept
 
     @property

@@ -15,6 +15,7 @@ import tyro
 from . import task as shared
 from .config import CommonConfig, RunChoice, UserError, require
 from .models.zoo import MODELS
+from .search_config import SearchConfig
 from .space import Choice, Range, Space
 from .task import EvaluateConfig, ExportConfig
 
@@ -161,6 +162,11 @@ class PredictConfig(RunChoice):
             raise UserError("errorflow images predict takes image files: predict FILE ...")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TuneConfig(SearchConfig, ImagesConfig):
+    """Settings of a search; those of a training are what all trials have in common."""
+
+
 def train(config: ImagesConfig) -> None:
     """Train a network, watch the gradient over depth, and keep everything in a run folder."""
     shared.train(TASK, config)
@@ -184,6 +190,11 @@ def predict(config: PredictConfig) -> None:
     for file, row in zip(config.files, probabilities(package, images), strict=True):
         best = [f"{labels[i]} {row[i]:.3f}" for i in (-row).argsort()[: config.top]]
         print(f"{file!s:<{width}}", *best, sep="\t")
+
+
+def tune(config: TuneConfig) -> None:
+    """Search for better settings: each trial a training, then a table and the best model."""
+    shared.tune(TASK, config)
 
 
 def export(config: ExportConfig) -> None:
@@ -218,7 +229,7 @@ The model knows the labels above and none else: whatever the image, it answers w
     next=["errorflow images predict {run} FILE ...", "errorflow runs", "errorflow tensorboard"],
     space=SPACE,
 )
-VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
+VERBS = {"train": train, "evaluate": evaluate, "tune": tune, "predict": predict, "export": export}
 
 if __name__ == "__main__":
     from .cli import main

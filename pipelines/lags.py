@@ -26,6 +26,7 @@ import tyro
 
 from . import task as shared
 from .config import CommonConfig, RunChoice, UserError, require
+from .search_config import SearchConfig
 from .space import Choice, Range, Space
 from .task import EvaluateConfig, ExportConfig
 
@@ -133,6 +134,11 @@ class PredictConfig(RunChoice):
     """Sequences as the problem writes them; without any, one per line from stdin."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TuneConfig(SearchConfig, LagsConfig):
+    """Settings of a search; those of a training are what all trials have in common."""
+
+
 def train(config: LagsConfig) -> None:
     """Train a network on a long-lag problem until it is solved, and watch the error flow."""
     shared.train(TASK, config)
@@ -168,6 +174,11 @@ def predict(config: PredictConfig) -> None:
 def _sum(given: Any) -> float:
     """y = 0.5 + (X1 + X2) / 4 → X1 + X2"""
     return 4 * (float(given["value"][0, 0]) - 0.5)
+
+
+def tune(config: TuneConfig) -> None:
+    """Search for better settings: each trial a training, then a table and the best model."""
+    shared.tune(TASK, config)
 
 
 def export(config: ExportConfig) -> None:
@@ -237,6 +248,7 @@ model(np.zeros([1, 100, FEATURES]))  # → value, or label and probabilities
 VERBS = {
     "train": train,
     "evaluate": evaluate,
+    "tune": tune,
     "predict": predict,
     "export": export,
     "table": table,

@@ -14,6 +14,7 @@ import tyro
 from . import task as shared
 from . import texts
 from .config import RunChoice, UserError, require
+from .search_config import SearchConfig
 from .space import TRAINING, Choice, Range, Space
 from .task import EvaluateConfig, ExportConfig
 from .texts import RECURRENT, PredictConfig, TextConfig
@@ -88,6 +89,11 @@ class BpttConfig(RunChoice):
             raise UserError("errorflow names bptt takes a name: errorflow names bptt NAME")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TuneConfig(SearchConfig, NamesConfig):
+    """Settings of a search; those of a training are what all trials have in common."""
+
+
 def train(config: NamesConfig) -> None:
     """Train a network, watch the error flow, and keep everything in a run folder."""
     shared.train(TASK, config)
@@ -101,6 +107,11 @@ def evaluate(config: EvaluateConfig) -> None:
 def predict(config: PredictConfig) -> None:
     """Say which labels names have, with probabilities; names as arguments or lines of stdin."""
     texts.predict(TASK, config)
+
+
+def tune(config: TuneConfig) -> None:
+    """Search for better settings: each trial a training, then a table and the best model."""
+    shared.tune(TASK, config)
 
 
 def export(config: ExportConfig) -> None:
@@ -158,6 +169,7 @@ TASK = shared.Task(
 VERBS = {
     "train": train,
     "evaluate": evaluate,
+    "tune": tune,
     "predict": predict,
     "export": export,
     "bptt": bptt,

@@ -11,6 +11,7 @@ it or nothing.
 
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def make(
     project_name: str,
     task: str,
     data_hash: str,
+    common: Mapping[str, Any] | None = None,
     max_trials: int | None = None,
     **options: Any,
 ) -> Durable:
@@ -44,7 +46,8 @@ def make(
         objective: name of a metric, or a `keras_tuner.Objective`.
         hyperparameters: the space to search.
         seed: 0 is one like any other.
-        task, data_hash: what is trained on what; nothing is done with them but to compare.
+        task, data_hash, common: what is trained on what, and what all trials have in common;
+            nothing is done with them but to compare.
         max_trials: may change from one call to the next; grid and hyperband end without.
         options: further arguments of keras-tuner's oracle, by its names.
 
@@ -66,7 +69,7 @@ def make(
         **options,
     )
     oracle._set_project_dir(str(directory), project_name)
-    told = {"task": task, "data_hash": data_hash, "oracle": kind, "seed": seed}
+    told = {"task": task, "data_hash": data_hash, "oracle": kind, "seed": seed, **(common or {})}
     told |= {"objective": str(oracle.objective)}
     told |= {name: getattr(oracle, name) for name in oracle.arguments}
     _check_same(oracle.project, told | {"space": hyperparameters.get_config()["space"]})

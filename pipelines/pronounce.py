@@ -24,6 +24,7 @@ import tyro
 
 from . import task as shared
 from .config import CommonConfig, RunChoice, Switch, UserError, require
+from .search_config import SearchConfig
 from .space import TRAINING, Choice, Range, Space
 from .task import EvaluateConfig, ExportConfig
 
@@ -131,6 +132,11 @@ class PredictConfig(RunChoice):
         require(self.beam is None or self.beam >= 1, "beam", "1 or more", self.beam)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TuneConfig(SearchConfig, PronounceConfig):
+    """Settings of a search; those of a training are what all trials have in common."""
+
+
 def train(config: PronounceConfig) -> None:
     """Train an encoder-decoder, watch the error flow, and keep everything in a run folder."""
     from .edits import check_installed, needed
@@ -154,6 +160,11 @@ def predict(config: PredictConfig) -> None:
 
     for line in pair_answers.lines(run.best, words, config.top, config.beam, config.attention):
         print(line)
+
+
+def tune(config: TuneConfig) -> None:
+    """Search for better settings: each trial a training, then a table and the best model."""
+    shared.tune(TASK, config)
 
 
 def export(config: ExportConfig) -> None:
@@ -199,7 +210,7 @@ Scores are log-probabilities over ((5 + symbols) / 6)^length_norm. `model.get_la
     ],
     space=SPACE,
 )
-VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
+VERBS = {"train": train, "evaluate": evaluate, "tune": tune, "predict": predict, "export": export}
 
 if __name__ == "__main__":
     from .cli import main

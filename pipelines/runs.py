@@ -96,17 +96,18 @@ class Run:
         """running, finished, interrupted or failed; a run whose process is gone was interrupted."""
         results = self.results()
         status = results.get("status", "interrupted")
-        return "interrupted" if status == "running" and not _alive(results) else status
+        return "interrupted" if status == "running" and not is_alive(results) else status
 
 
-def _this_process() -> dict[str, Any]:
+def this_process() -> dict[str, Any]:
+    """What tells this process from every other one, for `is_alive`."""
     import psutil
 
     started = psutil.Process().create_time()
     return {"pid": os.getpid(), "pid_started": started, "host": socket.gethostname()}
 
 
-def _alive(results: Mapping[str, Any]) -> bool:
+def is_alive(results: Mapping[str, Any]) -> bool:
     """Whether the process that wrote this lives; on another machine that cannot be known."""
     import psutil
 
@@ -159,7 +160,7 @@ def begin_in(run: Run, config: CommonConfig, task: str, environment: dict[str, A
     write_text(run.config_file, dump_config(config))
     write_json(run.path / "environment.json", environment)
     started = run.results().get("started", _now())
-    run.update(task=task, name=run.name, status="running", started=started, **_this_process())
+    run.update(task=task, name=run.name, status="running", started=started, **this_process())
     return run
 
 
@@ -283,6 +284,16 @@ def to_use(run_dir: Path, task: str, name: str | None) -> Run:
             f"no finished run in {run_dir / task}: train one with `errorflow {task} train`"
         )
     return found[-1]
+
+
+def at(path: Path, task: str) -> Run:
+    """The run of a task in a folder, wherever that is."""
+    run = Run(path)
+    if not run.config_file.exists() or not run.best.exists():
+        raise UserError(f"--run {path}: it holds no trained run")
+    if (other := run.results().get("task")) != task:
+        raise UserError(f"--run {path} is a run of {other}, not of {task}")
+    return run
 
 
 @contextlib.contextmanager

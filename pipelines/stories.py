@@ -15,6 +15,7 @@ import tyro
 
 from . import task as shared
 from .config import Switch, require
+from .search_config import SearchConfig
 from .task import EvaluateConfig, ExportConfig
 from .telling import TellingConfig, TellingPredictConfig
 from .telling_space import STORIES
@@ -70,6 +71,11 @@ class PredictConfig(TellingPredictConfig):
         require(self.frames is None or self.frames >= 2, "frames", "2 or more", self.frames)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TuneConfig(SearchConfig, StoriesConfig):
+    """Settings of a search; those of a training are what all trials have in common."""
+
+
 def train(config: StoriesConfig) -> None:
     """Train an encoder-decoder, watch the error flow, and keep everything in a run folder."""
     from .edits import check_installed
@@ -105,6 +111,11 @@ def predict(config: PredictConfig) -> None:
         print(line)
 
 
+def tune(config: TuneConfig) -> None:
+    """Search for better settings: each trial a training, then a table and the best model."""
+    shared.tune(TASK, config)
+
+
 def export(config: ExportConfig) -> None:
     """Write a trained network in other formats, each checked against the original."""
     shared.export(TASK, config)
@@ -138,7 +149,7 @@ batch, pixels of -1 fill up a sequence that is shorter than others.""",
     next=["errorflow stories predict {run} FOLDER ...", "errorflow runs", "errorflow tensorboard"],
     space=STORIES,
 )
-VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
+VERBS = {"train": train, "evaluate": evaluate, "tune": tune, "predict": predict, "export": export}
 
 if __name__ == "__main__":
     from .cli import main

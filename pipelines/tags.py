@@ -18,6 +18,7 @@ import tyro
 
 from . import task as shared
 from .config import CommonConfig, RunChoice, require
+from .search_config import SearchConfig
 from .space import TRAINING, Choice, Range, Space
 from .task import EvaluateConfig, ExportConfig
 
@@ -101,6 +102,11 @@ class PredictConfig(RunChoice):
     """Tokens are what stands between blanks; without this, signs are split off words."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TuneConfig(SearchConfig, TagsConfig):
+    """Settings of a search; those of a training are what all trials have in common."""
+
+
 def train(config: TagsConfig) -> None:
     """Train a tagger, watch the error flow, and keep everything in a run folder."""
     shared.train(TASK, config)
@@ -128,6 +134,11 @@ def predict(config: PredictConfig) -> None:
         tokens = [clean(t) for t in line.split()] if config.tokens else tokens_of(line)
         labels = package(tf.constant([" ".join(tokens)]))["label"][0].numpy()
         print(" ".join(f"{t}/{tag.decode()}" for t, tag in zip(tokens, labels, strict=True)))
+
+
+def tune(config: TuneConfig) -> None:
+    """Search for better settings: each trial a training, then a table and the best model."""
+    shared.tune(TASK, config)
 
 
 def export(config: ExportConfig) -> None:
@@ -174,7 +185,7 @@ characters alone.""",
     ],
     space=SPACE,
 )
-VERBS = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}
+VERBS = {"train": train, "evaluate": evaluate, "tune": tune, "predict": predict, "export": export}
 
 if __name__ == "__main__":
     from .cli import main

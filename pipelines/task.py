@@ -1,4 +1,4 @@
-"""What a task is, and the verbs that all tasks share: train, evaluate, export."""
+"""What a task is, and the verbs that all tasks share: train, evaluate, tune, export."""
 
 import contextlib
 import dataclasses
@@ -142,6 +142,13 @@ def export(task: Task, config: ExportConfig) -> None:
         print(line)
 
 
+def tune(task: Task, config: CommonConfig) -> None:
+    """Searches the task's space; `config` is a `search_config.SearchConfig` too."""
+    from . import search
+
+    search.tune(task, config)
+
+
 def tell(problems: Sequence[str]) -> None:
     """Says on stderr what was left out of the data."""
     from .datasets.text import shorten
@@ -162,7 +169,10 @@ def lines_of(arguments: Sequence[str], usage: str) -> list[str]:
 
 def choose(task: Task, config: RunChoice) -> tuple[runs.Run, Any]:
     """The run to use and its configuration; starts TensorFlow."""
-    run = runs.to_use(config.run_dir, task.name, config.name)
+    if config.run is None:
+        run = runs.to_use(config.run_dir, task.name, config.name)
+    else:
+        run = runs.at(config.run, task.name)
     trained = load_config(task.config, run.config_file)
     from . import devices
 

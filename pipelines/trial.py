@@ -15,10 +15,12 @@ import contextlib
 import dataclasses
 import importlib
 import math
+import os
 import signal
 import statistics
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,9 @@ from .config_io import config_dict, load_config
 from .devices import note
 from .files import read_json, write_json
 from .runs import Run, read_history
+
+NO_OBJECTIVE = "no objective"  # how a reason begins that holds for every trial of a search
+PARENT = "ERRORFLOW_PARENT"  # environment variable: the process without which a trial is to stop
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,6 +50,7 @@ class Request:
         median: arguments of `pruning.MedianRule`, {"warm_up": 3, "trials": 5}; None: no such rule.
         vanishing: of `pruning.VanishingRule`, {"epochs": 3, "threshold": 1e-3}; None: no such rule.
         finished: folders of other trials, for the median; relative ones are seen from FOLDER.
+        most_parameters: a larger network fails.
     """
 
     task: str
@@ -54,6 +60,7 @@ class Request:
     median: Mapping[str, Any] | None = None
     vanishing: Mapping[str, Any] | None = None
     finished: Sequence[str] = ()
+    most_parameters: int | None = None
 
 
 def run_trial(folder: Path) -> dict[str, Any]:
@@ -134,7 +141,7 @@ def _execute_all(folder: Path, request: Request) -> None:
         if not _is_done(run, seeded):
             rules = _rules(folder, request) if number == 1 else lambda job, objective: []
             with _free_afterwards(number < request.executions):
-                _execute(task, seeded, run, request.objective, rules)
+                _execute(task, seeded, run, request, rules)
         if run.results().get("stopped"):
             return
 
@@ -150,15 +157,18 @@ def _execute(
     task: shared.Task,
     config: CommonConfig,
     run: Run,
-    objective: Mapping[str, str] | None,
+    request: Request,
     rules: Callable[..., list[Any]],
 ) -> None:
     """One training; the test split is never looked at."""
     made, stopping = [], []
 
     def before(job: Any, data: Any) -> None:
-        chosen = dict(objective or {"name": job.monitor, "direction": job.mode})
-        run.update(objective=chosen, parameters=job.core.count_params(), stopped=None)
+        chosen = dict(request.objective or {"name": job.monitor, "direction": job.mode})
+        parameters = job.core.count_params()
+        run.update(objective=chosen, parameters=parameters, stopped=None)
+        if parameters > (request.most_parameters or parameters):
+            raise UserError(f"{parameters:,} parameters, more than --max-model-size")
         stopping.extend(rules(job, chosen))
         job.watchers = [*job.watchers, _checks(chosen["name"]), *stopping]
         made.append(job)
@@ -189,7 +199,7 @@ def _checks(name: str) -> Any:
 
     def there(epoch: int, logs: Mapping[str, float]) -> None:
         if name not in logs:
-            raise UserError(f"no objective {name!r}; there are: {', '.join(sorted(logs))}")
+            raise UserError(f"{NO_OBJECTIVE} {name!r}; there are: {', '.join(sorted(logs))}")
 
     steps = dict.fromkeys(["on_train_batch_end", "on_test_batch_end"], _STOP.check)
     return keras.callbacks.LambdaCallback(on_epoch_end=there, **steps)
@@ -353,6 +363,17 @@ class _Stop:
         if again or not self.waits:
             raise KeyboardInterrupt
 
+    def follow(self, parent: int) -> None:
+        """Stops when another process has ended: killed, it could not tell."""
+        import psutil
+
+        def wait() -> None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(parent).wait()
+            os.kill(os.getpid(), signal.SIGTERM)  # not to this thread alone
+
+        threading.Thread(target=wait, daemon=True).start()
+
     def check(self, batch: int = 0, logs: Any = None) -> None:
         """Raises if told to stop; also what Keras calls after each step."""
         if self.told is not None:
@@ -366,6 +387,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a trial; returns the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     _STOP.listen()
+    if PARENT in os.environ:
+        _STOP.follow(int(os.environ[PARENT]))
     try:
         if len(given) != 1:
             raise UserError("python -m errorflow.pipelines.trial takes one FOLDER")

@@ -1,0 +1,384 @@
+"""`tune`: what comes of trials however they end, and what a person gets.
+
+The trials of one test are real; others put a function in the place of a trial's process.
+"""
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import event_files
+import numpy as np
+import pytest
+from errorflow.pipelines import cli, search_service, trial_runner
+from errorflow.pipelines.config_io import load_config
+from errorflow.pipelines.files import read_json, write_json, write_text
+from errorflow.pipelines.names import NamesConfig
+from errorflow.pipelines.runs import Run, this_process
+from errorflow.pipelines.search_config import objective
+from errorflow.pipelines.search_plots import importances
+from errorflow.pipelines.space import Choice, Range
+from errorflow.pipelines.trial import PARENT
+from errorflow.pipelines.trial_runner import TrialRunner, shares
+
+FAST = ["--limit", "60", "--epochs", "1"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Two classes that a glance tells apart."""
+    folder, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    for label, letters in (("Long", "bcd"), ("Vowels", "aeiou")):
+        made = {"".join(random.choice([*letters], random.integers(5, 12))) for _ in range(60)}
+        write_text(folder / f"{label}.txt", "\n".join(sorted(made)))
+    return folder
+
+
+@pytest.fixture
+def space(tmp_path) -> Path:
+    """A file that leaves the number of units to search."""
+    keys = "bidirectional embedding dropout balance label_smoothing learning_rate batch_size"
+    keys = [*keys.split(), "optimizer", "clip_norm", "layers"]
+    fixed = {"model": "lstm", "units": [2, 3, 4, 5, 6, 7], "embedding": 4, "layers": 1}
+    plain = NamesConfig()
+    lines = {key: fixed.get(key, getattr(plain, key)) for key in ("model", "units", *keys)}
+    path = tmp_path / "space.yaml"
+    write_text(path, "\n".join(f"{key}: {json.dumps(value)}" for key, value in lines.items()))
+    return path
+
+
+@pytest.fixture
+def tune(data, space, tmp_path):
+    """(flags) → exit code of a search in tmp_path/searches/names."""
+
+    def run(*flags: str) -> int:
+        where = ["--data-dir", str(data), "--directory", str(tmp_path / "searches")]
+        return cli.main(["names", "tune", *where, "--space", str(space), *FAST, *flags])
+
+    return run
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    return tmp_path / "searches" / "names"
+
+
+class Trials:
+    """In place of a trial's process: the score is what `score` says of its configuration."""
+
+    def __init__(self):
+        self.ran: list[str] = []
+        self.score = lambda config: config.units / 10
+        self.reason = "it raised"
+
+    def train(self, folder: Path, trial_id: str) -> int:
+        self.ran.append(trial_id)
+        config = load_config(NamesConfig, folder / "config.yaml")
+        run = Run(folder / "run")
+        for path in (run.best, run.last):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(trial_id.encode())
+        write_text(run.config_file, (folder / "config.yaml").read_text())
+        write_json(run.results_file, {"task": "names"})
+        score = self.score(config)
+        write_json(
+            folder / "result.json",
+            {
+                "status": "failed" if score is None else "completed",
+                "reason": self.reason if score is None else None,
+                "objective": {"name": "val_macro_f1", "direction": "max"},
+                "score": score,
+                "best_epoch": 1,
+                "epochs": 1,
+                "seconds": 1.0,
+                "parameters": 100,
+                "devices": ["CPU"],
+                "verdict": [],
+            },
+        )
+        return 0
+
+
+@pytest.fixture
+def trials(monkeypatch) -> Trials:
+    made = Trials()
+
+    def train(runner: TrialRunner, folder: Path, trial_id: str) -> int:
+        return made.train(folder, trial_id)
+
+    monkeypatch.setattr(TrialRunner, "_train", train)
+    monkeypatch.setattr(trial_runner, "WAIT", 0.01)
+    return made
+
+
+def rows(project: Path) -> list[dict[str, str]]:
+    with (project / "trials.csv").open(newline="") as file:
+        return [*csv.DictReader(file)]
+
+
+def test_a_search_of_real_trials_gives_a_model_to_use_at_once(tune, project, capsys, data):
+    assert tune("--max-trials", "2") == 0
+    said = capsys.readouterr()
+    assert said.out.count("completed  val_macro_f1") == 2
+    found = rows(project)
+    assert [row["rank"] for row in found] == ["1", "2"]
+    assert float(found[0]["score"]) >= float(found[1]["score"])
+    assert {row["status"] for row in found} == {"completed"}
+    assert all(row["verdict"].startswith("rnn_1") for row in found)
+
+    best = project / "best"
+    chosen = load_config(NamesConfig, best / "config.yaml")
+    assert (str(chosen.units), chosen.embedding) == (found[0]["units"], 4)
+    assert (best / "best.keras").read_bytes() == Run(best).best.read_bytes()
+    assert cli.main(["names", "predict", "--run", str(best), "aeiou", "bcdbcd"]) == 0
+    assert (
+        cli.main(["names", "train", "--config", str(best / "config.yaml"), "--print-config"]) == 0
+    )
+    assert f"units: {chosen.units}\n" in capsys.readouterr().out
+
+    _, metadata = event_files.read(project)
+    assert "_hparams_/experiment" in metadata
+    for trial in project.glob("trial_*"):
+        values, _ = event_files.read(trial / "run" / "logs" / "error_flow")
+        assert values
+
+    assert tune("--max-trials", "2") == 0  # nothing is left to do
+    assert "going on after 2 finished trials" in capsys.readouterr().err
+
+
+def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(tune, trials, project):
+    trials.score = lambda config: None if config.units % 2 else config.units / 10
+    assert tune("--oracle", "grid") == 0
+    found = rows(project)
+    assert [row["units"] for row in found] == ["6", "4", "2", "3", "5", "7"]
+    assert [row["status"] for row in found] == ["completed"] * 3 + ["failed"] * 3
+    assert {row["reason"] for row in found[3:]} == {"it raised"}
+    assert [row["rank"] for row in found] == ["1", "2", "3", "", "", ""]
+
+
+def test_only_the_best_trials_keep_their_networks(tune, trials, project):
+    assert tune("--oracle", "grid", "--keep", "2") == 0
+    kept = [path.parts[-4] for path in project.glob("trial_*/run/checkpoints/best.keras")]
+    found = rows(project)
+    assert sorted(kept) == sorted(f"trial_{row['trial']}" for row in found[:2])
+    assert (project / "best" / "best.keras").read_bytes() == found[0]["trial"].encode()
+    assert Run(project / "best").results()["trial"] == found[0]["trial"]
+
+
+@pytest.mark.parametrize("oracle", ["random", "bayesian", "hyperband"])
+def test_one_seed_gives_the_same_trials_and_another_one_others(tune, trials, project, oracle):
+    def search(seed: str):
+        flags = ["--oracle", oracle, "--max-trials", "5", "--epochs", "4"]
+        assert tune(*flags, "--seed", seed, "--project-name", f"p{len(trials.ran)}") == 0
+        last = max(project.parent.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        return [(row["trial"], row["units"], row["score"]) for row in rows(last)]
+
+    first = search("0")
+    assert search("0") == first
+    assert search("1") != first or search("2") != first
+
+
+def test_a_stopped_search_goes_on_and_runs_no_trial_twice(tune, trials, project):
+    def interrupt(config):
+        if len(trials.ran) == 3:
+            raise KeyboardInterrupt
+        return config.units / 10
+
+    trials.score = interrupt
+    assert tune("--oracle", "grid") == 130
+    assert not (project / "lock.json").exists()
+    trials.score = lambda config: config.units / 10
+    assert tune("--oracle", "grid") == 0
+    assert sorted(map(int, trials.ran)) == [0, 1, 2, 2, 3, 4, 5]
+    assert sorted(row["units"] for row in rows(project)) == [*"234567"]
+
+
+def test_a_trial_whose_process_dies_is_tried_again_and_then_failed(tune, project, monkeypatch):
+    codes = iter([-signal.SIGKILL, -signal.SIGKILL, 1, 1])
+    monkeypatch.setattr(TrialRunner, "_train", lambda *_: next(codes))
+    assert tune("--max-trials", "2") == 2  # no trial has a score
+    said = {row["reason"].partition(";")[0] for row in rows(project)}
+    assert said == {"its process was killed by SIGKILL", "its process was ended with code 1"}
+
+
+def test_hyperband_goes_on_from_the_shorter_trial(tune, trials, project):
+    assert tune("--oracle", "hyperband", "--epochs", "4", "--factor", "2") == 0
+    told = [
+        (read_json(path)["hyperparameters"]["values"], path.parent)
+        for path in project.glob("trial_*/trial.json")
+    ]
+    later = [(values, folder) for values, folder in told if values["tuner/initial_epoch"]]
+    assert later
+    for values, folder in later:
+        config = load_config(NamesConfig, folder / "config.yaml")
+        assert config.epochs == values["tuner/epochs"] > values["tuner/initial_epoch"]
+        assert (project / f"trial_{values['tuner/trial_id']}" / "result.json").exists()
+
+
+def test_workers_share_processors_and_all_trials(tune, trials, project):
+    assert tune("--oracle", "grid", "--workers", "3") == 0
+    assert sorted(map(int, trials.ran)) == [*range(6)]
+    if hasattr(os, "sched_getaffinity"):
+        parts = [share.processors for share in shares(2)]
+        assert all(parts)
+        assert sorted({p for part in parts for p in part}) == sorted(os.sched_getaffinity(0))
+
+
+# The service
+
+
+@pytest.fixture
+def address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def as_worker(monkeypatch):
+    """keras-tuner's environment variables, gone after the test."""
+    for name in ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.enable_socket
+def test_a_worker_of_another_machine_takes_part(tune, trials, project, address, as_worker):
+    codes = []
+    chief = threading.Thread(
+        target=lambda: codes.append(tune("--oracle", "grid", "--chief", address))
+    )
+    chief.start()
+    while not (project / "tune.yaml").exists():
+        time.sleep(0.05)
+    assert tune("--worker-of", address) == 0
+    chief.join()
+    assert codes == [0]
+    assert sorted(map(int, trials.ran)) == [*range(6)]
+    assert len(rows(project)) == 6
+
+
+@pytest.mark.enable_socket
+def test_a_lost_workers_trial_is_given_to_another_one(monkeypatch, address):
+    class Oracle:
+        def __init__(self):
+            self.back = []
+
+        def give_back(self, trial_id):
+            self.back.append(trial_id)
+            return True
+
+    service = search_service.Service(Oracle())
+    service.last_call = {"1": time.monotonic() - 50, "2": time.monotonic()}
+    service.give_back_the_lost()
+    service.give_back_the_lost()
+    assert service.oracle.back == ["1"]
+    assert search_service.PATIENCE + search_service.BEAT < search_service.LOST < 60
+
+
+@pytest.mark.enable_socket
+def test_what_is_wrong_with_an_address_is_said(tune, trials, address, capsys, monkeypatch):
+    host, port = address.split(":")
+    with socket.create_server((host, int(port))):
+        assert tune("--chief", address) == 2
+    assert f"--chief {address}: Address already in use" in capsys.readouterr().err
+    assert tune("--worker-of", address) == 2
+    assert "holds no search" in capsys.readouterr().err
+    assert tune("--max-trials", "1") == 0
+    monkeypatch.setattr(search_service, "PATIENCE", 0.2)
+    assert tune("--worker-of", address) == 2
+    assert "no chief has answered for 0.2 s" in capsys.readouterr().err
+
+
+# What is wrong
+
+
+def test_an_objective_that_is_not_there_ends_the_search_and_leaves_nothing(
+    tune, trials, project, capsys
+):
+    trials.score = lambda config: None
+    trials.reason = "no objective 'val_fun'; there are: loss, val_loss"
+    assert tune("--objective", "val_fun") == 2
+    said = capsys.readouterr().err
+    assert "errorflow: --objective: no objective 'val_fun'; there are: loss, val_loss" in said
+    assert not project.exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--max-trials", "0"], "--max-trials (key max_trials) must be 1 or more, got 0"),
+        (["--workers", "0"], "--workers (key workers) must be 1 or more"),
+        (["--objective", "val_f1:best"], "must be NAME, NAME:min or NAME:max"),
+        (["--chief", "8000"], "must be HOST:PORT"),
+        (["--chief", "a:1", "--worker-of", "b:1"], "a process is one or the other"),
+        (["--project-name", "a/b"], "--project-name 'a/b' must be"),
+        (["--space", "nowhere.yaml"], "nowhere.yaml"),
+        (["--data-dir", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_flags_leave_nothing(tune, tmp_path, capsys, flags, said):
+    assert tune(*flags) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert said in lines[-1]
+    assert not any((tmp_path / "searches").glob("*"))
+
+
+def test_a_folder_of_another_search_is_not_taken_for_this_one(tune, trials, project, capsys):
+    assert tune("--max-trials", "1") == 0
+    assert tune("--max-trials", "1", "--oracle", "grid") == 2
+    assert "was begun with another oracle (random → grid)" in capsys.readouterr().err
+    assert tune("--max-trials", "1", "--patience", "3") == 2
+    assert "patience (10 → 3)" in capsys.readouterr().err
+    assert tune("--max-trials", "1", "--oracle", "grid", "--overwrite") == 0
+    assert [*map(int, trials.ran)] == [0, 0]
+    write_json(project / "lock.json", this_process())
+    assert tune("--max-trials", "1", "--oracle", "grid") == 2
+    assert f"is run by process {os.getpid()}" in capsys.readouterr().err
+    (project.parent / "other").mkdir()
+    write_text(project.parent / "other" / "thesis.txt", "")
+    assert tune("--overwrite", "--project-name", "other") == 2
+    assert (project.parent / "other" / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "direction"),
+    [("val_loss", "min"), ("val_accuracy", "max"), ("val_wrong", "min"), ("val_loss:max", "max")],
+)
+def test_directions(text, direction):
+    assert objective(text) == {"name": text.partition(":")[0], "direction": direction}
+
+
+def test_a_trial_stops_when_its_search_is_killed(tmp_path):
+    """Started by a process that is no more, it ends by itself."""
+    code = "import sys, time; from errorflow.pipelines import trial; trial.run_trial = lambda _: "
+    code += "time.sleep(60); sys.exit(trial.main(sys.argv[1:]))"
+    parent = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    surroundings = os.environ | {PARENT: str(parent.pid)}
+    child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=surroundings)
+    time.sleep(2)
+    assert child.poll() is None
+    parent.kill()
+    parent.wait()
+    assert child.wait(20) == 128 + signal.SIGTERM
+
+
+def test_the_key_that_scores_hang_on_is_the_important_one():
+    space = {"units": Range(1, 50), "model": Choice("rnn", "lstm"), "layers": Choice(1, 2)}
+    random = np.random.default_rng(0)
+    values = [
+        {"units": int(random.integers(1, 51)), "model": str(random.choice(["rnn", "lstm"])),
+         "layers": int(random.integers(1, 3))}
+        for _ in range(40)
+    ]  # fmt: skip
+    ranked = [{"values": v, "score": v["units"] + 5.0 * (v["model"] == "lstm")} for v in values]
+    found = importances(space, ranked, [*space])
+    assert sum(found.values()) == pytest.approx(1)
+    assert found["units"] > 0.7
+    assert found["layers"] < found["model"] < found["units"]
