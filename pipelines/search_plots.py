@@ -69,14 +69,14 @@ def parallel_coordinates(
 
 def _place(given: Choice | Range, value: Any) -> float:
     """Where a value stands on its axis, 0 … 1; NaN where the key does not count."""
-    if value is None and not given.holds(None):
-        return float("nan")
     if isinstance(given, Choice):
-        return given.values.index(value) / max(len(given.values) - 1, 1)
-    low, high = given.low, given.high
-    if given.log:
-        low, high, value = np.log(low), np.log(high), np.log(value)
-    return float((value - low) / (high - low)) if high > low else 0.5
+        last = max(len(given.values) - 1, 1)
+        return given.values.index(value) / last if value in given.values else float("nan")
+    if value is None:
+        return float("nan")
+    scale = np.log if given.log else float
+    low, high, at = scale(given.low), scale(given.high), scale(value)
+    return float((at - low) / (high - low)) if high > low else 0.5
 
 
 def _marks(given: Choice | Range) -> Sequence[Any]:

@@ -1,7 +1,7 @@
 """Stories: images in, sentences out, one after the other (visual storytelling, Huang et al. 2016).
 
 errorflow stories train                      pictures of handwritten digits, and what happens there
-errorflow stories train --attention          each word looks at the pictures
+errorflow stories train --no-attention       from the encoder's last state alone
 errorflow stories train --data-dir DIR       your own: images and stories.jsonl
 """
 
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from . import task as shared
-from .config import Switch, require
+from .config import require
 from .search_config import SearchConfig
 from .task import EvaluateConfig, ExportConfig
 from .telling import TellingConfig, TellingPredictConfig
@@ -37,14 +37,14 @@ class StoriesConfig(TellingConfig):
     """Recurrent layers, of encoder and decoder."""
     changes: bool = True
     """Show the convolutions each picture's difference from the one before, beside the picture."""
-    attention: Switch = False
+    attention: bool = True
     """Each word looks at all pictures again: additive attention (Bahdanau et al. 2015)."""
     embedding: int = 64
     """Size of a word's vector."""
 
-    epochs: int = 9
+    epochs: int = 6
     """Passes over the training data at most."""
-    batch_size: int = 16
+    batch_size: int = 8
     """Stories per step."""
 
     @property

@@ -42,8 +42,8 @@ class TellingConfig(CommonConfig):
     """Share of the picture's features, of words' vectors and of each layer's output left out in
     training."""
     auxiliary: float = 0.1
-    """Weight of an auxiliary loss: which words are told at all, asked of each picture by itself and
-    summed over the vocabulary; 0: none."""
+    """Weight of an auxiliary loss: which words are told, asked of each picture by itself and summed
+    over the vocabulary; of several pictures, the words of each one's sentence. 0: none."""
     beam: int = 5
     """Answers that are followed at once when one is looked for; 1: greedy."""
     length_norm: float = 0.6

@@ -22,6 +22,6 @@ STORIES: Space = {
     "changes": Choice(False, True),
     "attention": Choice(False, True),
     "embedding": Choice(32, 64, 128),
-    "batch_size": Choice(8, 16, 32),
+    "batch_size": Choice(4, 8, 16),
     **TRAINING,
 }

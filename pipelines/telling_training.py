@@ -25,6 +25,7 @@ from .runs import Run
 from .telling import TellingConfig
 from .train import Job
 
+STOP = BETWEEN.strip()  # between sentences
 BATCH = 64  # pictures or sequences at once where nothing is trained
 SHOWN = 12  # validation pictures or sequences in TensorBoard
 Reading = Callable[[str], Any]  # what a text of the embedded grammar says; None: it is none of it
@@ -95,6 +96,7 @@ class Pairs(NamedTuple):
     places: np.ndarray  # [P] in the store
     targets: np.ndarray  # [P, T] ids, the end among them, 0 behind it
     symbols: int  # K, special ids included
+    stop: int  # id of what stands between sentences
 
     @property
     def lengths(self) -> np.ndarray:
@@ -113,19 +115,44 @@ class Pairs(NamedTuple):
         """What a batch consists of: what the network reads, what it should say, and weights.
 
         The decoder reads what it should say one step later, after a start (teacher forcing). Which
-        words a text has, [B, K], is asked without its order.
+        words a text has, [B, K], is asked without its order; of several pictures, [B, F, K], which
+        words each one's sentence has.
         """
         pictures, steps = shape if self.store.several else (None, shape)
         targets = self.targets[chosen, :steps]
         pixels = self.store.take(self.places[chosen], pictures)
         inputs = {"pixels": pixels, "target": encoder_decoder.shifted(targets)}
-        words = np.zeros([len(chosen), self.symbols], np.float32)
-        np.put_along_axis(words, self.targets[chosen], 1, axis=1)
-        words[:, :FIRST] = 0
-        weights = (targets != 0).astype(np.float32), np.ones(len(chosen), np.float32)
+        if self.store.several:
+            words, asked = self._words_of_sentences(chosen, pixels.shape[1])
+        else:
+            words, asked = self._words(chosen), np.ones(len(chosen), np.float32)
+        weights = (targets != 0).astype(np.float32), asked
         return inputs, *(
             {"next": one, "words": other} for one, other in ((targets, words), weights)
         )
+
+    def _words(self, chosen: np.ndarray) -> np.ndarray:
+        """Which words texts have, 0 or 1, [B, K]."""
+        words = np.zeros([len(chosen), self.symbols], np.float32)
+        np.put_along_axis(words, self.targets[chosen], 1, axis=1)
+        words[:, :FIRST] = 0
+        return words
+
+    def _words_of_sentences(self, chosen: np.ndarray, pictures: int) -> tuple[np.ndarray, ...]:
+        """Which words each picture's sentence has, [B, F, K], and which pictures have one, [B, F].
+
+        The sentence s of S belongs to the picture ⌊s F / S⌋ of F: where there are as many of both,
+        to its own.
+        """
+        ids, counts = self.targets[chosen], self.store.counts[self.places[chosen]]
+        told = (ids >= FIRST) & (ids != self.stop)
+        sentence = np.cumsum(ids == self.stop, axis=1)  # [B, T]
+        sentences = np.where(told, sentence, 0).max(axis=1) + 1
+        picture = sentence * counts[:, None] // sentences[:, None]
+        words = np.zeros([len(chosen), pictures, self.symbols], np.float32)
+        row, step = np.nonzero(told & (picture < pictures))
+        words[row, picture[row, step], ids[row, step]] = 1
+        return words, words.any(axis=2).astype(np.float32)
 
 
 def pairs_of(
@@ -145,7 +172,9 @@ def pairs_of(
         )
     kept = [row for row, is_short in zip(ids, short, strict=True) if is_short]
     targets = encoder_decoder.padded(kept)
-    return Pairs(store(part.images, shape), places[short], targets, len(target.vocabulary) + FIRST)
+    known = target.vocabulary
+    stop = known.index(STOP) + FIRST if STOP in known else -1
+    return Pairs(store(part.images, shape), places[short], targets, len(known) + FIRST, stop)
 
 
 def shape_in(package: keras.Model) -> tuple[int, int, int]:

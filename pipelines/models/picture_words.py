@@ -87,8 +87,8 @@ def images_to_words(
 ) -> keras.Model:
     """{"pixels": [B, F, H, W, C], "target": ids [B, T]} → as `image_to_words`.
 
-    A word that is told must be seen in some picture: "words" are the largest of all pictures'.
-    Each layer of the decoder begins with the last states of the encoder's layer of that number.
+    Here "words" [B, F, K] are asked of each picture, for the sentence that belongs to it. Each
+    layer of the decoder begins with the last states of the encoder's layer of that number.
     Pictures whose pixels are all `NO_PICTURE` fill up a sequence that is shorter than F.
 
     Args:
@@ -97,7 +97,8 @@ def images_to_words(
         embedding: size of a word's vector.
         units, layers: of encoder and decoder each.
         changes: show `picture` how each differs from the one before too, as further C channels.
-        attention: over the encoder's steps, as `decoder` has it: over pictures.
+        attention: over pictures, as `decoder` has it: over what the encoder makes of them all up to
+            each, beside what `picture` makes of it alone (as GLAC Net, Kim et al. 2018).
         dropout: share left out of vectors, features and of what each layer puts out.
     """
     height, width, channels = picture.input_shape[1:]
@@ -109,7 +110,8 @@ def images_to_words(
         x, valid, recurrent, units=units, layers=layers, dropout=dropout
     )
     words = _which_words(symbols)(x)  # [B, F, K]
-    words = keras.ops.max(keras.ops.where(valid[:, :, None], words, 0.0), axis=1)
+    if attention:
+        memory = keras.layers.Concatenate(name="memory")([memory, x])
     given = {"memory": memory, "valid": valid, "states": last, "words": words}
     decode = decoder(
         recurrent,
@@ -117,7 +119,7 @@ def images_to_words(
         embedding=embedding,
         units=units,
         layers=layers,
-        memory=units if attention else 0,
+        memory=memory.shape[-1] if attention else 0,
         states=len(last) // layers,
         dropout=dropout,
     )
