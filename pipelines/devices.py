@@ -1,6 +1,7 @@
 """Starts TensorFlow as a run wants it: quiet, on the right device, in the right precision."""
 
 import contextlib
+import ctypes.util
 import os
 import sys
 import tempfile
@@ -8,6 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from .config import CommonConfig, UserError
+
+# Numbers of glibc's malloc.h: trim threshold, top pad, mmap threshold, arenas.
+_MALLOPT = {-1: 2**31 - 1, -2: 2**26, -3: 2**25, -8: 1}
 
 
 def note(text: str) -> None:
@@ -37,6 +41,21 @@ def load_tensorflow() -> Any:
     return tf
 
 
+def keep_freed_memory() -> None:
+    """Lets glibc keep what tensors free, up to 32 MB each, for the next ones.
+
+    It would give it back to the system after each operation, and every page of the next tensor
+    would be filled with zeros again before its first use: of a training step of convolutions on a
+    CPU, a third of the processor's time. What an environment variable of glibc says goes first.
+    """
+    libc = ctypes.util.find_library("c") if sys.platform == "linux" else None
+    mallopt = getattr(ctypes.CDLL(libc), "mallopt", None) if libc else None
+    if mallopt is None or any(name.startswith("MALLOC_") for name in os.environ):
+        return
+    for option, value in _MALLOPT.items():
+        mallopt(option, value)
+
+
 @contextlib.contextmanager
 def _stderr_held_back() -> Iterator[None]:
     """Keeps what C++ writes to file descriptor 2; gives it back if the body raises."""
@@ -63,6 +82,7 @@ def start(config: CommonConfig) -> Any:
     Raises:
         UserError: the device asked for is not there.
     """
+    keep_freed_memory()
     tf = load_tensorflow()
     import keras
 

@@ -1,5 +1,7 @@
-"""What the largest networks need to train."""
+"""What training needs of main memory, and what it gives back of it."""
 
+import os
+import platform
 import subprocess
 import sys
 
@@ -26,3 +28,33 @@ def test_a_step_at_full_size_stays_under_6_gb(name):
     )
     kilobytes = int(done.stdout.split()[-1])
     assert kilobytes < 6e6, f"{name}: {kilobytes / 1e6:.2f} GB"
+
+
+FAULTS = """
+import resource, sys
+import numpy as np
+from errorflow.pipelines.devices import keep_freed_memory
+
+if "keep" in sys.argv:
+    keep_freed_memory()
+make = lambda: np.ones(2**22, "float32")  # 16 MB
+make()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(50):
+    make()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the system's malloc is another one")
+def test_what_a_tensor_frees_is_kept_for_the_next_one():
+    """No page is handed out anew, unless a person has said how malloc is to be."""
+
+    def faults(*words: str, **more: str) -> int:
+        plain = {key: value for key, value in os.environ.items() if "MALLOC" not in key}
+        return int(
+            subprocess.check_output([sys.executable, "-c", FAULTS, *words], env=plain | more)
+        )
+
+    assert faults("keep") < 10 < faults() // 10
+    assert faults("keep", MALLOC_ARENA_MAX="2") > 100
