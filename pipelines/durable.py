@@ -69,6 +69,7 @@ class Durable(keras_tuner.Oracle):
     # What a worker loop asks for
 
     @property
+    @synchronized
     def done(self) -> bool:
         """Whether nothing runs, waits, or is left to try."""
         return (self._full or self._nothing_left) and not (self.ongoing_trials or self._retry_queue)
@@ -80,6 +81,10 @@ class Durable(keras_tuner.Oracle):
             return None
         count = len(self.trials)
         return f"all {count} trials done" if self._full else f"nothing left to try after {count}"
+
+    def of_all(self, combinations: float) -> float:
+        """How many trials there are to run of so many combinations."""
+        return combinations
 
     @property
     def _full(self) -> bool:
@@ -95,6 +100,8 @@ class Durable(keras_tuner.Oracle):
             if trial.status == "STOPPED" and not self._full:
                 self._nothing_left = True
                 self.save()
+        if trial.status == "STOPPED" and not self.done:
+            trial.status = "IDLE"  # what still runs may come back, when its worker dies
         return trial
 
     def _ready_again(self) -> None:
@@ -116,7 +123,9 @@ class Durable(keras_tuner.Oracle):
         lost = self.objective.name in metrics and self.objective.name not in finite
         if lost or trial_id in self.end_order:
             return trial
-        return super().update_trial(trial_id, finite, int(step))
+        trial = super().update_trial(trial_id, finite, int(step))
+        self.save()
+        return trial
 
     @synchronized
     def end_trial(self, trial: Trial) -> None:
@@ -147,6 +156,12 @@ class Durable(keras_tuner.Oracle):
                 self._retry_queue.append(trial_id)
                 return True  # no save: the last one has it running, which is put back as well
         return False
+
+    @property
+    @synchronized
+    def waiting(self) -> list[str]:
+        """The trials in the queue."""
+        return [*self._retry_queue]
 
     @synchronized
     def keep_running(self, trial_id: str) -> None:

@@ -139,7 +139,6 @@ SPACE: Space = {
     "normalization": Choice("batch", "none", when={"model": ("googlenet",)}),
     "preactivation": Choice("false", "true", when={"model": ("resnet20", "resnet32")}),
     "dropout": Range(0.0, 0.6, step=0.2, when={"model": ("mlp", "googlenet")}),
-    "label_smoothing": Choice(0.0, 0.1),
     "learning_rate": Range(1e-3, 0.2, log=True),
     "weight_decay": Range(1e-5, 1e-2, log=True),
     "batch_size": Choice(32, 64, 128),

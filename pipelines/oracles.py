@@ -9,6 +9,7 @@ Every change ends with one new oracle.json renamed into place: a killed process 
 it or nothing.
 """
 
+import copy
 import json
 import warnings
 from collections.abc import Mapping
@@ -69,8 +70,8 @@ def make(
         **options,
     )
     oracle._set_project_dir(str(directory), project_name)
-    told = {"task": task, "data_hash": data_hash, "oracle": kind, "seed": seed, **(common or {})}
-    told |= {"objective": str(oracle.objective)}
+    told = {"task": task, "data_hash": data_hash, "oracle": kind, "seed": seed}
+    told |= {"objective": str(oracle.objective), **(common or {})}
     told |= {name: getattr(oracle, name) for name in oracle.arguments}
     _check_same(oracle.project, told | {"space": hyperparameters.get_config()["space"]})
     oracle.reload()
@@ -123,10 +124,9 @@ class Bayesian(Durable, keras_tuner.oracles.BayesianOptimizationOracle):
         Before any fit it guesses 1, a score that may be better than all there are.
         """
         if self.ongoing_trials:
-            every = self.trials
-            self.trials = {key: one for key, one in every.items() if one.status == "COMPLETED"}
-            self.gpr.fit(*super()._vectorize_trials())
-            self.trials = every
+            finished = copy.copy(self)  # others read `self.trials` meanwhile
+            finished.trials = {key: t for key, t in self.trials.items() if _has_score(t)}
+            self.gpr.fit(*super(Bayesian, finished)._vectorize_trials())
         return super()._vectorize_trials()
 
 
@@ -152,6 +152,12 @@ class Hyperband(Durable, keras_tuner.oracles.HyperbandOracle):
             self._increment_bracket_num()
             self._start_new_bracket()
 
+    def of_all(self, combinations: float) -> float:
+        """All rounds of all brackets, unless combinations run out."""
+        brackets = range(self._get_num_brackets())
+        rounds = [(b, r) for b in brackets for r in range(self._get_num_rounds(b))]
+        return self.hyperband_iterations * sum(self._get_size(b, r) for b, r in rounds)
+
     def _room(self, bracket: dict[str, Any]) -> bool:
         """Whether the first round lacks trials: after a draw, because there are no more values."""
         return len(bracket["rounds"][0]) < self._get_size(bracket["bracket_num"], 0)
@@ -172,7 +178,7 @@ class Hyperband(Durable, keras_tuner.oracles.HyperbandOracle):
             alive = size - sum(trial.status == "FAILED" for trial in earlier)
             size = min(self._get_size(bracket["bracket_num"], number), alive)
             taken = {entry["past_id"] for entry in rounds[number]}
-            ready = [t for t in earlier if t.status == "COMPLETED" and t.trial_id not in taken]
+            ready = [t for t in earlier if _has_score(t) and t.trial_id not in taken]
             if len(ready) > alive - size:
                 sign = -1 if self.objective.direction == "max" else 1
                 best = min(ready, key=lambda trial: sign * trial.score)
@@ -189,6 +195,11 @@ class Hyperband(Durable, keras_tuner.oracles.HyperbandOracle):
             "tuner/bracket": which,
             "tuner/round": number,
         }
+
+
+def _has_score(trial: Any) -> bool:
+    """A worker's thread says that a trial is completed shortly before it has its score."""
+    return trial.status == "COMPLETED" and trial.score is not None
 
 
 KINDS: dict[str, type[Durable]] = {

@@ -24,7 +24,8 @@ from .files import read_json, write_json, write_text
 FOLDERS = ("checkpoints/backup", "logs", "plots", "samples")
 
 # What may change when a run goes on: how long and on what, not what is computed.
-FREE_TO_CHANGE = frozenset({"epochs", "patience", "device", "jit", "strategy"})
+MACHINE = frozenset({"device", "jit", "strategy"})
+FREE_TO_CHANGE = MACHINE | {"epochs", "patience"}
 
 
 @dataclasses.dataclass(frozen=True)

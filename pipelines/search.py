@@ -13,9 +13,11 @@ this machine; workers of other machines do so by keras-tuner's own service (`sea
 """
 
 import contextlib
-import dataclasses
+import json
 import shutil
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,14 +25,18 @@ from typing import Any
 from .config import UserError
 from .config_io import config_dict, dump_config
 from .devices import load_tensorflow
-from .files import read_json, write_json, write_text
-from .runs import is_alive, this_process
+from .files import read_json, write_text
+from .runs import MACHINE, is_alive, this_process
 from .search_config import Search, read_search
+from .search_results import NoObjective, Results
 from .space import suggest
 from .task import Task
 
 TRIALS = 20  # of random and bayesian, which have no end of their own
-FREE_TO_CHANGE = ("device", "jit", "strategy")  # from one call to the next
+INITIAL = (
+    8  # trials of bayesian until it begins to guess; keras-tuner's 3 for each key are too many
+)
+DEAD = 60  # seconds without a sign of life of a search on another machine
 
 
 def tune(task: Task, told: Any) -> None:
@@ -40,51 +46,108 @@ def tune(task: Task, told: Any) -> None:
         told: a `SearchConfig` that is a config of the task too.
     """
     if told.worker_of is not None:
+        load_tensorflow()  # without its start-up lines: keras-tuner would import it with them
         from . import search_service
 
         return search_service.work(task, told)
-    from .search_results import NoObjective
-
-    paths = {"data_dir": told.data_dir, "space": told.space}  # workers may start elsewhere
-    told = dataclasses.replace(told, **{key: p and p.resolve() for key, p in paths.items()})
     search = read_search(task, told)
-    with _alone_in(search.project, told.overwrite):
-        load_tensorflow()  # without its start-up lines: keras-tuner would import it with them
-        oracle = _make_oracle(search, task.read_data(search.config).content_hash)
-        write_text(search.project / "tune.yaml", dump_config(told))
+    _check_folder(search.project)
+    if told.oracle == "hyperband":
+        _check_hyperband(search)
+    tf = load_tensorflow()
+    if tf.config.list_physical_devices("GPU"):
+        tf.config.set_visible_devices([], "GPU")  # they are the trials'
+    if told.chief is not None:
+        from . import search_service
+
+        search_service.check_free(told.chief)
+    data_hash = task.read_data(search.config).content_hash
+    with _alone_in(search.project, told.overwrite) as sign_of_life:
+        oracle = _make_oracle(search, data_hash)
+        _write_for_workers(search)
         try:
-            _run(search, oracle)
+            _run(search, oracle, sign_of_life)
         except NoObjective:
-            shutil.rmtree(search.project)  # it holds nothing of use
+            shutil.rmtree(search.project, ignore_errors=True)  # it holds nothing of use
             raise
     return None
 
 
-@contextlib.contextmanager
-def _alone_in(project: Path, overwrite: bool) -> Iterator[None]:
-    """The search's folder, for this process alone; it goes again if no trial was begun in it."""
-    lock = project / "lock.json"
-    holder = read_json(lock)
-    if holder and is_alive(holder):
-        raise UserError(f"the search in {project} is run by process {holder.get('pid')}")
+def _check_hyperband(search: Search) -> None:
+    """It deals out epochs, and must know how many there are."""
+    if "epochs" in search.space:
+        raise UserError("--oracle hyperband deals out epochs itself: leave them out of the space")
+    if search.config.epochs is None:
+        raise UserError("--oracle hyperband needs --epochs: those of its longest trials")
+
+
+def _write_for_workers(search: Search) -> None:
+    """What workers read; the space file may not be where they are."""
+    write_text(search.project / "tune.yaml", dump_config(search.told))
+    if search.told.space is not None:
+        write_text(search.project / "space.yaml", search.told.space.read_text(encoding="utf-8"))
+
+
+# The folder
+
+
+def _check_folder(project: Path) -> None:
+    """Raises `UserError` where there is something else, or another process searches."""
+    if project.parent.exists() and not project.parent.is_dir():
+        raise UserError(f"--directory {project.parent} is no folder")
     if project.exists() and not project.is_dir():
         raise UserError(f"{project} is no folder: give another --project-name")
-    known = project.exists() and any(project.iterdir())
-    if known and not (project / "search.json").exists() and not holder:
+    lock = project / "lock.json"
+    holder = _holder(lock)
+    if holder:
+        where = f"process {holder.get('pid')} on {holder.get('host')}"
+        raise UserError(f"the search in {project} is run by {where}; if not, remove {lock}")
+    ours = {"search.json", "lock.json"}
+    names = {path.name for path in project.iterdir()} if project.exists() else set()
+    if names and not names & ours:
         raise UserError(f"{project} holds no search: move it or give another --project-name")
+
+
+def _holder(lock: Path) -> dict[str, Any]:
+    """Who searches; empty if nobody does. Of another machine a sign of life is needed."""
+    try:
+        holder = read_json(lock)
+    except UserError:
+        return {}  # written in part, by a process that was killed
+    if not holder or not is_alive(holder):
+        return {}
+    silent = time.time() - lock.stat().st_mtime > DEAD
+    return {} if silent and holder.get("host") != socket.gethostname() else holder
+
+
+@contextlib.contextmanager
+def _alone_in(project: Path, overwrite: bool) -> Iterator[Callable[[], None]]:
+    """The search's folder, for this process alone; it goes again if no trial was begun in it.
+
+    Gives what is to be called again and again, so that other machines see that we live.
+    """
+    lock = project / "lock.json"
+    _check_folder(project)
     try:
         if overwrite:
             shutil.rmtree(project, ignore_errors=True)
         project.mkdir(parents=True, exist_ok=True)
-        write_json(lock, this_process())
+        lock.unlink(missing_ok=True)
+        with lock.open("x", encoding="utf-8") as file:
+            json.dump(this_process(), file)
+    except FileExistsError:
+        raise UserError(f"another process has just begun to search in {project}") from None
     except OSError as error:
         raise UserError(f"cannot write {project}: {error.strerror}") from None
     try:
-        yield
+        yield lock.touch
     finally:
         lock.unlink(missing_ok=True)
         if not any(project.glob("trial_*")):
             shutil.rmtree(project, ignore_errors=True)
+
+
+# The search
 
 
 def _make_oracle(search: Search, data_hash: str) -> Any:
@@ -99,6 +162,8 @@ def _make_oracle(search: Search, data_hash: str) -> Any:
     if told.oracle == "hyperband":
         options |= {"max_epochs": search.config.epochs, "factor": told.factor}
         options |= {"hyperband_iterations": told.hyperband_iterations}
+    if told.oracle == "bayesian":
+        options["num_initial_points"] = INITIAL
     endless = told.oracle in ("random", "bayesian")
     common = config_dict(search.config) | {"executions_per_trial": told.executions_per_trial}
     common |= {"objective": told.objective or "the task's own"}
@@ -111,15 +176,14 @@ def _make_oracle(search: Search, data_hash: str) -> Any:
         project_name=search.project.name,
         task=search.task.name,
         data_hash=data_hash,
-        common={k: v for k, v in common.items() if k not in (*FREE_TO_CHANGE, *search.space)},
+        common={k: v for k, v in common.items() if k not in {*MACHINE, *search.space}},
         max_trials=told.max_trials or (TRIALS if endless else None),
         **options,
     )
 
 
-def _run(search: Search, oracle: Any) -> None:
+def _run(search: Search, oracle: Any, sign_of_life: Callable[[], None]) -> None:
     """Lets workers run trials, tells of each that is finished, and of all in the end."""
-    from .search_results import Results
     from .trial_runner import TrialRunner, run_all, shares
 
     results, stop, count = Results(search, oracle), threading.Event(), search.told.workers
@@ -132,13 +196,15 @@ def _run(search: Search, oracle: Any) -> None:
         def meanwhile() -> None:
             results.tell_news()
             give_back_the_lost()
+            sign_of_life()
 
         try:
             run_all(runners, stop, meanwhile, lambda: oracle.done)
         except KeyboardInterrupt:
             done = len(oracle.end_order)
+            same = "the same command" + " without --overwrite" * search.told.overwrite
             raise KeyboardInterrupt(
-                f"interrupted after {done} finished trials; the same command goes on"
+                f"interrupted after {done} finished trials; {same} goes on"
             ) from None
     results.tell_news()
     results.tell_all()

@@ -67,8 +67,8 @@ class SearchConfig:
     """Trials at once on this machine; processors and GPUs are divided among them (default: 1, and
     none beside --chief)."""
     chief: str | None = None
-    """HOST:PORT; let workers of other machines take part, by a service on this address. It has no
-    authentication: only in a network that you trust."""
+    """HOST:PORT, or PORT for this machine alone; let other workers take part, by a service there.
+    It has no authentication: only in a network that you trust."""
     worker_of: str | None = None
     """HOST:PORT of a chief; take part in its search. --directory and --project-name must name its
     folder, and everything else is read from there."""
@@ -86,6 +86,9 @@ class SearchConfig:
         least = 0 if self.chief else 1
         some = self.workers is None or self.workers >= least
         require(some, "workers", f"{least} or more", self.workers)
+        device = getattr(self, "device", "auto")
+        if (self.workers or 1) > 1 and device.startswith("gpu:"):
+            raise UserError(f"--device {device} with several --workers: they divide all GPUs")
         if self.chief and self.worker_of:
             raise UserError("--chief and --worker-of: a process is one or the other")
         for flag in ("chief", "worker_of"):
@@ -163,9 +166,10 @@ def objective(text: str) -> dict[str, str]:
 
 
 def host_and_port(address: str, flag: str) -> tuple[str, int]:
-    """Of HOST:PORT."""
+    """Of HOST:PORT, or of PORT on this machine alone."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+    host = host or "127.0.0.1"
+    if not port.isdecimal() or not 0 < int(port) < 65536:
         shown = flag.replace("_", "-")
-        raise UserError(f"--{shown} {address!r} must be HOST:PORT, such as 127.0.0.1:8000")
+        raise UserError(f"--{shown} {address!r} must be HOST:PORT, or a PORT of this machine alone")
     return host, int(port)

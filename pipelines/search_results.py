@@ -65,7 +65,7 @@ class Results:
 
     def _check_objective(self, row: Row) -> None:
         """A figure that one trial does not have, none will."""
-        if str(row["reason"]).startswith(NO_OBJECTIVE) and not self._ranked():
+        if all(str(one["reason"]).startswith(NO_OBJECTIVE) for one in self.known.values()):
             raise NoObjective(f"--objective: {row['reason']}")
 
     def _line(self, row: Row) -> str:
@@ -84,14 +84,12 @@ class Results:
 
     def _left(self) -> str:
         """How many trials and minutes are to come, where that can be told."""
-        most = self.oracle.max_trials or math.inf
-        if self.search.told.oracle == "grid":
-            most = min(most, size(self.search.space))
-        if math.isinf(most):
+        most = min(self.oracle.max_trials or math.inf, self.oracle.of_all(size(self.search.space)))
+        left = most - self.told
+        if math.isinf(left) or left <= 0:
             return ""
         each = (time.monotonic() - self.began) / (self.told - self.done_before)
-        left = int(most) - self.told
-        return f" of {int(most)}, about {math.ceil(each * left / 60)} min left" if left else ""
+        return f" of {most}, about {math.ceil(each * left / 60)} min left"
 
     # What is known
 
@@ -150,6 +148,7 @@ class Results:
         ranked = self._ranked()
         if ranked:
             self._keep_best(ranked[0])
+            _write_columns(self.search, ranked)
         if self.search.told.oracle == "hyperband" and not self.oracle.done:
             return  # a later round may go on with any of them
         kept = {row["trial"] for row in ranked[: self.search.told.keep]}
@@ -159,7 +158,7 @@ class Results:
                     shutil.rmtree(Run(run).path / "checkpoints", ignore_errors=True)
 
     def _keep_best(self, row: Row) -> None:
-        """best/ as a copy of the best trial's run, changed in one step."""
+        """best/ as a copy of the best trial's run; never half of one."""
         best, run = self.search.project / "best", Run(self.search.folder(row["trial"]) / "run")
         if Run(best).results().get("trial") == row["trial"]:
             return
@@ -170,8 +169,12 @@ class Results:
         )
         Run(new).update(trial=row["trial"], task=self.search.task.name, name="best")
         shutil.copyfile(Run(new).best, new / "best.keras")
-        shutil.rmtree(best, ignore_errors=True)
+        old = best.with_name(".old-best")
+        shutil.rmtree(old, ignore_errors=True)
+        if best.exists():
+            best.rename(old)
         new.rename(best)
+        shutil.rmtree(old, ignore_errors=True)
 
     # In the end
 
@@ -180,6 +183,7 @@ class Results:
         from . import search_plots
         from .run_tables import print_table
 
+        self._keep()  # also what a kill has left undone
         rows = self.table()
         hidden = {"verdict", "reason"}
         columns = [key for key in rows[0] if key not in hidden] if rows else []
@@ -191,7 +195,6 @@ class Results:
             print(f"and {len(rows) - SHOWN} more in trials.csv")
         ranked = self._ranked()
         search_plots.write(self.search, ranked, self.varied())
-        _write_columns(self.search, ranked)
         print(f"{self.oracle.ending}; files: {self.search.project}")
         if not ranked:
             raise UserError(f"no trial has a score; the reasons: {self.search.project}/trials.csv")
@@ -199,6 +202,7 @@ class Results:
         task, best = self.search.task.name, self.search.project / "best"
         for line in (
             f"errorflow {task} train --config {best / 'config.yaml'}",
+            f"errorflow {task} predict --run {best} ...",
             f"errorflow {task} evaluate --run {best}",
             f"errorflow tensorboard --run-dir {self.search.project}",
         ):
@@ -226,12 +230,16 @@ def _write_columns(search: Search, ranked: Sequence[Row]) -> None:
     import tensorflow as tf
     from tensorboard.plugins.hparams import api
 
-    for old in search.project.glob("*.hparams"):
-        old.unlink()
-    if not ranked:
+    names = list(dict.fromkeys(row["objective"] for row in ranked))
+    known = [*search.project.glob("*.hparams")]
+    if len(known) == 1 and known[0].name.endswith(f"{len(names)}.hparams"):
         return
-    metrics = [api.Metric(name) for name in dict.fromkeys(row["objective"] for row in ranked)]
-    writer = tf.summary.create_file_writer(str(search.project), filename_suffix=".hparams")
+    for old in known:
+        old.unlink()
+    metrics = [api.Metric(name) for name in names]
+    writer = tf.summary.create_file_writer(
+        str(search.project), filename_suffix=f".{len(names)}.hparams"
+    )
     with writer.as_default(step=0):
         api.hparams_config([api.HParam(key) for key in search.space], metrics)
     writer.close()

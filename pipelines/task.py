@@ -169,6 +169,8 @@ def lines_of(arguments: Sequence[str], usage: str) -> list[str]:
 
 def choose(task: Task, config: RunChoice) -> tuple[runs.Run, Any]:
     """The run to use and its configuration; starts TensorFlow."""
+    if config.run is not None and config.name is not None:
+        raise UserError("--run and --name are two ways to say which run: give one of them")
     if config.run is None:
         run = runs.to_use(config.run_dir, task.name, config.name)
     else:

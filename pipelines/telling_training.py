@@ -152,7 +152,7 @@ class Pairs(NamedTuple):
         words = np.zeros([len(chosen), pictures, self.symbols], np.float32)
         row, step = np.nonzero(told & (picture < pictures))
         words[row, picture[row, step], ids[row, step]] = 1
-        return words, words.any(axis=2).astype(np.float32)
+        return words, words.max(axis=2)
 
 
 def pairs_of(

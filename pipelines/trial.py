@@ -7,8 +7,8 @@
         result.json          how it went, from when that is known: see `run_trial`
 
 A process that was killed is started again in the same way, and goes on where it stopped. Its exit
-code is 0 when there is a result, whatever that is; 2 if the folder is no trial or another process
-trains it; 130 or 143 when it was told to stop.
+code is 0 when there is a result, whatever that is; 2 if the folder is no trial; 75 if another
+process trains it; 130 or 143 when it was told to stop.
 """
 
 import contextlib
@@ -34,6 +34,7 @@ from .files import read_json, write_json
 from .runs import Run, read_history
 
 NO_OBJECTIVE = "no objective"  # how a reason begins that holds for every trial of a search
+TAKEN = 75  # exit code, EX_TEMPFAIL: another process trains it
 PARENT = "ERRORFLOW_PARENT"  # environment variable: the process without which a trial is to stop
 
 
@@ -63,6 +64,10 @@ class Request:
     most_parameters: int | None = None
 
 
+class Taken(UserError):
+    """Another process trains this trial."""
+
+
 def run_trial(folder: Path) -> dict[str, Any]:
     """Trains what a folder describes, unless it has a result; what result.json then holds.
 
@@ -87,7 +92,7 @@ def run_trial(folder: Path) -> dict[str, Any]:
     request = _read_request(folder)
     for run in _runs(folder, request):
         if run.status == "running":
-            raise UserError(f"{run.path} is being trained by process {run.results().get('pid')}")
+            raise Taken(f"{run.path} is being trained by process {run.results().get('pid')}")
     failure = None
     try:
         _execute_all(folder, request)
@@ -95,8 +100,10 @@ def run_trial(folder: Path) -> dict[str, Any]:
         failure = _why(error)
     _STOP.check()
     result = _result(folder, request, failure)
-    _show_in_tensorboard(folder, request, result)
-    write_json(folder / "result.json", result)
+    with contextlib.suppress(Exception):  # a row less in a table is no reason to lose a score
+        _show_in_tensorboard(folder, request, result)
+    if not read_result(folder):  # by a process that was thought lost
+        write_json(folder / "result.json", result)
     return read_result(folder)
 
 
@@ -150,7 +157,9 @@ def _is_done(run: Run, config: CommonConfig) -> bool:
     """Whether the run was finished as it is configured now: it may be given more epochs."""
     if run.status != "finished" or not run.config_file.exists():
         return False
-    return config_dict(load_config(type(config), run.config_file)) == config_dict(config)
+    known = config_dict(load_config(type(config), run.config_file))
+    wanted = config_dict(config)
+    return all(known[key] == value for key, value in wanted.items() if key not in runs.MACHINE)
 
 
 def _execute(
@@ -395,7 +404,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = run_trial(Path(given[0]))
     except UserError as error:
         note(f"errorflow: {error}")
-        return 2
+        return TAKEN if isinstance(error, Taken) else 2
     except KeyboardInterrupt:
         told = _STOP.told or signal.SIGINT
         note(f"errorflow: stopped by {told.name}; the same command goes on")

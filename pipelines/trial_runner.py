@@ -17,17 +17,18 @@ from typing import Any
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.src.engine.trial import Trial
 
+from .config import UserError
 from .config_io import dump_config
 from .durable import fail
 from .files import write_json, write_text
 from .runs import Run
 from .search_config import Search
-from .trial import PARENT, Request, read_result
+from .trial import PARENT, TAKEN, Request, read_result
 
 DEATHS = 2  # of a trial's process without a result, until the trial has failed
 WAIT = 0.2  # seconds between two looks at a process, or two questions for a trial
-TAKEN = 2  # exit code of a trial that another process still trains
 LAST_WORDS = 60  # seconds that a process has to stop when told to
+LAST_WORDS_AWAY = 5  # where its trial may soon be given to another worker
 
 
 class Stopped(BaseException):
@@ -104,6 +105,7 @@ class TrialRunner(BaseTuner):
         super().__init__(oracle, directory=search.project.parent, project_name=search.project.name)
         self.of, self.share, self.stop, self.beat = search, share, stop, beat
         self.tuner_id = os.environ.get("KERASTUNER_TUNER_ID", f"here-{share.number}")
+        self.called = 0.0  # the chief, last
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._work, name=self.tuner_id, daemon=True)
 
@@ -136,6 +138,8 @@ class TrialRunner(BaseTuner):
     def run_trial(self, trial: Trial) -> dict[str, Any]:
         """What its result.json holds."""
         folder = self.of.folder(trial.trial_id)
+        if self.beat and not (folder / "trial.json").exists():
+            raise UserError(f"{self.of.project} is not the folder that the chief's search is in")
         if not read_result(folder):
             self._prepare(folder, trial)
         _take_over(folder)
@@ -143,7 +147,8 @@ class TrialRunner(BaseTuner):
         while not (result := read_result(folder)) and deaths < DEATHS:
             code = self._train(folder, trial.trial_id)
             if code == TAKEN:  # by a process that was told to stop, and has not yet
-                self.pre_create_trial()
+                if self.stop.wait(2):
+                    raise Stopped
             else:
                 deaths += 1
         if result:
@@ -200,16 +205,15 @@ class TrialRunner(BaseTuner):
             try:
                 self._wait_for(process, trial_id)
             except BaseException:
-                _end(process)
+                _end(process, LAST_WORDS if self.beat is None else LAST_WORDS_AWAY)
                 raise
         return process.returncode
 
     def _wait_for(self, process: subprocess.Popen, trial_id: str) -> None:
-        called = time.monotonic()
         while process.poll() is None:
-            if self.beat is not None and time.monotonic() - called > self.beat:
+            if self.beat is not None and time.monotonic() - self.called > self.beat:
                 self.oracle.get_trial(trial_id)
-                called = time.monotonic()
+                self.called = time.monotonic()
             if self.stop.wait(WAIT):
                 raise Stopped
 
@@ -268,10 +272,10 @@ def _go_on_from(earlier: Path, folder: Path) -> None:
             unfinished.rename(folder / run.name)
 
 
-def _end(process: subprocess.Popen) -> None:
+def _end(process: subprocess.Popen, patience: float) -> None:
     process.terminate()
     try:
-        process.wait(LAST_WORDS)
+        process.wait(patience)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

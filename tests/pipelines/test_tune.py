@@ -6,6 +6,7 @@ The trials of one test are real; others put a function in the place of a trial's
 import csv
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,9 +16,10 @@ import time
 from pathlib import Path
 
 import event_files
+import keras_tuner
 import numpy as np
 import pytest
-from errorflow.pipelines import cli, search_service, trial_runner
+from errorflow.pipelines import cli, oracles, search_service, trial_runner
 from errorflow.pipelines.config_io import load_config
 from errorflow.pipelines.files import read_json, write_json, write_text
 from errorflow.pipelines.names import NamesConfig
@@ -208,6 +210,24 @@ def test_a_trial_whose_process_dies_is_tried_again_and_then_failed(tune, project
     assert said == {"its process was killed by SIGKILL", "its process was ended with code 1"}
 
 
+def test_what_a_kill_has_left_undone_is_done_by_the_next_call(tune, trials, project):
+    assert tune("--max-trials", "2") == 0
+    shutil.rmtree(project / "best")
+    (project / "trials.csv").unlink()
+    assert tune("--max-trials", "2", "--keep", "1") == 0
+    assert len(trials.ran) == len(rows(project)) == 2
+    assert len([*project.glob("trial_*/run/checkpoints")]) == 1
+    assert (project / "best" / "best.keras").exists()
+
+
+def test_hyperband_wants_to_know_its_epochs(tune, space, capsys):
+    write_text(space, space.read_text() + "\nepochs: [1, 2]")
+    assert tune("--oracle", "hyperband") == 2
+    assert "leave them out of the space" in capsys.readouterr().err
+    assert cli.main(["images", "tune", "--oracle", "hyperband"]) == 2
+    assert "--oracle hyperband needs --epochs" in capsys.readouterr().err
+
+
 def test_hyperband_goes_on_from_the_shorter_trial(tune, trials, project):
     assert tune("--oracle", "hyperband", "--epochs", "4", "--factor", "2") == 0
     told = [
@@ -264,6 +284,24 @@ def test_a_worker_of_another_machine_takes_part(tune, trials, project, address, 
     assert len(rows(project)) == 6
 
 
+def test_a_worker_waits_while_anothers_trial_may_come_back(tmp_path):
+    objective = keras_tuner.Objective("score", "max")
+    space = keras_tuner.HyperParameters()
+    space.Int("units", 1, 9)
+    told = {"seed": 0, "task": "names", "data_hash": "", "max_trials": 1}
+    where = {"directory": tmp_path, "project_name": "p"}
+    oracle = oracles.make("random", objective=objective, hyperparameters=space, **told, **where)
+    first = oracle.create_trial("one")
+    assert oracle.create_trial("two").status == "IDLE"
+    oracle.give_back(first.trial_id)
+    again = oracle.create_trial("two")
+    assert (again.trial_id, again.status) == (first.trial_id, "RUNNING")
+    oracle.update_trial(again.trial_id, {"score": 1.0})
+    again.status = "COMPLETED"
+    oracle.end_trial(again)
+    assert oracle.create_trial("two").status == "STOPPED"
+
+
 @pytest.mark.enable_socket
 def test_a_lost_workers_trial_is_given_to_another_one(monkeypatch, address):
     class Oracle:
@@ -316,7 +354,8 @@ def test_an_objective_that_is_not_there_ends_the_search_and_leaves_nothing(
         (["--max-trials", "0"], "--max-trials (key max_trials) must be 1 or more, got 0"),
         (["--workers", "0"], "--workers (key workers) must be 1 or more"),
         (["--objective", "val_f1:best"], "must be NAME, NAME:min or NAME:max"),
-        (["--chief", "8000"], "must be HOST:PORT"),
+        (["--chief", "here:x"], "must be HOST:PORT, or a PORT"),
+        (["--workers", "2", "--device", "gpu:0"], "they divide all GPUs"),
         (["--chief", "a:1", "--worker-of", "b:1"], "a process is one or the other"),
         (["--project-name", "a/b"], "--project-name 'a/b' must be"),
         (["--space", "nowhere.yaml"], "nowhere.yaml"),
@@ -336,11 +375,21 @@ def test_a_folder_of_another_search_is_not_taken_for_this_one(tune, trials, proj
     assert "was begun with another oracle (random → grid)" in capsys.readouterr().err
     assert tune("--max-trials", "1", "--patience", "3") == 2
     assert "patience (10 → 3)" in capsys.readouterr().err
+    assert tune("--max-trials", "1", "--objective", "val_loss") == 2
+    assert "objective (the task's own → val_loss)" in capsys.readouterr().err
+    assert tune("--max-trials", "1", "--overwrite", "--data-dir", "nowhere") == 2
+    assert len(rows(project)) == 1  # what is refused destroys nothing
+    capsys.readouterr()
     assert tune("--max-trials", "1", "--oracle", "grid", "--overwrite") == 0
     assert [*map(int, trials.ran)] == [0, 0]
-    write_json(project / "lock.json", this_process())
+    lock = project / "lock.json"
+    write_json(lock, this_process())
     assert tune("--max-trials", "1", "--oracle", "grid") == 2
-    assert f"is run by process {os.getpid()}" in capsys.readouterr().err
+    assert f"is run by process {os.getpid()} on" in capsys.readouterr().err
+    write_json(lock, this_process() | {"host": "another"})
+    assert tune("--max-trials", "1", "--oracle", "grid") == 2
+    os.utime(lock, (0, 0))  # no sign of life
+    assert tune("--max-trials", "1", "--oracle", "grid") == 0
     (project.parent / "other").mkdir()
     write_text(project.parent / "other" / "thesis.txt", "")
     assert tune("--overwrite", "--project-name", "other") == 2
