@@ -38,7 +38,7 @@ class TellingConfig(CommonConfig):
     """Size of a recurrent layer."""
     layers: int = 1
     """Recurrent layers."""
-    dropout: float = 0.1
+    dropout: float = 0.2
     """Share of the picture's features, of words' vectors and of each layer's output left out in
     training."""
     auxiliary: float = 0.1

@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 from .base import Builder, prepare
 from .digits import MnistDigits, stratified
 from .picture_parts import Pictures, Told, digest_of
-from .scene_pictures import SIDE, Stamps, make_stamps
+from .scene_pictures import SIDE, Stamps, make_stamps, with_variants
 from .split import SPLITS
 
 SEED = 1
@@ -17,8 +17,9 @@ SEED = 1
 class SceneBuilder(Builder, skip_registration=True):  # pyright: ignore[reportGeneralTypeIssues, reportCallIssue]
     """Pictures of scenes and what is said of them, drawn from a fixed seed.
 
-    The digits of a split are those of that split of `mnist_digits`; the config has that set's name,
-    so what was made of other digits is never taken for this. In test, every other example is of
+    The digits of a split are those of that split of `mnist_digits`, those of train also turned and
+    slanted; the config has that set's name, so what was made of other digits is never taken for
+    this. In test, every other example is of
     something that train and validation never show.
     """
 
@@ -37,9 +38,10 @@ class SceneBuilder(Builder, skip_registration=True):  # pyright: ignore[reportGe
         digits = MnistDigits()
         images, values = digits.arrays()
         of = stratified(images, values, digits.shares)
+        drawn = {split: (images[of[split]], values[of[split]]) for split in SPLITS}
+        drawn["train"] = with_variants(*drawn["train"], np.random.default_rng(SEED))
         return {
-            split: self._generate_examples(split, make_stamps(images[of[split]], values[of[split]]))
-            for split in SPLITS
+            split: self._generate_examples(split, make_stamps(*drawn[split])) for split in SPLITS
         }
 
     def _generate_examples(self, split, stamps):

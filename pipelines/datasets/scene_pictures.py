@@ -14,6 +14,9 @@ SIDE = 2 * QUADRANT
 # three sevens it could not be seen where one ends.
 PIXELS = {"small": 12, "large": 18}
 
+VARIANTS = 7  # of each digit that one learns from
+TURN, SLANT = 15.0, 0.2  # degrees, and pixels to the side for a pixel down, at most
+
 Stamps = Mapping[str, Sequence[Sequence[np.ndarray]]]  # digits by size and value, cut to their ink
 
 
@@ -33,6 +36,31 @@ def make_stamps(images: np.ndarray, values: np.ndarray) -> Stamps:
     """Digits [N, 28, 28] of the given values [N], in both sizes."""
     inked = [[_ink(image) for image in images[values == value]] for value in range(10)]
     return {size: [[_shrunk(i, PIXELS[size]) for i in same] for same in inked] for size in SIZES}
+
+
+def with_variants(
+    images: np.ndarray, values: np.ndarray, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Digits [N, 28, 28], values [N]: each as it is, and `VARIANTS` times turned and slanted.
+
+    Of the few hundred real ones of a value a network learns each by heart.
+    """
+    more = [[image, *(_variant(image, random) for _ in range(VARIANTS))] for image in images]
+    return np.concatenate(more), np.repeat(values, VARIANTS + 1)
+
+
+def _variant(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Turned and slanted about its middle."""
+    turn, slant = np.radians(random.uniform(-TURN, TURN)), random.uniform(-SLANT, SLANT)
+    middle = (np.array(image.shape) - 1) / 2
+    cos, sin = np.cos(turn), np.sin(turn)
+    to_source = np.array([[cos, -sin], [sin, cos]]) @ np.array([[1, slant], [0, 1]])  # of x, y
+    shift = middle - to_source @ middle
+    numbers = np.column_stack([to_source, shift]).ravel().tolist()
+    turned = Image.fromarray(image).transform(
+        image.shape[::-1], Image.Transform.AFFINE, numbers, Image.Resampling.BICUBIC
+    )
+    return np.asarray(turned)
 
 
 def _ink(image: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ there `unseen` is true.
 class SceneStories(SceneBuilder):
     """Pictures -> story: 8,000 to train, 400 to validate, 800 to test."""
 
-    VERSION = tfds.core.Version("1.1.0")  # 1.0.0 began with what is there in any order
+    VERSION = tfds.core.Version("1.2.0")  # 1.1.0 had each digit of train in one form
     sizes = {"train": 8_000, "validation": 400, "test": 800}  # noqa: RUF012
 
     def _info(self) -> tfds.core.DatasetInfo:
