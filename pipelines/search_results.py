@@ -17,7 +17,7 @@ from .devices import note
 from .files import write_rows
 from .runs import Run
 from .search_config import Search
-from .space import size
+from .space import Choice, Range, size
 from .trial import NO_OBJECTIVE, read_result
 
 Row = dict[str, Any]
@@ -241,5 +241,18 @@ def _write_columns(search: Search, ranked: Sequence[Row]) -> None:
         str(search.project), filename_suffix=f".{len(names)}.hparams"
     )
     with writer.as_default(step=0):
-        api.hparams_config([api.HParam(key) for key in search.space], metrics)
+        keys = [api.HParam(key, _domain(given)) for key, given in search.space.items()]
+        api.hparams_config(keys, metrics)
     writer.close()
+
+
+def _domain(given: Choice | Range) -> Any:
+    """As HParams writes it; None where values are of several types, which it cannot say."""
+    from tensorboard.plugins.hparams import api
+
+    if isinstance(given, Range):
+        whole = isinstance(given.low, int)
+        return (api.IntInterval if whole else api.RealInterval)(given.low, given.high)
+    kinds = {type(value) for value in given.values}
+    alike = len(kinds) == 1 and kinds <= {bool, int, float, str}
+    return api.Discrete([*given.values]) if alike else None
