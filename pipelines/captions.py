@@ -4,14 +4,16 @@ errorflow captions train                     scenes of handwritten digits, in pl
 errorflow captions train --model rnn         and look at the error flow
 errorflow captions train --data-dir DIR      your own: images and captions.jsonl
 
-Measured on 1,000 test scenes, two cores, other work beside, one seed:
+Measured on 1,000 test scenes, two cores, other work beside, one seed, while each digit of train was
+still shown in one form (`SceneCaptions` 1.2.0):
 
-    errorflow captions train     all facts right: 74.2 % of the scenes whose combinations training
-                                 shows, 53.2 % of the others; BLEU 85.0; 21 min
+    errorflow captions train --dropout 0.1       all facts right: 95.4 % of the scenes whose
+                                                 combinations training shows, 70.8 % of the others;
+                                                 BLEU 93.8; 97 min on a slow day
 
-Of the scenes with one group of digits 98.8 % are told right, those of combinations never shown
-too; of two groups, the network often confuses which is the large one or the seven. The most
-frequent facts are those of 1.4 %, and the most frequent caption has a BLEU of 15.1.
+The most frequent facts are those of 1.4 %, and the most frequent caption has a BLEU of 15.1. What is
+told wrong is the value: of a digit that it is not sure of, the network says one that it has met with
+that count and size. A single group of an unseen combination is told right in 93.6 %, two in 48.2 %.
 """
 
 import dataclasses
