@@ -11,9 +11,10 @@ still shown in one form (`SceneCaptions` 1.2.0):
                                                  combinations training shows, 70.8 % of the others;
                                                  BLEU 93.8; 97 min on a slow day
 
-The most frequent facts are those of 1.4 %, and the most frequent caption has a BLEU of 15.1. What is
-told wrong is the value: of a digit that it is not sure of, the network says one that it has met with
-that count and size. A single group of an unseen combination is told right in 93.6 %, two in 48.2 %.
+The most frequent facts are those of 1.4 %, and the most frequent caption has a BLEU of 15.1. What
+is told wrong is the value: of a digit that it is not sure of, the network says one that it has met
+with that count and size. A single group of an unseen combination is told right in 93.6 %, two in
+48.2 %.
 """
 
 import dataclasses
