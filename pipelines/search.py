@@ -33,9 +33,7 @@ from .space import suggest
 from .task import Task
 
 TRIALS = 20  # of random and bayesian, which have no end of their own
-INITIAL = (
-    8  # trials of bayesian until it begins to guess; keras-tuner's 3 for each key are too many
-)
+INITIAL = 8  # trials of bayesian until it begins to guess, where keras-tuner takes 3 for each key
 DEAD = 60  # seconds without a sign of life of a search on another machine
 
 

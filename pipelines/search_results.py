@@ -179,7 +179,7 @@ class Results:
     # In the end
 
     def tell_all(self) -> None:
-        """The table and how to go on, on stdout; pictures; the columns of HParams."""
+        """The table and how to go on, on stdout; and the pictures."""
         from . import search_plots
         from .run_tables import print_table
 
@@ -220,7 +220,7 @@ def _cell(value: Any) -> str:
 
 
 def _short(row: Row) -> str:
-    """The first sentence of the verdict, or why there is none."""
+    """The beginning of why a trial ended, or else of its verdict."""
     text = str(row["reason"] or row["verdict"])
     return text if len(text) <= 60 else f"{text[:57]}..."
 

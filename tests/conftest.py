@@ -6,6 +6,7 @@ TensorFlow, which takes seconds to import, is used only if the chosen tests have
 import os
 import sys
 
+import numpy as np
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before the first import of TensorFlow
@@ -41,3 +42,13 @@ def two_replicas():
     import tensorflow as tf
 
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(scope="session")
+def two_classes(tmp_path_factory):
+    """A folder of <Label>.txt with two classes that a glance tells apart; to read only."""
+    folder, random = tmp_path_factory.mktemp("two_classes"), np.random.default_rng(0)
+    for label, letters in (("Long", "bcd"), ("Vowels", "aeiou")):
+        made = {"".join(random.choice([*letters], random.integers(5, 12))) for _ in range(60)}
+        (folder / f"{label}.txt").write_text("\n".join(sorted(made)), encoding="utf-8")
+    return folder

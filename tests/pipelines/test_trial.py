@@ -27,24 +27,14 @@ SMALL |= {"learning_rate": 0.01, "epochs": 3}
 F1 = {"name": "val_macro_f1", "direction": "max"}
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    """Two classes that a glance tells apart."""
-    folder, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
-    for label, letters in (("Long", "bcd"), ("Vowels", "aeiou")):
-        made = {"".join(random.choice([*letters], random.integers(5, 12))) for _ in range(60)}
-        write_text(folder / f"{label}.txt", "\n".join(sorted(made)))
-    return folder
-
-
 @pytest.fixture
-def make(data, tmp_path):
+def make(two_classes, tmp_path):
     """Writes a trial: request and configuration."""
 
     def made(name: str = "t1", *, config=None, **request) -> Path:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        told = NamesConfig(**({"data_dir": data} | SMALL | (config or {})))
+        told = NamesConfig(**({"data_dir": two_classes} | SMALL | (config or {})))
         write_text(folder / "config.yaml", dump_config(told))
         content = dataclasses.asdict(Request(task="names", **request))
         write_json(folder / "trial_request.json", content)
@@ -64,12 +54,12 @@ def assert_same(run: Run, other: Run):
         assert row == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_trial_is_what_train_makes_of_the_same_configuration(make, data, tmp_path):
+def test_a_trial_is_what_train_makes_of_the_same_configuration(make, two_classes, tmp_path):
     drawn = {"units": 5, "bidirectional": False, "model": "lstm", "weight_decay": None}
     folder = make(hyperparameters=drawn)
     result = run_trial(folder)
     flags = [f"--{key.replace('_', '-')}={value}" for key, value in SMALL.items()]
-    where = ["--name", "a", "--run-dir", str(tmp_path), "--data-dir", str(data)]
+    where = ["--name", "a", "--run-dir", str(tmp_path), "--data-dir", str(two_classes)]
     assert cli.main(["names", "train", *where, *flags]) == 0
     run, trained = Run(folder / "run"), Run(tmp_path / "names" / "a")
     assert_same(run, trained)
@@ -181,11 +171,11 @@ class Guarded:
         return getattr(self.data, name)
 
 
-def test_the_test_split_is_never_looked_at(make, data, tmp_path, monkeypatch):
+def test_the_test_split_is_never_looked_at(make, two_classes, tmp_path, monkeypatch):
     guarded = dataclasses.replace(names.TASK, read_data=lambda c: Guarded(names.read_data(c)))
     monkeypatch.setattr(names, "TASK", guarded)
     assert run_trial(make(config={"epochs": 1}))["status"] == "completed"
-    config = NamesConfig(data_dir=data, run_dir=tmp_path, **SMALL | {"epochs": 1})
+    config = NamesConfig(data_dir=two_classes, run_dir=tmp_path, **SMALL | {"epochs": 1})
     with pytest.raises(AssertionError, match="the test split was looked at"):
         shared.train(guarded, config)
 

@@ -33,16 +33,6 @@ from errorflow.pipelines.trial_runner import TrialRunner, shares
 FAST = ["--limit", "60", "--epochs", "1"]
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    """Two classes that a glance tells apart."""
-    folder, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
-    for label, letters in (("Long", "bcd"), ("Vowels", "aeiou")):
-        made = {"".join(random.choice([*letters], random.integers(5, 12))) for _ in range(60)}
-        write_text(folder / f"{label}.txt", "\n".join(sorted(made)))
-    return folder
-
-
 @pytest.fixture
 def space(tmp_path) -> Path:
     """A file that leaves the number of units to search."""
@@ -57,11 +47,11 @@ def space(tmp_path) -> Path:
 
 
 @pytest.fixture
-def tune(data, space, tmp_path):
+def tune(two_classes, space, tmp_path):
     """(flags) → exit code of a search in tmp_path/searches/names."""
 
     def run(*flags: str) -> int:
-        where = ["--data-dir", str(data), "--directory", str(tmp_path / "searches")]
+        where = ["--data-dir", str(two_classes), "--directory", str(tmp_path / "searches")]
         return cli.main(["names", "tune", *where, "--space", str(space), *FAST, *flags])
 
     return run
@@ -125,7 +115,7 @@ def rows(project: Path) -> list[dict[str, str]]:
         return [*csv.DictReader(file)]
 
 
-def test_a_search_of_real_trials_gives_a_model_to_use_at_once(tune, project, capsys, data):
+def test_a_search_of_real_trials_gives_a_model_to_use_at_once(tune, project, capsys):
     assert tune("--max-trials", "2") == 0
     said = capsys.readouterr()
     assert said.out.count("completed  val_macro_f1") == 2
