@@ -1,11 +1,41 @@
-"""What looks on while a model trains."""
+"""What looks on while a model trains.
 
-from .attention_maps import Alignment as Alignment
-from .attention_maps import AttentionMaps as AttentionMaps
-from .error_flow import ErrorFlow as ErrorFlow
-from .feature_maps import FeatureMaps as FeatureMaps
-from .gates import Gates as Gates
-from .layer_gradients import LayerGradients as LayerGradients
-from .samples import TextSamples as TextSamples
-from .told_pictures import TellPictures as TellPictures
-from .told_pictures import Told as Told
+Each name is imported when it is first asked for, so that what only reads what was recorded, as the
+TensorBoard tab does, starts without TensorFlow.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .attention_maps import Alignment as Alignment
+    from .attention_maps import AttentionMaps as AttentionMaps
+    from .error_flow import ErrorFlow as ErrorFlow
+    from .feature_maps import FeatureMaps as FeatureMaps
+    from .gates import Gates as Gates
+    from .layer_gradients import LayerGradients as LayerGradients
+    from .samples import TextSamples as TextSamples
+    from .told_pictures import TellPictures as TellPictures
+    from .told_pictures import Told as Told
+
+_MODULES = {
+    "Alignment": "attention_maps",
+    "AttentionMaps": "attention_maps",
+    "ErrorFlow": "error_flow",
+    "FeatureMaps": "feature_maps",
+    "Gates": "gates",
+    "LayerGradients": "layer_gradients",
+    "TellPictures": "told_pictures",
+    "TextSamples": "samples",
+    "Told": "told_pictures",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})

@@ -13,8 +13,9 @@ from . import figures, pictures
 from .joined import crossing, first_to_largest, join
 from .recorder import RING, StepRecorder, iterations
 from .rows import reached
+from .tables import statistics, tables
 from .tracing import trace_inside
-from .tracks import Track, scales, statistics, tables, unscale
+from .tracks import Track, scales, unscale
 from .verdict import decay, judge
 
 
@@ -39,7 +40,7 @@ class ErrorFlow(StepRecorder):
     Args:
         log_dir: where to write event files for TensorBoard, in a run of its own, `error_flow`,
             beside Keras' `train` and `validation`; None: nowhere. Of each layer: the rows, in
-            blocks (see `events`), a heat map after each epoch, and the scalars `half_life` (in
+            blocks (see `blocks`), a heat map after each epoch, and the scalars `half_life` (in
             time steps), `first_to_last` (what the first step receives of the last step's error)
             and `norm` (over all time steps).
         every: record each `every`-th training step, those whose number it divides.

@@ -10,8 +10,8 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .pictures import BROKEN, COLOURS, DECADES, NOTHING, OPENNESS, Panel, Scale, evenly, scale
-from .rows import reached
+from .pictures import BROKEN, COLOURS, DECADES, NOTHING, OPENNESS, Panel, Scale, scale
+from .rows import evenly, reached
 from .verdict import judge, short
 
 COLUMNS = 3  # maps side by side

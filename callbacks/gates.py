@@ -15,6 +15,7 @@ from ..layers.dissect import Call, cut_open
 from ..layers.paths import walk
 from . import figures, pictures
 from .events import EventLog
+from .rows import evenly
 
 GATES = ("input", "forget", "output", "update", "reset")  # what else a cell saves is no gate
 CLOSED, OPEN = 0.1, 0.9  # below, above
@@ -287,7 +288,7 @@ def panels(seen: Seen) -> list[pictures.Panel]:
 def _panel(name, gate):
     units = gate.units.shape[1]
     order = np.argsort(-np.nansum(gate.units, axis=0), kind="stable")
-    table = gate.units.T[order[pictures.evenly(units, MOST)]]
+    table = gate.units.T[order[evenly(units, MOST)]]
     of = f"{len(table)} of\n{units:,}" if len(table) < units else f"{units}"
     note = f"mean {gate.mean:.2f}  ·  {gate.closed:.0%} closed  ·  {gate.open:.0%} open"
     return pictures.Panel(table, f"{name} gate", note, f"{of}\nunits" if units > 1 else "1 unit")

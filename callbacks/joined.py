@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .tracks import STATISTICS
+from .tables import STATISTICS
 from .verdict import LAST_PART, short
 
 Tables = Mapping[str, np.ndarray]

@@ -31,7 +31,7 @@ class LayerGradients(StepRecorder):
 
     Args:
         log_dir: where to write event files for TensorBoard, in a run of its own,
-            `layer_gradients`; None: nowhere. These are the rows, in blocks (see `events`), a heat
+            `layer_gradients`; None: nowhere. These are the rows, in blocks (see `blocks`), a heat
             map layer × training step after each epoch, and the scalar `global_norm`.
         every: record each `every`-th training step, those whose number it divides.
 

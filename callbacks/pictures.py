@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from .letters import FAINT, INK
+from .rows import evenly
 
 COLOURS = "magma"  # perceptually even, also to the colour-blind; no error is dark
 NOTHING, BROKEN = "#e8e8e8", "#00b4d8"  # where there is no such step; where it is infinite
@@ -40,11 +41,6 @@ def scale(tables: Sequence[np.ndarray], decades: int = DECADES) -> Scale:
     high = math.ceil(math.log10(max(float(t.max()) for t in shown)))
     low = math.floor(math.log10(min(float(t.min()) for t in shown)))
     return Scale(min(max(low, high - decades), high - 1), high)
-
-
-def evenly(count: int, most: int) -> np.ndarray:
-    """Indices of at most `most` of `count` things, the first and the last among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
 def heat_map(

@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from .events import EventLog, tag
+from .blocks import tag
+from .events import EventLog
 from .rows import Memory, Rows
 
 GROWTH = 1.05  # of a run, after which there is a new picture

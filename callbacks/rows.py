@@ -59,6 +59,11 @@ def reached(table: np.ndarray) -> slice:
     return slice(filled[0], filled[-1] + 1) if len(filled) else slice(None)
 
 
+def evenly(count: int, most: int) -> np.ndarray:
+    """Indices of at most `most` of `count` things, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
 def _grow(values, statistics, width):
     missing = width - values.shape[-1]
     values = np.tile(values, [statistics // len(values), 1, 1])

@@ -10,15 +10,16 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("layers", "callbacks", "pipelines")
 
 
-def test_the_wheel_has_every_module(tmp_path):
+def test_the_wheel_has_every_file(tmp_path):
     build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q"]
     subprocess.run([*build, "-w", tmp_path, "."], cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
-    packed = {n for n in zipfile.ZipFile(wheel).namelist() if n.endswith(".py")}
+    packed = {n for n in zipfile.ZipFile(wheel).namelist() if not n.split("/")[0].endswith("info")}
     tree = {
         f"errorflow/{path.relative_to(ROOT).as_posix()}"
         for folder in FOLDERS
-        for path in (ROOT / folder).rglob("*.py")
+        for path in (ROOT / folder).rglob("*.*")
+        if path.suffix != ".pyc"
     }
     assert packed == tree
 

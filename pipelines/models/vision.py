@@ -13,7 +13,12 @@ from .zoo import MODELS
 
 
 def picture_encoder(
-    name: str, shape: tuple[int, int, int], *, width: float, features: int
+    name: str,
+    shape: tuple[int, int, int],
+    *,
+    width: float,
+    features: int,
+    activation: str | None = "relu",
 ) -> keras.Model:
     """Pixels 0 … 255 [B, H, W, C] → [B, features], by the convolutions of a network of the zoo.
 
@@ -22,6 +27,7 @@ def picture_encoder(
 
     Args:
         name, width: as `models.build` takes them.
+        activation: of the features; None: they are linear in the last maps.
 
     Raises:
         UserError: the network takes no such pictures, or has no convolutions.
@@ -37,7 +43,8 @@ def picture_encoder(
     x = keras.layers.Rescaling(1 / 255, name="scale")(pixels)
     x = keras.Model(network.input, maps[-1], name=name)(x)  # [B, h, w, c]
     x = keras.layers.Flatten(name="flatten")(x)
-    return keras.Model(pixels, hidden(x, features, "features"), name="picture")
+    x = hidden(x, features, "features", activation=activation)
+    return keras.Model(pixels, x, name="picture")
 
 
 def _normalization(name: str) -> dict[str, str]:

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from errorflow.callbacks import ErrorFlow, LayerGradients, events
+from errorflow.callbacks import ErrorFlow, LayerGradients, blocks, events
 from errorflow.callbacks.rows import Memory, Rows, join, reached
-from errorflow.callbacks.tracks import tables
+from errorflow.callbacks.tables import tables
 from errorflow.layers import LSTM
 
 
@@ -55,7 +55,7 @@ def read_rows(values, metadata, tag):
     assert metadata[tag].plugin_data.plugin_name == "errorflow"
     assert metadata[tag].data_class == 2  # else TensorBoard drops them
     content = json.loads(metadata[tag].plugin_data.content)
-    return join(map(events.unpack, event_files.blocks(values, tag))), content
+    return join(map(blocks.unpack, event_files.blocks(values, tag))), content
 
 
 def test_event_files_hold_the_history_of_the_error(run):

@@ -1,0 +1,1 @@
+"""The Error Flow tab of TensorBoard."""

@@ -1,0 +1,118 @@
+"""What the callbacks wrote, read through TensorBoard. Importing this module imports no TensorFlow.
+
+A series is what one callback wrote under one name: the rows of one recurrent layer, or those of all
+layers' gradients. `callbacks/blocks.py` says how its rows stand in event files.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...callbacks.blocks import BLOCKS, PLUGIN, unpack
+from ...callbacks.rows import Rows, evenly, join, reached
+from ...callbacks.tables import tables
+
+
+class Series(NamedTuple):
+    """Attributes:
+    run: as TensorBoard names it, the folder of the event file.
+    statistics: names of what its rows hold.
+    layers: of "layer_gradients", those the columns are of.
+    tags: under which its blocks stand, in their order.
+    latest: the training step of the last block.
+    """
+
+    run: str
+    kind: str
+    name: str
+    statistics: list[str]
+    layers: list[str]
+    tags: list[str]
+    latest: int
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.run, self.kind, self.name
+
+
+class Table(NamedTuple):
+    """One statistic, [N, W]."""
+
+    steps: np.ndarray  # [N] training steps
+    columns: list[Any]  # [W] what each column is: a time step, steps before the last, or a layer
+    values: np.ndarray  # [N, W] float32, NaN where there is nothing
+
+
+def find_series(provider: Any, context: Any, experiment: str) -> list[Series]:
+    """All series of all runs, in the order of their names."""
+    found = provider.list_tensors(context, experiment_id=experiment, plugin_name=PLUGIN)
+    merged: dict[tuple[str, str, str], list[tuple[str, dict, int]]] = {}
+    for run, tags in found.items():
+        for tag, about in tags.items():
+            content = json.loads(about.plugin_content)
+            key = (run, content["kind"], content["name"])
+            merged.setdefault(key, []).append((tag, content, about.max_step))
+    return [_series(key, parts) for key, parts in sorted(merged.items())]
+
+
+def _series(key: tuple[str, str, str], parts: list[tuple[str, dict, int]]) -> Series:
+    parts.sort(key=lambda part: (len(part[0]), part[0]))  # …/rows/lstm, then …/2, …/10
+    _, content, _ = parts[0]
+    return Series(
+        *key,
+        statistics=list(content["statistics"]),
+        layers=list(content.get("layers", [])),
+        tags=[tag for tag, _, _ in parts],
+        latest=max(step for _, _, step in parts),
+    )
+
+
+def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> Rows:
+    """All rows of a series that TensorBoard has kept, in the order of their training steps."""
+    from tensorboard.data.provider import RunTagFilter
+
+    found = provider.read_tensors(
+        context,
+        experiment_id=experiment,
+        plugin_name=PLUGIN,
+        downsample=BLOCKS,
+        run_tag_filter=RunTagFilter(runs=[series.run], tags=series.tags),
+    )
+    data = [datum for tag in series.tags for datum in found.get(series.run, {}).get(tag, [])]
+    rows = join([unpack(np.asarray(datum.numpy)) for datum in data])
+    # A run that was resumed after a kill has some training steps twice: the later ones count.
+    _, last = np.unique(rows.steps[::-1], return_index=True)
+    chosen = len(rows.steps) - 1 - last
+    return Rows(rows.steps[chosen], rows.lengths[chosen], rows.values[:, chosen])
+
+
+def table(series: Series, rows: Rows, statistic: str, align: str) -> Table:
+    """A statistic of a series; align: read time steps from the "start" or from the "end".
+
+    Raises:
+        KeyError: it has no such statistic.
+    """
+    if series.layers:
+        values = rows.values[series.statistics.index(statistic)]
+        trained = ~np.isnan(values).all(axis=0)
+        layers = [one for one, kept in zip(series.layers, trained, strict=True) if kept]
+        return Table(rows.steps, layers, values[:, trained])
+    named: Mapping[str, np.ndarray] = tables(rows)
+    values = named[f"{statistic}_from_end" if align == "end" else statistic]
+    width = values.shape[-1]
+    cut = reached(values)
+    steps = np.arange(width)[cut]
+    columns = width - 1 - steps if align == "end" else steps + 1
+    return Table(rows.steps, columns.tolist(), values[:, cut])
+
+
+def thinned(full: Table, rows: int, columns: int) -> Table:
+    """At most so many rows and columns, evenly chosen, the first and the last among them."""
+    chosen, shown = evenly(len(full.steps), rows), evenly(len(full.columns), columns)
+    return Table(
+        full.steps[chosen],
+        [full.columns[place] for place in shown],
+        full.values[np.ix_(chosen, shown)],
+    )

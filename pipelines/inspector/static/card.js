@@ -1,0 +1,147 @@
+// One series: its heat map, the curve of the chosen training step below it, and the finding.
+
+import { fetchTable } from "./data.js";
+import { Plot } from "./plot.js";
+import { short } from "./scale.js";
+
+// What kinds of series there are, and how one reads them.
+export const KINDS = {
+  error_flow: {
+    title: "Error over time",
+    axis: (align) => (align === "end" ? "time steps before the last" : "time step"),
+    column: (column, align) => (align === "end" ? `${column} before the last` : `step ${column}`),
+  },
+  layer_gradients: {
+    title: "Gradient over depth",
+    axis: () => "layer, from input to loss",
+    column: (column) => column,
+  },
+};
+
+export class Card {
+  constructor(page, series) {
+    this.page = page;
+    this.series = series;
+    this.element = document.createElement("article");
+    this.element.innerHTML = `
+      <header><h2></h2><button type="button" class="png">PNG</button>
+        <button type="button" class="csv">CSV</button></header>
+      <div class="plot"><canvas tabindex="0" role="img"></canvas><div class="tip" hidden></div></div>
+      <p class="finding"></p>`;
+    this.canvas = this.find("canvas");
+    this.title = [runOf(series), series.name].filter(Boolean).join(" · ");
+    this.find("h2").textContent = this.title;
+    this.find("h2").title = `${series.run} ${series.name}`;
+    this.find(".png").onclick = () => this.canvas.toBlob((blob) => save(blob, `${this.file()}.png`));
+    this.find(".csv").onclick = () => save(new Blob([this.csv()], { type: "text/csv" }), `${this.file()}.csv`);
+    this.canvas.onpointermove = (event) => this.hover(this.plot?.cellAt(event.offsetX, event.offsetY));
+    this.canvas.onpointerleave = () => this.hover(null);
+    this.canvas.onblur = () => this.hover(null);
+    this.canvas.onclick = () => this.cell && this.page.choose(this.table.steps[this.cell.row]);
+    this.canvas.onkeydown = (event) => this.key(event);
+  }
+
+  find(selector) {
+    return this.element.querySelector(selector);
+  }
+
+  async load(series, statistic, align) {
+    const wanted = JSON.stringify([series.latest, statistic, align]);
+    if (wanted === this.wanted) return;
+    this.wanted = wanted;
+    const table = await fetchTable(series, statistic, align);
+    if (this.wanted !== wanted) return; // something else has been chosen meanwhile
+    Object.assign(this, { series, table, statistic, align, cell: null });
+    const { finding } = table;
+    this.find(".finding").textContent = finding ? finding.text : "";
+    this.find(".finding").dataset.kind = finding ? finding.kind.replaceAll(" ", "-") : "";
+    if (this.step === undefined) this.step = table.steps.at(-1);
+  }
+
+  range() {
+    return this.table ? [this.table.steps[0], this.table.steps.at(-1)] : [];
+  }
+
+  // The row of the training step that is nearest to the chosen one.
+  row() {
+    const { steps } = this.table;
+    return steps.reduce((best, step, row) =>
+      Math.abs(step - this.step) < Math.abs(steps[best] - this.step) ? row : best, 0);
+  }
+
+  moveTo(step) {
+    this.step = step;
+    if (this.scale) this.draw(this.scale);
+  }
+
+  draw(scale) {
+    if (!this.table) return;
+    this.scale = scale;
+    const { axis } = KINDS[this.series.kind];
+    this.plot = new Plot(this.canvas, this.table, scale, this.page.colours, axis(this.align));
+    this.plot.draw(this.row(), this.cell);
+    this.canvas.setAttribute("aria-label",
+      `${this.title}: ${this.table.recorded} training steps; arrow keys read the numbers`);
+  }
+
+  // Shows the exact number of a cell, {row, column}; null: of none.
+  hover(cell) {
+    const tip = this.find(".tip");
+    this.cell = cell ?? null;
+    tip.hidden = !cell;
+    if (this.plot) this.plot.draw(this.row(), this.cell);
+    if (!cell) return;
+    const { steps, columns, values } = this.table;
+    const value = values[cell.row * columns.length + cell.column];
+    const column = KINDS[this.series.kind].column(columns[cell.column], this.align);
+    tip.textContent = `training step ${steps[cell.row].toLocaleString("en")}, ${column}: ${short(value)}`;
+    tip.dataset.value = value;
+    const [x, y] = this.plot.centre(cell);
+    tip.style.left = `${Math.min(x + 12, this.canvas.clientWidth - tip.offsetWidth)}px`;
+    tip.style.top = `${y + 14}px`;
+  }
+
+  key(event) {
+    const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    if (!this.table) return;
+    const { steps, columns } = this.table;
+    if (move) {
+      const from = this.cell ?? { row: this.row(), column: columns.length - 1 };
+      const within = (value, count) => Math.min(Math.max(value, 0), count - 1);
+      const first = this.cell === null ? [0, 0] : move;
+      this.hover({
+        row: within(from.row + first[0], steps.length),
+        column: within(from.column + first[1], columns.length),
+      });
+    } else if (event.key === "Enter" && this.cell) {
+      this.page.choose(steps[this.cell.row]);
+    } else if (event.key === "Escape") {
+      this.hover(null);
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+
+  csv() {
+    const { steps, columns, values } = this.table;
+    const lines = steps.map((step, row) =>
+      [step, ...values.subarray(row * columns.length, (row + 1) * columns.length)].join(","));
+    const header = ["training step", ...columns.map((column) => KINDS[this.series.kind].column(column, this.align))];
+    return [header.map((name) => (/[",]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name)).join(","), ...lines, ""].join("\n");
+  }
+
+  file() {
+    return [this.series.run, this.series.name, this.statistic].join("-").replace(/[^\w.-]+/g, "-");
+  }
+}
+
+// The run as a person knows it: the folder that holds error_flow, layer_gradients, …
+export const runOf = ({ run, kind }) =>
+  run.split("/").filter((part) => part !== kind && part !== "logs").join("/");
+
+function save(blob, name) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1_000);
+}

@@ -1,0 +1,20 @@
+// What the server knows. Tables come as one string of float32 values.
+
+export const fetchSeries = () => fetchJson("./series");
+export const fetchColours = () => fetchJson("./colours");
+
+export async function fetchTable(series, statistic, align) {
+  const { run, kind, name } = series;
+  const table = await fetchJson(
+    `./table?${new URLSearchParams({ run, kind, name, statistic, align })}`,
+  );
+  const bytes = Uint8Array.from(atob(table.values), (letter) => letter.charCodeAt(0));
+  return { ...table, values: new Float32Array(bytes.buffer) }; // [steps × columns]
+}
+
+async function fetchJson(url) {
+  const response = await fetch(url);
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error);
+  return answer;
+}

@@ -1,0 +1,176 @@
+// Draws a table: as a heat map, and below it, on the same axis, one of its rows as a curve.
+
+import { placeOf } from "./scale.js";
+import { colour } from "./theme.js";
+
+const LEFT = 66; // pixels, for what stands beside the map
+const RIGHT = 62;
+const TOP = 12;
+const MAP = 220;
+const GAP = 14;
+const CURVE = 110;
+const BELOW = 40;
+const HEIGHT = TOP + MAP + GAP + CURVE + BELOW;
+const FONT = "12px Roboto, system-ui, sans-serif";
+
+export class Plot {
+  constructor(canvas, table, scale, colours, axis) {
+    Object.assign(this, { canvas, table, scale, colours, axis });
+    this.columns = table.columns.length;
+    this.rows = table.steps.length;
+    this.width = canvas.parentElement.clientWidth || 560;
+    this.map = this.width - LEFT - RIGHT;
+    const ratio = window.devicePixelRatio || 1;
+    canvas.width = this.width * ratio;
+    canvas.height = HEIGHT * ratio;
+    canvas.style.height = `${HEIGHT}px`;
+    this.pen = canvas.getContext("2d");
+    this.pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.image = this.picture();
+  }
+
+  // One pixel for each number.
+  picture() {
+    const { values } = this.table;
+    const picture = new OffscreenCanvas(this.columns, this.rows);
+    const pen = picture.getContext("2d");
+    const image = pen.createImageData(this.columns, this.rows);
+    const [nothing, broken] = [hex(colour("nothing")), hex(this.colours.broken)];
+    values.forEach((value, place) => {
+      const shown = Number.isNaN(value) ? nothing
+        : value === Infinity ? broken
+        : this.colours.scale[Math.round(255 * (value > 0 ? placeOf(value, this.scale) : 0))];
+      image.data.set([...shown, 255], place * 4);
+    });
+    pen.putImageData(image, 0, 0);
+    return picture;
+  }
+
+  draw(row, cell) {
+    const { pen } = this;
+    pen.fillStyle = colour("paper");
+    pen.fillRect(0, 0, this.width, HEIGHT);
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(this.image, LEFT, TOP, this.map, MAP);
+    pen.font = FONT;
+    this.drawAxes();
+    this.drawBar();
+    this.drawCurve(row);
+    pen.strokeStyle = colour("mark");
+    pen.lineWidth = 1;
+    const y = TOP + ((row + 0.5) / this.rows) * MAP;
+    line(pen, [[LEFT - 6, y], [LEFT, y]]);
+    line(pen, [[LEFT + this.map, y], [LEFT + this.map + 6, y]]);
+    if (cell) {
+      const [x, middle] = this.centre(cell);
+      pen.strokeRect(x - 4, middle - 4, 8, 8);
+    }
+  }
+
+  drawAxes() {
+    const { pen } = this;
+    pen.fillStyle = colour("ink");
+    pen.textAlign = "right";
+    pen.textBaseline = "middle";
+    for (const row of evenly(this.rows, 5)) {
+      const y = TOP + ((row + 0.5) / this.rows) * MAP;
+      pen.fillText(this.table.steps[row].toLocaleString("en"), LEFT - 9, y);
+    }
+    pen.textAlign = "center";
+    const bottom = HEIGHT - BELOW;
+    // Names of layers are longer than numbers.
+    const room = typeof this.table.columns[0] === "number" ? 60 : 130;
+    for (const column of evenly(this.columns, Math.max(2, Math.floor(this.map / room)))) {
+      pen.fillText(fitted(pen, String(this.table.columns[column]), room), this.x(column), bottom + 12);
+    }
+    pen.fillStyle = colour("faint");
+    pen.fillText(this.axis, LEFT + this.map / 2, bottom + 29);
+    pen.save();
+    pen.translate(10, TOP + MAP / 2);
+    pen.rotate(-Math.PI / 2);
+    pen.fillText("training step", 0, 0);
+    pen.restore();
+  }
+
+  drawBar() {
+    const { pen, scale } = this;
+    const x = LEFT + this.map + 12;
+    for (let y = 0; y < MAP; y++) {
+      const [r, g, b] = this.colours.scale[Math.round(255 * (1 - y / (MAP - 1)))];
+      pen.fillStyle = `rgb(${r} ${g} ${b})`;
+      pen.fillRect(x, TOP + y, 10, 1);
+    }
+    pen.fillStyle = colour("ink");
+    pen.textAlign = "left";
+    for (const place of evenly(scale.high - scale.low + 1, 6)) {
+      const exponent = scale.low + place;
+      const y = TOP + MAP * (1 - place / (scale.high - scale.low));
+      pen.fillText(power(exponent), x + 14, Math.min(Math.max(y, TOP + 5), TOP + MAP - 5));
+    }
+  }
+
+  drawCurve(row) {
+    const { pen, scale } = this;
+    const top = TOP + MAP + GAP;
+    pen.strokeStyle = colour("grid");
+    pen.strokeRect(LEFT + 0.5, top + 0.5, this.map - 1, CURVE - 1);
+    const points = [];
+    for (let column = 0; column < this.columns; column++) {
+      const value = this.table.values[row * this.columns + column];
+      if (value > 0 && value < Infinity) {
+        points.push([this.x(column), top + CURVE * (1 - placeOf(value, scale))]);
+      }
+    }
+    pen.strokeStyle = pen.fillStyle = colour("mark");
+    pen.lineWidth = 1.5;
+    line(pen, points);
+    if (this.columns <= 40) for (const [x, y] of points) pen.fillRect(x - 2, y - 2, 4, 4);
+    pen.fillStyle = colour("ink");
+    pen.textAlign = "right";
+    pen.fillText(power(scale.high), LEFT - 9, top + 6);
+    pen.fillText(power(scale.low), LEFT - 9, top + CURVE - 6);
+    pen.textAlign = "left";
+    pen.fillStyle = colour("faint");
+    pen.fillText(`at ${this.table.steps[row].toLocaleString("en")}`, LEFT + this.map + 8, top + CURVE / 2);
+  }
+
+  x(column) {
+    return LEFT + ((column + 0.5) / this.columns) * this.map;
+  }
+
+  centre({ row, column }) {
+    return [this.x(column), TOP + ((row + 0.5) / this.rows) * MAP];
+  }
+
+  // Which number is drawn at a pixel of the map; null: none.
+  cellAt(x, y) {
+    const column = Math.floor(((x - LEFT) / this.map) * this.columns);
+    const row = Math.floor(((y - TOP) / MAP) * this.rows);
+    const inside = column >= 0 && column < this.columns && row >= 0 && row < this.rows;
+    return inside ? { row, column } : null;
+  }
+}
+
+function line(pen, points) {
+  pen.beginPath();
+  for (const [x, y] of points) pen.lineTo(x, y);
+  pen.stroke();
+}
+
+function evenly(count, most) {
+  const shown = Math.min(count, most);
+  if (shown < 2) return count ? [0] : [];
+  const places = Array.from({ length: shown }, (_, n) => Math.round((n * (count - 1)) / (shown - 1)));
+  return [...new Set(places)];
+}
+
+function fitted(pen, text, room) {
+  if (pen.measureText(text).width <= room) return text;
+  let end = text;
+  while (end.length > 3 && pen.measureText(`…${end}`).width > room) end = end.slice(1);
+  return `…${end}`; // a path's end says more than its beginning
+}
+
+const power = (exponent) => (exponent === 0 ? "1" : `1e${exponent}`);
+
+const hex = (text) => [1, 3, 5].map((place) => parseInt(text.slice(place, place + 2), 16));

@@ -1,0 +1,30 @@
+// One logarithmic colour scale for all that is shown.
+
+// From the largest value down, so many decades at most: {low, high}, powers of ten.
+export function commonScale(tables, decades) {
+  let [smallest, largest] = [Infinity, 0];
+  for (const { values } of tables) {
+    for (const value of values) {
+      if (value > 0 && value < Infinity) {
+        if (value < smallest) smallest = value;
+        if (value > largest) largest = value;
+      }
+    }
+  }
+  if (!largest) return { low: -1, high: 0 };
+  const high = Math.ceil(Math.log10(largest));
+  const low = Math.floor(Math.log10(smallest));
+  return { low: Math.min(Math.max(low, high - decades), high - 1), high };
+}
+
+// Where a value is on the scale, from 0 to 1; what is smaller than the scale is at 0.
+export function placeOf(value, { low, high }) {
+  return Math.min(Math.max((Math.log10(value) - low) / (high - low), 0), 1);
+}
+
+// The number as one reads it: 0.031, 2.0e-6.
+export function short(value) {
+  if (Number.isNaN(value)) return "none";
+  if (value === 0 || !Number.isFinite(value)) return String(value);
+  return value >= 1e-3 && value < 1e4 ? Number(value.toPrecision(4)).toString() : value.toExponential(3);
+}

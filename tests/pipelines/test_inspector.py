@@ -1,0 +1,271 @@
+"""The Error Flow tab: a real TensorBoard with both of its loaders, and a real browser."""
+
+import base64
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import keras
+import numpy as np
+import pytest
+from errorflow.callbacks import ErrorFlow, LayerGradients
+from errorflow.layers import LSTM, SimpleRNN
+
+STEPS = 12
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+with_browser = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="needs Debian's packages chromium and chromium-driver"
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """(A folder with two runs, what their callbacks recorded)"""
+    folder, recorded = tmp_path_factory.mktemp("runs"), {}
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(64, STEPS, 3)), random.normal(size=(64, 1))
+    for name, layer in (("simple", SimpleRNN), ("lstm", LSTM)):
+        model = keras.Sequential(
+            [keras.Input((STEPS, 3)), layer(5, name="rnn"), keras.layers.Dense(1, name="head")]
+        )
+        model.compile("adam", "mse")
+        watchers = ErrorFlow(folder / name / "logs"), LayerGradients(folder / name / "logs")
+        model.fit(x, y, batch_size=8, epochs=3, verbose=0, callbacks=[*watchers])
+        recorded[name] = [one.history for one in watchers]
+    return folder, recorded
+
+
+@pytest.fixture(scope="module", params=["true", "false"], ids=lambda fast: f"load_fast={fast}")
+def server(request, trained):
+    """The address of a TensorBoard on them."""
+    with tensorboard(trained[0], f"--load_fast={request.param}") as address:
+        yield address
+
+
+@contextlib.contextmanager
+def tensorboard(folder, *flags):
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", folder, "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", *flags], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        for line in process.stderr:
+            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+                break
+        else:
+            pytest.fail("TensorBoard ended before it said where it is")
+        until(lambda: ask(found[0], "series"))  # it reads the files in the background
+        yield found[0]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def until(true, seconds=60):
+    """What `true` gives, as soon as that is something."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if answer := true():
+            return answer
+        time.sleep(0.1)
+    pytest.fail(f"nothing came in {seconds} seconds")
+
+
+def ask(address, route, **query):
+    url = f"{address}/data/plugin/errorflow/{route}?{urllib.parse.urlencode(query)}"
+    with urllib.request.urlopen(url) as answer:
+        return json.load(answer)
+
+
+def decoded(table):
+    values = np.frombuffer(base64.b64decode(table["values"]), "<f4")
+    return values.reshape(len(table["steps"]), len(table["columns"]))
+
+
+def test_its_loader_imports_nothing_that_could_stop_tensorboard():
+    script = (
+        "import sys, errorflow.pipelines.inspector.loader; print(*(name for name in sys.modules if"
+        " name.split('.')[0] in ('tensorflow', 'keras') or name.startswith('errorflow.')))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    ).stdout.split()
+    package = "errorflow.pipelines"
+    assert found == [package, f"{package}.inspector", f"{package}.inspector.loader"]
+
+
+def test_its_server_runs_without_tensorflow():
+    script = "import sys, errorflow.pipelines.inspector.plugin; print('tensorflow' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+    assert found.stdout.split() == [b"False"]
+
+
+def test_tables_are_what_the_callbacks_recorded(server, trained):
+    for run, (flow, gradients) in trained[1].items():
+        query = {"run": f"{run}/logs/error_flow", "kind": "error_flow", "name": "rnn"}
+        for statistic in ("hidden", "carried"):
+            table = ask(server, "table", **query, statistic=statistic, align="start")
+            assert table["steps"] == [*range(1, 25)]
+            assert table["columns"] == [*range(1, STEPS + 1)]
+            np.testing.assert_array_equal(decoded(table), flow["rnn"][statistic])
+        table = ask(server, "table", **query, statistic="hidden", align="end")
+        assert table["columns"] == [*range(STEPS)][::-1]
+        np.testing.assert_array_equal(decoded(table), flow["rnn"]["hidden"])
+        assert "the last 20% of 24 training steps" in table["finding"]["text"]
+
+        query = {"run": f"{run}/logs/layer_gradients", "kind": "layer_gradients"}
+        table = ask(server, "table", **query, statistic="ratio")
+        assert table["columns"] == gradients["layers"] == ["rnn", "head"]
+        np.testing.assert_array_equal(decoded(table), gradients["ratio"])
+
+
+@pytest.mark.parametrize(
+    "query, what",
+    [
+        ({"run": "none"}, "there is no series none"),
+        (
+            {"run": "lstm/logs/error_flow", "kind": "error_flow", "name": "rnn", "statistic": "x"},
+            "there is no statistic 'x' in it, but hidden, hidden_max, carried, valid, cell",
+        ),
+    ],
+)
+def test_a_wrong_question_gets_one_line(server, query, what):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        ask(server, "table", **query)
+    assert caught.value.code == 400
+    assert json.load(caught.value)["error"].startswith(what)
+
+
+@pytest.mark.parametrize(
+    "path", ["../plugin.py", "..%2fplugin.py", "%2e%2e/plugin.py", "/etc/passwd", ".", "none.js"]
+)
+def test_no_path_leads_out_of_the_static_folder(server, path):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{server}/data/plugin/errorflow/static/{path}")
+    assert caught.value.code == 404
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(flag)
+    options.add_argument("--window-size=1500,1000")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+class Tab:
+    """The tab in a browser."""
+
+    def __init__(self, browser, address):
+        self.browser = browser
+        browser.get("about:blank")  # else a new fragment alone would load nothing
+        browser.get(address)
+        frame = until(lambda: browser.find_elements("css selector", "iframe"))[0]
+        browser.switch_to.frame(frame)
+        until(
+            lambda: self.run(
+                "return [...document.querySelectorAll('canvas')].every(c => c.ariaLabel)"
+                " && document.querySelectorAll('article').length > 0"
+            )
+        )
+
+    def run(self, script, *arguments):
+        return self.browser.execute_script(script, *arguments)
+
+    def texts(self, selector):
+        return [one.text for one in self.browser.find_elements("css selector", selector)]
+
+    def click(self, text):
+        """On the choice of that name."""
+        xpath = f"//label[normalize-space()='{text}']"
+        self.browser.find_element("xpath", xpath).click()
+
+    def hover(self, row, column):
+        """→ what the tip says over a cell of the first map, and the number behind it."""
+        return self.run(
+            """
+            const [row, column] = arguments, canvas = document.querySelector("canvas");
+            const box = canvas.getBoundingClientRect();
+            const x = 66 + (box.width - 66 - 62) * column, y = 12 + 220 * row;
+            canvas.dispatchEvent(new PointerEvent("pointermove",
+              {clientX: box.x + x, clientY: box.y + y}));
+            const tip = document.querySelector(".tip");
+            return [tip.textContent, Number(tip.dataset.value)]""",
+            row,
+            column,
+        )
+
+    def leaves_the_host(self):
+        """Addresses elsewhere that anything on the page asked for."""
+        events = [json.loads(entry["message"]) for entry in self.browser.get_log("performance")]
+        asked = [
+            event["message"]["params"]["request"]["url"]
+            for event in events
+            if event["message"]["method"] == "Network.requestWillBeSent"
+        ]
+        plugin = [url for url in asked if "errorflow" in url]
+        assert plugin
+        return [
+            url for url in asked if not re.match(r"(http://127\.0\.0\.1:|data:|blob:|about:)", url)
+        ]
+
+
+@with_browser
+def test_one_sees_reads_and_chooses(server, trained, browser, tmp_path):
+    browser.get_log("browser")
+    tab = Tab(browser, f"{server}/#errorflow")
+    assert tab.texts("h2") == ["lstm · rnn", "simple · rnn"]
+    assert all("training steps" in text for text in tab.texts(".finding"))
+
+    text, value = tab.hover(0.99, 0.01)  # the last training step, the first time step
+    recorded = trained[1]["lstm"][0]["rnn"]["hidden"]
+    assert text.startswith("training step 24, 11 before the last: ")
+    assert value == recorded[-1, 0]
+
+    tab.click("lstm")  # off
+    until(lambda: tab.texts("h2") == ["simple · rnn"])
+    tab.click("steps from the first")
+    until(lambda: tab.hover(0.01, 0.99)[0].startswith("training step 1, step 12: "))
+    assert tab.hover(0.01, 0.99)[1] == trained[1]["simple"][0]["rnn"]["hidden"][0, -1]
+
+    browser.switch_to.default_content()
+    again = Tab(browser, browser.current_url)  # as one sends it to a colleague
+    assert again.texts("h2") == ["simple · rnn"]
+    assert again.hover(0.01, 0.99)[0].startswith("training step 1, step 12: ")
+
+    again.click("Gradient over depth")
+    until(lambda: again.hover(0.01, 0.99)[0].startswith("training step 1, head: "))
+    norms = trained[1]["simple"][1]["norm"]
+    assert again.hover(0.01, 0.99)[1] == norms[0, -1]
+
+    severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert not severe
+    assert not again.leaves_the_host()
+
+
+@with_browser
+def test_all_of_it_can_be_reached_by_keyboard(server, trained, browser):
+    tab = Tab(browser, f"{server}/#errorflow")
+    canvas = browser.find_element("css selector", "canvas")
+    canvas.send_keys("\ue012", "\ue012", "\ue013", "\ue007")  # left twice, up, enter
+    recorded = trained[1]["lstm"][0]["rnn"]["hidden"]
+    (tip, *_) = tab.texts(".tip")
+    assert tip.startswith("training step 23, 1 before the last: ")
+    assert (
+        tab.run("return Number(document.querySelector('.tip').dataset.value)") == recorded[-2, -2]
+    )
+    assert tab.texts("#at") == ["23"]
