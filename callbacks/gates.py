@@ -15,7 +15,7 @@ from ..layers.dissect import Call, cut_open
 from ..layers.paths import walk
 from . import figures, pictures
 from .events import EventLog
-from .rows import evenly
+from .rows import Rows, evenly
 
 GATES = ("input", "forget", "output", "update", "reset")  # what else a cell saves is no gate
 CLOSED, OPEN = 0.1, 0.9  # below, above
@@ -26,9 +26,14 @@ class Gate(NamedTuple):
     """What one gate did with a batch; only steps that are not masked count."""
 
     units: np.ndarray  # [T, H], its mean over the examples; NaN where no example has that step
-    mean: float
-    closed: float  # the share of its values below 0.1
-    open: float  # above 0.9
+    closed: np.ndarray  # [T], the share of its values below 0.1
+    open: np.ndarray  # [T], above 0.9
+    totals: dict[str, float]  # "mean", "closed" and "open" over all steps
+
+    @property
+    def steps(self) -> dict[str, np.ndarray]:
+        """Each [T]: its mean over examples and units, and what of it is closed and open."""
+        return {"": self.units.mean(axis=1), "_closed": self.closed, "_open": self.open}
 
 
 class Seen(NamedTuple):
@@ -58,9 +63,9 @@ class Gates(keras.callbacks.Callback):
     Args:
         inputs: the batch, as the model takes it: an array, a list or a dict of arrays [B, T, …].
         log_dir: where to write event files for TensorBoard, in a run of its own, `gates`; None:
-            nowhere. After each look, of each layer: a picture units × time steps, and for every
-            gate the scalars `mean`, `closed` (the share of values below 0.1) and `open` (above
-            0.9).
+            nowhere. After each look, of each layer: what `history` has, as a row (see `blocks`),
+            a picture units × time steps, and for every gate the scalars `mean`, `closed` and
+            `open`.
         layers: the paths of the layers to look at, "bidirectional/forward_lstm"; None: all.
 
     `fit` called again goes on counting epochs.
@@ -93,6 +98,8 @@ class Gates(keras.callbacks.Callback):
             step                             [N]     0 before training, then the epoch, from 1
             input, forget, output (an LSTM)  [N, T]  the mean over examples and units, float32
             update, reset (a GRU)            [N, T]  the same
+            input_closed, …                  [N, T]  the share of values below 0.1
+            input_open, …                    [N, T]  above 0.9
 
         Time steps are those of the input, also where a layer runs backwards. Masked ones are left
         out; NaN where no example has that step.
@@ -101,8 +108,8 @@ class Gates(keras.callbacks.Callback):
             name: {
                 "step": np.array([*self._looks]),
                 **{
-                    gate: np.stack([look[name][gate] for look in self._looks.values()])
-                    for gate in seen.gates
+                    figure: np.stack([look[name][figure] for look in self._looks.values()])
+                    for figure in steps(seen)
                 },
             }
             for name, seen in self._latest.items()
@@ -146,12 +153,11 @@ class Gates(keras.callbacks.Callback):
 
     def _look(self, step):
         self._latest = look(self.model, self.inputs, self.layers)
-        self._looks[step] = {
-            name: {gate: found.units.mean(axis=1) for gate, found in seen.gates.items()}
-            for name, seen in self._latest.items()
-        }
+        looks = self._looks[step] = {name: steps(seen) for name, seen in self._latest.items()}
         if self._log is not None:
-            self._log.write("gates", {}, {}, scalars(self._latest), step)
+            rows = {name: _row(step, figures) for name, figures in looks.items()}
+            contents = {name: {"statistics": [*figures]} for name, figures in looks.items()}
+            self._log.write("gates", rows, contents, scalars(self._latest), step)
             for name, seen in self._latest.items():
                 picture = pictures.panels(panels(seen), axis(seen))
                 self._log.image(f"gates/{name}", picture, _DESCRIPTION)
@@ -255,25 +261,41 @@ def _valid(call):
     return call.mask.numpy()[:, :, 0]
 
 
+def steps(seen: Seen) -> dict[str, np.ndarray]:
+    """What is known of each time step, each [T]: "forget", "forget_closed", "forget_open", …"""
+    return {
+        f"{name}{figure}": table
+        for name, gate in seen.gates.items()
+        for figure, table in gate.steps.items()
+    }
+
+
+def _row(step: int, figures: Mapping[str, np.ndarray]) -> Rows:
+    values = np.stack([*figures.values()])[:, None]  # [S, 1, T]
+    return Rows(np.array([step]), np.array([values.shape[-1]]), values)
+
+
 def measure(values: np.ndarray, valid: np.ndarray) -> Gate:
     """values: of one gate, [T, B, H]; valid: [T, B] bool."""
     values = values.astype(np.float32)
-    counted = values[valid]  # [n, H]
-    size = counted.size or np.nan
+    figures = {"mean": values, "closed": values < CLOSED, "open": values > OPEN}
+    counts = valid.sum(axis=1)[:, None]  # [T, 1]
     with np.errstate(invalid="ignore"):
-        units = np.where(valid[:, :, None], values, 0).sum(axis=1) / valid.sum(axis=1)[:, None]
-    return Gate(
-        units.astype(np.float32),
-        float(counted.sum() / size),
-        float((counted < CLOSED).sum() / size),
-        float((counted > OPEN).sum() / size),
-    )
+        units = {
+            name: (np.where(valid[:, :, None], figure, 0).sum(axis=1) / counts).astype(np.float32)
+            for name, figure in figures.items()
+        }
+        totals = {
+            name: float((unit * counts).sum(where=counts > 0) / (counts.sum() * unit.shape[1]))
+            for name, unit in units.items()
+        }
+    return Gate(units["mean"], units["closed"].mean(axis=1), units["open"].mean(axis=1), totals)
 
 
 def scalars(latest: Mapping[str, Seen]) -> dict[str, float]:
     """By their tags, gates/lstm/forget_mean."""
     return {
-        f"gates/{name}/{gate}_{figure}": getattr(found, figure)
+        f"gates/{name}/{gate}_{figure}": found.totals[figure]
         for name, seen in latest.items()
         for gate, found in seen.gates.items()
         for figure in ("mean", "closed", "open")
@@ -290,7 +312,7 @@ def _panel(name, gate):
     order = np.argsort(-np.nansum(gate.units, axis=0), kind="stable")
     table = gate.units.T[order[evenly(units, MOST)]]
     of = f"{len(table)} of\n{units:,}" if len(table) < units else f"{units}"
-    note = f"mean {gate.mean:.2f}  ·  {gate.closed:.0%} closed  ·  {gate.open:.0%} open"
+    note = "mean {mean:.2f}  ·  {closed:.0%} closed  ·  {open:.0%} open".format(**gate.totals)
     return pictures.Panel(table, f"{name} gate", note, f"{of}\nunits" if units > 1 else "1 unit")
 
 

@@ -31,7 +31,7 @@ class Inspector(base_plugin.TBPlugin):
 
     series   all series as JSON
     table    ?run= &kind= &name= &statistic= &align=start|end: numbers, and the finding on them
-    colours  the colours of errors from none to the largest, as everywhere in errorflow
+    colours  those of errors and of shares, from the smallest to the largest, as in all pictures
     """
 
     plugin_name = PLUGIN
@@ -133,11 +133,14 @@ def _finding(series: readings.Series, rows: Rows) -> dict[str, Any] | None:
 def _colours() -> dict[str, Any]:
     from matplotlib import colormaps
 
-    from ...callbacks.pictures import BROKEN, COLOURS, DECADES, NOTHING
+    from ...callbacks.pictures import BROKEN, COLOURS, DECADES, NOTHING, OPENNESS
 
-    scale = colormaps[COLOURS](np.linspace(0, 1, 256))[:, :3]
+    def scale(name: str) -> list[list[int]]:
+        return np.round(colormaps[name](np.linspace(0, 1, 256))[:, :3] * 255).astype(int).tolist()
+
     return {
-        "scale": np.round(scale * 255).astype(int).tolist(),
+        "errors": scale(COLOURS),
+        "shares": scale(OPENNESS),
         "broken": BROKEN,
         "nothing": NOTHING,
         "decades": DECADES,

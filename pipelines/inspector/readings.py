@@ -14,6 +14,8 @@ from ...callbacks.blocks import BLOCKS, PLUGIN, unpack
 from ...callbacks.rows import Rows, evenly, join, reached
 from ...callbacks.tables import tables
 
+SPACING = 16  # of the last rows, that of all
+
 
 class Series(NamedTuple):
     """Attributes:
@@ -70,7 +72,7 @@ def _series(key: tuple[str, str, str], parts: list[tuple[str, dict, int]]) -> Se
 
 
 def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> Rows:
-    """All rows of a series that TensorBoard has kept, in the order of their training steps."""
+    """The rows of a series that TensorBoard has kept, evenly spaced, by their training steps."""
     from tensorboard.data.provider import RunTagFilter
 
     found = provider.read_tensors(
@@ -85,7 +87,10 @@ def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> R
     # A run that was resumed after a kill has some training steps twice: the later ones count.
     _, last = np.unique(rows.steps[::-1], return_index=True)
     chosen = len(rows.steps) - 1 - last
-    return Rows(rows.steps[chosen], rows.lengths[chosen], rows.values[:, chosen])
+    kept = Rows(rows.steps[chosen], rows.lengths[chosen], rows.values[:, chosen])
+    # As a run gets longer, fewer of its steps are written: those that came first stand closer.
+    latest = np.diff(kept.steps[-SPACING:])
+    return kept.every(int(np.median(latest))) if len(latest) else kept
 
 
 def table(series: Series, rows: Rows, statistic: str, align: str) -> Table:
@@ -94,8 +99,10 @@ def table(series: Series, rows: Rows, statistic: str, align: str) -> Table:
     Raises:
         KeyError: it has no such statistic.
     """
-    if series.layers:
+    if series.kind != "error_flow":
         values = rows.values[series.statistics.index(statistic)]
+        if not series.layers:
+            return Table(rows.steps, [*range(1, values.shape[-1] + 1)], values)
         trained = ~np.isnan(values).all(axis=0)
         layers = [one for one, kept in zip(series.layers, trained, strict=True) if kept]
         return Table(rows.steps, layers, values[:, trained])

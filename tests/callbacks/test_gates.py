@@ -1,6 +1,7 @@
 """Gates shows what the equations say of each gate, and training does not feel that it looks."""
 
 import copy
+import json
 
 import cases
 import event_files
@@ -11,6 +12,7 @@ import reference
 import tensorflow as tf
 from cases import B, D, H, T
 from errorflow.callbacks import Gates
+from errorflow.callbacks.blocks import unpack
 from errorflow.callbacks.gates import Gate, Seen, look, panels
 from errorflow.callbacks.pictures import NOTHING
 from errorflow.callbacks.pictures import panels as draw
@@ -57,9 +59,15 @@ def assert_seen(seen, gates, valid):
         ]
         np.testing.assert_allclose(found.units, units, rtol=1e-5, atol=1e-6, err_msg=name)
         shares = [counted.mean(), (counted < 0.1).mean(), (counted > 0.9).mean()]
-        np.testing.assert_allclose([found.mean, found.closed, found.open], shares, rtol=1e-5)
-        assert found.closed > 0
-        assert found.open > 0
+        np.testing.assert_allclose([*found.totals.values()], shares, rtol=1e-5)
+        assert found.totals["closed"] > 0
+        assert found.totals["open"] > 0
+        for share, those in ((found.closed, values < 0.1), (found.open, values > 0.9)):
+            steps = [
+                one[now].mean() if now.any() else np.nan
+                for one, now in zip(those, valid.T, strict=True)
+            ]
+            np.testing.assert_allclose(share, steps, rtol=1e-5, atol=1e-6)
 
 
 def model_of(*layers, shape=(T, D), **options):
@@ -155,7 +163,12 @@ def test_history_events_and_plot_of_trainings_one_after_the_other(tmp_path):
     assert [*values] == [0, 1, 2, 3]
     for step, at in values.items():
         named = {f"gates/lower/{g}_{f}" for g in NAMES["LSTM"] for f in ("mean", "closed", "open")}
-        assert {*at} == named | {"gates/lower"}
+        assert {*at} == named | {"gates/lower", "gates/rows/lower"}
+        row = unpack(at["gates/rows/lower"])
+        np.testing.assert_array_equal(row.steps, [step])
+        content = json.loads(metadata["gates/rows/lower"].plugin_data.content)
+        for statistic, table in zip(content["statistics"], row.values, strict=True):
+            np.testing.assert_array_equal(table[0], history[statistic][step])
         mean = float(at["gates/lower/forget_mean"])
         np.testing.assert_allclose(mean, history["forget"][step].mean(), rtol=1e-5)
         width, height, png = at["gates/lower"]
@@ -193,7 +206,9 @@ def test_many_units_stand_in_the_order_of_their_means():
     """64 of 101: the most open on top, the least below; grey where no example has the step."""
     share = np.random.default_rng(0).permutation(101) / 100
     units = np.stack([share, np.full(101, np.nan), share]).astype("float32")
-    (panel,) = panels(Seen({"update": Gate(units, 0.5, 0.1, 0.2)}, backwards=False))
+    totals = {"mean": 0.5, "closed": 0.1, "open": 0.2}
+    gate = Gate(units, np.zeros(3), np.zeros(3), totals)
+    (panel,) = panels(Seen({"update": gate}, backwards=False))
     assert panel.table.shape == (64, 3)
     np.testing.assert_allclose(panel.table[[0, -1]], [[1, np.nan, 1], [0, np.nan, 0]])
     assert (np.diff(panel.table[:, 0]) < 0).all()

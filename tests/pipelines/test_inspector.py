@@ -15,7 +15,7 @@ import urllib.request
 import keras
 import numpy as np
 import pytest
-from errorflow.callbacks import ErrorFlow, LayerGradients
+from errorflow.callbacks import ErrorFlow, Gates, LayerGradients
 from errorflow.layers import LSTM, SimpleRNN
 
 STEPS = 12
@@ -36,8 +36,11 @@ def trained(tmp_path_factory):
             [keras.Input((STEPS, 3)), layer(5, name="rnn"), keras.layers.Dense(1, name="head")]
         )
         model.compile("adam", "mse")
-        watchers = ErrorFlow(folder / name / "logs"), LayerGradients(folder / name / "logs")
-        model.fit(x, y, batch_size=8, epochs=3, verbose=0, callbacks=[*watchers])
+        logs = folder / name / "logs"
+        watchers = [ErrorFlow(logs), LayerGradients(logs)]
+        if layer is LSTM:
+            watchers.append(Gates(x, logs))
+        model.fit(x, y, batch_size=8, epochs=3, verbose=0, callbacks=watchers)
         recorded[name] = [one.history for one in watchers]
     return folder, recorded
 
@@ -108,7 +111,7 @@ def test_its_server_runs_without_tensorflow():
 
 
 def test_tables_are_what_the_callbacks_recorded(server, trained):
-    for run, (flow, gradients) in trained[1].items():
+    for run, (flow, gradients, *_) in trained[1].items():
         query = {"run": f"{run}/logs/error_flow", "kind": "error_flow", "name": "rnn"}
         for statistic in ("hidden", "carried"):
             table = ask(server, "table", **query, statistic=statistic, align="start")
@@ -251,6 +254,10 @@ def test_one_sees_reads_and_chooses(server, trained, browser, tmp_path):
     until(lambda: again.hover(0.01, 0.99)[0].startswith("training step 1, head: "))
     norms = trained[1]["simple"][1]["norm"]
     assert again.hover(0.01, 0.99)[1] == norms[0, -1]
+
+    again.click("Gates over time")
+    until(lambda: again.hover(0.99, 0.01)[0].startswith("epoch 3, step 1: "))
+    assert again.hover(0.99, 0.01)[1] == trained[1]["lstm"][2]["rnn"]["input"][3, 0]
 
     severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert not severe

@@ -8,13 +8,22 @@ import { short } from "./scale.js";
 export const KINDS = {
   error_flow: {
     title: "Error over time",
+    row: "training step",
     axis: (align) => (align === "end" ? "time steps before the last" : "time step"),
     column: (column, align) => (align === "end" ? `${column} before the last` : `step ${column}`),
   },
   layer_gradients: {
     title: "Gradient over depth",
+    row: "training step",
     axis: () => "layer, from input to loss",
     column: (column) => column,
+  },
+  gates: {
+    title: "Gates over time",
+    row: "epoch",
+    shares: true, // from 0 to 1
+    axis: () => "time step",
+    column: (column) => `step ${column}`,
   },
 };
 
@@ -77,11 +86,12 @@ export class Card {
   draw(scale) {
     if (!this.table) return;
     this.scale = scale;
-    const { axis } = KINDS[this.series.kind];
-    this.plot = new Plot(this.canvas, this.table, scale, this.page.colours, axis(this.align));
+    const { row, axis } = KINDS[this.series.kind];
+    const titles = { row, column: axis(this.align) };
+    this.plot = new Plot(this.canvas, this.table, scale, this.page.colours, titles);
     this.plot.draw(this.row(), this.cell);
     this.canvas.setAttribute("aria-label",
-      `${this.title}: ${this.table.recorded} training steps; arrow keys read the numbers`);
+      `${this.title}: ${this.table.recorded} rows; arrow keys read the numbers`);
   }
 
   // Shows the exact number of a cell, {row, column}; null: of none.
@@ -93,8 +103,9 @@ export class Card {
     if (!cell) return;
     const { steps, columns, values } = this.table;
     const value = values[cell.row * columns.length + cell.column];
-    const column = KINDS[this.series.kind].column(columns[cell.column], this.align);
-    tip.textContent = `training step ${steps[cell.row].toLocaleString("en")}, ${column}: ${short(value)}`;
+    const kind = KINDS[this.series.kind];
+    const column = kind.column(columns[cell.column], this.align);
+    tip.textContent = `${kind.row} ${steps[cell.row].toLocaleString("en")}, ${column}: ${short(value)}`;
     tip.dataset.value = value;
     const [x, y] = this.plot.centre(cell);
     tip.style.left = `${Math.min(x + 12, this.canvas.clientWidth - tip.offsetWidth)}px`;
@@ -127,7 +138,8 @@ export class Card {
     const { steps, columns, values } = this.table;
     const lines = steps.map((step, row) =>
       [step, ...values.subarray(row * columns.length, (row + 1) * columns.length)].join(","));
-    const header = ["training step", ...columns.map((column) => KINDS[this.series.kind].column(column, this.align))];
+    const kind = KINDS[this.series.kind];
+    const header = [kind.row, ...columns.map((column) => kind.column(column, this.align))];
     return [header.map((name) => (/[",]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name)).join(","), ...lines, ""].join("\n");
   }
 

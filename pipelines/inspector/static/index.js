@@ -2,7 +2,7 @@
 
 import { fetchColours, fetchSeries } from "./static/data.js";
 import { Card, KINDS, runOf } from "./static/card.js";
-import { commonScale } from "./static/scale.js";
+import { commonScale, SHARES } from "./static/scale.js";
 import { readChoices, writeChoices } from "./static/choices.js";
 import { followTheme } from "./static/theme.js";
 
@@ -42,7 +42,7 @@ class Page {
         <button id="reload" type="button">Reload</button>
       </aside>
       <main>
-        <div id="bar"><label for="step">Training step</label>
+        <div id="bar"><label for="step" id="row"></label>
           <input id="step" type="range"><output id="at" for="step"></output></div>
         <p id="message" role="status"></p>
         <div id="cards"></div>
@@ -104,6 +104,7 @@ class Page {
     const { statistic } = this.choices;
     this.statistic = statistics.includes(statistic) ? statistic : statistics[0];
     this.listStatistics(statistics);
+    element("row").textContent = KINDS[this.kind]?.row ?? "";
     element("axis").hidden = this.kind !== "error_flow";
     for (const radio of document.getElementsByName("align")) {
       radio.checked = radio.value === this.choices.align;
@@ -147,7 +148,8 @@ class Page {
 
   draw() {
     const tables = [...this.cards.values()].map((card) => card.table).filter(Boolean);
-    const scale = commonScale(tables, this.colours.decades);
+    const { shares } = KINDS[this.kind] ?? {};
+    const scale = shares ? SHARES : commonScale(tables, this.colours.decades);
     for (const card of this.cards.values()) card.draw(scale);
   }
 
@@ -155,7 +157,7 @@ class Page {
     element("kinds").replaceChildren(
       ...kinds.map((kind) =>
         choice("radio", "kind", KINDS[kind].title, kind === this.kind, () => {
-          this.set({ kind, hidden: [] });
+          this.set({ kind, hidden: [], step: null });
           this.show();
         }),
       ),
@@ -207,6 +209,13 @@ const STATISTICS = {
   carried: "dE/dh from later steps alone",
   cell: "dE/dc, rms over the batch",
   cell_max: "dE/dc, largest in the batch",
+  ...Object.fromEntries(
+    ["input", "forget", "output", "update", "reset"].flatMap((gate) => [
+      [gate, `${gate} gate, mean`],
+      [`${gate}_closed`, `${gate} gate, share below 0.1`],
+      [`${gate}_open`, `${gate} gate, share above 0.9`],
+    ]),
+  ),
   norm: "‖dE/dW‖",
   ratio: "‖dE/dW‖ / ‖W‖",
 };

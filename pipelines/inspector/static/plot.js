@@ -1,6 +1,6 @@
 // Draws a table: as a heat map, and below it, on the same axis, one of its rows as a curve.
 
-import { placeOf } from "./scale.js";
+import { marks, placeOf } from "./scale.js";
 import { colour } from "./theme.js";
 
 const LEFT = 66; // pixels, for what stands beside the map
@@ -14,8 +14,10 @@ const HEIGHT = TOP + MAP + GAP + CURVE + BELOW;
 const FONT = "12px Roboto, system-ui, sans-serif";
 
 export class Plot {
-  constructor(canvas, table, scale, colours, axis) {
-    Object.assign(this, { canvas, table, scale, colours, axis });
+  constructor(canvas, table, scale, colours, titles) {
+    Object.assign(this, { canvas, table, scale, titles });
+    this.broken = hex(colours.broken);
+    this.colours = scale.linear ? colours.shares : colours.errors;
     this.columns = table.columns.length;
     this.rows = table.steps.length;
     this.width = canvas.parentElement.clientWidth || 560;
@@ -35,11 +37,11 @@ export class Plot {
     const picture = new OffscreenCanvas(this.columns, this.rows);
     const pen = picture.getContext("2d");
     const image = pen.createImageData(this.columns, this.rows);
-    const [nothing, broken] = [hex(colour("nothing")), hex(this.colours.broken)];
+    const nothing = hex(colour("nothing"));
     values.forEach((value, place) => {
       const shown = Number.isNaN(value) ? nothing
-        : value === Infinity ? broken
-        : this.colours.scale[Math.round(255 * (value > 0 ? placeOf(value, this.scale) : 0))];
+        : value === Infinity ? this.broken
+        : this.colours[Math.round(255 * (value > 0 ? placeOf(value, this.scale) : 0))];
       image.data.set([...shown, 255], place * 4);
     });
     pen.putImageData(image, 0, 0);
@@ -84,11 +86,11 @@ export class Plot {
       pen.fillText(fitted(pen, String(this.table.columns[column]), room), this.x(column), bottom + 12);
     }
     pen.fillStyle = colour("faint");
-    pen.fillText(this.axis, LEFT + this.map / 2, bottom + 29);
+    pen.fillText(this.titles.column, LEFT + this.map / 2, bottom + 29);
     pen.save();
     pen.translate(10, TOP + MAP / 2);
     pen.rotate(-Math.PI / 2);
-    pen.fillText("training step", 0, 0);
+    pen.fillText(this.titles.row, 0, 0);
     pen.restore();
   }
 
@@ -96,16 +98,15 @@ export class Plot {
     const { pen, scale } = this;
     const x = LEFT + this.map + 12;
     for (let y = 0; y < MAP; y++) {
-      const [r, g, b] = this.colours.scale[Math.round(255 * (1 - y / (MAP - 1)))];
+      const [r, g, b] = this.colours[Math.round(255 * (1 - y / (MAP - 1)))];
       pen.fillStyle = `rgb(${r} ${g} ${b})`;
       pen.fillRect(x, TOP + y, 10, 1);
     }
     pen.fillStyle = colour("ink");
     pen.textAlign = "left";
-    for (const place of evenly(scale.high - scale.low + 1, 6)) {
-      const exponent = scale.low + place;
-      const y = TOP + MAP * (1 - place / (scale.high - scale.low));
-      pen.fillText(power(exponent), x + 14, Math.min(Math.max(y, TOP + 5), TOP + MAP - 5));
+    for (const [place, text] of marks(scale)) {
+      const y = TOP + MAP * (1 - place);
+      pen.fillText(text, x + 14, Math.min(Math.max(y, TOP + 5), TOP + MAP - 5));
     }
   }
 
@@ -117,7 +118,7 @@ export class Plot {
     const points = [];
     for (let column = 0; column < this.columns; column++) {
       const value = this.table.values[row * this.columns + column];
-      if (value > 0 && value < Infinity) {
+      if (scale.linear ? value >= 0 : value > 0 && value < Infinity) {
         points.push([this.x(column), top + CURVE * (1 - placeOf(value, scale))]);
       }
     }
@@ -127,11 +128,11 @@ export class Plot {
     if (this.columns <= 40) for (const [x, y] of points) pen.fillRect(x - 2, y - 2, 4, 4);
     pen.fillStyle = colour("ink");
     pen.textAlign = "right";
-    pen.fillText(power(scale.high), LEFT - 9, top + 6);
-    pen.fillText(power(scale.low), LEFT - 9, top + CURVE - 6);
+    const [least, most] = [marks(scale).at(scale.linear ? 0 : -1), marks(scale).at(scale.linear ? -1 : 0)];
+    pen.fillText(most[1], LEFT - 9, top + 6);
+    pen.fillText(least[1], LEFT - 9, top + CURVE - 6);
     pen.textAlign = "left";
-    pen.fillStyle = colour("faint");
-    pen.fillText(`at ${this.table.steps[row].toLocaleString("en")}`, LEFT + this.map + 8, top + CURVE / 2);
+    pen.fillText(`${this.titles.row} ${this.table.steps[row].toLocaleString("en")}`, LEFT + 6, top + CURVE - 9);
   }
 
   x(column) {
@@ -170,7 +171,5 @@ function fitted(pen, text, room) {
   while (end.length > 3 && pen.measureText(`…${end}`).width > room) end = end.slice(1);
   return `…${end}`; // a path's end says more than its beginning
 }
-
-const power = (exponent) => (exponent === 0 ? "1" : `1e${exponent}`);
 
 const hex = (text) => [1, 3, 5].map((place) => parseInt(text.slice(place, place + 2), 16));

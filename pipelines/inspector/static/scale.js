@@ -1,4 +1,6 @@
-// One logarithmic colour scale for all that is shown.
+// One colour scale for all that is shown: logarithmic for errors, from 0 to 1 for shares.
+
+export const SHARES = { low: 0, high: 1, linear: true };
 
 // From the largest value down, so many decades at most: {low, high}, powers of ten.
 export function commonScale(tables, decades) {
@@ -18,8 +20,18 @@ export function commonScale(tables, decades) {
 }
 
 // Where a value is on the scale, from 0 to 1; what is smaller than the scale is at 0.
-export function placeOf(value, { low, high }) {
-  return Math.min(Math.max((Math.log10(value) - low) / (high - low), 0), 1);
+export function placeOf(value, { low, high, linear }) {
+  const at = linear ? value : Math.log10(value);
+  return Math.min(Math.max((at - low) / (high - low), 0), 1);
+}
+
+// What stands beside the scale: [where on it, from 0 to 1; what it says there].
+export function marks({ low, high, linear }) {
+  if (linear) return [0, 0.25, 0.5, 0.75, 1].map((share) => [share, String(share)]);
+  const every = Math.ceil((high - low) / 8);
+  const exponents = [];
+  for (let exponent = high; exponent >= low; exponent -= every) exponents.push(exponent);
+  return exponents.map((exponent) => [(exponent - low) / (high - low), exponent === 0 ? "1" : `1e${exponent}`]);
 }
 
 // The number as one reads it: 0.031, 2.0e-6.
