@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from .attention_maps import Alignment as Alignment
     from .attention_maps import AttentionMaps as AttentionMaps
     from .error_flow import ErrorFlow as ErrorFlow
+    from .error_matrix import ErrorMatrix as ErrorMatrix
     from .feature_maps import FeatureMaps as FeatureMaps
     from .gates import Gates as Gates
+    from .horizon import Horizon as Horizon
     from .layer_gradients import LayerGradients as LayerGradients
     from .samples import TextSamples as TextSamples
     from .told_pictures import TellPictures as TellPictures
@@ -22,8 +24,10 @@ _MODULES = {
     "Alignment": "attention_maps",
     "AttentionMaps": "attention_maps",
     "ErrorFlow": "error_flow",
+    "ErrorMatrix": "error_matrix",
     "FeatureMaps": "feature_maps",
     "Gates": "gates",
+    "Horizon": "horizon",
     "LayerGradients": "layer_gradients",
     "TellPictures": "told_pictures",
     "TextSamples": "samples",

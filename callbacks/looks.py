@@ -1,6 +1,6 @@
 """What the callbacks share that look at something once an epoch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,20 @@ class Onlooker(keras.callbacks.Callback):
 
     Args:
         look: a function without arguments that returns what there is to see.
-        folder: of the event files.
+        folder: of the event files; None: there are none, and no `_log`.
+        every: look after each `every`-th epoch.
 
     `fit` called again goes on counting epochs.
     """
 
-    def __init__(self, look: Callable[[], Sequence[Any]], folder: Path):
+    def __init__(self, look: Callable[[], Any], folder: Path | None, every: int = 1):
         super().__init__()
-        self.look = look
-        self._log = EventLog(folder, every=1)
+        if not isinstance(every, int) or every < 1:
+            raise ValueError(
+                f"{type(self).__name__}: `every` must be a whole number from 1, not {every!r}"
+            )
+        self.look, self.every = look, every
+        self._log: Any = None if folder is None else EventLog(folder, every=1)
         self._latest = -1  # the step of the last look
         self._ahead: Any = None  # of Keras' epochs, by those of an earlier `fit`
 
@@ -45,10 +50,12 @@ class Onlooker(keras.callbacks.Callback):
         self._look(epoch + 1 + self._ahead)
 
     def on_train_end(self, logs=None):
-        self._log.close()
+        if self._log is not None:
+            self._log.close()
 
     def _look(self, step):
         self._latest = step
-        if seen := self.look():
+        if step % self.every == 0 and (seen := self.look()):
             self._write(seen, step)
-            self._log.flush()
+            if self._log is not None:
+                self._log.flush()

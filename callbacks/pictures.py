@@ -50,6 +50,7 @@ def heat_map(
     scale: Scale,
     titles: tuple[str, str],
     border: int | None = None,
+    rows: str = "training step",
 ) -> np.ndarray:
     """A picture [height, width, 3] uint8: a row for each training step, the first on top.
 
@@ -57,13 +58,14 @@ def heat_map(
         table: [N, W]; grey where it is NaN, red where it is infinite.
         steps: [N], the training step of each row. columns: [W], what the columns are called.
         titles: of the column axis and of the colours. border: a line stands before this column.
+        rows: what `steps` are.
     """
     chosen = evenly(len(table), HEIGHT)
     picture = Image.new("RGB", (_LEFT + WIDTH + _RIGHT, _TOP + HEIGHT + _BOTTOM), "white")
     picture.paste(_enlarged(_colours(table[chosen], scale)), (_LEFT, _TOP))
     draw = ImageDraw.Draw(picture)
     draw.font = ImageFont.load_default(12)
-    _label_axes(draw, steps[chosen], columns, titles[0])
+    _label_axes(draw, steps[chosen], columns, titles[0], rows)
     if border is not None:
         x = _LEFT + border / len(columns) * WIDTH
         draw.line((x, _TOP - 6, x, _TOP + HEIGHT + 2), fill=BROKEN, width=2)
@@ -88,14 +90,14 @@ def _enlarged(image):
     return Image.fromarray(image).resize((WIDTH, HEIGHT), Image.Resampling.NEAREST)
 
 
-def _label_axes(draw, steps, columns, title):
+def _label_axes(draw, steps, columns, title, rows):
     for row in evenly(len(steps), 5):
         y = _TOP + (row + 0.5) / len(steps) * HEIGHT
         draw.text((_LEFT - 6, y), f"{steps[row]:,}", fill=INK, anchor="rm")
     for column in _ticks(len(columns)):
         x = _LEFT + (column + 0.5) / len(columns) * WIDTH
         draw.text((x, _TOP + HEIGHT + 4), columns[column], fill=INK, anchor="ma")
-    draw.text((8, 6), "training step", fill=INK, anchor="la")
+    draw.text((8, 6), rows, fill=INK, anchor="la")
     draw.text((_LEFT + WIDTH / 2, _TOP + HEIGHT + 20), title, fill=INK, anchor="ma")
 
 

@@ -16,6 +16,7 @@ from .dissect import per_step_gradients as per_step_gradients
 from .error_matrix import error_matrix as error_matrix
 from .gru import GRU as GRU
 from .gru import GRUCell as GRUCell
+from .horizon import horizon as horizon
 from .inception import AuxiliaryClassifier as AuxiliaryClassifier
 from .inception import InceptionBlock as InceptionBlock
 from .lenet import PartialConvolution as PartialConvolution

@@ -94,6 +94,20 @@ def _cut(
     return hidden, last
 
 
+def place_of(calls, layer: str | None, asker: str) -> int:
+    """The index of the one call of a layer, given by its path or name; None: of the last call."""
+    names = [call.name for call in calls]
+    places = [n for n, name in enumerate(names) if layer in (name, name.rpartition("/")[2])]
+    if layer is None and calls:
+        return len(calls) - 1
+    if not places:
+        there = ", ".join(sorted({*names})) or "none"
+        raise ValueError(f"{asker}: no recurrent layer {layer!r}; there are: {there}")
+    if len(places) > 1:
+        raise ValueError(f"{asker}: layer {layer!r} is called {len(places)} times, not once")
+    return places[0]
+
+
 def per_step_gradients(model, x, y) -> dict[str, dict[str, np.ndarray]]:
     """The hidden chain rule in numbers: what each time step contributes to each weight's gradient.
 

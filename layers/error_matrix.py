@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .dissect import ZERO, cut_open
+from .dissect import ZERO, cut_open, place_of
 from .many_losses import reverse_scan
 from .watch import watch
 
@@ -43,7 +43,9 @@ def error_matrix(model, x, y, layer: str | None = None) -> np.ndarray:
     model = watch(model)
     with cut_open(model) as (tape, calls):
         losses, spoken = _losses(model, y, model(x, training=False))  # [B, N]
-    calls = calls[_place(calls, layer) :]  # errors reach the layer through these alone
+    calls = calls[
+        place_of(calls, layer, "error_matrix") :
+    ]  # errors reach the layer through these alone
     sums = _Errors(tape, losses, calls).squares()
     call = calls[0]
     heard = tf.ones(call.sequence.x.shape[:2]) if call.mask is None else call.mask[:, :, 0]
@@ -76,21 +78,6 @@ def _losses(model, y, answers):
     if mask is None or mask.shape != losses.shape:
         return losses, tf.ones_like(losses, tf.bool)
     return tf.where(mask, losses, tf.zeros_like(losses)), mask
-
-
-def _place(calls, layer):
-    """The index of the one call of the layer."""
-    names = [call.name for call in calls]
-    places = [n for n, name in enumerate(names) if layer in (name, name.rpartition("/")[2])]
-    if layer is None:
-        return len(calls) - 1
-    if not places:
-        raise ValueError(
-            f"error_matrix: no recurrent layer {layer!r}; there are: {', '.join(sorted({*names}))}"
-        )
-    if len(places) > 1:
-        raise ValueError(f"error_matrix: layer {layer!r} is called {len(places)} times, not once")
-    return places[0]
 
 
 class _Errors:

@@ -44,6 +44,9 @@ class TellingConfig(CommonConfig):
     auxiliary: float = 0.1
     """Weight of an auxiliary loss: which words are told, asked of each picture by itself and summed
     over the vocabulary; of several pictures, the words of each one's sentence. 0: none."""
+    pretrain: int = 0
+    """Passes in which the convolutions learn first, from that question alone: a decoder that begins
+    while pictures cannot be told apart learns by heart which words come together."""
     beam: int = 5
     """Answers that are followed at once when one is looked for; 1: greedy."""
     length_norm: float = 0.6
@@ -64,6 +67,11 @@ class TellingConfig(CommonConfig):
         for key in ("max_length", "vocabulary", "features", "units", "layers", "beam"):
             require(getattr(self, key) >= 1, key, "1 or more", getattr(self, key))
         require(self.auxiliary >= 0, "auxiliary", "0 or more", self.auxiliary)
+        require(self.pretrain >= 0, "pretrain", "0 or more", self.pretrain)
+        if self.pretrain and not self.auxiliary:
+            raise UserError(
+                f"--pretrain {self.pretrain}: --auxiliary 0 leaves nothing to learn from"
+            )
         require(self.width > 0, "width", "above 0", self.width)
         require(0 <= self.dropout < 1, "dropout", "from 0 to below 1", self.dropout)
         require(self.length_norm >= 0, "length_norm", "0 or more", self.length_norm)

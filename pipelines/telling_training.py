@@ -1,5 +1,8 @@
 """Pictures in, words out: what the training jobs of captions and stories share."""
 
+import dataclasses
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -27,6 +30,7 @@ from .train import Job
 
 STOP = BETWEEN.strip()  # between sentences
 BATCH = 64  # pictures or sequences at once where nothing is trained
+PRETRAINING_RATE = 1e-3  # at the start
 SHOWN = 12  # validation pictures or sequences in TensorBoard
 Reading = Callable[[str], Any]  # what a text of the embedded grammar says; None: it is none of it
 
@@ -60,13 +64,15 @@ def make_job(
         for name, part in (("train", data.train), ("validation", data.validation))
     )
     shown = np.arange(min(SHOWN, len(validation.places)))
+    feed = Batches(train.lengths, train.take, config.batch_size, config.seed)
+    ordered = Batches(validation.lengths, validation.take, BATCH, config.seed).in_order()
     return Job(
         run=run,
         config=config,
         core=core,
         package=package,
-        feed=Batches(train.lengths, train.take, config.batch_size, config.seed),
-        validation=Batches(validation.lengths, validation.take, BATCH, config.seed).in_order(),
+        feed=feed,
+        validation=ordered,
         loss={"next": "sparse_categorical_crossentropy", "words": "binary_crossentropy"},
         loss_weights={"next": 1.0, "words": config.auxiliary * symbols},
         metrics={"next": [Right(name="right")]},
@@ -77,8 +83,55 @@ def make_job(
         samples=lambda: sample(package, data.validation, data.labels, SHOWN),
         gates_on=validation.take(shown, validation.longest)[0] if config.model in GATED else None,
         watchers=[TellPictures(lambda: told(package, data.validation), run.logs)],
+        pretrain=(lambda: _pretrain(core, feed, ordered, config)) if config.pretrain else None,
         **more,
     )
+
+
+def _pretrain(core: keras.Model, feed: Batches, validation: Any, config: TellingConfig) -> None:
+    """What looks at a picture learns, alone, which words are told of it.
+
+    Vinyals et al. (2015) take convolutions that learned from ImageNet, for the same reason.
+    """
+    network = keras.Model(core.input["pixels"], core.output["words"], name="pretraining")
+    steps = config.pretrain * feed.steps
+    rate = keras.optimizers.schedules.CosineDecay(PRETRAINING_RATE, steps, alpha=0.1)
+    optimizer = keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm or None)
+    network.compile(optimizer, "binary_crossentropy")
+
+    def words_only(inputs, answers, weights):
+        return inputs["pixels"], answers["words"], weights["words"]
+
+    own = dataclasses.replace(feed, epoch=0)
+    network.fit(
+        own.dataset().map(words_only),
+        validation_data=validation.map(words_only),
+        epochs=config.pretrain,
+        shuffle=False,
+        verbose=int(sys.stdout.isatty()),
+        callbacks=[Pretraining(own)],
+    )
+
+
+class Pretraining(keras.callbacks.Callback):
+    """Shuffles anew before each epoch, and says after it how it went."""
+
+    def __init__(self, feed: Batches):
+        super().__init__()
+        self.feed, self._began = feed, time.perf_counter()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.feed.epoch = epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = logs or {}
+        if not np.isfinite(logs["loss"]):
+            raise UserError("the loss of pretraining is no number: lower --clip-norm")
+        note(
+            f"pretraining {epoch + 1}/{self.params['epochs']}"
+            f"  {time.perf_counter() - self._began:.1f} s  words_loss {logs['loss']:.4f}"
+            f"  val_words_loss {logs['val_loss']:.4f}"
+        )
 
 
 def _vocabulary(part: PicturePart, config: TellingConfig) -> list[str]:

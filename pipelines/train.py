@@ -42,6 +42,7 @@ class Job:
         samples: what the network says of some examples, as rows, for TensorBoard's Text tab.
         gates_on: a batch to show the gates of LSTMs and GRUs on, as the network takes it.
         watchers: callbacks of the task's own.
+        pretrain: what comes before a training that begins anew, if anything.
         error_flow: the callback that `fit` makes if `recurrent`.
     """
 
@@ -63,6 +64,7 @@ class Job:
     samples: Callable[[], list[dict[str, Any]]] | None = None
     gates_on: Any = None
     watchers: list[keras.callbacks.Callback] = dataclasses.field(default_factory=list)
+    pretrain: Callable[[], None] | None = None
     error_flow: Any = dataclasses.field(default=None, init=False)
 
 
@@ -133,6 +135,9 @@ def fit(job: Job, strategy: Any) -> Outcome:
         note(f"resuming {job.run.path} after epoch {done}")
     watchers, compile_time = _watchers(job), CompileTime(job.feed)
     try:
+        if job.pretrain is not None and not done:
+            with strategy.scope():
+                job.pretrain()
         model.fit(
             job.feed.dataset(),
             validation_data=job.validation,

@@ -30,7 +30,8 @@ class Inspector(base_plugin.TBPlugin):
     """Serves the tab's page and its data.
 
     series   all series as JSON
-    table    ?run= &kind= &name= &statistic= &align=start|end: numbers, and the finding on them
+    table    ?run= &kind= &name= &statistic= &align=start|end: numbers, and the finding on them;
+             of an error matrix &step= in place of the last two
     colours  those of errors and of shares, from the smallest to the largest, as in all pictures
     """
 
@@ -89,17 +90,21 @@ class Inspector(base_plugin.TBPlugin):
         series = next((one for one in found if one.key == key), None)
         if series is None:
             raise KeyError(f"series {'/'.join(filter(None, key))}")
-        statistic = asked.get("statistic", "")
-        if statistic not in series.statistics:
-            raise KeyError(f"statistic {statistic!r} in it, but {', '.join(series.statistics)}")
         rows = self._rows(request, series)
-        full = readings.table(series, rows, statistic, asked.get("align", "end"))
+        if series.kind == "error_matrix":
+            full = readings.matrix(rows, asked.get("step", np.inf, float))
+        else:
+            statistic = asked.get("statistic", "")
+            if statistic not in series.statistics:
+                raise KeyError(f"statistic {statistic!r} in it, but {', '.join(series.statistics)}")
+            full = readings.table(series, rows, statistic, asked.get("align", "end"))
         shown = readings.thinned(full, ROWS, COLUMNS)
         return {
             "steps": shown.steps.tolist(),
             "columns": shown.columns,
             "values": base64.b64encode(shown.values.astype("<f4").tobytes()).decode(),
-            "recorded": len(full.steps),
+            "recorded": len(rows.steps),
+            "looks": rows.steps.tolist() if series.kind == "error_matrix" else None,
             "finding": _finding(series, rows),
         }
 

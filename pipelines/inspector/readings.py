@@ -42,7 +42,7 @@ class Series(NamedTuple):
 class Table(NamedTuple):
     """One statistic, [N, W]."""
 
-    steps: np.ndarray  # [N] training steps
+    steps: np.ndarray  # [N] what each row is: a training step, an epoch, or a loss step
     columns: list[Any]  # [W] what each column is: a time step, steps before the last, or a layer
     values: np.ndarray  # [N, W] float32, NaN where there is nothing
 
@@ -102,7 +102,10 @@ def table(series: Series, rows: Rows, statistic: str, align: str) -> Table:
     if series.kind != "error_flow":
         values = rows.values[series.statistics.index(statistic)]
         if not series.layers:
-            return Table(rows.steps, [*range(1, values.shape[-1] + 1)], values)
+            columns = [*range(1, values.shape[-1] + 1)]
+            if series.kind == "horizon":
+                columns = [values.shape[-1] - column for column in columns]  # from the end
+            return Table(rows.steps, columns, values)
         trained = ~np.isnan(values).all(axis=0)
         layers = [one for one, kept in zip(series.layers, trained, strict=True) if kept]
         return Table(rows.steps, layers, values[:, trained])
@@ -113,6 +116,14 @@ def table(series: Series, rows: Rows, statistic: str, align: str) -> Table:
     steps = np.arange(width)[cut]
     columns = width - 1 - steps if align == "end" else steps + 1
     return Table(rows.steps, columns.tolist(), values[:, cut])
+
+
+def matrix(rows: Rows, step: float) -> Table:
+    """Of an "error_matrix", that of the epoch which is nearest to `step`: loss step × time step."""
+    place = int(np.abs(rows.steps - min(step, rows.steps[-1])).argmin())
+    losses, _, width = rows.values.shape
+    shown = np.where(rows.values[:, place] > 0, rows.values[:, place], np.nan)
+    return Table(np.arange(1, losses + 1), [*range(1, width + 1)], shown)
 
 
 def thinned(full: Table, rows: int, columns: int) -> Table:

@@ -15,7 +15,7 @@ import urllib.request
 import keras
 import numpy as np
 import pytest
-from errorflow.callbacks import ErrorFlow, Gates, LayerGradients
+from errorflow.callbacks import ErrorFlow, ErrorMatrix, Gates, Horizon, LayerGradients
 from errorflow.layers import LSTM, SimpleRNN
 
 STEPS = 12
@@ -27,7 +27,7 @@ with_browser = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """(A folder with two runs, what their callbacks recorded)"""
+    """(A folder with runs, what their callbacks recorded)"""
     folder, recorded = tmp_path_factory.mktemp("runs"), {}
     random = np.random.default_rng(0)
     x, y = random.normal(size=(64, STEPS, 3)), random.normal(size=(64, 1))
@@ -39,9 +39,14 @@ def trained(tmp_path_factory):
         logs = folder / name / "logs"
         watchers = [ErrorFlow(logs), LayerGradients(logs)]
         if layer is LSTM:
-            watchers.append(Gates(x, logs))
+            watchers += [Gates(x, logs), Horizon(x[:4], logs)]
         model.fit(x, y, batch_size=8, epochs=3, verbose=0, callbacks=watchers)
         recorded[name] = [one.history for one in watchers]
+    each = keras.Sequential([keras.Input((STEPS, 3)), SimpleRNN(5, return_sequences=True)])
+    each.compile("adam", "mse")
+    matrix = ErrorMatrix(x[:4], x[:4, :, :1], folder / "each")
+    each.fit(x, x[:, :, :1], epochs=2, verbose=0, callbacks=[matrix])
+    recorded["each"] = [matrix.history]
     return folder, recorded
 
 
@@ -111,7 +116,8 @@ def test_its_server_runs_without_tensorflow():
 
 
 def test_tables_are_what_the_callbacks_recorded(server, trained):
-    for run, (flow, gradients, *_) in trained[1].items():
+    for run in ("simple", "lstm"):
+        flow, gradients, *_ = trained[1][run]
         query = {"run": f"{run}/logs/error_flow", "kind": "error_flow", "name": "rnn"}
         for statistic in ("hidden", "carried"):
             table = ask(server, "table", **query, statistic=statistic, align="start")
@@ -258,6 +264,18 @@ def test_one_sees_reads_and_chooses(server, trained, browser, tmp_path):
     again.click("Gates over time")
     until(lambda: again.hover(0.99, 0.01)[0].startswith("epoch 3, step 1: "))
     assert again.hover(0.99, 0.01)[1] == trained[1]["lstm"][2]["rnn"]["input"][3, 0]
+
+    again.click("Horizon")
+    until(lambda: again.hover(0.99, 0.01)[0].startswith("epoch 3, 11 before the last: "))
+    assert again.hover(0.99, 0.01)[1] == trained[1]["lstm"][3]["rnn"]["hidden"][3, 0]
+
+    again.click("Error matrix")
+    until(lambda: again.hover(0.99, 0.01)[0].startswith("loss step i 12, at time step 1: "))
+    matrices = trained[1]["each"][0]["matrix"]
+    assert again.hover(0.99, 0.01)[1] == matrices[2, -1, 0]
+    again.run("const s = document.getElementById('step'); s.value = 0; s.oninput({target: s})")
+    until(lambda: again.hover(0.99, 0.01)[1] == matrices[0, -1, 0])
+    assert again.hover(0.01, 0.99)[0].endswith(": none")  # no error flows forward
 
     severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert not severe

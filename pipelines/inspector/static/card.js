@@ -18,6 +18,19 @@ export const KINDS = {
     axis: () => "layer, from input to loss",
     column: (column) => column,
   },
+  error_matrix: {
+    title: "Error matrix",
+    row: "loss step i",
+    look: "epoch", // the slider chooses among several tables
+    axis: () => "reaches time step k",
+    column: (column) => `at time step ${column}`,
+  },
+  horizon: {
+    title: "Horizon",
+    row: "epoch",
+    axis: () => "time steps before the last",
+    column: (column) => `${column} before the last`,
+  },
   gates: {
     title: "Gates over time",
     row: "epoch",
@@ -46,7 +59,7 @@ export class Card {
     this.canvas.onpointermove = (event) => this.hover(this.plot?.cellAt(event.offsetX, event.offsetY));
     this.canvas.onpointerleave = () => this.hover(null);
     this.canvas.onblur = () => this.hover(null);
-    this.canvas.onclick = () => this.cell && this.page.choose(this.table.steps[this.cell.row]);
+    this.canvas.onclick = () => this.pick();
     this.canvas.onkeydown = (event) => this.key(event);
   }
 
@@ -55,32 +68,38 @@ export class Card {
   }
 
   async load(series, statistic, align) {
-    const wanted = JSON.stringify([series.latest, statistic, align]);
+    const matrix = KINDS[series.kind].look;
+    const how = matrix ? (this.step === undefined ? {} : { step: this.step }) : { statistic, align };
+    const wanted = JSON.stringify([series.latest, how]);
     if (wanted === this.wanted) return;
     this.wanted = wanted;
-    const table = await fetchTable(series, statistic, align);
+    const table = await fetchTable(series, how);
     if (this.wanted !== wanted) return; // something else has been chosen meanwhile
     Object.assign(this, { series, table, statistic, align, cell: null });
     const { finding } = table;
     this.find(".finding").textContent = finding ? finding.text : "";
     this.find(".finding").dataset.kind = finding ? finding.kind.replaceAll(" ", "-") : "";
-    if (this.step === undefined) this.step = table.steps.at(-1);
+    if (this.step === undefined) this.step = (table.looks ?? table.steps).at(-1);
   }
 
   range() {
-    return this.table ? [this.table.steps[0], this.table.steps.at(-1)] : [];
+    const steps = this.table ? (this.table.looks ?? this.table.steps) : [];
+    return steps.length ? [steps[0], steps.at(-1)] : [];
   }
 
-  // The row of the training step that is nearest to the chosen one.
+  // The row of the training step that is nearest to the chosen one; of a matrix, the one pointed at.
   row() {
-    const { steps } = this.table;
+    const { steps, looks } = this.table;
+    if (looks) return this.cell ? this.cell.row : steps.length - 1;
     return steps.reduce((best, step, row) =>
       Math.abs(step - this.step) < Math.abs(steps[best] - this.step) ? row : best, 0);
   }
 
   moveTo(step) {
     this.step = step;
-    if (this.scale) this.draw(this.scale);
+    if (!this.table) return;
+    if (!this.table.looks) return this.scale && this.draw(this.scale);
+    this.load(this.series, this.statistic, this.align).then(() => this.page.draw());
   }
 
   draw(scale) {
@@ -112,6 +131,11 @@ export class Card {
     tip.style.top = `${y + 14}px`;
   }
 
+  // Chooses the training step that is pointed at.
+  pick() {
+    if (this.cell && !this.table.looks) this.page.choose(this.table.steps[this.cell.row]);
+  }
+
   key(event) {
     const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
     if (!this.table) return;
@@ -124,8 +148,8 @@ export class Card {
         row: within(from.row + first[0], steps.length),
         column: within(from.column + first[1], columns.length),
       });
-    } else if (event.key === "Enter" && this.cell) {
-      this.page.choose(steps[this.cell.row]);
+    } else if (event.key === "Enter") {
+      this.pick();
     } else if (event.key === "Escape") {
       this.hover(null);
     } else {

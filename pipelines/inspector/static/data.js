@@ -3,11 +3,8 @@
 export const fetchSeries = () => fetchJson("./series");
 export const fetchColours = () => fetchJson("./colours");
 
-export async function fetchTable(series, statistic, align) {
-  const { run, kind, name } = series;
-  const table = await fetchJson(
-    `./table?${new URLSearchParams({ run, kind, name, statistic, align })}`,
-  );
+export async function fetchTable({ run, kind, name }, how) {
+  const table = await fetchJson(`./table?${new URLSearchParams({ run, kind, name, ...how })}`);
   const bytes = Uint8Array.from(atob(table.values), (letter) => letter.charCodeAt(0));
   return { ...table, values: new Float32Array(bytes.buffer) }; // [steps × columns]
 }

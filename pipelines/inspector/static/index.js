@@ -104,7 +104,9 @@ class Page {
     const { statistic } = this.choices;
     this.statistic = statistics.includes(statistic) ? statistic : statistics[0];
     this.listStatistics(statistics);
-    element("row").textContent = KINDS[this.kind]?.row ?? "";
+    const { row, look } = KINDS[this.kind] ?? {};
+    element("row").textContent = look ?? row ?? "";
+    element("statistic").parentElement.hidden = Boolean(look);
     element("axis").hidden = this.kind !== "error_flow";
     for (const radio of document.getElementsByName("align")) {
       radio.checked = radio.value === this.choices.align;
@@ -191,7 +193,7 @@ class Page {
 
   listStatistics(statistics) {
     const options = statistics.map((name) => {
-      const option = new Option(STATISTICS[name] ?? name, name);
+      const option = new Option(OF_KIND[this.kind]?.[name] ?? STATISTICS[name] ?? name, name);
       option.selected = name === this.statistic;
       return option;
     });
@@ -203,6 +205,7 @@ const FIRST_SHOWN = 4; // runs, as long as none is chosen
 const NOTHING_YET =
   "No error has been recorded here yet. Train with errorflow, or give your own model's fit " +
   "callbacks=[ErrorFlow(log_dir=…)] (errorflow.callbacks).";
+const OF_KIND = { horizon: { hidden: "‖dh_T/dh_t‖", cell: "‖dh_T/dc_t‖" } };
 const STATISTICS = {
   hidden: "dE/dh, rms over the batch",
   hidden_max: "dE/dh, largest in the batch",
@@ -216,6 +219,7 @@ const STATISTICS = {
       [`${gate}_open`, `${gate} gate, share above 0.9`],
     ]),
   ),
+  bound: "product of the single steps' norms",
   norm: "‖dE/dW‖",
   ratio: "‖dE/dW‖ / ‖W‖",
 };
