@@ -13,7 +13,7 @@ import tensorflow as tf
 from ..layers import GRU, LSTM
 from ..layers.dissect import Call, cut_open
 from ..layers.paths import walk
-from . import figures, pictures
+from . import figures, findings, pictures
 from .events import EventLog
 from .rows import Rows, evenly
 
@@ -114,6 +114,14 @@ class Gates(keras.callbacks.Callback):
             }
             for name, seen in self._latest.items()
         }
+
+    def verdict(self) -> list[findings.Finding]:
+        """Which gates are saturated as of the last look; nothing where none is."""
+        return [
+            finding
+            for layer, history in self.history.items()
+            for finding in findings.of_gates(layer, history)
+        ]
 
     def plot(self, layer: str | None = None):
         """The pictures of the last look as one `matplotlib.figure.Figure`.

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from . import figures, pictures
+from . import figures, findings, pictures
 from .paths import holders
 from .recorder import RING, StepRecorder
 from .rows import Rows
@@ -54,7 +54,8 @@ class LayerGradients(StepRecorder):
         norm    [N, L]  ‖dE/dW‖, W all weights of the layer
         ratio   [N, L]  ‖dE/dW‖ / ‖W‖
 
-        Both are NaN in steps in which a layer was frozen.
+        Both are NaN in steps in which a layer was frozen, and infinite where the gradient is no
+        finite number.
         """
         self._catch_up()
         recorded = self._memory.all().get("")
@@ -66,6 +67,23 @@ class LayerGradients(StepRecorder):
             name for name, is_trained in zip(self._layers, trained, strict=True) if is_trained
         ]
         return {"step": recorded.steps, "layers": layers, **tables}
+
+    def verdict(self) -> list[findings.Finding]:
+        """What is wrong with the gradient over depth; nothing where it is healthy."""
+        history = self.history
+        if not history:
+            return []
+        return findings.of_gradients(
+            history["step"],
+            history["layers"],
+            history["norm"],
+            history["ratio"],
+            self._clip_norm(),
+        )
+
+    def _clip_norm(self) -> float | None:
+        optimizer = getattr(self.model, "optimizer", None)
+        return getattr(optimizer, "global_clipnorm", None)
 
     def plot(self, statistic="norm"):
         """A heat map layer × training step of "norm" or "ratio", as a `matplotlib` Figure."""
@@ -101,9 +119,11 @@ class LayerGradients(StepRecorder):
         norms = np.full([2, len(chosen), len(self._layers)], np.nan)
         for column, places in enumerate(self._columns):
             if len(places):
-                norms[:, :, column] = np.sqrt(squares[:, places].sum(axis=1)).T
+                found = np.sqrt(squares[:, places].sum(axis=1)).T
+                norms[:, :, column] = np.where(np.isfinite(found), found, np.inf)
         gradient, weight = norms
         ratio = np.divide(gradient, weight, out=np.full_like(gradient, np.nan), where=weight > 0)
+        ratio[np.isinf(gradient)] = np.inf
         lengths = np.full(len(chosen), len(self._layers))
         return {"": Rows(chosen, lengths, np.stack([gradient, ratio]).astype(np.float32))}
 
@@ -115,7 +135,8 @@ class LayerGradients(StepRecorder):
         return [[i for i, p in enumerate(trained) if p == path] for path in self._layers]
 
     def _content(self, rows):
-        return {"statistics": STATISTICS, "layers": self._layers}
+        about = {"statistics": STATISTICS, "layers": self._layers}
+        return about | {"clip_norm": self._clip_norm()}
 
     def _scalars(self, new):
         return {

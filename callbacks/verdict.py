@@ -2,15 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from .findings import FEWEST_ROWS, LAST_PART, Finding
+
 VANISHING = 1e-3  # the first step receives less than this of the last step's error
 EXPLODING = 1e3
-LAST_PART = 0.2  # of the recorded training steps is judged
-FEWEST_ROWS = 10
 FEWEST_STEPS = 4
 _ONLY_LAST = 0.999  # carried / whole error, where nothing is injected
 
@@ -25,34 +24,18 @@ class Decay:
         rate: mean of ln(‖error one step earlier‖ / ‖error‖) over the time steps.
         first_to_last: what of the last step's error is left at the first step.
         enters_everywhere: errors are injected at more than the last step.
+        each: [N], `first_to_last` of each row by itself.
     """
 
     rate: float
     first_to_last: float
     enters_everywhere: bool
+    each: np.ndarray
 
     @property
     def half_life(self) -> float:
         """Time steps in which the error halves; negative: in which it doubles."""
         return -math.log(2) / self.rate if self.rate else math.inf
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A judgement on one layer and the numbers it rests on.
-
-    `kind` is "vanishing", "exploding", "healthy", "not finite", "no error", "too little" (was
-    recorded) or "undecided".
-    """
-
-    layer: str
-    kind: str
-    text: str
-    evidence: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def sentence(self) -> str:
-        return f"{self.layer}: {self.text}"
 
 
 def decay(tables: Tables) -> Decay:
@@ -68,7 +51,7 @@ def decay(tables: Tables) -> Decay:
     hidden = tables["hidden_from_end"].astype(np.float64)
     carried = tables["carried_from_end"]
     before = hidden[:, :-1]
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         injected = carried[:, :-1] < _ONLY_LAST * before
         everywhere = bool(np.any(injected & (before > 0)))
         if "cell_from_end" not in tables:
@@ -82,7 +65,8 @@ def decay(tables: Tables) -> Decay:
         rates = np.where(flowing, gains, 0.0).sum(axis=1) / flowing.sum(axis=1)
         totals = np.where(known, gains, 0.0).sum(axis=1)
         totals[~known.any(axis=1)] = np.nan
-        return Decay(float(np.median(rates)), float(np.exp(np.median(totals))), everywhere)
+        each = np.exp(totals)
+        return Decay(float(np.median(rates)), float(np.exp(np.median(totals))), everywhere, each)
 
 
 def judge(layer: str, tables: Tables) -> Finding:
@@ -101,7 +85,7 @@ def judge(layer: str, tables: Tables) -> Finding:
     broken = tables["step"][~finite]
     text = f"(Not finite in {len(broken):,} training steps, first in {broken[0]:,}.)"
     evidence = {**found.evidence, "not_finite": len(broken), "first_not_finite": int(broken[0])}
-    return Finding(layer, found.kind, f"{found.text} {text}", evidence)
+    return Finding(layer, found.kind, f"{found.text} {text}", evidence, found.confidence)
 
 
 def _of_finite(layer, recent, evidence):
@@ -123,17 +107,18 @@ def _of_decay(layer, recent, found, evidence):
         )
         return Finding(layer, "undecided", text, evidence)
     evidence = {**evidence, "half_life": found.half_life, "first_to_last": found.first_to_last}
-    kind = _kind(found)
+    kind = _kind(found.first_to_last)
     text = f"{_motion(layer, recent, found)} {_base(evidence)}; {_arrival(recent, found)}: {kind}"
     if kind == "vanishing":
         text += ". The loss may not need it: that is not measured here"
-    return Finding(layer, kind, text, evidence)
+    same = [_kind(one) == kind for one in found.each]
+    return Finding(layer, kind, text, evidence, float(np.mean(same)))
 
 
-def _kind(found):
-    if found.first_to_last < VANISHING:
+def _kind(first_to_last):
+    if first_to_last < VANISHING:
         return "vanishing"
-    return "exploding" if found.first_to_last > EXPLODING else "healthy"
+    return "exploding" if first_to_last > EXPLODING else "healthy"
 
 
 def _motion(layer, recent, found):

@@ -41,10 +41,12 @@ def keep(job: Job, outcome: Outcome) -> None:
 
 
 def verdict(outcome: Outcome) -> list[str]:
-    """What the error did on its way back through time, in words."""
-    if outcome.error_flow is None:
-        return ["no recurrent layer: no error flows through time"]
-    return outcome.error_flow.verdict()
+    """What the error did on its way back through time and depth, in words."""
+    time = ["no recurrent layer: no error flows through time"]
+    if outcome.error_flow is not None:
+        time = outcome.error_flow.verdict()
+    watchers = [one for one in (outcome.layer_gradients, outcome.gates) if one is not None]
+    return [*time, *(finding.sentence for one in watchers for finding in one.verdict())]
 
 
 def write_card(run: Run, config: CommonConfig, about: str, usage: str) -> None:

@@ -15,9 +15,8 @@ from werkzeug import Request, Response
 from werkzeug.utils import safe_join
 
 from ...callbacks.blocks import PLUGIN
+from ...callbacks.findings import Finding
 from ...callbacks.rows import Rows
-from ...callbacks.tables import tables
-from ...callbacks.verdict import judge
 from . import readings
 
 STATIC = Path(__file__).parent / "static"
@@ -30,7 +29,7 @@ class Inspector(base_plugin.TBPlugin):
     """Serves the tab's page and its data.
 
     series   all series as JSON
-    table    ?run= &kind= &name= &statistic= &align=start|end: numbers, and the finding on them;
+    table    ?run= &kind= &name= &statistic= &align=start|end: numbers, and the findings on them;
              of an error matrix &step= in place of the last two
     colours  those of errors and of shares, from the smallest to the largest, as in all pictures
     """
@@ -105,7 +104,7 @@ class Inspector(base_plugin.TBPlugin):
             "values": base64.b64encode(shown.values.astype("<f4").tobytes()).decode(),
             "recorded": len(rows.steps),
             "looks": rows.steps.tolist() if series.kind == "error_matrix" else None,
-            "finding": _finding(series, rows),
+            "findings": [_in_json(one) for one in readings.findings_on(series, rows)],
         }
 
     def _rows(self, request: Request, series: readings.Series) -> Rows:
@@ -122,16 +121,19 @@ class Inspector(base_plugin.TBPlugin):
         return rows
 
 
-def _finding(series: readings.Series, rows: Rows) -> dict[str, Any] | None:
-    """What `judge` says of a recurrent layer."""
-    if series.kind != "error_flow":
-        return None
-    found = judge(series.name, tables(rows))
-    evidence = {
-        name: float(value) if np.isfinite(value) else str(value)
-        for name, value in found.evidence.items()
+def _in_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "kind": finding.kind,
+        "text": finding.sentence,
+        "evidence": {name: _number(value) for name, value in finding.evidence.items()},
+        "confidence": _number(finding.confidence),
+        "remedies": list(finding.remedies),
     }
-    return {"kind": found.kind, "text": found.text, "evidence": evidence}
+
+
+def _number(value: Any) -> Any:
+    """JSON has no infinity."""
+    return value if isinstance(value, str) or np.isfinite(value) else str(value)
 
 
 @functools.cache

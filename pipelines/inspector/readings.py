@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...callbacks.blocks import BLOCKS, PLUGIN, unpack
+from ...callbacks.findings import Finding, of_gates, of_gradients
 from ...callbacks.rows import Rows, evenly, join, reached
 from ...callbacks.tables import tables
+from ...callbacks.verdict import judge
 
 SPACING = 16  # of the last rows, that of all
 
@@ -21,7 +23,7 @@ class Series(NamedTuple):
     """Attributes:
     run: as TensorBoard names it, the folder of the event file.
     statistics: names of what its rows hold.
-    layers: of "layer_gradients", those the columns are of.
+    layers: of "layer_gradients", those the columns are of; clip_norm, what they are clipped to.
     tags: under which its blocks stand, in their order.
     latest: the training step of the last block.
     """
@@ -33,10 +35,24 @@ class Series(NamedTuple):
     layers: list[str]
     tags: list[str]
     latest: int
+    clip_norm: float | None
 
     @property
     def key(self) -> tuple[str, str, str]:
         return self.run, self.kind, self.name
+
+
+def findings_on(series: Series, rows: Rows) -> list[Finding]:
+    """What the callback that wrote a series would say of it."""
+    if series.kind == "error_flow":
+        return [judge(series.name, tables(rows))]
+    if series.kind == "layer_gradients":
+        norm, ratio = rows.values
+        return of_gradients(rows.steps, series.layers, norm, ratio, series.clip_norm)
+    if series.kind == "gates":
+        named = dict(zip(series.statistics, rows.values, strict=True))
+        return of_gates(series.name, {"step": rows.steps, **named})
+    return []
 
 
 class Table(NamedTuple):
@@ -68,6 +84,7 @@ def _series(key: tuple[str, str, str], parts: list[tuple[str, dict, int]]) -> Se
         layers=list(content.get("layers", [])),
         tags=[tag for tag, _, _ in parts],
         latest=max(step for _, _, step in parts),
+        clip_norm=content.get("clip_norm"),
     )
 
 

@@ -127,7 +127,7 @@ def test_tables_are_what_the_callbacks_recorded(server, trained):
         table = ask(server, "table", **query, statistic="hidden", align="end")
         assert table["columns"] == [*range(STEPS)][::-1]
         np.testing.assert_array_equal(decoded(table), flow["rnn"]["hidden"])
-        assert "the last 20% of 24 training steps" in table["finding"]["text"]
+        assert "the last 20% of 24 training steps" in table["findings"][0]["text"]
 
         query = {"run": f"{run}/logs/layer_gradients", "kind": "layer_gradients"}
         table = ask(server, "table", **query, statistic="ratio")
@@ -238,7 +238,7 @@ def test_one_sees_reads_and_chooses(server, trained, browser, tmp_path):
     browser.get_log("browser")
     tab = Tab(browser, f"{server}/#errorflow")
     assert tab.texts("h2") == ["lstm · rnn", "simple · rnn"]
-    assert all("training steps" in text for text in tab.texts(".finding"))
+    assert all("training steps" in text for text in tab.texts(".findings"))
 
     text, value = tab.hover(0.99, 0.01)  # the last training step, the first time step
     recorded = trained[1]["lstm"][0]["rnn"]["hidden"]

@@ -49,7 +49,7 @@ export class Card {
       <header><h2></h2><button type="button" class="png">PNG</button>
         <button type="button" class="csv">CSV</button></header>
       <div class="plot"><canvas tabindex="0" role="img"></canvas><div class="tip" hidden></div></div>
-      <p class="finding"></p>`;
+      <ul class="findings"></ul>`;
     this.canvas = this.find("canvas");
     this.title = [runOf(series), series.name].filter(Boolean).join(" · ");
     this.find("h2").textContent = this.title;
@@ -76,9 +76,7 @@ export class Card {
     const table = await fetchTable(series, how);
     if (this.wanted !== wanted) return; // something else has been chosen meanwhile
     Object.assign(this, { series, table, statistic, align, cell: null });
-    const { finding } = table;
-    this.find(".finding").textContent = finding ? finding.text : "";
-    this.find(".finding").dataset.kind = finding ? finding.kind.replaceAll(" ", "-") : "";
+    this.find(".findings").replaceChildren(...table.findings.map(told));
     if (this.step === undefined) this.step = (table.looks ?? table.steps).at(-1);
   }
 
@@ -175,6 +173,24 @@ export class Card {
 // The run as a person knows it: the folder that holds error_flow, layer_gradients, …
 export const runOf = ({ run, kind }) =>
   run.split("/").filter((part) => part !== kind && part !== "logs").join("/");
+
+// A finding: what was found, the numbers behind it, and what the literature offers.
+function told({ kind, text, evidence, confidence, remedies }) {
+  const item = document.createElement("li");
+  item.dataset.kind = remedies.length ? "trouble" : kind;
+  item.append(text);
+  const more = document.createElement("details");
+  const summary = document.createElement("summary");
+  summary.textContent = remedies.length ? "numbers, and what may help" : "numbers";
+  const numbers = Object.entries({ ...evidence, ...(typeof confidence === "number" ? { confidence } : {}) });
+  const lines = [
+    numbers.map(([name, value]) => `${name.replaceAll("_", " ")}: ${typeof value === "number" ? short(value) : value}`).join("; "),
+    ...remedies,
+  ];
+  more.append(summary, ...lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })));
+  item.append(more);
+  return item;
+}
 
 function save(blob, name) {
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });

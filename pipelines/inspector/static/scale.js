@@ -37,6 +37,6 @@ export function marks({ low, high, linear }) {
 // The number as one reads it: 0.031, 2.0e-6.
 export function short(value) {
   if (Number.isNaN(value)) return "none";
-  if (value === 0 || !Number.isFinite(value)) return String(value);
+  if (value === 0 || Number.isInteger(value) || !Number.isFinite(value)) return String(value);
   return value >= 1e-3 && value < 1e4 ? Number(value.toPrecision(4)).toString() : value.toExponential(3);
 }

@@ -1,0 +1,203 @@
+"""What recorded numbers say of a training, and what the literature offers for it.
+
+`verdict` judges the error over time; here are the gradient over depth and the gates. All are pure
+functions of what the callbacks recorded, so that the end of a run, the tab and a report say the
+same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+LAST_PART = 0.2  # of the recorded training steps is judged
+STARVING = 1e-3  # the first layers' ‖dE/dW‖ / ‖W‖ over the last layers'
+CLIPPED = 0.5  # of the training steps
+SATURATED = 0.9  # of a gate's values
+FEWEST_LAYERS = 4
+FEWEST_ROWS = 10
+
+REMEDIES: Mapping[str, Sequence[str]] = {
+    "vanishing": (
+        "an LSTM or GRU in place of a SimpleRNN (Hochreiter & Schmidhuber 1997; Cho et al. 2014)",
+        "a forget gate that begins open, bias 1 (Gers et al. 2000; Jozefowicz et al. 2015), or "
+        "Chrono initialisation for a known range (Tallec & Ollivier 2018)",
+        "an orthogonal or identity recurrent kernel (Le, Jaitly & Hinton 2015)",
+    ),
+    "exploding": ("clipping the gradient's norm (Pascanu, Mikolov & Bengio 2013)",),
+    "not finite": (
+        "a lower learning rate",
+        "clipping the gradient's norm (Pascanu, Mikolov & Bengio 2013)",
+    ),
+    "no error": ("ReLU with a slope below 0 (Maas, Hannun & Ng 2013)",),
+    "no gradient": (
+        "ReLU with a slope below 0 (Maas, Hannun & Ng 2013), a lower learning rate, or initial "
+        "weights for ReLU (He et al. 2015)",
+    ),
+    "starving": (
+        "shortcuts around every few layers (He et al. 2016)",
+        "batch normalisation (Ioffe & Szegedy 2015)",
+        "auxiliary classifiers (Szegedy et al. 2015)",
+    ),
+    "exploding over depth": (
+        "initial weights that keep the variance (Glorot & Bengio 2010; He et al. 2015)",
+        "shortcuts around every few layers (He et al. 2016)",
+    ),
+    "clipped": (
+        "a lower learning rate, or a limit from half to ten times the usual norm (Pascanu, Mikolov "
+        "& Bengio 2013)",
+    ),
+    "saturated": (
+        "smaller initial weights, or layer normalisation (Ba, Kiros & Hinton 2016)",
+        "Chrono initialisation (Tallec & Ollivier 2018)",
+    ),
+    "does not cross": (
+        "attention (Bahdanau, Cho & Bengio 2015)",
+        "reading the source from its end (Sutskever, Vinyals & Le 2014)",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A judgement on one layer, or on all, and the numbers it rests on.
+
+    Attributes:
+        layer: its path; "" for the whole network.
+        kind: "vanishing", "exploding", "healthy", "not finite", "no error", "too little" (was
+            recorded) or "undecided" over time; "starving", "exploding over depth", "no gradient",
+            "clipped" and "not finite" over depth; "saturated" of gates; "does not cross".
+        text: a sentence without the layer's name.
+        evidence: numbers by name.
+        confidence: the share of the judged training steps, from 0 to 1, that say the same one by
+            one; NaN where that cannot be said.
+    """
+
+    layer: str
+    kind: str
+    text: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+    confidence: float = np.nan
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.layer}: {self.text}" if self.layer else self.text
+
+    @property
+    def remedies(self) -> Sequence[str]:
+        """What the literature offers, with its source."""
+        return REMEDIES.get(self.kind, ())
+
+
+def of_gradients(
+    steps: np.ndarray,
+    layers: Sequence[str],
+    norm: np.ndarray,
+    ratio: np.ndarray,
+    clip_norm: float | None = None,
+) -> list[Finding]:
+    """What the gradient over depth says; nothing where it is healthy.
+
+    Args:
+        steps: [N] training steps. layers: L, from input to loss.
+        norm, ratio: ‖dE/dW‖ and ‖dE/dW‖ / ‖W‖, [N, L]; NaN where a layer was frozen, infinite where
+            they are no finite numbers.
+        clip_norm: what the gradient of all weights together is clipped to.
+    """
+    broken = np.isinf(norm)
+    found = []
+    if broken.any():
+        found.append(_not_finite(steps, layers, broken))
+    fine = ~broken.any(axis=1)
+    if fine.sum() < FEWEST_ROWS:
+        return found
+    recent = slice(-ceil(LAST_PART * fine.sum()), None)
+    norm, ratio = norm[fine][recent], ratio[fine][recent]
+    silent = [name for name, column in zip(layers, norm.T, strict=True) if np.all(column == 0)]
+    found += [_no_gradient(name, len(norm)) for name in silent]
+    if len(layers) - len(silent) >= FEWEST_LAYERS:
+        found += _over_depth(layers, ratio)
+    if clip_norm:
+        found += _clipped(norm, clip_norm)
+    return found
+
+
+def _not_finite(steps, layers, broken):
+    row = int(broken.any(axis=1).argmax())
+    where = np.flatnonzero(broken[row])
+    first = layers[where[-1]]  # the backward pass comes from the loss
+    since = f"the gradient is not a finite number in training step {steps[row]:,}"
+    if where[-1] == len(layers) - 1:
+        text = f"{since}, from the last layer, {first}, on: already the loss is none"
+    else:
+        text = f"{since}, first in {first}, while that of the layers behind it is one"
+    evidence = {"step": int(steps[row]), "layer": first, "steps": int(broken.any(axis=1).sum())}
+    return Finding(first, "not finite", text, evidence, 1.0)
+
+
+def _no_gradient(layer, judged):
+    text = f"its gradient is zero in the last {judged:,} training steps: it learns nothing"
+    return Finding(layer, "no gradient", text, {"judged": judged}, 1.0)
+
+
+def _over_depth(layers, ratio):
+    """The first quarter of the layers against the last."""
+    quarter = max(1, len(layers) // 4)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = np.nanmedian(ratio[:, :quarter], axis=1) / np.nanmedian(
+            ratio[:, -quarter:], axis=1
+        )
+    share = float(np.nanmedian(shares))
+    those = f"the first {quarter} of {len(layers)} layers" if quarter > 1 else f"{layers[0]}"
+    evidence = {"first_to_last": share, "judged": len(ratio)}
+    text = (
+        f"{those} would change by {share:.1g} of what the last {'ones' if quarter > 1 else 'one'} "
+        f"would, relative to the weights (median of {len(ratio):,} training steps)"
+    )
+    if share < STARVING:
+        confidence = float(np.mean(shares < STARVING))
+        return [Finding("", "starving", f"{text}: the depth starves", evidence, confidence)]
+    if share > 1 / STARVING:
+        confidence = float(np.mean(shares > 1 / STARVING))
+        return [Finding("", "exploding over depth", f"{text}: it explodes", evidence, confidence)]
+    return []
+
+
+def _clipped(norm, clip_norm):
+    whole = np.sqrt(np.nansum(norm.astype(np.float64) ** 2, axis=1))
+    share = float(np.mean(whole > clip_norm))
+    if share <= CLIPPED:
+        return []
+    text = (
+        f"the gradient is clipped in {share:.0%} of the last {len(norm):,} training steps: its norm"
+        f" is {np.median(whole):.2g}, the limit {clip_norm:g}"
+    )
+    evidence = {"share": share, "norm": float(np.median(whole)), "clip_norm": clip_norm}
+    return [Finding("", "clipped", text, evidence, share)]
+
+
+def of_gates(layer: str, history: Mapping[str, np.ndarray]) -> list[Finding]:
+    """Gates that are nearly always closed, or open where that lets nothing new in.
+
+    An open forget gate is the constant error carousel, as it should be. history: an entry of
+    `Gates.history`.
+    """
+    found = []
+    for gate in history:
+        for state in ("closed", "open"):
+            shares = history.get(f"{gate}_{state}")
+            if shares is None or (gate, state) in _HARMLESS:
+                continue
+            share = float(np.nanmean(shares[-1]))
+            if share > SATURATED:
+                epoch = int(history["step"][-1])
+                text = f"its {gate} gate is {state} in {share:.0%} of all cases ({_MEANING[state]})"
+                evidence = {"gate": gate, "share": share, "epoch": epoch}
+                found.append(Finding(layer, "saturated", text, evidence, share))
+    return found
+
+
+_HARMLESS = {("forget", "open"), ("input", "open"), ("output", "open"), ("reset", "open")}
+_MEANING = {"closed": "below 0.1", "open": "above 0.9"}

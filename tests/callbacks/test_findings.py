@@ -1,0 +1,117 @@
+"""Small trainings that have what is found, and healthy ones, of which nothing is said."""
+
+import keras
+import numpy as np
+import pytest
+from errorflow.callbacks import Gates, LayerGradients
+from errorflow.callbacks.findings import REMEDIES, of_gates, of_gradients
+from errorflow.layers import GRU, LSTM
+
+STEPS = 40
+RANDOM = np.random.default_rng(0)
+X, Y = RANDOM.normal(size=(STEPS * 8, 8)).astype("float32"), RANDOM.normal(size=(STEPS * 8, 1))
+
+
+def found(layers, optimizer="sgd"):
+    """What is found over depth in a training of STEPS steps."""
+    model = keras.Sequential([keras.Input((8,)), *layers])
+    model.compile(optimizer, "mse")
+    gradients = LayerGradients()
+    model.fit(X, Y, batch_size=8, verbose=0, callbacks=[gradients])
+    return gradients.verdict()
+
+
+def dense(count, activation="relu", **options):
+    options = {"kernel_initializer": "he_normal", "activation": activation} | options
+    hidden = [keras.layers.Dense(8, name=f"hidden{n}", **options) for n in range(1, count + 1)]
+    return [*hidden, keras.layers.Dense(1, name="head")]
+
+
+@pytest.mark.parametrize("layers", [1, 4, 12])
+def test_of_a_healthy_net_nothing_is_said(layers):
+    assert found(dense(layers)) == []
+
+
+def test_plain_depth_of_sigmoids_starves():
+    (one,) = found(dense(14, "sigmoid", kernel_initializer="glorot_uniform"))
+    assert one.kind == "starving"
+    assert one.sentence.startswith("the first 3 of 15 layers would change by ")
+    assert one.evidence["first_to_last"] < 1e-3
+    assert one.confidence == 1
+    assert any("He et al. 2016" in remedy for remedy in one.remedies)
+
+
+def test_what_explodes_over_depth():
+    steps, layers = np.arange(1, 51), [*"abcdefgh"]
+    norm = np.tile(10.0 ** np.arange(8)[::-1], [50, 1])
+    (one,) = of_gradients(steps, layers, norm, norm)
+    assert one.kind == "exploding over depth"
+    np.testing.assert_allclose(one.evidence["first_to_last"], 1e6)  # medians of two layers each
+
+
+@pytest.mark.parametrize("limit, kinds", [(1e-3, ["clipped"]), (1e3, [])])
+def test_clipped_most_of_the_time(limit, kinds):
+    ours = found(dense(2), keras.optimizers.SGD(1e-3, global_clipnorm=limit))
+    assert [one.kind for one in ours] == kinds
+    for one in ours:
+        assert one.evidence["share"] == one.confidence == 1
+        assert one.sentence.endswith("the limit 0.001")
+
+
+def test_a_layer_whose_units_are_all_dead():
+    never = keras.initializers.Constant(-99)
+    layers = dense(3)
+    layers[1] = keras.layers.Dense(8, "relu", bias_initializer=never, name="dead")
+    layers[2] = keras.layers.Dense(8, "tanh", name="above")  # which its bias still reaches
+    silent = [one.layer for one in found(layers) if one.kind == "no gradient"]
+    assert silent == ["hidden1", "dead"]
+
+
+def test_not_finite_names_the_first_step_and_layer():
+    root = keras.layers.Lambda(lambda x: keras.ops.sqrt(0 * x))  # 0, whose slope is 0 · ∞
+    (one,) = found([keras.layers.Dense(4, name="below"), root, keras.layers.Dense(1, name="head")])
+    assert (one.kind, one.layer, one.evidence["step"]) == ("not finite", "below", 1)
+    assert one.text.endswith("first in below, while that of the layers behind it is one")
+
+    (one,) = found(dense(2, "linear"), keras.optimizers.SGD(1e6))
+    assert one.kind == "not finite"
+    assert one.text.endswith("from the last layer, head, on: already the loss is none")
+    assert 1 < one.evidence["step"] < STEPS
+
+
+@pytest.mark.parametrize("layer", [LSTM, GRU])
+@pytest.mark.parametrize("bias, state", [(-9.0, "closed"), (0.0, None)])
+def test_gates_that_never_open(layer, bias, state):
+    units, x = 6, RANDOM.normal(size=(4, 5, 3)).astype("float32")
+    gated = layer(units, bias_initializer="zeros", name="gated")
+    model = keras.Sequential([keras.Input((5, 3)), gated, keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    values = gated.cell.bias.numpy()
+    values[..., :units] = bias  # the input gate; a GRU's update gate
+    gated.cell.bias.assign(values)
+    gates = Gates(x)
+    model.fit(x, np.zeros([4, 1]), verbose=0, callbacks=[gates])
+    ours = [(one.layer, one.evidence["gate"], one.kind) for one in gates.verdict()]
+    name = {LSTM: "input", GRU: "update"}[layer]
+    assert ours == ([("gated", name, "saturated")] if state else [])
+
+
+def test_an_open_forget_gate_is_as_it_should_be():
+    one, none = np.ones([1, 5]), np.zeros([1, 5])
+    history = {"step": np.array([3]), "forget": one, "forget_closed": none, "forget_open": one}
+    assert of_gates("lstm", history) == []
+    history |= {"forget_closed": one, "forget_open": none}
+    (found,) = of_gates("lstm", history)
+    assert found.sentence == "lstm: its forget gate is closed in 100% of all cases (below 0.1)"
+
+
+def test_a_frozen_layer_is_not_taken_for_a_broken_one():
+    steps, norm = np.arange(1, 21), np.ones([20, 2])
+    norm[10:, 0] = np.nan
+    assert of_gradients(steps, ["a", "b"], norm, norm) == []
+
+
+def test_every_remedy_has_a_source_or_is_a_setting():
+    for remedies in REMEDIES.values():
+        for remedy in remedies:
+            assert any(letter.isdigit() for letter in remedy) or "learning rate" in remedy
