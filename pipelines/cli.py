@@ -24,6 +24,7 @@ TASKS = {
 }
 COMMANDS = {
     "runs": "list runs, or compare some: errorflow runs compare A B ...",
+    "report": "write one HTML file about runs, to send to a colleague: errorflow report A B ...",
     "zoo": "the image models: parameters, multiply-adds, depth, published errors",
     "tensorboard": "open TensorBoard on the runs, for this machine alone",
 }
@@ -65,6 +66,10 @@ def dispatch(arguments: list[str]) -> None:
             from . import run_tables
 
             run_tables.command(rest)
+        case ["report", *rest]:
+            from .inspector import report
+
+            report.command(rest)
         case ["zoo", *rest]:
             show_zoo(rest)
         case ["tensorboard", *rest]:

@@ -42,8 +42,8 @@ def command(arguments: list[str]) -> None:
 
 def show(config: ListConfig) -> None:
     """Prints a line per run."""
-    runs = _existing(config.run_dir, config.task)
-    figures = [_figures(run) for run in runs]
+    runs = existing(config.run_dir, config.task)
+    figures = [figures_of(run) for run in runs]
     tests = list(dict.fromkeys(key for row in figures for key in row if key.startswith("test ")))
     columns = ["status", "epochs", *tests, "seconds", "parameters", "started"]
     rows = [
@@ -55,27 +55,27 @@ def show(config: ListConfig) -> None:
 
 def compare(config: CompareConfig) -> None:
     """Prints a column per run: figures first, then the keys that differ."""
-    known = _existing(config.run_dir, None)
-    runs = [_pick(name, known) for name in config.names] or known[-2:]
+    known = existing(config.run_dir, None)
+    runs = [pick(name, known) for name in config.names] or known[-2:]
     if len(runs) < 2:
         raise UserError("errorflow runs compare: two runs are needed; `errorflow runs` lists them")
-    print_table(["", *(run.name for run in runs)], _side_by_side([_figures(r) for r in runs]))
-    configs = [_flat(load_yaml(run.config_file)) for run in runs]
-    differing = [row for row in _side_by_side(configs) if len(set(row[1:])) > 1]
+    print_table(["", *(run.name for run in runs)], side_by_side([figures_of(r) for r in runs]))
+    configs = [flat(load_yaml(run.config_file)) for run in runs]
+    differing = [row for row in side_by_side(configs) if len(set(row[1:])) > 1]
     if differing:
         print_table(["config", *(run.name for run in runs)], differing)
     else:
         print("the configurations are the same")
 
 
-def _existing(run_dir: Path, task: str | None) -> list[Run]:
+def existing(run_dir: Path, task: str | None) -> list[Run]:
     runs = all_runs(run_dir, task)
     if not runs:
         raise UserError(f"no runs in {run_dir / (task or '')}: train something, or give --run-dir")
     return runs
 
 
-def _pick(name: str, known: Sequence[Run]) -> Run:
+def pick(name: str, known: Sequence[Run]) -> Run:
     found = [run for run in known if name in (run.name, f"{run.task}/{run.name}")]
     if not found:
         raise UserError(f"no run {name!r}; `errorflow runs` lists them")
@@ -84,7 +84,7 @@ def _pick(name: str, known: Sequence[Run]) -> Run:
     return found[0]
 
 
-def _figures(run: Run) -> dict[str, str]:
+def figures_of(run: Run) -> dict[str, str]:
     """What is known of a run, in words."""
     results = run.results()
     best = f" (best {results['best_epoch']})" if "best_epoch" in results else ""
@@ -101,11 +101,11 @@ def _figures(run: Run) -> dict[str, str]:
     return row
 
 
-def _flat(config: Mapping[str, Any]) -> dict[str, str]:
+def flat(config: Mapping[str, Any]) -> dict[str, str]:
     return {key: str(value) for key, value in config.items()}
 
 
-def _side_by_side(columns: Sequence[Mapping[str, str]]) -> list[list[str]]:
+def side_by_side(columns: Sequence[Mapping[str, str]]) -> list[list[str]]:
     """[key, value of each] for every key that any of them has."""
     keys = dict.fromkeys(key for column in columns for key in column)
     return [[key, *(column.get(key, "") for column in columns)] for key in keys]

@@ -9,6 +9,8 @@ from pathlib import Path
 from .config import UserError, require
 from .config_io import parse_flags
 
+PLUGIN, SAMPLES = "errorflow", 1_000  # of unknown plugins TensorBoard's slow loader keeps 10
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TensorBoardConfig:
@@ -27,6 +29,7 @@ def command(flags: list[str]) -> None:
     if not config.run_dir.is_dir():
         raise UserError(f"--run-dir {config.run_dir}: no such folder; train something first")
     where = ["--logdir", str(config.run_dir), "--host", "127.0.0.1", "--port", str(config.port)]
+    where += ["--samples_per_plugin", f"{PLUGIN}={SAMPLES}"]
     quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}
     code = subprocess.call([sys.executable, "-m", "tensorboard.main", *where], env=quiet)
     if code:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from errorflow.callbacks import ErrorFlow, ErrorMatrix, Gates, Horizon, LayerGradients
 from errorflow.layers import LSTM, SimpleRNN
+from PIL import Image
 
 STEPS = 12
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -209,7 +210,7 @@ class Tab:
             """
             const [row, column] = arguments, canvas = document.querySelector("canvas");
             const box = canvas.getBoundingClientRect();
-            const x = 66 + (box.width - 66 - 62) * column, y = 12 + 220 * row;
+            const x = 78 + (box.width - 78 - 62) * column, y = 12 + 220 * row;
             canvas.dispatchEvent(new PointerEvent("pointermove",
               {clientX: box.x + x, clientY: box.y + y}));
             const tip = document.querySelector(".tip");
@@ -294,3 +295,24 @@ def test_all_of_it_can_be_reached_by_keyboard(server, trained, browser):
         tab.run("return Number(document.querySelector('.tip').dataset.value)") == recorded[-2, -2]
     )
     assert tab.texts("#at") == ["23"]
+
+
+@with_browser
+def test_what_is_shown_can_be_kept(server, trained, browser, tmp_path):
+    tab = Tab(browser, f"{server}/#errorflow")
+    allow = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", allow)
+    for kind in ("csv", "png"):
+        browser.find_element("css selector", f"button.{kind}").click()
+    table = until(lambda: [*tmp_path.glob("*.csv")])[0]
+    assert table.name == "lstm-logs-error_flow-rnn-hidden.csv"
+    header, *lines = table.read_text().splitlines()
+    assert header.startswith("training step,11 before the last,10 before the last,")
+    rows = np.array([line.split(",") for line in lines], np.float64)
+    np.testing.assert_array_equal(rows[:, 0], np.arange(1, 25))
+    recorded = trained[1]["lstm"][0]["rnn"]["hidden"]
+    np.testing.assert_array_equal(rows[:, 1:].astype(np.float32), recorded)
+    picture = Image.open(until(lambda: [*tmp_path.glob("*.png")])[0])
+    width = tab.run("return document.querySelector('canvas').width")
+    assert picture.size[0] == width
+    assert len(picture.getcolors(maxcolors=2**20)) > 50  # it is not empty

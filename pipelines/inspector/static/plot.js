@@ -3,7 +3,7 @@
 import { marks, placeOf } from "./scale.js";
 import { colour } from "./theme.js";
 
-const LEFT = 66; // pixels, for what stands beside the map
+const LEFT = 78; // pixels, for what stands beside the map
 const RIGHT = 62;
 const TOP = 12;
 const MAP = 220;
@@ -132,7 +132,7 @@ export class Plot {
     pen.fillText(most[1], LEFT - 9, top + 6);
     pen.fillText(least[1], LEFT - 9, top + CURVE - 6);
     pen.textAlign = "left";
-    pen.fillText(`${this.titles.row} ${this.table.steps[row].toLocaleString("en")}`, LEFT + 6, top + CURVE - 9);
+    pen.fillText(`${this.titles.row} ${this.table.steps[row].toLocaleString("en")}`, LEFT + 6, top + 10);
   }
 
   x(column) {

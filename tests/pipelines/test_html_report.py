@@ -1,0 +1,72 @@
+"""`errorflow report`: one file that says what the callbacks say, and asks for no other."""
+
+import re
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from errorflow.callbacks import ErrorFlow, LayerGradients
+from errorflow.layers import SimpleRNN
+from errorflow.pipelines import runs
+from errorflow.pipelines.cli import main
+from errorflow.pipelines.names import NamesConfig
+
+T = 12
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """(folder of two runs, {name: the sentences of its callbacks})"""
+    config, said = NamesConfig(run_dir=tmp_path / "runs", name="a"), {}
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(64, T, 2)), random.normal(size=(64, 1))
+    for name, units in (("a", 3), ("b", 4)):
+        run = runs.begin(replace(config, name=name, units=units), "names", {})
+        model = keras.Sequential(
+            [keras.Input((T, 2)), SimpleRNN(units, name="rnn"), keras.layers.Dense(1)]
+        )
+        model.compile(keras.optimizers.SGD(1e-3, global_clipnorm=1e-3), "mse")
+        flow, gradients = watchers = ErrorFlow(run.logs), LayerGradients(run.logs)
+        model.fit(x, y, batch_size=4, verbose=0, callbacks=[*watchers])
+        flow.plot().savefig(run.plots / "curves.png")
+        run.update(test={"accuracy": 0.25 * units})
+        said[name] = [*flow.verdict(), *(one.sentence for one in gradients.verdict())]
+    return config.run_dir, said
+
+
+def test_it_says_what_the_callbacks_say(trained, tmp_path, capsys):
+    folder, said = trained
+    file = tmp_path / "report.html"
+    assert main(["report", "a", "b", "--run-dir", str(folder), "--to", str(file)]) == 0
+    assert capsys.readouterr().out == f"{file}\n"
+    page = file.read_text(encoding="utf-8")
+    for sentences in said.values():
+        assert len(sentences) == 2  # the second one: clipped
+        assert all(sentence.replace("'", "&#x27;") in page for sentence in sentences)
+    assert "Pascanu, Mikolov" in page
+    assert "<td>units</td><td>3</td><td>4</td>" in page
+    assert "<td>test accuracy</td><td>0.7500</td><td>1.0000</td>" in page
+    sources = re.findall(r'(?:src|href)="([^"]{10})', page)
+    assert sources == ["data:image"] * 4  # over time, over depth, and one of each run
+    assert "<script" not in page
+
+
+def test_without_names_it_is_about_the_latest_run(trained, tmp_path):
+    file = tmp_path / "report.html"
+    assert main(["report", "--run-dir", str(trained[0]), "--to", str(file)]) == 0
+    assert "<h1>names/b</h1>" in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "flags, what",
+    [
+        (["zzz"], "no run 'zzz'"),
+        (["a", "--to", "none/r.html"], "--to none/r.html: there is no folder"),
+    ],
+)
+def test_a_mistake_is_one_line(trained, flags, what, capsys, monkeypatch):
+    monkeypatch.chdir(trained[0].parent)
+    assert main(["report", *flags]) == 2
+    assert what in capsys.readouterr().err
+    assert not list(trained[0].parent.glob("*.html"))
