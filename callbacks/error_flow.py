@@ -10,6 +10,7 @@ import tensorflow as tf
 from ..layers.error import ErrorRecord
 from ..layers.paths import walk
 from . import figures, pictures
+from .findings import Finding
 from .joined import crossing, first_to_largest, join
 from .recorder import RING, StepRecorder, iterations
 from .rows import reached
@@ -105,21 +106,23 @@ class ErrorFlow(StepRecorder):
 
     def verdict(self) -> list[str]:
         """One sentence for each layer, from what was recorded; claims no more than that."""
+        return [finding.sentence for finding in self.findings()]
+
+    def findings(self) -> list[Finding]:
+        """The same with the numbers behind it, and what the literature offers."""
         history = self.history
-        sentences = [
-            crossing(self.joined[name], found)
-            if name in self.joined
-            else judge(name, found).sentence
-            for name, found in history.items()
+        found = [
+            crossing(self.joined[name], recorded) if name in self.joined else judge(name, recorded)
+            for name, recorded in history.items()
         ]
         for track in self._tracks.values():
             if not track.calls:
                 none = f"no backward pass has come through in {self._step:,} training steps"
-                sentences.append(f"{track.name}: {none}")
+                found.append(Finding(track.name, "too little", none))
             elif track.name not in history:
                 none = f"none of {self._step:,} training steps was recorded (every={self.every:,})"
-                sentences.append(f"{track.name}: {none}")
-        return sentences
+                found.append(Finding(track.name, "too little", none))
+        return found
 
     def plot(self, statistic="hidden", align="end", layers=None):
         """Heat maps of the error, time step × training step, with one common colour scale.

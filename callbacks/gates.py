@@ -13,8 +13,9 @@ import tensorflow as tf
 from ..layers import GRU, LSTM
 from ..layers.dissect import Call, cut_open
 from ..layers.paths import walk
-from . import figures, findings, pictures
+from . import figures, pictures
 from .events import EventLog
+from .findings import Finding, of_gates
 from .rows import Rows, evenly
 
 GATES = ("input", "forget", "output", "update", "reset")  # what else a cell saves is no gate
@@ -115,12 +116,12 @@ class Gates(keras.callbacks.Callback):
             for name, seen in self._latest.items()
         }
 
-    def verdict(self) -> list[findings.Finding]:
+    def findings(self) -> list[Finding]:
         """Which gates are saturated as of the last look; nothing where none is."""
         return [
             finding
             for layer, history in self.history.items()
-            for finding in findings.of_gates(layer, history)
+            for finding in of_gates(layer, history)
         ]
 
     def plot(self, layer: str | None = None):

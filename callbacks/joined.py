@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .findings import LAST_PART, Finding
 from .tables import STATISTICS
-from .verdict import LAST_PART, short
+from .verdict import VANISHING, short
 
 Tables = Mapping[str, np.ndarray]
 
@@ -41,15 +42,18 @@ def first_to_largest(joined: Tables) -> np.ndarray:
         return joined["at_first"] / joined["largest"]
 
 
-def crossing(paths: tuple[str, str], joined: Tables) -> str:
-    """How much error gets back from the second layer to the beginning of the first, in words."""
+def crossing(paths: tuple[str, str], joined: Tables) -> Finding:
+    """How much error gets back from the second layer to the beginning of the first."""
     before, after = paths
     shares = first_to_largest(joined)
     last = shares[-max(1, math.ceil(LAST_PART * len(shares))) :] if len(shares) else shares
     if not np.isfinite(last).any():
-        return f"{before}: no error was recorded"
-    return (
-        f"{before}: the first step receives {short(float(np.nanmedian(last)))} of the largest error"
-        f" at a step of {after} (median of the last {LAST_PART:.0%} of {len(shares):,} training"
-        " steps)"
+        return Finding(before, "too little", "no error was recorded")
+    share = float(np.nanmedian(last))
+    text = (
+        f"the first step receives {short(share)} of the largest error at a step of {after} (median"
+        f" of the last {LAST_PART:.0%} of {len(shares):,} training steps)"
     )
+    kind = "does not cross" if share < VANISHING else "healthy"
+    alike = (last < VANISHING) == (share < VANISHING)
+    return Finding(before, kind, text, {"first_to_largest": share}, float(np.mean(alike)))

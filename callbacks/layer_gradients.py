@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from . import figures, findings, pictures
+from . import figures, pictures
+from .findings import Finding, of_gradients
 from .paths import holders
 from .recorder import RING, StepRecorder
 from .rows import Rows
@@ -68,12 +69,12 @@ class LayerGradients(StepRecorder):
         ]
         return {"step": recorded.steps, "layers": layers, **tables}
 
-    def verdict(self) -> list[findings.Finding]:
+    def findings(self) -> list[Finding]:
         """What is wrong with the gradient over depth; nothing where it is healthy."""
         history = self.history
         if not history:
             return []
-        return findings.of_gradients(
+        return of_gradients(
             history["step"],
             history["layers"],
             history["norm"],

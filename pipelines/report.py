@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from ..callbacks.findings import REMEDIES, Finding
 from . import plots
 from .config import CommonConfig
 from .config_io import config_dict
@@ -29,6 +30,7 @@ def keep(job: Job, outcome: Outcome) -> None:
         padding=round(getattr(job.feed, "padding", 0.0), 4),
         monitor=job.monitor,
         verdict=verdict(outcome),
+        findings=[_known(finding) for finding in findings(outcome)],
     )
     figures = [key for key in outcome.rows[0] if f"val_{key}" in outcome.rows[0]]
     plots.save(plots.curves(outcome.rows, figures, outcome.best_epoch), run.plots / "curves.png")
@@ -42,11 +44,20 @@ def keep(job: Job, outcome: Outcome) -> None:
 
 def verdict(outcome: Outcome) -> list[str]:
     """What the error did on its way back through time and depth, in words."""
-    time = ["no recurrent layer: no error flows through time"]
-    if outcome.error_flow is not None:
-        time = outcome.error_flow.verdict()
-    watchers = [one for one in (outcome.layer_gradients, outcome.gates) if one is not None]
-    return [*time, *(finding.sentence for one in watchers for finding in one.verdict())]
+    none = [] if outcome.error_flow else ["no recurrent layer: no error flows through time"]
+    return [*none, *(finding.sentence for finding in findings(outcome))]
+
+
+def findings(outcome: Outcome) -> list[Finding]:
+    """What the callbacks found."""
+    watchers = (outcome.error_flow, outcome.layer_gradients, outcome.gates)
+    return [finding for one in watchers if one is not None for finding in one.findings()]
+
+
+def _known(finding: Finding) -> dict[str, Any]:
+    """For results.json."""
+    names = ("layer", "kind", "evidence", "confidence")
+    return {name: getattr(finding, name) for name in names}
 
 
 def write_card(run: Run, config: CommonConfig, about: str, usage: str) -> None:
@@ -129,5 +140,8 @@ def last_words(run: Run, after: Sequence[str]) -> None:
     print(_time(results))
     for line in results["verdict"]:
         print(f"error flow: {line}")
+    troubles = [finding["kind"] for finding in results.get("findings", ())]
+    for remedy in dict.fromkeys(r for kind in troubles for r in REMEDIES.get(kind, ())):
+        print(f"  may help: {remedy}")
     print(f"files: {run.path}")
     print("next:", *(f"  {line}" for line in after), sep="\n")

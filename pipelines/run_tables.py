@@ -95,6 +95,8 @@ def figures_of(run: Run) -> dict[str, str]:
         "parameters": f"{results['parameters']:,}" if "parameters" in results else "",
         "started": str(results.get("started", ""))[:16].replace("T", " "),
     }
+    found = [f"{one['layer']} {one['kind']}".strip() for one in results.get("findings", ())]
+    row["findings"] = ", ".join(found)
     for part in ("validation", "test"):
         scores = results.get(part, {}).items()
         row |= {f"{part} {key.replace('_', ' ')}": f"{value:.4f}" for key, value in scores}

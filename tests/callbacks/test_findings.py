@@ -18,7 +18,7 @@ def found(layers, optimizer="sgd"):
     model.compile(optimizer, "mse")
     gradients = LayerGradients()
     model.fit(X, Y, batch_size=8, verbose=0, callbacks=[gradients])
-    return gradients.verdict()
+    return gradients.findings()
 
 
 def dense(count, activation="relu", **options):
@@ -91,7 +91,7 @@ def test_gates_that_never_open(layer, bias, state):
     gated.cell.bias.assign(values)
     gates = Gates(x)
     model.fit(x, np.zeros([4, 1]), verbose=0, callbacks=[gates])
-    ours = [(one.layer, one.evidence["gate"], one.kind) for one in gates.verdict()]
+    ours = [(one.layer, one.evidence["gate"], one.kind) for one in gates.findings()]
     name = {LSTM: "input", GRU: "update"}[layer]
     assert ours == ([("gated", name, "saturated")] if state else [])
 

@@ -31,7 +31,7 @@ def trained(tmp_path):
         model.fit(x, y, batch_size=4, verbose=0, callbacks=[*watchers])
         flow.plot().savefig(run.plots / "curves.png")
         run.update(test={"accuracy": 0.25 * units})
-        said[name] = [*flow.verdict(), *(one.sentence for one in gradients.verdict())]
+        said[name] = [*flow.verdict(), *(one.sentence for one in gradients.findings())]
     return config.run_dir, said
 
 
