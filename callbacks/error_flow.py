@@ -209,7 +209,7 @@ class ErrorFlow(StepRecorder):
         return new
 
     def _content(self, rows):
-        return {"statistics": statistics(rows)}
+        return {"statistics": statistics(rows), "joined": self.joined}
 
     def _scalars(self, new):
         measured = {name: tables(rows) for name, rows in new.items()}

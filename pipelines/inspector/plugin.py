@@ -79,6 +79,7 @@ class Inspector(base_plugin.TBPlugin):
                 "name": one.name,
                 "statistics": [name for name in one.statistics if name != "valid"],
                 "latest": one.latest,
+                "joined": bool(one.joined),
             }
             for one in found
         ]
@@ -89,14 +90,17 @@ class Inspector(base_plugin.TBPlugin):
         series = next((one for one in found if one.key == key), None)
         if series is None:
             raise KeyError(f"series {'/'.join(filter(None, key))}")
-        rows = self._rows(request, series)
+        several = [self._rows(request, part) for part in readings.parts_of(series, found)]
+        rows = several[0]
         if series.kind == "error_matrix":
             full = readings.matrix(rows, asked.get("step", np.inf, float))
         else:
             statistic = asked.get("statistic", "")
             if statistic not in series.statistics:
                 raise KeyError(f"statistic {statistic!r} in it, but {', '.join(series.statistics)}")
-            full = readings.table(series, rows, statistic, asked.get("align", "end"))
+            full = readings.table(
+                series, *several, statistic=statistic, align=asked.get("align", "end")
+            )
         shown = readings.thinned(full, ROWS, COLUMNS)
         return {
             "steps": shown.steps.tolist(),
@@ -104,7 +108,7 @@ class Inspector(base_plugin.TBPlugin):
             "values": base64.b64encode(shown.values.astype("<f4").tobytes()).decode(),
             "recorded": len(rows.steps),
             "looks": rows.steps.tolist() if series.kind == "error_matrix" else None,
-            "findings": [_in_json(one) for one in readings.findings_on(series, rows)],
+            "findings": [_in_json(one) for one in readings.findings_on(series, *several)],
         }
 
     def _rows(self, request: Request, series: readings.Series) -> Rows:

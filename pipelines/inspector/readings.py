@@ -5,16 +5,20 @@ layers' gradients. `callbacks/blocks.py` says how its rows stand in event files.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...callbacks.blocks import BLOCKS, PLUGIN, unpack
 from ...callbacks.findings import Finding, of_gates, of_gradients
+from ...callbacks.joined import crossing
+from ...callbacks.joined import join as join_tables
 from ...callbacks.rows import Rows, evenly, join, reached
 from ...callbacks.tables import tables
 from ...callbacks.verdict import judge
+
+Key = tuple[str, str, str]  # run, kind and name
 
 SPACING = 16  # of the last rows, that of all
 
@@ -26,6 +30,7 @@ class Series(NamedTuple):
     layers: of "layer_gradients", those the columns are of; clip_norm, what they are clipped to.
     tags: under which its blocks stand, in their order.
     latest: the training step of the last block.
+    joined: the two layers that it shows on one time axis, if it is no layer of its own.
     """
 
     run: str
@@ -36,14 +41,17 @@ class Series(NamedTuple):
     tags: list[str]
     latest: int
     clip_norm: float | None
+    joined: tuple[str, str] | None = None
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> Key:
         return self.run, self.kind, self.name
 
 
-def findings_on(series: Series, rows: Rows) -> list[Finding]:
-    """What the callback that wrote a series would say of it."""
+def findings_on(series: Series, rows: Rows, *others: Rows) -> list[Finding]:
+    """What the callback that wrote a series would say of it. rows: of each of its `parts_of`."""
+    if series.joined:
+        return [crossing(series.joined, join_tables(*map(tables, (rows, *others))))]
     if series.kind == "error_flow":
         return [judge(series.name, tables(rows))]
     if series.kind == "layer_gradients":
@@ -66,16 +74,37 @@ class Table(NamedTuple):
 def find_series(provider: Any, context: Any, experiment: str) -> list[Series]:
     """All series of all runs, in the order of their names."""
     found = provider.list_tensors(context, experiment_id=experiment, plugin_name=PLUGIN)
-    merged: dict[tuple[str, str, str], list[tuple[str, dict, int]]] = {}
+    merged: dict[Key, list[tuple[str, dict, int]]] = {}
     for run, tags in found.items():
         for tag, about in tags.items():
             content = json.loads(about.plugin_content)
             key = (run, content["kind"], content["name"])
             merged.setdefault(key, []).append((tag, content, about.max_step))
-    return [_series(key, parts) for key, parts in sorted(merged.items())]
+    layers = {key: _series(key, parts) for key, parts in merged.items()}
+    both = [one for key, parts in merged.items() for one in _joined(key, parts[0][1], layers)]
+    return sorted({one.key: one for one in [*layers.values(), *both]}.values())
 
 
-def _series(key: tuple[str, str, str], parts: list[tuple[str, dict, int]]) -> Series:
+def _joined(key: Key, content: Mapping[str, Any], layers: Mapping[Key, Series]) -> Iterator[Series]:
+    """Pairs of layers that `ErrorFlow` was told to show as one; see its `joined`."""
+    run, kind, _ = key
+    for name, paths in content.get("joined", {}).items():
+        first, second = (layers.get((run, kind, path)) for path in paths)
+        if first is not None and second is not None:
+            common = [name for name in first.statistics if name in second.statistics]
+            latest = min(first.latest, second.latest)
+            yield Series(run, kind, name, common, [], [], latest, None, (first.name, second.name))
+
+
+def parts_of(series: Series, found: Sequence[Series]) -> list[Series]:
+    """The layers whose rows it takes to show a series: itself, or the two that are joined."""
+    if not series.joined:
+        return [series]
+    of_run = {one.name: one for one in found if one[:2] == series[:2]}
+    return [of_run[name] for name in series.joined]
+
+
+def _series(key: Key, parts: list[tuple[str, dict, int]]) -> Series:
     parts.sort(key=lambda part: (len(part[0]), part[0]))  # …/rows/lstm, then …/2, …/10
     _, content, _ = parts[0]
     return Series(
@@ -110,8 +139,10 @@ def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> R
     return kept.every(int(np.median(latest))) if len(latest) else kept
 
 
-def table(series: Series, rows: Rows, statistic: str, align: str) -> Table:
+def table(series: Series, rows: Rows, *others: Rows, statistic: str, align: str = "end") -> Table:
     """A statistic of a series; align: read time steps from the "start" or from the "end".
+
+    rows: of each of its `parts_of`. Where two are joined, the steps of the first count up to 0.
 
     Raises:
         KeyError: it has no such statistic.
@@ -127,12 +158,16 @@ def table(series: Series, rows: Rows, statistic: str, align: str) -> Table:
         layers = [one for one, kept in zip(series.layers, trained, strict=True) if kept]
         return Table(rows.steps, layers, values[:, trained])
     named: Mapping[str, np.ndarray] = tables(rows)
+    if series.joined:
+        named = join_tables(named, *map(tables, others))
     values = named[f"{statistic}_from_end" if align == "end" else statistic]
     width = values.shape[-1]
     cut = reached(values)
     steps = np.arange(width)[cut]
     columns = width - 1 - steps if align == "end" else steps + 1
-    return Table(rows.steps, columns.tolist(), values[:, cut])
+    if series.joined:
+        columns = steps + 1 - int(named["border"])
+    return Table(named["step"], columns.tolist(), values[:, cut])
 
 
 def matrix(rows: Rows, step: float) -> Table:

@@ -67,7 +67,7 @@ def page(runs: Sequence[Run]) -> str:
 
 
 def _series(run: Run) -> Iterator[tuple[Any, Any]]:
-    """(series, its rows) of all that the callbacks wrote, read as TensorBoard reads it."""
+    """(series, rows of its parts) of what the callbacks wrote, read as TensorBoard reads it."""
     from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
     from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
     from tensorboard.context import RequestContext
@@ -79,8 +79,10 @@ def _series(run: Run) -> Iterator[tuple[Any, Any]]:
     multiplexer.AddRunsFromDirectory(str(run.logs))
     multiplexer.Reload()
     provider, context = MultiplexerDataProvider(multiplexer, str(run.logs)), RequestContext()
-    for one in readings.find_series(provider, context, ""):
-        yield one, readings.read_rows(provider, context, "", one)
+    found = readings.find_series(provider, context, "")
+    rows = {one.key: readings.read_rows(provider, context, "", one) for one in found if one.tags}
+    for one in found:
+        yield one, [rows[part.key] for part in readings.parts_of(one, found)]
 
 
 def _figures(runs: Sequence[Run], names: Sequence[str]) -> Iterator[str]:
@@ -95,7 +97,7 @@ def _figures(runs: Sequence[Run], names: Sequence[str]) -> Iterator[str]:
 def _findings(name: str, recorded: Iterable[tuple[Any, Any]]) -> str:
     from . import readings
 
-    found = [one for series, rows in recorded for one in readings.findings_on(series, rows)]
+    found = [one for series, rows in recorded for one in readings.findings_on(series, *rows)]
     items = "".join(_finding(one) for one in found) or "<li>nothing was recorded</li>"
     return f"<h3>{_text(name)}</h3><ul>{items}</ul>"
 
@@ -112,16 +114,15 @@ def _finding(found: Any) -> str:
 def _pictures(names: Sequence[str], recorded: Sequence[list[tuple[Any, Any]]]) -> Iterator[str]:
     """Error over time and gradient over depth, of all runs with common colours."""
     from ...callbacks import figures
-    from ...callbacks.tables import tables
 
     def titled(kind: str) -> Iterator[tuple[str, Any, Any]]:
         for name, series in zip(names, recorded, strict=True):
             for one, rows in series:
-                if one.kind == kind and len(rows.steps):
+                if one.kind == kind and len(rows[0].steps):
                     title = " · ".join(filter(None, (name if len(names) > 1 else "", one.name)))
                     yield title or name, one, rows
 
-    time = {title: tables(rows) for title, _, rows in titled("error_flow")}
+    time = {title: _time(rows) for title, _, rows in titled("error_flow")}
     if time:
         yield "<h2>The error over time</h2>" + _image(figures.error_flow(time))
     depth = {title: _depth(series, rows) for title, series, rows in titled("layer_gradients")}
@@ -129,12 +130,20 @@ def _pictures(names: Sequence[str], recorded: Sequence[list[tuple[Any, Any]]]) -
         yield "<h2>The gradient over depth</h2>" + _image(figures.layer_gradients(depth))
 
 
-def _depth(series: Any, rows: Any) -> Mapping[str, Any]:
+def _time(rows: Sequence[Any]) -> Mapping[str, Any]:
+    from ...callbacks.joined import join
+    from ...callbacks.tables import tables
+
+    first, *second = map(tables, rows)
+    return join(first, *second) if second else first
+
+
+def _depth(series: Any, rows: Sequence[Any]) -> Mapping[str, Any]:
     from . import readings
 
-    shown = {name: readings.table(series, rows, name, "") for name in series.statistics}
+    shown = {name: readings.table(series, *rows, statistic=name) for name in series.statistics}
     layers = shown["norm"].columns
-    return {"step": rows.steps, "layers": layers, **{n: t.values for n, t in shown.items()}}
+    return {"step": rows[0].steps, "layers": layers, **{n: t.values for n, t in shown.items()}}
 
 
 def _own_pictures(name: str, run: Run) -> str:

@@ -48,6 +48,14 @@ def trained(tmp_path_factory):
     matrix = ErrorMatrix(x[:4], x[:4, :, :1], folder / "each")
     each.fit(x, x[:, :, :1], epochs=2, verbose=0, callbacks=[matrix])
     recorded["each"] = [matrix.history]
+    source, target = keras.Input((STEPS, 3)), keras.Input((4, 3))
+    _, state = SimpleRNN(5, return_state=True, name="encoder")(source)
+    answers = SimpleRNN(5, return_sequences=True, name="decoder")(target, initial_state=[state])
+    pair = keras.Model([source, target], answers)
+    pair.compile("adam", "mse")
+    flow = ErrorFlow(folder / "pair", joined={"both": ("encoder", "decoder")})
+    pair.fit([x, x[:, :4]], x[:, :4, :1], batch_size=8, verbose=0, callbacks=[flow])
+    recorded["pair"] = [flow.history, flow.findings()]
     return folder, recorded
 
 
@@ -134,6 +142,19 @@ def test_tables_are_what_the_callbacks_recorded(server, trained):
         table = ask(server, "table", **query, statistic="ratio")
         assert table["columns"] == gradients["layers"] == ["rnn", "head"]
         np.testing.assert_array_equal(decoded(table), gradients["ratio"])
+
+
+def test_an_encoder_and_its_decoder_stand_on_one_time_axis(server, trained):
+    history, findings = trained[1]["pair"]
+    (name,) = [one["name"] for one in ask(server, "series") if one["joined"]]
+    assert name == "both"
+    query = {"run": "pair/error_flow", "kind": "error_flow", "name": name}
+    table = ask(server, "table", **query, statistic="hidden")
+    assert table["columns"] == [*range(1 - STEPS, 5)]
+    np.testing.assert_array_equal(decoded(table), history["both"]["hidden"])
+    (finding,) = table["findings"]
+    assert finding["text"] == findings[-1].sentence
+    assert finding["evidence"] == pytest.approx(findings[-1].evidence)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +259,10 @@ class Tab:
 def test_one_sees_reads_and_chooses(server, trained, browser, tmp_path):
     browser.get_log("browser")
     tab = Tab(browser, f"{server}/#errorflow")
-    assert tab.texts("h2") == ["lstm · rnn", "simple · rnn"]
+    pair = [f"pair · {name}" for name in ("both", "decoder", "encoder")]
+    assert tab.texts("h2") == ["lstm · rnn", *pair, "simple · rnn"]
+    tab.click("pair")  # off
+    until(lambda: tab.texts("h2") == ["lstm · rnn", "simple · rnn"])
     assert all("training steps" in text for text in tab.texts(".findings"))
 
     text, value = tab.hover(0.99, 0.01)  # the last training step, the first time step

@@ -9,8 +9,8 @@ export const KINDS = {
   error_flow: {
     title: "Error over time",
     row: "training step",
-    axis: (align) => (align === "end" ? "time steps before the last" : "time step"),
-    column: (column, align) => (align === "end" ? `${column} before the last` : `step ${column}`),
+    axis: (align) => AXES[align].title,
+    column: (column, align) => AXES[align].name(column),
   },
   layer_gradients: {
     title: "Gradient over depth",
@@ -38,6 +38,12 @@ export const KINDS = {
     axis: () => "time step",
     column: (column) => `step ${column}`,
   },
+};
+
+const AXES = {
+  end: { title: "time steps before the last", name: (column) => `${column} before the last` },
+  start: { title: "time step", name: (column) => `step ${column}` },
+  joined: { title: "steps of one layer up to 0, of the next from 1", name: (column) => `step ${column}` },
 };
 
 export class Card {
@@ -75,7 +81,8 @@ export class Card {
     this.wanted = wanted;
     const table = await fetchTable(series, how);
     if (this.wanted !== wanted) return; // something else has been chosen meanwhile
-    Object.assign(this, { series, table, statistic, align, cell: null });
+    const axis = series.joined ? "joined" : align;
+    Object.assign(this, { series, table, statistic, align: axis, cell: null });
     this.find(".findings").replaceChildren(...table.findings.map(told));
     if (this.step === undefined) this.step = (table.looks ?? table.steps).at(-1);
   }
