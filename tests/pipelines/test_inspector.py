@@ -319,6 +319,9 @@ def test_all_of_it_can_be_reached_by_keyboard(server, trained, browser):
         tab.run("return Number(document.querySelector('.tip').dataset.value)") == recorded[-2, -2]
     )
     assert tab.texts("#at") == ["23"]
+    tab.run("document.getElementById('reload').onclick()")
+    until(lambda: tab.texts("#at") == ["23"])
+    assert tab.run("return document.activeElement.tagName") == "CANVAS"  # it keeps the focus
 
 
 @with_browser

@@ -84,8 +84,12 @@ class Page {
   }
 
   async reload() {
-    this.series = await fetchSeries();
-    await this.show();
+    try {
+      this.series = await fetchSeries();
+      await this.show();
+    } catch (error) {
+      element("message").textContent = `TensorBoard does not answer: ${error.message}`;
+    }
   }
 
   // What is chosen, as far as it is there; else the first there is, and the latest runs.
@@ -129,8 +133,8 @@ class Page {
       const card = before.get(key) ?? new Card(this, one);
       this.cards.set(key, card);
     }
-    element("cards").replaceChildren(...[...this.cards.values()].map((card) => card.element));
     const cards = [...this.cards.values()];
+    fill("cards", cards.map((card) => card.element), [...this.cards.keys()]);
     await Promise.all(
       series.map((one, place) => cards[place].load(one, this.statistic, this.choices.align)),
     );
@@ -156,13 +160,15 @@ class Page {
   }
 
   listKinds(kinds) {
-    element("kinds").replaceChildren(
-      ...kinds.map((kind) =>
+    fill(
+      "kinds",
+      kinds.map((kind) =>
         choice("radio", "kind", KINDS[kind].title, kind === this.kind, () => {
           this.set({ kind, hidden: [], step: null });
           this.show();
         }),
       ),
+      [kinds, this.kind],
     );
   }
 
@@ -172,22 +178,25 @@ class Page {
       choice("checkbox", "run", run || ".", this.shown.includes(run), (on) => {
         const others = this.shown.filter((other) => other !== run);
         this.set({ runs: on ? [...others, run] : others.length ? others : [run] });
+        delete element("runs").dataset.key; // the only run stays, and is ticked again
         this.show();
       }),
     );
-    element("runs").replaceChildren(...rows);
+    fill("runs", rows, [wanted, this.runs, this.shown]);
   }
 
   listLayers(layers) {
     element("layers").parentElement.hidden = layers.length < 2;
-    element("layers").replaceChildren(
-      ...layers.map((layer) =>
+    fill(
+      "layers",
+      layers.map((layer) =>
         choice("checkbox", "layer", layer, !this.choices.hidden.includes(layer), (on) => {
           const others = this.choices.hidden.filter((other) => other !== layer);
           this.set({ hidden: on ? others : [...others, layer] });
           this.show();
         }),
       ),
+      [layers, this.choices.hidden],
     );
   }
 
@@ -197,7 +206,7 @@ class Page {
       option.selected = name === this.statistic;
       return option;
     });
-    element("statistic").replaceChildren(...options);
+    fill("statistic", options, [this.kind, statistics, this.statistic]);
   }
 }
 
@@ -225,6 +234,19 @@ const STATISTICS = {
 };
 
 const element = (id) => document.getElementById(id);
+
+// Puts these in an element, unless what they were made of is what it was. Nobody is to lose the
+// keyboard's focus because a training went on, or by a choice.
+function fill(id, children, madeOf) {
+  const key = JSON.stringify(madeOf);
+  if (element(id).dataset.key === key) return;
+  element(id).dataset.key = key;
+  const place = inputsOf(id).indexOf(document.activeElement);
+  element(id).replaceChildren(...children);
+  inputsOf(id)[place]?.focus();
+}
+
+const inputsOf = (id) => [...element(id).querySelectorAll("input")];
 
 function choice(type, name, text, checked, change) {
   const label = document.createElement("label");
