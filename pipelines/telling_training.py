@@ -83,12 +83,12 @@ def make_job(
         samples=lambda: sample(package, data.validation, data.labels, SHOWN),
         gates_on=validation.take(shown, validation.longest)[0] if config.model in GATED else None,
         watchers=[TellPictures(lambda: told(package, data.validation), run.logs)],
-        pretrain=(lambda: _pretrain(core, feed, ordered, config)) if config.pretrain else None,
+        pretrain=(lambda: pretrain(core, feed, ordered, config)) if config.pretrain else None,
         **more,
     )
 
 
-def _pretrain(core: keras.Model, feed: Batches, validation: Any, config: TellingConfig) -> None:
+def pretrain(core: keras.Model, feed: Batches, validation: Any, config: TellingConfig) -> None:
     """What looks at a picture learns, alone, which words are told of it.
 
     Vinyals et al. (2015) take convolutions that learned from ImageNet, for the same reason.

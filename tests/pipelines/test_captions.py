@@ -13,6 +13,7 @@ from errorflow.callbacks.told_pictures import Told, sheet
 from errorflow.layers import GRU, LSTM
 from errorflow.layers.beam_search import END, START, search
 from errorflow.pipelines import cli, telling_training
+from errorflow.pipelines.batches import Batches
 from errorflow.pipelines.caption_training import measure
 from errorflow.pipelines.captions import CaptionsConfig
 from errorflow.pipelines.datasets.picture_parts import PicturePart
@@ -230,6 +231,34 @@ def test_the_network_is_an_lstm_that_sees_the_image_and_then_all_words_but_the_l
     given = core({"pixels": pixels, "target": target})["next"]
     np.testing.assert_allclose(given, expected, atol=1e-5)
     assert np.abs(given[0, 0] - given[1, 0]).max() > 1e-3  # by the image alone
+
+
+def test_pretraining_is_of_the_convolutions_alone(core, capsys):
+    pixels, words = pictures(8).numpy(), np.tile(np.eye(2, SYMBOLS), [4, 1]).astype("float32")
+
+    def take(chosen, steps):
+        inputs = {"pixels": pixels[chosen], "target": np.ones([len(chosen), steps], np.int32)}
+        answers = {"next": np.ones([len(chosen), steps], np.int32), "words": words[chosen]}
+        return (
+            inputs,
+            answers,
+            {"next": answers["words"][:, :steps], "words": answers["words"][:, 0]},
+        )
+
+    feed = Batches(np.full(8, 4), take, 4, seed=0)
+    before = {part: core.get_layer(part).get_weights() for part in ("encoder", "decoder")}
+    telling_training.pretrain(core, feed, feed.in_order(), CaptionsConfig(pretrain=2))
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in told] == ["1/2", "2/2"]
+    changed = {
+        part: any(
+            (old != new).any()
+            for old, new in zip(weights, core.get_layer(part).get_weights(), strict=True)
+        )
+        for part, weights in before.items()
+    }
+    assert changed == {"encoder": True, "decoder": False}
+    assert feed.epoch == 0  # the training that follows begins with its own first epoch
 
 
 def test_the_start_symbols_vector_plays_no_part(core):
