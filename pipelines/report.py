@@ -117,6 +117,8 @@ def _time(results: Mapping[str, Any]) -> str:
     compiling = results.get("compile_seconds")
     words = f"time: {results['seconds']:.0f} s of training"
     words += "" if compiling is None else f", {compiling:.0f} of them compiling"
+    if "pretraining_seconds" in results:
+        words += f", after {results['pretraining_seconds']:.0f} s of pretraining"
     padding = results["padding"]
     return words + (f"; padding {padding:.1%} of all time steps" if padding else "")
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import sys
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -136,8 +137,7 @@ def fit(job: Job, strategy: Any) -> Outcome:
     watchers, compile_time = _watchers(job), CompileTime(job.feed)
     try:
         if job.pretrain is not None and not done:
-            with strategy.scope():
-                job.pretrain()
+            _pretrain(job.pretrain, job.run, strategy)
         model.fit(
             job.feed.dataset(),
             validation_data=job.validation,
@@ -168,6 +168,14 @@ def fit(job: Job, strategy: Any) -> Outcome:
         layer_gradients=watchers["layer_gradients"],
         gates=watchers.get("gates"),
     )
+
+
+def _pretrain(pretrain: Callable[[], None], run: Run, strategy: Any) -> None:
+    """Before the first epoch; what it took is kept for a training that is resumed later."""
+    began = time.perf_counter()
+    with strategy.scope():
+        pretrain()
+    run.update(pretraining_seconds=round(time.perf_counter() - began, 1))
 
 
 def _watchers(job: Job) -> dict[str, keras.callbacks.Callback]:

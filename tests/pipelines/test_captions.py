@@ -23,9 +23,11 @@ from errorflow.pipelines.models.packages import load
 from errorflow.pipelines.models.picture_words import image_to_words
 from errorflow.pipelines.models.vision import picture_encoder
 from errorflow.pipelines.picture_store import store
+from errorflow.pipelines.pretraining import pretrain
 from errorflow.pipelines.runs import Run
-from errorflow.pipelines.telling_training import answer, pairs_of, shape_in
+from errorflow.pipelines.telling_training import answer, shape_in
 from errorflow.pipelines.told_answers import _names
+from errorflow.pipelines.told_pairs import pairs_of
 from event_files import read
 from few_scenes import FILES, TINY, finished_run
 from PIL import Image
@@ -62,6 +64,7 @@ def photo(path: Path, *shape: int) -> Path:
 def test_a_run_holds_what_it_promises(run):
     for name in FILES:
         assert (run.path / name).stat().st_size > 0
+    assert run.results()["pretraining_seconds"] > 0
     results = run.results()
     assert run.status == "finished"
     figures = {"bleu", "baseline_bleu", "exact", "facts", "baseline_facts"}
@@ -247,7 +250,7 @@ def test_pretraining_is_of_the_convolutions_alone(core, capsys):
 
     feed = Batches(np.full(8, 4), take, 4, seed=0)
     before = {part: core.get_layer(part).get_weights() for part in ("encoder", "decoder")}
-    telling_training.pretrain(core, feed, feed.in_order(), CaptionsConfig(pretrain=2))
+    pretrain(core, feed, feed.in_order(), CaptionsConfig(pretrain=2))
     told = capsys.readouterr().err.splitlines()
     assert [line.split()[1] for line in told] == ["1/2", "2/2"]
     changed = {

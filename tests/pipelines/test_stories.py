@@ -25,7 +25,8 @@ from errorflow.pipelines.picture_store import store
 from errorflow.pipelines.runs import Run
 from errorflow.pipelines.stories import StoriesConfig
 from errorflow.pipelines.story_training import aligned, all_events, order
-from errorflow.pipelines.telling_training import answer, below, pairs_of
+from errorflow.pipelines.telling_training import answer, below
+from errorflow.pipelines.told_pairs import pairs_of
 from event_files import read
 from few_scenes import FILES, TINY, finished_run
 from PIL import Image

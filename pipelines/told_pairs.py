@@ -1,0 +1,103 @@
+"""Pictures and their texts as arrays: what a network reads, and what it should say."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .config import UserError
+from .datasets.picture_parts import PicturePart
+from .datasets.scene_events import BETWEEN
+from .devices import note
+from .models import encoder_decoder
+from .models.encoder_decoder import FIRST, Side
+from .picture_store import Store, store
+
+STOP = BETWEEN.strip()  # between sentences
+
+
+class Pairs(NamedTuple):
+    """P pairs of a picture, or a sequence of pictures, and a text."""
+
+    store: Store  # of the pictures
+    places: np.ndarray  # [P] in the store
+    targets: np.ndarray  # [P, T] ids, the end among them, 0 behind it
+    symbols: int  # K, special ids included
+    stop: int  # id of what stands between sentences
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Of the text, [P]; of several pictures and the text, [P, 2]."""
+        words = (self.targets != 0).sum(axis=1)
+        if not self.store.several:
+            return words
+        return np.stack([self.store.counts[self.places], words], axis=1)
+
+    @property
+    def longest(self) -> Any:
+        longest = self.lengths.max(axis=0)
+        return tuple(longest) if self.store.several else int(longest)
+
+    def take(self, chosen: np.ndarray, shape: Any) -> tuple[Any, ...]:
+        """What a batch consists of: what the network reads, what it should say, and weights.
+
+        The decoder reads what it should say one step later, after a start (teacher forcing). Which
+        words a text has, [B, K], is asked without its order; of several pictures, [B, F, K], which
+        words each one's sentence has.
+        """
+        pictures, steps = shape if self.store.several else (None, shape)
+        targets = self.targets[chosen, :steps]
+        pixels = self.store.take(self.places[chosen], pictures)
+        inputs = {"pixels": pixels, "target": encoder_decoder.shifted(targets)}
+        if self.store.several:
+            words, asked = self._words_of_sentences(chosen, pixels.shape[1])
+        else:
+            words, asked = self._words(chosen), np.ones(len(chosen), np.float32)
+        weights = (targets != 0).astype(np.float32), asked
+        return inputs, *(
+            {"next": one, "words": other} for one, other in ((targets, words), weights)
+        )
+
+    def _words(self, chosen: np.ndarray) -> np.ndarray:
+        """Which words texts have, 0 or 1, [B, K]."""
+        words = np.zeros([len(chosen), self.symbols], np.float32)
+        np.put_along_axis(words, self.targets[chosen], 1, axis=1)
+        words[:, :FIRST] = 0
+        return words
+
+    def _words_of_sentences(self, chosen: np.ndarray, pictures: int) -> tuple[np.ndarray, ...]:
+        """Which words each picture's sentence has, [B, F, K], and which pictures have one, [B, F].
+
+        The sentence s of S belongs to the picture ⌊s F / S⌋ of F: where there are as many of both,
+        to its own.
+        """
+        ids, counts = self.targets[chosen], self.store.counts[self.places[chosen]]
+        told = (ids >= FIRST) & (ids != self.stop)
+        sentence = np.cumsum(ids == self.stop, axis=1)  # [B, T]
+        sentences = np.where(told, sentence, 0).max(axis=1) + 1
+        picture = sentence * counts[:, None] // sentences[:, None]
+        words = np.zeros([len(chosen), pictures, self.symbols], np.float32)
+        row, step = np.nonzero(told & (picture < pictures))
+        words[row, picture[row, step], ids[row, step]] = 1
+        return words, words.max(axis=2)
+
+
+def pairs_of(
+    part: PicturePart, name: str, shape: tuple[int, int, int], target: Side, longest: int
+) -> Pairs:
+    """Every text of a part with its pictures, but texts of more than `longest` words."""
+    texts = [one for several in part.texts for one in several]
+    places = np.repeat(np.arange(len(part)), [len(several) for several in part.texts])
+    ids = encoder_decoder.target_ids(texts, target)
+    short = np.array([*map(len, ids)]) <= longest + 1
+    if not short.any():
+        raise UserError(f"{name}: no text of at most {longest} words; raise --max-length")
+    if left_out := int((~short).sum()):
+        note(
+            f"data: {name}: {left_out:,} of {len(ids):,} texts have more than {longest} words;"
+            " left out"
+        )
+    kept = [row for row, is_short in zip(ids, short, strict=True) if is_short]
+    targets = encoder_decoder.padded(kept)
+    known = target.vocabulary
+    stop = known.index(STOP) + FIRST if STOP in known else -1
+    return Pairs(store(part.images, shape), places[short], targets, len(known) + FIRST, stop)
