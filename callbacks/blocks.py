@@ -3,7 +3,7 @@
 **Layout.** A summary with the plugin name "errorflow" and the tag `<kind>/rows/<name>`
 holds a block of rows as one float32 tensor [N, 1 + S, W]:
 
-    block[:, 0, 0]       the training step of each row (exact up to 2²⁴)
+    block[:, 0, 0]       the training step, or epoch, of each row (exact up to 2²⁴)
     block[:, 0, 1]       its length L
     block[:, 1 + s, :L]  statistic s, by the names in the metadata; NaN behind L
 
@@ -12,7 +12,11 @@ The metadata's content is JSON: {"version": 1, "kind": …, "name": …, "statis
 For the kind "error_flow" a row is what one recurrent layer met in one training step, L is the
 number of its time steps, and S is the number of statistics, or twice that: then all of them come
 once more with the last valid step of every example in column L-1 (if they do not, the two readings
-are the same). For the kind "layer_gradients" L is the number of layers, named in "layers".
+are the same); "joined" names pairs of layers that share a time axis. For the kind "layer_gradients"
+L is the number of layers, named in "layers"; "clip_norm" is what the whole gradient is clipped to.
+
+For the kinds "gates", "horizon" and "error_matrix" a row is what was seen after an epoch, and L the
+number of time steps; of an error matrix, each statistic is a loss step.
 
 The k-th block of a tag is the longer the larger k is, so that TensorBoard, which keeps 100 tensors
 of a tag, shows all of a long run. Who needs more than 64 blocks (by very many calls of `fit`) goes

@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from ..layers import error_matrix
 from . import pictures
 from .looks import Onlooker
-from .rows import Rows
+from .rows import one_row
 
 
 class ErrorMatrix(Onlooker):
@@ -44,7 +43,9 @@ class ErrorMatrix(Onlooker):
         folder = None if log_dir is None else Path(log_dir) / "error_matrix"
         super().__init__(self._see, folder, every)
         self.inputs, self.targets, self.layer = inputs, targets, layer
-        self._watched: keras.Model | None = None
+
+    def _begin_anew(self):
+        super()._begin_anew()
         self._looks: dict[int, np.ndarray] = {}
 
     @property
@@ -61,11 +62,6 @@ class ErrorMatrix(Onlooker):
             "matrix": np.stack([*self._looks.values()]),
         }
 
-    def on_train_begin(self, logs=None):
-        super().on_train_begin(logs)
-        if self.model is not self._watched:
-            self._watched, self._looks, self._latest = self.model, {}, -1
-
     def _see(self):
         return [error_matrix(self.model, self.inputs, self.targets, self.layer)]
 
@@ -75,10 +71,9 @@ class ErrorMatrix(Onlooker):
         if self._log is None:
             return
         losses, steps = matrix.shape
-        name = self.layer or ""
-        row = Rows(np.array([step]), np.array([steps]), matrix[:, None])  # a statistic: a loss step
-        content = {"statistics": [str(number + 1) for number in range(losses)]}
-        self._log.write("error_matrix", {name: row}, {name: content}, {}, step)
+        rows = {str(number + 1): row for number, row in enumerate(matrix)}
+        name, content = self.layer or "", {"statistics": [*rows]}  # a statistic: a loss step
+        self._log.write("error_matrix", {name: one_row(step, rows)}, {name: content}, {}, step)
         columns = [str(number + 1) for number in range(steps)]
         titles = ("reaches step k", "norm of dE_i/dh_k")
         scale, numbers = pictures.scale([matrix]), np.arange(1, losses + 1)

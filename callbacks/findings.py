@@ -68,7 +68,8 @@ class Finding:
         layer: its path; "" for the whole network.
         kind: "vanishing", "exploding", "healthy", "not finite", "no error", "too little" (was
             recorded) or "undecided" over time; "starving", "exploding over depth", "no gradient",
-            "clipped" and "not finite" over depth; "saturated" of gates; "does not cross".
+            "clipped" and "not finite" over depth; "saturated" of gates; "range" of the horizon;
+            "does not cross" of an encoder and its decoder.
         text: a sentence without the layer's name.
         evidence: numbers by name.
         confidence: the share of the judged training steps, from 0 to 1, that say the same one by
@@ -176,6 +177,29 @@ def _clipped(norm, clip_norm):
     )
     evidence = {"share": share, "norm": float(np.median(whole)), "clip_norm": clip_norm}
     return [Finding("", "clipped", text, evidence, share)]
+
+
+def half_life(norms: np.ndarray) -> float:
+    """Time steps in which norms [T] halve going back, on average over all; negative: double."""
+    known = np.flatnonzero(np.isfinite(norms) & (norms > 0))
+    if len(known) < 2:
+        return np.nan
+    first, last = known[0], known[-1]
+    decay = np.log2(norms[last]) - np.log2(norms[first])
+    return float((last - first) / decay) if decay else np.inf
+
+
+def of_horizon(layer: str, history: Mapping[str, np.ndarray]) -> Finding:
+    """How far back a layer can see, as of the last look. history: of `Horizon.history`."""
+    norms, epoch = history["hidden"][-1], int(history["step"][-1])
+    found, first = half_life(norms), float(norms[np.isfinite(norms)][0])
+    if not abs(found) <= 10 * len(norms):
+        how = "hardly changes going back"
+    else:
+        how = f"{'halves' if found > 0 else 'doubles'} every {abs(found):.2g} steps going back"
+    text = f"‖dh_T/dh_t‖ {how}; of a change at the first step {first:.1g} comes through"
+    evidence = {"half_life": found, "first": first, "epoch": epoch}
+    return Finding(layer, "range", f"{text} (epoch {epoch})", evidence)
 
 
 def of_gates(layer: str, history: Mapping[str, np.ndarray]) -> list[Finding]:

@@ -3,16 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from ..layers.horizon import horizons
 from . import pictures
-from .looks import Onlooker
-from .rows import Rows
+from .findings import half_life
+from .looks import LayerOnlooker
 
 
-class Horizon(Onlooker):
+class Horizon(LayerOnlooker):
     """Records ‖dh_T/dh_t‖ of every recurrent layer for one batch, and writes it for TensorBoard.
 
     It is what can come back through time, whatever the loss: `ErrorFlow` records what does come.
@@ -34,6 +33,8 @@ class Horizon(Onlooker):
         ValueError: when training begins, and the model has no recurrent layer that it calls once.
     """
 
+    kind = "horizon"
+
     def __init__(
         self,
         inputs: Any,
@@ -41,10 +42,8 @@ class Horizon(Onlooker):
         every: int = 1,
         probes: int | None = None,
     ):
-        super().__init__(self._see, None if log_dir is None else Path(log_dir) / "horizon", every)
+        super().__init__(self._see, log_dir, every)
         self.inputs, self.probes = inputs, probes
-        self._watched: keras.Model | None = None
-        self._looks: dict[int, dict[str, dict[str, np.ndarray]]] = {}
 
     @property
     def history(self) -> dict[str, dict[str, np.ndarray]]:
@@ -57,22 +56,7 @@ class Horizon(Onlooker):
 
         In column -1 stands the last step of every example.
         """
-        names = next(iter(self._looks.values()), {})
-        return {
-            name: {
-                "step": np.array([*self._looks]),
-                **{
-                    part: np.stack([look[name][part] for look in self._looks.values()])
-                    for part in parts
-                },
-            }
-            for name, parts in names.items()
-        }
-
-    def on_train_begin(self, logs=None):
-        super().on_train_begin(logs)
-        if self.model is not self._watched:
-            self._watched, self._looks, self._latest = self.model, {}, -1
+        return self._recorded()
 
     def _see(self):
         found = horizons(self.model, self.inputs, self.probes)
@@ -83,28 +67,25 @@ class Horizon(Onlooker):
         return found
 
     def _write(self, seen, step):
-        look = self._looks[step] = {
+        figures = {
             name: {part: table for part, table in one._asdict().items() if table is not None}
             for name, one in seen.items()
         }
-        if self._log is None:
-            return
-        rows = {name: _row(step, parts) for name, parts in look.items()}
-        contents = {name: {"statistics": [*parts]} for name, parts in look.items()}
-        scalars = {f"horizon/half_life/{name}": one.half_life for name, one in seen.items()}
-        self._log.write("horizon", rows, contents, scalars, step)
-        for name, parts in self.history.items():
-            table = parts["hidden"]
-            columns = [str(n) for n in range(table.shape[-1])][::-1]
-            titles = ("time steps before the last", "norm of dh_T/dh_t")
-            scale = pictures.scale([table])
-            picture = pictures.heat_map(table, parts["step"], columns, scale, titles, rows="epoch")
-            self._log.image(f"horizon/heat_map/{name}", picture, _DESCRIPTION)
+        half_lives = {
+            f"horizon/half_life/{name}": half_life(one.hidden) for name, one in seen.items()
+        }
+        self._remember(step, figures, half_lives)
+        if self._log is not None:
+            for name, parts in self.history.items():
+                self._log.image(f"horizon/heat_map/{name}", _picture(parts), _DESCRIPTION)
 
 
-def _row(step, parts):
-    values = np.stack([*parts.values()])[:, None]  # [S, 1, T]
-    return Rows(np.array([step]), np.array([values.shape[-1]]), values)
+def _picture(history):
+    table = history["hidden"]
+    columns = [str(n) for n in range(table.shape[-1])][::-1]
+    titles = ("time steps before the last", "norm of dh_T/dh_t")
+    scale = pictures.scale([table])
+    return pictures.heat_map(table, history["step"], columns, scale, titles, rows="epoch")
 
 
 _DESCRIPTION = (

@@ -55,5 +55,5 @@ def crossing(paths: tuple[str, str], joined: Tables) -> Finding:
         f" of the last {LAST_PART:.0%} of {len(shares):,} training steps)"
     )
     kind = "does not cross" if share < VANISHING else "healthy"
-    alike = (last < VANISHING) == (share < VANISHING)
+    alike = (last[np.isfinite(last)] < VANISHING) == (share < VANISHING)
     return Finding(before, kind, text, {"first_to_largest": share}, float(np.mean(alike)))

@@ -1,12 +1,16 @@
 """What the callbacks share that look at something once an epoch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from .events import EventLog
+from .rows import one_row
+
+Figures = Mapping[str, np.ndarray]  # by name, each [T]
 
 
 class Onlooker(keras.callbacks.Callback):
@@ -20,7 +24,7 @@ class Onlooker(keras.callbacks.Callback):
         folder: of the event files; None: there are none, and no `_log`.
         every: look after each `every`-th epoch.
 
-    `fit` called again goes on counting epochs.
+    `fit` called again goes on counting epochs; with another model it begins anew.
     """
 
     def __init__(self, look: Callable[[], Any], folder: Path | None, every: int = 1):
@@ -31,19 +35,26 @@ class Onlooker(keras.callbacks.Callback):
             )
         self.look, self.every = look, every
         self._log: Any = None if folder is None else EventLog(folder, every=1)
-        self._latest = -1  # the step of the last look
+        self._watched: Any = None
         self._ahead: Any = None  # of Keras' epochs, by those of an earlier `fit`
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._last = -1  # the step of the last look
 
     def _write(self, seen: Any, step: int) -> None:
         raise NotImplementedError
 
     def on_train_begin(self, logs=None):
+        if self.model is not self._watched:
+            self._watched = self.model
+            self._begin_anew()
         self._ahead = None
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._ahead is None:
-            self._ahead = max(self._latest - epoch, 0)
-            if epoch + self._ahead != self._latest:
+            self._ahead = max(self._last - epoch, 0)
+            if epoch + self._ahead != self._last:
                 self._look(epoch + self._ahead)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -54,8 +65,48 @@ class Onlooker(keras.callbacks.Callback):
             self._log.close()
 
     def _look(self, step):
-        self._latest = step
+        self._last = step
         if step % self.every == 0 and (seen := self.look()):
             self._write(seen, step)
             if self._log is not None:
                 self._log.flush()
+
+
+class LayerOnlooker(Onlooker):
+    """One that remembers what it saw of each layer, figures over time.
+
+    Args:
+        look: as for `Onlooker`.
+        log_dir: event files go to its folder `kind`; None: nowhere.
+        every: as for `Onlooker`.
+    """
+
+    kind: str
+
+    def __init__(self, look: Callable[[], Any], log_dir: str | Path | None, every: int = 1):
+        super().__init__(look, None if log_dir is None else Path(log_dir) / self.kind, every)
+
+    def _begin_anew(self):
+        super()._begin_anew()
+        self._looks: dict[int, Mapping[str, Figures]] = {}
+
+    def _recorded(self) -> dict[str, dict[str, np.ndarray]]:
+        """{layer: {"step": [N], figure: [N, T]}}"""
+        looks = [*self._looks.values()]
+        return {
+            name: {
+                "step": np.array([*self._looks]),
+                **{part: np.stack([look[name][part] for look in looks]) for part in parts},
+            }
+            for name, parts in (looks[-1] if looks else {}).items()
+        }
+
+    def _remember(
+        self, step: int, looks: Mapping[str, Figures], scalars: Mapping[str, float]
+    ) -> None:
+        """Keeps figures of each layer, and writes them as rows if anything is written."""
+        self._looks[step] = looks
+        if self._log is not None:
+            rows = {name: one_row(step, figures) for name, figures in looks.items()}
+            contents = {name: {"statistics": [*figures]} for name, figures in looks.items()}
+            self._log.write(self.kind, rows, contents, scalars, step)

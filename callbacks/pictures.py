@@ -55,7 +55,7 @@ def heat_map(
     """A picture [height, width, 3] uint8: a row for each training step, the first on top.
 
     Args:
-        table: [N, W]; grey where it is NaN, red where it is infinite.
+        table: [N, W]; grey where it is NaN, blue where it is infinite.
         steps: [N], the training step of each row. columns: [W], what the columns are called.
         titles: of the column axis and of the colours. border: a line stands before this column.
         rows: what `steps` are.

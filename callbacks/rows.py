@@ -46,6 +46,12 @@ def join(parts: Iterable[Rows]) -> Rows:
     )
 
 
+def one_row(step: int, figures: Mapping[str, np.ndarray]) -> Rows:
+    """What was seen at one step, each figure [W], as rows."""
+    values = np.stack([*figures.values()])[:, None]  # [S, 1, W]
+    return Rows(np.array([step]), np.array([values.shape[-1]]), values)
+
+
 REACHED = 0.02  # of the rows
 
 

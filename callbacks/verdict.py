@@ -111,7 +111,7 @@ def _of_decay(layer, recent, found, evidence):
     text = f"{_motion(layer, recent, found)} {_base(evidence)}; {_arrival(recent, found)}: {kind}"
     if kind == "vanishing":
         text += ". The loss may not need it: that is not measured here"
-    same = [_kind(one) == kind for one in found.each]
+    same = [_kind(one) == kind for one in found.each if not math.isnan(one)]
     return Finding(layer, kind, text, evidence, float(np.mean(same)))
 
 

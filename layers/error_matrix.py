@@ -43,9 +43,8 @@ def error_matrix(model, x, y, layer: str | None = None) -> np.ndarray:
     model = watch(model)
     with cut_open(model) as (tape, calls):
         losses, spoken = _losses(model, y, model(x, training=False))  # [B, N]
-    calls = calls[
-        place_of(calls, layer, "error_matrix") :
-    ]  # errors reach the layer through these alone
+    first = place_of(calls, layer, "error_matrix")
+    calls = calls[first:]  # errors reach the layer through these alone
     sums = _Errors(tape, losses, calls).squares()
     call = calls[0]
     heard = tf.ones(call.sequence.x.shape[:2]) if call.mask is None else call.mask[:, :, 0]

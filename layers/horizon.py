@@ -28,16 +28,6 @@ class Horizon(NamedTuple):
     cell: np.ndarray | None
     bound: np.ndarray | None
 
-    @property
-    def half_life(self) -> float:
-        """Time steps in which ‖dh_T/dh_t‖ halves going back, on average over all steps."""
-        known = np.flatnonzero(np.isfinite(self.hidden) & (self.hidden > 0))
-        if len(known) < 2:
-            return np.nan
-        first, last = known[0], known[-1]
-        decay = np.log2(self.hidden[last]) - np.log2(self.hidden[first])
-        return float((last - first) / decay) if decay else np.inf
-
 
 def horizon(model, x, layer: str | None = None, probes: int | None = None) -> Horizon:
     """How much the last state h_T of a recurrent layer changes with its state at each step t.

@@ -9,7 +9,7 @@ from pathlib import Path
 from .config import UserError, require
 from .config_io import parse_flags
 
-PLUGIN, SAMPLES = "errorflow", 1_000  # of unknown plugins TensorBoard's slow loader keeps 10
+SAMPLES = 1_000  # tensors kept for the tab; of plugins it does not know, a loader keeps 10
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,8 @@ def command(flags: list[str]) -> None:
     require(0 <= config.port < 65536, "port", "from 0 to 65535", config.port)
     if not config.run_dir.is_dir():
         raise UserError(f"--run-dir {config.run_dir}: no such folder; train something first")
+    from ..callbacks.blocks import PLUGIN
+
     where = ["--logdir", str(config.run_dir), "--host", "127.0.0.1", "--port", str(config.port)]
     where += ["--samples_per_plugin", f"{PLUGIN}={SAMPLES}"]
     quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}

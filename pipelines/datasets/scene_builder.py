@@ -19,8 +19,7 @@ class SceneBuilder(Builder, skip_registration=True):  # pyright: ignore[reportGe
 
     The digits of a split are those of that split of `mnist_digits`, those of train also turned and
     slanted; the config has that set's name, so what was made of other digits is never taken for
-    this. In test, every other example is of
-    something that train and validation never show.
+    this. In test, every other example is of something that train and validation never show.
     """
 
     VERSION = tfds.core.Version("1.0.0")

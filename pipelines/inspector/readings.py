@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...callbacks.blocks import BLOCKS, PLUGIN, unpack
-from ...callbacks.findings import Finding, of_gates, of_gradients
+from ...callbacks.findings import Finding, of_gates, of_gradients, of_horizon
 from ...callbacks.joined import crossing
 from ...callbacks.joined import join as join_tables
 from ...callbacks.rows import Rows, evenly, join, reached
@@ -60,6 +60,9 @@ def findings_on(series: Series, rows: Rows, *others: Rows) -> list[Finding]:
     if series.kind == "gates":
         named = dict(zip(series.statistics, rows.values, strict=True))
         return of_gates(series.name, {"step": rows.steps, **named})
+    if series.kind == "horizon":
+        named = dict(zip(series.statistics, rows.values, strict=True))
+        return [of_horizon(series.name, {"step": rows.steps, **named})]
     return []
 
 
@@ -143,9 +146,6 @@ def table(series: Series, rows: Rows, *others: Rows, statistic: str, align: str 
     """A statistic of a series; align: read time steps from the "start" or from the "end".
 
     rows: of each of its `parts_of`. Where two are joined, the steps of the first count up to 0.
-
-    Raises:
-        KeyError: it has no such statistic.
     """
     if series.kind != "error_flow":
         values = rows.values[series.statistics.index(statistic)]

@@ -13,7 +13,8 @@ import tensorflow as tf
 from cases import B, D, H, T
 from errorflow.callbacks import Gates
 from errorflow.callbacks.blocks import unpack
-from errorflow.callbacks.gates import Gate, Seen, look, panels
+from errorflow.callbacks.gate_values import Gate, Seen, look
+from errorflow.callbacks.gates import panels
 from errorflow.callbacks.pictures import NOTHING
 from errorflow.callbacks.pictures import panels as draw
 from errorflow.layers import GRU, LSTM, SimpleRNN

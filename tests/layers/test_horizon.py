@@ -6,6 +6,7 @@ import pytest
 import reference
 import tensorflow as tf
 from cases import MASKS, RECURRENT, B, D, H, T, built, each, problem
+from errorflow.callbacks.findings import half_life
 from errorflow.layers import SimpleRNN, horizon
 
 ALL = np.ones([B, T], bool)
@@ -93,7 +94,7 @@ def test_far_from_the_last_step_it_is_as_small_as_it_is():
     expected = 0.1 ** np.arange(30.0)[::-1]
     np.testing.assert_allclose(found.hidden, expected, rtol=1e-4)
     np.testing.assert_allclose(found.bound, expected, rtol=1e-4)
-    np.testing.assert_allclose(found.half_life, np.log(2) / np.log(10), rtol=1e-4)
+    np.testing.assert_allclose(half_life(found.hidden), np.log(2) / np.log(10), rtol=1e-4)
 
 
 def test_probes_estimate_it():
