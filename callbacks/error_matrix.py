@@ -7,11 +7,10 @@ import numpy as np
 
 from ..layers import error_matrix
 from . import pictures
-from .looks import Onlooker
-from .rows import one_row
+from .looks import LayerOnlooker
 
 
-class ErrorMatrix(Onlooker):
+class ErrorMatrix(LayerOnlooker):
     """Records ‖δ_i^(k)‖ = ‖dE_i/dh_k‖ of one batch: the error of each loss step i at each step k.
 
     See `errorflow.layers.error_matrix` for what is measured, and on which models. It looks when
@@ -32,6 +31,8 @@ class ErrorMatrix(Onlooker):
         ValueError, TypeError: when training begins; see `errorflow.layers.error_matrix`.
     """
 
+    kind = "error_matrix"
+
     def __init__(
         self,
         inputs: Any,
@@ -40,13 +41,8 @@ class ErrorMatrix(Onlooker):
         every: int = 1,
         layer: str | None = None,
     ):
-        folder = None if log_dir is None else Path(log_dir) / "error_matrix"
-        super().__init__(self._see, folder, every)
+        super().__init__(self._see, log_dir, every)
         self.inputs, self.targets, self.layer = inputs, targets, layer
-
-    def _begin_anew(self):
-        super()._begin_anew()
-        self._looks: dict[int, np.ndarray] = {}
 
     @property
     def history(self) -> dict[str, np.ndarray]:
@@ -55,31 +51,32 @@ class ErrorMatrix(Onlooker):
         step    [N]        0 before training, then the epoch, from 1
         matrix  [N, I, K]  float32: of loss step i at step k; 0 for k > i
         """
-        if not self._looks:
-            return {}
-        return {
-            "step": np.array([*self._looks]),
-            "matrix": np.stack([*self._looks.values()]),
-        }
+        seen = self._recorded().get(self._name, {})
+        rows = [table for figure, table in seen.items() if figure != "step"]
+        return {"step": seen["step"], "matrix": np.stack(rows, axis=1)} if seen else {}
+
+    @property
+    def _name(self) -> str:
+        return self.layer or ""
 
     def _see(self):
         return [error_matrix(self.model, self.inputs, self.targets, self.layer)]
 
     def _write(self, seen, step):
         (matrix,) = seen
-        self._looks[step] = matrix
-        if self._log is None:
-            return
-        losses, steps = matrix.shape
-        rows = {str(number + 1): row for number, row in enumerate(matrix)}
-        name, content = self.layer or "", {"statistics": [*rows]}  # a statistic: a loss step
-        self._log.write("error_matrix", {name: one_row(step, rows)}, {name: content}, {}, step)
-        columns = [str(number + 1) for number in range(steps)]
-        titles = ("reaches step k", "norm of dE_i/dh_k")
-        scale, numbers = pictures.scale([matrix]), np.arange(1, losses + 1)
-        shown = np.where(matrix > 0, matrix, np.nan)
-        picture = pictures.heat_map(shown, numbers, columns, scale, titles, rows="loss step i")
-        self._log.image("error_matrix", picture, _DESCRIPTION)
+        figures = {str(number): row for number, row in enumerate(matrix, start=1)}  # of each loss
+        self._remember(step, {self._name: figures}, {})
+        if self._log is not None:
+            self._log.image("error_matrix", _picture(matrix), _DESCRIPTION)
+
+
+def _picture(matrix):
+    losses, steps = matrix.shape
+    shown = np.where(matrix > 0, matrix, np.nan)
+    columns, numbers = [str(step) for step in range(1, steps + 1)], np.arange(1, losses + 1)
+    titles = ("reaches step k", "norm of dE_i/dh_k")
+    scale = pictures.scale([matrix])
+    return pictures.heat_map(shown, numbers, columns, scale, titles, rows="loss step i")
 
 
 _DESCRIPTION = "The error that the loss after step i (a line) sends back to each step k (a column)."

@@ -59,9 +59,6 @@ class Gates(LayerOnlooker):
     ):
         super().__init__(self._see, log_dir)
         self.inputs, self.layers = inputs, layers
-
-    def _begin_anew(self):
-        super()._begin_anew()
         self._latest: dict[str, Seen] = {}
 
     @property

@@ -24,7 +24,7 @@ class Onlooker(keras.callbacks.Callback):
         folder: of the event files; None: there are none, and no `_log`.
         every: look after each `every`-th epoch.
 
-    `fit` called again goes on counting epochs; with another model it begins anew.
+    `fit` called again goes on counting epochs.
     """
 
     def __init__(self, look: Callable[[], Any], folder: Path | None, every: int = 1):
@@ -35,20 +35,13 @@ class Onlooker(keras.callbacks.Callback):
             )
         self.look, self.every = look, every
         self._log: Any = None if folder is None else EventLog(folder, every=1)
-        self._watched: Any = None
-        self._ahead: Any = None  # of Keras' epochs, by those of an earlier `fit`
-        self._begin_anew()
-
-    def _begin_anew(self) -> None:
         self._last = -1  # the step of the last look
+        self._ahead: Any = None  # of Keras' epochs, by those of an earlier `fit`
 
     def _write(self, seen: Any, step: int) -> None:
         raise NotImplementedError
 
     def on_train_begin(self, logs=None):
-        if self.model is not self._watched:
-            self._watched = self.model
-            self._begin_anew()
         self._ahead = None
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -73,7 +66,9 @@ class Onlooker(keras.callbacks.Callback):
 
 
 class LayerOnlooker(Onlooker):
-    """One that remembers what it saw of each layer, figures over time.
+    """One that remembers what it saw of each layer of a model, figures over time.
+
+    With another model it begins anew.
 
     Args:
         look: as for `Onlooker`.
@@ -85,10 +80,13 @@ class LayerOnlooker(Onlooker):
 
     def __init__(self, look: Callable[[], Any], log_dir: str | Path | None, every: int = 1):
         super().__init__(look, None if log_dir is None else Path(log_dir) / self.kind, every)
-
-    def _begin_anew(self):
-        super()._begin_anew()
+        self._watched: Any = None
         self._looks: dict[int, Mapping[str, Figures]] = {}
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        if self.model is not self._watched:
+            self._watched, self._looks, self._last = self.model, {}, -1
 
     def _recorded(self) -> dict[str, dict[str, np.ndarray]]:
         """{layer: {"step": [N], figure: [N, T]}}"""
