@@ -53,7 +53,7 @@ class Inspector(base_plugin.TBPlugin):
             "/static/*": _static_route,
             "/series": self._answering(self._all_series),
             "/table": self._answering(self._table),
-            "/colours": self._answering(lambda request, found: _colours()),
+            "/colours": Request.application(lambda request: _json(_colours())),
         }
 
     def _answering(self, answer: Callable[[Request, list[readings.Series]], Any]) -> Callable:

@@ -121,7 +121,12 @@ def _series(key: Key, parts: list[tuple[str, dict, int]]) -> Series:
 
 
 def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> Rows:
-    """The rows of a series that TensorBoard has kept, evenly spaced, by their training steps."""
+    """The rows of a series that TensorBoard has kept, by their training steps.
+
+    As a run gets longer, fewer of its steps are written, so that those that came first stand
+    closer: of these, only as many are taken as stand as far apart as the last ones, and all that
+    hold something that is no finite number.
+    """
     from tensorboard.data.provider import RunTagFilter
 
     found = provider.read_tensors(
@@ -137,9 +142,21 @@ def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> R
     _, last = np.unique(rows.steps[::-1], return_index=True)
     chosen = len(rows.steps) - 1 - last
     kept = Rows(rows.steps[chosen], rows.lengths[chosen], rows.values[:, chosen])
-    # As a run gets longer, fewer of its steps are written: those that came first stand closer.
-    latest = np.diff(kept.steps[-SPACING:])
-    return kept.every(int(np.median(latest))) if len(latest) else kept
+    if len(kept.steps) < 2:
+        return kept
+    spacing = int(np.median(np.diff(kept.steps[-SPACING:])))
+    taken = (kept.steps % spacing == 0) | _broken(series, kept)
+    return Rows(kept.steps[taken], kept.lengths[taken], kept.values[:, taken])
+
+
+def _broken(series: Series, rows: Rows) -> Any:
+    """Which rows hold something infinite, or no number where there was an error, [N]."""
+    infinite = np.isinf(rows.values).any(axis=(0, 2))
+    if series.kind != "error_flow":
+        return infinite
+    named = tables(rows)
+    lost = (named["valid"] > 0) & np.isnan(named["hidden"])
+    return infinite | lost.any(axis=1)
 
 
 def table(series: Series, rows: Rows, *others: Rows, statistic: str, align: str = "end") -> Table:

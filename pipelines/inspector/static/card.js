@@ -103,13 +103,12 @@ export class Card {
   moveTo(step) {
     this.step = step;
     if (!this.table) return;
-    if (!this.table.looks) return this.scale && this.draw(this.scale);
+    if (!this.table.looks) return this.plot?.draw(this.row(), this.cell);
     this.load(this.series, this.statistic, this.align).then(() => this.page.draw());
   }
 
   draw(scale) {
     if (!this.table) return;
-    this.scale = scale;
     const { row, axis } = KINDS[this.series.kind];
     const titles = { row, column: axis(this.align) };
     this.plot = new Plot(this.canvas, this.table, scale, this.page.colours, titles);

@@ -37,12 +37,12 @@ export class Plot {
     const picture = new OffscreenCanvas(this.columns, this.rows);
     const pen = picture.getContext("2d");
     const image = pen.createImageData(this.columns, this.rows);
-    const nothing = hex(colour("nothing"));
+    const pixels = new Uint32Array(image.data.buffer);
+    const [nothing, broken, ...colours] = [hex(colour("nothing")), this.broken, ...this.colours].map(pixel);
     values.forEach((value, place) => {
-      const shown = Number.isNaN(value) ? nothing
-        : value === Infinity ? this.broken
-        : this.colours[Math.round(255 * (value > 0 ? placeOf(value, this.scale) : 0))];
-      image.data.set([...shown, 255], place * 4);
+      pixels[place] = Number.isNaN(value) ? nothing
+        : value === Infinity ? broken
+        : colours[Math.round(255 * (value > 0 ? placeOf(value, this.scale) : 0))];
     });
     pen.putImageData(image, 0, 0);
     return picture;
@@ -171,5 +171,8 @@ function fitted(pen, text, room) {
   while (end.length > 3 && pen.measureText(`…${end}`).width > room) end = end.slice(1);
   return `…${end}`; // a path's end says more than its beginning
 }
+
+// As an image keeps it, opaque.
+const pixel = ([red, green, blue]) => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 
 const hex = (text) => [1, 3, 5].map((place) => parseInt(text.slice(place, place + 2), 16));
