@@ -37,4 +37,4 @@ def test_readme_begins_with_the_two_commands():
     lines = "".join(commands).splitlines()[:2]
     assert all(line.startswith("[ -d .venv ] || python3.11 -m venv .venv; ") for line in lines)
     assert lines[0].endswith("errorflow names train")
-    assert lines[1].endswith("pytest")
+    assert lines[1].endswith("-m pytest -n 2 --dist loadfile")
