@@ -15,7 +15,8 @@ import numpy as np
 LAST_PART = 0.2  # of the recorded training steps is judged
 STARVING = 1e-3  # the first layers' ‖dE/dW‖ / ‖W‖ over the last layers'
 CLIPPED = 0.5  # of the training steps
-SATURATED = 0.9  # of a gate's values
+SATURATED = 0.9  # of a gate's values are closed
+OPEN = 0.9  # the mean of a forget gate that holds what there is
 FEWEST_LAYERS = 4
 FEWEST_ROWS = 10
 
@@ -49,10 +50,7 @@ REMEDIES: Mapping[str, Sequence[str]] = {
         "a lower learning rate, or a limit from half to ten times the usual norm (Pascanu, Mikolov "
         "& Bengio 2013)",
     ),
-    "saturated": (
-        "smaller initial weights, or layer normalisation (Ba, Kiros & Hinton 2016)",
-        "Chrono initialisation (Tallec & Ollivier 2018)",
-    ),
+    "saturated": ("smaller initial weights, or layer normalisation (Ba, Kiros & Hinton 2016)",),
     "does not cross": (
         "attention (Bahdanau, Cho & Bengio 2015)",
         "reading the source from its end (Sutskever, Vinyals & Le 2014)",
@@ -107,6 +105,8 @@ def of_gradients(
             they are no finite numbers.
         clip_norm: what the gradient of all weights together is clipped to.
     """
+    trained = np.flatnonzero(~np.isnan(norm).all(axis=0)).tolist()
+    layers, norm, ratio = [layers[n] for n in trained], norm[:, trained], ratio[:, trained]
     broken = np.isinf(norm)
     found = []
     if broken.any():
@@ -118,8 +118,9 @@ def of_gradients(
     norm, ratio = norm[fine][recent], ratio[fine][recent]
     silent = [name for name, column in zip(layers, norm.T, strict=True) if np.all(column == 0)]
     found += [_no_gradient(name, len(norm)) for name in silent]
-    if len(layers) - len(silent) >= FEWEST_LAYERS:
-        found += _over_depth(layers, ratio)
+    learning = np.flatnonzero(~np.isnan(ratio).all(axis=0)).tolist()  # not frozen by now
+    if len(learning) - len(silent) >= FEWEST_LAYERS:
+        found += _over_depth([layers[n] for n in learning], ratio[:, learning])
     if clip_norm:
         found += _clipped(norm, clip_norm)
     return found
@@ -192,7 +193,11 @@ def half_life(norms: np.ndarray) -> float:
 def of_horizon(layer: str, history: Mapping[str, np.ndarray]) -> Finding:
     """How far back a layer can see, as of the last look. history: of `Horizon.history`."""
     norms, epoch = history["hidden"][-1], int(history["step"][-1])
-    found, first = half_life(norms), float(norms[np.isfinite(norms)][0])
+    found = half_life(norms)
+    if np.isnan(found):
+        text = f"‖dh_T/dh_t‖ is a finite number at the last step alone (epoch {epoch})"
+        return Finding(layer, "not finite", text, {"epoch": epoch})
+    first = float(norms[np.isfinite(norms)][0])
     if not abs(found) <= 10 * len(norms):
         how = "hardly changes going back"
     else:
@@ -203,25 +208,25 @@ def of_horizon(layer: str, history: Mapping[str, np.ndarray]) -> Finding:
 
 
 def of_gates(layer: str, history: Mapping[str, np.ndarray]) -> list[Finding]:
-    """Gates that are nearly always closed, or open where that lets nothing new in.
+    """Gates that are nearly always closed, as of the last look.
 
-    An open forget gate is the constant error carousel, as it should be. history: an entry of
-    `Gates.history`.
+    An open gate is as it should be: a forget gate (or a GRU's update gate) that is open is the
+    constant error carousel. As long as it is, a closed input gate is too: the cell holds what it
+    has, as with Chrono initialisation, or in the LSTM of 1997, whose gates begin closed.
+
+    Args:
+        history: an entry of `Gates.history`.
     """
-    found = []
-    for gate in history:
-        for state in ("closed", "open"):
-            shares = history.get(f"{gate}_{state}")
-            if shares is None or (gate, state) in _HARMLESS:
-                continue
-            share = float(np.nanmean(shares[-1]))
-            if share > SATURATED:
-                epoch = int(history["step"][-1])
-                text = f"its {gate} gate is {state} in {share:.0%} of all cases ({_MEANING[state]})"
-                evidence = {"gate": gate, "share": share, "epoch": epoch}
-                found.append(Finding(layer, "saturated", text, evidence, share))
+    harmless = set()
+    if "forget" not in history:
+        harmless = {"input", "output"}
+    elif np.nanmean(history["forget"][-1]) > OPEN:
+        harmless = {"input"}
+    epoch, found = int(history["step"][-1]), []
+    for gate in sorted({"input", "forget", "output", "update", "reset"} & {*history} - harmless):
+        share = float(np.nanmean(history[f"{gate}_closed"][-1]))
+        if share > SATURATED:
+            text = f"its {gate} gate is closed (below 0.1) in {share:.0%} of all cases"
+            evidence = {"gate": gate, "share": share, "epoch": epoch}
+            found.append(Finding(layer, "saturated", text, evidence, share))
     return found
-
-
-_HARMLESS = {("forget", "open"), ("input", "open"), ("output", "open"), ("reset", "open")}
-_MEANING = {"closed": "below 0.1", "open": "above 0.9"}

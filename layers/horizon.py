@@ -18,7 +18,7 @@ class Horizon(NamedTuple):
     example, however long it is: there `hidden` is 1.
 
     Attributes:
-        hidden: ‖dh_T/dh_t‖, the largest singular value.
+        hidden: ‖dh_T/dh_t‖, the largest singular value; NaN where it is no finite number.
         cell: ‖dh_T/dc_t‖ of an LSTM, by h_t too; None of others.
         bound: Π_k ‖ds_{k+1}/ds_k‖ over the steps from t to T, s being the state: h, or h and c side
             by side. The textbook's upper bound of ‖ds_T/ds_t‖. None where there were probes.
@@ -158,8 +158,10 @@ def _largest(parts):
     far from T float32 has no such small numbers squared.
     """
     matrix = tf.transpose(tf.cast(tf.concat(parts, axis=-1), tf.float64), [1, 0, 2])
+    finite = tf.reduce_all(tf.math.is_finite(matrix), axis=[1, 2])  # what eigvalsh insists on
+    matrix = tf.where(finite[:, None, None], matrix, tf.zeros_like(matrix))
     squares = tf.linalg.eigvalsh(tf.matmul(matrix, matrix, transpose_b=True))  # ascending
-    return tf.sqrt(tf.maximum(squares[:, -1], 0.0))
+    return tf.where(finite, tf.sqrt(tf.maximum(squares[:, -1], 0.0)), np.nan)
 
 
 def _products(single, valid):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from errorflow.callbacks import Gates, LayerGradients
-from errorflow.callbacks.findings import REMEDIES, of_gates, of_gradients
+from errorflow.callbacks.findings import REMEDIES, of_gates, of_gradients, of_horizon
 from errorflow.layers import GRU, LSTM
 
 STEPS = 40
@@ -96,19 +96,43 @@ def test_gates_that_never_open(layer, bias, state):
     assert ours == ([("gated", name, "saturated")] if state else [])
 
 
-def test_an_open_forget_gate_is_as_it_should_be():
+def test_a_cell_that_holds_what_it_has_is_as_it_should_be():
     one, none = np.ones([1, 5]), np.zeros([1, 5])
-    history = {"step": np.array([3]), "forget": one, "forget_closed": none, "forget_open": one}
+    holding = {"forget": one, "forget_closed": none, "input": none, "input_closed": one}
+    history = {"step": np.array([3]), **holding}
     assert of_gates("lstm", history) == []
-    history |= {"forget_closed": one, "forget_open": none}
-    (found,) = of_gates("lstm", history)
-    assert found.sentence == "lstm: its forget gate is closed in 100% of all cases (below 0.1)"
+    history |= {"forget": none, "forget_closed": one}
+    assert [one.evidence["gate"] for one in of_gates("lstm", history)] == ["forget", "input"]
+    assert of_gates("lstm", history)[0].sentence == (
+        "lstm: its forget gate is closed (below 0.1) in 100% of all cases"
+    )
+    of_1997 = {"step": np.array([0]), "input": none, "input_closed": one}
+    assert of_gates("lstm", of_1997) == []
+
+
+def test_how_far_back_a_layer_sees():
+    norms = 0.5 ** np.arange(8.0)[::-1]
+    found = of_horizon("rnn", {"step": np.array([0, 4]), "hidden": np.stack([norms**2, norms])})
+    assert found.evidence == {"half_life": 1.0, "first": 0.5**7, "epoch": 4}
+    assert found.sentence.startswith("rnn: ‖dh_T/dh_t‖ halves every 1 steps going back; ")
+    broken = {"step": np.array([2]), "hidden": np.array([[np.nan, np.nan, 1.0]])}
+    assert of_horizon("rnn", broken).kind == "not finite"
 
 
 def test_a_frozen_layer_is_not_taken_for_a_broken_one():
     steps, norm = np.arange(1, 21), np.ones([20, 2])
     norm[10:, 0] = np.nan
     assert of_gradients(steps, ["a", "b"], norm, norm) == []
+
+
+def test_layers_that_are_never_trained_play_no_part():
+    steps = np.arange(1, 51)
+    norm = np.tile(10.0 ** np.arange(8), [50, 1])
+    frozen = np.full([50, 8], np.nan)
+    (alone,) = of_gradients(steps, [*"abcdefgh"], norm, norm)
+    both = np.concatenate([frozen, norm, frozen], axis=1)
+    (among,) = of_gradients(steps, [*"ABCDEFGHabcdefghIJKLMNOP"], both, both)
+    assert alone == among
 
 
 def test_every_remedy_has_a_source_or_is_a_setting():

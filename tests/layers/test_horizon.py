@@ -97,6 +97,13 @@ def test_far_from_the_last_step_it_is_as_small_as_it_is():
     np.testing.assert_allclose(half_life(found.hidden), np.log(2) / np.log(10), rtol=1e-4)
 
 
+def test_where_training_broke_there_is_no_number():
+    model, x = scaled(np.nan, 4)
+    found = horizon(model, x)
+    np.testing.assert_array_equal(found.hidden, [np.nan, np.nan, np.nan, 1])
+    assert np.isnan(half_life(found.hidden))
+
+
 def test_probes_estimate_it():
     """Where one direction outweighs the others, on average over directions."""
     random, units = np.random.default_rng(1), 64
