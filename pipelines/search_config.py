@@ -123,7 +123,7 @@ class Search:
 
     @property
     def objective(self) -> dict[str, str] | None:
-        """As `trial.Request` takes it."""
+        """As `trial_folder.Request` takes it."""
         return None if self.told.objective is None else objective(self.told.objective)
 
     def folder(self, trial_id: str) -> Path:

@@ -18,7 +18,8 @@ from .files import write_rows
 from .runs import Run
 from .search_config import Search
 from .space import Choice, Range, size
-from .trial import NO_OBJECTIVE, read_result
+from .trial import NO_OBJECTIVE
+from .trial_folder import read_result
 
 Row = dict[str, Any]
 SHOWN = 20  # rows of the table on the screen

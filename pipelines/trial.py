@@ -1,14 +1,8 @@
 """One trial of a search, in a process of its own: python -m errorflow.pipelines.trial FOLDER
 
-    FOLDER/
-        trial_request.json   what to do: see `Request`
-        config.yaml          the task's complete configuration
-        run/  run-2/ ...     the run folders, one for each execution
-        result.json          how it went, from when that is known: see `run_trial`
-
-A process that was killed is started again in the same way, and goes on where it stopped. Its exit
-code is 0 when there is a result, whatever that is; 2 if the folder is no trial; 75 if another
-process trains it; 130 or 143 when it was told to stop.
+What FOLDER holds is told in `trial_folder`. A process that was killed is started again in the same
+way, and goes on where it stopped. Its exit code is 0 when there is a result, whatever that is; 2 if
+the folder is no trial; 75 if another process trains it; 130 or 143 when it was told to stop.
 """
 
 import contextlib
@@ -17,9 +11,7 @@ import importlib
 import math
 import os
 import signal
-import statistics
 import sys
-import textwrap
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,41 +19,17 @@ from typing import Any
 
 from . import runs
 from . import task as shared
-from .config import CommonConfig, UserError, require
+from .config import CommonConfig, UserError
 from .config_io import config_dict, load_config
 from .devices import note
-from .files import read_json, write_json
+from .files import write_json
 from .runs import Run, read_history
+from .trial_folder import Request, read_request, read_result, run_path, runs_in
+from .trial_result import result_of, show_in_tensorboard, why
 
 NO_OBJECTIVE = "no objective"  # how a reason begins that holds for every trial of a search
 TAKEN = 75  # exit code, EX_TEMPFAIL: another process trains it
 PARENT = "ERRORFLOW_PARENT"  # environment variable: the process without which a trial is to stop
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Request:
-    """What trial_request.json holds.
-
-    Attributes:
-        task: its name.
-        objective: {"name": a column of history.csv, "direction": "min" or "max"}; None: the figure
-            that the task's own trainings are judged by.
-        executions: trainings, each with a seed one higher; the score is the mean of theirs.
-        hyperparameters: what was drawn, for TensorBoard.
-        median: arguments of `pruning.MedianRule`, {"warm_up": 3, "trials": 5}; None: no such rule.
-        vanishing: of `pruning.VanishingRule`, {"epochs": 3, "threshold": 1e-3}; None: no such rule.
-        finished: folders of other trials, for the median; relative ones are seen from FOLDER.
-        most_parameters: a larger network fails.
-    """
-
-    task: str
-    objective: Mapping[str, Any] | None = None
-    executions: int = 1
-    hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    median: Mapping[str, Any] | None = None
-    vanishing: Mapping[str, Any] | None = None
-    finished: Sequence[str] = ()
-    most_parameters: int | None = None
 
 
 class Taken(UserError):
@@ -89,50 +57,22 @@ def run_trial(folder: Path) -> dict[str, Any]:
     known = read_result(folder)
     if known:
         return known
-    request = _read_request(folder)
-    for run in _runs(folder, request):
+    request = read_request(folder)
+    for run in runs_in(folder, request):
         if run.status == "running":
             raise Taken(f"{run.path} is being trained by process {run.results().get('pid')}")
     failure = None
     try:
         _execute_all(folder, request)
     except Exception as error:
-        failure = _why(error)
+        failure = why(error)
     _STOP.check()
-    result = _result(folder, request, failure)
+    result = result_of(folder, request, failure)
     with contextlib.suppress(Exception):  # a row less in a table is no reason to lose a score
-        _show_in_tensorboard(folder, request, result)
+        show_in_tensorboard(folder, request, result)
     if not read_result(folder):  # by a process that was thought lost
         write_json(folder / "result.json", result)
     return read_result(folder)
-
-
-def read_result(folder: Path) -> dict[str, Any]:
-    """How a trial went; empty as long as that is not known."""
-    return read_json(folder / "result.json")
-
-
-def _read_request(folder: Path) -> Request:
-    file = folder / "trial_request.json"
-    content = read_json(file)
-    if not content:
-        raise UserError(f"{folder} is no trial: it has no trial_request.json")
-    try:
-        request = Request(**content)
-    except TypeError as error:
-        raise UserError(f"{file}: {str(error).partition(' ')[2]}") from None
-    require(request.executions >= 1, "executions", "1 or more", request.executions)
-    return request
-
-
-def _runs(folder: Path, request: Request) -> list[Run]:
-    """The run folders that there are."""
-    paths = [_path(folder, number) for number in range(1, request.executions + 1)]
-    return [Run(path) for path in paths if (path / "results.json").exists()]
-
-
-def _path(folder: Path, number: int) -> Path:
-    return folder / ("run" if number == 1 else f"run-{number}")
 
 
 # Training
@@ -143,7 +83,7 @@ def _execute_all(folder: Path, request: Request) -> None:
     task = importlib.import_module(f".{request.task}", __package__).TASK
     config = load_config(task.config, folder / "config.yaml").resolved()
     for number in range(1, request.executions + 1):
-        run = Run(_path(folder, number))
+        run = Run(run_path(folder, number))
         seeded = dataclasses.replace(config, seed=(config.seed + number - 1) % 2**31)
         if not _is_done(run, seeded):
             rules = _rules(folder, request) if number == 1 else lambda job, objective: []
@@ -181,7 +121,6 @@ def _execute(
         stopping.extend(rules(job, chosen))
         job.watchers = [*job.watchers, _checks(chosen["name"]), *stopping]
         made.append(job)
-        _STOP.waits = True
 
     def begin(config: CommonConfig, name: str, environment: dict[str, Any]) -> Run:
         return runs.begin_in(run, config, name, environment)
@@ -210,8 +149,11 @@ def _checks(name: str) -> Any:
         if name not in logs:
             raise UserError(f"{NO_OBJECTIVE} {name!r}; there are: {', '.join(sorted(logs))}")
 
+    def wait(logs: Any) -> None:  # from here on, not in what comes before the first epoch
+        _STOP.waits = True
+
     steps = dict.fromkeys(["on_train_batch_end", "on_test_batch_end"], _STOP.check)
-    return keras.callbacks.LambdaCallback(on_epoch_end=there, **steps)
+    return keras.callbacks.LambdaCallback(on_train_begin=wait, on_epoch_end=there, **steps)
 
 
 def _rules(folder: Path, request: Request) -> Callable[[Any, Mapping[str, str]], list[Any]]:
@@ -246,111 +188,6 @@ def _free_afterwards(more: bool) -> Iterator[None]:
         import keras
 
         keras.utils.clear_session()
-
-
-# How it went
-
-
-def _why(error: Exception) -> str:
-    """In one line; what is no mistake of the configuration is also told in full, on stderr."""
-    text = textwrap.shorten(str(error), 400, placeholder=" …")
-    if isinstance(error, UserError):
-        return text
-    import traceback
-
-    traceback.print_exception(error)
-    kind = type(error).__name__
-    if isinstance(error, MemoryError) or kind == "ResourceExhaustedError":
-        return f"out of memory: {text or kind}"
-    return f"{kind}: {text}"
-
-
-def _result(folder: Path, request: Request, failure: str | None) -> dict[str, Any]:
-    """What is known from the run folders."""
-    done = _runs(folder, request)
-    first = done[0].results() if done else {}
-    objective: Any = first.get("objective") or request.objective
-    executions = [_execution(run, objective) for run in done if objective]
-    ending = first.get("stopped") or {"status": "completed", "reason": None}
-    if failure:
-        ending = {"status": "failed", "reason": failure}
-    scores = [] if failure else [one["score"] for one in executions]
-    environment = read_json(done[0].path / "environment.json") if done else {}
-    compiling = [s for run in done if (s := run.results().get("compile_seconds")) is not None]
-    return {
-        **ending,
-        "objective": objective,
-        "score": statistics.fmean(scores) if scores else None,
-        "best_epoch": executions[0]["best_epoch"] if executions else None,
-        "curve": _curve(done[0], objective) if executions else [],
-        "epochs": sum(one["epochs"] for one in executions),
-        "seconds": round(sum(one["seconds"] for one in executions), 1),
-        "compile_seconds": round(sum(compiling), 1) if compiling else None,
-        "executions": executions,
-        "parameters": first.get("parameters"),
-        "verdict": first.get("verdict", []),
-        "first_to_last": first.get("first_to_last"),
-        "devices": environment.get("devices", []),
-        "peak_memory": _peak_memory(),
-    }
-
-
-def _execution(run: Run, objective: Mapping[str, str]) -> dict[str, Any]:
-    """What one run is worth."""
-    best = min if objective["direction"] == "min" else max
-    curve = _curve(run, objective)
-    finite = [value for value in curve if math.isfinite(value)]
-    score = best(finite) if finite else None
-    return {
-        "seed": read_json(run.path / "environment.json").get("seed"),
-        "score": score,
-        "best_epoch": None if score is None else curve.index(score) + 1,
-        "epochs": len(curve),
-        "seconds": round(sum(row["seconds"] for row in read_history(run)), 1),
-    }
-
-
-def _curve(run: Run, objective: Mapping[str, str]) -> list[float]:
-    return [row.get(objective["name"], math.nan) for row in read_history(run)]
-
-
-def _peak_memory() -> dict[str, int]:
-    """Bytes at most, of main memory and of each GPU."""
-    import psutil
-
-    memory = psutil.Process().memory_info()
-    if hasattr(memory, "peak_wset"):  # Windows, which has no `resource`
-        peak = {"process": memory.peak_wset}
-    else:
-        import resource
-
-        unit = 1 if sys.platform == "darwin" else 1024
-        peak = {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
-    if "tensorflow" in sys.modules:
-        import tensorflow as tf
-
-        for gpu in (d.name.removeprefix("/device:") for d in tf.config.list_logical_devices("GPU")):
-            peak[gpu] = tf.config.experimental.get_memory_info(gpu)["peak"]
-    return peak
-
-
-def _show_in_tensorboard(folder: Path, request: Request, result: Mapping[str, Any]) -> None:
-    """A row in the tab HParams, for the first run; written again, it takes the former's place."""
-    logs = Run(_path(folder, 1)).logs
-    if not logs.exists():
-        return
-    import tensorflow as tf
-    from tensorboard.plugins.hparams import api
-
-    for old in logs.glob("*.hparams"):
-        old.unlink()
-    drawn = {key: value for key, value in request.hyperparameters.items() if value is not None}
-    writer = tf.summary.create_file_writer(str(logs), filename_suffix=".hparams")
-    with writer.as_default(step=0):
-        api.hparams(drawn, trial_id=folder.name)
-        if result["score"] is not None:
-            tf.summary.scalar(result["objective"]["name"], result["score"])
-    writer.close()
 
 
 class _Stop:

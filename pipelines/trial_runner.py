@@ -23,7 +23,8 @@ from .durable import fail
 from .files import write_json, write_text
 from .runs import Run
 from .search_config import Search
-from .trial import PARENT, TAKEN, Request, read_result
+from .trial import PARENT, TAKEN
+from .trial_folder import Request, read_result
 
 DEATHS = 2  # of a trial's process without a result, until the trial has failed
 WAIT = 0.2  # seconds between two looks at a process, or two questions for a trial

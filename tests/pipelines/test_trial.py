@@ -19,7 +19,8 @@ from errorflow.pipelines.models.packages import load
 from errorflow.pipelines.names import NamesConfig
 from errorflow.pipelines.pruning import best_so_far, first_to_last, median_at, vanished
 from errorflow.pipelines.runs import Run, read_history
-from errorflow.pipelines.trial import Request, read_result, run_trial
+from errorflow.pipelines.trial import run_trial
+from errorflow.pipelines.trial_folder import Request, read_result
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 SMALL = {"units": 5, "embedding": 4, "batch_size": 16, "dropout": 0.2, "limit": 60}
