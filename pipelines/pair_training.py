@@ -18,8 +18,8 @@ from .datasets.pairs import PairData, PairPart
 from .devices import note
 from .export import Probe
 from .models import encoder_decoder, text
-from .models.encoder_decoder import FIRST, Side
 from .models.recurrent import CELLS, GATED
+from .models.symbol_ids import BETWEEN, FIRST, Right, Side, padded, shifted, spell, target_ids
 from .runs import Run
 from .train import Job
 
@@ -73,7 +73,7 @@ def make_job(run: Run, config: "PronounceConfig", data: PairData) -> Job:
         feed=Batches(train.lengths, train.take, config.batch_size, config.seed),
         validation=Batches(validation.lengths, validation.take, BATCH, config.seed).in_order(),
         loss="sparse_categorical_crossentropy",
-        metrics=[encoder_decoder.Right(name="right")],
+        metrics=[Right(name="right")],
         weighted_metrics=["accuracy"],
         monitor="val_accuracy",  # of words, hardly a whole target is ever right
         joined=joined(config),
@@ -140,7 +140,7 @@ class Pairs(NamedTuple):
         The decoder reads what it should say one step later, after a start (teacher forcing).
         """
         sources, targets = self.sources[chosen, : shape[0]], self.targets[chosen, : shape[1]]
-        inputs = {"source": sources, "target": encoder_decoder.shifted(targets)}
+        inputs = {"source": sources, "target": shifted(targets)}
         return inputs, targets, (targets != 0).astype(np.float32)
 
 
@@ -149,7 +149,7 @@ def pairs_of(part: PairPart, name: str, source: Side, target: Side, longest: int
     targets = [t for several in part.targets for t in several]
     sources = np.repeat(np.arange(len(part)), [len(several) for several in part.targets])
     ids = text.vectorize(part.sources, source.vocabulary, source.split)[sources]
-    wanted = encoder_decoder.target_ids(targets, target)
+    wanted = target_ids(targets, target)
     short = ((ids != 0).sum(axis=1) <= longest) & (np.array([*map(len, wanted)]) <= longest + 1)
     if not short.any():
         raise UserError(f"{name}: no pair of at most {longest} symbols; raise --max-length")
@@ -159,7 +159,7 @@ def pairs_of(part: PairPart, name: str, source: Side, target: Side, longest: int
             f" left out of {'training' if name == 'train' else 'the choice of the best epoch'}"
         )
     wanted = [row for row, kept in zip(wanted, short, strict=True) if kept]
-    return Pairs(ids[short, :longest], encoder_decoder.padded(wanted))
+    return Pairs(ids[short, :longest], padded(wanted))
 
 
 def answer(
@@ -190,8 +190,8 @@ def aligned(
     read = text.symbols(sources, source.split)
     said = [[*symbols, "end"] for symbols in text.symbols(answers, target.split)]
     ids = text.vectorize(sources, source.vocabulary, source.split)
-    targets = encoder_decoder.padded(encoder_decoder.target_ids(answers, target))
-    given = tf.constant(ids), tf.constant(encoder_decoder.shifted(targets))
+    targets = padded(target_ids(answers, target))
+    given = tf.constant(ids), tf.constant(shifted(targets))
     weights = encoder_decoder.alignment(core, *given).numpy()
     return [
         Alignment([*one], other, table[: len(other), : len(one)])
@@ -209,9 +209,7 @@ def measure(package: keras.Model, part: PairPart, labels: list[str]) -> scores.S
     split = encoder_decoder.target_in(package).split
     edits.check_installed(edits.needed(split))
     best = [several[0] for several in answer(package, part.sources)[0]]
-    targets = [
-        [encoder_decoder.spell(target, split) for target in several] for several in part.targets
-    ]
+    targets = [[spell(target, split) for target in several] for several in part.targets]
     found = edits.distances(
         [*text.symbols(best, split)], [[*text.symbols(several, split)] for several in targets]
     )
@@ -238,7 +236,7 @@ def sample(package: keras.Model, part: PairPart, labels: list[str], count: int =
 def probe(package: keras.Model) -> Probe:
     """Some sources, to compare an exported network's answers on."""
     source, target = encoder_decoder.source_in(package), encoder_decoder.target_in(package)
-    between = encoder_decoder.BETWEEN[source.split]
+    between = BETWEEN[source.split]
     inputs = [between.join(source.vocabulary[:n]) for n in (1, 2, 5)] + ["?"]
     ids = text.vectorize(inputs, source.vocabulary, source.split)
     read = np.full([len(ids), 4], START, np.int32)

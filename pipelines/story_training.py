@@ -15,6 +15,7 @@ from .export import core_in
 from .models import encoder_decoder, text
 from .models.picture_words import images_to_words
 from .models.recurrent import CELLS
+from .models.symbol_ids import padded, shifted, target_ids
 from .models.vision import picture_encoder
 from .picture_store import store
 from .runs import Run
@@ -88,8 +89,8 @@ def aligned(package: keras.Model, part: PicturePart) -> list[Alignment]:
     shown, core = store(part.images, shape_in(package), SHOWN), core_in(package)
     target = encoder_decoder.target_in(package)
     best = [row[0] for row in answer(package, shown)[0]]
-    targets = encoder_decoder.padded(encoder_decoder.target_ids(best, target))
-    given = shown.take(np.arange(len(shown))), encoder_decoder.shifted(targets)
+    targets = padded(target_ids(best, target))
+    given = shown.take(np.arange(len(shown))), shifted(targets)
     weights = encoder_decoder.alignment(core, *map(tf.constant, given)).numpy()
     said = [[*words, "end"] for words in text.symbols(best, target.split)]
     return [

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from ..callbacks import TellPictures
 from ..callbacks.told_pictures import Told
+from ..layers.beam_search import START
 from . import edits, scores
 from .batches import Batches
 from .config import UserError
@@ -17,8 +18,8 @@ from .datasets.picture_parts import PictureData, PicturePart
 from .datasets.scene_events import BETWEEN
 from .export import Probe, core_in
 from .models import encoder_decoder, picture_words, text
-from .models.encoder_decoder import FIRST, START, Right, Side
 from .models.recurrent import GATED
+from .models.symbol_ids import FIRST, Right, Side, spell
 from .picture_store import Store, store
 from .pretraining import pretrain
 from .runs import Run
@@ -126,7 +127,7 @@ def measure(
     edits.check_installed(["sacrebleu"])
     best = [row[0] for row in answer(package, store(part.images, shape_in(package)))[0]]
     split = encoder_decoder.target_in(package).split
-    texts = [[encoder_decoder.spell(one, split) for one in several] for several in part.texts]
+    texts = [[spell(one, split) for one in several] for several in part.texts]
     most = _most_frequent(one for several in texts for one in dict.fromkeys(several))
     figures = {
         "bleu": edits.bleu(best, texts),

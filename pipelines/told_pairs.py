@@ -8,8 +8,7 @@ from .config import UserError
 from .datasets.picture_parts import PicturePart
 from .datasets.scene_events import BETWEEN
 from .devices import note
-from .models import encoder_decoder
-from .models.encoder_decoder import FIRST, Side
+from .models.symbol_ids import FIRST, Side, padded, shifted, target_ids
 from .picture_store import Store, store
 
 STOP = BETWEEN.strip()  # between sentences
@@ -47,7 +46,7 @@ class Pairs(NamedTuple):
         pictures, steps = shape if self.store.several else (None, shape)
         targets = self.targets[chosen, :steps]
         pixels = self.store.take(self.places[chosen], pictures)
-        inputs = {"pixels": pixels, "target": encoder_decoder.shifted(targets)}
+        inputs = {"pixels": pixels, "target": shifted(targets)}
         if self.store.several:
             words, asked = self._words_of_sentences(chosen, pixels.shape[1])
         else:
@@ -87,7 +86,7 @@ def pairs_of(
     """Every text of a part with its pictures, but texts of more than `longest` words."""
     texts = [one for several in part.texts for one in several]
     places = np.repeat(np.arange(len(part)), [len(several) for several in part.texts])
-    ids = encoder_decoder.target_ids(texts, target)
+    ids = target_ids(texts, target)
     short = np.array([*map(len, ids)]) <= longest + 1
     if not short.any():
         raise UserError(f"{name}: no text of at most {longest} words; raise --max-length")
@@ -97,7 +96,7 @@ def pairs_of(
             " left out"
         )
     kept = [row for row, is_short in zip(ids, short, strict=True) if is_short]
-    targets = encoder_decoder.padded(kept)
+    targets = padded(kept)
     known = target.vocabulary
     stop = known.index(STOP) + FIRST if STOP in known else -1
     return Pairs(store(part.images, shape), places[short], targets, len(known) + FIRST, stop)

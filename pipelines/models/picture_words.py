@@ -10,17 +10,10 @@ import keras
 
 from ...layers.beam_search import BeamSearch
 from ...layers.words import EachStep, Spelling
-from .encoder_decoder import (
-    BETWEEN,
-    FIRST,
-    Side,
-    decoder,
-    decoder_inputs,
-    recurrent_encoder,
-    spelled,
-)
+from .encoder_decoder import decoder, decoder_inputs, recurrent_encoder, spelled
 from .image import resizing
 from .recurrent import Recurrent
+from .symbol_ids import BETWEEN, FIRST, Side
 from .vision import beside_their_changes
 
 NO_PICTURE = -1.0  # the pixels of what fills up a sequence of pictures

@@ -18,9 +18,10 @@ from errorflow.pipelines.caption_training import measure
 from errorflow.pipelines.captions import CaptionsConfig
 from errorflow.pipelines.datasets.picture_parts import PicturePart
 from errorflow.pipelines.datasets.scenes import Facts, Group, wordings
-from errorflow.pipelines.models.encoder_decoder import Side, decoder_inputs
+from errorflow.pipelines.models.encoder_decoder import decoder_inputs
 from errorflow.pipelines.models.packages import load
 from errorflow.pipelines.models.picture_words import image_to_words
+from errorflow.pipelines.models.symbol_ids import Side
 from errorflow.pipelines.models.vision import picture_encoder
 from errorflow.pipelines.picture_store import store
 from errorflow.pipelines.pretraining import pretrain

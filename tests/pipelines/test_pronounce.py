@@ -17,14 +17,13 @@ from errorflow.pipelines import cli, edits
 from errorflow.pipelines.datasets.pairs import PairPart, load_pairs
 from errorflow.pipelines.models import text
 from errorflow.pipelines.models.encoder_decoder import (
-    Side,
     alignment,
     encoder_decoder,
-    shifted,
     source_in,
     target_in,
 )
 from errorflow.pipelines.models.packages import load
+from errorflow.pipelines.models.symbol_ids import Side, shifted
 from errorflow.pipelines.pair_training import (
     _tell_unseen,
     aligned,

@@ -17,9 +17,10 @@ from errorflow.pipelines.datasets.image_folder import read_image
 from errorflow.pipelines.datasets.picture_parts import PicturePart
 from errorflow.pipelines.datasets.stories import load_stories
 from errorflow.pipelines.datasets.videos import read_clip
-from errorflow.pipelines.models.encoder_decoder import Side, alignment
+from errorflow.pipelines.models.encoder_decoder import alignment
 from errorflow.pipelines.models.packages import load
 from errorflow.pipelines.models.picture_words import NO_PICTURE, images_to_words, package
+from errorflow.pipelines.models.symbol_ids import Side
 from errorflow.pipelines.models.vision import picture_encoder
 from errorflow.pipelines.picture_store import store
 from errorflow.pipelines.runs import Run
