@@ -15,10 +15,13 @@ import numpy as np
 LAST_PART = 0.2  # of the recorded training steps is judged
 STARVING = 1e-3  # the first layers' ‖dE/dW‖ / ‖W‖ over the last layers'
 CLIPPED = 0.5  # of the training steps
+QUIET = 100  # recorded steps without a gradient make a unit a dead one
+DEAD = 0.5  # of a layer's units
 SATURATED = 0.9  # of a gate's values are closed
 OPEN = 0.9  # the mean of a forget gate that holds what there is
 FEWEST_LAYERS = 4
 FEWEST_ROWS = 10
+HOLDS = 0.9  # of the rows say what holds since the first of them
 
 REMEDIES: Mapping[str, Sequence[str]] = {
     "vanishing": (
@@ -31,6 +34,10 @@ REMEDIES: Mapping[str, Sequence[str]] = {
     "not finite": (
         "a lower learning rate",
         "clipping the gradient's norm (Pascanu, Mikolov & Bengio 2013)",
+    ),
+    "dead units": (
+        "ReLU with a slope below 0 (Maas, Hannun & Ng 2013), a lower learning rate, or initial "
+        "weights for ReLU (He et al. 2015)",
     ),
     "no error": ("ReLU with a slope below 0 (Maas, Hannun & Ng 2013)",),
     "no gradient": (
@@ -66,8 +73,8 @@ class Finding:
         layer: its path; "" for the whole network.
         kind: "vanishing", "exploding", "healthy", "not finite", "no error", "too little" (was
             recorded) or "undecided" over time; "starving", "exploding over depth", "no gradient",
-            "clipped" and "not finite" over depth; "saturated" of gates; "range" of the horizon;
-            "does not cross" of an encoder and its decoder.
+            "dead units", "clipped" and "not finite" over depth; "saturated" of gates; "range" of
+            the horizon; "does not cross" of an encoder and its decoder.
         text: a sentence without the layer's name.
         evidence: numbers by name.
         confidence: the share of the judged training steps, from 0 to 1, that say the same one by
@@ -90,11 +97,32 @@ class Finding:
         return REMEDIES.get(self.kind, ())
 
 
+def since(steps: np.ndarray, alike: np.ndarray) -> int | None:
+    """The training step since which nearly all rows are alike; None: the last ones are not.
+
+    Args:
+        steps, alike: [N], and of each row, whether it says the same as the judgement.
+    """
+    counts = np.arange(len(alike), 0, -1)
+    holds = alike & (np.cumsum(alike[::-1])[::-1] >= HOLDS * counts)
+    return int(steps[holds.argmax()]) if holds.any() else None
+
+
+def since_when(steps: np.ndarray, alike: np.ndarray) -> tuple[str, dict[str, int]]:
+    """In words, nothing if from the first row on, and as evidence."""
+    step = since(steps, alike)
+    if step is None:
+        return "", {}
+    words = "" if step == steps[0] else f" since training step {step:,}"
+    return words, {"since": step}
+
+
 def of_gradients(
     steps: np.ndarray,
     layers: Sequence[str],
     norm: np.ndarray,
     ratio: np.ndarray,
+    dead: np.ndarray | None = None,
     clip_norm: float | None = None,
 ) -> list[Finding]:
     """What the gradient over depth says; nothing where it is healthy.
@@ -103,10 +131,14 @@ def of_gradients(
         steps: [N] training steps. layers: L, from input to loss.
         norm, ratio: ‖dE/dW‖ and ‖dE/dW‖ / ‖W‖, [N, L]; NaN where a layer was frozen, infinite where
             they are no finite numbers.
+        dead: the share of each layer's units that are dead, [N, L]; NaN where it has none; None:
+            not recorded.
         clip_norm: what the gradient of all weights together is clipped to.
     """
     trained = np.flatnonzero(~np.isnan(norm).all(axis=0)).tolist()
-    layers, norm, ratio = [layers[n] for n in trained], norm[:, trained], ratio[:, trained]
+    dead = np.full_like(norm, np.nan) if dead is None else dead
+    layers = [layers[n] for n in trained]
+    norm, ratio, dead = norm[:, trained], ratio[:, trained], dead[:, trained]
     broken = np.isinf(norm)
     found = []
     if broken.any():
@@ -115,14 +147,19 @@ def of_gradients(
     if fine.sum() < FEWEST_ROWS:
         return found
     recent = slice(-ceil(LAST_PART * fine.sum()), None)
-    norm, ratio = norm[fine][recent], ratio[fine][recent]
+    steps, ratio, dead = steps[fine], ratio[fine], dead[fine]
+    whole = np.sqrt(np.nansum(norm[fine].astype(np.float64) ** 2, axis=1))
+    norm = norm[fine][recent]
     silent = [name for name, column in zip(layers, norm.T, strict=True) if np.all(column == 0)]
     found += [_no_gradient(name, len(norm)) for name in silent]
-    learning = np.flatnonzero(~np.isnan(ratio).all(axis=0)).tolist()  # not frozen by now
+    for name, column in zip(layers, dead.T, strict=True):
+        if name not in silent:
+            found += _dead_units(name, steps, column, recent)
+    learning = np.flatnonzero(~np.isnan(ratio[recent]).all(axis=0)).tolist()  # not frozen by now
     if len(learning) - len(silent) >= FEWEST_LAYERS:
-        found += _over_depth([layers[n] for n in learning], ratio[:, learning])
+        found += _over_depth([layers[n] for n in learning], steps, ratio[:, learning], recent)
     if clip_norm:
-        found += _clipped(norm, clip_norm)
+        found += _clipped(steps, whole, clip_norm, recent)
     return found
 
 
@@ -144,40 +181,58 @@ def _no_gradient(layer, judged):
     return Finding(layer, "no gradient", text, {"judged": judged}, 1.0)
 
 
-def _over_depth(layers, ratio):
+def _dead_units(layer, steps, shares, recent):
+    known = ~np.isnan(shares[recent])
+    share = float(np.median(shares[recent][known])) if known.any() else 0.0
+    if share <= DEAD:
+        return []
+    when, evidence = since_when(steps, shares > DEAD)
+    text = (
+        f"{share:.0%} of its units are dead: their gradient was zero in each of the last {QUIET} "
+        f"training steps that were recorded; more than half of them{when}"
+    )
+    confidence = float(np.mean(shares[recent][known] > DEAD))
+    return [Finding(layer, "dead units", text, {"share": share, **evidence}, confidence)]
+
+
+def _over_depth(layers, steps, ratio, recent):
     """The first quarter of the layers against the last."""
     quarter = max(1, len(layers) // 4)
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = np.nanmedian(ratio[:, :quarter], axis=1) / np.nanmedian(
             ratio[:, -quarter:], axis=1
         )
-    share = float(np.nanmedian(shares))
+    share = float(np.nanmedian(shares[recent]))
     those = f"the first {quarter} of {len(layers)} layers" if quarter > 1 else f"{layers[0]}"
-    evidence = {"first_to_last": share, "judged": len(ratio)}
+    evidence = {"first_to_last": share, "judged": len(shares[recent])}
     text = (
         f"{those} would change by {share:.1g} of what the last {'ones' if quarter > 1 else 'one'} "
-        f"would, relative to the weights (median of {len(ratio):,} training steps)"
+        f"would, relative to the weights (median of {evidence['judged']:,} training steps)"
     )
     if share < STARVING:
-        confidence = float(np.mean(shares < STARVING))
-        return [Finding("", "starving", f"{text}: the depth starves", evidence, confidence)]
-    if share > 1 / STARVING:
-        confidence = float(np.mean(shares > 1 / STARVING))
-        return [Finding("", "exploding over depth", f"{text}: it explodes", evidence, confidence)]
-    return []
+        kind, says, alike = "starving", "the depth starves", shares < STARVING
+    elif share > 1 / STARVING:
+        kind, says, alike = "exploding over depth", "it explodes", shares > 1 / STARVING
+    else:
+        return []
+    when, more = since_when(steps, alike)
+    confidence = float(np.mean(alike[recent]))
+    return [Finding("", kind, f"{text}: {says}{when}", evidence | more, confidence)]
 
 
-def _clipped(norm, clip_norm):
-    whole = np.sqrt(np.nansum(norm.astype(np.float64) ** 2, axis=1))
-    share = float(np.mean(whole > clip_norm))
+def _clipped(steps, norm, clip_norm, recent):
+    last = norm[recent]
+    share = float(np.mean(last > clip_norm))
     if share <= CLIPPED:
         return []
+    when, more = since_when(steps, norm > clip_norm)
     text = (
-        f"the gradient is clipped in {share:.0%} of the last {len(norm):,} training steps: its norm"
-        f" is {np.median(whole):.2g}, the limit {clip_norm:g}"
+        f"the gradient is clipped in {share:.0%} of the last {len(last):,} training steps: its norm"
+        f" is {np.median(last):.2g}, the limit {clip_norm:g}"
     )
-    evidence = {"share": share, "norm": float(np.median(whole)), "clip_norm": clip_norm}
-    return [Finding("", "clipped", text, evidence, share)]
+    text += when and f"; so it is{when}"
+    evidence = {"share": share, "norm": float(np.median(last)), "clip_norm": clip_norm}
+    return [Finding("", "clipped", text, evidence | more, share)]
 
 
 def half_life(norms: np.ndarray) -> float:

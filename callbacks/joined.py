@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .findings import LAST_PART, Finding
+from .findings import LAST_PART, Finding, since_when
 from .tables import STATISTICS
 from .verdict import VANISHING, short
 
@@ -55,5 +55,9 @@ def crossing(paths: tuple[str, str], joined: Tables) -> Finding:
         f" of the last {LAST_PART:.0%} of {len(shares):,} training steps)"
     )
     kind = "does not cross" if share < VANISHING else "healthy"
-    alike = (last[np.isfinite(last)] < VANISHING) == (share < VANISHING)
-    return Finding(before, kind, text, {"first_to_largest": share}, float(np.mean(alike)))
+    alike = (shares < VANISHING) == (share < VANISHING)
+    when, evidence = since_when(joined["step"], alike & np.isfinite(shares))
+    if kind != "healthy" and when:
+        text += f"; so little{when}"
+    confidence = float(np.mean(alike[-len(last) :][np.isfinite(last)]))
+    return Finding(before, kind, text, {"first_to_largest": share, **evidence}, confidence)

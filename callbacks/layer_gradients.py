@@ -12,7 +12,7 @@ from .rows import Rows
 from .tap import Tap
 from .tracing import trace_inside
 
-STATISTICS = ("norm", "ratio")
+STATISTICS = ("norm", "ratio", "dead")
 
 
 class LayerGradients(StepRecorder):
@@ -54,9 +54,11 @@ class LayerGradients(StepRecorder):
         layers          L names of the layers that were trained, from input to loss
         norm    [N, L]  ‖dE/dW‖, W all weights of the layer
         ratio   [N, L]  ‖dE/dW‖ / ‖W‖
+        dead    [N, L]  of a `Dense` or `Conv` layer, the share of its units (or filters) whose
+                        gradient was zero in this and the 99 recorded steps before; NaN of others
 
-        Both are NaN in steps in which a layer was frozen, and infinite where the gradient is no
-        finite number.
+        All are NaN in steps in which a layer was frozen; norm and ratio are infinite where the
+        gradient is no finite number.
         """
         self._catch_up()
         recorded = self._memory.all().get("")
@@ -79,6 +81,7 @@ class LayerGradients(StepRecorder):
             history["layers"],
             history["norm"],
             history["ratio"],
+            history["dead"],
             self._clip_norm(),
         )
 
@@ -116,17 +119,23 @@ class LayerGradients(StepRecorder):
         if not len(chosen):
             return {}
         self._columns = self._columns or self._find_columns()
-        squares = self._tap.read(chosen)  # [N, variables, 2]
-        norms = np.full([2, len(chosen), len(self._layers)], np.nan)
+        measured = self._tap.read(chosen)  # [N, variables, 3]
+        gradient, weight, dead = np.full([3, len(chosen), len(self._layers)], np.nan)
         for column, places in enumerate(self._columns):
-            if len(places):
-                found = np.sqrt(squares[:, places].sum(axis=1)).T
-                norms[:, :, column] = np.where(np.isfinite(found), found, np.inf)
-        gradient, weight = norms
-        ratio = np.divide(gradient, weight, out=np.full_like(gradient, np.nan), where=weight > 0)
+            if places:
+                found = np.sqrt(measured[:, places, :2].sum(axis=1))
+                found = np.where(np.isfinite(found), found, np.inf)
+                gradient[:, column], weight[:, column] = found.T
+                dead[:, column] = np.fmax.reduce(measured[:, places, 2], axis=1)
+        ratio = np.divide(
+            gradient,
+            weight,
+            out=np.full_like(gradient, np.nan),
+            where=(weight > 0) & (weight < np.inf),
+        )
         ratio[np.isinf(gradient)] = np.inf
         lengths = np.full(len(chosen), len(self._layers))
-        return {"": Rows(chosen, lengths, np.stack([gradient, ratio]).astype(np.float32))}
+        return {"": Rows(chosen, lengths, np.stack([gradient, ratio, dead]).astype(np.float32))}
 
     def _find_columns(self):
         """For each layer with weights, the places of those that are trained in the tap's rows."""

@@ -7,9 +7,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from .findings import QUIET
+from .paths import of_units
+
 
 class Tap:
-    """A ring of rows in the graph: ‖dE/dW‖² and ‖W‖² of every variable, for each training step.
+    """A ring of rows in the graph, for each training step, of every variable: ‖dE/dW‖², ‖W‖², and
+    for those of `Dense` and `Conv` layers the share of the layer's units that are dead (NaN of
+    others): that got no gradient in any of the last `QUIET` rows.
 
     While a step is traced inside `open()`, the optimizer's `apply` is led through here; afterwards
     it is what it was. Measured is what arrives there: dE/dW of the whole batch, summed over the
@@ -31,7 +36,11 @@ class Tap:
     def _make_rows(self, variables):
         self.variables = list(variables)
         with tf.init_scope(), self._model.distribute_strategy.scope():
-            self._rows = _per_replica_variable(np.zeros([self._rows_kept, len(self.variables), 2]))
+            self._rows = _per_replica_variable(np.zeros([self._rows_kept, len(self.variables), 3]))
+            among = [[v for v in self.variables if id(v) in of] for of in of_units(self._model)]
+            self._layers = [of for of in among if of]  # with units
+            units = sum(of[0].shape[-1] for of in self._layers)
+            self._quiet = _per_replica_variable(np.zeros(units, np.int32))  # rows, of each unit
 
     def fits(self, model: keras.Model, steps: int) -> bool:
         """Made for the weights and the optimizer of this model, and keeps so many steps?"""
@@ -55,7 +64,7 @@ class Tap:
                 variable.assign(step)
 
     def read(self, steps: np.ndarray) -> np.ndarray:
-        """The rows of some of the latest training steps, [N, variables, 2]."""
+        """The rows of some of the latest training steps, [N, variables, 3]."""
         return _replicas(self._rows)[0].numpy()[(steps // self._every) % self._rows_kept]
 
     @contextlib.contextmanager
@@ -110,6 +119,7 @@ class Tap:
         squares = [
             2.0 * tf.stack(gradients) / scale**2,
             2.0 * tf.cast(tf.stack(weights), tf.float64),
+            self._dead(gradient_of),
         ]
         put = tf.raw_ops.ResourceScatterNdUpdate(
             ref=self._rows.handle,
@@ -119,10 +129,36 @@ class Tap:
         with tf.control_dependencies([put]):
             return tf.constant(True)
 
+    def _dead(self, gradient_of):
+        """[variables]: the share of dead units."""
+        unknown = tf.constant(np.nan, tf.float64)
+        if not self._layers:
+            return tf.fill([len(self.variables)], unknown)
+        reached = tf.concat([_reached(of, gradient_of) for of in self._layers], axis=0)
+        quiet = tf.where(reached, 0, self._quiet.read_value() + 1)
+        with tf.control_dependencies([self._quiet.assign(quiet)]):
+            dead = tf.cast(quiet >= QUIET, tf.float64)
+        shares = map(tf.reduce_mean, tf.split(dead, [of[0].shape[-1] for of in self._layers]))
+        share_of = {
+            id(v): share for of, share in zip(self._layers, shares, strict=True) for v in of
+        }
+        return tf.stack([share_of.get(id(v), unknown) for v in self.variables])
+
 
 def same(these, those) -> bool:
     """The very same objects in the same order?"""
     return [*map(id, these)] == [*map(id, those)]
+
+
+def _reached(variables, gradient_of):
+    """[units]: which get a gradient by any of these weights of their layer."""
+    units = tf.zeros(variables[0].shape[-1:], tf.bool)
+    for variable in variables:
+        gradient = gradient_of.get(id(variable))
+        if gradient is not None:
+            axes = [*range(len(gradient.shape) - 1)]
+            units |= tf.reduce_any(gradient != 0, axes)  # NaN is a gradient too
+    return units
 
 
 def _summed(replicas, grads):

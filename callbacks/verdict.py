@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .findings import FEWEST_ROWS, LAST_PART, Finding
+from .findings import FEWEST_ROWS, LAST_PART, Finding, since_when
 
 VANISHING = 1e-3  # the first step receives less than this of the last step's error
 EXPLODING = 1e3
@@ -78,8 +78,8 @@ def judge(layer: str, tables: Tables) -> Finding:
         since = int(tables["step"][count - int(np.argmax(finite[::-1])) if finite.any() else 0])
         text = f"the error is not a finite number since training step {since:,}"
         return Finding(layer, "not finite", text, {"step": since})
-    recent = {name: table[-rows:][finite[-rows:]] for name, table in tables.items()}
-    found = _of_finite(layer, recent, {"recorded": count, "judged": rows})
+    known = {name: table[finite] for name, table in tables.items()}
+    found = _of_finite(layer, known, int(finite[-rows:].sum()), {"recorded": count, "judged": rows})
     if finite.all():
         return found
     broken = tables["step"][~finite]
@@ -88,7 +88,8 @@ def judge(layer: str, tables: Tables) -> Finding:
     return Finding(layer, found.kind, f"{found.text} {text}", evidence, found.confidence)
 
 
-def _of_finite(layer, recent, evidence):
+def _of_finite(layer, known, rows, evidence):
+    recent = {name: table[-rows:] for name, table in known.items()}
     if not np.nansum(recent["hidden"]):
         text = f"no error arrived: it is zero in the last {evidence['judged']:,} training steps"
         return Finding(layer, "no error", text, evidence)
@@ -96,10 +97,11 @@ def _of_finite(layer, recent, evidence):
     if evidence["recorded"] < FEWEST_ROWS or steps < FEWEST_STEPS:
         what = f"{evidence['recorded']:,} training steps on sequences of {steps} time steps"
         return Finding(layer, "too little", f"{what} are too little to tell", evidence)
-    return _of_decay(layer, recent, decay(recent), evidence)
+    return _of_decay(layer, known, recent, evidence)
 
 
-def _of_decay(layer, recent, found, evidence):
+def _of_decay(layer, known, recent, evidence):
+    found = decay(recent)
     if math.isnan(found.rate) and found.enters_everywhere:
         text = (
             "errors enter at many time steps, and an LSTM hands them back by h and by c: their sum "
@@ -108,11 +110,14 @@ def _of_decay(layer, recent, found, evidence):
         return Finding(layer, "undecided", text, evidence)
     evidence = {**evidence, "half_life": found.half_life, "first_to_last": found.first_to_last}
     kind = _kind(found.first_to_last)
+    alike = np.array([_kind(one) == kind for one in decay(known).each])
+    when, more = since_when(known["step"], alike)
     text = f"{_motion(layer, recent, found)} {_base(evidence)}; {_arrival(recent, found)}: {kind}"
+    text += when
     if kind == "vanishing":
         text += ". The loss may not need it: that is not measured here"
     same = [_kind(one) == kind for one in found.each if not math.isnan(one)]
-    return Finding(layer, kind, text, evidence, float(np.mean(same)))
+    return Finding(layer, kind, text, evidence | more, float(np.mean(same)))
 
 
 def _kind(first_to_last):

@@ -55,8 +55,9 @@ def findings_on(series: Series, rows: Rows, *others: Rows) -> list[Finding]:
     if series.kind == "error_flow":
         return [judge(series.name, tables(rows))]
     if series.kind == "layer_gradients":
-        norm, ratio = rows.values
-        return of_gradients(rows.steps, series.layers, norm, ratio, series.clip_norm)
+        norm, ratio, *more = rows.values  # older files lack the dead
+        dead = more[0] if more else None
+        return of_gradients(rows.steps, series.layers, norm, ratio, dead, series.clip_norm)
     if series.kind == "gates":
         named = dict(zip(series.statistics, rows.values, strict=True))
         return of_gates(series.name, {"step": rows.steps, **named})

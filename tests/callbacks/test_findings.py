@@ -3,21 +3,28 @@
 import keras
 import numpy as np
 import pytest
-from errorflow.callbacks import Gates, LayerGradients
-from errorflow.callbacks.findings import REMEDIES, of_gates, of_gradients, of_horizon
-from errorflow.layers import GRU, LSTM
+from errorflow.callbacks import ErrorFlow, Gates, LayerGradients
+from errorflow.callbacks.findings import (
+    FEWEST_ROWS,
+    QUIET,
+    REMEDIES,
+    of_gates,
+    of_gradients,
+    of_horizon,
+)
+from errorflow.layers import GRU, LSTM, SimpleRNN
 
 STEPS = 40
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(STEPS * 8, 8)).astype("float32"), RANDOM.normal(size=(STEPS * 8, 1))
 
 
-def found(layers, optimizer="sgd"):
-    """What is found over depth in a training of STEPS steps."""
+def found(layers, optimizer="sgd", batch=8):
+    """What is found over depth in a training of STEPS steps, or more with smaller batches."""
     model = keras.Sequential([keras.Input((8,)), *layers])
     model.compile(optimizer, "mse")
     gradients = LayerGradients()
-    model.fit(X, Y, batch_size=8, verbose=0, callbacks=[gradients])
+    model.fit(X, Y, batch_size=batch, verbose=0, callbacks=[gradients])
     return gradients.findings()
 
 
@@ -63,8 +70,34 @@ def test_a_layer_whose_units_are_all_dead():
     layers = dense(3)
     layers[1] = keras.layers.Dense(8, "relu", bias_initializer=never, name="dead")
     layers[2] = keras.layers.Dense(8, "tanh", name="above")  # which its bias still reaches
-    silent = [one.layer for one in found(layers) if one.kind == "no gradient"]
-    assert silent == ["hidden1", "dead"]
+    said = [(one.layer, one.kind) for one in found(layers, batch=2)]
+    assert said == [("hidden1", "no gradient"), ("dead", "no gradient")]
+
+
+def test_units_that_died_are_counted_by_layer():
+    model = keras.Sequential([keras.Input((8,)), *dense(2)])
+    model.compile("sgd", "mse")
+    bias = model.get_layer("hidden1").bias
+    bias.assign([-99.0] * 5 + [0.0] * 3)
+    gradients = LayerGradients()
+    model.fit(X, Y, batch_size=2, verbose=0, callbacks=[gradients])
+    (one,) = gradients.findings()
+    assert (one.layer, one.kind, one.evidence["share"]) == ("hidden1", "dead units", 5 / 8)
+    dead = gradients.history["dead"]
+    assert (dead[: QUIET - 1] == 0).all()
+    np.testing.assert_allclose(dead[QUIET - 1 :, 0], 5 / 8)
+
+
+def test_a_unit_that_one_example_in_many_wakes_is_not_dead():
+    model = keras.Sequential(
+        [keras.Input((8,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(1)]
+    )
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    x = np.where(np.arange(160)[:, None] % 20 == 0, 1.0, -1.0) * np.ones(8)
+    model.layers[0].kernel.assign(np.ones([8, 8]))
+    gradients = LayerGradients()
+    model.fit(x, np.ones(160), batch_size=1, shuffle=False, verbose=0, callbacks=[gradients])
+    assert gradients.findings() == []
 
 
 def test_not_finite_names_the_first_step_and_layer():
@@ -139,3 +172,44 @@ def test_every_remedy_has_a_source_or_is_a_setting():
     for remedies in REMEDIES.values():
         for remedy in remedies:
             assert any(letter.isdigit() for letter in remedy) or "learning rate" in remedy
+
+
+def over_time(steps=40, **options):
+    """What is found in a training of a SimpleRNN that is asked after the last time step."""
+    layer = SimpleRNN(6, name="rnn", **options)
+    model = keras.Sequential([keras.Input((steps, 3)), layer, keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    flow = ErrorFlow()
+    x = RANDOM.normal(size=(2 * FEWEST_ROWS, steps, 3))
+    model.fit(x, np.ones([len(x), 1]), batch_size=2, verbose=0, callbacks=[flow])
+    return flow.findings()
+
+
+def orthogonal(gain):
+    return {"activation": "linear", "recurrent_initializer": keras.initializers.Orthogonal(gain)}
+
+
+@pytest.mark.parametrize(
+    "options, kind",
+    [(orthogonal(0.8), "vanishing"), (orthogonal(1.25), "exploding"), (orthogonal(1.0), "healthy")],
+)
+def test_the_error_over_time_of_a_real_training(options, kind):
+    (one,) = over_time(**options)
+    assert (one.layer, one.kind) == ("rnn", kind)
+    gain = options["recurrent_initializer"].gain
+    np.testing.assert_allclose(one.evidence["first_to_last"], gain**39, rtol=1e-3)
+    assert one.confidence == 1
+
+
+@pytest.mark.parametrize("activation, kind", [("sigmoid", "does not cross"), ("tanh", "healthy")])
+def test_an_encoder_that_the_decoders_error_does_not_get_through(activation, kind):
+    source, target = keras.Input((20, 3)), keras.Input((2, 3))
+    encode = SimpleRNN(6, activation=activation, return_state=True, name="encoder")
+    h = SimpleRNN(6, name="decoder")(target, initial_state=encode(source)[1])
+    model = keras.Model([source, target], keras.layers.Dense(1)(h))
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    flow = ErrorFlow(joined={"both": ("encoder", "decoder")})
+    x = RANDOM.normal(size=(8, 20, 3)) / 9, RANDOM.normal(size=(8, 2, 3))
+    model.fit([*x], np.ones([8, 1]), batch_size=2, verbose=0, callbacks=[flow])
+    (both,) = [one for one in flow.findings() if "first_to_largest" in one.evidence]
+    assert both.kind == kind

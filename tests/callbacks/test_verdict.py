@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from errorflow.callbacks import figures
+from errorflow.callbacks.findings import since
 from errorflow.callbacks.verdict import decay, judge, short
 
 
@@ -73,7 +74,18 @@ def test_exploding_and_healthy():
 def test_only_the_last_part_of_training_counts():
     early, late = history(decaying(1.0), rows=80), history(decaying(1000.0), rows=20)
     both = {name: np.concatenate([early[name], late[name]]) for name in early}
-    assert judge("rnn", both).kind == "healthy"
+    both["step"] = np.arange(1, 101)
+    found = judge("rnn", both)
+    assert found.kind == "healthy"
+    assert found.sentence.endswith(": healthy since training step 81")
+    assert found.evidence["since"] == 81
+
+
+def test_since_when_forgives_few_rows():
+    alike = np.arange(100) >= 40
+    alike[[70, 80]] = False
+    assert since(np.arange(1, 101), alike) == 41
+    assert since(np.arange(1, 101), alike & (np.arange(100) < 95)) is None
 
 
 def test_an_lstm_is_judged_by_its_cell():

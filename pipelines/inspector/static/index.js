@@ -154,7 +154,7 @@ class Page {
 
   draw() {
     const tables = [...this.cards.values()].map((card) => card.table).filter(Boolean);
-    const { shares } = KINDS[this.kind] ?? {};
+    const shares = KINDS[this.kind]?.shares || this.statistic === "dead";
     const scale = shares ? SHARES : commonScale(tables, this.colours.decades);
     for (const card of this.cards.values()) card.draw(scale);
   }
@@ -231,6 +231,7 @@ const STATISTICS = {
   bound: "product of the single steps' norms",
   norm: "‖dE/dW‖",
   ratio: "‖dE/dW‖ / ‖W‖",
+  dead: "share of dead units",
 };
 
 const element = (id) => document.getElementById(id);
