@@ -12,7 +12,7 @@ from .files import atomic
 def save(figure: Figure, path: Path) -> None:
     """Writes a PNG."""
     with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=150, bbox_inches="tight", format="png")
+        figure.savefig(temporary, dpi=150, format="png")
 
 
 def curves(rows: Sequence[dict[str, float]], figures: Sequence[str], best_epoch: int) -> Figure:

@@ -21,7 +21,8 @@ def pretrain(core: keras.Model, feed: Batches, validation: Any, config: TellingC
 
     Vinyals et al. (2015) take convolutions that learned from ImageNet, for the same reason.
     """
-    network = keras.Model(core.input["pixels"], core.output["words"], name="pretraining")
+    encoder = core.get_layer("encoder")  # of which this leaves out what is recurrent
+    network = keras.Model(encoder.input, encoder.output["words"], name="pretraining")
     steps = config.pretrain * feed.steps
     rate = keras.optimizers.schedules.CosineDecay(RATE, steps, alpha=0.1)
     optimizer = keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm or None)

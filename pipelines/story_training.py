@@ -36,7 +36,9 @@ def make_job(run: Run, config: "StoriesConfig", data: PictureData) -> Job:
         seen = height, width, channels * (1 + config.changes)
         return images_to_words(
             CELLS[config.model],
-            picture_encoder(config.cnn, seen, width=config.width, features=config.features),
+            picture_encoder(
+                config.cnn, seen, width=config.width, features=config.features, activation=None
+            ),
             symbols=symbols,
             embedding=config.embedding,
             units=config.units,

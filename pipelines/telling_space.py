@@ -13,7 +13,7 @@ _BOTH: Space = {
     "units": Choice(128, 256, 512),
     "layers": Range(1, 2),
     "dropout": Range(0.0, 0.5, step=0.1),
-    "auxiliary": Choice(0.0, 0.1, 0.3),
+    "auxiliary": Choice(0.03, 0.1, 0.3),
     "learning_rate": Range(3e-4, 6e-3, log=True),
 }
 CAPTIONS: Space = {**_BOTH, "batch_size": Choice(16, 32, 64), **TRAINING}

@@ -167,7 +167,7 @@ def test_nothing_is_lost_when_training_is_interrupted(tmp_path):
 def test_paths_and_calls():
     """A nested model, both directions, and a layer called twice, the second call on the first."""
     x = keras.Input([T, H])
-    both = keras.layers.Bidirectional(LSTM(2, return_sequences=True), name="both")
+    both = keras.layers.Bidirectional(LSTM(2, return_sequences=True, name="lstm"), name="both")
     encoder = keras.Model(x, both(x), name="encoder")
     twice = GRU(H, return_sequences=True, name="twice")
     y = twice(twice(x) + 1.0)
