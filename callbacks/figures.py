@@ -10,9 +10,10 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from .findings import short
 from .pictures import BROKEN, COLOURS, DECADES, NOTHING, OPENNESS, Panel, Scale, scale
 from .rows import evenly, reached
-from .verdict import judge, short
+from .verdict import judge
 
 COLUMNS = 3  # maps side by side
 LONG_NAME = 18  # characters; the note beside a longer title stands below it

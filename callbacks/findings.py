@@ -97,6 +97,14 @@ class Finding:
         return REMEDIES.get(self.kind, ())
 
 
+def short(number: float) -> str:
+    """2e-6, 0.031, 14: one or two digits, for reading."""
+    if 1e-3 <= abs(number) < 1e4:
+        return f"{number:.2g}" if number < 100 else f"{number:.0f}"
+    digits, exponent = f"{number:.0e}".split("e")
+    return f"{digits}e{int(exponent)}"
+
+
 def since(steps: np.ndarray, alike: np.ndarray) -> int | None:
     """The training step since which nearly all rows are alike; None: the last ones are not.
 
@@ -256,8 +264,8 @@ def of_horizon(layer: str, history: Mapping[str, np.ndarray]) -> Finding:
     if not abs(found) <= 10 * len(norms):
         how = "hardly changes going back"
     else:
-        how = f"{'halves' if found > 0 else 'doubles'} every {abs(found):.2g} steps going back"
-    text = f"‖dh_T/dh_t‖ {how}; of a change at the first step {first:.1g} comes through"
+        how = f"{'halves' if found > 0 else 'doubles'} every {short(abs(found))} steps going back"
+    text = f"‖dh_T/dh_t‖ {how}; of a change at the first step {short(first)} comes through"
     evidence = {"half_life": found, "first": first, "epoch": epoch}
     return Finding(layer, "range", f"{text} (epoch {epoch})", evidence)
 

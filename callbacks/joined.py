@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .findings import LAST_PART, Finding, since_when
+from .findings import LAST_PART, Finding, short, since_when
 from .tables import STATISTICS
-from .verdict import VANISHING, short
+from .verdict import VANISHING
 
 Tables = Mapping[str, np.ndarray]
 

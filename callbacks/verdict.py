@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .findings import FEWEST_ROWS, LAST_PART, Finding, since_when
+from .findings import FEWEST_ROWS, LAST_PART, Finding, short, since_when
 
 VANISHING = 1e-3  # the first step receives less than this of the last step's error
 EXPLODING = 1e3
@@ -133,7 +133,7 @@ def _motion(layer, recent, found):
     if abs(found.half_life) > 10 * np.median(recent["length"]):
         return f"{error} hardly changes going back"
     how = "halves" if found.rate < 0 else "doubles"
-    return f"{error} {how} every {abs(found.half_life):.2g} steps going back"
+    return f"{error} {how} every {short(abs(found.half_life))} steps going back"
 
 
 def _base(evidence):
@@ -149,11 +149,3 @@ def _arrival(recent, found):
     if found.enters_everywhere:
         return f"by these single steps, {first} would receive {share} of the last step's error"
     return f"{first} receives {share} of the last step's error"
-
-
-def short(number: float) -> str:
-    """2e-6, 0.031, 14: one or two digits, for reading."""
-    if 1e-3 <= abs(number) < 1e4:
-        return f"{number:.2g}" if number < 100 else f"{number:.0f}"
-    digits, exponent = f"{number:.0e}".split("e")
-    return f"{digits}e{int(exponent)}"

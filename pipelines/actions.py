@@ -204,7 +204,7 @@ model(np.zeros([1, FRAMES, H, W, C]))  # pixels 0 … 255 → {"label": [B], "pr
 ```
 
 Where it learned from labels of frames, "frames" are the probabilities of each, [B, F, K].""",
-    next=["errorflow actions predict {run} FILM ...", "errorflow runs", "errorflow tensorboard"],
+    next=["errorflow actions predict {run} FILM ..."],
     space=SPACE,
 )
 VERBS = {"train": train, "evaluate": evaluate, "tune": tune, "predict": predict, "export": export}

@@ -136,7 +136,7 @@ model(np.zeros([1, H, W, C]))  # pixels 0 … 255 → {"answers": [B, W] strings
 
 The best answer comes first. Scores are log-probabilities over ((5 + words) / 6)^length_norm.
 `model.get_layer("search")` has `width`, `length_norm` and `longest`; its `core` is the network.""",
-    next=["errorflow captions predict {run} IMAGE ...", "errorflow runs", "errorflow tensorboard"],
+    next=["errorflow captions predict {run} IMAGE ..."],
     space=CAPTIONS,
 )
 VERBS = {"train": train, "evaluate": evaluate, "tune": tune, "predict": predict, "export": export}

@@ -151,7 +151,7 @@ model(tf.constant(["Dear Sir, please find attached ..."]))  # {"label": ..., "pr
 
 The model knows the labels above and none else: whatever the text, it answers with one of them.
 Words that it never saw in training count as one unknown word.""",
-    next=["errorflow documents predict {run} TEXT ...", "errorflow runs", "errorflow tensorboard"],
+    next=["errorflow documents predict {run} TEXT ..."],
     space=SPACE,
 )
 VERBS = {"train": train, "evaluate": evaluate, "tune": tune, "predict": predict, "export": export}

@@ -225,7 +225,7 @@ model(np.zeros([1, 100, 80, CHANNELS]))  # pixels 0 … 255 of any size → labe
 ```
 
 The model knows the labels above and none else: whatever the image, it answers with one of them.""",
-    next=["errorflow images predict {run} FILE ...", "errorflow runs", "errorflow tensorboard"],
+    next=["errorflow images predict {run} FILE ..."],
     space=SPACE,
 )
 VERBS = {"train": train, "evaluate": evaluate, "tune": tune, "predict": predict, "export": export}

@@ -242,7 +242,7 @@ import errorflow.layers, keras, numpy as np
 model = keras.saving.load_model("checkpoints/best.keras")
 model(np.zeros([1, 100, FEATURES]))  # → value, or label and probabilities
 ```""",
-    next=["errorflow lags evaluate {run}", "errorflow runs", "errorflow tensorboard"],
+    next=["errorflow lags evaluate {run}"],
     space=SPACE,
 )
 VERBS = {

@@ -150,12 +150,6 @@ model(tf.constant(["nowak"]))  # {"label": ..., "probabilities": ...}
 
 Texts go in in lower case and Unicode's composed form (NFC). The model knows the labels above and
 none else: whatever the text, it answers with one of them."""
-NEXT = [
-    "errorflow names predict {run} Nowak Garcia",
-    "errorflow names bptt {run} Nowak",
-    "errorflow runs",
-    "errorflow tensorboard",
-]
 TASK = shared.Task(
     name="names",
     config=NamesConfig,
@@ -163,7 +157,7 @@ TASK = shared.Task(
     tools="text_labels",
     about=ABOUT,
     usage=USAGE,
-    next=NEXT,
+    next=["errorflow names predict {run} Nowak Garcia", "errorflow names bptt {run} Nowak"],
     space=SPACE,
 )
 VERBS = {

@@ -205,8 +205,6 @@ Scores are log-probabilities over ((5 + symbols) / 6)^length_norm. `model.get_la
 `width`, `length_norm` and `longest`; its `core` is the network.""",
     next=[
         "errorflow pronounce predict {run} lecture gradient",
-        "errorflow runs",
-        "errorflow tensorboard",
     ],
     space=SPACE,
 )

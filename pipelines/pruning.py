@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..callbacks.verdict import FEWEST_STEPS, VANISHING, Tables, decay, short
+from ..callbacks.findings import short
+from ..callbacks.verdict import FEWEST_STEPS, VANISHING, Tables, decay
 from .runs import Run, read_history
 from .train import Job
 

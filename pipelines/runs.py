@@ -81,8 +81,13 @@ class Run:
     @property
     def flags(self) -> str:
         """What names this run on a command line."""
+        return f"--name {self.name}{self.where}"
+
+    @property
+    def where(self) -> str:
+        """The flag behind a command that looks at all runs beside this one, if it takes one."""
         run_dir = self.path.parent.parent
-        return f"--name {self.name}" + ("" if run_dir == Path("runs") else f" --run-dir {run_dir}")
+        return "" if run_dir == Path("runs") else f" --run-dir {run_dir}"
 
     def results(self) -> dict[str, Any]:
         """What is known of the run so far."""

@@ -146,7 +146,7 @@ model(np.zeros([1, F, H, W, C]))  # pixels 0 … 255 → {"answers": [B, W] stri
 
 The best answer comes first. Scores are log-probabilities over ((5 + words) / 6)^length_norm. In a
 batch, pixels of -1 fill up a sequence that is shorter than others.""",
-    next=["errorflow stories predict {run} FOLDER ...", "errorflow runs", "errorflow tensorboard"],
+    next=["errorflow stories predict {run} FOLDER ..."],
     space=STORIES,
 )
 VERBS = {"train": train, "evaluate": evaluate, "tune": tune, "predict": predict, "export": export}

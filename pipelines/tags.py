@@ -180,8 +180,6 @@ Sentences go in as tokens with blanks between. A token that training never showe
 characters alone.""",
     next=[
         'errorflow tags predict {run} "Time flies like an arrow."',
-        "errorflow runs",
-        "errorflow tensorboard",
     ],
     space=SPACE,
 )

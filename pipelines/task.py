@@ -45,7 +45,7 @@ class Task:
             `measure(package, part, labels)` → `scores.Scores`, `sample(package, part, labels)` →
             some answers as rows, and `probe(package)` → `export.Probe`. It imports TensorFlow.
         about, usage: for the card of a run.
-        next: command lines to suggest; {run} stands for what names the run.
+        next: command lines to suggest, beside those for all tasks; {run}: what names the run.
         space: what `tune` may search.
     """
 
@@ -72,7 +72,10 @@ def train(task: Task, config: CommonConfig) -> None:
         for split in ("validation", "test"):
             run.update(**{split: _measure(task, run, data, split).figures})
         report.write_card(run, config, task.about, task.usage)
-    report.last_words(run, [line.format(run=run.flags) for line in task.next])
+    own = [line.format(run=run.flags) for line in task.next]
+    report.last_words(
+        run, [*own, f"errorflow runs{run.where}", f"errorflow tensorboard{run.where}"]
+    )
 
 
 @contextlib.contextmanager

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 from errorflow.callbacks import figures
-from errorflow.callbacks.findings import since
-from errorflow.callbacks.verdict import decay, judge, short
+from errorflow.callbacks.findings import short, since
+from errorflow.callbacks.verdict import decay, judge
 
 
 def history(curve, rows=100, injected=None, cell=None, valid=None):
