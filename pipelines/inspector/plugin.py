@@ -107,6 +107,7 @@ class Inspector(base_plugin.TBPlugin):
             "columns": shown.columns,
             "values": base64.b64encode(shown.values.astype("<f4").tobytes()).decode(),
             "recorded": len(rows.steps),
+            "missing": readings.missing(rows),
             "looks": rows.steps.tolist() if series.kind == "error_matrix" else None,
             "findings": [_in_json(one) for one in readings.findings_on(series, *several)],
         }

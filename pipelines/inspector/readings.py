@@ -21,6 +21,7 @@ from ...callbacks.verdict import judge
 Key = tuple[str, str, str]  # run, kind and name
 
 SPACING = 16  # of the last rows, that of all
+GAP = 8  # times as far apart as others: rows between are missing
 
 
 class Series(NamedTuple):
@@ -148,6 +149,12 @@ def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> R
     spacing = int(np.median(np.diff(kept.steps[-SPACING:])))
     taken = (kept.steps % spacing == 0) | _broken(series, kept)
     return Rows(kept.steps[taken], kept.lengths[taken], kept.values[:, taken])
+
+
+def missing(rows: Rows) -> int:
+    """How many steps lie in gaps: of some long runs TensorBoard keeps a few blocks alone."""
+    apart = np.diff(rows.steps)
+    return int(apart[apart > GAP * np.median(apart)].sum()) if len(apart) else 0
 
 
 def _broken(series: Series, rows: Rows) -> Any:

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from errorflow.callbacks.blocks import pack
 from errorflow.callbacks.rows import Rows
-from errorflow.pipelines.inspector.readings import Table, find_series, read_rows, table, thinned
+from errorflow.pipelines.inspector.readings import (
+    Table,
+    find_series,
+    missing,
+    read_rows,
+    table,
+    thinned,
+)
 
 STATISTICS = ["hidden", "hidden_max", "carried", "valid"]
 
@@ -86,3 +93,12 @@ def test_a_large_table_is_thinned_evenly_with_both_ends():
     np.testing.assert_array_equal(found.steps, [1, 251, 501, 750, 1000])
     assert found.columns == [0, 250, 499]
     np.testing.assert_array_equal(found.values, found.steps[:, None] * 1_000 + [0, 250, 499])
+
+
+def test_steps_that_tensorboard_did_not_keep_are_counted():
+    def rows(*steps):
+        return Rows(np.array(steps), np.ones(len(steps), int), np.zeros([1, len(steps), 1]))
+
+    assert missing(rows(*range(2, 66, 2))) == 0
+    assert missing(rows(*range(2, 34, 2), *range(1000, 1032, 2))) == 968
+    assert missing(rows(7)) == missing(rows()) == 0

@@ -83,7 +83,7 @@ export class Card {
     if (this.wanted !== wanted) return; // something else has been chosen meanwhile
     const axis = series.joined ? "joined" : align;
     Object.assign(this, { series, table, statistic, align: axis, cell: null });
-    this.find(".findings").replaceChildren(...table.findings.map(told));
+    this.find(".findings").replaceChildren(...table.findings.map(told), ...gaps(table));
     if (this.step === undefined) this.step = (table.looks ?? table.steps).at(-1);
   }
 
@@ -174,6 +174,15 @@ export class Card {
   file() {
     return [this.series.run, this.series.name, this.statistic].join("-").replace(/[^\w.-]+/g, "-");
   }
+}
+
+// TensorBoard's slower loader keeps few blocks of a long run, unless it is told to keep more.
+function gaps({ missing }) {
+  if (!missing) return [];
+  const note = document.createElement("li");
+  note.textContent = `TensorBoard has not loaded ${missing.toLocaleString("en")} steps in between: ` +
+    "start it by errorflow tensorboard, or with --samples_per_plugin errorflow=1000";
+  return [note];
 }
 
 // The run as a person knows it: the folder that holds error_flow, layer_gradients, …
