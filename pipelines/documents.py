@@ -45,7 +45,9 @@ class DocumentsConfig(TextConfig):
     model: Literal["bag", "conv1d", "rnn", "lstm", "gru"] = "lstm"
     """Network; conv1d has convolutions over time, bag knows no order of words."""
     units: int = 64
-    """Size of a hidden layer; of conv1d, filters of each width (3, 4 and 5 words)."""
+    """Size of a hidden layer; of conv1d, filters of each kernel size."""
+    kernel_sizes: str = "3,4,5"
+    """How many words a filter of conv1d sees at once, by commas."""
     dropout: float = 0.5
     """Share of each layer's output left out in training."""
 
@@ -65,8 +67,18 @@ class DocumentsConfig(TextConfig):
         """What a text is a sequence of."""
         return "word"
 
+    @property
+    def sizes(self) -> list[int]:
+        """Of the kernels of conv1d; the same one twice makes no other network than once."""
+        try:
+            return sorted({int(size) for size in self.kernel_sizes.split(",")})
+        except ValueError:
+            return []
+
     def check(self) -> None:
         super().check()
+        good = min(self.sizes, default=0) >= 1
+        require(good, "kernel_sizes", "numbers of words by commas, as in 3,4,5", self.kernel_sizes)
         require(self.max_length >= 5, "max_length", "5 or more", self.max_length)
         require(self.vocabulary >= 10, "vocabulary", "10 or more", self.vocabulary)
 
@@ -74,6 +86,7 @@ class DocumentsConfig(TextConfig):
 SPACE: Space = {
     "model": Choice("bag", "conv1d", "rnn", "lstm", "gru"),
     "units": Choice(32, 64, 128),
+    "kernel_sizes": Choice("3", "5", "3,4,5", "2,3,4,5,6", when={"model": ("conv1d",)}),
     "layers": Range(1, 2),
     "bidirectional": Choice(False, True, when=RECURRENT),
     "embedding": Choice(32, 64, 128, when={"model": ("conv1d", "rnn", "lstm", "gru")}),

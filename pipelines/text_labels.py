@@ -57,7 +57,7 @@ def build(
         longest = {"character": 3, "word": 1}[config.split]
         return bag_of_ngrams(**shared, longest=longest)
     if config.model == "conv1d":
-        return conv1d(**shared, embedding=config.embedding)
+        return conv1d(**shared, embedding=config.embedding, kernel_sizes=config.sizes)
     return sequence_to_label(
         recurrent or CELLS[config.model],
         embedding=config.embedding,

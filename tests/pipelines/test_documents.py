@@ -190,6 +190,8 @@ def test_networks_without_recurrence_train_and_know_so_many_words(where, model, 
         (["train", "--data-dir", "x", "--dataset", "y"], "are two sources: give one"),
         (["train", "--max-length", "4"], "max_length"),
         (["train", "--vocabulary", "9"], "vocabulary"),
+        (["train", "--kernel-sizes", "3,x"], "kernel_sizes"),
+        (["train", "--kernel-sizes", "0,3"], "kernel_sizes"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
@@ -208,7 +210,7 @@ def test_conv1d_ignores_padding(layers):
         vocabulary_size=9, labels=3, embedding=3, units=2, layers=layers, activation="tanh"
     )
     for layer in core.layers:
-        if layer.name.startswith("width_"):
+        if layer.name.startswith("size_"):
             kernel, bias = layer.get_weights()
             layer.set_weights([kernel, bias + 3])
     ids = np.array([[2, 3, 4, 8], [5, 6, 0, 0]], np.int32)
@@ -218,15 +220,18 @@ def test_conv1d_ignores_padding(layers):
 
 
 def test_a_filter_of_conv1d_gives_its_largest_value_over_the_words():
-    core = conv1d(vocabulary_size=9, labels=3, embedding=3, units=2, activation="tanh")
+    config = DocumentsConfig(
+        model="conv1d", kernel_sizes="5,2", units=2, embedding=3, layers=1, activation="tanh"
+    )
+    core = build(config, vocabulary_size=9, labels=3)
     random = np.random.default_rng(0)
     core.set_weights([random.normal(size=w.shape, scale=0.5) for w in core.get_weights()])
     vectors = core.get_layer("embedding").get_weights()[0]
     ids = [4, 7, 2, 3, 8, 1]
     (found,) = keras.Model(core.input, core.get_layer("largest").output)(np.array([[*ids, 0, 0]]))
     expected = []
-    for width in (3, 4, 5):
-        kernel, bias = core.get_layer(f"width_{width}_1").get_weights()  # [width, D, F], [F]
+    for width in (2, 5):
+        kernel, bias = core.get_layer(f"size_{width}_1").get_weights()  # [width, D, F], [F]
         around = [(width - 1) // 2, width // 2]
         x = np.pad(vectors[ids], [around, [0, 0]])
         values = [
