@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from ..layers.paths import walk
 from .batches import Batches
 from .config import UserError
 from .devices import note
@@ -19,8 +20,10 @@ RATE = 1e-3  # of learning, at the start
 def pretrain(core: keras.Model, feed: Batches, validation: Any, config: TellingConfig) -> None:
     """What looks at a picture learns, alone, which words are told of it.
 
-    Vinyals et al. (2015) take convolutions that learned from ImageNet, for the same reason.
+    Vinyals et al. (2015) take convolutions that learned from ImageNet, for the same reason. What is
+    normalised over a batch is so here alone: see `hold`.
     """
+    hold(core, False)
     encoder = core.get_layer("encoder")  # of which this leaves out what is recurrent
     network = keras.Model(encoder.input, encoder.output["words"], name="pretraining")
     steps = config.pretrain * feed.steps
@@ -40,6 +43,18 @@ def pretrain(core: keras.Model, feed: Batches, validation: Any, config: TellingC
         verbose=int(sys.stdout.isatty()),
         callbacks=[Pretraining(own)],
     )
+    hold(core)
+
+
+def hold(core: keras.Model, held: bool = True) -> None:
+    """Batch normalisation keeps its statistics and weights, as is usual after a pretraining.
+
+    Otherwise each picture's features depend on the others in its small batch, and what learns to
+    read them learns much later.
+    """
+    for _, layer in walk(core):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = not held
 
 
 class Pretraining(keras.callbacks.Callback):

@@ -21,7 +21,7 @@ from .models import encoder_decoder, picture_words, text
 from .models.recurrent import GATED
 from .models.symbol_ids import FIRST, Right, Side, spell
 from .picture_store import Store, store
-from .pretraining import pretrain
+from .pretraining import hold, pretrain
 from .runs import Run
 from .telling import TellingConfig
 from .told_pairs import pairs_of
@@ -49,6 +49,8 @@ def make_job(
     shape = config.shape(data.shape)
     symbols = len(target.vocabulary) + FIRST
     core = network(shape, symbols)
+    if config.pretrain:
+        hold(core)  # if what goes on is a run that was pretrained
     package = picture_words.package(
         core,
         target,

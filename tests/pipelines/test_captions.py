@@ -208,8 +208,8 @@ def core() -> keras.Model:
     return network(LSTM)
 
 
-def network(recurrent, layers=1) -> keras.Model:
-    picture = picture_encoder("lenet5", (32, 32, 1), width=0.5, features=D)
+def network(recurrent, layers=1, cnn="lenet5", width=0.5) -> keras.Model:
+    picture = picture_encoder(cnn, (32, 32, 1), width=width, features=D)
     made = image_to_words(recurrent, picture, symbols=SYMBOLS, units=H, layers=layers)
     random = np.random.default_rng(0)
     decoder = made.get_layer("decoder")
@@ -263,6 +263,30 @@ def test_pretraining_is_of_the_convolutions_alone(core, capsys):
     }
     assert changed == {"encoder": True, "decoder": False}
     assert feed.epoch == 0  # the training that follows begins with its own first epoch
+
+
+def test_after_pretraining_a_picture_does_not_depend_on_the_others_in_its_batch():
+    core = network(LSTM, cnn="vgg11", width=0.05)
+    pixels, target = pictures(8), np.full([8, 2], START, np.int32)
+    feed = Batches(
+        np.full(8, 2),
+        lambda chosen, steps: (
+            {"pixels": pixels.numpy()[chosen], "target": target[chosen]},
+            {"words": np.eye(2, SYMBOLS)[chosen % 2]},
+            {"words": np.ones(len(chosen))},
+        ),
+        4,
+        seed=0,
+    )
+
+    def words(count):
+        given = {"pixels": pixels[:count], "target": tf.constant(target[:count])}
+        return core(given, training=True)["words"][:2].numpy()
+
+    assert np.abs(words(8) - words(2)).max() > 1e-4
+    pretrain(core, feed, feed.in_order(), CaptionsConfig(pretrain=1))
+    assert all((w.numpy() != 1).any() for w in core.weights if "moving_variance" in w.path)
+    np.testing.assert_allclose(words(8), words(2), atol=1e-6)
 
 
 def test_the_start_symbols_vector_plays_no_part(core):
