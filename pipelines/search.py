@@ -13,6 +13,7 @@ this machine; workers of other machines do so by keras-tuner's own service (`sea
 """
 
 import contextlib
+import dataclasses
 import json
 import shutil
 import socket
@@ -80,8 +81,11 @@ def _check_hyperband(search: Search) -> None:
 
 
 def _write_for_workers(search: Search) -> None:
-    """What workers read; the space file may not be where they are."""
-    write_text(search.project / "tune.yaml", dump_config(search.told))
+    """What workers read, who may be started elsewhere: where no relative path leads anywhere."""
+    told = search.told
+    if told.data_dir is not None:
+        told = dataclasses.replace(told, data_dir=told.data_dir.absolute())
+    write_text(search.project / "tune.yaml", dump_config(told))
     if search.told.space is not None:
         write_text(search.project / "space.yaml", search.told.space.read_text(encoding="utf-8"))
 

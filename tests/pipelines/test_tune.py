@@ -274,6 +274,14 @@ def test_a_worker_of_another_machine_takes_part(tune, trials, project, address, 
     assert len(rows(project)) == 6
 
 
+def test_workers_that_are_started_elsewhere_find_the_data(
+    tune, trials, project, two_classes, monkeypatch
+):
+    monkeypatch.chdir(two_classes.parent)
+    assert tune("--data-dir", two_classes.name, "--oracle", "grid") == 0
+    assert f"data_dir: {two_classes}\n" in (project / "tune.yaml").read_text()
+
+
 def test_a_worker_waits_while_anothers_trial_may_come_back(tmp_path):
     objective = keras_tuner.Objective("score", "max")
     space = keras_tuner.HyperParameters()
