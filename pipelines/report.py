@@ -29,9 +29,10 @@ def keep(job: Job, outcome: Outcome) -> None:
         compile_seconds=outcome.compile_seconds,
         padding=round(getattr(job.feed, "padding", 0.0), 4),
         monitor=job.monitor,
-        verdict=verdict(outcome),
-        findings=[_known(finding) for finding in findings(outcome)],
     )
+    trained = outcome.layer_gradients.history  # a resumed run may have had no epoch left
+    if trained or "verdict" not in run.results():
+        run.update(verdict=verdict(outcome), findings=[_known(one) for one in findings(outcome)])
     figures = [key for key in outcome.rows[0] if f"val_{key}" in outcome.rows[0]]
     plots.save(plots.curves(outcome.rows, figures, outcome.best_epoch), run.plots / "curves.png")
     if outcome.layer_gradients.history:

@@ -138,6 +138,7 @@ def decoder(
     states: int,
     dropout: float,
     memory: int = 0,
+    attentional: bool = False,
     image: bool = False,
 ) -> keras.Model:
     """{"target": ids [B, T], "states": […], …} → {"probabilities": [B, T, K], "states": […], …}.
@@ -155,6 +156,9 @@ def decoder(
     Args:
         states: how many each layer has: 2 of an LSTM, 1 of others.
         memory: M; 0: no attention.
+        attentional: symbols are read out of tanh(W [h_t; context_t]) (Luong et al. 2015, equation
+            5), in place of [h_t; context_t]. Without it a decoder of one layer cannot say of one of
+            several things in a context what depends on h_t: which of them comes next.
         image: take an "image" [B, D] too, which stands in the place of the start symbol's vector, D
             being the size of these.
     """
@@ -186,6 +190,8 @@ def decoder(
         x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
     if memory and layers > 1:
         x = keras.layers.Concatenate(name="readout")([x, context])
+    if memory and attentional:
+        x = keras.layers.Dense(units, activation="tanh", name="attentional")(x)
     outputs["probabilities"] = probabilities(x, symbols)
     return keras.Model(inputs, outputs, name="decoder")
 

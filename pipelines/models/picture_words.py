@@ -113,6 +113,7 @@ def images_to_words(
         units=units,
         layers=layers,
         memory=memory.shape[-1] if attention else 0,
+        attentional=True,
         states=len(last) // layers,
         dropout=dropout,
     )
