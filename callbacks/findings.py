@@ -175,11 +175,11 @@ def _not_finite(steps, layers, broken):
     row = int(broken.any(axis=1).argmax())
     where = np.flatnonzero(broken[row])
     first = layers[where[-1]]  # the backward pass comes from the loss
-    since = f"the gradient is not a finite number in training step {steps[row]:,}"
+    there = f"the gradient is not a finite number in training step {steps[row]:,}"
     if where[-1] == len(layers) - 1:
-        text = f"{since}, from the last layer, {first}, on: already the loss is none"
+        text = f"{there}, from the last layer, {first}, on: already the loss is none"
     else:
-        text = f"{since}, first in {first}, while that of the layers behind it is one"
+        text = f"{there}, first in {first}, while that of the layers behind it is one"
     evidence = {"step": int(steps[row]), "layer": first, "steps": int(broken.any(axis=1).sum())}
     return Finding(first, "not finite", text, evidence, 1.0)
 
@@ -197,8 +197,9 @@ def _dead_units(layer, steps, shares, recent):
     when, evidence = since_when(steps, shares > DEAD)
     text = (
         f"{share:.0%} of its units are dead: their gradient was zero in each of the last {QUIET} "
-        f"training steps that were recorded; more than half of them{when}"
+        "training steps that were recorded"
     )
+    text += when and f"; so are most of them{when}"
     confidence = float(np.mean(shares[recent][known] > DEAD))
     return [Finding(layer, "dead units", text, {"share": share, **evidence}, confidence)]
 

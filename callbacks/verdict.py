@@ -75,9 +75,9 @@ def judge(layer: str, tables: Tables) -> Finding:
     rows = max(1, math.ceil(LAST_PART * count))
     finite = np.all(np.isfinite(tables["hidden"]) | ~(tables["valid"] > 0), axis=1)
     if not finite[-rows:].any():
-        since = int(tables["step"][count - int(np.argmax(finite[::-1])) if finite.any() else 0])
-        text = f"the error is not a finite number since training step {since:,}"
-        return Finding(layer, "not finite", text, {"step": since})
+        first = int(tables["step"][count - int(np.argmax(finite[::-1])) if finite.any() else 0])
+        text = f"the error is not a finite number since training step {first:,}"
+        return Finding(layer, "not finite", text, {"step": first})
     known = {name: table[finite] for name, table in tables.items()}
     found = _of_finite(layer, known, int(finite[-rows:].sum()), {"recorded": count, "judged": rows})
     if finite.all():
@@ -110,8 +110,10 @@ def _of_decay(layer, known, recent, evidence):
         return Finding(layer, "undecided", text, evidence)
     evidence = {**evidence, "half_life": found.half_life, "first_to_last": found.first_to_last}
     kind = _kind(found.first_to_last)
-    alike = np.array([_kind(one) == kind for one in decay(known).each])
-    when, more = since_when(known["step"], alike)
+    each = decay(known).each
+    told = ~np.isnan(each)
+    alike = np.array([_kind(one) == kind for one in each[told]])
+    when, more = since_when(known["step"][told], alike)
     text = f"{_motion(layer, recent, found)} {_base(evidence)}; {_arrival(recent, found)}: {kind}"
     text += when
     if kind == "vanishing":
