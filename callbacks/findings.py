@@ -20,6 +20,7 @@ DEAD = 0.5  # of a layer's units
 SATURATED = 0.9  # of a gate's values are closed
 OPEN = 0.9  # the mean of a forget gate that holds what there is
 FEWEST_LAYERS = 4
+NAMED = 3  # layers in a sentence
 FEWEST_ROWS = 10
 HOLDS = 0.9  # of the rows say what holds since the first of them
 
@@ -155,11 +156,11 @@ def of_gradients(
     if fine.sum() < FEWEST_ROWS:
         return found
     recent = slice(-ceil(LAST_PART * fine.sum()), None)
-    steps, ratio, dead = steps[fine], ratio[fine], dead[fine]
-    whole = np.sqrt(np.nansum(norm[fine].astype(np.float64) ** 2, axis=1))
-    norm = norm[fine][recent]
-    silent = [name for name, column in zip(layers, norm.T, strict=True) if np.all(column == 0)]
-    found += [_no_gradient(name, len(norm)) for name in silent]
+    steps, norm, ratio, dead = steps[fine], norm[fine], ratio[fine], dead[fine]
+    silent = [name for name, of in zip(layers, norm[recent].T, strict=True) if np.all(of == 0)]
+    if silent:
+        zero = norm[:, [name in silent for name in layers]] == 0
+        found.append(_no_gradient(silent, steps, zero.all(axis=1), recent))
     for name, column in zip(layers, dead.T, strict=True):
         if name not in silent:
             found += _dead_units(name, steps, column, recent)
@@ -167,6 +168,7 @@ def of_gradients(
     if len(learning) - len(silent) >= FEWEST_LAYERS:
         found += _over_depth([layers[n] for n in learning], steps, ratio[:, learning], recent)
     if clip_norm:
+        whole = np.sqrt(np.nansum(norm.astype(np.float64) ** 2, axis=1))
         found += _clipped(steps, whole, clip_norm, recent)
     return found
 
@@ -184,9 +186,20 @@ def _not_finite(steps, layers, broken):
     return Finding(first, "not finite", text, evidence, 1.0)
 
 
-def _no_gradient(layer, judged):
-    text = f"its gradient is zero in the last {judged:,} training steps: it learns nothing"
-    return Finding(layer, "no gradient", text, {"judged": judged}, 1.0)
+def _no_gradient(layers, steps, zero, recent):
+    """Of one layer, or of several, whose number and first names are told."""
+    judged, several = len(steps[recent]), len(layers) > 1
+    when, more = since_when(steps, zero)
+    text = f"gradient is zero in the last {judged:,} training steps"
+    text += when and f", and has been{when}"
+    evidence = {"layers": len(layers), "judged": judged, **more}
+    if not several:
+        return Finding(layers[0], "no gradient", f"its {text}: it learns nothing", evidence, 1.0)
+    names = ", ".join(layers[:NAMED])
+    if len(layers) > NAMED:
+        names += f" and {len(layers) - NAMED} more layers"
+    text = f"of {names} the {text}: they learn nothing"
+    return Finding("", "no gradient", text, evidence, 1.0)
 
 
 def _dead_units(layer, steps, shares, recent):

@@ -70,8 +70,21 @@ def test_a_layer_whose_units_are_all_dead():
     layers = dense(3)
     layers[1] = keras.layers.Dense(8, "relu", bias_initializer=never, name="dead")
     layers[2] = keras.layers.Dense(8, "tanh", name="above")  # which its bias still reaches
-    said = [(one.layer, one.kind) for one in found(layers, batch=2)]
-    assert said == [("hidden1", "no gradient"), ("dead", "no gradient")]
+    (both,) = found(layers, batch=2)
+    assert (both.kind, both.evidence["layers"], both.evidence["since"]) == ("no gradient", 2, 1)
+    assert both.sentence == (
+        "of hidden1, dead the gradient is zero in the last 32 training steps: they learn nothing"
+    )
+
+
+def test_layers_that_learn_nothing_any_more():
+    steps, norm = np.arange(1, 101), np.ones([100, 6])
+    norm[60:, :5] = 0.0
+    (those,) = of_gradients(steps, [*"abcdef"], norm, norm)
+    assert those.text.startswith("of a, b, c and 2 more layers the gradient is zero in the last 20")
+    assert those.text.endswith(", and has been since training step 61: they learn nothing")
+    (one,) = of_gradients(steps, [*"abcdef"], np.where(np.arange(6) == 2, norm, 1), norm * 0 + 1)
+    assert (one.layer, one.evidence["since"]) == ("c", 61)
 
 
 def test_units_that_died_are_counted_by_layer():
