@@ -47,11 +47,8 @@ def pretrain(core: keras.Model, feed: Batches, validation: Any, config: TellingC
 
 
 def hold(core: keras.Model, held: bool = True) -> None:
-    """Batch normalisation keeps its statistics and weights, as is usual after a pretraining.
-
-    Otherwise each picture's features depend on the others in its small batch, and what learns to
-    read them learns much later.
-    """
+    """Batch normalisation keeps its statistics and weights, as is usual where small batches follow
+    a pretraining: a picture's features then do not depend on the others in its batch."""
     for _, layer in walk(core):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = not held
