@@ -251,6 +251,7 @@ def test_what_cannot_be_seen_is_refused():
         ErrorFlow(every=0)
 
 
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")  # that is what it is about
 def test_a_layer_that_no_error_reaches_is_named_in_the_verdict():
     x = keras.Input([T, D])
     rnn = SimpleRNN(H, name="rnn")(x)

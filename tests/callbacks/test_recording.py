@@ -97,10 +97,11 @@ def test_event_files_hold_the_history_of_the_gradients(run):
     values, metadata = event_files.read(folder / "layer_gradients")
     read, content = read_rows(values, metadata, "layer_gradients/rows")
     assert content["layers"] == gradients.history["layers"] == ["rnn", "top"]
-    assert content["statistics"] == ["norm", "ratio"]
+    assert content["statistics"] == ["norm", "ratio", "dead"]
     np.testing.assert_array_equal(read.steps, gradients.history["step"])
     np.testing.assert_array_equal(read.values[0], gradients.history["norm"])
     np.testing.assert_array_equal(read.values[1], gradients.history["ratio"])
+    np.testing.assert_array_equal(read.values[2], gradients.history["dead"])
     total = np.sqrt((gradients.history["norm"][60:] ** 2).sum(axis=1))
     np.testing.assert_allclose(
         float(values[90]["layer_gradients/global_norm"]), np.median(total), rtol=1e-5
