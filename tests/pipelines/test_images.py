@@ -123,7 +123,6 @@ def test_export_writes_what_answers_alike(where, run, capsys):
     assert meaning["shape"] == ["batch", 12, 12, 3]
 
 
-@pytest.mark.slow
 def test_the_auxiliary_classifiers_train_and_are_gone_afterwards(where):
     flags = ["--name", "aux", "--data-dir", str(where / "data"), "--epochs", "1"]
     flags += ["--model", "googlenet", "--width", "0.1", "--auxiliary", "true"]

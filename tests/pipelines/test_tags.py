@@ -281,7 +281,6 @@ def test_sentences_that_are_too_long_are_cut_or_skipped_and_reported(where, too_
     assert {len(tags) for tags in part.tags} == {len(s) for s in part.sentences} == {2, 3, 4}
 
 
-@pytest.mark.slow
 def test_a_network_of_words_alone_trains_and_goes_on_for_more_epochs(where, capsys):
     flags = [*TINY, "--max-length", "4", "--character-units", "0", "--epochs", "1"]
     assert train(where, "words", *flags, "--model", "gru") == 0

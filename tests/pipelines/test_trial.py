@@ -137,15 +137,15 @@ raise SystemExit(trial.main([folder]))
 
 
 def test_a_trial_told_to_stop_or_killed_goes_on_to_the_same_end(make):
-    config = {"epochs": 3, "patience": 0}
+    config = {"epochs": 4, "patience": 0}
     folder = make(config=config)
-    signals = {signal.SIGTERM: 143, signal.SIGKILL: -signal.SIGKILL}
+    signals = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}
     for epochs, (number, code) in enumerate(signals.items(), start=1):
         assert run_python("-c", SIGNALLED, folder, int(number), epochs) == code
         assert not (folder / "result.json").exists()
         assert Run(folder / "run").status == "interrupted"
         assert len(read_history(Run(folder / "run"))) == epochs
-    run_trial(folder)
+    assert run_python("-m", "errorflow.pipelines.trial", folder) == 0
     straight = make("t2", config=config)
     assert run_trial(straight)["curve"] == pytest.approx(read_result(folder)["curve"], rel=1e-5)
     assert_same(Run(folder / "run"), Run(straight / "run"))
