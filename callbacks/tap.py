@@ -156,7 +156,8 @@ def _reached(variables, gradient_of):
     for variable in variables:
         gradient = gradient_of.get(id(variable))
         if gradient is not None:
-            axes = [*range(len(gradient.shape) - 1)]
+            gradient = tf.convert_to_tensor(gradient)  # sparse, where a kernel is a table too
+            axes = [*range(len(variable.shape) - 1)]
             units |= tf.reduce_any(gradient != 0, axes)  # NaN is a gradient too
     return units
 

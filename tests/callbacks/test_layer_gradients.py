@@ -203,3 +203,24 @@ def test_names_below_a_map_are_as_long_as_tells_them_apart():
     expected = ["conv1/convolution", "conv2/convolution", "encoder/rnn_1", "decoder/rnn_1"]
     assert shortened([*paths, "words"]) == [*expected, "words"]
     assert shortened(["a/b", "b"]) == ["a/b", "b"]
+
+
+def test_a_kernel_that_is_a_table_of_vectors_too():
+    """Tied weights: its gradient comes sparse."""
+
+    class Tied(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(5, use_bias=False)
+            self.dense.build((None, WORDS))
+
+        def call(self, words):
+            return tf.reduce_mean(tf.gather(self.dense.kernel.value, words), axis=1)
+
+    model = Tied()
+    model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+    words, y = np.tile(np.arange(T), [B, 1]), np.ones([B, 5])
+    history = LayerGradients()
+    norm = fit(model, tf.data.Dataset.from_tensors((words, y)), history)["norm"]
+    assert norm.shape == (1, 1)
+    assert norm[0, 0] > 0
