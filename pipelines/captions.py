@@ -44,17 +44,9 @@ class CaptionsConfig(TellingConfig):
     """Your own data: a folder with images and captions.jsonl, lines {"image": "a.jpg", "caption":
     "a dog on a beach"}."""
 
-    width: float = 0.125
-    """Multiplies their number of channels."""
-    dropout: float = 0.0
-    """Share of the picture's features, of words' vectors and of each layer's output left out in
-    training."""
     pretrain: int = 4
     """Passes in which the convolutions learn first, from that question alone: a decoder that begins
     while pictures cannot be told apart learns by heart which words come together."""
-
-    learning_rate: float = 2e-3
-    """Learning rate at the start."""
 
     epochs: int = 6
     """Passes over the training data at most: over every caption of every image."""

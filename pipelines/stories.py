@@ -51,16 +51,6 @@ class StoriesConfig(TellingConfig):
     """Each word looks at all pictures again: additive attention (Bahdanau et al. 2015)."""
     embedding: int = 64
     """Size of a word's vector."""
-    width: float = 0.125
-    """Multiplies the convolutions' number of channels."""
-    dropout: float = 0.0
-    """Share of the pictures' features, of words' vectors and of each layer's output left out in
-    training."""
-    pretrain: int = 3
-    """Passes in which the convolutions learn first, from that question alone."""
-
-    learning_rate: float = 2e-3
-    """Learning rate at the start."""
 
     epochs: int = 6
     """Passes over the training data at most."""

@@ -30,7 +30,7 @@ class TellingConfig(CommonConfig):
     """Recurrent layers."""
     cnn: Network = "vgg11"
     """Convolutions that look at each picture; errorflow zoo lists them."""
-    width: float = 0.25
+    width: float = 0.125
     """Multiplies their number of channels."""
     features: int = 256
     """Size of what they make of a picture."""
@@ -38,13 +38,13 @@ class TellingConfig(CommonConfig):
     """Size of a recurrent layer."""
     layers: int = 1
     """Recurrent layers."""
-    dropout: float = 0.2
+    dropout: float = 0.0
     """Share of the picture's features, of words' vectors and of each layer's output left out in
     training."""
     auxiliary: float = 0.1
     """Weight of an auxiliary loss: which words are told, asked of each picture by itself and summed
     over the vocabulary; of several pictures, the words of each one's sentence. 0: none."""
-    pretrain: int = 0
+    pretrain: int = 3
     """Passes in which the convolutions learn first, from that question alone: a decoder that begins
     while pictures cannot be told apart learns by heart which words come together."""
     beam: int = 5
@@ -52,7 +52,7 @@ class TellingConfig(CommonConfig):
     length_norm: float = 0.6
     """How much long answers are helped against short ones; 0: not at all."""
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     """Learning rate at the start."""
     schedule: Literal["constant", "cosine", "step"] = "cosine"
     """cosine: lower the learning rate to 0 over all epochs; step: to a tenth after half of them and
