@@ -152,7 +152,9 @@ def _panels(histories, table, statistic, first):
     shown = {t: h for t, h in histories.items() if table in h and len(h["step"])}
     if statistic not in _UNITS or not shown:
         recorded = {n for h in histories.values() for n in _UNITS if n in h}
-        raise ValueError(f"plot: no {statistic!r} was recorded, but {', '.join(sorted(recorded))}")
+        raise ValueError(
+            f"plot: no {statistic!r} was recorded that is drawn, but {', '.join(sorted(recorded))}"
+        )
     seen = {title: reached(h[table]) for title, h in shown.items()}
     cut = {title: h[table][:, seen[title]] for title, h in shown.items()}
     common = scale([*cut.values()])

@@ -9,8 +9,9 @@ import numpy as np
 from ..layers import GRU, LSTM
 from ..layers.paths import walk
 from . import figures, pictures
-from .findings import Finding, of_gates
+from .findings import Finding
 from .gate_values import Seen, look, steps
+from .look_verdict import of_gates
 from .looks import LayerOnlooker
 from .rows import evenly
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..layers.horizon import horizons
 from . import pictures
-from .findings import half_life
+from .look_verdict import half_life
 from .looks import LayerOnlooker
 
 

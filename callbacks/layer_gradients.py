@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from . import figures, pictures
-from .findings import Finding, of_gradients
+from .depth_verdict import of_gradients
+from .findings import Finding
 from .paths import holders
 from .recorder import RING, StepRecorder
 from .rows import Rows

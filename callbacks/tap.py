@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .findings import QUIET
+from .depth_verdict import QUIET
 from .paths import of_units
 
 

@@ -32,7 +32,8 @@ def keep(job: Job, outcome: Outcome) -> None:
     )
     trained = outcome.layer_gradients.history  # a resumed run may have had no epoch left
     if trained or "verdict" not in run.results():
-        run.update(verdict=verdict(outcome), findings=[_known(one) for one in findings(outcome)])
+        found = findings(outcome)
+        run.update(verdict=verdict(outcome, found), findings=[_known(one) for one in found])
     figures = [key for key in outcome.rows[0] if f"val_{key}" in outcome.rows[0]]
     plots.save(plots.curves(outcome.rows, figures, outcome.best_epoch), run.plots / "curves.png")
     if outcome.layer_gradients.history:
@@ -43,10 +44,10 @@ def keep(job: Job, outcome: Outcome) -> None:
         plots.save(outcome.gates.plot(), run.plots / "gates.png")
 
 
-def verdict(outcome: Outcome) -> list[str]:
+def verdict(outcome: Outcome, found: Sequence[Finding]) -> list[str]:
     """What the error did on its way back through time and depth, in words."""
     none = [] if outcome.error_flow else ["no recurrent layer: no error flows through time"]
-    return [*none, *(finding.sentence for finding in findings(outcome))]
+    return [*none, *(finding.sentence for finding in found)]
 
 
 def findings(outcome: Outcome) -> list[Finding]:

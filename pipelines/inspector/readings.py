@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...callbacks.blocks import BLOCKS, PLUGIN, unpack
-from ...callbacks.findings import Finding, of_gates, of_gradients, of_horizon
+from ...callbacks.depth_verdict import of_gradients
+from ...callbacks.findings import Finding
 from ...callbacks.joined import crossing
 from ...callbacks.joined import join as join_tables
+from ...callbacks.look_verdict import of_gates, of_horizon
 from ...callbacks.rows import Rows, evenly, join, reached
 from ...callbacks.tables import tables
 from ...callbacks.verdict import judge

@@ -4,14 +4,9 @@ import keras
 import numpy as np
 import pytest
 from errorflow.callbacks import ErrorFlow, Gates, LayerGradients
-from errorflow.callbacks.findings import (
-    FEWEST_ROWS,
-    QUIET,
-    REMEDIES,
-    of_gates,
-    of_gradients,
-    of_horizon,
-)
+from errorflow.callbacks.depth_verdict import QUIET, of_gradients
+from errorflow.callbacks.findings import FEWEST_ROWS, REMEDIES
+from errorflow.callbacks.look_verdict import of_gates, of_horizon
 from errorflow.layers import GRU, LSTM, SimpleRNN
 
 STEPS = 40
