@@ -1,7 +1,7 @@
 """Is what is there found, and nothing else? Small trainings built to have it, and healthy ones.
 
     python benchmarks/findings.py                     # 4 runs of each kind, seeds 100 to 103
-    python benchmarks/findings.py --first 0 --runs 3  # those the thresholds were chosen on
+    python benchmarks/findings.py --first 0 --runs 3  # those the thresholds were settled on
 
 Each run draws its sizes, initial weights and data by its seed. Printed is, for each kind of run,
 how many there were, of how many the right thing was said and nothing else, and what was wrong.
@@ -73,7 +73,7 @@ def rnn_of_small_weights(random):
 
 
 @has("vanishing")
-def gru_of_1_step_each(random):
+def gru_of_small_weights(random):
     layer = GRU(UNITS, recurrent_initializer=keras.initializers.Orthogonal(0.1), use_bias=False)
     return over_time(random, layer, random.integers(30, 60))
 

@@ -203,9 +203,7 @@ model(tf.constant(["lecture"]))  # {"answers": [B, W] strings, "scores": [B, W]}
 
 Scores are log-probabilities over ((5 + symbols) / 6)^length_norm. `model.get_layer("search")` has
 `width`, `length_norm` and `longest`; its `core` is the network.""",
-    next=[
-        "errorflow pronounce predict {run} lecture gradient",
-    ],
+    next=["errorflow pronounce predict {run} lecture gradient"],
     space=SPACE,
 )
 VERBS = {"train": train, "evaluate": evaluate, "tune": tune, "predict": predict, "export": export}

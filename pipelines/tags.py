@@ -178,9 +178,7 @@ model(tf.constant(["Time flies like an arrow ."]))  # {"label": [B, T], "probabi
 
 Sentences go in as tokens with blanks between. A token that training never showed is known by its
 characters alone.""",
-    next=[
-        'errorflow tags predict {run} "Time flies like an arrow."',
-    ],
+    next=['errorflow tags predict {run} "Time flies like an arrow."'],
     space=SPACE,
 )
 VERBS = {"train": train, "evaluate": evaluate, "tune": tune, "predict": predict, "export": export}
