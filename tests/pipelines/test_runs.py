@@ -216,3 +216,9 @@ def test_compare_with_a_wrong_name(config):
     finished(config)
     with pytest.raises(UserError, match="no run 'zzz'"):
         run_tables.command(["compare", "a", "zzz", "--run-dir", str(config.run_dir)])
+
+
+def test_a_run_is_named_with_its_folder_unless_that_is_the_usual_one():
+    assert runs.Run(Path("runs/names/a")).flags == "--name a"
+    elsewhere = runs.Run(Path("other/names/a"))
+    assert (elsewhere.flags, elsewhere.where) == ("--name a --run-dir other", " --run-dir other")

@@ -300,6 +300,29 @@ def test_each_word_looks_at_the_real_pictures_alone():
     assert weights[1].std() > 0.01
 
 
+def test_a_word_can_depend_on_the_state_and_on_what_is_looked_at_together():
+    """Which of two things in a picture comes next: log odds that are no sum of both."""
+    decode = network(attention=True).get_layer("decoder")
+    random = np.random.default_rng(0)
+    states = random.normal(size=[2, 1, 6]).astype("float32")
+    memories = random.normal(size=[2, 1, 1, 6 + 5]).astype("float32")
+
+    def odds(state, picture):
+        given = decode(
+            {
+                "target": tf.constant([[START]]),
+                "states": [tf.constant(states[state])],
+                "memory": tf.constant(memories[picture]),
+                "valid": tf.constant([[True]]),
+            }
+        )
+        logs = np.log(given["probabilities"][0, 0])
+        return logs - logs[0]
+
+    together = odds(0, 0) - odds(0, 1) - odds(1, 0) + odds(1, 1)
+    assert np.abs(together).max() > 0.1
+
+
 def test_the_words_of_answers_are_aligned_with_the_real_pictures():
     core = network(attention=True)
     whole = package(core, Side("word", [*"abcde"]), width=2, length_norm=0.6, longest=5)

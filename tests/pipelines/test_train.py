@@ -3,11 +3,12 @@
 import dataclasses
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
-from errorflow.pipelines import runs
+from errorflow.pipelines import report, runs
 from errorflow.pipelines.batches import Batches, padded_lengths, padded_shapes
 from errorflow.pipelines.compile_time import compiling
 from errorflow.pipelines.config import CommonConfig
@@ -288,3 +289,20 @@ def test_a_loss_that_is_no_number_stops_and_is_not_kept(config):
 def test_compiling_is_what_the_first_step_of_each_shape_takes_longer():
     shapes, taken = [8, 8, 20, 8, 20, 30], [5.0, 1.0, 7.0, 1.0, 2.0, 4.0]
     assert compiling(shapes, taken) == (5 - 1) + (7 - 2) + (4 - 3)  # 30 came once: the median, 3
+
+
+def test_a_run_that_had_no_epoch_left_keeps_what_was_found(config):
+    run = runs.begin(config, "t", {})
+    run.update(verdict=["rnn_1: the error halves"], findings=[{"kind": "vanishing"}])
+    network = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
+    job = SimpleNamespace(run=run, core=network, feed=None, monitor="val_loss")
+    outcome = SimpleNamespace(
+        rows=[{"epoch": 1, "loss": 2.0, "val_loss": 1.0}],
+        layer_gradients=SimpleNamespace(history={}, findings=list),
+        **dict.fromkeys(("best_epoch", "seconds", "compile_seconds"), 1),
+        **dict.fromkeys(("ending", "error_flow", "gates")),
+    )
+    report.keep(job, outcome)
+    assert run.results()["verdict"] == ["rnn_1: the error halves"]
+    assert run.results()["findings"] == [{"kind": "vanishing"}]
+    assert run.results()["epochs"] == 1
