@@ -70,7 +70,8 @@ class TellingConfig(CommonConfig):
         require(self.pretrain >= 0, "pretrain", "0 or more", self.pretrain)
         if self.pretrain and not self.auxiliary:
             raise UserError(
-                f"--pretrain {self.pretrain}: --auxiliary 0 leaves nothing to learn from"
+                f"--pretrain {self.pretrain}: --auxiliary 0 leaves nothing to learn from; "
+                "give --pretrain 0 too"
             )
         require(self.width > 0, "width", "above 0", self.width)
         require(0 <= self.dropout < 1, "dropout", "from 0 to below 1", self.dropout)
