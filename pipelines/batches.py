@@ -186,8 +186,20 @@ def stream(generate: Callable[[], Iterator[Any]], signature: Any, steps: int) ->
     """A tf.data.Dataset of `steps` batches, each as `fit` takes it."""
     import tensorflow as tf
 
-    data = tf.data.Dataset.from_generator(generate, output_signature=signature)
+    return ready(tf.data.Dataset.from_generator(generate, output_signature=signature), steps)
+
+
+def ready(batches: Any, steps: int) -> Any:
+    """A tf.data.Dataset of `steps` batches as `fit` takes it: of a known number, made ahead.
+
+    Its threads are not tuned as it goes. When a pass is over, the thread that does so is woken
+    before it is told that it has to end, and goes to sleep again (TensorFlow 2.21): everything
+    waited for that, up to a minute at the end of an epoch.
+    """
+    import tensorflow as tf
+
     options = tf.data.Options()
+    options.autotune.enabled = False
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    known = data.apply(tf.data.experimental.assert_cardinality(steps))
+    known = batches.apply(tf.data.experimental.assert_cardinality(steps))
     return known.with_options(options).prefetch(4)

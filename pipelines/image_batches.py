@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from .batches import ready
 from .datasets import augment
 from .datasets.images import ImagePart
 from .models.image import resizing
@@ -104,19 +105,14 @@ class ImageFeed:
         return self._finished(batches, -(-self.count // self.size), ())
 
     def _finished(self, batches, steps, operations):
-        """Varied, normalised and of a known number: Keras warns where that is unknown."""
+        """Varied and normalised."""
 
         def finish(images, labels, seed):
             images = augment.apply(operations, tf.cast(images, tf.float32), seed)
             images = normalised(images, self.mean, self.std)
             return images, self.target(tf.one_hot(labels, self.classes))
 
-        options = tf.data.Options()
-        policy = tf.data.experimental.AutoShardPolicy.OFF
-        options.experimental_distribute.auto_shard_policy = policy
-        ready = batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
-        ready = ready.apply(tf.data.experimental.assert_cardinality(steps))
-        return ready.with_options(options).prefetch(tf.data.AUTOTUNE)
+        return ready(batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE), steps)
 
 
 def normalised(images, mean, std):

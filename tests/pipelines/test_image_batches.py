@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from errorflow.pipelines.batches import stream
 from errorflow.pipelines.datasets import augment
 from errorflow.pipelines.datasets.images import ImagePart
 from errorflow.pipelines.image_batches import ImageFeed, mean_and_std, resized
@@ -169,6 +170,14 @@ def test_images_are_read_once_for_all_epochs():
     for feed.epoch in range(3):
         list(feed.dataset())
     assert sorted(reads) == list(range(23))
+
+
+def test_no_pass_has_a_thread_that_tunes_it(feed):
+    """The end of a pass would wait for that one, now and then for seconds."""
+    spec = tf.TensorSpec([2], tf.float32)
+    some = stream(lambda: iter(np.zeros([3, 2], "float32")), spec, 3)
+    for dataset in (feed.dataset(), feed.in_order(), some, some.map(tf.abs)):
+        assert dataset.options().autotune.enabled is False
 
 
 def test_targets_are_one_hot_and_pixels_normalised(feed):
