@@ -18,7 +18,6 @@ from typing import Any
 
 import keras_tuner
 import numpy as np
-from keras_tuner.src.tuners.gridsearch import LinkedList
 from sklearn.exceptions import ConvergenceWarning
 
 from .config import UserError, require
@@ -83,20 +82,22 @@ class Random(Durable, keras_tuner.oracles.RandomSearchOracle):
 
 
 class Grid(Durable, keras_tuner.oracles.GridSearchOracle):
-    """Every combination, in order; keras-tuner does not save where it is."""
+    """Every combination, in order.
 
-    def get_state(self) -> dict[str, Any]:
-        ids, ordered, at = self._ordered_ids, [], None
-        while (at := ids._next_index[at]) is not None:
-            ordered.append(ids._memory[at])
-        return super().get_state() | {"ordered": ordered, "populate_next": self._populate_next}
+    keras-tuner does not save where it is; and as trials might meet hyperparameters that nobody
+    declared, it lets a worker wait for what others run. Here all are declared.
+    """
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        super().set_state(state)
-        self._populate_next = state["populate_next"]
-        self._ordered_ids = LinkedList()
-        for trial_id in state["ordered"]:
-            self._ordered_ids.insert(trial_id)
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        space = self.get_space()
+        if self.start_order:
+            last = self.trials[self.start_order[-1]].hyperparameters.values
+            values = self._get_next_combination(last)
+        else:
+            values = {hp.name: hp.default for hp in space.space if space.is_active(hp)}
+        if values is None:
+            return {"status": "IDLE" if self.ongoing_trials else "STOPPED", "values": None}
+        return {"status": "RUNNING", "values": values}
 
 
 class Bayesian(Durable, keras_tuner.oracles.BayesianOptimizationOracle):

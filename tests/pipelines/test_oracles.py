@@ -293,6 +293,15 @@ def test_a_grid_is_in_order_and_complete(tmp_path):
     ]
 
 
+def test_no_worker_of_a_grid_waits_for_another(tmp_path):
+    oracle = make("grid", tmp_path)
+    given = [oracle.create_trial(f"worker {n}") for n in range(13)]
+    assert [trial.status for trial in given] == ["RUNNING"] * 12 + ["IDLE"]
+    alone = search(make("grid", tmp_path / "alone"), lambda values: 0.0)
+    values = [trial.hyperparameters.values for trial in alone.trials.values()]
+    assert [trial.hyperparameters.values for trial in given[:12]] == values
+
+
 def test_max_trials_ends_a_search_and_more_of_them_go_on_with_it(tmp_path):
     oracle = make("random", tmp_path / "a", max_trials=10)
     assert not oracle.done and oracle.ending is None
