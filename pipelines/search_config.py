@@ -56,7 +56,7 @@ class SearchConfig:
     `learning_rate: {low: 1e-3, high: 1e-2, log: true}`."""
     keep: int = 3
     """The best so many trials keep their networks."""
-    prune: Switch = False
+    prune: bool = True
     """Stop a trial whose best figure so far is worse than the median of finished trials' at that
     epoch, from the third epoch and the fifth finished trial on."""
     prune_vanishing: Switch = False
