@@ -37,10 +37,15 @@ from errorflow.pipelines.devices import keep_freed_memory
 
 if "keep" in sys.argv:
     keep_freed_memory()
-make = lambda: np.ones(2**22, "float32")  # 16 MB
+    import tensorflow as tf
+
+    one = tf.TensorSpec([])
+    for _ in tf.data.Dataset.from_generator(lambda: iter([1.0]), output_signature=one):
+        pass
+make = lambda: [np.ones(2**22, "float32") for _ in range(8)]  # 16 MB each
 make()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(50):
+for _ in range(10):
     make()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
