@@ -20,6 +20,10 @@ RATE = 1e-3  # of learning, at the start
 def pretrain(core: keras.Model, feed: Batches, validation: Any, config: TellingConfig) -> None:
     """What looks at a picture learns, alone, which words are told of it.
 
+    Of a sequence's pictures these are the words of its sentence, and of its description by itself
+    where there is one: a story tells what is new, and leaves out what has been said (as Huang et
+    al. 2016 have both, "descriptions in isolation" and "stories in sequence").
+
     Vinyals et al. (2015) take convolutions that learned from ImageNet, for the same reason. What is
     normalised over a batch is so here alone: see `hold`.
     """

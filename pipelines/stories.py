@@ -41,7 +41,8 @@ class StoriesConfig(TellingConfig):
     """scene_stories, made when first asked for (the default); TFDS has no other."""
     data_dir: Path | None = None
     """Your own data: a folder with images and stories.jsonl, lines {"images": ["a/1.jpg",
-    "a/2.jpg"], "story": "a dog runs . it jumps"}."""
+    "a/2.jpg"], "story": "a dog runs . it jumps"}, and if you have them "descriptions": ["a dog on
+    grass", "a dog in the air"], of each image by itself: from those convolutions learn most."""
 
     model: Literal["rnn", "lstm", "gru"] = "gru"
     """Recurrent layers, of encoder and decoder."""

@@ -43,7 +43,8 @@ class TellingConfig(CommonConfig):
     training."""
     auxiliary: float = 0.1
     """Weight of an auxiliary loss: which words are told, asked of each picture by itself and summed
-    over the vocabulary; of several pictures, the words of each one's sentence. 0: none."""
+    over the vocabulary; of several pictures, the words of each one's sentence and, where it has
+    one, description. 0: none."""
     pretrain: int = 3
     """Passes in which the convolutions learn first, from that question alone: a decoder that begins
     while pictures cannot be told apart learns by heart which words come together."""

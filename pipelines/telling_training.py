@@ -88,7 +88,7 @@ def make_job(
 
 
 def _vocabulary(part: PicturePart, config: TellingConfig) -> list[str]:
-    texts = [one for several in part.texts for one in several]
+    texts = [one for several in [*part.texts, *part.descriptions] for one in several]
     found = text.vocabulary_of(texts, "word", config.vocabulary)
     if not found:
         raise UserError("no word comes twice in the training texts; give more of them")

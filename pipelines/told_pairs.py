@@ -1,5 +1,6 @@
 """Pictures and their texts as arrays: what a network reads, and what it should say."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ class Pairs(NamedTuple):
     store: Store  # of the pictures
     places: np.ndarray  # [P] in the store
     targets: np.ndarray  # [P, T] ids, the end among them, 0 behind it
+    described: np.ndarray  # [N, F, W] ids of each picture's description, 0 behind it
     symbols: int  # K, special ids included
     stop: int  # id of what stands between sentences
 
@@ -41,14 +43,15 @@ class Pairs(NamedTuple):
 
         The decoder reads what it should say one step later, after a start (teacher forcing). Which
         words a text has, [B, K], is asked without its order; of several pictures, [B, F, K], which
-        words each one's sentence has.
+        words each one's sentence and description have.
         """
         pictures, steps = shape if self.store.several else (None, shape)
         targets = self.targets[chosen, :steps]
         pixels = self.store.take(self.places[chosen], pictures)
         inputs = {"pixels": pixels, "target": shifted(targets)}
         if self.store.several:
-            words, asked = self._words_of_sentences(chosen, pixels.shape[1])
+            words = self._words_of_each(chosen, pixels.shape[1])
+            asked = words.max(axis=2)
         else:
             words, asked = self._words(chosen), np.ones(len(chosen), np.float32)
         weights = (targets != 0).astype(np.float32), asked
@@ -63,21 +66,24 @@ class Pairs(NamedTuple):
         words[:, :FIRST] = 0
         return words
 
-    def _words_of_sentences(self, chosen: np.ndarray, pictures: int) -> tuple[np.ndarray, ...]:
-        """Which words each picture's sentence has, [B, F, K], and which pictures have one, [B, F].
+    def _words_of_each(self, chosen: np.ndarray, pictures: int) -> np.ndarray:
+        """Which words are told of each picture, 0 or 1, [B, F, K].
 
         The sentence s of S belongs to the picture ⌊s F / S⌋ of F: where there are as many of both,
         to its own.
         """
+        words = np.zeros([len(chosen), pictures, self.symbols], np.float32)
+        described = self.described[self.places[chosen], :pictures]
+        np.put_along_axis(words[:, : described.shape[1]], described, 1, axis=2)
         ids, counts = self.targets[chosen], self.store.counts[self.places[chosen]]
         told = (ids >= FIRST) & (ids != self.stop)
         sentence = np.cumsum(ids == self.stop, axis=1)  # [B, T]
         sentences = np.where(told, sentence, 0).max(axis=1) + 1
         picture = sentence * counts[:, None] // sentences[:, None]
-        words = np.zeros([len(chosen), pictures, self.symbols], np.float32)
         row, step = np.nonzero(told & (picture < pictures))
         words[row, picture[row, step], ids[row, step]] = 1
-        return words, words.max(axis=2)
+        words[:, :, :FIRST] = 0
+        return words
 
 
 def pairs_of(
@@ -99,4 +105,18 @@ def pairs_of(
     targets = padded(kept)
     known = target.vocabulary
     stop = known.index(STOP) + FIRST if STOP in known else -1
-    return Pairs(store(part.images, shape), places[short], targets, len(known) + FIRST, stop)
+    described = _described(part.descriptions, target)
+    described[described == stop] = 0  # it tells of no picture
+    pictures = store(part.images, shape)
+    return Pairs(pictures, places[short], targets, described, len(known) + FIRST, stop)
+
+
+def _described(descriptions: Sequence[Sequence[str]], target: Side) -> np.ndarray:
+    """Ids of the descriptions of each item's pictures, [N, F, W]; 0 behind them."""
+    ids = [target_ids(several, target) for several in descriptions]
+    longest = max((len(one) for several in ids for one in several), default=0)
+    table = np.zeros([len(ids), max(map(len, ids)), longest], np.int32)
+    for item, several in zip(table, ids, strict=True):
+        for row, symbols in zip(item, several, strict=False):
+            row[: len(symbols)] = symbols
+    return table

@@ -55,7 +55,7 @@ def parse(entry: dict[str, Any]) -> Line:
     if ("caption" in entry) == ("captions" in entry):
         raise ValueError('one of "caption" and "captions" is needed')
     captions = texts_of(entry, "captions") if "captions" in entry else [text_of(entry, "caption")]
-    return Line([text_of(entry, "image")], captions, choice_of(entry, "split", SPLITS))
+    return Line([text_of(entry, "image")], captions, choice_of(entry, "split", SPLITS), [])
 
 
 def _load(items: Sequence[Sequence[Path]], channels: int) -> Photos:

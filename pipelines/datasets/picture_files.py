@@ -23,6 +23,7 @@ class Line(NamedTuple):
     images: list[str]  # names in the folder
     texts: list[str]
     split: str | None
+    descriptions: list[str]  # of each image by itself, or of none
 
 
 class Layout(NamedTuple):
@@ -42,6 +43,7 @@ class Item(NamedTuple):
     paths: tuple[Path, ...]
     texts: list[str]
     split: str | None
+    descriptions: list[str]
 
 
 Looks = Mapping[Path, Checked]
@@ -50,8 +52,9 @@ Looks = Mapping[Path, Checked]
 def read_pictures(where: str | Path, layout: Layout) -> Pictures:
     """The images of a folder, and what its file of lines tells of them.
 
-    Lines with the same images are of one item. They may say their split, all or none of them; a
-    split that no line says is carved from train, a tenth each, by a hash of the images' names.
+    Lines with the same images are of one item, described as by the first of them that does so. They
+    may say their split, all or none of them; a split that no line says is carved from train, a
+    tenth each, by a hash of the images' names.
 
     Every image is opened once. What shows a broken one is left out and told in `problems`, as are
     images that no line names and repeated texts.
@@ -139,8 +142,9 @@ def _grouped(lines: Collection[Line], known: Mapping[str, Path]) -> tuple[list[I
     items: dict[tuple[Path, ...], Item] = {}
     for line in lines:
         paths = tuple(known[name] for name in line.images)
-        item = items.setdefault(paths, Item(paths, [], line.split))
+        item = items.setdefault(paths, Item(paths, [], line.split, []))
         item.texts.extend(text for text in dict.fromkeys(line.texts) if text not in item.texts)
+        item.descriptions[:] = item.descriptions or line.descriptions
     kept = sum(len(item.texts) for item in items.values())
     return list(items.values()), sum(len(line.texts) for line in lines) - kept
 
@@ -186,6 +190,7 @@ def _carve(items: Sequence[Item], splits: Sequence[str], where: Path) -> dict[st
 def _told(items: Sequence[Item], looks: Looks, layout: Layout, channels: int) -> Told:
     return Told(
         [item.texts for item in items],
+        [item.descriptions for item in items],
         [" ".join(_digests(item, looks)) for item in items],
         np.zeros(len(items), bool),
         lambda places: layout.load([items[place].paths for place in places], channels),

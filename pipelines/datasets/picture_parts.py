@@ -40,6 +40,7 @@ class Told(NamedTuple):
     """One split of a source: N images, or sequences of them, and what is told of each."""
 
     texts: list[list[str]]  # every text that counts as right
+    descriptions: list[list[str]]  # of each image of a sequence by itself, or of none
     digests: list[str]  # which differ as the images do
     unseen: np.ndarray  # [N] bool
     take: Callable[[np.ndarray], Images]  # the images at some places
@@ -48,6 +49,7 @@ class Told(NamedTuple):
         """What is told of the images at some places alone."""
         return Told(
             [self.texts[place] for place in places],
+            [self.descriptions[place] for place in places],
             [self.digests[place] for place in places],
             self.unseen[places],
             lambda chosen: self.take(places[chosen]),
@@ -74,6 +76,7 @@ class PicturePart:
 
     images: Images
     texts: list[list[str]]  # in the order given
+    descriptions: list[list[str]]  # of each image of a sequence by itself, or of none
     unseen: np.ndarray  # [N] bool: shows what training never does; False where that is not known
 
     def __len__(self) -> int:
@@ -119,7 +122,9 @@ def assemble(
     told_of = found.told_of if limit is None else _limited(found.told_of, limit, seed)
     images, texts = counted
     train, validation, test = (
-        PicturePart(told.take(np.arange(len(told.texts))), told.texts, told.unseen)
+        PicturePart(
+            told.take(np.arange(len(told.texts))), told.texts, told.descriptions, told.unseen
+        )
         for told in (told_of[split] for split in SPLITS)
     )
     return PictureData(
@@ -149,8 +154,10 @@ def _share(told: Told, share: float, seed: int) -> np.ndarray:
 
 def _hash(told_of: Mapping[str, Told]) -> str:
     return content_hash(
-        Row(text, digest)
+        Row("\n".join([text, *described]), digest)
         for told in told_of.values()
-        for texts, digest in zip(told.texts, told.digests, strict=True)
+        for texts, described, digest in zip(
+            told.texts, told.descriptions, told.digests, strict=True
+        )
         for text in texts
     )

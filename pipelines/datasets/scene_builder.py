@@ -1,5 +1,6 @@
 """What the builders of captions and stories share. Importing this module imports TensorFlow."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -62,13 +63,19 @@ def _told(builder: tfds.core.DatasetBuilder, split: str) -> Told:
     number = builder.info.splits[split].num_examples
     images = np.empty((number, *builder.info.features[pictures].shape), np.uint8)
     unseen = np.empty(number, bool)
-    texts = []
+    texts, descriptions = [], []
     examples: Any = builder.as_dataset(split, shuffle_files=False)
     for place, example in enumerate(examples.as_numpy_iterator()):
         images[place], unseen[place] = example[pictures], example["unseen"]
-        texts.append([text.decode() for text in np.atleast_1d(example[said])])
+        texts.append(_decoded(np.atleast_1d(example[said])))
+        descriptions.append(_decoded(example.get("descriptions", [])))
 
     def take(places: np.ndarray) -> np.ndarray:
         return images if len(places) == number else images[places]  # all of them without a copy
 
-    return Told(texts, [digest_of(image.tobytes()) for image in images], unseen, take)
+    digests = [digest_of(image.tobytes()) for image in images]
+    return Told(texts, descriptions, digests, unseen, take)
+
+
+def _decoded(texts: Sequence[bytes]) -> list[str]:
+    return [text.decode() for text in texts]

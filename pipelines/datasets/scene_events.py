@@ -116,6 +116,12 @@ def tell(story: Story) -> str:
     return "".join(said[1:])
 
 
+def describe(scene: Scene) -> str:
+    """What is in a picture, told without the others: as if a story opened with it."""
+    things = sorted(scene, key=lambda thing: PLACES.index(thing.place))
+    return tell([Event(PRESENCE, g.value, place, g.count, g.size) for g, place in things])
+
+
 def events(story: str) -> Story | None:
     """What happens in a story; None if it is none of the grammar.
 

@@ -54,13 +54,20 @@ def _read(dataset: str | None, data_dir: str | Path | None) -> Pictures:
 
 def parse(entry: dict[str, Any]) -> Line:
     """What a line of stories.jsonl says; ValueError says what is wrong with it."""
-    check_keys(entry, ["images", "story"], ["split"])
+    check_keys(entry, ["images", "story"], ["descriptions", "split"])
     images, split = texts_of(entry, "images"), choice_of(entry, "split", SPLITS)
+    descriptions = texts_of(entry, "descriptions") if "descriptions" in entry else []
+    if descriptions and len(descriptions) != len(images):
+        raise ValueError(f'{len(descriptions)} "descriptions" of {len(images)} "images"')
+    return Line(images, [_story(entry)], split, descriptions)
+
+
+def _story(entry: dict[str, Any]) -> str:
     if not isinstance(entry["story"], list):
-        return Line(images, [text_of(entry, "story")], split)
+        return text_of(entry, "story")
     if not (story := joined(texts_of(entry, "story"))):
         raise ValueError('"story" is empty')
-    return Line(images, [story], split)
+    return story
 
 
 def joined(sentences: Sequence[str]) -> str:

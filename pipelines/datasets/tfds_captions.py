@@ -74,6 +74,7 @@ def _told(builder: tfds.core.DatasetBuilder, split: str) -> tuple[Told, list[str
             places.append(place)
     told = Told(
         texts,
+        [[] for _ in texts],
         digests,
         np.zeros(len(texts), bool),
         lambda chosen: Stream(builder, split, np.array(places, int)[chosen]),

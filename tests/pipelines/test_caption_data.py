@@ -235,18 +235,20 @@ def test_sequences_and_their_stories(tmp_path):
     of = {album: [name for name in shown if name[0] == album] for album in "abcdefgh"}
     lines = [{"images": names, "story": f"{album} runs"} for album, names in of.items()]
     lines[0]["story"] = ["A dog runs.", " It jumps . ", "it sleeps"]
-    lines[1]["images"] = of["b"] = of["b"][:2]
+    lines[1] |= {"images": of["b"][:2], "descriptions": ["a dog ", "sleep"]}
+    of["b"] = of["b"][:2]
     lines.append({"images": of["h"], "story": "another one"})
     write_stories(tmp_path, lines)
     data = load_stories(data_dir=tmp_path)
     found = {
-        texts[0]: (images, texts)
+        texts[0]: (images, texts, described)
         for part in parts(data)
-        for images, texts in zip(part.images, part.texts, strict=True)
+        for images, texts, described in zip(part.images, part.texts, part.descriptions, strict=True)
     }
     assert found["A dog runs . It jumps . it sleeps"][1] == ["A dog runs . It jumps . it sleeps"]
     assert found["h runs"][1] == ["h runs", "another one"]
     assert len(found["b runs"][0]) == 2
+    assert [found[f"{album} runs"][2] for album in "bc"] == [["a dog", "sleep"], []]
     for album in "bcdefgh":
         for image, name in zip(found[f"{album} runs"][0], of[album], strict=True):
             np.testing.assert_array_equal(image, shown[name])
@@ -274,6 +276,10 @@ STORY = f"expected {stories.LAYOUT.line}"
         ({"images": ["0.png"], "story": {}}, ':1: "story" is no text ({}); expected'),
         ({"images": ["0.png", "9.png"], "story": "x"}, ":1: no image '9.png' in the folder"),
         ({"images": ["0.png"], "story": "x", "image": "0.png"}, ':1: unknown key "image"; expect'),
+        (
+            {"images": ["0.png"], "story": "x", "descriptions": ["y", "z"]},
+            ':1: 2 "descriptions" of 1 "images"; expected',
+        ),
         ({"images": ["0.png"], "story": "x"}, ": 1 sequences for train, validation, test that ca"),
     ],
 )

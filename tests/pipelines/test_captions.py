@@ -341,7 +341,7 @@ def test_a_beam_of_one_follows_the_likeliest_word(recurrent, layers):
 
 def test_every_caption_is_learned_and_the_decoder_reads_one_step_late(capsys):
     images = np.arange(2 * 32 * 32, dtype=np.uint8).reshape(2, 32, 32, 1)
-    part = PicturePart(images, [["a b", "b"], ["b b b b", "A c"]], np.zeros(2, bool))
+    part = PicturePart(images, [["a b", "b"], ["b b b b", "A c"]], [[], []], np.zeros(2, bool))
     pairs = pairs_of(part, "train", (32, 32, 1), Side("word", ["a", "b"]), longest=3)
     assert "train: 1 of 4 texts have more than 3 words; left out" in capsys.readouterr().err
     assert pairs.lengths.tolist() == [3, 2, 3]
@@ -377,7 +377,8 @@ def figures(package, monkeypatch):
         given = [[best, "never looked at"] for best in answers], np.zeros([len(answers), 2])
         monkeypatch.setattr(telling_training, "answer", lambda *_: given)
         images = np.zeros([len(texts), *shape_in(package)], np.uint8)
-        return measure(package, PicturePart(images, texts, np.array(unseen)), []).figures
+        part = PicturePart(images, texts, [[] for _ in texts], np.array(unseen))
+        return measure(package, part, []).figures
 
     return of
 

@@ -17,6 +17,7 @@ from errorflow.pipelines.datasets.scene_events import (
     EVENTS,
     KINDS,
     Event,
+    describe,
     draw_story,
     events,
     has_held_out_plot,
@@ -225,6 +226,10 @@ def test_a_story():
         {Thing(Group(2, "large", 7), "top left")},
         {Thing(Group(2, "large", 7), "bottom right")},
     ]
+    assert [describe(scene) for scene in scenes_of(story)[1::3]] == [
+        "two small sevens are in the top left and two large threes are in the top right",
+        "two large sevens are in the bottom right",
+    ]
 
 
 ONE = "a small seven is in the top left"
@@ -331,8 +336,9 @@ def check_stories(data, unseen_of):
     for split in SPLITS:
         part = getattr(data, split)
         assert part.images.shape == (len(part), 5, 80, 80, 1)
-        for told, unseen in zip(part.texts, part.unseen, strict=True):
+        for told, described, unseen in zip(part.texts, part.descriptions, part.unseen, strict=True):
             (story,) = map(events, told)
+            assert described == [*map(describe, scenes_of(story))]
             assert has_held_out_plot(story) == unseen
         assert part.unseen.sum() == unseen_of[split]
 

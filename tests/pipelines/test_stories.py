@@ -223,17 +223,18 @@ def test_the_words_of_a_picture_are_asked_of_it_alone():
 
 
 @pytest.mark.parametrize(
-    ("story", "pictures", "words"),
+    ("story", "pictures", "described", "words"),
     [
-        ("A runs . B . a c", 3, [["a", "runs"], ["b"], ["a", "c"]]),
-        ("A runs . B . a c .", 3, [["a", "runs"], ["b"], ["a", "c"]]),
-        ("a . b", 3, [["a"], ["b"], []]),
-        ("a . b . c . runs", 2, [["a", "b"], ["c", "runs"]]),
+        ("A runs . B . a c", 3, [], [["a", "runs"], ["b"], ["a", "c"]]),
+        ("A runs . B . a c .", 3, [], [["a", "runs"], ["b"], ["a", "c"]]),
+        ("a . b", 3, [], [["a"], ["b"], []]),
+        ("a . b . c . runs", 2, [], [["a", "b"], ["c", "runs"]]),
+        ("a . b", 3, ["b d . c", "b", "A a"], [["a", "b", "c"], ["b"], ["a"]]),
     ],
 )
-def test_a_picture_is_asked_for_the_words_of_its_sentence(story, pictures, words):
+def test_a_picture_is_asked_for_the_words_that_are_told_of_it(story, pictures, described, words):
     images = np.zeros([1, pictures, 32, 32, 1], np.uint8)
-    part = PicturePart(images, [[story]], np.zeros(1, bool))
+    part = PicturePart(images, [[story]], [described], np.zeros(1, bool))
     vocabulary = [".", "a", "b", "c", "runs"]
     pairs = pairs_of(part, "train", (32, 32, 1), Side("word", vocabulary), 60)
     _, wanted, weights = pairs.take(np.array([0]), (pictures + 1, 12))
@@ -328,7 +329,7 @@ def test_the_words_of_answers_are_aligned_with_the_real_pictures():
     core = network(attention=True)
     whole = package(core, Side("word", [*"abcde"]), width=2, length_norm=0.6, longest=5)
     images = [[*pictures(count, 32, 32, 1).astype(np.uint8)] for count in (4, 2)]
-    found = aligned(whole, PicturePart(images, [["a b"], ["c"]], np.zeros(2, bool)))
+    found = aligned(whole, PicturePart(images, [["a b"], ["c"]], [[], []], np.zeros(2, bool)))
     assert [one.inputs for one in found] == [["1", "2", "3", "4"], ["1", "2"]]
     answers, _ = answer(whole, store(images, (32, 32, 1)))
     for one, said in zip(found, answers, strict=True):
