@@ -1,6 +1,7 @@
 """What a search finds, and what a second worker saves.
 
     python benchmarks/tuning.py found                   # about an hour on two cores
+    python benchmarks/tuning.py found --workers 2       # two trials at once
     python benchmarks/tuning.py found --max-trials 20 --oracle bayesian --seeds 1 2 3
     python benchmarks/tuning.py workers                 # 12 equal trials by one worker, then by two
 
@@ -33,6 +34,7 @@ def options():
     parser.add_argument("what", choices=["found", "workers"])
     parser.add_argument("--max-trials", type=int, default=20)
     parser.add_argument("--oracle", default="random")
+    parser.add_argument("--workers", type=int, default=1, help="of `found`")
     parser.add_argument("--epochs", type=int, default=2, help="of each of the equal trials")
     parser.add_argument("--seeds", nargs="+", type=int, default=(1, 2, 3))
     parser.add_argument("--directory", type=Path, help="keep everything there; goes on with it")
@@ -52,7 +54,8 @@ def errorflow(*flags, processors=None):
 
 def found(args, folder):
     where = ["--directory", folder]
-    seconds = errorflow("tune", *where, "--max-trials", args.max_trials, "--oracle", args.oracle)
+    how = ["--max-trials", args.max_trials, "--oracle", args.oracle, "--workers", args.workers]
+    seconds = errorflow("tune", *where, *how)
     print(f"search: {args.max_trials} trials in {seconds / 60:.1f} min", flush=True)
     best = folder / "names" / "best" / "config.yaml"
     for name, flags in (("best found", ["--config", best]), ("as shipped", [])):
