@@ -1,52 +1,58 @@
 """What comes before a training that tells of pictures: its convolutions learn first, alone."""
 
-import dataclasses
 import sys
 import time
-from typing import Any
 
 import keras
 import numpy as np
 
 from ..layers.paths import walk
-from .batches import Batches
 from .config import UserError
 from .devices import note
+from .models.picture_words import words_of_pictures
 from .telling import TellingConfig
+from .told_pairs import Pairs
 
 RATE = 1e-3  # of learning, at the start
+PICTURES = 32  # per step
 
 
-def pretrain(core: keras.Model, feed: Batches, validation: Any, config: TellingConfig) -> None:
+def pretrain(core: keras.Model, pairs: Pairs, validation: Pairs, config: TellingConfig) -> None:
     """What looks at a picture learns, alone, which words are told of it.
 
     Of a sequence's pictures these are the words of its sentence, and of its description by itself
     where there is one: a story tells what is new, and leaves out what has been said (as Huang et
     al. 2016 have both, "descriptions in isolation" and "stories in sequence").
 
+    The first of several passes is through plain pictures alone, those of which few words are told:
+    of one that shows three things a network does not know which word is of which, and takes long to
+    begin with any (Bengio et al. 2009, Curriculum Learning).
+
     Vinyals et al. (2015) take convolutions that learned from ImageNet, for the same reason. What is
     normalised over a batch is so here alone: see `hold`.
     """
     hold(core, False)
-    encoder = core.get_layer("encoder")  # of which this leaves out what is recurrent
-    network = keras.Model(encoder.input, encoder.output["words"], name="pretraining")
-    steps = config.pretrain * feed.steps
-    rate = keras.optimizers.schedules.CosineDecay(RATE, steps, alpha=0.1)
+    network = words_of_pictures(core)
+    changes = network.input_shape[-1] > core.input["pixels"].shape[-1]
+    feed = pairs.one_by_one(changes, PICTURES, config.seed)
+    plain = pairs.one_by_one(changes, PICTURES, config.seed, plain=True)
+    ordered = validation.one_by_one(changes, PICTURES, config.seed).in_order()
+    rate = keras.optimizers.schedules.CosineDecay(RATE, config.pretrain * feed.steps, alpha=0.1)
     optimizer = keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm or None)
     network.compile(optimizer, "binary_crossentropy", jit_compile=config.jit == "on")
-
-    def words_only(inputs, answers, weights):
-        return inputs["pixels"], answers["words"], weights["words"]
-
-    own = dataclasses.replace(feed, epoch=0)
-    network.fit(
-        own.dataset().map(words_only),
-        validation_data=validation.map(words_only),
-        epochs=config.pretrain,
-        shuffle=False,
-        verbose=int(sys.stdout.isatty()),
-        callbacks=[Pretraining(own)],
-    )
+    teller = Pretraining(config.pretrain)
+    for number in range(config.pretrain):
+        now = plain if number == 0 and config.pretrain > 1 else feed
+        now.epoch = number
+        network.fit(
+            now.dataset(),
+            validation_data=ordered,
+            initial_epoch=number,
+            epochs=number + 1,
+            shuffle=False,
+            verbose=int(sys.stdout.isatty()),
+            callbacks=[teller],
+        )
     hold(core)
 
 
@@ -59,21 +65,18 @@ def hold(core: keras.Model, held: bool = True) -> None:
 
 
 class Pretraining(keras.callbacks.Callback):
-    """Shuffles anew before each epoch, and says after it how it went."""
+    """Says after each pass how it went."""
 
-    def __init__(self, feed: Batches):
+    def __init__(self, passes: int):
         super().__init__()
-        self.feed, self._began = feed, time.perf_counter()
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.feed.epoch = epoch
+        self.passes, self._began = passes, time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
         if not np.isfinite(logs["loss"]):
             raise UserError("the loss of pretraining is no number: lower --clip-norm")
         note(
-            f"pretraining {epoch + 1}/{self.params['epochs']}"
+            f"pretraining {epoch + 1}/{self.passes}"
             f"  {time.perf_counter() - self._began:.1f} s  words_loss {logs['loss']:.4f}"
             f"  val_words_loss {logs['val_loss']:.4f}"
         )

@@ -82,7 +82,7 @@ def make_job(
         samples=lambda: sample(package, data.validation, data.labels, SHOWN),
         gates_on=validation.take(shown, validation.longest)[0] if config.model in GATED else None,
         watchers=[TellPictures(lambda: told(package, data.validation), run.logs)],
-        pretrain=(lambda: pretrain(core, feed, ordered, config)) if config.pretrain else None,
+        pretrain=(lambda: pretrain(core, train, validation, config)) if config.pretrain else None,
         **more,
     )
 

@@ -133,6 +133,18 @@ def _joined(encode: keras.Model, decode: keras.Model) -> keras.Model:
     return keras.Model({"pixels": pixels, "target": target}, outputs, name="core")
 
 
+def words_of_pictures(core: keras.Model) -> keras.Model:
+    """Pixels [B, H, W, C] → "words" [B, K], by what looks at each picture in a core.
+
+    Where it is shown changes too, these are among the C channels.
+    """
+    encoder = core.get_layer("encoder")
+    several = len(encoder.input_shape) == 5
+    picture = encoder.get_layer("each_picture").layer if several else encoder.get_layer("picture")
+    words = encoder.get_layer("words")(picture.output)
+    return keras.Model(picture.input, words, name="words_of_pictures")
+
+
 def package(
     core: keras.Model, target: Side, *, width: int, length_norm: float, longest: int
 ) -> keras.Model:

@@ -13,7 +13,6 @@ from errorflow.callbacks.told_pictures import Told, sheet
 from errorflow.layers import GRU, LSTM
 from errorflow.layers.beam_search import END, START, search
 from errorflow.pipelines import cli, telling_training
-from errorflow.pipelines.batches import Batches
 from errorflow.pipelines.caption_training import measure
 from errorflow.pipelines.captions import CaptionsConfig
 from errorflow.pipelines.datasets.picture_parts import PicturePart
@@ -199,7 +198,7 @@ def test_export_answers_alike(where, run, package, capsys):
 # What it is made of
 
 
-SYMBOLS, D, H = 9, 5, 6
+SHAPE, SYMBOLS, D, H = (32, 32, 1), 9, 5, 6
 
 
 @pytest.fixture
@@ -209,7 +208,7 @@ def core() -> keras.Model:
 
 
 def network(recurrent, layers=1, cnn="lenet5", width=0.5) -> keras.Model:
-    picture = picture_encoder(cnn, (32, 32, 1), width=width, features=D)
+    picture = picture_encoder(cnn, SHAPE, width=width, features=D)
     made = image_to_words(recurrent, picture, symbols=SYMBOLS, units=H, layers=layers)
     random = np.random.default_rng(0)
     decoder = made.get_layer("decoder")
@@ -218,7 +217,7 @@ def network(recurrent, layers=1, cnn="lenet5", width=0.5) -> keras.Model:
 
 
 def pictures(count: int) -> tf.Tensor:
-    pixels = np.random.default_rng(1).uniform(0, 255, (count, 32, 32, 1))
+    pixels = np.random.default_rng(1).uniform(0, 255, (count, *SHAPE))
     return tf.constant(pixels, tf.float32)
 
 
@@ -237,21 +236,19 @@ def test_the_network_is_an_lstm_that_sees_the_image_and_then_all_words_but_the_l
     assert np.abs(given[0, 0] - given[1, 0]).max() > 1e-3  # by the image alone
 
 
+def some_pairs(count):
+    """Noise, with a caption of one of two words each."""
+    images = np.random.default_rng(0).integers(0, 256, (count, *SHAPE), np.uint8)
+    texts = [["a"], ["b"]] * (count // 2)
+    part = PicturePart(images, texts, [[] for _ in texts], np.zeros(count, bool))
+    words = Side("word", [*"abcdefgh"[: SYMBOLS - 4]])
+    return pairs_of(part, "train", SHAPE, words, longest=3)
+
+
 def test_pretraining_is_of_the_convolutions_alone(core, capsys):
-    pixels, words = pictures(8).numpy(), np.tile(np.eye(2, SYMBOLS), [4, 1]).astype("float32")
-
-    def take(chosen, steps):
-        inputs = {"pixels": pixels[chosen], "target": np.ones([len(chosen), steps], np.int32)}
-        answers = {"next": np.ones([len(chosen), steps], np.int32), "words": words[chosen]}
-        return (
-            inputs,
-            answers,
-            {"next": answers["words"][:, :steps], "words": answers["words"][:, 0]},
-        )
-
-    feed = Batches(np.full(8, 4), take, 4, seed=0)
+    pairs = some_pairs(8)
     before = {part: core.get_layer(part).get_weights() for part in ("encoder", "decoder")}
-    pretrain(core, feed, feed.in_order(), CaptionsConfig(pretrain=2))
+    pretrain(core, pairs, pairs, CaptionsConfig(pretrain=2))
     told = capsys.readouterr().err.splitlines()
     assert [line.split()[1] for line in told] == ["1/2", "2/2"]
     changed = {
@@ -262,29 +259,19 @@ def test_pretraining_is_of_the_convolutions_alone(core, capsys):
         for part, weights in before.items()
     }
     assert changed == {"encoder": True, "decoder": False}
-    assert feed.epoch == 0  # the training that follows begins with its own first epoch
 
 
 def test_after_pretraining_a_picture_does_not_depend_on_the_others_in_its_batch():
     core = network(LSTM, cnn="vgg11", width=0.05)
-    pixels, target = pictures(8), np.full([8, 2], START, np.int32)
-    feed = Batches(
-        np.full(8, 2),
-        lambda chosen, steps: (
-            {"pixels": pixels.numpy()[chosen], "target": target[chosen]},
-            {"words": np.eye(2, SYMBOLS)[chosen % 2]},
-            {"words": np.ones(len(chosen))},
-        ),
-        4,
-        seed=0,
-    )
+    pairs = some_pairs(8)
+    pixels, target = pairs.store.take(np.arange(8)), tf.fill([8, 2], START)
 
     def words(count):
-        given = {"pixels": pixels[:count], "target": tf.constant(target[:count])}
+        given = {"pixels": pixels[:count], "target": target[:count]}
         return core(given, training=True)["words"][:2].numpy()
 
     assert np.abs(words(8) - words(2)).max() > 1e-4
-    pretrain(core, feed, feed.in_order(), CaptionsConfig(pretrain=1))
+    pretrain(core, pairs, pairs, CaptionsConfig(pretrain=1))
     assert all((w.numpy() != 1).any() for w in core.weights if "moving_variance" in w.path)
     np.testing.assert_allclose(words(8), words(2), atol=1e-6)
 

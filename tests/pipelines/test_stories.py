@@ -19,7 +19,12 @@ from errorflow.pipelines.datasets.stories import load_stories
 from errorflow.pipelines.datasets.videos import read_clip
 from errorflow.pipelines.models.encoder_decoder import alignment
 from errorflow.pipelines.models.packages import load
-from errorflow.pipelines.models.picture_words import NO_PICTURE, images_to_words, package
+from errorflow.pipelines.models.picture_words import (
+    NO_PICTURE,
+    images_to_words,
+    package,
+    words_of_pictures,
+)
 from errorflow.pipelines.models.symbol_ids import Side
 from errorflow.pipelines.models.vision import picture_encoder
 from errorflow.pipelines.picture_store import store
@@ -241,6 +246,36 @@ def test_a_picture_is_asked_for_the_words_that_are_told_of_it(story, pictures, d
     (asked,) = wanted["words"]
     assert [[vocabulary[k - 4] for k in np.flatnonzero(row)] for row in asked] == [*words, []]
     assert weights["words"].tolist() == [[float(bool(some)) for some in [*words, []]]]
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_single_pictures_say_what_they_say_in_their_sequence(changes):
+    core, vocabulary = network(changes=changes), [".", "a", "b", "c", "d"]
+    noise = pictures(5, 32, 32, 1).astype(np.uint8)
+    part = PicturePart(
+        [[*noise[:3]], [*noise[3:]]], [["a . b"], ["c . d"]], [[], ["c", "a b"]], np.zeros(2, bool)
+    )
+    pairs = pairs_of(part, "train", (32, 32, 1), Side("word", vocabulary), 60)
+    inputs, wanted, weights = pairs.take(np.arange(2), pairs.longest)
+    said = core({key: tf.constant(value) for key, value in inputs.items()})["words"]
+    ((pixels, words),) = pairs.one_by_one(changes, 4, seed=0).dataset().as_numpy_iterator()
+    found = words_of_pictures(core)(pixels)
+    at = {picture[..., 0].tobytes(): place for place, picture in enumerate(pixels)}
+    assert np.argwhere(weights["words"]).tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    for item, number in np.argwhere(weights["words"]):
+        place = at[inputs["pixels"][item, number, ..., 0].tobytes()]
+        np.testing.assert_array_equal(words[place], wanted["words"][item, number])
+        np.testing.assert_allclose(found[place], said[item, number], atol=1e-6)
+
+
+def test_plain_pictures_are_the_third_that_the_fewest_words_are_told_of_thrice():
+    noise = pictures(2, 3, 32, 32, 1).astype(np.uint8)
+    part = PicturePart(noise, [["a"], ["b"]], [["b c", "c", "a b c"], ["b", "c d a", "b a"]], None)
+    pairs = pairs_of(part, "train", (32, 32, 1), Side("word", [*"abcd"]), 60)
+    ((pixels, words),) = pairs.one_by_one(False, 6, 0, plain=True).dataset().as_numpy_iterator()
+    assert sorted(words.sum(axis=1)) == [1] * 6
+    shown = [picture.tobytes() for picture in pixels.astype(np.uint8)]
+    assert {shown.count(one.tobytes()) for one in (noise[0, 1], noise[1, 0])} == {3}
 
 
 @pytest.mark.parametrize("attention", [False, True])
