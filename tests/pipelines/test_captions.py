@@ -264,7 +264,7 @@ def test_pretraining_is_of_the_convolutions_alone(core, capsys):
 def test_after_pretraining_a_picture_does_not_depend_on_the_others_in_its_batch():
     core = network(LSTM, cnn="vgg11", width=0.05)
     pairs = some_pairs(8)
-    pixels, target = pairs.store.take(np.arange(8)), tf.fill([8, 2], START)
+    pixels, target = tf.constant(pairs.store.take(np.arange(8))), tf.fill([8, 2], START)
 
     def words(count):
         given = {"pixels": pixels[:count], "target": target[:count]}
