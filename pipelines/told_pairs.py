@@ -94,7 +94,7 @@ class Pairs(NamedTuple):
 
     def _told(self) -> tuple[np.ndarray, np.ndarray]:
         """The pictures of which words are told, [M], those of which the fewest are first: their
-        pairs, and their numbers in these."""
+        pairs, and their numbers in these. If no word is known, the first picture of each pair."""
         every, found = np.arange(len(self.places)), []
         most = int(self.store.counts[self.places].max())
         for part in np.array_split(every, -(-len(every) // CHUNK)):
@@ -104,6 +104,8 @@ class Pairs(NamedTuple):
             row, number = count.nonzero()
             found.append((part[row], number, count[row, number]))
         pairs, numbers, count = (np.concatenate(kind) for kind in zip(*found, strict=True))
+        if not len(pairs):
+            return every, np.zeros_like(every)
         order = np.argsort(count, kind="stable")
         return pairs[order], numbers[order]
 

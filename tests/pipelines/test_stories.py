@@ -268,6 +268,14 @@ def test_single_pictures_say_what_they_say_in_their_sequence(changes):
         np.testing.assert_allclose(found[place], said[item, number], atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(2, 32, 32, 1), (2, 3, 32, 32, 1)])
+def test_pictures_of_which_no_known_word_is_told_are_pictures_still(shape):
+    part = PicturePart(np.zeros(shape, np.uint8), [["x"], ["y"]], [[], []], None)
+    pairs = pairs_of(part, "validation", (32, 32, 1), Side("word", ["a"]), 60)
+    ((pixels, words),) = pairs.one_by_one(False, 2, 0).in_order().as_numpy_iterator()
+    assert len(pixels) == 2 and not words.any()
+
+
 def test_plain_pictures_are_the_third_that_the_fewest_words_are_told_of_thrice():
     noise = pictures(2, 3, 32, 32, 1).astype(np.uint8)
     part = PicturePart(noise, [["a"], ["b"]], [["b c", "c", "a b c"], ["b", "c d a", "b a"]], None)
