@@ -1,6 +1,6 @@
 """What the builders of captions and stories share. Importing this module imports TensorFlow."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -77,5 +77,5 @@ def _told(builder: tfds.core.DatasetBuilder, split: str) -> Told:
     return Told(texts, descriptions, digests, unseen, take)
 
 
-def _decoded(texts: Sequence[bytes]) -> list[str]:
+def _decoded(texts: Iterable[bytes]) -> list[str]:
     return [text.decode() for text in texts]
