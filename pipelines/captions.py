@@ -47,7 +47,8 @@ class CaptionsConfig(TellingConfig):
 
     pretrain: int = 4
     """Passes in which the convolutions learn first, from that question alone: a decoder that begins
-    while pictures cannot be told apart learns by heart which words come together."""
+    while pictures cannot be told apart learns by heart which words come together. The first of
+    several is through plain pictures alone, the third of which the fewest words are told."""
 
     epochs: int = 6
     """Passes over the training data at most: over every caption of every image."""

@@ -15,6 +15,7 @@ from .told_pairs import Pairs
 
 RATE = 1e-3  # of learning, at the start
 PICTURES = 32  # per step
+PLAIN = 3  # a third of all pictures is plain
 
 
 def pretrain(core: keras.Model, pairs: Pairs, validation: Pairs, config: TellingConfig) -> None:
@@ -34,9 +35,10 @@ def pretrain(core: keras.Model, pairs: Pairs, validation: Pairs, config: Telling
     hold(core, False)
     network = words_of_pictures(core)
     changes = network.input_shape[-1] > core.input["pixels"].shape[-1]
-    feed = pairs.one_by_one(changes, PICTURES, config.seed)
-    plain = pairs.one_by_one(changes, PICTURES, config.seed, plain=True)
-    ordered = validation.one_by_one(changes, PICTURES, config.seed).in_order()
+    told = pairs.told()
+    feed = pairs.one_by_one(told, changes, PICTURES, config.seed)
+    plain = pairs.one_by_one(plain_of(told), changes, PICTURES, config.seed)
+    ordered = validation.one_by_one(validation.told(), changes, PICTURES, config.seed).in_order()
     rate = keras.optimizers.schedules.CosineDecay(RATE, config.pretrain * feed.steps, alpha=0.1)
     optimizer = keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm or None)
     network.compile(optimizer, "binary_crossentropy", jit_compile=config.jit == "on")
@@ -54,6 +56,11 @@ def pretrain(core: keras.Model, pairs: Pairs, validation: Pairs, config: Telling
             callbacks=[teller],
         )
     hold(core)
+
+
+def plain_of(told: np.ndarray) -> np.ndarray:
+    """The first 1 / `PLAIN` of the pictures, so often that there are about as many: [M', 2]."""
+    return np.tile(told[: -(-len(told) // PLAIN)], [PLAIN, 1])
 
 
 def hold(core: keras.Model, held: bool = True) -> None:

@@ -47,7 +47,8 @@ class TellingConfig(CommonConfig):
     one, description. 0: none."""
     pretrain: int = 3
     """Passes in which the convolutions learn first, from that question alone: a decoder that begins
-    while pictures cannot be told apart learns by heart which words come together."""
+    while pictures cannot be told apart learns by heart which words come together. The first of
+    several is through plain pictures alone, the third of which the fewest words are told."""
     beam: int = 5
     """Answers that are followed at once when one is looked for; 1: greedy."""
     length_norm: float = 0.6

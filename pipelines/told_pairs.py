@@ -15,7 +15,6 @@ from .picture_store import Store, store
 
 STOP = BETWEEN.strip()  # between sentences
 CHUNK = 100  # pairs whose words are looked at together
-PLAIN = 3  # a third of all pictures is plain
 
 
 class Pairs(NamedTuple):
@@ -62,24 +61,34 @@ class Pairs(NamedTuple):
             {"next": one, "words": other} for one, other in ((targets, words), weights)
         )
 
-    def one_by_one(self, changes: bool, size: int, seed: int, plain: bool = False) -> Batches:
-        """Each picture of which words are told, by itself: pixels [B, H, W, C], words [B, K].
+    def told(self) -> np.ndarray:
+        """The pictures of which words are told, those of which the fewest are first: [M, 2], their
+        pairs and their numbers in these. If no word is known, the first picture of each pair."""
+        every, found = np.arange(len(self.places)), []
+        several, most = self.store.several, int(self.store.counts[self.places].max())
+        for part in np.array_split(every, -(-len(every) // CHUNK)):
+            words = self._words_of_each(part, most) if several else self._words(part)[:, None]
+            count = words.sum(axis=2)  # [B, F]
+            row, number = count.nonzero()
+            found.append(np.stack([part[row], number, count[row, number]], axis=1))
+        table = np.concatenate(found).astype(int)
+        if not len(table):
+            return np.stack([every, np.zeros_like(every)], axis=1)
+        return table[np.argsort(table[:, 2], kind="stable"), :2]
+
+    def one_by_one(self, told: np.ndarray, changes: bool, size: int, seed: int) -> Batches:
+        """Single pictures, and which words are told of each: pixels [B, H, W, C], words [B, K].
 
         Of a sequence's pictures those beside each other are alike; here they are mixed.
 
         Args:
+            told: which pictures, rows of `told()`.
             changes: beside its pixels, how each picture differs from the one before.
             size, seed: as `Batches` takes them.
-            plain: in place of all, that share of 1 / `PLAIN` of them which the fewest words are
-                told of, so often that there are as many.
         """
-        pairs, numbers = self._told()
-        if plain:
-            few = np.tile(np.arange(-(-len(pairs) // PLAIN)), PLAIN)
-            pairs, numbers = pairs[few], numbers[few]
 
         def take(chosen: np.ndarray, _) -> tuple[np.ndarray, np.ndarray]:
-            pair, number = pairs[chosen], numbers[chosen]
+            pair, number = told[chosen].T
             place = self.store.begins[self.places[pair]] + number
             pixels = self.store.pictures[place].astype(np.float32)
             if changes:
@@ -90,24 +99,7 @@ class Pairs(NamedTuple):
             words = self._words_of_each(pair, int(number.max()) + 1)
             return pixels, words[np.arange(len(pair)), number]
 
-        return Batches(np.ones(len(pairs), int), take, size, seed)
-
-    def _told(self) -> tuple[np.ndarray, np.ndarray]:
-        """The pictures of which words are told, [M], those of which the fewest are first: their
-        pairs, and their numbers in these. If no word is known, the first picture of each pair."""
-        every, found = np.arange(len(self.places)), []
-        most = int(self.store.counts[self.places].max())
-        for part in np.array_split(every, -(-len(every) // CHUNK)):
-            several = self.store.several
-            words = self._words_of_each(part, most) if several else self._words(part)[:, None]
-            count = words.sum(axis=2)  # [B, F]
-            row, number = count.nonzero()
-            found.append((part[row], number, count[row, number]))
-        pairs, numbers, count = (np.concatenate(kind) for kind in zip(*found, strict=True))
-        if not len(pairs):
-            return every, np.zeros_like(every)
-        order = np.argsort(count, kind="stable")
-        return pairs[order], numbers[order]
+        return Batches(np.ones(len(told), int), take, size, seed)
 
     def _words(self, chosen: np.ndarray) -> np.ndarray:
         """Which words texts have, 0 or 1, [B, K]."""

@@ -261,6 +261,22 @@ def test_pretraining_is_of_the_convolutions_alone(core, capsys):
     assert changed == {"encoder": True, "decoder": False}
 
 
+@pytest.mark.parametrize(("passes", "pictures"), [(1, [8]), (3, [3, 8, 8])])
+def test_the_first_of_several_passes_is_through_the_plain_third(
+    core, monkeypatch, passes, pictures
+):
+    seen = []
+
+    def fit(model, batches, **_):
+        seen.append(
+            {image.tobytes() for images, _ in batches.as_numpy_iterator() for image in images}
+        )
+
+    monkeypatch.setattr(keras.Model, "fit", fit)
+    pretrain(core, some_pairs(8), some_pairs(8), CaptionsConfig(pretrain=passes))
+    assert [*map(len, seen)] == pictures
+
+
 def test_after_pretraining_a_picture_does_not_depend_on_the_others_in_its_batch():
     core = network(LSTM, cnn="vgg11", width=0.05)
     pairs = some_pairs(8)

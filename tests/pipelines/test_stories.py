@@ -28,6 +28,7 @@ from errorflow.pipelines.models.picture_words import (
 from errorflow.pipelines.models.symbol_ids import Side
 from errorflow.pipelines.models.vision import picture_encoder
 from errorflow.pipelines.picture_store import store
+from errorflow.pipelines.pretraining import plain_of
 from errorflow.pipelines.runs import Run
 from errorflow.pipelines.stories import StoriesConfig
 from errorflow.pipelines.story_training import aligned, all_events, order
@@ -258,7 +259,7 @@ def test_single_pictures_say_what_they_say_in_their_sequence(changes):
     pairs = pairs_of(part, "train", (32, 32, 1), Side("word", vocabulary), 60)
     inputs, wanted, weights = pairs.take(np.arange(2), pairs.longest)
     said = core({key: tf.constant(value) for key, value in inputs.items()})["words"]
-    ((pixels, words),) = pairs.one_by_one(changes, 4, seed=0).dataset().as_numpy_iterator()
+    ((pixels, words),) = pairs.one_by_one(pairs.told(), changes, 4, 0).dataset().as_numpy_iterator()
     found = words_of_pictures(core)(pixels)
     at = {picture[..., 0].tobytes(): place for place, picture in enumerate(pixels)}
     assert np.argwhere(weights["words"]).tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
@@ -272,7 +273,7 @@ def test_single_pictures_say_what_they_say_in_their_sequence(changes):
 def test_pictures_of_which_no_known_word_is_told_are_pictures_still(shape):
     part = PicturePart(np.zeros(shape, np.uint8), [["x"], ["y"]], [[], []], None)
     pairs = pairs_of(part, "validation", (32, 32, 1), Side("word", ["a"]), 60)
-    ((pixels, words),) = pairs.one_by_one(False, 2, 0).in_order().as_numpy_iterator()
+    ((pixels, words),) = pairs.one_by_one(pairs.told(), False, 2, 0).in_order().as_numpy_iterator()
     assert len(pixels) == 2 and not words.any()
 
 
@@ -280,7 +281,8 @@ def test_plain_pictures_are_the_third_that_the_fewest_words_are_told_of_thrice()
     noise = pictures(2, 3, 32, 32, 1).astype(np.uint8)
     part = PicturePart(noise, [["a"], ["b"]], [["b c", "c", "a b c"], ["b", "c d a", "b a"]], None)
     pairs = pairs_of(part, "train", (32, 32, 1), Side("word", [*"abcd"]), 60)
-    ((pixels, words),) = pairs.one_by_one(False, 6, 0, plain=True).dataset().as_numpy_iterator()
+    plain = plain_of(pairs.told())
+    ((pixels, words),) = pairs.one_by_one(plain, False, 6, 0).dataset().as_numpy_iterator()
     assert sorted(words.sum(axis=1)) == [1] * 6
     shown = [picture.tobytes() for picture in pixels.astype(np.uint8)]
     assert {shown.count(one.tobytes()) for one in (noise[0, 1], noise[1, 0])} == {3}
