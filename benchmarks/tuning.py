@@ -1,6 +1,6 @@
 """What a search finds, and what a second worker saves.
 
-    python benchmarks/tuning.py found                   # about an hour on two cores
+    python benchmarks/tuning.py found                   # 20 trials, then six trainings
     python benchmarks/tuning.py found --workers 2       # two trials at once
     python benchmarks/tuning.py found --max-trials 20 --oracle bayesian --seeds 1 2 3
     python benchmarks/tuning.py workers                 # 12 equal trials by one worker, then by two
