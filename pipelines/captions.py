@@ -28,6 +28,7 @@ from typing import Annotated, Any
 import tyro
 
 from . import task as shared
+from .config import require
 from .search_config import SearchConfig
 from .task import EvaluateConfig, ExportConfig
 from .telling import TellingConfig, TellingPredictConfig
@@ -45,6 +46,8 @@ class CaptionsConfig(TellingConfig):
     """Your own data: a folder with images and captions.jsonl, lines {"image": "a.jpg", "caption":
     "a dog on a beach"}."""
 
+    features: int = 256
+    """Size of what the convolutions make of an image, and of a word's vector."""
     pretrain: int = 4
     """Passes in which the convolutions learn first, from that question alone: a decoder that begins
     while pictures cannot be told apart learns by heart which words come together. The first of
@@ -54,6 +57,10 @@ class CaptionsConfig(TellingConfig):
     """Passes over the training data at most: over every caption of every image."""
     batch_size: int = 32
     """Captions per step."""
+
+    def check(self) -> None:
+        super().check()
+        require(self.features >= 1, "features", "1 or more", self.features)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

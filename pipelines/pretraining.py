@@ -19,11 +19,12 @@ PLAIN = 3  # a third of all pictures is plain
 
 
 def pretrain(core: keras.Model, pairs: Pairs, validation: Pairs, config: TellingConfig) -> None:
-    """What looks at a picture learns, alone, which words are told of it.
+    """What looks at a picture learns, alone, which words are told of it: see `Pairs.take`.
 
-    Of a sequence's pictures these are the words of its sentence, and of its description by itself
-    where there is one: a story tells what is new, and leaves out what has been said (as Huang et
-    al. 2016 have both, "descriptions in isolation" and "stories in sequence").
+    Of a sequence's pictures these are the words of its description by itself where there is one, as
+    Huang et al. (2016) have both, "descriptions in isolation" and "stories in sequence". What a
+    sentence says depends on the picture before, and to ask for its words too makes convolutions
+    learn to read many times more slowly.
 
     The first of several passes is through plain pictures alone, those of which few words are told:
     of one that shows three things a network does not know which word is of which, and takes long to
@@ -34,11 +35,10 @@ def pretrain(core: keras.Model, pairs: Pairs, validation: Pairs, config: Telling
     """
     hold(core, False)
     network = words_of_pictures(core)
-    changes = network.input_shape[-1] > core.input["pixels"].shape[-1]
     told = pairs.told()
-    feed = pairs.one_by_one(told, changes, PICTURES, config.seed)
-    plain = pairs.one_by_one(plain_of(told), changes, PICTURES, config.seed)
-    ordered = validation.one_by_one(validation.told(), changes, PICTURES, config.seed).in_order()
+    feed = pairs.one_by_one(told, PICTURES, config.seed)
+    plain = pairs.one_by_one(plain_of(told), PICTURES, config.seed)
+    ordered = validation.one_by_one(validation.told(), PICTURES, config.seed).in_order()
     rate = keras.optimizers.schedules.CosineDecay(RATE, config.pretrain * feed.steps, alpha=0.1)
     optimizer = keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm or None)
     network.compile(optimizer, "binary_crossentropy", jit_compile=config.jit == "on")

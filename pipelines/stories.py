@@ -47,14 +47,12 @@ class StoriesConfig(TellingConfig):
 
     model: Literal["rnn", "lstm", "gru"] = "gru"
     """Recurrent layers, of encoder and decoder."""
-    changes: bool = True
-    """Show the convolutions each picture's difference from the one before, beside the picture."""
     attention: bool = True
     """Each word looks at all pictures again: additive attention (Bahdanau et al. 2015)."""
     embedding: int = 64
     """Size of a word's vector."""
 
-    epochs: int = 6
+    epochs: int = 10
     """Passes over the training data at most."""
     batch_size: int = 8
     """Stories per step."""

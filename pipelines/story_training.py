@@ -32,18 +32,13 @@ def make_job(run: Run, config: "StoriesConfig", data: PictureData) -> Job:
     """Network, batches, loss and metrics of a training."""
 
     def network(shape: tuple[int, int, int], symbols: int) -> keras.Model:
-        height, width, channels = shape
-        seen = height, width, channels * (1 + config.changes)
         return images_to_words(
             CELLS[config.model],
-            picture_encoder(
-                config.cnn, seen, width=config.width, features=config.features, activation=None
-            ),
+            picture_encoder(config.cnn, shape, width=config.width),
             symbols=symbols,
             embedding=config.embedding,
             units=config.units,
             layers=config.layers,
-            changes=config.changes,
             attention=config.attention,
             dropout=config.dropout,
         )

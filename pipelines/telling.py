@@ -32,8 +32,6 @@ class TellingConfig(CommonConfig):
     """Convolutions that look at each picture; errorflow zoo lists them."""
     width: float = 0.125
     """Multiplies their number of channels."""
-    features: int = 256
-    """Size of what they make of a picture."""
     units: int = 256
     """Size of a recurrent layer."""
     layers: int = 1
@@ -43,8 +41,8 @@ class TellingConfig(CommonConfig):
     training."""
     auxiliary: float = 0.1
     """Weight of an auxiliary loss: which words are told, asked of each picture by itself and summed
-    over the vocabulary; of several pictures, the words of each one's sentence and, where it has
-    one, description. 0: none."""
+    over the vocabulary; of several pictures, the words of each one's description or, where it
+    has none, of its sentence. 0: none."""
     pretrain: int = 3
     """Passes in which the convolutions learn first, from that question alone: a decoder that begins
     while pictures cannot be told apart learns by heart which words come together. The first of
@@ -66,7 +64,7 @@ class TellingConfig(CommonConfig):
 
     def check(self) -> None:
         super().check()
-        for key in ("max_length", "vocabulary", "features", "units", "layers", "beam"):
+        for key in ("max_length", "vocabulary", "units", "layers", "beam"):
             require(getattr(self, key) >= 1, key, "1 or more", getattr(self, key))
         require(self.auxiliary >= 0, "auxiliary", "0 or more", self.auxiliary)
         require(self.pretrain >= 0, "pretrain", "0 or more", self.pretrain)

@@ -45,7 +45,7 @@ class Pairs(NamedTuple):
 
         The decoder reads what it should say one step later, after a start (teacher forcing). Which
         words a text has, [B, K], is asked without its order; of several pictures, [B, F, K], which
-        words each one's sentence and description have.
+        words each one's description has or, where it has none, its sentence.
         """
         pictures, steps = shape if self.store.several else (None, shape)
         targets = self.targets[chosen, :steps]
@@ -76,14 +76,13 @@ class Pairs(NamedTuple):
             return np.stack([every, np.zeros_like(every)], axis=1)
         return table[np.argsort(table[:, 2], kind="stable"), :2]
 
-    def one_by_one(self, told: np.ndarray, changes: bool, size: int, seed: int) -> Batches:
+    def one_by_one(self, told: np.ndarray, size: int, seed: int) -> Batches:
         """Single pictures, and which words are told of each: pixels [B, H, W, C], words [B, K].
 
         Of a sequence's pictures those beside each other are alike; here they are mixed.
 
         Args:
             told: which pictures, rows of `told()`.
-            changes: beside its pixels, how each picture differs from the one before.
             size, seed: as `Batches` takes them.
         """
 
@@ -91,9 +90,6 @@ class Pairs(NamedTuple):
             pair, number = told[chosen].T
             place = self.store.begins[self.places[pair]] + number
             pixels = self.store.pictures[place].astype(np.float32)
-            if changes:
-                before = self.store.pictures[place - (number > 0)]
-                pixels = np.concatenate([pixels, pixels - before], axis=-1)
             if not self.store.several:
                 return pixels, self._words(pair)
             words = self._words_of_each(pair, int(number.max()) + 1)
@@ -111,12 +107,11 @@ class Pairs(NamedTuple):
     def _words_of_each(self, chosen: np.ndarray, pictures: int) -> np.ndarray:
         """Which words are told of each picture, 0 or 1, [B, F, K].
 
-        The sentence s of S belongs to the picture ⌊s F / S⌋ of F: where there are as many of both,
-        to its own.
+        That is its description: a story tells what is new, and leaves out what has been said. Of a
+        picture that has none it is its sentence. The sentence s of S belongs to the picture
+        ⌊s F / S⌋ of F: where there are as many of both, to its own.
         """
         words = np.zeros([len(chosen), pictures, self.symbols], np.float32)
-        described = self.described[self.places[chosen], :pictures]
-        np.put_along_axis(words[:, : described.shape[1]], described, 1, axis=2)
         ids, counts = self.targets[chosen], self.store.counts[self.places[chosen]]
         told = (ids >= FIRST) & (ids != self.stop)
         sentence = np.cumsum(ids == self.stop, axis=1)  # [B, T]
@@ -124,6 +119,10 @@ class Pairs(NamedTuple):
         picture = sentence * counts[:, None] // sentences[:, None]
         row, step = np.nonzero(told & (picture < pictures))
         words[row, picture[row, step], ids[row, step]] = 1
+        described = self.described[self.places[chosen], :pictures]  # [B, ≤ F, W]
+        item, number = (described >= FIRST).any(axis=2).nonzero()
+        words[item, number] = 0
+        np.put_along_axis(words[:, : described.shape[1]], described, 1, axis=2)
         words[:, :, :FIRST] = 0
         return words
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from errorflow.pipelines import cli
 
-TINY = ["--cnn", "lenet5", "--width", "0.5", "--features", "8", "--units", "6"]
+TINY = ["--cnn", "lenet5", "--width", "0.5", "--units", "6"]
 TINY += ["--batch-size", "8", "--epochs", "1", "--pretrain", "1"]
 FILES = [
     *["config.yaml", "environment.json", "history.csv", "results.json", "README.md"],

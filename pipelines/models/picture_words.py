@@ -74,35 +74,36 @@ def images_to_words(
     embedding: int,
     units: int,
     layers: int = 1,
-    changes: bool = False,
     attention: bool = False,
     dropout: float = 0.0,
 ) -> keras.Model:
     """{"pixels": [B, F, H, W, C], "target": ids [B, T]} → as `image_to_words`.
 
-    Here "words" [B, F, K] are asked of each picture, for the sentence that belongs to it. Each
-    layer of the decoder begins with the last states of the encoder's layer of that number.
-    Pictures whose pixels are all `NO_PICTURE` fill up a sequence that is shorter than F.
+    Here "words" [B, F, K] are asked of each picture, for what is told of it alone. Each layer of
+    the decoder begins with the last states of the encoder's layer of that number. The encoder gets
+    the features of each picture, and how they differ from those of the one before: what happens is
+    seen there. Were the pixels' difference shown to `picture`, it would take many times longer to
+    learn to read. Pictures whose pixels are all `NO_PICTURE` fill up a sequence shorter than F.
 
     Args:
         picture: what looks at one picture, pixels → features.
         symbols: K, special ids included.
         embedding: size of a word's vector.
         units, layers: of encoder and decoder each.
-        changes: show `picture` how each differs from the one before too, as further C channels.
         attention: over pictures, as `decoder` has it: over what the encoder makes of them all up to
-            each, beside what `picture` makes of it alone (as GLAC Net, Kim et al. 2018).
+            each, beside what `picture` makes of it alone (as GLAC Net, Kim et al. 2018) and how
+            that differs from the one before.
         dropout: share left out of vectors, features and of what each layer puts out.
     """
-    height, width, channels = picture.input_shape[1:]
-    pixels = keras.Input([None, height, width, channels // (1 + changes)], name="pixels")
+    pixels = keras.Input([None, *picture.input_shape[1:]], name="pixels")
     valid = keras.ops.any(pixels > NO_PICTURE / 2, axis=[2, 3, 4])  # [B, F]; scaling rounds them
-    x = EachStep(picture, name="each_picture")(beside_their_changes(pixels) if changes else pixels)
+    x = EachStep(picture, name="each_picture")(pixels)
     x = keras.layers.Dropout(dropout, name="features_dropout")(x)
+    words = _which_words(symbols)(x)  # [B, F, K]
+    x = beside_their_changes(x)
     memory, last = recurrent_encoder(
         x, valid, recurrent, units=units, layers=layers, dropout=dropout
     )
-    words = _which_words(symbols)(x)  # [B, F, K]
     if attention:
         memory = keras.layers.Concatenate(name="memory")([memory, x])
     given = {"memory": memory, "valid": valid, "states": last, "words": words}
@@ -134,10 +135,7 @@ def _joined(encode: keras.Model, decode: keras.Model) -> keras.Model:
 
 
 def words_of_pictures(core: keras.Model) -> keras.Model:
-    """Pixels [B, H, W, C] → "words" [B, K], by what looks at each picture in a core.
-
-    Where it is shown changes too, these are among the C channels.
-    """
+    """Pixels [B, H, W, C] → "words" [B, K], by what looks at each picture in a core."""
     encoder = core.get_layer("encoder")
     several = len(encoder.input_shape) == 5
     picture = encoder.get_layer("each_picture").layer if several else encoder.get_layer("picture")

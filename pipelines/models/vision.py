@@ -17,7 +17,7 @@ def picture_encoder(
     shape: tuple[int, int, int],
     *,
     width: float,
-    features: int,
+    features: int | None = None,
     activation: str | None = "relu",
 ) -> keras.Model:
     """Pixels 0 … 255 [B, H, W, C] → [B, features], by the convolutions of a network of the zoo.
@@ -27,7 +27,8 @@ def picture_encoder(
 
     Args:
         name, width: as `models.build` takes them.
-        activation: of the features; None: they are linear in the last maps.
+        features: of a dense layer; None: the maps themselves, the maxima of 2×2 places each.
+        activation: of that layer; None: it is linear in the maps.
 
     Raises:
         UserError: the network takes no such pictures, or has no convolutions.
@@ -42,8 +43,12 @@ def picture_encoder(
     pixels = keras.Input(shape, name="pixels")
     x = keras.layers.Rescaling(1 / 255, name="scale")(pixels)
     x = keras.Model(network.input, maps[-1], name=name)(x)  # [B, h, w, c]
-    x = keras.layers.Flatten(name="flatten")(x)
-    x = hidden(x, features, "features", activation=activation)
+    if features is None:
+        x = keras.layers.MaxPooling2D(2, padding="same", name="places")(x)
+        x = keras.layers.Flatten(name="flatten")(x)
+    else:
+        x = keras.layers.Flatten(name="flatten")(x)
+        x = hidden(x, features, "features", activation=activation)
     return keras.Model(pixels, x, name="picture")
 
 
@@ -93,10 +98,11 @@ def frames_to_labels(
     return keras.Model(clips, outputs, name="core")
 
 
-def beside_their_changes(pictures: Any) -> Any:
-    """[B, F, H, W, C] → [B, F, H, W, 2C]: each picture, and what it adds to the one before.
+def beside_their_changes(x: Any) -> Any:
+    """[B, F, …, C] → [B, F, …, 2C]: each picture, or what is seen there, and what it adds to the
+    one before.
 
     The first one has not changed.
     """
-    before = keras.ops.concatenate([pictures[:, :1], pictures[:, :-1]], axis=1)
-    return keras.ops.concatenate([pictures, pictures - before], axis=-1)
+    before = keras.ops.concatenate([x[:, :1], x[:, :-1]], axis=1)
+    return keras.ops.concatenate([x, x - before], axis=-1)
