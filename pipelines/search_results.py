@@ -186,10 +186,11 @@ class Results:
 
         self._keep()  # also what a kill has left undone
         rows = self.table()
-        hidden = {"verdict", "reason"}
+        objective = next((row["objective"] for row in rows if row["objective"]), "score")
+        hidden = {"objective", "verdict", "reason"}
         columns = [key for key in rows[0] if key not in hidden] if rows else []
         print_table(
-            [*columns, "error flow"],
+            [*(objective if key == "score" else key for key in columns), "error flow"],
             [[*(_cell(row[key]) for key in columns), _short(row)] for row in rows[:SHOWN]],
         )
         if len(rows) > SHOWN:
