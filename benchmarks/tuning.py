@@ -4,11 +4,13 @@
     python benchmarks/tuning.py found --workers 2       # two trials at once
     python benchmarks/tuning.py found --max-trials 20 --oracle bayesian --seeds 1 2 3
     python benchmarks/tuning.py workers                 # 12 equal trials by one worker, then by two
+    python benchmarks/tuning.py memory                  # 30 small trials in one search
 
 `found` searches the embedded surnames on the validation split alone, then trains the best
 configuration and the one that ships with several seeds, and prints the macro-F1 of the test split,
 mean (least to largest). `workers` holds each worker to one processor; it also prints what a trial
-takes beyond its epochs, which is its process: start, data, compiling, saving.
+takes beyond its epochs, which is its process: start, data, compiling, saving. `memory` prints what
+the search itself and the process of a trial hold at most, as one trial after the other is done.
 """
 
 import argparse
@@ -31,8 +33,8 @@ EQUAL = {  # all keys of the space stand, and one is searched that does not coun
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["found", "workers"])
-    parser.add_argument("--max-trials", type=int, default=20)
+    parser.add_argument("what", choices=["found", "workers", "memory"])
+    parser.add_argument("--max-trials", type=int, default=20, help="of `found`")
     parser.add_argument("--oracle", default="random")
     parser.add_argument("--workers", type=int, default=1, help="of `found`")
     parser.add_argument("--epochs", type=int, default=2, help="of each of the equal trials")
@@ -95,11 +97,48 @@ def workers(args, folder):
     print(f"ratio: {seconds[2] / seconds[1]:.2f}")
 
 
+def memory(args, folder):
+    space = folder / "space.yaml"
+    small = EQUAL | {"units": 32, "embedding": 16, "patience": [*range(10, 40)]}
+    space.write_text("\n".join(f"{key}: {json.dumps(value)}" for key, value in small.items()))
+    flags = ["--directory", folder, "--space", space, "--oracle", "grid", "--epochs", 1]
+    flags += ["--limit", 400, "--max-trials", 30]
+    command = [*ERRORFLOW, "tune", *map(str, flags)]
+    search = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    most = {}  # by the number of finished trials: [of the search, of a trial's process]
+    while search.poll() is None:
+        done = len([*folder.glob("names/trial_*/result.json")])
+        held = [resident(search.pid), max(map(resident, children(search.pid)), default=0.0)]
+        most[done] = [*map(max, held, most.get(done, held))]
+        time.sleep(0.5)
+    if search.returncode:
+        raise SystemExit(search.returncode)
+    for done in range(0, 30, 5):
+        own, trial = most[done]
+        print(f"after {done} trials: search {own:.0f} MB, trial {trial:.0f} MB", flush=True)
+
+
+def resident(process):
+    """Memory of a process in MB; 0 once it is gone."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0.0
+    (line, *_) = [line for line in status.splitlines() if line.startswith("VmRSS")] or ["- 0"]
+    return int(line.split()[1]) / 1024
+
+
+def children(process):
+    found = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for path in found for child in path.read_text().split()]
+
+
 def main():
     args = options()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with tempfile.TemporaryDirectory() as temporary:
-        {"found": found, "workers": workers}[args.what](args, args.directory or Path(temporary))
+        measure = {"found": found, "workers": workers, "memory": memory}[args.what]
+        measure(args, args.directory or Path(temporary))
 
 
 if __name__ == "__main__":
