@@ -23,7 +23,7 @@ def pretrain(core: keras.Model, pairs: Pairs, validation: Pairs, config: Telling
 
     Of a sequence's pictures these are the words of its description by itself where there is one, as
     Huang et al. (2016) have both, "descriptions in isolation" and "stories in sequence". What a
-    sentence says depends on the picture before: where its words are asked for too, convolutions learn
+    sentence says depends on the picture before; if its words are asked for too, convolutions learn
     to read much more slowly.
 
     The first of several passes is through plain pictures alone, those of which few words are told:

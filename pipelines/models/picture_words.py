@@ -82,8 +82,8 @@ def images_to_words(
     Here "words" [B, F, K] are asked of each picture, for what is told of it alone. Each layer of
     the decoder begins with the last states of the encoder's layer of that number. The encoder gets
     the features of each picture, and how they differ from those of the one before: what happens is
-    seen there. Were the pixels' difference shown to `picture`, it would take much longer to learn to
-    read. Pictures whose pixels are all `NO_PICTURE` fill up a sequence shorter than F.
+    seen there. Were the pixels' difference shown to `picture`, it would learn to read much more
+    slowly. Pictures whose pixels are all `NO_PICTURE` fill up a sequence shorter than F.
 
     Args:
         picture: what looks at one picture, pixels → features.
