@@ -350,7 +350,7 @@ def test_a_word_can_depend_on_the_state_and_on_what_is_looked_at_together():
     decode = network(attention=True).get_layer("decoder")
     random = np.random.default_rng(0)
     states = random.normal(size=[2, 1, 6]).astype("float32")
-    memories = random.normal(size=[2, 1, 1, 6 + 5]).astype("float32")
+    memories = random.normal(size=[2, 1, 1, 6 + 2 * 5]).astype("float32")
 
     def odds(state, picture):
         given = decode(
