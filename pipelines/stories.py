@@ -12,9 +12,9 @@ Measured on 800 test stories, two cores, one seed:
                                                  training
 
 The most frequent order of events is that of 0.25 %, and the most frequent story has a BLEU of 33.0.
-It is not the pictures that are misread: of 96 in 100 every word of their description is right, and
-of 88 in 100 stories those of all five pictures. What is wrong is mostly which of the things that
-are there something happens to: "the sevens" for the zeros beside them, "they" for "the twos".
+It is not the pictures that are misread: a word of their descriptions costs 0.004 nats in validation
+(`val_words_loss`). What is wrong is mostly which of the things that are there something happens to:
+"the sevens" for the zeros beside them, "they" for "the twos".
 """
 
 import dataclasses
