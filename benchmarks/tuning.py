@@ -1,4 +1,4 @@
-"""What a search finds, and what a second worker saves.
+"""What a search finds, what a second worker saves, and whether memory grows from trial to trial.
 
     python benchmarks/tuning.py found                   # 20 trials, then six trainings
     python benchmarks/tuning.py found --workers 2       # two trials at once
@@ -113,7 +113,7 @@ def memory(args, folder):
         time.sleep(0.5)
     if search.returncode:
         raise SystemExit(search.returncode)
-    for done in range(0, 30, 5):
+    for done in sorted(most)[::5]:  # a search that goes on begins with some
         own, trial = most[done]
         print(f"after {done} trials: search {own:.0f} MB, trial {trial:.0f} MB", flush=True)
 
