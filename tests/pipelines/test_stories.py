@@ -215,6 +215,14 @@ def filled(pixels: np.ndarray, count: int) -> np.ndarray:
     return np.pad(pixels, [(0, 0), (0, more), *[(0, 0)] * 3], constant_values=NO_PICTURE)
 
 
+def test_without_a_dense_layer_features_are_the_maxima_of_places():
+    picture, pixels = picture_encoder("lenet5", (32, 32, 1), width=0.5), pictures(1, 32, 32, 1)
+    x = picture.get_layer("scale")(pixels)
+    (maps,) = picture.get_layer("lenet5")(x).numpy()  # [10, 10, C]
+    expected = maps.reshape(5, 2, 5, 2, -1).max(axis=(1, 3)).ravel()
+    np.testing.assert_allclose(picture(pixels)[0], expected, rtol=1e-6)
+
+
 def test_the_words_of_a_picture_are_asked_of_it_alone():
     core, read = network(), tf.constant([[START]])
     several = pictures(1, 3, 32, 32, 1)
