@@ -119,6 +119,8 @@ def test_a_search_of_real_trials_gives_a_model_to_use_at_once(tune, project, cap
     assert tune("--max-trials", "2") == 0
     said = capsys.readouterr()
     assert said.out.count("completed  val_macro_f1") == 2
+    (head,) = [line for line in said.out.splitlines() if line.split()[:1] == ["rank"]]
+    assert head.split()[:3] == ["rank", "trial", "val_macro_f1"] and "objective" not in head
     found = rows(project)
     assert [row["rank"] for row in found] == ["1", "2"]
     assert float(found[0]["score"]) >= float(found[1]["score"])
