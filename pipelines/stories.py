@@ -53,7 +53,7 @@ class StoriesConfig(TellingConfig):
     embedding: int = 64
     """Size of a word's vector."""
 
-    epochs: int = 10
+    epochs: int = 5
     """Passes over the training data at most."""
     batch_size: int = 8
     """Stories per step."""

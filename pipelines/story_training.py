@@ -89,6 +89,7 @@ def aligned(package: keras.Model, part: PicturePart) -> list[Alignment]:
     targets = padded(target_ids(best, target))
     given = shown.take(np.arange(len(shown))), shifted(targets)
     weights = encoder_decoder.alignment(core, *map(tf.constant, given)).numpy()
+    weights = weights.reshape(*weights.shape[:2], given[0].shape[1], -1).sum(axis=3)  # of places
     said = [[*words, "end"] for words in text.symbols(best, target.split)]
     return [
         Alignment([str(n + 1) for n in range(count)], words, table[: len(words), :count])

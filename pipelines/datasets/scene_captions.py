@@ -15,10 +15,10 @@ scenes and nowhere else: there `unseen` is true.
 
 
 class SceneCaptions(SceneBuilder):
-    """Picture -> captions: 30,000 to train, 500 to validate, 1,000 to test."""
+    """Picture -> captions: 60,000 to train, 500 to validate, 1,000 to test."""
 
-    VERSION = tfds.core.Version("1.3.0")  # 1.2.0 had each digit of train in one form
-    sizes = {"train": 30_000, "validation": 500, "test": 1_000}  # noqa: RUF012
+    VERSION = tfds.core.Version("1.4.0")  # 1.3.0 had half as many in train
+    sizes = {"train": 60_000, "validation": 500, "test": 1_000}  # noqa: RUF012
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(

@@ -14,7 +14,7 @@ SIDE = 2 * QUADRANT
 # three sevens it could not be seen where one ends.
 PIXELS = {"small": 12, "large": 18}
 
-VARIANTS = 7  # of each digit that one learns from
+VARIANTS = 15  # of each digit that one learns from
 TURN, SLANT = 15.0, 0.2  # degrees, and pixels to the side for a pixel down, at most
 
 Stamps = Mapping[str, Sequence[Sequence[np.ndarray]]]  # digits by size and value, cut to their ink

@@ -15,10 +15,10 @@ the test stories and nowhere else: there `unseen` is true.
 
 
 class SceneStories(SceneBuilder):
-    """Pictures -> story: 8,000 to train, 400 to validate, 800 to test."""
+    """Pictures -> story: 16,000 to train, 400 to validate, 800 to test."""
 
-    VERSION = tfds.core.Version("1.3.0")  # 1.2.0 described no picture by itself
-    sizes = {"train": 8_000, "validation": 400, "test": 800}  # noqa: RUF012
+    VERSION = tfds.core.Version("1.4.0")  # 1.3.0 had half as many in train
+    sizes = {"train": 16_000, "validation": 400, "test": 800}  # noqa: RUF012
 
     def _info(self) -> tfds.core.DatasetInfo:
         images = tfds.features.Tensor(  # a third of a Video's time and space

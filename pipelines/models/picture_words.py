@@ -85,28 +85,33 @@ def images_to_words(
     seen there. Were the pixels' difference shown to `picture`, it would learn to read much more
     slowly. Pictures whose pixels are all `NO_PICTURE` fill up a sequence shorter than F.
 
+    With attention each word looks at the P places of every picture (Xu et al. 2015): "memory"
+    [B, F P, M] and "valid" [B, F P] have them one after the other. A place's part of it is what
+    `picture` makes of it, how that differs from the picture before, where it is (1 of P), and what
+    the encoder puts out for the picture.
+
     Args:
-        picture: what looks at one picture, pixels → features.
+        picture: what looks at one picture, pixels → features of P places [B, P, D].
         symbols: K, special ids included.
         embedding: size of a word's vector.
         units, layers: of encoder and decoder each.
-        attention: over pictures, as `decoder` has it: over what the encoder makes of them all up to
-            each, beside what `picture` makes of it alone (as GLAC Net, Kim et al. 2018) and how
-            that differs from the one before.
+        attention: as `decoder` has it, over places of pictures; otherwise it has the states alone.
         dropout: share left out of vectors, features and of what each layer puts out.
     """
     pixels = keras.Input([None, *picture.input_shape[1:]], name="pixels")
     valid = keras.ops.any(pixels > NO_PICTURE / 2, axis=[2, 3, 4])  # [B, F]; scaling rounds them
-    x = EachStep(picture, name="each_picture")(pixels)
+    places = picture.output_shape[1]
+    x = EachStep(picture, name="each_picture")(pixels)  # [B, F, P, D]
     x = keras.layers.Dropout(dropout, name="features_dropout")(x)
-    words = _which_words(symbols)(x)  # [B, F, K]
-    x = beside_their_changes(x)
+    words = _which_words(symbols)(_side_by_side(x))  # [B, F, K]
+    x = beside_their_changes(x)  # [B, F, P, 2D]
     memory, last = recurrent_encoder(
-        x, valid, recurrent, units=units, layers=layers, dropout=dropout
+        _side_by_side(x), valid, recurrent, units=units, layers=layers, dropout=dropout
     )
+    given = {"states": last, "words": words}
     if attention:
-        memory = keras.layers.Concatenate(name="memory")([memory, x])
-    given = {"memory": memory, "valid": valid, "states": last, "words": words}
+        given["memory"] = memory = _of_places(x, memory)
+        given["valid"] = keras.ops.repeat(valid, places, axis=1)  # [B, F P]
     decode = decoder(
         recurrent,
         symbols=symbols,
@@ -119,6 +124,21 @@ def images_to_words(
         dropout=dropout,
     )
     return _joined(keras.Model(pixels, given, name="encoder"), decode)
+
+
+def _side_by_side(places: Any) -> Any:
+    """[B, F, P, D] → [B, F, P D]"""
+    return keras.layers.Reshape([-1, places.shape[-2] * places.shape[-1]])(places)
+
+
+def _of_places(x: Any, memory: Any) -> Any:
+    """Of places [B, F, P, D] and pictures [B, F, H] → of each place of each, [B, F P, D + P + H]."""
+    places = x.shape[2]
+    number = keras.ops.cumsum(keras.ops.ones_like(x[..., 0], dtype="int32"), axis=2) - 1
+    where = keras.ops.one_hot(number, places, dtype=x.dtype)  # [B, F, P, P]
+    of_all = keras.ops.repeat(memory[:, :, None], places, axis=2)  # [B, F, P, H]
+    x = keras.layers.Concatenate(name="memory_of_each")([x, where, of_all])
+    return keras.layers.Reshape([-1, x.shape[-1]], name="memory")(x)
 
 
 def _which_words(symbols: int) -> keras.layers.Layer:
@@ -139,7 +159,7 @@ def words_of_pictures(core: keras.Model) -> keras.Model:
     encoder = core.get_layer("encoder")
     several = len(encoder.input_shape) == 5
     picture = encoder.get_layer("each_picture").layer if several else encoder.get_layer("picture")
-    words = encoder.get_layer("words")(picture.output)
+    words = encoder.get_layer("words")(keras.layers.Flatten(name="side_by_side")(picture.output))
     return keras.Model(picture.input, words, name="words_of_pictures")
 
 

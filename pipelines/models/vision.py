@@ -22,12 +22,13 @@ def picture_encoder(
 ) -> keras.Model:
     """Pixels 0 … 255 [B, H, W, C] → [B, features], by the convolutions of a network of the zoo.
 
-    Its last maps are flattened, not averaged: where a thing is must not be lost. Deep networks get
-    batch normalisation, without which they learn nothing here.
+    Its last maps are flattened, not averaged: where a thing is must not be lost. Without `features`
+    they remain as they are, [B, P, D]: the maxima of 2×2 places each, one after the other. Deep
+    networks get batch normalisation, without which they learn nothing here.
 
     Args:
         name, width: as `models.build` takes them.
-        features: of a dense layer; None: the maps themselves, the maxima of 2×2 places each.
+        features: of a dense layer; None: there is none.
         activation: of that layer; None: it is linear in the maps.
 
     Raises:
@@ -44,8 +45,8 @@ def picture_encoder(
     x = keras.layers.Rescaling(1 / 255, name="scale")(pixels)
     x = keras.Model(network.input, maps[-1], name=name)(x)  # [B, h, w, c]
     if features is None:
-        x = keras.layers.MaxPooling2D(2, padding="same", name="places")(x)
-        x = keras.layers.Flatten(name="flatten")(x)
+        x = keras.layers.MaxPooling2D(2, padding="same", name="pool")(x)
+        x = keras.layers.Reshape([-1, x.shape[-1]], name="places")(x)
     else:
         x = keras.layers.Flatten(name="flatten")(x)
         x = hidden(x, features, "features", activation=activation)

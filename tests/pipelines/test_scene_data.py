@@ -418,9 +418,9 @@ def test_all_captions_and_stories(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
     start = time.perf_counter()
     data = load_captions()
-    assert data.counts["images"] == {"train": 30_000, "validation": 500, "test": 1_000}
+    assert data.counts["images"] == {"train": 60_000, "validation": 500, "test": 1_000}
     check_captions(data, {"train": 0, "validation": 0, "test": 500})
     data = load_stories()
-    assert data.counts["stories"] == {"train": 8_000, "validation": 400, "test": 800}
+    assert data.counts["stories"] == {"train": 16_000, "validation": 400, "test": 800}
     check_stories(data, {"train": 0, "validation": 0, "test": 400})
     assert time.perf_counter() - start < 120

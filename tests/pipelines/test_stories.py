@@ -25,7 +25,7 @@ from errorflow.pipelines.models.picture_words import (
     package,
     words_of_pictures,
 )
-from errorflow.pipelines.models.symbol_ids import Side
+from errorflow.pipelines.models.symbol_ids import FIRST, Side
 from errorflow.pipelines.models.vision import picture_encoder
 from errorflow.pipelines.picture_store import store
 from errorflow.pipelines.pretraining import plain_of
@@ -197,8 +197,8 @@ def test_own_sequences_of_different_lengths(tmp_path):
 
 
 def network(attention=False) -> keras.Model:
-    """Untrained, with a decoder whose weights are not small, so that answers differ."""
-    picture = picture_encoder("lenet5", (32, 32, 1), width=0.5, features=5)
+    """Untrained, which sees 25 places in a picture, with a decoder whose weights are not small, so that answers differ."""
+    picture = picture_encoder("lenet5", (32, 32, 1), width=0.5)
     core = images_to_words(GRU, picture, symbols=9, embedding=4, units=6, attention=attention)
     decoder, random = core.get_layer("decoder"), np.random.default_rng(0)
     decoder.set_weights([random.normal(size=w.shape) for w in decoder.get_weights()])
@@ -219,7 +219,7 @@ def test_without_a_dense_layer_features_are_the_maxima_of_places():
     picture, pixels = picture_encoder("lenet5", (32, 32, 1), width=0.5), pictures(1, 32, 32, 1)
     x = picture.get_layer("scale")(pixels)
     (maps,) = picture.get_layer("lenet5")(x).numpy()  # [10, 10, C]
-    expected = maps.reshape(5, 2, 5, 2, -1).max(axis=(1, 3)).ravel()
+    expected = maps.reshape(5, 2, 5, 2, -1).max(axis=(1, 3)).reshape(25, -1)
     np.testing.assert_allclose(picture(pixels)[0], expected, rtol=1e-6)
 
 
@@ -330,27 +330,44 @@ def test_what_fills_up_a_sequence_does_so_in_any_size():
 
 
 def test_the_encoder_sees_each_picture_beside_what_it_adds_to_the_one_before():
-    """A network that passes on the middle of each picture, its one feature."""
-    pixels = keras.Input([3, 3, 1])
-    picture = keras.Model(pixels, pixels[:, 1, 1])
-    core = images_to_words(GRU, picture, symbols=5, embedding=2, units=2)
+    core, sequence = network_of_two_places(attention=False)
     encoder = core.get_layer("encoder")
     seen = keras.Model(encoder.input, encoder.get_layer("rnn_1").input)
-    sequence = np.zeros([1, 3, 3, 3, 1], np.float32)
-    sequence[0, :, 1, 1, 0] = [10, 14, 9]
     x, _ = seen(sequence)  # and which are no filling
-    assert x[0].numpy().tolist() == [[10, 0], [14, 4], [9, -5]]
+    assert x[0].numpy().tolist() == [[10, 0, 1, 0], [14, 4, 1, 0], [9, -5, 3, 2]]
+
+
+def test_a_word_looks_at_each_place_of_each_picture():
+    """There are what is seen, what is new in it, which place it is, and the encoder's output."""
+    core, sequence = network_of_two_places(attention=True)
+    encoder = core.get_layer("encoder")
+    outputs = encoder.get_layer("rnn_1").output[0]
+    of_pictures = keras.Model(encoder.input, outputs)(sequence)[0].numpy()
+    memory = encoder(sequence)["memory"][0].numpy()
+    places = [[10, 0, 1, 0], [1, 0, 0, 1], [14, 4, 1, 0], [1, 0, 0, 1], [9, -5, 1, 0], [3, 2, 0, 1]]
+    assert memory[:, :4].tolist() == places
+    np.testing.assert_array_equal(memory[:, 4:], of_pictures.repeat(2, axis=0))
+
+
+def network_of_two_places(attention: bool) -> tuple[keras.Model, np.ndarray]:
+    """Of each picture it sees two pixels, as its places; and three pictures."""
+    pixels = keras.Input([3, 3, 1])
+    picture = keras.Model(pixels, pixels[:, 1, 1:])
+    core = images_to_words(GRU, picture, symbols=5, embedding=2, units=2, attention=attention)
+    sequence = np.zeros([1, 3, 3, 3, 1], np.float32)
+    sequence[0, :, 1, 1:, 0] = [[10, 1], [14, 1], [9, 3]]
+    return core, sequence
 
 
 def test_each_word_looks_at_the_real_pictures_alone():
     core, target = network(attention=True), tf.constant([[START, 4, 7], [START, 8, 5]])
     both = np.concatenate([filled(pictures(1, 2, 32, 32, 1), 4), pictures(1, 4, 32, 32, 1)])
     weights = alignment(core, tf.constant(both), target).numpy()
-    assert weights.shape == (2, 3, 4)
+    assert weights.shape == (2, 3, 4 * 25)
     np.testing.assert_allclose(weights.sum(axis=2), 1, rtol=1e-5)
-    np.testing.assert_array_equal(weights[0, :, 2:], 0)
+    np.testing.assert_array_equal(weights[0, :, 2 * 25 :], 0)
     assert (weights[1] > 0).all()
-    assert weights[1].std() > 0.01
+    assert weights[1].std() > weights[1].mean() / 2
 
 
 def test_a_word_can_depend_on_the_state_and_on_what_is_looked_at_together():
@@ -358,7 +375,7 @@ def test_a_word_can_depend_on_the_state_and_on_what_is_looked_at_together():
     decode = network(attention=True).get_layer("decoder")
     random = np.random.default_rng(0)
     states = random.normal(size=[2, 1, 6]).astype("float32")
-    memories = random.normal(size=[2, 1, 1, 6 + 2 * 5]).astype("float32")
+    memories = random.normal(size=[2, 1, 1, decode.input["memory"].shape[2]]).astype("float32")
 
     def odds(state, picture):
         given = decode(
@@ -387,6 +404,11 @@ def test_the_words_of_answers_are_aligned_with_the_real_pictures():
         assert one.outputs == [*said[0].split(), "end"]
         assert one.weights.shape == (len(one.outputs), len(one.inputs))
         np.testing.assert_allclose(one.weights.sum(axis=1), 1, rtol=1e-5)
+    shown = tf.constant(store(images, (32, 32, 1)).take(np.array([0])))
+    ids = [START, *("abcde".index(word) + FIRST for word in found[0].outputs[:-1])]
+    of_places = alignment(core, shown, tf.constant([ids])).numpy()[0]
+    expected = of_places.reshape(-1, 4, 25).sum(axis=2)
+    np.testing.assert_allclose(found[0].weights, expected, rtol=1e-5)
 
 
 def test_a_run_is_called_after_its_model_and_its_attention():
