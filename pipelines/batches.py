@@ -80,6 +80,9 @@ class Batches:
             several sequences per example, their padded lengths come as a tuple.
         size: B.
         epoch: which epoch's order the next pass takes.
+        of: what each example is of, [N], if several can be of the same, as captions of an image: an
+            epoch takes one of them, drawn anew. Whoever sees the same one each time learns by heart
+            which it is.
     """
 
     lengths: np.ndarray
@@ -87,6 +90,7 @@ class Batches:
     size: int
     seed: int
     epoch: int = 0
+    of: np.ndarray | None = None
 
     def __post_init__(self):
         self.lengths = np.maximum(self.lengths, 1)
@@ -97,15 +101,20 @@ class Batches:
     @property
     def steps(self) -> int:
         """Batches per epoch."""
-        return -(-len(self.lengths) // self.size)
+        examples = len(self.lengths) if self.of is None else len(np.unique(self.of))
+        return -(-examples // self.size)
 
     def plan(self, epoch: int) -> list[Batch]:
-        """The epoch's batches: every example once, and the last batch filled up with others.
+        """The epoch's batches: every example once, or one of each `of`, and the last batch filled
+        up with others.
 
         What does not fill a batch of its padded shape goes on into the next larger one.
         """
         random = np.random.default_rng([self.seed, epoch])
         order = random.permutation(len(self.lengths))
+        if self.of is not None:
+            order = order[np.unique(self.of[order], return_index=True)[1]]
+            order = random.permutation(order)
         places = self._places(self.lengths[order])
         pools = [order[places == place] for place in range(len(self.padded))]
         batches, left = [], order[:0]

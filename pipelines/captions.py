@@ -54,7 +54,7 @@ class CaptionsConfig(TellingConfig):
     several is through plain pictures alone, the third of which the fewest words are told."""
 
     epochs: int = 6
-    """Passes over the training data at most: over every caption of every image."""
+    """Passes over the training images at most, each time with another of their captions."""
     batch_size: int = 32
     """Captions per step."""
 

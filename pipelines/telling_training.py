@@ -63,7 +63,7 @@ def make_job(
         for name, part in (("train", data.train), ("validation", data.validation))
     )
     shown = np.arange(min(SHOWN, len(validation.places)))
-    feed = Batches(train.lengths, train.take, config.batch_size, config.seed)
+    feed = Batches(train.lengths, train.take, config.batch_size, config.seed, of=train.places)
     ordered = Batches(validation.lengths, validation.take, BATCH, config.seed).in_order()
     return Job(
         run=run,

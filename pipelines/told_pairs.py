@@ -21,7 +21,7 @@ class Pairs(NamedTuple):
     """P pairs of a picture, or a sequence of pictures, and a text."""
 
     store: Store  # of the pictures
-    places: np.ndarray  # [P] in the store
+    places: np.ndarray  # [P] in the store, ascending
     targets: np.ndarray  # [P, T] ids, the end among them, 0 behind it
     described: np.ndarray  # [N, F, W] ids of each picture's description, 0 behind it
     symbols: int  # K, special ids included
@@ -44,8 +44,9 @@ class Pairs(NamedTuple):
         """What a batch consists of: what the network reads, what it should say, and weights.
 
         The decoder reads what it should say one step later, after a start (teacher forcing). Which
-        words a text has, [B, K], is asked without its order; of several pictures, [B, F, K], which
-        words each one's description has or, where it has none, its sentence.
+        words it says, [B, K], is asked without its order: the share of the picture's texts that
+        have each. Of several pictures, [B, F, K], it is which words each one's description has or,
+        where it has none, its sentence.
         """
         pictures, steps = shape if self.store.several else (None, shape)
         targets = self.targets[chosen, :steps]
@@ -64,8 +65,9 @@ class Pairs(NamedTuple):
     def told(self) -> np.ndarray:
         """The pictures of which words are told, those of which the fewest are first: [M, 2], their
         pairs and their numbers in these. If no word is known, the first picture of each pair."""
-        every, found = np.arange(len(self.places)), []
         several, most = self.store.several, int(self.store.counts[self.places].max())
+        first = np.unique(self.places, return_index=True)[1]  # pair of each picture
+        every, found = np.arange(len(self.places)) if several else first, []
         for part in np.array_split(every, -(-len(every) // CHUNK)):
             words = self._words_of_each(part, most) if several else self._words(part)[:, None]
             count = words.sum(axis=2)  # [B, F]
@@ -98,11 +100,16 @@ class Pairs(NamedTuple):
         return Batches(np.ones(len(told), int), take, size, seed)
 
     def _words(self, chosen: np.ndarray) -> np.ndarray:
-        """Which words texts have, 0 or 1, [B, K]."""
-        words = np.zeros([len(chosen), self.symbols], np.float32)
-        np.put_along_axis(words, self.targets[chosen], 1, axis=1)
+        """The share of a picture's texts that have each word, [B, K]."""
+        first, end = (
+            np.searchsorted(self.places, self.places[chosen], s) for s in ("left", "right")
+        )
+        texts = np.concatenate([*map(np.arange, first, end)])
+        words = np.zeros([len(texts), self.symbols], np.float32)
+        np.put_along_axis(words, self.targets[texts], 1, axis=1)
         words[:, :FIRST] = 0
-        return words
+        count = end - first
+        return np.add.reduceat(words, np.cumsum(count) - count) / count[:, None].astype(np.float32)
 
     def _words_of_each(self, chosen: np.ndarray, pictures: int) -> np.ndarray:
         """Which words are told of each picture, 0 or 1, [B, F, K].

@@ -80,15 +80,17 @@ def images_to_words(
     """{"pixels": [B, F, H, W, C], "target": ids [B, T]} → as `image_to_words`.
 
     Here "words" [B, F, K] are asked of each picture, for what is told of it alone. Each layer of
-    the decoder begins with the last states of the encoder's layer of that number. The encoder gets
-    the features of each picture, and how they differ from those of the one before: what happens is
-    seen there. Were the pixels' difference shown to `picture`, it would learn to read much more
-    slowly. Pictures whose pixels are all `NO_PICTURE` fill up a sequence shorter than F.
+    the decoder begins with the last states of the encoder's layer of that number. What happens is
+    seen by a dense layer, the same at each place, in the features there beside how they differ from
+    those of the picture before; the encoder reads what it finds at all places. Read from the
+    features themselves, it would be learned at each place anew. Were the pixels' difference shown
+    to `picture`, it would learn to read much more slowly. Pictures
+    whose pixels are all `NO_PICTURE` fill up a sequence shorter than F.
 
     With attention each word looks at the P places of every picture (Xu et al. 2015): "memory"
     [B, F P, M] and "valid" [B, F P] have them one after the other. A place's part of it is what
-    `picture` makes of it, how that differs from the picture before, where it is (1 of P), and what
-    the encoder puts out for the picture.
+    `picture` makes of it, how that differs from the picture before, what happens there, where it is
+    (1 of P), and what the encoder puts out for the picture.
 
     Args:
         picture: what looks at one picture, pixels → features of P places [B, P, D].
@@ -105,12 +107,13 @@ def images_to_words(
     x = keras.layers.Dropout(dropout, name="features_dropout")(x)
     words = _which_words(symbols)(_side_by_side(x))  # [B, F, K]
     x = beside_their_changes(x)  # [B, F, P, 2D]
+    happens = keras.layers.Dense(picture.output_shape[-1], "relu", name="each_place")(x)
     memory, last = recurrent_encoder(
-        _side_by_side(x), valid, recurrent, units=units, layers=layers, dropout=dropout
+        _side_by_side(happens), valid, recurrent, units=units, layers=layers, dropout=dropout
     )
     given = {"states": last, "words": words}
     if attention:
-        given["memory"] = memory = _of_places(x, memory)
+        given["memory"] = memory = _of_places(keras.ops.concatenate([x, happens], -1), memory)
         given["valid"] = keras.ops.repeat(valid, places, axis=1)  # [B, F P]
     decode = decoder(
         recurrent,
@@ -132,7 +135,7 @@ def _side_by_side(places: Any) -> Any:
 
 
 def _of_places(x: Any, memory: Any) -> Any:
-    """Of places [B, F, P, D] and pictures [B, F, H] → of each place of each, [B, F P, D + P + H]."""
+    """Of places [B, F, P, D] and pictures [B, F, H]: what there is of each place, [B, F P, M]."""
     places = x.shape[2]
     number = keras.ops.cumsum(keras.ops.ones_like(x[..., 0], dtype="int32"), axis=2) - 1
     where = keras.ops.one_hot(number, places, dtype=x.dtype)  # [B, F, P, P]

@@ -261,6 +261,16 @@ def test_pretraining_is_of_the_convolutions_alone(core, capsys):
     assert changed == {"encoder": True, "decoder": False}
 
 
+def test_pretraining_sees_each_picture_once_a_pass():
+    texts = [["a b", "b", "c"], ["a", "b a"]]
+    images = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), np.uint8)
+    part = PicturePart(images, texts, [[], []], np.zeros(2, bool))
+    pairs = pairs_of(part, "train", SHAPE, Side("word", [*"abc"]), longest=3)
+    ((pixels, words),) = pairs.one_by_one(pairs.told(), 2, 0).in_order().as_numpy_iterator()
+    np.testing.assert_array_equal(pixels, images)
+    np.testing.assert_allclose(words[:, 4:], [[1 / 3, 2 / 3, 1 / 3], [1, 1 / 2, 0]], rtol=1e-6)
+
+
 @pytest.mark.parametrize(("passes", "pictures"), [(1, [8]), (3, [3, 8, 8])])
 def test_the_first_of_several_passes_is_through_the_plain_third(
     core, monkeypatch, passes, pictures
@@ -346,6 +356,7 @@ def test_every_caption_is_learned_and_the_decoder_reads_one_step_late(capsys):
     images = np.arange(2 * 32 * 32, dtype=np.uint8).reshape(2, 32, 32, 1)
     part = PicturePart(images, [["a b", "b"], ["b b b b", "A c"]], [[], []], np.zeros(2, bool))
     pairs = pairs_of(part, "train", (32, 32, 1), Side("word", ["a", "b"]), longest=3)
+    assert pairs.places.tolist() == [0, 0, 1]
     assert "train: 1 of 4 texts have more than 3 words; left out" in capsys.readouterr().err
     assert pairs.lengths.tolist() == [3, 2, 3]
     inputs, wanted, weights = pairs.take(np.array([1, 2]), 4)
@@ -353,7 +364,8 @@ def test_every_caption_is_learned_and_the_decoder_reads_one_step_late(capsys):
     assert inputs["target"].tolist() == [[2, 5, 0], [2, 4, 1]]
     assert wanted["next"].tolist() == [[5, END, 0], [4, 1, END]]
     assert weights["next"].tolist() == [[1, 1, 0], [1, 1, 1]]
-    assert wanted["words"].tolist() == [[0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 1, 0]]  # of what it knows
+    # Of the words it knows one is in half of the first image's captions, the other in all of them.
+    assert wanted["words"].tolist() == [[0, 0, 0, 0, 0.5, 1], [0, 0, 0, 0, 1, 0]]
     assert weights["words"].tolist() == [1, 1]
 
 

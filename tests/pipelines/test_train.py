@@ -156,6 +156,20 @@ def test_validation_sees_every_example_once_without_filler(batches):
     assert sorted(ids) == list(range(1, 102))
 
 
+def test_an_epoch_takes_one_of_each_and_another_time_another(batches):
+    """Of 101 examples up to five each are of the same."""
+    of = np.arange(101) // 5
+    feed = Batches(batches.lengths, batches.take, SIZE, seed=3, of=of)
+    drawn = set()
+    for epoch in range(60):
+        plan = feed.plan(epoch)
+        assert len(plan) == feed.steps == 3  # of 8, for 21
+        chosen = np.concatenate([chosen for chosen, _ in plan])
+        assert {*of[chosen]} == {*of}
+        drawn |= {*chosen}
+    assert drawn == {*range(101)}
+
+
 def test_the_first_batch_of_a_validation_is_shared_evenly_among_replicas(two_replicas):
     lengths = np.full(7, 3)
     few = Batches(lengths, lambda i, length: (i.astype(np.int32),), 16, seed=0)
