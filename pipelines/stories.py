@@ -53,6 +53,11 @@ class StoriesConfig(TellingConfig):
     embedding: int = 64
     """Size of a word's vector."""
 
+    pretrain: int = 2
+    """Passes in which the convolutions learn first, from that question alone: a decoder that begins
+    while pictures cannot be told apart learns by heart which words come together. The first of
+    several is through plain pictures alone, the third of which the fewest words are told."""
+
     epochs: int = 5
     """Passes over the training data at most."""
     batch_size: int = 8

@@ -43,7 +43,7 @@ class TellingConfig(CommonConfig):
     """Weight of an auxiliary loss: which words are told, asked of each picture by itself and summed
     over the vocabulary; of several pictures, the words of each one's description or, where it
     has none, of its sentence. 0: none."""
-    pretrain: int = 3
+    pretrain: int = 4
     """Passes in which the convolutions learn first, from that question alone: a decoder that begins
     while pictures cannot be told apart learns by heart which words come together. The first of
     several is through plain pictures alone, the third of which the fewest words are told."""

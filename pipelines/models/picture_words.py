@@ -84,8 +84,8 @@ def images_to_words(
     seen by a dense layer, the same at each place, in the features there beside how they differ from
     those of the picture before; the encoder reads what it finds at all places. Read from the
     features themselves, it would be learned at each place anew. Were the pixels' difference shown
-    to `picture`, it would learn to read much more slowly. Pictures
-    whose pixels are all `NO_PICTURE` fill up a sequence shorter than F.
+    to `picture`, it would learn to read much more slowly. Pictures whose pixels are all
+    `NO_PICTURE` fill up a sequence shorter than F.
 
     With attention each word looks at the P places of every picture (Xu et al. 2015): "memory"
     [B, F P, M] and "valid" [B, F P] have them one after the other. A place's part of it is what

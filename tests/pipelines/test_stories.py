@@ -144,7 +144,7 @@ def test_a_sentence_stands_below_each_picture_if_there_are_as_many():
         (["predict", "nowhere"], "nowhere: no such file or folder"),
         (["predict", "{}/one", "--frames", "1"], "--frames (key frames) must be 2 or more, got 1"),
         (["train", "--embedding", "0"], "--embedding (key embedding) must be 1 or more, got 0"),
-        (["train", "--auxiliary", "0"], "--pretrain 3: --auxiliary 0 leaves nothing to learn from"),
+        (["train", "--auxiliary", "0"], "--pretrain 2: --auxiliary 0 leaves nothing to learn from"),
     ],
 )
 def test_bad_input_gets_one_line(where, tmp_path, arguments, said, capsys):
