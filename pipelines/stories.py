@@ -6,15 +6,12 @@ errorflow stories train --data-dir DIR       your own: images and stories.jsonl
 
 Measured on 800 test stories, two cores, one seed:
 
-    errorflow stories train                      events in order: 50.3 % of the stories whose plots
-                                                 training shows, 44.8 % of the others; BLEU 93.0;
-                                                 19 min, other work beside: 3 of pretraining, 16 of
-                                                 training
+    errorflow stories train                      events in order: 95.8 % of the stories whose plots
+                                                 training shows, 95.5 % of the others; BLEU 99.4;
+                                                 17 min: 4 of pretraining, 13 of training
 
 The most frequent order of events is that of 0.25 %, and the most frequent story has a BLEU of 33.0.
-It is not the pictures that are misread: a word of their descriptions costs 0.004 nats in validation
-(`val_words_loss`). What is wrong is mostly which of the things that are there something happens to:
-"the sevens" for the zeros beside them, "they" for "the twos".
+More than half of what is wrong is so in the first sentence: a digit that was misread.
 """
 
 import dataclasses
@@ -49,7 +46,8 @@ class StoriesConfig(TellingConfig):
     model: Literal["rnn", "lstm", "gru"] = "gru"
     """Recurrent layers, of encoder and decoder."""
     attention: bool = True
-    """Each word looks at all pictures again: additive attention (Bahdanau et al. 2015)."""
+    """Each word looks at the places of all pictures again: additive attention (Bahdanau et al.
+    2015, Xu et al. 2015)."""
     embedding: int = 64
     """Size of a word's vector."""
 
@@ -59,7 +57,7 @@ class StoriesConfig(TellingConfig):
     several is through plain pictures alone, the third of which the fewest words are told."""
 
     epochs: int = 5
-    """Passes over the training data at most."""
+    """Passes over the training sequences at most."""
     batch_size: int = 8
     """Stories per step."""
 

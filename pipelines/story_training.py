@@ -49,6 +49,8 @@ def make_job(run: Run, config: "StoriesConfig", data: PictureData) -> Job:
         config,
         data,
         network,
+        monitor="val_next_accuracy",  # the loss grows with what is told wrongly but surely
+        mode="max",
         joined={name: (f"encoder/{name}", f"decoder/{name}") for name in names},
     )
     if config.attention:

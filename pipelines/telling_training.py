@@ -37,13 +37,15 @@ def make_job(
     config: TellingConfig,
     data: PictureData,
     network: Callable[[tuple[int, int, int], int], keras.Model],
+    monitor: str,
+    mode: str,
     **more: Any,
 ) -> Job:
     """Network, batches, loss and metrics of a training.
 
     Args:
         network: ([H, W, C] of a picture, number of symbols) → the network to train.
-        **more: for the `Job`.
+        monitor, mode, **more: as `Job` takes them.
     """
     target = Side("word", _vocabulary(data.train, config))
     shape = config.shape(data.shape)
@@ -76,8 +78,8 @@ def make_job(
         loss_weights={"next": 1.0, "words": config.auxiliary * symbols},
         metrics={"next": [Right(name="right")]},
         weighted_metrics={"next": ["accuracy"]},
-        monitor="val_next_loss",  # of several texts that are right, accuracy sees one
-        mode="min",
+        monitor=monitor,
+        mode=mode,
         jit=False,  # XLA takes longer over so short sequences
         samples=lambda: sample(package, data.validation, data.labels, SHOWN),
         gates_on=validation.take(shown, validation.longest)[0] if config.model in GATED else None,
