@@ -113,8 +113,8 @@ class Batches:
         random = np.random.default_rng([self.seed, epoch])
         order = random.permutation(len(self.lengths))
         if self.of is not None:
-            order = order[np.unique(self.of[order], return_index=True)[1]]
-            order = random.permutation(order)
+            first = np.unique(self.of[order], return_index=True)[1]  # of each, sorted by `of`
+            order = random.permutation(order[first])
         places = self._places(self.lengths[order])
         pools = [order[places == place] for place in range(len(self.padded))]
         batches, left = [], order[:0]
