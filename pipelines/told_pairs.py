@@ -73,10 +73,10 @@ class Pairs(NamedTuple):
             count = words.sum(axis=2)  # [B, F]
             row, number = count.nonzero()
             found.append(np.stack([part[row], number, count[row, number]], axis=1))
-        table = np.concatenate(found).astype(int)
+        table = np.concatenate(found)
         if not len(table):
             return np.stack([every, np.zeros_like(every)], axis=1)
-        return table[np.argsort(table[:, 2], kind="stable"), :2]
+        return table[np.argsort(table[:, 2], kind="stable"), :2].astype(int)
 
     def one_by_one(self, told: np.ndarray, size: int, seed: int) -> Batches:
         """Single pictures, and which words are told of each: pixels [B, H, W, C], words [B, K].

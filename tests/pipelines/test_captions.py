@@ -262,12 +262,13 @@ def test_pretraining_is_of_the_convolutions_alone(core, capsys):
 
 
 def test_pretraining_sees_each_picture_once_a_pass():
-    texts = [["a b", "b", "c"], ["a", "b a"]]
+    texts = [["a", "b a"], ["a b", "b", "c"]]  # 1 1/2 words in the mean, and 1 1/3
     images = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), np.uint8)
     part = PicturePart(images, texts, [[], []], np.zeros(2, bool))
     pairs = pairs_of(part, "train", SHAPE, Side("word", [*"abc"]), longest=3)
+    assert pairs.told().tolist() == [[2, 0], [0, 0]]
     ((pixels, words),) = pairs.one_by_one(pairs.told(), 2, 0).in_order().as_numpy_iterator()
-    np.testing.assert_array_equal(pixels, images)
+    np.testing.assert_array_equal(pixels, images[::-1])
     np.testing.assert_allclose(words[:, 4:], [[1 / 3, 2 / 3, 1 / 3], [1, 1 / 2, 0]], rtol=1e-6)
 
 
