@@ -1,12 +1,15 @@
 """Pictures in one size, each at hand when a batch wants it."""
 
 import itertools
+import math
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .config import UserError
 from .datasets.image_folder import with_progress
 from .datasets.picture_parts import Images
 from .models.image import resizing
@@ -70,11 +73,22 @@ def _are_sequences(images: Images) -> bool:
 
 
 def _written(pictures: Iterable[np.ndarray], count: int, shape: tuple[int, int, int]) -> np.ndarray:
+    _check_room(count * math.prod(shape))
     with tempfile.TemporaryFile() as file:
         kept = np.memmap(file, np.uint8, "w+", shape=(count, *shape))  # outlives the open file
     for place, picture in enumerate(with_progress(_resized(pictures, shape), count)):
         kept[place] = picture
     return kept
+
+
+def _check_room(size: int) -> None:
+    """`UserError` unless there is: without it, writing to memory that is a file's kills us."""
+    folder = tempfile.gettempdir()
+    if size > shutil.disk_usage(folder).free:
+        raise UserError(
+            f"{folder}: no room for pictures of {size / 1e9:,.1f} GB; lower --size or --limit, or"
+            " set TMPDIR to another folder"
+        )
 
 
 def _resized(pictures: Iterable[np.ndarray], shape: tuple[int, int, int]) -> Iterator[np.ndarray]:

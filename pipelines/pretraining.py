@@ -81,7 +81,9 @@ class Pretraining(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
         if not np.isfinite(logs["loss"]):
-            raise UserError("the loss of pretraining is no number: lower --clip-norm")
+            raise UserError(
+                "the loss of pretraining is no number: --clip-norm 1 may help, or --pretrain 0"
+            )
         note(
             f"pretraining {epoch + 1}/{self.passes}"
             f"  {time.perf_counter() - self._began:.1f} s  words_loss {logs['loss']:.4f}"

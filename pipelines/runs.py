@@ -192,9 +192,15 @@ def _folder(config: CommonConfig, task: str) -> Run:
         return _fresh(config, task)
     run = Run(config.run_dir / task / config.name)
     if run.path.exists():
-        shutil.rmtree(run.path)
+        replace(run)
+        run.path.rename(_replaced(run))
     run.path.mkdir(parents=True)
     return run
+
+
+def _replaced(run: Run) -> Path:
+    """Where the earlier run of that name waits until the new one begins to train."""
+    return run.path.with_name(f".replaced-{run.name}")
 
 
 def _fresh(config: CommonConfig, task: str) -> Run:
@@ -250,7 +256,7 @@ def _now() -> str:
 
 def all_runs(run_dir: Path, task: str | None = None) -> list[Run]:
     """Every run below `run_dir`, the oldest first."""
-    found = [Run(path.parent) for path in run_dir.glob(f"{task or '*'}/*/results.json")]
+    found = [Run(path.parent) for path in run_dir.glob(f"{task or '*'}/[!.]*/results.json")]
     return sorted(found, key=lambda run: (str(run.results().get("started", "")), run.name))
 
 
@@ -306,18 +312,26 @@ def at(path: Path, task: str) -> Run:
 def training(run: Run) -> Iterator[None]:
     """Keeps the run's status: finished, interrupted (Ctrl-C) or failed with the reason.
 
-    A mistake found before anything was trained leaves no folder behind.
+    A mistake found before anything was trained leaves no folder behind. Whatever happens while an
+    earlier run could still come back brings it back.
     """
     try:
         yield
-    except KeyboardInterrupt:
-        run.update(status="interrupted")
-        raise
     except BaseException as error:
         trained = run.history_file.exists() or any(run.logs.iterdir())
-        if isinstance(error, UserError) and not trained:
+        if _replaced(run).exists():
             shutil.rmtree(run.path)
-            raise
-        run.update(status="failed", error=f"{type(error).__name__}: {error}".splitlines()[0])
+            _replaced(run).rename(run.path)
+        elif isinstance(error, UserError) and not trained:
+            shutil.rmtree(run.path)
+        elif isinstance(error, KeyboardInterrupt):
+            run.update(status="interrupted")
+        else:
+            run.update(status="failed", error=f"{type(error).__name__}: {error}".splitlines()[0])
         raise
     run.update(status="finished", finished=_now())
+
+
+def replace(run: Run) -> None:
+    """Removes the earlier run of that name for good: the new one begins to train."""
+    shutil.rmtree(_replaced(run), ignore_errors=True)

@@ -114,12 +114,13 @@ def predict(config: PredictConfig) -> None:
 
     def read(film: Path, shape: tuple[int, int, int]) -> Sequence[Any]:
         from .datasets.image_folder import read_image
-        from .datasets.videos import frame_files, read_clip
+        from .datasets.videos import frame_files, places, read_clip
 
         pictures = frame_files(film)
-        if len(pictures) > 1 and config.frames is None:
-            return [read_image(picture, shape[-1]) for picture in pictures]
-        return [*read_clip(film, config.frames or FRAMES, shape)]
+        if len(pictures) < 2:
+            return [*read_clip(film, config.frames or FRAMES, shape)]
+        chosen = places(len(pictures), config.frames or len(pictures))
+        return [read_image(pictures[place], shape[-1]) for place in chosen]
 
     for line in lines(run, films, read, config):
         print(line)

@@ -107,6 +107,7 @@ def trained(
         with strategy.scope():
             job = task.tool("make_job")(run, config, data)
         before(job, data)
+        runs.replace(run)
         report.keep(job, fit(job, strategy))
         yield run, data
 

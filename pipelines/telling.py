@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 else:
     Network = Literal[tuple(MODELS)]
 
-SIZE = 128  # pixels, for images of different sizes
+SIZE = 128  # pixels, for images of different sizes, and for large ones
+LARGE = 256  # and above
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,8 @@ class TellingConfig(CommonConfig):
     """Settings of a training on pictures and what is told of them."""
 
     size: int | None = None
-    """Height and width that images are brought to (default: their own, or 128 if they differ)."""
+    """Height and width that images are brought to (default: their own, or 128 if they differ
+    or are of more than 256)."""
     max_length: int = 60
     """Longest text in words; training leaves out longer ones."""
     vocabulary: int = 10000
@@ -83,7 +85,7 @@ class TellingConfig(CommonConfig):
     def shape(self, found: tuple[int | None, int | None, int]) -> tuple[int, int, int]:
         """[H, W, C] of the pictures that the network gets."""
         height, width, channels = found
-        if self.size is None and height and width:
+        if self.size is None and height and width and max(height, width) <= LARGE:
             least = MODELS[self.cnn].least
             return max(height, least), max(width, least), channels
         size = self.size or SIZE

@@ -32,14 +32,19 @@ def lines(
     Raises:
         UserError: what was given cannot be read, or the drawings not be written.
     """
+    for path in given:  # before anything is answered
+        if not path.exists():
+            raise UserError(f"{path}: no such file or folder")
     package = load(run.best)
     shape, several = shape_in(package), len(package.input_shape) == 5
     width = max(config.beam or package.get_layer("search").width, config.top)
-    folder, names = _folder(config.to or run.samples / "told"), _names(given)
+    folder = config.to or run.samples / "told"
+    names = _names(given, folder)
     for start in range(0, len(given), AT_ONCE):
         chosen = slice(start, start + AT_ONCE)
         found = [read(path, shape) for path in given[chosen]]
         kept = store(found if several else [one for (one,) in found], shape)
+        _make(folder)
         for path, name, pictures, said, scores in zip(
             given[chosen], names[chosen], found, *answer(package, kept, width), strict=True
         ):
@@ -49,22 +54,29 @@ def lines(
     note(f"drawn: {folder / names[0]}" + (" and so on" if len(names) > 1 else ""))
 
 
-def _folder(where: Path) -> Path:
+def _make(folder: Path) -> None:
     try:
-        where.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot write to {where}: {error.strerror}; choose another --to") from None
-    return where
+        said = f"cannot write to {folder}: {error.strerror}; choose another --to"
+        raise UserError(said) from None
 
 
-def _names(given: Sequence[Path]) -> list[str]:
-    """A name for each drawing: that of the file, with a number behind it where it is taken."""
+def _names(given: Sequence[Path], folder: Path) -> list[str]:
+    """A name for each drawing, after that of the file, that neither another one has nor, in this
+    folder, a file that was given."""
     names: dict[str, None] = {}
+    own = {path.resolve() for path in given}
     for path in given:
         stem = path.absolute().stem
-        numbered = (f"{stem}-{number}.png" for number in itertools.count(2))
-        free = (name for name in itertools.chain([f"{stem}.png"], numbered) if name not in names)
-        names[next(free)] = None
+        numbered = (f"{stem}-{number}.told.png" for number in itertools.count(2))
+        names[
+            next(
+                name
+                for name in itertools.chain([f"{stem}.told.png"], numbered)
+                if name not in names and (folder / name).resolve() not in own
+            )
+        ] = None
     return [*names]
 
 

@@ -161,7 +161,7 @@ def pairs_of(
 
 def _described(descriptions: Sequence[Sequence[str]], target: Side) -> np.ndarray:
     """Ids of the descriptions of each item's pictures, [N, F, W]; 0 behind them."""
-    ids = [target_ids(several, target) for several in descriptions]
+    ids = [target_ids(several, target) if several else [] for several in descriptions]
     longest = max((len(one) for several in ids for one in several), default=0)
     table = np.zeros([len(ids), max(map(len, ids)), longest], np.int32)
     for item, several in zip(table, ids, strict=True):

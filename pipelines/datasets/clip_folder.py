@@ -51,7 +51,7 @@ def find(directory: str | Path) -> Films:
     }
     different = {split: list(dict.fromkeys(rows)) for split, rows in rows_of.items()}
     repeated = sum(len(rows_of[split]) - len(different[split]) for split in rows_of)
-    problems = _shared(different)
+    problems = [*_of_other_kinds(label_of), *_shared(different)]
     if repeated:
         problems.append(f"{repeated} films left out: the same film is in their class already")
     return Films(directory, different, {digest_of[path]: path for path in paths}, problems)
@@ -113,12 +113,25 @@ def _films_in(folder: Path) -> list[Path]:
     return [p for p in _visible(folder) if p.suffix.lower() in SUFFIXES or frame_files(p)]
 
 
+def _of_other_kinds(label_of: Mapping[str, Mapping[Path, str]]) -> list[str]:
+    """That there are files beside the films which are none by their suffix, if so."""
+    films = {film for labels in label_of.values() for film in labels}
+    folders = sorted({film.parent for film in films})
+    others = [p for folder in folders for p in _visible(folder) if p.is_file() and p not in films]
+    if not others:
+        return []
+    return [f"{len(others):,} files are no films by their suffix, first {others[0]}; left out"]
+
+
 def _folders(path: Path) -> list[Path]:
     return [p for p in _visible(path) if p.is_dir()] if path.is_dir() else []
 
 
 def _visible(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    try:
+        return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be read ({error.strerror})") from None
 
 
 def _digest(film: Path) -> str:

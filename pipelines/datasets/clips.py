@@ -11,7 +11,7 @@ import numpy as np
 from ..config import UserError
 from ..devices import note
 from . import clip_folder
-from .split import SPLITS, Items, Row, content_hash
+from .split import SPLITS, Items, Row, splits_hash
 from .text import TextData, assemble, check_one_source, drop_untrainable
 from .videos import read_clip
 
@@ -39,9 +39,9 @@ class ClipPart:
 class ClipData:
     """Labelled clips in three splits.
 
-    `content_hash` is of all films found, whatever `limit` leaves out and whatever is broken;
-    `counts` is {label: {split: n}} of what is left; `problems` says line by line what was left out
-    and why.
+    `content_hash` is of all films found and of their ready splits, whatever `limit` leaves out and
+    whatever is broken; `counts` is {label: {split: n}} of what is left; `problems` says line by
+    line what was left out and why.
     """
 
     train: ClipPart
@@ -103,8 +103,7 @@ def _from_folder(
         part = getattr(chosen, split)
         clips = np.stack([clip_of[digest][..., : 1 if grey else 3] for digest in part.texts])
         parts[split] = ClipPart(clips, part.labels, None)
-    rows = (row for rows in films.rows_of.values() for row in rows)
-    return _assembled(chosen, parts, content_hash(rows))
+    return _assembled(chosen, parts, splits_hash(films.rows_of))
 
 
 def _read(

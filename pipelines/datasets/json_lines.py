@@ -66,6 +66,10 @@ def _text(value: Any, name: str) -> str:
         raise ValueError(f"{name} is no text ({json.dumps(value)[:40]})")
     if not (text := squeeze(normalize("NFC", value))):
         raise ValueError(f"{name} is empty")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # JSON can say half of a surrogate pair
+        raise ValueError(f"{name} has half a character ({text[error.start]!a})") from None
     return text
 
 

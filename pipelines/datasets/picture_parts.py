@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from .image_folder import read_image
-from .split import SPLITS, Row, content_hash, thin
+from .split import SPLITS, Row, splits_hash, thin
 
 Shape = tuple[int | None, int | None, int]  # H and W where all images agree on them
 
@@ -88,8 +88,8 @@ class PictureData:
     """Images and texts in three splits; all texts of an image are in one of them.
 
     `shape` is [H, W, C] of an image, H and W None where they differ; `content_hash` is the SHA-256
-    of all texts and images before `limit`; `counts` is {what: {split: n}} after it; `problems` says
-    line by line what was left out and why.
+    of all texts and images and their splits before `limit`; `counts` is {what: {split: n}} after
+    it; `problems` says line by line what was left out and why.
     """
 
     train: PicturePart
@@ -153,11 +153,10 @@ def _share(told: Told, share: float, seed: int) -> np.ndarray:
 
 
 def _hash(told_of: Mapping[str, Told]) -> str:
-    return content_hash(
-        Row("\n".join([text, *described]), digest)
-        for told in told_of.values()
-        for texts, described, digest in zip(
-            told.texts, told.descriptions, told.digests, strict=True
-        )
-        for text in texts
-    )
+    return splits_hash({split: _rows(told) for split, told in told_of.items()})
+
+
+def _rows(told: Told) -> Iterator[Row]:
+    for texts, described, digest in zip(told.texts, told.descriptions, told.digests, strict=True):
+        for text in texts:
+            yield Row("\n".join([text, *described]), digest)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 SPLITS = ("train", "validation", "test")
@@ -41,6 +41,14 @@ def content_hash(rows: Iterable[Row]) -> str:
     """SHA-256 over the sorted lines label<TAB>text."""
     lines = sorted(f"{label}\t{text}\n" for label, text in rows)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def splits_hash(rows_of: Mapping[str, Iterable[Row]]) -> str:
+    """The same over the rows of all splits, and over which split each is in: a network that has
+    learned from a row must not be measured on it later."""
+    return content_hash(
+        Row(f"{split}\t{label}", text) for split, rows in rows_of.items() for label, text in rows
+    )
 
 
 def counts(rows_of: dict[str, list[Row]], labels: Iterable[str]) -> dict[str, dict[str, int]]:

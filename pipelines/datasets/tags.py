@@ -10,7 +10,7 @@ import numpy as np
 
 from ..config import UserError
 from .conllu import Sentence, TagItems, read_treebank
-from .split import SPLITS, Row, content_hash, fraction
+from .split import SPLITS, Row, fraction, splits_hash
 from .text import check_one_source
 
 
@@ -29,9 +29,9 @@ class TagPart:
 class TagData:
     """Tagged sentences in three splits.
 
-    `labels` are the tags of train, sorted; `content_hash` is the SHA-256 of all sentences before
-    any is cut or left out for its length or by `limit`; `counts` is {tag: {split: tokens}} after
-    that; `problems` says line by line what was left out and why.
+    `labels` are the tags of train, sorted; `content_hash` is the SHA-256 of all sentences and their
+    splits before any is cut or left out for its length or by `limit`; `counts` is
+    {tag: {split: tokens}} after that; `problems` says line by line what was left out and why.
     """
 
     train: TagPart
@@ -166,8 +166,9 @@ def _counts(
 
 
 def _hash(items: TagItems) -> str:
-    return content_hash(
-        Row(" ".join(sentence.tags), " ".join(sentence.tokens))
-        for sentences in items.sentences_of.values()
-        for sentence in sentences
+    return splits_hash(
+        {
+            split: [Row(" ".join(s.tags), " ".join(s.tokens)) for s in sentences]
+            for split, sentences in items.sentences_of.items()
+        }
     )

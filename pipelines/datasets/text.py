@@ -8,7 +8,7 @@ import numpy as np
 
 from ..config import UserError
 from .folder import read_folder
-from .split import SPLITS, Items, Row, content_hash, counts, thin
+from .split import SPLITS, Items, Row, counts, splits_hash, thin
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Part:
 class TextData:
     """Labelled texts in three splits.
 
-    `content_hash` is the SHA-256 of all items before `limit`; `counts` is {label: {split: n}}
-    after it; `problems` says line by line what was left out and why.
+    `content_hash` is the SHA-256 of all items and their splits before `limit`; `counts` is
+    {label: {split: n}} after it; `problems` says line by line what was left out and why.
     """
 
     train: Part
@@ -114,7 +114,7 @@ def assemble(items: Items, limit: int | None, seed: int) -> TextData:
     return TextData(
         **parts,
         labels=items.labels,
-        content_hash=content_hash(row for rows in items.rows_of.values() for row in rows),
+        content_hash=splits_hash(items.rows_of),
         counts=counts(rows_of, items.labels),
         problems=items.problems,
         source=items.source,

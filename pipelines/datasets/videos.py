@@ -7,6 +7,7 @@ folders of single frames need nothing more.
 import importlib.util
 import logging
 import re
+import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def read_clip(path: str | Path, frames: int, shape: Shape) -> np.ndarray:
     """Evenly spaced frames of a film, uint8 [frames, H, W, C], the first one included.
 
     Frames are scaled, and cut where they are too long. Of a film with fewer frames, some come
-    several times. Memory does not grow with the length of the film.
+    several times. Memory does not grow with the length of the film. Half a file that can be played
+    (.mkv, .webm and .avi can) is a film of what is there.
 
     Args:
         path: a film (.mp4, .mov, .avi, .mkv, .webm, .gif), or a folder of frames (.jpg, .jpeg,
@@ -120,6 +122,10 @@ def _from_folder(path: Path, frames: int, shape: Shape) -> np.ndarray:
     return np.stack([read[file] for file in chosen])
 
 
+# What Pillow raises where the file ends within a frame, beside what it does for any image.
+_BROKEN_GIF = (OSError, SyntaxError, ValueError, EOFError, LookupError, struct.error)
+
+
 def _gif_frames(path: Path, shape: Shape) -> Iterator[np.ndarray]:
     try:
         with Image.open(path) as film:
@@ -128,7 +134,7 @@ def _gif_frames(path: Path, shape: Shape) -> Iterator[np.ndarray]:
                 whole = Image.alpha_composite(paper, frame.convert("RGBA"))
                 pixels = np.asarray(whole.convert("L" if shape[2] == 1 else "RGB"))
                 yield _fit(pixels.reshape(*pixels.shape[:2], shape[2]), shape)
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except (*_BROKEN_GIF, Image.DecompressionBombError) as error:
         raise _broken(path, error) from None
 
 

@@ -103,7 +103,9 @@ def images_to_words(
     pixels = keras.Input([None, *picture.input_shape[1:]], name="pixels")
     valid = keras.ops.any(pixels > NO_PICTURE / 2, axis=[2, 3, 4])  # [B, F]; scaling rounds them
     places = picture.output_shape[1]
-    x = EachStep(picture, name="each_picture")(pixels)  # [B, F, P, D]
+    # What fills up is looked at as if it were the first picture: batch normalisation sees it too.
+    looked_at = keras.ops.where(valid[:, :, None, None, None], pixels, pixels[:, :1])
+    x = EachStep(picture, name="each_picture")(looked_at)  # [B, F, P, D]
     x = keras.layers.Dropout(dropout, name="features_dropout")(x)
     words = _which_words(symbols)(_side_by_side(x))  # [B, F, K]
     x = beside_their_changes(x)  # [B, F, P, 2D]

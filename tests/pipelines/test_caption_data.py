@@ -1,5 +1,6 @@
 """Images with captions, sequences of images with stories: the user's folders and TFDS sets."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -74,8 +75,9 @@ def test_photos_and_their_captions(tmp_path, photos):
         np.testing.assert_array_equal(image, pixels)
         assert texts == [f"a {name}", *(["Third é"] if name == "photos/3.png" else [])]
     for split, part in zip(SPLITS, parts(data), strict=True):
-        names = {split_of(texts[0].removeprefix("a ")) for texts in part.texts}
-        assert names == {split}
+        files = [tmp_path / texts[0].removeprefix("a ") for texts in part.texts]
+        digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+        assert {*map(split_of, digests)} == {split}
         assert part.unseen.tolist() == [False] * len(part)
         np.testing.assert_array_equal(part.images[-1], list(part.images)[-1])
     assert data.shape == (None, None, 3)
@@ -85,7 +87,7 @@ def test_photos_and_their_captions(tmp_path, photos):
     assert sum(data.counts["captions"].values()) == 31
 
 
-def test_the_content_hash_is_of_the_images_and_texts_alone(tmp_path, photos):
+def test_the_content_hash_is_of_the_images_and_texts_and_their_splits_alone(tmp_path, photos):
     lines = [{"image": name, "caption": name} for name in photos]
     write_captions(tmp_path, lines)
     data = load_captions(data_dir=tmp_path)
@@ -99,6 +101,24 @@ def test_the_content_hash_is_of_the_images_and_texts_alone(tmp_path, photos):
     assert load_captions(data_dir=tmp_path).content_hash == data.content_hash
     save(tmp_path / "photos/0.png", 9, 8, 3)
     assert load_captions(data_dir=tmp_path).content_hash != data.content_hash
+
+
+def test_images_of_other_names_are_the_same_data_and_in_other_splits_are_not(tmp_path, photos):
+    lines = [{"image": name, "caption": f"photo {number}"} for number, name in enumerate(photos)]
+    write_captions(tmp_path, lines)
+    data = load_captions(data_dir=tmp_path)
+    (tmp_path / "photos").rename(tmp_path / "pictures")
+    lines = [{**line, "image": line["image"].replace("photos", "pictures")} for line in lines]
+    write_captions(tmp_path, lines)
+    again = load_captions(data_dir=tmp_path)
+    assert again.content_hash == data.content_hash
+    assert [part.texts for part in parts(again)] == [part.texts for part in parts(data)]
+    hashes = set()
+    for first in ("train", "test"):
+        said = [first, "test", "validation", *["train"] * 27]
+        write_captions(tmp_path, [{**x, "split": y} for x, y in zip(lines, said, strict=True)])
+        hashes.add(load_captions(data_dir=tmp_path).content_hash)
+    assert len(hashes) == 2
 
 
 def test_splits_are_taken_as_said_and_missing_ones_carved(tmp_path, photos):
@@ -178,6 +198,10 @@ CAPTION = f"expected {captions.LAYOUT.line}"
         ),
         ({"image": None, "caption": "x"}, ':3: "image" is no text (null); expected'),
         ({**GOOD, "image": "photos/99.png"}, ":3: no image 'photos/99.png' in the folder (.jpg an"),
+        (
+            {**GOOD, "caption": "a dog \ud83d"},
+            ":3: \"caption\" has half a character ('\\ud83d'); exp",
+        ),
         ({**GOOD, "split": "dev"}, ':3: "split" is "dev", none of train, validation, test; expect'),
         ({**GOOD, "split": ["test"]}, ':3: "split" is ["test"], none of train, validation, test;'),
         ({**GOOD, "split": "test"}, ':1: no "split"; give it on all lines or on none'),

@@ -105,8 +105,8 @@ def test_predict_prints_captions_with_scores_and_draws_them(
     ]
     assert [float(row[2]) for row in rows] == pytest.approx(scores[:, 0].tolist(), abs=6e-4)
     drawn = run.samples / "told"
-    assert sorted(path.name for path in drawn.iterdir()) == ["a-2.png", "a.png"]
-    for name, one, said in zip(["a.png", "a-2.png"], pixels, answers, strict=True):
+    assert sorted(path.name for path in drawn.iterdir()) == ["a-2.told.png", "a.told.png"]
+    for name, one, said in zip(["a.told.png", "a-2.told.png"], pixels, answers, strict=True):
         expected = sheet([Told([one], [said[0]])])
         np.testing.assert_array_equal(Image.open(drawn / name), expected)
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{paths[1]}\n\n"))
@@ -114,12 +114,13 @@ def test_predict_prints_captions_with_scores_and_draws_them(
     several = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert several[0] == rows[1]
     assert [row[1] for row in several] == answers[1][:3]
-    assert (tmp_path / "to" / "a.png").exists()
+    assert (tmp_path / "to" / "a.told.png").exists()
 
 
 def test_every_file_has_a_drawing_of_its_own():
-    names = _names([Path("x/a.jpg"), Path("y/a.jpg"), Path("z/a-2.jpg")])
-    assert len({*names}) == 3
+    given = [Path("x/a.jpg"), Path("y/a.jpg"), Path("z/a-2.jpg"), Path("to/a.told.png")]
+    names = _names(given, Path("to"))
+    assert len({*names, "a.told.png"}) == 5
 
 
 def test_the_package_answers_as_predict_does(package):
@@ -151,13 +152,14 @@ def test_own_photos_of_different_sizes(tmp_path, capsys):
     assert file == str(path)
     assert {*said.split()} <= {"a", "cat", "dog", "it", "runs", "!"}
     assert float(score) < 0
-    assert (run.samples / "told" / "grey.png").stat().st_size > 0
+    assert (run.samples / "told" / "grey.told.png").stat().st_size > 0
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["predict", "nowhere.png"], "nowhere.png: no such file"),
+        (["predict", "{}/whole.png", "nowhere.png", "--to", "{}/to"], "nowhere.png: no such file"),
+        (["predict", "{}/cut.png", "--to", "{}/to"], "{}/cut.png: broken image ("),
         (
             ["predict", "{}/text.png"],
             "{}/text.png: not an image that can be read (jpg and png can)",
@@ -177,9 +179,11 @@ def test_bad_input_gets_one_line(where, tmp_path, arguments, said, capsys):
     whole = photo(tmp_path / "whole.png", 80, 80).read_bytes()
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.png").write_text("not an image")
+    before = {*tmp_path.rglob("*")}
     assert errorflow(where, *(argument.format(tmp_path) for argument in arguments)) == 2
     out, err = capsys.readouterr()
     assert out == ""
+    assert {*tmp_path.rglob("*")} == before
     assert err.splitlines()[-1].startswith(f"errorflow: {said.format(tmp_path)}")
 
 
@@ -375,6 +379,8 @@ def test_images_keep_their_size_if_they_share_one():
     assert config.shape((40, 50, 3)) == (40, 50, 3)
     assert config.shape((20, 50, 1)) == (32, 50, 1)  # the least that LeNet-5 takes
     assert config.shape((None, None, 3)) == (128, 128, 3)
+    assert config.shape((256, 200, 3)) == (256, 200, 3)
+    assert config.shape((257, 200, 3)) == (128, 128, 3)
     assert CaptionsConfig(size=64).shape((40, 50, 3)) == (64, 64, 3)
 
 

@@ -279,6 +279,19 @@ def test_one_frame_is_no_clip_and_half_a_file_no_film(tmp_path, name):
     assert str(error.value).startswith(f"{file}: broken {kind} (")
 
 
+def test_a_gif_may_end_anywhere(tmp_path):
+    """It is broken, or a film of the frames before."""
+    whole = write_film(tmp_path / "whole.gif", ramp(3)).read_bytes()
+    outcomes = set()
+    for length in range(1, len(whole)):
+        (tmp_path / "cut.gif").write_bytes(whole[:length])
+        try:
+            outcomes.add(read_clip(tmp_path / "cut.gif", 3, (4, 4, 1)).shape)
+        except UserError:
+            outcomes.add("refused")
+    assert outcomes == {"refused", (3, 4, 4, 1)}
+
+
 def write_class(folder, colour, count):
     """Films that differ in length, and a file that is none."""
     for number in range(count):
@@ -302,7 +315,9 @@ def test_a_folder_gives_every_film_once(folder):
     assert data.labels == ["blue", "red"]
     assert sum(map(len, parts)) == 16
     assert all(min(tally.values()) > 0 for tally in data.counts.values())
-    assert (data.problems, data.source) == ([], f"{folder} (2 classes)")
+    others = "2 files are no films by their suffix, first {}; left out"
+    assert data.problems == [others.format(folder / "blue" / "README.txt")]
+    assert data.source == f"{folder} (2 classes)"
     for part in parts:
         assert part.clips.shape[1:] == (3, 8, 8, 3)
         assert part.frame_labels is None
@@ -343,12 +358,14 @@ def test_ready_splits_are_taken_as_they_are(tmp_path):
         write_class(tmp_path / split / "blue", (0, 0, 255), count)
         write_class(tmp_path / split / "red", (255, 0, 0), count)
     write_class(tmp_path / "test" / "green", (0, 255, 0), 1)
+    readme = tmp_path / "test" / "blue" / "README.txt"
     data = load_clips(data_dir=tmp_path, frames=3, size=8)
     assert data.counts["red"]["test"] == 2
     assert data.counts["red"]["train"] + data.counts["red"]["validation"] == 6
     assert data.labels == ["blue", "red"]
     assert data.problems == [
         f"{tmp_path}: no validation split; carved from train",
+        f"5 files are no films by their suffix, first {readme}; left out",
         "test: 4 of 5 films are in train too",
         "class 'green': no training item; left out",
     ]
@@ -357,6 +374,12 @@ def test_ready_splits_are_taken_as_they_are(tmp_path):
     data = load_clips(data_dir=tmp_path, frames=3, size=8)
     assert data.counts["red"] == {"train": 6, "validation": 1, "test": 2}
     assert data.problems[0] == "no validation film of 1 classes: blue"
+    first, second = (tmp_path / split / "red" / "1.gif" for split in ("train", "test"))
+    write_film(first, ramp(9, (9, 99, 9)))
+    before = load_clips(data_dir=tmp_path, frames=3, size=8).content_hash
+    second.unlink()
+    first.rename(second)  # what was learned from is now in test
+    assert load_clips(data_dir=tmp_path, frames=3, size=8).content_hash != before
 
 
 def test_a_class_called_train_is_no_split(folder):

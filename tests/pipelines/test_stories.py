@@ -121,11 +121,21 @@ def test_predict_takes_folders_and_films(where, run, tmp_path, capsys):
         assert found == pytest.approx(scores[:, 0].tolist(), abs=6e-4)
         for name, shown, said in zip(("photos", "grown"), expected, answers, strict=True):
             drawing = sheet([Told([*shown], below(said[0], len(shown)))])
-            with Image.open(run.samples / "told" / f"{name}.png") as image:
+            with Image.open(run.samples / "told" / f"{name}.told.png") as image:
                 np.testing.assert_array_equal(image, drawing)
 
     check([pictures, [*read_clip(grown, 5, (80, 80, 1))]])
     check([pictures[::5], [*read_clip(grown, 3, (80, 80, 1))]], "--frames", "3")
+
+
+def test_pictures_of_a_folder_are_the_same_however_many_are_asked_for(where, tmp_path, capsys):
+    """Theirs is another size than the network's."""
+    photos = folder_of(tmp_path / "photos", 4, 50, 110)
+    said = []
+    for flags in ([], ["--frames", "4"]):
+        assert errorflow(where, "predict", str(photos), *flags) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
 
 
 def test_a_sentence_stands_below_each_picture_if_there_are_as_many():
@@ -291,6 +301,16 @@ def test_plain_pictures_are_the_third_that_the_fewest_words_are_told_of_thrice()
     assert sorted(words.sum(axis=1)) == [1] * 6
     shown = [picture.tobytes() for picture in pixels.astype(np.uint8)]
     assert {shown.count(one.tobytes()) for one in (noise[0, 1], noise[1, 0])} == {3}
+
+
+def test_what_fills_up_a_sequence_is_not_normalised_over():
+    """It is looked at as the first picture would be."""
+    picture = picture_encoder("vgg11", (32, 32, 1), width=0.0625)
+    core = images_to_words(GRU, picture, symbols=9, embedding=4, units=6)
+    short = pictures(2, 2, 32, 32, 1)
+    filled_up, again = filled(short, 3), np.concatenate([short, short[:, :1]], axis=1)
+    found = [core.get_layer("encoder")(x, training=True)["words"] for x in (filled_up, again)]
+    np.testing.assert_allclose(*[words[:, :2] for words in found], rtol=1e-5)
 
 
 @pytest.mark.parametrize("attention", [False, True])
