@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .config import UserError
+
 PADDING = 0.085  # of all steps, so that with what is left over it stays below a tenth
 MOST = 16  # shapes; each takes seconds to compile
 FINE = 300  # shapes to begin with, where several lengths are joined
@@ -186,9 +188,14 @@ def _alike(parts: list[np.ndarray]) -> list[np.ndarray]:
     """
     import tensorflow as tf
 
-    first = parts[0]
-    even = len(first) - len(first) % tf.distribute.get_strategy().num_replicas_in_sync
-    return [first[:even], *parts[1:], first[even:]] if 0 < even < len(first) else parts
+    first, replicas = parts[0], tf.distribute.get_strategy().num_replicas_in_sync
+    if len(first) < replicas:
+        raise UserError(
+            f"--strategy mirrored: {len(first)} validation examples for {replicas} devices; give"
+            " more, or --strategy none"
+        )
+    even = len(first) - len(first) % replicas
+    return [first[:even], *parts[1:], first[even:]] if even < len(first) else parts
 
 
 def stream(generate: Callable[[], Iterator[Any]], signature: Any, steps: int) -> Any:

@@ -24,7 +24,7 @@ def load_tensorflow() -> Any:
 
     Set TF_CPP_MIN_LOG_LEVEL=0 to see them all. On a CPU convolutions are oneDNN's, which TensorFlow
     leaves off unless it finds instructions made for neural networks; with AVX2 alone they take 0.4
-    to 0.9 of the time, too. TF_ENABLE_ONEDNN_OPTS=0 turns it off.
+    to 0.9 of the time, too. TF_ENABLE_ONEDNN_OPTS=0 turns it off, as --strategy mirrored does.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors also come as exceptions
@@ -93,6 +93,10 @@ def start(config: CommonConfig) -> Any:
     Raises:
         UserError: the device asked for is not there.
     """
+    if config.strategy == "mirrored":
+        # With oneDNN the second replica's convolutions fail on a CPU (TensorFlow 2.21). Not only
+        # by default: a search has chosen for the processes that it starts.
+        os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
     tf = load_tensorflow()
     import keras
 

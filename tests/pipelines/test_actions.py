@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -73,6 +74,15 @@ def test_a_run_holds_what_it_promises(run):
     assert "layer_gradients/global_norm" in gradients[max(gradients)]
     layers = json.loads((run.path / "results.json").read_text())["verdict"]
     assert layers[0].startswith("rnn_1")
+
+
+def test_convolutions_learn_on_two_replicas_of_a_processor(where):
+    """In a process of its own, which chooses how TensorFlow computes convolutions."""
+    command = [sys.executable, "-m", "errorflow.pipelines.actions", "train", "--name", "two"]
+    flags = ["--run-dir", str(where), "--strategy", "mirrored", *TINY]
+    done = subprocess.run([*command, *flags], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "× 2 replicas" in done.stderr
 
 
 def test_the_gradient_is_seen_down_into_the_convolutions(run):

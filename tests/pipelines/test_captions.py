@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from errorflow.pipelines.models.symbol_ids import Side
 from errorflow.pipelines.models.vision import picture_encoder
 from errorflow.pipelines.picture_store import store
 from errorflow.pipelines.pretraining import pretrain
-from errorflow.pipelines.runs import Run
+from errorflow.pipelines.runs import Run, read_history
 from errorflow.pipelines.telling_training import answer, shape_in
 from errorflow.pipelines.told_answers import _names
 from errorflow.pipelines.told_pairs import pairs_of
@@ -81,6 +82,13 @@ def test_tensorboard_shows_pictures_with_what_is_said_before_and_after_an_epoch(
     for folder, tag in (("samples", "samples"), ("gates", "gates/decoder/rnn_1")):
         values, _ = read(run.logs / folder)
         assert tag in values[max(values)]
+
+
+def test_a_run_that_goes_on_is_not_pretrained_again(run, tmp_path, monkeypatch):
+    shutil.copytree(run.path, tmp_path / "captions" / "a")
+    monkeypatch.setattr(telling_training, "pretrain", None)
+    assert errorflow(tmp_path, "train", "--resume", "--name", "a", "--epochs", "2") == 0
+    assert [row["epoch"] for row in read_history(Run(tmp_path / "captions" / "a"))] == [1, 2]
 
 
 def test_evaluate_finds_what_training_found(where, run, capsys):

@@ -29,7 +29,7 @@ from errorflow.pipelines.models.symbol_ids import FIRST, Side
 from errorflow.pipelines.models.vision import picture_encoder
 from errorflow.pipelines.picture_store import store
 from errorflow.pipelines.pretraining import plain_of
-from errorflow.pipelines.runs import Run
+from errorflow.pipelines.runs import Run, read_history
 from errorflow.pipelines.stories import StoriesConfig
 from errorflow.pipelines.story_training import aligned, all_events, order
 from errorflow.pipelines.telling_training import answer, below
@@ -84,6 +84,17 @@ def test_a_run_holds_what_it_promises(run):
     values, _ = read(run.logs / "pictures")
     width, height, png = values[1]["pictures"]
     assert Image.open(io.BytesIO(png)).size == (int(width), int(height))
+
+
+def test_a_run_in_half_precision(where, capsys):
+    flags = ["--mixed-precision", "float16", "--model", "lstm", "--name", "half"]
+    assert errorflow(where, "train", *flags, *TINY) == 0
+    half = Run(where / "stories" / "half")
+    loss = read_history(half)[0]["val_loss"]
+    assert loss == pytest.approx(read_history(Run(where / "stories" / "a"))[0]["val_loss"], rel=0.5)
+    folder = folder_of(half.path / "photos", 3, 80, 80)
+    assert errorflow(where, "predict", "--name", "half", str(folder)) == 0
+    assert float(capsys.readouterr().out.split("\t")[-1]) < 0
 
 
 def test_the_error_is_seen_from_the_last_word_to_the_first_picture(run):

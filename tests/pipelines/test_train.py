@@ -11,7 +11,7 @@ import pytest
 from errorflow.pipelines import report, runs
 from errorflow.pipelines.batches import Batches, padded_lengths, padded_shapes
 from errorflow.pipelines.compile_time import compiling
-from errorflow.pipelines.config import CommonConfig
+from errorflow.pipelines.config import CommonConfig, UserError
 from errorflow.pipelines.files import read_json
 from errorflow.pipelines.keeper import Keeper
 from errorflow.pipelines.train import OPTIMIZERS, Job, compiled
@@ -178,6 +178,9 @@ def test_the_first_batch_of_a_validation_is_shared_evenly_among_replicas(two_rep
         given = [i for (i,) in few.in_order().as_numpy_iterator()]
     assert [len(i) for i in given] == [6, 1]
     assert sorted(np.concatenate(given)) == [*range(7)]
+    one = Batches(lengths[:1], few.take, 16, seed=0)
+    with two_replicas.scope(), pytest.raises(UserError, match="1 validation examples for 2 dev"):
+        one.in_order()
 
 
 # The keeper
