@@ -4,11 +4,11 @@ errorflow captions train                     scenes of handwritten digits, in pl
 errorflow captions train --model rnn         and look at the error flow
 errorflow captions train --data-dir DIR      your own: images and captions.jsonl
 
-Measured on 1,000 test scenes, two cores, one seed:
+Measured on 1,000 test scenes, two cores, one seed: all facts right, of the scenes whose
+combinations training shows and of the others; BLEU.
 
-    errorflow captions train                     all facts right: 98.2 % of the scenes whose
-                                                 combinations training shows, 92.2 % of the others;
-                                                 BLEU 98.4; 14 min: 6 of pretraining, 8 of training
+    errorflow captions train                98.2 %   92.2 %   98.4   14 min, 6 of them pretraining
+    errorflow captions train --model rnn    96.0 %   78.0 %   95.3   12 min
 
 The most frequent facts are those of 1.4 %, and the most frequent caption has a BLEU of 20.8. With
 half the images, of which each had one of its captions in all passes, it was 93.8 % and 76.8 %: the
