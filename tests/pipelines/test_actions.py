@@ -76,10 +76,10 @@ def test_a_run_holds_what_it_promises(run):
     assert layers[0].startswith("rnn_1")
 
 
-def test_convolutions_learn_on_two_replicas_of_a_processor(where):
+def test_convolutions_learn_on_two_replicas_of_a_processor(where, tmp_path):
     """In a process of its own, which chooses how TensorFlow computes convolutions."""
     command = [sys.executable, "-m", "errorflow.pipelines.actions", "train", "--name", "two"]
-    flags = ["--run-dir", str(where), "--strategy", "mirrored", *TINY]
+    flags = ["--run-dir", str(tmp_path), "--strategy", "mirrored", *TINY]
     done = subprocess.run([*command, *flags], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "× 2 replicas" in done.stderr
