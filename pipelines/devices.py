@@ -108,7 +108,7 @@ def start(config: CommonConfig) -> Any:
     precision = config.mixed_precision
     policy = "float32" if precision == "off" else f"mixed_{precision}"
     keras.mixed_precision.set_global_policy(policy)
-    keras.utils.set_random_seed(config.seed)
+    seed(config)
     keep_freed_memory()
     if config.strategy == "none":
         return tf.distribute.get_strategy()
@@ -117,6 +117,13 @@ def start(config: CommonConfig) -> Any:
         return tf.distribute.MirroredStrategy(
             [d.name for d in tf.config.list_logical_devices(kind)]
         )
+
+
+def seed(config: CommonConfig) -> None:
+    """Begins the random numbers of Python, NumPy and TensorFlow anew."""
+    import keras
+
+    keras.utils.set_random_seed(config.seed)
 
 
 def _split_cpu(tf: Any) -> None:

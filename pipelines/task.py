@@ -104,6 +104,7 @@ def trained(
     run = begin(config, task.name, environment)
     with runs.training(run):
         runs.keep_data(run, data)
+        devices.seed(config)  # data that were made just now took random numbers
         with strategy.scope():
             job = task.tool("make_job")(run, config, data)
         before(job, data)

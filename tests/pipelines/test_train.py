@@ -2,13 +2,14 @@
 
 import dataclasses
 import itertools
+import random
 from pathlib import Path
 from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
-from errorflow.pipelines import report, runs
+from errorflow.pipelines import names, report, runs, task, text_labels
 from errorflow.pipelines.batches import Batches, padded_lengths, padded_shapes
 from errorflow.pipelines.compile_time import compiling
 from errorflow.pipelines.config import CommonConfig, UserError
@@ -181,6 +182,26 @@ def test_the_first_batch_of_a_validation_is_shared_evenly_among_replicas(two_rep
     one = Batches(lengths[:1], few.take, 16, seed=0)
     with two_replicas.scope(), pytest.raises(UserError, match="1 validation examples for 2 dev"):
         one.in_order()
+
+
+def test_a_seed_holds_whatever_the_data_took_of_random_numbers(tmp_path, monkeypatch):
+    """Those that are made for the first time take some."""
+    given = []
+
+    def job(*_):
+        given.append((random.random(), np.random.random(), float(keras.random.uniform([]))))
+        raise UserError("enough")
+
+    def read(_):
+        random.random(), np.random.random(), keras.random.uniform([])
+        return SimpleNamespace(source="", content_hash="", counts={})
+
+    monkeypatch.setattr(text_labels, "make_job", job)
+    config = names.NamesConfig(run_dir=tmp_path, seed=3)
+    for read_data in (read, lambda config: [read(config), read(config)][0]):
+        with pytest.raises(UserError, match="enough"):
+            task.train(dataclasses.replace(names.TASK, read_data=read_data), config)
+    assert given[0] == given[1]
 
 
 # The keeper
