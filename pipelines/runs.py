@@ -191,8 +191,9 @@ def _folder(config: CommonConfig, task: str) -> Run:
     if config.name is None:
         return _fresh(config, task)
     run = Run(config.run_dir / task / config.name)
-    if run.path.exists():
-        replace(run)
+    if _replaced(run).exists():  # a process was killed before it trained what should replace it
+        shutil.rmtree(run.path, ignore_errors=True)
+    elif run.path.exists():
         run.path.rename(_replaced(run))
     run.path.mkdir(parents=True)
     return run

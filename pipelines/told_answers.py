@@ -70,13 +70,12 @@ def _names(given: Sequence[Path], folder: Path) -> list[str]:
     for path in given:
         stem = path.absolute().stem
         numbered = (f"{stem}-{number}.told.png" for number in itertools.count(2))
-        names[
-            next(
-                name
-                for name in itertools.chain([f"{stem}.told.png"], numbered)
-                if name not in names and (folder / name).resolve() not in own
-            )
-        ] = None
+        free = (
+            name
+            for name in itertools.chain([f"{stem}.told.png"], numbered)
+            if name not in names and (folder / name).resolve() not in own
+        )
+        names[next(free)] = None
     return [*names]
 
 

@@ -166,6 +166,12 @@ def test_a_run_is_replaced_when_the_new_one_begins_to_train_and_no_sooner(config
     assert (run.status, run.results()["test"]) == ("finished", {"accuracy": 0.5})
     assert run.best.exists()
     run = begin(replace(config, overwrite=True))
+    run.update(pid=0)  # it was killed
+    run = begin(replace(config, overwrite=True))
+    with pytest.raises(type(error)), runs.training(run):
+        raise error
+    assert run.best.exists()
+    run = begin(replace(config, overwrite=True))
     with pytest.raises(KeyboardInterrupt), runs.training(run):
         runs.replace(run)
         raise KeyboardInterrupt
