@@ -374,11 +374,9 @@ def test_ready_splits_are_taken_as_they_are(tmp_path):
     data = load_clips(data_dir=tmp_path, frames=3, size=8)
     assert data.counts["red"] == {"train": 6, "validation": 1, "test": 2}
     assert data.problems[0] == "no validation film of 1 classes: blue"
-    first, second = (tmp_path / split / "red" / "1.gif" for split in ("train", "test"))
-    write_film(first, ramp(9, (9, 99, 9)))
+    film = write_film(tmp_path / "train" / "red" / "own.gif", ramp(9, (9, 99, 9)))
     before = load_clips(data_dir=tmp_path, frames=3, size=8).content_hash
-    second.unlink()
-    first.rename(second)  # what was learned from is now in test
+    film.rename(tmp_path / "test" / "red" / "own.gif")  # it was learned from
     assert load_clips(data_dir=tmp_path, frames=3, size=8).content_hash != before
 
 
