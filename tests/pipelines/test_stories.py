@@ -395,13 +395,15 @@ def network_of_two_places(attention: bool) -> tuple[keras.Model, np.ndarray]:
 
 def test_each_word_looks_at_the_real_pictures_alone():
     core, target = network(attention=True), tf.constant([[START, 4, 7], [START, 8, 5]])
-    both = np.concatenate([filled(pictures(1, 2, 32, 32, 1), 4), pictures(1, 4, 32, 32, 1)])
+    brightness = np.array([0.01, 1, 0.3, 3], np.float32)[:, None, None, None]
+    unlike = brightness * pictures(1, 4, 32, 32, 1)
+    both = np.concatenate([filled(pictures(1, 2, 32, 32, 1), 4), unlike])
     weights = alignment(core, tf.constant(both), target).numpy()
     assert weights.shape == (2, 3, 4 * 25)
     np.testing.assert_allclose(weights.sum(axis=2), 1, rtol=1e-5)
     np.testing.assert_array_equal(weights[0, :, 2 * 25 :], 0)
     assert (weights[1] > 0).all()
-    assert weights[1].std() > weights[1].mean() / 5
+    assert weights[1].std() > weights[1].mean() / 2
 
 
 def test_a_word_can_depend_on_the_state_and_on_what_is_looked_at_together():
