@@ -142,6 +142,7 @@ def test_the_hash_of_splits_is_of_what_is_in_which():
     hashed = splits_hash({"train": one, "test": other})
     assert hashed == splits_hash({"test": other, "train": one})
     assert hashed != splits_hash({"train": other, "test": one})
+    assert hashed == hashlib.sha256(b"test\tA\ty\ntrain\tA\tx\n").hexdigest()
 
 
 def test_limit_keeps_every_label_and_its_share():

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from errorflow.pipelines.config import UserError
 from errorflow.pipelines.datasets.conllu import Sentence, read_conllu, read_treebank
-from errorflow.pipelines.datasets.split import SPLITS
+from errorflow.pipelines.datasets.split import SPLITS, Row, splits_hash
 from errorflow.pipelines.datasets.tags import load_tags
 
 DATA = Path(os.environ.get("ERRORFLOW_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -257,6 +257,12 @@ def test_content_hash_is_of_the_sentences_and_not_of_their_order(tmp_path):
     )
     hashes = [load_tags(data_dir=folder, max_length=9).content_hash for folder in (one, two, other)]
     assert hashes[0] == hashes[1] != hashes[2]
+    data = load_tags(data_dir=one, max_length=9)
+    rows_of = {
+        split: [Row("NOUN VERB", " ".join(words)) for words in getattr(data, split).sentences]
+        for split in SPLITS
+    }
+    assert hashes[0] == splits_hash(rows_of)
 
 
 def test_two_sources_are_refused(tmp_path):
