@@ -13,7 +13,7 @@ else:
     Network = Literal[tuple(MODELS)]
 
 SIZE = 128  # pixels, for images of different sizes, and for large ones
-LARGE = 256  # and above
+LARGE = 256  # those of more
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

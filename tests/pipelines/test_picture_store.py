@@ -1,7 +1,11 @@
 """Pictures in one size: which are copied, what fills up a sequence, how many are read."""
 
+import shutil
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from errorflow.pipelines.config import UserError
 from errorflow.pipelines.models.image import resizing
 from errorflow.pipelines.models.picture_words import NO_PICTURE
 from errorflow.pipelines.picture_store import store
@@ -35,6 +39,16 @@ class Costly:
     def __iter__(self):
         yield from self.items
         raise AssertionError("read one more than was asked for")
+
+
+def test_pictures_for_which_there_is_no_room_are_refused(films, monkeypatch):
+    """Six of 30 bytes."""
+    room = SimpleNamespace(free=180)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: room)
+    store(films, SHAPE)
+    room.free = 179
+    with pytest.raises(UserError, match="no room for pictures of 0.0 GB; lower --size or --limit"):
+        store(films, SHAPE)
 
 
 def test_an_array_of_this_size_is_taken_as_it_is():
