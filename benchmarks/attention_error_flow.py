@@ -18,14 +18,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
-from errorflow.callbacks import ErrorFlow, figures
-from errorflow.callbacks.joined import first_to_largest
+from errorflow.callbacks import ErrorFlow
+from errorflow.callbacks.drawing import figures
+from errorflow.callbacks.recording.joined import first_to_largest
 from errorflow.layers import GRU
-from errorflow.pipelines.batches import Batches
-from errorflow.pipelines.datasets.pairs import load_pairs
-from errorflow.pipelines.models import encoder_decoder, text
+from errorflow.pipelines.datasets.pairs.pair_data import load_pairs
+from errorflow.pipelines.models import encoder_decoder
+from errorflow.pipelines.models import text_serving as text
 from errorflow.pipelines.models.encoder_decoder import Side
-from errorflow.pipelines.pair_training import Right, pairs_of
+from errorflow.pipelines.pronounce.training import Right, pairs_of
+from errorflow.pipelines.training.batching import Batches
 
 LETTERS, WORDS = 8, 512
 PATHS = ("encoder/rnn_1", "decoder/rnn_1")

@@ -25,7 +25,7 @@ def main():
     import keras
     import numpy as np
     import tensorflow as tf
-    from errorflow.callbacks.gate_values import look
+    from errorflow.callbacks.recording.gate_values import look
     from errorflow.layers import LSTM, error_matrix, horizon
 
     layer = LSTM(UNITS, return_sequences=True, name="lstm")

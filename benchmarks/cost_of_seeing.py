@@ -65,8 +65,9 @@ def lstm(callbacks):
 
 def names(callbacks):
     """The names pipeline's own model, batches and compile settings."""
-    from errorflow.pipelines import text_labels, train
     from errorflow.pipelines.names import NamesConfig, read_data
+    from errorflow.pipelines.text_classification import training as text_labels
+    from errorflow.pipelines.training import loop as train
 
     config = NamesConfig()
     job = text_labels.make_job(None, config, read_data(config))
@@ -76,7 +77,8 @@ def names(callbacks):
 @contextlib.contextmanager
 def nothing_recorded():
     """Layers traced inside compute no norms: their record takes no rows."""
-    from errorflow.layers import error, unroll
+    from errorflow.layers.rnn import error_record as error
+    from errorflow.layers.rnn import unroll
 
     kept = error.ErrorRecord.write, unroll.squares, unroll.summarise
     import tensorflow as tf

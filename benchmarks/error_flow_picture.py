@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from errorflow.callbacks import ErrorFlow
 from errorflow.layers import Chrono
-from errorflow.pipelines.datasets.lags import problem
+from errorflow.pipelines.datasets.lags.problems import problem
 from errorflow.pipelines.models.recurrent import CELLS
 
 STEPS, UNITS, BATCH, BATCHES = 100, 32, 16, 1500

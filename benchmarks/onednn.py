@@ -30,7 +30,7 @@ def options():
 def turn(name, width):
     """Prints the median seconds of a step."""
     import numpy as np
-    from errorflow.pipelines.devices import keep_freed_memory
+    from errorflow.pipelines.core.devices import keep_freed_memory
     from errorflow.pipelines.models import build
 
     keep_freed_memory()

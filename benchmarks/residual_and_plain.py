@@ -27,9 +27,10 @@ def options():
 
 def train(skip, epochs, folder):
     """(rows per epoch, the gradients over depth)"""
-    from errorflow.pipelines import devices, runs
-    from errorflow.pipelines import train as training
+    from errorflow.pipelines.core import devices
+    from errorflow.pipelines.core import run_folder as runs
     from errorflow.pipelines.images import TASK, ImagesConfig
+    from errorflow.pipelines.training import loop as training
 
     config = ImagesConfig(
         model="resnet56",
@@ -55,8 +56,8 @@ def of_convolutions(history):
 def main():
     args = options()
     import numpy as np
-    from errorflow.callbacks import figures
-    from errorflow.pipelines import plots
+    from errorflow.callbacks.drawing import figures
+    from errorflow.pipelines.training import plots
 
     histories = {}
     for skip, title in TITLES.items():

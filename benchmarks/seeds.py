@@ -35,9 +35,10 @@ def options():
 def train(task, model, seed, data_dir, folder):
     """Test figures and seconds of one training."""
     import keras
-    from errorflow.pipelines import devices, runs
-    from errorflow.pipelines import train as training
-    from errorflow.pipelines.models.packages import load
+    from errorflow.pipelines.core import devices
+    from errorflow.pipelines.core import run_folder as runs
+    from errorflow.pipelines.models.serving import load
+    from errorflow.pipelines.training import loop as training
 
     stock = model == "keras-lstm"
     config = task.config(

@@ -32,9 +32,9 @@ def train(folder, model, seed, epochs, settings):
     import contextlib
     import io
 
+    from errorflow.pipelines.core.run_folder import Run
     from errorflow.pipelines.lags import LagsConfig
     from errorflow.pipelines.lags import train as run_training
-    from errorflow.pipelines.runs import Run
 
     name = "-".join([model, str(seed), *map(str, settings.values())])
     config = LagsConfig(

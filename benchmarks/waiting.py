@@ -26,9 +26,9 @@ def options():
 def main():
     args = options()
     import tensorflow as tf
-    from errorflow.pipelines import train
+    from errorflow.pipelines.core.run_folder import Run
     from errorflow.pipelines.images import TASK, ImagesConfig
-    from errorflow.pipelines.runs import Run
+    from errorflow.pipelines.training import loop as train
 
     config = ImagesConfig(model=args.model).resolved()
     with tempfile.TemporaryDirectory() as folder:

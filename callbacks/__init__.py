@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .attention_maps import Alignment as Alignment
     from .attention_maps import AttentionMaps as AttentionMaps
+    from .captioned_images import TellPictures as TellPictures
+    from .captioned_images import Told as Told
     from .error_flow import ErrorFlow as ErrorFlow
     from .error_matrix import ErrorMatrix as ErrorMatrix
     from .feature_maps import FeatureMaps as FeatureMaps
     from .gates import Gates as Gates
     from .horizon import Horizon as Horizon
     from .layer_gradients import LayerGradients as LayerGradients
-    from .samples import TextSamples as TextSamples
-    from .told_pictures import TellPictures as TellPictures
-    from .told_pictures import Told as Told
+    from .text_samples import TextSamples as TextSamples
 
 _MODULES = {
     "Alignment": "attention_maps",

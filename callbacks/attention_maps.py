@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from rich.cells import cell_len, set_cell_size
 
-from .letters import FAINT, INK, font_for, printable
-from .looks import Onlooker
-from .pictures import NOTHING, OPENNESS
+from .drawing.fonts import FAINT, INK, font_for, printable
+from .drawing.heat_maps import NOTHING, OPENNESS
+from .recording.snapshot import Onlooker
 
 MOST, COLUMNS = 12, 4  # maps shown, and side by side
 WIDTH, SIDE = 1600, 720  # pixels of all maps side by side, and of one map, at most

@@ -7,17 +7,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..layers.error import ErrorRecord
 from ..layers.paths import walk
-from . import figures, pictures
-from .findings import Finding
-from .joined import crossing, first_to_largest, join
-from .recorder import RING, StepRecorder, iterations
-from .rows import reached
-from .tables import statistics, tables
-from .tracing import trace_inside
-from .tracks import Track, scales, unscale
-from .verdict import decay, judge
+from ..layers.rnn.error_record import ErrorRecord
+from .drawing import figures
+from .drawing import heat_maps as pictures
+from .findings.finding import Finding
+from .findings.over_time import decay, judge
+from .recording.error_reader import Track, scales, unscale
+from .recording.joined import crossing, first_to_largest, join
+from .recording.rows import reached
+from .recording.statistics import statistics, tables
+from .recording.step_recorder import RING, StepRecorder, iterations
+from .recording.tracing import trace_inside
 
 
 class ErrorFlow(StepRecorder):
@@ -27,7 +28,7 @@ class ErrorFlow(StepRecorder):
     time step t of example b, taken from the real backward pass, of the unscaled loss, before any
     clipping. It works on models with `errorflow.layers.SimpleRNN`, `LSTM` or `GRU`, nested models,
     `Bidirectional` and `TimeDistributed` included, and on stock Keras models after
-    `errorflow.layers.watch`:
+    `errorflow.layers.rnn.watch`:
 
         flow = ErrorFlow(log_dir="logs")
         model.fit(x, y, callbacks=[flow])
@@ -262,11 +263,11 @@ def _nothing_visible(model):
     if stock:
         return (
             f"ErrorFlow: the recurrent layers of model {model.name!r} ({', '.join(stock)}) do not "
-            "show their error; train errorflow.layers.watch(model) in its place, or build the "
+            "show their error; train errorflow.layers.rnn.watch(model) in its place, or build the "
             "model with errorflow.layers.SimpleRNN, LSTM or GRU"
         )
     return (
         f"ErrorFlow: model {model.name!r} has no recurrent layer, so no error flows through time "
         "in it; LayerGradients shows how it flows through depth. (Stock Keras recurrent layers "
-        "become visible by errorflow.layers.watch.)"
+        "become visible by errorflow.layers.rnn.watch.)"
     )

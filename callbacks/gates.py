@@ -8,12 +8,13 @@ import numpy as np
 
 from ..layers import GRU, LSTM
 from ..layers.paths import walk
-from . import figures, pictures
-from .findings import Finding
-from .gate_values import Seen, look, steps
-from .look_verdict import of_gates
-from .looks import LayerOnlooker
-from .rows import evenly
+from .drawing import figures
+from .drawing import heat_maps as pictures
+from .findings.finding import Finding
+from .findings.of_snapshots import of_gates
+from .recording.gate_values import Seen, look, steps
+from .recording.rows import evenly
+from .recording.snapshot import LayerOnlooker
 
 MOST = 64  # units shown
 
@@ -131,7 +132,7 @@ def _check(model, layers):
     if not gated:
         raise ValueError(
             f"Gates: model {model.name!r} has no LSTM or GRU of errorflow; build it with "
-            "errorflow.layers.LSTM or GRU, or train errorflow.layers.watch(model) in its place"
+            "errorflow.layers.LSTM or GRU, or train errorflow.layers.rnn.watch(model) in its place"
         )
     missing = [name for name in layers or () if name not in gated]
     if missing:

@@ -4,14 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from . import figures, pictures
-from .depth_verdict import of_gradients
-from .findings import Finding
-from .paths import holders
-from .recorder import RING, StepRecorder
-from .rows import Rows
-from .tap import Tap
-from .tracing import trace_inside
+from .drawing import figures
+from .drawing import heat_maps as pictures
+from .findings.finding import Finding
+from .findings.over_depth import of_gradients
+from .recording.gradient_monitor import Tap
+from .recording.rows import Rows
+from .recording.step_recorder import RING, StepRecorder
+from .recording.tracing import trace_inside
+from .recording.weight_paths import holders
 
 STATISTICS = ("norm", "ratio", "dead")
 

@@ -7,8 +7,8 @@ import sys
 import typing
 from collections.abc import Callable, Iterable, Sequence
 
-from .config import CommonConfig, UserError
-from .config_io import dump_config, parse_flags, read_config
+from .core.config import CommonConfig, UserError
+from .core.config_files import dump_config, parse_flags, read_config
 
 # One line per task: a module of this package with a table VERBS = {"train": train, ...}.
 TASKS = {
@@ -59,21 +59,21 @@ def dispatch(arguments: list[str]) -> None:
         case [] | ["-h" | "--help", *_]:
             print(usage())
         case ["--version", *_]:
-            from .devices import version
+            from .core.devices import version
 
             print(f"errorflow {version()}")
         case ["runs", *rest]:
-            from . import run_tables
+            from .commands import runs as run_tables
 
             run_tables.command(rest)
         case ["report", *rest]:
-            from .inspector import report
+            from .commands import report
 
             report.command(rest)
         case ["zoo", *rest]:
             show_zoo(rest)
         case ["tensorboard", *rest]:
-            from . import tensorboard
+            from .commands import tensorboard
 
             tensorboard.command(rest)
         case [task, *rest] if task in TASKS:
@@ -113,8 +113,8 @@ def show_zoo(rest: Sequence[str]) -> None:
     """Prints the tables of the image models and of the contest they were made for."""
     if rest:
         raise UserError("errorflow zoo takes no arguments")
+    from .commands.runs import print_table
     from .models import zoo
-    from .run_tables import print_table
 
     for title, head, rows in zoo.report():
         print(f"\n{title}\n")

@@ -27,9 +27,9 @@ def finished_run(task: str, builder: str, folder: Path) -> Iterator[Path]:
     """
     pytest.importorskip("sacrebleu")
     import tensorflow_datasets as tfds
-    from errorflow.pipelines.datasets.digits import MnistDigits
+    from errorflow.pipelines.datasets.images.digits import MnistDigits
 
-    module = importlib.import_module(f"errorflow.pipelines.datasets.scene_{task}")
+    module = importlib.import_module(f"errorflow.pipelines.datasets.image_text.scene_{task}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tfds.core.constants, "DATA_DIR", str(folder / "tfds"))
         patch.setenv("TFDS_DATA_DIR", str(folder / "tfds"))

@@ -4,8 +4,8 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..config import UserError
-from .split import NAMES
+from ..core.config import UserError
+from .splits import NAMES
 
 
 def read_bytes(path: Path) -> bytes:

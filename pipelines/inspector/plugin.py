@@ -14,9 +14,9 @@ from tensorboard.plugins import base_plugin
 from werkzeug import Request, Response
 from werkzeug.utils import safe_join
 
-from ...callbacks.blocks import PLUGIN
-from ...callbacks.findings import Finding
-from ...callbacks.rows import Rows
+from ...callbacks.findings.finding import Finding
+from ...callbacks.recording.blocks import PLUGIN
+from ...callbacks.recording.rows import Rows
 from . import readings
 
 STATIC = Path(__file__).parent / "static"
@@ -145,7 +145,7 @@ def _number(value: Any) -> Any:
 def _colours() -> dict[str, Any]:
     from matplotlib import colormaps
 
-    from ...callbacks.pictures import BROKEN, COLOURS, DECADES, NOTHING, OPENNESS
+    from ...callbacks.drawing.heat_maps import BROKEN, COLOURS, DECADES, NOTHING, OPENNESS
 
     def scale(name: str) -> list[list[int]]:
         return np.round(colormaps[name](np.linspace(0, 1, 256))[:, :3] * 255).astype(int).tolist()

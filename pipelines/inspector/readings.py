@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...callbacks.blocks import BLOCKS, PLUGIN, unpack
-from ...callbacks.depth_verdict import of_gradients
-from ...callbacks.findings import Finding
-from ...callbacks.joined import crossing
-from ...callbacks.joined import join as join_tables
-from ...callbacks.look_verdict import of_gates, of_horizon
-from ...callbacks.rows import Rows, evenly, join, reached
-from ...callbacks.tables import tables
-from ...callbacks.verdict import judge
+from ...callbacks.findings.finding import Finding
+from ...callbacks.findings.of_snapshots import of_gates, of_horizon
+from ...callbacks.findings.over_depth import of_gradients
+from ...callbacks.findings.over_time import judge
+from ...callbacks.recording.blocks import BLOCKS, PLUGIN, unpack
+from ...callbacks.recording.joined import crossing
+from ...callbacks.recording.joined import join as join_tables
+from ...callbacks.recording.rows import Rows, evenly, join, reached
+from ...callbacks.recording.statistics import tables
 
 Key = tuple[str, str, str]  # run, kind and name
 

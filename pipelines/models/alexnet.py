@@ -9,8 +9,8 @@ from typing import NamedTuple
 import keras
 
 from ...layers import ConvUnit2D, LocalResponseNormalization
-from .parts import head as head_layer
-from .parts import hidden, scaled
+from .heads import head as head_layer
+from .heads import hidden, scaled
 
 
 class Conv(NamedTuple):

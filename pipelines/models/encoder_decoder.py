@@ -12,11 +12,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ...layers.beam_search import START, BeamSearch, search
-from ...layers.words import InPlaceOf, Reverse, Spelling
-from . import text
+from ...layers.text.beam_search import START, BeamSearch, search
+from ...layers.text.text_layers import InPlaceOf, Reverse, Spelling
+from . import text_serving as text
 from .recurrent import Recurrent, probabilities
-from .symbol_ids import BETWEEN, FIRST, Side
+from .sequence_vocabulary import BETWEEN, FIRST, Side
 
 
 def encoder_decoder(

@@ -3,8 +3,8 @@
 import keras
 
 from ...layers import AuxiliaryClassifier, ConvUnit2D, InceptionBlock, LocalResponseNormalization
-from .parts import check_head, scaled
-from .parts import head as head_layer
+from .heads import check_head, scaled
+from .heads import head as head_layer
 
 AUXILIARY_WEIGHT = 0.3  # of each auxiliary loss
 

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from ...layers import ConvUnit2D, PartialConvolution, RadialBasis, ScaledTanh, Subsampling
-from .parts import check_head, hidden, scaled
-from .parts import head as head_layer
+from .heads import check_head, hidden, scaled
+from .heads import head as head_layer
 
 # The paper's table I: which maps of S2 each of the 16 maps of C3 sees.
 CONNECTIONS = (

@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
-from .parts import head as head_layer
-from .parts import hidden, scaled
+from .heads import head as head_layer
+from .heads import hidden, scaled
 
 
 def build(

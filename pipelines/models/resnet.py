@@ -11,8 +11,8 @@ from typing import NamedTuple
 import keras
 
 from ...layers import BottleneckBlock, ConvUnit2D, ResidualBlock
-from .parts import head as head_layer
-from .parts import scaled
+from .heads import head as head_layer
+from .heads import scaled
 
 
 class Variant(NamedTuple):

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from ...layers.words import Characters, EachStep, WordDropout, lower
-from .packages import answers
+from ...layers.text.text_layers import Characters, EachStep, WordDropout, lower
 from .recurrent import Recurrent, probabilities, recurrent_layers
+from .serving import answers
 
 LONGEST_WORD = 20  # characters of a word that are read
 

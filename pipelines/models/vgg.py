@@ -3,8 +3,8 @@
 import keras
 
 from ...layers import ConvUnit2D
-from .parts import head as head_layer
-from .parts import hidden, scaled
+from .heads import head as head_layer
+from .heads import hidden, scaled
 
 FILTERS = (64, 128, 256, 512, 512)  # of the five stages; a 2×2 maximum ends each
 CONVOLUTIONS = {  # per stage: the paper's configurations A, B, D and E

@@ -4,10 +4,10 @@ from typing import Any
 
 import keras
 
-from ...layers.words import EachStep
-from ..config import UserError
+from ...layers.text.text_layers import EachStep
+from ..core.config import UserError
 from . import build, endpoints
-from .parts import hidden
+from .heads import hidden
 from .recurrent import Recurrent, probabilities, recurrent_layers
 from .zoo import MODELS
 

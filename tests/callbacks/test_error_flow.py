@@ -12,7 +12,7 @@ import pytest
 import reference
 import tensorflow as tf
 from errorflow.callbacks import ErrorFlow
-from errorflow.callbacks.recorder import RING
+from errorflow.callbacks.recording.step_recorder import RING
 from errorflow.layers import GRU, LSTM, SimpleRNN, watch
 
 B, T, D, H = 4, 6, 3, 5
@@ -241,7 +241,9 @@ def test_a_watched_model():
 
 def test_what_cannot_be_seen_is_refused():
     stock = make(keras.layers.GRU)
-    with pytest.raises(ValueError, match=r"\(rnn\) do not show .* errorflow.layers.watch\(model\)"):
+    with pytest.raises(
+        ValueError, match=r"\(rnn\) do not show .* errorflow.layers.rnn.watch\(model\)"
+    ):
         fit(stock, dataset(1), ErrorFlow())
     flat = keras.Sequential([keras.Input([3]), keras.layers.Dense(1)])
     flat.compile("sgd", "mse")

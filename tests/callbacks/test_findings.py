@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 from errorflow.callbacks import ErrorFlow, Gates, LayerGradients
-from errorflow.callbacks.depth_verdict import QUIET, of_gradients
-from errorflow.callbacks.findings import FEWEST_ROWS, REMEDIES
-from errorflow.callbacks.look_verdict import of_gates, of_horizon
+from errorflow.callbacks.findings.finding import FEWEST_ROWS, REMEDIES
+from errorflow.callbacks.findings.of_snapshots import of_gates, of_horizon
+from errorflow.callbacks.findings.over_depth import QUIET, of_gradients
 from errorflow.layers import GRU, LSTM, SimpleRNN
 
 STEPS = 40

@@ -12,11 +12,11 @@ import reference
 import tensorflow as tf
 from cases import B, D, H, T
 from errorflow.callbacks import Gates
-from errorflow.callbacks.blocks import unpack
-from errorflow.callbacks.gate_values import Gate, Seen, look
+from errorflow.callbacks.drawing.heat_maps import NOTHING
+from errorflow.callbacks.drawing.heat_maps import panels as draw
 from errorflow.callbacks.gates import panels
-from errorflow.callbacks.pictures import NOTHING
-from errorflow.callbacks.pictures import panels as draw
+from errorflow.callbacks.recording.blocks import unpack
+from errorflow.callbacks.recording.gate_values import Gate, Seen, look
 from errorflow.layers import GRU, LSTM, SimpleRNN
 
 GATED = (cases.LSTM, cases.LSTM_1997, cases.GRU, cases.GRU_2014)

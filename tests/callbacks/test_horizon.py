@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from errorflow.callbacks import ErrorMatrix, Horizon
-from errorflow.callbacks.blocks import unpack
+from errorflow.callbacks.recording.blocks import unpack
 from errorflow.layers import LSTM, SimpleRNN, error_matrix, horizon
 
 B, T, D = 3, 6, 2

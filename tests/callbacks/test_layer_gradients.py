@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow.callbacks import ErrorFlow, LayerGradients
-from errorflow.callbacks.figures import shortened
+from errorflow.callbacks.drawing.figures import shortened
 from errorflow.layers import SimpleRNN
 
 B, T, WORDS = 4, 5, 11

@@ -7,9 +7,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from errorflow.callbacks import ErrorFlow, LayerGradients, blocks, events
-from errorflow.callbacks.rows import Memory, Rows, join, reached
-from errorflow.callbacks.tables import tables
+from errorflow.callbacks import ErrorFlow, LayerGradients
+from errorflow.callbacks.recording import blocks
+from errorflow.callbacks.recording import event_log as events
+from errorflow.callbacks.recording.rows import Memory, Rows, join, reached
+from errorflow.callbacks.recording.statistics import tables
 from errorflow.layers import LSTM
 
 

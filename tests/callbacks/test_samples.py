@@ -8,7 +8,7 @@ import event_files
 import keras
 import numpy as np
 from errorflow.callbacks import TextSamples
-from errorflow.callbacks.samples import markdown_table
+from errorflow.callbacks.text_samples import markdown_table
 from tensorboard.plugin_util import markdown_to_safe_html
 
 HARD = ["a|b", "<b>&amp;</b>", "*_~`[x](y)`~_*", "two\r\nlines", "\\|", "", "# no title", None]

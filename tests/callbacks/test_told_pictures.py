@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow.callbacks import TellPictures, Told
-from errorflow.callbacks.letters import FAINT, INK, many_scripts
-from errorflow.callbacks.told_pictures import BETWEEN, LINES, MARGIN, NEAR, SIDE, sheet, wrapped
+from errorflow.callbacks.captioned_images import BETWEEN, LINES, MARGIN, NEAR, SIDE, sheet, wrapped
+from errorflow.callbacks.drawing.fonts import FAINT, INK, many_scripts
 
 FRAME = 1
 CORNER = MARGIN + FRAME  # the first pixel of the first picture

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from errorflow.callbacks import figures
-from errorflow.callbacks.findings import short, since
-from errorflow.callbacks.verdict import decay, judge
+from errorflow.callbacks.drawing import figures
+from errorflow.callbacks.findings.finding import short, since
+from errorflow.callbacks.findings.over_time import decay, judge
 
 
 def history(curve, rows=100, injected=None, cell=None, valid=None):

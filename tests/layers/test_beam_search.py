@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow import layers
-from errorflow.layers.beam_search import END, START, BeamSearch, search
+from errorflow.layers.text.beam_search import END, START, BeamSearch, search
 from errorflow.pipelines.models.encoder_decoder import encoder_decoder
-from errorflow.pipelines.models.symbol_ids import padded, shifted
+from errorflow.pipelines.models.sequence_vocabulary import padded, shifted
 
 SYMBOLS = [4, 5, 6]
 LONGEST = 3

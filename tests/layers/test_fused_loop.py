@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from cases import MASKS, B, D, H, T
 from errorflow.layers import error_matrix, per_step_gradients, watch
-from errorflow.layers.fused_loop import FusedLoop
+from errorflow.layers.rnn.fused import FusedLoop
 
 NAMES = ("SimpleRNN", "LSTM", "GRU")
 

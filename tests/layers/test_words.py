@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from cases import objective
 from errorflow.layers import LSTM
-from errorflow.layers.words import (
+from errorflow.layers.text.text_layers import (
     Characters,
     EachStep,
     Reverse,

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from errorflow.layers import LSTM
 from errorflow.pipelines import cli
-from errorflow.pipelines.action_training import _batches, in_runs, measure
-from errorflow.pipelines.datasets.clips import ClipPart
-from errorflow.pipelines.models.packages import load
+from errorflow.pipelines.actions.training import _batches, in_runs, measure
+from errorflow.pipelines.core.run_folder import Run
+from errorflow.pipelines.datasets.clips.clip_data import ClipPart
+from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.models.vision import frames_to_labels, picture_encoder
-from errorflow.pipelines.runs import Run
 from event_files import read
 from PIL import Image
 
@@ -32,7 +32,7 @@ FILES = [
 def where(tmp_path_factory):
     """A folder with one finished run on few embedded clips, actions/a."""
     import tensorflow_datasets as tfds
-    from errorflow.pipelines.datasets.moving_digit_clips import MovingDigits
+    from errorflow.pipelines.datasets.clips.moving_digit_clips import MovingDigits
 
     folder = tmp_path_factory.mktemp("actions")
     with pytest.MonkeyPatch.context() as patch:
@@ -161,7 +161,7 @@ def test_the_first_frame_does_not_count():
     core = frames_to_labels(
         LSTM, picture, labels=2, frames=True, motion=False, units=3, dropout=0.0
     )
-    from errorflow.pipelines.action_training import package
+    from errorflow.pipelines.actions.training import package
 
     packaged = package(core, ["a", "b"])
     assert measure(packaged, part, ["a", "b"]).figures == measure(

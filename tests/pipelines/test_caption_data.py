@@ -7,11 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-from errorflow.pipelines.config import UserError
-from errorflow.pipelines.datasets import captions, stories
-from errorflow.pipelines.datasets.captions import load_captions
-from errorflow.pipelines.datasets.split import SPLITS, split_of
-from errorflow.pipelines.datasets.stories import load_stories
+from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.datasets.image_text import captions, stories
+from errorflow.pipelines.datasets.image_text.captions import load_captions
+from errorflow.pipelines.datasets.image_text.stories import load_stories
+from errorflow.pipelines.datasets.splits import SPLITS, split_of
 from PIL import Image
 
 RANDOM = np.random.default_rng(0)
@@ -345,7 +345,7 @@ def data_dir(tmp_path, monkeypatch):
 def tiny_builder(called, captions_feature, rows_of):
     """A registered builder of the given rows by split, prepared."""
     import tensorflow_datasets as tfds
-    from errorflow.pipelines.datasets.base import Builder, prepare
+    from errorflow.pipelines.datasets.builders import Builder, prepare
 
     class TinyCaptions(Builder):
         name = called

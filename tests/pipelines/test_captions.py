@@ -10,25 +10,26 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from errorflow.callbacks.told_pictures import Told, sheet
+from errorflow.callbacks.captioned_images import Told, sheet
 from errorflow.layers import GRU, LSTM
-from errorflow.layers.beam_search import END, START, search
-from errorflow.pipelines import cli, telling_training
-from errorflow.pipelines.caption_training import measure
+from errorflow.layers.text.beam_search import END, START, search
+from errorflow.pipelines import cli
 from errorflow.pipelines.captions import CaptionsConfig
-from errorflow.pipelines.datasets.picture_parts import PicturePart
-from errorflow.pipelines.datasets.scenes import Facts, Group, wordings
+from errorflow.pipelines.captions.training import measure
+from errorflow.pipelines.core.run_folder import Run, read_history
+from errorflow.pipelines.datasets.image_text.image_text_data import PicturePart
+from errorflow.pipelines.datasets.image_text.scenes import Facts, Group, wordings
+from errorflow.pipelines.image_to_text import training as telling_training
+from errorflow.pipelines.image_to_text.image_store import store
+from errorflow.pipelines.image_to_text.pairs import pairs_of
+from errorflow.pipelines.image_to_text.prediction import _names
+from errorflow.pipelines.image_to_text.pretraining import pretrain
+from errorflow.pipelines.image_to_text.training import answer, shape_in
 from errorflow.pipelines.models.encoder_decoder import decoder_inputs
-from errorflow.pipelines.models.packages import load
-from errorflow.pipelines.models.picture_words import image_to_words
-from errorflow.pipelines.models.symbol_ids import Side
+from errorflow.pipelines.models.image_to_text import image_to_words
+from errorflow.pipelines.models.sequence_vocabulary import Side
+from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.models.vision import picture_encoder
-from errorflow.pipelines.picture_store import store
-from errorflow.pipelines.pretraining import pretrain
-from errorflow.pipelines.runs import Run, read_history
-from errorflow.pipelines.telling_training import answer, shape_in
-from errorflow.pipelines.told_answers import _names
-from errorflow.pipelines.told_pairs import pairs_of
 from event_files import read
 from few_scenes import FILES, TINY, finished_run
 from PIL import Image

@@ -9,12 +9,12 @@ import weakref
 
 import numpy as np
 import pytest
-from errorflow.pipelines.config import UserError
-from errorflow.pipelines.datasets import clip_folder, moving_digits, videos
-from errorflow.pipelines.datasets.clips import load_clips
-from errorflow.pipelines.datasets.moving_digits import ACTIONS
-from errorflow.pipelines.datasets.split import SPLITS
-from errorflow.pipelines.datasets.videos import evenly_spaced, places, read_clip
+from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.datasets.clips import clip_folder, moving_digits, videos
+from errorflow.pipelines.datasets.clips.clip_data import load_clips
+from errorflow.pipelines.datasets.clips.moving_digits import ACTIONS
+from errorflow.pipelines.datasets.clips.videos import evenly_spaced, places, read_clip
+from errorflow.pipelines.datasets.splits import SPLITS
 from PIL import Image
 
 no_ffmpeg = pytest.mark.skipif(
@@ -96,7 +96,7 @@ def test_a_clip_depends_on_seed_and_number_alone(bar):
 
 
 def test_the_splits_share_no_digit(tfds_folder):
-    from errorflow.pipelines.datasets.moving_digit_clips import MovingDigits
+    from errorflow.pipelines.datasets.clips.moving_digit_clips import MovingDigits
 
     digits = MovingDigits().digits()
     assert [len(digits[split]) for split in SPLITS] == [3600, 400, 1000]
@@ -105,7 +105,7 @@ def test_the_splits_share_no_digit(tfds_folder):
 
 
 def test_the_embedded_clips(tfds_folder, monkeypatch):
-    from errorflow.pipelines.datasets.moving_digit_clips import MovingDigits
+    from errorflow.pipelines.datasets.clips.moving_digit_clips import MovingDigits
 
     numbers = {"train": 27, "validation": 9, "test": 18}
     monkeypatch.setattr(MovingDigits, "NUMBERS", numbers)
@@ -451,7 +451,7 @@ except UserError as error: print(error)
 @pytest.mark.parametrize("side", [None, 8])
 def test_a_tfds_set_of_films(tfds_folder, side):
     import tensorflow_datasets as tfds
-    from errorflow.pipelines.datasets.base import Builder, prepare
+    from errorflow.pipelines.datasets.builders import Builder, prepare
 
     class Films(Builder, skip_registration=False):
         name = f"tiny_films_{side or 0}"

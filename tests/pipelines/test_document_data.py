@@ -7,10 +7,10 @@ import unicodedata
 import ewt_genres
 import numpy as np
 import pytest
-from errorflow.pipelines.config import UserError
-from errorflow.pipelines.datasets.document_files import read_documents
-from errorflow.pipelines.datasets.documents import load_documents
-from errorflow.pipelines.datasets.split import SPLITS, Row, split_of
+from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.datasets.splits import SPLITS, Row, split_of
+from errorflow.pipelines.datasets.text.document_files import read_documents
+from errorflow.pipelines.datasets.text.documents import load_documents
 
 
 def lines(label, words, n):
@@ -269,7 +269,7 @@ def test_reading_files_needs_no_tensorflow():
 
 def test_a_tfds_set_is_read_whole_and_carved(tmp_path, monkeypatch):
     import tensorflow_datasets as tfds
-    from errorflow.pipelines.datasets.base import Builder, prepare
+    from errorflow.pipelines.datasets.builders import Builder, prepare
 
     class TinyReviews(Builder):
         VERSION = tfds.core.Version("1.0.0")
@@ -305,8 +305,8 @@ def test_a_tfds_set_is_read_whole_and_carved(tmp_path, monkeypatch):
     ("dataset", "text"), [("imdb_reviews", "text"), ("ag_news_subset", "description")]
 )
 def test_the_sets_that_are_proposed_can_be_read(dataset, text):
+    from errorflow.pipelines.datasets.text.tfds_text import text_and_label
     from errorflow.pipelines.datasets.tfds_sets import builder_of
-    from errorflow.pipelines.datasets.tfds_text import text_and_label
 
     assert text_and_label(builder_of(dataset)) == (text, "label")
 

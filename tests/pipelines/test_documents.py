@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow.pipelines import cli
+from errorflow.pipelines.core.run_folder import Run
 from errorflow.pipelines.documents import DocumentsConfig, read_data
-from errorflow.pipelines.models import text
-from errorflow.pipelines.models.convolutional import conv1d
-from errorflow.pipelines.models.packages import load
-from errorflow.pipelines.runs import Run
-from errorflow.pipelines.text_labels import build
+from errorflow.pipelines.models import text_serving as text
+from errorflow.pipelines.models.conv1d import conv1d
+from errorflow.pipelines.models.serving import load
+from errorflow.pipelines.text_classification.training import build
 
 WORDS = {"kitchen": "soup bread salt oven", "sea": "wave sail wind harbour"}
 BOTH = "the a . old my is"

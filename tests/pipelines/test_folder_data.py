@@ -7,9 +7,8 @@ import sys
 import unicodedata
 
 import pytest
-from errorflow.pipelines.config import UserError
-from errorflow.pipelines.datasets.folder import read_folder
-from errorflow.pipelines.datasets.split import (
+from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.datasets.splits import (
     SPLITS,
     Row,
     content_hash,
@@ -19,7 +18,8 @@ from errorflow.pipelines.datasets.split import (
     splits_hash,
     thin,
 )
-from errorflow.pipelines.datasets.text import load_text, shorten
+from errorflow.pipelines.datasets.text.label_files import read_folder
+from errorflow.pipelines.datasets.text.text_data import load_text, shorten
 
 
 def write(folder, **files):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from errorflow.callbacks import ErrorFlow, LayerGradients
 from errorflow.layers import SimpleRNN
-from errorflow.pipelines import runs
 from errorflow.pipelines.cli import main
+from errorflow.pipelines.core import run_folder as runs
 from errorflow.pipelines.names import NamesConfig
 
 T = 12

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from errorflow.pipelines.batches import stream
-from errorflow.pipelines.datasets import augment
-from errorflow.pipelines.datasets.images import ImagePart
-from errorflow.pipelines.image_batches import ImageFeed, mean_and_std, resized
+from errorflow.pipelines.datasets.images import augmentation as augment
+from errorflow.pipelines.datasets.images.image_data import ImagePart
+from errorflow.pipelines.images.batching import ImageFeed, mean_and_std, resized
+from errorflow.pipelines.training.batching import stream
 
 SEED = np.array([1, 2])
 X = np.random.default_rng(0).uniform(0, 255, (8, 6, 7, 3)).astype("float32")

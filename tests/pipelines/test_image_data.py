@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from errorflow.pipelines.config import UserError
-from errorflow.pipelines.datasets.image_folder import read_image
-from errorflow.pipelines.datasets.images import load_images
+from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.datasets.images.image_data import load_images
+from errorflow.pipelines.datasets.images.image_folder import read_image
 from PIL import Image
 
 RANDOM = np.random.default_rng(0)
@@ -180,7 +180,7 @@ def test_an_unusable_set_is_refused(name, complaint):
 
 def test_a_public_set_without_validation_gets_one():
     with tfds.testing.mock_data(num_examples=40):
-        from errorflow.pipelines.datasets import tfds_images
+        from errorflow.pipelines.datasets.images import tfds_images
 
         builder = tfds.builder("mnist")
         assert tfds_images.image_and_label(builder) == ("image", "label")

@@ -9,13 +9,13 @@ import keras
 import numpy as np
 import pytest
 from errorflow.pipelines import cli
-from errorflow.pipelines.image_labels import image_size, variation
+from errorflow.pipelines.core.run_folder import Run
 from errorflow.pipelines.images import ImagesConfig
+from errorflow.pipelines.images.training import image_size, variation
 from errorflow.pipelines.models import build
-from errorflow.pipelines.models.image import package
-from errorflow.pipelines.models.packages import load
+from errorflow.pipelines.models.image_serving import package
+from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.models.zoo import MODELS
-from errorflow.pipelines.runs import Run
 from event_files import read
 from PIL import Image
 

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow.pipelines import cli, lags
-from errorflow.pipelines.config import UserError
-from errorflow.pipelines.datasets import pixels
-from errorflow.pipelines.datasets.lag_text import read, written
-from errorflow.pipelines.datasets.lags import Drawn, Problem, problem
-from errorflow.pipelines.lag_training import Draws, Success, wrong
+from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.core.run_folder import Run
+from errorflow.pipelines.datasets.lags import sequential_digits as pixels
+from errorflow.pipelines.datasets.lags.notation import read, written
+from errorflow.pipelines.datasets.lags.problems import Drawn, Problem, problem
 from errorflow.pipelines.lags import LagsConfig
-from errorflow.pipelines.models.packages import load
-from errorflow.pipelines.runs import Run
+from errorflow.pipelines.lags.training import Draws, Success, wrong
+from errorflow.pipelines.models.serving import load
 
 SMALL = ["--units", "4", "--steps", "20"]
 FILES = [

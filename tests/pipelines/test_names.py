@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow.pipelines import cli
-from errorflow.pipelines.models import text
-from errorflow.pipelines.models.packages import load
+from errorflow.pipelines.core.run_folder import Run
+from errorflow.pipelines.models import text_serving as text
+from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.names import NamesConfig
-from errorflow.pipelines.runs import Run
-from errorflow.pipelines.text_labels import build, class_weights, every_step_twin
+from errorflow.pipelines.text_classification.training import build, class_weights, every_step_twin
 
 LABELS = ["Long", "Vowels", "Ös"]
 SMALL = ["--units", "5", "--embedding", "4", "--batch-size", "16", "--dropout", "0"]

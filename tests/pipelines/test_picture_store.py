@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from errorflow.pipelines.config import UserError
-from errorflow.pipelines.models.image import resizing
-from errorflow.pipelines.models.picture_words import NO_PICTURE
-from errorflow.pipelines.picture_store import store
+from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.image_to_text.image_store import store
+from errorflow.pipelines.models.image_serving import resizing
+from errorflow.pipelines.models.image_to_text import NO_PICTURE
 
 SHAPE = (6, 5, 1)
 

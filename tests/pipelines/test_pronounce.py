@@ -12,26 +12,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow import layers
-from errorflow.layers.beam_search import END, search
-from errorflow.pipelines import cli, edits
-from errorflow.pipelines.datasets.pairs import PairPart, load_pairs
-from errorflow.pipelines.models import text
+from errorflow.layers.text.beam_search import END, search
+from errorflow.pipelines import cli
+from errorflow.pipelines.core.run_folder import Run
+from errorflow.pipelines.datasets.pairs.pair_data import PairPart, load_pairs
+from errorflow.pipelines.models import text_serving as text
 from errorflow.pipelines.models.encoder_decoder import (
     alignment,
     encoder_decoder,
     source_in,
     target_in,
 )
-from errorflow.pipelines.models.packages import load
-from errorflow.pipelines.models.symbol_ids import Side, shifted
-from errorflow.pipelines.pair_training import (
-    _tell_unseen,
-    aligned,
-    answer,
-    measure,
-    pairs_of,
-)
-from errorflow.pipelines.runs import Run
+from errorflow.pipelines.models.sequence_vocabulary import Side, shifted
+from errorflow.pipelines.models.serving import load
+from errorflow.pipelines.pronounce.training import _tell_unseen, aligned, answer, measure, pairs_of
+from errorflow.pipelines.training import text_metrics as edits
 from event_files import read
 
 PHONES = {"a": "AH", "b": "B", "c": "K S", "d": "D"}

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from errorflow.callbacks.blocks import pack
-from errorflow.callbacks.rows import Rows
+from errorflow.callbacks.recording.blocks import pack
+from errorflow.callbacks.recording.rows import Rows
 from errorflow.pipelines.inspector.readings import (
     Table,
     find_series,

@@ -7,13 +7,19 @@ import time
 
 import numpy as np
 import pytest
-from errorflow.pipelines.datasets import scene_builder
-from errorflow.pipelines.datasets.base import prepare
-from errorflow.pipelines.datasets.captions import load_captions
-from errorflow.pipelines.datasets.digits import MnistDigits
-from errorflow.pipelines.datasets.images import load_images
-from errorflow.pipelines.datasets.scene_captions import SceneCaptions
-from errorflow.pipelines.datasets.scene_events import (
+from errorflow.pipelines.datasets.builders import prepare
+from errorflow.pipelines.datasets.image_text import scene_builder
+from errorflow.pipelines.datasets.image_text.captions import load_captions
+from errorflow.pipelines.datasets.image_text.scene_captions import SceneCaptions
+from errorflow.pipelines.datasets.image_text.scene_drawing import (
+    PIXELS,
+    QUADRANT,
+    VARIANTS,
+    draw_looks,
+    make_stamps,
+    paint,
+)
+from errorflow.pipelines.datasets.image_text.scene_events import (
     EVENTS,
     KINDS,
     Event,
@@ -25,16 +31,8 @@ from errorflow.pipelines.datasets.scene_events import (
     scenes_of,
     tell,
 )
-from errorflow.pipelines.datasets.scene_pictures import (
-    PIXELS,
-    QUADRANT,
-    VARIANTS,
-    draw_looks,
-    make_stamps,
-    paint,
-)
-from errorflow.pipelines.datasets.scene_stories import SceneStories
-from errorflow.pipelines.datasets.scenes import (
+from errorflow.pipelines.datasets.image_text.scene_stories import SceneStories
+from errorflow.pipelines.datasets.image_text.scenes import (
     COMBINATIONS,
     HELD_OUT,
     PLACES,
@@ -46,8 +44,10 @@ from errorflow.pipelines.datasets.scenes import (
     facts_of,
     wordings,
 )
-from errorflow.pipelines.datasets.split import SPLITS
-from errorflow.pipelines.datasets.stories import load_stories
+from errorflow.pipelines.datasets.image_text.stories import load_stories
+from errorflow.pipelines.datasets.images.digits import MnistDigits
+from errorflow.pipelines.datasets.images.image_data import load_images
+from errorflow.pipelines.datasets.splits import SPLITS
 from scipy import ndimage
 
 SMALL = {"train": 40, "validation": 10, "test": 20}

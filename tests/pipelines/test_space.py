@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from errorflow.pipelines.cli import TASKS
-from errorflow.pipelines.config import CommonConfig, UserError
-from errorflow.pipelines.config_io import load_yaml, strict
+from errorflow.pipelines.core.config import CommonConfig, UserError
+from errorflow.pipelines.core.config_files import load_yaml, strict
+from errorflow.pipelines.core.run_folder import Run
+from errorflow.pipelines.core.space import Choice, Range, Space, size, suggest
+from errorflow.pipelines.core.space_file import narrowed
 from errorflow.pipelines.images import ImagesConfig
 from errorflow.pipelines.names import NamesConfig
-from errorflow.pipelines.runs import Run
-from errorflow.pipelines.space import Choice, Range, Space, size, suggest
-from errorflow.pipelines.space_file import narrowed
-from errorflow.pipelines.task import Task
+from errorflow.pipelines.training.workflow import Task
 
 SMALL: Space = {
     "model": Choice("bag", "rnn", "lstm"),
@@ -266,7 +266,7 @@ def test_every_configuration_in_the_space_of_a_task_makes_sense(name):
 @pytest.mark.parametrize("name", TASKS)
 def test_what_is_drawn_is_built_and_compiled(name, tmp_path):
     import keras
-    from errorflow.pipelines.train import compiled
+    from errorflow.pipelines.training.loop import compiled
 
     config = dataclasses.replace(task(name).config(), data_dir=own_data(name, tmp_path / "data"))
     for seed in range(4):

@@ -8,32 +8,32 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from errorflow.callbacks.told_pictures import Told, sheet
+from errorflow.callbacks.captioned_images import Told, sheet
 from errorflow.layers import GRU
-from errorflow.layers.beam_search import START, search
+from errorflow.layers.text.beam_search import START, search
 from errorflow.pipelines import cli
-from errorflow.pipelines.batches import Batches
-from errorflow.pipelines.datasets.image_folder import read_image
-from errorflow.pipelines.datasets.picture_parts import PicturePart
-from errorflow.pipelines.datasets.stories import load_stories
-from errorflow.pipelines.datasets.videos import read_clip
+from errorflow.pipelines.core.run_folder import Run, read_history
+from errorflow.pipelines.datasets.clips.videos import read_clip
+from errorflow.pipelines.datasets.image_text.image_text_data import PicturePart
+from errorflow.pipelines.datasets.image_text.stories import load_stories
+from errorflow.pipelines.datasets.images.image_folder import read_image
+from errorflow.pipelines.image_to_text.image_store import store
+from errorflow.pipelines.image_to_text.pairs import pairs_of
+from errorflow.pipelines.image_to_text.pretraining import plain_of
+from errorflow.pipelines.image_to_text.training import answer, below
 from errorflow.pipelines.models.encoder_decoder import alignment
-from errorflow.pipelines.models.packages import load
-from errorflow.pipelines.models.picture_words import (
+from errorflow.pipelines.models.image_to_text import (
     NO_PICTURE,
     images_to_words,
     package,
     words_of_pictures,
 )
-from errorflow.pipelines.models.symbol_ids import FIRST, Side
+from errorflow.pipelines.models.sequence_vocabulary import FIRST, Side
+from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.models.vision import picture_encoder
-from errorflow.pipelines.picture_store import store
-from errorflow.pipelines.pretraining import plain_of
-from errorflow.pipelines.runs import Run, read_history
 from errorflow.pipelines.stories import StoriesConfig
-from errorflow.pipelines.story_training import aligned, all_events, order
-from errorflow.pipelines.telling_training import answer, below
-from errorflow.pipelines.told_pairs import pairs_of
+from errorflow.pipelines.stories.training import aligned, all_events, order
+from errorflow.pipelines.training.batching import Batches
 from event_files import read
 from few_scenes import FILES, TINY, finished_run
 from PIL import Image

@@ -9,10 +9,10 @@ import unicodedata
 from collections import Counter, defaultdict
 
 import pytest
-from errorflow.pipelines.config import UserError
-from errorflow.pipelines.datasets import faker_names, romanise
-from errorflow.pipelines.datasets.split import SPLITS, Row, content_hash, split_of, splits_hash
-from errorflow.pipelines.datasets.text import load_text
+from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.datasets.splits import SPLITS, Row, content_hash, split_of, splits_hash
+from errorflow.pipelines.datasets.text import faker_names, romanise
+from errorflow.pipelines.datasets.text.text_data import load_text
 
 FAKER = "40.54.0"  # the release the two figures below are of
 CONTENT = "62e509db6d4778af18f5913ad572546147e2e3524af9766b667be9d24b53be68"
@@ -171,7 +171,7 @@ def test_lower_case_is_what_the_model_makes_of_user_input(surnames):
 
 
 def test_other_content_is_prepared_anew(surnames):
-    from errorflow.pipelines.datasets.surnames import Surnames
+    from errorflow.pipelines.datasets.text.surnames import Surnames
 
     content = content_hash(faker_names.rows())[:16]
     assert Surnames.BUILDER_CONFIGS[0].name == content
@@ -189,7 +189,7 @@ def test_longer_names_are_left_out_and_counted(surnames):
 def tiny():
     """A registered builder whose rows, splits and interruptions the tests choose."""
     import tensorflow_datasets as tfds
-    from errorflow.pipelines.datasets.base import Builder
+    from errorflow.pipelines.datasets.builders import Builder
 
     class ErrorflowTiny(Builder):
         VERSION = tfds.core.Version("1.0.0")
@@ -220,7 +220,7 @@ def tiny():
 
 
 def prepared(tiny, data_dir, monkeypatch, **attributes):
-    from errorflow.pipelines.datasets.base import prepare
+    from errorflow.pipelines.datasets.builders import prepare
 
     for name, value in attributes.items():
         monkeypatch.setattr(tiny, name, value)
@@ -258,7 +258,7 @@ def test_a_set_without_train_is_refused(tiny, monkeypatch, tmp_path):
 
 
 def test_a_run_that_prepares_at_the_same_time_does_no_harm(tiny, monkeypatch, tmp_path):
-    from errorflow.pipelines.datasets.base import prepare
+    from errorflow.pipelines.datasets.builders import prepare
 
     def other_run_is_faster():
         monkeypatch.setattr(tiny, "on_generate", bool)
@@ -284,7 +284,7 @@ def test_an_interrupted_preparation_leaves_nothing(tiny, monkeypatch, tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_named(tiny, tmp_path):
-    from errorflow.pipelines.datasets.base import prepare
+    from errorflow.pipelines.datasets.builders import prepare
 
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"file/errorflow_tiny.*cannot be written.*TFDS_DATA_DIR"):

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from errorflow.pipelines.config import UserError
-from errorflow.pipelines.datasets.conllu import Sentence, read_conllu, read_treebank
-from errorflow.pipelines.datasets.split import SPLITS, Row, splits_hash
-from errorflow.pipelines.datasets.tags import load_tags
+from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.datasets.splits import SPLITS, Row, splits_hash
+from errorflow.pipelines.datasets.tags.conllu import Sentence, read_conllu, read_treebank
+from errorflow.pipelines.datasets.tags.tag_data import load_tags
 
 DATA = Path(os.environ.get("ERRORFLOW_DATA", Path(__file__).parents[3] / "shared" / "data"))
 EWT = DATA / "ud-english-ewt"
@@ -286,7 +286,7 @@ def test_the_real_treebank():
     assert sum(tally["train"] for tally in data.counts.values()) == 204_577
     assert len(data.labels) == 17
     assert data.problems == []
-    from errorflow.pipelines.datasets.english_ewt import SHA256
+    from errorflow.pipelines.datasets.tags.english_ewt import SHA256
 
     for name in ("en_ewt-ud-dev.conllu", "en_ewt-ud-test.conllu"):  # train was put together anew
         assert hashlib.sha256((EWT / name).read_bytes()).hexdigest() == SHA256[name]
@@ -304,7 +304,7 @@ def data_dir(tmp_path, monkeypatch):
 @pytest.fixture
 def release(tmp_path, monkeypatch):
     """Three made-up files in place of the released treebank, on a server of this machine."""
-    from errorflow.pipelines.datasets import english_ewt
+    from errorflow.pipelines.datasets.tags import english_ewt
 
     lines = {"train": numbered("n", 5), "dev": numbered("d", 2), "test": numbered("t", 1)}
     files = [write(tmp_path / "www" / f"en_ewt-ud-{k}.conllu", rows) for k, rows in lines.items()]
@@ -333,13 +333,13 @@ def test_the_default_treebank_is_never_fetched_unasked(data_dir, dataset):
     assert message.startswith("--dataset english_ewt (Universal Dependencies English EWT")
     assert "not on this machine" in message
     assert "--data-dir" in message
-    code = "from errorflow.pipelines.datasets.english_ewt import fetch; fetch()"
+    code = "from errorflow.pipelines.datasets.tags.english_ewt import fetch; fetch()"
     assert message.endswith(f'fetch this one with: {sys.executable} -c "{code}"')
     assert not data_dir.exists()
 
 
 def test_the_default_treebank_once_fetched(release, data_dir, capsys):
-    from errorflow.pipelines.datasets.english_ewt import fetch
+    from errorflow.pipelines.datasets.tags.english_ewt import fetch
 
     fetch()
     assert "english_ewt/2.16.0 is ready in" in capsys.readouterr().out
@@ -355,7 +355,7 @@ def test_the_default_treebank_once_fetched(release, data_dir, capsys):
 
 
 def test_a_file_that_is_not_the_released_one_is_refused_every_time(release, data_dir):
-    from errorflow.pipelines.datasets.english_ewt import EnglishEWT, fetch
+    from errorflow.pipelines.datasets.tags.english_ewt import EnglishEWT, fetch
 
     dev = release / "en_ewt-ud-dev.conllu"
     good = dev.read_bytes()
@@ -372,7 +372,7 @@ def test_a_file_that_is_not_the_released_one_is_refused_every_time(release, data
 
 
 def test_a_failed_download_is_told_in_one_line(release, data_dir):
-    from errorflow.pipelines.datasets import english_ewt
+    from errorflow.pipelines.datasets.tags import english_ewt
 
     (release / "en_ewt-ud-test.conllu").unlink()
     with pytest.raises(SystemExit, match=r"^errorflow: http.* cannot be downloaded \(.*404") as e:
@@ -406,7 +406,7 @@ def test_conll2003_gives_parts_of_speech(tmp_path, data_dir):
 def tiny_builder(features, sentences):
     """A registered builder of one split, train."""
     import tensorflow_datasets as tfds
-    from errorflow.pipelines.datasets.base import Builder, prepare
+    from errorflow.pipelines.datasets.builders import Builder, prepare
 
     class TinyTags(Builder):
         VERSION = tfds.core.Version("1.0.0")

@@ -13,14 +13,14 @@ import pytest
 import tensorflow as tf
 from errorflow.layers import GRU
 from errorflow.pipelines import cli
-from errorflow.pipelines.datasets.tags import TagPart
-from errorflow.pipelines.datasets.tokens import tokens_of
+from errorflow.pipelines.core.run_folder import Run
+from errorflow.pipelines.datasets.tags.tag_data import TagPart
+from errorflow.pipelines.datasets.tags.tokens import tokens_of
 from errorflow.pipelines.models import tagger
-from errorflow.pipelines.models.packages import load
+from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.models.tagger import LONGEST_WORD, Ids, Vocabulary, vocabulary_of
-from errorflow.pipelines.runs import Run
-from errorflow.pipelines.tag_training import _targets, measure
 from errorflow.pipelines.tags import TagsConfig, read_data
+from errorflow.pipelines.tags.training import _targets, measure
 from event_files import read
 
 TAGS = ["ADV", "DET", "NOUN"]

@@ -9,13 +9,17 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from errorflow.pipelines import names, report, runs, task, text_labels
-from errorflow.pipelines.batches import Batches, padded_lengths, padded_shapes
-from errorflow.pipelines.compile_time import compiling
-from errorflow.pipelines.config import CommonConfig, UserError
-from errorflow.pipelines.files import read_json
-from errorflow.pipelines.keeper import Keeper
-from errorflow.pipelines.train import OPTIMIZERS, Job, compiled
+from errorflow.pipelines import names
+from errorflow.pipelines.core import run_folder as runs
+from errorflow.pipelines.core.config import CommonConfig, UserError
+from errorflow.pipelines.core.files import read_json
+from errorflow.pipelines.text_classification import training as text_labels
+from errorflow.pipelines.training import summary as report
+from errorflow.pipelines.training import workflow as task
+from errorflow.pipelines.training.batching import Batches, padded_lengths, padded_shapes
+from errorflow.pipelines.training.checkpoint import Keeper
+from errorflow.pipelines.training.compile_time import compiling
+from errorflow.pipelines.training.loop import OPTIMIZERS, Job, compiled
 
 SIZE = 8
 
@@ -304,7 +308,7 @@ def test_a_kill_while_writing_costs_one_epoch_at_most(config, monkeypatch):
     def killed(path, content):
         raise SystemError("power cut")
 
-    monkeypatch.setattr("errorflow.pipelines.keeper.write_json", killed)
+    monkeypatch.setattr("errorflow.pipelines.training.checkpoint.write_json", killed)
     with pytest.raises(SystemError, match="power cut"):
         train(run, config, until=3, seed=5)
     monkeypatch.undo()

@@ -12,15 +12,15 @@ import event_files
 import numpy as np
 import pytest
 from errorflow.pipelines import cli, names
-from errorflow.pipelines import task as shared
-from errorflow.pipelines.config_io import dump_config
-from errorflow.pipelines.files import write_json, write_text
-from errorflow.pipelines.models.packages import load
+from errorflow.pipelines.core.config_files import dump_config
+from errorflow.pipelines.core.files import write_json, write_text
+from errorflow.pipelines.core.run_folder import Run, read_history
+from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.names import NamesConfig
-from errorflow.pipelines.pruning import best_so_far, first_to_last, median_at, vanished
-from errorflow.pipelines.runs import Run, read_history
-from errorflow.pipelines.trial import run_trial
-from errorflow.pipelines.trial_folder import Request, read_result
+from errorflow.pipelines.search.pruning import best_so_far, first_to_last, median_at, vanished
+from errorflow.pipelines.search.trial import run_trial
+from errorflow.pipelines.search.trial_folder import Request, read_result
+from errorflow.pipelines.training import workflow as shared
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 SMALL = {"units": 5, "embedding": 4, "batch_size": 16, "dropout": 0.2, "limit": 60}
@@ -145,7 +145,7 @@ def test_a_trial_told_to_stop_or_killed_goes_on_to_the_same_end(make):
         assert not (folder / "result.json").exists()
         assert Run(folder / "run").status == "interrupted"
         assert len(read_history(Run(folder / "run"))) == epochs
-    assert run_python("-m", "errorflow.pipelines.trial", folder) == 0
+    assert run_python("-m", "errorflow.pipelines.search.trial", folder) == 0
     straight = make("t2", config=config)
     assert run_trial(straight)["curve"] == pytest.approx(read_result(folder)["curve"], rel=1e-5)
     assert_same(Run(folder / "run"), Run(straight / "run"))
@@ -157,7 +157,7 @@ def run_python(*arguments) -> int:
 
 
 def test_what_is_no_trial_has_no_result(tmp_path):
-    assert run_python("-m", "errorflow.pipelines.trial", tmp_path) == 2
+    assert run_python("-m", "errorflow.pipelines.search.trial", tmp_path) == 2
     assert not list(tmp_path.iterdir())
 
 
@@ -224,7 +224,7 @@ def test_an_error_is_named(make, monkeypatch, error, said):
     def raise_it(run, config, data):
         raise error
 
-    monkeypatch.setattr("errorflow.pipelines.text_labels.make_job", raise_it)
+    monkeypatch.setattr("errorflow.pipelines.text_classification.training.make_job", raise_it)
     assert run_trial(make())["reason"] == said
 
 
@@ -234,7 +234,7 @@ def test_resource_exhaustion_is_out_of_memory(make, monkeypatch):
     def raise_it(job, strategy):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating [9]")
 
-    monkeypatch.setattr("errorflow.pipelines.train.fit", raise_it)
+    monkeypatch.setattr("errorflow.pipelines.training.loop.fit", raise_it)
     result = run_trial(make())
     assert result["reason"].startswith("out of memory: OOM when allocating [9]")
     assert result["parameters"] > 0

@@ -19,16 +19,19 @@ import event_files
 import keras_tuner
 import numpy as np
 import pytest
-from errorflow.pipelines import cli, oracles, search_service, trial_runner
-from errorflow.pipelines.config_io import load_config
-from errorflow.pipelines.files import read_json, write_json, write_text
+from errorflow.pipelines import cli
+from errorflow.pipelines.core.config_files import load_config
+from errorflow.pipelines.core.files import read_json, write_json, write_text
+from errorflow.pipelines.core.run_folder import Run, this_process
+from errorflow.pipelines.core.space import Choice, Range
 from errorflow.pipelines.names import NamesConfig
-from errorflow.pipelines.runs import Run, this_process
-from errorflow.pipelines.search_config import objective
-from errorflow.pipelines.search_plots import importances
-from errorflow.pipelines.space import Choice, Range
-from errorflow.pipelines.trial import PARENT
-from errorflow.pipelines.trial_runner import TrialRunner, shares
+from errorflow.pipelines.search import oracles
+from errorflow.pipelines.search import service as search_service
+from errorflow.pipelines.search import worker as trial_runner
+from errorflow.pipelines.search.config import objective
+from errorflow.pipelines.search.plots import importances
+from errorflow.pipelines.search.trial import PARENT
+from errorflow.pipelines.search.worker import TrialRunner, shares
 
 FAST = ["--limit", "60", "--epochs", "1"]
 

@@ -1,0 +1,234 @@
+"""Make the recurrent layers of a stock Keras model visible, without touching its weights."""
+
+import keras
+
+from .base import RecurrentLayer
+from .error_record import ErrorRecord
+from .fused import FusedLoop
+from .gru import GRU, GRUCell
+from .lstm import LSTM, LSTMCell
+from .simple_rnn import SimpleRNN, SimpleRNNCell
+
+_VISIBLE: dict[type, type[RecurrentLayer]] = {
+    keras.layers.SimpleRNNCell: SimpleRNN,
+    keras.layers.LSTMCell: LSTM,
+    keras.layers.GRUCell: GRU,
+    SimpleRNNCell: SimpleRNN,
+    LSTMCell: LSTM,
+    GRUCell: GRU,
+}
+_STOCK = (keras.layers.RNN, keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU)
+
+
+def watch(model, *, fused=False):
+    """The same model, with layers that show the error they receive at every time step.
+
+    In the place of every `keras.layers.SimpleRNN`, `LSTM`, `GRU`, `Bidirectional` of these, and
+    `RNN` around one of their cells, stands the errorflow layer of the same name, in nested models
+    too. It uses the very same Variables, as do all other layers: these are the same objects. A
+    compiled model is compiled as it was, with the same optimizer object, its state kept. So `fit`
+    on either model trains both; `model` itself keeps its stock layers.
+
+    Outputs and gradients are those of `model` up to rounding. One thing differs: an LSTM or GRU
+    with `recurrent_dropout` (or `implementation=1`) draws one dropout mask for all gates, where
+    Keras draws one per gate. `unroll=True` is accepted and not needed.
+
+    Args:
+        model: a built `keras.Sequential` or functional model (also of a subclass that leaves the
+            constructor as it is).
+        fused: run the stock layers' own loop, cuDNN's on a GPU, and take the error from the
+            gradient of zeros in its input (`taps.py`): H columns more, 3H for a GRU. It does what
+            cuDNN does, so no recurrent dropout, and masks must leave one block of steps. Exact on
+            CPU (tested), where it is slower; neither run nor timed on a GPU. A model that is saved
+            and loaded has our own loop again.
+
+    Returns:
+        A model of the same class; `model` itself if all its recurrent layers are visible already.
+
+    Raises:
+        TypeError: not a Keras model, or a subclassed one: its `call` cannot be rewritten.
+        ValueError: not built; no recurrent layer; a recurrent layer without an equivalent here;
+            with `fused`, an option that cuDNN does not have.
+    """
+    recurrent = _check(model)
+    if all(map(is_visible, recurrent)):
+        return model
+    replacements = {}
+
+    def replace(layer):
+        if id(layer) not in replacements:
+            replacements[id(layer)] = _replacement(layer, replace, fused)
+        return replacements[id(layer)]
+
+    with model.distribute_strategy.scope():
+        watched = _rewrite(model, replace)
+        _refuse_leftovers(watched)
+        if model.compiled:
+            watched.compile(**_compilation(model))
+    return watched
+
+
+def is_visible(layer) -> bool:
+    """Does this layer record the error of its backward pass?"""
+    return isinstance(getattr(layer, "error", None), ErrorRecord)
+
+
+def _check(model):
+    """→ the recurrent layers of a model that can be rewritten."""
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"watch: expected a Keras model, got {type(model).__name__}")
+    recurrent = _recurrent_layers(model)
+    if recurrent and all(map(is_visible, recurrent)):
+        return recurrent
+    if not (isinstance(model, keras.Sequential) or hasattr(model, "operations")):
+        raise TypeError(
+            f"watch: {type(model).__name__} is a subclassed model, its `call` cannot be rewritten; "
+            "use errorflow.layers.SimpleRNN, LSTM or GRU in its code instead of Keras' own"
+        )
+    if not model.built:
+        raise ValueError(
+            f"watch: model {model.name!r} is not built, it has no weights to share yet; "
+            "start it with keras.Input(...) or call it on a batch first"
+        )
+    if not recurrent:
+        raise ValueError(
+            f"watch: model {model.name!r} has no recurrent layer (SimpleRNN, LSTM or GRU), "
+            "so no error flows through time in it"
+        )
+    _refuse_own_methods(model)
+    return recurrent
+
+
+def _recurrent_layers(model):
+    return [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)]
+
+
+def _refuse_own_methods(model):
+    for owner in type(model).__mro__:
+        if owner.__module__.startswith("keras."):
+            return
+        for method in {"__init__", "call", "compile"} & set(vars(owner)):
+            raise TypeError(
+                f"watch: {owner.__name__} has a `{method}` of its own, so the model cannot be "
+                "built again around other layers; use errorflow.layers in its code instead"
+            )
+
+
+def _refuse_leftovers(watched):
+    for layer in _recurrent_layers(watched):
+        if not is_visible(layer):
+            raise ValueError(
+                f"watch: layer {layer.name!r} ({type(layer).__name__}) stands inside a layer that "
+                "cannot be rewritten; only Bidirectional and nested models are looked into"
+            )
+
+
+def _rewrite(model, replace):
+    """`model` again, with `replace(layer)` for each layer."""
+    if isinstance(model, keras.Sequential):
+        (given,) = model.inputs
+        start = keras.Input(batch_shape=given.shape, dtype=given.dtype, name=given.name)
+        layers = [start, *[replace(layer) for layer in model.layers]]
+        return type(model)(layers, name=model.name)
+    graph = keras.Model(model.input, model.output)  # not compiled: nothing else is cloned
+    graph = keras.models.clone_model(graph, clone_function=replace)
+    return type(model)(graph.input, graph.output, name=model.name)
+
+
+def _replacement(layer, replace, fused):
+    """What stands in the place of a layer or operation: mostly itself."""
+    if isinstance(layer, keras.layers.Bidirectional):
+        parts = layer.forward_layer, layer.backward_layer
+        return layer if all(map(is_visible, parts)) else _visible_both_ways(layer, fused)
+    if isinstance(layer, keras.layers.RNN) and not is_visible(layer):
+        return _take_over(_visible(layer), layer, fused)
+    if isinstance(layer, keras.Model) and not all(map(is_visible, _recurrent_layers(layer))):
+        _refuse_own_methods(layer)
+        return _rewrite(layer, replace)
+    return layer
+
+
+def _visible_both_ways(stock, fused):
+    twin = keras.layers.Bidirectional(
+        _visible(stock.forward_layer),
+        backward_layer=_visible(stock.backward_layer),
+        merge_mode=stock.merge_mode,
+        name=stock.name,
+        dtype=stock.dtype_policy,
+        trainable=stock.trainable,
+        activity_regularizer=stock.activity_regularizer,
+    )
+    _take_over(twin.forward_layer, stock.forward_layer, fused)
+    _take_over(twin.backward_layer, stock.backward_layer, fused)
+    return twin
+
+
+def _visible(stock):
+    """Our layer with the name and the options of `stock`, not built yet."""
+    cell = stock.cell
+    if type(stock) not in _STOCK or type(cell) not in _VISIBLE:
+        raise ValueError(
+            f"watch: layer {stock.name!r}, {type(stock).__name__} around {type(cell).__name__}, "
+            "has no visible equivalent; there is one for SimpleRNN, LSTM and GRU, and for RNN "
+            "around one of their cells"
+        )
+    if cell.dtype_policy.name != stock.dtype_policy.name:
+        raise ValueError(
+            f"watch: layer {stock.name!r} has dtype {stock.dtype_policy.name}, its cell "
+            f"{cell.dtype_policy.name}; give both the same"
+        )
+    options = {name: getattr(cell, name) for name in cell.get_config()}
+    try:
+        return _VISIBLE[type(cell)](
+            **{**options, "name": stock.name, "dtype": stock.dtype_policy},
+            return_sequences=stock.return_sequences,
+            return_state=stock.return_state,
+            go_backwards=stock.go_backwards,
+            stateful=stock.stateful,
+            zero_output_for_mask=stock.zero_output_for_mask,
+            activity_regularizer=stock.activity_regularizer,
+        )
+    except ValueError as error:
+        raise ValueError(f"watch: layer {stock.name!r}: {error}") from error
+
+
+def _take_over(visible, stock, fused):
+    """Build `visible` around the Variables of `stock`: weights, dropout seed, carried states."""
+    ours, theirs = visible.cell, stock.cell
+    for name in ("kernel", "recurrent_kernel", "bias"):
+        _share(ours, name, getattr(theirs, name))
+    ours.built = True
+    ours.seed_generator.state = theirs.seed_generator.state
+    states = stock.states or []
+    values = [state.numpy() for state in states]
+    if states:  # untracked, as Keras leaves them; `build` would reset them
+        vars(visible)["states"] = states
+        visible._expected_batch_size = stock._expected_batch_size
+    visible.build((states[0].shape[0] if states else None, None, ours.kernel.shape[0]))
+    for state, value in zip(states, values, strict=True):
+        state.assign(value)
+    if fused:
+        visible.loop = FusedLoop(stock)
+        visible.supports_jit = visible.loop.stock.supports_jit
+    return visible
+
+
+def _share(cell, name, variable):
+    """Make `variable` a weight of `cell`: Keras lists it by what it is when it is assigned."""
+    if variable is None:
+        setattr(cell, name, None)
+        return
+    trainable = variable.trainable
+    variable.trainable = True
+    setattr(cell, name, variable)
+    variable.trainable = trainable
+
+
+def _compilation(model):
+    """The arguments that compile another model as this one is."""
+    return {
+        **model._compile_config.config,
+        "optimizer": model.optimizer,
+        "auto_scale_loss": False,  # done where it was asked for: the optimizer is the same object
+        "jit_compile": model.jit_compile,
+    }

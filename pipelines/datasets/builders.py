@@ -1,0 +1,60 @@
+"""What our TFDS builders share. Importing this module imports TensorFlow."""
+
+import contextlib
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+import tensorflow_datasets as tfds
+
+from ..core.config import UserError
+
+
+class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # pyright: ignore[reportGeneralTypeIssues, reportCallIssue]
+    """A TFDS builder that also works from an editable install of a namespace package.
+
+    TFDS looks for a builder's own folder from the root of its package; a namespace root is no
+    single folder, so the paths are given here.
+    """
+
+    pkg_dir_path = tfds.core.Path(__file__).parent
+    code_path = tfds.core.Path(__file__)
+
+
+def prepare(builder_class: type[Builder], data_dir: str | None = None) -> tfds.core.DatasetBuilder:
+    """The builder, its data written if they were not: wholly or not at all.
+
+    TFDS names its temporary folder by the global random state, which two runs with one seed
+    share; so the data are made in a folder of our own and moved into place by one rename.
+    """
+    builder = builder_class(data_dir=data_dir)
+    if not builder.data_path.exists():
+        target = Path(builder.data_dir)
+        try:
+            _write(builder_class, target)
+        except OSError as error:
+            raise UserError(
+                f"{target}: cannot be written ({error.strerror or error});"
+                " set TFDS_DATA_DIR to a writable folder"
+            ) from error
+        builder = builder_class(data_dir=data_dir)
+    return builder
+
+
+def _write(builder_class: type[Builder], target: Path) -> None:
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Where one download fails, another may still be writing: that must not hide what went wrong.
+    with tempfile.TemporaryDirectory(
+        dir=target.parent, prefix="incomplete.", ignore_cleanup_errors=True
+    ) as scratch:
+        builder = builder_class(data_dir=scratch)
+        with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints the scratch folder's name
+            builder.download_and_prepare()
+        try:
+            Path(builder.data_dir).rename(target)
+        except OSError:
+            if not target.exists():  # else another run was faster, and its data are the same
+                raise

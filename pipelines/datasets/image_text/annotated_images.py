@@ -1,0 +1,233 @@
+"""The user's own images and texts: a folder with images and a file of JSON lines."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+from unicodedata import normalize
+
+import numpy as np
+
+from ...core.config import UserError
+from ..images.image_folder import SUFFIXES, Checked, check, common_shape, with_progress
+from ..splits import SPLITS, Row, divide
+from ..utf8 import squeeze
+from .image_text_data import Images, Pictures, Told
+from .json_lines import parsed_lines
+
+
+class Line(NamedTuple):
+    """What a line says."""
+
+    images: list[str]  # names in the folder
+    texts: list[str]
+    split: str | None
+    descriptions: list[str]  # of each image by itself, or of none
+
+
+class Layout(NamedTuple):
+    """What the file of lines is like."""
+
+    file: str  # its name
+    line: str  # an example
+    parse: Callable[[dict[str, Any]], Line]  # ValueError says what is wrong
+    load: Callable[[Sequence[Sequence[Path]], int], Images]  # the paths of items and channels
+    item: str  # what the images of a line are called
+    text: str  # what is told of them is called
+
+
+class Item(NamedTuple):
+    """The images that lines name together, and all that is told of them."""
+
+    paths: tuple[Path, ...]
+    texts: list[str]
+    split: str | None
+    descriptions: list[str]
+
+
+Looks = Mapping[Path, Checked]
+
+
+def read_pictures(where: str | Path, layout: Layout) -> Pictures:
+    """The images of a folder, and what its file of lines tells of them.
+
+    Lines with the same images are of one item, described as by the first of them that does so. They
+    may say their split, all or none of them; a split that no line says is carved from train, a
+    tenth each, by a hash of the images' content.
+
+    Every image is opened once. What shows a broken one is left out and told in `problems`, as are
+    images that no line names and repeated texts.
+
+    Raises:
+        UserError: no such folder or file, a line that is not as `layout` says or names an image
+            that is not there, splits that contradict each other, too few items.
+    """
+    where = Path(where).expanduser()
+    file, known = _file(where, layout), _images(where)
+    lines = {n: _known(line, known, f"{file}:{n}") for n, line in _lines(file, layout).items()}
+    _check_splits(lines, file)
+    items, repeated = _grouped(lines.values(), known)
+    looks = _look_at({path for item in items for path in item.paths})
+    whole = [item for item in items if not any(looks[path].fault for path in item.paths)]
+    items_of, carved = _with_every_split(whole, looks, file, layout)
+    shape = common_shape([look for look in looks.values() if not look.fault])
+    problems = [
+        *carved,
+        *_in_train_too(items_of, looks, layout),
+        *_broken(looks, len(items) - len(whole), layout),
+        *_unnamed(set(known.values()) - looks.keys(), layout),
+        *([f"{file}: {repeated:,} repeated texts left out"] if repeated else []),
+    ]
+    told_of = {split: _told(items_of[split], looks, layout, shape[-1]) for split in SPLITS}
+    return Pictures(told_of, shape, problems, str(where))
+
+
+def _file(where: Path, layout: Layout) -> Path:
+    expected = f"expected a folder with images and {layout.file}, lines {layout.line}"
+    if not where.exists():
+        raise UserError(f"--data-dir {where}: no such folder; {expected}")
+    if not where.is_dir():
+        raise UserError(f"--data-dir {where}: is a file; {expected}")
+    if not (where / layout.file).is_file():
+        raise UserError(f"--data-dir {where}: no {layout.file} in it; {expected}")
+    return where / layout.file
+
+
+def _images(where: Path) -> dict[str, Path]:
+    """The images in a folder by the names that lines give them; macOS leaves hidden files."""
+    paths = (path for path in sorted(where.rglob("*")) if path.suffix.lower() in SUFFIXES)
+    visible = (path for path in paths if not path.name.startswith("."))
+    names = ((normalize("NFC", path.relative_to(where).as_posix()), path) for path in visible)
+    return {squeeze(name): path for name, path in names}
+
+
+def _lines(file: Path, layout: Layout) -> dict[int, Line]:
+    lines = dict(parsed_lines(file, layout.parse, layout.line))
+    if not lines:
+        raise UserError(f"{file}: no line in it; expected lines {layout.line}")
+    return lines
+
+
+def _known(line: Line, known: Collection[str], place: str) -> Line:
+    """The line with its images called as they are known."""
+    names = [PurePosixPath(name).as_posix() for name in line.images]
+    for name in names:
+        if name not in known:
+            raise UserError(
+                f"{place}: no image {name!r} in the folder (.jpg and .png count); add it or remove"
+                " the line"
+            )
+    return line._replace(images=names)
+
+
+def _check_splits(lines: Mapping[int, Line], file: Path) -> None:
+    """Raises `UserError` unless all lines say their split or none, and one for the same images."""
+    if not any(line.split for line in lines.values()):
+        return
+    first: dict[tuple[str, ...], int] = {}
+    for number, line in lines.items():
+        if not line.split:
+            raise UserError(f'{file}:{number}: no "split"; give it on all lines or on none')
+        before = first.setdefault(tuple(line.images), number)
+        if lines[before].split != line.split:
+            raise UserError(
+                f'{file}:{number}: "split" is "{line.split}", but on line {before}, for the same'
+                f' {line.images[0]}, "{lines[before].split}"; give one'
+            )
+
+
+def _grouped(lines: Collection[Line], known: Mapping[str, Path]) -> tuple[list[Item], int]:
+    """The different texts of the same images together, and how many texts were repeated."""
+    items: dict[tuple[Path, ...], Item] = {}
+    for line in lines:
+        paths = tuple(known[name] for name in line.images)
+        item = items.setdefault(paths, Item(paths, [], line.split, []))
+        item.texts.extend(text for text in dict.fromkeys(line.texts) if text not in item.texts)
+        item.descriptions[:] = item.descriptions or line.descriptions
+    kept = sum(len(item.texts) for item in items.values())
+    return list(items.values()), sum(len(line.texts) for line in lines) - kept
+
+
+def _look_at(paths: set[Path]) -> dict[Path, Checked]:
+    with ThreadPoolExecutor() as pool:
+        looks = with_progress(pool.map(check, sorted(paths)), len(paths))
+        return {look.path: look for look in looks}
+
+
+def _with_every_split(
+    items: Sequence[Item], looks: Looks, file: Path, layout: Layout
+) -> tuple[dict[str, list[Item]], list[str]]:
+    """The items by split, those without any carved from train; the line that says so."""
+    items_of = defaultdict(list)
+    for item in items:
+        items_of[item.split or "train"].append(item)
+    missing = [split for split in SPLITS[1:] if not items_of[split]]
+    _check_enough(len(items_of["train"]), missing, file, layout)
+    if missing:
+        items_of |= _carve(items_of["train"], ["train", *missing], looks)
+    if not missing or not items[0].split:  # where no line says its split nobody expects one
+        return items_of, []
+    return items_of, [f"{file}: no {' and no '.join(missing)} split; carved from train"]
+
+
+def _check_enough(number: int, missing: Sequence[str], file: Path, layout: Layout) -> None:
+    if number <= len(missing):
+        needed = ", ".join(["train", *missing])
+        raise UserError(
+            f"{file}: {number} {layout.item}s for {needed} that can be read, at least"
+            f" {1 + len(missing)} are needed, one each; add some"
+        )
+
+
+def _carve(items: Sequence[Item], splits: Sequence[str], looks: Looks) -> dict[str, list[Item]]:
+    """The items by split, as the content of their images decides: the same ones stay together."""
+    key_of = {str(place): " ".join(_digests(item, looks)) for place, item in enumerate(items)}
+    rows_of = divide([Row("", place) for place in key_of], splits, key=key_of.__getitem__)
+    return {split: [items[int(row.text)] for row in rows] for split, rows in rows_of.items()}
+
+
+def _told(items: Sequence[Item], looks: Looks, layout: Layout, channels: int) -> Told:
+    return Told(
+        [item.texts for item in items],
+        [item.descriptions for item in items],
+        [" ".join(_digests(item, looks)) for item in items],
+        np.zeros(len(items), bool),
+        lambda places: layout.load([items[place].paths for place in places], channels),
+    )
+
+
+def _digests(item: Item, looks: Looks) -> list[str]:
+    return [looks[path].digest for path in item.paths]
+
+
+def _in_train_too(
+    items_of: Mapping[str, Sequence[Item]], looks: Looks, layout: Layout
+) -> list[str]:
+    """A line for each split that shows what train shows: on that, memory is measured."""
+    trained = {digest for item in items_of["train"] for digest in _digests(item, looks)}
+    lines = []
+    for split in SPLITS[1:]:
+        shared = [i for i in items_of[split] if not trained.isdisjoint(_digests(i, looks))]
+        if shared:
+            lines.append(
+                f"{split}: {len(shared):,} of {len(items_of[split]):,} {layout.item}s show an image"
+                f" of train, first {shared[0].paths[0]}"
+            )
+    return lines
+
+
+def _broken(looks: Looks, lost: int, layout: Layout) -> list[str]:
+    """What cannot be read."""
+    faults = [f"{look.path}: {look.fault}; left out" for look in looks.values() if look.fault]
+    if not faults:
+        return []
+    summary = f"{len(faults)} of {len(looks)} images cannot be read"
+    return [f"{summary}; {lost:,} {layout.item}s left out", *faults]
+
+
+def _unnamed(paths: Collection[Path], layout: Layout) -> list[str]:
+    """That there are images of which nothing is told."""
+    if not paths:
+        return []
+    return [f"{len(paths):,} images without a {layout.text}, first {min(paths)}; left out"]

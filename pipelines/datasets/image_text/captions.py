@@ -1,0 +1,72 @@
+"""The one door to images with captions: scenes of digits, a TFDS set, or the user's own folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..splits import SPLITS
+from ..text.text_data import check_one_source
+from .annotated_images import Layout, Line, read_pictures
+from .image_text_data import Photos, PictureData, Pictures, assemble
+from .json_lines import check_keys, choice_of, text_of, texts_of
+
+EMBEDDED = "scene_captions"
+
+
+def load_captions(
+    dataset: str | None = None,
+    data_dir: str | Path | None = None,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+) -> PictureData:
+    """Reads images and captions; nothing is ever downloaded.
+
+    Args:
+        dataset: `scene_captions` (the default), or a prepared TFDS set such as `coco_captions`.
+        data_dir: the user's folder, see `LAYOUT` and `read_pictures`.
+        limit: at most so many training images; as large a share of the others, at least one.
+        seed: chooses the images that stay under `limit`.
+
+    Raises:
+        UserError: the data are not there, not usable, or the arguments do not go together.
+    """
+    check_one_source(dataset, data_dir)
+    found = _read(dataset, data_dir)
+    return assemble(found, ("images", "captions"), limit, seed)
+
+
+def _read(dataset: str | None, data_dir: str | Path | None) -> Pictures:
+    if data_dir is not None:
+        return read_pictures(data_dir, LAYOUT)
+    if dataset in (None, EMBEDDED):
+        from .scene_builder import read_scenes  # imports TensorFlow
+        from .scene_captions import SceneCaptions
+
+        return read_scenes(SceneCaptions)
+    from . import tfds_captions  # imports TensorFlow
+
+    return tfds_captions.read(dataset)
+
+
+def parse(entry: dict[str, Any]) -> Line:
+    """What a line of captions.jsonl says; ValueError says what is wrong with it."""
+    check_keys(entry, ["image"], ["caption", "captions", "split"])
+    if ("caption" in entry) == ("captions" in entry):
+        raise ValueError('one of "caption" and "captions" is needed')
+    captions = texts_of(entry, "captions") if "captions" in entry else [text_of(entry, "caption")]
+    return Line([text_of(entry, "image")], captions, choice_of(entry, "split", SPLITS), [])
+
+
+def _load(items: Sequence[Sequence[Path]], channels: int) -> Photos:
+    return Photos([path for (path,) in items], channels)
+
+
+LAYOUT = Layout(
+    file="captions.jsonl",
+    line='{"image": "a.jpg", "caption": "a dog on a beach"}',
+    parse=parse,
+    load=_load,
+    item="image",
+    text="caption",
+)

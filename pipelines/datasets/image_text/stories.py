@@ -1,0 +1,89 @@
+"""The one door to sequences of images with stories: scenes of digits, or the user's own folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ...core.config import UserError
+from ..splits import SPLITS
+from ..text.text_data import check_one_source
+from .annotated_images import Layout, Line, read_pictures
+from .image_text_data import Photos, PictureData, Pictures, assemble
+from .json_lines import check_keys, choice_of, text_of, texts_of
+from .scene_events import BETWEEN
+
+EMBEDDED = "scene_stories"
+
+
+def load_stories(
+    dataset: str | None = None,
+    data_dir: str | Path | None = None,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+) -> PictureData:
+    """Reads sequences of images and their stories; nothing is ever downloaded.
+
+    Args:
+        dataset: `scene_stories` (the default); TFDS has no other set of stories.
+        data_dir: the user's folder, see `LAYOUT` and `read_pictures`.
+        limit: at most so many training sequences; as large a share of the others, at least one.
+        seed: chooses the sequences that stay under `limit`.
+
+    Raises:
+        UserError: the data are not there, not usable, or the arguments do not go together.
+    """
+    check_one_source(dataset, data_dir)
+    found = _read(dataset, data_dir)
+    return assemble(found, ("sequences", "stories"), limit, seed)
+
+
+def _read(dataset: str | None, data_dir: str | Path | None) -> Pictures:
+    if data_dir is not None:
+        return read_pictures(data_dir, LAYOUT)
+    if dataset not in (None, EMBEDDED):
+        raise UserError(
+            f"--dataset {dataset}: no set of stories; leave it out for {EMBEDDED}, or give your own"
+            f" with --data-dir (a folder with images and {LAYOUT.file}, lines {LAYOUT.line})"
+        )
+    from .scene_builder import read_scenes  # imports TensorFlow
+    from .scene_stories import SceneStories
+
+    return read_scenes(SceneStories)
+
+
+def parse(entry: dict[str, Any]) -> Line:
+    """What a line of stories.jsonl says; ValueError says what is wrong with it."""
+    check_keys(entry, ["images", "story"], ["descriptions", "split"])
+    images, split = texts_of(entry, "images"), choice_of(entry, "split", SPLITS)
+    descriptions = texts_of(entry, "descriptions") if "descriptions" in entry else []
+    if descriptions and len(descriptions) != len(images):
+        raise ValueError(f'{len(descriptions)} "descriptions" of {len(images)} "images"')
+    return Line(images, [_story(entry)], split, descriptions)
+
+
+def _story(entry: dict[str, Any]) -> str:
+    if not isinstance(entry["story"], list):
+        return text_of(entry, "story")
+    if not (story := joined(texts_of(entry, "story"))):
+        raise ValueError('"story" is empty')
+    return story
+
+
+def joined(sentences: Sequence[str]) -> str:
+    """One text of several sentences; a full stop that one ends with is not doubled."""
+    return BETWEEN.join(filter(None, (sentence.rstrip(" .") for sentence in sentences)))
+
+
+def _load(items: Sequence[Sequence[Path]], channels: int) -> list[Photos]:
+    return [Photos(paths, channels) for paths in items]
+
+
+LAYOUT = Layout(
+    file="stories.jsonl",
+    line='{"images": ["a/1.jpg", "a/2.jpg"], "story": "a dog runs . it jumps"}',
+    parse=parse,
+    load=_load,
+    item="sequence",
+    text="story",
+)

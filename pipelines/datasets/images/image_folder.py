@@ -1,0 +1,177 @@
+"""The user's own images: a folder with one sub-folder of jpg or png files per class."""
+
+import hashlib
+import unicodedata
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ...core.config import UserError
+from ..splits import SPLITS, Items, Row, counts, divide
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "F")
+_LAYOUT = "one sub-folder of .jpg or .png files per class"
+
+
+class Folder(NamedTuple):
+    """What a folder holds: items whose texts are paths, and the images' common shape."""
+
+    items: Items
+    shape: tuple[int | None, int | None, int]  # H and W where all images agree on them
+    content_hash: str
+
+
+def read_image(path: str | Path, channels: int) -> np.ndarray:
+    """The pixels of an image file, uint8 [H, W, channels], channels 1 (grey) or 3 (RGB).
+
+    Turned as the camera says; 16 bits become 8; what is transparent becomes white.
+
+    Raises:
+        UserError: no such file, no image, or broken.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return _pixels(ImageOps.exif_transpose(image), channels)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except UnidentifiedImageError:
+        raise UserError(f"{path}: not an image that can be read (jpg and png can)") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: broken image ({error})") from None
+
+
+def _pixels(image: Image.Image, channels: int) -> np.ndarray:
+    if image.mode.startswith("I"):  # 16 bits, in whatever order
+        image = Image.fromarray((np.asarray(image).astype(np.uint32) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        paper = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(paper, image.convert("RGBA"))
+    pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    return pixels[..., None] if channels == 1 else pixels
+
+
+class Checked(NamedTuple):
+    """What a look into a file found: a fault, or what it holds."""
+
+    path: Path
+    fault: str | None
+    digest: str = ""
+    size: tuple[int, int] = (0, 0)  # height, width
+    grey: bool = False
+
+
+def check(path: Path) -> Checked:
+    """A look into an image file."""
+    try:
+        pixels = read_image(path, 3)
+        with Image.open(path) as image:
+            grey = image.mode in GREY
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except (UserError, OSError) as error:
+        return Checked(path, str(error).removeprefix(f"{path}: "))
+    return Checked(path, None, digest, (pixels.shape[0], pixels.shape[1]), grey)
+
+
+def read_folder(directory: str | Path) -> Folder:
+    """The images of a folder, split 80/10/10 by a hash of each file's content.
+
+    Every file is opened once. Broken ones, and those that come again within their class, are left
+    out and listed in `problems`; equal files in several classes are listed too.
+
+    Raises:
+        UserError: no such folder, no images in it, one class only, a class without images that can
+            be read, or with too few to be in every split.
+    """
+    directory = Path(directory).expanduser()
+    label_of = _files(directory)
+    with ThreadPoolExecutor() as pool:
+        checked = list(with_progress(pool.map(check, label_of), len(label_of)))
+    problems = [f"{c.path}: {c.fault}; left out" for c in checked if c.fault]
+    if problems:
+        problems.insert(0, f"{len(problems)} of {len(checked)} images cannot be read")
+    good, repeated = _without_repetitions([c for c in checked if not c.fault], label_of)
+    if repeated:
+        problems.append(f"{repeated} files left out: the same image is in their class already")
+    rows = [Row(label_of[c.path], str(c.path)) for c in good]
+    digest_of = {str(c.path): c.digest for c in good}
+    problems += _shared(rows, digest_of)
+    labels = sorted(set(label_of.values()))
+    rows_of = divide(rows, key=digest_of.__getitem__)
+    _check_every_split(counts(rows_of, labels), directory)
+    return Folder(
+        Items(rows_of, labels, problems, f"{directory} ({len(labels)} classes)"),
+        common_shape(good),
+        _content_hash(rows, digest_of),
+    )
+
+
+def _files(directory: Path) -> dict[Path, str]:
+    """{image file: label}, sorted by label."""
+    if not directory.exists():
+        raise UserError(f"--data-dir {directory}: no such folder")
+    if not directory.is_dir():
+        raise UserError(f"--data-dir {directory}: is a file; give a folder with {_LAYOUT}")
+    folders = sorted(p for p in directory.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if not folders:
+        raise UserError(f"--data-dir {directory}: no sub-folder in it; expected {_LAYOUT}")
+    if len(folders) == 1:
+        raise UserError(f"--data-dir {directory}: only one class ({folders[0].name}); add a second")
+    label_of = {}
+    for folder in folders:
+        found = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES]
+        label_of |= dict.fromkeys(found, unicodedata.normalize("NFC", folder.name))
+        if not found:
+            raise UserError(f"{folder}: no .jpg or .png in it; expected {_LAYOUT}")
+    return label_of
+
+
+def with_progress(checked, total: int):
+    """The same, saying on stderr now and then how far it is, where that takes long."""
+    from ...core.devices import note
+
+    for number, item in enumerate(checked, start=1):
+        if number % 5000 == 0:
+            note(f"data: {number} of {total} images looked at")
+        yield item
+
+
+def _without_repetitions(good, label_of) -> tuple[list[Checked], int]:
+    first = {}
+    for c in good:
+        first.setdefault((label_of[c.path], c.digest), c)
+    return list(first.values()), len(good) - len(first)
+
+
+def _shared(rows, digest_of) -> list[str]:
+    classes = defaultdict(set)
+    for row in rows:
+        classes[digest_of[row.text]].add(row.label)
+    tally = Counter(" and ".join(sorted(found)) for found in classes.values() if len(found) > 1)
+    return [f"{n} images are the same in classes {names}" for names, n in tally.items()]
+
+
+def common_shape(good) -> tuple[int | None, int | None, int]:
+    """[H, W, C] of images without faults; H and W None where they differ."""
+    sizes = {c.size for c in good}
+    height, width = sizes.pop() if len(sizes) == 1 else (None, None)
+    return height, width, 1 if all(c.grey for c in good) else 3
+
+
+def _content_hash(rows, digest_of) -> str:
+    lines = sorted(f"{row.label}\t{digest_of[row.text]}\n" for row in rows)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _check_every_split(tallies: dict[str, dict[str, int]], directory: Path) -> None:
+    for label, tally in tallies.items():
+        if not all(tally.values()):
+            raise UserError(
+                f"{directory / label}: {sum(tally.values())} different images that can be read, at"
+                f" least {len(SPLITS)} of its own are needed: one each for {', '.join(SPLITS)}"
+            )

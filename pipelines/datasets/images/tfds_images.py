@@ -1,0 +1,134 @@
+"""Images and labels out of TFDS sets. Importing this module imports TensorFlow."""
+
+import hashlib
+import json
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from ...core.config import UserError
+from ..builders import prepare
+from ..splits import SPLITS, split_of
+from ..tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind
+from .digits import embedded
+
+
+class Chosen(NamedTuple):
+    """Examples of one split of a set: their places in it, and their labels."""
+
+    split: str
+    places: np.ndarray  # [N], ascending
+    labels: np.ndarray  # [N] int32
+
+
+class ImageSet:
+    """A prepared TFDS set of images with a class label.
+
+    Args:
+        dataset: its name; None is the embedded default.
+
+    Raises:
+        UserError: unknown or unprepared set, no train split, no image with a class label.
+    """
+
+    def __init__(self, dataset: str | None):
+        own = {builder.name: builder for builder in embedded()}
+        name = next(iter(own)) if dataset is None else dataset
+        if name in own:
+            self.builder = prepare(own[name])
+        else:
+            self.builder = builder_of(name)
+            image_and_label(self.builder)  # an unusable set is not worth fetching
+            check_on_disk(self.builder, name)
+        self.image, self.label = image_and_label(self.builder)
+        check_train(self.builder, dataset)
+        self.labels: list[str] = features_of(self.builder)[self.label].names
+        shape = features_of(self.builder)[self.image].shape
+        self.shape = (shape[0], shape[1], shape[2] or 3)
+
+    def parts(self) -> tuple[dict[str, Chosen], list[str]]:
+        """The examples of train, validation and test, and what had to be arranged for that.
+
+        A set without a labelled test split is tested on its validation split; a missing validation
+        split is a tenth of train, chosen by place.
+        """
+        read = {split: self._labels(split) for split in SPLITS if split in self.builder.info.splits}
+        found = {split: chosen for split, chosen in read.items() if len(chosen.places)}
+        problems = []
+        if "test" not in found and "validation" in found:
+            found["test"] = found.pop("validation")
+            problems.append(
+                f"{self.builder.name}: no test labels; its validation split is the test"
+            )
+        missing = [split for split in SPLITS[1:] if split not in found]
+        if missing:
+            found |= _carve(found["train"], ("train", *missing))
+            problems.append(
+                f"{self.builder.name}: no {' and no '.join(missing)} split left; a tenth"
+                " of train each"
+            )
+        return found, problems
+
+    def _labels(self, split: str) -> Chosen:
+        """All examples of a split that have a label; images stay undecoded."""
+        labels = self._encoded(split).map(lambda example: example[self.label])
+        read = np.concatenate([*labels.batch(4096).as_numpy_iterator(), []]).astype(np.int32)
+        places = np.flatnonzero(read >= 0)  # TFDS marks a contest's hidden labels by -1
+        return Chosen(split, places, read[places])
+
+    def _encoded(self, split: str) -> tf.data.Dataset:
+        return self.builder.as_dataset(
+            split, decoders={self.image: tfds.decode.SkipDecoding()}, shuffle_files=False
+        )
+
+    def examples(self, chosen: Chosen) -> tf.data.Dataset:
+        """(image uint8 [H, W, C], label) of the chosen examples, in their order."""
+        decode = features_of(self.builder)[self.image].decode_example
+
+        def pair(_, example):
+            return decode(example[self.image]), example[self.label]
+
+        return self._chosen(chosen).map(pair, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def _chosen(self, chosen: Chosen) -> tf.data.Dataset:
+        """(place, example not yet decoded) of the chosen examples."""
+        wanted = np.zeros(self.builder.info.splits[chosen.split].num_examples, bool)
+        wanted[chosen.places] = True
+        mask: Any = tf.constant(wanted)
+        is_chosen: Any = lambda place, _: mask[place]  # noqa: E731
+        return self._encoded(chosen.split).enumerate().filter(is_chosen)
+
+    @property
+    def content_hash(self) -> str:
+        """Of the set's name, version and files; an embedded set's name holds its content's hash."""
+        info = self.builder.info
+        splits = {
+            name: [s.num_examples, s.num_bytes, list(s.shard_lengths)]
+            for name, s in sorted(info.splits.items())
+        }
+        return hashlib.sha256(json.dumps([info.full_name, splits]).encode()).hexdigest()
+
+
+def _carve(train: Chosen, splits: tuple[str, ...]) -> dict[str, Chosen]:
+    goes = np.array([splits.index(split_of(str(place), splits)) for place in train.places])
+    return {
+        split: Chosen(train.split, train.places[goes == i], train.labels[goes == i])
+        for i, split in enumerate(splits)
+    }
+
+
+def image_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
+    """The names of the image and of its class label: the supervised pair or the only one."""
+    images = of_kind(builder, tfds.features.Image)
+    labels = of_kind(builder, tfds.features.ClassLabel)
+    supervised = builder.info.supervised_keys
+    if supervised and supervised[0] in images and supervised[1] in labels:
+        return supervised
+    if len(images) == len(labels) == 1:
+        return images[0], labels[0]
+    raise UserError(
+        f"--dataset {builder.name}: no image-classification set: it has {len(images)} images and"
+        f" {len(labels)} class labels ({', '.join(features_of(builder))})"
+    )

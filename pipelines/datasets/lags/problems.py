@@ -1,0 +1,295 @@
+"""The long-lag problems of Hochreiter & Schmidhuber 1997, drawn anew for as long as one likes.
+
+"The paper" is Long short-term memory, Neural Computation 9 (8), 1735-1780; a problem's number is
+that of its experiment there. Importing this module imports no TensorFlow.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ...core.config import UserError
+
+TEST, VALIDATION = 2560, 256  # sequences; the paper tests on 2,560
+SEEDS_APART = 1_000_003  # so that no training shares its sequences with a test
+
+
+class Drawn(NamedTuple):
+    """N sequences of up to W steps: x [N, W, D], 0 behind the end; y [N, C], or [N, W, C]."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One long-lag problem.
+
+    Attributes:
+        name, about: for people.
+        symbols: of one-hot sequences, one for each feature; empty where features are numbers.
+        labels: of the answers, C of them; empty where the answer is a number.
+        steps: T, the least length. longest: W.
+        draw: (random generator, N) → N sequences.
+        every_step: every next symbol is to be told, not only the last one.
+        judged: the answers that must be right: "all" steps, or the "last".
+        tolerance: the largest error of any output that counts as right.
+        in_a_row: so many training sequences must be right in a row for success; 0: there is no such
+            thing as success.
+        tested: and then so many fresh ones.
+        epoch: training sequences that are called an epoch.
+        paper: training sequences that the paper's LSTM took; None if it did not try.
+    """
+
+    name: str
+    about: str
+    symbols: tuple[str, ...]
+    labels: tuple[str, ...]
+    steps: int
+    longest: int
+    draw: Callable[[np.random.Generator, int], Drawn]
+    every_step: bool = False
+    judged: str = "all"
+    tolerance: float = 0.3
+    in_a_row: int = 2000
+    tested: int = 0
+    epoch: int = 1000
+    paper: int | None = None
+
+    @property
+    def features(self) -> int:
+        return self.draw(np.random.default_rng(0), 1).x.shape[-1]
+
+    @property
+    def outputs(self) -> int:
+        return len(self.labels) or 1
+
+    @property
+    def padded(self) -> bool:
+        """Whether sequences end with steps of zeros, which are none."""
+        return self.longest > self.steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """N sequences of a problem; x and y as in `Drawn`."""
+
+    problem: Problem
+    x: np.ndarray
+    y: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def kept(self) -> "Part":
+        return self
+
+
+@dataclasses.dataclass(frozen=True)
+class Endless:
+    """Sequences that are drawn while a network trains, N of them at most."""
+
+    problem: Problem
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def kept(self) -> Part:
+        """Some of them, to look at."""
+        return _fresh(self.problem, VALIDATION, 3)
+
+
+@dataclasses.dataclass(frozen=True)
+class LagData:
+    """A problem's sequences; other attributes as in `text.TextData`."""
+
+    train: Endless
+    validation: Part
+    test: Part
+    labels: list[str]
+    content_hash: str
+    counts: dict[str, dict[str, int]]
+    source: str
+
+
+def load(name: str, steps: int | None, epochs: int) -> LagData:
+    """The sequences of a problem: `epochs` times its epoch for training, at most.
+
+    Raises:
+        UserError: as `problem`.
+    """
+    if name == "digits":
+        from . import sequential_digits as pixels
+
+        made, validation, test = pixels.read()
+    else:
+        made = problem(name, steps)
+        validation, test = _fresh(made, VALIDATION, 1), _fresh(made, TEST, 2)
+    train = Endless(made, epochs * made.epoch)
+    sizes = {"train": len(train), "validation": len(validation), "test": len(test)}
+    content = hashlib.sha256(f"{made.name} {made.steps}".encode() + test.x.tobytes())
+    return LagData(
+        train=train,
+        validation=validation,
+        test=test,
+        labels=[] if made.every_step else list(made.labels),
+        content_hash=content.hexdigest(),
+        counts={"sequences": sizes},
+        source=f"{made.name}, {made.steps} steps: {made.about}",
+    )
+
+
+def _fresh(made: Problem, count: int, number: int) -> Part:
+    """Sequences that no training sees, the same ones every time."""
+    return Part(made, *made.draw(np.random.default_rng([SEEDS_APART, number]), count))
+
+
+def problem(name: str, steps: int | None = None) -> Problem:
+    """A problem of the paper by its name.
+
+    Args:
+        name: one of PROBLEMS.
+        steps: T, by default 100.
+
+    Raises:
+        UserError: too few steps, or another number than that of a problem that has but one.
+    """
+    if name.startswith("order") and steps not in (None, 100):
+        raise UserError(f"--steps {steps}: {name} has 100 to 110 steps, as in the paper")
+    if steps is not None and steps < 20:
+        raise UserError(f"--steps {steps}: must be 20 or more")
+    return PROBLEMS[name](steps or 100)
+
+
+# Experiment 4
+
+
+def adding(steps: int) -> Problem:
+    """Two of the numbers are marked, at a distance; their sum is to be told at the end."""
+    return Problem(
+        name="adding",
+        about="the sum of the two marked numbers",
+        symbols=(),
+        labels=(),
+        steps=steps,
+        longest=steps + steps // 10,
+        draw=lambda random, count: _draw_adding(random, count, steps),
+        tolerance=0.04,
+        paper={100: 74_000, 500: 209_000, 1000: 853_000}.get(steps),
+    )
+
+
+def _draw_adding(random: np.random.Generator, count: int, steps: int) -> Drawn:
+    """x: a number from -1 … 1, and a mark: 1 at the two, -1 at both ends, else 0.
+
+    One of the first ten pairs is marked, and one of the other T/2 - 1; if it is the very first,
+    its number is set to 0. y = 0.5 + (X1 + X2) / 4.
+    """
+    longest = steps + steps // 10
+    lengths = random.integers(steps, longest + 1, count)
+    rows, places = np.arange(count), np.arange(longest)
+    numbers = random.uniform(-1, 1, (count, longest)) * (places < lengths[:, None])
+    first, second = random.integers(0, 10, count), random.integers(0, steps // 2 - 1, count)
+    second += second >= first
+    numbers[(first == 0) | (second == 0), 0] = 0
+    marks = np.zeros((count, longest))
+    marks[rows, 0] = marks[rows, lengths - 1] = -1
+    marks[rows, first] = marks[rows, second] = 1
+    total = numbers[rows, first] + numbers[rows, second]
+    return _single(np.stack([numbers, marks], axis=-1), 0.5 + total[:, None] / 4)
+
+
+# Experiment 6
+
+
+def order(relevant: int) -> Callable[[int], Problem]:
+    """The order of two or three symbols X and Y among many others tells the class."""
+    windows = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}[relevant]
+    labels = ["X", "Y"]
+    for _ in windows[1:]:
+        labels = [known + new for known in labels for new in "XY"]
+
+    def make(steps: int) -> Problem:
+        return Problem(
+            name={2: "order-6a", 3: "order-6b"}[relevant],
+            about=f"the order of {relevant} symbols X or Y",
+            symbols=tuple("abcdXYEB"),
+            labels=tuple(labels),
+            steps=steps,
+            longest=steps + 10,
+            draw=lambda random, count: _draw_order(random, count, windows, steps),
+            paper={2: 31_390, 3: 571_100}[relevant],
+        )
+
+    return make
+
+
+def _draw_order(random, count: int, windows: Sequence[tuple[int, int]], steps: int) -> Drawn:
+    """E, then a to d by chance with X or Y at one place of each window, then B."""
+    lengths = random.integers(steps, steps + 11, count)
+    rows, places = np.arange(count), np.arange(steps + 10)
+    symbols, answer = random.integers(0, 4, (count, steps + 10)), np.zeros(count, int)
+    for low, high in windows:
+        which = random.integers(0, 2, count)
+        symbols[rows, random.integers(low, high + 1, count)] = 4 + which
+        answer = 2 * answer + which
+    symbols[:, 0], symbols[rows, lengths - 1] = 6, 7
+    x = np.eye(8)[symbols] * (places < lengths[:, None])[..., None]
+    return _single(x, np.eye(2 ** len(windows))[answer])
+
+
+# Experiment 2
+
+
+def long_lag(noisy: bool) -> Callable[[int], Problem]:
+    """The last symbol is the first one again, with p - 1 others in between.
+
+    2a: these are a1, a2, … in their order, so all but the last symbol is told by the one before.
+    2b: they come by chance, so nothing but the last symbol can be told.
+    """
+
+    def make(steps: int) -> Problem:
+        symbols = (*(f"a{n}" for n in range(1, steps)), "x", "y")
+        return Problem(
+            name="lag-2b" if noisy else "lag-2a",
+            about="every next symbol" + (", by chance all but the last" if noisy else ""),
+            symbols=symbols,
+            labels=symbols,
+            steps=steps,
+            longest=steps,
+            draw=lambda random, count: _draw_lag(random, count, steps, noisy),
+            every_step=True,
+            judged="last" if noisy else "all",
+            tolerance=0.25,
+            in_a_row=1,
+            tested=10_000,
+            paper={(100, False): 5_040, (100, True): 5_680}.get((steps, noisy)),
+        )
+
+    return make
+
+
+def _draw_lag(random, count: int, steps: int, noisy: bool) -> Drawn:
+    ends = steps - 1 + random.integers(0, 2, (count, 1))
+    between = np.tile(np.arange(steps - 1), (count, 1))
+    if noisy:
+        between = random.integers(0, steps - 1, (count, steps - 1))
+    x = np.eye(steps + 1)[np.concatenate([ends, between, ends], axis=1)]
+    return _single(x[:, :-1], x[:, 1:])
+
+
+def _single(x: np.ndarray, y: np.ndarray) -> Drawn:
+    return Drawn(x.astype(np.float32), y.astype(np.float32))
+
+
+PROBLEMS: dict[str, Callable[[int], Problem]] = {
+    "adding": adding,
+    "order-6a": order(2),
+    "order-6b": order(3),
+    "lag-2a": long_lag(noisy=False),
+    "lag-2b": long_lag(noisy=True),
+}

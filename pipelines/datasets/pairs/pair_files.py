@@ -1,0 +1,134 @@
+"""The user's own pairs: lines of a source and a target; and what readers of pairs share."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ...core.config import UserError
+from ..splits import SPLITS, Row, divide
+from ..utf8 import numbered_lines, one_each, split_paths, squeeze
+
+SHARE = 0.05  # of all sources, for each of validation and test
+LINE = "source<TAB>target"
+LAYOUT = f"a file of lines {LINE}, or a folder with train.tsv and, if any, dev.tsv and test.tsv"
+
+Targets = dict[str, list[str]]  # every target that counts as right, by source
+
+
+class PairItems(NamedTuple):
+    """What a reader found: targets by split, what was wrong, where it is from."""
+
+    targets_of: dict[str, Targets]
+    problems: list[str]
+    source: str
+
+
+def read_pairs(where: str | Path) -> PairItems:
+    """The pairs of a file of lines source<TAB>target, or of a folder with ready splits.
+
+    A file, of whatever suffix, is split 90/5/5 by a hash of the source. The splits of a folder
+    are files (.tsv, .txt) named train, validation (valid, dev) and test; a missing one is carved
+    from train, a twentieth each.
+
+    Texts are NFC-normalised, each run of blanks is one space. Empty lines are skipped, repeated
+    pairs left out and counted, as are the pairs of a source that an earlier split has too.
+
+    Raises:
+        UserError: no such path, no train file in the folder, a file without pairs or not UTF-8, a
+            line that is not two texts with a tab between them.
+    """
+    where = Path(where).expanduser()
+    if not where.exists():
+        raise UserError(f"--data-dir {where}: no such file or folder; expected {LAYOUT}")
+    paths = _ready_splits(where) if where.is_dir() else {"train": where}
+    targets_of, problems = {}, []
+    for split, path in paths.items():
+        targets_of[split], repeated = group(_pairs(path))
+        if not targets_of[split]:
+            raise UserError(f"--data-dir {path}: no pair in it; expected lines {LINE}")
+        if repeated:
+            problems.append(f"{path}: {repeated:,} repeated pairs left out")
+    targets_of, told = with_every_split(targets_of, str(where))
+    if not where.is_dir():
+        told = []  # of a file nobody expects its splits
+    return PairItems(targets_of, told + problems, str(where))
+
+
+def _ready_splits(where: Path) -> dict[str, Path]:
+    """The file of each split of a folder."""
+    paths_of = {
+        split: [path for path in paths if path.is_file()]
+        for split, paths in split_paths(where).items()
+    }
+    if not paths_of["train"]:
+        raise UserError(f"--data-dir {where}: no train.tsv or train.txt in it; expected {LAYOUT}")
+    return one_each(paths_of, where)
+
+
+def _pairs(path: Path) -> Iterator[tuple[str, str]]:
+    for number, line in numbered_lines(path):
+        if line.strip():
+            try:
+                yield parse(line)
+            except ValueError as problem:
+                raise UserError(f"{path}:{number}: {problem}; expected {LINE}") from None
+
+
+def parse(line: str) -> tuple[str, str]:
+    """Source and target on a line; ValueError says what is malformed."""
+    source, *targets = map(squeeze, line.split("\t"))
+    if not targets:
+        raise ValueError("no tab in the line")
+    if len(targets) > 1:
+        raise ValueError(f"a third column ({targets[1][:40]!r})")
+    if not source:
+        raise ValueError("empty source")
+    if not targets[0]:
+        raise ValueError("empty target")
+    return source, targets[0]
+
+
+def group(pairs: Iterable[tuple[str, str]]) -> tuple[Targets, int]:
+    """The different targets of each source, in their order, and how many pairs were repeated."""
+    targets: dict[str, dict[str, None]] = {}  # a dict is a set in order
+    repeated = 0
+    for source, target in pairs:
+        different = targets.setdefault(source, {})
+        repeated += target in different
+        different[target] = None
+    return {source: list(different) for source, different in targets.items()}, repeated
+
+
+def with_every_split(
+    targets_of: dict[str, Targets], name: str
+) -> tuple[dict[str, Targets], list[str]]:
+    """No source in two splits, and missing splits carved from train; the lines that say so."""
+    missing = [split for split in SPLITS[1:] if split not in targets_of]
+    targets_of, problems = _apart(targets_of)
+    if missing:
+        targets_of |= _carve(targets_of["train"], ["train", *missing])
+        problems.insert(0, f"{name}: no {' and no '.join(missing)} split; carved from train")
+    return targets_of, problems
+
+
+def _apart(targets_of: dict[str, Targets]) -> tuple[dict[str, Targets], list[str]]:
+    """Each source in the first of its splits only: on what was trained, memory is measured."""
+    apart: dict[str, Targets] = {}
+    problems = []
+    for split, targets in targets_of.items():
+        kept = targets
+        for earlier, known in apart.items():
+            if shared := [source for source in targets if source in known]:
+                problems.append(
+                    f"{split}: {len(shared):,} of {len(targets):,} sources are in {earlier} too,"
+                    f" first {shared[0]!r}; left out"
+                )
+                kept = {source: kept[source] for source in kept if source not in known}
+        apart[split] = kept
+    return apart, problems
+
+
+def _carve(targets: Targets, splits: list[str]) -> dict[str, Targets]:
+    """The sources by split, those that differ in letter case alone together."""
+    rows_of = divide([Row("", source) for source in targets], splits, share=SHARE)
+    return {split: {row.text: targets[row.text] for row in rows} for split, rows in rows_of.items()}

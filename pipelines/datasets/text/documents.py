@@ -1,0 +1,93 @@
+"""The one door to documents, texts of many words: the user's own files or a TFDS set by name."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ...core.config import UserError
+from ..splits import SPLITS, Items
+from .document_files import LAYOUT, read_documents
+from .text_data import TextData, assemble, check_one_source, drop_untrainable
+
+
+def load_documents(
+    dataset: str | None = None,
+    data_dir: str | Path | None = None,
+    *,
+    max_length: int,
+    too_long: Literal["cut", "skip"],
+    length: Callable[[Sequence[str]], np.ndarray],
+    limit: int | None = None,
+    seed: int = 0,
+) -> TextData:
+    """Reads labelled documents; nothing is ever downloaded.
+
+    Args:
+        dataset: name of a prepared TFDS set with a text and a ClassLabel.
+        data_dir: the user's file or folder, see `read_documents`.
+        max_length: longest document in words; longer ones are counted in `problems`.
+        too_long: "skip" leaves longer documents out; "cut" keeps them, whole: the model cuts.
+        length: the number of words of each of N texts, [N].
+        limit: at most so many training documents, labels in proportion; other splits likewise.
+        seed: chooses the documents that stay under `limit`.
+
+    Raises:
+        UserError: no source or two, the data are not there or not usable.
+    """
+    check_one_source(dataset, data_dir)
+    items = fit_length(_read(dataset, data_dir), max_length, too_long, length)
+    longest = f"{max_length} words" if too_long == "skip" else None
+    items = drop_untrainable(items, longest)
+    _check_filled(items, longest)
+    return assemble(items, limit, seed)
+
+
+def _read(dataset: str | None, data_dir: str | Path | None) -> Items:
+    if data_dir is not None:
+        return read_documents(data_dir)
+    if dataset is None:
+        raise UserError(_no_source())
+    from . import tfds_text  # imports TensorFlow
+
+    return tfds_text.read(dataset)
+
+
+def _no_source() -> str:
+    code = "import tensorflow_datasets as t; t.builder('imdb_reviews').download_and_prepare()"
+    return (
+        f"this task has no data of its own: give yours with --data-dir ({LAYOUT}), or use --dataset"
+        " imdb_reviews (or ag_news_subset, likewise), once fetched with:"
+        f' {sys.executable} -c "{code}"'
+    )
+
+
+def fit_length(
+    items: Items,
+    max_length: int,
+    too_long: Literal["cut", "skip"],
+    length: Callable[[Sequence[str]], np.ndarray],
+) -> Items:
+    """Counts the documents of too many words in `problems`, and leaves them out if told to."""
+    rows_of, told = {}, []
+    for split, rows in items.rows_of.items():
+        longer = length([row.text for row in rows]) > max_length
+        skipped = longer & (too_long == "skip")
+        rows_of[split] = [row for row, gone in zip(rows, skipped, strict=True) if not gone]
+        if longer.any():
+            told.append(
+                f"{split}: {longer.sum():,} of {len(rows):,} documents have more than {max_length}"
+                f" words; {'cut' if too_long == 'cut' else 'left out'}"
+            )
+    return items._replace(rows_of=rows_of, problems=told + items.problems)
+
+
+def _check_filled(items: Items, longest: str | None) -> None:
+    """Raises `UserError` where a split has no document left."""
+    limit = f" of at most {longest}" if longest else ""
+    remedy = "raise --max-length or use --too-long cut" if longest else "choose other data"
+    for split in SPLITS:
+        if not items.rows_of[split]:
+            raise UserError(f"{items.source}: no {split} document{limit} is left; {remedy}")

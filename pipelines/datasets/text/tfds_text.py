@@ -1,0 +1,92 @@
+"""Texts and labels out of TFDS sets. Importing this module imports TensorFlow."""
+
+import itertools
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+
+import tensorflow_datasets as tfds
+
+from ...core.config import UserError
+from ..builders import prepare
+from ..splits import SPLITS, Items, Row, divide
+from ..tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind
+from .surnames import Surnames
+
+
+def read(dataset: str | None, max_length: int | None = None) -> Items:
+    """The items of a prepared TFDS set; None is the embedded surnames, prepared on first use.
+
+    A missing validation or test split (or one without labels) is carved from train, a tenth each.
+    Texts of more than `max_length` characters, if given, are left out.
+
+    Raises:
+        UserError: unknown or unprepared set, no train split, no text with a ClassLabel.
+    """
+    builder = prepare(Surnames) if dataset in (None, Surnames.name) else prepared(dataset)
+    text, label = text_and_label(builder)
+    check_train(builder, dataset)
+    problems, rows_of = [], {}
+    for split in SPLITS:
+        if split in builder.info.splits:
+            rows_of[split], faults = _rows(builder, split, text, label, max_length)
+            problems += faults
+    missing = [split for split in SPLITS[1:] if not rows_of.get(split)]
+    if missing:
+        rows_of |= divide(rows_of["train"], ("train", *missing))
+        problems.append(f"{builder.name}: no {' and no '.join(missing)} split; carved from train")
+    labels = features_of(builder)[label].names
+    return Items(rows_of, labels, problems, f"{builder.info.full_name} ({len(labels)} classes)")
+
+
+def prepared(dataset: str) -> tfds.core.DatasetBuilder:
+    """The builder of a set of texts and labels that lies ready on disk."""
+    builder = builder_of(dataset)
+    text_and_label(builder)  # an unusable set is not worth fetching
+    check_on_disk(builder, dataset)
+    return builder
+
+
+def text_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
+    """The names of the text feature and of the ClassLabel: the supervised pair or the only one."""
+    texts = of_kind(builder, tfds.features.Text)
+    labels = of_kind(builder, tfds.features.ClassLabel)
+    for text, label in itertools.product(texts, labels):
+        if builder.info.supervised_keys == (text, label) or len(texts) == len(labels) == 1:
+            return text, label
+    raise UserError(
+        f"--dataset {builder.name}: needs one text and one class label; it has"
+        f" {len(texts)} texts and {len(labels)} class labels ({', '.join(features_of(builder))})"
+    )
+
+
+def _rows(builder, split, text, label, max_length) -> tuple[list[Row], list[str]]:
+    """The usable rows of a split, and how many were left out for which reason."""
+    names = features_of(builder)[label].names
+    rows, left_out = [], Counter()
+    for raw, index in _pairs(builder, split, text, label):
+        item = unicodedata.normalize("NFC", raw.decode("utf-8", "replace").strip())
+        if fault := _fault(item, index, max_length):
+            left_out[fault] += 1
+        else:
+            rows.append(Row(names[index], item))
+    total = len(rows) + left_out.total()
+    return rows, [
+        f"{builder.name} {split}: {n} of {total} {fault}; left out" for fault, n in left_out.items()
+    ]
+
+
+def _pairs(builder, split, text, label) -> Iterator[tuple[bytes, int]]:
+    pairs = builder.as_dataset(split).map(lambda example: (example[text], example[label]))
+    for batch in tfds.as_numpy(pairs.batch(4096)):
+        yield from zip(*batch, strict=True)
+
+
+def _fault(item: str, index: int, max_length: int | None) -> str | None:
+    if index < 0:  # how TFDS marks the hidden labels of a contest
+        return "without label"
+    if not item:
+        return "empty"
+    if max_length is not None and len(item) > max_length:
+        return f"longer than {max_length} characters"
+    return None

@@ -1,0 +1,120 @@
+"""Batches of images for a network: brought to one size, kept in memory, varied, normalised."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ..datasets.images import augmentation as augment
+from ..datasets.images.image_data import ImagePart
+from ..models.image_serving import resizing
+from ..training.batching import ready
+
+KEPT = 2**31  # bytes of resized images that stay in memory; more are decoded in every epoch
+MIXED = 2**28  # bytes of images that the shuffle holds
+LOOKED_AT = 10_000  # images, for mean and standard deviation
+
+
+def resized(part: ImagePart, size: tuple[int, int]) -> tf.data.Dataset:
+    """(uint8 [H, W, C], label) in one size."""
+    if part.size == size:
+        return part.examples
+    layer = resizing(*size)
+
+    def fit(image, label):
+        image = layer(tf.cast(image, tf.float32))
+        return tf.cast(tf.round(tf.clip_by_value(image, 0.0, 255.0)), tf.uint8), label
+
+    return part.examples.map(fit, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def mean_and_std(images: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Of each channel of the first images, pixels counted 0 … 1; a constant channel has std 1."""
+    count, first, second = 0, np.zeros(1), np.zeros(1)
+    for batch, _ in images.take(LOOKED_AT).batch(256).as_numpy_iterator():
+        pixels = batch.reshape(-1, batch.shape[-1]) / 255.0
+        count += len(pixels)
+        first, second = first + pixels.sum(axis=0), second + (pixels**2).sum(axis=0)
+    mean = first / count
+    std = np.sqrt(np.maximum(second / count - mean**2, 0))
+    return mean, np.where(std > 1e-3, std, 1.0)
+
+
+@dataclasses.dataclass
+class ImageFeed:
+    """Batches [B, H, W, C] of normalised float32 with one-hot targets [B, K].
+
+    Attributes:
+        images: (uint8 [H, W, C], label), N of them.
+        count: N. classes: K. size: B.
+        mean, std: of the channels, pixels counted 0 … 1.
+        operations: of `augment`, in training.
+        target: what becomes of the one-hot labels, for networks with several outputs.
+        epoch: which epoch's order and variations the next pass takes.
+    """
+
+    images: tf.data.Dataset
+    count: int
+    classes: int
+    size: int
+    seed: int
+    mean: np.ndarray
+    std: np.ndarray
+    operations: Sequence[augment.Operation] = ()
+    target: Callable[[Any], Any] = lambda one_hot: one_hot
+    epoch: int = 0
+
+    def __post_init__(self):
+        self.size = min(self.size, self.count)
+        spec: Any = self.images.element_spec
+        bytes_each = int(np.prod(spec[0].shape))
+        self._mixed = int(np.clip(MIXED // bytes_each, 1_000, self.count))
+        if self.count * bytes_each <= KEPT:
+            self.images = self.images.cache()
+
+    @property
+    def steps(self) -> int:
+        """Batches per epoch: full ones; what is left of an epoch's order waits for another one."""
+        return self.count // self.size
+
+    def dataset(self) -> tf.data.Dataset:
+        """One pass for training, in the order and with the variations of `self.epoch`."""
+        epoch = tf.data.Dataset.from_generator(
+            lambda: [self.epoch], output_signature=tf.TensorSpec([], tf.int64)
+        )
+        return self._finished(epoch.flat_map(self._pass), self.steps, self.operations)
+
+    def _pass(self, epoch):
+        """(images, labels, seed [2]) of one epoch."""
+        tf.random.set_seed(1)  # of this graph: with 0, TensorFlow asks if the other seed is 0 too
+        mixed = self.images.shuffle(
+            self._mixed, seed=self.seed + 1_000_003 * (epoch + 1), reshuffle_each_iteration=False
+        )
+        batches = mixed.batch(self.size, drop_remainder=True)
+
+        def seeded(step, batch):
+            return *batch, tf.random.fold_in(tf.stack([self.seed, epoch]), step)
+
+        return batches.enumerate().map(seeded)
+
+    def in_order(self) -> tf.data.Dataset:
+        """Every image once, as it is: for validation."""
+        batches = self.images.batch(self.size).map(lambda image, label: (image, label, [0, 0]))
+        return self._finished(batches, -(-self.count // self.size), ())
+
+    def _finished(self, batches, steps, operations):
+        """Varied and normalised."""
+
+        def finish(images, labels, seed):
+            images = augment.apply(operations, tf.cast(images, tf.float32), seed)
+            images = normalised(images, self.mean, self.std)
+            return images, self.target(tf.one_hot(labels, self.classes))
+
+        return ready(batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE), steps)
+
+
+def normalised(images, mean, std):
+    """(pixels / 255 − mean) / std"""
+    return images * tf.constant(1 / (255 * std), tf.float32) - tf.constant(mean / std, tf.float32)
