@@ -29,9 +29,9 @@ _MODULES = {
     "Gates": "gates",
     "Horizon": "horizon",
     "LayerGradients": "layer_gradients",
-    "TellPictures": "told_pictures",
-    "TextSamples": "samples",
-    "Told": "told_pictures",
+    "TellPictures": "captioned_images",
+    "TextSamples": "text_samples",
+    "Told": "captioned_images",
 }
 
 

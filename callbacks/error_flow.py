@@ -28,7 +28,7 @@ class ErrorFlow(StepRecorder):
     time step t of example b, taken from the real backward pass, of the unscaled loss, before any
     clipping. It works on models with `errorflow.layers.SimpleRNN`, `LSTM` or `GRU`, nested models,
     `Bidirectional` and `TimeDistributed` included, and on stock Keras models after
-    `errorflow.layers.rnn.watch`:
+    `errorflow.layers.watch`:
 
         flow = ErrorFlow(log_dir="logs")
         model.fit(x, y, callbacks=[flow])
@@ -263,11 +263,11 @@ def _nothing_visible(model):
     if stock:
         return (
             f"ErrorFlow: the recurrent layers of model {model.name!r} ({', '.join(stock)}) do not "
-            "show their error; train errorflow.layers.rnn.watch(model) in its place, or build the "
+            "show their error; train errorflow.layers.watch(model) in its place, or build the "
             "model with errorflow.layers.SimpleRNN, LSTM or GRU"
         )
     return (
         f"ErrorFlow: model {model.name!r} has no recurrent layer, so no error flows through time "
         "in it; LayerGradients shows how it flows through depth. (Stock Keras recurrent layers "
-        "become visible by errorflow.layers.rnn.watch.)"
+        "become visible by errorflow.layers.watch.)"
     )

@@ -13,7 +13,7 @@ from .recording.snapshot import LayerOnlooker
 class ErrorMatrix(LayerOnlooker):
     """Records ‖δ_i^(k)‖ = ‖dE_i/dh_k‖ of one batch: the error of each loss step i at each step k.
 
-    See `errorflow.layers.analysis.error_matrix` for what is measured, and on which models. It looks when
+    See `errorflow.layers.error_matrix` for what is measured, and on which models. It looks when
     training begins and after each epoch.
 
         matrix = ErrorMatrix(x[:8], y[:8], log_dir="logs")
@@ -25,10 +25,10 @@ class ErrorMatrix(LayerOnlooker):
         log_dir: event files go to `log_dir`/error_matrix; None: nowhere. After each look: the
             matrix as a row (see `blocks`) and a picture.
         every: look after each `every`-th epoch.
-        layer: as `errorflow.layers.analysis.error_matrix` takes it.
+        layer: as `errorflow.layers.error_matrix` takes it.
 
     Raises:
-        ValueError, TypeError: when training begins; see `errorflow.layers.analysis.error_matrix`.
+        ValueError, TypeError: when training begins; see `errorflow.layers.error_matrix`.
     """
 
     kind = "error_matrix"

@@ -132,7 +132,7 @@ def _check(model, layers):
     if not gated:
         raise ValueError(
             f"Gates: model {model.name!r} has no LSTM or GRU of errorflow; build it with "
-            "errorflow.layers.LSTM or GRU, or train errorflow.layers.rnn.watch(model) in its place"
+            "errorflow.layers.LSTM or GRU, or train errorflow.layers.watch(model) in its place"
         )
     missing = [name for name in layers or () if name not in gated]
     if missing:

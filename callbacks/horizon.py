@@ -15,7 +15,7 @@ class Horizon(LayerOnlooker):
     """Records ‖dh_T/dh_t‖ of every recurrent layer for one batch, and writes it for TensorBoard.
 
     It is what can come back through time, whatever the loss: `ErrorFlow` records what does come.
-    See `errorflow.layers.analysis.horizon` for what is measured. It looks when training begins and after
+    See `errorflow.layers.horizon` for what is measured. It looks when training begins and after
     each epoch, by one call of the model with `training=False`, which changes nothing.
 
         seen = Horizon(x[:8], log_dir="logs")
@@ -27,7 +27,7 @@ class Horizon(LayerOnlooker):
         log_dir: event files go to `log_dir`/horizon; None: nowhere. After each look, of each layer:
             a row (see `blocks`), a heat map, and the scalar `half_life` (in time steps).
         every: look after each `every`-th epoch.
-        probes: as `errorflow.layers.analysis.horizon` takes it, for large layers.
+        probes: as `errorflow.layers.horizon` takes it, for large layers.
 
     Raises:
         ValueError: when training begins, and the model has no recurrent layer that it calls once.

@@ -28,4 +28,4 @@ from .rnn.simple_rnn import SimpleRNN as SimpleRNN
 from .rnn.simple_rnn import SimpleRNNCell as SimpleRNNCell
 from .rnn.watch import watch as watch
 from .text import beam_search as beam_search  # these two register what a saved model may name
-from .text import text_layers as words
+from .text import text_layers as text_layers

@@ -105,7 +105,7 @@ def _of_decay(layer, known, recent, evidence):
     if math.isnan(found.rate) and found.enters_everywhere:
         text = (
             "errors enter at many time steps, and an LSTM hands them back by h and by c: their sum "
-            "does not tell how far one of them travels; errorflow.layers.analysis.error_matrix does"
+            "does not tell how far one of them travels; errorflow.layers.error_matrix does"
         )
         return Finding(layer, "undecided", text, evidence)
     evidence = {**evidence, "half_life": found.half_life, "first_to_last": found.first_to_last}

@@ -241,9 +241,7 @@ def test_a_watched_model():
 
 def test_what_cannot_be_seen_is_refused():
     stock = make(keras.layers.GRU)
-    with pytest.raises(
-        ValueError, match=r"\(rnn\) do not show .* errorflow.layers.rnn.watch\(model\)"
-    ):
+    with pytest.raises(ValueError, match=r"\(rnn\) do not show .* errorflow.layers.watch\(model\)"):
         fit(stock, dataset(1), ErrorFlow())
     flat = keras.Sequential([keras.Input([3]), keras.layers.Dense(1)])
     flat.compile("sgd", "mse")
