@@ -23,10 +23,13 @@ from errorflow.callbacks.drawing import figures
 from errorflow.callbacks.recording.joined import first_to_largest
 from errorflow.layers import GRU
 from errorflow.pipelines.datasets.pairs.pair_data import load_pairs
-from errorflow.pipelines.models import encoder_decoder
-from errorflow.pipelines.models import text_serving as text
-from errorflow.pipelines.models.encoder_decoder import Side
-from errorflow.pipelines.pronounce.training import Right, pairs_of
+from errorflow.pipelines.models import encoder_decoder, text_serving
+from errorflow.pipelines.models.sequence_vocabulary import (
+    FIRST_SYMBOL,
+    ExactMatch,
+    SequenceVocabulary,
+)
+from errorflow.pipelines.pronounce.training import pairs_of
 from errorflow.pipelines.training.batching import Batches
 
 LETTERS, WORDS = 8, 512
@@ -39,7 +42,7 @@ def train(pairs, source, target, attention, epochs):
     core = encoder_decoder.encoder_decoder(
         GRU,
         source_symbols=len(source.vocabulary) + 2,
-        target_symbols=len(target.vocabulary) + encoder_decoder.FIRST,
+        target_symbols=len(target.vocabulary) + FIRST_SYMBOL,
         embedding=64,
         units=128,
         attention=attention,
@@ -48,7 +51,7 @@ def train(pairs, source, target, attention, epochs):
     core.compile(
         keras.optimizers.Adam(2e-3, global_clipnorm=1.0),
         "sparse_categorical_crossentropy",
-        metrics=[Right(name="right")],
+        metrics=[ExactMatch(name="right")],
         jit_compile=False,
     )
     feed, flow = Batches(pairs.lengths, pairs.take, 128, seed=1), ErrorFlow(joined={"both": PATHS})
@@ -78,8 +81,10 @@ def main():
     options = parser.parse_args()
     data = load_pairs(limit=options.limit)
     targets = [target for several in data.train.targets for target in several]
-    source = Side("character", text.vocabulary_of(data.train.sources, "character"))
-    target = Side("phone", text.vocabulary_of(targets, "phone"))
+    source = SequenceVocabulary(
+        "character", text_serving.build_vocabulary(data.train.sources, "character")
+    )
+    target = SequenceVocabulary("phone", text_serving.build_vocabulary(targets, "phone"))
     pairs = pairs_of(data.train, "train", source, target, 32)
     shown = {}
     for title, attention in (("without attention", False), ("with attention", True)):

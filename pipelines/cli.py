@@ -116,7 +116,7 @@ def show_zoo(rest: Sequence[str]) -> None:
     from .commands.runs import print_table
     from .models import zoo
 
-    for title, head, rows in zoo.report():
+    for title, head, rows in zoo.tables():
         print(f"\n{title}\n")
         print_table(head, rows)
 

@@ -174,7 +174,7 @@ def read_data(config: ActionsConfig) -> Any:
     """The `ClipData` a config speaks of; tells on stderr what was left out."""
     from ..datasets.clips.clip_data import load_clips
 
-    least = MODELS[config.cnn].least
+    least = MODELS[config.cnn].min_size
     if config.size < least:
         raise UserError(f"--size {config.size}: {config.cnn} takes {least} pixels or more")
     data = load_clips(

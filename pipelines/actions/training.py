@@ -11,8 +11,8 @@ import tensorflow as tf
 from ..core.run_folder import Run
 from ..datasets.clips.clip_data import ClipData, ClipPart
 from ..models.recurrent import CELLS, GATED
-from ..models.serving import answers, labels_in
-from ..models.vision import frames_to_labels, picture_encoder
+from ..models.serving import label_outputs, labels_in
+from ..models.vision import frames_to_labels, image_encoder
 from ..training import evaluation as scores
 from ..training.batching import Batches
 from ..training.export import CORE, Probe
@@ -28,14 +28,14 @@ SHOWN = 20  # validation clips in TensorBoard
 def make_job(run: Run, config: "ActionsConfig", data: ClipData) -> Job:
     """Network, batches, loss and metrics of a training."""
     core = network(config, data)
-    packaged = package(core, data.labels)
+    package = build_serving_model(core, data.labels)
     outputs = [*core.output]
     validation = data.validation
     return Job(
         run=run,
         config=config,
         core=core,
-        package=packaged,
+        package=package,
         feed=_batches(data.train, config.batch_size, config.seed),
         validation=_batches(validation, BATCH, config.seed).in_order(),
         loss=dict.fromkeys(outputs, "sparse_categorical_crossentropy"),
@@ -44,7 +44,7 @@ def make_job(run: Run, config: "ActionsConfig", data: ClipData) -> Job:
         monitor="val_loss",  # finer than accuracy
         mode="min",
         recurrent=config.model in CELLS,
-        samples=lambda: sample(packaged, validation, data.labels, SHOWN),
+        samples=lambda: sample(package, validation, data.labels, SHOWN),
         gates_on=validation.clips[:SHOWN].astype(np.float32) if config.model in GATED else None,
     )
 
@@ -53,7 +53,7 @@ def network(config: "ActionsConfig", data: ClipData) -> keras.Model:
     """The network that a config describes."""
     height, width, channels = data.train.clips.shape[2:]
     shape = height, width, channels * (1 + config.motion)
-    picture = picture_encoder(config.cnn, shape, width=config.width, features=config.features)
+    picture = image_encoder(config.cnn, shape, width=config.width, features=config.features)
     stack = {"layers": config.layers} if config.model in CELLS else {}
     return frames_to_labels(
         CELLS.get(config.model),
@@ -67,12 +67,12 @@ def network(config: "ActionsConfig", data: ClipData) -> keras.Model:
     )
 
 
-def package(core: keras.Model, labels: Sequence[str]) -> keras.Model:
+def build_serving_model(core: keras.Model, labels: Sequence[str]) -> keras.Model:
     """Pixels [B, F, H, W, C] → {"probabilities": [B, K], "label": [B] strings, "frames": …}."""
     clips = keras.Input(core.input_shape[1:], name="clips")
     given = core(clips)
     frames = {name: given[name] for name in given if name != "clip"}
-    return keras.Model(clips, answers(given["clip"], labels) | frames, name="package")
+    return keras.Model(clips, label_outputs(given["clip"], labels) | frames, name="serving_model")
 
 
 def _batches(part: ClipPart, size: int, seed: int) -> Batches:

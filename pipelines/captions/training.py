@@ -9,9 +9,9 @@ from ..datasets.image_text.image_text_data import PictureData, PicturePart
 from ..datasets.image_text.scenes import facts
 from ..image_to_text import training as telling_training
 from ..image_to_text.training import probe, sample
-from ..models.image_to_text import image_to_words
+from ..models.image_to_text import image_to_text
 from ..models.recurrent import CELLS
-from ..models.vision import picture_encoder
+from ..models.vision import image_encoder
 from ..training import evaluation as scores
 from ..training.loop import Job
 
@@ -27,10 +27,10 @@ def make_job(run: Run, config: "CaptionsConfig", data: PictureData) -> Job:
     def network(shape: tuple[int, int, int], symbols: int) -> keras.Model:
         # Linear, as in Vinyals et al. (2015): with ReLU it takes the decoder longer to learn which
         # value belongs to which group, and it does so for fewer of the unseen combinations.
-        picture = picture_encoder(
+        picture = image_encoder(
             config.cnn, shape, width=config.width, features=config.features, activation=None
         )
-        return image_to_words(
+        return image_to_text(
             CELLS[config.model],
             picture,
             symbols=symbols,

@@ -78,7 +78,7 @@ class TellingConfig(CommonConfig):
         require(self.width > 0, "width", "above 0", self.width)
         require(0 <= self.dropout < 1, "dropout", "from 0 to below 1", self.dropout)
         require(self.length_norm >= 0, "length_norm", "0 or more", self.length_norm)
-        least = MODELS[self.cnn].least
+        least = MODELS[self.cnn].min_size
         if self.size is not None and self.size < least:
             raise UserError(f"--size {self.size}: {self.cnn} takes {least} pixels or more")
 
@@ -86,7 +86,7 @@ class TellingConfig(CommonConfig):
         """[H, W, C] of the pictures that the network gets."""
         height, width, channels = found
         if self.size is None and height and width and max(height, width) <= LARGE:
-            least = MODELS[self.cnn].least
+            least = MODELS[self.cnn].min_size
             return max(height, least), max(width, least), channels
         size = self.size or SIZE
         return size, size, channels

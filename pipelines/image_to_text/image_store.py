@@ -12,8 +12,8 @@ import numpy as np
 from ..core.config import UserError
 from ..datasets.image_text.image_text_data import Images
 from ..datasets.images.image_folder import with_progress
-from ..models.image_serving import resizing
-from ..models.image_to_text import NO_PICTURE
+from ..datasets.images.resizing import resizing_layer
+from ..models.image_to_text import PADDING_PIXEL
 
 
 class Store(NamedTuple):
@@ -42,7 +42,7 @@ class Store(NamedTuple):
             return self.pictures[chosen].astype(np.float32)
         items = [self[place][:most] for place in chosen]
         most = most or max(map(len, items))
-        taken = np.full([len(items), most, *self.pictures.shape[1:]], NO_PICTURE, np.float32)
+        taken = np.full([len(items), most, *self.pictures.shape[1:]], PADDING_PIXEL, np.float32)
         for row, item in zip(taken, items, strict=True):
             row[: len(item)] = item
         return taken
@@ -92,7 +92,7 @@ def _check_room(size: int) -> None:
 
 
 def _resized(pictures: Iterable[np.ndarray], shape: tuple[int, int, int]) -> Iterator[np.ndarray]:
-    layer = resizing(*shape[:2])
+    layer = resizing_layer(*shape[:2])
     for picture in pictures:
         pixels = layer(picture[None].astype(np.float32))[0].numpy()
         yield np.rint(pixels.clip(0, 255)).astype(np.uint8)

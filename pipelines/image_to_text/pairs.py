@@ -9,7 +9,13 @@ from ..core.config import UserError
 from ..core.devices import note
 from ..datasets.image_text.image_text_data import PicturePart
 from ..datasets.image_text.scene_events import BETWEEN
-from ..models.sequence_vocabulary import FIRST, Side, padded, shifted, target_ids
+from ..models.sequence_vocabulary import (
+    FIRST_SYMBOL,
+    SequenceVocabulary,
+    pad,
+    shift_right,
+    target_ids,
+)
 from ..training.batching import Batches
 from .image_store import Store, store
 
@@ -51,7 +57,7 @@ class Pairs(NamedTuple):
         pictures, steps = shape if self.store.several else (None, shape)
         targets = self.targets[chosen, :steps]
         pixels = self.store.take(self.places[chosen], pictures)
-        inputs = {"pixels": pixels, "target": shifted(targets)}
+        inputs = {"pixels": pixels, "target": shift_right(targets)}
         if self.store.several:
             words = self._words_of_each(chosen, pixels.shape[1])
             asked = words.max(axis=2)
@@ -107,7 +113,7 @@ class Pairs(NamedTuple):
         texts = np.concatenate([*map(np.arange, first, end)])
         words = np.zeros([len(texts), self.symbols], np.float32)
         np.put_along_axis(words, self.targets[texts], 1, axis=1)
-        words[:, :FIRST] = 0
+        words[:, :FIRST_SYMBOL] = 0
         count = end - first
         return np.add.reduceat(words, np.cumsum(count) - count) / count[:, None].astype(np.float32)
 
@@ -120,22 +126,26 @@ class Pairs(NamedTuple):
         """
         words = np.zeros([len(chosen), pictures, self.symbols], np.float32)
         ids, counts = self.targets[chosen], self.store.counts[self.places[chosen]]
-        told = (ids >= FIRST) & (ids != self.stop)
+        told = (ids >= FIRST_SYMBOL) & (ids != self.stop)
         sentence = np.cumsum(ids == self.stop, axis=1)  # [B, T]
         sentences = np.where(told, sentence, 0).max(axis=1) + 1
         picture = sentence * counts[:, None] // sentences[:, None]
         row, step = np.nonzero(told & (picture < pictures))
         words[row, picture[row, step], ids[row, step]] = 1
         described = self.described[self.places[chosen], :pictures]  # [B, ≤ F, W]
-        item, number = (described >= FIRST).any(axis=2).nonzero()
+        item, number = (described >= FIRST_SYMBOL).any(axis=2).nonzero()
         words[item, number] = 0
         np.put_along_axis(words[:, : described.shape[1]], described, 1, axis=2)
-        words[:, :, :FIRST] = 0
+        words[:, :, :FIRST_SYMBOL] = 0
         return words
 
 
 def pairs_of(
-    part: PicturePart, name: str, shape: tuple[int, int, int], target: Side, longest: int
+    part: PicturePart,
+    name: str,
+    shape: tuple[int, int, int],
+    target: SequenceVocabulary,
+    longest: int,
 ) -> Pairs:
     """Every text of a part with its pictures, but texts of more than `longest` words."""
     texts = [one for several in part.texts for one in several]
@@ -150,16 +160,16 @@ def pairs_of(
             " left out"
         )
     kept = [row for row, is_short in zip(ids, short, strict=True) if is_short]
-    targets = padded(kept)
+    targets = pad(kept)
     known = target.vocabulary
-    stop = known.index(STOP) + FIRST if STOP in known else -1
+    stop = known.index(STOP) + FIRST_SYMBOL if STOP in known else -1
     described = _described(part.descriptions, target)
     described[described == stop] = 0  # it tells of no picture
     pictures = store(part.images, shape)
-    return Pairs(pictures, places[short], targets, described, len(known) + FIRST, stop)
+    return Pairs(pictures, places[short], targets, described, len(known) + FIRST_SYMBOL, stop)
 
 
-def _described(descriptions: Sequence[Sequence[str]], target: Side) -> np.ndarray:
+def _described(descriptions: Sequence[Sequence[str]], target: SequenceVocabulary) -> np.ndarray:
     """Ids of the descriptions of each item's pictures, [N, F, W]; 0 behind them."""
     ids = [target_ids(several, target) if several else [] for several in descriptions]
     longest = max((len(one) for several in ids for one in several), default=0)

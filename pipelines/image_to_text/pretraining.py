@@ -9,7 +9,7 @@ import numpy as np
 from ...layers.paths import walk
 from ..core.config import UserError
 from ..core.devices import note
-from ..models.image_to_text import words_of_pictures
+from ..models.image_to_text import word_predictor
 from .config import TellingConfig
 from .pairs import Pairs
 
@@ -34,7 +34,7 @@ def pretrain(core: keras.Model, pairs: Pairs, validation: Pairs, config: Telling
     normalised over a batch is so here alone: see `hold`.
     """
     hold(core, False)
-    network = words_of_pictures(core)
+    network = word_predictor(core)
     told = pairs.told()
     feed = pairs.one_by_one(told, PICTURES, config.seed)
     plain = pairs.one_by_one(plain_of(told), PICTURES, config.seed)

@@ -15,11 +15,14 @@ from ..core.config import UserError
 from ..core.run_folder import Run
 from ..datasets.image_text.image_text_data import PictureData, PicturePart
 from ..datasets.image_text.scene_events import BETWEEN
-from ..models import encoder_decoder
-from ..models import image_to_text as picture_words
-from ..models import text_serving as text
+from ..models import text_serving
 from ..models.recurrent import GATED
-from ..models.sequence_vocabulary import FIRST, Right, Side, spell
+from ..models.sequence_serving import (
+    build_image_serving_model,
+    target_vocabulary,
+    traced_search,
+)
+from ..models.sequence_vocabulary import FIRST_SYMBOL, ExactMatch, SequenceVocabulary, detokenize
 from ..training import evaluation as scores
 from ..training import text_metrics as edits
 from ..training.batching import Batches
@@ -50,18 +53,18 @@ def make_job(
         network: ([H, W, C] of a picture, number of symbols) → the network to train.
         monitor, mode, **more: as `Job` takes them.
     """
-    target = Side("word", _vocabulary(data.train, config))
+    target = SequenceVocabulary("word", _vocabulary(data.train, config))
     shape = config.shape(data.shape)
-    symbols = len(target.vocabulary) + FIRST
+    symbols = len(target.vocabulary) + FIRST_SYMBOL
     core = network(shape, symbols)
     if config.pretrain:
         hold(core)  # if what goes on is a run that was pretrained
-    package = picture_words.package(
+    package = build_image_serving_model(
         core,
         target,
         width=config.beam,
         length_norm=config.length_norm,
-        longest=config.max_length,
+        max_length=config.max_length,
     )
     train, validation = (
         pairs_of(part, name, shape, target, config.max_length)
@@ -79,7 +82,7 @@ def make_job(
         validation=ordered,
         loss={"next": "sparse_categorical_crossentropy", "words": "binary_crossentropy"},
         loss_weights={"next": 1.0, "words": config.auxiliary * symbols},
-        metrics={"next": [Right(name="right")]},
+        metrics={"next": [ExactMatch(name="right")]},
         weighted_metrics={"next": ["accuracy"]},
         monitor=monitor,
         mode=mode,
@@ -94,7 +97,7 @@ def make_job(
 
 def _vocabulary(part: PicturePart, config: TellingConfig) -> list[str]:
     texts = [one for several in [*part.texts, *part.descriptions] for one in several]
-    found = text.vocabulary_of(texts, "word", config.vocabulary)
+    found = text_serving.build_vocabulary(texts, "word", config.vocabulary)
     if not found:
         raise UserError("no word comes twice in the training texts; give more of them")
     return found
@@ -112,7 +115,7 @@ def answer(
 
     width: W, if it is to be another than that of the package.
     """
-    ask = encoder_decoder.asking(package, width)
+    ask = traced_search(package, width)
     order = np.argsort(pictures.counts, kind="stable")  # of like length, so that few are filled up
     given = []
     for part in np.split(order, range(BATCH, len(order), BATCH)):
@@ -133,8 +136,8 @@ def measure(
     """
     edits.check_installed(["sacrebleu"])
     best = [row[0] for row in answer(package, store(part.images, shape_in(package)))[0]]
-    split = encoder_decoder.target_in(package).split
-    texts = [[spell(one, split) for one in several] for several in part.texts]
+    split = target_vocabulary(package).split
+    texts = [[detokenize(one, split) for one in several] for several in part.texts]
     most = _most_frequent(one for several in texts for one in dict.fromkeys(several))
     figures = {
         "bleu": edits.bleu(best, texts),
@@ -201,11 +204,11 @@ def below(said: str, pictures: int) -> list[str]:
 
 def probe(package: keras.Model) -> Probe:
     """Two pictures of noise, or sequences of some, to compare an exported network's answers on."""
-    core, vocabulary = core_in(package), encoder_decoder.target_in(package).vocabulary
+    core, vocabulary = core_in(package), target_vocabulary(package).vocabulary
     shape = [size or 2 for size in core.input["pixels"].shape[1:]]
     pixels = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(np.float32)
     read = np.full([2, 4], START, np.int32)
-    read[:, 1:] = np.arange(3) % len(vocabulary) + FIRST
+    read[:, 1:] = np.arange(3) % len(vocabulary) + FIRST_SYMBOL
     return Probe(
         inputs=tf.constant(pixels),
         core_inputs={"pixels": pixels, "target": read},

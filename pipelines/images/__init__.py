@@ -125,7 +125,7 @@ class ImagesConfig(CommonConfig):
         for key in ("dropout", "label_smoothing"):
             value = getattr(self, key)
             require(value is None or 0 <= value < 1, key, "from 0 to below 1", value)
-        least = MODELS[self.model].least
+        least = MODELS[self.model].min_size
         size = self.image_size
         require(
             size is None or size >= least, "image_size", f"{least} or more for {self.model}", size
@@ -180,13 +180,13 @@ def predict(config: PredictConfig) -> None:
     """Say which labels image files have, with probabilities."""
     run, _ = shared.choose(TASK, config)
     from ..datasets.images.image_folder import read_image
-    from ..models.image_serving import probabilities
+    from ..models.image_serving import predict_probabilities
     from ..models.serving import labels_in, load
 
     package = load(run.best)
     images = [(read_image(file, package.input_shape[-1])[None],) for file in config.files]
     labels, width = labels_in(package), max(len(str(file)) for file in config.files)
-    for file, row in zip(config.files, probabilities(package, images), strict=True):
+    for file, row in zip(config.files, predict_probabilities(package, images), strict=True):
         best = [f"{labels[i]} {row[i]:.3f}" for i in (-row).argsort()[: config.top]]
         print(f"{file!s:<{width}}", *best, sep="\t")
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from ..datasets.images import augmentation as augment
 from ..datasets.images.image_data import ImagePart
-from ..models.image_serving import resizing
+from ..datasets.images.resizing import resizing_layer
 from ..training.batching import ready
 
 KEPT = 2**31  # bytes of resized images that stay in memory; more are decoded in every epoch
@@ -21,7 +21,7 @@ def resized(part: ImagePart, size: tuple[int, int]) -> tf.data.Dataset:
     """(uint8 [H, W, C], label) in one size."""
     if part.size == size:
         return part.examples
-    layer = resizing(*size)
+    layer = resizing_layer(*size)
 
     def fit(image, label):
         image = layer(tf.cast(image, tf.float32))

@@ -14,8 +14,8 @@ from ..core.run_folder import Run
 from ..datasets.images import augmentation as augment
 from ..datasets.images.image_data import ImageData, ImagePart
 from ..models import build
-from ..models.googlenet import AUXILIARY_WEIGHT, without_auxiliary
-from ..models.image_serving import network_inputs, package, probabilities
+from ..models.googlenet import AUXILIARY_WEIGHT, remove_auxiliary_outputs
+from ..models.image_serving import build_serving_model, network_inputs, predict_probabilities
 from ..models.serving import labels_in
 from ..models.zoo import MODELS
 from ..training import evaluation as scores
@@ -33,7 +33,7 @@ def make_job(run: Run, config: "ImagesConfig", data: ImageData) -> Job:
     """Network, batches, loss and metrics of a training."""
     size = image_size(config, data)
     trained = network(config, (*size, data.shape[-1]), len(data.labels))
-    core = without_auxiliary(trained)
+    core = remove_auxiliary_outputs(trained)
     images = resized(data.train, size)
     mean, std = mean_and_std(images)
     several = isinstance(trained.output, dict)
@@ -59,7 +59,7 @@ def make_job(run: Run, config: "ImagesConfig", data: ImageData) -> Job:
         run=run,
         config=config,
         core=trained,
-        package=package(core, data.labels, mean, std),
+        package=build_serving_model(core, data.labels, mean, std),
         feed=feed(images, data.train, config.batch_size, augment.recipe(variation(config, data))),
         validation=validation,
         loss=dict.fromkeys(trained.output, loss) if several else loss,
@@ -100,12 +100,13 @@ def image_size(config: "ImagesConfig", data: ImageData) -> tuple[int, int]:
     entry = MODELS[config.model]
     if config.image_size is not None:
         return config.image_size, config.image_size
-    if not (height and width) or entry.one_size:
+    if not (height and width) or entry.fixed_size:
         return entry.input_shape[0], entry.input_shape[1]
-    if min(height, width) >= entry.least:
+    if min(height, width) >= entry.min_size:
         return height, width
-    note(f"data: images of {height}×{width} become {entry.least}×{entry.least} for {config.model}")
-    return entry.least, entry.least
+    size = entry.min_size
+    note(f"data: images of {height}×{width} become {size}×{size} for {config.model}")
+    return size, size
 
 
 def variation(config: "ImagesConfig", data: ImageData) -> str:
@@ -134,7 +135,7 @@ def measure(package: keras.Model, part: ImagePart, labels: list[str]) -> scores.
 
 def _answers(package: keras.Model, part: ImagePart) -> np.ndarray:
     height, width, _ = package.get_layer(CORE).input_shape[1:]
-    return probabilities(package, resized(part, (height, width)).batch(BATCH))
+    return predict_probabilities(package, resized(part, (height, width)).batch(BATCH))
 
 
 def sample(package: keras.Model, part: ImagePart, labels: list[str], count: int = 100) -> list:

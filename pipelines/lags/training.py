@@ -14,7 +14,7 @@ from ..core.run_folder import Run, read_history
 from ..datasets.lags.notation import written
 from ..datasets.lags.problems import SEEDS_APART, Drawn, Endless, LagData, Part, Problem
 from ..models.recurrent import CELLS, GATED, series_to_value
-from ..models.serving import answers
+from ..models.serving import label_outputs
 from ..training import evaluation as scores
 from ..training.batching import stream
 from ..training.export import CORE, Probe
@@ -48,26 +48,26 @@ def build(config: "LagsConfig", problem: Problem) -> keras.Model:
     )
 
 
-def package(core: keras.Model, problem: Problem) -> keras.Model:
+def build_serving_model(core: keras.Model, problem: Problem) -> keras.Model:
     """x [B, T, D] → {"value": [B, 1]}, or {"label": [B], "probabilities": [B, C]}, at the end."""
     series = keras.Input([None, problem.features], name="series")
     y = core(series)
     last = y[:, -1] if problem.every_step else y
-    outputs = answers(last, problem.labels) if problem.labels else {"value": last}
-    return keras.Model(series, outputs, name="package")
+    outputs = label_outputs(last, problem.labels) if problem.labels else {"value": last}
+    return keras.Model(series, outputs, name="serving_model")
 
 
 def make_job(run: Run, config: "LagsConfig", data: LagData) -> Job:
     """Network, batches, loss and metrics of a training."""
     problem = data.train.problem
     core = build(config, problem)
-    packaged = package(core, problem)
+    package = build_serving_model(core, problem)
     success, size = Success(run, config, problem), int(config.batch_size or 1)
     return Job(
         run=run,
         config=config,
         core=core,
-        package=packaged,
+        package=package,
         feed=Draws(problem, size, config.seed),
         validation=tf.data.Dataset.from_tensor_slices((data.validation.x, data.validation.y)).batch(
             len(data.validation)
@@ -77,7 +77,7 @@ def make_job(run: Run, config: "LagsConfig", data: LagData) -> Job:
         monitor="progress" if problem.in_a_row else "val_wrong",
         mode="max" if problem.in_a_row else "min",
         watchers=[success] if problem.in_a_row else [],
-        samples=lambda: sample(packaged, data.validation, data.labels, 10),
+        samples=lambda: sample(package, data.validation, data.labels, 10),
         gates_on=data.validation.x[:64] if config.model in GATED else None,
     )
 

@@ -1,36 +1,37 @@
-"""AlexNet (Krizhevsky, Sutskever & Hinton 2012), its one tower (Krizhevsky 2014), and ZFNet.
+"""AlexNet (Krizhevsky, Sutskever & Hinton 2012), its one-tower form (Krizhevsky 2014), and ZFNet.
 
-ZFNet (Zeiler & Fergus 2014) is AlexNet with a finer first layer; Clarifai, who won in 2013, built
-on it.
+ZFNet (Zeiler & Fergus 2014) is AlexNet with smaller filters and strides in the first two layers;
+Clarifai's entry, which won ILSVRC 2013, was based on it.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 
 from ...layers import ConvUnit2D, LocalResponseNormalization
-from .heads import head as head_layer
-from .heads import hidden, scaled
+from .heads import head_layer, hidden_layer, scaled_channels
 
 
 class Conv(NamedTuple):
-    """A convolution, whether its responses are normalised, and the pool behind it, if any."""
+    """A convolution with ReLU, and the max pooling after it, if any."""
 
     filters: int
     size: int
     strides: int = 1
     padding: str | int = "same"
     groups: int = 1
-    pool: str | None = None  # padding of the 3×3 maximum over every second pixel
+    pool: str | None = None  # padding of the 3×3 max pooling with stride 2; None: no pooling
 
 
 class Variant(NamedTuple):
+    """Five convolutions, and the place of the local response normalisation."""
+
     convolutions: tuple[Conv, ...]
-    normalise: str | None  # the first two layers' responses, "before" or "after" the pool
+    normalise: str | None  # in the first two layers, "before" or "after" pooling; None: nowhere
 
 
 VARIANTS = {
-    # Two towers, one per GPU, which see each other in the third convolution only.
+    # Two towers, one per GPU, connected only in the third convolution.
     "alexnet": Variant(
         (
             Conv(96, 11, 4, "valid", pool="valid"),
@@ -51,7 +52,7 @@ VARIANTS = {
         ),
         normalise=None,
     ),
-    # Feature maps of 110, 26, 13, 13, 13 and 6 pixels, as in the paper's figure 3.
+    # Feature maps of 110, 26, 13, 13, 13 and 6 pixels, as in figure 3 of the paper.
     "zfnet": Variant(
         (
             Conv(96, 7, 2, 1, pool="same"),
@@ -65,7 +66,7 @@ VARIANTS = {
 }
 
 
-def build(
+def alexnet(
     name: str,
     input_shape: tuple[int, int, int],
     num_classes: int,
@@ -78,8 +79,15 @@ def build(
     """Five convolutions, two hidden dense layers with dropout, and the head.
 
     Args:
-        initializer: of the weights; by default the paper's normal(0, 0.01) with biases of 1 in
-            `alexnet`, which is slow to start, and He et al.'s in the others.
+        name: a key of `VARIANTS`.
+        input_shape: (H, W, C).
+        num_classes: number of outputs.
+        width: multiplies the number of channels and hidden units.
+        head: "softmax", "logits" or "identity".
+        dropout: rate after each hidden dense layer.
+        initializer: of the weights. By default `alexnet` has the paper's normal(0, 0.01) with some
+            biases of 1, which learns slowly at first, and the other variants have He
+            initialisation.
     """
     variant = VARIANTS[name]
     images = x = keras.Input(input_shape, name="images")
@@ -90,27 +98,28 @@ def build(
             number,
             variant.normalise,
             width,
-            **_start(name, initializer, number in (2, 4, 5)),
+            **_initializers(name, initializer, number in (2, 4, 5)),
         )
     x = keras.layers.Flatten(name="flatten")(x)
     for number in (6, 7):
-        x = hidden(
-            x, scaled(4096, width), f"hidden{number}", dropout, **_start(name, initializer, True)
-        )
-    y = head_layer(x, num_classes, head, **_start(name, initializer, False))
+        start = _initializers(name, initializer, True)
+        x = hidden_layer(x, scaled_channels(4096, width), f"hidden{number}", dropout, **start)
+    y = head_layer(x, num_classes, head, **_initializers(name, initializer, False))
     return keras.Model(images, y, name=name)
 
 
-def _start(name: str, initializer: str | None, ones: bool) -> dict:
-    """Initializers of weights and biases."""
+def _initializers(name: str, initializer: str | None, ones: bool) -> dict[str, Any]:
+    """Return the initializers of a layer's weights and biases."""
     if initializer is None and name == "alexnet":
         normal = keras.initializers.RandomNormal(stddev=0.01)
         return {"kernel_initializer": normal, "bias_initializer": "ones" if ones else "zeros"}
     return {"kernel_initializer": initializer or "he_normal"}
 
 
-def _convolution(x, conv: Conv, number: int, normalise: str | None, width: float, **start):
-    filters = scaled(conv.filters, width, multiple=2)  # two towers share every layer evenly
+def _convolution(
+    x: Any, conv: Conv, number: int, normalise: str | None, width: float, **initializers: Any
+) -> Any:
+    filters = scaled_channels(conv.filters, width, multiple=2)  # half for each of two towers
     x = ConvUnit2D(
         filters,
         conv.size,
@@ -118,7 +127,7 @@ def _convolution(x, conv: Conv, number: int, normalise: str | None, width: float
         conv.padding,
         conv.groups,
         name=f"conv{number}",
-        **start,
+        **initializers,
     )(x)
     normalised = normalise if number <= 2 else None
     if normalised == "before":

@@ -1,11 +1,11 @@
-"""The feed-forward network that knows no order beyond a few neighbouring symbols."""
+"""A bag of n-grams: the text baseline that ignores word order beyond neighbouring symbols."""
 
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
-SLOTS = 2**15  # at most, in the table of n-grams; larger numbers wrap around
+MAX_SLOTS = 2**15  # rows of the table of n-grams at most; larger numbers wrap around
 
 
 def bag_of_ngrams(
@@ -16,22 +16,26 @@ def bag_of_ngrams(
     layers: int = 1,
     dropout: float = 0.0,
     activation: str | Callable = "relu",
-    longest: int = 3,
+    max_n: int = 3,
 ) -> keras.Model:
     """A multilayer perceptron on the n-grams of a sequence: ids [B, T] → probabilities [B, C].
 
-    The first hidden layer is φ(mean of the vectors of all n-grams of 1 … `longest` symbols): a
-    dense layer on the shares of the n-grams, looked up rather than multiplied.
+    The first hidden layer is φ(mean of the vectors of all n-grams of 1 … `max_n` symbols). This
+    equals a dense layer on the relative frequencies of the n-grams, as a look-up instead of a
+    matrix product.
 
     Args:
-        vocabulary_size: of the ids, 0 for padding included.
+        vocabulary_size: number of ids, with 0 for padding.
         labels: C.
-        units, layers, activation: of the hidden layers.
-        dropout: share left out after each hidden layer.
+        units: size of each hidden layer.
+        layers: number of hidden layers.
+        dropout: rate after each hidden layer.
+        activation: φ of the hidden layers.
+        max_n: length of the longest n-grams.
     """
     ids = keras.Input([None], dtype="int32", name="ids")
-    numbers, slots = _ngram_numbers(ids, vocabulary_size, longest)
-    x = keras.layers.Embedding(slots, units, mask_zero=True, name="hidden_1")(numbers)
+    ngrams, slots = _ngram_numbers(ids, vocabulary_size, max_n)
+    x = keras.layers.Embedding(slots, units, mask_zero=True, name="hidden_1")(ngrams)
     x = keras.layers.GlobalAveragePooling1D(name="mean")(x)  # [B, H]
     x = keras.layers.Activation(activation, name="hidden_1_activation")(x)
     x = keras.layers.Dropout(dropout, name="hidden_1_dropout")(x)
@@ -42,21 +46,21 @@ def bag_of_ngrams(
     return keras.Model(ids, y, name="core")
 
 
-def _ngram_numbers(ids: Any, vocabulary_size: int, longest: int) -> tuple[Any, int]:
-    """[B, T] → ([B, longest·(T + longest - 1)], size of the table); 0 where there is no n-gram.
+def _ngram_numbers(ids: Any, vocabulary_size: int, max_n: int) -> tuple[Any, int]:
+    """Number the n-grams: [B, T] → ([B, max_n·(T + max_n - 1)], number of slots).
 
-    The n-gram (a, b, c) is number (aV + b)V + c, counted on from the numbers of shorter ones; the
-    padding's 0 marks both ends of the sequence.
+    In a vocabulary of V, the n-gram (a, b, c) has the number (aV + b)V + c, plus an offset for the
+    shorter n-grams; 0 means no n-gram. Padding ids (0) mark both ends of the sequence.
     """
-    edge = longest - 1
-    slots = min(SLOTS, sum(vocabulary_size**n for n in range(1, longest + 1)))
+    edge = max_n - 1
+    slots = min(MAX_SLOTS, sum(vocabulary_size**n for n in range(1, max_n + 1)))
     ends = keras.layers.ZeroPadding1D(edge, name="ends")(keras.ops.expand_dims(ids, -1))
     padded = keras.ops.squeeze(ends, -1)  # [B, T + 2 edge]
     code = keras.ops.zeros_like(padded[:, edge:])  # [B, T + edge]
-    numbers, first = [], 0
-    for n in range(1, longest + 1):
+    numbers, offset = [], 0
+    for n in range(1, max_n + 1):
         symbol = padded[:, n - 1 : n - 1 - edge or None]
         code = (code * vocabulary_size + symbol) % slots
-        numbers.append(keras.ops.where(keras.ops.equal(code, 0), 0, (code + first) % slots))
-        first += vocabulary_size**n
+        numbers.append(keras.ops.where(keras.ops.equal(code, 0), 0, (code + offset) % slots))
+        offset += vocabulary_size**n
     return keras.ops.concatenate(numbers, axis=1), slots

@@ -1,4 +1,5 @@
-"""The one-dimensional convolutional network for texts (Kim 2014)."""
+"""A one-dimensional convolutional network for texts (Kim 2014, "Convolutional Neural Networks for
+Sentence Classification")."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +7,7 @@ from typing import Any
 import keras
 
 from ...layers import ConvUnit1D
-from .recurrent import probabilities
+from .recurrent import class_probabilities
 
 
 def conv1d(
@@ -20,32 +21,38 @@ def conv1d(
     activation: Any = "relu",
     kernel_sizes: Sequence[int] = (3, 4, 5),
 ) -> keras.Model:
-    """Convolutions over time, of each filter the largest value: ids [B, T] → probabilities [B, C].
+    """Convolutions over time, then the maximum of each filter: ids [B, T] → probabilities [B, C].
 
     Args:
-        vocabulary_size: of the ids, 0 for padding included.
+        vocabulary_size: number of ids, with 0 for padding.
         labels: C.
-        embedding: size of a word's vector.
-        units: filters of each kernel size. layers: convolutions on top of each other, of each size.
-        dropout: share left out of the embeddings and of the largest values.
+        embedding: size of a word's vector, D.
+        units: filters of each kernel size, F.
+        layers: convolutions on top of each other, for each kernel size.
+        dropout: rate after the embedding and after max pooling.
         activation: of the convolutions.
-        kernel_sizes: words that a filter sees at once.
+        kernel_sizes: widths of the convolutions, in words.
     """
     ids = keras.Input([None], dtype="int32", name="ids")
-    words = keras.ops.expand_dims(keras.ops.cast(keras.ops.not_equal(ids, 0), "float32"), -1)
+    valid = keras.ops.expand_dims(keras.ops.cast(keras.ops.not_equal(ids, 0), "float32"), -1)
     x = keras.layers.Embedding(vocabulary_size, embedding, name="embedding")(ids)
     x = keras.layers.Dropout(dropout, name="embedding_dropout")(x)  # [B, T, D]
-    empty = keras.ops.equal(keras.ops.max(words, axis=1), 0)  # [B, 1]; nothing to be found there
-    found = []
+    maxima = []
     for size in kernel_sizes:
         y = x
         for number in range(1, layers + 1):
-            y = keras.ops.where(words > 0, y, keras.ops.zeros_like(y))  # padding is no word
+            y = keras.ops.where(valid > 0, y, keras.ops.zeros_like(y))  # padding stays zero
             name = f"size_{size}_{number}"
             y = ConvUnit1D(units, size, activation=activation, name=name)(y)  # [B, T, F]
-        least = keras.ops.cast((words - 1) * 1e4, y.dtype)  # what is behind the end wins nowhere
-        largest = keras.ops.max(y + least, axis=1)
-        found.append(keras.ops.where(empty, keras.ops.zeros_like(largest), largest))
-    x = keras.layers.Concatenate(name="largest")(found)
+        maxima.append(_max_over_time(y, valid))
+    x = keras.layers.Concatenate(name="largest")(maxima)
     x = keras.layers.Dropout(dropout, name="largest_dropout")(x)
-    return keras.Model(ids, probabilities(x, labels), name="core")
+    return keras.Model(ids, class_probabilities(x, labels), name="core")
+
+
+def _max_over_time(y: Any, valid: Any) -> Any:
+    """[B, T, F], valid [B, T, 1] → the maximum over valid steps [B, F]; 0 for an empty sequence."""
+    penalty = keras.ops.cast((valid - 1) * 1e4, y.dtype)
+    maximum = keras.ops.max(y + penalty, axis=1)
+    empty = keras.ops.equal(keras.ops.max(valid, axis=1), 0)  # [B, 1]
+    return keras.ops.where(empty, keras.ops.zeros_like(maximum), maximum)

@@ -1,22 +1,19 @@
-"""Encoder and decoder: a sequence in, a sequence out, delayed (Cho et al. 2014, Sutskever et al.
-2014), with attention between them if asked for (Bahdanau et al. 2015).
+"""Encoder and decoder: one sequence in, another sequence out (Cho et al. 2014, Sutskever et al.
+2014), optionally with attention (Bahdanau et al. 2015).
 
-The network is two nested models, `encoder` and `decoder`. The decoder takes a target of any length
-and the states to begin with: with the whole target it is trained (teacher forcing), with one symbol
-at a time it answers, in `BeamSearch`.
+The network consists of two nested models, "encoder" and "decoder". The decoder takes initial states
+and a target of any length: the whole target in training (teacher forcing), one symbol at a time in
+`BeamSearch`.
 """
 
-import functools
+import itertools
 from typing import Any
 
 import keras
-import tensorflow as tf
 
-from ...layers.text.beam_search import START, BeamSearch, search
-from ...layers.text.text_layers import InPlaceOf, Reverse, Spelling
-from . import text_serving as text
-from .recurrent import Recurrent, probabilities
-from .sequence_vocabulary import BETWEEN, FIRST, Side
+from ...layers.text.beam_search import START
+from ...layers.text.text_layers import InPlaceOf, Reverse
+from .recurrent import Recurrent, class_probabilities
 
 
 def encoder_decoder(
@@ -34,22 +31,24 @@ def encoder_decoder(
 ) -> keras.Model:
     """{"source": ids [B, S], "target": ids [B, T]} → probabilities [B, T, K] of the next symbols.
 
-    Each layer of the decoder begins with the last states of the encoder's layer of the same number;
-    of a bidirectional one, with those of both directions side by side.
+    The initial states of each decoder layer are the last states of the encoder layer of the same
+    number, those of both directions concatenated if it is bidirectional.
 
     Args:
-        source_symbols, target_symbols: sizes of the vocabularies, special ids included; K is the
-            latter.
-        embedding: size of a symbol's vector, on both sides.
-        units: H of each encoder layer and direction; a decoder layer has as many as both together.
-        layers: of encoder and decoder each.
+        recurrent: a recurrent layer class, of errorflow or of Keras.
+        source_symbols: size of the source vocabulary, special ids included.
+        target_symbols: likewise of the target vocabulary, K.
+        embedding: size of a symbol's vector, in encoder and decoder.
+        units: size of each encoder layer and direction; a decoder layer has the size of all
+            directions together.
+        layers: number of layers, of encoder and decoder each.
         bidirectional: the encoder reads from both ends.
         reverse: the encoder reads the source from its end (Sutskever et al. 2014).
         attention: see `decoder`.
-        dropout: share left out of symbols' vectors and of what each layer puts out.
+        dropout: rate after the embeddings and after each recurrent layer.
     """
     shared = {"embedding": embedding, "layers": layers, "dropout": dropout}
-    encode = encoder(
+    encoder_model = encoder(
         recurrent,
         symbols=source_symbols,
         units=units,
@@ -57,24 +56,24 @@ def encoder_decoder(
         reverse=reverse,
         **shared,
     )
-    decode = decoder(
+    decoder_model = decoder(
         recurrent,
         symbols=target_symbols,
         units=units * (1 + bidirectional),
         memory=units * (1 + bidirectional) if attention else 0,
-        states=len(encode.output["states"]) // layers,
+        states=len(encoder_model.output["states"]) // layers,
         **shared,
     )
     source = keras.Input([None], dtype="int32", name="source")
     target = keras.Input([None], dtype="int32", name="target")
-    given = decode(decoder_inputs(decode, encode(source), target))
-    return keras.Model({"source": source, "target": target}, given["probabilities"], name="core")
+    outputs = decoder_model(decoder_inputs(decoder_model, encoder_model(source), target))
+    return keras.Model({"source": source, "target": target}, outputs["probabilities"], name="core")
 
 
-def decoder_inputs(decode: keras.Model, encoded: dict[str, Any], target: Any) -> dict[str, Any]:
-    """What the decoder takes of what the encoder gives, and a target."""
-    offered = {**encoded, "target": target}
-    return {name: offered[name] for name in decode.input}
+def decoder_inputs(decoder: keras.Model, encoded: dict[str, Any], target: Any) -> dict[str, Any]:
+    """Return the inputs of a decoder, out of the encoder's outputs and a target."""
+    available = {**encoded, "target": target}
+    return {name: available[name] for name in decoder.input}
 
 
 def encoder(
@@ -88,14 +87,24 @@ def encoder(
     reverse: bool,
     dropout: float,
 ) -> keras.Model:
-    """ids [B, S] → {"memory": [B, S, M], "valid": [B, S], "states": of all layers, each [B, M]}."""
+    """ids [B, S] → {"memory": [B, S, M], "valid": [B, S], "states": of all layers, each [B, M]}.
+
+    The arguments are those of `encoder_decoder`; `symbols` is the size of the source vocabulary.
+    """
     ids = keras.Input([None], dtype="int32", name="source")
     valid = keras.ops.not_equal(ids, 0)
-    read = Reverse(name="reverse")(ids, valid) if reverse else ids
-    x = keras.layers.Embedding(symbols, embedding, mask_zero=True, name="embedding")(read)
-    x = keras.layers.Dropout(dropout, name="embedding_dropout")(x)
-    stack = {"units": units, "layers": layers, "bidirectional": bidirectional, "dropout": dropout}
-    x, states = recurrent_encoder(x, valid, recurrent, **stack)
+    ordered = Reverse(name="reverse")(ids, valid) if reverse else ids
+    x = keras.layers.Embedding(symbols, embedding, mask_zero=True, name="embedding")(ordered)
+    x = keras.layers.Dropout(dropout, name="embedding_dropout")(x)  # [B, S, D]
+    x, states = recurrent_encoder(
+        x,
+        valid,
+        recurrent,
+        units=units,
+        layers=layers,
+        bidirectional=bidirectional,
+        dropout=dropout,
+    )
     memory = Reverse(name="reverse_back")(x, valid) if reverse else x
     return keras.Model(ids, {"memory": memory, "valid": valid, "states": states}, name="encoder")
 
@@ -110,22 +119,31 @@ def recurrent_encoder(
     bidirectional: bool = False,
     dropout: float = 0.0,
 ) -> tuple[Any, list[Any]]:
-    """[B, S, D], valid [B, S] → ([B, S, M], 0 where it is not valid; last states of all layers)."""
+    """Stack recurrent layers and return the last states of all of them.
+
+    Args:
+        x: [B, S, D].
+        valid: [B, S] bool, False for padding.
+        recurrent, units, layers, bidirectional, dropout: as of `encoder_decoder`.
+
+    Returns:
+        The outputs [B, S, M], 0 where not valid, and the states, each [B, M].
+    """
     states = []
     for number in range(1, layers + 1):
         layer = recurrent(units, return_sequences=True, return_state=True, name=f"rnn_{number}")
         if bidirectional:
             layer = keras.layers.Bidirectional(layer, name=f"rnn_{number}")
         x, *last = layer(x, mask=valid)
-        states += _side_by_side(last) if bidirectional else last
+        states += _concatenate_directions(last) if bidirectional else last
         x = keras.layers.Dropout(dropout, name=f"rnn_{number}_dropout")(x)
     return keras.ops.where(valid[:, :, None], x, 0.0), states
 
 
-def _side_by_side(states):
-    """[h, c] of the way forward and [h, c] of the way back → [h, c]"""
-    there, back = states[: len(states) // 2], states[len(states) // 2 :]
-    return [keras.ops.concatenate(pair, axis=-1) for pair in zip(there, back, strict=True)]
+def _concatenate_directions(states: list[Any]) -> list[Any]:
+    """[h, c] of the forward layer, then [h, c] of the backward layer → [h, c], each [B, 2H]."""
+    forward, backward = states[: len(states) // 2], states[len(states) // 2 :]
+    return [keras.ops.concatenate(pair, axis=-1) for pair in zip(forward, backward, strict=True)]
 
 
 def decoder(
@@ -143,31 +161,38 @@ def decoder(
 ) -> keras.Model:
     """{"target": ids [B, T], "states": […], …} → {"probabilities": [B, T, K], "states": […], …}.
 
-    With attention it takes "memory" [B, S, M] and "valid" [B, S] too, and gives "alignment"
-    [B, T, S]: how much output step t looks at input step s,
+    With attention it also takes "memory" [B, S, M] and "valid" [B, S], and returns "alignment"
+    [B, T, S], the weight of input step s for output step t:
 
         a_ts = softmax_s(vᵀ tanh(W h_t + U m_s)),   context_t = Σ_s a_ts m_s
 
-    where h_t is what the first layer puts out; the context goes, beside it, to whatever comes next,
-    and to what reads the symbols out. Bahdanau et al. (2015) ask with h_{t-1} and give the context
-    to the same layer; by asking a step later each layer remains one scan over the target (as in
-    Wu et al. 2016).
+    where h_t is the output of the first layer. The context is concatenated to h_t for the next
+    layer, and to the inputs of the output layer. Bahdanau et al. (2015) compute the weights from
+    h_{t-1} and feed the context to the same layer; with h_t instead, each layer is one scan over
+    the target (as in Wu et al. 2016).
 
     Args:
-        states: how many each layer has: 2 of an LSTM, 1 of others.
+        recurrent: a recurrent layer class, of errorflow or of Keras.
+        symbols: size of the target vocabulary, K.
+        embedding: size of a symbol's vector.
+        units: size of each layer.
+        layers: number of layers.
+        states: number of states of each layer: 2 for an LSTM, 1 for the others.
+        dropout: rate after the embedding and after each recurrent layer.
         memory: M; 0: no attention.
-        attentional: symbols are read out of tanh(W [h_t; context_t]) (Luong et al. 2015, equation
-            5), in place of [h_t; context_t]. Without it a decoder of one layer cannot say of one of
-            several things in a context what depends on h_t: which of them comes next.
-        image: take an "image" [B, D] too, which stands in the place of the start symbol's vector, D
-            being the size of these.
+        attentional: the output layer reads tanh(W [h_t; context_t]) (Luong et al. 2015, equation 5)
+            instead of [h_t; context_t]. Without this nonlinearity, the output of a one-layer
+            decoder cannot depend on h_t and the context jointly, so it cannot choose between
+            several things in the context.
+        image: also take "image" [B, D], which replaces the vector of the start symbol; D is
+            `embedding`.
     """
     target = keras.Input([None], dtype="int32", name="target")
-    first = [
+    initial_states = [
         [keras.Input([units], name=f"state_{number}_{which}") for which in range(1, states + 1)]
         for number in range(1, layers + 1)
     ]
-    inputs: dict[str, Any] = {"target": target, "states": [s for layer in first for s in layer]}
+    inputs: dict[str, Any] = {"target": target, "states": [*itertools.chain(*initial_states)]}
     outputs: dict[str, Any] = {"states": []}
     if memory:
         inputs["memory"] = keras.Input([None, memory], name="memory")
@@ -177,11 +202,12 @@ def decoder(
     if image:
         inputs["image"] = keras.Input([embedding], name="image")
         x = InPlaceOf(START, name="image_first")(x, target, inputs["image"])
-    x = keras.layers.Dropout(dropout, name="embedding_dropout")(x)
-    for number, initial in enumerate(first, start=1):
+    x = keras.layers.Dropout(dropout, name="embedding_dropout")(x)  # [B, T, D]
+    context = None
+    for number, initial in enumerate(initial_states, start=1):
         name = f"rnn_{number}"
         layer = recurrent(units, return_sequences=True, return_state=True, name=name)
-        # Keras 3.15 passes no mask on where there are initial states too.
+        # The mask is passed explicitly: Keras 3.15 drops it where there are initial states.
         x, *last = layer(x, initial_state=initial, mask=valid)
         outputs["states"] += last
         if memory and number == 1:
@@ -192,76 +218,24 @@ def decoder(
         x = keras.layers.Concatenate(name="readout")([x, context])
     if memory and attentional:
         x = keras.layers.Dense(units, activation="tanh", name="attentional")(x)
-    outputs["probabilities"] = probabilities(x, symbols)
+    outputs["probabilities"] = class_probabilities(x, symbols)
     return keras.Model(inputs, outputs, name="decoder")
 
 
-def _attend(asking, memory, valid, units):
-    """(contexts [B, T, M], alignment [B, T, S])"""
-    query = keras.layers.Dense(units, name="attention_query")(asking)
+def _attend(states: Any, memory: Any, valid: Any, units: int) -> tuple[Any, Any]:
+    """h [B, T, H], memory [B, S, M] → context [B, T, M], alignment [B, T, S]."""
+    query = keras.layers.Dense(units, name="attention_query")(states)
     keys = keras.layers.Dense(units, use_bias=False, name="attention_key")(memory)
     attention = keras.layers.AdditiveAttention(name="attention")
     return attention([query, memory, keys], mask=[None, valid], return_attention_scores=True)
 
 
-def package(
-    core: keras.Model, source: Side, target: Side, *, width: int, length_norm: float, longest: int
-) -> keras.Model:
-    """Strings [B] → {"answers": strings [B, W], "scores": [B, W]}, the best first.
-
-    Args:
-        width, length_norm, longest: as `BeamSearch` takes them.
-    """
-    texts = keras.Input([], dtype="string", name="texts")
-    ids = text.vectorizer(source.vocabulary, source.split)(texts)
-    search = BeamSearch(core, width, length_norm, longest, name="search")
-    spelling = Spelling(target.vocabulary, BETWEEN[target.split], FIRST, name=spelled(target.split))
-    found = search(ids)
-    answers = {"answers": spelling(found["ids"]), "scores": found["scores"]}
-    return keras.Model(texts, answers, name="package")
-
-
-def spelled(split: text.Split) -> str:
-    """The name of the layer that puts an answer together."""
-    return f"answers_of_{split}s"
-
-
-def source_in(package: keras.Model) -> Side:
-    """What a packaged model reads."""
-    return Side(text.split_in(package), text.vocabulary_in(package))
-
-
-def target_in(package: keras.Model) -> Side:
-    """What a packaged model answers in."""
-    names = [layer.name for layer in package.layers]
-    split: Any = next(split for split in BETWEEN if spelled(split) in names)
-    return Side(split, package.get_layer(spelled(split)).vocabulary)
-
-
-@functools.lru_cache(maxsize=4)
-def asking(package: keras.Model, width: int | None = None) -> Any:
-    """What the encoder reads → answers [B, W] and scores [B, W]; traced once for a package.
-
-    width: W, if it is to be another than that of the package.
-    """
-    finder, split = package.get_layer("search"), target_in(package).split
-    spelling, read = package.get_layer(spelled(split)), finder.core.get_layer("encoder").input
-
-    @tf.function(input_signature=[tf.TensorSpec(read.shape, read.dtype)])
-    def ask(given):
-        found = search(
-            finder.core, given, width or finder.width, finder.length_norm, finder.longest
-        )
-        return spelling(found["ids"]), found["scores"]
-
-    return ask
-
-
 def has_attention(core: keras.Model) -> bool:
+    """Return whether an encoder-decoder has attention."""
     return "alignment" in core.get_layer("decoder").output
 
 
 def alignment(core: keras.Model, source: Any, target: Any) -> Any:
-    """How much each step of targets, ids [B, T], looks at each of sources [B, S]: [B, T, S]."""
-    encode, decode = core.get_layer("encoder"), core.get_layer("decoder")
-    return decode(decoder_inputs(decode, encode(source), target))["alignment"]
+    """Return the attention weights [B, T, S] for targets, ids [B, T], and sources [B, S]."""
+    encoder, decoder = core.get_layer("encoder"), core.get_layer("decoder")
+    return decoder(decoder_inputs(decoder, encoder(source), target))["alignment"]

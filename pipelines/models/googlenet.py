@@ -1,14 +1,16 @@
-"""GoogLeNet (Szegedy et al. 2015): nine inception blocks, and classifiers on the way."""
+"""GoogLeNet (Szegedy et al. 2015, "Going Deeper with Convolutions"): nine inception blocks, and
+auxiliary classifiers at two of them."""
+
+from typing import Any
 
 import keras
 
 from ...layers import AuxiliaryClassifier, ConvUnit2D, InceptionBlock, LocalResponseNormalization
-from .heads import check_head, scaled
-from .heads import head as head_layer
+from .heads import check_head, head_layer, scaled_channels
 
-AUXILIARY_WEIGHT = 0.3  # of each auxiliary loss
+AUXILIARY_WEIGHT = 0.3  # of the loss of each auxiliary classifier
 
-# The paper's table 1: 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection.
+# Filters, as in table 1 of the paper: 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection.
 BLOCKS = {
     "3a": (64, 96, 128, 16, 32, 32),
     "3b": (128, 128, 192, 32, 96, 64),
@@ -23,7 +25,7 @@ BLOCKS = {
 AUXILIARY_AFTER = {"4a": "auxiliary1", "4d": "auxiliary2"}
 
 
-def build(
+def googlenet(
     name: str,
     input_shape: tuple[int, int, int],
     num_classes: int,
@@ -35,35 +37,41 @@ def build(
     normalization: str | None = None,
     dropout: float = 0.4,
 ) -> keras.Model:
-    """The network of table 1.
+    """The network of table 1: stem → nine inception blocks → global average pooling → head.
 
     Args:
+        name: of the model.
+        input_shape: (H, W, C).
+        num_classes: number of outputs.
+        width: multiplies the number of channels.
+        head: "softmax", "logits" or "identity".
         auxiliary: three outputs, {"auxiliary1": …, "auxiliary2": …, and the head's own name},
-            to be weighed 0.3, 0.3 and 1 in training; `without_auxiliary` drops them again. Takes
-            images of 65 pixels at least.
-        factorize: 5×5 convolutions as two 3×3.
-        normalization: of every convolution; "batch" takes the local response normalisations away.
-        dropout: share left out before the head.
+            with loss weights of 0.3, 0.3 and 1; `remove_auxiliary_outputs` leaves only the last.
+            Needs images of at least 65 pixels.
+        factorize: two 3×3 convolutions in place of each 5×5 convolution.
+        normalization: "batch" normalises the output of every convolution and leaves out the local
+            response normalisations.
+        dropout: rate before the head.
     """
     check_head(head)
     if auxiliary and min(input_shape[:2]) < 65:
         raise ValueError(
-            "googlenet with auxiliary classifiers takes images of 65×65 pixels at least, got"
+            "googlenet with auxiliary classifiers takes images of at least 65×65 pixels, got"
             f" {input_shape[0]}×{input_shape[1]}"
         )
     images = keras.Input(input_shape, name="images")
     x = _stem(images, width, normalization)
-    outputs = {}
+    auxiliary_outputs = {}
     for block, filters in BLOCKS.items():
         if block in ("4a", "5a"):
             x = _pool(f"pool{int(block[0]) - 1}")(x)
-        wide = tuple(scaled(f, width) for f in filters)
-        x = InceptionBlock(wide, factorize, normalization, name=f"inception_{block}")(x)
+        channels = tuple(scaled_channels(f, width) for f in filters)
+        x = InceptionBlock(channels, factorize, normalization, name=f"inception_{block}")(x)
         if auxiliary and block in AUXILIARY_AFTER:
-            outputs[AUXILIARY_AFTER[block]] = AuxiliaryClassifier(
+            auxiliary_outputs[AUXILIARY_AFTER[block]] = AuxiliaryClassifier(
                 num_classes,
-                scaled(128, width),
-                scaled(1024, width),
+                scaled_channels(128, width),
+                scaled_channels(1024, width),
                 activation="softmax" if head == "softmax" else None,
                 normalization=normalization,
                 name=AUXILIARY_AFTER[block],
@@ -71,36 +79,37 @@ def build(
     x = keras.layers.GlobalAveragePooling2D(name="pool5")(x)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     y = head_layer(x, num_classes, head, kernel_initializer="he_normal")
-    return keras.Model(images, {**outputs, _name(y): y} if auxiliary else y, name=name)
+    outputs = {**auxiliary_outputs, _layer_name(y): y} if auxiliary else y
+    return keras.Model(images, outputs, name=name)
 
 
-def _name(y) -> str:
-    return y._keras_history.operation.name
+def _layer_name(tensor: Any) -> str:
+    return tensor._keras_history.operation.name
 
 
 def _pool(name: str) -> keras.layers.Layer:
     return keras.layers.MaxPooling2D(3, 2, "same", name=name)
 
 
-def _stem(x, width: float, normalization: str | None):
-    """Three convolutions and two pools: [B, H, W, C] → [B, H/8, W/8, 192·width]."""
+def _stem(x: Any, width: float, normalization: str | None) -> Any:
+    """Three convolutions and two poolings: [B, H, W, C] → [B, H/8, W/8, 192·width]."""
 
-    def norm(name):
-        return LocalResponseNormalization(name=name) if normalization is None else lambda x: x
+    def conv(filters: int, size: int, strides: int, name: str) -> keras.layers.Layer:
+        channels = scaled_channels(filters, width)
+        return ConvUnit2D(channels, size, strides, normalization=normalization, name=name)
 
-    def unit(filters, size, strides, name):
-        return ConvUnit2D(
-            scaled(filters, width), size, strides, normalization=normalization, name=name
-        )
+    def local_norm(x: Any, name: str) -> Any:
+        return LocalResponseNormalization(name=name)(x) if normalization is None else x
 
-    x = norm("norm1")(_pool("pool1")(unit(64, 7, 2, "conv1")(x)))
-    x = unit(64, 1, 1, "conv2_reduce")(x)
-    x = norm("norm2")(unit(192, 3, 1, "conv2")(x))
-    return _pool("pool2")(x)
+    x = _pool("pool1")(conv(64, 7, 2, "conv1")(x))  # [B, H/4, W/4, 64·width]
+    x = local_norm(x, "norm1")
+    x = conv(64, 1, 1, "conv2_reduce")(x)
+    x = conv(192, 3, 1, "conv2")(x)
+    return _pool("pool2")(local_norm(x, "norm2"))
 
 
-def without_auxiliary(model: keras.Model) -> keras.Model:
-    """The same network, on the same weights, with its one real output."""
+def remove_auxiliary_outputs(model: keras.Model) -> keras.Model:
+    """Return the same network, with shared weights, without its auxiliary outputs."""
     if not isinstance(model.output, dict):
         return model
     (main,) = (y for key, y in model.output.items() if not key.startswith("auxiliary"))

@@ -1,4 +1,4 @@
-"""What stands around a network on images so that it takes pixels and answers in words."""
+"""Serving models on images: pixels in, labels out."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,39 +7,37 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .serving import answers
+from ..datasets.images.resizing import resizing_layer
+from .serving import label_outputs
 
 
-def resizing(height: int, width: int) -> keras.layers.Layer:
-    """Brings an image of any size to this one: scaled, and cut where it is too long."""
-    return keras.layers.Resizing(
-        height, width, crop_to_aspect_ratio=True, antialias=True, dtype="float32", name="size"
-    )
-
-
-def package(
+def build_serving_model(
     core: keras.Model, labels: Sequence[str], mean: np.ndarray, std: np.ndarray
 ) -> keras.Model:
     """Pixels 0 … 255 [B, H, W, C] of any size → {"probabilities": [B, K], "label": [B] strings}.
 
-    Around `core`, which takes (pixels / 255 − mean) / std of its own size; mean and std: [C].
+    Args:
+        core: the trained network; takes (pixels / 255 − mean) / std, images of its own size.
+        labels: K names.
+        mean: of each channel, [C].
+        std: of each channel, [C].
     """
     height, width, channels = core.input_shape[1:]
     pixels = keras.Input([None, None, channels], name="pixels")
-    # Its `training` is True by default, and what it is would hold for all layers after it.
-    x = resizing(height, width)(pixels, training=False)
+    # `training` of Resizing is True by default and would be passed on to all layers after it.
+    x = resizing_layer(height, width)(pixels, training=False)
     scale, offset = (1 / (255 * std)).tolist(), (-mean / std).tolist()
     x = keras.layers.Rescaling(scale, offset, dtype="float32", name="scale")(x)
-    return keras.Model(pixels, answers(core(x), labels), name="package")
+    return keras.Model(pixels, label_outputs(core(x), labels), name="serving_model")
 
 
-def probabilities(package: keras.Model, batches: Iterable[Any]) -> np.ndarray:
-    """What a packaged model says of batches of images (images [B, H, W, C], …), [N, K]."""
-    ask = tf.function(lambda x: package(x)["probabilities"], reduce_retracing=True)
-    return np.concatenate([ask(tf.cast(images, tf.float32)).numpy() for images, *_ in batches])
+def predict_probabilities(serving_model: keras.Model, batches: Iterable[Any]) -> np.ndarray:
+    """Return the probabilities [N, K] for batches (images [B, H, W, C], …)."""
+    predict = tf.function(lambda x: serving_model(x)["probabilities"], reduce_retracing=True)
+    return np.concatenate([predict(tf.cast(images, tf.float32)).numpy() for images, *_ in batches])
 
 
-def network_inputs(package: keras.Model, pixels: np.ndarray) -> np.ndarray:
-    """What the network in a package gets for these pixels [B, H, W, C]."""
-    scaled = package.get_layer("scale").output
-    return keras.Model(package.input, scaled)(pixels).numpy()
+def network_inputs(serving_model: keras.Model, pixels: np.ndarray) -> np.ndarray:
+    """Return the inputs of the network inside a serving model for pixels [B, H, W, C]."""
+    scaled = serving_model.get_layer("scale").output
+    return keras.Model(serving_model.input, scaled)(pixels).numpy()

@@ -1,7 +1,6 @@
-"""Recurrent networks in the functional API, by network type.
+"""Recurrent networks in the functional API.
 
-Layers have systematic names: embedding, rnn_1, rnn_2 …, probabilities; what looks on while a model
-trains calls them by these.
+Layers have systematic names, which the callbacks show: embedding, rnn_1, rnn_2 …, probabilities.
 """
 
 import functools
@@ -30,24 +29,24 @@ def sequence_to_label(
     embedding: int,
     dropout: float = 0.0,
     every_step: bool = False,
-    **stack: Any,
+    **stack_options: Any,
 ) -> keras.Model:
-    """Reads a sequence to its end and answers once: ids [B, T] → probabilities [B, C].
+    """Read a sequence to its end, then classify it: ids [B, T] → probabilities [B, C].
 
     Args:
         recurrent: a recurrent layer class, of errorflow or of Keras.
-        vocabulary_size: of the ids, 0 for padding included.
+        vocabulary_size: number of ids, with 0 for padding.
         labels: C.
-        embedding: size of a symbol's vector.
-        dropout: share left out of the embeddings and of what each recurrent layer puts out.
-        every_step: answer after every step, [B, T, C]; the weights are those of the same network.
-        **stack: as `recurrent_layers` takes it.
+        embedding: size of a symbol's vector, D.
+        dropout: rate after the embedding and after each recurrent layer.
+        every_step: classify after every step, [B, T, C], with the same weights.
+        **stack_options: see `recurrent_layers`.
     """
     ids = keras.Input([None], dtype="int32", name="ids")
     x = keras.layers.Embedding(vocabulary_size, embedding, mask_zero=True, name="embedding")(ids)
     x = keras.layers.Dropout(dropout, name="embedding_dropout")(x)  # [B, T, D]
-    x = recurrent_layers(x, recurrent, dropout=dropout, every_step=every_step, **stack)
-    return keras.Model(ids, probabilities(x, labels), name="core")
+    x = recurrent_layers(x, recurrent, dropout=dropout, every_step=every_step, **stack_options)
+    return keras.Model(ids, class_probabilities(x, labels), name="core")
 
 
 def series_to_value(
@@ -59,24 +58,31 @@ def series_to_value(
     padded: bool = True,
     every_step: bool = False,
     direct: float = 0.0,
-    **stack: Any,
+    **stack_options: Any,
 ) -> keras.Model:
-    """Reads numbers step by step: x [B, T, D] → a value or probabilities, [B, C] or [B, T, C].
+    """Read a series, then predict values or classes: x [B, T, D] → [B, C], or [B, T, C].
 
     Args:
-        features: D. outputs: C.
-        classes: answer with probabilities, in place of numbers.
-        padded: steps of which all features are 0 are padding.
-        every_step: answer after every step.
-        direct: if above 0, x times this goes to the outputs too, past the recurrent layers, as in
-            experiment 2 of Hochreiter & Schmidhuber 1997; the larger, the faster it is learned.
+        recurrent: a recurrent layer class, of errorflow or of Keras.
+        features: D.
+        outputs: C.
+        classes: predict probabilities instead of values.
+        padded: mask steps whose features are all 0.
+        every_step: predict after every step.
+        direct: if above 0, x times this factor is also an input of the output layer, past the
+            recurrent layers, as in experiment 2 of Hochreiter & Schmidhuber 1997; these direct
+            connections learn the faster, the larger the factor.
+        **stack_options: see `recurrent_layers`.
     """
     series = keras.Input([None, features], name="series")
     x = keras.layers.Masking(name="padding")(series) if padded else series
-    x = recurrent_layers(x, recurrent, every_step=every_step, **stack)
+    x = recurrent_layers(x, recurrent, every_step=every_step, **stack_options)
     if direct:
         x = keras.layers.Concatenate(name="direct")([direct * series, x])
-    y = probabilities(x, outputs) if classes else _values(outputs)(x)
+    if classes:
+        y = class_probabilities(x, outputs)
+    else:
+        y = keras.layers.Dense(outputs, dtype="float32", name="values")(x)
     return keras.Model(series, y, name="core")
 
 
@@ -89,18 +95,23 @@ def recurrent_layers(
     bidirectional: bool = False,
     dropout: float = 0.0,
     every_step: bool = False,
-    **arguments: Any,
+    **layer_options: Any,
 ) -> Any:
-    """Recurrent layers on top of each other: [B, T, D] → [B, H], or [B, T, H] with `every_step`.
+    """Stack recurrent layers: [B, T, D] → [B, H], or [B, T, H] with `every_step`.
 
     Args:
-        units, layers, bidirectional: H is units, or twice that if bidirectional.
-        dropout: share left out of what each layer puts out.
-        **arguments: for the recurrent layer.
+        x: [B, T, D].
+        recurrent: a recurrent layer class.
+        units: size of each layer and direction; H is twice this if `bidirectional`.
+        layers: number of layers.
+        bidirectional: read from both ends.
+        dropout: rate after each layer.
+        every_step: return the output of every step.
+        **layer_options: for the recurrent layer class.
     """
     for number in range(1, layers + 1):
         sequences = every_step or number < layers
-        layer = recurrent(units, return_sequences=sequences, name=f"rnn_{number}", **arguments)
+        layer = recurrent(units, return_sequences=sequences, name=f"rnn_{number}", **layer_options)
         if bidirectional:
             layer = keras.layers.Bidirectional(layer, name=f"rnn_{number}")
         x = layer(x)
@@ -108,10 +119,6 @@ def recurrent_layers(
     return x
 
 
-def probabilities(x: Any, labels: int, name: str = "probabilities") -> Any:
-    """softmax in float32, whatever the rest computes in."""
+def class_probabilities(x: Any, labels: int, name: str = "probabilities") -> Any:
+    """A softmax layer: [..., D] → [..., labels], in float32 under mixed precision too."""
     return keras.layers.Dense(labels, activation="softmax", dtype="float32", name=name)(x)
-
-
-def _values(outputs: int) -> keras.layers.Layer:
-    return keras.layers.Dense(outputs, dtype="float32", name="values")

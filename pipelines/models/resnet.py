@@ -1,28 +1,29 @@
-"""Residual networks (He, Zhang, Ren & Sun 2016): for ImageNet, 18 to 152 layers; for CIFAR, 20 to
-110.
+"""Residual networks (He, Zhang, Ren & Sun 2016, "Deep Residual Learning for Image Recognition"):
+18 to 152 layers for ImageNet, 20 to 110 for CIFAR-10.
 
-`errorflow images train --model resnet20`, which learns from 3,600 digits, tells 99.0 % of the 1,000
-test digits right (mean of three seeds, 98.9 to 99.1), after 397 s on two cores that train another
-network too (`python benchmarks/seeds.py images --models resnet20`).
+`errorflow images train --model resnet20` trains on 3,600 digits and classifies 99.0 % of the 1,000
+test digits correctly (mean of three seeds, 98.9 to 99.1) after 397 s on two cores, with a second
+network in training beside it (`python benchmarks/seeds.py images --models resnet20`).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 
 from ...layers import BottleneckBlock, ConvUnit2D, ResidualBlock
-from .heads import head as head_layer
-from .heads import scaled
+from .heads import head_layer, scaled_channels
 
 
 class Variant(NamedTuple):
-    block: type
-    counts: tuple[int, ...]  # blocks of each stage
+    """A depth: the block, and for each stage the number of blocks and of filters."""
+
+    block: type[keras.layers.Layer]
+    counts: tuple[int, ...]
     filters: tuple[int, ...]
-    shortcut: str
+    shortcut: str  # where a block changes the shape, see `ResidualBlock`
 
 
-def _imagenet(block: type, *counts: int) -> Variant:
+def _imagenet(block: type[keras.layers.Layer], *counts: int) -> Variant:
     return Variant(block, counts, (64, 128, 256, 512), "projection")
 
 
@@ -40,7 +41,7 @@ VARIANTS = {
 }
 
 
-def build(
+def resnet(
     name: str,
     input_shape: tuple[int, int, int],
     num_classes: int,
@@ -52,14 +53,22 @@ def build(
     shortcut: str | None = None,
     normalization: str | None = "batch",
 ) -> keras.Model:
-    """Stem → stages of blocks, each but the first halving the image → mean over it → head.
+    """Stem → stages of blocks → global average pooling → head.
+
+    Each stage but the first halves the resolution.
 
     Args:
-        skip: False gives the plain counterpart.
-        preactivation: the order of He et al. 2016b.
+        name: a key of `VARIANTS`.
+        input_shape: (H, W, C).
+        num_classes: number of outputs.
+        width: multiplies the number of channels.
+        head: "softmax", "logits" or "identity".
+        skip: False leaves out the shortcuts: the plain counterpart of the paper.
+        preactivation: normalise and activate before each convolution (He et al. 2016, "Identity
+            Mappings in Deep Residual Networks").
         shortcut: "projection" or "zero_padding", as in `ResidualBlock`; by default the paper's:
-            projections for ImageNet (option B), zeros for CIFAR (option A).
-        normalization: None takes the batch normalisation away, to see what it does.
+            projections for ImageNet (option B), zero padding for CIFAR (option A).
+        normalization: "batch", or None for no normalisation.
     """
     variant = VARIANTS[name]
     images = keras.Input(input_shape, name="images")
@@ -67,7 +76,7 @@ def build(
     for stage, (count, filters) in enumerate(zip(variant.counts, variant.filters, strict=True), 1):
         for number in range(1, count + 1):
             x = variant.block(
-                scaled(filters, width),
+                scaled_channels(filters, width),
                 strides=2 if stage > 1 and number == 1 else 1,
                 shortcut=shortcut or variant.shortcut,
                 preactivation=preactivation,
@@ -75,25 +84,35 @@ def build(
                 normalization=normalization,
                 name=f"stage{stage}_block{number}",
             )(x)
-    if preactivation:  # the last sum has not been activated
-        if normalization:
-            norm = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="normalization")
-            x = norm(x)
-        x = keras.layers.ReLU(name="activation")(x)
+    if preactivation:
+        x = _final_activation(x, normalization)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     y = head_layer(x, num_classes, head, kernel_initializer="he_normal")
     return keras.Model(images, y, name=name)
 
 
-def _stem(x, variant: Variant, width: float, normalization: str | None, preactivation: bool):
-    """The first convolution; for ImageNet a strided one and a maximum: a quarter of the size."""
-    filters = scaled(variant.filters[0], width)
-    options = {"normalization": normalization, "use_bias": normalization is None}
+def _stem(
+    x: Any, variant: Variant, width: float, normalization: str | None, preactivation: bool
+) -> Any:
+    """CIFAR: a 3×3 convolution. ImageNet: a strided 7×7 convolution and max pooling, size / 4."""
+    filters = scaled_channels(variant.filters[0], width)
+    options: dict[str, Any] = {
+        "normalization": normalization,
+        "use_bias": normalization is None,
+    }
     if len(variant.filters) == 3:
-        if preactivation:  # the first block normalises and activates
+        if preactivation:  # the first block normalises and activates its input
             options |= {"normalization": None, "activation": None}
         return ConvUnit2D(filters, 3, **options, name="conv1")(x)
     x = ConvUnit2D(filters, 7, 2, padding=3, **options, name="conv1")(x)
-    # after a ReLU zeros are as good as −∞ around the image
+    # After a ReLU, padding with zeros has the effect of padding with −∞.
     x = keras.layers.ZeroPadding2D(1, name="pool1_padding")(x)
     return keras.layers.MaxPooling2D(3, 2, name="pool1")(x)
+
+
+def _final_activation(x: Any, normalization: str | None) -> Any:
+    """Normalise and activate the last sum, which pre-activation blocks leave as it is."""
+    if normalization:
+        norm = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="normalization")
+        x = norm(x)
+    return keras.layers.ReLU(name="activation")(x)

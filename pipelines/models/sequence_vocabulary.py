@@ -1,62 +1,62 @@
-"""Texts as ids of symbols, as a decoder reads and says them: 0 pads, then the special ones."""
+"""Source and target sequences as ids of symbols: 0 is padding, then come the special symbols."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from ...layers.text.beam_search import END, START
 from ...layers.text.text_layers import UNKNOWN
-from . import text_serving as text
+from .text_serving import Split, split_texts
 
-FIRST = END + 1  # id of a target's first symbol
-BETWEEN: dict[text.Split, str] = {"character": "", "word": " ", "phone": " "}
+FIRST_SYMBOL = END + 1  # id of the first symbol of a target vocabulary
+SEPARATOR: dict[Split, str] = {"character": "", "word": " ", "phone": " "}
 
 
-class Side(NamedTuple):
-    """What sources or targets are made of."""
+class SequenceVocabulary(NamedTuple):
+    """The symbols of source sequences or of target sequences."""
 
-    split: text.Split
+    split: Split
     vocabulary: list[str]
 
 
-def target_ids(texts: Sequence[str], target: Side) -> list[np.ndarray]:
-    """Each target's symbols as ids, the end among them, [T]."""
-    ids = {symbol: number for number, symbol in enumerate(target.vocabulary, start=FIRST)}
+def target_ids(texts: Sequence[str], target: SequenceVocabulary) -> list[np.ndarray]:
+    """Return the ids of each target's symbols, with the end symbol, each [T]."""
+    ids = {symbol: number for number, symbol in enumerate(target.vocabulary, start=FIRST_SYMBOL)}
     return [
         np.array([*(ids.get(symbol, UNKNOWN) for symbol in symbols), END], np.int32)
-        for symbols in text.symbols(texts, target.split)
+        for symbols in split_texts(texts, target.split)
     ]
 
 
-def padded(ids: Sequence[np.ndarray]) -> np.ndarray:
-    """Targets as one table [N, T], 0 behind their ends."""
-    table = np.zeros([len(ids), max(map(len, ids))], np.int32)
-    for row, symbols in zip(table, ids, strict=True):
-        row[: len(symbols)] = symbols
+def pad(sequences: Sequence[np.ndarray]) -> np.ndarray:
+    """Return sequences of ids as one array [N, T], with 0 behind their ends."""
+    table = np.zeros([len(sequences), max(map(len, sequences))], np.int32)
+    for row, ids in zip(table, sequences, strict=True):
+        row[: len(ids)] = ids
     return table
 
 
-def shifted(targets: np.ndarray) -> np.ndarray:
-    """What the decoder reads: a start, then the targets [N, T] one step later."""
-    read = np.concatenate([np.full_like(targets[:, :1], START), targets[:, :-1]], axis=1)
-    return np.where(targets == 0, 0, read)
+def shift_right(targets: np.ndarray) -> np.ndarray:
+    """Return the decoder inputs for targets [N, T]: the start symbol, then the targets shifted."""
+    inputs = np.concatenate([np.full_like(targets[:, :1], START), targets[:, :-1]], axis=1)
+    return np.where(targets == 0, 0, inputs)
 
 
-def spell(target: str, split: text.Split) -> str:
-    """A target as the network would put it."""
-    return BETWEEN[split].join(text.symbols([target], split)[0])
+def detokenize(text: str, split: Split) -> str:
+    """Return a reference text in the form of the network's outputs: its symbols, joined."""
+    return SEPARATOR[split].join(split_texts([text], split)[0])
 
 
-class Right(keras.metrics.Mean):
-    """The share of targets whose every symbol is the likeliest after those before it.
+class ExactMatch(keras.metrics.Mean):
+    """The share of targets whose symbols are all predicted correctly under teacher forcing.
 
-    These are the ones that greedy search finds: there is no step at which it could leave them.
+    These are exactly the targets that greedy search finds, since it leaves them at no step.
     """
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         likeliest = keras.ops.cast(keras.ops.argmax(y_pred, axis=-1), y_true.dtype)
         padding = keras.ops.equal(y_true, 0)
-        same = keras.ops.logical_or(keras.ops.equal(likeliest, y_true), padding)
-        return super().update_state(keras.ops.all(same, axis=-1))
+        correct = keras.ops.logical_or(keras.ops.equal(likeliest, y_true), padding)
+        return super().update_state(keras.ops.all(correct, axis=-1))

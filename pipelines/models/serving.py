@@ -1,4 +1,8 @@
-"""What best.keras holds of a classifier: a network that answers in words."""
+"""Serving models: the models in best.keras, which take raw inputs and return labels.
+
+A serving model stands around the trained network, which is its layer "core". It takes strings or
+pixels, does the preprocessing, and decodes the network's outputs.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,22 +11,22 @@ from typing import Any
 import keras
 
 
-def answers(probabilities: Any, labels: Sequence[str]) -> dict[str, Any]:
-    """Probabilities [B, K] → {"probabilities": [B, K], "label": [B] strings}."""
-    words = keras.layers.StringLookup(
+def label_outputs(probabilities: Any, labels: Sequence[str]) -> dict[str, Any]:
+    """Probabilities [B, K] → {"probabilities": [B, K], "label": [B] strings, the likeliest}."""
+    lookup = keras.layers.StringLookup(
         vocabulary=list(labels), num_oov_indices=0, invert=True, name="labels"
     )
-    label = words(keras.ops.argmax(probabilities, axis=-1))
+    label = lookup(keras.ops.argmax(probabilities, axis=-1))
     return {"probabilities": probabilities, "label": label}
 
 
 def load(path: Path) -> keras.Model:
-    """A packaged model from a .keras file."""
-    from ... import layers  # noqa: F401 - registers what the file may name
+    """Load a serving model from a .keras file."""
+    from ... import layers  # noqa: F401 - registers the layers that the file may name
 
     return keras.saving.load_model(path, compile=False)
 
 
-def labels_in(package: keras.Model) -> list[str]:
-    """The labels of a packaged model, in the order of its probabilities."""
-    return package.get_layer("labels").get_vocabulary()
+def labels_in(serving_model: keras.Model) -> list[str]:
+    """Return the labels of a serving model, in the order of its probabilities."""
+    return serving_model.get_layer("labels").get_vocabulary()

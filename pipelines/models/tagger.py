@@ -1,6 +1,7 @@
-"""The tagger that reads words and their characters both ways (Ling et al. 2015, Plank et al. 2016).
+"""A tagger on words and their characters (Ling et al. 2015, Plank, Søgaard & Goldberg 2016).
 
-Its package takes strings [B], sentences of tokens with blanks between, and gives a tag for each.
+Its serving model takes strings [B], sentences of tokens separated by blanks, and returns one tag
+per token.
 """
 
 from collections import Counter
@@ -11,25 +12,26 @@ import keras
 import numpy as np
 
 from ...layers.text.text_layers import Characters, EachStep, WordDropout, lower
-from .recurrent import Recurrent, probabilities, recurrent_layers
-from .serving import answers
+from .recurrent import Recurrent, class_probabilities, recurrent_layers
+from .serving import label_outputs
 
-LONGEST_WORD = 20  # characters of a word that are read
+LONGEST_WORD = 20  # characters; the rest of a word is not read
 
 
 class Vocabulary(NamedTuple):
-    """What is known from id 2 on; 0 is padding, 1 what is unknown."""
+    """Words and characters, from id 2 on; 0 is padding, 1 any unknown one."""
 
     words: list[str]  # in lower case
     characters: list[str]
 
 
-def vocabulary_of(sentences: Iterable[Sequence[str]]) -> Vocabulary:
-    """All words, the most frequent first, and the characters that come at least twice."""
+def build_vocabulary(sentences: Iterable[Sequence[str]]) -> Vocabulary:
+    """Return all words, by frequency, and the characters that occur at least twice."""
     sentences = list(sentences)
     words = Counter(token.lower() for sentence in sentences for token in sentence)
-    seen = Counter(sign for sentence in sentences for token in sentence for sign in token)
-    return Vocabulary([w for w, _ in words.most_common()], sorted(s for s in seen if seen[s] > 1))
+    characters = Counter(char for sentence in sentences for token in sentence for char in token)
+    frequent = sorted(char for char, count in characters.items() if count > 1)
+    return Vocabulary([word for word, _ in words.most_common()], frequent)
 
 
 def tagger(
@@ -43,63 +45,79 @@ def tagger(
     dropout: float,
     word_dropout: float,
     bidirectional: bool = True,
-    **stack: Any,
+    **stack_options: Any,
 ) -> keras.Model:
     """{"words": ids [B, T], "characters": ids [B, T, C]} → probabilities [B, T, K].
 
-    A word's vector is its embedding beside the last states of a recurrent layer that reads its
-    characters both ways; 0 units: of the embedding alone.
+    A word's vector is its embedding, concatenated with the last states of a bidirectional recurrent
+    layer over its characters.
 
     Args:
-        words, characters: sizes of the vocabularies, with padding and the unknown one.
+        recurrent: a recurrent layer class, of errorflow or of Keras.
+        words: size of the vocabulary of words, with padding and the unknown word.
+        characters: likewise of characters.
         labels: K.
-        embedding: size of a word's vector; a character's is half the units that read it.
-        character_units: of each direction over characters.
-        dropout: share left out of words' vectors and of what each recurrent layer puts out.
-        word_dropout: share of the words taken for unknown ones in training.
-        bidirectional, **stack: as `recurrent_layers` takes it.
+        embedding: size of a word's embedding; that of a character is half of `character_units`.
+        character_units: size of the layer over characters, per direction; 0: word embeddings only.
+        dropout: rate after the word vectors and after each recurrent layer.
+        word_dropout: share of words that become the unknown word in training.
+        bidirectional: the layers over words read from both ends.
+        **stack_options: see `recurrent_layers`.
     """
-    ids = keras.Input([None], dtype="int32", name="words")
-    signs = keras.Input([None, None], dtype="int32", name="characters")
-    x = WordDropout(word_dropout, name="word_dropout")(ids)
+    word_ids = keras.Input([None], dtype="int32", name="words")
+    character_ids = keras.Input([None, None], dtype="int32", name="characters")
+    x = WordDropout(word_dropout, name="word_dropout")(word_ids)
     x = keras.layers.Embedding(words, embedding, mask_zero=True, name="word_embedding")(x)
     if character_units:
-        size = max(1, character_units // 2)
-        y = keras.layers.Embedding(characters, size, mask_zero=True, name="character_embedding")(
-            signs
-        )
-        both = keras.layers.Bidirectional(recurrent(character_units), name="character_rnn")
-        y = EachStep(both, name="each_word")(y)  # [B, T, 2·character_units]
+        y = _character_vectors(character_ids, recurrent, characters, character_units)
         x = keras.layers.Concatenate(name="word")([x, y])
-    x = keras.layers.Dropout(dropout, name="word_vector_dropout")(x)
+    x = keras.layers.Dropout(dropout, name="word_vector_dropout")(x)  # [B, T, D]
     x = recurrent_layers(
-        x, recurrent, bidirectional=bidirectional, dropout=dropout, every_step=True, **stack
+        x, recurrent, bidirectional=bidirectional, dropout=dropout, every_step=True, **stack_options
     )
-    inputs = {"words": ids, "characters": signs}
-    return keras.Model(inputs, probabilities(x, labels), name="core")
+    inputs = {"words": word_ids, "characters": character_ids}
+    return keras.Model(inputs, class_probabilities(x, labels), name="core")
 
 
-def reader(vocabulary: Vocabulary) -> keras.Model:
+def _character_vectors(ids: Any, recurrent: Recurrent, characters: int, units: int) -> Any:
+    """ids [B, T, C] → the last states of both directions [B, T, 2·units]."""
+    embedding = keras.layers.Embedding(
+        characters, max(1, units // 2), mask_zero=True, name="character_embedding"
+    )
+    both = keras.layers.Bidirectional(recurrent(units), name="character_rnn")
+    return EachStep(both, name="each_word")(embedding(ids))
+
+
+def tokenizer(vocabulary: Vocabulary) -> keras.Model:
     """Strings [B] → {"words": ids [B, T], "characters": ids [B, T, C]}."""
     texts = keras.Input([], dtype="string", name="sentences")
     words = keras.layers.TextVectorization(
         standardize=lower, split="whitespace", vocabulary=vocabulary.words, name="words"
     )
     characters = Characters(vocabulary.characters, LONGEST_WORD, name="characters")
-    return keras.Model(texts, {"words": words(texts), "characters": characters(texts)}, name="read")
+    outputs = {"words": words(texts), "characters": characters(texts)}
+    return keras.Model(texts, outputs, name="read")
 
 
-def package(core: keras.Model, vocabulary: Vocabulary, labels: Sequence[str]) -> keras.Model:
-    """Strings [B] → {"probabilities": [B, T, K], "label": [B, T] strings}, one for each token.
+def build_serving_model(
+    core: keras.Model, vocabulary: Vocabulary, labels: Sequence[str]
+) -> keras.Model:
+    """Strings [B] → {"probabilities": [B, T, K], "label": [B, T] strings}, one per token.
 
-    A shorter sentence has as many as it has tokens; what stands behind them means nothing.
+    T is the number of tokens of the longest sentence; outputs behind the end of a shorter one have
+    no meaning.
     """
     texts = keras.Input([], dtype="string", name="sentences")
-    read = reader(vocabulary)
-    return keras.Model(texts, answers(core(read(texts)), labels), name="package")
+    ids = tokenizer(vocabulary)(texts)
+    return keras.Model(texts, label_outputs(core(ids), labels), name="serving_model")
 
 
-class Ids(NamedTuple):
+def tokenizer_in(serving_model: keras.Model) -> keras.Model:
+    """Return the tokenizer of a serving model."""
+    return serving_model.get_layer("read")
+
+
+class SentenceIds(NamedTuple):
     """N sentences as ids."""
 
     words: list[np.ndarray]  # each [T]
@@ -107,10 +125,11 @@ class Ids(NamedTuple):
 
     @property
     def lengths(self) -> np.ndarray:
+        """Number of tokens of each sentence, [N]."""
         return np.array([len(ids) for ids in self.words])
 
     def batch(self, chosen: np.ndarray, length: int) -> dict[str, np.ndarray]:
-        """What the core takes of some sentences, padded to a length."""
+        """Return the inputs of the network for some sentences, padded or cut to `length`."""
         words = np.zeros([len(chosen), length], np.int32)
         characters = np.zeros([len(chosen), length, LONGEST_WORD], np.int32)
         for row, place in enumerate(chosen):
@@ -120,18 +139,26 @@ class Ids(NamedTuple):
         return {"words": words, "characters": characters}
 
 
-def ids_of(read: keras.Model, sentences: Sequence[Sequence[str]], batch: int = 512) -> Ids:
-    """Sentences of tokens as ids; `read` is a `reader`."""
+def sentence_ids(
+    tokenizer: keras.Model, sentences: Sequence[Sequence[str]], batch_size: int = 512
+) -> SentenceIds:
+    """Return sentences of tokens as ids.
+
+    Args:
+        tokenizer: a model that `tokenizer` built.
+        sentences: each a sequence of tokens.
+        batch_size: sentences per call of the tokenizer.
+    """
     import tensorflow as tf
 
-    found: Ids = Ids([], [])
-    for start in range(0, len(sentences), batch):
-        part = sentences[start : start + batch]
-        given = read(tf.constant([" ".join(tokens) for tokens in part]))
-        words, characters = given["words"].numpy(), given["characters"].numpy()
+    ids = SentenceIds([], [])
+    for start in range(0, len(sentences), batch_size):
+        batch = sentences[start : start + batch_size]
+        table = tokenizer(tf.constant([" ".join(tokens) for tokens in batch]))
+        words, characters = table["words"].numpy(), table["characters"].numpy()
         missing = LONGEST_WORD - characters.shape[2]
         characters = np.pad(characters, [(0, 0), (0, 0), (0, missing)])
-        for row, tokens in enumerate(part):
-            found.words.append(words[row, : len(tokens)].astype(np.int32))
-            found.characters.append(characters[row, : len(tokens)].astype(np.int32))
-    return found
+        for row, tokens in enumerate(batch):
+            ids.words.append(words[row, : len(tokens)].astype(np.int32))
+            ids.characters.append(characters[row, : len(tokens)].astype(np.int32))
+    return ids

@@ -1,118 +1,133 @@
-"""What stands around a network on ids so that it takes strings and answers in words.
+"""Serving models on texts: strings in, labels out; and the tokenisation of texts.
 
-A text is a sequence of characters, of words or of phones; `split` says which. Characters and words
-are in lower case, and every sign is a word; phones are whatever has blanks around it, as it stands.
+A text is a sequence of characters, words or phones, depending on `split`. Characters and words are
+in lower case, and each punctuation mark is a word. Phones are separated by blanks and not changed.
 """
 
 import functools
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
 
 from ...layers.text.text_layers import separate_words
-from .serving import answers
+from .serving import label_outputs
 
 Split = Literal["character", "word", "phone"]
 
 
-def normal(text: str, split: Split = "character") -> str:
-    """One spelling for one text: Unicode's composed form and, but for phones, lower case."""
-    spelled = unicodedata.normalize("NFC", text.strip())
-    return spelled if split == "phone" else spelled.lower()
+def normalize(text: str, split: Split = "character") -> str:
+    """Return the text in Unicode's composed form and, except for phones, in lower case."""
+    composed = unicodedata.normalize("NFC", text.strip())
+    return composed if split == "phone" else composed.lower()
 
 
-def vocabulary_of(texts: Iterable[str], split: Split, most: int | None = None) -> list[str]:
-    """The symbols that come at least twice, so that the unknown one is trained too.
+def build_vocabulary(texts: Iterable[str], split: Split, max_size: int | None = None) -> list[str]:
+    """Return the symbols that occur at least twice.
 
-    Words the most frequent first, others in their order; `most` at most.
+    Rarer ones become the unknown symbol, so that it is trained too. Words are ordered by frequency,
+    characters and phones by their code points.
+
+    Args:
+        texts: the training texts.
+        split: their symbols.
+        max_size: number of symbols at most, the most frequent ones.
     """
-    seen = Counter(symbol for text in symbols(texts, split) for symbol in text)
-    known = [symbol for symbol, count in seen.most_common(most) if count > 1]
-    return known if split == "word" else sorted(known)
+    counts = Counter(symbol for text in split_texts(texts, split) for symbol in text)
+    vocabulary = [symbol for symbol, count in counts.most_common(max_size) if count > 1]
+    return vocabulary if split == "word" else sorted(vocabulary)
 
 
-def symbols(texts: Iterable[str], split: Split) -> Sequence[Sequence[str]]:
-    """The characters, words or phones of each text."""
-    spelled = [normal(text, split) for text in texts]
-    if split != "word":
-        return spelled if split == "character" else [text.split() for text in spelled]
-    return [text.decode().split() for text in separate_words(spelled).numpy()]
+def split_texts(texts: Iterable[str], split: Split) -> Sequence[Sequence[str]]:
+    """Return the characters, words or phones of each text."""
+    normalized = [normalize(text, split) for text in texts]
+    if split == "character":
+        return normalized
+    if split == "phone":
+        return [text.split() for text in normalized]
+    return [text.decode().split() for text in separate_words(normalized).numpy()]
 
 
 def vectorizer(vocabulary: Sequence[str], split: Split) -> keras.layers.TextVectorization:
-    """Strings [B] → ids [B, T]: 0 is padding, 1 any unknown symbol."""
-    ways = {
+    """A layer: strings [B] → ids [B, T]; 0 is padding, 1 any unknown symbol."""
+    options: dict[Split, tuple[Any, str]] = {
         "character": ("lower", "character"),
         "word": (separate_words, "whitespace"),
         "phone": (None, "whitespace"),
     }
-    standardize, at = ways[split]
+    standardize, separator = options[split]
     return keras.layers.TextVectorization(
-        standardize=standardize, split=at, vocabulary=list(vocabulary), name=f"{split}s"
+        standardize=standardize, split=separator, vocabulary=list(vocabulary), name=f"{split}s"
     )
 
 
 def vectorize(
-    texts: Sequence[str], vocabulary: Sequence[str], split: Split, longest: int | None = None
+    texts: Sequence[str], vocabulary: Sequence[str], split: Split, max_length: int | None = None
 ) -> np.ndarray:
-    """Texts → ids [N, T], at most the first `longest` symbols of each."""
-    ids: Any = vectorizer(vocabulary, split)([normal(text, split) for text in texts])
-    return ids[:, :longest].numpy().astype(np.int32)
+    """Return the ids [N, T] of texts, cut to the first `max_length` symbols."""
+    ids: Any = vectorizer(vocabulary, split)([normalize(text, split) for text in texts])
+    return ids[:, :max_length].numpy().astype(np.int32)
 
 
 def lengths(texts: Sequence[str], split: Split) -> np.ndarray:
-    """How many symbols each text has, [N]."""
-    return np.array([len(text) for text in symbols(texts, split)])
+    """Return the number of symbols in each text, [N]."""
+    return np.array([len(text) for text in split_texts(texts, split)])
 
 
-def package(
+def build_serving_model(
     core: keras.Model,
     vocabulary: Sequence[str],
     labels: Sequence[str],
     split: Split,
-    longest: int | None = None,
+    max_length: int | None = None,
 ) -> keras.Model:
-    """Strings [B] → {"probabilities": [B, C], "label": [B] strings}, around ids → probabilities.
+    """Strings [B] → {"probabilities": [B, C], "label": [B] strings}.
 
-    Longer texts are cut to the first `longest` symbols.
+    Args:
+        core: the trained network, ids [B, T] → probabilities [B, C].
+        vocabulary: its symbols, from id 2 on.
+        labels: C names.
+        split: the symbols of a text.
+        max_length: longer texts are cut to this number of symbols.
     """
     texts = keras.Input([], dtype="string", name="texts")
     ids = vectorizer(vocabulary, split)(texts)
-    probabilities = core(ids if longest is None else ids[:, :longest])
-    return keras.Model(texts, answers(probabilities, labels), name="package")
+    probabilities = core(ids if max_length is None else ids[:, :max_length])
+    return keras.Model(texts, label_outputs(probabilities, labels), name="serving_model")
 
 
-def split_in(package: keras.Model) -> Split:
-    """What a packaged model takes texts as."""
-    names = [layer.name for layer in package.layers]
+def split_in(serving_model: keras.Model) -> Split:
+    """Return how a serving model splits its texts."""
+    names = [layer.name for layer in serving_model.layers]
     return next(split for split in get_args(Split) if f"{split}s" in names)
 
 
-def vocabulary_in(package: keras.Model) -> list[str]:
-    """The symbols a packaged model knows, from id 2 on."""
-    return package.get_layer(f"{split_in(package)}s").get_vocabulary()[2:]
+def vocabulary_in(serving_model: keras.Model) -> list[str]:
+    """Return the vocabulary of a serving model, from id 2 on."""
+    return serving_model.get_layer(f"{split_in(serving_model)}s").get_vocabulary()[2:]
 
 
-def probabilities(package: keras.Model, texts: Sequence[str], batch: int = 256) -> np.ndarray:
-    """What a packaged model says of the texts, [N, C]; texts of like length share a batch."""
+def predict_probabilities(
+    serving_model: keras.Model, texts: Sequence[str], batch_size: int = 256
+) -> np.ndarray:
+    """Return the probabilities [N, C] of texts; texts of similar length share a batch."""
     import tensorflow as tf
 
     order = np.argsort([len(text) for text in texts], kind="stable")
-    parts = [order[i : i + batch] for i in range(0, len(order), batch)]
-    ask, given = _asking(package), {}
-    for part in parts:
-        rows = ask(tf.constant([normal(texts[int(i)]) for i in part])).numpy()
-        given |= dict(zip(part, rows, strict=True))
-    return np.stack([given[i] for i in range(len(texts))])
+    predict = _traced(serving_model)
+    rows = []
+    for start in range(0, len(order), batch_size):
+        batch = [normalize(texts[int(i)]) for i in order[start : start + batch_size]]
+        rows.append(predict(tf.constant(batch)).numpy())
+    return np.concatenate(rows)[np.argsort(order)]
 
 
 @functools.lru_cache(maxsize=2)
-def _asking(package: keras.Model):
-    """Traced once for a model, however often it is asked."""
+def _traced(serving_model: keras.Model) -> Callable[[Any], Any]:
+    """Strings → probabilities, as a `tf.function` that is traced once per model."""
     import tensorflow as tf
 
-    return tf.function(lambda part: package(part)["probabilities"], reduce_retracing=True)
+    return tf.function(lambda texts: serving_model(texts)["probabilities"], reduce_retracing=True)

@@ -1,37 +1,37 @@
-"""The architectures of the ImageNet years as a table: sizes, published errors, who won when.
+"""The image models as a table: input shapes, sizes and published errors; and the results of ILSVRC.
 
-Nothing here imports TensorFlow. That each model has the numbers written here is tested.
+This module does not import TensorFlow. The tests compare each model with its row.
 """
 
 from typing import NamedTuple
 
 
-class Entry(NamedTuple):
-    """One architecture.
+class Architecture(NamedTuple):
+    """One image model.
 
     Attributes:
-        family: module of this package that builds it.
-        input_shape: [H, W, C] that the figures are for.
-        num_classes: likewise.
-        least: smallest height and width that it takes.
-        parameters: trained ones.
-        multiply_adds: of convolutions and dense layers for one image, in units.
-        depth: layers with weights on the longest path.
-        errors: published top-1 / top-5 error in %, as printed; "" if none.
+        family: key of `builder.FAMILIES`.
+        input_shape: (H, W, C) of the paper; the figures hold for it.
+        num_classes: of the paper; the figures hold for it.
+        min_size: smallest height and width of an image.
+        parameters: number of trained parameters.
+        multiply_adds: of convolutions and dense layers, for one image.
+        depth: number of layers with weights on the longest path.
+        errors: published top-1 / top-5 error in %, as printed; "" if there is none.
         source: of the errors.
-        one_size: it takes no other images than those of `input_shape`.
+        fixed_size: the model takes images of `input_shape` only.
     """
 
     family: str
     input_shape: tuple[int, int, int]
     num_classes: int
-    least: int
+    min_size: int
     parameters: int
     multiply_adds: int
     depth: int
     errors: str = ""
     source: str = ""
-    one_size: bool = False
+    fixed_size: bool = False
 
 
 _IMAGENET = (224, 224, 3), 1000
@@ -43,13 +43,13 @@ _CIFAR_TEST = "CIFAR-10 test; He et al. 2016, table 6"
 _MNIST_TEST = "MNIST test; LeCun et al. 1998"
 _ONE_CROP = "validation, 1 crop; torchvision, IMAGENET1K_V1"
 
-MODELS: dict[str, Entry] = {
-    "mlp": Entry("mlp", *_DIGITS, 1, 792_586, 791_552, 3),
-    "lenet5": Entry("lenet", *_DIGITS, 32, 61_706, 416_520, 5),
-    "lenet5_original": Entry(
-        "lenet", *_DIGITS, 32, 60_000, 415_680, 7, "0.95 / –", _MNIST_TEST, one_size=True
+MODELS: dict[str, Architecture] = {
+    "mlp": Architecture("mlp", *_DIGITS, 1, 792_586, 791_552, 3),
+    "lenet5": Architecture("lenet", *_DIGITS, 32, 61_706, 416_520, 5),
+    "lenet5_original": Architecture(
+        "lenet", *_DIGITS, 32, 60_000, 415_680, 7, "0.95 / –", _MNIST_TEST, fixed_size=True
     ),
-    "alexnet": Entry(
+    "alexnet": Architecture(
         "alexnet",
         (227, 227, 3),
         1000,
@@ -60,10 +60,10 @@ MODELS: dict[str, Entry] = {
         "40.7 / 18.2",
         "validation, 10 crops, one net; Krizhevsky et al. 2012",
     ),
-    "alexnet_one_tower": Entry(
+    "alexnet_one_tower": Architecture(
         "alexnet", *_IMAGENET, 63, 61_100_840, 714_188_480, 8, "43.5 / 20.9", _ONE_CROP
     ),
-    "zfnet": Entry(
+    "zfnet": Architecture(
         "alexnet",
         *_IMAGENET,
         53,
@@ -73,42 +73,56 @@ MODELS: dict[str, Entry] = {
         "38.3 / 16.4",
         "validation, 10 crops, one net; Zeiler & Fergus 2014",
     ),
-    "vgg11": Entry("vgg", *_IMAGENET, 32, 132_863_336, 7_609_090_048, 11, "31.0 / 11.4", _ONE_CROP),
-    "vgg13": Entry(
+    "vgg11": Architecture(
+        "vgg", *_IMAGENET, 32, 132_863_336, 7_609_090_048, 11, "31.0 / 11.4", _ONE_CROP
+    ),
+    "vgg13": Architecture(
         "vgg", *_IMAGENET, 32, 133_047_848, 11_308_466_176, 13, "30.1 / 10.8", _ONE_CROP
     ),
-    "vgg16": Entry(
+    "vgg16": Architecture(
         "vgg", *_IMAGENET, 32, 138_357_544, 15_470_264_320, 16, "28.1 / 9.3", _TEN_CROPS
     ),
-    "vgg19": Entry("vgg", *_IMAGENET, 32, 143_667_240, 19_632_062_464, 19, "27.6 / 9.1", _ONE_CROP),
-    "googlenet": Entry(
+    "vgg19": Architecture(
+        "vgg", *_IMAGENET, 32, 143_667_240, 19_632_062_464, 19, "27.6 / 9.1", _ONE_CROP
+    ),
+    "googlenet": Architecture(
         "googlenet", *_IMAGENET, 32, 6_998_552, 1_582_671_872, 22, "– / 9.15", _TEN_CROPS
     ),
-    "resnet18": Entry(
+    "resnet18": Architecture(
         "resnet", *_IMAGENET, 32, 11_689_512, 1_814_073_344, 18, "27.9 / –", _TEN_CROPS
     ),
-    "resnet34": Entry(
+    "resnet34": Architecture(
         "resnet", *_IMAGENET, 32, 21_797_672, 3_663_761_408, 34, "24.5 / 7.5", _TEN_CROPS
     ),
-    "resnet50": Entry(
+    "resnet50": Architecture(
         "resnet", *_IMAGENET, 32, 25_557_032, 3_857_973_248, 50, "22.9 / 6.7", _TEN_CROPS
     ),
-    "resnet101": Entry(
+    "resnet101": Architecture(
         "resnet", *_IMAGENET, 32, 44_549_160, 7_570_194_432, 101, "21.8 / 6.1", _TEN_CROPS
     ),
-    "resnet152": Entry(
+    "resnet152": Architecture(
         "resnet", *_IMAGENET, 32, 60_192_808, 11_282_415_616, 152, "21.4 / 5.7", _TEN_CROPS
     ),
-    "resnet20": Entry("resnet", *_CIFAR, 8, 269_722, 40_551_040, 20, "8.75 / –", _CIFAR_TEST),
-    "resnet32": Entry("resnet", *_CIFAR, 8, 464_154, 68_862_592, 32, "7.51 / –", _CIFAR_TEST),
-    "resnet44": Entry("resnet", *_CIFAR, 8, 658_586, 97_174_144, 44, "7.17 / –", _CIFAR_TEST),
-    "resnet56": Entry("resnet", *_CIFAR, 8, 853_018, 125_485_696, 56, "6.97 / –", _CIFAR_TEST),
-    "resnet110": Entry("resnet", *_CIFAR, 8, 1_727_962, 252_887_680, 110, "6.43 / –", _CIFAR_TEST),
+    "resnet20": Architecture(
+        "resnet", *_CIFAR, 8, 269_722, 40_551_040, 20, "8.75 / –", _CIFAR_TEST
+    ),
+    "resnet32": Architecture(
+        "resnet", *_CIFAR, 8, 464_154, 68_862_592, 32, "7.51 / –", _CIFAR_TEST
+    ),
+    "resnet44": Architecture(
+        "resnet", *_CIFAR, 8, 658_586, 97_174_144, 44, "7.17 / –", _CIFAR_TEST
+    ),
+    "resnet56": Architecture(
+        "resnet", *_CIFAR, 8, 853_018, 125_485_696, 56, "6.97 / –", _CIFAR_TEST
+    ),
+    "resnet110": Architecture(
+        "resnet", *_CIFAR, 8, 1_727_962, 252_887_680, 110, "6.43 / –", _CIFAR_TEST
+    ),
 }
 
 
 class Placing(NamedTuple):
-    """A row of the ILSVRC classification task."""
+    """One result of the ILSVRC classification task: top-5 error in %."""
 
     year: int
     place: str
@@ -127,12 +141,33 @@ ILSVRC = (
     Placing(2014, "1", "GoogLeNet", "6.67", _NO),
     Placing(2015, "1", "MSRA (ResNets)", "3.57", _NO),
 )
-HUMAN = "5.1"  # top-5 error of a trained person; Russakovsky et al. 2015
+HUMAN = "5.1"  # top-5 error in % of a trained annotator; Russakovsky et al. 2015
 
 
-def report() -> list[tuple[str, list[str], list[list[str]]]]:
-    """[(title, head, rows)] of the tables that `errorflow zoo` prints."""
-    models = [
+class Table(NamedTuple):
+    """A titled table of strings."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+
+
+def tables() -> list[Table]:
+    """Return the tables that `errorflow zoo` prints."""
+    return [_models_table(), _ilsvrc_table()]
+
+
+def _models_table() -> Table:
+    header = [
+        "model",
+        "input",
+        "parameters",
+        "multiply-adds, M",
+        "depth",
+        "top-1 / top-5 %",
+        "source",
+    ]
+    rows = [
         [
             name,
             "×".join(map(str, entry.input_shape)),
@@ -144,22 +179,13 @@ def report() -> list[tuple[str, list[str], list[list[str]]]]:
         ]
         for name, entry in MODELS.items()
     ]
-    head = [
-        "model",
-        "input",
-        "parameters",
-        "multiply-adds, M",
-        "depth",
-        "top-1 / top-5 %",
-        "source",
-    ]
-    places = [[str(row.year), *row[1:]] for row in ILSVRC]
-    places.append(["", "", "a person", HUMAN, ""])
-    return [
-        ("Models (errorflow images train --model NAME)", head, models),
-        (
-            "ILSVRC, classification: top-5 error of the entries, ensembles mostly",
-            ["year", "place", "team", "top-5 %", "external data"],
-            places,
-        ),
-    ]
+    return Table("Models (errorflow images train --model NAME)", header, rows)
+
+
+def _ilsvrc_table() -> Table:
+    rows = [[str(row.year), *row[1:]] for row in ILSVRC]
+    return Table(
+        "ILSVRC classification: top-5 error of the entries, most of them ensembles",
+        ["year", "place", "team", "top-5 %", "external data"],
+        [*rows, ["", "", "human annotator", HUMAN, ""]],
+    )

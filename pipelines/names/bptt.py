@@ -9,7 +9,7 @@ from ...layers import error_matrix
 from ..core.config import UserError
 from ..core.run_folder import Run
 from ..models.serving import labels_in, load
-from ..models.text_serving import normal, vectorize, vocabulary_in
+from ..models.text_serving import normalize, vectorize, vocabulary_in
 from ..text_classification.training import every_step_twin
 from ..training import plots
 
@@ -33,7 +33,7 @@ def show(
     """
     package = load(run.best)
     twin = every_step_twin(config, package)
-    labels, text = labels_in(package), normal(text)
+    labels, text = labels_in(package), normalize(text)
     known = [f"rnn_{number}" for number in range(1, config.layers + 1)]
     if layer not in known:
         raise UserError(f"--layer {layer}: the recurrent layers are {', '.join(known)}")

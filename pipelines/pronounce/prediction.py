@@ -8,8 +8,8 @@ import keras
 from ...callbacks.attention_maps import text as drawn
 from ..core.config import UserError
 from ..core.devices import note
-from ..models import encoder_decoder
-from ..models import text_serving as text
+from ..models import encoder_decoder, text_serving
+from ..models.sequence_serving import source_vocabulary
 from ..models.serving import load
 from .training import aligned, answer
 
@@ -40,9 +40,9 @@ def lines(
 
 def _check_known(package: keras.Model, sources: Sequence[str]) -> None:
     """Refuses what the network cannot read; an unknown word, which has an id, is only told."""
-    split, vocabulary = encoder_decoder.source_in(package)
+    split, vocabulary = source_vocabulary(package)
     known = set(vocabulary)
-    for source, symbols in zip(sources, text.symbols(sources, split), strict=True):
+    for source, symbols in zip(sources, text_serving.split_texts(sources, split), strict=True):
         strange = ", ".join(dict.fromkeys(repr(s) for s in symbols if s not in known))
         if strange and split == "word":
             note(f"{source!r}: never seen in training: {strange}")

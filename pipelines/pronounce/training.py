@@ -15,17 +15,22 @@ from ..core.config import UserError
 from ..core.devices import note
 from ..core.run_folder import Run
 from ..datasets.pairs.pair_data import PairData, PairPart
-from ..models import encoder_decoder
-from ..models import text_serving as text
+from ..models import encoder_decoder, text_serving
 from ..models.recurrent import CELLS, GATED
+from ..models.sequence_serving import (
+    build_text_serving_model,
+    source_vocabulary,
+    target_vocabulary,
+    traced_search,
+)
 from ..models.sequence_vocabulary import (
     BETWEEN,
-    FIRST,
-    Right,
-    Side,
-    padded,
-    shifted,
-    spell,
+    FIRST_SYMBOL,
+    ExactMatch,
+    SequenceVocabulary,
+    detokenize,
+    pad,
+    shift_right,
     target_ids,
 )
 from ..training import evaluation as scores
@@ -44,14 +49,16 @@ SHOWN, MAPS = 20, 12  # validation sources in TensorBoard; attention maps of som
 def make_job(run: Run, config: "PronounceConfig", data: PairData) -> Job:
     """Network, batches, loss and metrics of a training."""
     targets = [target for several in data.train.targets for target in several]
-    source = Side(config.source, _known(data.train.sources, config.source, config.vocabulary))
-    target = Side(config.target, _known(targets, config.target, config.vocabulary))
+    source = SequenceVocabulary(
+        config.source, _known(data.train.sources, config.source, config.vocabulary)
+    )
+    target = SequenceVocabulary(config.target, _known(targets, config.target, config.vocabulary))
     for name in ("validation", "test"):
         _tell_unseen(getattr(data, name), name, source)
     core = encoder_decoder.encoder_decoder(
         CELLS[config.model],
         source_symbols=len(source.vocabulary) + 2,
-        target_symbols=len(target.vocabulary) + FIRST,
+        target_symbols=len(target.vocabulary) + FIRST_SYMBOL,
         embedding=config.embedding,
         units=config.units,
         layers=config.layers,
@@ -60,13 +67,13 @@ def make_job(run: Run, config: "PronounceConfig", data: PairData) -> Job:
         attention=config.attention,
         dropout=config.dropout,
     )
-    package = encoder_decoder.package(
+    package = build_text_serving_model(
         core,
         source,
         target,
         width=config.beam,
         length_norm=config.length_norm,
-        longest=config.max_length,
+        max_length=config.max_length,
     )
     train = pairs_of(data.train, "train", source, target, config.max_length)
     validation = pairs_of(data.validation, "validation", source, target, config.max_length)
@@ -84,7 +91,7 @@ def make_job(run: Run, config: "PronounceConfig", data: PairData) -> Job:
         feed=Batches(train.lengths, train.take, config.batch_size, config.seed),
         validation=Batches(validation.lengths, validation.take, BATCH, config.seed).in_order(),
         loss="sparse_categorical_crossentropy",
-        metrics=[Right(name="right")],
+        metrics=[ExactMatch(name="right")],
         weighted_metrics=["accuracy"],
         monitor="val_accuracy",  # of words, hardly a whole target is ever right
         joined=joined(config),
@@ -95,10 +102,12 @@ def make_job(run: Run, config: "PronounceConfig", data: PairData) -> Job:
     )
 
 
-def _tell_unseen(part: PairPart, name: str, source: Side) -> None:
+def _tell_unseen(part: PairPart, name: str, source: SequenceVocabulary) -> None:
     """Says how many sources hold what the network knows nothing of."""
     known = set(source.vocabulary)
-    strange = [{*symbols} - known for symbols in text.symbols(part.sources, source.split)]
+    strange = [
+        {*symbols} - known for symbols in text_serving.split_texts(part.sources, source.split)
+    ]
     if number := sum(map(bool, strange)):
         first = next(filter(None, strange)).pop()
         note(
@@ -122,9 +131,9 @@ def _numbers(config: "PronounceConfig") -> range:
     return range(1, config.layers + 1)
 
 
-def _known(texts: Sequence[str], split: text.Split, most: int | None) -> list[str]:
+def _known(texts: Sequence[str], split: text_serving.Split, most: int | None) -> list[str]:
     """The vocabulary of sources or targets; `most` limits words alone."""
-    found = text.vocabulary_of(texts, split, most if split == "word" else None)
+    found = text_serving.build_vocabulary(texts, split, most if split == "word" else None)
     if not found:
         raise UserError(f"no {split} comes twice in the training pairs; give more of them")
     return found
@@ -151,15 +160,17 @@ class Pairs(NamedTuple):
         The decoder reads what it should say one step later, after a start (teacher forcing).
         """
         sources, targets = self.sources[chosen, : shape[0]], self.targets[chosen, : shape[1]]
-        inputs = {"source": sources, "target": shifted(targets)}
+        inputs = {"source": sources, "target": shift_right(targets)}
         return inputs, targets, (targets != 0).astype(np.float32)
 
 
-def pairs_of(part: PairPart, name: str, source: Side, target: Side, longest: int) -> Pairs:
+def pairs_of(
+    part: PairPart, name: str, source: SequenceVocabulary, target: SequenceVocabulary, longest: int
+) -> Pairs:
     """Every pair of a part, but those with more than `longest` symbols, which are told."""
     targets = [t for several in part.targets for t in several]
     sources = np.repeat(np.arange(len(part)), [len(several) for several in part.targets])
-    ids = text.vectorize(part.sources, source.vocabulary, source.split)[sources]
+    ids = text_serving.vectorize(part.sources, source.vocabulary, source.split)[sources]
     wanted = target_ids(targets, target)
     short = ((ids != 0).sum(axis=1) <= longest) & (np.array([*map(len, wanted)]) <= longest + 1)
     if not short.any():
@@ -170,7 +181,7 @@ def pairs_of(part: PairPart, name: str, source: Side, target: Side, longest: int
             f" left out of {'training' if name == 'train' else 'the choice of the best epoch'}"
         )
     wanted = [row for row, kept in zip(wanted, short, strict=True) if kept]
-    return Pairs(ids[short, :longest], padded(wanted))
+    return Pairs(ids[short, :longest], pad(wanted))
 
 
 def answer(
@@ -180,9 +191,9 @@ def answer(
 
     width: W, if it is to be another than that of the package.
     """
-    side = encoder_decoder.source_in(package)
-    ids = text.vectorize(sources, side.vocabulary, side.split)
-    ask = encoder_decoder.asking(package, width)
+    side = source_vocabulary(package)
+    ids = text_serving.vectorize(sources, side.vocabulary, side.split)
+    ask = traced_search(package, width)
     lengths = np.maximum((ids != 0).sum(axis=1), 1)
     order = np.argsort(lengths, kind="stable")
     given = []
@@ -196,13 +207,13 @@ def aligned(
     package: keras.Model, sources: Sequence[str], answers: Sequence[str]
 ) -> list[Alignment]:
     """Which symbols of the source each symbol of an answer, and its end, looks at."""
-    source, target = encoder_decoder.source_in(package), encoder_decoder.target_in(package)
+    source, target = source_vocabulary(package), target_vocabulary(package)
     core = package.get_layer("search").core
-    read = text.symbols(sources, source.split)
-    said = [[*symbols, "end"] for symbols in text.symbols(answers, target.split)]
-    ids = text.vectorize(sources, source.vocabulary, source.split)
-    targets = padded(target_ids(answers, target))
-    given = tf.constant(ids), tf.constant(shifted(targets))
+    read = text_serving.split_texts(sources, source.split)
+    said = [[*symbols, "end"] for symbols in text_serving.split_texts(answers, target.split)]
+    ids = text_serving.vectorize(sources, source.vocabulary, source.split)
+    targets = pad(target_ids(answers, target))
+    given = tf.constant(ids), tf.constant(shift_right(targets))
     weights = encoder_decoder.alignment(core, *given).numpy()
     return [
         Alignment([*one], other, table[: len(other), : len(one)])
@@ -217,12 +228,13 @@ def measure(package: keras.Model, part: PairPart, labels: list[str]) -> scores.S
     and `wer`; of words `wer`, edits per word, `wrong`, the share of wrong answers, and `bleu`.
     `baseline` is the share that is wrong if the split's most frequent target is always the answer.
     """
-    split = encoder_decoder.target_in(package).split
+    split = target_vocabulary(package).split
     edits.check_installed(edits.needed(split))
     best = [several[0] for several in answer(package, part.sources)[0]]
-    targets = [[spell(target, split) for target in several] for several in part.targets]
+    targets = [[detokenize(target, split) for target in several] for several in part.targets]
     found = edits.distances(
-        [*text.symbols(best, split)], [[*text.symbols(several, split)] for several in targets]
+        [*text_serving.split_texts(best, split)],
+        [[*text_serving.split_texts(several, split)] for several in targets],
     )
     rate, wrong = edits.rates(found)
     (_, most), *_ = Counter(one for several in targets for one in {*several}).most_common(1)
@@ -246,12 +258,12 @@ def sample(package: keras.Model, part: PairPart, labels: list[str], count: int =
 
 def probe(package: keras.Model) -> Probe:
     """Some sources, to compare an exported network's answers on."""
-    source, target = encoder_decoder.source_in(package), encoder_decoder.target_in(package)
+    source, target = source_vocabulary(package), target_vocabulary(package)
     between = BETWEEN[source.split]
     inputs = [between.join(source.vocabulary[:n]) for n in (1, 2, 5)] + ["?"]
-    ids = text.vectorize(inputs, source.vocabulary, source.split)
+    ids = text_serving.vectorize(inputs, source.vocabulary, source.split)
     read = np.full([len(ids), 4], START, np.int32)
-    read[:, 1:] = np.arange(3) % len(target.vocabulary) + FIRST
+    read[:, 1:] = np.arange(3) % len(target.vocabulary) + FIRST_SYMBOL
     return Probe(
         inputs=tf.constant(inputs),
         core_inputs={"source": ids, "target": read},

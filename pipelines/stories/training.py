@@ -14,12 +14,12 @@ from ..datasets.image_text.scene_events import PRESENCE, events
 from ..image_to_text import training as telling_training
 from ..image_to_text.image_store import store
 from ..image_to_text.training import SHOWN, answer, probe, sample, shape_in
-from ..models import encoder_decoder
-from ..models import text_serving as text
-from ..models.image_to_text import images_to_words
+from ..models import encoder_decoder, text_serving
+from ..models.image_to_text import images_to_text
 from ..models.recurrent import CELLS
-from ..models.sequence_vocabulary import padded, shifted, target_ids
-from ..models.vision import picture_encoder
+from ..models.sequence_serving import target_vocabulary
+from ..models.sequence_vocabulary import pad, shift_right, target_ids
+from ..models.vision import image_encoder
 from ..training import evaluation as scores
 from ..training.export import core_in
 from ..training.loop import Job
@@ -34,9 +34,9 @@ def make_job(run: Run, config: "StoriesConfig", data: PictureData) -> Job:
     """Network, batches, loss and metrics of a training."""
 
     def network(shape: tuple[int, int, int], symbols: int) -> keras.Model:
-        return images_to_words(
+        return images_to_text(
             CELLS[config.model],
-            picture_encoder(config.cnn, shape, width=config.width),
+            image_encoder(config.cnn, shape, width=config.width),
             symbols=symbols,
             embedding=config.embedding,
             units=config.units,
@@ -88,13 +88,13 @@ def all_events(story: str) -> tuple[Any, ...] | None:
 def aligned(package: keras.Model, part: PicturePart) -> list[Alignment]:
     """Which picture each word of the first answers, and their end, looks at."""
     shown, core = store(part.images, shape_in(package), SHOWN), core_in(package)
-    target = encoder_decoder.target_in(package)
+    target = target_vocabulary(package)
     best = [row[0] for row in answer(package, shown)[0]]
-    targets = padded(target_ids(best, target))
-    given = shown.take(np.arange(len(shown))), shifted(targets)
+    targets = pad(target_ids(best, target))
+    given = shown.take(np.arange(len(shown))), shift_right(targets)
     weights = encoder_decoder.alignment(core, *map(tf.constant, given)).numpy()
     weights = weights.reshape(*weights.shape[:2], given[0].shape[1], -1).sum(axis=3)  # of places
-    said = [[*words, "end"] for words in text.symbols(best, target.split)]
+    said = [[*words, "end"] for words in text_serving.split_texts(best, target.split)]
     return [
         Alignment([str(n + 1) for n in range(count)], words, table[: len(words), :count])
         for count, words, table in zip(shown.counts, said, weights, strict=True)

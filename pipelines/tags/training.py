@@ -26,7 +26,7 @@ UNKNOWN = 1
 
 def make_job(run: Run, config: "TagsConfig", data: TagData) -> Job:
     """Network, batches, loss and metrics of a training."""
-    vocabulary = tagger.vocabulary_of(data.train.sentences)
+    vocabulary = tagger.build_vocabulary(data.train.sentences)
     core = tagger.tagger(
         CELLS[config.model],
         words=len(vocabulary.words) + 2,
@@ -40,11 +40,11 @@ def make_job(run: Run, config: "TagsConfig", data: TagData) -> Job:
         units=config.units,
         layers=config.layers,
     )
-    package = tagger.package(core, vocabulary, data.labels)
-    read = package.get_layer("read")
+    package = tagger.build_serving_model(core, vocabulary, data.labels)
+    read = tagger.tokenizer_in(package)
 
     def batches(part: TagPart, size: int) -> Batches:
-        ids = tagger.ids_of(read, part.sentences)
+        ids = tagger.sentence_ids(read, part.sentences)
 
         def take(chosen: np.ndarray, length: int):
             return ids.batch(chosen, length), *_targets(part, chosen, length)
@@ -83,7 +83,10 @@ def _targets(part: TagPart, chosen: np.ndarray, length: int) -> tuple[np.ndarray
 
 def _answers(package: keras.Model, sentences) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Probabilities [T, K] and word ids [T] of each sentence."""
-    core, ids = package.get_layer(CORE), tagger.ids_of(package.get_layer("read"), sentences)
+    core, ids = (
+        package.get_layer(CORE),
+        tagger.sentence_ids(tagger.tokenizer_in(package), sentences),
+    )
     ask = tf.function(core, reduce_retracing=True)
     given: list[Any] = [None] * len(sentences)
     order = np.argsort(ids.lengths, kind="stable")
@@ -129,7 +132,7 @@ def sample(package: keras.Model, part: TagPart, labels: list[str], count: int = 
 
 def probe(package: keras.Model) -> Probe:
     """Sentences of all kinds, to compare an exported network's answers on."""
-    read = package.get_layer("read")
+    read = tagger.tokenizer_in(package)
     ids = read(tf.constant(PROBES))
     return Probe(
         inputs=tf.constant(PROBES),

@@ -74,12 +74,12 @@ def predict(task: shared.Task, config: PredictConfig) -> None:
         return
     run, _ = shared.choose(task, config)
     from ..models.serving import labels_in, load
-    from ..models.text_serving import probabilities
+    from ..models.text_serving import predict_probabilities
 
     package = load(run.best)
     labels, shown = labels_in(package), [_shortened(text) for text in texts]
     width = max(map(len, shown))
-    for text, row in zip(shown, probabilities(package, texts), strict=True):
+    for text, row in zip(shown, predict_probabilities(package, texts), strict=True):
         best = [f"{labels[i]} {row[i]:.3f}" for i in (-row).argsort()[: config.top]]
         print(f"{text:<{width}}", *best, sep="\t")
 

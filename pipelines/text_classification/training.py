@@ -11,7 +11,7 @@ from ...layers import leaky_relu
 from ..core.config import UserError
 from ..core.run_folder import Run
 from ..datasets.text.text_data import Part, TextData
-from ..models import text_serving as text
+from ..models import text_serving
 from ..models.bag_of_ngrams import bag_of_ngrams
 from ..models.conv1d import conv1d
 from ..models.recurrent import CELLS, GATED, sequence_to_label
@@ -54,8 +54,7 @@ def build(
         "activation": leaky_relu if config.activation == "leaky_relu" else config.activation,
     }
     if config.model == "bag":
-        longest = {"character": 3, "word": 1}[config.split]
-        return bag_of_ngrams(**shared, longest=longest)
+        return bag_of_ngrams(**shared, max_n={"character": 3, "word": 1}[config.split])
     if config.model == "conv1d":
         return conv1d(**shared, embedding=config.embedding, kernel_sizes=config.sizes)
     return sequence_to_label(
@@ -72,16 +71,16 @@ def make_job(
 ) -> Job:
     """Network, batches, loss and metrics of a training; `recurrent` as in `build`."""
     split, longest = config.split, config.max_length
-    vocabulary = text.vocabulary_of(data.train.texts, split, config.vocabulary)
+    vocabulary = text_serving.build_vocabulary(data.train.texts, split, config.vocabulary)
     core = build(config, len(vocabulary) + 2, len(data.labels), recurrent=recurrent)
-    package = text.package(core, vocabulary, data.labels, split, longest)
+    package = text_serving.build_serving_model(core, vocabulary, data.labels, split, longest)
     gated = config.model in GATED and recurrent is None
     size = config.batch_size
     size = {"online": 1, "full": len(data.train.texts)}[size] if isinstance(size, str) else size
     weights = class_weights(data.train.labels, config.balance)[data.train.labels]
 
     def batches(part, size, weights=None):
-        ids = text.vectorize(part.texts, vocabulary, split, longest)
+        ids = text_serving.vectorize(part.texts, vocabulary, split, longest)
         one_hot = np.eye(len(data.labels), dtype=np.float32)[part.labels]
 
         def take(chosen, length):
@@ -103,7 +102,7 @@ def make_job(
         monitor="val_macro_f1",
         recurrent=recurrent is not None or config.model in CELLS,
         samples=lambda: sample(package, data.validation, data.labels, SHOWN),
-        gates_on=text.vectorize(shown, vocabulary, split, longest) if gated else None,
+        gates_on=text_serving.vectorize(shown, vocabulary, split, longest) if gated else None,
     )
 
 
@@ -116,13 +115,13 @@ def class_weights(labels: np.ndarray, balance: float) -> np.ndarray:
 
 def measure(package: keras.Model, part: Part, labels: list[str]) -> scores.Scores:
     """How well a packaged model knows the labels of texts."""
-    answers = text.probabilities(package, part.texts).argmax(axis=1)
+    answers = text_serving.predict_probabilities(package, part.texts).argmax(axis=1)
     return scores.score(part.labels, answers, labels)
 
 
 def sample(package: keras.Model, part: Part, labels: list[str], count: int = 100) -> list[dict]:
     """The first texts with what they are and what the model says."""
-    given = text.probabilities(package, part.texts[:count])
+    given = text_serving.predict_probabilities(package, part.texts[:count])
     return [
         {
             "text": item if len(item) <= EXCERPT else f"{item[:EXCERPT]}…",
@@ -141,7 +140,7 @@ def every_step_twin(config: "NamesConfig", package: keras.Model) -> keras.Model:
             "bptt needs a network that reads one way, step by step:"
             f" this run is {'a bag' if config.model == 'bag' else 'bidirectional'}"
         )
-    vocabulary, labels = text.vocabulary_in(package), labels_in(package)
+    vocabulary, labels = text_serving.vocabulary_in(package), labels_in(package)
     twin = build(config, len(vocabulary) + 2, len(labels), every_step=True)
     twin.set_weights(package.get_layer("core").get_weights())
     return twin
@@ -149,10 +148,10 @@ def every_step_twin(config: "NamesConfig", package: keras.Model) -> keras.Model:
 
 def probe(package: keras.Model) -> Probe:
     """Texts of all kinds, to compare an exported network's answers on."""
-    vocabulary, split = text.vocabulary_in(package), text.split_in(package)
+    vocabulary, split = text_serving.vocabulary_in(package), text_serving.split_in(package)
     return Probe(
-        inputs=tf.constant([text.normal(t) for t in PROBES]),
-        core_inputs=text.vectorize(PROBES, vocabulary, split),
+        inputs=tf.constant([text_serving.normalize(t) for t in PROBES]),
+        core_inputs=text_serving.vectorize(PROBES, vocabulary, split),
         meaning={
             "ids": ["", "[UNK]", *vocabulary],
             "padding": 0,

@@ -9,7 +9,7 @@ import tensorflow as tf
 from errorflow import layers
 from errorflow.layers.text.beam_search import END, START, BeamSearch, search
 from errorflow.pipelines.models.encoder_decoder import encoder_decoder
-from errorflow.pipelines.models.sequence_vocabulary import padded, shifted
+from errorflow.pipelines.models.sequence_vocabulary import pad, shift_right
 
 SYMBOLS = [4, 5, 6]
 LONGEST = 3
@@ -46,9 +46,9 @@ def every_output():
 def ranked(core, source, alpha) -> list[tuple[float, list[int]]]:
     """(score, output) of them all, the best first, from the chances of whole outputs at once."""
     outputs = [*every_output()]
-    targets = padded([np.array(output, np.int32) for output in outputs])
+    targets = pad([np.array(output, np.int32) for output in outputs])
     sources = np.repeat(source[None], len(outputs), axis=0)
-    chances = core({"source": sources, "target": shifted(targets)}).numpy()
+    chances = core({"source": sources, "target": shift_right(targets)}).numpy()
     logp = np.log(np.take_along_axis(chances, targets[..., None], axis=2))[..., 0]
     lengths = (targets != 0).sum(axis=1)
     scores = np.where(targets != 0, logp, 0).sum(axis=1) / ((5 + lengths) / 6) ** alpha

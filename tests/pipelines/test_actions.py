@@ -15,7 +15,7 @@ from errorflow.pipelines.actions.training import _batches, in_runs, measure
 from errorflow.pipelines.core.run_folder import Run
 from errorflow.pipelines.datasets.clips.clip_data import ClipPart
 from errorflow.pipelines.models.serving import load
-from errorflow.pipelines.models.vision import frames_to_labels, picture_encoder
+from errorflow.pipelines.models.vision import frames_to_labels, image_encoder
 from event_files import read
 from PIL import Image
 
@@ -134,7 +134,7 @@ def test_own_films_have_labels_of_clips_alone(tmp_path, capsys):
         (["predict", "nowhere.mp4"], "nowhere.mp4: no such file or folder"),
         (["train", "--frames", "1"], "--frames (key frames) must be 2 or more, got 1"),
         (["train", "--size", "16"], "--size 16: lenet5 takes 32 pixels or more"),
-        (["train", "--cnn", "mlp"], "--cnn mlp: it has no convolution"),
+        (["train", "--cnn", "mlp"], "--cnn mlp: this network has no convolutions"),
     ],
 )
 def test_bad_input_gets_one_line(where, arguments, said, capsys):
@@ -157,13 +157,13 @@ def test_the_first_frame_does_not_count():
         np.testing.assert_array_equal(weights["frames"], [[0, 1, 1, 1]] * 2)
     other = ClipPart(clips, part.labels, part.frame_labels.copy())
     other.frame_labels[:, 0] = 1 - other.frame_labels[:, 0]
-    picture = picture_encoder("lenet5", (32, 32, 1), width=0.5, features=4)
+    picture = image_encoder("lenet5", (32, 32, 1), width=0.5, features=4)
     core = frames_to_labels(
         LSTM, picture, labels=2, frames=True, motion=False, units=3, dropout=0.0
     )
-    from errorflow.pipelines.actions.training import package
+    from errorflow.pipelines.actions.training import build_serving_model
 
-    packaged = package(core, ["a", "b"])
+    packaged = build_serving_model(core, ["a", "b"])
     assert measure(packaged, part, ["a", "b"]).figures == measure(
         packaged, other, ["a", "b"]
     ).figures | {"frame_baseline": measure(packaged, part, ["a", "b"]).figures["frame_baseline"]}
@@ -182,7 +182,7 @@ def test_motion_shows_each_frame_beside_its_change_from_the_one_before():
 
 def test_a_frame_is_answered_by_what_was_seen_up_to_it():
     """Later frames change nothing; the clip's answer is that after the last frame."""
-    picture = picture_encoder("lenet5", (32, 32, 1), width=0.5, features=4)
+    picture = image_encoder("lenet5", (32, 32, 1), width=0.5, features=4)
     core = frames_to_labels(
         LSTM, picture, labels=3, frames=True, motion=False, units=5, dropout=0.0
     )

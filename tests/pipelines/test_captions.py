@@ -26,10 +26,10 @@ from errorflow.pipelines.image_to_text.prediction import _names
 from errorflow.pipelines.image_to_text.pretraining import pretrain
 from errorflow.pipelines.image_to_text.training import answer, shape_in
 from errorflow.pipelines.models.encoder_decoder import decoder_inputs
-from errorflow.pipelines.models.image_to_text import image_to_words
-from errorflow.pipelines.models.sequence_vocabulary import Side
+from errorflow.pipelines.models.image_to_text import image_to_text
+from errorflow.pipelines.models.sequence_vocabulary import SequenceVocabulary
 from errorflow.pipelines.models.serving import load
-from errorflow.pipelines.models.vision import picture_encoder
+from errorflow.pipelines.models.vision import image_encoder
 from event_files import read
 from few_scenes import FILES, TINY, finished_run
 from PIL import Image
@@ -180,7 +180,7 @@ def test_own_photos_of_different_sizes(tmp_path, capsys):
         ),
         (["predict", "{}/whole.png", "--top", "0"], "--top (key top) must be 1 or more, got 0"),
         (["train", "--size", "16"], "--size 16: vgg11 takes 32 pixels or more"),
-        (["train", "--cnn", "mlp"], "--cnn mlp: it has no convolution"),
+        (["train", "--cnn", "mlp"], "--cnn mlp: this network has no convolutions"),
         (["train", "--max-length", "1"], "train: no text of at most 1 words; raise --max-length"),
     ],
 )
@@ -221,8 +221,8 @@ def core() -> keras.Model:
 
 
 def network(recurrent, layers=1, cnn="lenet5", width=0.5) -> keras.Model:
-    picture = picture_encoder(cnn, SHAPE, width=width, features=D)
-    made = image_to_words(recurrent, picture, symbols=SYMBOLS, units=H, layers=layers)
+    picture = image_encoder(cnn, SHAPE, width=width, features=D)
+    made = image_to_text(recurrent, picture, symbols=SYMBOLS, units=H, layers=layers)
     random = np.random.default_rng(0)
     decoder = made.get_layer("decoder")
     decoder.set_weights([random.normal(size=w.shape) for w in decoder.get_weights()])
@@ -254,7 +254,7 @@ def some_pairs(count):
     images = np.random.default_rng(0).integers(0, 256, (count, *SHAPE), np.uint8)
     texts = [["a"], ["b"]] * (count // 2)
     part = PicturePart(images, texts, [[] for _ in texts], np.zeros(count, bool))
-    words = Side("word", [*"abcdefgh"[: SYMBOLS - 4]])
+    words = SequenceVocabulary("word", [*"abcdefgh"[: SYMBOLS - 4]])
     return pairs_of(part, "train", SHAPE, words, longest=3)
 
 
@@ -278,7 +278,7 @@ def test_pretraining_sees_each_picture_once_a_pass():
     texts = [["a", "b a"], ["a b", "b", "c"]]  # 1 1/2 words in the mean, and 1 1/3
     images = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), np.uint8)
     part = PicturePart(images, texts, [[], []], np.zeros(2, bool))
-    pairs = pairs_of(part, "train", SHAPE, Side("word", [*"abc"]), longest=3)
+    pairs = pairs_of(part, "train", SHAPE, SequenceVocabulary("word", [*"abc"]), longest=3)
     assert pairs.told().tolist() == [[2, 0], [0, 0]]
     ((pixels, words),) = pairs.one_by_one(pairs.told(), 2, 0).in_order().as_numpy_iterator()
     np.testing.assert_array_equal(pixels, images[::-1])
@@ -369,7 +369,7 @@ def test_a_beam_of_one_follows_the_likeliest_word(recurrent, layers):
 def test_every_caption_is_learned_and_the_decoder_reads_one_step_late(capsys):
     images = np.arange(2 * 32 * 32, dtype=np.uint8).reshape(2, 32, 32, 1)
     part = PicturePart(images, [["a b", "b"], ["b b b b", "A c"]], [[], []], np.zeros(2, bool))
-    pairs = pairs_of(part, "train", (32, 32, 1), Side("word", ["a", "b"]), longest=3)
+    pairs = pairs_of(part, "train", (32, 32, 1), SequenceVocabulary("word", ["a", "b"]), longest=3)
     assert pairs.places.tolist() == [0, 0, 1]
     assert "train: 1 of 4 texts have more than 3 words; left out" in capsys.readouterr().err
     assert pairs.lengths.tolist() == [3, 2, 3]

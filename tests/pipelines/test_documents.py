@@ -14,7 +14,7 @@ import tensorflow as tf
 from errorflow.pipelines import cli
 from errorflow.pipelines.core.run_folder import Run
 from errorflow.pipelines.documents import DocumentsConfig, read_data
-from errorflow.pipelines.models import text_serving as text
+from errorflow.pipelines.models import text_serving
 from errorflow.pipelines.models.conv1d import conv1d
 from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.text_classification.training import build
@@ -121,7 +121,7 @@ def test_predict_reads_a_text_as_far_as_the_network_does(where, package, capsys)
 
 def test_the_package_answers_as_the_core_does_on_cut_ids(package):
     texts = ["The soup", "my old harbour is a wave . and more sail still", "Unknown!"]
-    ids = text.vectorize(texts, text.vocabulary_in(package), "word", LONGEST)
+    ids = text_serving.vectorize(texts, text_serving.vocabulary_in(package), "word", LONGEST)
     assert ids.shape == (3, LONGEST)
     assert ids[2, :3].tolist() == [1, 1, 0]
     expected = package.get_layer("core")(ids)
@@ -129,7 +129,9 @@ def test_the_package_answers_as_the_core_does_on_cut_ids(package):
     np.testing.assert_allclose(given["probabilities"], expected, atol=1e-6)
     labels = [label.decode() for label in given["label"].numpy()]
     assert labels == [[*WORDS][i] for i in np.argmax(expected, axis=1)]
-    np.testing.assert_allclose(text.probabilities(package, texts, batch=2), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        text_serving.predict_probabilities(package, texts, batch_size=2), expected, atol=1e-6
+    )
 
 
 def test_best_is_a_plain_keras_model_on_strings(run):
@@ -172,12 +174,12 @@ def test_networks_without_recurrence_train_and_know_so_many_words(where, model, 
     run = Run(where / "documents" / model)
     assert not (run.plots / "error_flow.png").exists()
     package = load(run.best)
-    known = text.vocabulary_in(package)
+    known = text_serving.vocabulary_in(package)
     data = read_data(DocumentsConfig(data_dir=where / "texts.tsv", max_length=8, too_long="skip"))
     trained = [word for words in data.train.texts for word in words.lower().split()]
     assert sorted(map(trained.count, known)) == sorted(map(trained.count, set(trained)))[-10:]
     unknown = set(trained) - set(known)
-    assert (text.vectorize([" ".join(unknown)], known, "word") == 1).all()
+    assert (text_serving.vectorize([" ".join(unknown)], known, "word") == 1).all()
     assert errorflow(where, "predict", "--name", model, "old soup") == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("old soup\t")
 

@@ -13,7 +13,7 @@ from errorflow.pipelines.core.run_folder import Run
 from errorflow.pipelines.images import ImagesConfig
 from errorflow.pipelines.images.training import image_size, variation
 from errorflow.pipelines.models import build
-from errorflow.pipelines.models.image_serving import package
+from errorflow.pipelines.models.image_serving import build_serving_model
 from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.models.zoo import MODELS
 from event_files import read
@@ -175,7 +175,7 @@ def test_a_file_that_is_no_image_is_one_line(where, tmp_path, capsys):
 def test_a_package_answers_as_in_inference_whoever_asks():
     """Keras' image preprocessing layers switch what follows them to training mode by default."""
     core = build("resnet20", (8, 8, 3), 4, width=0.25)
-    model = package(core, list("abcd"), np.zeros(3), np.ones(3))
+    model = build_serving_model(core, list("abcd"), np.zeros(3), np.ones(3))
     pixels = np.random.default_rng(0).integers(0, 256, (5, 9, 8, 3)).astype("float32")
     expected = model(pixels, training=False)["probabilities"]
     np.testing.assert_array_equal(model(pixels)["probabilities"], expected)

@@ -1,18 +1,19 @@
-"""The image models: published numbers, other people's weights, and what each owes its user."""
+"""The image models: published numbers, agreement with keras.applications, and their options."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from errorflow.pipelines.models import build, endpoints
-from errorflow.pipelines.models.cost import multiply_adds, trained_parameters
-from errorflow.pipelines.models.googlenet import without_auxiliary
+from errorflow.pipelines.models import build
+from errorflow.pipelines.models.builder import endpoints
+from errorflow.pipelines.models.googlenet import remove_auxiliary_outputs
 from errorflow.pipelines.models.zoo import MODELS
+from model_cost import multiply_adds, trained_parameters
 
 
 @pytest.fixture
 def no_random(monkeypatch):
-    """Weights of zeros, which take no time: VGG-19 has 144 million."""
+    """Initialise weights with zeros to save time: VGG-19 has 144 million."""
     kinds = (keras.initializers.HeNormal, keras.initializers.GlorotUniform)
     for kind in (*kinds, keras.initializers.RandomNormal):
         zeros = keras.initializers.Zeros()
@@ -31,16 +32,16 @@ def test_parameters_and_multiply_adds_are_those_of_the_table(name):
 def test_googlenet_with_auxiliary_classifiers_has_13378280_parameters():
     model = build("googlenet", auxiliary=True)
     assert trained_parameters(model) == 13_378_280
-    assert trained_parameters(without_auxiliary(model)) == 6_998_552
+    assert trained_parameters(remove_auxiliary_outputs(model)) == 6_998_552
     normalised = build("googlenet", auxiliary=True, normalization="batch")
     assert trained_parameters(normalised) == 13_385_816
     assert trained_parameters(build("googlenet", normalization="batch")) == 7_005_832
 
 
 @pytest.mark.usefixtures("no_random")
-def test_googlenet_reads_as_table_1_of_the_paper():
-    """Output size and operations in millions of each row; the paper's convolution 1 (34) and
-    inception 5a (54) do not follow from its own sizes, which give 118 and 51."""
+def test_googlenet_agrees_with_table_1_of_the_paper():
+    """Output size and operations in millions of each row. The paper's own sizes give 118 for
+    convolution 1 and 51 for inception 5a, where it prints 34 and 54."""
     table = {
         "conv1": ((112, 112, 64), 118),
         "pool1": ((56, 56, 64), 0),
@@ -60,7 +61,7 @@ def test_googlenet_reads_as_table_1_of_the_paper():
         "pool5": ((1024,), 0),
         "probabilities": ((1000,), 1),
     }
-    assert read_off(build("googlenet"), table) == table
+    assert layer_table(build("googlenet"), table) == table
     reduced, full = table["inception_3a"][0], table["inception_3b"][0]
     assert list(endpoints(build("googlenet")))[-3:] == [
         "inception_3b",
@@ -71,7 +72,7 @@ def test_googlenet_reads_as_table_1_of_the_paper():
 
 
 @pytest.mark.usefixtures("no_random")
-def test_alexnet_reads_as_section_3_of_the_paper():
+def test_alexnet_agrees_with_section_3_of_the_paper():
     """Neurons of layers 2 to 8: 186,624 64,896 64,896 43,264 4096 4096 1000."""
     table = {
         "conv1": ((55, 55, 96), 105),
@@ -87,14 +88,14 @@ def test_alexnet_reads_as_section_3_of_the_paper():
         "probabilities": ((1000,), 4),
     }
     model = build("alexnet")
-    assert read_off(model, table) == table
+    assert layer_table(model, table) == table
     neurons = [
         np.prod(model.get_layer(name).output.shape[1:]) for name in table if "pool" not in name
     ]
     assert neurons[1:] == [186_624, 64_896, 64_896, 43_264, 4096, 4096, 1000]
 
 
-def read_off(model, table):
+def layer_table(model, table):
     """{layer: (output shape, millions of multiply-adds)}"""
     rows = {}
     for name in table:
@@ -104,42 +105,42 @@ def read_off(model, table):
     return rows
 
 
-def pictures(*shape):
+def random_images(*shape):
     return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
-def test_vgg16_gives_the_logits_of_keras_applications():
-    theirs = keras.applications.VGG16(
+def test_vgg16_has_the_logits_of_keras_applications():
+    keras_model = keras.applications.VGG16(
         weights=None, input_shape=(32, 32, 3), classes=10, classifier_activation=None
     )
-    ours = build("vgg16", (32, 32, 3), 10, head="logits")
-    ours.set_weights(theirs.get_weights())
-    x = pictures(2, 32, 32, 3)
-    np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-4, atol=1e-4)
+    model = build("vgg16", (32, 32, 3), 10, head="logits")
+    model.set_weights(keras_model.get_weights())
+    x = random_images(2, 32, 32, 3)
+    np.testing.assert_allclose(model(x), keras_model(x), rtol=1e-4, atol=1e-4)
 
 
-def test_resnet50_gives_the_logits_of_keras_applications():
-    """Their convolutions have biases, which here move into the means of the normalisation."""
-    theirs = keras.applications.ResNet50(
+def test_resnet50_has_the_logits_of_keras_applications():
+    """The biases of Keras' convolutions are moved into the means of the normalisation."""
+    keras_model = keras.applications.ResNet50(
         weights=None, input_shape=(64, 64, 3), classes=10, classifier_activation=None
     )
     random = np.random.default_rng(1)
-    for w in theirs.weights:
+    for w in keras_model.weights:
         if w.name in ("bias", "moving_mean", "beta"):
             w.assign(random.normal(size=w.shape, scale=0.1))
-    ours = build("resnet50", (64, 64, 3), 10, head="logits")
-    copy_unit(theirs, "conv1", ours.get_layer("conv1"))
+    model = build("resnet50", (64, 64, 3), 10, head="logits")
+    copy_unit(keras_model, "conv1", model.get_layer("conv1"))
     for stage, count in enumerate((3, 4, 6, 3), start=1):
         for block in range(1, count + 1):
-            mine = ours.get_layer(f"stage{stage}_block{block}")
+            residual_block = model.get_layer(f"stage{stage}_block{block}")
             prefix = f"conv{stage + 1}_block{block}"
-            for number, unit in enumerate(mine.units, start=1):
-                copy_unit(theirs, f"{prefix}_{number}", unit)
-            if mine.projection is not None:
-                copy_unit(theirs, f"{prefix}_0", mine.projection)
-    ours.get_layer("logits").set_weights(theirs.get_layer("predictions").get_weights())
-    x = pictures(2, 64, 64, 3)
-    np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-4, atol=1e-4)
+            for number, unit in enumerate(residual_block.units, start=1):
+                copy_unit(keras_model, f"{prefix}_{number}", unit)
+            if residual_block.projection is not None:
+                copy_unit(keras_model, f"{prefix}_0", residual_block.projection)
+    model.get_layer("logits").set_weights(keras_model.get_layer("predictions").get_weights())
+    x = random_images(2, 64, 64, 3)
+    np.testing.assert_allclose(model(x), keras_model(x), rtol=1e-4, atol=1e-4)
 
 
 def copy_unit(model, name, unit):
@@ -150,44 +151,45 @@ def copy_unit(model, name, unit):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_model_takes_its_least_size_and_none_smaller(name):
-    least, channels = MODELS[name].least, MODELS[name].input_shape[-1]
+def test_every_model_takes_images_of_its_minimum_size_and_no_smaller_ones(name):
+    size, channels = MODELS[name].min_size, MODELS[name].input_shape[-1]
     width = {} if name == "lenet5_original" else {"width": 0.125}
-    model = build(name, (least, least, channels), 10, **width)
+    model = build(name, (size, size, channels), 10, **width)
     assert model.output_shape == (None, 10)
-    if least > 1:
-        with pytest.raises(ValueError, match=f"{name} takes images of {least}×{least} pixels"):
-            build(name, (least - 1, least, channels), 10, **width)
+    if size > 1:
+        message = f"{name} takes images of at least {size}×{size} pixels"
+        with pytest.raises(ValueError, match=message):
+            build(name, (size - 1, size, channels), 10, **width)
 
 
 @pytest.mark.parametrize(
     "name", ["mlp", "lenet5", "lenet5_original", "alexnet", "googlenet", "resnet18", "resnet20"]
 )
-def test_a_step_of_training_lowers_the_loss_of_its_batch(name):
-    least, channels = MODELS[name].least, MODELS[name].input_shape[-1]
+def test_training_steps_lower_the_loss_of_their_batch(name):
+    size, channels = MODELS[name].min_size, MODELS[name].input_shape[-1]
     keras.utils.set_random_seed(1)
     small = {} if name == "lenet5_original" else {"width": 0.25}
-    model = build(name, (least, least, channels), 10, head="logits", **small)
+    model = build(name, (size, size, channels), 10, head="logits", **small)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(1e-3), loss, run_eagerly=True)  # faster than to trace
-    x, y = pictures(8, least, least, channels), np.arange(8)
+    model.compile(keras.optimizers.Adam(1e-3), loss, run_eagerly=True)  # faster than tracing
+    x, y = random_images(8, size, size, channels), np.arange(8)
     losses = [float(model.train_on_batch(x, y)) for _ in range(6)]
     assert np.isfinite(losses).all()
     assert min(losses[1:]) < losses[0]
 
 
-def test_a_saved_model_is_the_same_model(tmp_path):
+def test_a_saved_and_loaded_model_has_the_same_outputs(tmp_path):
     model = build("googlenet", (65, 65, 3), 4, width=0.125, auxiliary=True)
     model.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras")
-    x = pictures(2, 65, 65, 3)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    x = random_images(2, 65, 65, 3)
     for key, value in model(x).items():
-        np.testing.assert_array_equal(again(x)[key], value)
+        np.testing.assert_array_equal(loaded(x)[key], value)
     assert list(model(x)) == ["auxiliary1", "auxiliary2", "probabilities"]
 
 
-def test_heads_are_probabilities_logits_or_plain_outputs():
-    x = pictures(3, 32, 32, 1)
+def test_heads_are_probabilities_logits_or_linear_outputs():
+    x = random_images(3, 32, 32, 1)
     heads = {}
     for head in ("softmax", "logits", "identity"):
         keras.utils.set_random_seed(0)
@@ -203,18 +205,18 @@ def test_the_plain_resnet_has_the_parameters_of_the_residual_one():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
-        ({"name": "lenet"}, "no model 'lenet'; there are: mlp, lenet5"),
+        ({"name": "lenet"}, "unknown model 'lenet'; choose one of mlp, lenet5"),
         ({"name": "lenet5", "head": "sigmoid"}, "head must be softmax, logits or identity"),
         ({"name": "lenet5", "skip": False}, "lenet5 has no option 'skip'"),
         ({"name": "lenet5_original", "num_classes": 7}, "bitmaps of 10 digits"),
         (
             {"name": "googlenet", "input_shape": (64, 64, 3), "auxiliary": True},
-            "65×65 pixels at least, got 64×64",
+            "at least 65×65 pixels, got 64×64",
         ),
     ],
 )
-def test_wrong_arguments_are_named(arguments, complaint):
-    with pytest.raises(ValueError, match=complaint):
+def test_error_messages_name_wrong_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
         build(**arguments)

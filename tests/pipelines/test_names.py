@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from errorflow.pipelines import cli
 from errorflow.pipelines.core.run_folder import Run
-from errorflow.pipelines.models import text_serving as text
+from errorflow.pipelines.models import text_serving
 from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.names import NamesConfig
 from errorflow.pipelines.text_classification.training import build, class_weights, every_step_twin
@@ -119,7 +119,7 @@ def test_export_writes_what_answers_alike(where, run, capsys):
     assert errorflow(where, "names", "export", "--format", "keras,saved_model") == 0
     assert capsys.readouterr().out.count("read back") == 2
     loaded = tf.saved_model.load(run.path / "export" / "saved_model")
-    expected = text.probabilities(load(run.best), ["aeiou"])
+    expected = text_serving.predict_probabilities(load(run.best), ["aeiou"])
     given = loaded.serve(tf.constant(["aeiou"]))["probabilities"]
     np.testing.assert_allclose(given, expected, atol=1e-6)
 
@@ -135,7 +135,7 @@ def test_onnx_takes_the_ids_of_its_vocabulary(where, run):
     session = onnxruntime.InferenceSession(folder / "model.onnx")
     (given,) = session.run(None, {session.get_inputs()[0].name: ids})
     assert meaning["labels"] == LABELS
-    expected = text.probabilities(load(run.best), ["aeiou"])
+    expected = text_serving.predict_probabilities(load(run.best), ["aeiou"])
     np.testing.assert_allclose(given, expected, atol=1e-5)
 
 
@@ -150,7 +150,7 @@ def test_bptt_shows_a_line_per_character_and_draws(where, run, capsys):
 def test_the_every_step_twin_answers_at_the_end_as_the_network_does(run):
     package = load(run.best)
     config = NamesConfig(units=5, embedding=4)
-    ids = text.vectorize(["bcdbcd"], text.vocabulary_in(package), "character")
+    ids = text_serving.vectorize(["bcdbcd"], text_serving.vocabulary_in(package), "character")
     twin = every_step_twin(config, package)
     core = package.get_layer("core")
     for length in (1, 3, 6):

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.datasets.images.resizing import resizing_layer
 from errorflow.pipelines.image_to_text.image_store import store
-from errorflow.pipelines.models.image_serving import resizing
-from errorflow.pipelines.models.image_to_text import NO_PICTURE
+from errorflow.pipelines.models.image_to_text import PADDING_PIXEL
 
 SHAPE = (6, 5, 1)
 
@@ -18,7 +18,7 @@ def noise(*shape):
 
 
 def resized(picture):
-    return np.rint(resizing(*SHAPE[:2])(picture[None].astype("float32"))[0].numpy())
+    return np.rint(resizing_layer(*SHAPE[:2])(picture[None].astype("float32"))[0].numpy())
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_no_picture_stands_behind_the_end_of_a_sequence(films):
     assert (taken.shape, taken.dtype) == ((2, 2, *SHAPE), np.float32)
     np.testing.assert_array_equal(taken[0], kept[2])
     np.testing.assert_array_equal(taken[1, 0], kept[1][0])
-    assert (taken[1, 1] == NO_PICTURE).all()
+    assert (taken[1, 1] == PADDING_PIXEL).all()
     taken = kept.take(np.array([0, 2]), 2)
     np.testing.assert_array_equal(taken, [kept[0][:2], kept[2]])
     assert kept.take([1], 4).shape == (1, 4, *SHAPE)

@@ -16,14 +16,10 @@ from errorflow.layers.text.beam_search import END, search
 from errorflow.pipelines import cli
 from errorflow.pipelines.core.run_folder import Run
 from errorflow.pipelines.datasets.pairs.pair_data import PairPart, load_pairs
-from errorflow.pipelines.models import text_serving as text
-from errorflow.pipelines.models.encoder_decoder import (
-    alignment,
-    encoder_decoder,
-    source_in,
-    target_in,
-)
-from errorflow.pipelines.models.sequence_vocabulary import Side, shifted
+from errorflow.pipelines.models import text_serving
+from errorflow.pipelines.models.encoder_decoder import alignment, encoder_decoder
+from errorflow.pipelines.models.sequence_serving import source_vocabulary, target_vocabulary
+from errorflow.pipelines.models.sequence_vocabulary import SequenceVocabulary, shift_right
 from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.pronounce.training import _tell_unseen, aligned, answer, measure, pairs_of
 from errorflow.pipelines.training import text_metrics as edits
@@ -201,8 +197,8 @@ def test_words_are_translated_and_measured_by_bleu(tmp_path, capsys):
     assert errorflow(tmp_path, "predict", "one", "--attention") == 2
     assert "this run has none" in capsys.readouterr().err
     package = load(run.best)
-    assert (source_in(package).split, target_in(package).split) == ("word", "word")
-    assert {"!", "one"} <= {*source_in(package).vocabulary}
+    assert (source_vocabulary(package).split, target_vocabulary(package).split) == ("word", "word")
+    assert {"!", "one"} <= {*source_vocabulary(package).vocabulary}
 
 
 # What it is made of
@@ -227,7 +223,7 @@ def test_ours_and_stock_layers_give_the_same_outputs_and_gradients(attention):
         random = np.random.default_rng(0)
         core.set_weights([random.normal(size=w.shape) for w in core.get_weights()])
         with tf.GradientTape() as tape:
-            given = core({"source": source, "target": tf.constant(shifted(wanted))})
+            given = core({"source": source, "target": tf.constant(shift_right(wanted))})
             loss = tf.reduce_sum(tf.gather(given, wanted, batch_dims=2) * (wanted != 0))
         gradients = tape.gradient(loss, core.trainable_variables)
         found.append([given, *(tf.convert_to_tensor(g) for g in gradients)])
@@ -271,7 +267,10 @@ def test_a_reversed_encoder_reads_from_the_end_and_aligns_in_order():
 
 
 def test_every_target_of_a_source_is_learned_and_the_decoder_reads_one_step_late():
-    source, target = Side("character", ["a", "b"]), Side("phone", ["AH", "B"])
+    source, target = (
+        SequenceVocabulary("character", ["a", "b"]),
+        SequenceVocabulary("phone", ["AH", "B"]),
+    )
     part = PairPart(["ab", "b", "bbb"], [["AH B", "B"], ["B"], ["B B B B"]])
     pairs = pairs_of(part, "train", source, target, longest=3)
     assert pairs.lengths.tolist() == [[2, 3], [2, 2], [1, 2]]  # the last has a symbol too many
@@ -318,24 +317,24 @@ def test_measuring_without_its_package_says_what_to_install(where, monkeypatch, 
 
 def test_sources_with_symbols_that_training_never_shows_are_told(capsys):
     part = PairPart(["ab", "axb", "x"], [["A"], ["B"], ["C"]])
-    _tell_unseen(part, "test", Side("character", ["a", "b"]))
+    _tell_unseen(part, "test", SequenceVocabulary("character", ["a", "b"]))
     said = capsys.readouterr().err
     assert "test: 2 of 3 sources have a character that is not in the vocabulary, as 'x'" in said
-    _tell_unseen(part, "test", Side("character", ["a", "b", "x"]))
+    _tell_unseen(part, "test", SequenceVocabulary("character", ["a", "b", "x"]))
     assert not capsys.readouterr().err
 
 
 def test_phones_keep_their_case_and_words_split_at_signs():
-    assert [*text.symbols(["HH ah0"], "phone")] == [["HH", "ah0"]]
-    assert [*text.symbols(["It's"], "word")] == [["it", "'", "s"]]
-    ids = text.vectorize(["AH B X"], ["AH", "B"], "phone")
+    assert [*text_serving.split_texts(["HH ah0"], "phone")] == [["HH", "ah0"]]
+    assert [*text_serving.split_texts(["It's"], "word")] == [["it", "'", "s"]]
+    ids = text_serving.vectorize(["AH B X"], ["AH", "B"], "phone")
     assert ids.tolist() == [[2, 3, 1]]
 
 
 def test_the_search_runs_for_all_sources_at_once(package):
     """One source alone and among others gets the same answers."""
     core = package.get_layer("search").core
-    ids = text.vectorize(["ab", "dcba"], source_in(package).vocabulary, "character")
+    ids = text_serving.vectorize(["ab", "dcba"], source_vocabulary(package).vocabulary, "character")
     both = search(core, tf.constant(ids), 3, 0.6, 9)
     alone = search(core, tf.constant(ids[:1, :2]), 3, 0.6, 9)
     np.testing.assert_array_equal(both["ids"][0], alone["ids"][0])

@@ -23,14 +23,14 @@ from errorflow.pipelines.image_to_text.pretraining import plain_of
 from errorflow.pipelines.image_to_text.training import answer, below
 from errorflow.pipelines.models.encoder_decoder import alignment
 from errorflow.pipelines.models.image_to_text import (
-    NO_PICTURE,
-    images_to_words,
-    package,
-    words_of_pictures,
+    PADDING_PIXEL,
+    images_to_text,
+    word_predictor,
 )
-from errorflow.pipelines.models.sequence_vocabulary import FIRST, Side
+from errorflow.pipelines.models.sequence_serving import build_image_serving_model
+from errorflow.pipelines.models.sequence_vocabulary import FIRST_SYMBOL, SequenceVocabulary
 from errorflow.pipelines.models.serving import load
-from errorflow.pipelines.models.vision import picture_encoder
+from errorflow.pipelines.models.vision import image_encoder
 from errorflow.pipelines.stories import StoriesConfig
 from errorflow.pipelines.stories.training import aligned, all_events, order
 from errorflow.pipelines.training.batching import Batches
@@ -202,12 +202,12 @@ def test_own_sequences_of_different_lengths(tmp_path):
     assert run.results()["test"]["baseline_bleu"] == pytest.approx(100)
 
     part = load_stories(data_dir=tmp_path / "data").train
-    pairs = pairs_of(part, "train", (32, 32, 3), Side("word", ["a", "dog"]), 60)
+    pairs = pairs_of(part, "train", (32, 32, 3), SequenceVocabulary("word", ["a", "dog"]), 60)
     feed = Batches(pairs.lengths, pairs.take, 8, seed=1)
     found = set()
     for chosen, shape in feed.plan(0):
         pixels = feed.take(chosen, shape)[0]["pixels"]
-        real = (pixels != NO_PICTURE).any(axis=(2, 3, 4))
+        real = (pixels != PADDING_PIXEL).any(axis=(2, 3, 4))
         assert real.sum(axis=1).tolist() == [len(part.images[pairs.places[i]]) for i in chosen]
         found |= {*real.sum(axis=1)}
     assert found == {2, 3, 4}
@@ -218,8 +218,8 @@ def test_own_sequences_of_different_lengths(tmp_path):
 
 def network(attention=False) -> keras.Model:
     """Untrained; it sees 25 places. Its decoder's weights are not small, so that answers differ."""
-    picture = picture_encoder("lenet5", (32, 32, 1), width=0.5)
-    core = images_to_words(GRU, picture, symbols=9, embedding=4, units=6, attention=attention)
+    picture = image_encoder("lenet5", (32, 32, 1), width=0.5)
+    core = images_to_text(GRU, picture, symbols=9, embedding=4, units=6, attention=attention)
     decoder, random = core.get_layer("decoder"), np.random.default_rng(0)
     decoder.set_weights([random.normal(size=w.shape) for w in decoder.get_weights()])
     return core
@@ -232,11 +232,11 @@ def pictures(*shape: int) -> np.ndarray:
 def filled(pixels: np.ndarray, count: int) -> np.ndarray:
     """So many pictures in each sequence."""
     more = count - pixels.shape[1]
-    return np.pad(pixels, [(0, 0), (0, more), *[(0, 0)] * 3], constant_values=NO_PICTURE)
+    return np.pad(pixels, [(0, 0), (0, more), *[(0, 0)] * 3], constant_values=PADDING_PIXEL)
 
 
 def test_without_a_dense_layer_features_are_the_maxima_of_places():
-    picture, pixels = picture_encoder("lenet5", (32, 32, 1), width=0.5), pictures(1, 32, 32, 1)
+    picture, pixels = image_encoder("lenet5", (32, 32, 1), width=0.5), pictures(1, 32, 32, 1)
     x = picture.get_layer("scale")(pixels)
     (maps,) = picture.get_layer("lenet5")(x).numpy()  # [10, 10, C]
     expected = maps.reshape(5, 2, 5, 2, -1).max(axis=(1, 3)).reshape(25, -1)
@@ -268,7 +268,7 @@ def test_a_picture_is_asked_for_the_words_that_are_told_of_it(story, pictures, d
     images = np.zeros([1, pictures, 32, 32, 1], np.uint8)
     part = PicturePart(images, [[story]], [described], np.zeros(1, bool))
     vocabulary = [".", "a", "b", "c", "runs"]
-    pairs = pairs_of(part, "train", (32, 32, 1), Side("word", vocabulary), 60)
+    pairs = pairs_of(part, "train", (32, 32, 1), SequenceVocabulary("word", vocabulary), 60)
     _, wanted, weights = pairs.take(np.array([0]), (pictures + 1, 12))
     (asked,) = wanted["words"]
     assert [[vocabulary[k - 4] for k in np.flatnonzero(row)] for row in asked] == [*words, []]
@@ -281,11 +281,11 @@ def test_single_pictures_say_what_they_say_in_their_sequence():
     part = PicturePart(
         [[*noise[:3]], [*noise[3:]]], [["a . b"], ["c . d"]], [[], ["c", "a b"]], np.zeros(2, bool)
     )
-    pairs = pairs_of(part, "train", (32, 32, 1), Side("word", vocabulary), 60)
+    pairs = pairs_of(part, "train", (32, 32, 1), SequenceVocabulary("word", vocabulary), 60)
     inputs, wanted, weights = pairs.take(np.arange(2), pairs.longest)
     said = core({key: tf.constant(value) for key, value in inputs.items()})["words"]
     ((pixels, words),) = pairs.one_by_one(pairs.told(), 4, 0).dataset().as_numpy_iterator()
-    found = words_of_pictures(core)(pixels)
+    found = word_predictor(core)(pixels)
     at = {picture[..., 0].tobytes(): place for place, picture in enumerate(pixels)}
     assert np.argwhere(weights["words"]).tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
     for item, number in np.argwhere(weights["words"]):
@@ -297,7 +297,7 @@ def test_single_pictures_say_what_they_say_in_their_sequence():
 @pytest.mark.parametrize("shape", [(2, 32, 32, 1), (2, 3, 32, 32, 1)])
 def test_pictures_of_which_no_known_word_is_told_are_pictures_still(shape):
     part = PicturePart(np.zeros(shape, np.uint8), [["x"], ["y"]], [[], []], None)
-    pairs = pairs_of(part, "validation", (32, 32, 1), Side("word", ["a"]), 60)
+    pairs = pairs_of(part, "validation", (32, 32, 1), SequenceVocabulary("word", ["a"]), 60)
     ((pixels, words),) = pairs.one_by_one(pairs.told(), 2, 0).in_order().as_numpy_iterator()
     assert len(pixels) == 2 and not words.any()
 
@@ -305,7 +305,7 @@ def test_pictures_of_which_no_known_word_is_told_are_pictures_still(shape):
 def test_plain_pictures_are_the_third_that_the_fewest_words_are_told_of_thrice():
     noise = pictures(2, 3, 32, 32, 1).astype(np.uint8)
     part = PicturePart(noise, [["a"], ["b"]], [["b c", "c", "a b c"], ["b", "c d a", "b a"]], None)
-    pairs = pairs_of(part, "train", (32, 32, 1), Side("word", [*"abcd"]), 60)
+    pairs = pairs_of(part, "train", (32, 32, 1), SequenceVocabulary("word", [*"abcd"]), 60)
     plain = plain_of(pairs.told())
     ((pixels, words),) = pairs.one_by_one(plain, 6, 0).dataset().as_numpy_iterator()
     assert sorted(words.sum(axis=1)) == [1] * 6
@@ -315,8 +315,8 @@ def test_plain_pictures_are_the_third_that_the_fewest_words_are_told_of_thrice()
 
 def test_what_fills_up_a_sequence_is_not_normalised_over():
     """It is looked at as the first picture would be."""
-    picture = picture_encoder("vgg11", (32, 32, 1), width=0.0625)
-    core = images_to_words(GRU, picture, symbols=9, embedding=4, units=6)
+    picture = image_encoder("vgg11", (32, 32, 1), width=0.0625)
+    core = images_to_text(GRU, picture, symbols=9, embedding=4, units=6)
     short = pictures(2, 2, 32, 32, 1)
     filled_up, again = filled(short, 3), np.concatenate([short, short[:, :1]], axis=1)
     found = [core.get_layer("encoder")(x, training=True)["words"] for x in (filled_up, again)]
@@ -335,7 +335,7 @@ def test_what_fills_up_a_sequence_changes_neither_answers_nor_gradients(attentio
             given = tf.concat([one["next"] for one in answers], 0)
             loss = tf.reduce_sum(given[..., 4:6])
             for (p, _), one in zip(sequences, answers, strict=True):
-                loss += tf.reduce_sum(one["words"][(p != NO_PICTURE).any(axis=(2, 3, 4))])
+                loss += tf.reduce_sum(one["words"][(p != PADDING_PIXEL).any(axis=(2, 3, 4))])
         found = tape.gradient(loss, core.trainable_variables)
         return [given, *map(tf.convert_to_tensor, found)]
 
@@ -353,7 +353,9 @@ def test_what_fills_up_a_sequence_changes_neither_answers_nor_gradients(attentio
 
 
 def test_what_fills_up_a_sequence_does_so_in_any_size():
-    whole = package(network(), Side("word", [*"abcde"]), width=2, length_norm=0.6, longest=5)
+    whole = build_image_serving_model(
+        network(), SequenceVocabulary("word", [*"abcde"]), width=2, length_norm=0.6, max_length=5
+    )
     alone = pictures(1, 2, 50, 50, 1)
     given, expected = whole(filled(alone, 4)), whole(alone)
     np.testing.assert_allclose(given["scores"], expected["scores"], rtol=1e-4)
@@ -386,7 +388,7 @@ def network_of_two_places(attention: bool) -> tuple[keras.Model, np.ndarray]:
     """Of each picture it sees two pixels, as its places; and three pictures."""
     pixels = keras.Input([3, 3, 1])
     picture = keras.Model(pixels, pixels[:, 1, 1:])
-    core = images_to_words(GRU, picture, symbols=5, embedding=2, units=2, attention=attention)
+    core = images_to_text(GRU, picture, symbols=5, embedding=2, units=2, attention=attention)
     core.get_layer("encoder").get_layer("each_place").kernel.assign([[1], [2]])
     sequence = np.zeros([1, 3, 3, 3, 1], np.float32)
     sequence[0, :, 1, 1:, 0] = [[10, 1], [14, 1], [9, 3]]
@@ -431,7 +433,9 @@ def test_a_word_can_depend_on_the_state_and_on_what_is_looked_at_together():
 
 def test_the_words_of_answers_are_aligned_with_the_real_pictures():
     core = network(attention=True)
-    whole = package(core, Side("word", [*"abcde"]), width=2, length_norm=0.6, longest=5)
+    whole = build_image_serving_model(
+        core, SequenceVocabulary("word", [*"abcde"]), width=2, length_norm=0.6, max_length=5
+    )
     images = [[*pictures(count, 32, 32, 1).astype(np.uint8)] for count in (4, 2)]
     found = aligned(whole, PicturePart(images, [["a b"], ["c"]], [[], []], np.zeros(2, bool)))
     assert [one.inputs for one in found] == [["1", "2", "3", "4"], ["1", "2"]]
@@ -441,7 +445,7 @@ def test_the_words_of_answers_are_aligned_with_the_real_pictures():
         assert one.weights.shape == (len(one.outputs), len(one.inputs))
         np.testing.assert_allclose(one.weights.sum(axis=1), 1, rtol=1e-5)
     shown = tf.constant(store(images, (32, 32, 1)).take(np.array([0])))
-    ids = [START, *("abcde".index(word) + FIRST for word in found[0].outputs[:-1])]
+    ids = [START, *("abcde".index(word) + FIRST_SYMBOL for word in found[0].outputs[:-1])]
     of_places = alignment(core, shown, tf.constant([ids])).numpy()[0]
     expected = of_places.reshape(-1, 4, 25).sum(axis=2)
     np.testing.assert_allclose(found[0].weights, expected, rtol=1e-5)

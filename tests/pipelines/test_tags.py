@@ -18,7 +18,12 @@ from errorflow.pipelines.datasets.tags.tag_data import TagPart
 from errorflow.pipelines.datasets.tags.tokens import tokens_of
 from errorflow.pipelines.models import tagger
 from errorflow.pipelines.models.serving import load
-from errorflow.pipelines.models.tagger import LONGEST_WORD, Ids, Vocabulary, vocabulary_of
+from errorflow.pipelines.models.tagger import (
+    LONGEST_WORD,
+    SentenceIds,
+    Vocabulary,
+    build_vocabulary,
+)
 from errorflow.pipelines.tags import TagsConfig, read_data
 from errorflow.pipelines.tags.training import _targets, measure
 from event_files import read
@@ -144,7 +149,7 @@ def test_tokens_are_taken_as_they_stand(where, capsys):
 
 def test_a_word_never_seen_is_known_by_its_characters_and_one_seen_in_any_case(package):
     sentences = tf.constant(["zazaly", "zazael", "the", "The"])
-    ids = package.get_layer("read")(sentences)["words"].numpy()
+    ids = tagger.tokenizer_in(package)(sentences)["words"].numpy()
     assert ids[:2].tolist() == [[1], [1]]
     assert ids[2] == ids[3] > 1
     given = package(sentences)["probabilities"].numpy()
@@ -203,8 +208,8 @@ def test_a_sentence_is_answered_alike_whatever_its_neighbours(package):
     np.testing.assert_allclose(core(ids.batch(np.array([0]), 5))[:, :2], alone, atol=1e-5)
 
 
-def ids_of(package, *sentences) -> Ids:
-    return tagger.ids_of(package.get_layer("read"), [text.split() for text in sentences])
+def ids_of(package, *sentences) -> SentenceIds:
+    return tagger.sentence_ids(tagger.tokenizer_in(package), [text.split() for text in sentences])
 
 
 def test_loss_and_accuracy_are_those_of_the_tokens_alone(package):
@@ -340,14 +345,14 @@ def test_text_is_cut_into_tokens(text, tokens):
 
 def test_a_vocabulary_has_all_words_and_the_characters_that_come_again():
     sentences = [("Ab", "cab"), ("ab", "É", "x!"), ("CAB", "AB", "é")]
-    vocabulary = vocabulary_of(iter(sentences))
+    vocabulary = build_vocabulary(iter(sentences))
     assert vocabulary.words == ["ab", "cab", "é", "x!"]
     assert vocabulary.characters == ["A", "B", "a", "b"]
 
 
 def test_ids_are_cut_and_padded_to_a_batch():
-    read = tagger.reader(Vocabulary(["ab", "ö"], ["a", "b"]))
-    ids = tagger.ids_of(read, [("AB", "q" * 30), ("Ö",), ("b", "ab", "b")], batch=2)
+    read = tagger.tokenizer(Vocabulary(["ab", "ö"], ["a", "b"]))
+    ids = tagger.sentence_ids(read, [("AB", "q" * 30), ("Ö",), ("b", "ab", "b")], batch_size=2)
     assert ids.lengths.tolist() == [2, 1, 3]
     batch = ids.batch(np.array([2, 0, 1]), 2)
     assert batch["words"].tolist() == [[1, 2], [2, 1], [3, 0]]

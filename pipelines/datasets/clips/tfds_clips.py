@@ -5,8 +5,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from ...core.config import UserError
-from ...models.image_serving import resizing
 from ..builders import prepare
+from ..images.resizing import resizing_layer
 from ..images.tfds_images import Chosen, ImageSet
 from ..tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind
 from .moving_digit_clips import MovingDigits
@@ -62,7 +62,7 @@ class ClipSet(ImageSet):
     def _films(self, chosen: Chosen, frames: int, size: int) -> tf.data.Dataset:
         """{"clip": uint8 [F, H, W, C]}, and "frame_labels" [F] where the set has them."""
         feature = features_of(self.builder)[self.image]
-        fit = resizing(size, size)
+        fit = resizing_layer(size, size)
 
         def film(_, example):
             if self.embedded:

@@ -1,4 +1,4 @@
-"""What a model costs: parameters and multiply-adds."""
+"""The cost of a model: trained parameters and multiply-adds."""
 
 import math
 from typing import Any
@@ -8,14 +8,14 @@ import tensorflow as tf
 
 
 def trained_parameters(model: keras.Model) -> int:
-    """Numbers that training changes: without the moving statistics of batch normalisation."""
+    """The number of trained parameters, without the moving statistics of batch normalisation."""
     return sum(math.prod(w.shape) for w in model.trainable_weights)
 
 
 def multiply_adds(model: keras.Model) -> int:
-    """Of convolutions and dense layers, for one example, as executed at inference.
+    """The multiply-adds of convolutions and dense layers for one example at inference.
 
-    Read off the graph, so that what blocks do inside is counted too.
+    Counted on the graph, so that operations inside composite layers count too.
     """
     x = model.input
     run = tf.function(lambda x: model(x, training=False))
