@@ -24,8 +24,8 @@ from ..models.sequence_serving import (
     traced_search,
 )
 from ..models.sequence_vocabulary import (
-    BETWEEN,
     FIRST_SYMBOL,
+    SEPARATOR,
     ExactMatch,
     SequenceVocabulary,
     detokenize,
@@ -259,7 +259,7 @@ def sample(package: keras.Model, part: PairPart, labels: list[str], count: int =
 def probe(package: keras.Model) -> Probe:
     """Some sources, to compare an exported network's answers on."""
     source, target = source_vocabulary(package), target_vocabulary(package)
-    between = BETWEEN[source.split]
+    between = SEPARATOR[source.split]
     inputs = [between.join(source.vocabulary[:n]) for n in (1, 2, 5)] + ["?"]
     ids = text_serving.vectorize(inputs, source.vocabulary, source.split)
     read = np.full([len(ids), 4], START, np.int32)
