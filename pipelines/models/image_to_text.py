@@ -105,7 +105,7 @@ def images_to_text(
         dropout: rate after features, embeddings and each recurrent layer.
     """
     pixels = keras.Input([None, *image_encoder.input_shape[1:]], name="pixels")
-    # [B, F]; half, since rounding under mixed precision may change the value a little.
+    # [B, F]; above half of it, since resizing in the serving model may round −1.
     valid = keras.ops.any(pixels > PADDING_PIXEL / 2, axis=[2, 3, 4])
     # Padding is replaced by the first image, so that it does not disturb batch normalisation.
     images = keras.ops.where(valid[:, :, None, None, None], pixels, pixels[:, :1])
