@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from .error_record import squares, summarise
 from .fused_errors import Pass, errors_of, tapping_rows
+from .statistics import squares, summarise
 from .unroll import differentiable_once, swap_batch_and_time
 
 _STOCK = {

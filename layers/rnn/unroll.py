@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from .error_record import lanes, squares, summarise
+from .statistics import lanes, squares, summarise
 
 try:
     from tensorflow.compiler.tf2xla.ops import gen_xla_ops

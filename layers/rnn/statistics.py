@@ -1,0 +1,132 @@
+"""The statistics of the error that a recurrent layer records at every time step.
+
+With E the mean loss over the batch of B examples, δ_t(b) = d(B·E)/dh_t(b) is the error that arrives
+at time step t of example b.
+"""
+
+import math
+from typing import Any, Literal, NamedTuple
+
+import tensorflow as tf
+
+
+class Statistic(NamedTuple):
+    """One number per time step.
+
+    Attributes:
+        name: what it is called in `ErrorRecord.latest`, `ErrorFlow.history`, event files, the
+            TensorBoard tab and the report.
+        merge: how it is recorded and how the values of several parts of a batch, or of several
+            replicas, become one. "sum": squared norms, which are added; "max": squared norms, of
+            which the largest is kept; "count": numbers of examples, which are added.
+        unit: of the value that is reported.
+        description: what it is.
+        needs_cell_state: only layers with a cell state (LSTM) have it.
+    """
+
+    name: str
+    merge: Literal["sum", "max", "count"]
+    unit: str
+    description: str
+    needs_cell_state: bool = False
+
+
+# Event files store one table per statistic, in this order. A run that is resumed appends to event
+# files that an older version began, and TensorBoard reads the names from the oldest of them. So new
+# statistics go to the end, the order never changes, and a change raises the version.
+VERSION = 2
+STATISTICS = (
+    Statistic(
+        "hidden", "sum", "loss per unit of h_t", "root mean square over the examples of ‖δ_t(b)‖"
+    ),
+    Statistic("hidden_max", "max", "loss per unit of h_t", "largest ‖δ_t(b)‖ of any example"),
+    Statistic(
+        "carried",
+        "sum",
+        "loss per unit of h_t",
+        "root mean square of δ_t(b) before the error injected at step t is added",
+    ),
+    Statistic("valid", "count", "examples", "number of examples whose step t is not masked"),
+    Statistic(
+        "cell",
+        "sum",
+        "loss per unit of c_t",
+        "root mean square over the examples of ‖d(B·E)/dc_t(b)‖",
+        needs_cell_state=True,
+    ),
+    Statistic(
+        "cell_max",
+        "max",
+        "loss per unit of c_t",
+        "largest ‖d(B·E)/dc_t(b)‖ of any example",
+        needs_cell_state=True,
+    ),
+)
+
+
+def lanes(width: int) -> int:
+    """Return the number of partial sums that `squares` returns for vectors of this width."""
+    return math.gcd(width, 8)
+
+
+def squares(error: Any) -> Any:
+    """Return ‖error(b)‖² as partial sums in float64: [B, H] → [B, lanes].
+
+    In float64, because the square of a vanishing error such as 1e-25 is too small for float32.
+    As partial sums, because XLA compiles a sum along rows to a scalar loop, and a sum along columns
+    to vector instructions.
+    """
+    batch, width = tf.shape(error)[0], error.shape[-1]
+    columns = tf.cast(tf.reshape(error, [batch, -1, lanes(width)]), tf.float64)
+    return tf.reduce_sum(columns * columns, axis=1)
+
+
+def summarise(hidden: Any, carried: Any, cell: Any, mask: Any) -> Any:
+    """Reduce the squared norms of a batch to one record [2, S + 1, T].
+
+    The first axis holds both alignments: step t of every example in column t, then the last valid
+    step of every example in column T-1. The second axis holds the S `STATISTICS` and, last, the
+    number of examples B.
+
+    Args:
+        hidden, carried: ‖δ_t(b)‖² and its carried part, [T, B] float64.
+        cell: the squared norm of the cell error, [T, B]; None for a layer without a cell state.
+        mask: [T, B, 1] bool, or None; masked steps are left out.
+    """
+    cell = tf.zeros_like(hidden) if cell is None else cell
+    values = tf.stack([hidden, carried, cell, tf.ones_like(hidden)])  # [4, T, B]
+    if mask is None:
+        from_start = from_end = values
+    else:
+        valid = mask[:, :, 0]
+        from_start = tf.where(valid, values, tf.zeros_like(values))
+        from_end = _align_ends(from_start, valid)
+    return tf.stack([_reduce_examples(from_start), _reduce_examples(from_end)])
+
+
+def _align_ends(values, valid):
+    """Shift each example along time, [4, T, B], until its last valid step is step T-1."""
+    steps = tf.shape(valid)[0]
+    time = tf.range(steps)[:, None]  # [T, 1]
+    last = tf.reduce_max(tf.where(valid, time, -1), axis=0)  # [B]
+    source = time - (steps - 1 - last)  # [T, B]
+    shifted = tf.gather(
+        tf.transpose(values, [2, 1, 0]), tf.transpose(tf.maximum(source, 0)), batch_dims=1
+    )
+    return tf.where(source >= 0, tf.transpose(shifted, [2, 1, 0]), tf.zeros_like(values))
+
+
+def _reduce_examples(values):
+    """[4, T, B] → [S + 1, T]"""
+    hidden, carried, cell, valid = tf.unstack(tf.reduce_sum(values, axis=2))
+    hidden_max, _, cell_max, _ = tf.unstack(tf.reduce_max(values, axis=2))
+    by_name = {
+        "hidden": hidden,
+        "hidden_max": hidden_max,
+        "carried": carried,
+        "valid": valid,
+        "cell": cell,
+        "cell_max": cell_max,
+    }
+    batch = tf.cast(tf.fill(tf.shape(hidden), tf.shape(values)[2]), values.dtype)
+    return tf.stack([*(by_name[statistic.name] for statistic in STATISTICS), batch])
