@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 from errorflow.callbacks import ErrorFlow
 from errorflow.callbacks.drawing import figures
-from errorflow.callbacks.recording.joined import first_to_largest
+from errorflow.callbacks.findings.encoder_decoder import first_to_largest
 from errorflow.layers import GRU
 from errorflow.pipelines.datasets.pairs.pair_data import load_pairs
 from errorflow.pipelines.models import encoder_decoder, text_serving

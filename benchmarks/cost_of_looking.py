@@ -25,7 +25,7 @@ def main():
     import keras
     import numpy as np
     import tensorflow as tf
-    from errorflow.callbacks.recording.gate_values import look
+    from errorflow.callbacks.recording.gate_activations import gate_activations
     from errorflow.layers import LSTM, error_matrix, horizon
 
     layer = LSTM(UNITS, return_sequences=True, name="lstm")
@@ -37,7 +37,7 @@ def main():
     data = tf.data.Dataset.from_tensors((x, y)).cache().repeat(EPOCH)
     few, answers = x[:EXAMPLES], y[:EXAMPLES]
     looks = {
-        "Gates": lambda: look(model, few),
+        "Gates": lambda: gate_activations(model, few),
         "ErrorMatrix": lambda: error_matrix(model, few, answers),
         "Horizon": lambda: horizon(model, few),
         "Horizon(probes=16)": lambda: horizon(model, few, probes=16),

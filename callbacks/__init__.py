@@ -1,17 +1,20 @@
-"""What looks on while a model trains.
+"""Keras callbacks that record how errors and gradients flow while a model trains.
 
-Each name is imported when it is first asked for, so that what only reads what was recorded, as the
-TensorBoard tab does, starts without TensorFlow.
+Names are imported on first use, so that code which only reads recorded numbers, such as the
+TensorBoard tab, starts without TensorFlow.
 """
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .attention_maps import Alignment as Alignment
     from .attention_maps import AttentionMaps as AttentionMaps
-    from .captioned_images import TellPictures as TellPictures
-    from .captioned_images import Told as Told
+    from .captioned_images import CaptionedImages as CaptionedImages
+    from .deprecated import TellPictures as TellPictures
+    from .deprecated import Told as Told
+    from .drawing.attention_maps import Alignment as Alignment
+    from .drawing.captioned_images import CaptionedImage as CaptionedImage
     from .error_flow import ErrorFlow as ErrorFlow
     from .error_matrix import ErrorMatrix as ErrorMatrix
     from .feature_maps import FeatureMaps as FeatureMaps
@@ -21,21 +24,26 @@ if TYPE_CHECKING:
     from .text_samples import TextSamples as TextSamples
 
 _MODULES = {
-    "Alignment": "attention_maps",
+    "Alignment": "drawing.attention_maps",
     "AttentionMaps": "attention_maps",
+    "CaptionedImage": "drawing.captioned_images",
+    "CaptionedImages": "captioned_images",
     "ErrorFlow": "error_flow",
     "ErrorMatrix": "error_matrix",
     "FeatureMaps": "feature_maps",
     "Gates": "gates",
     "Horizon": "horizon",
     "LayerGradients": "layer_gradients",
-    "TellPictures": "captioned_images",
     "TextSamples": "text_samples",
-    "Told": "captioned_images",
 }
+_DEPRECATED = {"TellPictures": "CaptionedImages", "Told": "CaptionedImage"}
 
 
 def __getattr__(name: str) -> Any:
+    if name in _DEPRECATED:
+        text = f"errorflow.callbacks.{name} is deprecated; use {_DEPRECATED[name]}"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        return getattr(importlib.import_module(".deprecated", __name__), name)
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)

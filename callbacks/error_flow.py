@@ -1,33 +1,41 @@
 """The error that arrives at every time step, recorded while a model trains."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from matplotlib.figure import Figure
 
 from ..layers.paths import walk
 from ..layers.rnn.error_record import ErrorRecord
 from .drawing import figures
-from .drawing import heat_maps as pictures
+from .drawing.error_images import error_images
+from .findings.encoder_decoder import encoder_decoder_finding, first_to_largest
+from .findings.error_flow import decay_figures, error_flow_finding
 from .findings.finding import Finding
-from .findings.over_time import decay, judge
-from .recording.error_reader import Track, scales, unscale
-from .recording.joined import crossing, first_to_largest, join
-from .recording.rows import reached
-from .recording.statistics import statistics, tables
+from .recording.error_reader import (
+    ErrorReader,
+    divide_out_loss_scale,
+    no_visible_layer,
+    scales_loss,
+)
+from .recording.rows import Rows
 from .recording.step_recorder import RING, StepRecorder, iterations
-from .recording.tracing import trace_inside
+from .recording.tables import Tables, join_layers, tables
+from .recording.train_step_context import trace_train_step_in
 
 
 class ErrorFlow(StepRecorder):
-    """Records the error that arrives at every time step of every recurrent layer, while it trains.
+    """Records the error that arrives at every time step of every recurrent layer.
 
-    With E the mean loss over a batch, δ_t(b) = d(B·E)/dh_t(b) is the whole error that arrives at
+    With E the mean loss over a batch, δ_t(b) = d(B·E)/dh_t(b) is the total error that arrives at
     time step t of example b, taken from the real backward pass, of the unscaled loss, before any
-    clipping. It works on models with `errorflow.layers.SimpleRNN`, `LSTM` or `GRU`, nested models,
-    `Bidirectional` and `TimeDistributed` included, and on stock Keras models after
+    clipping. It works on models with `errorflow.layers.SimpleRNN`, `LSTM` or `GRU`, also in nested
+    models, `Bidirectional` and `TimeDistributed`, and on stock Keras models after
     `errorflow.layers.watch`:
 
         flow = ErrorFlow(log_dir="logs")
@@ -36,29 +44,29 @@ class ErrorFlow(StepRecorder):
         flow.plot().savefig("error_flow.png")
         print(*flow.verdict(), sep="\\n")
 
-    `evaluate` and `predict` leave no rows, repeated `fit` goes on counting, and with
-    `steps_per_execution` > 1 there still is one row for each training step.
+    `evaluate` and `predict` add no rows. If `fit` is called again, training steps continue to be
+    counted. With `steps_per_execution` > 1 there is still one row for each training step.
 
     Args:
-        log_dir: where to write event files for TensorBoard, in a run of its own, `error_flow`,
-            beside Keras' `train` and `validation`; None: nowhere. Of each layer: the rows, in
-            blocks (see `blocks`), a heat map after each epoch, and the scalars `half_life` (in
-            time steps), `first_to_last` (what the first step receives of the last step's error)
+        log_dir: event files for TensorBoard are written to `log_dir`/error_flow, beside Keras'
+            `train` and `validation`; None: no files. For each layer they hold the rows (see
+            `recording.blocks`), a heat map after each epoch, and the scalars `half_life` (in time
+            steps), `first_to_last` (the share of the last step's error that reaches the first step)
             and `norm` (over all time steps).
-        every: record each `every`-th training step, those whose number it divides.
-        joined: of two layers, the second of which begins with the states that the first ends with,
-            as in an encoder-decoder, the paths by a name of your own: {"both": ("encoder/lstm",
-            "decoder/lstm")}. In pictures they stand on one time axis, the steps of the first up to
-            0 and those of the second from 1, and `first_to_largest` is what arrives at the first
-            step of the first layer over the largest error at a step of the second.
+        every: record every `every`-th training step, those that are divisible by it.
+        joined: pairs of layers to show on one time axis, by a name of your choice: {"both":
+            ("encoder/lstm", "decoder/lstm")}. The second layer starts from the last states of the
+            first, as in an encoder-decoder. In figures, the time steps of the first are numbered up
+            to 0 and those of the second from 1. `first_to_largest` is the error at the first step
+            of the first layer over the largest error at any step of the second.
 
-    A long run stays small: in memory at most 64 MB are kept, in the files after each 16 MB only
-    every second row is written (a run of 100,000 steps, 8 LSTM layers and 1,000 time steps comes to
-    about 100 MB). The rows that remain are evenly spaced. Heat maps show
-    at most 216 training steps.
+    Long runs stay small: at most 64 MB are kept in memory, and in the files, after each 16 MB, only
+    every second row is written (a run of 100,000 steps with 8 LSTM layers and 1,000 time steps
+    takes about 100 MB). The rows that remain are evenly spaced. Heat maps show at most 216 training
+    steps.
 
     Raises:
-        ValueError: when training begins and no layer of the model shows its error, or none at a
+        ValueError: when training begins, if no layer of the model shows its error, or none at a
             path in `joined`.
     """
 
@@ -66,208 +74,173 @@ class ErrorFlow(StepRecorder):
 
     def __init__(
         self,
-        log_dir=None,
-        every=1,
+        log_dir: str | Path | None = None,
+        every: int = 1,
         joined: Mapping[str, tuple[str, str]] | None = None,
     ):
         super().__init__(log_dir, every)
         self.joined = dict(joined or {})
-        self._tracks: dict[int, Track] = {}  # by the identity of the layer's record
+        self._readers: dict[int, ErrorReader] = {}  # by the identity of the layer's record
 
     @property
     def history(self) -> dict[str, dict[str, np.ndarray]]:
-        """What was recorded so far, by the path of the layer: "lstm", "bidirectional/forward_lstm".
+        """What has been recorded, by the path of the layer: "lstm", "bidirectional/forward_lstm".
 
-        A layer called more than once in a training step has an entry for each call, in their
-        order: "lstm", "lstm:1", …. Of each:
+        A layer called more than once in a training step has an entry for each call, in their order:
+        "lstm", "lstm:1", …. Each entry holds:
 
             step        [N]     the training step, from 1
-            length      [N]     T, the time steps of that step's batch
-            hidden      [N, T]  rms of ‖δ_t(b)‖ over the examples
+            length      [N]     T, the number of time steps of that step's batch
+            hidden      [N, T]  root mean square of ‖δ_t(b)‖ over the examples
             hidden_max  [N, T]  the largest ‖δ_t(b)‖
-            carried     [N, T]  rms of δ_t(b) before the error injected at t is added
-            cell, cell_max      the same of dE/dc_t (LSTM only)
-            valid       [N, T]  the number of examples that have a step t
+            carried     [N, T]  root mean square of δ_t(b) before the error injected at t is added
+            valid       [N, T]  the number of examples whose step t is not masked
+            cell        [N, T]  root mean square of ‖dE/dc_t‖ (LSTM only)
+            cell_max    [N, T]  the largest ‖dE/dc_t‖ (LSTM only)
 
-        all float32, and NaN where there is no such step. Each table comes once more with
-        "_from_end": there column -1 is the last valid step of every example, however long it is.
+        all float32, and NaN where there is no such step. Each table comes once more with the suffix
+        "_from_end": there column -1 is the last valid step of every example.
 
-        Behind the layers come those of `joined`, whose second layer begins with column "border".
+        The entries of `joined` follow those of the layers; their second layer starts at column
+        "border".
         """
         self._catch_up()
         history = {name: tables(rows) for name, rows in self._memory.all().items()}
         return history | self._join(history)
 
-    def _join(self, history):
+    def _join(self, by_layer: Mapping[str, Tables]) -> dict[str, dict[str, np.ndarray]]:
         return {
-            name: join(*(history[path] for path in paths))
-            for name, paths in self.joined.items()
-            if history.keys() >= set(paths)
+            name: join_layers(by_layer[first], by_layer[second])
+            for name, (first, second) in self.joined.items()
+            if by_layer.keys() >= {first, second}
         }
 
     def verdict(self) -> list[str]:
-        """One sentence for each layer, from what was recorded; claims no more than that."""
+        """Return the findings as sentences, one for each layer."""
         return [finding.sentence for finding in self.findings()]
 
     def findings(self) -> list[Finding]:
-        """The same with the numbers behind it, and what the literature offers."""
+        """Return what the recorded errors show, one finding for each layer."""
         history = self.history
-        found = [
-            crossing(self.joined[name], recorded) if name in self.joined else judge(name, recorded)
+        findings = [
+            encoder_decoder_finding(self.joined[name], recorded)
+            if name in self.joined
+            else error_flow_finding(name, recorded)
             for name, recorded in history.items()
         ]
-        for track in self._tracks.values():
-            if not track.calls:
-                none = f"no backward pass has come through in {self._step:,} training steps"
-                found.append(Finding(track.name, "too little", none))
-            elif track.name not in history:
-                none = f"none of {self._step:,} training steps was recorded (every={self.every:,})"
-                found.append(Finding(track.name, "too little", none))
-        return found
+        return findings + [
+            Finding(reader.name, "too little", self._why_missing(reader))
+            for reader in self._readers.values()
+            if not reader.calls or reader.name not in history
+        ]
 
-    def plot(self, statistic="hidden", align="end", layers=None):
-        """Heat maps of the error, time step × training step, with one common colour scale.
+    def _why_missing(self, reader):
+        if not reader.calls:
+            return f"no error reached this layer in {self._step:,} training steps"
+        return f"none of {self._step:,} training steps was recorded (every={self.every:,})"
+
+    def plot(
+        self, statistic: str = "hidden", align: str = "end", layers: Sequence[str] | None = None
+    ) -> Figure:
+        """Return heat maps of the error, time step × training step, with one common colour scale.
 
         Args:
             statistic: "hidden", "hidden_max", "carried", "cell" or "cell_max".
-            align: "end" reads the time axis as steps before the last, "start" as time steps.
-            layers: names from `history`; if None, all but those that stand in a joined one.
-
-        Returns:
-            A `matplotlib.figure.Figure`.
+            align: "end" counts time steps back from the last one, "start" from the first one.
+            layers: names from `history`; None: all except layers that are part of a joined entry.
         """
         history = self.history
         if layers is None:
             inside = {path for name in self.joined.keys() & history for path in self.joined[name]}
             layers = [name for name in history if name not in inside]
-        chosen = {name: history[name] for name in layers}
-        return figures.error_flow(chosen, statistic, align)
+        return figures.error_flow({name: history[name] for name in layers}, statistic, align)
 
-    # What the recorder asks for
+    # What `StepRecorder` calls
 
     def _attach(self):
-        self._tracks = {}
-        self._began = iterations(self.model)
+        self._readers = {}
+        self._iterations_before = iterations(self.model)
         self._find_layers()
-        built = all(layer.built for _, layer in walk(self.model))
-        if built and not self._tracks:
-            raise ValueError(_nothing_visible(self.model))
-        missing = {path for pair in self.joined.values() for path in pair} - self._paths()
-        if built and missing:
+        is_built = all(layer.built for _, layer in walk(self.model))
+        if is_built:
+            self._check_layers()
+        if not is_built or scales_loss(self.model.optimizer):
+            trace_train_step_in(self.model, self._tracing)
+
+    def _check_layers(self):
+        if not self._readers:
+            raise ValueError(no_visible_layer(self.model))
+        visible = {reader.name for reader in self._readers.values()}
+        missing = {path for pair in self.joined.values() for path in pair} - visible
+        if missing:
             raise ValueError(
-                f"ErrorFlow: joined: no layer that shows its error at {', '.join(sorted(missing))},"
-                f" but at {', '.join(sorted(self._paths()))}"
+                f"ErrorFlow: joined: no layer shows its error at {', '.join(sorted(missing))}, "
+                f"only at {', '.join(sorted(visible))}"
             )
-        if not built or scales(self.model.optimizer):
-            trace_inside(self.model, self._when_traced)
 
     @contextlib.contextmanager
-    def _when_traced(self):
-        with tf.init_scope():  # some layers are built by the first tracing
+    def _tracing(self):
+        with tf.init_scope():  # some layers are built when they are traced first
             self._find_layers()
         yield
 
     def _find_layers(self):
         for name, layer in walk(self.model):
             record = getattr(layer, "error", None)
-            if isinstance(record, ErrorRecord) and id(record) not in self._tracks:
-                unscale(record, self.model.optimizer)
-                calls = max(1, len(layer._inbound_nodes))  # a guess
-                self._tracks[id(record)] = Track(name, record, calls * self._room())
+            if isinstance(record, ErrorRecord) and id(record) not in self._readers:
+                divide_out_loss_scale(record, self.model.optimizer)
+                calls = max(1, len(layer._inbound_nodes))  # an estimate
+                capacity = calls * self._steps_in_ring()
+                self._readers[id(record)] = ErrorReader(name, record, capacity)
 
-    def _paths(self):
-        return {track.name for track in self._tracks.values()}
+    def _steps_in_ring(self):
+        return max(RING, self._steps_per_execution)
 
-    def _room(self):
-        return max(RING, self._pace)
+    def _capacity(self):
+        readers, steps = self._readers.values(), self._steps_in_ring()
+        is_known = any(r.calls for r in readers) and all(r.has_room(steps) for r in readers)
+        return steps if is_known else 0
 
-    def _ring(self):
-        tracks = self._tracks.values()
-        known = any(t.calls for t in tracks) and all(t.has_room(self._room()) for t in tracks)
-        return self._room() if known else 0
+    def _count_steps(self):
+        if not self._readers:
+            raise ValueError(no_visible_layer(self.model))
+        steps = 0
+        for reader in self._readers.values():
+            reader.count()
+            reader.calls = reader.calls or -(-reader.new // self._max_steps())
+            steps = max(steps, reader.new // max(reader.calls, 1))
+        return steps if steps and self._steps_per_execution > 1 else self._unread
 
-    def _executed(self):
-        if not self._tracks:
-            raise ValueError(_nothing_visible(self.model))
-        done = 0
-        for track in self._tracks.values():
-            track.count()
-            track.calls = track.calls or -(-track.new // self._most_steps())
-            done = max(done, track.new // max(track.calls, 1))
-        return done if done and self._pace > 1 else self._unread
-
-    def _most_steps(self):
-        """Training steps since training began; if skipped ones are not counted, a few too many."""
-        counted = not isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer)
-        if counted and self._pace > 1:
-            return iterations(self.model) - self._began or self._unread
+    def _max_steps(self):
+        """Training steps since training began; too many if skipped ones are not counted."""
+        counts_all = not isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer)
+        if counts_all and self._steps_per_execution > 1:
+            return iterations(self.model) - self._iterations_before or self._unread
         return self._unread
 
-    def _take(self, steps):
+    def _read_rows(self, steps: np.ndarray) -> dict[str, Rows]:
         new = {}
-        for track in self._tracks.values():
-            new |= track.take(steps, self._memory.stride, self._room())
+        for reader in self._readers.values():
+            new |= reader.read(steps, self._memory.stride, self._steps_in_ring())
         return new
 
-    def _content(self, rows):
-        return {"statistics": statistics(rows), "joined": self.joined}
+    def _about(self) -> Mapping[str, Any]:
+        return {"joined": self.joined}
 
-    def _scalars(self, new):
-        measured = {name: tables(rows) for name, rows in new.items()}
-        joined = self._join(measured)
-        return {name: _of_one(found) for name, found in measured.items()} | {
-            name: {"first_to_largest": float(np.median(first_to_largest(found)))}
-            for name, found in joined.items()
+    def _scalars(self, new: Mapping[str, Rows]) -> Mapping[str, Mapping[str, float]]:
+        by_layer = {name: tables(rows) for name, rows in new.items()}
+        return {name: decay_figures(recorded) for name, recorded in by_layer.items()} | {
+            name: {"first_to_largest": float(np.median(first_to_largest(recorded)))}
+            for name, recorded in self._join(by_layer).items()
         }
 
-    def _pictures(self) -> Iterator[tuple[str, np.ndarray, str]]:
-        history = {name: found for name, found in self.history.items() if len(found["step"])}
-        cuts = {name: reached(found["hidden_from_end"]) for name, found in history.items()}
-        shown = {name: history[name]["hidden_from_end"][:, cut] for name, cut in cuts.items()}
-        common = pictures.scale(list(shown.values()))
-        for name, table in shown.items():
-            border = history[name].get("border")
-            if border is None:
-                columns = [str(n) for n in range(table.shape[-1])][::-1]
-                axis = "time steps before the last"
-            else:
-                border = int(border) - (cuts[name].start or 0)
-                columns = [str(n) for n in range(1 - border, 1 - border + table.shape[-1])]
-                axis = "steps of one layer up to 0, of the next from 1"
-            titles = (axis, "rms of dE/dh")
-            steps = history[name]["step"]
-            picture = pictures.heat_map(table, steps, columns, common, titles, border)
-            yield name, picture, _DESCRIPTION
-
-
-def _of_one(measured):
-    """The scalars of one layer."""
-    norms = np.sqrt(np.nansum(measured["hidden"].astype(np.float64) ** 2, axis=1))
-    found = decay(measured)
-    return {
-        "norm": float(np.median(norms)),
-        "first_to_last": found.first_to_last,
-        "half_life": found.half_life if found.rate < 0 else np.nan,
-    }
+    def _images(self) -> Iterator[tuple[str, np.ndarray, str]]:
+        for name, image in error_images(self.history).items():
+            yield name, image, _DESCRIPTION
 
 
 _DESCRIPTION = (
-    "The error that arrives at each time step, rms over the batch. Each line is one training step; "
-    "the error flows from right to left. The colours are the same for all layers. Time steps that "
-    "fewer than one batch in fifty has are left out."
+    "The error that arrives at each time step, root mean square over the batch. Each row is one "
+    "training step; the error flows from right to left. All layers have the same colour scale. "
+    "Time steps that fewer than one batch in fifty has are left out."
 )
-
-
-def _nothing_visible(model):
-    stock = [path for path, layer in walk(model) if isinstance(layer, keras.layers.RNN)]
-    if stock:
-        return (
-            f"ErrorFlow: the recurrent layers of model {model.name!r} ({', '.join(stock)}) do not "
-            "show their error; train errorflow.layers.watch(model) in its place, or build the "
-            "model with errorflow.layers.SimpleRNN, LSTM or GRU"
-        )
-    return (
-        f"ErrorFlow: model {model.name!r} has no recurrent layer, so no error flows through time "
-        "in it; LayerGradients shows how it flows through depth. (Stock Keras recurrent layers "
-        "become visible by errorflow.layers.watch.)"
-    )

@@ -1,4 +1,4 @@
-"""Which loss step sends how much error to which earlier step, as a model learns."""
+"""How much error each loss step sends to each earlier step, after each epoch."""
 
 from pathlib import Path
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 
 from ..layers import error_matrix
-from .drawing import heat_maps as pictures
-from .recording.snapshot import LayerOnlooker
+from .drawing.heat_maps import common_scale, heat_map
+from .recording.snapshot import LayerSnapshotCallback
 
 
-class ErrorMatrix(LayerOnlooker):
+class ErrorMatrix(LayerSnapshotCallback):
     """Records ‖δ_i^(k)‖ = ‖dE_i/dh_k‖ of one batch: the error of each loss step i at each step k.
 
-    See `errorflow.layers.error_matrix` for what is measured, and on which models. It looks when
-    training begins and after each epoch.
+    `errorflow.layers.error_matrix` describes the figures and the models that have them. A matrix is
+    recorded when training begins and after each epoch.
 
         matrix = ErrorMatrix(x[:8], y[:8], log_dir="logs")
         model.fit(x, y, callbacks=[matrix])
@@ -22,10 +22,10 @@ class ErrorMatrix(LayerOnlooker):
 
     Args:
         inputs, targets: the batch; a few examples are enough.
-        log_dir: event files go to `log_dir`/error_matrix; None: nowhere. After each look: the
-            matrix as a row (see `blocks`) and a picture.
-        every: look after each `every`-th epoch.
-        layer: as `errorflow.layers.error_matrix` takes it.
+        log_dir: event files are written to `log_dir`/error_matrix: each matrix as a row (see
+            `recording.blocks`) and as an image. None: no files.
+        every: record after every `every`-th epoch.
+        layer: see `errorflow.layers.error_matrix`.
 
     Raises:
         ValueError, TypeError: when training begins; see `errorflow.layers.error_matrix`.
@@ -41,42 +41,44 @@ class ErrorMatrix(LayerOnlooker):
         every: int = 1,
         layer: str | None = None,
     ):
-        super().__init__(self._see, log_dir, every)
+        super().__init__(self._measure, log_dir, every)
         self.inputs, self.targets, self.layer = inputs, targets, layer
 
     @property
     def history(self) -> dict[str, np.ndarray]:
-        """What was seen so far; empty before training.
+        """What has been recorded; empty before training.
 
         step    [N]        0 before training, then the epoch, from 1
-        matrix  [N, I, K]  float32: of loss step i at step k; 0 for k > i
+        matrix  [N, I, K]  float32: the error of loss step i at step k; 0 for k > i
         """
-        seen = self._recorded().get(self._name, {})
-        rows = [table for figure, table in seen.items() if figure != "step"]
-        return {"step": seen["step"], "matrix": np.stack(rows, axis=1)} if seen else {}
+        recorded = self._recorded().get(self._name, {})
+        if not recorded:
+            return {}
+        rows = [table for figure, table in recorded.items() if figure != "step"]
+        return {"step": recorded["step"], "matrix": np.stack(rows, axis=1)}
 
     @property
     def _name(self) -> str:
         return self.layer or ""
 
-    def _see(self):
+    def _measure(self):
         return [error_matrix(self.model, self.inputs, self.targets, self.layer)]
 
-    def _write(self, seen, step):
-        (matrix,) = seen
-        figures = {str(number): row for number, row in enumerate(matrix, start=1)}  # of each loss
-        self._remember(step, {self._name: figures}, {})
+    def _write(self, snapshot: Any, step: int) -> None:
+        (matrix,) = snapshot
+        by_loss_step = {str(number): row for number, row in enumerate(matrix, start=1)}
+        self._record(step, {self._name: by_loss_step}, {})
         if self._log is not None:
-            self._log.image("error_matrix", _picture(matrix), _DESCRIPTION)
+            self._log.image("error_matrix", _image(matrix), _DESCRIPTION)
 
 
-def _picture(matrix):
+def _image(matrix):
     losses, steps = matrix.shape
-    shown = np.where(matrix > 0, matrix, np.nan)
+    positive = np.where(matrix > 0, matrix, np.nan)
     columns, numbers = [str(step) for step in range(1, steps + 1)], np.arange(1, losses + 1)
-    titles = ("reaches step k", "norm of dE_i/dh_k")
-    scale = pictures.scale([matrix])
-    return pictures.heat_map(shown, numbers, columns, scale, titles, rows="loss step i")
+    titles = ("time step k", "norm of dE_i/dh_k")
+    scale = common_scale([matrix])
+    return heat_map(positive, numbers, columns, scale, titles, row_title="loss step i")
 
 
-_DESCRIPTION = "The error that the loss after step i (a line) sends back to each step k (a column)."
+_DESCRIPTION = "The error that the loss at step i (row) sends back to each time step k (column)."

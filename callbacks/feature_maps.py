@@ -1,6 +1,7 @@
-"""What a convolution makes of one image, as it learns."""
+"""The output of a convolutional layer for one image, after each epoch."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,23 +9,24 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-MOST = 64  # channels shown
-SIDE = 96  # pixels of a map, about
+MAX_CHANNELS = 64  # drawn
+SIDE = 96  # pixels of a feature map's longer side, about
 
 
 class FeatureMaps(keras.callbacks.Callback):
-    """Writes a picture for TensorBoard after each epoch: the maps of a layer, side by side.
+    """Writes the feature maps of a layer, side by side, as an image for TensorBoard.
 
-    All maps share one grey scale: black is the least value of all, white the largest.
+    It writes after each epoch. All maps share one grey scale: black is the smallest value in any of
+    them, white the largest.
 
     Args:
         image: [H, W, C], as the model takes it.
-        log_dir: event files go to `log_dir`/feature_maps.
-        layer: name of a layer of the model with an output [B, H, W, C]; by default the first one
-            with weights.
+        log_dir: event files are written to `log_dir`/feature_maps.
+        layer: name of a layer of the model with an output [B, H, W, C]; None: the first layer with
+            weights.
 
     Raises:
-        ValueError: when training begins, and the model has no such layer.
+        ValueError: when training begins, if the model has no such layer.
     """
 
     def __init__(self, image: np.ndarray, log_dir: str | Path, layer: str | None = None):
@@ -32,47 +34,52 @@ class FeatureMaps(keras.callbacks.Callback):
         self.image, self.layer = np.asarray(image), layer
         self.folder = Path(log_dir) / "feature_maps"
         self._writer: Any = None
-        self._eye: Any = None
+        self._features: Any = None  # a model from the image to the layer's output
 
-    def on_train_begin(self, logs=None):
-        found = self._find()
-        self._eye = keras.Model(self.model.inputs, found.output)
-        self._about = f"Maps of {found.name}: one square per channel, one grey scale for all."
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        layer = self._find_layer()
+        self._features = keras.Model(self.model.inputs, layer.output)
+        self._description = (
+            f"Feature maps of {layer.name}: one square per channel, one grey scale for all."
+        )
         self._writer = tf.summary.create_file_writer(str(self.folder))
 
-    def _find(self) -> keras.Layer:
+    def _find_layer(self) -> keras.Layer:
         for layer in self.model.layers:
             if layer.name == (self.layer or layer.name) and layer.weights:
                 if len(layer.output.shape) == 4:
                     return layer
                 break
-        raise ValueError(f"FeatureMaps: {self.layer or 'the first layer'} gives no [B, H, W, C]")
+        name = f"layer {self.layer!r}" if self.layer else "the first layer with weights"
+        raise ValueError(f"FeatureMaps: {name} has no output [B, H, W, C]")
 
-    def on_epoch_end(self, epoch, logs=None):
-        maps = np.asarray(self._eye([self.image[None]], training=False), "float32")[0]
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        maps = np.asarray(self._features([self.image[None]], training=False), "float32")[0]
+        image = mosaic(maps)[None, :, :, None]
         with self._writer.as_default(step=epoch + 1):
-            tf.summary.image(
-                "feature_maps", mosaic(maps)[None, :, :, None], description=self._about
-            )
+            tf.summary.image("feature_maps", image, description=self._description)
         self._writer.flush()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         self._writer.close()
-        self._writer = self._eye = None  # neither can be copied
+        self._writer = self._features = None  # neither can be copied
 
 
 def mosaic(maps: np.ndarray) -> np.ndarray:
-    """[H, W, C] → one grey picture uint8: at most 64 maps in a square, white lines between."""
-    maps = maps[..., :MOST]
+    """Return one grey image [height, width] uint8 of at most 64 feature maps [H, W, C].
+
+    The maps form a square, with white lines between them.
+    """
+    maps = maps[..., :MAX_CHANNELS]
     low, high = maps.min(), maps.max()
     grey = np.uint8(255 * (maps - low) / (high - low or 1))
-    times = max(1, round(SIDE / max(grey.shape[:2])))
-    grey = grey.repeat(times, axis=0).repeat(times, axis=1)
+    factor = max(1, round(SIDE / max(grey.shape[:2])))
+    grey = grey.repeat(factor, axis=0).repeat(factor, axis=1)
     height, width, channels = grey.shape
     across = math.ceil(math.sqrt(channels))
     down = math.ceil(channels / across)
-    picture = np.full([down * (height + 1) - 1, across * (width + 1) - 1], 255, np.uint8)
+    image = np.full([down * (height + 1) - 1, across * (width + 1) - 1], 255, np.uint8)
     for channel in range(channels):
         top, left = (height + 1) * (channel // across), (width + 1) * (channel % across)
-        picture[top : top + height, left : left + width] = grey[..., channel]
-    return picture
+        image[top : top + height, left : left + width] = grey[..., channel]
+    return image

@@ -1,54 +1,53 @@
-"""How open the gates of LSTMs and GRUs are at every time step, as they learn."""
+"""How open the gates of LSTMs and GRUs are at every time step, after each epoch."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from ..layers import GRU, LSTM
 from ..layers.paths import walk
 from .drawing import figures
-from .drawing import heat_maps as pictures
+from .drawing.gate_maps import Panel, gate_maps
 from .findings.finding import Finding
-from .findings.of_snapshots import of_gates
-from .recording.gate_values import Seen, look, steps
-from .recording.rows import evenly
-from .recording.snapshot import LayerOnlooker
+from .findings.gates import gate_findings
+from .recording.gate_activations import GateActivations, gate_activations, steps
+from .recording.rows import evenly_spaced
+from .recording.snapshot import LayerSnapshotCallback
 
-MOST = 64  # units shown
+MAX_UNITS = 64  # drawn
 
 
-class Gates(LayerOnlooker):
-    """Shows how open every gate of the LSTMs and GRUs of a model is, over time, for one batch.
+class Gates(LayerSnapshotCallback):
+    """Records how open every gate of a model's LSTMs and GRUs is over time, for one batch.
 
-    It looks when training begins and after each epoch. Gates are those of the equations in
-    `errorflow.layers`: an LSTM's input, forget (if it has one) and output gate, a GRU's update gate
-    (1: the state stays as it is) and reset gate. Layers in nested models, `Bidirectional` and
-    `TimeDistributed` are found; in the last one, the steps that it goes through count as examples.
+    It records when training begins and after each epoch. Gates are those of the equations in
+    `errorflow.layers`: the input, forget (if any) and output gate of an LSTM, the update gate (1
+    keeps the state) and reset gate of a GRU. Layers in nested models, `Bidirectional` and
+    `TimeDistributed` are included; `TimeDistributed` steps count as examples.
 
         gates = Gates(x[:32], log_dir="logs")
         model.fit(x, y, callbacks=[gates])
         gates.history["lstm"]["forget"]  # [N, T]
         gates.plot("lstm").savefig("gates.png")
 
-    A look is one call of the model with `training=False`. Training goes on as if there had been
-    none: the states of stateful layers, which are zero during the look, and random seeds are put
-    back, and no error is recorded.
+    The model is called once with `training=False`. Training is not affected: the states of stateful
+    layers are set to zero for the call and restored, as are random seeds, and no error is recorded.
 
     Args:
         inputs: the batch, as the model takes it: an array, a list or a dict of arrays [B, T, …].
-        log_dir: where to write event files for TensorBoard, in a run of its own, `gates`; None:
-            nowhere. After each look, of each layer: what `history` has, as a row (see `blocks`),
-            a picture units × time steps, and for every gate the scalars `mean`, `closed` and
-            `open`.
-        layers: the paths of the layers to look at, "bidirectional/forward_lstm"; None: all.
+        log_dir: event files for TensorBoard are written to `log_dir`/gates; None: no files. For
+            each layer they hold the figures of `history` as a row (see `recording.blocks`), an
+            image units × time steps, and for every gate the scalars `mean`, `closed` and `open`.
+        layers: the paths of the layers to record, "bidirectional/forward_lstm"; None: all.
 
-    `fit` called again goes on counting epochs.
+    If `fit` is called again, epochs continue to be counted.
 
     Raises:
-        ValueError: when training begins, and the model has no LSTM or GRU of errorflow, or none at
-            a path in `layers`.
+        ValueError: when training begins, if the model has no LSTM or GRU of errorflow, or none at a
+            path in `layers`.
     """
 
     kind = "gates"
@@ -59,13 +58,13 @@ class Gates(LayerOnlooker):
         log_dir: str | Path | None = None,
         layers: Sequence[str] | None = None,
     ):
-        super().__init__(self._see, log_dir)
+        super().__init__(self._measure, log_dir)
         self.inputs, self.layers = inputs, layers
-        self._latest: dict[str, Seen] = {}
+        self._latest: dict[str, GateActivations] = {}
 
     @property
     def history(self) -> dict[str, dict[str, np.ndarray]]:
-        """What was seen so far, by the path of the layer: "lstm", "bidirectional/forward_lstm".
+        """What has been recorded, by the path of the layer: "lstm", "bidirectional/forward_lstm".
 
         A layer that the model calls more than once has an entry for each call: "lstm", "lstm:1".
 
@@ -73,61 +72,61 @@ class Gates(LayerOnlooker):
             input, forget, output (an LSTM)  [N, T]  the mean over examples and units, float32
             update, reset (a GRU)            [N, T]  the same
             input_closed, …                  [N, T]  the share of values below 0.1
-            input_open, …                    [N, T]  above 0.9
+            input_open, …                    [N, T]  the share of values above 0.9
 
-        Time steps are those of the input, also where a layer runs backwards. Masked ones are left
+        Time steps are those of the input, also if a layer runs backwards. Masked steps are left
         out; NaN where no example has that step.
         """
         return self._recorded()
 
     def findings(self) -> list[Finding]:
-        """Which gates are saturated as of the last look; nothing where none is."""
+        """Return the gates that are saturated after the last recorded epoch."""
         return [
             finding
             for layer, history in self.history.items()
-            for finding in of_gates(layer, history)
+            for finding in gate_findings(layer, history)
         ]
 
-    def plot(self, layer: str | None = None):
-        """The pictures of the last look as one `matplotlib.figure.Figure`.
+    def plot(self, layer: str | None = None) -> Figure:
+        """Return the gates after the last recorded epoch as one figure.
 
         Args:
             layer: a name from `history`; None: all of them.
 
         Raises:
-            ValueError: nothing was seen so far, or no such layer.
+            ValueError: nothing has been recorded, or there is no such layer.
         """
         if layer is not None and layer not in self._latest:
-            seen = ", ".join(self._latest) or "none so far"
-            raise ValueError(f"plot: no gates of {layer!r} were seen, but of {seen}")
+            recorded = ", ".join(self._latest) or "none so far"
+            raise ValueError(f"plot: no gates of {layer!r} were recorded, only of {recorded}")
         chosen = self._latest if layer is None else {layer: self._latest[layer]}
-        return figures.gates({name: (panels(s), axis(s)) for name, s in chosen.items()})
+        return figures.gates({name: (panels(a), _axis(a)) for name, a in chosen.items()})
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         _check(self.model, self.layers)
         super().on_train_begin(logs)
 
-    def _see(self):
-        return look(self.model, self.inputs, self.layers)
+    def _measure(self):
+        return gate_activations(self.model, self.inputs, self.layers)
 
-    def _write(self, seen, step):
-        self._latest = seen
-        self._remember(step, {name: steps(one) for name, one in seen.items()}, scalars(seen))
+    def _write(self, snapshot: Any, step: int) -> None:
+        self._latest = snapshot
+        self._record(step, {name: steps(a) for name, a in snapshot.items()}, _scalars(snapshot))
         if self._log is not None:
-            for name, one in seen.items():
-                picture = pictures.panels(panels(one), axis(one))
-                self._log.image(f"gates/{name}", picture, _DESCRIPTION)
+            for name, activations in snapshot.items():
+                image = gate_maps(panels(activations), _axis(activations))
+                self._log.image(f"gates/{name}", image, _DESCRIPTION)
 
 
 _DESCRIPTION = (
     "How open each gate is at each time step, mean over the batch: 0 is closed, 1 is open. Each "
-    "line is one unit; in every picture the units stand in an order of their own, those that are "
-    "most open on top. Closed and open: the share of values below 0.1 and above 0.9."
+    "row is one unit. In every image the units are sorted anew, the most open ones on top. Closed "
+    "and open: the share of values below 0.1 and above 0.9."
 )
 
 
 def _check(model, layers):
-    """ValueError if there is nothing to look at."""
+    """Raise a ValueError if there are no gates to record."""
     gated = [name for name, part in walk(model) if isinstance(part, LSTM | GRU)]
     if not gated:
         raise ValueError(
@@ -136,33 +135,35 @@ def _check(model, layers):
         )
     missing = [name for name in layers or () if name not in gated]
     if missing:
-        raise ValueError(f"Gates: no LSTM or GRU at {', '.join(missing)}, but {', '.join(gated)}")
+        raise ValueError(
+            f"Gates: no LSTM or GRU at {', '.join(missing)}, only at {', '.join(gated)}"
+        )
 
 
-def scalars(latest: Mapping[str, Seen]) -> dict[str, float]:
-    """By their tags, gates/lstm/forget_mean."""
+def _scalars(latest: Mapping[str, GateActivations]) -> dict[str, float]:
+    """By tag: gates/lstm/forget_mean."""
     return {
-        f"gates/{name}/{gate}_{figure}": found.totals[figure]
-        for name, seen in latest.items()
-        for gate, found in seen.gates.items()
+        f"gates/{layer}/{name}_{figure}": gate.totals[figure]
+        for layer, activations in latest.items()
+        for name, gate in activations.gates.items()
         for figure in ("mean", "closed", "open")
     }
 
 
-def panels(seen: Seen) -> list[pictures.Panel]:
-    """One for each gate, the units that are most open on top."""
-    return [_panel(name, gate) for name, gate in seen.gates.items()]
+def panels(activations: GateActivations) -> list[Panel]:
+    """Return one map for each gate, the most open units on top."""
+    return [_panel(name, gate) for name, gate in activations.gates.items()]
 
 
 def _panel(name, gate):
     units = gate.units.shape[1]
     order = np.argsort(-np.nansum(gate.units, axis=0), kind="stable")
-    table = gate.units.T[order[evenly(units, MOST)]]
-    of = f"{len(table)} of\n{units:,}" if len(table) < units else f"{units}"
+    table = gate.units.T[order[evenly_spaced(units, MAX_UNITS)]]
+    count = f"{len(table)} of\n{units:,}" if len(table) < units else f"{units}"
     note = "mean {mean:.2f}  ·  {closed:.0%} closed  ·  {open:.0%} open".format(**gate.totals)
-    return pictures.Panel(table, f"{name} gate", note, f"{of}\nunits" if units > 1 else "1 unit")
+    return Panel(table, f"{name} gate", note, f"{count}\nunits" if units > 1 else "1 unit")
 
 
-def axis(seen: Seen) -> str:
-    """What the axis over time is called."""
-    return "time step (read from right to left)" if seen.backwards else "time step"
+def _axis(activations):
+    """The title of the time axis."""
+    return "time step (read from right to left)" if activations.backwards else "time step"

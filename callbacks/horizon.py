@@ -1,4 +1,4 @@
-"""How far back each recurrent layer can see, as it learns."""
+"""How far back in time each recurrent layer can see, after each epoch."""
 
 from pathlib import Path
 from typing import Any
@@ -6,31 +6,34 @@ from typing import Any
 import numpy as np
 
 from ..layers.analysis.horizon import horizons
-from .drawing import heat_maps as pictures
-from .findings.of_snapshots import half_life
-from .recording.snapshot import LayerOnlooker
+from .drawing.heat_maps import common_scale, heat_map
+from .findings.horizon import half_life
+from .recording.snapshot import LayerSnapshotCallback
 
 
-class Horizon(LayerOnlooker):
+class Horizon(LayerSnapshotCallback):
     """Records ‖dh_T/dh_t‖ of every recurrent layer for one batch, and writes it for TensorBoard.
 
-    It is what can come back through time, whatever the loss: `ErrorFlow` records what does come.
-    See `errorflow.layers.horizon` for what is measured. It looks when training begins and after
-    each epoch, by one call of the model with `training=False`, which changes nothing.
+    This is what the recurrence can carry back through time, whatever the loss; `ErrorFlow` records
+    the error that it does carry. `errorflow.layers.horizon` describes the figures. They are
+    recorded when training begins and after each epoch, by one call of the model with
+    `training=False`, which does not change the model.
 
-        seen = Horizon(x[:8], log_dir="logs")
-        model.fit(x, y, callbacks=[seen])
-        seen.history["lstm"]["hidden"]  # [N, T]
+        horizon = Horizon(x[:8], log_dir="logs")
+        model.fit(x, y, callbacks=[horizon])
+        horizon.history["lstm"]["hidden"]  # [N, T]
 
     Args:
         inputs: the batch, as the model takes it; a few examples are enough.
-        log_dir: event files go to `log_dir`/horizon; None: nowhere. After each look, of each layer:
-            a row (see `blocks`), a heat map, and the scalar `half_life` (in time steps).
-        every: look after each `every`-th epoch.
-        probes: as `errorflow.layers.horizon` takes it, for large layers.
+        log_dir: event files are written to `log_dir`/horizon; None: no files. For each layer they
+            hold a row (see `recording.blocks`), a heat map, and the scalar `half_life` in time
+            steps.
+        every: record after every `every`-th epoch.
+        probes: see `errorflow.layers.horizon`; for large layers.
 
     Raises:
-        ValueError: when training begins, and the model has no recurrent layer that it calls once.
+        ValueError: when training begins, if the model has no recurrent layer that it calls exactly
+            once.
     """
 
     kind = "horizon"
@@ -42,53 +45,56 @@ class Horizon(LayerOnlooker):
         every: int = 1,
         probes: int | None = None,
     ):
-        super().__init__(self._see, log_dir, every)
+        super().__init__(self._measure, log_dir, every)
         self.inputs, self.probes = inputs, probes
 
     @property
     def history(self) -> dict[str, dict[str, np.ndarray]]:
-        """What was seen so far, by the path of the layer, float32.
+        """What has been recorded, by the path of the layer, float32.
 
         step    [N]     0 before training, then the epoch, from 1
         hidden  [N, T]  ‖dh_T/dh_t‖
         cell    [N, T]  ‖dh_T/dc_t‖ (LSTM only)
-        bound   [N, T]  the product of the single steps' norms (without `probes` only)
+        bound   [N, T]  the product of the norms of the single steps (only without `probes`)
 
-        In column -1 stands the last step of every example.
+        The last step of every example is in column -1.
         """
         return self._recorded()
 
-    def _see(self):
-        found = horizons(self.model, self.inputs, self.probes)
-        if not found:
+    def _measure(self):
+        by_layer = horizons(self.model, self.inputs, self.probes)
+        if not by_layer:
             raise ValueError(
-                f"Horizon: model {self.model.name!r} has no recurrent layer that it calls once"
+                f"Horizon: model {self.model.name!r} has no recurrent layer that it calls exactly "
+                "once"
             )
-        return found
+        return by_layer
 
-    def _write(self, seen, step):
+    def _write(self, snapshot: Any, step: int) -> None:
         figures = {
-            name: {part: table for part, table in one._asdict().items() if table is not None}
-            for name, one in seen.items()
+            layer: {name: table for name, table in h._asdict().items() if table is not None}
+            for layer, h in snapshot.items()
         }
-        half_lives = {
-            f"horizon/half_life/{name}": half_life(one.hidden) for name, one in seen.items()
+        scalars = {
+            f"horizon/half_life/{layer}": half_life(h.hidden) for layer, h in snapshot.items()
         }
-        self._remember(step, figures, half_lives)
+        self._record(step, figures, scalars)
         if self._log is not None:
-            for name, parts in self.history.items():
-                self._log.image(f"horizon/heat_map/{name}", _picture(parts), _DESCRIPTION)
+            for layer, history in self.history.items():
+                self._log.image(f"horizon/heat_map/{layer}", _image(history), _DESCRIPTION)
 
 
-def _picture(history):
+def _image(history):
     table = history["hidden"]
     columns = [str(n) for n in range(table.shape[-1])][::-1]
     titles = ("time steps before the last", "norm of dh_T/dh_t")
-    scale = pictures.scale([table])
-    return pictures.heat_map(table, history["step"], columns, scale, titles, rows="epoch")
+    return heat_map(
+        table, history["step"], columns, common_scale([table]), titles, row_title="epoch"
+    )
 
 
 _DESCRIPTION = (
     "How much the last state changes with the state at each earlier time step, whatever the loss: "
-    "the largest singular value of the Jacobian, rms over the batch. Each line is one epoch."
+    "the largest singular value of the Jacobian, root mean square over the batch. Each row is one "
+    "epoch."
 )

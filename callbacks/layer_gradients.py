@@ -1,24 +1,26 @@
 """The gradient of every layer, from the first to the last, recorded while a model trains."""
 
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from .drawing import figures
-from .drawing import heat_maps as pictures
+from .drawing.heat_maps import common_scale, heat_map
 from .findings.finding import Finding
-from .findings.over_depth import of_gradients
-from .recording.gradient_monitor import Tap
+from .findings.layer_gradients import gradient_findings
+from .recording.gradient_monitor import GradientMonitor
+from .recording.gradient_statistics import STATISTICS
 from .recording.rows import Rows
 from .recording.step_recorder import RING, StepRecorder
-from .recording.tracing import trace_inside
-from .recording.weight_paths import holders
-
-STATISTICS = ("norm", "ratio", "dead")
+from .recording.train_step_context import trace_train_step_in
+from .recording.weight_owners import owner_paths
 
 
 class LayerGradients(StepRecorder):
-    """Records ‖dE/dW‖ of every layer, and its ratio to ‖W‖, for any Keras model while it trains.
+    """Records ‖dE/dW‖ of every layer, and its ratio to ‖W‖, for any Keras model.
 
     E is the mean loss over the batch. The gradients are those of the real backward pass, as they
     are handed to `model.optimizer`: of the unscaled loss, before clipping; of all replicas together
@@ -29,56 +31,58 @@ class LayerGradients(StepRecorder):
         model.fit(x, y, callbacks=[gradients])
         gradients.history["norm"]  # [N, L]
 
-    The training step is traced anew when training begins without it being in: once for a model and
-    callback, unless it is compiled again. Neither the model nor the optimizer is changed.
+    When training begins, the training step is traced with this callback unless it has been already:
+    once for a model and callback, and again after each `compile`. Neither the model nor the
+    optimizer is changed.
 
     Args:
-        log_dir: where to write event files for TensorBoard, in a run of its own,
-            `layer_gradients`; None: nowhere. These are the rows, in blocks (see `blocks`), a heat
-            map layer × training step after each epoch, and the scalar `global_norm`.
-        every: record each `every`-th training step, those whose number it divides.
+        log_dir: event files for TensorBoard are written to `log_dir`/layer_gradients; None: no
+            files. They hold the rows (see `recording.blocks`), a heat map layer × training step
+            after each epoch, and the scalar `global_norm`.
+        every: record every `every`-th training step, those that are divisible by it.
 
-    A long run stays small in the same way as with `ErrorFlow`.
+    Long runs stay small in the same way as with `ErrorFlow`.
     """
 
     kind = "layer_gradients"
 
-    def __init__(self, log_dir=None, every=1):
+    def __init__(self, log_dir: str | Path | None = None, every: int = 1):
         super().__init__(log_dir, every)
-        self._tap: Any = None
+        self._monitor: Any = None
         self._layers: list[str] = []  # all that have weights
+        self._columns: list[list[int]] = []  # of each layer, its variables in the monitor's rows
 
     @property
-    def history(self) -> dict:
-        """What was recorded so far; empty before training.
+    def history(self) -> dict[str, Any]:
+        """What has been recorded; empty before training.
 
         step    [N]     the training step, from 1
         layers          L names of the layers that were trained, from input to loss
         norm    [N, L]  ‖dE/dW‖, W all weights of the layer
         ratio   [N, L]  ‖dE/dW‖ / ‖W‖
         dead    [N, L]  of a `Dense` or `Conv` layer, the share of its units (or filters) whose
-                        gradient was zero in this and the 99 recorded steps before; NaN of others
+                        gradient was zero in this and the 99 recorded steps before; NaN for others
 
-        All are NaN in steps in which a layer was frozen; norm and ratio are infinite where the
-        gradient is no finite number.
+        All are NaN in training steps in which a layer was frozen. Norm and ratio are infinite where
+        the gradient is not finite.
         """
         self._catch_up()
-        recorded = self._memory.all().get("")
-        if recorded is None:
+        rows = self._memory.all().get("")
+        if rows is None:
             return {}
-        trained = ~np.isnan(recorded.values[0]).all(axis=0)
-        tables = dict(zip(STATISTICS, recorded.values[:, :, trained], strict=True))
+        trained = ~np.isnan(rows.values[0]).all(axis=0)
         layers = [
             name for name, is_trained in zip(self._layers, trained, strict=True) if is_trained
         ]
-        return {"step": recorded.steps, "layers": layers, **tables}
+        tables = dict(zip(rows.statistics, rows.values[:, :, trained], strict=True))
+        return {"step": rows.steps, "layers": layers, **tables}
 
     def findings(self) -> list[Finding]:
-        """What is wrong with the gradient over depth; nothing where it is healthy."""
+        """Return what is wrong with the gradient over depth; nothing if it is healthy."""
         history = self.history
         if not history:
             return []
-        return of_gradients(
+        return gradient_findings(
             history["step"],
             history["layers"],
             history["norm"],
@@ -91,44 +95,38 @@ class LayerGradients(StepRecorder):
         optimizer = getattr(self.model, "optimizer", None)
         return getattr(optimizer, "global_clipnorm", None)
 
-    def plot(self, statistic="norm"):
-        """A heat map layer × training step of "norm" or "ratio", as a `matplotlib` Figure."""
+    def plot(self, statistic: str = "norm") -> Figure:
+        """Return a heat map layer × training step of "norm" or "ratio"."""
         history = self.history
         return figures.layer_gradients({"gradients": history} if history else {}, statistic)
 
-    # What the recorder asks for
+    # What `StepRecorder` calls
 
     def _attach(self):
-        before = self._tap
-        if before is None or not before.fits(self.model, self._pace):
-            self._tap = Tap(self.model, max(RING, self._pace), self.every)
+        before = self._monitor
+        if before is None or not before.fits(self.model, self._steps_per_execution):
+            rows = max(RING, self._steps_per_execution)
+            self._monitor = GradientMonitor(self.model, rows, self.every)
             self._columns = []
-        self._tap.start_at(self._step)
-        trace_inside(self.model, self._when_traced, anew=self._tap is not before)
+        self._monitor.start_at(self._step)
+        trace_train_step_in(self.model, self._tracing, retrace=self._monitor is not before)
 
-    def _when_traced(self):
-        return self._tap.open()
+    def _tracing(self):
+        return self._monitor.attached()
 
-    def _ring(self):
-        return self._tap.kept
+    def _capacity(self):
+        return self._monitor.capacity
 
-    def _executed(self):
-        return self._tap.count - self._step
+    def _count_steps(self):
+        return self._monitor.count - self._step
 
-    def _take(self, steps):
-        chosen = steps[-self._ring() :]
+    def _read_rows(self, steps: np.ndarray) -> dict[str, Rows]:
+        chosen = steps[-self._capacity() :]
         chosen = chosen[chosen % self._memory.stride == 0]
         if not len(chosen):
             return {}
         self._columns = self._columns or self._find_columns()
-        measured = self._tap.read(chosen)  # [N, variables, 3]
-        gradient, weight, dead = np.full([3, len(chosen), len(self._layers)], np.nan)
-        for column, places in enumerate(self._columns):
-            if places:
-                found = np.sqrt(measured[:, places, :2].sum(axis=1))
-                found = np.where(np.isfinite(found), found, np.inf)
-                gradient[:, column], weight[:, column] = found.T
-                dead[:, column] = np.fmax.reduce(measured[:, places, 2], axis=1)
+        gradient, weight, dead = self._measure(chosen)
         ratio = np.divide(
             gradient,
             weight,
@@ -137,37 +135,47 @@ class LayerGradients(StepRecorder):
         )
         ratio[np.isinf(gradient)] = np.inf
         lengths = np.full(len(chosen), len(self._layers))
-        return {"": Rows(chosen, lengths, np.stack([gradient, ratio, dead]).astype(np.float32))}
+        values = np.stack([gradient, ratio, dead]).astype(np.float32)
+        return {"": Rows(chosen, lengths, values, STATISTICS)}
+
+    def _measure(self, steps):
+        """→ ‖dE/dW‖, ‖W‖ and the share of dead units of each layer, each [N, L]"""
+        measured = self._monitor.read(steps)  # [N, variables, 3]
+        gradient, weight, dead = np.full([3, len(steps), len(self._layers)], np.nan)
+        for column, places in enumerate(self._columns):
+            if places:
+                norms = np.sqrt(measured[:, places, :2].sum(axis=1))
+                norms = np.where(np.isfinite(norms), norms, np.inf)
+                gradient[:, column], weight[:, column] = norms.T
+                dead[:, column] = np.fmax.reduce(measured[:, places, 2], axis=1)
+        return gradient, weight, dead
 
     def _find_columns(self):
-        """For each layer with weights, the places of those that are trained in the tap's rows."""
-        path_of = holders(self.model)
+        """The places of each layer's trained variables in the monitor's rows."""
+        path_of = owner_paths(self.model)
         self._layers = list(dict.fromkeys(path_of.values()))
-        trained = [path_of[id(v)] for v in self._tap.variables]
+        trained = [path_of[id(v)] for v in self._monitor.variables]
         return [[i for i, p in enumerate(trained) if p == path] for path in self._layers]
 
-    def _content(self, rows):
-        about = {"statistics": STATISTICS, "layers": self._layers}
-        return about | {"clip_norm": self._clip_norm()}
+    def _about(self) -> Mapping[str, Any]:
+        return {"layers": self._layers, "clip_norm": self._clip_norm()}
 
-    def _scalars(self, new):
+    def _scalars(self, new: Mapping[str, Rows]) -> Mapping[str, Mapping[str, float]]:
         return {
             name: {"global_norm": float(np.median(np.linalg.norm(rows.values[0], axis=1)))}
             for name, rows in new.items()
         }
 
-    def _pictures(self):
+    def _images(self) -> Iterator[tuple[str, np.ndarray, str]]:
         history = self.history
         if not history:
             return
         columns = [str(i + 1) for i in range(len(history["layers"]))]
         titles = ("layer, from input to loss", "norm of dE/dW")
-        scale = pictures.scale([history["norm"]])
-        picture = pictures.heat_map(history["norm"], history["step"], columns, scale, titles)
-        names = " · ".join(
-            f"{i} {name}" for i, name in zip(columns, history["layers"], strict=True)
-        )
-        yield "", picture, f"{_DESCRIPTION} {names}"
+        scale = common_scale([history["norm"]])
+        image = heat_map(history["norm"], history["step"], columns, scale, titles)
+        names = [f"{i} {name}" for i, name in zip(columns, history["layers"], strict=True)]
+        yield "", image, f"{_DESCRIPTION} {' · '.join(names)}"
 
 
-_DESCRIPTION = "The gradient of each layer. Each line is one training step. The layers:"
+_DESCRIPTION = "The norm of each layer's gradient. Each row is one training step. The layers:"

@@ -1,9 +1,8 @@
-"""Where a model looks: which inputs each of its outputs attends to, as it learns."""
+"""Attention weights as an image of maps and as text."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, chain
-from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
@@ -11,74 +10,43 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from rich.cells import cell_len, set_cell_size
 
-from .drawing.fonts import FAINT, INK, font_for, printable
-from .drawing.heat_maps import NOTHING, OPENNESS
-from .recording.snapshot import Onlooker
+from .fonts import FAINT, INK, font_for, printable
+from .gate_maps import OPENNESS
+from .heat_maps import NO_VALUE
 
-MOST, COLUMNS = 12, 4  # maps shown, and side by side
-WIDTH, SIDE = 1600, 720  # pixels of all maps side by side, and of one map, at most
+MAX_MAPS, COLUMNS = 12, 4  # maps drawn, and side by side
+MAX_WIDTH, MAX_SIDE = 1600, 720  # pixels of all maps side by side, and of one map
 CELL = 18  # pixels of a cell's side, unless a map becomes too large
 LEGEND = 40  # pixels above the maps
-LONGEST = 12  # characters of a symbol in a picture
+MAX_CHARACTERS = 12  # of a symbol in an image
 SHADES = " ·░▒▓█"  # of a weight in a text, from 0 to 1
-_LINE = 16  # pixels of a line of letters
-_SPACE, _GAP = 20, 5  # between maps, and around all; between a map and its names
+_LINE = 16  # height of a line of text, in pixels
+_SPACE, _GAP = 20, 5  # between maps and at the edges; between a map and its names
 _BAR, _LEGEND_WIDTH = (120, 12), 240
 
 
 class Alignment(NamedTuple):
-    """What the outputs of one example pay attention to."""
+    """The attention of the outputs of one example.
 
-    inputs: Sequence[str]  # S symbols: characters, phones, words
-    outputs: Sequence[str]  # T symbols
-    weights: np.ndarray  # [T, S], the share that output t pays to input s; each row sums to 1
-
-
-class AttentionMaps(Onlooker):
-    """Writes a picture for TensorBoard's Images tab: outputs × inputs, how much each looks at each.
-
-        def look():
-            return [Alignment(word, say(model, word), attention(model, word)) for word in words]
-
-        model.fit(x, y, epochs=3, callbacks=[AttentionMaps(look, "logs")])
-
-    It looks when training begins and after each epoch. Beside the picture, `attention`, it writes
-    the scalar `attention/sharpness`: the largest weight of an output step, mean over all steps of
-    all examples; 1 where every output looks at a single input.
-
-    Args:
-        look: a function without arguments that returns the alignments, the first 12 of which are
-            shown; where it returns none, nothing is written.
-        log_dir: event files go to `log_dir`/attention.
-
-    `fit` called again goes on counting epochs.
-
-    Raises:
-        ValueError: when it looks, and weights are not [outputs, inputs].
+    Attributes:
+        inputs: S symbols: characters, phones or words.
+        outputs: T symbols.
+        weights: [T, S], the attention that output t pays to input s; each row sums to 1.
     """
 
-    def __init__(self, look: Callable[[], Sequence[Alignment]], log_dir: str | Path):
-        super().__init__(look, Path(log_dir) / "attention")
-
-    def _write(self, seen, step):
-        self._log.write("attention", {}, {}, {"attention/sharpness": sharpness(seen)}, step)
-        self._log.image("attention", picture(seen), _DESCRIPTION)
-
-
-_DESCRIPTION = (
-    "Each row is an output, each column an input; the colour is the share of its attention that "
-    "the output pays to the input. A row sums to 1."
-)
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    weights: np.ndarray
 
 
 def sharpness(alignments: Sequence[Alignment]) -> float:
-    """The largest weight of an output step, mean over all steps; NaN without any."""
-    largest = [row.max() for one in alignments for row in one.weights if row.size]
+    """Return the largest weight of each output step, averaged over all steps; NaN if none."""
+    largest = [row.max() for alignment in alignments for row in alignment.weights if row.size]
     return float(np.mean(largest)) if largest else math.nan
 
 
-def text(alignment: Alignment) -> str:
-    """For a terminal: inputs from left to right, outputs below one another, weights as shades.
+def attention_text(alignment: Alignment) -> str:
+    """Return a text for a terminal: inputs from left to right, outputs below one another.
 
        c a t
     K  █
@@ -101,71 +69,75 @@ def _shade(weight):
     return SHADES[int(np.clip(np.nan_to_num(weight) * len(SHADES), 0, len(SHADES) - 1))]
 
 
-def picture(alignments: Sequence[Alignment]) -> np.ndarray:
-    """The first 12 as one picture [height, width, 3] uint8, cells of the same size in all of them.
+def attention_maps(alignments: Sequence[Alignment]) -> np.ndarray:
+    """Return the first 12 alignments as one image [height, width, 3] uint8.
 
-    A cell is a square of 18 pixels; smaller, if a map would be larger than 720 pixels: then, not
-    every step is named.
+    All cells have the same size: a square of 18 pixels, or smaller if a map would be larger than
+    720 pixels; then, not every step is named.
+
+    Raises:
+        ValueError: the weights of an alignment are not [outputs, inputs].
     """
-    tiles = _tiles(alignments[:MOST])
-    left = max((tile.names.width for tile in tiles), default=0) + _GAP
-    top = max((tile.heads.height for tile in tiles), default=0) + _GAP
+    tiles = _tiles(alignments[:MAX_MAPS])
+    left = max((tile.outputs.width for tile in tiles), default=0) + _GAP
+    top = max((tile.inputs.height for tile in tiles), default=0) + _GAP
     xs, ys, size = _grid([tile.heat.size for tile in tiles], left, top)
     image = Image.new("RGB", size, "white")
     for place, tile in enumerate(tiles):
         x, y = xs[place % len(xs)], ys[place // len(xs)]
         image.paste(tile.heat, (x, y))
-        image.paste(INK, (x - _GAP - tile.names.width, y - _LINE), tile.names)
-        image.paste(INK, (x - _LINE, y - _GAP - tile.heads.height), tile.heads)
+        image.paste(INK, (x - _GAP - tile.outputs.width, y - _LINE), tile.outputs)
+        image.paste(INK, (x - _LINE, y - _GAP - tile.inputs.height), tile.inputs)
     _draw_legend(image)
     return np.asarray(image)
 
 
 class _Tile(NamedTuple):
-    """One map; its names are masks, a line longer than the map at both ends."""
+    """One map, and masks of the names beside it, which are a line longer at both ends."""
 
     heat: Image.Image
-    names: Image.Image  # of the outputs, left of it
-    heads: Image.Image  # of the inputs, above it
+    outputs: Image.Image  # left of the map
+    inputs: Image.Image  # above the map
 
 
 def _tiles(alignments):
     for alignment in alignments:
         _check(alignment)
     longest = max((max(alignment.weights.shape) for alignment in alignments), default=0)
-    cell = max(min(CELL, SIDE // max(longest, 1)), 1)
-    every = math.ceil(_LINE / cell)  # as many steps have one name, so that none overlap
-    names = [[*map(_label, alignment.outputs[::every])] for alignment in alignments]
-    heads = [[*map(_label, alignment.inputs[::every])] for alignment in alignments]
-    font = font_for(chain(*names, *heads), 12)
-    fit = all(font.getlength(head) <= cell * every - _GAP for line in heads for head in line)
-    above = _beside_one_another if fit else _upright
+    cell = max(min(CELL, MAX_SIDE // max(longest, 1)), 1)
+    every = math.ceil(_LINE / cell)  # of the named steps, so that names do not overlap
+    outputs = [[*map(_cut, alignment.outputs[::every])] for alignment in alignments]
+    inputs = [[*map(_cut, alignment.inputs[::every])] for alignment in alignments]
+    font = font_for(chain(*outputs, *inputs), 12)
+    fits = all(font.getlength(name) <= cell * every - _GAP for names in inputs for name in names)
+    above = _horizontal_names if fits else _vertical_names
     return [
         _Tile(
             _heat(alignment.weights, cell),
-            _below_one_another(left, font, cell, every, "rm"),
+            _stacked_names(left, font, cell, every, "rm"),
             above(top, font, cell, every),
         )
-        for alignment, left, top in zip(alignments, names, heads, strict=True)
+        for alignment, left, top in zip(alignments, outputs, inputs, strict=True)
     ]
 
 
 def _heat(weights, cell):
     """A square for each weight; grey where it is NaN."""
-    palette = matplotlib.colormaps[OPENNESS].with_extremes(bad=NOTHING)
+    palette = matplotlib.colormaps[OPENNESS].with_extremes(bad=NO_VALUE)
     colours = palette(weights.astype("float32"), bytes=True)[..., :3]
     squares = colours.repeat(cell, axis=0).repeat(cell, axis=1)
-    if cell >= _LINE:  # else, white lines between the squares would take too much of them
+    if cell >= _LINE:  # white lines between smaller squares would cover too much of them
         squares[cell - 1 :: cell] = squares[:, cell - 1 :: cell] = 255
     return Image.fromarray(squares)
 
 
-def _label(symbol):
+def _cut(symbol):
     symbol = printable(symbol)
-    return symbol if len(symbol) <= LONGEST else symbol[: LONGEST - 1] + "…"
+    return symbol if len(symbol) <= MAX_CHARACTERS else symbol[: MAX_CHARACTERS - 1] + "…"
 
 
-def _below_one_another(names, font, cell, every, anchor):
+def _stacked_names(names, font, cell, every, anchor):
+    """A mask of names below one another."""
     width = math.ceil(max(map(font.getlength, names), default=0))
     mask = Image.new("L", (width, len(names) * every * cell + 2 * _LINE))
     draw = ImageDraw.Draw(mask)
@@ -175,13 +147,14 @@ def _below_one_another(names, font, cell, every, anchor):
     return mask
 
 
-def _upright(names, font, cell, every):
-    """Side by side, to be read from below."""
-    lines = _below_one_another(names, font, cell, every, "lm")
+def _vertical_names(names, font, cell, every):
+    """A mask of names side by side, written upwards."""
+    lines = _stacked_names(names, font, cell, every, "lm")
     return lines.transpose(Image.Transpose.ROTATE_90)
 
 
-def _beside_one_another(names, font, cell, every):
+def _horizontal_names(names, font, cell, every):
+    """A mask of names side by side."""
     mask = Image.new("L", (len(names) * every * cell + 2 * _LINE, _LINE))
     draw = ImageDraw.Draw(mask)
     for place, name in enumerate(names):
@@ -191,12 +164,12 @@ def _beside_one_another(names, font, cell, every):
 
 
 def _grid(sizes, left, top):
-    """The table that maps stand in: where its columns begin, where its rows do, (width, height).
+    """Lay out the maps: → (x of each column, y of each row, (width, height) of the image)
 
     left, top: room for names.
     """
     widest = max((width for width, _ in sizes), default=0) + left + _SPACE
-    columns = max(min(COLUMNS, len(sizes), WIDTH // widest), 1)
+    columns = max(min(COLUMNS, len(sizes), MAX_WIDTH // widest), 1)
     widths = [max((w for w, _ in sizes[i::columns]), default=0) for i in range(columns)]
     heights = [max(h for _, h in sizes[i : i + columns]) for i in range(0, len(sizes), columns)]
     *xs, right = accumulate(widths, lambda x, w: x + w + _SPACE + left, initial=_SPACE + left)
@@ -205,7 +178,7 @@ def _grid(sizes, left, top):
 
 
 def _draw_legend(image):
-    """A bar of all colours, above the maps."""
+    """Draw a bar of all colours above the maps."""
     draw = ImageDraw.Draw(image)
     draw.font = ImageFont.load_default(12)
     width, height = _BAR

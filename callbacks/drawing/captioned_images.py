@@ -1,99 +1,135 @@
-"""What a model says of pictures, below them."""
+"""Images with captions below them, as one image."""
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, groupby, islice
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from .drawing.fonts import FAINT, INK, many_scripts, printable
-from .recording.snapshot import Onlooker
+from .fonts import FAINT, INK, printable, unicode_font
 
-MOST = 12  # tiles shown
-COLUMNS, ACROSS = 4, 5  # at most: tiles of one picture side by side; pictures of one tile
-SIDE, SMALL = 320, 240  # pixels of a picture's longer side: at most; of a small one, about
-NARROW = 160  # pixels of a line of text at most, even if the picture is narrower
-LINES = 24  # of one text; the rest of a longer one is left out
-MARGIN, BETWEEN, NEAR = 20, 32, 16  # around all; between tiles; between the pictures of a tile
-_SIZE, _LINE, _ABOVE = 14, 20, 8  # of letters, of a line of them, and above the first
-_FRAME = "#e0e0e0"  # else, one could not see where a white picture ends
+COLUMNS, IMAGES_PER_ROW = 4, 5  # at most: examples side by side; images of one example
+MAX_SIDE, SMALL_SIDE = 320, 240  # pixels of an image's longer side: at most; of a small one, about
+MIN_TEXT_WIDTH = 160  # pixels that a line of text may have even if the image is narrower
+MAX_LINES = 24  # of one caption; the rest of a longer one is left out
+MARGIN, EXAMPLE_GAP, IMAGE_GAP = 20, 32, 16  # pixels: at the edges; between examples and images
+_FONT_SIZE, _LINE, _ABOVE = 14, 20, 8  # pixels of letters, of a line, and above the first line
+_FRAME = "#e0e0e0"  # around each image, so that the edge of a white one is visible
 
 
-class Told(NamedTuple):
-    """Pictures and what is said of them."""
+class CaptionedImage(NamedTuple):
+    """An image, or several that belong together, with captions.
 
-    pictures: Sequence[np.ndarray]  # one, or several side by side; uint8 [H, W, C], C is 1 or 3
-    said: Sequence[str]  # by the model: one text for all pictures, or one for each of them
-    right: Sequence[str] = ()  # what would be right, in the same way; may be left out
-
-
-class TellPictures(Onlooker):
-    """Writes a picture for TensorBoard's Images tab: pictures, and below them what a model says.
-
-        def look():
-            return [Told([picture], [say(model, picture)], [label]) for picture, label in some]
-
-        model.fit(x, y, epochs=3, callbacks=[TellPictures(look, "logs")])
-
-    It looks when training begins and after each epoch.
-
-    Args:
-        look: a function without arguments that returns the pictures and what is said of them, the
-            first 12 of which are shown; where it returns none, nothing is written.
-        log_dir: event files go to `log_dir`/`title`.
-        title: of the picture.
-
-    `fit` called again goes on counting epochs.
-
-    Raises:
-        ValueError: when it looks; see `sheet`.
+    Attributes:
+        images: one or more, uint8 [H, W, C], C is 1 or 3.
+        predicted: the model's captions: one for all images, or one for each.
+        reference: the reference captions, in the same form; may be left out.
     """
 
-    def __init__(
-        self, look: Callable[[], Sequence[Told]], log_dir: str | Path, title: str = "pictures"
-    ):
-        super().__init__(look, Path(log_dir) / title)
-        self.title = title
-
-    def _write(self, seen, step):
-        self._log.write(self.title, {}, {}, {}, step)  # only the step, for the image
-        self._log.image(self.title, sheet(seen[:MOST]), _DESCRIPTION)
+    images: Sequence[np.ndarray]
+    predicted: Sequence[str]
+    reference: Sequence[str] = ()
 
 
-_DESCRIPTION = "What the model says of each picture and, in a fainter ink, what would be right."
+def caption_sheet(examples: Sequence[CaptionedImage]) -> np.ndarray:
+    """Return all examples as one image [height, width, 3] uint8, in their order.
 
-
-def sheet(told: Sequence[Told]) -> np.ndarray:
-    """All of them as one picture [height, width, 3] uint8, in their order.
-
-    Single pictures stand in a grid of at most 4 columns. Several that belong together stand side
-    by side, in rows of at most 5, with a text for each below it or one for all below all of them.
-    Small pictures are enlarged by a whole number, to about 240 pixels; large ones are reduced to
-    320 on the longer side.
+    Single images are placed in a grid of at most 4 columns. Images that belong together are placed
+    side by side, at most 5 in a row, with a caption below each or one below all of them. Small
+    images are enlarged by a whole number to about 240 pixels; large ones are reduced to 320 pixels
+    on the longer side.
 
     Raises:
-        ValueError: nothing is told, or no picture; a picture is not uint8 [H, W, 1 or 3]; the
-            number of texts is neither 1 nor the number of pictures.
+        ValueError: there is no example, or one without an image; an image is not uint8
+            [H, W, 1 or 3]; the number of captions is neither 1 nor the number of images.
     """
-    if not told:
-        raise ValueError("sheet: nothing is told")
-    for one in told:
-        _check(one)
-    font = many_scripts(_SIZE)  # also for English: Pillow's own joins some words
+    if not examples:
+        raise ValueError("caption_sheet: there are no images to draw")
+    for example in examples:
+        _check(example)
+    font = unicode_font(_FONT_SIZE)  # Pillow's own font draws some words without spaces
     blocks = [
-        _table([_tile(one, font) for one in group], COLUMNS if are_single else 1, BETWEEN)
-        for are_single, group in groupby(told, lambda one: len(one.pictures) == 1)
+        _table([_tile(e, font) for e in group], COLUMNS if is_single else 1, EXAMPLE_GAP)
+        for is_single, group in groupby(examples, lambda example: len(example.images) == 1)
     ]
-    whole = _table([_Tile(block, 0) for block in blocks], 1, BETWEEN)
-    return np.asarray(ImageOps.expand(whole, MARGIN, "white"))
+    sheet = _table([_Tile(block, 0) for block in blocks], 1, EXAMPLE_GAP)
+    return np.asarray(ImageOps.expand(sheet, MARGIN, "white"))
+
+
+class _Tile(NamedTuple):
+    """Images with captions below them."""
+
+    image: Image.Image
+    foot: int  # y of the lower edge of the images
+
+
+def _tile(example, font):
+    each, common = _captions(example)
+    images = map(_resized, example.images)
+    tiles = [
+        _Tile(_with_captions(image, captions, font), image.height)
+        for image, captions in zip(images, each, strict=True)
+    ]
+    strip = _table(tiles, IMAGES_PER_ROW, IMAGE_GAP)
+    return _Tile(_with_captions(strip, common, font), strip.height)
+
+
+def _captions(example):
+    """→ the captions below each image, and those below all of them: [(text, colour)]"""
+    each, common = [[] for _ in example.images], []
+    kinds = (example.predicted, "", INK), (example.reference, "reference: ", FAINT)
+    for texts, prefix, colour in kinds:
+        places = each if len(texts) > 1 else [common]
+        for place, text in zip(places, texts, strict=False):
+            if text.strip():
+                place.append((prefix + text, colour))
+    return each, common
+
+
+def _resized(array):
+    """[H, W, 1 or 3] → an image in a thin frame"""
+    image = Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array).convert("RGB")
+    if max(image.size) > MAX_SIDE:
+        image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+        return ImageOps.expand(image, 1, _FRAME)
+    factor = max(round(SMALL_SIDE / max(image.size)), 1)
+    size = image.width * factor, image.height * factor
+    return ImageOps.expand(image.resize(size, Image.Resampling.NEAREST), 1, _FRAME)
+
+
+def _with_captions(image, captions, font):
+    """The image with captions below it, wrapped to its width."""
+    width = max(image.width, MIN_TEXT_WIDTH)
+    lines = [
+        (line, colour) for text, colour in captions for line in _cut(wrapped(text, width, font))
+    ]
+    if not lines:
+        return image
+    extents = [_extent(line, font) for line, _ in lines]
+    size = (
+        max(image.width, *(end for _, end in extents)),
+        image.height + _ABOVE + _LINE * len(lines),
+    )
+    whole = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(whole)
+    for place, ((line, colour), (x, _)) in enumerate(zip(lines, extents, strict=True)):
+        y = image.height + _ABOVE + _LINE * place + _FONT_SIZE
+        draw.text((x, y), line, colour, font, "ls")
+    whole.paste(image)
+    return whole
+
+
+def _cut(lines):
+    """The first lines, and an ellipsis if there are more than MAX_LINES."""
+    first = [*islice(lines, MAX_LINES + 1)]
+    return first if len(first) <= MAX_LINES else [*first[: MAX_LINES - 1], "…"]
 
 
 def wrapped(text: str, width: int, font) -> Iterator[str]:
-    """Its lines, none of them wider than `width` pixels; a word that is gets broken."""
+    """Yield the lines of a text, none wider than `width` pixels; longer words are broken."""
     for paragraph in text.splitlines():
         line = ""
         for word in map(printable, paragraph.split()):
@@ -110,7 +146,7 @@ def wrapped(text: str, width: int, font) -> Iterator[str]:
 
 
 def _broken(word, width, font):
-    """Into parts as long as fit."""
+    """Parts of a word, each as long as fits."""
     while word:
         lengths = range(1, min(len(word), width) + 1)
         fit = bisect_right(lengths, width, key=lambda n: _extent(word[:n], font)[1])
@@ -119,79 +155,15 @@ def _broken(word, width, font):
 
 
 def _extent(line, font):
-    """(where to begin, so that no letter reaches out to the left; pixels from there to its end)."""
+    """→ (x at which no letter reaches beyond the left edge, x of the right end), in pixels"""
     left, _, right, _ = font.getbbox(line)
     begin = math.ceil(max(-left, 0))
     return begin, begin + math.ceil(right)
 
 
-class _Tile(NamedTuple):
-    """Pictures with texts below them."""
-
-    image: Image.Image
-    foot: int  # where the pictures end
-
-
-def _tile(told, font):
-    each, common = _texts(told)
-    pictures = map(_sized, told.pictures)
-    tiles = [
-        _Tile(_captioned(picture, texts, font), picture.height)
-        for picture, texts in zip(pictures, each, strict=True)
-    ]
-    strip = _table(tiles, ACROSS, NEAR)
-    return _Tile(_captioned(strip, common, font), strip.height)
-
-
-def _texts(told):
-    """→ what stands below each picture, and what stands below all of them: [(text, ink)]."""
-    each, common = [[] for _ in told.pictures], []
-    for texts, before, ink in ((told.said, "", INK), (told.right, "right: ", FAINT)):
-        places = each if len(texts) > 1 else [common]
-        for place, text in zip(places, texts, strict=False):
-            if text.strip():
-                place.append((before + text, ink))
-    return each, common
-
-
-def _sized(picture):
-    """[H, W, 1 or 3] → an image, enlarged or reduced, in a thin frame."""
-    image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).convert("RGB")
-    if max(image.size) > SIDE:
-        image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-        return ImageOps.expand(image, 1, _FRAME)
-    times = max(round(SMALL / max(image.size)), 1)
-    size = image.width * times, image.height * times
-    return ImageOps.expand(image.resize(size, Image.Resampling.NEAREST), 1, _FRAME)
-
-
-def _captioned(image, texts, font):
-    """With texts below, wrapped to its width."""
-    most = max(image.width, NARROW)
-    lines = [(line, ink) for text, ink in texts for line in _first(wrapped(text, most, font))]
-    if not lines:
-        return image
-    extents = [_extent(line, font) for line, _ in lines]
-    width = max(image.width, *(end for _, end in extents))
-    size = width, image.height + _ABOVE + _LINE * len(lines)
-    whole = Image.new("RGB", size, "white")
-    draw = ImageDraw.Draw(whole)
-    for place, ((line, ink), (begin, _)) in enumerate(zip(lines, extents, strict=True)):
-        y = image.height + _ABOVE + _LINE * place + _SIZE
-        draw.text((begin, y), line, ink, font, "ls")
-    whole.paste(image)
-    return whole
-
-
-def _first(lines):
-    """No more than are shown; an ellipsis stands for the others."""
-    some = [*islice(lines, LINES + 1)]
-    return some if len(some) <= LINES else [*some[: LINES - 1], "…"]
-
-
-def _table(tiles, most, gap):
-    """In rows as equally long as can be, of at most `most`; in a row, all pictures end together."""
-    columns = math.ceil(len(tiles) / math.ceil(len(tiles) / most))
+def _table(tiles, max_columns, gap):
+    """Tiles in rows of similar length; within a row, the lower edges of the images align."""
+    columns = math.ceil(len(tiles) / math.ceil(len(tiles) / max_columns))
     rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
     feet = [max(tile.foot for tile in row) for row in rows]
     heights = [
@@ -208,18 +180,20 @@ def _table(tiles, most, gap):
     return whole
 
 
-def _check(told):
-    pictures, said, right = told
-    if not len(pictures):  # also of an array of pictures
-        raise ValueError("Told: there must be a picture")
-    for one in pictures:
-        if one.dtype != np.uint8 or one.ndim != 3 or one.shape[-1] not in (1, 3) or not one.size:
+def _check(example):
+    images, predicted, reference = example
+    if not len(images):  # also if `images` is an array
+        raise ValueError("CaptionedImage: there must be at least one image")
+    for image in images:
+        is_image = image.ndim == 3 and image.shape[-1] in (1, 3) and image.size > 0
+        if image.dtype != np.uint8 or not is_image:
             raise ValueError(
-                f"Told: a picture must be uint8 [H, W, 1 or 3], not {one.dtype} {[*one.shape]}"
+                f"CaptionedImage: an image must be uint8 [H, W, 1 or 3], not {image.dtype} "
+                f"{[*image.shape]}"
             )
-    for name, texts in (("said", said), ("right", right or [""])):
-        if len(texts) not in (1, len(pictures)):
+    for name, captions in (("predicted", predicted), ("reference", reference or [""])):
+        if len(captions) not in (1, len(images)):
             raise ValueError(
-                f"Told: {len(texts)} texts in `{name}` for {len(pictures)} pictures; there must "
-                "be one for all of them, or one for each"
+                f"CaptionedImage: {len(captions)} captions in `{name}` for {len(images)} images; "
+                "there must be one for all of them, or one for each"
             )

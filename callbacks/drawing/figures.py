@@ -1,57 +1,58 @@
-"""Figures for notebooks, run folders and a teacher's screen; no global state of matplotlib."""
+"""matplotlib figures of recorded errors, gradients and gates; they use no global state."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..findings.finding import short
-from ..findings.over_time import judge
-from ..recording.rows import evenly, reached
-from .heat_maps import BROKEN, COLOURS, DECADES, NOTHING, OPENNESS, Panel, Scale, scale
+from ..findings.error_flow import error_flow_finding
+from ..findings.finding import every_steps
+from ..recording.rows import evenly_spaced, filled_columns
+from .gate_maps import OPENNESS, Panel
+from .heat_maps import COLOURS, DECADES, NO_VALUE, NOT_FINITE, Scale, common_scale
+from .labels import label
 
 COLUMNS = 3  # maps side by side
-LONG_NAME = 18  # characters; the note beside a longer title stands below it
-MOST_NAMES = 18  # of layers below a map; more would overlap
-MOST_ROWS = 400  # training steps in a map; more are thinned evenly
+LONG_NAME = 18  # characters; beside a longer title there is no room for a note
+MAX_LAYER_NAMES = 18  # below a map; more would overlap
+MAX_ROWS = 400  # training steps in a map; more are thinned out evenly
 _FIRST, _LATEST, _QUIET, _GRID = "#a0a0a0", "#b5367a", "#707070", "#e0e0e0"
 _BORDER = "#00b4d8"  # between two layers on one time axis
-_UNITS = {
-    "hidden": "rms of ‖dE/dh‖ per example",
-    "hidden_max": "largest ‖dE/dh‖ of an example",
-    "carried": "carried back by the recurrence: rms of ‖dE/dh‖ per example",
-    "cell": "rms of ‖dE/dc‖ per example",
-    "cell_max": "largest ‖dE/dc‖ of an example",
-    "norm": "‖dE/dW‖ of the layer",
-    "ratio": "‖dE/dW‖ / ‖W‖ of the layer",
-}
+
+History = Mapping[str, Any]
 
 
 def error_flow(
-    histories: Mapping[str, Mapping[str, np.ndarray]], statistic="hidden", align="end"
+    histories: Mapping[str, History], statistic: str = "hidden", align: str = "end"
 ) -> Figure:
-    """Heat maps time step × training step, with the first and the latest curve below each.
+    """Return heat maps time step × training step, with the first and the latest row as curves.
 
     Args:
-        histories: by title; each as an entry of `ErrorFlow.history`, also of several runs.
-        statistic, align: see `ErrorFlow.plot`.
+        histories: by title; each an entry of `ErrorFlow.history`, also of several runs.
+        statistic: a name in `layers.rnn.statistics.STATISTICS`.
+        align: "end" counts time steps back from the last one, "start" from the first one.
     """
     if align not in ("end", "start"):
         raise ValueError(f"plot: `align` must be 'end' or 'start', not {align!r}")
     from_end = align == "end"
-    name = f"{statistic}_from_end" if from_end else statistic
-    figure, panels = _panels(histories, name, statistic, lambda h: _first_step(h, from_end))
-    for title, (upper, lower) in panels.items():
+    table = f"{statistic}_from_end" if from_end else statistic
+    histories = {title: history for title, history in histories.items() if len(history["step"])}
+    figure, pairs = _maps_and_curves(
+        histories, table, label("error_flow", statistic), lambda h: _first_step(h, from_end)
+    )
+    for title, (upper, lower) in pairs.items():
         lower.xaxis.set_major_locator(MaxNLocator(7, integer=True))
         if "border" in histories[title]:
             for axes in (upper, lower):
                 axes.axvline(0.5, color=_BORDER, linewidth=1.2)
-            lower.set_xlabel("steps of one layer up to 0, of the next from 1")
+            lower.set_xlabel("time step: first layer up to 0, second layer from 1")
             continue
         lower.xaxis.set_major_formatter(lambda x, _: f"{abs(x):.0f}")
         lower.set_xlabel("time steps before the last" if from_end else "time step")
@@ -69,37 +70,45 @@ def _first_step(history, from_end):
     return 1 - history["hidden"].shape[1] if from_end else 1
 
 
-def layer_gradients(histories: Mapping[str, Mapping[str, np.ndarray]], statistic="norm") -> Figure:
-    """Heat maps layer × training step, from the first layer (left) to the last.
+def _half_life(title, history):
+    half_life = error_flow_finding(title, history).evidence.get("half_life", 0)
+    return f"halves {every_steps(half_life)}" if 0 < half_life < 1e4 else ""
+
+
+def layer_gradients(histories: Mapping[str, History], statistic: str = "norm") -> Figure:
+    """Return heat maps layer × training step, from the first layer (left) to the last.
 
     Args:
-        histories: by title; each as `LayerGradients.history`, also of several runs.
+        histories: by title; each a `LayerGradients.history`, also of several runs.
         statistic: "norm" or "ratio".
     """
-    figure, panels = _panels(histories, statistic, statistic, lambda history: 0)
-    for title, (_, lower) in panels.items():
+    histories = {title: history for title, history in histories.items() if len(history["step"])}
+    figure, pairs = _maps_and_curves(
+        histories, statistic, label("layer_gradients", statistic), lambda history: 0
+    )
+    for title, (_, lower) in pairs.items():
         layers = shortened([*map(str, histories[title]["layers"])])
-        shown = evenly(len(layers), MOST_NAMES)
+        shown = evenly_spaced(len(layers), MAX_LAYER_NAMES)
         lower.set_xticks(shown, [layers[i] for i in shown], rotation=90, size="small")
         lower.set_xlabel("layer, from input to loss")
     return figure
 
 
 def shortened(paths: Sequence[str]) -> list[str]:
-    """The last parts of each path, as many as tell it from all others: long names leave no room."""
+    """Return the shortest end of each path that no other path has."""
     tails = [["/".join(p.split("/")[-n:]) for n in range(1, p.count("/") + 2)] for p in paths]
     common = Counter(tail for several in tails for tail in several)
     return [next((tail for tail in several if common[tail] == 1), several[-1]) for several in tails]
 
 
 def gates(layers: Mapping[str, tuple[Sequence[Panel], str]]) -> Figure:
-    """How open gates are, unit × time step: a column for each layer, its gates below one another.
+    """Return maps unit × time step of how open gates are: one column for each layer.
 
     Args:
-        layers: by title; each the panels of its gates, and the name of the axis over time.
+        layers: by title; each the panels of its gates, and the title of the time axis.
     """
     if not layers:
-        raise ValueError("plot: nothing was seen; train with the callback first")
+        raise ValueError("plot: nothing was recorded; train with the callback first")
     columns, most = min(len(layers), COLUMNS), max(len(panels) for panels, _ in layers.values())
     lines = -(-len(layers) // columns)
     size = 1.4 + 4.2 * columns, 0.6 + 1.9 * most * lines
@@ -107,24 +116,24 @@ def gates(layers: Mapping[str, tuple[Sequence[Panel], str]]) -> Figure:
     grid = figure.add_gridspec(most * lines, columns)
     for index, (title, (panels, axis)) in enumerate(layers.items()):
         line, column = divmod(index, columns)
-        for row, panel in enumerate(panels):
-            axes = figure.add_subplot(grid[most * line + row, column])
-            _gate(axes, panel, "" if row else f"{title}\n")
-        axes.tick_params(labelbottom=True)  # below the last one
-        axes.set_xlabel(axis)
+        last = [
+            _gate(figure.add_subplot(grid[most * line + row, column]), panel, title, row == 0)
+            for row, panel in enumerate(panels)
+        ][-1]
+        last.tick_params(labelbottom=True)
+        last.set_xlabel(axis)
     colours = ScalarMappable(Normalize(0, 1), colormaps[OPENNESS])
     bar = figure.colorbar(colours, ax=figure.axes, aspect=40, pad=0.01)
     bar.set_label("mean over the examples: 0 closed, 1 open")
     return figure
 
 
-def _gate(axes, panel: Panel, above):
-    """above: what stands over the panel's own title."""
+def _gate(axes: Axes, panel: Panel, layer: str, is_first: bool) -> Axes:
     rows, steps = panel.table.shape
     axes.imshow(
         panel.table,
         norm=Normalize(0, 1),
-        cmap=colormaps[OPENNESS].with_extremes(bad=NOTHING),
+        cmap=colormaps[OPENNESS].with_extremes(bad=NO_VALUE),
         extent=(0.5, steps + 0.5, rows + 0.5, 0.5),
         aspect="auto",
         interpolation="nearest",
@@ -133,45 +142,52 @@ def _gate(axes, panel: Panel, above):
     axes.tick_params(axis="x", labelbottom=False)
     axes.set_yticks([])
     axes.set_ylabel(panel.rows.replace("\n", " "))
-    axes.set_title(f"{above}{panel.title}", loc="left", size="medium")
+    title = f"{layer}\n{panel.title}" if is_first else panel.title
+    axes.set_title(title, loc="left", size="medium")
     axes.set_title(panel.note, loc="right", size="small", c=_QUIET)
+    return axes
 
 
-def _half_life(title, history):
-    found = judge(title, history).evidence.get("half_life", 0)
-    return f"halves every {short(found)} steps" if 0 < found < 1e4 else ""
+def _maps_and_curves(
+    histories: Mapping[str, History],
+    table: str,
+    colour_label: str,
+    first_column: Callable[[History], int],
+) -> tuple[Figure, dict[str, tuple[Axes, Axes]]]:
+    """→ (figure, {title: (axes of the map, axes of the curves)}), with one colour scale for all
 
-
-def _panels(histories, table, statistic, first):
-    """→ (figure, {title: (axes of the map, axes of the curves)}), in one colour scale.
-
-    first: from a history to the number of its first column.
+    first_column: from a history to the number of its first column.
     """
-    if not any(len(h["step"]) for h in histories.values()):
+    if not histories:
         raise ValueError("plot: nothing was recorded; train with the callback first")
-    shown = {t: h for t, h in histories.items() if table in h and len(h["step"])}
-    if statistic not in _UNITS or not shown:
-        recorded = {n for h in histories.values() for n in _UNITS if n in h}
-        raise ValueError(
-            f"plot: no {statistic!r} was recorded that is drawn, but {', '.join(sorted(recorded))}"
-        )
-    seen = {title: reached(h[table]) for title, h in shown.items()}
-    cut = {title: h[table][:, seen[title]] for title, h in shown.items()}
-    common = scale([*cut.values()])
-    of_curves = scale([values[[0, -1]] for values in cut.values()], decades=2 * DECADES)
+    name, drawable = table.removesuffix("_from_end"), _drawable(histories)
+    if name not in drawable:
+        raise ValueError(f"plot: no {name!r} was recorded that can be drawn, only {drawable}")
+    shown = {title: history for title, history in histories.items() if table in history}
+    filled = {title: filled_columns(history[table]) for title, history in shown.items()}
+    cut = {title: history[table][:, filled[title]] for title, history in shown.items()}
+    of_maps = common_scale([*cut.values()])
+    of_curves = common_scale([values[[0, -1]] for values in cut.values()], decades=2 * DECADES)
     figure, pairs = _axes(len(shown))
     for (title, history), (upper, lower) in zip(shown.items(), pairs, strict=True):
-        columns = (np.arange(history[table].shape[1]) + first(history))[seen[title]]
-        _map(upper, columns, cut[title], history["step"], common)
+        columns = (np.arange(history[table].shape[1]) + first_column(history))[filled[title]]
+        _map(upper, columns, cut[title], history["step"], of_maps)
         _curves(lower, columns, cut[title], history["step"], of_curves)
         upper.set_title(title, loc="left")
-    colours = ScalarMappable(_norm(common), colormaps[COLOURS])
-    below = any((values < 10.0**common.low).any() for values in cut.values())
-    every_axes = [axes for pair in pairs for axes in pair]
-    extend = "min" if below else "neither"
-    bar = figure.colorbar(colours, ax=every_axes, extend=extend, aspect=30, pad=0.01)
-    bar.set_label(_UNITS[statistic])
+    below = any((values < 10.0**of_maps.low).any() for values in cut.values())
+    _colour_bar(figure, pairs, of_maps, colour_label, "min" if below else "neither")
     return figure, dict(zip(shown, pairs, strict=True))
+
+
+def _drawable(histories):
+    """The names of the tables [N, W] that a logarithmic scale suits."""
+    tables = {
+        name
+        for history in histories.values()
+        for name, table in history.items()
+        if np.ndim(table) == 2 and not name.endswith("_from_end")
+    }
+    return sorted(tables - {"valid", "dead"})
 
 
 def _axes(count):
@@ -188,13 +204,13 @@ def _axes(count):
     return figure, pairs
 
 
-def _map(axes, columns, table: np.ndarray, steps: np.ndarray, common: Scale):
-    """Training goes downwards, so that the latest step stands above its curve."""
+def _map(axes: Axes, columns, table: np.ndarray, steps: np.ndarray, scale: Scale):
+    """Training proceeds downwards, so that the latest row is next to its curve."""
     half = (steps[-1] - steps[0]) / max(2 * len(steps) - 2, 1) or 0.5
     axes.imshow(
-        np.maximum(table[evenly(len(table), MOST_ROWS)], 10.0**common.low),
-        norm=_norm(common),
-        cmap=colormaps[COLOURS].with_extremes(bad=NOTHING, over=BROKEN),
+        np.maximum(table[evenly_spaced(len(table), MAX_ROWS)], 10.0**scale.low),
+        norm=_norm(scale),
+        cmap=colormaps[COLOURS].with_extremes(bad=NO_VALUE, over=NOT_FINITE),
         extent=(columns[0] - 0.5, columns[-1] + 0.5, steps[-1] + half, steps[0] - half),
         aspect="auto",
         interpolation="nearest",
@@ -205,11 +221,11 @@ def _map(axes, columns, table: np.ndarray, steps: np.ndarray, common: Scale):
     axes.tick_params(axis="x", labelbottom=False)
 
 
-def _norm(common):
-    return LogNorm(10.0**common.low, 10.0**common.high)
+def _norm(scale):
+    return LogNorm(10.0**scale.low, 10.0**scale.high)
 
 
-def _curves(axes, columns, table: np.ndarray, steps: np.ndarray, scale: Scale):
+def _curves(axes: Axes, columns, table: np.ndarray, steps: np.ndarray, scale: Scale):
     marker = "o" if table.shape[1] < 12 else None
     for row, colour in ((0, _FIRST), (-1, _LATEST)):
         curve = np.maximum(table[row], 10.0**scale.low)
@@ -218,3 +234,10 @@ def _curves(axes, columns, table: np.ndarray, steps: np.ndarray, scale: Scale):
     axes.grid(color=_GRID, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize="small")
+
+
+def _colour_bar(figure, pairs, scale, text, extend):
+    every_axes = [axes for pair in pairs for axes in pair]
+    colours = ScalarMappable(_norm(scale), colormaps[COLOURS])
+    bar = figure.colorbar(colours, ax=every_axes, extend=extend, aspect=30, pad=0.01)
+    bar.set_label(text)

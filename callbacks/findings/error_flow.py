@@ -1,17 +1,18 @@
-"""What the recorded errors say, in words: pure functions from tables of numbers to findings."""
+"""The finding on the error over time: does it vanish or explode on its way back?"""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from .finding import FEWEST_ROWS, LAST_PART, Finding, short, since_when
+from .finding import JUDGED_SHARE, MIN_STEPS, Finding, every_steps, short, since_when
 
-VANISHING = 1e-3  # the first step receives less than this of the last step's error
+VANISHING = 1e-3  # the first step receives less than this share of the last step's error
 EXPLODING = 1e3
-FEWEST_STEPS = 4
-_ONLY_LAST = 0.999  # carried / whole error, where nothing is injected
+MIN_TIME_STEPS = 4
+_NOT_INJECTED = 0.999  # carried / total error, above which no error is injected at a step
 
 Tables = Mapping[str, np.ndarray]
 
@@ -21,9 +22,9 @@ class Decay:
     """How the error changes on its way back.
 
     Attributes:
-        rate: mean of ln(‖error one step earlier‖ / ‖error‖) over the time steps.
-        first_to_last: what of the last step's error is left at the first step.
-        enters_everywhere: errors are injected at more than the last step.
+        rate: the mean over the time steps of ln(‖error one step earlier‖ / ‖error‖).
+        first_to_last: the share of the last step's error that reaches the first step.
+        enters_everywhere: errors are injected not only at the last step.
         each: [N], `first_to_last` of each row by itself.
     """
 
@@ -34,120 +35,175 @@ class Decay:
 
     @property
     def half_life(self) -> float:
-        """Time steps in which the error halves; negative: in which it doubles."""
+        """The number of time steps in which the error halves; negative if it doubles."""
         return -math.log(2) / self.rate if self.rate else math.inf
 
 
 def decay(tables: Tables) -> Decay:
-    """The decay in each row [T] of the tables, and the median over the rows.
+    """Return the decay of the error: the median over the rows of the tables.
 
-    The error that is carried back from step t+1 to t, over all the error at t+1, is the gain of
-    that one step, wherever the loss enters. Their product is what comes through from the last step
-    to the first: exactly, if the loss enters at the last step only; an estimate otherwise.
+    The error that is carried back from step t+1 to t, over the total error at t+1, is the gain of
+    that step, wherever the loss enters. The product of the gains is what comes through from the
+    last step to the first: exactly if the loss enters at the last step only, otherwise as an
+    estimate.
 
-    An LSTM hands its error back by h and by c. There the error of the cell, dE/dc_t, is followed,
-    which is possible if the loss enters at the last step only; otherwise `rate` is NaN.
+    An LSTM passes its error back through h and through c. There the gain is that of the cell error
+    dE/dc_t, which is defined if the loss enters at the last step only; otherwise `rate` is NaN.
+
+    Args:
+        tables: an entry of `ErrorFlow.history`.
     """
-    hidden = tables["hidden_from_end"].astype(np.float64)
-    carried = tables["carried_from_end"]
-    before = hidden[:, :-1]
+    gains, everywhere = _gains(tables)  # [N, T-1]
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        injected = carried[:, :-1] < _ONLY_LAST * before
-        everywhere = bool(np.any(injected & (before > 0)))
-        if "cell_from_end" not in tables:
-            gains = np.log(carried[:, :-1]) - np.log(hidden[:, 1:])
-        elif everywhere:
-            gains = np.full_like(before, np.nan)
-        else:
-            gains = np.diff(-np.log(tables["cell_from_end"].astype(np.float64)), axis=1)
-        known = ~np.isnan(gains)  # neither padding nor behind an error of zero
-        flowing = np.isfinite(gains)
-        rates = np.where(flowing, gains, 0.0).sum(axis=1) / flowing.sum(axis=1)
+        known = ~np.isnan(gains)  # neither padding nor before an error of zero
+        finite = np.isfinite(gains)
+        rates = np.where(finite, gains, 0.0).sum(axis=1) / finite.sum(axis=1)
         totals = np.where(known, gains, 0.0).sum(axis=1)
         totals[~known.any(axis=1)] = np.nan
         each = np.exp(totals)
         return Decay(float(np.median(rates)), float(np.exp(np.median(totals))), everywhere, each)
 
 
-def judge(layer: str, tables: Tables) -> Finding:
-    """What the tables of one layer (as in `ErrorFlow.history`) say about its error."""
-    count = len(tables["step"])
-    rows = max(1, math.ceil(LAST_PART * count))
+def decay_figures(tables: Tables) -> dict[str, float]:
+    """Return the scalars of one layer for TensorBoard: medians over the rows of its tables.
+
+    They are the norm of the error over all time steps, the share of the last step's error that
+    reaches the first step, and the half-life in time steps (NaN if the error does not decay).
+    """
+    norms = np.sqrt(np.nansum(tables["hidden"].astype(np.float64) ** 2, axis=1))
+    found = decay(tables)
+    return {
+        "norm": float(np.median(norms)),
+        "first_to_last": found.first_to_last,
+        "half_life": found.half_life if found.rate < 0 else np.nan,
+    }
+
+
+def _gains(tables):
+    """→ (ln(error one step earlier / error) [N, T-1], whether errors are injected at many steps)"""
+    hidden = tables["hidden_from_end"].astype(np.float64)
+    carried = tables["carried_from_end"]
+    earlier = hidden[:, :-1]
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        injected = carried[:, :-1] < _NOT_INJECTED * earlier
+        everywhere = bool(np.any(injected & (earlier > 0)))
+        if "cell_from_end" not in tables:
+            return np.log(carried[:, :-1]) - np.log(hidden[:, 1:]), everywhere
+        if everywhere:
+            return np.full_like(earlier, np.nan), everywhere
+        return np.diff(-np.log(tables["cell_from_end"].astype(np.float64)), axis=1), everywhere
+
+
+def error_flow_finding(layer: str, tables: Tables) -> Finding:
+    """Return what the recorded error of one layer shows in the last training steps.
+
+    Args:
+        layer: its path.
+        tables: an entry of `ErrorFlow.history`.
+    """
+    recorded = len(tables["step"])
+    judged = max(1, math.ceil(JUDGED_SHARE * recorded))
     finite = np.all(np.isfinite(tables["hidden"]) | ~(tables["valid"] > 0), axis=1)
-    if not finite[-rows:].any():
-        first = int(tables["step"][count - int(np.argmax(finite[::-1])) if finite.any() else 0])
-        text = f"the error is not a finite number since training step {first:,}"
-        return Finding(layer, "not finite", text, {"step": first})
-    known = {name: table[finite] for name, table in tables.items()}
-    found = _of_finite(layer, known, int(finite[-rows:].sum()), {"recorded": count, "judged": rows})
-    if finite.all():
-        return found
-    broken = tables["step"][~finite]
-    text = f"(Not finite in {len(broken):,} training steps, first in {broken[0]:,}.)"
-    evidence = {**found.evidence, "not_finite": len(broken), "first_not_finite": int(broken[0])}
-    return Finding(layer, found.kind, f"{found.text} {text}", evidence, found.confidence)
+    if not finite[-judged:].any():
+        return _not_finite(layer, tables["step"], finite)
+    kept = {name: table[finite] for name, table in tables.items()}
+    recent = {name: table[-int(finite[-judged:].sum()) :] for name, table in kept.items()}
+    finding = _judge_finite(layer, kept, recent, {"recorded": recorded, "judged": judged})
+    return finding if finite.all() else _with_overflows(finding, tables["step"][~finite])
 
 
-def _of_finite(layer, known, rows, evidence):
-    recent = {name: table[-rows:] for name, table in known.items()}
+def _not_finite(layer, steps, finite):
+    row = len(steps) - int(np.argmax(finite[::-1])) if finite.any() else 0
+    step = int(steps[row])
+    text = f"the error has not been a finite number since training step {step:,}"
+    return Finding(layer, "not finite", text, {"step": step})
+
+
+def _with_overflows(finding, steps):
+    """The same finding, with the training steps that were left out because they overflowed."""
+    count, first = len(steps), int(steps[0])
+    text = (
+        f"{finding.text}. Left out: {count:,} training step{'s' if count > 1 else ''} in which the "
+        f"error was not finite, the first of them step {first:,}"
+    )
+    evidence = {**finding.evidence, "not_finite": count, "first_not_finite": first}
+    return Finding(finding.layer, finding.kind, text, evidence, finding.confidence)
+
+
+def _judge_finite(layer, kept, recent, evidence):
+    """Judge rows that are finite. kept: all of them; recent: those that are judged."""
     if not np.nansum(recent["hidden"]):
-        text = f"no error arrived: it is zero in the last {evidence['judged']:,} training steps"
+        judged = f"the last {evidence['judged']:,} recorded training steps"
+        text = f"no error arrives: it is zero in {judged}"
         return Finding(layer, "no error", text, evidence)
+    if evidence["recorded"] < MIN_STEPS:
+        text = (
+            f"too few recorded training steps ({evidence['recorded']:,}) to judge the error over "
+            f"time; at least {MIN_STEPS} are needed"
+        )
+        return Finding(layer, "too little", text, evidence)
     steps = int(np.median(recent["length"]))
-    if evidence["recorded"] < FEWEST_ROWS or steps < FEWEST_STEPS:
-        what = f"{evidence['recorded']:,} training steps on sequences of {steps} time steps"
-        return Finding(layer, "too little", f"{what} are too little to tell", evidence)
-    return _of_decay(layer, known, recent, evidence)
+    if steps < MIN_TIME_STEPS:
+        text = (
+            f"sequences are too short ({steps} time steps) to judge the error over time; at least "
+            f"{MIN_TIME_STEPS} time steps are needed"
+        )
+        return Finding(layer, "too little", text, evidence)
+    return _judge_decay(layer, kept, recent, evidence)
 
 
-def _of_decay(layer, known, recent, evidence):
+def _judge_decay(layer, kept, recent, evidence):
     found = decay(recent)
     if math.isnan(found.rate) and found.enters_everywhere:
         text = (
-            "errors enter at many time steps, and an LSTM hands them back by h and by c: their sum "
-            "does not tell how far one of them travels; errorflow.layers.error_matrix does"
+            "cannot be judged: errors enter at many time steps, and an LSTM passes them back "
+            "through h and c at once, so the sum does not show how far each one reaches; "
+            "errorflow.layers.error_matrix measures that"
         )
         return Finding(layer, "undecided", text, evidence)
-    evidence = {**evidence, "half_life": found.half_life, "first_to_last": found.first_to_last}
     kind = _kind(found.first_to_last)
-    each = decay(known).each
-    told = ~np.isnan(each)
-    alike = np.array([_kind(one) == kind for one in each[told]])
-    when, more = since_when(known["step"][told], alike)
-    text = f"{_motion(layer, recent, found)} {_base(evidence)}; {_arrival(recent, found)}: {kind}"
-    text += when
+    shares = decay(kept).each
+    known = ~np.isnan(shares)
+    agrees = np.array([_kind(share) == kind for share in shares[known]])
+    when, since = since_when(kept["step"][known], agrees)
+    text = f"{kind}{when}: {_change(recent, found)}, and {_arrival(recent, found)}"
+    text += f" ({_basis(evidence)})"
     if kind == "vanishing":
-        text += ". The loss may not need it: that is not measured here"
-    same = [_kind(one) == kind for one in found.each if not math.isnan(one)]
-    return Finding(layer, kind, text, evidence | more, float(np.mean(same)))
+        text += ". Whether the task needs a longer range was not measured"
+    same = [_kind(share) == kind for share in found.each if not math.isnan(share)]
+    numbers = {"half_life": found.half_life, "first_to_last": found.first_to_last}
+    return Finding(layer, kind, text, evidence | numbers | since, float(np.mean(same)))
 
 
-def _kind(first_to_last):
+def _kind(first_to_last: float) -> str:
     if first_to_last < VANISHING:
         return "vanishing"
     return "exploding" if first_to_last > EXPLODING else "healthy"
 
 
-def _motion(layer, recent, found):
-    error = "the cell's error" if "cell" in recent else "the error"
+def _change(recent: Tables, found: Decay) -> str:
+    error = "the cell error" if "cell" in recent else "the error"
     if math.isnan(found.rate):
-        return f"{error} does not get back a single step"
+        return f"{error} does not travel back a single step"
     if abs(found.half_life) > 10 * np.median(recent["length"]):
-        return f"{error} hardly changes going back"
-    how = "halves" if found.rate < 0 else "doubles"
-    return f"{error} {how} every {short(abs(found.half_life))} steps going back"
+        return f"{error} hardly changes going back in time"
+    verb = "halves" if found.rate < 0 else "doubles"
+    return f"{error} {verb} {every_steps(abs(found.half_life))} going back in time"
 
 
-def _base(evidence):
-    if evidence["judged"] == evidence["recorded"]:
-        return f"(median of {evidence['recorded']:,} training steps)"
-    return f"(median of the last {LAST_PART:.0%} of {evidence['recorded']:,} training steps)"
-
-
-def _arrival(recent, found):
-    whole = (recent["valid_from_end"] == np.nanmax(recent["valid_from_end"])).all()
-    first = "step 1" if whole else "the first step of the longest sequences"
-    share = short(found.first_to_last) if found.first_to_last else "nothing that a float can hold"
+def _arrival(recent: Tables, found: Decay) -> str:
+    valid = recent["valid_from_end"]
+    same_length = (valid == np.nanmax(valid)).all()
+    first = "step 1" if same_length else "the first step of the longest sequences"
+    share = short(found.first_to_last) if found.first_to_last else "nothing measurable"
     if found.enters_everywhere:
-        return f"by these single steps, {first} would receive {share} of the last step's error"
+        return f"{first} would receive {share} of the last step's error (product of all steps)"
     return f"{first} receives {share} of the last step's error"
+
+
+def _basis(evidence: Mapping[str, Any]) -> str:
+    if evidence["judged"] == evidence["recorded"]:
+        return f"median of {evidence['recorded']:,} recorded training steps"
+    return (
+        f"median of the last {JUDGED_SHARE:.0%} of {evidence['recorded']:,} recorded training steps"
+    )

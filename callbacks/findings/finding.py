@@ -1,77 +1,39 @@
-"""What recorded numbers say of a training, and what the literature offers for it.
+"""A finding: what recorded numbers show about a training.
 
-Who judges what: `verdict` the error over time, `joined` whether it crosses from a decoder to its
-encoder, `depth_verdict` the gradient over depth, `look_verdict` gates and the horizon. All are pure
-functions of what the callbacks recorded, so that the end of a run, the tab and a report say the
-same.
+The functions that return findings are pure: `error_flow` judges the error over time,
+`encoder_decoder` whether the error crosses from a decoder to its encoder, `layer_gradients` the
+gradient over depth, `gates` and `horizon` the snapshot after the last epoch. The end of a training,
+the TensorBoard tab and the report use the same functions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-LAST_PART = 0.2  # of the recorded training steps is judged
-FEWEST_ROWS = 10
-HOLDS = 0.9  # of the rows say what holds since the first of them
+from .remedies import REMEDIES
 
-REMEDIES: Mapping[str, Sequence[str]] = {
-    "vanishing": (
-        "if it is a SimpleRNN, an LSTM or GRU (Hochreiter & Schmidhuber 1997; Cho et al. 2014)",
-        "of an LSTM, a forget gate that begins open, bias 1 (Gers et al. 2000; Jozefowicz et al. "
-        "2015), or Chrono initialisation for a known range (Tallec & Ollivier 2018)",
-        "an orthogonal or identity recurrent kernel (Le, Jaitly & Hinton 2015)",
-    ),
-    "exploding": ("clipping the gradient's norm (Pascanu, Mikolov & Bengio 2013)",),
-    "not finite": (
-        "a lower learning rate",
-        "clipping the gradient's norm (Pascanu, Mikolov & Bengio 2013)",
-    ),
-    "dead units": (
-        "ReLU with a slope below 0 (Maas, Hannun & Ng 2013), a lower learning rate, or initial "
-        "weights for ReLU (He et al. 2015)",
-    ),
-    "no error": ("ReLU with a slope below 0 (Maas, Hannun & Ng 2013)",),
-    "no gradient": (
-        "ReLU with a slope below 0 (Maas, Hannun & Ng 2013), a lower learning rate, or initial "
-        "weights for ReLU (He et al. 2015)",
-    ),
-    "starving": (
-        "shortcuts around every few layers (He et al. 2016)",
-        "batch normalisation (Ioffe & Szegedy 2015)",
-        "auxiliary classifiers (Szegedy et al. 2015)",
-    ),
-    "exploding over depth": (
-        "initial weights that keep the variance (Glorot & Bengio 2010; He et al. 2015)",
-        "shortcuts around every few layers (He et al. 2016)",
-    ),
-    "clipped": (
-        "a lower learning rate, or a limit from half to ten times the usual norm (Pascanu, Mikolov "
-        "& Bengio 2013)",
-    ),
-    "saturated": ("smaller initial weights, or layer normalisation (Ba, Kiros & Hinton 2016)",),
-    "does not cross": (
-        "attention (Bahdanau, Cho & Bengio 2015)",
-        "reading the source from its end (Sutskever, Vinyals & Le 2014)",
-    ),
-}
+JUDGED_SHARE = 0.2  # of the recorded training steps, the last ones
+MIN_STEPS = 10  # recorded training steps that a judgement needs
+HOLDS = 0.9  # share of the training steps that agree "since" a step
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A judgement on one layer, or on all, and the numbers it rests on.
+    """A judgement on one layer, or on the whole network, and the numbers behind it.
 
     Attributes:
-        layer: its path; "" for the whole network.
-        kind: "vanishing", "exploding", "healthy", "not finite", "no error", "too little" (was
-            recorded) or "undecided" over time; "starving", "exploding over depth", "no gradient",
-            "dead units", "clipped" and "not finite" over depth; "saturated" of gates; "range" of
-            the horizon; "does not cross" of an encoder and its decoder.
-        text: a sentence without the layer's name.
+        layer: the path of the layer; "" for the whole network.
+        kind: over time "vanishing", "exploding", "healthy", "not finite", "no error", "too little"
+            (was recorded) or "undecided"; over depth "starving", "exploding over depth",
+            "no gradient", "dead units", "clipped" or "not finite"; of gates "saturated"; of the
+            horizon "range" or "not finite"; of an encoder and its decoder "does not cross",
+            "healthy" or "too little".
+        text: a sentence without the name of the layer.
         evidence: numbers by name.
-        confidence: the share of the judged training steps, from 0 to 1, that say the same one by
-            one; NaN where that cannot be said.
+        confidence: the share of the judged training steps, from 0 to 1, that lead to the same
+            judgement each by itself; NaN if that is undefined.
     """
 
     layer: str
@@ -82,38 +44,46 @@ class Finding:
 
     @property
     def sentence(self) -> str:
+        """The text, after the name of the layer if there is one."""
         return f"{self.layer}: {self.text}" if self.layer else self.text
 
     @property
     def remedies(self) -> Sequence[str]:
-        """What the literature offers, with its source."""
+        """What the literature offers, with its source; empty if nothing is wrong."""
         return REMEDIES.get(self.kind, ())
 
 
 def short(number: float) -> str:
-    """2e-6, 0.031, 14: one or two digits, for reading."""
+    """Format a number with one or two digits: 2e-6, 0.031, 14."""
     if 1e-3 <= abs(number) < 1e4:
         return f"{number:.2g}" if number < 100 else f"{number:.0f}"
     digits, exponent = f"{number:.0e}".split("e")
     return f"{digits}e{int(exponent)}"
 
 
-def since(steps: np.ndarray, alike: np.ndarray) -> int | None:
-    """The training step since which nearly all rows are alike; None: the last ones are not.
+def every_steps(count: float) -> str:
+    """Return "every 3.1 steps", or "every step"."""
+    return "every step" if short(count) == "1" else f"every {short(count)} steps"
 
-    Nearly all are nine in ten, `HOLDS`: single rows are noisy.
+
+def first_agreeing_step(steps: np.ndarray, agrees: np.ndarray) -> int | None:
+    """Return the first training step since which nearly all rows agree with the judgement.
+
+    Nearly all are nine in ten (`HOLDS`), because single rows are noisy. None if the last rows do
+    not agree.
 
     Args:
-        steps, alike: [N], and of each row, whether it says the same as the judgement.
+        steps: [N] training steps.
+        agrees: [N] bool, whether each row by itself leads to the judgement.
     """
-    counts = np.arange(len(alike), 0, -1)
-    holds = alike & (np.cumsum(alike[::-1])[::-1] >= HOLDS * counts)
+    counts = np.arange(len(agrees), 0, -1)
+    holds = agrees & (np.cumsum(agrees[::-1])[::-1] >= HOLDS * counts)
     return int(steps[holds.argmax()]) if holds.any() else None
 
 
-def since_when(steps: np.ndarray, alike: np.ndarray) -> tuple[str, dict[str, int]]:
-    """In words, nothing if from the first row on, and as evidence."""
-    step = since(steps, alike)
+def since_when(steps: np.ndarray, agrees: np.ndarray) -> tuple[str, dict[str, int]]:
+    """Return `first_agreeing_step` in words, "" if it is the first row, and as evidence."""
+    step = first_agreeing_step(steps, agrees)
     if step is None:
         return "", {}
     words = "" if step == steps[0] else f" since training step {step:,}"

@@ -1,21 +1,21 @@
-"""What the gradient over depth says: pure functions from tables of numbers to findings."""
+"""The findings on the gradient over depth: starving layers, dead units, clipping."""
 
 from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
 
-from .finding import FEWEST_ROWS, LAST_PART, Finding, since_when
+from ..recording.gradient_statistics import DEAD_AFTER
+from .finding import JUDGED_SHARE, MIN_STEPS, Finding, since_when
 
-STARVING = 1e-3  # the first layers' ‖dE/dW‖ / ‖W‖ over the last layers'
-CLIPPED = 0.5  # of the training steps
-QUIET = 100  # recorded steps without a gradient make a unit a dead one
-DEAD = 0.5  # of a layer's units
-FEWEST_LAYERS = 4
-NAMED = 3  # layers in a sentence
+STARVING = 1e-3  # ‖dE/dW‖ / ‖W‖ of the first layers over that of the last layers
+CLIPPED = 0.5  # share of the training steps
+DEAD = 0.5  # share of a layer's units
+MIN_LAYERS = 4
+MAX_NAMED = 3  # layers named in a sentence
 
 
-def of_gradients(
+def gradient_findings(
     steps: np.ndarray,
     layers: Sequence[str],
     norm: np.ndarray,
@@ -23,124 +23,132 @@ def of_gradients(
     dead: np.ndarray | None = None,
     clip_norm: float | None = None,
 ) -> list[Finding]:
-    """What the gradient over depth says; nothing where it is healthy.
+    """Return what is wrong with the gradient over depth; nothing if it is healthy.
 
     Args:
-        steps: [N] training steps. layers: L, from input to loss.
-        norm, ratio: ‖dE/dW‖ and ‖dE/dW‖ / ‖W‖, [N, L]; NaN where a layer was frozen, infinite where
-            they are no finite numbers.
-        dead: the share of each layer's units that are dead, [N, L]; NaN where it has none; None:
-            not recorded.
-        clip_norm: what the gradient of all weights together is clipped to.
+        steps: [N] training steps.
+        layers: L names, from input to loss.
+        norm: ‖dE/dW‖, [N, L]; NaN where a layer was frozen, infinite where it is not finite.
+        ratio: ‖dE/dW‖ / ‖W‖, in the same form.
+        dead: the share of each layer's units that are dead, [N, L]; NaN for layers without units;
+            None: not recorded.
+        clip_norm: the threshold to which the global norm of the gradient is clipped.
     """
-    trained = np.flatnonzero(~np.isnan(norm).all(axis=0)).tolist()
     dead = np.full_like(norm, np.nan) if dead is None else dead
+    trained = np.flatnonzero(~np.isnan(norm).all(axis=0)).tolist()
     layers = [layers[n] for n in trained]
     norm, ratio, dead = norm[:, trained], ratio[:, trained], dead[:, trained]
-    broken = np.isinf(norm)
-    found = []
-    if broken.any():
-        found.append(_not_finite(steps, layers, broken))
-    fine = ~broken.any(axis=1)
-    if fine.sum() < FEWEST_ROWS:
-        return found
-    recent = slice(-ceil(LAST_PART * fine.sum()), None)
-    steps, norm, ratio, dead = steps[fine], norm[fine], ratio[fine], dead[fine]
-    silent = [name for name, of in zip(layers, norm[recent].T, strict=True) if np.all(of == 0)]
-    if silent:
-        zero = norm[:, [name in silent for name in layers]] == 0
-        found.append(_no_gradient(silent, steps, zero.all(axis=1), recent))
-    for name, column in zip(layers, dead.T, strict=True):
-        if name not in silent:
-            found += _dead_units(name, steps, column, recent)
-    learning = np.flatnonzero(~np.isnan(ratio[recent]).all(axis=0)).tolist()  # not frozen by now
-    if len(learning) - len(silent) >= FEWEST_LAYERS:
-        found += _over_depth([layers[n] for n in learning], steps, ratio[:, learning], recent)
-    if clip_norm:
-        whole = np.sqrt(np.nansum(norm.astype(np.float64) ** 2, axis=1))
-        found += _clipped(steps, whole, clip_norm, recent)
-    return found
+    overflows = np.isinf(norm)
+    findings = [_not_finite(steps, layers, overflows)] if overflows.any() else []
+    finite = ~overflows.any(axis=1)
+    if finite.sum() < MIN_STEPS:
+        return findings
+    steps, norm, ratio, dead = steps[finite], norm[finite], ratio[finite], dead[finite]
+    recent = slice(-ceil(JUDGED_SHARE * finite.sum()), None)
+    silent = (norm[recent] == 0).all(axis=0)  # [L]
+    findings += _no_gradient(steps, layers, norm, silent, recent)
+    for n in np.flatnonzero(~silent):
+        findings += _dead_units(steps, layers[n], dead[:, n], recent)
+    findings += _over_depth(steps, layers, ratio, silent, recent)
+    return findings + (_clipped(steps, norm, clip_norm, recent) if clip_norm else [])
 
 
-def _not_finite(steps, layers, broken):
-    row = int(broken.any(axis=1).argmax())
-    where = np.flatnonzero(broken[row])
-    first = layers[where[-1]]  # the backward pass comes from the loss
-    there = f"the gradient is not a finite number in training step {steps[row]:,}"
-    if where[-1] == len(layers) - 1:
-        text = f"{there}, from the last layer, {first}, on: already the loss is none"
+def _not_finite(steps, layers, overflows):
+    row = int(overflows.any(axis=1).argmax())
+    columns = np.flatnonzero(overflows[row])
+    first = layers[columns[-1]]  # the backward pass comes from the loss
+    text = f"the gradient is not finite in training step {steps[row]:,}"
+    if columns[-1] == len(layers) - 1:
+        text += f", already in the last layer, {first}: the loss itself may not be finite"
     else:
-        text = f"{there}, first in {first}, while that of the layers behind it is one"
-    evidence = {"step": int(steps[row]), "layer": first, "steps": int(broken.any(axis=1).sum())}
+        text += f"; going back from the loss, {first} is the first layer where it is not"
+    count = int(overflows.any(axis=1).sum())
+    evidence = {"step": int(steps[row]), "layer": first, "steps": count}
     return Finding(first, "not finite", text, evidence, 1.0)
 
 
-def _no_gradient(layers, steps, zero, recent):
-    """Of one layer, or of several, whose number and first names are told."""
-    judged, several = len(steps[recent]), len(layers) > 1
-    when, more = since_when(steps, zero)
-    text = f"gradient is zero in the last {judged:,} training steps"
-    text += when and f", and has been{when}"
-    evidence = {"layers": len(layers), "judged": judged, **more}
-    if not several:
-        return Finding(layers[0], "no gradient", f"its {text}: it learns nothing", evidence, 1.0)
-    names = ", ".join(layers[:NAMED])
-    if len(layers) > NAMED:
-        names += f" and {len(layers) - NAMED} more layers"
-    text = f"of {names} the {text}: they learn nothing"
-    return Finding("", "no gradient", text, evidence, 1.0)
+def _no_gradient(steps, layers, norm, silent, recent):
+    """One finding on all layers without a gradient, of which the first ones are named."""
+    names = [name for name, is_silent in zip(layers, silent, strict=True) if is_silent]
+    if not names:
+        return []
+    judged = len(steps[recent])
+    when, since = since_when(steps, (norm[:, silent] == 0).all(axis=1))
+    zero = f"is zero in the last {judged:,} recorded training steps"
+    zero += f", and has been zero{when}" if when else ""
+    evidence = {"layers": len(names), "judged": judged, **since}
+    if len(names) == 1:
+        text = f"its gradient {zero}, so it does not learn"
+        return [Finding(names[0], "no gradient", text, evidence, 1.0)]
+    listed = ", ".join(names[:MAX_NAMED])
+    if len(names) > MAX_NAMED:
+        listed += f" and {len(names) - MAX_NAMED} more layers"
+    text = f"the gradient of {listed} {zero}, so they do not learn"
+    return [Finding("", "no gradient", text, evidence, 1.0)]
 
 
-def _dead_units(layer, steps, shares, recent):
+def _dead_units(steps, layer, shares, recent):
     known = ~np.isnan(shares[recent])
     share = float(np.median(shares[recent][known])) if known.any() else 0.0
     if share <= DEAD:
         return []
-    when, evidence = since_when(steps, shares > DEAD)
+    when, since = since_when(steps, shares > DEAD)
     text = (
-        f"{share:.0%} of its units are dead: their gradient was zero in each of the last {QUIET} "
-        "training steps that were recorded"
+        f"{share:.0%} of its units are dead: they received no gradient in the last {DEAD_AFTER} "
+        "recorded training steps"
     )
-    text += when and f"; so are most of them{when}"
+    text += f"; most of them have been dead{when}" if when else ""
     confidence = float(np.mean(shares[recent][known] > DEAD))
-    return [Finding(layer, "dead units", text, {"share": share, **evidence}, confidence)]
+    return [Finding(layer, "dead units", text, {"share": share, **since}, confidence)]
 
 
-def _over_depth(layers, steps, ratio, recent):
-    """The first quarter of the layers against the last."""
-    quarter = max(1, len(layers) // 4)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        shares = np.nanmedian(ratio[:, :quarter], axis=1) / np.nanmedian(
-            ratio[:, -quarter:], axis=1
-        )
+def _over_depth(steps, layers, ratio, silent, recent):
+    """Compare the first quarter of the layers with the last."""
+    learning = np.flatnonzero(~np.isnan(ratio[recent]).all(axis=0))  # the others are frozen by now
+    if len(learning) - silent.sum() < MIN_LAYERS:
+        return []
+    shares, quarter = _first_to_last(ratio[:, learning])
     share = float(np.nanmedian(shares[recent]))
-    those = f"the first {quarter} of {len(layers)} layers" if quarter > 1 else f"{layers[0]}"
-    evidence = {"first_to_last": share, "judged": len(shares[recent])}
-    text = (
-        f"{those} would change by {share:.1g} of what the last {'ones' if quarter > 1 else 'one'} "
-        f"would, relative to the weights (median of {evidence['judged']:,} training steps)"
-    )
     if share < STARVING:
-        kind, says, alike = "starving", "the depth starves", shares < STARVING
+        kind, agrees = "starving", shares < STARVING
+        judgement = "the first layers hardly learn"
     elif share > 1 / STARVING:
-        kind, says, alike = "exploding over depth", "it explodes", shares > 1 / STARVING
+        kind, agrees = "exploding over depth", shares > 1 / STARVING
+        judgement = "the gradient explodes over depth"
     else:
         return []
-    when, more = since_when(steps, alike)
-    confidence = float(np.mean(alike[recent]))
-    return [Finding("", kind, f"{text}: {says}{when}", evidence | more, confidence)]
+    when, since = since_when(steps, agrees)
+    first = f"the first {quarter} of {len(learning)} layers" if quarter > 1 else layers[learning[0]]
+    last = f"the last {quarter}" if quarter > 1 else f"the last of {len(learning)} layers"
+    judged = len(shares[recent])
+    text = (
+        f"{judgement}{when}: the relative gradient ‖dE/dW‖ / ‖W‖ of {first} is {share:.1g} times "
+        f"that of {last} (median of {judged:,} recorded training steps)"
+    )
+    evidence = {"first_to_last": share, "judged": judged, **since}
+    return [Finding("", kind, text, evidence, float(np.mean(agrees[recent])))]
+
+
+def _first_to_last(ratio):
+    """→ (median of the first quarter of the layers over that of the last, [N]; layers in it)"""
+    quarter = max(1, ratio.shape[1] // 4)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        first, last = (np.nanmedian(r, axis=1) for r in (ratio[:, :quarter], ratio[:, -quarter:]))
+        return first / last, quarter
 
 
 def _clipped(steps, norm, clip_norm, recent):
-    last = norm[recent]
+    total = np.sqrt(np.nansum(norm.astype(np.float64) ** 2, axis=1))
+    last = total[recent]
     share = float(np.mean(last > clip_norm))
     if share <= CLIPPED:
         return []
-    when, more = since_when(steps, norm > clip_norm)
+    when, since = since_when(steps, total > clip_norm)
+    typical = float(np.median(last))
     text = (
-        f"the gradient is clipped in {share:.0%} of the last {len(last):,} training steps: its norm"
-        f" is {np.median(last):.2g}, the limit {clip_norm:g}"
+        f"the gradient is clipped in {share:.0%} of the last {len(last):,} recorded training steps"
+        f": its norm is {typical:.2g} (median), the threshold is {clip_norm:g}"
     )
-    text += when and f"; so it is{when}"
-    evidence = {"share": share, "norm": float(np.median(last)), "clip_norm": clip_norm}
-    return [Finding("", "clipped", text, evidence | more, share)]
+    text += f"; it has been clipped in most steps{when}" if when else ""
+    evidence = {"share": share, "norm": typical, "clip_norm": clip_norm, **since}
+    return [Finding("", "clipped", text, evidence, share)]

@@ -1,87 +1,116 @@
-"""One recurrent layer's record, read into rows."""
+"""Reads the error record of one recurrent layer into rows."""
 
 import functools
+from typing import Any
 
 import keras
 import numpy as np
 
+from ...layers.paths import walk
 from ...layers.rnn.error_record import ErrorRecord
+from ...layers.rnn.statistics import STATISTICS
 from .rows import Rows
-from .statistics import STATISTICS
 
 
-class Track:
-    """Follows the record of one layer.
+class ErrorReader:
+    """Reads the rows that a layer's record gained since the last reading.
+
+    Args:
+        name: the path of the layer.
+        record: of the layer.
+        capacity: the number of backward passes that the record keeps.
 
     Attributes:
         name: the path of the layer.
         calls: how often a training step calls the layer; 0 until that is known.
-        new: the rows that came since the last `take`, as of the last `count`.
+        new: backward passes since the last `read`, as of the last `count`.
     """
 
-    def __init__(self, name: str, record: ErrorRecord, rows: int):
+    def __init__(self, name: str, record: ErrorRecord, capacity: int):
         self.calls = 0
         self.new = 0
         self.name = name
         self._record = record
-        self._reserve(rows)
+        self._reserve(capacity)
 
-    def _reserve(self, rows):
-        self._record.reserve(rows)
-        self._kept = rows
-        self._seen = 0
+    def _reserve(self, capacity):
+        self._record.reserve(capacity)
+        self._capacity = capacity
+        self._read = 0
 
     def count(self) -> None:
-        self.new = self._record.count - self._seen
+        """Update `new`."""
+        self.new = self._record.count - self._read
 
     def has_room(self, steps: int) -> bool:
-        return self._kept >= self.calls * steps
+        """Return whether the record keeps this number of training steps."""
+        return self._capacity >= self.calls * steps
 
-    def take(self, steps: np.ndarray, stride: int, room: int) -> dict[str, Rows]:
-        """The rows of the training steps `steps`, the latest ones: of each call, by its name.
+    def read(self, steps: np.ndarray, stride: int, capacity: int) -> dict[str, Rows]:
+        """Return the rows of the latest training steps, of each call of the layer by its name.
 
         Args:
-            stride: only steps that it divides. room: keep that many training steps from now on.
+            steps: the training steps since the last reading.
+            stride: only steps that are divisible by it are returned.
+            capacity: the number of training steps that the record keeps from now on.
         """
-        self._seen += self.new
-        count = min(self.new, self._kept) // max(self.calls, 1)
+        self._read += self.new
+        count = min(self.new, self._capacity) // max(self.calls, 1)
         if not count:
             return {}
-        data = self._record.rows(count * self.calls)
+        figures = self._record.rows(count * self.calls)
         chosen = steps[-count:] % stride == 0
-        taken = {}
+        rows = {}
         for call in range(self.calls):
             # In each training step, the backward pass goes through the last call first.
-            rows = {k: v[self.calls - 1 - call :: self.calls][chosen] for k, v in data.items()}
+            of_call = slice(self.calls - 1 - call, None, self.calls)
             name = self.name if call == 0 else f"{self.name}:{call}"
-            taken[name] = _rows(steps[-count:][chosen], rows)
-        if not self.has_room(room):
-            self._reserve(self.calls * room)
-        return taken
+            rows[name] = _rows(
+                steps[-count:][chosen], {k: v[of_call][chosen] for k, v in figures.items()}
+            )
+        if not self.has_room(capacity):
+            self._reserve(self.calls * capacity)
+        return rows
 
 
-def _rows(steps, data):
-    names = [name for name in STATISTICS if name in data]
-    width = data["hidden"].shape[-1]
-    filled = np.arange(width) < data["length"][:, None]
-    start = np.where(filled, np.stack([data[name] for name in names]), np.nan)
-    end = np.where(filled, np.stack([data[f"{name}_from_end"] for name in names]), np.nan)
+def _rows(steps, figures):
+    names = [statistic.name for statistic in STATISTICS if statistic.name in figures]
+    width = figures["hidden"].shape[-1]
+    filled = np.arange(width) < figures["length"][:, None]
+    start = np.where(filled, np.stack([figures[name] for name in names]), np.nan)
+    end = np.where(filled, np.stack([figures[f"{name}_from_end"] for name in names]), np.nan)
     same = np.array_equal(start, end, equal_nan=True)
-    return Rows(steps, data["length"], start if same else np.concatenate([start, end]))
+    return Rows(steps, figures["length"], start if same else np.concatenate([start, end]), names)
 
 
-def unscale(record: ErrorRecord, optimizer) -> None:
-    """Has the loss scale of this optimizer divided out, unless the user sees to it."""
-    ours = isinstance(record.loss_scale, functools.partial)
-    if scales(optimizer):
-        if ours or record.loss_scale == 1.0:
+def divide_out_loss_scale(record: ErrorRecord, optimizer: Any) -> None:
+    """Let a record divide by the loss scale of this optimizer, unless the user has set one."""
+    is_ours = isinstance(record.loss_scale, functools.partial)
+    if scales_loss(optimizer):
+        if is_ours or record.loss_scale == 1.0:
             record.loss_scale = functools.partial(optimizer.scale_loss, 1.0)
-    elif ours:
+    elif is_ours:
         record.loss_scale = 1.0
 
 
-def scales(optimizer) -> bool:
-    """Does this optimizer multiply the loss?"""
+def scales_loss(optimizer: Any) -> bool:
+    """Return whether this optimizer multiplies the loss by a factor."""
     return isinstance(optimizer, keras.optimizers.LossScaleOptimizer) or bool(
         getattr(optimizer, "loss_scale_factor", None)
+    )
+
+
+def no_visible_layer(model: keras.Model) -> str:
+    """Return the error message for a model without a layer that records its error."""
+    stock = [path for path, layer in walk(model) if isinstance(layer, keras.layers.RNN)]
+    if stock:
+        return (
+            f"ErrorFlow: the recurrent layers of model {model.name!r} ({', '.join(stock)}) do not "
+            "show their error; train errorflow.layers.watch(model) in its place, or build the "
+            "model with errorflow.layers.SimpleRNN, LSTM or GRU"
+        )
+    return (
+        f"ErrorFlow: model {model.name!r} has no recurrent layer, so no error flows through time "
+        "in it; LayerGradients shows how it flows through depth. (Stock Keras recurrent layers "
+        "can be made visible with errorflow.layers.watch.)"
     )

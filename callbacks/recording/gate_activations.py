@@ -1,9 +1,9 @@
-"""What the gates of a model's LSTMs and GRUs do with one batch."""
+"""The gates of a model's LSTMs and GRUs for one batch."""
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -12,61 +12,84 @@ import tensorflow as tf
 from ...layers.analysis.per_step_gradients import Call, cut_open
 from ...layers.paths import walk
 
-GATES = ("input", "forget", "output", "update", "reset")  # what else a cell saves is no gate
+GATES = ("input", "forget", "output", "update", "reset")  # other residuals of a cell are no gates
 CLOSED, OPEN = 0.1, 0.9  # below, above
 
 
 class Gate(NamedTuple):
-    """What one gate did with a batch; only steps that are not masked count."""
+    """The activations of one gate for a batch; masked steps are left out.
 
-    units: np.ndarray  # [T, H], its mean over the examples; NaN where no example has that step
-    closed: np.ndarray  # [T], the share of its values below 0.1
-    open: np.ndarray  # [T], above 0.9
-    totals: dict[str, float]  # "mean", "closed" and "open" over all steps
+    Attributes:
+        units: [T, H], the mean over the examples; NaN where no example has that step.
+        closed: [T], the share of values below 0.1.
+        open: [T], the share of values above 0.9.
+        totals: "mean", "closed" and "open" over all steps.
+    """
+
+    units: np.ndarray
+    closed: np.ndarray
+    open: np.ndarray
+    totals: Mapping[str, float]
 
     @property
     def steps(self) -> dict[str, np.ndarray]:
-        """Each [T]: its mean over examples and units, and what of it is closed and open."""
+        """The mean over examples and units, and the shares of closed and open values, each [T]."""
         return {"": self.units.mean(axis=1), "_closed": self.closed, "_open": self.open}
 
 
-class Seen(NamedTuple):
-    """One call of a recurrent layer."""
+class GateActivations(NamedTuple):
+    """The gates of one call of a recurrent layer.
 
-    gates: dict[str, Gate]  # in the order of x
-    backwards: bool  # x was read from its last step to its first
+    Attributes:
+        gates: by name; time steps are those of the input.
+        backwards: the layer reads its input from the last step to the first.
+    """
+
+    gates: Mapping[str, Gate]
+    backwards: bool
 
 
-def look(model, inputs, layers: Sequence[str] | None = None) -> dict[str, Seen]:
-    """The gates of each call of a model's LSTMs and GRUs, by the names of `Gates.history`."""
-    with _untouched(model), cut_open(model) as (_, calls):
+def gate_activations(
+    model: keras.Model, inputs: Any, layers: Sequence[str] | None = None
+) -> dict[str, GateActivations]:
+    """Return the gates of each call of a model's LSTMs and GRUs, by path.
+
+    Calls the model once with `training=False`, and restores what the call changes.
+
+    Args:
+        model: any Keras model.
+        inputs: a batch, as the model takes it.
+        layers: paths of the layers to return; None: all.
+    """
+    with _restored(model), cut_open(model) as (_, calls):
         model(inputs, training=False)
     calls = [call for call in calls if {*GATES} & {*call.cell.saved_names}]
-    # A model that is built by its first call is called by Keras with symbols before.
+    # The first call of a model that is not built yet is preceded by one with symbolic tensors.
     calls = [call for call in calls if not tf.is_symbolic_tensor(call.sequence.x)]
     calls = [call for call in calls if layers is None or call.name in layers]
-    return {name: _seen(group) for name, group in _grouped(calls, _folded(model)).items()}
+    groups = _grouped(calls, _inside_time_distributed(model))
+    return {name: _activations(group) for name, group in groups.items()}
 
 
 @contextlib.contextmanager
-def _untouched(model) -> Iterator[None]:
-    """Within, states are zero; behind, they and the random seeds are what they were before."""
+def _restored(model) -> Iterator[None]:
+    """Set states to zero; afterwards restore them, and the state of random seed generators."""
     states = _states(model)
-    kept = [(v, tf.identity(v.value)) for v in (*model.non_trainable_variables, *states)]
+    values = [(v, tf.identity(v.value)) for v in (*model.non_trainable_variables, *states)]
     try:
         _clear(states)
         yield
     finally:
-        for variable, value in kept:
+        for variable, value in values:
             variable.assign(value)
-        known = {id(state) for state in states}
-        _clear(s for s in _states(model) if id(s) not in known)  # of layers built by this call
+        restored = {id(state) for state in states}
+        _clear(s for s in _states(model) if id(s) not in restored)  # of layers built by this call
 
 
 def _states(model):
-    """The variables of stateful layers, which Keras does not count among the model's."""
-    recurrent = [part for _, part in walk(model) if isinstance(part, keras.layers.RNN)]
-    return tf.nest.flatten([part.states or () for part in recurrent])
+    """The states of stateful layers; Keras does not count them among the model's variables."""
+    recurrent = [layer for _, layer in walk(model) if isinstance(layer, keras.layers.RNN)]
+    return tf.nest.flatten([layer.states or () for layer in recurrent])
 
 
 def _clear(states):
@@ -74,28 +97,28 @@ def _clear(states):
         state.assign(tf.zeros_like(state.value))
 
 
-def _folded(model) -> set[str]:
-    """The paths of all that is inside a TimeDistributed."""
-    outer = [part for _, part in walk(model) if isinstance(part, keras.layers.TimeDistributed)]
-    inside = {id(part) for wrapper in outer for _, part in walk(wrapper)}
+def _inside_time_distributed(model) -> set[str]:
+    """The paths of all layers inside a TimeDistributed."""
+    wrappers = [part for _, part in walk(model) if isinstance(part, keras.layers.TimeDistributed)]
+    inside = {id(part) for wrapper in wrappers for _, part in walk(wrapper)}
     return {name for name, part in walk(model) if id(part) in inside}
 
 
-def _grouped(calls: Sequence[Call], folded: set[str]) -> dict[str, list[Call]]:
-    """Each call by itself; but what TimeDistributed cut into many calls is one again."""
+def _grouped(calls: Sequence[Call], distributed: set[str]) -> dict[str, list[Call]]:
+    """One group per call, except that the calls of a TimeDistributed form one group."""
     groups: dict[tuple[str, int], list[Call]] = {}
     for place, call in enumerate(calls):
-        one = len(call.sequence.x) if call.name in folded else place
-        groups.setdefault((call.name, one), []).append(call)
-    named, met = {}, Counter()
+        key = len(call.sequence.x) if call.name in distributed else place
+        groups.setdefault((call.name, key), []).append(call)
+    named, counts = {}, Counter()
     for (name, _), group in groups.items():
-        named[f"{name}:{met[name]}" if met[name] else name] = group
-        met[name] += 1
+        named[f"{name}:{counts[name]}" if counts[name] else name] = group
+        counts[name] += 1
     return named
 
 
-def _seen(group: Sequence[Call]) -> Seen:
-    """Calls of one layer and length, as one batch."""
+def _activations(group: Sequence[Call]) -> GateActivations:
+    """The calls of one layer as one batch."""
     cell, backwards = group[0].cell, group[0].backwards
     order = slice(None, None, -1 if backwards else 1)
     valid = np.concatenate([_valid(call) for call in group], axis=1)[order]
@@ -103,8 +126,8 @@ def _seen(group: Sequence[Call]) -> Seen:
     for place, name in enumerate(cell.saved_names):
         if name in GATES:
             values = [call.sequence.saved[place].numpy() for call in group]
-            gates[name] = measure(np.concatenate(values, axis=1)[order], valid)
-    return Seen(gates, backwards)
+            gates[name] = _gate(np.concatenate(values, axis=1)[order], valid)
+    return GateActivations(gates, backwards)
 
 
 def _valid(call):
@@ -114,7 +137,7 @@ def _valid(call):
     return call.mask.numpy()[:, :, 0]
 
 
-def measure(values: np.ndarray, valid: np.ndarray) -> Gate:
+def _gate(values: np.ndarray, valid: np.ndarray) -> Gate:
     """values: of one gate, [T, B, H]; valid: [T, B] bool."""
     values = values.astype(np.float32)
     figures = {"mean": values, "closed": values < CLOSED, "open": values > OPEN}
@@ -131,10 +154,10 @@ def measure(values: np.ndarray, valid: np.ndarray) -> Gate:
     return Gate(units["mean"], units["closed"].mean(axis=1), units["open"].mean(axis=1), totals)
 
 
-def steps(seen: Seen) -> dict[str, np.ndarray]:
-    """What is known of each time step, each [T]: "forget", "forget_closed", "forget_open", …"""
+def steps(activations: GateActivations) -> dict[str, np.ndarray]:
+    """Return the figures of each time step, each [T]: "forget", "forget_closed", "forget_open"…"""
     return {
         f"{name}{figure}": table
-        for name, gate in seen.gates.items()
+        for name, gate in activations.gates.items()
         for figure, table in gate.steps.items()
     }

@@ -1,4 +1,4 @@
-"""What the callbacks share that look at something once an epoch."""
+"""The base classes of callbacks that take a snapshot of the model after each epoch."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,103 +8,107 @@ import keras
 import numpy as np
 
 from .event_log import EventLog
-from .rows import one_row
+from .rows import single_row
 
 Figures = Mapping[str, np.ndarray]  # by name, each [T]
 
 
-class Onlooker(keras.callbacks.Callback):
-    """Looks when training begins and after each epoch, and writes what it sees.
+class SnapshotCallback(keras.callbacks.Callback):
+    """Takes a snapshot when training begins and after each epoch, and writes it.
 
-    A subclass says how: `_write` takes what was seen and the number of epochs until then. Where
-    there was nothing to see, it is not called.
+    A subclass implements `_write`, which receives the snapshot and the number of epochs so far. It
+    is not called for empty snapshots.
 
     Args:
-        look: a function without arguments that returns what there is to see.
-        folder: of the event files; None: there are none, and no `_log`.
-        every: look after each `every`-th epoch.
+        snapshot: a function without arguments that returns the snapshot.
+        folder: of the event files; None: no files, and no `_log`.
+        every: take a snapshot after every `every`-th epoch.
 
-    `fit` called again goes on counting epochs.
+    If `fit` is called again, epochs continue to be counted.
     """
 
-    def __init__(self, look: Callable[[], Any], folder: Path | None, every: int = 1):
+    def __init__(self, snapshot: Callable[[], Any], folder: Path | None, every: int = 1):
         super().__init__()
-        if not isinstance(every, int) or every < 1:
-            raise ValueError(
-                f"{type(self).__name__}: `every` must be a whole number from 1, not {every!r}"
-            )
-        self.look, self.every = look, every
+        check_every(self, every)
+        self.snapshot, self.every = snapshot, every
         self._log: Any = None if folder is None else EventLog(folder, every=1)
-        self._last = -1  # the step of the last look
-        self._ahead: Any = None  # of Keras' epochs, by those of an earlier `fit`
+        self._last_step = -1  # of the latest snapshot
+        self._offset: Any = None  # added to Keras' epochs: those of earlier calls of `fit`
 
-    def _write(self, seen: Any, step: int) -> None:
+    def _write(self, snapshot: Any, step: int) -> None:
         raise NotImplementedError
 
-    def on_train_begin(self, logs=None):
-        self._ahead = None
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._offset = None
 
-    def on_epoch_begin(self, epoch, logs=None):
-        if self._ahead is None:
-            self._ahead = max(self._last - epoch, 0)
-            if epoch + self._ahead != self._last:
-                self._look(epoch + self._ahead)
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        if self._offset is None:
+            self._offset = max(self._last_step - epoch, 0)
+            if epoch + self._offset != self._last_step:
+                self._take_snapshot(epoch + self._offset)
 
-    def on_epoch_end(self, epoch, logs=None):
-        self._look(epoch + 1 + self._ahead)
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._take_snapshot(epoch + 1 + self._offset)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         if self._log is not None:
             self._log.close()
 
-    def _look(self, step):
-        self._last = step
-        if step % self.every == 0 and (seen := self.look()):
-            self._write(seen, step)
+    def _take_snapshot(self, step):
+        self._last_step = step
+        if step % self.every == 0 and (snapshot := self.snapshot()):
+            self._write(snapshot, step)
             if self._log is not None:
                 self._log.flush()
 
 
-class LayerOnlooker(Onlooker):
-    """One that remembers what it saw of each layer of a model, figures over time.
+class LayerSnapshotCallback(SnapshotCallback):
+    """A `SnapshotCallback` that keeps the figures over time of each layer of a model.
 
-    With another model it begins anew.
+    If it is used with another model, it starts anew.
 
     Args:
-        look: as for `Onlooker`.
-        log_dir: event files go to its folder `kind`; None: nowhere.
-        every: as for `Onlooker`.
+        snapshot: see `SnapshotCallback`.
+        log_dir: event files are written to its folder `kind`; None: no files.
+        every: see `SnapshotCallback`.
     """
 
     kind: str
 
-    def __init__(self, look: Callable[[], Any], log_dir: str | Path | None, every: int = 1):
-        super().__init__(look, None if log_dir is None else Path(log_dir) / self.kind, every)
-        self._watched: Any = None
-        self._looks: dict[int, Mapping[str, Figures]] = {}
+    def __init__(self, snapshot: Callable[[], Any], log_dir: str | Path | None, every: int = 1):
+        super().__init__(snapshot, None if log_dir is None else Path(log_dir) / self.kind, every)
+        self._recorded_model: Any = None
+        self._snapshots: dict[int, Mapping[str, Figures]] = {}
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
-        if self.model is not self._watched:
-            self._watched, self._looks, self._last = self.model, {}, -1
+        if self.model is not self._recorded_model:
+            self._recorded_model, self._snapshots, self._last_step = self.model, {}, -1
 
     def _recorded(self) -> dict[str, dict[str, np.ndarray]]:
-        """{layer: {"step": [N], figure: [N, T]}}"""
-        looks = [*self._looks.values()]
+        """Return {layer: {"step": [N], figure: [N, T]}}."""
+        snapshots = [*self._snapshots.values()]
         return {
-            name: {
-                "step": np.array([*self._looks]),
-                **{part: np.stack([look[name][part] for look in looks]) for part in parts},
+            layer: {
+                "step": np.array([*self._snapshots]),
+                **{name: np.stack([s[layer][name] for s in snapshots]) for name in figures},
             }
-            for name, parts in (looks[-1] if looks else {}).items()
+            for layer, figures in (snapshots[-1] if snapshots else {}).items()
         }
 
-    def _remember(
-        self, step: int, looks: Mapping[str, Figures], scalars: Mapping[str, float]
+    def _record(
+        self, step: int, figures: Mapping[str, Figures], scalars: Mapping[str, float]
     ) -> None:
-        """Keeps figures of each layer, and writes them as rows if anything is written."""
-        self._looks[step] = looks
+        """Keep the figures of each layer, and write them as rows if there are event files."""
+        self._snapshots[step] = figures
         if self._log is not None:
-            rows = {name: one_row(step, figures) for name, figures in looks.items()}
-            contents = {name: {"statistics": [*figures]} for name, figures in looks.items()}
-            self._log.write(self.kind, rows, contents, scalars, step)
+            rows = {layer: single_row(step, of_layer) for layer, of_layer in figures.items()}
+            self._log.write(self.kind, rows, {}, scalars, step)
+
+
+def check_every(callback: keras.callbacks.Callback, every: Any) -> None:
+    """Raise a ValueError if the argument `every` of a callback is not a positive integer."""
+    if not isinstance(every, int) or every < 1:
+        raise ValueError(
+            f"{type(callback).__name__}: `every` must be a whole number from 1, not {every!r}"
+        )

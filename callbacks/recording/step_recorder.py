@@ -1,4 +1,4 @@
-"""What the callbacks share: one row for each training step, read from the graph once in a while."""
+"""The base class of callbacks that record one row per training step."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -10,101 +10,104 @@ import numpy as np
 
 from .blocks import tag
 from .event_log import EventLog
-from .rows import Memory, Rows
+from .memory import Memory
+from .rows import Rows
+from .snapshot import check_every
 
-GROWTH = 1.05  # of a run, after which there is a new picture
-RING = 128  # training steps that wait in the graph before they are read
+IMAGE_GROWTH = 1.05  # a new image is drawn when the number of training steps grew by this factor
+RING = 128  # training steps that the ring in the graph holds before it is read
 
 
 class StepRecorder(keras.callbacks.Callback):
-    """A callback that reads what the training step itself wrote into a ring of rows.
+    """A callback that reads rows which the training step itself writes into a ring.
 
-    A subclass says how: `_attach` makes the ring ready before training, `_executed` says how many
-    steps have run since the last reading, `_take` returns their rows. Reading costs little, but
-    many times a little: so the ring is read only when the next execution might overwrite a row
-    that is wanted.
+    A subclass implements: `_attach` prepares the ring before training, `_count_steps` returns the
+    number of training steps since the last reading, `_read_rows` returns their rows. Each reading
+    has a fixed cost, so the ring is read only if the next training step might overwrite a row that
+    is to be recorded.
 
-    Training steps are numbered from 1; a model that was trained before counts on from its
-    optimizer's `iterations`. `fit` called again goes on counting.
+    Training steps are numbered from 1. If the model was trained before, numbering continues from
+    its optimizer's `iterations`; if `fit` is called again, it continues too.
+
+    Args:
+        log_dir: event files are written to its folder `kind`; None: no files.
+        every: record every `every`-th training step.
     """
 
     kind: str
 
-    def __init__(self, log_dir=None, every=1):
+    def __init__(self, log_dir: str | Path | None = None, every: int = 1):
         super().__init__()
-        if not isinstance(every, int) or every < 1:
-            raise ValueError(
-                f"{type(self).__name__}: `every` must be a whole number from 1, not {every!r}"
-            )
+        check_every(self, every)
         self.every = every
         self.log_dir = None if log_dir is None else Path(log_dir)
         self.is_training = False
-        self._watched = None
-        self._begin_anew()
+        self._recorded_model: Any = None
+        self._start_anew()
 
-    def _begin_anew(self):
+    def _start_anew(self):
         self._memory = Memory(self.every)
         self._log = None
         if self.log_dir is not None:
             self._log = EventLog(self.log_dir / self.kind, self.every)
         self._step = 0  # the last training step that was read
-        self._unread = 0  # at most so many have run since
-        self._drawn = 0  # the training step of the latest pictures
+        self._unread = 0  # upper bound of the training steps since then
+        self._drawn = 0  # the training step of the latest images
 
-    # What a subclass adds
+    # What a subclass implements
 
     def _attach(self) -> None:
         raise NotImplementedError
 
-    def _ring(self) -> int:
-        """How many training steps the ring holds."""
+    def _capacity(self) -> int:
+        """Return the number of training steps that the ring holds."""
         raise NotImplementedError
 
-    def _executed(self) -> int:
+    def _count_steps(self) -> int:
         raise NotImplementedError
 
-    def _take(self, steps: np.ndarray) -> Mapping[str, Rows]:
-        """The rows of the training steps `steps`, the latest ones."""
+    def _read_rows(self, steps: np.ndarray) -> Mapping[str, Rows]:
+        """Return the rows of these training steps, the latest ones."""
         raise NotImplementedError
 
-    def _content(self, rows: Rows) -> Mapping[str, Any]:
-        """What the metadata of these rows say."""
+    def _about(self) -> Mapping[str, Any]:
+        """Return what the metadata of the rows hold for this kind; see `blocks`."""
         raise NotImplementedError
 
     def _scalars(self, new: Mapping[str, Rows]) -> Mapping[str, Mapping[str, float]]:
-        """{name: {figure: value}} of the new rows."""
+        """Return {name: {figure: value}} of the new rows."""
         raise NotImplementedError
 
-    def _pictures(self) -> Iterator[tuple[str, np.ndarray, str]]:
-        """(name, [height, width, 3] uint8, description)"""
+    def _images(self) -> Iterator[tuple[str, np.ndarray, str]]:
+        """Yield (name, [height, width, 3] uint8, description)."""
         raise NotImplementedError
 
-    # When Keras calls
+    # What Keras calls
 
-    def on_train_begin(self, logs=None):
-        self._catch_up()  # with a fit that was interrupted
-        if self.model is not self._watched:
-            self._begin_anew()
-            self._watched = self.model
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._catch_up()  # with a call of `fit` that was interrupted
+        if self.model is not self._recorded_model:
+            self._start_anew()
+            self._recorded_model = self.model
             self._step = iterations(self.model)
-        self._pace = self.model.steps_per_execution
+        self._steps_per_execution: int = self.model.steps_per_execution
         self.is_training = True
         self._attach()
-        self._set_due()
+        self._schedule()
 
-    def on_train_batch_end(self, batch, logs=None):
-        self._unread += self._pace
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._unread += self._steps_per_execution
         if self._unread >= self._due:
             self._catch_up()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._catch_up()
         if self._log is not None:
             self._log.flush()
-            if self._step >= GROWTH * self._drawn:
+            if self._step >= IMAGE_GROWTH * self._drawn:
                 self._draw(self._log)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         self._catch_up()
         self.is_training = False
         if self._log is not None:
@@ -112,44 +115,44 @@ class StepRecorder(keras.callbacks.Callback):
                 self._draw(self._log)
             self._log.close()
 
-    # What it does then
+    # Reading and writing
 
     def _catch_up(self):
+        """Read the rows of all training steps since the last reading."""
         if not self._unread:
             return
-        executed = self._executed()
-        steps = np.arange(self._step + 1, self._step + executed + 1)
-        self._step += executed
+        count = self._count_steps()
+        steps = np.arange(self._step + 1, self._step + count + 1)
+        self._step += count
         self._unread = 0
-        new = {name: rows for name, rows in self._take(steps).items() if len(rows.steps)}
+        new = {name: rows for name, rows in self._read_rows(steps).items() if len(rows.steps)}
         self._memory.add(new)
-        self._set_due()
+        self._schedule()
         if self._log is not None and new:
             self._write(self._log, new)
 
-    def _set_due(self):
-        """Reading is due when the next execution might overwrite the next row that is wanted."""
+    def _schedule(self):
+        """Read before the next execution might overwrite the next row that is to be recorded."""
         stride = self._memory.stride
-        wanted = stride - self._step % stride  # in so many steps
-        self._due = max(wanted, wanted + self._ring() - self._pace)
+        until_next = stride - self._step % stride  # training steps until that row
+        self._due = max(until_next, until_next + self._capacity() - self._steps_per_execution)
 
     def _write(self, log, new):
-        contents = {name: self._content(rows) for name, rows in new.items()}
         scalars = {
             tag(self.kind, figure, name): value
             for name, figures in self._scalars(new).items()
             for figure, value in figures.items()
         }
-        log.write(self.kind, new, contents, scalars, self._step)
+        log.write(self.kind, new, self._about(), scalars, self._step)
 
     def _draw(self, log):
         self._drawn = self._step
-        for name, picture, description in self._pictures():
-            log.image(tag(self.kind, "heat_map", name), picture, description)
+        for name, image, description in self._images():
+            log.image(tag(self.kind, "heat_map", name), image, description)
 
 
 def iterations(model: keras.Model) -> int:
-    """Training steps that the model's optimizer has made; it leaves out those it skipped."""
-    with contextlib.suppress(AttributeError):  # no optimizer, or one of another make
+    """Return the number of training steps that the optimizer has applied, without skipped ones."""
+    with contextlib.suppress(AttributeError):  # no optimizer, or one that does not count
         return int(model.optimizer.iterations.numpy())
     return 0

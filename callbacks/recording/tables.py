@@ -1,37 +1,64 @@
-"""The rows of one recurrent layer, read as named tables. Imports no TensorFlow."""
+"""The rows of recurrent layers as named tables. Imports no TensorFlow."""
+
+from collections.abc import Mapping
 
 import numpy as np
 
 from .rows import Rows
 
-STATISTICS = ("hidden", "hidden_max", "carried", "valid", "cell", "cell_max")
-
-
-def statistics(rows: Rows) -> tuple[str, ...]:
-    """The names of `rows.values`; twice as many tables are these, and these from the end."""
-    has_cell = len(rows.values) % len(STATISTICS) == 0
-    return STATISTICS if has_cell else STATISTICS[:4]
+Tables = Mapping[str, np.ndarray]
 
 
 def tables(rows: Rows) -> dict[str, np.ndarray]:
-    """The rows as named tables [N, T], with the last step in column -1 of those "_from_end"."""
-    names = statistics(rows)
+    """Return "step" and "length" [N], and each statistic as a table [N, W].
+
+    Each statistic comes once more with the suffix "_from_end": there the last valid step of every
+    example is in column -1.
+    """
+    names = rows.statistics
     start, end = rows.values[: len(names)], rows.values[-len(names) :]
     return {
         "step": rows.steps,
         "length": rows.lengths,
         **dict(zip(names, start, strict=True)),
         **{
-            f"{n}_from_end": _to_the_right(t, rows.lengths) for n, t in zip(names, end, strict=True)
+            f"{name}_from_end": _align_right(table, rows.lengths)
+            for name, table in zip(names, end, strict=True)
         },
     }
 
 
-def _to_the_right(table, lengths):
-    """Move each row [W] until its column length-1 is the last one."""
+def _align_right(table, lengths):
+    """Shift each row [W] until its column length-1 is the last one."""
     width = table.shape[-1]
     if (lengths == width).all():
         return table
     source = np.arange(width) - (width - lengths)[:, None]
-    moved = np.take_along_axis(table, np.maximum(source, 0), axis=1)
-    return np.where(source >= 0, moved, np.nan).astype(table.dtype)
+    shifted = np.take_along_axis(table, np.maximum(source, 0), axis=1)
+    return np.where(source >= 0, shifted, np.nan).astype(table.dtype)
+
+
+def join_layers(first: Tables, second: Tables) -> dict[str, np.ndarray]:
+    """Put two layers on one time axis [N, W + W']; the second starts from the first's last state.
+
+    The last steps of `first` meet the first steps of `second`. There is one reading of this axis,
+    so the tables "_from_end" are the same. "border" is W: the steps of `second` start at that
+    column. "at_first" [N] is the error at the first step of `first`, "largest" [N] the largest
+    error at any step of `second`.
+    """
+    _, of_first, of_second = np.intersect1d(first["step"], second["step"], return_indices=True)
+    statistics = [name.removesuffix("_from_end") for name in first if name.endswith("_from_end")]
+    joined = {
+        name: np.concatenate([first[f"{name}_from_end"][of_first], second[name][of_second]], axis=1)
+        for name in statistics
+        if name in second
+    }
+    return {
+        "step": second["step"][of_second],
+        "length": first["length"][of_first] + second["length"][of_second],
+        "border": np.array(first["hidden"].shape[1]),
+        "at_first": first["hidden"][of_first, 0],
+        "largest": np.nanmax(second["hidden"][of_second], axis=1, initial=0),
+        **joined,
+        **{f"{name}_from_end": table for name, table in joined.items()},
+    }

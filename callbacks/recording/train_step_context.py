@@ -1,42 +1,50 @@
-"""Being present while Keras traces the training step of a model."""
+"""Traces a model's training step inside the context managers of callbacks."""
 
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
 Context = Callable[[], contextlib.AbstractContextManager]
 
 
-def trace_inside(model: keras.Model, context: Context, anew=False) -> None:
-    """Has the training step traced, and traced again for new shapes, inside `context()`.
+def trace_train_step_in(model: keras.Model, context: Context, retrace: bool = False) -> None:
+    """Trace the training step inside `context()`, now and again for inputs of new shapes.
 
-    Does nothing if the model's train function is so traced already, unless `anew`: a retrace costs
-    seconds. The model and its optimizer stay as they are; with the next `compile` it is all gone.
+    Does nothing if the model's train function is already traced this way, unless `retrace`: tracing
+    takes seconds. The model and its optimizer are not changed; the next `compile` discards the
+    traced function.
 
     Args:
-        context: a method of a callback, which has `is_training`; the contexts of others stay in
-            force as long as these train.
+        model: a compiled model.
+        context: a method of a callback that has an attribute `is_training`. The contexts of other
+            callbacks stay in force as long as these are training.
+        retrace: trace even if the train function is already traced inside this context.
     """
-    present = getattr(model.train_function, "traced_inside", ())
-    if context in present and not anew:
+    contexts = getattr(model.train_function, "contexts", ())
+    if context in contexts and not retrace:
         return
-    present = (*(c for c in present if c.__self__.is_training and c != context), context)
-    plain = model.train_step
-    own = vars(model).get("train_step")
+    contexts = (*(c for c in contexts if _is_training(c) and c != context), context)
+    plain_step = model.train_step
+    own_step = vars(model).get("train_step")
 
     def train_step(data):
         with contextlib.ExitStack() as stack:
-            for present_context in present:
-                stack.enter_context(present_context())
-            return plain(data)
+            for enter in contexts:
+                stack.enter_context(enter())
+            return plain_step(data)
 
     model.train_step = train_step
     try:
         model.make_train_function(force=True)
     finally:
-        if own is None:
+        if own_step is None:
             del model.train_step
         else:
-            model.train_step = own
-    vars(model.train_function)["traced_inside"] = present
+            model.train_step = own_step
+    vars(model.train_function)["contexts"] = contexts
+
+
+def _is_training(context: Any) -> bool:
+    return context.__self__.is_training

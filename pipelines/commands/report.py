@@ -97,7 +97,7 @@ def _figures(runs: Sequence[Run], names: Sequence[str]) -> Iterator[str]:
 def _findings(name: str, recorded: Iterable[tuple[Any, Any]]) -> str:
     from ..inspector import readings
 
-    found = [one for series, rows in recorded for one in readings.findings_on(series, *rows)]
+    found = [one for series, rows in recorded for one in readings.findings_of(series, *rows)]
     items = "".join(_finding(one) for one in found) or "<li>nothing was recorded</li>"
     return f"<h3>{_text(name)}</h3><ul>{items}</ul>"
 
@@ -131,11 +131,10 @@ def _pictures(names: Sequence[str], recorded: Sequence[list[tuple[Any, Any]]]) -
 
 
 def _time(rows: Sequence[Any]) -> Mapping[str, Any]:
-    from ...callbacks.recording.joined import join
-    from ...callbacks.recording.statistics import tables
+    from ...callbacks.recording.tables import join_layers, tables
 
     first, *second = map(tables, rows)
-    return join(first, *second) if second else first
+    return join_layers(first, *second) if second else first
 
 
 def _depth(series: Any, rows: Sequence[Any]) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ...callbacks.captioned_images import Told, sheet
+from ...callbacks.drawing.captioned_images import CaptionedImage, caption_sheet
 from ..core.config import UserError
 from ..core.devices import note
 from ..core.files import atomic
@@ -48,7 +48,7 @@ def lines(
         for path, name, pictures, said, scores in zip(
             given[chosen], names[chosen], found, *answer(package, kept, width), strict=True
         ):
-            _draw(Told(pictures, below(said[0], len(pictures))), folder / name)
+            _draw(CaptionedImage(pictures, below(said[0], len(pictures))), folder / name)
             for one, score in zip(said[: config.top], scores, strict=False):
                 yield f"{path}\t{one}\t{score:.3f}"
     note(f"drawn: {folder / names[0]}" + (" and so on" if len(names) > 1 else ""))
@@ -79,9 +79,9 @@ def _names(given: Sequence[Path], folder: Path) -> list[str]:
     return [*names]
 
 
-def _draw(told: Told, file: Path) -> None:
+def _draw(told: CaptionedImage, file: Path) -> None:
     try:
         with atomic(file) as temporary:
-            Image.fromarray(sheet([told])).save(temporary)
+            Image.fromarray(caption_sheet([told])).save(temporary)
     except OSError as error:
         raise UserError(f"cannot write {file}: {error.strerror or error}") from None

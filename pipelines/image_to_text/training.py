@@ -8,8 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ...callbacks import TellPictures
-from ...callbacks.captioned_images import Told
+from ...callbacks import CaptionedImage, CaptionedImages
 from ...layers.text.beam_search import START
 from ..core.config import UserError
 from ..core.run_folder import Run
@@ -89,7 +88,7 @@ def make_job(
         jit=False,  # XLA takes longer over so short sequences
         samples=lambda: sample(package, data.validation, data.labels, SHOWN),
         gates_on=validation.take(shown, validation.longest)[0] if config.model in GATED else None,
-        watchers=[TellPictures(lambda: told(package, data.validation), run.logs)],
+        watchers=[CaptionedImages(lambda: told(package, data.validation), run.logs)],
         pretrain=(lambda: pretrain(core, train, validation, config)) if config.pretrain else None,
         **more,
     )
@@ -182,12 +181,12 @@ def sample(
     ]
 
 
-def told(package: keras.Model, part: PicturePart) -> list[Told]:
+def told(package: keras.Model, part: PicturePart) -> list[CaptionedImage]:
     """The first pictures with what the model says of them, and what is right."""
     shown = store(part.images, shape_in(package), SHOWN)
     answers, _ = answer(package, shown)
     return [
-        Told(
+        CaptionedImage(
             pictures := [*shown[place]],
             below(said[0], len(pictures)),
             below(texts[0], len(pictures)),

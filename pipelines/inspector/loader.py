@@ -1,13 +1,15 @@
-"""What TensorBoard imports when it starts. A fault in here would stop it: so there is next to
-nothing, and the rest is imported where TensorBoard catches what goes wrong."""
+"""The entry point of the tab. An error in this module would stop TensorBoard, so it imports next to
+nothing; the rest is imported where TensorBoard catches errors."""
+
+from typing import Any
 
 from tensorboard.plugins.base_plugin import TBLoader
 
 
 class Loader(TBLoader):
-    """Hands TensorBoard the Error Flow tab."""
+    """Gives TensorBoard the Error Flow tab."""
 
-    def load(self, context):
+    def load(self, context: Any) -> Any:
         from .plugin import Inspector
 
         return Inspector(context)

@@ -1,4 +1,4 @@
-"""The server's side of the Error Flow tab: what there is, tables of numbers, findings, files."""
+"""The server of the Error Flow tab: lists of series, tables of numbers, findings, static files."""
 
 import base64
 import functools
@@ -14,24 +14,25 @@ from tensorboard.plugins import base_plugin
 from werkzeug import Request, Response
 from werkzeug.utils import safe_join
 
+from ...callbacks.drawing.labels import label
 from ...callbacks.findings.finding import Finding
 from ...callbacks.recording.blocks import PLUGIN
 from ...callbacks.recording.rows import Rows
 from . import readings
 
 STATIC = Path(__file__).parent / "static"
-ROWS, COLUMNS = 240, 1_024  # of a table, at most: as many as a screen can show
-KEPT = 16  # series whose rows stay in memory
+MAX_ROWS, MAX_COLUMNS = 240, 1_024  # of a table: as many as a screen can show
+CACHED = 16  # series whose rows are kept in memory
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class Inspector(base_plugin.TBPlugin):
-    """Serves the tab's page and its data.
+    """Serves the tab's page and its data as JSON.
 
-    series   all series as JSON
-    table    ?run= &kind= &name= &statistic= &align=start|end: numbers, and the findings on them;
-             of an error matrix &step= in place of the last two
-    colours  those of errors and of shares, from the smallest to the largest, as in all pictures
+    series   all series
+    table    ?run= &kind= &name= &statistic= &align=start|end: one table of numbers and its
+             findings; for an error matrix, &step= replaces the last two
+    colours  the colour scales of errors and shares, from small to large, as in all figures
     """
 
     plugin_name = PLUGIN
@@ -39,10 +40,10 @@ class Inspector(base_plugin.TBPlugin):
     def __init__(self, context: base_plugin.TBContext):
         super().__init__(context)
         self._provider: Any = context.data_provider
-        self._kept: dict[Any, Rows] = {}  # what was asked for last comes last
+        self._cache: dict[Any, Rows] = {}  # the most recently used last
 
     def is_active(self) -> bool:
-        return False  # TensorBoard looks for data of this plugin's name before it asks
+        return False  # TensorBoard searches for data with the plugin's name before it asks
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
         return base_plugin.FrontendMetadata(es_module_path="/index.js", tab_name="Error Flow")
@@ -51,79 +52,84 @@ class Inspector(base_plugin.TBPlugin):
         return {
             "/index.js": functools.partial(_static, "index.js"),
             "/static/*": _static_route,
-            "/series": self._answering(self._all_series),
-            "/table": self._answering(self._table),
+            "/series": self._json_route(_list_series),
+            "/table": self._json_route(self._table),
             "/colours": Request.application(lambda request: _json(_colours())),
         }
 
-    def _answering(self, answer: Callable[[Request, list[readings.Series]], Any]) -> Callable:
-        """A WSGI application that answers in JSON; what a person asked wrongly is a 400."""
+    def _json_route(self, answer: Callable[[Request, list[readings.Series]], Any]) -> Callable:
+        """Return a WSGI application that answers in JSON; an invalid request is a 400."""
 
         @Request.application
         def application(request: Request) -> Response:
             context = plugin_util.context(request.environ)
             experiment = plugin_util.experiment_id(request.environ)
-            found = readings.find_series(self._provider, context, experiment)
+            every_series = readings.find_series(self._provider, context, experiment)
             try:
-                return _json(answer(request, found))
+                return _json(answer(request, every_series))
             except KeyError as error:
                 return _json({"error": f"there is no {error.args[0]}"}, status=400)
 
         return application
 
-    def _all_series(self, request: Request, found: list[readings.Series]) -> Any:
-        return [
-            {
-                "run": one.run,
-                "kind": one.kind,
-                "name": one.name,
-                "statistics": [name for name in one.statistics if name != "valid"],
-                "latest": one.latest,
-                "joined": bool(one.joined),
-            }
-            for one in found
-        ]
-
-    def _table(self, request: Request, found: list[readings.Series]) -> Any:
-        asked = request.args
-        key = asked.get("run", ""), asked.get("kind", ""), asked.get("name", "")
-        series = next((one for one in found if one.key == key), None)
+    def _table(self, request: Request, every_series: list[readings.Series]) -> Any:
+        arguments = request.args
+        key = tuple(arguments.get(name, "") for name in ("run", "kind", "name"))
+        series = next((one for one in every_series if one.key == key), None)
         if series is None:
             raise KeyError(f"series {'/'.join(filter(None, key))}")
-        several = [self._rows(request, part) for part in readings.parts_of(series, found)]
-        rows = several[0]
-        if series.kind == "error_matrix":
-            full = readings.matrix(rows, asked.get("step", np.inf, float))
+        parts = [self._rows(request, part) for part in readings.parts_of(series, every_series)]
+        rows, is_matrix = parts[0], series.kind == "error_matrix"
+        if is_matrix:
+            full = readings.error_matrix(rows, arguments.get("step", np.inf, float))
         else:
-            statistic = asked.get("statistic", "")
-            if statistic not in series.statistics:
-                raise KeyError(f"statistic {statistic!r} in it, but {', '.join(series.statistics)}")
-            full = readings.table(
-                series, *several, statistic=statistic, align=asked.get("align", "end")
-            )
-        shown = readings.thinned(full, ROWS, COLUMNS)
+            full = _statistic(series, parts, arguments)
+        shown = readings.thinned(full, MAX_ROWS, MAX_COLUMNS)
         return {
             "steps": shown.steps.tolist(),
             "columns": shown.columns,
             "values": base64.b64encode(shown.values.astype("<f4").tobytes()).decode(),
             "recorded": len(rows.steps),
             "missing": readings.missing(rows),
-            "looks": rows.steps.tolist() if series.kind == "error_matrix" else None,
-            "findings": [_in_json(one) for one in readings.findings_on(series, *several)],
+            "epochs": rows.steps.tolist() if is_matrix else None,
+            "findings": [_in_json(finding) for finding in readings.findings_of(series, *parts)],
         }
 
     def _rows(self, request: Request, series: readings.Series) -> Rows:
-        """From memory, unless there are new ones."""
+        """Return the rows of a series, from memory unless there are new ones."""
         context = plugin_util.context(request.environ)
         experiment = plugin_util.experiment_id(request.environ)
         key = (experiment, *series.key, series.latest)
-        rows = self._kept.pop(key, None)
+        rows = self._cache.pop(key, None)
         if rows is None:
             rows = readings.read_rows(self._provider, context, experiment, series)
-        self._kept[key] = rows
-        for old in [*self._kept][:-KEPT]:
-            self._kept.pop(old, None)  # several requests are answered at once
+        self._cache[key] = rows
+        for old in [*self._cache][:-CACHED]:
+            self._cache.pop(old, None)  # requests are answered in parallel
         return rows
+
+
+def _list_series(request: Request, every_series: list[readings.Series]) -> Any:
+    return [
+        {
+            "run": series.run,
+            "kind": series.kind,
+            "name": series.name,
+            "statistics": [name for name in series.statistics if name != "valid"],
+            "labels": {name: label(series.kind, name) for name in series.statistics},
+            "latest": series.latest,
+            "joined": bool(series.joined),
+        }
+        for series in every_series
+    ]
+
+
+def _statistic(series: readings.Series, parts: list[Rows], arguments: Any) -> readings.Table:
+    statistic = arguments.get("statistic", "")
+    if statistic not in series.statistics:
+        raise KeyError(f"statistic {statistic!r} in it, only {', '.join(series.statistics)}")
+    align = arguments.get("align", "end")
+    return readings.table(series, *parts, statistic=statistic, align=align)
 
 
 def _in_json(finding: Finding) -> dict[str, Any]:
@@ -137,7 +143,7 @@ def _in_json(finding: Finding) -> dict[str, Any]:
 
 
 def _number(value: Any) -> Any:
-    """JSON has no infinity."""
+    """JSON has no infinity and no NaN; they become strings."""
     return value if isinstance(value, str) or np.isfinite(value) else str(value)
 
 
@@ -145,7 +151,8 @@ def _number(value: Any) -> Any:
 def _colours() -> dict[str, Any]:
     from matplotlib import colormaps
 
-    from ...callbacks.drawing.heat_maps import BROKEN, COLOURS, DECADES, NOTHING, OPENNESS
+    from ...callbacks.drawing.gate_maps import OPENNESS
+    from ...callbacks.drawing.heat_maps import COLOURS, DECADES, NOT_FINITE
 
     def scale(name: str) -> list[list[int]]:
         return np.round(colormaps[name](np.linspace(0, 1, 256))[:, :3] * 255).astype(int).tolist()
@@ -153,8 +160,7 @@ def _colours() -> dict[str, Any]:
     return {
         "errors": scale(COLOURS),
         "shares": scale(OPENNESS),
-        "broken": BROKEN,
-        "nothing": NOTHING,
+        "notFinite": NOT_FINITE,
         "decades": DECADES,
     }
 
@@ -165,11 +171,11 @@ def _json(answer: Any, status: int = 200) -> Response:
 
 
 def _static(name: str, environ: dict, start_response: Callable) -> Any:
-    """A file of the page; a name that leads out of its folder is refused."""
+    """Serve a file of the page; names that lead out of its folder are refused."""
     path = safe_join(str(STATIC), name)
     if path is None or not Path(path).is_file():
         return Response("no such file", 404)(environ, start_response)
-    # Some systems take .js for text/plain, which a browser refuses to run.
+    # Some systems map .js to text/plain, which browsers refuse to run.
     kind = "text/javascript" if name.endswith(".js") else mimetypes.guess_type(name)[0]
     answer = Response(Path(path).read_bytes(), headers=_HEADERS, mimetype=kind)
     return answer(environ, start_response)

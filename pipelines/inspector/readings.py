@@ -1,7 +1,7 @@
-"""What the callbacks wrote, read through TensorBoard. Importing this module imports no TensorFlow.
+"""Reads through TensorBoard what the callbacks wrote. Importing this module imports no TensorFlow.
 
-A series is what one callback wrote under one name: the rows of one recurrent layer, or those of all
-layers' gradients. `callbacks/blocks.py` says how its rows stand in event files.
+A series is what one callback wrote under one name: the rows of one recurrent layer, or those of the
+gradients of all layers. `callbacks/recording/blocks.py` describes their format.
 """
 
 import json
@@ -10,30 +10,34 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...callbacks.findings.encoder_decoder import encoder_decoder_finding
+from ...callbacks.findings.error_flow import error_flow_finding
 from ...callbacks.findings.finding import Finding
-from ...callbacks.findings.of_snapshots import of_gates, of_horizon
-from ...callbacks.findings.over_depth import of_gradients
-from ...callbacks.findings.over_time import judge
-from ...callbacks.recording.blocks import BLOCKS, PLUGIN, unpack
-from ...callbacks.recording.joined import crossing
-from ...callbacks.recording.joined import join as join_tables
-from ...callbacks.recording.rows import Rows, evenly, join, reached
-from ...callbacks.recording.statistics import tables
+from ...callbacks.findings.gates import gate_findings
+from ...callbacks.findings.horizon import horizon_finding
+from ...callbacks.findings.layer_gradients import gradient_findings
+from ...callbacks.recording.blocks import MAX_BLOCKS, PLUGIN, unpack
+from ...callbacks.recording.rows import Rows, evenly_spaced, filled_columns, join
+from ...callbacks.recording.tables import join_layers, tables
 
 Key = tuple[str, str, str]  # run, kind and name
 
-SPACING = 16  # of the last rows, that of all
-GAP = 8  # times as far apart as others: rows between are missing
+LAST_ROWS = 16  # whose spacing all rows are given
+GAP = 8  # times the usual distance between rows, above which rows are missing
 
 
 class Series(NamedTuple):
-    """Attributes:
-    run: as TensorBoard names it, the folder of the event file.
-    statistics: names of what its rows hold.
-    layers: of "layer_gradients", those the columns are of; clip_norm, what they are clipped to.
-    tags: under which its blocks stand, in their order.
-    latest: the training step of the last block.
-    joined: the two layers that it shows on one time axis, if it is no layer of its own.
+    """The rows of one name.
+
+    Attributes:
+        run: as TensorBoard names it, the folder of the event file.
+        kind, name: see `recording.blocks`.
+        statistics: the names of the tables in its rows.
+        layers: names of the columns, of "layer_gradients" only.
+        tags: of its blocks, in their order.
+        latest: the training step of the last block.
+        clip_norm: what the global norm of the gradient is clipped to, of "layer_gradients" only.
+        joined: the two layers that it shows on one time axis; None if it is a layer of its own.
     """
 
     run: str
@@ -51,68 +55,28 @@ class Series(NamedTuple):
         return self.run, self.kind, self.name
 
 
-def findings_on(series: Series, rows: Rows, *others: Rows) -> list[Finding]:
-    """What the callback that wrote a series would say of it. rows: of each of its `parts_of`."""
-    if series.joined:
-        return [crossing(series.joined, join_tables(*map(tables, (rows, *others))))]
-    if series.kind == "error_flow":
-        return [judge(series.name, tables(rows))]
-    if series.kind == "layer_gradients":
-        norm, ratio, *more = rows.values  # older files lack the dead
-        dead = more[0] if more else None
-        return of_gradients(rows.steps, series.layers, norm, ratio, dead, series.clip_norm)
-    if series.kind == "gates":
-        named = dict(zip(series.statistics, rows.values, strict=True))
-        return of_gates(series.name, {"step": rows.steps, **named})
-    if series.kind == "horizon":
-        named = dict(zip(series.statistics, rows.values, strict=True))
-        return [of_horizon(series.name, {"step": rows.steps, **named})]
-    return []
-
-
-class Table(NamedTuple):
-    """One statistic, [N, W]."""
-
-    steps: np.ndarray  # [N] what each row is: a training step, an epoch, or a loss step
-    columns: list[Any]  # [W] what each column is: a time step, steps before the last, or a layer
-    values: np.ndarray  # [N, W] float32, NaN where there is nothing
-
-
 def find_series(provider: Any, context: Any, experiment: str) -> list[Series]:
-    """All series of all runs, in the order of their names."""
-    found = provider.list_tensors(context, experiment_id=experiment, plugin_name=PLUGIN)
-    merged: dict[Key, list[tuple[str, dict, int]]] = {}
-    for run, tags in found.items():
+    """Return all series of all runs, sorted by their names.
+
+    Args:
+        provider: TensorBoard's data provider.
+        context: TensorBoard's request context.
+        experiment: TensorBoard's name of the experiment.
+    """
+    runs = provider.list_tensors(context, experiment_id=experiment, plugin_name=PLUGIN)
+    parts: dict[Key, list[tuple[str, dict, int]]] = {}
+    for run, tags in runs.items():
         for tag, about in tags.items():
             content = json.loads(about.plugin_content)
             key = (run, content["kind"], content["name"])
-            merged.setdefault(key, []).append((tag, content, about.max_step))
-    layers = {key: _series(key, parts) for key, parts in merged.items()}
-    both = [one for key, parts in merged.items() for one in _joined(key, parts[0][1], layers)]
-    return sorted({one.key: one for one in [*layers.values(), *both]}.values())
-
-
-def _joined(key: Key, content: Mapping[str, Any], layers: Mapping[Key, Series]) -> Iterator[Series]:
-    """Pairs of layers that `ErrorFlow` was told to show as one; see its `joined`."""
-    run, kind, _ = key
-    for name, paths in content.get("joined", {}).items():
-        first, second = (layers.get((run, kind, path)) for path in paths)
-        if first is not None and second is not None:
-            common = [name for name in first.statistics if name in second.statistics]
-            latest = min(first.latest, second.latest)
-            yield Series(run, kind, name, common, [], [], latest, None, (first.name, second.name))
-
-
-def parts_of(series: Series, found: Sequence[Series]) -> list[Series]:
-    """The layers whose rows it takes to show a series: itself, or the two that are joined."""
-    if not series.joined:
-        return [series]
-    of_run = {one.name: one for one in found if one[:2] == series[:2]}
-    return [of_run[name] for name in series.joined]
+            parts.setdefault(key, []).append((tag, content, about.max_step))
+    layers = {key: _series(key, of_key) for key, of_key in parts.items()}
+    joined = [s for key, of_key in parts.items() for s in _joined(key, of_key[0][1], layers)]
+    return sorted({series.key: series for series in [*layers.values(), *joined]}.values())
 
 
 def _series(key: Key, parts: list[tuple[str, dict, int]]) -> Series:
-    parts.sort(key=lambda part: (len(part[0]), part[0]))  # …/rows/lstm, then …/2, …/10
+    parts = sorted(parts, key=lambda part: (len(part[0]), part[0]))  # …/rows/lstm, …/2, …, …/10
     _, content, _ = parts[0]
     return Series(
         *key,
@@ -124,72 +88,121 @@ def _series(key: Key, parts: list[tuple[str, dict, int]]) -> Series:
     )
 
 
-def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> Rows:
-    """The rows of a series that TensorBoard has kept, by their training steps.
+def _joined(key: Key, content: Mapping[str, Any], layers: Mapping[Key, Series]) -> Iterator[Series]:
+    """The pairs of layers that share a time axis; see the argument `joined` of `ErrorFlow`."""
+    run, kind, _ = key
+    for name, paths in content.get("joined", {}).items():
+        first, second = (layers.get((run, kind, path)) for path in paths)
+        if first is not None and second is not None:
+            common = [name for name in first.statistics if name in second.statistics]
+            latest = min(first.latest, second.latest)
+            yield Series(run, kind, name, common, [], [], latest, None, (first.name, second.name))
 
-    As a run gets longer, fewer of its steps are written, so that those that came first stand
-    closer: of these, only as many are taken as stand as far apart as the last ones, and all that
-    hold something that is no finite number.
+
+def parts_of(series: Series, every_series: Sequence[Series]) -> list[Series]:
+    """Return the series that hold the rows of a series: itself, or the two that it joins."""
+    if not series.joined:
+        return [series]
+    by_name = {one.name: one for one in every_series if one[:2] == series[:2]}
+    return [by_name[name] for name in series.joined]
+
+
+def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> Rows:
+    """Return the rows of a series that TensorBoard has loaded, sorted by training step.
+
+    As a run gets longer, fewer of its training steps are written, so early rows are closer together
+    than late ones. The rows are thinned to the distance of the last ones, except that rows which
+    are not finite are kept.
     """
     from tensorboard.data.provider import RunTagFilter
 
-    found = provider.read_tensors(
+    runs = provider.read_tensors(
         context,
         experiment_id=experiment,
         plugin_name=PLUGIN,
-        downsample=BLOCKS,
+        downsample=MAX_BLOCKS,
         run_tag_filter=RunTagFilter(runs=[series.run], tags=series.tags),
     )
-    data = [datum for tag in series.tags for datum in found.get(series.run, {}).get(tag, [])]
-    rows = join([unpack(np.asarray(datum.numpy)) for datum in data])
-    # A run that was resumed after a kill has some training steps twice: the later ones count.
+    blocks = [datum for tag in series.tags for datum in runs.get(series.run, {}).get(tag, [])]
+    rows = join([unpack(np.asarray(block.numpy), series.statistics) for block in blocks])
+    # A run that was killed and resumed has some training steps twice: the later row counts.
     _, last = np.unique(rows.steps[::-1], return_index=True)
-    chosen = len(rows.steps) - 1 - last
-    kept = Rows(rows.steps[chosen], rows.lengths[chosen], rows.values[:, chosen])
-    if len(kept.steps) < 2:
-        return kept
-    spacing = int(np.median(np.diff(kept.steps[-SPACING:])))
-    taken = (kept.steps % spacing == 0) | _broken(series, kept)
-    return Rows(kept.steps[taken], kept.lengths[taken], kept.values[:, taken])
+    rows = rows.take(len(rows.steps) - 1 - last)
+    if len(rows.steps) < 2:
+        return rows
+    spacing = int(np.median(np.diff(rows.steps[-LAST_ROWS:])))
+    return rows.take((rows.steps % spacing == 0) | _not_finite(series, rows))
 
 
-def missing(rows: Rows) -> int:
-    """How many steps lie in gaps: of some long runs TensorBoard keeps a few blocks alone."""
-    apart = np.diff(rows.steps)
-    return int(apart[apart > GAP * np.median(apart)].sum()) if len(apart) else 0
-
-
-def _broken(series: Series, rows: Rows) -> Any:
-    """Which rows hold something infinite, or no number where there was an error, [N]."""
+def _not_finite(series: Series, rows: Rows) -> Any:
+    """Which rows hold an infinite value, or NaN where there is an error, [N] bool."""
     infinite = np.isinf(rows.values).any(axis=(0, 2))
     if series.kind != "error_flow":
         return infinite
-    named = tables(rows)
-    lost = (named["valid"] > 0) & np.isnan(named["hidden"])
-    return infinite | lost.any(axis=1)
+    named = rows.named()
+    return infinite | ((named["valid"] > 0) & np.isnan(named["hidden"])).any(axis=1)
+
+
+def missing(rows: Rows) -> int:
+    """Return the number of training steps in gaps: TensorBoard may keep few blocks of long runs."""
+    distances = np.diff(rows.steps)
+    return int(distances[distances > GAP * np.median(distances)].sum()) if len(distances) else 0
+
+
+def findings_of(series: Series, rows: Rows, *others: Rows) -> list[Finding]:
+    """Return the findings of the callback that wrote a series.
+
+    Args:
+        series: the series.
+        rows, others: the rows of each of its `parts_of`.
+    """
+    if series.joined:
+        return [encoder_decoder_finding(series.joined, join_layers(*map(tables, (rows, *others))))]
+    if series.kind == "error_flow":
+        return [error_flow_finding(series.name, tables(rows))]
+    history = rows.named()
+    if series.kind == "layer_gradients":
+        figures = history["norm"], history["ratio"], history.get("dead")  # old files have no "dead"
+        return gradient_findings(rows.steps, series.layers, *figures, series.clip_norm)
+    if series.kind == "gates":
+        return gate_findings(series.name, history)
+    if series.kind == "horizon":
+        return [horizon_finding(series.name, history)]
+    return []
+
+
+class Table(NamedTuple):
+    """One statistic.
+
+    Attributes:
+        steps: [N], the training step, epoch or loss step of each row.
+        columns: [W], the time step, number of steps before the last, or layer of each column.
+        values: [N, W] float32, NaN where there is no value.
+    """
+
+    steps: np.ndarray
+    columns: list[Any]
+    values: np.ndarray
 
 
 def table(series: Series, rows: Rows, *others: Rows, statistic: str, align: str = "end") -> Table:
-    """A statistic of a series; align: read time steps from the "start" or from the "end".
+    """Return one statistic of a series.
 
-    rows: of each of its `parts_of`. Where two are joined, the steps of the first count up to 0.
+    Args:
+        series: the series.
+        rows, others: the rows of each of its `parts_of`.
+        statistic: one of its statistics.
+        align: of errors over time, count time steps from the "start" or back from the "end". If two
+            layers are joined, the steps of the first are numbered up to 0.
     """
     if series.kind != "error_flow":
-        values = rows.values[series.statistics.index(statistic)]
-        if not series.layers:
-            columns = [*range(1, values.shape[-1] + 1)]
-            if series.kind == "horizon":
-                columns = [values.shape[-1] - column for column in columns]  # from the end
-            return Table(rows.steps, columns, values)
-        trained = ~np.isnan(values).all(axis=0)
-        layers = [one for one, kept in zip(series.layers, trained, strict=True) if kept]
-        return Table(rows.steps, layers, values[:, trained])
+        return _snapshot_table(series, rows, rows.named()[statistic])
     named: Mapping[str, np.ndarray] = tables(rows)
     if series.joined:
-        named = join_tables(named, *map(tables, others))
+        named = join_layers(named, *map(tables, others))
     values = named[f"{statistic}_from_end" if align == "end" else statistic]
     width = values.shape[-1]
-    cut = reached(values)
+    cut = filled_columns(values)
     steps = np.arange(width)[cut]
     columns = width - 1 - steps if align == "end" else steps + 1
     if series.joined:
@@ -197,19 +210,34 @@ def table(series: Series, rows: Rows, *others: Rows, statistic: str, align: str 
     return Table(named["step"], columns.tolist(), values[:, cut])
 
 
-def matrix(rows: Rows, step: float) -> Table:
-    """Of an "error_matrix", that of the epoch which is nearest to `step`: loss step × time step."""
+def _snapshot_table(series, rows, values):
+    """A table whose columns are layers, or time steps of a snapshot."""
+    if series.layers:
+        trained = ~np.isnan(values).all(axis=0)
+        layers = [
+            name for name, is_trained in zip(series.layers, trained, strict=True) if is_trained
+        ]
+        return Table(rows.steps, layers, values[:, trained])
+    columns = [*range(1, values.shape[-1] + 1)]
+    if series.kind == "horizon":
+        columns = [values.shape[-1] - column for column in columns]  # steps before the last
+    return Table(rows.steps, columns, values)
+
+
+def error_matrix(rows: Rows, step: float) -> Table:
+    """Return the error matrix, loss step × time step, of the epoch that is nearest to `step`."""
     place = int(np.abs(rows.steps - min(step, rows.steps[-1])).argmin())
     losses, _, width = rows.values.shape
-    shown = np.where(rows.values[:, place] > 0, rows.values[:, place], np.nan)
-    return Table(np.arange(1, losses + 1), [*range(1, width + 1)], shown)
+    positive = np.where(rows.values[:, place] > 0, rows.values[:, place], np.nan)
+    return Table(np.arange(1, losses + 1), [*range(1, width + 1)], positive)
 
 
 def thinned(full: Table, rows: int, columns: int) -> Table:
-    """At most so many rows and columns, evenly chosen, the first and the last among them."""
-    chosen, shown = evenly(len(full.steps), rows), evenly(len(full.columns), columns)
+    """Return at most this number of rows and columns, evenly spaced, with both ends."""
+    row_indices = evenly_spaced(len(full.steps), rows)
+    column_indices = evenly_spaced(len(full.columns), columns)
     return Table(
-        full.steps[chosen],
-        [full.columns[place] for place in shown],
-        full.values[np.ix_(chosen, shown)],
+        full.steps[row_indices],
+        [full.columns[index] for index in column_indices],
+        full.values[np.ix_(row_indices, column_indices)],
     )

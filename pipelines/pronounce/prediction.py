@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from ...callbacks.attention_maps import text as drawn
+from ...callbacks.drawing.attention_maps import attention_text
 from ..core.config import UserError
 from ..core.devices import note
 from ..models import encoder_decoder, text_serving
@@ -35,7 +35,7 @@ def lines(
         for one, score in zip(said[:top], row, strict=False):
             yield f"{source}\t{one}\t{score:.3f}"
         if alignment is not None:
-            yield f"\n{drawn(alignment)}\n"
+            yield f"\n{attention_text(alignment)}\n"
 
 
 def _check_known(package: keras.Model, sources: Sequence[str]) -> None:

@@ -8,8 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ...callbacks import AttentionMaps
-from ...callbacks.attention_maps import Alignment
+from ...callbacks import Alignment, AttentionMaps
 from ...layers.text.beam_search import START
 from ..core.config import UserError
 from ..core.devices import note

@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from ...callbacks.findings.error_flow import MIN_TIME_STEPS, VANISHING, Tables, decay
 from ...callbacks.findings.finding import short
-from ...callbacks.findings.over_time import FEWEST_STEPS, VANISHING, Tables, decay
 from ..core.run_folder import Run, read_history
 from ..training.loop import Job
 
@@ -114,7 +114,7 @@ class VanishingRule(Rule):
 
     What the first step receives of the last step's error is taken from each training step of an
     epoch; the median of these stays below the threshold in each of the first epochs, and in every
-    layer. (An LSTM into which errors enter at many steps does not tell: see `verdict.decay`.) They
+    layer. (An LSTM into which errors enter at many steps does not tell: see `decay`.) They
     are kept as `first_to_last` in results.json, for a run that goes on after a stop.
 
     Args:
@@ -149,7 +149,7 @@ def first_to_last(tables: Tables, after: int = 0) -> float | None:
     """What the first step receives of the last step's error: median of the rows behind `after`."""
     rows = tables["step"] > after
     recent = {name: table[rows] for name, table in tables.items() if np.ndim(table)}
-    if not rows.any() or np.median(recent["length"]) < FEWEST_STEPS:
+    if not rows.any() or np.median(recent["length"]) < MIN_TIME_STEPS:
         return None
     share = decay(recent).first_to_last
     return None if math.isnan(share) else share

@@ -6,8 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ...callbacks import AttentionMaps
-from ...callbacks.attention_maps import Alignment
+from ...callbacks import Alignment, AttentionMaps
 from ..core.run_folder import Run
 from ..datasets.image_text.image_text_data import PictureData, PicturePart
 from ..datasets.image_text.scene_events import PRESENCE, events

@@ -5,7 +5,8 @@ from typing import Any
 
 import keras
 
-from ...callbacks.findings.finding import REMEDIES, Finding
+from ...callbacks.findings.finding import Finding
+from ...callbacks.findings.remedies import REMEDIES
 from ..core.config import CommonConfig
 from ..core.config_files import config_dict
 from ..core.devices import note

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow.callbacks import Alignment, AttentionMaps
-from errorflow.callbacks.attention_maps import CELL, LEGEND, picture, sharpness, text
+from errorflow.callbacks.drawing.attention_maps import (
+    CELL,
+    LEGEND,
+    attention_maps,
+    attention_text,
+    sharpness,
+)
 
 VIOLET, YELLOW = [68, 1, 84], [253, 231, 36]  # of the weights 0 and 1
 FILLED = CELL - 1  # pixels between the white lines
@@ -44,7 +50,7 @@ def test_each_epoch_gets_a_picture_and_the_sharpness(tmp_path):
         )
     values, metadata = event_files.read(tmp_path / "attention")
     assert [step for step, at in values.items() if at] == [0, 1, 3, 4, 6, 7]
-    drawn = picture(look())
+    drawn = attention_maps(look())
     for at in filter(None, values.values()):
         assert at["attention/sharpness"] == (0.5 + 0.875 + 1 + 1) / 4
         np.testing.assert_array_equal(tf.io.decode_png(at["attention"][2]), drawn)
@@ -56,12 +62,12 @@ def test_without_alignments_there_is_no_file_and_an_empty_picture(tmp_path):
     model.compile("sgd", "mse")
     model.fit(*np.ones([2, 2, 1]), verbose=0, callbacks=[AttentionMaps(list, tmp_path)])
     assert not [*tmp_path.iterdir()]
-    assert len(picture([])) == LEGEND
+    assert len(attention_maps([])) == LEGEND
 
 
 @pytest.mark.parametrize("inputs", ["abcd", ["long", "words", "", "é"]])
 def test_outputs_are_rows_and_inputs_columns(inputs):
-    image = picture([one_hot([1, 1, 3], inputs)])
+    image = attention_maps([one_hot([1, 1, 3], inputs)])
     rows, columns = where(image, VIOLET)
     top, left = rows.min(), columns.min()
     expected = np.zeros([3 * CELL, 4 * CELL], bool)
@@ -77,7 +83,7 @@ def test_outputs_are_rows_and_inputs_columns(inputs):
 def test_twelve_maps_stand_in_a_table_with_cells_of_one_size():
     shapes = [(1 + i % 3, 1 + i % 5) for i in range(13)]
     shown = [one_hot([0] * outputs, "abcde"[:inputs]) for outputs, inputs in shapes]
-    image = picture(shown)
+    image = attention_maps(shown)
     rows, columns = where(image, YELLOW)  # the first column of each map
     assert len(rows) == sum(outputs for outputs, _ in shapes[:12]) * FILLED**2
     assert len(where(image, VIOLET)[0]) == sum(t * (s - 1) for t, s in shapes[:12]) * FILLED**2
@@ -87,7 +93,7 @@ def test_twelve_maps_stand_in_a_table_with_cells_of_one_size():
 
 @pytest.mark.parametrize("name", ["W", "WW", "gjgjgj", "Ж" * 50])
 def test_no_name_reaches_into_the_next_column_or_the_map(name):
-    image = picture([one_hot([1], [name, "", name, ""], outputs=["M" * 50])])
+    image = attention_maps([one_hot([1], [name, "", name, ""], outputs=["M" * 50])])
     rows, columns = where(image, VIOLET)
     top, left = LEGEND + rows.min(), columns.min()
     head, beside = image[LEGEND:top] < 255, image[top:, :left] < 255
@@ -100,14 +106,14 @@ def test_no_name_reaches_into_the_next_column_or_the_map(name):
 
 
 def test_long_names_are_cut():
-    cut = [picture([one_hot([0], ["a" * n], outputs=["b" * n])]) for n in (13, 500)]
+    cut = [attention_maps([one_hot([0], ["a" * n], outputs=["b" * n])]) for n in (13, 500)]
     np.testing.assert_array_equal(*cut)
-    assert cut[0].shape != picture([one_hot([0], ["a" * 8], outputs=["b" * 8])]).shape
+    assert cut[0].shape != attention_maps([one_hot([0], ["a" * 8], outputs=["b" * 8])]).shape
 
 
 def test_very_long_sequences_become_small_cells_with_names_from_end_to_end():
     steps = 300
-    image = picture([one_hot(range(steps), ["word"] * steps, outputs=["mot"] * steps)] * 3)
+    image = attention_maps([one_hot(range(steps), ["word"] * steps, outputs=["mot"] * steps)] * 3)
     rows, columns = where(image, YELLOW)
     assert len(rows) == 3 * steps * 2**2
     assert max(image.shape) < 1700
@@ -119,26 +125,26 @@ def test_text_is_aligned_in_a_terminal():
     """Shades are centred below wide characters, too; a line feed does not break the line."""
     weights = np.array([[1, 0, 0, 0], [0, 0.65, 0.35, 0], [0.2, 0, 0, 0.8], [np.nan] * 4])
     alignment = Alignment(["le", "chat", "", "\n"], ["the", "猫", "x", "y"], weights)
-    assert text(alignment).split("\n") == [
+    assert attention_text(alignment).split("\n") == [
         "    le chat   \\n",
         "the █",
         "猫      ▒   ░",
         "x   ·         ▓",
         "y",
     ]
-    assert text(Alignment("ab", "", np.zeros([0, 2]))) == " a b"
+    assert attention_text(Alignment("ab", "", np.zeros([0, 2]))) == " a b"
 
 
 def test_an_output_or_input_too_few_is_refused():
     wrong = Alignment("abc", "x", np.ones([2, 3]) / 3)
-    for show in (text, lambda alignment: picture([alignment])):
+    for show in (attention_text, lambda alignment: attention_maps([alignment])):
         with pytest.raises(ValueError, match=r"1 outputs and 3 inputs need weights \[1, 3\]"):
             show(wrong)
 
 
 def test_an_empty_output_or_input_has_no_cells():
     empty = [Alignment("abc", "", np.zeros([0, 3])), Alignment("", "x", np.zeros([1, 0]))]
-    image = picture([*empty, one_hot([0], "a")])
+    image = attention_maps([*empty, one_hot([0], "a")])
     assert len(where(image, YELLOW)[0]) == FILLED**2
     assert not len(where(image, VIOLET)[0])
     assert sharpness([*empty, one_hot([0], "a")]) == 1

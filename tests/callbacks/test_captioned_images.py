@@ -1,4 +1,4 @@
-"""Pictures with what is said of them below."""
+"""Images with predicted and reference captions below them."""
 
 import copy
 
@@ -7,9 +7,18 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from errorflow.callbacks import TellPictures, Told
-from errorflow.callbacks.captioned_images import BETWEEN, LINES, MARGIN, NEAR, SIDE, sheet, wrapped
-from errorflow.callbacks.drawing.fonts import FAINT, INK, many_scripts
+from errorflow import callbacks
+from errorflow.callbacks import CaptionedImage, CaptionedImages
+from errorflow.callbacks.drawing.captioned_images import (
+    EXAMPLE_GAP,
+    IMAGE_GAP,
+    MARGIN,
+    MAX_LINES,
+    MAX_SIDE,
+    caption_sheet,
+    wrapped,
+)
+from errorflow.callbacks.drawing.fonts import FAINT, INK, unicode_font
 
 FRAME = 1
 CORNER = MARGIN + FRAME  # the first pixel of the first picture
@@ -44,7 +53,7 @@ def columns(image):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_small_picture_is_enlarged_by_a_whole_number(channels):
     picture = noise(80, 60, channels)
-    image = sheet([Told([picture], ["a seven"])])
+    image = caption_sheet([CaptionedImage([picture], ["a seven"])])
     expected = picture.repeat(3, axis=0).repeat(3, axis=1)
     inside = image[CORNER:, CORNER:][:240, :180]
     np.testing.assert_array_equal(inside, np.broadcast_to(expected, inside.shape))
@@ -53,24 +62,26 @@ def test_a_small_picture_is_enlarged_by_a_whole_number(channels):
 
 def test_a_photo_is_reduced_to_the_mean_of_its_pixels():
     chessboard = np.uint8(255 * (np.indices([600, 400]).sum(axis=0) % 2))[..., None]
-    image = sheet([Told([chessboard], [""])])
-    assert image.shape == (SIDE + 2 * CORNER, 213 + 2 * CORNER, 3)
+    image = caption_sheet([CaptionedImage([chessboard], [""])])
+    assert image.shape == (MAX_SIDE + 2 * CORNER, 213 + 2 * CORNER, 3)
     inside = image[CORNER:-CORNER, CORNER:-CORNER]
     np.testing.assert_allclose(inside, 127.5, atol=20)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 5000), (5000, 2)])
 def test_any_size_can_be_shown(shape):
-    image = sheet([Told([noise(*shape)], [""])])
+    image = caption_sheet([CaptionedImage([noise(*shape)], [""])])
     longer = max(image.shape) - 2 * CORNER
-    assert longer == (240 if shape == (1, 1) else SIDE)
+    assert longer == (240 if shape == (1, 1) else MAX_SIDE)
 
 
 @pytest.mark.parametrize("text", HARD)
 @pytest.mark.parametrize("width", [80, 20])
 def test_no_letter_reaches_into_the_margins(text, width):
     picture = np.zeros([80, width, 1], np.uint8)
-    image = sheet([Told([picture] * 2, [text, ""], [text]), Told([picture], [text])])
+    image = caption_sheet(
+        [CaptionedImage([picture] * 2, [text, ""], [text]), CaptionedImage([picture], [text])]
+    )
     edges = image.copy()
     edges[MARGIN:-MARGIN, MARGIN:-MARGIN] = 255
     assert (edges == 255).all()
@@ -79,7 +90,7 @@ def test_no_letter_reaches_into_the_margins(text, width):
 
 @pytest.mark.parametrize("text", HARD)
 def test_wrapped_lines_fit_and_nothing_gets_lost(text):
-    font, width = many_scripts(14), 300
+    font, width = unicode_font(14), 300
     lines = [*wrapped(text, width, font)]
     assert max(map(font.getlength, lines)) <= width
     shown = "".join(text.split()).encode("ascii", "backslashreplace").decode()
@@ -89,59 +100,64 @@ def test_wrapped_lines_fit_and_nothing_gets_lost(text):
 
 
 def test_lines_are_broken_between_words():
-    font = many_scripts(14)
+    font = unicode_font(14)
     width = int(font.getlength("one two three")) + 1
     lines = [*wrapped("one two  three four\n\nfive", width, font)]
     assert lines == ["one two three", "four", "five"]
 
 
 def test_endless_text_ends_with_an_ellipsis():
-    images = [below(sheet([Told([black()], ["word " * n])])) for n in (LINES, 2000, 4000)]
-    assert len(images[0]) < len(images[1]) < 21 * LINES + 2 * MARGIN
+    images = [
+        below(caption_sheet([CaptionedImage([black()], ["word " * n])]))
+        for n in (MAX_LINES, 2000, 4000)
+    ]
+    assert len(images[0]) < len(images[1]) < 21 * MAX_LINES + 2 * MARGIN
     np.testing.assert_array_equal(*images[1:])
     assert columns(images[1][-MARGIN - 20 :]).max() < MARGIN + 20
 
 
 def test_pictures_of_a_row_end_together():
-    image = sheet([Told([black(), black()[:40]], ["a", "b"])])
+    image = caption_sheet([CaptionedImage([black(), black()[:40]], ["a", "b"])])
     lowest = [np.nonzero((image[:, x] == 0).all(axis=1))[0].max() for x in (CORNER, -CORNER - 1)]
     assert lowest == [CORNER + 239] * 2
 
 
 def test_an_empty_text_takes_no_room():
-    assert len(sheet([Told([black()], [" \n"], [""])])) == 2 * CORNER + 240
+    assert len(caption_sheet([CaptionedImage([black()], [" \n"], [""])])) == 2 * CORNER + 240
 
 
 def test_a_text_for_each_picture_stands_below_its_own():
-    image = sheet([Told(np.stack([black()] * 3), ["first", "", "the third"])])
-    step = 240 + 2 * FRAME + NEAR
-    assert image.shape[1] == 2 * MARGIN + 3 * step - NEAR
+    image = caption_sheet([CaptionedImage(np.stack([black()] * 3), ["first", "", "the third"])])
+    step = 240 + 2 * FRAME + IMAGE_GAP
+    assert image.shape[1] == 2 * MARGIN + 3 * step - IMAGE_GAP
     assert {*((columns(below(image)) - MARGIN) // step)} == {0, 2}
 
 
 def test_a_text_for_all_pictures_goes_on_below_the_others():
     words = "five words of a sentence " * 2
-    alone, several = (sheet([Told([black()] * n, [words])]) for n in (1, 3))
-    assert columns(below(several)).max() > CORNER + 240 + NEAR
+    alone, several = (caption_sheet([CaptionedImage([black()] * n, [words])]) for n in (1, 3))
+    assert columns(below(several)).max() > CORNER + 240 + IMAGE_GAP
     assert len(below(several)) < len(below(alone))
 
 
 def test_what_would_be_right_is_fainter_and_below():
-    darkest = below(sheet([Told([black()], ["MMM"], ["MMM"])])).min(axis=(1, 2))
+    darkest = below(caption_sheet([CaptionedImage([black()], ["MMM"], ["MMM"])])).min(axis=(1, 2))
     inked = np.nonzero(darkest < 255)[0]
     said, right = np.split(inked, np.nonzero(np.diff(inked) > 1)[0] + 1)
     assert (darkest[said].min(), darkest[right].min()) == (INK[0], FAINT[0])
 
 
 def test_single_pictures_stand_in_a_grid_and_strips_below_one_another():
-    step, margins = 240 + 2 * FRAME + BETWEEN, 2 * MARGIN - BETWEEN
+    step, margins = 240 + 2 * FRAME + EXAMPLE_GAP, 2 * MARGIN - EXAMPLE_GAP
 
     def grid(*numbers):
-        height, width, _ = sheet([Told([black()] * n, [""]) for n in numbers]).shape
+        height, width, _ = caption_sheet(
+            [CaptionedImage([black()] * n, [""]) for n in numbers]
+        ).shape
         return (height - margins) / step, (width - margins) / step
 
     assert [grid(*[1] * n) for n in (1, 4, 5, 12)] == [(1, 1), (1, 4), (2, 3), (3, 4)]
-    strip = (2 * (step - BETWEEN) + NEAR + BETWEEN) / step
+    strip = (2 * (step - EXAMPLE_GAP) + IMAGE_GAP + EXAMPLE_GAP) / step
     assert grid(2, 2) == (2, strip)
     assert grid(1, 2, 1, 1) == (3, 2)
 
@@ -153,11 +169,11 @@ def test_each_epoch_gets_a_sheet_of_twelve(tmp_path):
     drawn = []
 
     def look():
-        seen = [Told([noise(8, 8, seed=i)], [f"{len(drawn)}"]) for i in range(13)]
-        drawn.append(sheet(seen[:12]))
+        seen = [CaptionedImage([noise(8, 8, seed=i)], [f"{len(drawn)}"]) for i in range(13)]
+        drawn.append(caption_sheet(seen[:12]))
         return seen if len(drawn) != 3 else []
 
-    tell = TellPictures(look, tmp_path, "answers")
+    tell = CaptionedImages(look, tmp_path, "answers")
     for epochs in (3, 2):
         tell = copy.deepcopy(tell)
         model.fit(*np.ones([2, 2, 1]), epochs=epochs, verbose=0, callbacks=[tell])
@@ -172,25 +188,37 @@ def test_each_epoch_gets_a_sheet_of_twelve(tmp_path):
 def test_without_pictures_there_is_no_file_and_no_sheet(tmp_path):
     model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
-    model.fit(*np.ones([2, 2, 1]), verbose=0, callbacks=[TellPictures(list, tmp_path)])
+    model.fit(*np.ones([2, 2, 1]), verbose=0, callbacks=[CaptionedImages(list, tmp_path)])
     assert not [*tmp_path.iterdir()]
-    with pytest.raises(ValueError, match="nothing is told"):
-        sheet([])
+    with pytest.raises(ValueError, match="there are no images to draw"):
+        caption_sheet([])
 
 
 @pytest.mark.parametrize(
     "told, message",
     [
-        (Told([black()] * 3, ["a", "b"]), "2 texts in `said` for 3 pictures"),
-        (Told([black()] * 3, []), "0 texts in `said` for 3 pictures"),
-        (Told([black()] * 3, ["a"], ["a", "b"]), "2 texts in `right` for 3 pictures"),
-        (Told([], ["a"]), "must be a picture"),
-        (Told([black(), black()[..., 0]], ["a"]), r"not uint8 \[80, 80\]"),
-        (Told([black() / 255], ["a"]), r"not float64 \[80, 80, 1\]"),
-        (Told([noise(8, 9, 4)], ["a"]), r"not uint8 \[8, 9, 4\]"),
-        (Told([noise(0, 9)], ["a"]), r"not uint8 \[0, 9, 1\]"),
+        (CaptionedImage([black()] * 3, ["a", "b"]), "2 captions in `predicted` for 3 images"),
+        (CaptionedImage([black()] * 3, []), "0 captions in `predicted` for 3 images"),
+        (
+            CaptionedImage([black()] * 3, ["a"], ["a", "b"]),
+            "2 captions in `reference` for 3 images",
+        ),
+        (CaptionedImage([], ["a"]), "must be at least one image"),
+        (CaptionedImage([black(), black()[..., 0]], ["a"]), r"not uint8 \[80, 80\]"),
+        (CaptionedImage([black() / 255], ["a"]), r"not float64 \[80, 80, 1\]"),
+        (CaptionedImage([noise(8, 9, 4)], ["a"]), r"not uint8 \[8, 9, 4\]"),
+        (CaptionedImage([noise(0, 9)], ["a"]), r"not uint8 \[0, 9, 1\]"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(told, message):
     with pytest.raises(ValueError, match=message):
-        sheet([Told([black()], ["fine"]), told])
+        caption_sheet([CaptionedImage([black()], ["fine"]), told])
+
+
+def test_the_names_of_the_first_edition_still_work_and_warn(tmp_path):
+    with pytest.warns(DeprecationWarning, match="use CaptionedImage$"):
+        example = callbacks.Told(pictures=[black()], said=["a"], right=["b"])
+    assert example.reference == ["b"]
+    with pytest.warns(DeprecationWarning, match="use CaptionedImages$"):
+        callback = callbacks.TellPictures(look=list, log_dir=tmp_path)
+    assert isinstance(callback, CaptionedImages)

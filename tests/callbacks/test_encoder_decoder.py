@@ -1,4 +1,4 @@
-"""The error of an encoder-decoder on one time axis, against a tape that knows nothing of it."""
+"""The error of an encoder-decoder on one time axis, compared with a gradient tape."""
 
 import event_files
 import keras
@@ -65,9 +65,9 @@ def test_the_joined_axis_is_the_end_of_one_layer_and_the_start_of_the_other():
         np.testing.assert_array_equal(table[name][:, 4:], other[name])
     share = one["hidden"][:, 0] / other["hidden"].max(axis=1)
     np.testing.assert_allclose(table["at_first"] / table["largest"], share)
-    said = flow.verdict()[-1]
-    assert said.startswith("encoder/rnn_1: the first step receives 0.")
-    assert " of the largest error at a step of decoder/rnn_1 (" in said
+    sentence = flow.verdict()[-1]
+    assert sentence.startswith("encoder/rnn_1: its first step receives 0.")
+    assert " of the largest error at any step of decoder/rnn_1 (" in sentence
     figure = flow.plot()
     assert [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")] == [
         "both"
@@ -87,5 +87,5 @@ def test_tensorboard_shows_the_joined_layers(tmp_path):
 
 def test_a_path_without_error_is_refused():
     flow = ErrorFlow(joined={"both": ("encoder/rnn_1", "decoder/rnn_9")})
-    with pytest.raises(ValueError, match=r"^ErrorFlow: joined: no layer .* at decoder/rnn_9, but"):
+    with pytest.raises(ValueError, match=r"^ErrorFlow: joined: no layer .* at decoder/rnn_9, only"):
         train(network(GRU), flow)

@@ -259,7 +259,7 @@ def test_a_layer_that_no_error_reaches_is_named_in_the_verdict():
     model.compile("sgd", "mse")
     flow = ErrorFlow()
     assert fit(model, dataset(3), flow) == {}
-    assert flow.verdict() == ["rnn: no backward pass has come through in 3 training steps"]
+    assert flow.verdict() == ["rnn: no error reached this layer in 3 training steps"]
 
 
 def test_plot():

@@ -1,12 +1,12 @@
-"""The verdict says what was measured, and no more: histories whose decay is known."""
+"""The finding on the error over time, from histories whose decay is known."""
 
 import math
 
 import numpy as np
 import pytest
 from errorflow.callbacks.drawing import figures
-from errorflow.callbacks.findings.finding import short, since
-from errorflow.callbacks.findings.over_time import decay, judge
+from errorflow.callbacks.findings.error_flow import decay, error_flow_finding
+from errorflow.callbacks.findings.finding import first_agreeing_step, short
 
 
 def history(curve, rows=100, injected=None, cell=None, valid=None):
@@ -48,57 +48,57 @@ def test_where_errors_enter_at_every_step_the_decay_of_each_is_found():
     np.testing.assert_allclose(found.half_life, 1.0, rtol=1e-4)
     assert found.enters_everywhere
     assert tables["hidden"][0, 0] > tables["hidden"][0, -1]
-    sentence = judge("rnn", tables).sentence
-    assert "by these single steps, step 1 would receive 2e-12" in sentence
+    sentence = error_flow_finding("rnn", tables).sentence
+    assert "step 1 would receive 2e-12 of the last step's error" in sentence
 
 
 def test_vanishing():
-    found = judge("rnn", history(decaying(3.1), rows=1240))
+    found = error_flow_finding("rnn", history(decaying(3.1), rows=1240))
     assert found.kind == "vanishing"
     assert found.sentence == (
-        "rnn: the error halves every 3.1 steps going back (median of the last 20% of 1,240 training"
-        " steps); step 1 receives 2e-4 of the last step's error: vanishing. The loss may not need"
-        " it: that is not measured here"
+        "rnn: vanishing: the error halves every 3.1 steps going back in time, and step 1 receives "
+        "2e-4 of the last step's error (median of the last 20% of 1,240 recorded training steps). "
+        "Whether the task needs a longer range was not measured"
     )
 
 
 def test_exploding_and_healthy():
-    assert judge("rnn", history(decaying(-3.0))).kind == "exploding"
-    assert "doubles every 3 steps" in judge("rnn", history(decaying(-3.0))).sentence
-    assert judge("rnn", history(decaying(30.0))).kind == "healthy"
-    level = judge("rnn", history(decaying(1e5)))
+    assert error_flow_finding("rnn", history(decaying(-3.0))).kind == "exploding"
+    assert "doubles every 3 steps" in error_flow_finding("rnn", history(decaying(-3.0))).sentence
+    assert error_flow_finding("rnn", history(decaying(30.0))).kind == "healthy"
+    level = error_flow_finding("rnn", history(decaying(1e5)))
     assert level.kind == "healthy"
-    assert "hardly changes going back" in level.sentence
+    assert "hardly changes going back in time" in level.sentence
 
 
 def test_only_the_last_part_of_training_counts():
     early, late = history(decaying(1.0), rows=80), history(decaying(1000.0), rows=20)
     both = {name: np.concatenate([early[name], late[name]]) for name in early}
     both["step"] = np.arange(1, 101)
-    found = judge("rnn", both)
+    found = error_flow_finding("rnn", both)
     assert found.kind == "healthy"
-    assert found.sentence.endswith(": healthy since training step 81")
+    assert found.sentence.startswith("rnn: healthy since training step 81: ")
     assert found.evidence["since"] == 81
 
 
 def test_since_when_forgives_few_rows():
     alike = np.arange(100) >= 40
     alike[[70, 80]] = False
-    assert since(np.arange(1, 101), alike) == 41
-    assert since(np.arange(1, 101), alike & (np.arange(100) < 95)) is None
+    assert first_agreeing_step(np.arange(1, 101), alike) == 41
+    assert first_agreeing_step(np.arange(1, 101), alike & (np.arange(100) < 95)) is None
 
 
 def test_an_lstm_is_judged_by_its_cell():
     """h receives little of what c keeps: the carousel does not vanish."""
     through_h = np.append(np.full(39, 1e-4), 0.3)
-    found = judge("lstm", history(through_h, cell=decaying(1000.0)))
+    found = error_flow_finding("lstm", history(through_h, cell=decaying(1000.0)))
     assert found.kind == "healthy"
-    assert found.sentence.startswith("lstm: the cell's error hardly changes")
+    assert found.sentence.startswith("lstm: healthy: the cell error hardly changes")
 
 
 def test_an_lstm_with_errors_at_every_step_is_not_judged():
     tables = history(np.ones(40), injected=0.5, cell=decaying(3.0))
-    found = judge("lstm", tables)
+    found = error_flow_finding("lstm", tables)
     assert found.kind == "undecided"
     assert "error_matrix" in found.sentence
 
@@ -106,7 +106,7 @@ def test_an_lstm_with_errors_at_every_step_is_not_judged():
 def test_padding_does_not_look_like_vanishing():
     """Few examples are long: where none is, there is NaN, not zero."""
     curve = np.where(np.arange(40) < 25, np.nan, decaying(1000.0))
-    found = judge("rnn", history(curve, valid=np.where(np.arange(40) < 25, 0.0, 4.0)))
+    found = error_flow_finding("rnn", history(curve, valid=np.where(np.arange(40) < 25, 0.0, 4.0)))
     assert found.kind == "healthy"
     assert "the first step of the longest sequences receives" in found.sentence
 
@@ -115,28 +115,34 @@ def test_padding_does_not_look_like_vanishing():
 def test_not_finite(bad):
     tables = history(decaying(3.0), rows=100)
     tables["hidden"][36:, 5] = bad
-    found = judge("rnn", tables)
+    found = error_flow_finding("rnn", tables)
     assert (found.kind, found.evidence["step"]) == ("not finite", 37)
-    assert found.sentence == "rnn: the error is not a finite number since training step 37"
+    assert found.sentence == "rnn: the error has not been a finite number since training step 37"
 
 
 def test_steps_that_overflowed_are_left_out_and_counted():
     """As with a loss scale that is found by trying."""
     tables = history(decaying(3.1), rows=100)
     tables["hidden"][[0, 90], 5] = tables["hidden_from_end"][[0, 90], 5] = np.inf
-    found = judge("rnn", tables)
+    found = error_flow_finding("rnn", tables)
     assert found.kind == "vanishing"
     np.testing.assert_allclose(found.evidence["half_life"], 3.1, rtol=1e-4)
-    assert found.sentence.endswith("(Not finite in 2 training steps, first in 1.)")
+    assert found.sentence.endswith(
+        ". Left out: 2 training steps in which the error was not finite, the first of them step 1"
+    )
 
 
 def test_no_error_and_too_little():
-    assert judge("rnn", history(np.zeros(40))).kind == "no error"
-    assert judge("rnn", history(decaying(3.0), rows=4)).kind == "too little"
-    assert judge("rnn", history(decaying(3.0, steps=3))).kind == "too little"
-    lost = judge("rnn", history(np.append(np.zeros(39), 0.3)))
+    assert error_flow_finding("rnn", history(np.zeros(40))).kind == "no error"
+    few = error_flow_finding("rnn", history(decaying(3.0), rows=4))
+    assert few.kind == "too little"
+    assert few.text.startswith("too few recorded training steps (4) to judge")
+    short_ones = error_flow_finding("rnn", history(decaying(3.0, steps=3)))
+    assert short_ones.kind == "too little"
+    assert short_ones.text.startswith("sequences are too short (3 time steps) to judge")
+    lost = error_flow_finding("rnn", history(np.append(np.zeros(39), 0.3)))
     assert lost.kind == "vanishing"
-    assert "does not get back a single step" in lost.sentence
+    assert "does not travel back a single step" in lost.sentence
 
 
 @pytest.mark.parametrize(
@@ -157,5 +163,5 @@ def test_the_note_beside_a_long_title_does_not_run_into_it():
         shown = [t for t in (axes._left_title, axes._right_title) if t.get_text()]
         lines = {text.get_text(): text.get_window_extent() for text in shown}
         (name, left), (note, right) = lines.items()
-        assert note.startswith("halves every")
+        assert note == "halves every step"
         assert left.x1 < right.x0 or name.endswith("\n")

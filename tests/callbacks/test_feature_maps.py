@@ -33,7 +33,7 @@ def test_each_epoch_gets_a_picture_of_what_the_layer_sees(tmp_path):
 def test_a_model_without_maps_is_refused(tmp_path, layer):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="hidden")])
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="gives no"):
+    with pytest.raises(ValueError, match=r"has no output \[B, H, W, C\]"):
         model.fit(
             np.ones([2, 4]),
             np.ones([2, 2]),

@@ -4,9 +4,12 @@ import keras
 import numpy as np
 import pytest
 from errorflow.callbacks import ErrorFlow, Gates, LayerGradients
-from errorflow.callbacks.findings.finding import FEWEST_ROWS, REMEDIES
-from errorflow.callbacks.findings.of_snapshots import of_gates, of_horizon
-from errorflow.callbacks.findings.over_depth import QUIET, of_gradients
+from errorflow.callbacks.findings.finding import MIN_STEPS
+from errorflow.callbacks.findings.gates import gate_findings
+from errorflow.callbacks.findings.horizon import horizon_finding
+from errorflow.callbacks.findings.layer_gradients import gradient_findings
+from errorflow.callbacks.findings.remedies import REMEDIES
+from errorflow.callbacks.recording.gradient_statistics import DEAD_AFTER
 from errorflow.layers import GRU, LSTM, SimpleRNN
 
 STEPS = 40
@@ -37,7 +40,8 @@ def test_of_a_healthy_net_nothing_is_said(layers):
 def test_plain_depth_of_sigmoids_starves():
     (one,) = found(dense(14, "sigmoid", kernel_initializer="glorot_uniform"))
     assert one.kind == "starving"
-    assert one.sentence.startswith("the first 3 of 15 layers would change by ")
+    assert one.sentence.startswith("the first layers hardly learn")
+    assert "of the first 3 of 15 layers is " in one.sentence
     assert one.evidence["first_to_last"] < 1e-3
     assert one.confidence == 1
     assert any("He et al. 2016" in remedy for remedy in one.remedies)
@@ -46,7 +50,7 @@ def test_plain_depth_of_sigmoids_starves():
 def test_what_explodes_over_depth():
     steps, layers = np.arange(1, 51), [*"abcdefgh"]
     norm = np.tile(10.0 ** np.arange(8)[::-1], [50, 1])
-    (one,) = of_gradients(steps, layers, norm, norm)
+    (one,) = gradient_findings(steps, layers, norm, norm)
     assert one.kind == "exploding over depth"
     np.testing.assert_allclose(one.evidence["first_to_last"], 1e6)  # medians of two layers each
 
@@ -57,7 +61,7 @@ def test_clipped_most_of_the_time(limit, kinds):
     assert [one.kind for one in ours] == kinds
     for one in ours:
         assert one.evidence["share"] == one.confidence == 1
-        assert one.sentence.endswith("the limit 0.001")
+        assert one.sentence.endswith("the threshold is 0.001")
 
 
 def test_a_layer_whose_units_are_all_dead():
@@ -68,17 +72,22 @@ def test_a_layer_whose_units_are_all_dead():
     (both,) = found(layers, batch=2)
     assert (both.kind, both.evidence["layers"], both.evidence["since"]) == ("no gradient", 2, 1)
     assert both.sentence == (
-        "of hidden1, dead the gradient is zero in the last 32 training steps: they learn nothing"
+        "the gradient of hidden1, dead is zero in the last 32 recorded training steps, so they do "
+        "not learn"
     )
 
 
 def test_layers_that_learn_nothing_any_more():
     steps, norm = np.arange(1, 101), np.ones([100, 6])
     norm[60:, :5] = 0.0
-    (those,) = of_gradients(steps, [*"abcdef"], norm, norm)
-    assert those.text.startswith("of a, b, c and 2 more layers the gradient is zero in the last 20")
-    assert those.text.endswith(", and has been since training step 61: they learn nothing")
-    (one,) = of_gradients(steps, [*"abcdef"], np.where(np.arange(6) == 2, norm, 1), norm * 0 + 1)
+    (those,) = gradient_findings(steps, [*"abcdef"], norm, norm)
+    assert those.text.startswith(
+        "the gradient of a, b, c and 2 more layers is zero in the last 20 "
+    )
+    assert those.text.endswith(", and has been zero since training step 61, so they do not learn")
+    (one,) = gradient_findings(
+        steps, [*"abcdef"], np.where(np.arange(6) == 2, norm, 1), norm * 0 + 1
+    )
     assert (one.layer, one.evidence["since"]) == ("c", 61)
 
 
@@ -92,8 +101,8 @@ def test_units_that_died_are_counted_by_layer():
     (one,) = gradients.findings()
     assert (one.layer, one.kind, one.evidence["share"]) == ("hidden1", "dead units", 5 / 8)
     dead = gradients.history["dead"]
-    assert (dead[: QUIET - 1] == 0).all()
-    np.testing.assert_allclose(dead[QUIET - 1 :, 0], 5 / 8)
+    assert (dead[: DEAD_AFTER - 1] == 0).all()
+    np.testing.assert_allclose(dead[DEAD_AFTER - 1 :, 0], 5 / 8)
 
 
 def test_a_unit_that_one_example_in_many_wakes_is_not_dead():
@@ -112,11 +121,11 @@ def test_not_finite_names_the_first_step_and_layer():
     root = keras.layers.Lambda(lambda x: keras.ops.sqrt(0 * x))  # 0, whose slope is 0 · ∞
     (one,) = found([keras.layers.Dense(4, name="below"), root, keras.layers.Dense(1, name="head")])
     assert (one.kind, one.layer, one.evidence["step"]) == ("not finite", "below", 1)
-    assert one.text.endswith("first in below, while that of the layers behind it is one")
+    assert one.text.endswith("going back from the loss, below is the first layer where it is not")
 
     (one,) = found(dense(2, "linear"), keras.optimizers.SGD(1e6))
     assert one.kind == "not finite"
-    assert one.text.endswith("from the last layer, head, on: already the loss is none")
+    assert one.text.endswith("already in the last layer, head: the loss itself may not be finite")
     assert 1 < one.evidence["step"] < STEPS
 
 
@@ -141,38 +150,40 @@ def test_a_cell_that_holds_what_it_has_is_as_it_should_be():
     one, none = np.ones([1, 5]), np.zeros([1, 5])
     holding = {"forget": one, "forget_closed": none, "input": none, "input_closed": one}
     history = {"step": np.array([3]), **holding}
-    assert of_gates("lstm", history) == []
+    assert gate_findings("lstm", history) == []
     history |= {"forget": none, "forget_closed": one}
-    assert [one.evidence["gate"] for one in of_gates("lstm", history)] == ["forget", "input"]
-    assert of_gates("lstm", history)[0].sentence == (
-        "lstm: its forget gate is closed (below 0.1) in 100% of all cases"
+    assert [one.evidence["gate"] for one in gate_findings("lstm", history)] == ["forget", "input"]
+    assert gate_findings("lstm", history)[0].sentence == (
+        "lstm: its forget gate is closed (below 0.1) for 100% of all values"
     )
     of_1997 = {"step": np.array([0]), "input": none, "input_closed": one}
-    assert of_gates("lstm", of_1997) == []
+    assert gate_findings("lstm", of_1997) == []
 
 
 def test_how_far_back_a_layer_sees():
     norms = 0.5 ** np.arange(8.0)[::-1]
-    found = of_horizon("rnn", {"step": np.array([0, 4]), "hidden": np.stack([norms**2, norms])})
+    found = horizon_finding(
+        "rnn", {"step": np.array([0, 4]), "hidden": np.stack([norms**2, norms])}
+    )
     assert found.evidence == {"half_life": 1.0, "first": 0.5**7, "epoch": 4}
-    assert found.sentence.startswith("rnn: ‖dh_T/dh_t‖ halves every 1 steps going back; ")
+    assert found.sentence.startswith("rnn: ‖dh_T/dh_t‖ halves every step going back in time; ")
     broken = {"step": np.array([2]), "hidden": np.array([[np.nan, np.nan, 1.0]])}
-    assert of_horizon("rnn", broken).kind == "not finite"
+    assert horizon_finding("rnn", broken).kind == "not finite"
 
 
 def test_a_frozen_layer_is_not_taken_for_a_broken_one():
     steps, norm = np.arange(1, 21), np.ones([20, 2])
     norm[10:, 0] = np.nan
-    assert of_gradients(steps, ["a", "b"], norm, norm) == []
+    assert gradient_findings(steps, ["a", "b"], norm, norm) == []
 
 
 def test_layers_that_are_never_trained_play_no_part():
     steps = np.arange(1, 51)
     norm = np.tile(10.0 ** np.arange(8), [50, 1])
     frozen = np.full([50, 8], np.nan)
-    (alone,) = of_gradients(steps, [*"abcdefgh"], norm, norm)
+    (alone,) = gradient_findings(steps, [*"abcdefgh"], norm, norm)
     both = np.concatenate([frozen, norm, frozen], axis=1)
-    (among,) = of_gradients(steps, [*"ABCDEFGHabcdefghIJKLMNOP"], both, both)
+    (among,) = gradient_findings(steps, [*"ABCDEFGHabcdefghIJKLMNOP"], both, both)
     assert alone == among
 
 
@@ -188,7 +199,7 @@ def over_time(steps=40, **options):
     model = keras.Sequential([keras.Input((steps, 3)), layer, keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(0.0), "mse")
     flow = ErrorFlow()
-    x = RANDOM.normal(size=(2 * FEWEST_ROWS, steps, 3))
+    x = RANDOM.normal(size=(2 * MIN_STEPS, steps, 3))
     model.fit(x, np.ones([len(x), 1]), batch_size=2, verbose=0, callbacks=[flow])
     return flow.findings()
 

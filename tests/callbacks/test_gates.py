@@ -12,11 +12,15 @@ import reference
 import tensorflow as tf
 from cases import B, D, H, T
 from errorflow.callbacks import Gates
-from errorflow.callbacks.drawing.heat_maps import NOTHING
-from errorflow.callbacks.drawing.heat_maps import panels as draw
+from errorflow.callbacks.drawing.gate_maps import gate_maps
+from errorflow.callbacks.drawing.heat_maps import NO_VALUE
 from errorflow.callbacks.gates import panels
 from errorflow.callbacks.recording.blocks import unpack
-from errorflow.callbacks.recording.gate_values import Gate, Seen, look
+from errorflow.callbacks.recording.gate_activations import (
+    Gate,
+    GateActivations,
+    gate_activations,
+)
 from errorflow.layers import GRU, LSTM, SimpleRNN
 
 GATED = (cases.LSTM, cases.LSTM_1997, cases.GRU, cases.GRU_2014)
@@ -82,7 +86,7 @@ def test_gates_are_those_of_the_equations(case):
     x, weights = problem(case)
     model = model_of(keras.layers.Masking(), case.make(name="rnn"))
     model.set_weights(weights)
-    found = look(model, x)
+    found = gate_activations(model, x)
     assert_seen(found["rnn"], expected(case, x, weights, VALID), VALID)
 
 
@@ -93,7 +97,7 @@ def test_a_backwards_layer_is_in_the_order_of_x(case):
         keras.layers.Masking(), keras.layers.Bidirectional(case.make(name="rnn"), name="both")
     )
     model.set_weights([*weights, *weights])
-    found = look(model, x)
+    found = gate_activations(model, x)
     assert [*found] == ["both/forward_rnn", "both/backward_rnn"]
     assert_seen(found["both/forward_rnn"], expected(case, x, weights, VALID), VALID)
     mirrored = expected(case, x[:, ::-1], weights, VALID[:, ::-1])
@@ -109,9 +113,9 @@ def test_time_distributed_and_calls():
     again = twice(twice(SimpleRNN(D, return_sequences=True)(x[:, 0])))
     model = keras.Model({"x": x}, [every, again])
     batch = np.random.default_rng(0).normal(size=(B, 2, T, D)).astype("float32")
-    found = look(model, {"x": batch})
+    found = gate_activations(model, {"x": batch})
     assert {*found} == {"each/inside", "twice", "twice:1"}
-    alone = look(model_of(wrapped), batch.reshape(2 * B, T, D))["inside"]
+    alone = gate_activations(model_of(wrapped), batch.reshape(2 * B, T, D))["inside"]
     for name, gate in alone.gates.items():
         np.testing.assert_allclose(found["each/inside"].gates[name].units, gate.units, rtol=1e-5)
     first, second = found["twice"].gates["update"], found["twice:1"].gates["update"]
@@ -165,9 +169,9 @@ def test_history_events_and_plot_of_trainings_one_after_the_other(tmp_path):
     for step, at in values.items():
         named = {f"gates/lower/{g}_{f}" for g in NAMES["LSTM"] for f in ("mean", "closed", "open")}
         assert {*at} == named | {"gates/lower", "gates/rows/lower"}
-        row = unpack(at["gates/rows/lower"])
-        np.testing.assert_array_equal(row.steps, [step])
         content = json.loads(metadata["gates/rows/lower"].plugin_data.content)
+        row = unpack(at["gates/rows/lower"], content["statistics"])
+        np.testing.assert_array_equal(row.steps, [step])
         for statistic, table in zip(content["statistics"], row.values, strict=True):
             np.testing.assert_array_equal(table[0], history[statistic][step])
         mean = float(at["gates/lower/forget_mean"])
@@ -177,7 +181,7 @@ def test_history_events_and_plot_of_trainings_one_after_the_other(tmp_path):
     assert metadata["gates/lower"].plugin_data.plugin_name == "images"
     titles = [axes.get_title(loc="left") for axes in gates.plot("lower").axes]
     assert titles == ["lower\ninput gate", "forget gate", "output gate", ""]  # a colour bar
-    with pytest.raises(ValueError, match="no gates of 'upper' were seen, but of lower"):
+    with pytest.raises(ValueError, match="no gates of 'upper' were recorded, only of lower"):
         gates.plot("upper")
 
 
@@ -191,7 +195,7 @@ def test_a_model_built_by_the_first_look():
             return self.rnn(x)
 
     model, x = Lazy(), np.ones([B, T, D], "float32")
-    assert look(model, x)["rnn"].gates["input"].units.shape == (T, H)
+    assert gate_activations(model, x)["rnn"].gates["input"].units.shape == (T, H)
     for state in model.rnn.states:
         np.testing.assert_array_equal(state, 0)
 
@@ -209,15 +213,15 @@ def test_many_units_stand_in_the_order_of_their_means():
     units = np.stack([share, np.full(101, np.nan), share]).astype("float32")
     totals = {"mean": 0.5, "closed": 0.1, "open": 0.2}
     gate = Gate(units, np.zeros(3), np.zeros(3), totals)
-    (panel,) = panels(Seen({"update": gate}, backwards=False))
+    (panel,) = panels(GateActivations({"update": gate}, backwards=False))
     assert panel.table.shape == (64, 3)
     np.testing.assert_allclose(panel.table[[0, -1]], [[1, np.nan, 1], [0, np.nan, 0]])
     assert (np.diff(panel.table[:, 0]) < 0).all()
     assert panel.note == "mean 0.50  ·  10% closed  ·  20% open"
-    picture = draw([panel, panel], "time step")
+    picture = gate_maps([panel, panel], "time step")
     colours = {tuple(c) for c in picture[26 : 26 + 128, 64 : 64 + 480].reshape(-1, 3)}
     assert len(colours) == 65
-    grey = int(NOTHING[1:3], 16)
+    grey = int(NO_VALUE[1:3], 16)
     assert (picture[26:154, 64 + 160 : 64 + 320] == grey).all()
     yellow, violet = [253, 231, 36], [68, 1, 84]
     assert picture[26, 64].tolist() == yellow
@@ -229,6 +233,6 @@ def test_what_has_no_gates_is_refused():
     for layer in (SimpleRNN(1), keras.layers.LSTM(1)):
         with pytest.raises(ValueError, match=r"no LSTM or GRU of errorflow; build it with"):
             model_of(layer).fit(x, x[:, 0, :1], verbose=0, callbacks=[Gates(x)])
-    with pytest.raises(ValueError, match="no LSTM or GRU at b, c, but a"):
+    with pytest.raises(ValueError, match="no LSTM or GRU at b, c, only at a"):
         gates = Gates(x, layers=["a", "b", "c"])
         model_of(LSTM(1, name="a")).fit(x, x[:, 0, :1], verbose=0, callbacks=[gates])

@@ -10,15 +10,19 @@ import tensorflow as tf
 from errorflow.callbacks import ErrorFlow, LayerGradients
 from errorflow.callbacks.recording import blocks
 from errorflow.callbacks.recording import event_log as events
-from errorflow.callbacks.recording.rows import Memory, Rows, join, reached
-from errorflow.callbacks.recording.statistics import tables
+from errorflow.callbacks.recording.memory import Memory
+from errorflow.callbacks.recording.rows import Rows, filled_columns, join
+from errorflow.callbacks.recording.tables import tables
 from errorflow.layers import LSTM
+from errorflow.layers.rnn.statistics import STATISTICS, VERSION
 
 
 def rows(first, count, width=3, statistics=2):
     steps = np.arange(first, first + count)
     values = steps[:, None] + 0.001 * np.arange(width)
-    return Rows(steps, np.full(count, width), np.stack([values] * statistics).astype("float32"))
+    return Rows(
+        steps, np.full(count, width), np.stack([values] * statistics).astype("float32"), [*"ab"]
+    )
 
 
 def train(folder, epochs=3):
@@ -57,15 +61,17 @@ def read_rows(values, metadata, tag):
     assert metadata[tag].plugin_data.plugin_name == "errorflow"
     assert metadata[tag].data_class == 2  # else TensorBoard drops them
     content = json.loads(metadata[tag].plugin_data.content)
-    return join(map(blocks.unpack, event_files.blocks(values, tag))), content
+    packed = event_files.blocks(values, tag)
+    return join(blocks.unpack(block, content["statistics"]) for block in packed), content
 
 
 def test_event_files_hold_the_history_of_the_error(run):
     folder, flow, _ = run
     values, metadata = event_files.read(folder / "error_flow")
     read, content = read_rows(values, metadata, "error_flow/rows/rnn")
-    assert (content["version"], content["kind"], content["name"]) == (1, "error_flow", "rnn")
-    names = ["hidden", "hidden_max", "carried", "valid", "cell", "cell_max"]
+    names = [statistic.name for statistic in STATISTICS]
+    assert names == ["hidden", "hidden_max", "carried", "valid", "cell", "cell_max"]
+    assert (content["version"], content["kind"], content["name"]) == (VERSION, "error_flow", "rnn")
     assert content["statistics"] == names
     assert len(read.values) == 2 * len(names)  # a mask: also from the end
     history = flow.history["rnn"]
@@ -114,7 +120,7 @@ def test_event_files_hold_the_history_of_the_gradients(run):
 def test_a_long_run_loses_no_row_in_at_most_64_blocks(tmp_path):
     log = events.EventLog(tmp_path, every=1)
     for step in range(0, 200_000, 500):
-        log.write("kind", {"a": rows(step + 1, 500)}, {"a": {}}, {}, step + 500)
+        log.write("kind", {"a": rows(step + 1, 500)}, {}, {}, step + 500)
         log.flush()
     log.close()
     values, metadata = event_files.read(tmp_path)
@@ -126,7 +132,7 @@ def test_a_long_run_loses_no_row_in_at_most_64_blocks(tmp_path):
 def test_many_short_trainings_go_on_under_another_tag(tmp_path):
     log = events.EventLog(tmp_path, every=1)
     for step in range(70):
-        log.write("kind", {"a": rows(step + 1, 1)}, {"a": {}}, {}, step + 1)
+        log.write("kind", {"a": rows(step + 1, 1)}, {}, {}, step + 1)
         log.close()
     values, _ = event_files.read(tmp_path)
     assert len(event_files.blocks(values, "kind/rows/a")) == 64
@@ -153,7 +159,7 @@ def test_files_of_a_long_run_stay_small(tmp_path, monkeypatch):
     monkeypatch.setattr(events, "LIMIT", 2**18)
     log = events.EventLog(tmp_path, every=1)
     for step in range(0, 50_000, 500):
-        log.write("kind", {"a": rows(step + 1, 500, width=20)}, {"a": {}}, {}, step + 500)
+        log.write("kind", {"a": rows(step + 1, 500, width=20)}, {}, {}, step + 500)
     log.close()
     values, metadata = event_files.read(tmp_path)
     read, _ = read_rows(values, metadata, "kind/rows/a")
@@ -167,6 +173,6 @@ def test_pictures_leave_out_what_only_a_few_rows_reach():
     table[:, 6:] = 1.0
     table[:5, 4:] = 1.0  # five of a hundred
     table[0] = 1.0  # one of a hundred
-    assert reached(table) == slice(4, 9)
-    assert reached(table[:, ::-1]) == slice(0, 5)
-    assert table[:0, reached(table[:0])].shape == (0, 9)
+    assert filled_columns(table) == slice(4, 9)
+    assert filled_columns(table[:, ::-1]) == slice(0, 5)
+    assert table[:0, filled_columns(table[:0])].shape == (0, 9)

@@ -6,7 +6,7 @@ import pytest
 import reference
 import tensorflow as tf
 from cases import MASKS, RECURRENT, B, D, H, T, built, each, problem
-from errorflow.callbacks.findings.of_snapshots import half_life
+from errorflow.callbacks.findings.horizon import half_life
 from errorflow.layers import SimpleRNN, horizon
 
 ALL = np.ones([B, T], bool)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from errorflow.callbacks.captioned_images import Told, sheet
+from errorflow.callbacks.drawing.captioned_images import CaptionedImage, caption_sheet
 from errorflow.layers import GRU, LSTM
 from errorflow.layers.text.beam_search import END, START, search
 from errorflow.pipelines import cli
@@ -116,7 +116,7 @@ def test_predict_prints_captions_with_scores_and_draws_them(
     drawn = run.samples / "told"
     assert sorted(path.name for path in drawn.iterdir()) == ["a-2.told.png", "a.told.png"]
     for name, one, said in zip(["a.told.png", "a-2.told.png"], pixels, answers, strict=True):
-        expected = sheet([Told([one], [said[0]])])
+        expected = caption_sheet([CaptionedImage([one], [said[0]])])
         np.testing.assert_array_equal(Image.open(drawn / name), expected)
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{paths[1]}\n\n"))
     assert errorflow(where, "predict", "--top", "3", "--to", str(tmp_path / "to")) == 0

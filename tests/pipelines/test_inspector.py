@@ -136,7 +136,7 @@ def test_tables_are_what_the_callbacks_recorded(server, trained):
         table = ask(server, "table", **query, statistic="hidden", align="end")
         assert table["columns"] == [*range(STEPS)][::-1]
         np.testing.assert_array_equal(decoded(table), flow["rnn"]["hidden"])
-        assert "the last 20% of 24 training steps" in table["findings"][0]["text"]
+        assert "the last 20% of 24 recorded training steps" in table["findings"][0]["text"]
 
         query = {"run": f"{run}/logs/layer_gradients", "kind": "layer_gradients"}
         table = ask(server, "table", **query, statistic="ratio")
@@ -163,7 +163,7 @@ def test_an_encoder_and_its_decoder_stand_on_one_time_axis(server, trained):
         ({"run": "none"}, "there is no series none"),
         (
             {"run": "lstm/logs/error_flow", "kind": "error_flow", "name": "rnn", "statistic": "x"},
-            "there is no statistic 'x' in it, but hidden, hidden_max, carried, valid, cell",
+            "there is no statistic 'x' in it, only hidden, hidden_max, carried, valid, cell",
         ),
     ],
 )
@@ -295,7 +295,7 @@ def test_one_sees_reads_and_chooses(server, trained, browser, tmp_path):
     assert again.hover(0.99, 0.01)[1] == trained[1]["lstm"][3]["rnn"]["hidden"][3, 0]
 
     again.click("Error matrix")
-    until(lambda: again.hover(0.99, 0.01)[0].startswith("loss step i 12, at time step 1: "))
+    until(lambda: again.hover(0.99, 0.01)[0].startswith("loss step i 12, time step 1: "))
     matrices = trained[1]["each"][0]["matrix"]
     assert again.hover(0.99, 0.01)[1] == matrices[2, -1, 0]
     again.run("const s = document.getElementById('step'); s.value = 0; s.oninput({target: s})")

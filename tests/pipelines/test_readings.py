@@ -23,7 +23,7 @@ def rows_at(*steps, width=3, value=1.0):
     """Rows of an error flow, filled with one value; 8 examples have every step."""
     values = np.full([4, len(steps), width], value, np.float32)
     values[3] = 8
-    return Rows(np.array(steps), np.full(len(steps), width), values)
+    return Rows(np.array(steps), np.full(len(steps), width), values, STATISTICS)
 
 
 class Provider:
@@ -78,7 +78,7 @@ def test_columns_of_time(align, columns):
 
 def test_a_layer_that_was_never_trained_has_no_column():
     values = np.array([[[1.0, np.nan, 2.0]], [[0.1, np.nan, 0.2]]])
-    rows = Rows(np.array([1]), np.array([3]), values)
+    rows = Rows(np.array([1]), np.array([3]), values, ["norm", "ratio"])
     layers = ["first", "frozen", "last"]
     made = Provider("layer_gradients", ["norm", "ratio"], layers, rows=[rows])
     found = table(*made.read(), statistic="ratio")
@@ -97,7 +97,7 @@ def test_a_large_table_is_thinned_evenly_with_both_ends():
 
 def test_steps_that_tensorboard_did_not_keep_are_counted():
     def rows(*steps):
-        return Rows(np.array(steps), np.ones(len(steps), int), np.zeros([1, len(steps), 1]))
+        return Rows(np.array(steps), np.ones(len(steps), int), np.zeros([1, len(steps), 1]), ["a"])
 
     assert missing(rows(*range(2, 66, 2))) == 0
     assert missing(rows(*range(2, 34, 2), *range(1000, 1032, 2))) == 968

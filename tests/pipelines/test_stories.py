@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from errorflow.callbacks.captioned_images import Told, sheet
+from errorflow.callbacks.drawing.captioned_images import CaptionedImage, caption_sheet
 from errorflow.layers import GRU
 from errorflow.layers.text.beam_search import START, search
 from errorflow.pipelines import cli
@@ -102,7 +102,7 @@ def test_the_error_is_seen_from_the_last_word_to_the_first_picture(run):
     shown = {tag for at in values.values() for tag in at}
     assert {f"error_flow/{what}/rnn_1" for what in ("heat_map", "first_to_largest")} <= shown
     assert {f"error_flow/rows/{side}/rnn_1" for side in ("encoder", "decoder")} <= metadata.keys()
-    told = "encoder/rnn_1: the first step receives "
+    told = "encoder/rnn_1: its first step receives "
     (joined,) = [line for line in run.results()["verdict"] if line.startswith(told)]
     assert "of the largest error at a step of decoder/rnn_1" in joined
 
@@ -130,7 +130,7 @@ def test_predict_takes_folders_and_films(where, run, tmp_path, capsys):
         found = [float(row[2]) for row in rows]
         assert found == pytest.approx(scores[:, 0].tolist(), abs=6e-4)
         for name, shown, said in zip(("photos", "grown"), expected, answers, strict=True):
-            drawing = sheet([Told([*shown], below(said[0], len(shown)))])
+            drawing = caption_sheet([CaptionedImage([*shown], below(said[0], len(shown)))])
             with Image.open(run.samples / "told" / f"{name}.told.png") as image:
                 np.testing.assert_array_equal(image, drawing)
 

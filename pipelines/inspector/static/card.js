@@ -1,10 +1,10 @@
-// One series: its heat map, the curve of the chosen training step below it, and the finding.
+// One series: its heat map, below it the curve of the selected training step, and its findings.
 
 import { fetchTable } from "./data.js";
 import { Plot } from "./plot.js";
 import { short } from "./scale.js";
 
-// What kinds of series there are, and how one reads them.
+// The kinds of series, and how their axes are labelled.
 export const KINDS = {
   error_flow: {
     title: "Error over time",
@@ -21,9 +21,9 @@ export const KINDS = {
   error_matrix: {
     title: "Error matrix",
     row: "loss step i",
-    look: "epoch", // the slider chooses among several tables
-    axis: () => "reaches time step k",
-    column: (column) => `at time step ${column}`,
+    slider: "epoch", // there is one table per epoch, which the slider selects
+    axis: () => "time step k",
+    column: (column) => `time step ${column}`,
   },
   horizon: {
     title: "Horizon",
@@ -43,7 +43,7 @@ export const KINDS = {
 const AXES = {
   end: { title: "time steps before the last", name: (column) => `${column} before the last` },
   start: { title: "time step", name: (column) => `step ${column}` },
-  joined: { title: "steps of one layer up to 0, of the next from 1", name: (column) => `step ${column}` },
+  joined: { title: "time step: first layer up to 0, second layer from 1", name: (column) => `step ${column}` },
 };
 
 export class Card {
@@ -74,28 +74,28 @@ export class Card {
   }
 
   async load(series, statistic, align) {
-    const matrix = KINDS[series.kind].look;
-    const how = matrix ? (this.step === undefined ? {} : { step: this.step }) : { statistic, align };
-    const wanted = JSON.stringify([series.latest, how]);
-    if (wanted === this.wanted) return;
-    this.wanted = wanted;
-    const table = await fetchTable(series, how);
-    if (this.wanted !== wanted) return; // something else has been chosen meanwhile
+    const isMatrix = KINDS[series.kind].slider;
+    const query = isMatrix ? (this.step === undefined ? {} : { step: this.step }) : { statistic, align };
+    const requested = JSON.stringify([series.latest, query]);
+    if (requested === this.requested) return;
+    this.requested = requested;
+    const table = await fetchTable(series, query);
+    if (this.requested !== requested) return; // the selection has changed meanwhile
     const axis = series.joined ? "joined" : align;
     Object.assign(this, { series, table, statistic, align: axis, cell: null });
-    this.find(".findings").replaceChildren(...table.findings.map(told), ...gaps(table));
-    if (this.step === undefined) this.step = (table.looks ?? table.steps).at(-1);
+    this.find(".findings").replaceChildren(...table.findings.map(findingItem), ...gaps(table));
+    if (this.step === undefined) this.step = (table.epochs ?? table.steps).at(-1);
   }
 
   range() {
-    const steps = this.table ? (this.table.looks ?? this.table.steps) : [];
+    const steps = this.table ? (this.table.epochs ?? this.table.steps) : [];
     return steps.length ? [steps[0], steps.at(-1)] : [];
   }
 
-  // The row of the training step that is nearest to the chosen one; of a matrix, the one pointed at.
+  // The row of the training step nearest to the selected one; of a matrix, the row under the pointer.
   row() {
-    const { steps, looks } = this.table;
-    if (looks) return this.cell ? this.cell.row : steps.length - 1;
+    const { steps, epochs } = this.table;
+    if (epochs) return this.cell ? this.cell.row : steps.length - 1;
     return steps.reduce((best, step, row) =>
       Math.abs(step - this.step) < Math.abs(steps[best] - this.step) ? row : best, 0);
   }
@@ -103,7 +103,7 @@ export class Card {
   moveTo(step) {
     this.step = step;
     if (!this.table) return;
-    if (!this.table.looks) return this.plot?.draw(this.row(), this.cell);
+    if (!this.table.epochs) return this.plot?.draw(this.row(), this.cell);
     this.load(this.series, this.statistic, this.align).then(() => this.page.draw());
   }
 
@@ -114,10 +114,10 @@ export class Card {
     this.plot = new Plot(this.canvas, this.table, scale, this.page.colours, titles);
     this.plot.draw(this.row(), this.cell);
     this.canvas.setAttribute("aria-label",
-      `${this.title}: ${this.table.recorded} rows; arrow keys read the numbers`);
+      `${this.title}: ${this.table.recorded} rows; use the arrow keys to read the values`);
   }
 
-  // Shows the exact number of a cell, {row, column}; null: of none.
+  // Shows the exact value of a cell, {row, column}; null: of no cell.
   hover(cell) {
     const tip = this.find(".tip");
     this.cell = cell ?? null;
@@ -135,9 +135,9 @@ export class Card {
     tip.style.top = `${y + 14}px`;
   }
 
-  // Chooses the training step that is pointed at.
+  // Selects the training step under the pointer.
   pick() {
-    if (this.cell && !this.table.looks) this.page.choose(this.table.steps[this.cell.row]);
+    if (this.cell && !this.table.epochs) this.page.choose(this.table.steps[this.cell.row]);
   }
 
   key(event) {
@@ -176,27 +176,27 @@ export class Card {
   }
 }
 
-// TensorBoard's slower loader keeps few blocks of a long run, unless it is told to keep more.
+// TensorBoard's slower loader keeps few blocks of a long run, unless a flag raises the limit.
 function gaps({ missing }) {
   if (!missing) return [];
   const note = document.createElement("li");
-  note.textContent = `TensorBoard has not loaded ${missing.toLocaleString("en")} steps in between: ` +
-    "start it by errorflow tensorboard, or with --samples_per_plugin errorflow=1000";
+  note.textContent = `TensorBoard has left out ${missing.toLocaleString("en")} training steps in between. ` +
+    "To see them, start it with errorflow tensorboard, or with --samples_per_plugin errorflow=1000.";
   return [note];
 }
 
-// The run as a person knows it: the folder that holds error_flow, layer_gradients, …
+// The name of a run: the folder that holds logs/error_flow, logs/layer_gradients, …
 export const runOf = ({ run, kind }) =>
   run.split("/").filter((part) => part !== kind && part !== "logs").join("/");
 
-// A finding: what was found, the numbers behind it, and what the literature offers.
-function told({ kind, text, evidence, confidence, remedies }) {
+// A list item: a finding, the numbers behind it, and remedies from the literature.
+function findingItem({ kind, text, evidence, confidence, remedies }) {
   const item = document.createElement("li");
   item.dataset.kind = remedies.length ? "trouble" : kind;
   item.append(text);
   const more = document.createElement("details");
   const summary = document.createElement("summary");
-  summary.textContent = remedies.length ? "numbers, and what may help" : "numbers";
+  summary.textContent = remedies.length ? "numbers and remedies" : "numbers";
   const numbers = Object.entries({ ...evidence, ...(typeof confidence === "number" ? { confidence } : {}) });
   const lines = [
     numbers.map(([name, value]) => `${name.replaceAll("_", " ")}: ${typeof value === "number" ? short(value) : value}`).join("; "),

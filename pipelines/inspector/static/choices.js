@@ -1,17 +1,17 @@
-// What is chosen, kept in the address: of TensorBoard's own page, so that it can be sent to others.
+// The user's selection, kept in the address of TensorBoard's page, so that a link shows the same.
 
 const PREFIX = "p.errorflow.";
 const DEFAULTS = {
   kind: "error_flow",
   runs: [],
-  hidden: [], // layers
+  hidden: [], // layers that are not shown
   statistic: "hidden",
   align: "end",
   step: null, // the latest
   auto: true,
 };
 
-// The page around this one, unless it is another host's (as in a notebook).
+// TensorBoard's page, which contains this one; this one if the other is not accessible (notebooks).
 function place() {
   try {
     window.parent.location.hash.toString();
@@ -32,7 +32,7 @@ export function readChoices() {
     try {
       choices[name] = JSON.parse(value);
     } catch {
-      // a mangled address is no reason to show nothing
+      // ignore an invalid value in the address
     }
   }
   return choices;

@@ -27,9 +27,9 @@ class Page {
     this.cards = new Map(); // by run, kind and name
     this.series = [];
     document.body.innerHTML = `
-      <aside aria-label="What to show">
-        <div id="kinds" role="radiogroup" aria-label="What of it"></div>
-        <fieldset><legend>Runs</legend><input id="filter" type="search" placeholder="filter"
+      <aside aria-label="Selection">
+        <div id="kinds" role="radiogroup" aria-label="Kind of plot"></div>
+        <fieldset><legend>Runs</legend><input id="filter" type="search" placeholder="filter runs"
           aria-label="Filter runs"><div id="runs"></div></fieldset>
         <fieldset><legend>Layers</legend><div id="layers"></div></fieldset>
         <fieldset><legend>Statistic</legend><select id="statistic" aria-label="Statistic"></select>
@@ -38,7 +38,7 @@ class Page {
           <label><input type="radio" name="align" value="end"> steps before the last</label>
           <label><input type="radio" name="align" value="start"> steps from the first</label>
         </fieldset>
-        <label><input id="auto" type="checkbox"> follow the training</label>
+        <label><input id="auto" type="checkbox"> update during training</label>
         <button id="reload" type="button">Reload</button>
       </aside>
       <main>
@@ -51,7 +51,7 @@ class Page {
   }
 
   listen() {
-    const choose = (what) => (this.set(what), this.show());
+    const choose = (choices) => (this.set(choices), this.show());
     element("filter").oninput = () => this.listRuns();
     element("statistic").onchange = (event) => choose({ statistic: event.target.value });
     for (const radio of document.getElementsByName("align")) {
@@ -61,17 +61,17 @@ class Page {
     element("reload").onclick = () => this.reload();
     element("step").oninput = (event) => {
       const at = Number(event.target.value);
-      this.choose(at === Number(event.target.max) ? null : at); // at its end it follows the training
+      this.choose(at === Number(event.target.max) ? null : at); // at its right end it follows the training
     };
     window.addEventListener("resize", () => this.draw());
   }
 
-  set(what) {
-    Object.assign(this.choices, what);
+  set(choices) {
+    Object.assign(this.choices, choices);
     writeChoices(this.choices);
   }
 
-  // A training step; null: the latest, whichever that will be.
+  // Selects a training step; null: always the latest.
   choose(step) {
     this.set({ step });
     this.moveTo(step ?? Number(element("step").max));
@@ -92,7 +92,7 @@ class Page {
     }
   }
 
-  // What is chosen, as far as it is there; else the first there is, and the latest runs.
+  // Shows what is selected, if it exists; otherwise the first kind and the latest runs.
   async show() {
     const kinds = Object.keys(KINDS).filter((kind) => this.series.some((s) => s.kind === kind));
     this.kind = kinds.includes(this.choices.kind) ? this.choices.kind : kinds[0];
@@ -107,10 +107,10 @@ class Page {
     const statistics = [...new Set(inRuns.flatMap((s) => s.statistics))];
     const { statistic } = this.choices;
     this.statistic = statistics.includes(statistic) ? statistic : statistics[0];
-    this.listStatistics(statistics);
-    const { row, look } = KINDS[this.kind] ?? {};
-    element("row").textContent = look ?? row ?? "";
-    element("statistic").parentElement.hidden = Boolean(look);
+    this.listStatistics(statistics, Object.assign({}, ...inRuns.map((s) => s.labels)));
+    const { row, slider } = KINDS[this.kind] ?? {};
+    element("row").textContent = slider ?? row ?? "";
+    element("statistic").parentElement.hidden = Boolean(slider);
     element("axis").hidden = this.kind !== "error_flow";
     for (const radio of document.getElementsByName("align")) {
       radio.checked = radio.value === this.choices.align;
@@ -124,7 +124,7 @@ class Page {
     );
   }
 
-  // Shows these series and no others; tables that are there already are not asked for again.
+  // Shows exactly these series; tables that are already loaded are not requested again.
   async put(series) {
     const before = this.cards;
     this.cards = new Map();
@@ -173,16 +173,16 @@ class Page {
   }
 
   listRuns() {
-    const wanted = element("filter").value.toLowerCase();
-    const rows = this.runs.filter((run) => run.toLowerCase().includes(wanted)).map((run) =>
+    const filter = element("filter").value.toLowerCase();
+    const rows = this.runs.filter((run) => run.toLowerCase().includes(filter)).map((run) =>
       choice("checkbox", "run", run || ".", this.shown.includes(run), (on) => {
         const others = this.shown.filter((other) => other !== run);
         this.set({ runs: on ? [...others, run] : others.length ? others : [run] });
-        delete element("runs").dataset.key; // the only run stays, and is ticked again
+        delete element("runs").dataset.key; // draw the list anew: the only run stays selected
         this.show();
       }),
     );
-    fill("runs", rows, [wanted, this.runs, this.shown]);
+    fill("runs", rows, [filter, this.runs, this.shown]);
   }
 
   listLayers(layers) {
@@ -200,9 +200,9 @@ class Page {
     );
   }
 
-  listStatistics(statistics) {
+  listStatistics(statistics, labels) {
     const options = statistics.map((name) => {
-      const option = new Option(OF_KIND[this.kind]?.[name] ?? STATISTICS[name] ?? name, name);
+      const option = new Option(labels[name], name);
       option.selected = name === this.statistic;
       return option;
     });
@@ -210,36 +210,17 @@ class Page {
   }
 }
 
-const FIRST_SHOWN = 4; // runs, as long as none is chosen
+const FIRST_SHOWN = 4; // runs, if none is selected
 const NOTHING_YET =
-  "No error has been recorded here yet. Train with errorflow, or give your own model's fit " +
-  "callbacks=[ErrorFlow(log_dir=…)] (errorflow.callbacks).";
-const OF_KIND = { horizon: { hidden: "‖dh_T/dh_t‖", cell: "‖dh_T/dc_t‖" } };
-const STATISTICS = {
-  hidden: "dE/dh, rms over the batch",
-  hidden_max: "dE/dh, largest in the batch",
-  carried: "dE/dh from later steps alone",
-  cell: "dE/dc, rms over the batch",
-  cell_max: "dE/dc, largest in the batch",
-  ...Object.fromEntries(
-    ["input", "forget", "output", "update", "reset"].flatMap((gate) => [
-      [gate, `${gate} gate, mean`],
-      [`${gate}_closed`, `${gate} gate, share below 0.1`],
-      [`${gate}_open`, `${gate} gate, share above 0.9`],
-    ]),
-  ),
-  bound: "product of the single steps' norms",
-  norm: "‖dE/dW‖",
-  ratio: "‖dE/dW‖ / ‖W‖",
-  dead: "share of dead units",
-};
+  "Nothing has been recorded here yet. Train with errorflow, or pass " +
+  "callbacks=[errorflow.callbacks.ErrorFlow(log_dir=…)] to your own model's fit.";
 
 const element = (id) => document.getElementById(id);
 
-// Puts these in an element, unless what they were made of is what it was. Nobody is to lose the
-// keyboard's focus because a training went on, or by a choice.
-function fill(id, children, madeOf) {
-  const key = JSON.stringify(madeOf);
+// Replaces the children of an element, unless their data are unchanged, and keeps the keyboard
+// focus, which would otherwise be lost whenever a training goes on.
+function fill(id, children, data) {
+  const key = JSON.stringify(data);
   if (element(id).dataset.key === key) return;
   element(id).dataset.key = key;
   const place = inputsOf(id).indexOf(document.activeElement);

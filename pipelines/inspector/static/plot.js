@@ -1,9 +1,9 @@
-// Draws a table: as a heat map, and below it, on the same axis, one of its rows as a curve.
+// Draws a table as a heat map and, below it on the same axis, one of its rows as a curve.
 
 import { marks, placeOf } from "./scale.js";
 import { colour } from "./theme.js";
 
-const LEFT = 78; // pixels, for what stands beside the map
+const LEFT = 78; // pixels of the margins and of the parts of the plot
 const RIGHT = 62;
 const TOP = 12;
 const MAP = 220;
@@ -16,7 +16,7 @@ const FONT = "12px Roboto, system-ui, sans-serif";
 export class Plot {
   constructor(canvas, table, scale, colours, titles) {
     Object.assign(this, { canvas, table, scale, titles });
-    this.broken = hex(colours.broken);
+    this.notFinite = hex(colours.notFinite);
     this.colours = scale.linear ? colours.shares : colours.errors;
     this.columns = table.columns.length;
     this.rows = table.steps.length;
@@ -31,17 +31,17 @@ export class Plot {
     this.image = this.picture();
   }
 
-  // One pixel for each number.
+  // An image with one pixel for each value.
   picture() {
     const { values } = this.table;
     const picture = new OffscreenCanvas(this.columns, this.rows);
     const pen = picture.getContext("2d");
     const image = pen.createImageData(this.columns, this.rows);
     const pixels = new Uint32Array(image.data.buffer);
-    const [nothing, broken, ...colours] = [hex(colour("nothing")), this.broken, ...this.colours].map(pixel);
+    const [noValue, notFinite, ...colours] = [hex(colour("no-value")), this.notFinite, ...this.colours].map(pixel);
     values.forEach((value, place) => {
-      pixels[place] = Number.isNaN(value) ? nothing
-        : value === Infinity ? broken
+      pixels[place] = Number.isNaN(value) ? noValue
+        : value === Infinity ? notFinite
         : colours[Math.round(255 * (value > 0 ? placeOf(value, this.scale) : 0))];
     });
     pen.putImageData(image, 0, 0);
@@ -80,7 +80,7 @@ export class Plot {
     }
     pen.textAlign = "center";
     const bottom = HEIGHT - BELOW;
-    // Names of layers are longer than numbers.
+    // Names of layers need more room than numbers.
     const room = typeof this.table.columns[0] === "number" ? 60 : 130;
     for (const column of evenly(this.columns, Math.max(2, Math.floor(this.map / room)))) {
       pen.fillText(fitted(pen, String(this.table.columns[column]), room), this.x(column), bottom + 12);
@@ -143,7 +143,7 @@ export class Plot {
     return [this.x(column), TOP + ((row + 0.5) / this.rows) * MAP];
   }
 
-  // Which number is drawn at a pixel of the map; null: none.
+  // The cell at a pixel of the map; null outside the map.
   cellAt(x, y) {
     const column = Math.floor(((x - LEFT) / this.map) * this.columns);
     const row = Math.floor(((y - TOP) / MAP) * this.rows);
@@ -169,10 +169,10 @@ function fitted(pen, text, room) {
   if (pen.measureText(text).width <= room) return text;
   let end = text;
   while (end.length > 3 && pen.measureText(`…${end}`).width > room) end = end.slice(1);
-  return `…${end}`; // a path's end says more than its beginning
+  return `…${end}`; // the end of a path is more specific than its start
 }
 
-// As an image keeps it, opaque.
+// An opaque pixel of ImageData.
 const pixel = ([red, green, blue]) => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 
 const hex = (text) => [1, 3, 5].map((place) => parseInt(text.slice(place, place + 2), 16));

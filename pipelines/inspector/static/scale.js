@@ -1,8 +1,8 @@
-// One colour scale for all that is shown: logarithmic for errors, from 0 to 1 for shares.
+// One colour scale for all plots: logarithmic for errors, linear from 0 to 1 for shares.
 
 export const SHARES = { low: 0, high: 1, linear: true };
 
-// From the largest value down, so many decades at most: {low, high}, powers of ten.
+// A scale from the largest value down, with at most this many decades: {low, high}, powers of ten.
 export function commonScale(tables, decades) {
   let [smallest, largest] = [Infinity, 0];
   for (const { values } of tables) {
@@ -19,13 +19,13 @@ export function commonScale(tables, decades) {
   return { low: Math.min(Math.max(low, high - decades), high - 1), high };
 }
 
-// Where a value is on the scale, from 0 to 1; what is smaller than the scale is at 0.
+// The position of a value on the scale, from 0 to 1; values below the scale are at 0.
 export function placeOf(value, { low, high, linear }) {
   const at = linear ? value : Math.log10(value);
   return Math.min(Math.max((at - low) / (high - low), 0), 1);
 }
 
-// What stands beside the scale: [where on it, from 0 to 1; what it says there].
+// The marks beside the scale: [position from 0 to 1, text].
 export function marks({ low, high, linear }) {
   if (linear) return [0, 0.25, 0.5, 0.75, 1].map((share) => [share, String(share)]);
   const every = Math.ceil((high - low) / 8);
@@ -34,7 +34,7 @@ export function marks({ low, high, linear }) {
   return exponents.map((exponent) => [(exponent - low) / (high - low), exponent === 0 ? "1" : `1e${exponent}`]);
 }
 
-// The number as one reads it: 0.031, 2.0e-6.
+// Formats a number: 0.031, 2.000e-6.
 export function short(value) {
   if (Number.isNaN(value)) return "none";
   if (value === 0 || Number.isInteger(value) || !Number.isFinite(value)) return String(value);

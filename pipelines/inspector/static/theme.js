@@ -1,4 +1,4 @@
-// Light or dark, as TensorBoard around this page is.
+// Light or dark, like the TensorBoard page around this one.
 
 export function followTheme(changed) {
   const set = () => {
@@ -20,7 +20,7 @@ function outerBody() {
   try {
     return window.parent === window ? null : window.parent.document.body;
   } catch {
-    return null; // another host's page
+    return null; // the outer page belongs to another host
   }
 }
 

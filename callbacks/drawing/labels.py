@@ -1,0 +1,40 @@
+"""Labels of the recorded statistics, for figures, the report and the TensorBoard tab."""
+
+from collections.abc import Mapping
+
+_GATES = ("input", "forget", "output", "update", "reset")
+_LABELS: Mapping[str, Mapping[str, str]] = {
+    "error_flow": {
+        "hidden": "‖dE/dh‖, root mean square over the batch",
+        "hidden_max": "‖dE/dh‖, largest in the batch",
+        "carried": "‖dE/dh‖ carried back from later steps, root mean square",
+        "valid": "number of examples",
+        "cell": "‖dE/dc‖, root mean square over the batch",
+        "cell_max": "‖dE/dc‖, largest in the batch",
+    },
+    "layer_gradients": {
+        "norm": "‖dE/dW‖ of the layer",
+        "ratio": "‖dE/dW‖ / ‖W‖ of the layer",
+        "dead": "share of dead units",
+    },
+    "horizon": {
+        "hidden": "‖dh_T/dh_t‖",
+        "cell": "‖dh_T/dc_t‖",
+        "bound": "product of the norms of the single steps",
+    },
+    "gates": {
+        **{gate: f"{gate} gate, mean" for gate in _GATES},
+        **{f"{gate}_closed": f"{gate} gate, share of values below 0.1" for gate in _GATES},
+        **{f"{gate}_open": f"{gate} gate, share of values above 0.9" for gate in _GATES},
+    },
+}
+
+
+def label(kind: str, statistic: str) -> str:
+    """Return the label of a statistic, or its name if it has none.
+
+    Args:
+        kind: the kind of rows, see `recording.blocks`.
+        statistic: its name.
+    """
+    return _LABELS.get(kind, {}).get(statistic, statistic)

@@ -1,0 +1,45 @@
+"""What the literature offers against each kind of finding."""
+
+from collections.abc import Mapping, Sequence
+
+REMEDIES: Mapping[str, Sequence[str]] = {
+    "vanishing": (
+        "an LSTM or GRU in place of a SimpleRNN (Hochreiter & Schmidhuber 1997; Cho et al. 2014)",
+        "for an LSTM, a forget gate that starts open, bias 1 (Gers et al. 2000; Jozefowicz et al. "
+        "2015), or Chrono initialisation if the range of time lags is known (Tallec & Ollivier "
+        "2018)",
+        "an orthogonal or identity recurrent kernel (Le, Jaitly & Hinton 2015)",
+    ),
+    "exploding": ("clipping the norm of the gradient (Pascanu, Mikolov & Bengio 2013)",),
+    "not finite": (
+        "a lower learning rate",
+        "clipping the norm of the gradient (Pascanu, Mikolov & Bengio 2013)",
+    ),
+    "dead units": (
+        "leaky ReLU (Maas, Hannun & Ng 2013), a lower learning rate, or initial weights made for "
+        "ReLU (He et al. 2015)",
+    ),
+    "no error": ("leaky ReLU (Maas, Hannun & Ng 2013)",),
+    "no gradient": (
+        "leaky ReLU (Maas, Hannun & Ng 2013), a lower learning rate, or initial weights made for "
+        "ReLU (He et al. 2015)",
+    ),
+    "starving": (
+        "residual connections (He et al. 2016)",
+        "batch normalisation (Ioffe & Szegedy 2015)",
+        "auxiliary classifiers (Szegedy et al. 2015)",
+    ),
+    "exploding over depth": (
+        "initial weights that preserve the variance (Glorot & Bengio 2010; He et al. 2015)",
+        "residual connections (He et al. 2016)",
+    ),
+    "clipped": (
+        "a lower learning rate, or a clipping threshold between half and ten times the usual norm "
+        "(Pascanu, Mikolov & Bengio 2013)",
+    ),
+    "saturated": ("smaller initial weights, or layer normalisation (Ba, Kiros & Hinton 2016)",),
+    "does not cross": (
+        "attention (Bahdanau, Cho & Bengio 2015)",
+        "reading the source sequence backwards (Sutskever, Vinyals & Le 2014)",
+    ),
+}
