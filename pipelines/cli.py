@@ -1,37 +1,25 @@
-"""The command `errorflow`: finds the task and the verb, and turns every mistake into one line."""
+"""The command `errorflow`: find the task and the verb, and turn every mistake into one line."""
 
-import difflib
-import importlib
 import os
 import sys
-import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from .core.config import CommonConfig, UserError
-from .core.config_files import dump_config, parse_flags, read_config
+from .core.config import TrainingConfig
+from .core.config_files import dump_config, load_config
+from .core.console import suggestion
+from .core.errors import UserError
+from .core.flags import parse_flags
+from .core.run_folder import RunFolder
+from .core.run_selection import run_to_resume
+from .registry import TASKS, load_task
+from .training import verbs
+from .training.task import Task, Verb
 
-# One line per task: a module of this package with a table VERBS = {"train": train, ...}.
-TASKS = {
-    "names": "tell the language of a surname, or the label of any short text",
-    "tags": "tell the part of speech of each word of a sentence",
-    "pronounce": "say how a word is spoken, or translate: any sequence into another",
-    "documents": "tell the label of a text of many words: its topic, tone, kind",
-    "actions": "tell what is done in a clip, as a whole and frame by frame",
-    "captions": "say in a sentence what an image shows",
-    "stories": "tell in sentences what happens from image to image",
-    "lags": "watch an error vanish, or not: the long-lag problems of the LSTM's first paper",
-    "images": "tell what an image shows, by any network from LeNet-5 to ResNet-152",
-}
-COMMANDS = {
-    "runs": "list runs, or compare some: errorflow runs compare A B ...",
-    "report": "write one HTML file about runs, to send to a colleague: errorflow report A B ...",
-    "zoo": "the image models: parameters, multiply-adds, depth, published errors",
-    "tensorboard": "open TensorBoard on the runs, for this machine alone",
-}
+TUNE_ABOUT = "Search for better settings: each trial a training, then a table and the best model."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command line; returns the exit code: 0, 2 for a mistake, 130 for Ctrl-C."""
+    """Run a command line; return the exit code: 0, 2 for a mistake, 130 for Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without δ shows ? in its place
@@ -42,19 +30,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"errorflow: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
-        print(
-            f"\nerrorflow: {interrupt.args[0] if interrupt.args else 'interrupted'}",
-            file=sys.stderr,
-        )
+        reason = interrupt.args[0] if interrupt.args else "interrupted"
+        print(f"\nerrorflow: {reason}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader, say `head`, has what it wanted
+    except BrokenPipeError:  # the reader, such as `head`, has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return 0
 
 
 def dispatch(arguments: list[str]) -> None:
-    """Runs the command that the first words name."""
+    """Run the command that the first words name."""
     match arguments:
         case [] | ["-h" | "--help", *_]:
             print(usage())
@@ -62,63 +48,128 @@ def dispatch(arguments: list[str]) -> None:
             from .core.devices import version
 
             print(f"errorflow {version()}")
-        case ["runs", *rest]:
-            from .commands import runs as run_tables
-
-            run_tables.command(rest)
-        case ["report", *rest]:
-            from .commands import report
-
-            report.command(rest)
-        case ["zoo", *rest]:
-            show_zoo(rest)
-        case ["tensorboard", *rest]:
-            from .commands import tensorboard
-
-            tensorboard.command(rest)
         case [task, *rest] if task in TASKS:
-            run_task(task, rest)
+            run_task(load_task(task), rest)
+        case [command, *rest] if command in COMMANDS:
+            COMMANDS[command][1](rest)
         case [word, *_]:
-            raise UserError(f"no task {word!r}{_closest(word, [*TASKS, *COMMANDS])}")
+            raise UserError(f"no task {word!r}{suggestion(word, [*TASKS, *COMMANDS])}")
 
 
-def run_task(task: str, arguments: list[str]) -> None:
-    """Runs a verb of a task, or tells the verbs."""
-    verbs = importlib.import_module(f".{task}", __package__).VERBS
+# Tasks
+
+
+def run_task(task: Task, arguments: list[str]) -> None:
+    """Run a verb of a task, or print the list of its verbs."""
+    shared = verbs.verbs_of(task)
+    about = {"train": task.train_about, "evaluate": "", "tune": TUNE_ABOUT}
+    about |= {name: verb.about for name, verb in shared.items()}
     match arguments:
         case [] | ["-h" | "--help", *_]:
-            print(task_usage(task, verbs))
-        case [verb, *flags] if verb in verbs:
-            run_verb(task, verb, verbs[verb], flags)
+            print(task_usage(task.name, about))
+        case ["train", *flags]:
+            train(task, flags)
+        case ["tune", *flags]:
+            tune(task, flags)
+        case [name, *flags] if name in shared:
+            run_verb(task, shared[name], flags)
         case [word, *_]:
-            raise UserError(f"{task} has no {word!r}{_closest(word, verbs)}")
+            raise UserError(f"{task.name} has no {word!r}{suggestion(word, about)}")
 
 
-def run_verb(task: str, name: str, verb: Callable, flags: list[str]) -> None:
-    """Fills the verb's config, which is what its one parameter says, and calls it."""
-    prog = f"errorflow {task} {name}"
-    cls = typing.get_type_hints(verb)["config"]
-    if not issubclass(cls, CommonConfig):
-        config = parse_flags(cls, flags, prog, describe=verb.__doc__)
-        config.check()
-        return verb(config)
-    config = read_config(cls, flags, prog, task, describe=verb.__doc__)
-    if config.print_config:
+def run_verb(task: Task, verb: Verb, flags: Sequence[str]) -> None:
+    """Fill the verb's settings from flags, and run it."""
+    prog = f"errorflow {task.name} {verb.name}"
+    config = parse_flags(verb.config, flags, prog, describe=verb.about)
+    config.check()
+    verb.run(config)
+
+
+def train(task: Task, flags: Sequence[str]) -> None:
+    """Train as the flags say; with --resume, the defaults are the settings of that run."""
+    prog = f"errorflow {task.name} train"
+    config = parse_flags(task.config, flags, prog, describe=task.train_about)
+    config.resolved().check()
+    resume = None
+    if config.run.resume:
+        resume = run_to_resume(config.run.run_dir, task.name, config.run.name)
+    config = _with_file(task, config, resume, flags, prog)
+    if config.run.print_config:
         print(dump_config(config), end="")
-        return None
-    return verb(config)
+        return
+    verbs.train(task, config, resume)
 
 
-def show_zoo(rest: Sequence[str]) -> None:
-    """Prints the tables of the image models and of the contest they were made for."""
-    if rest:
-        raise UserError("errorflow zoo takes no arguments")
-    from .commands.runs import print_table
-    from .models import zoo
+def _with_file(
+    task: Task,
+    config: TrainingConfig,
+    resume: RunFolder | None,
+    flags: Sequence[str],
+    prog: str,
+) -> TrainingConfig:
+    """Default < file < flags; the file is that of --config or of the run to resume."""
+    file = config.run.config or (resume.config_file if resume else None)
+    if file is not None:
+        config = parse_flags(task.config, flags, prog, load_config(task.config, file))
+    config = config.resolved()
+    config.check()
+    return config
 
-    for title, head, rows in zoo.tables():
-        print(f"\n{title}\n")
-        print_table(head, rows)
+
+def tune(task: Task, flags: Sequence[str]) -> None:
+    """Search the task's space as the flags say."""
+    from .search import tune as search
+    from .search.config import tune_config
+
+    prog = f"errorflow {task.name} tune"
+    cls = tune_config(task.config)
+    config = parse_flags(cls, flags, prog, describe=TUNE_ABOUT)
+    config.check()
+    if config.run.config is not None:
+        config = parse_flags(cls, flags, prog, load_config(cls, config.run.config))
+        config.check()
+    if config.run.print_config:
+        print(dump_config(config), end="")
+        return
+    search.tune(task, config)
+
+
+# Commands
+
+
+def _runs(arguments: list[str]) -> None:
+    from .commands.runs import command
+
+    command(arguments)
+
+
+def _report(arguments: list[str]) -> None:
+    from .commands.report import command
+
+    command(arguments)
+
+
+def _zoo(arguments: list[str]) -> None:
+    from .commands.zoo import command
+
+    command(arguments)
+
+
+def _tensorboard(arguments: list[str]) -> None:
+    from .commands.tensorboard import command
+
+    command(arguments)
+
+
+COMMANDS: Mapping[str, tuple[str, Callable[[list[str]], None]]] = {
+    "runs": ("list runs, or compare some: errorflow runs compare A B ...", _runs),
+    "report": ("write an HTML file about runs, to send to a colleague", _report),
+    "zoo": ("list the image models: parameters, multiply-adds, depth, published errors", _zoo),
+    "tensorboard": ("open TensorBoard on the runs, for this machine only", _tensorboard),
+}
+
+
+# Help
 
 
 def usage() -> str:
@@ -133,25 +184,18 @@ def usage() -> str:
             *_columns(TASKS),
             "",
             "commands:",
-            *_columns(COMMANDS),
+            *_columns({name: about for name, (about, _) in COMMANDS.items()}),
         ]
     )
 
 
-def task_usage(task: str, verbs: dict[str, Callable]) -> str:
+def task_usage(task: str, about: Mapping[str, str]) -> str:
     """The help of one task."""
-    about = {name: (verb.__doc__ or "").strip().splitlines()[0] for name, verb in verbs.items()}
     return "\n".join([f"usage: errorflow {task} VERB [FLAGS]", "", "verbs:", *_columns(about)])
 
 
-def _columns(rows: dict[str, str]) -> list[str]:
+def _columns(rows: Mapping[str, str]) -> list[str]:
     return [f"  {name:<12} {text}" for name, text in rows.items()]
-
-
-def _closest(word: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(known)}"
 
 
 if __name__ == "__main__":

@@ -1,54 +1,49 @@
-"""An image in, a caption out: the training job, its figures, its samples."""
-
-from typing import TYPE_CHECKING
+"""An image in, a caption out: what is trained, and how it is measured."""
 
 import keras
 
-from ..core.run_folder import Run
 from ..datasets.image_text.image_text_data import PictureData, PicturePart
 from ..datasets.image_text.scenes import facts
-from ..image_to_text import training as telling_training
-from ..image_to_text.training import probe, sample
+from ..image_to_text import training
+from ..image_to_text.training import export_inputs, sample_predictions
 from ..models.image_to_text import image_to_text
 from ..models.recurrent import CELLS
 from ..models.vision import image_encoder
-from ..training import evaluation as scores
-from ..training.loop import Job
+from ..training.evaluation import Scores
+from ..training.spec import TrainingSpec
+from .config import CaptionsConfig
 
-if TYPE_CHECKING:
-    from . import CaptionsConfig
-
-__all__ = ["make_job", "measure", "probe", "sample"]
+__all__ = ["build_training", "evaluate", "export_inputs", "sample_predictions"]
 
 
-def make_job(run: Run, config: "CaptionsConfig", data: PictureData) -> Job:
+def build_training(config: CaptionsConfig, data: PictureData) -> TrainingSpec:
     """Network, batches, loss and metrics of a training."""
+    settings = config.network
 
     def network(shape: tuple[int, int, int], symbols: int) -> keras.Model:
-        # Linear, as in Vinyals et al. (2015): with ReLU it takes the decoder longer to learn which
-        # value belongs to which group, and it does so for fewer of the unseen combinations.
-        picture = image_encoder(
-            config.cnn, shape, width=config.width, features=config.features, activation=None
+        # Linear, as in Vinyals et al. (2015): with ReLU the decoder takes longer to learn which
+        # value belongs to which group, and learns it for fewer of the unseen combinations.
+        encoder = image_encoder(
+            settings.cnn, shape, width=settings.width, features=settings.features, activation=None
         )
         return image_to_text(
-            CELLS[config.model],
-            picture,
+            CELLS[settings.model],
+            encoder,
             symbols=symbols,
-            units=config.units,
-            layers=config.layers,
-            dropout=config.dropout,
+            units=settings.units,
+            layers=settings.layers,
+            dropout=settings.dropout,
         )
 
-    return telling_training.make_job(
-        run,
+    return training.build_training(
         config,
         data,
         network,
-        monitor="val_next_loss",  # of several captions that are right, accuracy sees one
+        monitor="val_next_loss",  # of several right captions, accuracy counts only one
         mode="min",
     )
 
 
-def measure(package: keras.Model, part: PicturePart, labels: list[str]) -> scores.Scores:
-    """`telling_training.measure`; facts are those of `scenes.Facts`, all of them."""
-    return telling_training.measure(package, part, {"facts": facts})
+def evaluate(serving_model: keras.Model, split: PicturePart, labels: list[str]) -> Scores:
+    """BLEU, exact matches and `facts`: the share of captions with all facts of the scene right."""
+    return training.evaluate(serving_model, split, {"facts": facts})

@@ -13,39 +13,42 @@ from typing import Annotated, Any
 
 import tyro
 
-from ..core.config import UserError
-from ..core.config_files import load_yaml, parse_flags
+from ..core.config import Section
+from ..core.config_files import load_yaml
+from ..core.console import say
 from ..core.devices import load_tensorflow
+from ..core.errors import UserError
 from ..core.files import write_text
-from ..core.run_folder import Run
-from .runs import existing, figures_of, flat, pick, side_by_side
+from ..core.flags import parse_flags
+from ..core.run_folder import RunFolder
+from .runs import as_text, existing_runs, figures_of, pick_run, side_by_side
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ReportConfig:
+class ReportConfig(Section):
     """Write one HTML file about runs: figures, findings and pictures, side by side."""
 
     names: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """The runs' names, as NAME or TASK/NAME (default: the latest)."""
+    """Names of the runs, NAME or TASK/NAME (default: the latest run)."""
     run_dir: Path = Path("runs")
-    """Folder that holds all runs."""
+    """Folder of all runs."""
     to: Path = Path("report.html")
-    """The file to write; one that exists is written over."""
+    """The file to write; an existing one is replaced."""
 
 
 def command(flags: list[str]) -> None:
-    """Writes the report and says where."""
+    """Write the report and print its path."""
     config = parse_flags(ReportConfig, flags, "errorflow report")
-    known = existing(config.run_dir, None)
-    runs = [pick(name, known) for name in config.names] or known[-1:]
+    known = existing_runs(config.run_dir, None)
+    runs = [pick_run(name, known) for name in config.names] or known[-1:]
     if not config.to.parent.is_dir():
         raise UserError(f"--to {config.to}: there is no folder {config.to.parent}")
-    load_tensorflow()  # which TensorBoard's reader imports, with many words
+    load_tensorflow()  # without its messages: TensorBoard's reader imports it
     write_text(config.to, page(runs))
-    print(config.to)
+    say(str(config.to))
 
 
-def page(runs: Sequence[Run]) -> str:
+def page(runs: Sequence[RunFolder]) -> str:
     """The report as HTML."""
     names = [f"{run.task}/{run.name}" for run in runs]
     recorded = [[*_series(run)] for run in runs]
@@ -66,7 +69,7 @@ def page(runs: Sequence[Run]) -> str:
     )
 
 
-def _series(run: Run) -> Iterator[tuple[Any, Any]]:
+def _series(run: RunFolder) -> Iterator[tuple[Any, Any]]:
     """(series, rows of its parts) of what the callbacks wrote, read as TensorBoard reads it."""
     from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
     from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
@@ -85,9 +88,9 @@ def _series(run: Run) -> Iterator[tuple[Any, Any]]:
         yield one, [rows[part.key] for part in readings.parts_of(one, found)]
 
 
-def _figures(runs: Sequence[Run], names: Sequence[str]) -> Iterator[str]:
+def _figures(runs: Sequence[RunFolder], names: Sequence[str]) -> Iterator[str]:
     yield _table(["", *names], side_by_side([figures_of(run) for run in runs]))
-    configs = side_by_side([flat(load_yaml(run.config_file)) for run in runs])
+    configs = side_by_side([as_text(load_yaml(run.config_file)) for run in runs])
     if len(runs) > 1:
         configs = [row for row in configs if len(set(row[1:])) > 1]
     title = "All settings" if len(runs) == 1 else "Settings that differ"
@@ -145,7 +148,7 @@ def _depth(series: Any, rows: Sequence[Any]) -> Mapping[str, Any]:
     return {"step": rows[0].steps, "layers": layers, **{n: t.values for n, t in shown.items()}}
 
 
-def _own_pictures(name: str, run: Run) -> str:
+def _own_pictures(name: str, run: RunFolder) -> str:
     """Those of the run folder that are not drawn anew."""
     anew = ("error_flow.png", "layer_gradients.png")
     found = sorted(path for path in run.plots.glob("*.png") if path.name not in anew)

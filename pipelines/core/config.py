@@ -1,97 +1,84 @@
-"""What a run is told: one dataclass per task, and what makes its values sensible.
+"""The settings of a training, as one dataclass per section.
 
-Nothing here imports TensorFlow, so that help, a bad flag and `--print-config` answer at once.
+A task's config is composed of five sections:
+
+    network         the task's own: which network, how large
+    data            what it is trained on
+    optimisation    how it is trained
+    hardware        on what, in which precision
+    run             where the results go and how this call is made; flags, never keys of a file
+
+Every setting has one name in all places: `--learning-rate` on the command line, `learning_rate` in
+a YAML file (which has no sections), in a search space and in `pipelines.train(...)`, and
+`config.optimisation.learning_rate` in code. So a name is used in one section only.
+
+Nothing here imports TensorFlow: help, a bad flag and `--print-config` answer at once.
 """
 
 import dataclasses
 import re
+import typing
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
-import tyro
+from .errors import UserError, require, require_name
 
-# These say where a run goes and how this call is made, not what is trained: flags, never keys.
-CALL_FLAGS = frozenset({"name", "run_dir", "resume", "overwrite", "config", "print_config"})
-
-
-Switch = Annotated[bool, tyro.conf.FlagCreatePairsOff]  # --flag alone, no --no-flag
-
-
-class UserError(Exception):
-    """Something the user can put right: what is wrong, where, and what to do, in one line."""
+Schedule = Literal["constant", "cosine", "step"]
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RunChoice:
-    """Which run to use."""
-
-    name: str | None = None
-    """Name of the run (default: the latest finished one)."""
-    run_dir: Path = Path("runs")
-    """Folder that holds all runs."""
-    run: Path | None = None
-    """Folder of a run, wherever it is, in place of --name and --run-dir; such as best/ of a
-    search."""
+class Section:
+    """Settings that belong together."""
 
     def check(self) -> None:
-        """Raises `UserError` where a value makes no sense."""
+        """Raise `UserError` where a value makes no sense."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CommonConfig:
-    """What every task's `train` takes. Precedence: default < --config FILE < flags."""
-
-    name: str | None = None
-    """Name of the run (default: the model and the time)."""
-    run_dir: Path = Path("runs")
-    """Folder that holds all runs; this one goes to RUN_DIR/TASK/NAME."""
-    resume: Switch = False
-    """Go on with an interrupted run (the latest one unless --name is given)."""
-    overwrite: Switch = False
-    """Throw away a run of the same name first."""
-    config: Path | None = None
-    """YAML file with any of the keys below; flags win over it."""
-    print_config: Switch = False
-    """Print the complete configuration as YAML and stop."""
+class DataSettings(Section):
+    """What a network is trained on."""
 
     dataset: str | None = None
     """Name of a prepared TensorFlow dataset."""
     data_dir: Path | None = None
     """Folder with your own data, used in place of --dataset."""
     limit: int | None = None
-    """Use at most so many training examples, and as large a share of the others."""
+    """Maximum number of training examples; validation and test are reduced in proportion (default:
+    all)."""
 
-    seed: int = 1
-    """Seed of weights, order and dropout."""
+    def check(self) -> None:
+        require(self.limit is None or self.limit >= 1, "limit", "1 or more", self.limit)
+        if self.dataset and self.data_dir:
+            raise UserError("--dataset and --data-dir are two sources: give one of them")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Optimisation(Section):
+    """How a network is trained."""
+
     epochs: int = 10
-    """Passes over the training data at most."""
+    """Maximum number of passes over the training data."""
     batch_size: int = 64
-    """Examples per step."""
+    """Number of examples per training step."""
     learning_rate: float = 1e-3
     """Learning rate at the start."""
-    schedule: Literal["constant", "cosine", "step"] = "constant"
-    """cosine: lower the learning rate to 0 over all epochs; step: to a tenth after half of them and
-    again after three quarters."""
+    schedule: Schedule = "constant"
+    """Schedule of the learning rate. cosine: down to 0 over all epochs; step: divided by 10 after
+    half of the epochs and again after three quarters."""
     optimizer: Literal["adam", "adamw", "rmsprop", "sgd", "momentum"] = "adam"
     """Optimizer; momentum is SGD with Nesterov momentum 0.9."""
     weight_decay: float = 0.0
-    """Share of a weight, times the learning rate, taken off in each step; biases keep all."""
+    """Decoupled weight decay: this times the learning rate is the fraction of each weight that is
+    subtracted per step; biases are exempt."""
     clip_norm: float = 1.0
-    """Clip the gradients' global norm here; 0: never."""
+    """Maximum global norm of the gradients, clipped above it; 0: no clipping."""
     patience: int = 10
-    """Stop after so many epochs without a better validation figure; 0: never."""
-
-    device: str = "auto"
-    """auto, cpu, gpu, or one of several GPUs as gpu:0, gpu:1 ..."""
-    mixed_precision: Literal["off", "float16", "bfloat16"] = "off"
-    """Compute in 16 bits, keep weights in 32."""
-    jit: Literal["auto", "on", "off"] = "auto"
-    """Compile the training step with XLA."""
-    strategy: Literal["none", "mirrored"] = "none"
-    """mirrored: one replica per GPU; on a machine without GPUs, two on the CPU, to try it out."""
+    """Stop after this number of epochs without a better validation result; 0: never."""
+    seed: int = 1
+    """Seed of the initial weights, the order of the examples and dropout."""
 
     def check(self) -> None:
-        """Raises `UserError` where a value makes no sense."""
         require(self.epochs >= 1, "epochs", "1 or more", self.epochs)
         if isinstance(self.batch_size, int):
             require(self.batch_size >= 1, "batch_size", "1 or more", self.batch_size)
@@ -100,45 +87,154 @@ class CommonConfig:
         require(self.clip_norm >= 0, "clip_norm", "0 or more", self.clip_norm)
         require(self.patience >= 0, "patience", "0 or more", self.patience)
         require(0 <= self.seed < 2**31, "seed", "from 0 to 2147483647", self.seed)
-        require(self.limit is None or self.limit >= 1, "limit", "1 or more", self.limit)
-        known_device = re.fullmatch(r"auto|cpu|gpu(:\d+)?", self.device)
-        require(known_device is not None, "device", "auto, cpu, gpu or gpu:N", self.device)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Hardware(Section):
+    """On which devices a network is trained, and in which precision."""
+
+    device: str = "auto"
+    """auto, cpu, gpu, or one of several GPUs: gpu:0, gpu:1, ..."""
+    mixed_precision: Literal["off", "float16", "bfloat16"] = "off"
+    """Compute in 16 bits; weights stay in 32 bits."""
+    jit: Literal["auto", "on", "off"] = "auto"
+    """Compile the training step with XLA."""
+    strategy: Literal["none", "mirrored"] = "none"
+    """mirrored: one replica per GPU; on a machine without GPUs, two replicas on the CPU, to try it
+    out."""
+
+    def check(self) -> None:
+        is_known = re.fullmatch(r"auto|cpu|gpu(:\d+)?", self.device) is not None
+        require(is_known, "device", "auto, cpu, gpu or gpu:N", self.device)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunSettings(Section):
+    """Where the results go."""
+
+    name: str | None = None
+    """Name of the run (default: the model and the time)."""
+    run_dir: Path = Path("runs")
+    """Folder of all runs; this one goes to RUN_DIR/TASK/NAME."""
+    resume: bool = False
+    """Resume an interrupted run (the latest one unless --name is given)."""
+    overwrite: bool = False
+    """Replace an earlier run of the same name."""
+    config: Path | None = None
+    """YAML file with any of the settings; flags take precedence over it."""
+    print_config: bool = False
+    """Print the complete configuration as YAML and exit."""
+
+    def check(self) -> None:
         if self.name is not None:
-            check_name(self.name)
-        if self.dataset and self.data_dir:
-            raise UserError("--dataset and --data-dir are two sources: give one of them")
+            require_name(self.name)
         if self.resume and self.overwrite:
             raise UserError("--resume and --overwrite contradict each other: give one of them")
 
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunChoice(Section):
+    """Which trained run to use."""
+
+    name: str | None = None
+    """Name of the run (default: the latest finished one)."""
+    run_dir: Path = Path("runs")
+    """Folder of all runs."""
+    run: Path | None = None
+    """Path of a run folder, in place of --name and --run-dir; for example best/ of a search."""
+
+    def check(self) -> None:
+        if self.run is not None and self.name is not None:
+            raise UserError("--run and --name both choose the run: give one of them")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingConfig(Section):
+    """The settings of a training, in sections; precedence: default < YAML file < flags."""
+
+    network: Any
+    """The network."""
+    data: DataSettings = DataSettings()
+    """The data to train on."""
+    optimisation: Optimisation = Optimisation()
+    """How to train."""
+    hardware: Hardware = Hardware()
+    """Devices and precision."""
+    run: RunSettings = RunSettings()
+    """Where the results go, and how to call."""
+
     @property
     def kind(self) -> str:
-        """What a run without a name is called after."""
-        return "run"
+        """The first part of the name of a run that was given none."""
+        return self.network.model
 
     def resolved(self) -> Self:
-        """With all that is left open decided."""
+        """A copy in which all that depends on other settings is decided."""
         return self
 
-    @classmethod
-    def file_keys(cls) -> list[str]:
-        """The keys a configuration file may hold."""
-        return [f.name for f in dataclasses.fields(cls) if f.name not in CALL_FLAGS]
-
-    def without_call_flags(self) -> Self:
-        """The same training, said without where it goes."""
-        defaults = {f.name: f.default for f in dataclasses.fields(self) if f.name in CALL_FLAGS}
-        return dataclasses.replace(self, **defaults)
+    def check(self) -> None:
+        """Raise `UserError` where a value, or a combination of values, makes no sense."""
+        for section in sections(self).values():
+            section.check()
 
 
-def require(holds: bool, key: str, wanted: str, got: object) -> None:
-    """Raises `UserError` naming flag and key, unless `holds`."""
-    if not holds:
-        raise UserError(f"--{key.replace('_', '-')} (key {key}) must be {wanted}, got {got!r}")
+# Access by setting name
 
 
-def check_name(name: str) -> None:
-    """A run's name is one plain folder name."""
-    if not re.fullmatch(r"[\w][\w.+=-]*", name):
-        raise UserError(
-            f"--name {name!r} must be letters, digits and . _ - + = (no path; no space)"
-        )
+def sections(config: Section) -> dict[str, Section]:
+    """The fields of a config that are sections."""
+    values = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
+    return {name: value for name, value in values.items() if isinstance(value, Section)}
+
+
+def section_types(cls: type[Section]) -> dict[str, type[Section]]:
+    """The class of each section of a config class."""
+    hints = typing.get_type_hints(cls)
+    return {
+        name: hint
+        for name, hint in hints.items()
+        if isinstance(hint, type) and issubclass(hint, Section)
+    }
+
+
+def setting_types(cls: type[TrainingConfig]) -> dict[str, Any]:
+    """The type of every setting that a file may hold, by its name."""
+    return {
+        field.name: typing.get_type_hints(section)[field.name]
+        for name, section in section_types(cls).items()
+        if name != "run"
+        for field in dataclasses.fields(section)
+    }
+
+
+def flat(config: TrainingConfig) -> dict[str, Any]:
+    """The settings by name, without those of the section `run`."""
+    return {
+        field.name: getattr(section, field.name)
+        for name, section in sections(config).items()
+        if name != "run"
+        for field in dataclasses.fields(section)
+    }
+
+
+def replace(config: T, **settings: Any) -> T:
+    """A copy of a config with other values of some settings, by name.
+
+    Raises:
+        KeyError: no section has a setting of that name.
+    """
+    places = {
+        field.name: name
+        for name, section in sections(typing.cast(Section, config)).items()
+        for field in dataclasses.fields(section)
+    }
+    changes: dict[str, dict[str, Any]] = {}
+    for setting, value in settings.items():
+        changes.setdefault(places[setting], {})[setting] = value
+    return dataclasses.replace(  # pyright: ignore[reportReturnType]
+        typing.cast(Any, config),
+        **{
+            name: dataclasses.replace(getattr(config, name), **values)
+            for name, values in changes.items()
+        },
+    )

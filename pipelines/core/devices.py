@@ -1,4 +1,4 @@
-"""Starts TensorFlow as a run wants it: quiet, on the right device, in the right precision."""
+"""Start TensorFlow for a run: quiet, on the right device, in the right precision."""
 
 import contextlib
 import ctypes.util
@@ -8,23 +8,20 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from .config import CommonConfig, UserError
+from .config import Hardware, TrainingConfig
+from .errors import UserError
 
 # Numbers of glibc's malloc.h: trim threshold, top pad, mmap threshold, arenas.
 _MALLOPT = {-1: 2**31 - 1, -2: 2**26, -3: 2**25, -8: 1}
 
 
-def note(text: str) -> None:
-    """Says something that is not a result: on stderr, so that stdout can be piped."""
-    print(text, file=sys.stderr, flush=True)
-
-
 def load_tensorflow() -> Any:
-    """Imports TensorFlow without its start-up lines; if the import fails they are shown.
+    """Import TensorFlow without its start-up messages; if the import fails they are shown.
 
-    Set TF_CPP_MIN_LOG_LEVEL=0 to see them all. On a CPU convolutions are oneDNN's, which TensorFlow
-    leaves off unless it finds instructions made for neural networks; with AVX2 alone they take 0.4
-    to 0.9 of the time, too. TF_ENABLE_ONEDNN_OPTS=0 turns it off, as --strategy mirrored does.
+    Set TF_CPP_MIN_LOG_LEVEL=0 to see them all. On a CPU, oneDNN computes the convolutions.
+    TensorFlow enables it only on processors with instructions for neural networks, but with AVX2
+    alone convolutions take 0.4 to 0.9 of the time, too. TF_ENABLE_ONEDNN_OPTS=0 disables it, and
+    so does --strategy mirrored.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors also come as exceptions
@@ -33,10 +30,10 @@ def load_tensorflow() -> Any:
 
         return tf
     with _stderr_held_back():
-        import keras  # noqa: F401 - says its own lines when it is loaded
+        import keras  # noqa: F401 - prints its own messages when it is loaded
         import tensorflow as tf
 
-        tf.config.list_physical_devices()  # the first look at the devices speaks too
+        tf.config.list_physical_devices()  # the first query prints messages too
     tf.get_logger().setLevel("ERROR")
     from absl import logging  # comes with TensorFlow; warns of TFDS' own code, and of exports
 
@@ -45,15 +42,14 @@ def load_tensorflow() -> Any:
 
 
 def keep_freed_memory() -> None:
-    """Lets glibc keep what tensors free, up to 32 MB each, for the next ones.
+    """Let glibc keep the memory of freed tensors, up to 32 MB each, for the next ones.
 
-    It would give it back to the system after each operation, and every page of the next tensor
-    would be filled with zeros again before its first use. A training step of convolutions on a CPU
-    takes a fifth less of the processor's time so. What environment variables of glibc say goes
-    first.
+    By default it returns it to the system after each operation, and every page of the next tensor
+    is filled with zeros again before its first use. Keeping it saves a fifth of the processor time
+    of a training step of convolutions. Environment variables of glibc take precedence.
 
-    To be called when TensorFlow has its devices: under Python 3.11 its first generator of data
-    lowers the limit to 128 KB, once.
+    Call it after TensorFlow has its devices: under Python 3.11 its first data generator lowers the
+    limit to 128 KB, once.
     """
     libc = ctypes.util.find_library("c") if sys.platform == "linux" else None
     mallopt = getattr(ctypes.CDLL(libc), "mallopt", None) if libc else None
@@ -69,7 +65,7 @@ def keep_freed_memory() -> None:
 
 @contextlib.contextmanager
 def _stderr_held_back() -> Iterator[None]:
-    """Keeps what C++ writes to file descriptor 2; gives it back if the body raises."""
+    """Hold back what C++ code writes to file descriptor 2; show it if the block raises."""
     sys.stderr.flush()
     true_stderr = os.dup(2)
     with tempfile.TemporaryFile() as kept:
@@ -87,30 +83,29 @@ def _stderr_held_back() -> Iterator[None]:
                 os.write(2, kept.read())
 
 
-def start(config: CommonConfig) -> Any:
-    """Sets devices, precision and seed before the first operation; returns the strategy.
+def start(hardware: Hardware) -> Any:
+    """Set devices and precision before the first operation; return the strategy.
 
     Raises:
-        UserError: the device asked for is not there.
+        UserError: the requested device does not exist.
     """
-    if config.strategy == "mirrored":
+    if hardware.strategy == "mirrored":
         # With oneDNN the second replica's convolutions fail on a CPU (TensorFlow 2.21). Not only
         # by default: a search has chosen for the processes that it starts.
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
     tf = load_tensorflow()
     import keras
 
-    gpus = _choose_gpus(tf, config.device)
+    gpus = _choose_gpus(tf, hardware.device)
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    if config.strategy == "mirrored" and not gpus:
+    if hardware.strategy == "mirrored" and not gpus:
         _split_cpu(tf)
-    precision = config.mixed_precision
+    precision = hardware.mixed_precision
     policy = "float32" if precision == "off" else f"mixed_{precision}"
     keras.mixed_precision.set_global_policy(policy)
-    seed(config)
     keep_freed_memory()
-    if config.strategy == "none":
+    if hardware.strategy == "none":
         return tf.distribute.get_strategy()
     with _stderr_held_back():
         kind = "GPU" if gpus else "CPU"
@@ -119,15 +114,15 @@ def start(config: CommonConfig) -> Any:
         )
 
 
-def seed(config: CommonConfig) -> None:
-    """Begins the random numbers of Python, NumPy and TensorFlow anew."""
+def set_seed(seed: int) -> None:
+    """Seed the random numbers of Python, NumPy and TensorFlow."""
     import keras
 
-    keras.utils.set_random_seed(config.seed)
+    keras.utils.set_random_seed(seed)
 
 
 def _split_cpu(tf: Any) -> None:
-    """Makes two devices of the processor, to try out what is meant for several GPUs."""
+    """Split the processor into two devices, to try out what is meant for several GPUs."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     if len(tf.config.get_logical_device_configuration(cpu) or ()) < 2:
         two = [tf.config.LogicalDeviceConfiguration()] * 2
@@ -155,8 +150,8 @@ def _choose_gpus(tf: Any, device: str) -> list[Any]:
     return [gpus[number]]
 
 
-def describe(config: CommonConfig, strategy: Any) -> dict[str, Any]:
-    """What the run stands on, for environment.json."""
+def describe(config: TrainingConfig, strategy: Any) -> dict[str, Any]:
+    """The software, devices and precision of a run, for environment.json."""
     import platform
 
     import keras
@@ -173,8 +168,8 @@ def describe(config: CommonConfig, strategy: Any) -> dict[str, Any]:
         "devices": _device_names(tf),
         "replicas": strategy.num_replicas_in_sync,
         "precision": keras.mixed_precision.global_policy().name,
-        "jit": config.jit,
-        "seed": config.seed,
+        "jit": config.hardware.jit,
+        "seed": config.optimisation.seed,
     }
 
 
@@ -194,7 +189,7 @@ def _device_names(tf: Any) -> list[str]:
 
 
 def in_one_line(environment: dict[str, Any]) -> str:
-    """The device report a run begins with."""
+    """The device report that a run begins with."""
     versions = environment["versions"]
     devices = " + ".join(environment["devices"])
     replicas = f" × {environment['replicas']} replicas" if environment["replicas"] > 1 else ""

@@ -1,8 +1,8 @@
-"""What `tune` may search: a task says it in `Choice` and `Range`.
+"""The space that `tune` searches: a task declares it by `Choice` and `Range`.
 
-The keys of a space are keys of the task's config, so that what is drawn goes straight into
-`dataclasses.replace(config, **drawn)`. A key that was given as a flag or in --config is searched
-all the same; what is to stay as it is, a file of --space fixes (`space_file`).
+The keys of a space are settings of the task's config, so that the values of a trial go straight
+into `config.replace`. A setting that is given as a flag or in --config is searched all the same; a
+--space file fixes settings (`space_file`).
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .config import CommonConfig
+from .config import TrainingConfig, flat
 
 Value = str | int | float | bool | None
 When = Mapping[str, Sequence[Value]]
@@ -127,7 +127,7 @@ TRAINING: Space = {
 # What is drawn
 
 
-def suggest(space: Space, hp: Any, start: CommonConfig | None = None) -> dict[str, Any]:
+def suggest(space: Space, hp: Any, start: TrainingConfig | None = None) -> dict[str, Any]:
     """Makes a space known to `keras_tuner.HyperParameters`; gives the values of the active keys.
 
     start: its values are the defaults, where the space holds them; else a choice's first value and
@@ -140,7 +140,7 @@ def suggest(space: Space, hp: Any, start: CommonConfig | None = None) -> dict[st
     return {key: _back(space[key], hp.get(key)) for key in space if hp.is_active(key)}
 
 
-def _parameter(key: str, space: Space, start: CommonConfig | None) -> dict[str, Any]:
+def _parameter(key: str, space: Space, start: TrainingConfig | None) -> dict[str, Any]:
     """A key as keras-tuner writes it to a file.
 
     It knows several conditions on one key, but its `conditional_scope` takes a second one only on a
@@ -156,8 +156,9 @@ def _parameter(key: str, space: Space, start: CommonConfig | None) -> dict[str, 
         "name": key,
         "conditions": [{"class_name": "Parent", "config": one} for one in conditions],
     }
-    if start is not None and given.holds(getattr(start, key)):
-        settings["default"] = _carried(given, getattr(start, key))
+    values = {} if start is None else flat(start)
+    if given.holds(values.get(key)):
+        settings["default"] = _carried(given, values[key])
     return {"class_name": kind, "config": settings}
 
 

@@ -1,15 +1,15 @@
 """What a person may search: a task's space, narrowed by a YAML file."""
 
-import dataclasses
-import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from .config import CommonConfig, UserError
-from .config_files import check_keys, closest, strict
+from .config import TrainingConfig, replace, setting_types
+from .config_files import check_keys, strict
+from .console import suggestion
+from .errors import UserError
 from .space import Choice, Range, Space, When, size
 
-C = TypeVar("C", bound=CommonConfig)
+C = TypeVar("C", bound=TrainingConfig)
 WORDS = ("low", "high", "step", "log")  # of a range
 
 
@@ -32,7 +32,7 @@ def narrowed(space: Space, given: Mapping[str, Any], where: str, config: C) -> t
     """
     file, cls = f"space file {where}", type(config)
     check_keys(cls, given, file)
-    kinds = typing.get_type_hints(cls)
+    kinds = setting_types(cls)
     asked = {key: _read(value, kinds[key], f"{file}, key {key}") for key, value in given.items()}
     left, fixed = _settled(space, asked, file)
     config = _checked(config, fixed, file)
@@ -60,7 +60,7 @@ def _read(value: Any, kind: Any, place: str) -> Choice | Range:
 def _read_range(words: Mapping[str, Any], kind: Any) -> Range:
     for word in words:
         if word not in WORDS:
-            raise ValueError(f"a range has no {word!r}{closest(str(word), WORDS)}")
+            raise ValueError(f"a range has no {word!r}{suggestion(str(word), WORDS)}")
     if "low" not in words or "high" not in words:
         raise ValueError("a range needs low and high")
     low, high = (strict(words[end], kind) for end in ("low", "high"))
@@ -114,7 +114,7 @@ def _tried(given: Choice | Range) -> Sequence[Any]:
 
 def _checked(config: C, values: Mapping[str, Any], place: str) -> C:
     """The config with other values, if they make sense."""
-    changed = dataclasses.replace(config, **values)
+    changed = replace(config, **values)
     try:
         changed.resolved().check()
     except UserError as error:

@@ -6,7 +6,7 @@ import sys
 
 import tensorflow_datasets as tfds
 
-from ..core.config import UserError
+from ..core.errors import UserError
 
 
 def builder_of(dataset: str) -> tfds.core.DatasetBuilder:

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..core.config import UserError
+from ..core.errors import UserError
 from .splits import NAMES
 
 

@@ -1,108 +1,118 @@
-"""What captions and stories share: pictures in, words out."""
+"""The settings that captions and stories share: images in, words out."""
 
 import dataclasses
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from ..core.config import CommonConfig, RunChoice, UserError, require
+from ..core.config import DataSettings, Optimisation, Schedule, Section, TrainingConfig
+from ..core.errors import UserError, require
 from ..models.zoo import MODELS
 
 if TYPE_CHECKING:
-    Network = str
+    ImageModel = str
 else:
-    Network = Literal[tuple(MODELS)]
+    ImageModel = Literal[tuple(MODELS)]
 
 SIZE = 128  # pixels, for images of different sizes, and for large ones
-LARGE = 256  # those of more
+LARGE = 256  # pixels: images with a side above this are large
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TellingConfig(CommonConfig):
-    """Settings of a training on pictures and what is told of them."""
-
-    size: int | None = None
-    """Height and width that images are brought to (default: their own, or 128 if they differ
-    or are of more than 256)."""
-    max_length: int = 60
-    """Longest text in words; training leaves out longer ones."""
-    vocabulary: int = 10000
-    """Words at most, the most frequent ones."""
+class ImageToTextNetwork(Section):
+    """Convolutions that read images, then a recurrent network that writes."""
 
     model: Literal["rnn", "lstm", "gru"] = "lstm"
     """Recurrent layers."""
-    cnn: Network = "vgg11"
-    """Convolutions that look at each picture; errorflow zoo lists them."""
+    cnn: ImageModel = "vgg11"
+    """Convolutional network for each image; `errorflow zoo` lists them."""
     width: float = 0.125
-    """Multiplies their number of channels."""
+    """Multiplier of the number of channels of the convolutional network."""
     units: int = 256
-    """Size of a recurrent layer."""
+    """Number of units of a recurrent layer."""
     layers: int = 1
-    """Recurrent layers."""
+    """Number of recurrent layers."""
     dropout: float = 0.0
-    """Share of the picture's features, of words' vectors and of each layer's output left out in
-    training."""
-    auxiliary: float = 0.1
-    """Weight of an auxiliary loss: which words are told, asked of each picture by itself and summed
-    over the vocabulary; of several pictures, the words of each one's description or, where it
-    has none, of its sentence. 0: none."""
-    pretrain: int = 4
-    """Passes in which the convolutions learn first, from that question alone: a decoder that begins
-    while pictures cannot be told apart learns by heart which words come together. The first of
-    several is through plain pictures alone, the third of which the fewest words are told."""
+    """Dropout rate of the image features, the word embeddings and each layer's output."""
     beam: int = 5
-    """Answers that are followed at once when one is looked for; 1: greedy."""
+    """Beam width of the search for the best text; 1: greedy."""
     length_norm: float = 0.6
-    """How much long answers are helped against short ones; 0: not at all."""
+    """Exponent of the length normalisation of the beam search; 0: none, more favours long texts."""
 
-    learning_rate: float = 2e-3
-    """Learning rate at the start."""
-    schedule: Literal["constant", "cosine", "step"] = "cosine"
-    """cosine: lower the learning rate to 0 over all epochs; step: to a tenth after half of them and
-    again after three quarters."""
+    def check(self) -> None:
+        for key in ("units", "layers", "beam"):
+            require(getattr(self, key) >= 1, key, "1 or more", getattr(self, key))
+        require(self.width > 0, "width", "above 0", self.width)
+        require(0 <= self.dropout < 1, "dropout", "from 0 to below 1", self.dropout)
+        require(self.length_norm >= 0, "length_norm", "0 or more", self.length_norm)
 
-    @property
-    def kind(self) -> str:
-        return self.model
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageTextSettings(DataSettings):
+    """Images with texts."""
+
+    size: int | None = None
+    """Height and width that images are resized to (default: their own; 128 if they differ or are
+    larger than 256)."""
+    max_length: int = 60
+    """Maximum length of a text in words; longer texts are left out of training."""
+    vocabulary: int = 10000
+    """Maximum number of words, the most frequent ones."""
 
     def check(self) -> None:
         super().check()
-        for key in ("max_length", "vocabulary", "units", "layers", "beam"):
+        for key in ("max_length", "vocabulary"):
             require(getattr(self, key) >= 1, key, "1 or more", getattr(self, key))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageToTextOptimisation(Optimisation):
+    """How a network that writes about images is trained."""
+
+    learning_rate: float = 2e-3
+    schedule: Schedule = "cosine"
+    auxiliary: float = 0.1
+    """Weight of an auxiliary loss: predict from each image alone which words its text contains,
+    summed over the vocabulary. Of several images, the words of each one's description or, without
+    one, of its sentence. 0: no auxiliary loss."""
+    pretrain: int = 4
+    """Number of epochs in which the convolutions are first trained alone, on the auxiliary loss: a
+    decoder that starts before images can be distinguished memorises which words occur together. The
+    first of several epochs uses the simplest images only: the third with the fewest words."""
+
+    def check(self) -> None:
+        super().check()
         require(self.auxiliary >= 0, "auxiliary", "0 or more", self.auxiliary)
         require(self.pretrain >= 0, "pretrain", "0 or more", self.pretrain)
         if self.pretrain and not self.auxiliary:
             raise UserError(
-                f"--pretrain {self.pretrain}: --auxiliary 0 leaves nothing to learn from; "
+                f"--pretrain {self.pretrain}: with --auxiliary 0 there is nothing to pretrain on; "
                 "give --pretrain 0 too"
             )
-        require(self.width > 0, "width", "above 0", self.width)
-        require(0 <= self.dropout < 1, "dropout", "from 0 to below 1", self.dropout)
-        require(self.length_norm >= 0, "length_norm", "0 or more", self.length_norm)
-        least = MODELS[self.cnn].min_size
-        if self.size is not None and self.size < least:
-            raise UserError(f"--size {self.size}: {self.cnn} takes {least} pixels or more")
-
-    def shape(self, found: tuple[int | None, int | None, int]) -> tuple[int, int, int]:
-        """[H, W, C] of the pictures that the network gets."""
-        height, width, channels = found
-        if self.size is None and height and width and max(height, width) <= LARGE:
-            least = MODELS[self.cnn].min_size
-            return max(height, least), max(width, least), channels
-        size = self.size or SIZE
-        return size, size, channels
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TellingPredictConfig(RunChoice):
-    """Which run, and how it answers."""
+class ImageToTextConfig(TrainingConfig):
+    """The settings of a training on images and their texts."""
 
-    top: int = 1
-    """Answers to show, the best first."""
-    beam: int | None = None
-    """Answers that are followed at once (default: as trained, and no fewer than --top)."""
-    to: Path | None = None
-    """Folder for the pictures with the best answer below (default: samples/ of the run)."""
+    network: Any
+    data: ImageTextSettings = ImageTextSettings()
+    optimisation: ImageToTextOptimisation = ImageToTextOptimisation()
 
     def check(self) -> None:
-        require(self.top >= 1, "top", "1 or more", self.top)
-        require(self.beam is None or self.beam >= 1, "beam", "1 or more", self.beam)
+        super().check()
+        size, cnn = self.data.size, self.network.cnn
+        least = MODELS[cnn].min_size
+        if size is not None and size < least:
+            raise UserError(f"--size {size}: {cnn} needs {least} pixels or more")
+
+    def image_shape(self, shape: tuple[int | None, int | None, int]) -> tuple[int, int, int]:
+        """[H, W, C] of the images that the network gets.
+
+        Args:
+            shape: that of the data; None where images differ.
+        """
+        height, width, channels = shape
+        if self.data.size is None and height and width and max(height, width) <= LARGE:
+            least = MODELS[self.network.cnn].min_size
+            return max(height, least), max(width, least), channels
+        size = self.data.size or SIZE
+        return size, size, channels

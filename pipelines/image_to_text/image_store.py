@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.config import UserError
+from ..core.errors import UserError
 from ..datasets.image_text.image_text_data import Images
 from ..datasets.images.image_folder import with_progress
 from ..datasets.images.resizing import resizing_layer

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.config import UserError
-from ..core.devices import note
+from ..core.console import note
+from ..core.errors import UserError
 from ..datasets.image_text.image_text_data import PicturePart
 from ..datasets.image_text.scene_events import BETWEEN
 from ..models.sequence_vocabulary import (

@@ -1,73 +1,77 @@
-"""What a trained network tells of a person's pictures: line by line, and drawn below them."""
+"""The texts that a trained network writes about a user's images, and drawings of them."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ...callbacks.drawing.captioned_images import CaptionedImage, caption_sheet
-from ..core.config import UserError
-from ..core.devices import note
+from ..core.console import note
+from ..core.errors import UserError
 from ..core.files import atomic
-from ..core.run_folder import Run
+from ..core.run_folder import RunFolder
 from ..models.serving import load
-from .config import TellingPredictConfig
 from .image_store import store
-from .training import answer, below, shape_in
+from .training import best_texts, image_shape_of, sentences_below
 
-AT_ONCE = 16  # files or folders that are in memory
-Shape = tuple[int, int, int]  # of the pictures that the network takes
-Read = Callable[[Path, Shape], Sequence[np.ndarray]]  # the pictures in a file or folder, [H, W, C]
+AT_ONCE = 16  # files or folders in memory
+Shape = tuple[int, int, int]  # of the images that the network takes
+ReadImages = Callable[[Path, Shape], Sequence[np.ndarray]]  # the images of a file or folder
 
 
-def lines(
-    run: Run, given: Sequence[Path], read: Read, config: TellingPredictConfig
-) -> Iterator[str]:
-    """The best answers to each file or folder: what was given, answer, score.
-
-    Each is drawn with the best answer below; that folder is told on stderr.
+def predictions(
+    run: RunFolder,
+    paths: Sequence[Path],
+    read: ReadImages,
+    top: int,
+    beam: int | None,
+    to: Path | None,
+) -> list[dict[str, Any]]:
+    """The best texts for each file or folder; each is drawn with the best text below.
 
     Raises:
-        UserError: what was given cannot be read, or the drawings not be written.
+        UserError: an input cannot be read, or a drawing cannot be written.
     """
-    for path in given:  # before anything is answered
+    for path in paths:  # before anything is predicted
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")
-    package = load(run.best)
-    shape, several = shape_in(package), len(package.input_shape) == 5
-    width = max(config.beam or package.get_layer("search").width, config.top)
-    folder = config.to or run.samples / "told"
-    names = _names(given, folder)
-    for start in range(0, len(given), AT_ONCE):
+    model = load(run.best)
+    shape, is_sequence = image_shape_of(model), len(model.input_shape) == 5
+    width = max(beam or model.get_layer("search").width, top)
+    folder = to or run.samples / "told"
+    names, rows = _names(paths, folder), []
+    for start in range(0, len(paths), AT_ONCE):
         chosen = slice(start, start + AT_ONCE)
-        found = [read(path, shape) for path in given[chosen]]
-        kept = store(found if several else [one for (one,) in found], shape)
+        items = [read(path, shape) for path in paths[chosen]]
+        images = store(items if is_sequence else [image for (image,) in items], shape)
         _make(folder)
-        for path, name, pictures, said, scores in zip(
-            given[chosen], names[chosen], found, *answer(package, kept, width), strict=True
+        for path, name, pictures, texts, scores in zip(
+            paths[chosen], names[chosen], items, *best_texts(model, images, width), strict=True
         ):
-            _draw(CaptionedImage(pictures, below(said[0], len(pictures))), folder / name)
-            for one, score in zip(said[: config.top], scores, strict=False):
-                yield f"{path}\t{one}\t{score:.3f}"
-    note(f"drawn: {folder / names[0]}" + (" and so on" if len(names) > 1 else ""))
+            _draw(CaptionedImage(pictures, sentences_below(texts[0], len(pictures))), folder / name)
+            best = [*zip(texts[:top], map(float, scores), strict=False)]
+            rows.append({"path": str(path), "predictions": best, "picture": folder / name})
+    if names:
+        note(f"drawn: {folder / names[0]}" + (" and so on" if len(names) > 1 else ""))
+    return rows
 
 
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        said = f"cannot write to {folder}: {error.strerror}; choose another --to"
-        raise UserError(said) from None
+        message = f"cannot write to {folder}: {error.strerror}; choose another --to"
+        raise UserError(message) from None
 
 
-def _names(given: Sequence[Path], folder: Path) -> list[str]:
-    """A name for each drawing, after that of the file, that neither another one has nor, in this
-    folder, a file that was given."""
+def _names(paths: Sequence[Path], folder: Path) -> list[str]:
+    """A file name for each drawing, after its input's, that no other drawing and no input has."""
     names: dict[str, None] = {}
-    own = {path.resolve() for path in given}
-    for path in given:
+    own = {path.resolve() for path in paths}
+    for path in paths:
         stem = path.absolute().stem
         numbered = (f"{stem}-{number}.told.png" for number in itertools.count(2))
         free = (
@@ -79,9 +83,9 @@ def _names(given: Sequence[Path], folder: Path) -> list[str]:
     return [*names]
 
 
-def _draw(told: CaptionedImage, file: Path) -> None:
+def _draw(captioned: CaptionedImage, file: Path) -> None:
     try:
         with atomic(file) as temporary:
-            Image.fromarray(caption_sheet([told])).save(temporary)
+            Image.fromarray(caption_sheet([captioned])).save(temporary)
     except OSError as error:
         raise UserError(f"cannot write {file}: {error.strerror or error}") from None

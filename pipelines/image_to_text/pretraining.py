@@ -1,16 +1,15 @@
 """What comes before a training that tells of pictures: its convolutions learn first, alone."""
 
-import sys
 import time
 
 import keras
 import numpy as np
 
 from ...layers.paths import walk
-from ..core.config import UserError
-from ..core.devices import note
+from ..core.console import keras_verbosity, note
+from ..core.errors import UserError
 from ..models.image_to_text import word_predictor
-from .config import TellingConfig
+from .config import ImageToTextConfig
 from .pairs import Pairs
 
 RATE = 1e-3  # of learning, at the start
@@ -18,7 +17,7 @@ PICTURES = 32  # per step
 PLAIN = 3  # a third of all pictures is plain
 
 
-def pretrain(core: keras.Model, pairs: Pairs, validation: Pairs, config: TellingConfig) -> None:
+def pretrain(core: keras.Model, pairs: Pairs, validation: Pairs, config: ImageToTextConfig) -> None:
     """What looks at a picture learns, alone, which words are told of it: see `Pairs.take`.
 
     Of a sequence's pictures these are the words of its description by itself where there is one, as
@@ -33,18 +32,19 @@ def pretrain(core: keras.Model, pairs: Pairs, validation: Pairs, config: Telling
     Vinyals et al. (2015) take convolutions that learned from ImageNet, for the same reason. What is
     normalised over a batch is so here alone: see `hold`.
     """
+    settings = config.optimisation
     hold(core, False)
     network = word_predictor(core)
     told = pairs.told()
-    feed = pairs.one_by_one(told, PICTURES, config.seed)
-    plain = pairs.one_by_one(plain_of(told), PICTURES, config.seed)
-    ordered = validation.one_by_one(validation.told(), PICTURES, config.seed).in_order()
-    rate = keras.optimizers.schedules.CosineDecay(RATE, config.pretrain * feed.steps, alpha=0.1)
-    optimizer = keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm or None)
-    network.compile(optimizer, "binary_crossentropy", jit_compile=config.jit == "on")
-    teller = Pretraining(config.pretrain)
-    for number in range(config.pretrain):
-        now = plain if number == 0 and config.pretrain > 1 else feed
+    feed = pairs.one_by_one(told, PICTURES, settings.seed)
+    plain = pairs.one_by_one(plain_of(told), PICTURES, settings.seed)
+    ordered = validation.one_by_one(validation.told(), PICTURES, settings.seed).in_order()
+    rate = keras.optimizers.schedules.CosineDecay(RATE, settings.pretrain * feed.steps, alpha=0.1)
+    optimizer = keras.optimizers.Adam(rate, global_clipnorm=settings.clip_norm or None)
+    network.compile(optimizer, "binary_crossentropy", jit_compile=config.hardware.jit == "on")
+    teller = Pretraining(settings.pretrain)
+    for number in range(settings.pretrain):
+        now = plain if number == 0 and settings.pretrain > 1 else feed
         now.epoch = number
         network.fit(
             now.dataset(),
@@ -52,7 +52,7 @@ def pretrain(core: keras.Model, pairs: Pairs, validation: Pairs, config: Telling
             initial_epoch=number,
             epochs=number + 1,
             shuffle=False,
-            verbose=int(sys.stdout.isatty()),
+            verbose=keras_verbosity(),
             callbacks=[teller],
         )
     hold(core)

@@ -2,7 +2,7 @@
 
 from ..core.space import TRAINING, Choice, Range, Space
 
-# beam and length_norm are left out: they change the answers, not what is learned.
+# beam and length_norm are left out: they change the predictions, not what is learned.
 _BOTH: Space = {
     "model": Choice("rnn", "lstm", "gru"),
     # All from 64 channels on: one width suits them.

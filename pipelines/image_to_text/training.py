@@ -1,8 +1,8 @@
-"""Pictures in, words out: what the training jobs of captions and stories share."""
+"""Images in, words out: what captions and stories train, and how it is measured."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -10,205 +10,216 @@ import tensorflow as tf
 
 from ...callbacks import CaptionedImage, CaptionedImages
 from ...layers.text.beam_search import START
-from ..core.config import UserError
-from ..core.run_folder import Run
+from ..core.errors import UserError
+from ..core.run_folder import RunFolder
 from ..datasets.image_text.image_text_data import PictureData, PicturePart
 from ..datasets.image_text.scene_events import BETWEEN
 from ..models import text_serving
 from ..models.recurrent import GATED
-from ..models.sequence_serving import (
-    build_image_serving_model,
-    target_vocabulary,
-    traced_search,
-)
+from ..models.sequence_serving import build_image_serving_model, target_vocabulary, traced_search
 from ..models.sequence_vocabulary import FIRST_SYMBOL, ExactMatch, SequenceVocabulary, detokenize
-from ..training import evaluation as scores
-from ..training import text_metrics as edits
+from ..training import text_metrics
 from ..training.batching import Batches
-from ..training.export import Probe, core_in
-from ..training.loop import Job
-from .config import TellingConfig
+from ..training.evaluation import Scores
+from ..training.export import ExportInputs, core_in
+from ..training.spec import TrainingSpec
+from .config import ImageToTextConfig
 from .image_store import Store, store
 from .pairs import pairs_of
 from .pretraining import hold, pretrain
 
-BATCH = 64  # pictures or sequences at once where nothing is trained
-SHOWN = 12  # validation pictures or sequences in TensorBoard
-Reading = Callable[[str], Any]  # what a text of the embedded grammar says; None: it is none of it
+BATCH = 64  # images or sequences per batch of an evaluation
+SHOWN = 12  # validation images or sequences in TensorBoard
+Parser = Callable[[str], Any]  # the meaning of a text of the embedded grammar; None: it is not one
 
 
-def make_job(
-    run: Run,
-    config: TellingConfig,
+def build_training(
+    config: ImageToTextConfig,
     data: PictureData,
     network: Callable[[tuple[int, int, int], int], keras.Model],
     monitor: str,
-    mode: str,
-    **more: Any,
-) -> Job:
+    mode: Literal["max", "min"],
+    joined: Mapping[str, tuple[str, str]] | None = None,
+    callbacks: Callable[[RunFolder, keras.Model], Sequence[Any]] = lambda run, model: (),
+) -> TrainingSpec:
     """Network, batches, loss and metrics of a training.
 
     Args:
-        network: ([H, W, C] of a picture, number of symbols) → the network to train.
-        monitor, mode, **more: as `Job` takes them.
+        network: ([H, W, C] of an image, number of symbols) → the network to train.
+        monitor, mode, joined: as `TrainingSpec` takes them.
+        callbacks: (run, serving model) → the task's own callbacks.
     """
-    target = SequenceVocabulary("word", _vocabulary(data.train, config))
-    shape = config.shape(data.shape)
-    symbols = len(target.vocabulary) + FIRST_SYMBOL
+    settings, network_settings = config.optimisation, config.network
+    target = SequenceVocabulary("word", _vocabulary(data.train, config.data.vocabulary))
+    shape, symbols = config.image_shape(data.shape), len(target.vocabulary) + FIRST_SYMBOL
     core = network(shape, symbols)
-    if config.pretrain:
-        hold(core)  # if what goes on is a run that was pretrained
-    package = build_image_serving_model(
+    if settings.pretrain:
+        hold(core)  # also if a run is resumed that was pretrained
+    serving_model = build_image_serving_model(
         core,
         target,
-        width=config.beam,
-        length_norm=config.length_norm,
-        max_length=config.max_length,
+        width=network_settings.beam,
+        length_norm=network_settings.length_norm,
+        max_length=config.data.max_length,
     )
     train, validation = (
-        pairs_of(part, name, shape, target, config.max_length)
-        for name, part in (("train", data.train), ("validation", data.validation))
+        pairs_of(split, name, shape, target, config.data.max_length)
+        for name, split in (("train", data.train), ("validation", data.validation))
     )
     shown = np.arange(min(SHOWN, len(validation.places)))
-    feed = Batches(train.lengths, train.take, config.batch_size, config.seed, of=train.places)
-    ordered = Batches(validation.lengths, validation.take, BATCH, config.seed).in_order()
-    return Job(
-        run=run,
-        config=config,
-        core=core,
-        package=package,
-        feed=feed,
-        validation=ordered,
+    seed = settings.seed
+    train_data = Batches(train.lengths, train.take, settings.batch_size, seed, of=train.places)
+    return TrainingSpec(
+        network=core,
+        serving_model=serving_model,
+        train_data=train_data,
+        validation_data=Batches(validation.lengths, validation.take, BATCH, seed).in_order(),
         loss={"next": "sparse_categorical_crossentropy", "words": "binary_crossentropy"},
-        loss_weights={"next": 1.0, "words": config.auxiliary * symbols},
+        loss_weights={"next": 1.0, "words": settings.auxiliary * symbols},
         metrics={"next": [ExactMatch(name="right")]},
         weighted_metrics={"next": ["accuracy"]},
         monitor=monitor,
         mode=mode,
-        jit=False,  # XLA takes longer over so short sequences
-        samples=lambda: sample(package, data.validation, data.labels, SHOWN),
-        gates_on=validation.take(shown, validation.longest)[0] if config.model in GATED else None,
-        watchers=[CaptionedImages(lambda: told(package, data.validation), run.logs)],
-        pretrain=(lambda: pretrain(core, train, validation, config)) if config.pretrain else None,
-        **more,
+        joined=joined or {},
+        jit=False,  # XLA takes longer for sequences this short
+        sample_predictions=lambda: sample_predictions(
+            serving_model, data.validation, data.labels, SHOWN
+        ),
+        gates_batch=validation.take(shown, validation.longest)[0]
+        if network_settings.model in GATED
+        else None,
+        callbacks=lambda run: [
+            CaptionedImages(lambda: captioned_images(serving_model, data.validation), run.logs),
+            *callbacks(run, serving_model),
+        ],
+        pretrain=(lambda: pretrain(core, train, validation, config)) if settings.pretrain else None,
     )
 
 
-def _vocabulary(part: PicturePart, config: TellingConfig) -> list[str]:
-    texts = [one for several in [*part.texts, *part.descriptions] for one in several]
-    found = text_serving.build_vocabulary(texts, "word", config.vocabulary)
-    if not found:
-        raise UserError("no word comes twice in the training texts; give more of them")
-    return found
+def _vocabulary(split: PicturePart, limit: int) -> list[str]:
+    texts = [text for several in [*split.texts, *split.descriptions] for text in several]
+    vocabulary = text_serving.build_vocabulary(texts, "word", limit)
+    if not vocabulary:
+        raise UserError("no word occurs twice in the training texts; give more texts")
+    return vocabulary
 
 
-def shape_in(package: keras.Model) -> tuple[int, int, int]:
-    """[H, W, C] of the pictures that the network in a package takes."""
-    return tuple(core_in(package).input["pixels"].shape[-3:])
+def image_shape_of(serving_model: keras.Model) -> tuple[int, int, int]:
+    """[H, W, C] of the images that the network in a serving model takes."""
+    return tuple(core_in(serving_model).input["pixels"].shape[-3:])
 
 
-def answer(
-    package: keras.Model, pictures: Store, width: int | None = None
+def best_texts(
+    serving_model: keras.Model, images: Store, width: int | None = None
 ) -> tuple[list[list[str]], np.ndarray]:
-    """The best answers [N, W] to pictures and their scores [N, W], the best first.
+    """The best texts [N, W] for images and their scores [N, W], the best first.
 
-    width: W, if it is to be another than that of the package.
+    Args:
+        width: the beam width W; None: that of the serving model.
     """
-    ask = traced_search(package, width)
-    order = np.argsort(pictures.counts, kind="stable")  # of like length, so that few are filled up
-    given = []
-    for part in np.split(order, range(BATCH, len(order), BATCH)):
-        given.append([a.numpy() for a in ask(tf.constant(pictures.take(part)))])
-    answers, found = (np.concatenate(kind)[np.argsort(order)] for kind in zip(*given, strict=True))
-    return [[one.decode() for one in row] for row in answers], found
+    search = traced_search(serving_model, width)
+    order = np.argsort(images.counts, kind="stable")  # of similar length: little padding
+    batches = []
+    for chosen in np.split(order, range(BATCH, len(order), BATCH)):
+        batches.append([a.numpy() for a in search(tf.constant(images.take(chosen)))])
+    texts, scores = (np.concatenate(kind)[np.argsort(order)] for kind in zip(*batches, strict=True))
+    return [[text.decode() for text in row] for row in texts], scores
 
 
-def measure(
-    package: keras.Model, part: PicturePart, readings: Mapping[str, Reading]
-) -> scores.Scores:
-    """How good the best answers are.
+def evaluate(
+    serving_model: keras.Model, split: PicturePart, parsers: Mapping[str, Parser]
+) -> Scores:
+    """The quality of the best texts.
 
-    `bleu`, from 0 to 100, and `exact`, the share of answers that are one of the texts; and where
-    all texts are of the embedded grammar, by the name of each reading, the share that says the same
-    as the texts, of all, of what training shows too ("seen") and of what it never shows.
-    `baseline_…` is what the split's most frequent text, or what it says, would get.
+    `bleu`, from 0 to 100, and `exact`, the share of predictions that are one of the reference
+    texts. Where all references are of the embedded grammar, also, by the name of each parser, the
+    share of predictions with the same meaning as the reference: of all, of the combinations that
+    training shows ("seen"), and of those that it never shows ("unseen"). `baseline_…` is the score
+    of always predicting the split's most frequent text, or meaning.
     """
-    edits.check_installed(["sacrebleu"])
-    best = [row[0] for row in answer(package, store(part.images, shape_in(package)))[0]]
-    split = target_vocabulary(package).split
-    texts = [[detokenize(one, split) for one in several] for several in part.texts]
-    most = _most_frequent(one for several in texts for one in dict.fromkeys(several))
+    text_metrics.check_installed(["sacrebleu"])
+    images = store(split.images, image_shape_of(serving_model))
+    best = [row[0] for row in best_texts(serving_model, images)[0]]
+    tokens = target_vocabulary(serving_model).split
+    references = [[detokenize(text, tokens) for text in several] for several in split.texts]
+    most = _most_frequent(text for several in references for text in dict.fromkeys(several))
     figures = {
-        "bleu": edits.bleu(best, texts),
-        "baseline_bleu": edits.bleu([most] * len(texts), texts),
-        "exact": _share(one in several for one, several in zip(best, texts, strict=True)),
+        "bleu": text_metrics.bleu(best, references),
+        "baseline_bleu": text_metrics.bleu([most] * len(references), references),
+        "exact": _share(text in several for text, several in zip(best, references, strict=True)),
     }
-    for name, read in readings.items():
-        true = [read(several[0]) for several in texts]
-        if None in true:
-            continue
-        right = np.array([read(one) == said for one, said in zip(best, true, strict=True)])
-        figures[name] = right.mean()
-        if part.unseen.any():
-            figures |= {
-                f"{name}_seen": right[~part.unseen].mean(),
-                f"{name}_unseen": right[part.unseen].mean(),
-            }
-        most = _most_frequent(true)
-        figures[f"baseline_{name}"] = _share(said == most for said in true)
-    return scores.Scores({}).adding(**figures)
+    for name, parse in parsers.items():
+        meanings = [parse(several[0]) for several in references]
+        if None not in meanings:
+            figures |= _meaning_figures(name, [parse(text) for text in best], meanings, split)
+    return Scores({}).with_figures(**figures)
 
 
-def _most_frequent(things: Any) -> Any:
-    ((most, _),) = Counter(things).most_common(1)
+def _meaning_figures(
+    name: str, predicted: Sequence[Any], meanings: Sequence[Any], split: PicturePart
+) -> dict[str, float]:
+    """The share of predictions with the same meaning as the reference."""
+    is_right = np.array([p == meaning for p, meaning in zip(predicted, meanings, strict=True)])
+    figures = {name: is_right.mean()}
+    if split.unseen.any():
+        figures[f"{name}_seen"] = is_right[~split.unseen].mean()
+        figures[f"{name}_unseen"] = is_right[split.unseen].mean()
+    most = _most_frequent(meanings)
+    return figures | {f"baseline_{name}": _share(meaning == most for meaning in meanings)}
+
+
+def _most_frequent(items: Any) -> Any:
+    ((most, _),) = Counter(items).most_common(1)
     return most
 
 
-def _share(right: Any) -> float:
-    return float(np.mean([*right]))
+def _share(is_right: Any) -> float:
+    return float(np.mean([*is_right]))
 
 
-def sample(
-    package: keras.Model, part: PicturePart, labels: list[str], count: int = 100
-) -> list[dict]:
-    """The first texts with what the model says, by the place of their pictures in the split."""
-    answers, best = answer(package, store(part.images, shape_in(package), count))
+def sample_predictions(
+    serving_model: keras.Model, split: PicturePart, labels: list[str], count: int = 100
+) -> list[dict[str, Any]]:
+    """The first references with the best text, by the place of their images in the split."""
+    images = store(split.images, image_shape_of(serving_model), count)
+    texts, scores = best_texts(serving_model, images)
     return [
-        {"place": place, "right": texts[0], "given": said[0], "score": f"{score:.2f}"}
-        for place, (texts, said, score) in enumerate(
-            zip(part.texts, answers, best[:, 0], strict=False)
+        {"place": place, "right": references[0], "given": row[0], "score": f"{score:.2f}"}
+        for place, (references, row, score) in enumerate(
+            zip(split.texts, texts, scores[:, 0], strict=False)
         )
     ]
 
 
-def told(package: keras.Model, part: PicturePart) -> list[CaptionedImage]:
-    """The first pictures with what the model says of them, and what is right."""
-    shown = store(part.images, shape_in(package), SHOWN)
-    answers, _ = answer(package, shown)
+def captioned_images(serving_model: keras.Model, split: PicturePart) -> list[CaptionedImage]:
+    """The first images with the best text and a reference."""
+    images = store(split.images, image_shape_of(serving_model), SHOWN)
+    texts, _ = best_texts(serving_model, images)
     return [
         CaptionedImage(
-            pictures := [*shown[place]],
-            below(said[0], len(pictures)),
-            below(texts[0], len(pictures)),
+            shown := [*images[place]],
+            sentences_below(row[0], len(shown)),
+            sentences_below(references[0], len(shown)),
         )
-        for place, (said, texts) in enumerate(zip(answers, part.texts, strict=False))
+        for place, (row, references) in enumerate(zip(texts, split.texts, strict=False))
     ]
 
 
-def below(said: str, pictures: int) -> list[str]:
-    """A text as it stands below so many pictures: a sentence to each, if there are as many."""
-    sentences = said.split(BETWEEN)
-    return sentences if len(sentences) == pictures else [said]
+def sentences_below(story: str, images: int) -> list[str]:
+    """A text as it stands below images: one sentence per image if the numbers agree, else whole."""
+    sentences = story.split(BETWEEN)
+    return sentences if len(sentences) == images else [story]
 
 
-def probe(package: keras.Model) -> Probe:
-    """Two pictures of noise, or sequences of some, to compare an exported network's answers on."""
-    core, vocabulary = core_in(package), target_vocabulary(package).vocabulary
+def export_inputs(serving_model: keras.Model) -> ExportInputs:
+    """Two images of noise, or sequences of some, to compare an exported model's outputs on."""
+    core = core_in(serving_model)
+    vocabulary = target_vocabulary(serving_model).vocabulary
     shape = [size or 2 for size in core.input["pixels"].shape[1:]]
     pixels = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(np.float32)
     read = np.full([2, 4], START, np.int32)
     read[:, 1:] = np.arange(3) % len(vocabulary) + FIRST_SYMBOL
-    return Probe(
+    return ExportInputs(
         inputs=tf.constant(pixels),
         core_inputs={"pixels": pixels, "target": read},
         meaning={
@@ -218,5 +229,5 @@ def probe(package: keras.Model) -> Probe:
             "padding": 0,
         },
         meaning_file="input.json",
-        answer="scores",
+        output="scores",
     )

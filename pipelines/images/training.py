@@ -1,79 +1,76 @@
-"""Image in, one label out: the training job, its figures, and what exports are compared on."""
+"""Image in, one label out: what is trained, and how it is measured."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from ...callbacks import FeatureMaps
-from ..core.config import UserError
-from ..core.devices import note
-from ..core.run_folder import Run
-from ..datasets.images import augmentation as augment
+from ..core.console import note
+from ..core.errors import UserError
+from ..datasets.images import augmentation
 from ..datasets.images.image_data import ImageData, ImagePart
 from ..models import build
 from ..models.googlenet import AUXILIARY_WEIGHT, remove_auxiliary_outputs
 from ..models.image_serving import build_serving_model, network_inputs, predict_probabilities
 from ..models.serving import labels_in
 from ..models.zoo import MODELS
-from ..training import evaluation as scores
-from ..training.export import CORE, Probe
-from ..training.loop import Job
+from ..training.evaluation import TOP, Scores, score_labels, top5_accuracy
+from ..training.export import CORE, ExportInputs
+from ..training.spec import TrainingSpec
 from .batching import ImageFeed, mean_and_std, resized
+from .config import ImagesConfig
 
-if TYPE_CHECKING:
-    from . import ImagesConfig
-
-BATCH = 256  # images at once where nothing is trained
+BATCH = 256  # images per batch of an evaluation
 
 
-def make_job(run: Run, config: "ImagesConfig", data: ImageData) -> Job:
+def build_training(config: ImagesConfig, data: ImageData) -> TrainingSpec:
     """Network, batches, loss and metrics of a training."""
-    size = image_size(config, data)
-    trained = network(config, (*size, data.shape[-1]), len(data.labels))
-    core = remove_auxiliary_outputs(trained)
+    size, settings = image_size(config, data), config.optimisation
+    network = build_network(config, (*size, data.shape[-1]), len(data.labels))
+    core = remove_auxiliary_outputs(network)
     images = resized(data.train, size)
     mean, std = mean_and_std(images)
-    several = isinstance(trained.output, dict)
-    targets: dict[str, Any] = {"target": _for_each(trained.output)} if several else {}
+    has_auxiliary = isinstance(network.output, dict)
+    targets: dict[str, Any] = {"target": _for_each(network.output)} if has_auxiliary else {}
 
-    def feed(images, part, batch, operations=()):
+    def batches(images, split, batch_size, operations=()):
         return ImageFeed(
             images=images,
-            count=len(part),
+            count=len(split),
             classes=len(data.labels),
-            size=batch,
-            seed=config.seed,
+            size=batch_size,
+            seed=settings.seed,
             mean=mean,
             std=std,
             operations=operations,
             **targets,
         )
 
-    validation = feed(resized(data.validation, size), data.validation, BATCH).in_order()
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
+    augment = augmentation.recipe(augmentation_kind(config, data))
+    validation = batches(resized(data.validation, size), data.validation, BATCH).in_order()
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
     main = core.layers[-1].name
-    return Job(
-        run=run,
-        config=config,
-        core=trained,
-        package=build_serving_model(core, data.labels, mean, std),
-        feed=feed(images, data.train, config.batch_size, augment.recipe(variation(config, data))),
-        validation=validation,
-        loss=dict.fromkeys(trained.output, loss) if several else loss,
-        loss_weights=_weights(trained.output) if several else None,
-        metrics={main: ["accuracy"]} if several else ["accuracy"],
-        monitor=f"val_{main}_loss" if several else "val_loss",  # finer than accuracy on few images
+    return TrainingSpec(
+        network=network,
+        serving_model=build_serving_model(core, data.labels, mean, std),
+        train_data=batches(images, data.train, settings.batch_size, augment),
+        validation_data=validation,
+        loss=dict.fromkeys(network.output, loss) if has_auxiliary else loss,
+        loss_weights=_weights(network.output) if has_auxiliary else None,
+        metrics={main: ["accuracy"]} if has_auxiliary else ["accuracy"],
+        monitor=f"val_{main}_loss" if has_auxiliary else "val_loss",  # finer than the accuracy
         mode="min",
-        recurrent=False,
-        watchers=feature_maps(run, core, validation),
+        is_recurrent=False,
+        callbacks=lambda run: feature_maps(run.logs, core, validation),
     )
 
 
 def _for_each(outputs: dict[str, Any]) -> Callable[[Any], dict[str, Any]]:
-    """Each output is to say the same."""
+    """The same target for each output."""
     return lambda one_hot: dict.fromkeys(outputs, one_hot)
 
 
@@ -81,93 +78,95 @@ def _weights(outputs: dict[str, Any]) -> dict[str, float]:
     return {name: AUXILIARY_WEIGHT if name.startswith("auxiliary") else 1.0 for name in outputs}
 
 
-def network(config: "ImagesConfig", shape: tuple[int, int, int], classes: int) -> keras.Model:
-    """The network that a config describes, images [B, H, W, C] → probabilities [B, K]."""
+def build_network(config: ImagesConfig, shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """The network of a config, images [B, H, W, C] → probabilities [B, K]."""
     try:
-        model = build(config.model, shape, classes, **config.options)
+        model = build(config.network.model, shape, classes, **config.network.options)
     except ValueError as error:
-        raise UserError(f"--model {config.model}: {error}") from None
+        raise UserError(f"--model {config.network.model}: {error}") from None
     return keras.Model(model.input, model.output, name=CORE)
 
 
-def image_size(config: "ImagesConfig", data: ImageData) -> tuple[int, int]:
-    """What images are brought to: the size asked for, else their own where they all have one.
+def image_size(config: ImagesConfig, data: ImageData) -> tuple[int, int]:
+    """The size that images are resized to: --image-size, else their own if all have the same.
 
-    Images of several sizes get the paper's; those that are too small the least that the network
-    takes.
+    Images of several sizes get the paper's size; images that are too small get the smallest one
+    that the network accepts.
     """
     height, width, _ = data.shape
-    entry = MODELS[config.model]
-    if config.image_size is not None:
-        return config.image_size, config.image_size
+    model, size = config.network.model, config.data.image_size
+    entry = MODELS[model]
+    if size is not None:
+        return size, size
     if not (height and width) or entry.fixed_size:
         return entry.input_shape[0], entry.input_shape[1]
     if min(height, width) >= entry.min_size:
         return height, width
-    size = entry.min_size
-    note(f"data: images of {height}×{width} become {size}×{size} for {config.model}")
-    return size, size
+    least = entry.min_size
+    note(f"data: images of {height}×{width} are resized to {least}×{least} for {model}")
+    return least, least
 
 
-def variation(config: "ImagesConfig", data: ImageData) -> str:
-    """Which images of `augment` to train on."""
-    if config.augment != "auto":
-        return config.augment
-    return augment.kind_for(data.shape[-1], config.dataset)
+def augmentation_kind(config: ImagesConfig, data: ImageData) -> str:
+    """The kind of data augmentation to train with."""
+    if config.data.augment != "auto":
+        return config.data.augment
+    return augmentation.kind_for(data.shape[-1], config.data.dataset)
 
 
-def feature_maps(run: Run, core: keras.Model, validation: tf.data.Dataset) -> list[Any]:
-    """Shows what the first convolution makes of the first validation image."""
+def feature_maps(logs: Path, core: keras.Model, validation: tf.data.Dataset) -> list[Any]:
+    """The callback that shows the first convolution's output for the first validation image."""
     if not any(len(layer.output.shape) == 4 for layer in core.layers if layer.weights):
         return []
     image, _ = next(iter(validation.unbatch().take(1)))
-    return [FeatureMaps(image.numpy(), run.logs)]
+    return [FeatureMaps(image.numpy(), logs)]
 
 
-def measure(package: keras.Model, part: ImagePart, labels: list[str]) -> scores.Scores:
-    """How well a packaged model knows the labels of images."""
-    given = _answers(package, part)
-    found = scores.score(part.labels, given.argmax(axis=1), labels)
-    if len(labels) <= scores.TOP:
-        return found
-    return found.adding(top5=scores.top5(part.labels, given))
+def evaluate(serving_model: keras.Model, split: ImagePart, labels: list[str]) -> Scores:
+    """Accuracy, macro-F1, confusions and, of many classes, the top-5 accuracy."""
+    rows = _probabilities(serving_model, split)
+    scores = score_labels(split.labels, rows.argmax(axis=1), labels)
+    if len(labels) <= TOP:
+        return scores
+    return scores.with_figures(top5=top5_accuracy(split.labels, rows))
 
 
-def _answers(package: keras.Model, part: ImagePart) -> np.ndarray:
-    height, width, _ = package.get_layer(CORE).input_shape[1:]
-    return predict_probabilities(package, resized(part, (height, width)).batch(BATCH))
+def _probabilities(serving_model: keras.Model, split: ImagePart) -> np.ndarray:
+    height, width, _ = serving_model.get_layer(CORE).input_shape[1:]
+    return predict_probabilities(serving_model, resized(split, (height, width)).batch(BATCH))
 
 
-def sample(package: keras.Model, part: ImagePart, labels: list[str], count: int = 100) -> list:
-    """What the model says of the first images, by their place in the split."""
-    first = ImagePart(part.examples.take(count), part.labels[:count])
+def sample_predictions(
+    serving_model: keras.Model, split: ImagePart, labels: list[str], count: int = 100
+) -> list[dict[str, Any]]:
+    """The first images, by their place in the split, with their label and the predicted one."""
+    first = ImagePart(split.examples.take(count), split.labels[:count])
+    rows = _probabilities(serving_model, first)
     return [
         {
             "image": place,
-            "label": labels[true],
+            "label": labels[label],
             "predicted": labels[row.argmax()],
             "probability": round(float(row.max()), 4),
         }
-        for place, (true, row) in enumerate(
-            zip(first.labels, _answers(package, first), strict=True)
-        )
+        for place, (label, row) in enumerate(zip(first.labels, rows, strict=True))
     ]
 
 
-def probe(package: keras.Model) -> Probe:
-    """Two images of noise, to compare an exported network's answers on."""
-    shape = package.get_layer(CORE).input_shape[1:]
+def export_inputs(serving_model: keras.Model) -> ExportInputs:
+    """Two images of noise, to compare an exported model's outputs on."""
+    shape = serving_model.get_layer(CORE).input_shape[1:]
     pixels = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype("float32")
-    scale = package.get_layer("scale")
-    return Probe(
+    scale = serving_model.get_layer("scale")
+    return ExportInputs(
         inputs=tf.constant(pixels),
-        core_inputs=network_inputs(package, pixels),
+        core_inputs=network_inputs(serving_model, pixels),
         meaning={
             "input": "pixels 0 … 255, times scale plus offset, of each channel",
             "shape": ["batch", *shape],
             "scale": scale.scale,
             "offset": scale.offset,
-            "labels": labels_in(package),
+            "labels": labels_in(serving_model),
         },
         meaning_file="input.json",
     )

@@ -1,96 +1,97 @@
-"""The long-lag laboratory's training: network, endless batches, and the paper's success."""
+"""Training on long time lags: network, endless batches, and the paper's criterion of success."""
 
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from ...layers import Chrono
-from ..core.run_folder import Run, read_history
+from ..core.console import say
+from ..core.run_folder import RunFolder, read_history
 from ..datasets.lags.notation import written
 from ..datasets.lags.problems import SEEDS_APART, Drawn, Endless, LagData, Part, Problem
 from ..models.recurrent import CELLS, GATED, series_to_value
 from ..models.serving import label_outputs
-from ..training import evaluation as scores
 from ..training.batching import stream
-from ..training.export import CORE, Probe
-from ..training.loop import Job
+from ..training.evaluation import Scores, score_labels
+from ..training.export import CORE, ExportInputs
+from ..training.spec import TrainingSpec
+from .config import LagsConfig
 
-if TYPE_CHECKING:
-    from . import LagsConfig
-
-BATCH = 512  # sequences at once where nothing is trained
+BATCH = 512  # sequences per batch of an evaluation
 
 
-def build(config: "LagsConfig", problem: Problem) -> keras.Model:
-    """The network a config describes, x [B, T, D] → [B, C], or [B, T, C]."""
+def build(config: LagsConfig, problem: Problem) -> keras.Model:
+    """The network of a config, x [B, T, D] → [B, C], or [B, T, C]."""
+    settings = config.network
     arguments: dict[str, Any] = {}
-    if config.model in GATED and config.chrono:
-        bias = Chrono(config.chrono * problem.longest, config.model, seed=config.seed)
+    if settings.model in GATED and settings.chrono:
+        longest = settings.chrono * problem.longest
+        bias = Chrono(longest, settings.model, seed=config.optimisation.seed)
         arguments = {"bias_initializer": bias}
-        if config.model != "gru":
+        if settings.model != "gru":
             arguments["unit_forget_bias"] = False
     return series_to_value(
-        CELLS[config.model],
+        CELLS[settings.model],
         features=problem.features,
         outputs=problem.outputs,
         classes=bool(problem.labels),
-        padded=problem.padded,
+        padded=problem.pad,
         every_step=problem.every_step,
-        direct=config.direct or 0.0,
-        units=config.units,
-        layers=config.layers,
+        direct=settings.direct or 0.0,
+        units=settings.units,
+        layers=settings.layers,
         **arguments,
     )
 
 
-def build_serving_model(core: keras.Model, problem: Problem) -> keras.Model:
+def build_serving_model(network: keras.Model, problem: Problem) -> keras.Model:
     """x [B, T, D] → {"value": [B, 1]}, or {"label": [B], "probabilities": [B, C]}, at the end."""
     series = keras.Input([None, problem.features], name="series")
-    y = core(series)
+    y = network(series)
     last = y[:, -1] if problem.every_step else y
     outputs = label_outputs(last, problem.labels) if problem.labels else {"value": last}
     return keras.Model(series, outputs, name="serving_model")
 
 
-def make_job(run: Run, config: "LagsConfig", data: LagData) -> Job:
+def build_training(config: LagsConfig, data: LagData) -> TrainingSpec:
     """Network, batches, loss and metrics of a training."""
-    problem = data.train.problem
-    core = build(config, problem)
-    package = build_serving_model(core, problem)
-    success, size = Success(run, config, problem), int(config.batch_size or 1)
-    return Job(
-        run=run,
-        config=config,
-        core=core,
-        package=package,
-        feed=Draws(problem, size, config.seed),
-        validation=tf.data.Dataset.from_tensor_slices((data.validation.x, data.validation.y)).batch(
-            len(data.validation)
+    problem, validation = data.train.problem, data.validation
+    network = build(config, problem)
+    served = build_serving_model(network, problem)
+    batches = tf.data.Dataset.from_tensor_slices((validation.x, validation.y))
+    return TrainingSpec(
+        network=network,
+        serving_model=served,
+        train_data=EndlessBatches(
+            problem, int(config.optimisation.batch_size or 1), config.optimisation.seed
         ),
+        validation_data=batches.batch(len(validation)),
         loss="categorical_crossentropy" if problem.labels else "mse",
         metrics=[keras.metrics.MeanMetricWrapper(wrong(problem), name="wrong")],
         monitor="progress" if problem.in_a_row else "val_wrong",
         mode="max" if problem.in_a_row else "min",
-        watchers=[success] if problem.in_a_row else [],
-        samples=lambda: sample(package, data.validation, data.labels, 10),
-        gates_on=data.validation.x[:64] if config.model in GATED else None,
+        callbacks=lambda run: [Success(run, config, problem)] if problem.in_a_row else [],
+        sample_predictions=lambda: sample_predictions(served, validation, data.labels, 10),
+        gates_batch=validation.x[:64] if config.network.model in GATED else None,
     )
 
 
 def wrong(problem: Problem) -> Any:
-    """(y, given) → 1 for each sequence that is not answered right, else 0: [N]. NaN is wrong."""
+    """(y, y_pred) → 1 for each sequence that is predicted wrong, else 0: [N]. NaN is wrong."""
 
-    def count(y, given):
-        if problem.labels and not problem.in_a_row:  # no criterion of the paper: the likeliest
-            likeliest = keras.ops.argmax(y, -1) == keras.ops.argmax(given, -1)
-            right = likeliest & keras.ops.all(keras.ops.isfinite(given), -1)
+    def count(y, y_pred):
+        if (
+            problem.labels and not problem.in_a_row
+        ):  # without a criterion of the paper: the most probable
+            likeliest = keras.ops.argmax(y, -1) == keras.ops.argmax(y_pred, -1)
+            right = likeliest & keras.ops.all(keras.ops.isfinite(y_pred), -1)
         else:
-            error = keras.ops.abs(given - y)
+            error = keras.ops.abs(y_pred - y)
             if problem.judged == "last":
                 error = error[:, -1]
             within = error < problem.tolerance  # each by itself: XLA's max passes over NaN
@@ -101,8 +102,8 @@ def wrong(problem: Problem) -> Any:
 
 
 @dataclasses.dataclass
-class Draws:
-    """Training batches, drawn anew in every epoch, the same way for the same seed."""
+class EndlessBatches:
+    """Training batches that are drawn anew in every epoch, the same ones for the same seed."""
 
     problem: Problem
     size: int
@@ -118,29 +119,30 @@ class Draws:
             random = np.random.default_rng([self.seed, self.epoch])
             return (self.problem.draw(random, self.size) for _ in range(self.steps))
 
-        like = self.problem.draw(np.random.default_rng(0), self.size)
-        signature = tuple(tf.TensorSpec([None, *a.shape[1:]], tf.float32) for a in like)
+        example = self.problem.draw(np.random.default_rng(0), self.size)
+        signature = tuple(tf.TensorSpec([None, *a.shape[1:]], tf.float32) for a in example)
         return stream(generate, signature, self.steps)
 
 
 class Success(keras.callbacks.Callback):
-    """Stops when the problem is solved by the paper's criterion, and counts every sequence.
+    """Stop when the problem is solved by the paper's criterion, and count every sequence.
 
-    Enough training sequences in a row were right, each when it was trained on; batches count as a
-    whole: one wrong sequence, and the count begins anew. Then so many fresh sequences must be right
-    as the problem says. `results.json` gets `sequences`, up to and including the last one trained
-    on, and `solved`; each epoch's row gets `in_a_row`, the longest row so far: the fresh ones count
-    in it, so that none is longer than the one that solves the problem. `progress`, which says the
-    best epoch, adds what decides between rows of one length: 1 / (1 + validation loss). A resumed
-    run knows all of this, but begins to count a row anew; if it was solved, it stays so.
+    The criterion: enough training sequences in a row were predicted right, each at the step that
+    trained on it (batches count as a whole: one wrong sequence restarts the count), and after that
+    also the fresh sequences that the problem asks for. `results.json` gets `sequences`, up to and
+    including the last one trained on, and `solved`; each epoch's row gets `in_a_row`, the longest
+    row so far, fresh sequences included, so that no row is longer than the one that solves the
+    problem. `progress`, by which the best epoch is chosen, adds 1 / (1 + validation loss), which
+    decides between rows of one length. A resumed run keeps all of this, but restarts the count of
+    the current row; a solved run stays solved.
     """
 
-    def __init__(self, run: Run, config: "LagsConfig", problem: Problem):
+    def __init__(self, run: RunFolder, config: LagsConfig, problem: Problem):
         super().__init__()
-        self.run, self.problem, self.size = run, problem, int(config.batch_size or 1)
-        self.random = np.random.default_rng([SEEDS_APART, config.seed])
-        known = run.results()
-        self.solved, self.sequences = known.get("solved", False), known.get("sequences", 0)
+        self.run, self.problem, self.size = run, problem, int(config.optimisation.batch_size or 1)
+        self.random = np.random.default_rng([SEEDS_APART, config.optimisation.seed])
+        results = run.results()
+        self.solved, self.sequences = results.get("solved", False), results.get("sequences", 0)
         self.in_a_row = 0
         self.longest = max((int(row["in_a_row"]) for row in read_history(run)), default=0)
 
@@ -157,7 +159,7 @@ class Success(keras.callbacks.Callback):
         self.in_a_row = self.in_a_row + self.size if wrong < self.wrong + 0.5 else 0
         self.wrong = wrong
         self.longest = max(self.longest, self.in_a_row)
-        if self.in_a_row >= self.problem.in_a_row and self._stands():
+        if self.in_a_row >= self.problem.in_a_row and self._solves_fresh_sequences():
             self.longest = max(self.longest, self.in_a_row + self.problem.tested)
             self.solved = self.model.stop_training = True
 
@@ -168,15 +170,14 @@ class Success(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         problem, paper = self.problem, self.problem.paper
-        told = (
+        outcome = (
             f"solved after {self.sequences:,}"
             if self.solved
             else f"not solved by {self.sequences:,}"
         )
-        print(f"{problem.name}: {told} sequences" + (f" (paper: {paper:,})" if paper else ""))
+        say(f"{problem.name}: {outcome} sequences" + (f" (paper: {paper:,})" if paper else ""))
 
-    def _stands(self) -> bool:
-        """Are fresh sequences right too?"""
+    def _solves_fresh_sequences(self) -> bool:
         for count in [BATCH] * (self.problem.tested // BATCH) + [self.problem.tested % BATCH]:
             if count:
                 drawn = self.problem.draw(self.random, count)
@@ -185,49 +186,53 @@ class Success(keras.callbacks.Callback):
         return True
 
 
-def measure(package: keras.Model, part: Part | Endless, labels: list[str]) -> scores.Scores:
-    """How many sequences are answered wrong and, where it is a number, how far off."""
-    part = part.kept()
-    problem = part.problem
-    given = package.get_layer(CORE).predict(part.x, batch_size=BATCH, verbose=0)
+def evaluate(serving_model: keras.Model, split: Part | Endless, labels: list[str]) -> Scores:
+    """The share of wrong sequences and, of numbers, the mean squared error."""
+    sequences = split.kept()
+    problem = sequences.problem
+    network = serving_model.get_layer(CORE)
+    outputs = network.predict(sequences.x, batch_size=BATCH, verbose=0)
     if not problem.labels:
-        found = scores.Scores({}).adding(mse=np.mean((given - part.y) ** 2))
+        scores = Scores({}).with_figures(mse=np.mean((outputs - sequences.y) ** 2))
     elif labels:
-        found = scores.score(part.y.argmax(axis=1), given.argmax(axis=1), labels)
+        scores = score_labels(sequences.y.argmax(axis=1), outputs.argmax(axis=1), labels)
     else:
-        found = scores.Scores({})
+        scores = Scores({})
     if not problem.in_a_row:
-        return found
-    return found.adding(wrong=np.mean(wrong(problem)(part.y, given)))
+        return scores
+    return scores.with_figures(wrong=np.mean(wrong(problem)(sequences.y, outputs)))
 
 
-def sample(package: keras.Model, part: Part | Endless, labels: list[str], count: int = 100) -> list:
-    """The first sequences with what is right and what the model says."""
-    part = part.kept()
-    given = package(part.x[:count])
-    last = part.y[:count, -1] if part.problem.every_step else part.y[:count]
-    if part.problem.labels:
-        true = [part.problem.labels[row.argmax()] for row in last]
-        said = [label.decode() for label in given["label"].numpy()]
+def sample_predictions(
+    serving_model: keras.Model, split: Part | Endless, labels: list[str], count: int = 100
+) -> list[dict[str, Any]]:
+    """The first sequences with the target and the prediction."""
+    sequences = split.kept()
+    problem = sequences.problem
+    outputs = serving_model(sequences.x[:count])
+    y = sequences.y[:count, -1] if problem.every_step else sequences.y[:count]
+    if problem.labels:
+        targets = [problem.labels[row.argmax()] for row in y]
+        predictions = [label.decode() for label in outputs["label"].numpy()]
     else:
-        true, said = [
-            [f"{v:.3f}" for v in values[:, 0]] for values in (last, given["value"].numpy())
+        targets, predictions = [
+            [f"{v:.3f}" for v in values[:, 0]] for values in (y, outputs["value"].numpy())
         ]
     return [
-        {"sequence": written(part.problem, x), "right": t, "given": s}
-        for x, t, s in zip(part.x, true, said, strict=False)
+        {"sequence": written(problem, x), "right": target, "given": prediction}
+        for x, target, prediction in zip(sequences.x, targets, predictions, strict=False)
     ]
 
 
-def probe(package: keras.Model) -> Probe:
-    """Two sequences of noise, to compare an exported network's answers on."""
-    features = package.input_shape[-1]
+def export_inputs(serving_model: keras.Model) -> ExportInputs:
+    """Two sequences of noise, to compare an exported model's outputs on."""
+    features = serving_model.input_shape[-1]
     x = np.random.default_rng(0).normal(size=(2, 9, features)).astype("float32")
-    outputs = [name for name in ("probabilities", "value") if name in package.output]
-    return Probe(
+    outputs = [name for name in ("probabilities", "value") if name in serving_model.output]
+    return ExportInputs(
         inputs=tf.constant(x),
         core_inputs=x,
         meaning={"input": "sequences", "shape": ["batch", "steps", features]},
         meaning_file="input.json",
-        answer=outputs[0],
+        output=outputs[0],
     )

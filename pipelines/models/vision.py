@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from ...layers.text.text_layers import EachStep
-from ..core.config import UserError
+from ..core.errors import UserError
 from .builder import build, endpoints
 from .heads import hidden_layer
 from .recurrent import Recurrent, class_probabilities, recurrent_layers

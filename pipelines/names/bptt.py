@@ -1,52 +1,49 @@
-"""One text sent through a trained network, and the error that comes back to each character."""
+"""One text back-propagated through a trained network: the error at each character."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...layers import error_matrix
-from ..core.config import UserError
-from ..core.run_folder import Run
+from ..core.errors import UserError
+from ..core.run_folder import RunFolder
 from ..models.serving import labels_in, load
 from ..models.text_serving import normalize, vectorize, vocabulary_in
 from ..text_classification.training import every_step_twin
 from ..training import plots
+from .config import NamesConfig
 
-if TYPE_CHECKING:
-    from . import NamesConfig
-
-WIDTH = 40  # of the longest bar
+WIDTH = 40  # of the longest bar, in characters
 DECADES = 3  # at least, from the longest bar to none
 
 
 def show(
-    run: Run, config: "NamesConfig", text: str, label: str | None, layer: str
+    run: RunFolder, config: NamesConfig, text: str, label: str | None, layer: str
 ) -> Iterator[str]:
-    """Draws ‖δ_i^(k)‖ into the run's plots; yields a line per character and where the picture is.
+    """Draw ‖δ_i^(k)‖ into the run's plots; yield a line per character and where the picture is.
 
-    Each E_i is the loss had the text ended at character i. The lines are of the last one, E_T,
-    which the network was trained on.
+    E_i is the loss if the text ended at character i. The lines are of the last one, E_T, on which
+    the network was trained.
 
     Raises:
-        UserError: an unknown label or layer, a network that does not go step by step.
+        UserError: an unknown label or layer, or a network that does not read step by step.
     """
-    package = load(run.best)
-    twin = every_step_twin(config, package)
-    labels, text = labels_in(package), normalize(text)
-    known = [f"rnn_{number}" for number in range(1, config.layers + 1)]
-    if layer not in known:
-        raise UserError(f"--layer {layer}: the recurrent layers are {', '.join(known)}")
+    serving_model = load(run.best)
+    twin = every_step_twin(config, serving_model)
+    labels, text = labels_in(serving_model), normalize(text)
+    layers = [f"rnn_{number}" for number in range(1, config.network.layers + 1)]
+    if layer not in layers:
+        raise UserError(f"--layer {layer}: the recurrent layers are {', '.join(layers)}")
     if label is not None and label not in labels:
         raise UserError(f"--label {label}: the labels are {', '.join(labels)}")
-    ids = vectorize([text], vocabulary_in(package), config.split)  # [1, T]
-    answers = np.array(twin(ids))[0]  # [T, C]
-    target = answers[-1].argmax() if label is None else labels.index(label)
+    ids = vectorize([text], vocabulary_in(serving_model), config.data.tokens)  # [1, T]
+    probabilities = np.array(twin(ids))[0]  # [T, C]
+    target = probabilities[-1].argmax() if label is None else labels.index(label)
     one_hot = np.eye(len(labels), dtype=np.float32)[target]
     twin.compile(loss="categorical_crossentropy")
     matrix = error_matrix(twin, ids, np.tile(one_hot, (1, len(text), 1)), layer=layer)  # [T, T]
-    name = f"{labels[target]} (p = {answers[-1, target]:.3f})"
-    yield f"{text!r} taken for {name}; ‖dE/dh_k‖ in {layer}, bars on a log scale:"
+    name = f"{labels[target]} (p = {probabilities[-1, target]:.3f})"
+    yield f"{text!r}, target {name}; ‖dE/dh_k‖ in {layer}, bars on a log scale:"
     yield from bars(text, matrix[-1])
     path = run.plots / f"bptt_{_file_name(text)}.png"
     plots.save(plots.error_matrix(matrix, list(text), f"{text}: {name}, {layer}"), path)
@@ -54,7 +51,7 @@ def show(
 
 
 def bars(steps: Sequence[str], values: np.ndarray) -> Iterator[str]:
-    """A line per step: its symbol, its value, and a bar on a log scale."""
+    """Yield a line per step: its symbol, its value, and a bar on a log scale."""
     tiny = np.finfo(np.float32).tiny
     largest, smallest = (max(float(v), tiny) for v in (values.max(), values.min()))
     decades = max(DECADES, np.ceil(np.log10(largest / smallest)))

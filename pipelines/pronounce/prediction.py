@@ -1,53 +1,58 @@
-"""What a trained encoder-decoder answers, line by line."""
+"""The predictions of a trained encoder-decoder for a user's sources."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
 from ...callbacks.drawing.attention_maps import attention_text
-from ..core.config import UserError
-from ..core.devices import note
+from ..core.console import note
+from ..core.errors import UserError
 from ..models import encoder_decoder, text_serving
 from ..models.sequence_serving import source_vocabulary
 from ..models.serving import load
-from .training import aligned, answer
+from ..training.task import Rows
+from .training import alignments, best_predictions
 
 
-def lines(
+def predictions(
     best: Path, sources: Sequence[str], top: int, width: int | None, attention: bool
-) -> Iterator[str]:
-    """The `top` best answers to each source: source, answer, score; and the alignment if asked for.
+) -> Rows:
+    """The `top` best predictions for each source with their scores, and the attention as text.
 
     Raises:
-        UserError: a character or phone that training never showed; an alignment of a network
-            without attention.
+        UserError: a character or phone that the training data did not contain; attention of a
+            network that has none.
     """
-    package = load(best)
-    search = package.get_layer("search")
+    serving_model = load(best)
+    search = serving_model.get_layer("search")
     if attention and not encoder_decoder.has_attention(search.core):
         raise UserError("--attention: this run has none; train one with --attention")
-    _check_known(package, sources)
-    answers, scores = answer(package, sources, max(width or search.width, top))
-    first = [said[0] for said in answers]
-    maps = aligned(package, sources, first) if attention else [None] * len(sources)
-    for source, said, row, alignment in zip(sources, answers, scores, maps, strict=True):
-        for one, score in zip(said[:top], row, strict=False):
-            yield f"{source}\t{one}\t{score:.3f}"
-        if alignment is not None:
-            yield f"\n{attention_text(alignment)}\n"
+    _check_known(serving_model, sources)
+    texts, scores = best_predictions(serving_model, sources, max(width or search.width, top))
+    rows = [
+        {"source": source, "predictions": [*zip(row[:top], map(float, score), strict=False)]}
+        for source, row, score in zip(sources, texts, scores, strict=True)
+    ]
+    if not attention:
+        return rows
+    maps = alignments(serving_model, sources, [row[0] for row in texts])
+    return [
+        row | {"attention": attention_text(alignment)}
+        for row, alignment in zip(rows, maps, strict=True)
+    ]
 
 
-def _check_known(package: keras.Model, sources: Sequence[str]) -> None:
-    """Refuses what the network cannot read; an unknown word, which has an id, is only told."""
-    split, vocabulary = source_vocabulary(package)
+def _check_known(serving_model: keras.Model, sources: Sequence[str]) -> None:
+    """Refuse what the network cannot read; of unknown words, which have an id, print a note."""
+    split, vocabulary = source_vocabulary(serving_model)
     known = set(vocabulary)
     for source, symbols in zip(sources, text_serving.split_texts(sources, split), strict=True):
-        strange = ", ".join(dict.fromkeys(repr(s) for s in symbols if s not in known))
-        if strange and split == "word":
-            note(f"{source!r}: never seen in training: {strange}")
-        elif strange:
+        unknown = ", ".join(dict.fromkeys(repr(s) for s in symbols if s not in known))
+        if unknown and split == "word":
+            note(f"{source!r}: not in the training data: {unknown}")
+        elif unknown:
             raise UserError(
-                f"{source!r}: {split} {strange} was never seen in training; known are:"
+                f"{source!r}: the training data had no {split} {unknown}; known are:"
                 f" {' '.join(vocabulary)}"
             )

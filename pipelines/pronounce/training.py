@@ -1,8 +1,8 @@
-"""Sequence in, sequence out, delayed: the training job, its figures, its samples."""
+"""Sequence in, sequence out, delayed: what is trained, and how it is measured."""
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -10,9 +10,8 @@ import tensorflow as tf
 
 from ...callbacks import Alignment, AttentionMaps
 from ...layers.text.beam_search import START
-from ..core.config import UserError
-from ..core.devices import note
-from ..core.run_folder import Run
+from ..core.console import note
+from ..core.errors import UserError
 from ..datasets.pairs.pair_data import PairData, PairPart
 from ..models import encoder_decoder, text_serving
 from ..models.recurrent import CELLS, GATED
@@ -32,92 +31,105 @@ from ..models.sequence_vocabulary import (
     shift_right,
     target_ids,
 )
-from ..training import evaluation as scores
-from ..training import text_metrics as edits
+from ..training import text_metrics
 from ..training.batching import Batches
-from ..training.export import Probe
-from ..training.loop import Job
-
-if TYPE_CHECKING:
-    from . import PronounceConfig
+from ..training.evaluation import Scores
+from ..training.export import ExportInputs
+from ..training.spec import TrainingSpec
+from .config import PronounceConfig
 
 BATCH = 256  # sources at once where nothing is trained
 SHOWN, MAPS = 20, 12  # validation sources in TensorBoard; attention maps of some
 
 
-def make_job(run: Run, config: "PronounceConfig", data: PairData) -> Job:
+def build_training(config: PronounceConfig, data: PairData) -> TrainingSpec:
     """Network, batches, loss and metrics of a training."""
-    targets = [target for several in data.train.targets for target in several]
-    source = SequenceVocabulary(
-        config.source, _known(data.train.sources, config.source, config.vocabulary)
-    )
-    target = SequenceVocabulary(config.target, _known(targets, config.target, config.vocabulary))
+    settings, longest = config.network, config.data.max_length
+    source, target = vocabularies(config, data)
     for name in ("validation", "test"):
-        _tell_unseen(getattr(data, name), name, source)
-    core = encoder_decoder.encoder_decoder(
-        CELLS[config.model],
+        _note_unknown(getattr(data, name), name, source)
+    network = encoder_decoder.encoder_decoder(
+        CELLS[settings.model],
         source_symbols=len(source.vocabulary) + 2,
         target_symbols=len(target.vocabulary) + FIRST_SYMBOL,
-        embedding=config.embedding,
-        units=config.units,
-        layers=config.layers,
-        bidirectional=config.bidirectional,
-        reverse=config.reverse,
-        attention=config.attention,
-        dropout=config.dropout,
+        embedding=settings.embedding,
+        units=settings.units,
+        layers=settings.layers,
+        bidirectional=settings.bidirectional,
+        reverse=settings.reverse,
+        attention=settings.attention,
+        dropout=settings.dropout,
     )
-    package = build_text_serving_model(
-        core,
+    serving_model = build_text_serving_model(
+        network,
         source,
         target,
-        width=config.beam,
-        length_norm=config.length_norm,
-        max_length=config.max_length,
+        width=settings.beam,
+        length_norm=settings.length_norm,
+        max_length=longest,
     )
-    train = pairs_of(data.train, "train", source, target, config.max_length)
-    validation = pairs_of(data.validation, "validation", source, target, config.max_length)
+    train = pairs_of(data.train, "train", source, target, longest)
+    validation = pairs_of(data.validation, "validation", source, target, longest)
     shown = np.arange(min(SHOWN, len(validation.sources)))
+    seed = config.optimisation.seed
 
-    def look():
+    def validation_alignments() -> list[Alignment]:
         sources = data.validation.sources[:MAPS]
-        return aligned(package, sources, [several[0] for several in answer(package, sources)[0]])
+        best = [row[0] for row in best_predictions(serving_model, sources)[0]]
+        return alignments(serving_model, sources, best)
 
-    return Job(
-        run=run,
-        config=config,
-        core=core,
-        package=package,
-        feed=Batches(train.lengths, train.take, config.batch_size, config.seed),
-        validation=Batches(validation.lengths, validation.take, BATCH, config.seed).in_order(),
+    return TrainingSpec(
+        network=network,
+        serving_model=serving_model,
+        train_data=Batches(train.lengths, train.take, config.optimisation.batch_size, seed),
+        validation_data=Batches(validation.lengths, validation.take, BATCH, seed).in_order(),
         loss="sparse_categorical_crossentropy",
         metrics=[ExactMatch(name="right")],
         weighted_metrics=["accuracy"],
         monitor="val_accuracy",  # of words, hardly a whole target is ever right
         joined=joined(config),
-        jit=False,  # XLA takes longer over so short sequences
-        samples=lambda: sample(package, data.validation, data.labels, SHOWN),
-        watchers=[AttentionMaps(look, run.logs)] if config.attention else [],
-        gates_on=validation.take(shown, validation.longest)[0] if config.model in GATED else None,
+        jit=False,  # XLA takes longer for sequences this short
+        sample_predictions=lambda: sample_predictions(
+            serving_model, data.validation, data.labels, SHOWN
+        ),
+        callbacks=lambda run: (
+            [AttentionMaps(validation_alignments, run.logs)] if settings.attention else []
+        ),
+        gates_batch=validation.take(shown, validation.longest)[0]
+        if settings.model in GATED
+        else None,
     )
 
 
-def _tell_unseen(part: PairPart, name: str, source: SequenceVocabulary) -> None:
-    """Says how many sources hold what the network knows nothing of."""
+def vocabularies(
+    config: PronounceConfig, data: PairData
+) -> tuple[SequenceVocabulary, SequenceVocabulary]:
+    """The symbols of the sources and those of the targets of the training data."""
+    settings = config.data
+    targets = [target for several in data.train.targets for target in several]
+    return (
+        _vocabulary(data.train.sources, settings.source, settings.vocabulary),
+        _vocabulary(targets, settings.target, settings.vocabulary),
+    )
+
+
+def _note_unknown(part: PairPart, name: str, source: SequenceVocabulary) -> None:
+    """Print the number of sources with symbols that the training data do not contain."""
     known = set(source.vocabulary)
-    strange = [
+    unknown = [
         {*symbols} - known for symbols in text_serving.split_texts(part.sources, source.split)
     ]
-    if number := sum(map(bool, strange)):
-        first = next(filter(None, strange)).pop()
+    if number := sum(map(bool, unknown)):
+        first = next(filter(None, unknown)).pop()
         note(
             f"data: {name}: {number:,} of {len(part):,} sources have a {source.split} that is not"
-            f" in the vocabulary, as {first!r}"
+            f" in the vocabulary, such as {first!r}"
         )
 
 
-def joined(config: "PronounceConfig") -> dict[str, tuple[str, str]]:
-    """Each layer of the encoder with the one of the decoder that begins with its states."""
-    if not config.bidirectional:
+def joined(config: PronounceConfig) -> dict[str, tuple[str, str]]:
+    """Each encoder layer with the decoder layer that starts from its states."""
+    if not config.network.bidirectional:
         return {f"rnn_{n}": (f"encoder/rnn_{n}", f"decoder/rnn_{n}") for n in _numbers(config)}
     return {
         f"rnn_{n}_{way}": (f"encoder/rnn_{n}/{way}_rnn_{n}", f"decoder/rnn_{n}")
@@ -126,16 +138,17 @@ def joined(config: "PronounceConfig") -> dict[str, tuple[str, str]]:
     }
 
 
-def _numbers(config: "PronounceConfig") -> range:
-    return range(1, config.layers + 1)
+def _numbers(config: PronounceConfig) -> range:
+    return range(1, config.network.layers + 1)
 
 
-def _known(texts: Sequence[str], split: text_serving.Split, most: int | None) -> list[str]:
-    """The vocabulary of sources or targets; `most` limits words alone."""
-    found = text_serving.build_vocabulary(texts, split, most if split == "word" else None)
-    if not found:
-        raise UserError(f"no {split} comes twice in the training pairs; give more of them")
-    return found
+def _vocabulary(texts: Sequence[str], split: text_serving.Split, limit: int) -> SequenceVocabulary:
+    """The symbols of texts; `limit` applies to words only."""
+    limit_or_none = limit if split == "word" else None
+    vocabulary = text_serving.build_vocabulary(texts, split, limit_or_none)
+    if not vocabulary:
+        raise UserError(f"no {split} occurs twice in the training pairs; give more pairs")
+    return SequenceVocabulary(split, vocabulary)
 
 
 class Pairs(NamedTuple):
@@ -154,9 +167,9 @@ class Pairs(NamedTuple):
         return self.sources.shape[1], self.targets.shape[1]
 
     def take(self, chosen: np.ndarray, shape: tuple[int, int]) -> tuple[Any, ...]:
-        """What a batch consists of: what the network reads, what it should say, and weights.
+        """A batch: inputs, targets, and weights of the targets.
 
-        The decoder reads what it should say one step later, after a start (teacher forcing).
+        The decoder reads the target shifted by one step, after a start symbol (teacher forcing).
         """
         sources, targets = self.sources[chosen, : shape[0]], self.targets[chosen, : shape[1]]
         inputs = {"source": sources, "target": shift_right(targets)}
@@ -166,7 +179,7 @@ class Pairs(NamedTuple):
 def pairs_of(
     part: PairPart, name: str, source: SequenceVocabulary, target: SequenceVocabulary, longest: int
 ) -> Pairs:
-    """Every pair of a part, but those with more than `longest` symbols, which are told."""
+    """All pairs of a split but those of more than `longest` symbols, whose number is printed."""
     targets = [t for several in part.targets for t in several]
     sources = np.repeat(np.arange(len(part)), [len(several) for several in part.targets])
     ids = text_serving.vectorize(part.sources, source.vocabulary, source.split)[sources]
@@ -183,87 +196,94 @@ def pairs_of(
     return Pairs(ids[short, :longest], pad(wanted))
 
 
-def answer(
-    package: keras.Model, sources: Sequence[str], width: int | None = None
+def best_predictions(
+    serving_model: keras.Model, sources: Sequence[str], width: int | None = None
 ) -> tuple[list[list[str]], np.ndarray]:
-    """The best answers [N, W] to sources and their scores [N, W], the best first.
+    """The best predictions [N, W] for sources and their scores [N, W], the best first.
 
-    width: W, if it is to be another than that of the package.
+    Args:
+        width: the beam width W; None: that of the serving model.
     """
-    side = source_vocabulary(package)
+    side = source_vocabulary(serving_model)
     ids = text_serving.vectorize(sources, side.vocabulary, side.split)
-    ask = traced_search(package, width)
+    ask = traced_search(serving_model, width)
     lengths = np.maximum((ids != 0).sum(axis=1), 1)
     order = np.argsort(lengths, kind="stable")
-    given = []
+    batches = []
     for part in np.split(order, range(BATCH, len(order), BATCH)):
-        given.append([a.numpy() for a in ask(tf.constant(ids[part, : lengths[part[-1]]]))])
-    answers, found = (np.concatenate(kind)[np.argsort(order)] for kind in zip(*given, strict=True))
-    return [[one.decode() for one in row] for row in answers], found
+        batches.append([a.numpy() for a in ask(tf.constant(ids[part, : lengths[part[-1]]]))])
+    texts, scores = (np.concatenate(kind)[np.argsort(order)] for kind in zip(*batches, strict=True))
+    return [[text.decode() for text in row] for row in texts], scores
 
 
-def aligned(
-    package: keras.Model, sources: Sequence[str], answers: Sequence[str]
+def alignments(
+    serving_model: keras.Model, sources: Sequence[str], predictions: Sequence[str]
 ) -> list[Alignment]:
-    """Which symbols of the source each symbol of an answer, and its end, looks at."""
-    source, target = source_vocabulary(package), target_vocabulary(package)
-    core = package.get_layer("search").core
+    """The attention of each symbol of a prediction, and of its end, to the source's symbols."""
+    source = source_vocabulary(serving_model)
+    target = target_vocabulary(serving_model)
+    core = serving_model.get_layer("search").core
     read = text_serving.split_texts(sources, source.split)
-    said = [[*symbols, "end"] for symbols in text_serving.split_texts(answers, target.split)]
+    written = [[*symbols, "end"] for symbols in text_serving.split_texts(predictions, target.split)]
     ids = text_serving.vectorize(sources, source.vocabulary, source.split)
-    targets = pad(target_ids(answers, target))
-    given = tf.constant(ids), tf.constant(shift_right(targets))
-    weights = encoder_decoder.alignment(core, *given).numpy()
+    targets = pad(target_ids(predictions, target))
+    inputs = tf.constant(ids), tf.constant(shift_right(targets))
+    weights = encoder_decoder.alignment(core, *inputs).numpy()
     return [
-        Alignment([*one], other, table[: len(other), : len(one)])
-        for one, other, table in zip(read, said, weights, strict=True)
+        Alignment([*symbols], outputs, table[: len(outputs), : len(symbols)])
+        for symbols, outputs, table in zip(read, written, weights, strict=True)
     ]
 
 
-def measure(package: keras.Model, part: PairPart, labels: list[str]) -> scores.Scores:
-    """How far the best answers are from the nearest target, and how many are none of them.
+def evaluate(serving_model: keras.Model, split: PairPart, labels: list[str]) -> Scores:
+    """Edit distances of the best predictions to the nearest target, and the share of wrong ones.
 
-    Of phones: `per`, edits per phone, and `wer`, the share of wrong answers; of characters `cer`
-    and `wer`; of words `wer`, edits per word, `wrong`, the share of wrong answers, and `bleu`.
-    `baseline` is the share that is wrong if the split's most frequent target is always the answer.
+    Of phones: `per`, edits per phone, and `wer`, the share of wrong predictions; of characters
+    `cer` and `wer`; of words `wer`, edits per word, `wrong`, the share of wrong predictions, and
+    `bleu`. `baseline` is the share of wrong ones if the split's most frequent target is always
+    predicted.
     """
-    split = target_vocabulary(package).split
-    edits.check_installed(edits.needed(split))
-    best = [several[0] for several in answer(package, part.sources)[0]]
-    targets = [[detokenize(target, split) for target in several] for several in part.targets]
-    found = edits.distances(
-        [*text_serving.split_texts(best, split)],
-        [[*text_serving.split_texts(several, split)] for several in targets],
+    tokens = target_vocabulary(serving_model).split
+    text_metrics.check_installed(text_metrics.needed(tokens))
+    best = [row[0] for row in best_predictions(serving_model, split.sources)[0]]
+    targets = [[detokenize(target, tokens) for target in several] for several in split.targets]
+    distances = text_metrics.distances(
+        [*text_serving.split_texts(best, tokens)],
+        [[*text_serving.split_texts(several, tokens)] for several in targets],
     )
-    rate, wrong = edits.rates(found)
-    (_, most), *_ = Counter(one for several in targets for one in {*several}).most_common(1)
-    if split == "word":
-        figures = {"wer": rate, "wrong": wrong, "bleu": edits.bleu(best, targets)}
+    rate, wrong = text_metrics.rates(distances)
+    counts = Counter(target for several in targets for target in {*several})
+    ((_, most),) = counts.most_common(1)
+    if tokens == "word":
+        figures = {"wer": rate, "wrong": wrong, "bleu": text_metrics.bleu(best, targets)}
     else:
-        figures = {"per" if split == "phone" else "cer": rate, "wer": wrong}
-    return scores.Scores({}).adding(**figures, baseline=1 - most / len(part))
+        figures = {"per" if tokens == "phone" else "cer": rate, "wer": wrong}
+    return Scores({}).with_figures(**figures, baseline=1 - most / len(split))
 
 
-def sample(package: keras.Model, part: PairPart, labels: list[str], count: int = 100) -> list[dict]:
-    """The first sources with what is right and what the network says."""
-    answers, best = answer(package, part.sources[:count])
+def sample_predictions(
+    serving_model: keras.Model, split: PairPart, labels: list[str], count: int = 100
+) -> list[dict[str, Any]]:
+    """The first sources with their targets and the best prediction."""
+    texts, scores = best_predictions(serving_model, split.sources[:count])
     return [
-        {"source": source, "right": " / ".join(targets), "given": said[0], "score": f"{score:.2f}"}
-        for source, targets, said, score in zip(
-            part.sources, part.targets, answers, best[:, 0], strict=False
+        {"source": source, "right": " / ".join(targets), "given": row[0], "score": f"{score:.2f}"}
+        for source, targets, row, score in zip(
+            split.sources, split.targets, texts, scores[:, 0], strict=False
         )
     ]
 
 
-def probe(package: keras.Model) -> Probe:
-    """Some sources, to compare an exported network's answers on."""
-    source, target = source_vocabulary(package), target_vocabulary(package)
+def export_inputs(serving_model: keras.Model) -> ExportInputs:
+    """Some sources, to compare an exported model's outputs on."""
+    source = source_vocabulary(serving_model)
+    target = target_vocabulary(serving_model)
     between = SEPARATOR[source.split]
     inputs = [between.join(source.vocabulary[:n]) for n in (1, 2, 5)] + ["?"]
     ids = text_serving.vectorize(inputs, source.vocabulary, source.split)
     read = np.full([len(ids), 4], START, np.int32)
     read[:, 1:] = np.arange(3) % len(target.vocabulary) + FIRST_SYMBOL
-    return Probe(
+    return ExportInputs(
         inputs=tf.constant(inputs),
         core_inputs={"source": ids, "target": read},
         meaning={
@@ -272,5 +292,5 @@ def probe(package: keras.Model) -> Probe:
             "padding": 0,
         },
         meaning_file="vocabulary.json",
-        answer="scores",
+        output="scores",
     )

@@ -1,34 +1,22 @@
 """What a search is told, beside what is trained. Nothing here imports TensorFlow."""
 
 import dataclasses
+import functools
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, ClassVar, Literal
 
-import tyro
-
-from ..core.config import CommonConfig, Switch, UserError, check_name, require
+from ..core.config import Section, TrainingConfig, section_types
 from ..core.config_files import load_yaml
+from ..core.errors import UserError, require, require_name
 from ..core.space import Space, suggest
 from ..core.space_file import narrowed
-from ..training.workflow import Task
-
-Hidden = tyro.conf.Suppress
+from ..training.task import Task
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SearchConfig:
-    """How to search; stands before the config of a task among the bases of its `TuneConfig`.
-
-    What the config of the task holds is what every trial has in common, and for the keys that are
-    searched where the search begins.
-    """
-
-    name: Annotated[str | None, Hidden] = None
-    run_dir: Annotated[Path, Hidden] = Path("runs")
-    resume: Annotated[Switch, Hidden] = False
-    overwrite: Switch = False
-    """Throw away an earlier search of the same name first."""
+class SearchSettings(Section):
+    """How to search for better settings."""
 
     oracle: Literal["random", "grid", "bayesian", "hyperband"] = "random"
     """How values are chosen: at random, all in order, where a Gaussian process of the finished
@@ -59,7 +47,7 @@ class SearchConfig:
     prune: bool = True
     """Stop a trial whose best figure so far is worse than the median of finished trials' at that
     epoch, from the third epoch and the fifth finished trial on."""
-    prune_vanishing: Switch = False
+    prune_vanishing: bool = False
     """Stop a trial when during its first three epochs less than a thousandth of the last step's
     error reaches the first step."""
 
@@ -74,9 +62,6 @@ class SearchConfig:
     folder, and everything else is read from there."""
 
     def check(self) -> None:
-        inherited: Any = super()
-        # Recipes fill in what is left open, for each network that is tried.
-        super(SearchConfig, inherited.resolved()).check()  # type: ignore[misc]
         for key in ("max_trials", "executions_per_trial", "max_model_size", "keep"):
             value = getattr(self, key)
             require(value is None or value >= 1, key, "1 or more", value)
@@ -86,9 +71,6 @@ class SearchConfig:
         least = 0 if self.chief else 1
         some = self.workers is None or self.workers >= least
         require(some, "workers", f"{least} or more", self.workers)
-        device = getattr(self, "device", "auto")
-        if (self.workers or 1) > 1 and device.startswith("gpu:"):
-            raise UserError(f"--device {device} with several --workers: they divide all GPUs")
         if self.chief and self.worker_of:
             raise UserError("--chief and --worker-of: a process is one or the other")
         for flag in ("chief", "worker_of"):
@@ -99,27 +81,84 @@ class SearchConfig:
         if self.objective is not None:
             objective(self.objective)
 
-    def resolved(self) -> Self:
-        """As it is: what is left open hangs on what is searched."""
-        return self
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SearchCall(Section):
+    """How this call is made."""
+
+    overwrite: bool = False
+    """Delete an earlier search of the same name first."""
+    config: Path | None = None
+    """YAML file with any of the settings; flags take precedence over it."""
+    print_config: bool = False
+    """Print the complete configuration as YAML and exit."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TuneConfig(TrainingConfig):
+    """The settings of a search, and those that all its trials have in common.
+
+    The settings that are searched begin there, for the oracles that need a start.
+    """
+
+    training_class: ClassVar[type[TrainingConfig]]
+
+    search: SearchSettings = SearchSettings()
+    """How to search."""
+    run: SearchCall = SearchCall()  # pyright: ignore[reportIncompatibleVariableOverride]
+    """How to call."""
+
+    def training(self) -> TrainingConfig:
+        """The settings of the trials."""
+        names = [name for name in section_types(self.training_class) if name != "run"]
+        return self.training_class(**{name: getattr(self, name) for name in names})
+
+    def check(self) -> None:
+        """Raise `UserError` where a value makes no sense."""
+        self.search.check()
+        self.run.check()
+        self.training().resolved().check()
+        device = self.hardware.device
+        if (self.search.workers or 1) > 1 and device.startswith("gpu:"):
+            raise UserError(f"--device {device} with several --workers: they divide all GPUs")
+
+
+@functools.cache
+def tune_config(training_class: type[TrainingConfig]) -> type[TuneConfig]:
+    """The class of a task's search settings: a `TuneConfig` with the sections of its trainings."""
+    sections = {f.name: f.default for f in dataclasses.fields(training_class) if f.name != "run"}
+    defaults = {"search": SearchSettings()} | sections
+    fields = [(name, type(v), dataclasses.field(default=v)) for name, v in defaults.items()]
+    return dataclasses.make_dataclass(
+        "TuneConfig",
+        fields,
+        bases=(TuneConfig,),
+        namespace={"training_class": training_class},
+        frozen=True,
+        kw_only=True,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """What a search is of.
+    """A search.
 
     Attributes:
-        task, config: what is trained; the config holds what all trials have in common.
-        space: what differs.
+        task, config: what is trained; the settings that all trials have in common.
+        space: the settings that differ.
         told: how to search.
+        overwrite: whether an earlier search of that name is deleted.
         project: its folder.
+        asked: all settings, as they are written for workers.
     """
 
     task: Task
-    config: CommonConfig
+    config: TrainingConfig
     space: Space
-    told: Any
+    told: SearchSettings
+    overwrite: bool
     project: Path
+    asked: TuneConfig
 
     @property
     def objective(self) -> dict[str, str] | None:
@@ -127,33 +166,30 @@ class Search:
         return None if self.told.objective is None else objective(self.told.objective)
 
     def folder(self, trial_id: str) -> Path:
-        """Of a trial."""
+        """The folder of a trial."""
         return self.project / f"trial_{trial_id}"
 
     def drawn(self, hyperparameters: Any) -> dict[str, Any]:
-        """The values of a trial, those alone that count in it."""
+        """The values of a trial: of the settings that are active in it."""
         return suggest(self.space, hyperparameters)
 
 
-def read_search(task: Task, told: Any) -> Search:
-    """What a `TuneConfig` and its space file ask for.
+def read_search(task: Task, asked: TuneConfig) -> Search:
+    """The search that the settings and their space file describe.
 
     Raises:
         UserError: the space file makes no sense.
     """
-    given = {field.name: getattr(told, field.name) for field in dataclasses.fields(task.config)}
-    config, space = task.config(**given).without_call_flags(), task.space
+    told, config, space = asked.search, asked.training(), task.space
     if told.space is not None:
         space, config = narrowed(space, load_yaml(told.space), str(told.space), config)
-    return Search(task, config, space, told, told.directory / (told.project_name or task.name))
+    project = told.directory / (told.project_name or task.name)
+    return Search(task, config, space, told, asked.run.overwrite, project, asked)
 
 
 def check_project(name: str) -> None:
-    """A search's name is one plain folder name."""
-    try:
-        check_name(name)
-    except UserError as error:
-        raise UserError(str(error).replace("--name", "--project-name", 1)) from None
+    """Raise `UserError` unless a search's name is one plain folder name."""
+    require_name(name, "--project-name")
 
 
 def objective(text: str) -> dict[str, str]:

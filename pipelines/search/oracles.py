@@ -20,7 +20,7 @@ import keras_tuner
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ..core.config import UserError, require
+from ..core.errors import UserError, require
 from ..core.files import read_json, write_json
 from .durable_oracle import Durable
 

@@ -2,17 +2,17 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
 import keras
 import numpy as np
 
+from ...callbacks import ErrorFlow
 from ...callbacks.findings.error_flow import MIN_TIME_STEPS, VANISHING, Tables, decay
 from ...callbacks.findings.finding import short
-from ..core.run_folder import Run, read_history
-from ..training.loop import Job
+from ..core.run_folder import RunFolder, read_history
 
 Shares = Mapping[str, float | None]  # of each recurrent layer; None where it cannot be told
 
@@ -20,7 +20,7 @@ Shares = Mapping[str, float | None]  # of each recurrent layer; None where it ca
 class Rule(keras.callbacks.Callback):
     """Stops a training after an epoch, unless that was the last one anyway.
 
-    The Keeper, which comes later among the callbacks, still keeps that epoch.
+    The `RunCheckpoint`, which comes later among the callbacks, still keeps that epoch.
 
     Attributes:
         status: of a trial that was stopped.
@@ -58,7 +58,7 @@ class MedianRule(Rule):
 
     def __init__(
         self,
-        run: Run,
+        run: RunFolder,
         objective: Mapping[str, str],
         others: Sequence[Sequence[float]],
         warm_up: int = 3,
@@ -118,17 +118,27 @@ class VanishingRule(Rule):
     are kept as `first_to_last` in results.json, for a run that goes on after a stop.
 
     Args:
-        job: whose `error_flow` is looked at.
+        run: where the shares are recorded.
+        error_flow: the callback that records the error.
+        joined: names of joined layers, which are not judged.
         epochs: how many are judged.
         threshold: below it, an error has vanished.
     """
 
     status = "vanishing"
 
-    def __init__(self, job: Job, epochs: int = 3, threshold: float = VANISHING):
+    def __init__(
+        self,
+        run: RunFolder,
+        error_flow: ErrorFlow,
+        joined: Collection[str] = (),
+        epochs: int = 3,
+        threshold: float = VANISHING,
+    ):
         super().__init__()
-        self.job, self.epochs, self.threshold = job, epochs, threshold
-        self.shares: list[Shares] = job.run.results().get("first_to_last", [])
+        self.run, self.error_flow, self.joined = run, error_flow, joined
+        self.epochs, self.threshold = epochs, threshold
+        self.shares: list[Shares] = run.results().get("first_to_last", [])
         self.step = 0  # the last training step of the epoch before
 
     def judge(self, epoch, logs):
@@ -137,11 +147,11 @@ class VanishingRule(Rule):
         return vanished(self.shares, self.epochs, self.threshold)
 
     def _measure(self, epoch: int) -> None:
-        history = self.job.error_flow.history
-        layers = [name for name in history if name not in self.job.joined]
+        history = self.error_flow.history
+        layers = [name for name in history if name not in self.joined]
         found = {name: first_to_last(history[name], self.step) for name in layers}
         self.shares = [*self.shares[:epoch], found]
-        self.job.run.update(first_to_last=self.shares)
+        self.run.update(first_to_last=self.shares)
         self.step = max((int(history[name]["step"].max(initial=0)) for name in layers), default=0)
 
 

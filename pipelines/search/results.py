@@ -12,10 +12,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ..core.config import UserError
-from ..core.devices import note
+from ..core.console import note, print_table
+from ..core.errors import UserError
 from ..core.files import write_rows
-from ..core.run_folder import Run
+from ..core.run_folder import RunFolder
 from ..core.space import Choice, Range, size
 from .config import Search
 from .trial import NO_OBJECTIVE
@@ -156,20 +156,23 @@ class Results:
         for trial_id in self.known:
             if trial_id not in kept:
                 for run in self.search.folder(trial_id).glob("run*"):
-                    shutil.rmtree(Run(run).path / "checkpoints", ignore_errors=True)
+                    shutil.rmtree(RunFolder(run).path / "checkpoints", ignore_errors=True)
 
     def _keep_best(self, row: Row) -> None:
         """best/ as a copy of the best trial's run; never half of one."""
-        best, run = self.search.project / "best", Run(self.search.folder(row["trial"]) / "run")
-        if Run(best).results().get("trial") == row["trial"]:
+        best, run = (
+            self.search.project / "best",
+            RunFolder(self.search.folder(row["trial"]) / "run"),
+        )
+        if RunFolder(best).results().get("trial") == row["trial"]:
             return
         new = best.with_name(".new-best")
         shutil.rmtree(new, ignore_errors=True)
         shutil.copytree(
             run.path, new, ignore=shutil.ignore_patterns("backup", "last.keras", "logs")
         )
-        Run(new).update(trial=row["trial"], task=self.search.task.name, name="best")
-        shutil.copyfile(Run(new).best, new / "best.keras")
+        RunFolder(new).update(trial=row["trial"], task=self.search.task.name, name="best")
+        shutil.copyfile(RunFolder(new).best, new / "best.keras")
         old = best.with_name(".old-best")
         shutil.rmtree(old, ignore_errors=True)
         if best.exists():
@@ -181,7 +184,6 @@ class Results:
 
     def tell_all(self) -> None:
         """The table and how to go on, on stdout; and the pictures."""
-        from ..commands.runs import print_table
         from . import plots as search_plots
 
         self._keep()  # also what a kill has left undone

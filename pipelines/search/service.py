@@ -6,7 +6,6 @@ authentication.
 """
 
 import contextlib
-import dataclasses
 import os
 import socket
 import threading
@@ -14,7 +13,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent import futures
-from typing import Any
 
 import grpc
 import keras_tuner
@@ -22,13 +20,14 @@ from keras_tuner.src import protos
 from keras_tuner.src.distribute import oracle_chief, oracle_client
 from keras_tuner.src.engine import conditions
 
-from ..core.config import UserError
+from ..core.config import replace
 from ..core.config_files import load_config
-from ..core.devices import note
+from ..core.console import note
+from ..core.errors import UserError
 from ..core.files import read_json
-from ..training.workflow import Task
+from ..training.task import Task
 from . import oracles
-from .config import Search, host_and_port, read_search
+from .config import Search, TuneConfig, host_and_port, read_search
 from .durable_oracle import Durable
 from .worker import TrialRunner, run_all, shares
 
@@ -95,7 +94,7 @@ def serve(search: Search, oracle: Durable) -> Iterator[Service]:
     Raises:
         UserError: the address cannot be had.
     """
-    host, port = host_and_port(search.told.chief, "chief")
+    host, port = host_and_port(str(search.told.chief), "chief")
     service = Service(oracle)
     service.wait_for_workers()
     alone = [("grpc.so_reuseport", 0)]  # with it, two chiefs would share the port
@@ -121,31 +120,32 @@ def serve(search: Search, oracle: Durable) -> Iterator[Service]:
 # A worker
 
 
-def work(task: Task, asked: Any) -> None:
+def work(task: Task, asked: TuneConfig) -> None:
     """Runs trials of a chief's search until there are no more.
 
     Raises:
         UserError: there is no search, or its chief is not reached.
     """
-    project = asked.directory / (asked.project_name or task.name)
+    settings = asked.search
+    project = settings.directory / (settings.project_name or task.name)
     if not (project / "tune.yaml").exists():
         raise UserError(f"{project} holds no search: give the chief's --directory, --project-name")
-    own = ("directory", "project_name", "workers", "worker_of", "device")
-    here = {key: getattr(asked, key) for key in own}
-    told = load_config(type(asked), project / "tune.yaml")
-    space = project / "space.yaml" if told.space else None
-    search = read_search(task, dataclasses.replace(told, **here, chief=None, space=space))
+    own = ("directory", "project_name", "workers", "worker_of")
+    here = {key: getattr(settings, key) for key in own} | {"device": asked.hardware.device}
+    theirs = load_config(type(asked), project / "tune.yaml")
+    space = project / "space.yaml" if theirs.search.space else None
+    search = read_search(task, replace(theirs, **here, chief=None, space=space))
     found, known = task.read_data(search.config), read_json(project / "search.json")
     if found.content_hash != known["data_hash"]:
         raise UserError(f"the data here ({found.source}) are not those of the chief's search")
-    host, port = _reach(asked.worker_of)
+    host, port = _reach(str(settings.worker_of))
     os.environ |= {"KERASTUNER_ORACLE_IP": host, "KERASTUNER_ORACLE_PORT": str(port)}
     oracle_client.TIMEOUT = PATIENCE
     stop, runners = threading.Event(), []
-    for share in shares(asked.workers or 1):
+    for share in shares(settings.workers or 1):
         os.environ["KERASTUNER_TUNER_ID"] = f"worker-{uuid.uuid4().hex}"  # no "chief" in it
         runners.append(TrialRunner(search, _stand_in(), share, stop, BEAT))
-    note(f"working for {asked.worker_of}, {len(runners)} trials at once")
+    note(f"working for {settings.worker_of}, {len(runners)} trials at once")
     try:
         run_all(runners, stop)
     except KeyboardInterrupt:
@@ -157,7 +157,8 @@ def work(task: Task, asked: Any) -> None:
         silent = error.code() in lost  # pyright: ignore[reportAttributeAccessIssue]
         problem = f"has not answered for {PATIENCE} s" if silent else f"cannot go on ({error})"
         raise UserError(
-            f"the chief at {asked.worker_of} {problem}; when it is back, the same command goes on"
+            f"the chief at {settings.worker_of} {problem};"
+            " when it is back, the same command goes on"
         ) from None
     note("the search is over")
 

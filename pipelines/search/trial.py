@@ -6,8 +6,6 @@ the folder is no trial; 75 if another process trains it; 130 or 143 when it was 
 """
 
 import contextlib
-import dataclasses
-import importlib
 import math
 import os
 import signal
@@ -17,13 +15,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core import run_folder as runs
-from ..core.config import CommonConfig, UserError
+from ..core.config import TrainingConfig, replace
 from ..core.config_files import config_dict, load_config
-from ..core.devices import note
+from ..core.console import note
+from ..core.errors import UserError
 from ..core.files import write_json
-from ..core.run_folder import Run, read_history
-from ..training import workflow as shared
+from ..core.run_folder import RunFolder, read_history
+from ..core.run_lifecycle import MACHINE_SETTINGS, begin_in, recorded_status
+from ..registry import load_task
+from ..training import workflow
+from ..training.task import Task
 from .trial_folder import Request, read_request, read_result, run_path, runs_in
 from .trial_result import result_of, show_in_tensorboard, why
 
@@ -80,63 +81,60 @@ def run_trial(folder: Path) -> dict[str, Any]:
 
 def _execute_all(folder: Path, request: Request) -> None:
     """Trains until all executions are done, or the first one has shown that it is not worth it."""
-    task = importlib.import_module(f"..{request.task}", __package__).TASK
+    task = load_task(request.task)
     config = load_config(task.config, folder / "config.yaml").resolved()
     for number in range(1, request.executions + 1):
-        run = Run(run_path(folder, number))
-        seeded = dataclasses.replace(config, seed=(config.seed + number - 1) % 2**31)
+        run = RunFolder(run_path(folder, number))
+        seed = (config.optimisation.seed + number - 1) % 2**31
+        seeded = replace(config, seed=seed)
         if not _is_done(run, seeded):
-            rules = _rules(folder, request) if number == 1 else lambda job, objective: []
+            rules = _rules(folder, request) if number == 1 else _no_rules
             with _free_afterwards(number < request.executions):
                 _execute(task, seeded, run, request, rules)
         if run.results().get("stopped"):
             return
 
 
-def _is_done(run: Run, config: CommonConfig) -> bool:
+def _is_done(run: RunFolder, config: TrainingConfig) -> bool:
     """Whether the run was finished as it is configured now: it may be given more epochs."""
     if run.status != "finished" or not run.config_file.exists():
         return False
     known = config_dict(load_config(type(config), run.config_file))
     wanted = config_dict(config)
-    return all(known[key] == value for key, value in wanted.items() if key not in runs.MACHINE)
+    return all(known[key] == value for key, value in wanted.items() if key not in MACHINE_SETTINGS)
 
 
 def _execute(
-    task: shared.Task,
-    config: CommonConfig,
-    run: Run,
+    task: Task,
+    config: TrainingConfig,
+    run: RunFolder,
     request: Request,
     rules: Callable[..., list[Any]],
 ) -> None:
-    """One training; the test split is never looked at."""
-    made, stopping = [], []
+    """One training; the test split is never used."""
 
-    def before(job: Any, data: Any) -> None:
-        chosen = dict(request.objective or {"name": job.monitor, "direction": job.mode})
-        parameters = job.core.count_params()
+    def callbacks(spec: Any, recorders: Any) -> list[Any]:
+        chosen = dict(request.objective or {"name": spec.monitor, "direction": spec.mode})
+        parameters = spec.network.count_params()
         run.update(objective=chosen, parameters=parameters, stopped=None)
         if parameters > (request.most_parameters or parameters):
             raise UserError(f"{parameters:,} parameters, more than --max-model-size")
-        stopping.extend(rules(job, chosen))
-        job.watchers = [*job.watchers, _checks(chosen["name"]), *stopping]
-        made.append(job)
+        stopping.extend(rules(run, spec, recorders, chosen))
+        return [_checks(chosen["name"]), *stopping]
 
-    def begin(config: CommonConfig, name: str, environment: dict[str, Any]) -> Run:
-        return runs.begin_in(run, config, name, environment)
-
+    stopping: list[Any] = []
+    session = workflow.start(config)
+    data = task.read_data(config)
+    begin_in(run, task.name, config, session.environment)
     try:
-        with shared.trained(task, config, begin, before):
+        with recorded_status(run):
+            workflow.train_in(run, task, config, data, session.strategy, callbacks)
             name = run.results()["objective"]["name"]
             if not any(math.isfinite(row[name]) for row in read_history(run)):
                 raise UserError(f"{name} was not a finite number after any epoch")
             for rule in stopping:
                 if rule.reason:
                     run.update(stopped={"status": rule.status, "reason": rule.reason})
-    except Exception:
-        with contextlib.suppress(Exception):  # nothing may hide the reason for leaving
-            run.update(verdict=made[0].error_flow.verdict())
-        raise
     finally:
         _STOP.waits = False
 
@@ -156,22 +154,26 @@ def _checks(name: str) -> Any:
     return keras.callbacks.LambdaCallback(on_train_begin=wait, on_epoch_end=there, **steps)
 
 
-def _rules(folder: Path, request: Request) -> Callable[[Any, Mapping[str, str]], list[Any]]:
-    """(job, objective) → the rules that may stop it."""
+def _no_rules(*_: Any) -> list[Any]:
+    return []
 
-    def made(job: Any, objective: Mapping[str, str]) -> list[Any]:
+
+def _rules(folder: Path, request: Request) -> Callable[..., list[Any]]:
+    """(run, spec, recorders, objective) → the rules that may stop a training early."""
+
+    def make(run: RunFolder, spec: Any, recorders: Any, objective: Mapping[str, str]) -> list[Any]:
         from .pruning import MedianRule, VanishingRule
 
-        found: list[Any] = []
+        rules: list[Any] = []
         if request.median is not None:
             others = _curves(folder, request)
-            rule = MedianRule(job.run, objective, others, **request.median)
-            found.append(rule)
-        if request.vanishing is not None and job.recurrent:
-            found.append(VanishingRule(job, **request.vanishing))
-        return found
+            rules.append(MedianRule(run, objective, others, **request.median))
+        if request.vanishing is not None and recorders.error_flow is not None:
+            flow = recorders.error_flow
+            rules.append(VanishingRule(run, flow, tuple(spec.joined), **request.vanishing))
+        return rules
 
-    return made
+    return make
 
 
 def _curves(folder: Path, request: Request) -> list[list[float]]:

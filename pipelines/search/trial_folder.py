@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core.config import UserError, require
+from ..core.errors import UserError, require
 from ..core.files import read_json
-from ..core.run_folder import Run
+from ..core.run_folder import RunFolder
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,10 +61,10 @@ def read_request(folder: Path) -> Request:
     return request
 
 
-def runs_in(folder: Path, request: Request) -> list[Run]:
+def runs_in(folder: Path, request: Request) -> list[RunFolder]:
     """The run folders that there are."""
     paths = [run_path(folder, number) for number in range(1, request.executions + 1)]
-    return [Run(path) for path in paths if (path / "results.json").exists()]
+    return [RunFolder(path) for path in paths if (path / "results.json").exists()]
 
 
 def run_path(folder: Path, number: int) -> Path:

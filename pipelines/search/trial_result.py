@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core.config import UserError
+from ..core.errors import UserError
 from ..core.files import read_json
-from ..core.run_folder import Run, read_history
+from ..core.run_folder import RunFolder, read_history
 from .trial_folder import Request, run_path, runs_in
 
 
@@ -58,7 +58,7 @@ def result_of(folder: Path, request: Request, failure: str | None) -> dict[str, 
     }
 
 
-def _execution(run: Run, objective: Mapping[str, str]) -> dict[str, Any]:
+def _execution(run: RunFolder, objective: Mapping[str, str]) -> dict[str, Any]:
     """What one run is worth."""
     best = min if objective["direction"] == "min" else max
     curve = curve_of(run, objective)
@@ -74,7 +74,7 @@ def _execution(run: Run, objective: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def curve_of(run: Run, objective: Mapping[str, str]) -> list[float]:
+def curve_of(run: RunFolder, objective: Mapping[str, str]) -> list[float]:
     return [row.get(objective["name"], math.nan) for row in read_history(run)]
 
 
@@ -100,7 +100,7 @@ def _peak_memory() -> dict[str, int]:
 
 def show_in_tensorboard(folder: Path, request: Request, result: Mapping[str, Any]) -> None:
     """A row in the tab HParams, for the first run; written again, it takes the former's place."""
-    logs = Run(run_path(folder, 1)).logs
+    logs = RunFolder(run_path(folder, 1)).logs
     if not logs.exists():
         return
     import tensorflow as tf

@@ -13,7 +13,6 @@ this machine; workers of other machines do so by keras-tuner's own service (`sea
 """
 
 import contextlib
-import dataclasses
 import json
 import shutil
 import socket
@@ -23,14 +22,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..core.config import UserError
+from ..core.config import replace
 from ..core.config_files import config_dict, dump_config
 from ..core.devices import load_tensorflow
+from ..core.errors import UserError
 from ..core.files import read_json, write_text
-from ..core.run_folder import MACHINE, is_alive, this_process
+from ..core.run_folder import is_alive, this_process
+from ..core.run_lifecycle import MACHINE_SETTINGS
 from ..core.space import suggest
-from ..training.workflow import Task
-from .config import Search, read_search
+from ..training.task import Task
+from .config import Search, TuneConfig, read_search
 from .results import NoObjective, Results
 
 TRIALS = 20  # of random and bayesian, which have no end of their own
@@ -38,18 +39,19 @@ INITIAL = 8  # trials of bayesian until it begins to guess, where keras-tuner ta
 DEAD = 60  # seconds without a sign of life of a search on another machine
 
 
-def tune(task: Task, told: Any) -> None:
+def tune(task: Task, asked: TuneConfig) -> None:
     """Searches until the oracle has no more trials, or goes on with a search that was stopped.
 
     Args:
-        told: a `SearchConfig` that is a config of the task too.
+        asked: how to search, and what all trials have in common.
     """
+    told = asked.search
     if told.worker_of is not None:
         load_tensorflow()  # without its start-up lines: keras-tuner would import it with them
         from . import service as search_service
 
-        return search_service.work(task, told)
-    search = read_search(task, told)
+        return search_service.work(task, asked)
+    search = read_search(task, asked)
     _check_folder(search.project)
     if told.oracle == "hyperband":
         _check_hyperband(search)
@@ -61,7 +63,7 @@ def tune(task: Task, told: Any) -> None:
 
         search_service.check_free(told.chief)
     data_hash = task.read_data(search.config).content_hash
-    with _alone_in(search.project, told.overwrite) as sign_of_life:
+    with _alone_in(search.project, search.overwrite) as sign_of_life:
         oracle = _make_oracle(search, data_hash)
         _write_for_workers(search)
         try:
@@ -76,16 +78,16 @@ def _check_hyperband(search: Search) -> None:
     """It deals out epochs, and must know how many there are."""
     if "epochs" in search.space:
         raise UserError("--oracle hyperband deals out epochs itself: leave them out of the space")
-    if search.config.epochs is None:
+    if search.config.optimisation.epochs is None:
         raise UserError("--oracle hyperband needs --epochs: those of its longest trials")
 
 
 def _write_for_workers(search: Search) -> None:
     """What workers read, who may be started elsewhere: where no relative path leads anywhere."""
-    told = search.told
-    if told.data_dir is not None:
-        told = dataclasses.replace(told, data_dir=told.data_dir.absolute())
-    write_text(search.project / "tune.yaml", dump_config(told))
+    asked = search.asked
+    if asked.data.data_dir is not None:
+        asked = replace(asked, data_dir=asked.data.data_dir.absolute())
+    write_text(search.project / "tune.yaml", dump_config(asked))
     if search.told.space is not None:
         write_text(search.project / "space.yaml", search.told.space.read_text(encoding="utf-8"))
 
@@ -162,7 +164,7 @@ def _make_oracle(search: Search, data_hash: str) -> Any:
     suggest(search.space, hyperparameters, search.config)
     options: dict[str, Any] = {}
     if told.oracle == "hyperband":
-        options |= {"max_epochs": search.config.epochs, "factor": told.factor}
+        options |= {"max_epochs": search.config.optimisation.epochs, "factor": told.factor}
         options |= {"hyperband_iterations": told.hyperband_iterations}
     if told.oracle == "bayesian":
         options["num_initial_points"] = INITIAL
@@ -173,12 +175,12 @@ def _make_oracle(search: Search, data_hash: str) -> Any:
         told.oracle,
         objective=keras_tuner.Objective("score", "max"),  # see `TrialRunner`
         hyperparameters=hyperparameters,
-        seed=search.config.seed,
+        seed=search.config.optimisation.seed,
         directory=search.project.parent,
         project_name=search.project.name,
         task=search.task.name,
         data_hash=data_hash,
-        common={k: v for k, v in common.items() if k not in {*MACHINE, *search.space}},
+        common={k: v for k, v in common.items() if k not in {*MACHINE_SETTINGS, *search.space}},
         max_trials=told.max_trials or (TRIALS if endless else None),
         **options,
     )
@@ -204,7 +206,7 @@ def _run(search: Search, oracle: Any, sign_of_life: Callable[[], None]) -> None:
             run_all(runners, stop, meanwhile, lambda: oracle.done)
         except KeyboardInterrupt:
             done = len(oracle.end_order)
-            same = "the same command" + " without --overwrite" * search.told.overwrite
+            same = "the same command" + " without --overwrite" * search.overwrite
             raise KeyboardInterrupt(
                 f"interrupted after {done} finished trials; {same} goes on"
             ) from None

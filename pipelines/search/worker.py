@@ -17,10 +17,11 @@ from typing import Any
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.src.engine.trial import Trial
 
-from ..core.config import UserError
+from ..core.config import replace
 from ..core.config_files import dump_config
+from ..core.errors import UserError
 from ..core.files import write_json, write_text
-from ..core.run_folder import Run
+from ..core.run_folder import RunFolder
 from .config import Search
 from .durable_oracle import fail
 from .trial import PARENT, TAKEN
@@ -166,9 +167,9 @@ class TrialRunner(BaseTuner):
         folder.mkdir(parents=True, exist_ok=True)
         values = trial.hyperparameters.values
         drawn = self.of.drawn(trial.hyperparameters)
-        config = dataclasses.replace(self.of.config, **drawn)
+        config = replace(self.of.config, **drawn)
         if "tuner/epochs" in values:
-            config = dataclasses.replace(config, epochs=values["tuner/epochs"])
+            config = replace(config, epochs=values["tuner/epochs"])
             if earlier := values.get("tuner/trial_id"):
                 _go_on_from(self.of.folder(earlier), folder)
         told = self.of.told
@@ -258,9 +259,9 @@ def _raise_errors(runners: Sequence[TrialRunner]) -> None:
 def _take_over(folder: Path) -> None:
     """A run that another machine began is ours now: its worker is lost, or has stopped."""
     for path in folder.glob("run*"):
-        results = Run(path).results()
+        results = RunFolder(path).results()
         if results.get("status") == "running" and results.get("host") != socket.gethostname():
-            Run(path).update(status="interrupted")
+            RunFolder(path).update(status="interrupted")
 
 
 def _go_on_from(earlier: Path, folder: Path) -> None:

@@ -1,100 +1,110 @@
-"""Several images in, a story out: the training job, its figures, its samples."""
+"""Several images in, a story out: what is trained, and how it is measured."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from ...callbacks import Alignment, AttentionMaps
-from ..core.run_folder import Run
 from ..datasets.image_text.image_text_data import PictureData, PicturePart
 from ..datasets.image_text.scene_events import PRESENCE, events
-from ..image_to_text import training as telling_training
+from ..image_to_text import training
 from ..image_to_text.image_store import store
-from ..image_to_text.training import SHOWN, answer, probe, sample, shape_in
+from ..image_to_text.training import (
+    SHOWN,
+    best_texts,
+    export_inputs,
+    image_shape_of,
+    sample_predictions,
+)
 from ..models import encoder_decoder, text_serving
 from ..models.image_to_text import images_to_text
 from ..models.recurrent import CELLS
 from ..models.sequence_serving import target_vocabulary
 from ..models.sequence_vocabulary import pad, shift_right, target_ids
 from ..models.vision import image_encoder
-from ..training import evaluation as scores
+from ..training.evaluation import Scores
 from ..training.export import core_in
-from ..training.loop import Job
+from ..training.spec import TrainingSpec
+from .config import StoriesConfig
 
-if TYPE_CHECKING:
-    from . import StoriesConfig
-
-__all__ = ["make_job", "measure", "probe", "sample"]
+__all__ = ["build_training", "evaluate", "export_inputs", "sample_predictions"]
 
 
-def make_job(run: Run, config: "StoriesConfig", data: PictureData) -> Job:
+def build_training(config: StoriesConfig, data: PictureData) -> TrainingSpec:
     """Network, batches, loss and metrics of a training."""
+    settings = config.network
 
     def network(shape: tuple[int, int, int], symbols: int) -> keras.Model:
         return images_to_text(
-            CELLS[config.model],
-            image_encoder(config.cnn, shape, width=config.width),
+            CELLS[settings.model],
+            image_encoder(settings.cnn, shape, width=settings.width),
             symbols=symbols,
-            embedding=config.embedding,
-            units=config.units,
-            layers=config.layers,
-            attention=config.attention,
-            dropout=config.dropout,
+            embedding=settings.embedding,
+            units=settings.units,
+            layers=settings.layers,
+            attention=settings.attention,
+            dropout=settings.dropout,
         )
 
-    names = [f"rnn_{number}" for number in range(1, config.layers + 1)]
-    job = telling_training.make_job(
-        run,
+    def callbacks(run: Any, serving_model: keras.Model) -> list[AttentionMaps]:
+        if not settings.attention:
+            return []
+        return [AttentionMaps(lambda: alignments(serving_model, data.validation), run.logs)]
+
+    names = [f"rnn_{number}" for number in range(1, settings.layers + 1)]
+    return training.build_training(
         config,
         data,
         network,
-        monitor="val_next_accuracy",  # the loss grows with what is told wrongly but surely
+        monitor="val_next_accuracy",  # the loss grows with confident mistakes
         mode="max",
         joined={name: (f"encoder/{name}", f"decoder/{name}") for name in names},
+        callbacks=callbacks,
     )
-    if config.attention:
-        job.watchers.append(AttentionMaps(lambda: aligned(job.package, data.validation), run.logs))
-    return job
 
 
-def measure(package: keras.Model, part: PicturePart, labels: list[str]) -> scores.Scores:
-    """`telling_training.measure`; `order` is what happens to which thing, one after the other;
-    `events` is all that is told, with places, counts and sizes."""
-    return telling_training.measure(package, part, {"order": order, "events": all_events})
+def evaluate(serving_model: keras.Model, split: PicturePart, labels: list[str]) -> Scores:
+    """BLEU, exact matches, and the share of stories with the right events.
+
+    `order` compares what happens to which thing, in order; `events` compares all that a story says,
+    with places, counts and sizes.
+    """
+    return training.evaluate(serving_model, split, {"order": order, "events": all_events})
 
 
 def order(story: str) -> tuple[Any, ...] | None:
-    """What happens to which thing, in its order."""
-    found = events(story)
-    if found is None:
+    """What happens to which thing, in order; None if the story is not of the embedded grammar."""
+    parsed = events(story)
+    if parsed is None:
         return None
-    return tuple((event.kind, event.value) for event in found if event.kind != PRESENCE)
+    return tuple((event.kind, event.value) for event in parsed if event.kind != PRESENCE)
 
 
 def all_events(story: str) -> tuple[Any, ...] | None:
-    """All that a story tells: what is there at first, in whatever order, and then what happens."""
-    found = events(story)
-    if found is None:
+    """All that a story says: what is there at first, in any order, and then what happens."""
+    parsed = events(story)
+    if parsed is None:
         return None
     return (
-        frozenset(event for event in found if event.kind == PRESENCE),
-        *(event for event in found if event.kind != PRESENCE),
+        frozenset(event for event in parsed if event.kind == PRESENCE),
+        *(event for event in parsed if event.kind != PRESENCE),
     )
 
 
-def aligned(package: keras.Model, part: PicturePart) -> list[Alignment]:
-    """Which picture each word of the first answers, and their end, looks at."""
-    shown, core = store(part.images, shape_in(package), SHOWN), core_in(package)
-    target = target_vocabulary(package)
-    best = [row[0] for row in answer(package, shown)[0]]
+def alignments(serving_model: keras.Model, split: PicturePart) -> list[Alignment]:
+    """The attention of each word of the first stories, and of their end, to the images."""
+    images = store(split.images, image_shape_of(serving_model), SHOWN)
+    target = target_vocabulary(serving_model)
+    best = [row[0] for row in best_texts(serving_model, images)[0]]
     targets = pad(target_ids(best, target))
-    given = shown.take(np.arange(len(shown))), shift_right(targets)
-    weights = encoder_decoder.alignment(core, *map(tf.constant, given)).numpy()
-    weights = weights.reshape(*weights.shape[:2], given[0].shape[1], -1).sum(axis=3)  # of places
-    said = [[*words, "end"] for words in text_serving.split_texts(best, target.split)]
+    inputs = images.take(np.arange(len(images))), shift_right(targets)
+    weights = encoder_decoder.alignment(core_in(serving_model), *map(tf.constant, inputs)).numpy()
+    steps, places = weights.shape[:2], inputs[0].shape[1]
+    weights = weights.reshape(*steps, places, -1).sum(axis=3)  # over the places of an image
+    written = [[*words, "end"] for words in text_serving.split_texts(best, target.split)]
     return [
         Alignment([str(n + 1) for n in range(count)], words, table[: len(words), :count])
-        for count, words, table in zip(shown.counts, said, weights, strict=True)
+        for count, words, table in zip(images.counts, written, weights, strict=True)
     ]

@@ -10,165 +10,18 @@ training never showed. The most frequent tag alone gets 16.4 %.
 """
 
 import dataclasses
-import sys
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import tyro
 
-from ..core.config import CommonConfig, RunChoice, require
-from ..core.space import TRAINING, Choice, Range, Space
-from ..search.config import SearchConfig
-from ..training import workflow as shared
-from ..training.workflow import EvaluateConfig, ExportConfig
+from ..core.console import lines_from, note_problems, say
+from ..core.run_folder import RunFolder
+from ..training.task import BaseTask, ModelCard, Rows, RunVerbConfig, TrainingFunctions, Verb
+from ..training.verbs import use_run
+from .config import SPACE, TagsConfig
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TagsConfig(CommonConfig):
-    """Settings of a training on tagged sentences."""
-
-    dataset: str | None = None
-    """Prepared TFDS set with a sequence of tokens and one of tags (default: English EWT)."""
-    data_dir: Path | None = None
-    """Your own treebank: a CoNLL-U file, or a folder with train, dev and test in their names."""
-    max_length: int = 200
-    """Longest sentence in tokens."""
-    too_long: Literal["cut", "skip"] = "cut"
-    """What becomes of longer ones: cut off their end, or leave them out."""
-
-    model: Literal["rnn", "lstm", "gru"] = "lstm"
-    """Recurrent layers."""
-    units: int = 128
-    """Size of a hidden layer, of each direction."""
-    layers: int = 1
-    """Hidden layers over words."""
-    bidirectional: bool = True
-    """Read sentences from both ends."""
-    embedding: int = 100
-    """Size of a word's vector."""
-    character_units: int = 32
-    """Units that read a word's characters, of each direction; 0: words alone."""
-    dropout: float = 0.5
-    """Share of words' vectors and of each layer's output left out in training."""
-    word_dropout: float = 0.1
-    """Share of the words taken for unknown ones in training."""
-
-    epochs: int = 12
-    """Passes over the training data at most."""
-    learning_rate: float = 4e-3
-    """Learning rate at the start."""
-    schedule: Literal["constant", "cosine", "step"] = "cosine"
-    """cosine: lower the learning rate to 0 over all epochs; step: to a tenth after half of them and
-    again after three quarters."""
-    batch_size: int = 32
-    """Sentences per step."""
-
-    @property
-    def kind(self) -> str:
-        return self.model
-
-    def check(self) -> None:
-        super().check()
-        least = {"max_length": 2, "units": 1, "layers": 1, "embedding": 1, "character_units": 0}
-        for key, value in least.items():
-            require(getattr(self, key) >= value, key, f"{value} or more", getattr(self, key))
-        for key in ("dropout", "word_dropout"):
-            value = getattr(self, key)
-            require(0 <= value < 1, key, "from 0 to below 1", value)
-
-
-SPACE: Space = {
-    "model": Choice("rnn", "lstm", "gru"),
-    "units": Choice(64, 128, 256),
-    "layers": Range(1, 3),
-    "bidirectional": Choice(False, True),
-    "embedding": Choice(50, 100, 200),
-    "character_units": Choice(0, 16, 32, 64),
-    "dropout": Range(0.0, 0.6, step=0.1),
-    "word_dropout": Choice(0.0, 0.1, 0.25),
-    "learning_rate": Range(5e-4, 1e-2, log=True),
-    "batch_size": Choice(16, 32, 64),
-    **TRAINING,
-}
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(RunChoice):
-    """Which run, and for which sentences."""
-
-    sentences: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """Sentences; without any, one per line from stdin."""
-    tokens: bool = False
-    """Tokens are what stands between blanks; without this, signs are split off words."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TuneConfig(SearchConfig, TagsConfig):
-    """Settings of a search; those of a training are what all trials have in common."""
-
-
-def train(config: TagsConfig) -> None:
-    """Train a tagger, watch the error flow, and keep everything in a run folder."""
-    shared.train(TASK, config)
-
-
-def evaluate(config: EvaluateConfig) -> None:
-    """Measure a tagger: accuracy, also on unknown words, a table per tag, the confusion matrix."""
-    shared.evaluate(TASK, config)
-
-
-def predict(config: PredictConfig) -> None:
-    """Tag sentences, as arguments or lines of stdin."""
-    lines = shared.lines_of(config.sentences, "errorflow tags predict takes sentences")
-    if not lines:
-        return
-    run, _ = shared.choose(TASK, config)
-    import tensorflow as tf
-
-    from ..datasets.tags.conllu import clean
-    from ..datasets.tags.tokens import tokens_of
-    from ..models.serving import load
-
-    package = load(run.best)
-    for line in lines:
-        tokens = [clean(t) for t in line.split()] if config.tokens else tokens_of(line)
-        labels = package(tf.constant([" ".join(tokens)]))["label"][0].numpy()
-        print(" ".join(f"{t}/{tag.decode()}" for t, tag in zip(tokens, labels, strict=True)))
-
-
-def tune(config: TuneConfig) -> None:
-    """Search for better settings: each trial a training, then a table and the best model."""
-    shared.tune(TASK, config)
-
-
-def export(config: ExportConfig) -> None:
-    """Write a trained network in other formats, each checked against the original."""
-    shared.export(TASK, config)
-
-
-def read_data(config: TagsConfig) -> Any:
-    """The `TagData` a config speaks of; tells on stderr what was left out or cut."""
-    from ..datasets.tags.tag_data import load_tags
-
-    data = load_tags(
-        config.dataset,
-        config.data_dir,
-        max_length=config.max_length,
-        too_long=config.too_long,
-        limit=config.limit,
-        seed=config.seed,
-    )
-    shared.tell(data.problems)
-    return data
-
-
-TASK = shared.Task(
-    name="tags",
-    config=TagsConfig,
-    read_data=read_data,
-    tools="tags.training",
-    about="Tells the tag of each token of a sentence.",
-    usage="""\
+USAGE = """\
 ```python
 import errorflow.layers, keras, tensorflow as tf
 
@@ -177,13 +30,84 @@ model(tf.constant(["Time flies like an arrow ."]))  # {"label": [B, T], "probabi
 ```
 
 Sentences go in as tokens with blanks between. A token that training never showed is known by its
-characters alone.""",
-    next=['errorflow tags predict {run} "Time flies like an arrow."'],
-    space=SPACE,
-)
-VERBS = {"train": train, "evaluate": evaluate, "tune": tune, "predict": predict, "export": export}
+characters alone."""
 
-if __name__ == "__main__":
-    from ..cli import main
 
-    raise SystemExit(main([TASK.name, *sys.argv[1:]]))
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictConfig(RunVerbConfig):
+    """Which run, and for which sentences."""
+
+    sentences: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """Sentences; without any, one per line from stdin."""
+    tokens: bool = False
+    """Split sentences at blanks only; without it, punctuation marks are split off words."""
+
+
+class Tags(BaseTask):
+    """Predict the part of speech of each word of a sentence."""
+
+    name = "tags"
+    config = TagsConfig
+    space = SPACE
+    card = ModelCard("Predicts the tag of each token of a sentence.", USAGE)
+    train_about = "Train a tagger, record the error flow, and keep everything in a run folder."
+    evaluate_about = (
+        "Evaluate a tagger: accuracy, also on unknown words, a table per tag, the confusion matrix."
+    )
+    next_commands = ('errorflow tags predict {run} "Time flies like an arrow."',)
+
+    @property
+    def verbs(self) -> list[Verb]:
+        about = "Tag sentences, as arguments or lines of stdin."
+        return [Verb("predict", about, PredictConfig, self._print_predictions)]
+
+    def read_data(self, config: TagsConfig) -> Any:
+        from ..datasets.tags.tag_data import load_tags
+
+        settings = config.data
+        data = load_tags(
+            settings.dataset,
+            settings.data_dir,
+            max_length=settings.max_length,
+            too_long=settings.too_long,
+            limit=settings.limit,
+            seed=config.optimisation.seed,
+        )
+        note_problems(data.problems)
+        return data
+
+    def training_functions(self) -> TrainingFunctions:
+        from . import training
+
+        return training
+
+    def predict(self, run: RunFolder, inputs: Sequence[str], tokens: bool = False) -> Rows:
+        """The tags of sentences: {"sentence", "tokens", "tags"}.
+
+        Args:
+            tokens: split sentences at blanks only; else punctuation marks are split off words.
+        """
+        import tensorflow as tf
+
+        from ..datasets.tags.conllu import clean
+        from ..datasets.tags.tokens import tokens_of
+        from ..models.serving import load
+
+        model, rows = load(run.best), []
+        for sentence in inputs:
+            words = [clean(t) for t in sentence.split()] if tokens else tokens_of(sentence)
+            tags = model(tf.constant([" ".join(words)]))["label"][0].numpy()
+            row = {"sentence": sentence, "tokens": words, "tags": [tag.decode() for tag in tags]}
+            rows.append(row)
+        return rows
+
+    def _print_predictions(self, config: PredictConfig) -> None:
+        sentences = lines_from(config.sentences, "errorflow tags predict takes sentences")
+        if not sentences:
+            return
+        for row in self.predict(use_run(config.run, self.name), sentences, config.tokens):
+            pairs = zip(row["tokens"], row["tags"], strict=True)
+            say(" ".join(f"{token}/{tag}" for token, tag in pairs))
+
+
+TASK = Tags()

@@ -1,72 +1,71 @@
-"""Sentence in, a tag for each token out: the training job, its figures, its samples."""
+"""Sentence in, a tag for each token out: what is trained, and how it is measured."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from ..core.run_folder import Run
 from ..datasets.tags.tag_data import TagData, TagPart
 from ..models import tagger
 from ..models.recurrent import CELLS, GATED
 from ..models.serving import labels_in
-from ..training import evaluation as scores
 from ..training.batching import Batches
-from ..training.export import CORE, Probe
-from ..training.loop import Job
-
-if TYPE_CHECKING:
-    from . import TagsConfig
+from ..training.evaluation import Scores, score_labels
+from ..training.export import CORE, ExportInputs
+from ..training.spec import TrainingSpec
+from .config import TagsConfig
 
 BATCH = 128  # sentences at once where nothing is trained
 SHOWN = 20  # validation sentences in TensorBoard
 UNKNOWN = 1
 
 
-def make_job(run: Run, config: "TagsConfig", data: TagData) -> Job:
+def build_training(config: TagsConfig, data: TagData) -> TrainingSpec:
     """Network, batches, loss and metrics of a training."""
+    settings = config.network
     vocabulary = tagger.build_vocabulary(data.train.sentences)
-    core = tagger.tagger(
-        CELLS[config.model],
+    network = tagger.tagger(
+        CELLS[settings.model],
         words=len(vocabulary.words) + 2,
         characters=len(vocabulary.characters) + 2,
         labels=len(data.labels),
-        embedding=config.embedding,
-        character_units=config.character_units,
-        dropout=config.dropout,
-        word_dropout=config.word_dropout,
-        bidirectional=config.bidirectional,
-        units=config.units,
-        layers=config.layers,
+        embedding=settings.embedding,
+        character_units=settings.character_units,
+        dropout=settings.dropout,
+        word_dropout=settings.word_dropout,
+        bidirectional=settings.bidirectional,
+        units=settings.units,
+        layers=settings.layers,
     )
-    package = tagger.build_serving_model(core, vocabulary, data.labels)
-    read = tagger.tokenizer_in(package)
+    serving_model = tagger.build_serving_model(network, vocabulary, data.labels)
+    read = tagger.tokenizer_in(serving_model)
 
-    def batches(part: TagPart, size: int) -> Batches:
-        ids = tagger.sentence_ids(read, part.sentences)
+    def batches(split: TagPart, size: int) -> Batches:
+        ids = tagger.sentence_ids(read, split.sentences)
 
         def take(chosen: np.ndarray, length: int):
-            return ids.batch(chosen, length), *_targets(part, chosen, length)
+            return ids.batch(chosen, length), *_targets(split, chosen, length)
 
-        return Batches(ids.lengths, take, size, config.seed)
+        return Batches(ids.lengths, take, size, config.optimisation.seed)
 
     validation = batches(data.validation, BATCH)
     shown = np.arange(min(SHOWN, len(data.validation)))
-    return Job(
-        run=run,
-        config=config,
-        core=core,
-        package=package,
-        feed=batches(data.train, config.batch_size),
-        validation=validation.in_order(),
+    return TrainingSpec(
+        network=network,
+        serving_model=serving_model,
+        train_data=batches(data.train, config.optimisation.batch_size),
+        validation_data=validation.in_order(),
         loss="sparse_categorical_crossentropy",
         metrics=[],
         weighted_metrics=["accuracy"],
         monitor="val_accuracy",
-        samples=lambda: sample(package, data.validation, data.labels, SHOWN),
-        gates_on=validation.take(shown, int(validation.lengths[shown].max()))[0]
-        if config.model in GATED
+        sample_predictions=lambda: sample_predictions(
+            serving_model, data.validation, data.labels, SHOWN
+        ),
+        gates_batch=validation.take(shown, int(validation.lengths[shown].max()))[0]
+        if settings.model in GATED
         else None,
     )
 
@@ -81,71 +80,72 @@ def _targets(part: TagPart, chosen: np.ndarray, length: int) -> tuple[np.ndarray
     return tags.astype(np.int32), weights
 
 
-def _answers(package: keras.Model, sentences) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _probabilities(
+    serving_model: keras.Model, sentences: Sequence[Any]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Probabilities [T, K] and word ids [T] of each sentence."""
-    core, ids = (
-        package.get_layer(CORE),
-        tagger.sentence_ids(tagger.tokenizer_in(package), sentences),
-    )
-    ask = tf.function(core, reduce_retracing=True)
-    given: list[Any] = [None] * len(sentences)
+    ids = tagger.sentence_ids(tagger.tokenizer_in(serving_model), sentences)
+    call = tf.function(serving_model.get_layer(CORE), reduce_retracing=True)
+    probabilities: list[Any] = [None] * len(sentences)
     order = np.argsort(ids.lengths, kind="stable")
     for start in range(0, len(order), BATCH):
-        part = order[start : start + BATCH]
-        rows = ask(ids.batch(part, int(ids.lengths[part].max()))).numpy()
-        for place, row in zip(part, rows, strict=True):
-            given[place] = row[: len(sentences[place])]
-    return given, ids.words
+        chosen = order[start : start + BATCH]
+        rows = call(ids.batch(chosen, int(ids.lengths[chosen].max()))).numpy()
+        for place, row in zip(chosen, rows, strict=True):
+            probabilities[place] = row[: len(sentences[place])]
+    return probabilities, ids.words
 
 
-def measure(package: keras.Model, part: TagPart, labels: list[str]) -> scores.Scores:
-    """How many tokens get their tag; of these, words that training never showed.
+def evaluate(serving_model: keras.Model, split: TagPart, labels: list[str]) -> Scores:
+    """Accuracy and confusions of the tags, and the accuracy on words unknown from training.
 
-    `baseline` is the accuracy of the most frequent tag of the split, for comparison.
+    `baseline` is the accuracy of the split's most frequent tag, for comparison.
     """
-    given, words = _answers(package, part.sentences)
-    true = np.concatenate(part.tags)
-    said = np.concatenate([row.argmax(axis=1) for row in given])
-    unknown = np.concatenate(words) == UNKNOWN
-    found = scores.score(true, said, labels).adding(
-        unknown_words=unknown.mean(), baseline=np.bincount(true).max() / len(true)
+    probabilities, words = _probabilities(serving_model, split.sentences)
+    tags = np.concatenate(split.tags)
+    predicted = np.concatenate([row.argmax(axis=1) for row in probabilities])
+    is_unknown = np.concatenate(words) == UNKNOWN
+    scores = score_labels(tags, predicted, labels).with_figures(
+        unknown_words=is_unknown.mean(), baseline=np.bincount(tags).max() / len(tags)
     )
-    if not unknown.any():
-        return found
-    return found.adding(unknown_accuracy=np.mean((true == said)[unknown]))
+    if not is_unknown.any():
+        return scores
+    return scores.with_figures(unknown_accuracy=np.mean((tags == predicted)[is_unknown]))
 
 
-def sample(package: keras.Model, part: TagPart, labels: list[str], count: int = 100) -> list[dict]:
-    """The first sentences with the tags that the model gives; wrong ones with what is right."""
-    sentences = part.sentences[:count]
-    given, _ = _answers(package, sentences)
+def sample_predictions(
+    serving_model: keras.Model, split: TagPart, labels: list[str], count: int = 100
+) -> list[dict[str, Any]]:
+    """The first sentences with the predicted tags, and the right tag where they are wrong."""
+    sentences = split.sentences[:count]
+    probabilities, _ = _probabilities(serving_model, sentences)
     rows = []
-    for tokens, tags, row in zip(sentences, part.tags, given, strict=False):
-        said = row.argmax(axis=1)
+    for tokens, tags, row in zip(sentences, split.tags, probabilities, strict=False):
+        predicted = row.argmax(axis=1)
         words = [
-            f"{token}/{labels[s]}" + (f" (right: {labels[t]})" if s != t else "")
-            for token, t, s in zip(tokens, tags, said, strict=True)
+            f"{token}/{labels[p]}" + (f" (right: {labels[t]})" if p != t else "")
+            for token, t, p in zip(tokens, tags, predicted, strict=True)
         ]
-        rows.append({"right": f"{np.mean(said == tags):.0%}", "sentence": " ".join(words)})
+        rows.append({"right": f"{np.mean(predicted == tags):.0%}", "sentence": " ".join(words)})
     return rows
 
 
-def probe(package: keras.Model) -> Probe:
-    """Sentences of all kinds, to compare an exported network's answers on."""
-    read = tagger.tokenizer_in(package)
-    ids = read(tf.constant(PROBES))
-    return Probe(
-        inputs=tf.constant(PROBES),
+def export_inputs(serving_model: keras.Model) -> ExportInputs:
+    """Sentences of all kinds, to compare an exported model's outputs on."""
+    read = tagger.tokenizer_in(serving_model)
+    ids = read(tf.constant(EXAMPLES))
+    return ExportInputs(
+        inputs=tf.constant(EXAMPLES),
         core_inputs={name: array.numpy().astype(np.int32) for name, array in ids.items()},
         meaning={
             "words": ["", "[UNK]", *read.get_layer("words").get_vocabulary()[2:]],
             "characters": ["", "[UNK]", *read.get_layer("characters").vocabulary],
             "padding": 0,
             "unknown": UNKNOWN,
-            "labels": labels_in(package),
+            "labels": labels_in(serving_model),
         },
         meaning_file="vocabulary.json",
     )
 
 
-PROBES = ["Time flies like an arrow .", "a", "Ångström's zzzzzzzzzzzzzzzzzzzzzzzz !", "The x"]
+EXAMPLES = ["Time flies like an arrow .", "a", "Ångström's zzzzzzzzzzzzzzzzzzzzzzzz !", "The x"]

@@ -1,38 +1,32 @@
-"""Text in, one label out: the training job, its figures, and its view of one text."""
+"""Text in, one label out: what is trained, and how it is measured."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from ...layers import leaky_relu
-from ..core.config import UserError
-from ..core.run_folder import Run
+from ..core.errors import UserError
 from ..datasets.text.text_data import Part, TextData
 from ..models import text_serving
 from ..models.bag_of_ngrams import bag_of_ngrams
 from ..models.conv1d import conv1d
 from ..models.recurrent import CELLS, GATED, sequence_to_label
 from ..models.serving import labels_in
-from ..training import evaluation as scores
 from ..training.batching import Batches
-from ..training.export import Probe
-from ..training.loop import Job
+from ..training.evaluation import Scores, score_labels
+from ..training.export import ExportInputs
+from ..training.spec import TrainingSpec
+from .config import TextClassificationConfig
 
-if TYPE_CHECKING:
-    from ..documents import DocumentsConfig
-    from ..names import NamesConfig
-
-    Config = NamesConfig | DocumentsConfig
-
-SHOWN = 20  # validation texts in TensorBoard: what the network says of them, its gates on them
+SHOWN = 20  # validation texts in TensorBoard: predictions and gates
 EXCERPT = 300  # characters of a long text in samples
 
 
 def build(
-    config: "Config",
+    config: TextClassificationConfig,
     vocabulary_size: int,
     labels: int,
     *,
@@ -45,65 +39,79 @@ def build(
         recurrent: a layer class in place of the one that `config.model` names.
         every_step: answer after every character, [B, T, C].
     """
+    settings = config.network
+    activation = settings.activation
     shared = {
         "vocabulary_size": vocabulary_size,
         "labels": labels,
-        "units": config.units,
-        "layers": config.layers,
-        "dropout": config.dropout,
-        "activation": leaky_relu if config.activation == "leaky_relu" else config.activation,
+        "units": settings.units,
+        "layers": settings.layers,
+        "dropout": settings.dropout,
+        "activation": leaky_relu if activation == "leaky_relu" else activation,
     }
-    if config.model == "bag":
-        return bag_of_ngrams(**shared, max_n={"character": 3, "word": 1}[config.split])
-    if config.model == "conv1d":
-        return conv1d(**shared, embedding=config.embedding, kernel_sizes=config.sizes)
+    if settings.model == "bag":
+        return bag_of_ngrams(**shared, max_n={"character": 3, "word": 1}[config.data.tokens])
+    if settings.model == "conv1d":
+        return conv1d(**shared, embedding=settings.embedding, kernel_sizes=settings.sizes)
     return sequence_to_label(
-        recurrent or CELLS[config.model],
-        embedding=config.embedding,
-        bidirectional=config.bidirectional,
+        recurrent or CELLS[settings.model],
+        embedding=settings.embedding,
+        bidirectional=settings.bidirectional,
         every_step=every_step,
         **shared,
     )
 
 
-def make_job(
-    run: Run, config: "Config", data: TextData, recurrent: Callable[..., Any] | None = None
-) -> Job:
+def build_training(
+    config: TextClassificationConfig,
+    data: TextData,
+    recurrent: Callable[..., Any] | None = None,
+) -> TrainingSpec:
     """Network, batches, loss and metrics of a training; `recurrent` as in `build`."""
-    split, longest = config.split, config.max_length
-    vocabulary = text_serving.build_vocabulary(data.train.texts, split, config.vocabulary)
-    core = build(config, len(vocabulary) + 2, len(data.labels), recurrent=recurrent)
-    package = text_serving.build_serving_model(core, vocabulary, data.labels, split, longest)
-    gated = config.model in GATED and recurrent is None
-    size = config.batch_size
-    size = {"online": 1, "full": len(data.train.texts)}[size] if isinstance(size, str) else size
-    weights = class_weights(data.train.labels, config.balance)[data.train.labels]
+    tokens, longest = config.data.tokens, config.data.max_length
+    vocabulary = text_serving.build_vocabulary(
+        data.train.texts, tokens, config.data.vocabulary_limit
+    )
+    network = build(config, len(vocabulary) + 2, len(data.labels), recurrent=recurrent)
+    serving_model = text_serving.build_serving_model(
+        network, vocabulary, data.labels, tokens, longest
+    )
+    model, settings = config.network.model, config.optimisation
+    weights = class_weights(data.train.labels, settings.balance)[data.train.labels]
 
-    def batches(part, size, weights=None):
-        ids = text_serving.vectorize(part.texts, vocabulary, split, longest)
-        one_hot = np.eye(len(data.labels), dtype=np.float32)[part.labels]
+    def batches(split: Part, size: int, weights: Any = None) -> Batches:
+        ids = text_serving.vectorize(split.texts, vocabulary, tokens, longest)
+        one_hot = np.eye(len(data.labels), dtype=np.float32)[split.labels]
 
         def take(chosen, length):
             batch = ids[chosen, :length], one_hot[chosen]
             return batch if weights is None else (*batch, weights[chosen])
 
-        return Batches((ids != 0).sum(axis=1), take, size, config.seed)
+        return Batches((ids != 0).sum(axis=1), take, size, settings.seed)
 
+    has_gates = model in GATED and recurrent is None
     shown = data.validation.texts[:SHOWN]
-    return Job(
-        run=run,
-        config=config,
-        core=core,
-        package=package,
-        feed=batches(data.train, size, weights),
-        validation=batches(data.validation, 256).in_order(),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
+    return TrainingSpec(
+        network=network,
+        serving_model=serving_model,
+        train_data=batches(data.train, _batch_size(config, data), weights),
+        validation_data=batches(data.validation, 256).in_order(),
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
         metrics=["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")],
         monitor="val_macro_f1",
-        recurrent=recurrent is not None or config.model in CELLS,
-        samples=lambda: sample(package, data.validation, data.labels, SHOWN),
-        gates_on=text_serving.vectorize(shown, vocabulary, split, longest) if gated else None,
+        is_recurrent=recurrent is not None or model in CELLS,
+        sample_predictions=lambda: sample_predictions(
+            serving_model, data.validation, data.labels, SHOWN
+        ),
+        gates_batch=text_serving.vectorize(shown, vocabulary, tokens, longest)
+        if has_gates
+        else None,
     )
+
+
+def _batch_size(config: TextClassificationConfig, data: TextData) -> int:
+    size = config.optimisation.batch_size
+    return {"online": 1, "full": len(data.train.texts)}[size] if isinstance(size, str) else size
 
 
 def class_weights(labels: np.ndarray, balance: float) -> np.ndarray:
@@ -113,55 +121,61 @@ def class_weights(labels: np.ndarray, balance: float) -> np.ndarray:
     return (weights / weights[labels].mean()).astype(np.float32)
 
 
-def measure(package: keras.Model, part: Part, labels: list[str]) -> scores.Scores:
-    """How well a packaged model knows the labels of texts."""
-    answers = text_serving.predict_probabilities(package, part.texts).argmax(axis=1)
-    return scores.score(part.labels, answers, labels)
+def evaluate(serving_model: keras.Model, split: Part, labels: list[str]) -> Scores:
+    """Accuracy, macro-F1 and confusions of the labels that a serving model predicts for texts."""
+    predicted = text_serving.predict_probabilities(serving_model, split.texts).argmax(axis=1)
+    return score_labels(split.labels, predicted, labels)
 
 
-def sample(package: keras.Model, part: Part, labels: list[str], count: int = 100) -> list[dict]:
-    """The first texts with what they are and what the model says."""
-    given = text_serving.predict_probabilities(package, part.texts[:count])
+def sample_predictions(
+    serving_model: keras.Model, split: Part, labels: list[str], count: int = 100
+) -> list[dict[str, Any]]:
+    """The first texts with their label and the predicted one."""
+    probabilities = text_serving.predict_probabilities(serving_model, split.texts[:count])
     return [
         {
             "text": item if len(item) <= EXCERPT else f"{item[:EXCERPT]}…",
-            "label": labels[true],
+            "label": labels[label],
             "predicted": labels[row.argmax()],
             "probability": round(float(row.max()), 4),
         }
-        for item, true, row in zip(part.texts, part.labels, given, strict=False)
+        for item, label, row in zip(split.texts, split.labels, probabilities, strict=False)
     ]
 
 
-def every_step_twin(config: "NamesConfig", package: keras.Model) -> keras.Model:
-    """The same network with the same weights, answering after every character."""
-    if config.model == "bag" or config.bidirectional:
+def every_step_twin(config: TextClassificationConfig, serving_model: keras.Model) -> keras.Model:
+    """The same network with the same weights, but with an output after every character."""
+    settings = config.network
+    if settings.model == "bag" or settings.bidirectional:
         raise UserError(
             "bptt needs a network that reads one way, step by step:"
-            f" this run is {'a bag' if config.model == 'bag' else 'bidirectional'}"
+            f" this run is {'a bag' if settings.model == 'bag' else 'bidirectional'}"
         )
-    vocabulary, labels = text_serving.vocabulary_in(package), labels_in(package)
+    vocabulary, labels = text_serving.vocabulary_in(serving_model), labels_in(serving_model)
     twin = build(config, len(vocabulary) + 2, len(labels), every_step=True)
-    twin.set_weights(package.get_layer("core").get_weights())
+    twin.set_weights(serving_model.get_layer("core").get_weights())
     return twin
 
 
-def probe(package: keras.Model) -> Probe:
-    """Texts of all kinds, to compare an exported network's answers on."""
-    vocabulary, split = text_serving.vocabulary_in(package), text_serving.split_in(package)
-    return Probe(
-        inputs=tf.constant([text_serving.normalize(t) for t in PROBES]),
-        core_inputs=text_serving.vectorize(PROBES, vocabulary, split),
+def export_inputs(serving_model: keras.Model) -> ExportInputs:
+    """Texts of all kinds, to compare an exported model's outputs on."""
+    vocabulary, split = (
+        text_serving.vocabulary_in(serving_model),
+        text_serving.split_in(serving_model),
+    )
+    return ExportInputs(
+        inputs=tf.constant([text_serving.normalize(t) for t in EXAMPLES]),
+        core_inputs=text_serving.vectorize(EXAMPLES, vocabulary, split),
         meaning={
             "ids": ["", "[UNK]", *vocabulary],
             "padding": 0,
             "unknown": 1,
             "lower_case": True,
             "split": split,
-            "labels": labels_in(package),
+            "labels": labels_in(serving_model),
         },
         meaning_file="vocabulary.json",
     )
 
 
-PROBES = ["a", "nowak", "garcia", "o'neill", "van der berg", "zzz", "Ångström", "x" * 40]
+EXAMPLES = ["a", "nowak", "garcia", "o'neill", "van der berg", "zzz", "Ångström", "x" * 40]

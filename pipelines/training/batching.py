@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.config import UserError
+from ..core.errors import UserError
 
 PADDING = 0.085  # of all steps, so that with what is left over it stays below a tenth
 MOST = 16  # shapes; each takes seconds to compile

@@ -1,4 +1,4 @@
-"""How long the compiling of a training step took."""
+"""How long it took to compile the training step."""
 
 import statistics
 import time
@@ -9,38 +9,38 @@ import keras
 
 
 class CompileTime(keras.callbacks.Callback):
-    """Measures it in the first epoch of a training.
+    """Measure the compile time in the first epoch of a training.
 
-    The first step of each shape of a batch is compiled and run; what it takes above the median of
-    the later steps of that shape is compiling.
+    The first step of each batch shape is compiled and run; the time it takes beyond the median of
+    the later steps of that shape is compile time.
 
     Args:
-        feed: has `shapes(epoch)`, one for each step; without it, all steps have one shape.
+        train_data: has `shapes(epoch)`, one shape per step; without it, all steps have one shape.
 
     Attributes:
         seconds: of all shapes together; None until an epoch with more than one step has passed.
     """
 
-    def __init__(self, feed: Any):
+    def __init__(self, train_data: Any):
         super().__init__()
-        self._feed = feed
+        self._train_data = train_data
         self._taken: list[float] = []
         self.seconds: float | None = None
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch, self._taken = epoch, []
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._began = time.perf_counter()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self.seconds is None:
             self._taken.append(time.perf_counter() - self._began)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self.seconds is not None or len(self._taken) < 2:
             return
-        shapes = getattr(self._feed, "shapes", lambda epoch: [0] * len(self._taken))(epoch)
+        shapes = getattr(self._train_data, "shapes", lambda epoch: [0] * len(self._taken))(epoch)
         self.seconds = round(compiling(shapes[: len(self._taken)], self._taken), 1)
 
 

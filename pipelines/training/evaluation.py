@@ -1,14 +1,15 @@
-"""How good a model is: its figures and, of a classifier, a table per class and the confusions."""
+"""How good a model is: figures and, of a classifier, a table per class and a confusion matrix."""
 
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..core.files import write_rows
 
-TOP = 5  # answers that may hold the right one, for the top-5 figure
+TOP = 5  # predictions that may contain the label, for the top-5 accuracy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,9 +17,8 @@ class Scores:
     """How good a model is on a split.
 
     Attributes:
-        figures: by name. Of a classifier: accuracy, the share of right answers; macro_f1, the mean
-            over all classes of 2PR/(P+R), where a class never right counts 0; and what the task
-            adds.
+        figures: by name. Of a classifier: accuracy; macro_f1, the mean over all classes of
+            2PR/(P+R), 0 for a class that is never predicted rightly; and what the task adds.
         per_class: one row per class: class, precision, recall, f1, examples.
         confusion: [C, C], rows true, columns predicted; None where nothing is classified.
     """
@@ -27,19 +27,19 @@ class Scores:
     per_class: list[dict[str, float | int | str]] = dataclasses.field(default_factory=list)
     confusion: np.ndarray | None = None
 
-    def adding(self, **figures: float) -> "Scores":
-        """With further figures."""
+    def with_figures(self, **figures: float) -> "Scores":
+        """A copy with further figures."""
         rounded = {name: round(float(value), 6) for name, value in figures.items()}
         return dataclasses.replace(self, figures=self.figures | rounded)
 
 
-def score(true: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> Scores:
-    """Compares label indices [N] with label indices [N]."""
+def score_labels(true: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> Scores:
+    """Scores of predicted label indices [N] against true ones [N]."""
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-    every = range(len(labels))
-    matrix = confusion_matrix(true, predicted, labels=every)
-    columns = precision_recall_fscore_support(true, predicted, labels=every, zero_division=0)
+    classes = range(len(labels))
+    matrix = confusion_matrix(true, predicted, labels=classes)
+    columns = precision_recall_fscore_support(true, predicted, labels=classes, zero_division=0)
     rows = [
         {
             "class": label,
@@ -50,18 +50,19 @@ def score(true: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> Sco
         }
         for label, p, r, f, n in zip(labels, *columns, strict=True)
     ]
-    found = Scores({}, rows, matrix)
-    return found.adding(accuracy=np.mean(true == predicted), macro_f1=np.mean(columns[2]))
+    return Scores({}, rows, matrix).with_figures(
+        accuracy=np.mean(true == predicted), macro_f1=np.mean(columns[2])
+    )
 
 
-def top5(true: np.ndarray, probabilities: np.ndarray) -> float:
-    """Share of examples whose label is among the five likeliest of [N, C]."""
+def top5_accuracy(true: np.ndarray, probabilities: np.ndarray) -> float:
+    """The share of examples whose label is among the five most probable ones of [N, C]."""
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
     return float((best == true[:, None]).any(axis=1).mean())
 
 
 def write_confusion(confusion: np.ndarray, labels: Sequence[str], path: Path) -> None:
-    """The confusion matrix [C, C] as CSV, and as a picture beside it."""
+    """Write the confusion matrix [C, C] as CSV, and a picture of it beside."""
     from . import plots
 
     rows = [
@@ -70,3 +71,11 @@ def write_confusion(confusion: np.ndarray, labels: Sequence[str], path: Path) ->
     ]
     write_rows(path, rows)
     plots.save(plots.confusion(confusion, labels), path.with_suffix(".png"))
+
+
+def most_probable(probabilities: np.ndarray, labels: Sequence[str], top: int) -> dict[str, Any]:
+    """The most probable label of [C], its probability, and the `top` best ones by label."""
+    best = (-probabilities).argsort()[:top]
+    ranked = {labels[i]: float(probabilities[i]) for i in best}
+    label, probability = next(iter(ranked.items()))
+    return {"label": label, "probability": probability, "probabilities": ranked}

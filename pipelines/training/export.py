@@ -1,4 +1,4 @@
-"""Writes a trained model in other formats, and believes none before it has answered alike."""
+"""Export a trained model to other formats; each is checked against the original's outputs."""
 
 import contextlib
 import importlib
@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.config import UserError
+from ..core.errors import UserError
 from ..core.files import write_text
 
 TOLERANCE = 1e-4  # between probabilities
-CORE = "core"  # the name, in every package, of the network that was trained
+CORE = "core"  # the name, in every serving model, of the network that was trained
 
 
 def check_formats(formats: str) -> list[str]:
@@ -33,50 +33,52 @@ def check_formats(formats: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-Answers = tuple[np.ndarray, np.ndarray]  # of what was written; of what it was written from
+Outputs = tuple[np.ndarray, np.ndarray]  # of the exported model, of the original
 
 
-class Probe(NamedTuple):
-    """A batch of examples to compare answers on.
+class ExportInputs(NamedTuple):
+    """A batch of examples on which the outputs of two models are compared.
 
     Attributes:
-        inputs: as the packaged model takes them.
+        inputs: as the serving model takes them.
         core_inputs: the same as its core takes them: an array, or several by name.
-        meaning: of the core's inputs and outputs, for who has nothing but an ONNX file.
-        meaning_file: where that is told, beside the ONNX file.
-        answer: the packaged model's output to compare.
+        meaning: of the core's inputs and outputs, for users of the ONNX file alone.
+        meaning_file: the name of the file that holds it, beside the ONNX file.
+        output: the name of the serving model's output to compare.
     """
 
     inputs: Any
     core_inputs: Any
     meaning: dict[str, Any]
     meaning_file: str
-    answer: str = "probabilities"
+    output: str = "probabilities"
 
 
-def export_all(package: Any, formats: Sequence[str], folder: Path, probe: Probe) -> Iterator[str]:
-    """Writes every format below `folder`, asking each for its answers; yields a line about each.
+def export_all(
+    model: Any, formats: Sequence[str], folder: Path, inputs: ExportInputs
+) -> Iterator[str]:
+    """Write every format below `folder` and compare its outputs; yield a line about each.
 
     Raises:
-        UserError: what was written does not answer as the model does; it is not kept then.
+        UserError: the outputs differ; that file is not kept.
     """
     for name in formats:
         file, write = FORMATS[name]
-        with _made_whole(folder / file) as path:
-            given, expected = write(package, path, probe)
-            difference = float(np.abs(given - expected).max())
+        with _renamed_when_complete(folder / file) as path:
+            outputs, expected = write(model, path, inputs)
+            difference = float(np.abs(outputs - expected).max())
             if not difference < TOLERANCE:
-                raise UserError(f"{name}: what was written answers differently, by {difference}")
-        yield f"{name}: {folder / file} (read back; answers differ by {difference:.0e} at most)"
+                raise UserError(f"{name}: the exported model's outputs differ by {difference}")
+        yield f"{name}: {folder / file} (read back; outputs differ by {difference:.0e} at most)"
 
 
-def _answers(package: Any, probe: Probe) -> np.ndarray:
-    return package(probe.inputs)[probe.answer].numpy()
+def _outputs(model: Any, inputs: ExportInputs) -> np.ndarray:
+    return model(inputs.inputs)[inputs.output].numpy()
 
 
 @contextlib.contextmanager
-def _made_whole(path: Path) -> Iterator[Path]:
-    """A place beside `path` for a file or folder, which takes its place when all went well."""
+def _renamed_when_complete(path: Path) -> Iterator[Path]:
+    """Give a temporary place beside `path` for a file or folder; rename it when all went well."""
     temporary = path.with_name(f".writing-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,46 +99,46 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _keras(package: Any, path: Path, probe: Probe) -> Answers:
+def _keras(model: Any, path: Path, inputs: ExportInputs) -> Outputs:
     from ..models.serving import load
 
-    package.save(path)
-    return _answers(load(path), probe), _answers(package, probe)
+    model.save(path)
+    return _outputs(load(path), inputs), _outputs(model, inputs)
 
 
-def _saved_model(package: Any, path: Path, probe: Probe) -> Answers:
-    """Takes and gives what the package does; the endpoint is `serve`."""
+def _saved_model(model: Any, path: Path, inputs: ExportInputs) -> Outputs:
+    """Inputs and outputs are those of the serving model; the endpoint is `serve`."""
     import tensorflow as tf
 
-    package.export(path, format="tf_saved_model", verbose=False)
+    model.export(path, format="tf_saved_model", verbose=False)
     loaded = tf.saved_model.load(path)
-    return loaded.serve(probe.inputs)[probe.answer].numpy(), _answers(package, probe)
+    return loaded.serve(inputs.inputs)[inputs.output].numpy(), _outputs(model, inputs)
 
 
-def _onnx(package: Any, path: Path, probe: Probe) -> Answers:
-    """The core alone; a file beside it says what its inputs and outputs mean."""
+def _onnx(model: Any, path: Path, inputs: ExportInputs) -> Outputs:
+    """The core alone; a file beside it explains its inputs and outputs."""
     path.mkdir()
-    write_text(path / probe.meaning_file, json.dumps(probe.meaning, ensure_ascii=False, indent=1))
+    write_text(path / inputs.meaning_file, json.dumps(inputs.meaning, ensure_ascii=False, indent=1))
     import keras
 
-    core = core_in(package)
-    answer, *_ = keras.tree.flatten(core(probe.core_inputs))  # as the session sorts them
+    core = core_in(model)
+    output, *_ = keras.tree.flatten(core(inputs.core_inputs))  # as the session sorts them
     with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Keras' own, of NumPy
         core.export(path / "model.onnx", format="onnx", verbose=False)
     onnxruntime = importlib.import_module("onnxruntime")  # in the extra [onnx]
     session = onnxruntime.InferenceSession(path / "model.onnx")
-    given = probe.core_inputs
-    given = given if isinstance(given, dict) else {session.get_inputs()[0].name: given}
-    return session.run(None, given)[0], answer.numpy()
+    feeds = inputs.core_inputs
+    feeds = feeds if isinstance(feeds, dict) else {session.get_inputs()[0].name: feeds}
+    return session.run(None, feeds)[0], output.numpy()
 
 
-def core_in(package: Any) -> Any:
-    """The network that was trained, which stands in the package or in the search around it."""
-    names = [layer.name for layer in package.layers]
-    return package.get_layer(CORE) if CORE in names else package.get_layer("search").core
+def core_in(model: Any) -> Any:
+    """The network that was trained, in a serving model or in the beam search around it."""
+    names = [layer.name for layer in model.layers]
+    return model.get_layer(CORE) if CORE in names else model.get_layer("search").core
 
 
-FORMATS: dict[str, tuple[str, Callable[[Any, Path, Probe], Answers]]] = {
+FORMATS: dict[str, tuple[str, Callable[[Any, Path, ExportInputs], Outputs]]] = {
     "keras": ("model.keras", _keras),
     "saved_model": ("saved_model", _saved_model),
     "onnx": ("onnx", _onnx),

@@ -1,4 +1,4 @@
-"""What is left of a training: results.json, pictures, the model card, and the last words."""
+"""The results of a training: results.json, plots, the model card, and what is printed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,77 +7,91 @@ import keras
 
 from ...callbacks.findings.finding import Finding
 from ...callbacks.findings.remedies import REMEDIES
-from ..core.config import CommonConfig
+from ..core.config import TrainingConfig
 from ..core.config_files import config_dict
-from ..core.devices import note
+from ..core.console import note, say
 from ..core.files import write_text
-from ..core.run_folder import Run
+from ..core.run_folder import RunFolder
 from . import plots
-from .loop import Job, Outcome
+from .loop import Outcome
+from .spec import TrainingSpec
+from .task import Data, ModelCard
 
-INITIALS = ("per", "wer", "cer", "bleu")
+ABBREVIATIONS = ("per", "wer", "cer", "bleu")
 
 
-def keep(job: Job, outcome: Outcome) -> None:
-    """Writes what is known after training: results.json, the curves, pictures of the error."""
-    run, flow = job.run, outcome.error_flow
+def write_results(run: RunFolder, spec: TrainingSpec, outcome: Outcome) -> None:
+    """Write what is known after a training: results.json, curves, plots of what was recorded."""
     run.update(
-        parameters=job.core.count_params(),
-        epochs=len(outcome.rows),
+        parameters=spec.network.count_params(),
+        epochs=len(outcome.history),
         best_epoch=outcome.best_epoch,
         ending=outcome.ending,
         seconds=outcome.seconds,
         compile_seconds=outcome.compile_seconds,
-        padding=round(getattr(job.feed, "padding", 0.0), 4),
-        monitor=job.monitor,
+        padding=round(getattr(spec.train_data, "padding", 0.0), 4),
+        monitor=spec.monitor,
     )
-    trained = outcome.layer_gradients.history  # a resumed run may have had no epoch left
-    if trained or "verdict" not in run.results():
-        found = findings(outcome)
-        run.update(verdict=verdict(outcome, found), findings=[_known(one) for one in found])
-    figures = [key for key in outcome.rows[0] if f"val_{key}" in outcome.rows[0]]
-    plots.save(plots.curves(outcome.rows, figures, outcome.best_epoch), run.plots / "curves.png")
-    if outcome.layer_gradients.history:
-        plots.save(outcome.layer_gradients.plot(), run.plots / "layer_gradients.png")
+    has_recorded = bool(outcome.recorders.layer_gradients.history)
+    if has_recorded or "verdict" not in run.results():  # a resumed run may have no epoch left
+        findings = findings_of(outcome)
+        run.update(
+            verdict=verdict(spec, findings),
+            findings=[_finding_row(finding) for finding in findings],
+        )
+    _save_plots(run, outcome)
+
+
+def _save_plots(run: RunFolder, outcome: Outcome) -> None:
+    history, (gradients, flow, gates, _) = outcome.history, outcome.recorders
+    figures = [key for key in history[0] if f"val_{key}" in history[0]]
+    plots.save(plots.curves(history, figures, outcome.best_epoch), run.plots / "curves.png")
+    if gradients.history:
+        plots.save(gradients.plot(), run.plots / "layer_gradients.png")
     if flow is not None and any(len(table["step"]) for table in flow.history.values()):
         plots.save(flow.plot(), run.plots / "error_flow.png")
-    if outcome.gates is not None and outcome.gates.history:
-        plots.save(outcome.gates.plot(), run.plots / "gates.png")
+    if gates is not None and gates.history:
+        plots.save(gates.plot(), run.plots / "gates.png")
 
 
-def verdict(outcome: Outcome, found: Sequence[Finding]) -> list[str]:
-    """What the error did on its way back through time and depth, in words."""
-    none = [] if outcome.error_flow else ["no recurrent layer: no error flows through time"]
-    return [*none, *(finding.sentence for finding in found)]
+def findings_of(outcome: Outcome) -> list[Finding]:
+    """The findings of all callbacks."""
+    gradients, flow, gates, _ = outcome.recorders
+    recorders = [recorder for recorder in (flow, gradients, gates) if recorder is not None]
+    return [finding for recorder in recorders for finding in recorder.findings()]
 
 
-def findings(outcome: Outcome) -> list[Finding]:
-    """What the callbacks found."""
-    watchers = (outcome.error_flow, outcome.layer_gradients, outcome.gates)
-    return [finding for one in watchers if one is not None for finding in one.findings()]
+def verdict(spec: TrainingSpec, findings: Sequence[Finding]) -> list[str]:
+    """One sentence per finding about the error's way back through time and depth."""
+    missing = [] if spec.is_recurrent else ["no recurrent layer: no error flows through time"]
+    return [*missing, *(finding.sentence for finding in findings)]
 
 
-def _known(finding: Finding) -> dict[str, Any]:
+def _finding_row(finding: Finding) -> dict[str, Any]:
     """For results.json."""
     names = ("layer", "kind", "evidence", "confidence")
     return {name: getattr(finding, name) for name in names}
 
 
-def write_card(run: Run, config: CommonConfig, about: str, usage: str) -> None:
-    """README.md of the run: what the model is, learned from, is worth, and how to use it."""
+# The model card
+
+
+def write_card(run: RunFolder, config: TrainingConfig, card: ModelCard) -> None:
+    """Write the run's README.md: what the model does, its results, its data, how to use it."""
     results = run.results()
     data = results["data"]
     counts = [(label, *splits.values()) for label, splits in data["counts"].items()]
     scores = [(key, f"{value:.4f}") for key, value in results["test"].items()]
+    settings = [(key, value) for key, value in config_dict(config).items() if value is not None]
     text = f"""# {run.task}/{run.name}
 
-{about}
+{card.about}
 
 ## Results
 
-On the test split, which had no part in training or in any choice:
+On the test split, which was not used for training or for any choice:
 
-{_table(["figure", "value"], scores)}
+{_markdown_table(["figure", "value"], scores)}
 
 Best epoch {results["best_epoch"]} of {results["epochs"]} ({results["ending"]}), chosen by
 {results["monitor"]}; {results["parameters"]:,} parameters; {results["seconds"]:.0f} s of training.
@@ -88,34 +102,65 @@ Best epoch {results["best_epoch"]} of {results["epochs"]} ({results["ending"]}),
 
 {data["source"]}, content hash `{data["content_hash"][:16]}`.
 
-{_table(["label", *next(iter(data["counts"].values()))], counts)}
+{_markdown_table(["label", *next(iter(data["counts"].values()))], counts)}
 
 ## Use
 
-{usage}
+{card.usage}
 
 ## Configuration
 
-{_table(["key", "value"], [(k, v) for k, v in config_dict(config).items() if v is not None])}
+{_markdown_table(["key", "value"], settings)}
 """
     write_text(run.path / "README.md", text)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def in_words(figures: Mapping[str, float]) -> str:
-    """accuracy 0.7950, macro-F1 0.7600, WER 0.2710"""
-    return ", ".join(f"{_spelled(key)} {value:.4f}" for key, value in figures.items())
+def _bullets(lines: Sequence[str]) -> str:
+    return "\n".join(f"* {line}" for line in lines)
 
 
-def _spelled(key: str) -> str:
-    return key.upper() if key in INITIALS else key.replace("_", "-").replace("f1", "F1")
+# What is printed
 
 
-def _time(results: Mapping[str, Any]) -> str:
+def announce(run: RunFolder, network: keras.Model, data: Data) -> None:
+    """Print the size of the data and of the network, and where the files go."""
+    sizes = {split: len(getattr(data, split)) for split in ("train", "validation", "test")}
+    note(f"{data.source}: " + ", ".join(f"{size} {split}" for split, size in sizes.items()))
+    note(f"{network.count_params():,} parameters; files go to {run.path}")
+
+
+def print_results(run: RunFolder, next_commands: Sequence[str]) -> None:
+    """Print the figures, the findings with remedies, where the files are and what to run next."""
+    results = run.results()
+    figures = figures_in_words(results["test"])
+    say(f"\ntest: {figures} (epoch {results['best_epoch']} of {results['epochs']})")
+    say(_time_in_words(results))
+    for line in results["verdict"]:
+        say(f"error flow: {line}")
+    kinds = [finding["kind"] for finding in results.get("findings", ())]
+    for remedy in dict.fromkeys(r for kind in kinds for r in REMEDIES.get(kind, ())):
+        say(f"  may help: {remedy}")
+    say(f"files: {run.path}")
+    say("\n".join(["next:", *(f"  {command}" for command in next_commands)]))
+
+
+def figures_in_words(figures: Mapping[str, float]) -> str:
+    """Figures in one line: accuracy 0.7950, macro-F1 0.7600, WER 0.2710."""
+    return ", ".join(f"{_figure_name(key)} {value:.4f}" for key, value in figures.items())
+
+
+def _figure_name(key: str) -> str:
+    if key in ABBREVIATIONS:
+        return key.upper()
+    return key.replace("_", "-").replace("f1", "F1")
+
+
+def _time_in_words(results: Mapping[str, Any]) -> str:
     """time: 93 s of training, 8 of them compiling; padding 8.1 % of all time steps"""
     compiling = results.get("compile_seconds")
     words = f"time: {results['seconds']:.0f} s of training"
@@ -124,29 +169,3 @@ def _time(results: Mapping[str, Any]) -> str:
         words += f", after {results['pretraining_seconds']:.0f} s of pretraining"
     padding = results["padding"]
     return words + (f"; padding {padding:.1%} of all time steps" if padding else "")
-
-
-def _bullets(lines: Sequence[str]) -> str:
-    return "\n".join(f"* {line}" for line in lines)
-
-
-def announce(run: Run, model: keras.Model, data: Any) -> None:
-    """The first words of a training: how much data, how large a model, where the files go."""
-    sizes = {part: len(getattr(data, part)) for part in ("train", "validation", "test")}
-    note(f"{data.source}: " + ", ".join(f"{n} {part}" for part, n in sizes.items()))
-    note(f"{model.count_params():,} parameters; files go to {run.path}")
-
-
-def last_words(run: Run, after: Sequence[str]) -> None:
-    """Prints the figures, what the error did, where the files are and what to run next."""
-    results = run.results()
-    figures = in_words(results["test"])
-    print(f"\ntest: {figures} (epoch {results['best_epoch']} of {results['epochs']})")
-    print(_time(results))
-    for line in results["verdict"]:
-        print(f"error flow: {line}")
-    troubles = [finding["kind"] for finding in results.get("findings", ())]
-    for remedy in dict.fromkeys(r for kind in troubles for r in REMEDIES.get(kind, ())):
-        print(f"  may help: {remedy}")
-    print(f"files: {run.path}")
-    print("next:", *(f"  {line}" for line in after), sep="\n")

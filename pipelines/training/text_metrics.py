@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.config import UserError
+from ..core.errors import UserError
 
 
 class Distance(NamedTuple):

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.image_text import captions, stories
 from errorflow.pipelines.datasets.image_text.captions import load_captions
 from errorflow.pipelines.datasets.image_text.stories import load_stories

@@ -9,7 +9,7 @@ import weakref
 
 import numpy as np
 import pytest
-from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.clips import clip_folder, moving_digits, videos
 from errorflow.pipelines.datasets.clips.clip_data import load_clips
 from errorflow.pipelines.datasets.clips.moving_digits import ACTIONS

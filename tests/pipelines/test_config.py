@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from errorflow.pipelines.core.config import UserError
 from errorflow.pipelines.core.config_files import dump_config, load_config, parse_flags, read_config
+from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.images import ImagesConfig
 from errorflow.pipelines.names import NamesConfig, PredictConfig
 

@@ -7,7 +7,7 @@ import unicodedata
 import ewt_genres
 import numpy as np
 import pytest
-from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.splits import SPLITS, Row, split_of
 from errorflow.pipelines.datasets.text.document_files import read_documents
 from errorflow.pipelines.datasets.text.documents import load_documents

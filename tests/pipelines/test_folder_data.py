@@ -7,7 +7,7 @@ import sys
 import unicodedata
 
 import pytest
-from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.splits import (
     SPLITS,
     Row,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.images.image_data import load_images
 from errorflow.pipelines.datasets.images.image_folder import read_image
 from PIL import Image

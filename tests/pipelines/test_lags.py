@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow.pipelines import cli, lags
-from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.run_folder import Run
 from errorflow.pipelines.datasets.lags import sequential_digits as pixels
 from errorflow.pipelines.datasets.lags.notation import read, written

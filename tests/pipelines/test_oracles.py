@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # this file is a program too
 import keras_tuner
 import numpy as np
 import pytest
-from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.search import durable_oracle as durable
 from errorflow.pipelines.search import oracles
 from keras_tuner.src.distribute import oracle_chief, oracle_client

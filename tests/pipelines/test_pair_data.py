@@ -9,7 +9,7 @@ import unicodedata
 
 import numpy as np
 import pytest
-from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.pairs import pair_data as pairs
 from errorflow.pipelines.datasets.pairs.pair_data import load_pairs, unstressed
 from errorflow.pipelines.datasets.pairs.pair_files import LAYOUT, read_pairs

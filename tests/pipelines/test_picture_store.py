@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.images.resizing import resizing_layer
 from errorflow.pipelines.image_to_text.image_store import store
 from errorflow.pipelines.models.image_to_text import PADDING_PIXEL

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 from errorflow.pipelines.commands import runs as run_tables
 from errorflow.pipelines.core import run_folder as runs
-from errorflow.pipelines.core.config import UserError
 from errorflow.pipelines.core.config_files import config_dict, load_config, read_config
+from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.files import atomic, read_json, write_json, write_rows
 from errorflow.pipelines.names import NamesConfig
 

@@ -9,7 +9,7 @@ import unicodedata
 from collections import Counter, defaultdict
 
 import pytest
-from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.splits import SPLITS, Row, content_hash, split_of, splits_hash
 from errorflow.pipelines.datasets.text import faker_names, romanise
 from errorflow.pipelines.datasets.text.text_data import load_text

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from errorflow.pipelines.core.config import UserError
+from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.splits import SPLITS, Row, splits_hash
 from errorflow.pipelines.datasets.tags.conllu import Sentence, read_conllu, read_treebank
 from errorflow.pipelines.datasets.tags.tag_data import load_tags

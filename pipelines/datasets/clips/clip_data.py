@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.config import UserError
-from ...core.devices import note
+from ...core.console import note
+from ...core.errors import UserError
 from ..splits import SPLITS, Items, Row, splits_hash
 from ..text.text_data import TextData, assemble, check_one_source, drop_untrainable
 from . import clip_folder

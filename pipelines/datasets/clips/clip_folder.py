@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..splits import SPLITS, Items, Row, counts, divide
 from ..utf8 import one_each, split_paths
 from .videos import SUFFIXES, VIDEOS, check_installed, frame_files

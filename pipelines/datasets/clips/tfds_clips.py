@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..builders import prepare
 from ..images.resizing import resizing_layer
 from ..images.tfds_images import Chosen, ImageSet

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, ImageSequence
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..images.image_folder import SUFFIXES as FRAMES
 from ..images.image_folder import read_image
 

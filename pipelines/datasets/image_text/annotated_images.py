@@ -9,7 +9,7 @@ from unicodedata import normalize
 
 import numpy as np
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..images.image_folder import SUFFIXES, Checked, check, common_shape, with_progress
 from ..splits import SPLITS, Row, divide
 from ..utf8 import squeeze

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from unicodedata import normalize
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..utf8 import numbered_lines, squeeze
 
 Parsed = TypeVar("Parsed")

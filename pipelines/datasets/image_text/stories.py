@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..splits import SPLITS
 from ..text.text_data import check_one_source
 from .annotated_images import Layout, Line, read_pictures

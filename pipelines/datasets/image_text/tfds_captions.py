@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..splits import NAMES, SPLITS, Row, divide
 from ..tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind
 from ..utf8 import squeeze

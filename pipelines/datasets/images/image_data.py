@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..splits import SPLITS, fraction
 from .image_folder import read_folder, read_image
 from .tfds_images import Chosen, ImageSet

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..splits import SPLITS, Items, Row, counts, divide
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -133,7 +133,7 @@ def _files(directory: Path) -> dict[Path, str]:
 
 def with_progress(checked, total: int):
     """The same, saying on stderr now and then how far it is, where that takes long."""
-    from ...core.devices import note
+    from ...core.console import note
 
     for number, item in enumerate(checked, start=1):
         if number % 5000 == 0:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..builders import prepare
 from ..splits import SPLITS, split_of
 from ..tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind

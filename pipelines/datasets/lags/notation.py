@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from .problems import Problem
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...core.config import UserError
+from ...core.errors import UserError
 
 TEST, VALIDATION = 2560, 256  # sequences; the paper tests on 2,560
 SEEDS_APART = 1_000_003  # so that no training shares its sequences with a test

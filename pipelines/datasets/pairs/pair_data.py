@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..splits import SPLITS, Row, fraction, splits_hash
 from ..text.text_data import check_one_source
 from .pair_files import LINE, PairItems, Targets, read_pairs

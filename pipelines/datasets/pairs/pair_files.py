@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..splits import SPLITS, Row, divide
 from ..utf8 import numbered_lines, one_each, split_paths, squeeze
 

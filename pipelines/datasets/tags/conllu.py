@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..splits import SPLITS, Row, divide
 from ..utf8 import decode, read_bytes
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.dataset_builders.conll.conllu_dataset_builder_utils import UPOS
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..builders import Builder, prepare
 from ..splits import SPLITS
 from .conllu import read_conllu

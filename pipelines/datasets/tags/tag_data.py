@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..splits import SPLITS, Row, fraction, splits_hash
 from ..text.text_data import check_one_source
 from .conllu import Sentence, TagItems, read_treebank

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow_datasets as tfds
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..splits import NAMES, SPLITS
 from ..tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind
 from .conllu import Sentence, TagItems, check_trainable, clean, with_every_split

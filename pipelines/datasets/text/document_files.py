@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from unicodedata import normalize
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..splits import SPLITS, Items, Row, counts, divide
 from ..utf8 import numbered_lines, one_each, split_paths, squeeze
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..splits import SPLITS, Items
 from .document_files import LAYOUT, read_documents
 from .text_data import TextData, assemble, check_one_source, drop_untrainable

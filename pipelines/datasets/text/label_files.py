@@ -3,7 +3,7 @@
 import unicodedata
 from pathlib import Path
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..splits import SPLITS, Items, Row, counts, divide
 from ..utf8 import decode, read_bytes
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..splits import SPLITS, Items, Row, counts, splits_hash, thin
 from .label_files import read_folder
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import tensorflow_datasets as tfds
 
-from ...core.config import UserError
+from ...core.errors import UserError
 from ..builders import prepare
 from ..splits import SPLITS, Items, Row, divide
 from ..tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind

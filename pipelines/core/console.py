@@ -1,0 +1,92 @@
+"""Text for a person at a terminal: notes on stderr, tables on stdout, suggestions for typos.
+
+`muted` silences all of it, for the Python API: there, results are returned.
+"""
+
+import contextlib
+import difflib
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
+
+from .errors import UserError
+
+_muted: ContextVar[bool] = ContextVar("muted", default=False)
+
+
+@contextlib.contextmanager
+def muted(quiet: bool = True) -> Iterator[None]:
+    """Print nothing inside the block, if `quiet`."""
+    token = _muted.set(quiet)
+    try:
+        yield
+    finally:
+        _muted.reset(token)
+
+
+def is_muted() -> bool:
+    """Whether output is silenced in this context."""
+    return _muted.get()
+
+
+def keras_verbosity() -> int:
+    """The `verbose` of `fit`: a progress bar on a terminal, nothing elsewhere."""
+    return int(sys.stdout.isatty() and not is_muted())
+
+
+def note(text: str) -> None:
+    """Print a remark that is not a result to stderr, so that stdout can be piped."""
+    if not is_muted():
+        print(text, file=sys.stderr, flush=True)
+
+
+def say(text: str = "") -> None:
+    """Print a result to stdout."""
+    if not is_muted():
+        print(text, flush=True)
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table to stdout, as wide as it needs to be: nothing is cut off."""
+    if is_muted():
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*head, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=1000, highlight=False).print(table)
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown word: the closest known word, or all of them."""
+    known = [*known]
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+
+
+def shorten(problems: Sequence[str], shown: int = 5) -> list[str]:
+    """The first problems in full, and the number of further ones."""
+    more = len(problems) - shown
+    return [*problems[:shown], *([f"and {more} more"] if more > 0 else [])]
+
+
+def note_problems(problems: Sequence[str]) -> None:
+    """Print what was left out of the data."""
+    for problem in shorten(problems):
+        note(f"data: {problem}")
+
+
+def lines_from(arguments: Sequence[str], usage: str) -> list[str]:
+    """The arguments or, without any, the non-empty lines of stdin.
+
+    Raises:
+        UserError: an empty argument; no arguments, and stdin is a terminal.
+    """
+    if not arguments and sys.stdin.isatty():
+        raise UserError(f"{usage}, as arguments or as lines of stdin")
+    if any(not text.strip() for text in arguments):
+        raise UserError(f"{usage}: one of them is empty, leave it out")
+    return [*arguments] or [line.strip() for line in sys.stdin if line.strip()]

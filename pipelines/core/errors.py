@@ -1,0 +1,21 @@
+"""Mistakes that the user can put right."""
+
+import re
+
+
+class UserError(Exception):
+    """Something the user can put right: what is wrong, where, and what to do, in one line."""
+
+
+def require(condition: bool, key: str, expected: str, value: object) -> None:
+    """Raise `UserError` naming the flag and the key unless the condition holds."""
+    if not condition:
+        raise UserError(f"--{key.replace('_', '-')} (key {key}) must be {expected}, got {value!r}")
+
+
+def require_name(name: str, flag: str = "--name") -> None:
+    """Raise `UserError` unless a name is one plain folder name."""
+    if not re.fullmatch(r"[\w][\w.+=-]*", name):
+        raise UserError(
+            f"{flag} {name!r} must be letters, digits and . _ - + = (no path; no space)"
+        )

@@ -1,0 +1,171 @@
+"""Read a config from the command line, by tyro.
+
+tyro is given a copy of the config's class in which each flag carries its own help text: one
+paragraph that wraps by the terminal's width, and one default.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import io
+import re
+import types
+import typing
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from .config import Section
+from .errors import UserError
+
+S = TypeVar("S", bound=Section)
+
+
+def parse_flags(
+    cls: type[S],
+    flags: Sequence[str],
+    prog: str,
+    default: S | None = None,
+    describe: str | None = None,
+) -> S:
+    """Fill a config class from the command line.
+
+    Args:
+        flags: without the words that `prog` has.
+        default: the values of flags that are not given; None: the class's own.
+        describe: the text above the flags in `--help`.
+
+    Raises:
+        UserError: a bad flag or value, in one line.
+        SystemExit: after `--help`.
+    """
+    import tyro
+
+    form = _form(cls)
+    start, errors = _to_form(form, default or cls()), io.StringIO()
+    try:
+        with contextlib.redirect_stderr(errors):
+            filled = tyro.cli(
+                form,
+                args=flags,
+                prog=prog,
+                default=start,
+                description=describe,
+                config=(tyro.conf.OmitArgPrefixes,),
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise UserError(f"{_in_one_line(errors.getvalue())}; see {prog} --help") from None
+    return _from_form(cls, filled)
+
+
+@functools.cache
+def _form(cls: type[Section]) -> Any:
+    """The class with a help text in each field's annotation, sections included."""
+    texts, hints = _help_texts(cls), typing.get_type_hints(cls, include_extras=True)
+    fields = [
+        (field.name, _annotated(hints[field.name], texts.get(field.name, "")), field)
+        for field in dataclasses.fields(cls)
+    ]
+    copies = [
+        (name, hint, dataclasses.field(default=_default_of(field))) for name, hint, field in fields
+    ]
+    return dataclasses.make_dataclass(cls.__name__, copies, frozen=True, kw_only=True)
+
+
+def _default_of(field: dataclasses.Field) -> Any:
+    return (
+        _to_form(_form(type(field.default)), field.default) if _is_section(field) else field.default
+    )
+
+
+def _is_section(field: dataclasses.Field) -> bool:
+    return isinstance(field.default, Section)
+
+
+def _annotated(hint: Any, text: str) -> Any:
+    import tyro
+
+    if isinstance(hint, type) and issubclass(hint, Section):
+        return Annotated[_form(hint), tyro.conf.arg(help=text)]
+    has_default = "(default:" in text
+    return Annotated[
+        hint,
+        tyro.conf.arg(
+            help=text,
+            help_behavior_hint=lambda shown: (
+                "" if has_default or shown == "None" else f"(default: {shown})"
+            ),
+            metavar=_metavar(hint),
+        ),
+    ]
+
+
+def _metavar(hint: Any) -> str | None:
+    """For an optional value its type alone, without {None}; None: as tyro has it."""
+    while get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if get_origin(hint) not in (Union, types.UnionType):
+        return None
+    arms = [arm for arm in get_args(hint) if arm is not type(None)]
+    if len(arms) == len(get_args(hint)):
+        return None
+    return "|".join(
+        "{" + ",".join(map(str, get_args(arm))) + "}"
+        if get_origin(arm) is Literal
+        else arm.__name__.upper()
+        for arm in arms
+    )
+
+
+def _help_texts(cls: type) -> dict[str, str]:
+    """The docstring of each field as one paragraph, that of the nearest class that has one."""
+    import docstring_parser
+
+    texts: dict[str, str] = {}
+    for owner in reversed(cls.__mro__):
+        if dataclasses.is_dataclass(owner):
+            for entry in docstring_parser.parse_from_object(owner).params:
+                texts[entry.arg_name] = " ".join((entry.description or "").split())
+    return texts
+
+
+def _to_form(form: Any, config: Any) -> Any:
+    """The values of a config in the form's class."""
+    values = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
+    return form(
+        **{
+            name: _to_form(_form(type(value)), value) if isinstance(value, Section) else value
+            for name, value in values.items()
+        }
+    )
+
+
+def _from_form(cls: type[S], filled: Any) -> S:
+    hints = typing.get_type_hints(cls)
+    values = {f.name: getattr(filled, f.name) for f in dataclasses.fields(filled)}
+    return cls(
+        **{
+            name: _from_form(hints[name], value) if dataclasses.is_dataclass(value) else value
+            for name, value in values.items()
+        }
+    )
+
+
+def _in_one_line(box: str) -> str:
+    """The message in tyro's framed text, which has a title, and the flags that it suggests."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", box)  # colours, on a terminal
+    lines = [line.strip("│╰╯ ") for line in plain.splitlines()[1:]]
+    lines = lines[1:] if _is_rule(lines[0]) else lines
+    rule = next((i for i, line in enumerate(lines) if _is_rule(line)), len(lines))
+    message = " ".join(lines[:rule]).split(" Got errors:")[0].strip(" .")
+    flags = [line for line in lines[rule:] if re.match(r"--\w", line)]
+    if message.startswith("Error parsing ") and flags:
+        values = re.findall(r"'(.*?)'", message)
+        return f"{flags[0].replace(' ', ' takes ', 1)}, not {' '.join(values[-1:])!r}"
+    names = sorted({flag.split()[0] for flag in flags})
+    return message + (f"; did you mean {' or '.join(names)}?" if names else "")
+
+
+def _is_rule(line: str) -> bool:
+    return len(line) > 3 and set(line) <= {"─", "-"}

@@ -1,0 +1,185 @@
+"""How a run begins, goes on after an interruption, and ends.
+
+A finished run is never written over unasked. With `--overwrite` the earlier run of that name waits
+in a hidden folder until the new one begins to train; if the new one fails before, it comes back.
+"""
+
+import contextlib
+import datetime
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+from .config import RunSettings, TrainingConfig
+from .config_files import config_dict, dump_config, load_config
+from .errors import UserError
+from .files import write_json, write_text
+from .run_folder import RunFolder, this_process
+
+SUBFOLDERS = ("checkpoints/backup", "logs", "plots", "samples")
+
+# What may change when a run is resumed: how long and on what, not what is computed.
+MACHINE_SETTINGS = frozenset({"device", "jit", "strategy"})
+CHANGEABLE_SETTINGS = MACHINE_SETTINGS | {"epochs", "patience"}
+
+
+# Checks, which write nothing: to be asked before the long work
+
+
+def check_can_begin(task: str, config: TrainingConfig, resume: RunFolder | None) -> None:
+    """Raise `UserError` where `begin` would."""
+    if resume is not None:
+        _check_can_resume(config, resume)
+    elif config.run.name is not None:
+        _check_is_free(RunFolder(config.run.run_dir / task / config.run.name), config.run.overwrite)
+
+
+def _check_is_free(run: RunFolder, overwrite: bool) -> None:
+    """An earlier run of that name gives way only on request; what is not a run never does."""
+    if not run.path.exists() or (run.path.is_dir() and not any(run.path.iterdir())):
+        return
+    if not run.config_file.exists() or not run.results_file.exists():
+        raise UserError(f"{run.path} exists and is not a run: move it or choose another --name")
+    status = run.status
+    if status == "running":
+        raise UserError(f"run {run.path} is being trained by process {run.results().get('pid')}")
+    if not overwrite:
+        resume = "" if status == "finished" else "--resume to go on, "
+        raise UserError(
+            f"run {run.path} exists ({status}): {resume}--overwrite to replace it,"
+            " or another --name"
+        )
+
+
+def _check_can_resume(config: TrainingConfig, run: RunFolder) -> None:
+    old, new = config_dict(load_config(type(config), run.config_file)), config_dict(config)
+    changed = [key for key in new if new[key] != old[key]]
+    barred = [
+        f"{key} ({old[key]} → {new[key]})" for key in changed if key not in CHANGEABLE_SETTINGS
+    ]
+    if barred:
+        raise UserError(f"cannot resume {run.path} with another {', '.join(barred)}: use a new run")
+    if run.status == "finished" and not {"epochs", "patience"} & set(changed):
+        raise UserError(
+            f"run {run.path} is finished; to train longer, give more --epochs or --patience"
+        )
+
+
+# Beginning
+
+
+def begin(
+    task: str,
+    config: TrainingConfig,
+    environment: dict[str, Any],
+    resume: RunFolder | None = None,
+) -> RunFolder:
+    """Make the folder to train in: a new one, or the one of the run to resume."""
+    check_can_begin(task, config, resume)
+    try:
+        return begin_in(resume or _new_folder(task, config), task, config, environment)
+    except OSError as error:
+        place = error.filename or config.run.run_dir
+        raise UserError(f"cannot write the run folder: {place}: {error.strerror}") from None
+
+
+def begin_in(
+    run: RunFolder, task: str, config: TrainingConfig, environment: dict[str, Any]
+) -> RunFolder:
+    """Write what a run begins with into a folder; an earlier training there is continued."""
+    for folder in SUBFOLDERS:
+        (run.path / folder).mkdir(parents=True, exist_ok=True)
+    write_text(run.config_file, dump_config(config))
+    write_json(run.environment_file, environment)
+    started = run.results().get("started", _now())
+    run.update(task=task, name=run.name, status="running", started=started, **this_process())
+    return run
+
+
+def record_data(run: RunFolder, data: Any) -> None:
+    """Write the source, the content hash and the counts of a run's data into its results.
+
+    Raises:
+        UserError: the data have changed since the run began: splits may have mixed.
+    """
+    known = run.results().get("data", {}).get("content_hash", data.content_hash)
+    if known != data.content_hash:
+        raise UserError(
+            f"the data of {run.path} ({data.source}) have changed since it was trained: examples of"
+            " the test split may have been trained on; train a new run"
+        )
+    run.update(data={key: getattr(data, key) for key in ("source", "content_hash", "counts")})
+
+
+def _new_folder(task: str, config: TrainingConfig) -> RunFolder:
+    settings: RunSettings = config.run
+    if settings.name is None:
+        return _timestamped_folder(task, config)
+    run = RunFolder(settings.run_dir / task / settings.name)
+    if _replaced(run).exists():  # a process was killed before it trained the replacement
+        shutil.rmtree(run.path, ignore_errors=True)
+    elif run.path.exists():
+        run.path.rename(_replaced(run))
+    run.path.mkdir(parents=True)
+    return run
+
+
+def _replaced(run: RunFolder) -> Any:
+    """Where the earlier run of that name waits until the new one begins to train."""
+    return run.path.with_name(f".replaced-{run.name}")
+
+
+def _timestamped_folder(task: str, config: TrainingConfig) -> RunFolder:
+    """A folder named after the kind of model and the time; made here, so never shared."""
+    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    name, count = f"{config.kind}-{stamp}", 1
+    while True:
+        run = RunFolder(config.run.run_dir / task / name)
+        try:
+            run.path.mkdir(parents=True)
+            return run
+        except FileExistsError:
+            if not run.path.is_dir():
+                raise
+            count += 1
+            name = f"{config.kind}-{stamp}-{count}"
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+# Training and ending
+
+
+def discard_replaced(run: RunFolder) -> None:
+    """Remove the earlier run of that name for good: the new one begins to train."""
+    shutil.rmtree(_replaced(run), ignore_errors=True)
+
+
+@contextlib.contextmanager
+def recorded_status(run: RunFolder) -> Iterator[None]:
+    """Record how the block ends: finished, interrupted (Ctrl-C), or failed with the reason.
+
+    A mistake that is found before anything was trained leaves no folder behind. As long as an
+    earlier run of that name still waits, any failure brings it back.
+    """
+    try:
+        yield
+    except BaseException as error:
+        _record_failure(run, error)
+        raise
+    run.update(status="finished", finished=_now())
+
+
+def _record_failure(run: RunFolder, error: BaseException) -> None:
+    has_trained = run.history_file.exists() or any(run.logs.iterdir())
+    if _replaced(run).exists():
+        shutil.rmtree(run.path)
+        _replaced(run).rename(run.path)
+    elif isinstance(error, UserError) and not has_trained:
+        shutil.rmtree(run.path)
+    elif isinstance(error, KeyboardInterrupt):
+        run.update(status="interrupted")
+    else:
+        run.update(status="failed", error=f"{type(error).__name__}: {error}".splitlines()[0])

@@ -1,0 +1,75 @@
+"""What captions and stories share: the task, and its verb `predict`."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.console import say
+from ..core.errors import require
+from ..core.run_folder import RunFolder
+from ..training.task import BaseTask, Rows, RunVerbConfig
+
+Shape = tuple[int, int, int]  # [H, W, C] of the images that the network takes
+ReadImages = Callable[[Path, Shape], Sequence[np.ndarray]]  # the images of a file or folder
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageToTextPredictConfig(RunVerbConfig):
+    """Which run, and how it searches for the best text."""
+
+    top: int = 1
+    """Number of texts to show, the best first."""
+    beam: int | None = None
+    """Beam width (default: as trained, and at least --top)."""
+    to: Path | None = None
+    """Folder for the images with the best text drawn below (default: samples/ of the run)."""
+
+    def check(self) -> None:
+        super().check()
+        require(self.top >= 1, "top", "1 or more", self.top)
+        require(self.beam is None or self.beam >= 1, "beam", "1 or more", self.beam)
+
+
+class ImageToText(BaseTask):
+    """The part of a `Task` that captions and stories have in common."""
+
+    def check_requirements(self, config: Any) -> None:
+        from ..training.text_metrics import check_installed
+
+        check_installed(["sacrebleu"])
+
+    def read_images(self, path: Path, shape: Shape, **options: Any) -> Sequence[np.ndarray]:
+        """The images of one input, each [H, W, C]."""
+        raise NotImplementedError
+
+    def predict(
+        self,
+        run: RunFolder,
+        inputs: Sequence[str | Path],
+        top: int = 1,
+        beam: int | None = None,
+        to: Path | None = None,
+        **options: Any,
+    ) -> Rows:
+        """The best texts: {"path", "predictions": [(text, score)], "picture": Path}.
+
+        Args:
+            top: the number of texts. beam: the beam width; None: as trained.
+            to: a folder for the images with the best text below; None: samples/ of the run.
+        """
+        from .prediction import predictions
+
+        def read(path: Path, shape: Shape) -> Sequence[np.ndarray]:
+            return self.read_images(path, shape, **options)
+
+        return predictions(run, [Path(path) for path in inputs], read, top, beam, to)
+
+
+def print_predictions(rows: Rows) -> None:
+    """Print the texts of each input with their scores."""
+    for row in rows:
+        for text, score in row["predictions"]:
+            say(f"{row['path']}\t{text}\t{score:.3f}")

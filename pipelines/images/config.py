@@ -1,0 +1,165 @@
+"""The settings of a training on images."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from ..core.config import (
+    DataSettings,
+    Optimisation,
+    Schedule,
+    Section,
+    TrainingConfig,
+    flat,
+    replace,
+)
+from ..core.errors import require
+from ..core.space import Choice, Range, Space
+from ..models.zoo import MODELS
+
+if TYPE_CHECKING:
+    Model = str
+else:
+    Model = Literal[tuple(MODELS)]
+TrueOrFalse = Literal["true", "false"]
+
+# How the papers train: SGD with momentum 0.9, weight decay, and these. Epochs are for the embedded
+# digits where a network is made for small images, else the paper's for ImageNet.
+RECIPES: dict[str, dict[str, Any]] = {
+    "mlp": {"learning_rate": 0.05, "weight_decay": 1e-4, "epochs": 40, "batch_size": 64},
+    # chosen on the validation digits; LeCun et al. 1998 trained by a second-order method, online
+    "lenet": {"learning_rate": 0.03, "weight_decay": 5e-3, "epochs": 90, "batch_size": 32},
+    # Krizhevsky et al. 2012, section 5
+    "alexnet": {"learning_rate": 0.01, "weight_decay": 5e-4, "epochs": 90, "batch_size": 128},
+    # Simonyan & Zisserman 2015, section 3.1
+    "vgg": {"learning_rate": 0.01, "weight_decay": 5e-4, "epochs": 74, "batch_size": 256},
+    # Szegedy et al. 2015, section 6, says momentum only; rate and decay are those of BVLC's copy
+    "googlenet": {"learning_rate": 0.01, "weight_decay": 2e-4, "epochs": 60, "batch_size": 32},
+    # He et al. 2016, section 4.2; on CIFAR-10 64,000 steps are 164 epochs, at --schedule step
+    "resnet": {"learning_rate": 0.1, "weight_decay": 1e-4, "epochs": 24, "batch_size": 128},
+    # a rate of 0.1 is too much for these to start with (the paper says so of 110 layers)
+    "resnet56": {"learning_rate": 0.01},
+    "resnet110": {"learning_rate": 0.01},
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImagesNetwork(Section):
+    """A network of the zoo."""
+
+    model: Model = "lenet5"
+    """Network; `errorflow zoo` lists them."""
+    width: float = 1.0
+    """Multiplier of the number of channels of every layer."""
+    skip: TrueOrFalse | None = None
+    """Residual networks: false removes the shortcuts, which gives the plain counterpart (default:
+    true)."""
+    preactivation: TrueOrFalse | None = None
+    """Residual networks: true normalises and activates before each convolution (default: false)."""
+    auxiliary: TrueOrFalse | None = None
+    """GoogLeNet: true also trains the two auxiliary classifiers (default:
+    false)."""
+    normalization: Literal["batch", "none"] | None = None
+    """VGG, GoogLeNet, residual networks: batch normalisation of each convolution's output (default:
+    as in the paper)."""
+    dropout: float | None = None
+    """Dropout rate before the dense layers, where the network has them (default: as in the
+    paper)."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments of the network besides sizes: only those that differ from its defaults."""
+        options: dict[str, Any] = {"width": self.width, "dropout": self.dropout}
+        for key in ("skip", "preactivation", "auxiliary"):
+            options[key] = {"true": True, "false": False}.get(getattr(self, key))
+        options = {key: value for key, value in options.items() if value is not None}
+        if self.normalization is not None:
+            options["normalization"] = None if self.normalization == "none" else self.normalization
+        return options
+
+    def check(self) -> None:
+        require(self.width > 0, "width", "above 0", self.width)
+        rate = self.dropout
+        require(rate is None or 0 <= rate < 1, "dropout", "from 0 to below 1", rate)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImagesData(DataSettings):
+    """Images with class labels."""
+
+    dataset: str | None = None
+    """Prepared TFDS dataset of images and class labels, or digits (scikit-learn's, 8×8) (default:
+    5,000 MNIST digits)."""
+    data_dir: Path | None = None
+    """Your own data: a folder with one sub-folder of jpg or png files per class."""
+    image_size: int | None = None
+    """Height and width that images are resized to (default: their own, if all have the same and it
+    is large enough; else the network's)."""
+    augment: Literal["auto", "digits", "photos", "none"] = "auto"
+    """Data augmentation. digits: rotate, stretch and shift; photos: crop, flip and recolour; auto:
+    digits for grey images and for datasets of writing, else photos."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImagesOptimisation(Optimisation):
+    """How to train; what is left open is decided by the network's recipe."""
+
+    epochs: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Maximum number of passes over the training data (default: as the network's recipe says)."""
+    batch_size: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Number of examples per training step (default: as the network's recipe says)."""
+    learning_rate: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Learning rate at the start (default: as the network's recipe says)."""
+    schedule: Schedule = "cosine"
+    optimizer: Literal["adam", "adamw", "rmsprop", "sgd", "momentum"] = "momentum"
+    weight_decay: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Decoupled weight decay: this times the learning rate is the fraction of each weight that is
+    subtracted per step; biases are exempt (default: as the network's recipe says)."""
+    clip_norm: float = 0.0
+    patience: int = 0
+    label_smoothing: float = 0.0
+    """Part of each target that is spread over all labels."""
+
+    def check(self) -> None:
+        super().check()
+        rate = self.label_smoothing
+        require(0 <= rate < 1, "label_smoothing", "from 0 to below 1", rate)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImagesConfig(TrainingConfig):
+    """The settings of a training on images."""
+
+    network: ImagesNetwork = ImagesNetwork()
+    data: ImagesData = ImagesData()
+    optimisation: ImagesOptimisation = ImagesOptimisation()
+
+    def resolved(self) -> Self:
+        model = self.network.model
+        recipe = RECIPES[MODELS[model].family] | RECIPES.get(model, {})
+        if self.optimisation.optimizer in ("adam", "adamw", "rmsprop"):
+            recipe = recipe | {"learning_rate": 1e-3}
+        settings = flat(self)
+        return replace(
+            self, **{key: value for key, value in recipe.items() if settings[key] is None}
+        )
+
+    def check(self) -> None:
+        super().check()
+        model, size = self.network.model, self.data.image_size
+        least = MODELS[model].min_size
+        require(size is None or size >= least, "image_size", f"{least} or more for {model}", size)
+
+
+# The optimizer stays momentum: Adam's rates are a hundredth of its, too far for one range.
+SPACE: Space = {
+    "model": Choice("mlp", "lenet5", "googlenet", "resnet20", "resnet32"),
+    "width": Choice(0.5, 1.0, 2.0),
+    "normalization": Choice("batch", "none", when={"model": ("googlenet",)}),
+    "preactivation": Choice("false", "true", when={"model": ("resnet20", "resnet32")}),
+    "dropout": Range(0.0, 0.6, step=0.2, when={"model": ("mlp", "googlenet")}),
+    "learning_rate": Range(1e-3, 0.2, log=True),
+    "weight_decay": Range(1e-5, 1e-2, log=True),
+    "batch_size": Choice(32, 64, 128),
+    "clip_norm": Choice(0.0, 1.0),
+}

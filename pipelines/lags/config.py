@@ -1,0 +1,132 @@
+"""The settings of a training on long time lags."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import tyro
+
+from ..core.config import DataSettings, Optimisation, Section, TrainingConfig, flat, replace
+from ..core.errors import require
+from ..core.space import Choice, Range, Space
+
+ProblemName = Literal["adding", "order-6a", "order-6b", "lag-2a", "lag-2b", "digits"]
+
+# What makes each solvable from few sequences; chosen by hand, on other draws than the table's.
+RECIPES: dict[str, dict[str, Any]] = {
+    "adding": {"learning_rate": 0.01, "batch_size": 16, "chrono": 1.0, "direct": 0.0},
+    "order-6a": {"learning_rate": 0.01, "batch_size": 16, "chrono": 1.0, "direct": 0.0},
+    "order-6b": {"learning_rate": 0.01, "batch_size": 16, "chrono": 1.0, "direct": 0.0},
+    "lag-2a": {"learning_rate": 0.01, "batch_size": 2, "chrono": 10.0, "direct": 100.0},
+    "lag-2b": {"learning_rate": 0.003, "batch_size": 2, "chrono": 10.0, "direct": 0.0},
+    "digits": {"learning_rate": 0.003, "batch_size": 32, "chrono": 0.0, "direct": 0.0},
+}
+EPOCHS = {"digits": 100}  # passes over the data; the others' epochs are 1,000 sequences
+MOST = 100_000  # training sequences, where the paper has no number
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LagsNetwork(Section):
+    """A recurrent network, and the problem that it is to solve."""
+
+    model: Literal["rnn", "lstm", "lstm97", "gru"] = "lstm"
+    """Recurrent layer; lstm97 has no forget gate."""
+    units: int = 32
+    """Number of units of a hidden layer."""
+    layers: int = 1
+    """Number of hidden layers."""
+    chrono: float | None = None
+    """Chrono initialisation: initial gates remember for up to this multiple of a sequence's length
+    (Tallec & Ollivier 2018); 0: Keras' initial biases (default: as the problem's recipe says)."""
+    direct: float | None = None
+    """Above 0: a direct connection from inputs to outputs, past the recurrent layers, with the
+    inputs multiplied by this (default: as the problem's recipe says)."""
+
+    def check(self) -> None:
+        for key in ("units", "layers"):
+            require(getattr(self, key) >= 1, key, "1 or more", getattr(self, key))
+        for key in ("chrono", "direct"):
+            value = getattr(self, key) or 0
+            require(value >= 0, key, "0 or more", value)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LagsData(DataSettings):
+    """Sequences that are drawn without end."""
+
+    problem: ProblemName = "adding"
+    """adding: the sum of two marked numbers; order-6a, order-6b: the order of two or three symbols;
+    lag-2a, lag-2b: the first symbol again, after distractors in a fixed or random order; digits:
+    8×8 pixels."""
+    steps: int | None = None
+    """Minimum number of time steps of adding and the lags (default: 100)."""
+    dataset: Annotated[str | None, tyro.conf.Suppress] = None
+    data_dir: Annotated[Path | None, tyro.conf.Suppress] = None
+    limit: Annotated[int | None, tyro.conf.Suppress] = None
+
+    def check(self) -> None:
+        super().check()
+        if self.problem == "digits":
+            require(self.steps is None, "steps", "left out: a digit has 64", self.steps)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LagsOptimisation(Optimisation):
+    """How to train; what is left open is decided by the problem's recipe."""
+
+    epochs: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Maximum number of epochs of 1,000 sequences each; of digits, of passes over the data
+    (default: a third of the sequences that the paper's LSTM needed)."""
+    batch_size: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Number of sequences per training step (default: as the problem's recipe says)."""
+    learning_rate: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Learning rate at the start (default: as the problem's recipe says)."""
+    patience: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LagsConfig(TrainingConfig):
+    """The settings of a training on long time lags."""
+
+    network: LagsNetwork = LagsNetwork()
+    data: LagsData = LagsData()
+    optimisation: LagsOptimisation = LagsOptimisation()
+
+    @property
+    def kind(self) -> str:
+        return f"{self.data.problem}-{self.network.model}"
+
+    def resolved(self) -> Self:
+        recipe = RECIPES[self.data.problem] | {"epochs": self.default_epochs()}
+        settings = flat(self)
+        return replace(
+            self, **{key: value for key, value in recipe.items() if settings[key] is None}
+        )
+
+    def default_epochs(self) -> int:
+        """A third of the paper's sequences, in epochs."""
+        if self.data.problem in EPOCHS:
+            return EPOCHS[self.data.problem]
+        from ..datasets.lags.problems import problem
+
+        task = problem(self.data.problem, self.data.steps)
+        return -(-(task.paper or 3 * MOST) // 3 // task.epoch)
+
+    def check(self) -> None:
+        super().check()
+        if self.hardware.strategy == "mirrored":
+            size = self.optimisation.batch_size
+            require((size or 2) % 2 == 0, "batch_size", "even", size)
+
+
+# direct is left out: only problems that ask for an answer after every step can have it.
+SPACE: Space = {
+    "model": Choice("rnn", "lstm", "lstm97", "gru"),
+    "units": Choice(8, 16, 32, 64),
+    "layers": Range(1, 2),
+    "chrono": Choice(0.0, 1.0, 10.0, when={"model": ("lstm", "lstm97", "gru")}),
+    "learning_rate": Range(1e-3, 3e-2, log=True),
+    "batch_size": Choice(2, 4, 8, 16, 32),
+    "optimizer": Choice("adam", "rmsprop"),
+    "clip_norm": Choice(0.25, 1.0, 5.0),
+}

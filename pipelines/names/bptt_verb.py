@@ -1,0 +1,37 @@
+"""The verb `bptt` of names."""
+
+import dataclasses
+from typing import Annotated
+
+import tyro
+
+from ..core.console import say
+from ..core.errors import UserError
+from ..training.task import RunVerbConfig, Task
+from ..training.verbs import config_of, use_run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BpttConfig(RunVerbConfig):
+    """Which run, and for which text."""
+
+    text: Annotated[str, tyro.conf.Positional] = ""
+    """The name to back-propagate."""
+    label: str | None = None
+    """Its label (default: the predicted one)."""
+    layer: str = "rnn_1"
+    """Recurrent layer whose error is shown."""
+
+    def check(self) -> None:
+        super().check()
+        if not self.text.strip():
+            raise UserError("errorflow names bptt takes a name: errorflow names bptt NAME")
+
+
+def show_bptt(task: Task, config: BpttConfig) -> None:
+    """Print the error at each character of a name, and draw it for every loss step."""
+    run = use_run(config.run, task.name)
+    from .bptt import show
+
+    for line in show(run, config_of(task, run), config.text, config.label, config.layer):
+        say(line)

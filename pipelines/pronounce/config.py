@@ -1,0 +1,109 @@
+"""The settings of a training on pairs of a source and a target."""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+from ..core.config import DataSettings, Optimisation, Section, TrainingConfig
+from ..core.errors import UserError, require
+from ..core.space import TRAINING, Choice, Range, Space
+
+Tokens = Literal["character", "word", "phone"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PronounceNetwork(Section):
+    """An encoder-decoder."""
+
+    model: Literal["rnn", "lstm", "gru"] = "gru"
+    """Recurrent layers."""
+    units: int = 128
+    """Number of units of an encoder layer, per direction; a decoder layer has those of all
+    directions together."""
+    layers: int = 2
+    """Number of layers of the encoder, and of the decoder."""
+    bidirectional: bool = True
+    """The encoder reads the source in both directions."""
+    reverse: bool = False
+    """The encoder reads the source from its end (Sutskever et al. 2014)."""
+    attention: bool = False
+    """Additive attention (Bahdanau et al. 2015)."""
+    embedding: int = 64
+    """Size of the embedding of a symbol."""
+    dropout: float = 0.2
+    """Dropout rate of the embeddings and of each layer's output."""
+    beam: int = 5
+    """Beam width of the search for the best prediction; 1: greedy."""
+    length_norm: float = 0.6
+    """Exponent of the length normalisation of the beam search; 0: none, more favours long
+    predictions."""
+
+    def check(self) -> None:
+        for key in ("units", "layers", "embedding", "beam"):
+            require(getattr(self, key) >= 1, key, "1 or more", getattr(self, key))
+        require(0 <= self.dropout < 1, "dropout", "from 0 to below 1", self.dropout)
+        require(self.length_norm >= 0, "length_norm", "0 or more", self.length_norm)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PairSettings(DataSettings):
+    """Pairs of a source and a target sequence."""
+
+    dataset: str | None = None
+    """Prepared TFDS translation dataset (default: CMUdict)."""
+    data_dir: Path | None = None
+    """Your own pairs: a file of lines source<TAB>target, or a folder with train, validation and
+    test files of such lines."""
+    source: Tokens = "character"
+    """What sources are sequences of. Characters and words are lower-cased; phones are symbols
+    separated by blanks and stay as they are."""
+    target: Tokens = "phone"
+    """What targets are sequences of."""
+    stress: bool = False
+    """Keep the stress of CMUdict's vowels: AH0, AH1, AH2 instead of AH."""
+    max_length: int = 32
+    """Maximum length of a source and of a target in symbols; longer pairs are left out of
+    training."""
+    vocabulary: int = 20000
+    """Maximum number of words per side, the most frequent ones; characters and phones are not
+    limited."""
+
+    def check(self) -> None:
+        super().check()
+        for key in ("max_length", "vocabulary"):
+            require(getattr(self, key) >= 1, key, "1 or more", getattr(self, key))
+        is_cmudict = self.dataset is None and self.data_dir is None
+        if is_cmudict and (self.source, self.target) != ("character", "phone"):
+            raise UserError("--source and --target: CMUdict has characters and phones, no other")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PronounceConfig(TrainingConfig):
+    """The settings of a training on pairs of a source and a target."""
+
+    network: PronounceNetwork = PronounceNetwork()
+    data: PairSettings = PairSettings()
+    optimisation: Optimisation = Optimisation(
+        epochs=20, learning_rate=2e-3, schedule="cosine", batch_size=128
+    )
+
+    @property
+    def kind(self) -> str:
+        network = self.network
+        return f"{network.model}-attention" if network.attention else network.model
+
+
+# beam and length_norm are left out: they change the predictions, not what is learned.
+SPACE: Space = {
+    "model": Choice("rnn", "lstm", "gru"),
+    "units": Choice(64, 128, 192, 256),
+    "layers": Range(1, 3),
+    "bidirectional": Choice(False, True),
+    "reverse": Choice(False, True, when={"bidirectional": (False,)}),  # both ways: all the same
+    "attention": Choice(False, True),
+    "embedding": Choice(32, 64, 128),
+    "dropout": Range(0.0, 0.5, step=0.1),
+    "learning_rate": Range(5e-4, 1e-2, log=True),
+    "batch_size": Choice(64, 128, 256),
+    **TRAINING,
+}

@@ -1,0 +1,32 @@
+"""The one table of tasks."""
+
+import importlib
+from collections.abc import Mapping
+
+from .core.console import suggestion
+from .core.errors import UserError
+from .training.task import Task
+
+# One line per task: its package, which has a constant TASK, and the line that `--help` shows.
+TASKS: Mapping[str, str] = {
+    "names": "predict the language of a surname, or the label of any short text",
+    "tags": "predict the part of speech of each word of a sentence",
+    "pronounce": "predict how a word is pronounced, or translate: any sequence into another",
+    "documents": "predict the label of a text of many words: its topic, tone, kind",
+    "actions": "predict the action in a clip, as a whole and frame by frame",
+    "captions": "describe an image in a sentence",
+    "stories": "describe in sentences what happens from image to image",
+    "lags": "watch an error vanish, or not: the long-lag problems of the LSTM's first paper",
+    "images": "predict what an image shows, by any network from LeNet-5 to ResNet-152",
+}
+
+
+def load_task(name: str) -> Task:
+    """The task of that name; its package is imported, without TensorFlow.
+
+    Raises:
+        UserError: there is no such task.
+    """
+    if name not in TASKS:
+        raise UserError(f"no task {name!r}{suggestion(name, TASKS)}")
+    return importlib.import_module(f".{name}", __package__).TASK

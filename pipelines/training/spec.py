@@ -1,0 +1,70 @@
+"""What a training consists of."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import keras
+
+from ..core.run_folder import RunFolder
+
+
+class TrainData(Protocol):
+    """Batches to train on, shuffled anew in each epoch.
+
+    Attributes:
+        steps: the number of batches per epoch.
+        epoch: the epoch whose order the next pass takes; `fit` sets it, also after a resume.
+    """
+
+    epoch: int
+
+    @property
+    def steps(self) -> int: ...
+
+    def dataset(self) -> Any:
+        """One pass, a `tf.data.Dataset`."""
+        ...
+
+
+def _no_callbacks(run: RunFolder) -> Sequence[keras.callbacks.Callback]:
+    return ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingSpec:
+    """One training: a network and what it is trained with.
+
+    Attributes:
+        network: the model to train.
+        serving_model: what best.keras holds: `network` and all that `predict` needs around it.
+        train_data: the batches to train on.
+        validation_data: a `tf.data.Dataset`.
+        loss, metrics, loss_weights, weighted_metrics: as `keras.Model.compile` takes them.
+        monitor: the figure that decides which epoch is best; `mode` is "max" or "min".
+        is_recurrent: whether error flows through time in the network.
+        joined: layers that share a time axis, as `ErrorFlow` takes them.
+        jit: what `--jit auto` means for this network.
+        sample_predictions: predictions of some examples, as rows, for TensorBoard's Text tab.
+        gates_batch: a batch on which the gates of LSTMs and GRUs are recorded.
+        callbacks: makes the task's own callbacks for a run.
+        pretrain: trains parts of the network before the first epoch.
+    """
+
+    network: keras.Model
+    serving_model: keras.Model
+    train_data: TrainData
+    validation_data: Any
+    loss: Any
+    metrics: Any
+    monitor: str
+    mode: Literal["max", "min"] = "max"
+    loss_weights: Any = None
+    weighted_metrics: Any = None
+    is_recurrent: bool = True
+    joined: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
+    jit: Any = "auto"
+    sample_predictions: Callable[[], list[dict[str, Any]]] | None = None
+    gates_batch: Any = None
+    callbacks: Callable[[RunFolder], Sequence[keras.callbacks.Callback]] = _no_callbacks
+    pretrain: Callable[[], None] | None = None

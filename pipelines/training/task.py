@@ -1,0 +1,181 @@
+"""What a task provides, and what the data that it reads provide."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..core.config import RunChoice, Section, TrainingConfig
+from ..core.space import Space
+
+if TYPE_CHECKING:
+    from .evaluation import Scores
+    from .export import ExportInputs
+    from .spec import TrainingSpec
+
+Split = Any  # the examples of one split, as the task's own data class holds them; has a length
+Rows = list[dict[str, Any]]
+
+
+class Data(Protocol):
+    """The data of a task.
+
+    Attributes:
+        train, validation, test: the splits, each of which has a length.
+        labels: the classes, in the order of their indices; empty where nothing is classified.
+        source: what the data are, in words.
+        content_hash: of all examples and their splits; a run refuses other data.
+        counts: {label: {split: number of examples}}, for the model card.
+    """
+
+    @property
+    def train(self) -> Split: ...
+    @property
+    def validation(self) -> Split: ...
+    @property
+    def test(self) -> Split: ...
+    @property
+    def labels(self) -> Any: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def content_hash(self) -> str: ...
+    @property
+    def counts(self) -> Mapping[str, Mapping[str, int]]: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelCard:
+    """The texts of a run's README.md that are the task's own.
+
+    Attributes:
+        about: what the model does, one sentence.
+        usage: how to load and call it, Markdown.
+    """
+
+    about: str
+    usage: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Verb:
+    """A verb of the command line, `errorflow <task> <name>`.
+
+    Attributes:
+        about: one line for the list of verbs.
+        config: the class of its settings, whose flags `--help` shows.
+        run: does it.
+    """
+
+    name: str
+    about: str
+    config: type[Section]
+    run: Callable[[Any], None]
+
+
+class Task(Protocol):
+    """What one task has of its own; each is the constant `TASK` of its package.
+
+    A task's package imports TensorFlow only inside these methods.
+
+    Attributes:
+        name: on the command line, and of its folder of runs.
+        config: the class of its settings.
+        space: the settings that `tune` may search.
+        card: texts of the model card.
+        train_about: one line about its `train`.
+        evaluate_about: one line about its `evaluate`.
+        next_commands: suggestions after a training; {run} stands for the flags of the run.
+        verbs: those that not every task has.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def config(self) -> type[TrainingConfig]: ...
+    @property
+    def space(self) -> Space: ...
+    @property
+    def card(self) -> ModelCard: ...
+    @property
+    def train_about(self) -> str: ...
+    @property
+    def evaluate_about(self) -> str: ...
+    @property
+    def next_commands(self) -> Sequence[str]: ...
+    @property
+    def verbs(self) -> Sequence[Verb]: ...
+
+    def check_requirements(self, config: Any) -> None:
+        """Raise `UserError` where an optional package that a training needs is missing."""
+        ...
+
+    def read_data(self, config: Any) -> Data:
+        """Read the data of a config; note on stderr what is left out of them."""
+        ...
+
+    def build_training(self, config: Any, data: Any) -> "TrainingSpec":
+        """The network, batches, loss and metrics of a training."""
+        ...
+
+    def evaluate(self, serving_model: Any, split: Split, labels: Any) -> "Scores":
+        """Measure a serving model on a split."""
+        ...
+
+    def sample_predictions(
+        self, serving_model: Any, split: Split, labels: Any, count: int = 100
+    ) -> Rows:
+        """The first examples of a split with the reference and the prediction, as rows."""
+        ...
+
+    def export_inputs(self, serving_model: Any) -> "ExportInputs":
+        """A batch of examples on which exported models are compared with the original."""
+        ...
+
+    @property
+    def predict(self) -> Callable[..., Rows]:
+        """(run, inputs, **options) → predictions for a user's inputs, one row for each."""
+        ...
+
+
+class TrainingFunctions(Protocol):
+    """The functions of a module `training` of a task: those of `Task` that need TensorFlow."""
+
+    def build_training(self, config: Any, data: Any) -> "TrainingSpec": ...
+    def evaluate(self, serving_model: Any, split: Any, labels: Any) -> "Scores": ...
+    def sample_predictions(
+        self, serving_model: Any, split: Any, labels: Any, count: int = 100
+    ) -> Rows: ...
+    def export_inputs(self, serving_model: Any) -> "ExportInputs": ...
+
+
+class BaseTask:
+    """The part of a `Task` that its module `training` implements."""
+
+    def training_functions(self) -> TrainingFunctions:
+        """Import the module; TensorFlow is loaded then."""
+        raise NotImplementedError
+
+    def check_requirements(self, config: Any) -> None:
+        """No package is needed beyond those of errorflow itself."""
+
+    def build_training(self, config: Any, data: Any) -> "TrainingSpec":
+        return self.training_functions().build_training(config, data)
+
+    def evaluate(self, serving_model: Any, split: Split, labels: Any) -> "Scores":
+        return self.training_functions().evaluate(serving_model, split, labels)
+
+    def sample_predictions(
+        self, serving_model: Any, split: Split, labels: Any, count: int = 100
+    ) -> Rows:
+        return self.training_functions().sample_predictions(serving_model, split, labels, count)
+
+    def export_inputs(self, serving_model: Any) -> "ExportInputs":
+        return self.training_functions().export_inputs(serving_model)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunVerbConfig(Section):
+    """The settings of a verb that uses a trained run."""
+
+    run: RunChoice = RunChoice()
+    """The run to use."""
