@@ -77,20 +77,17 @@ def names(callbacks):
 @contextlib.contextmanager
 def nothing_recorded():
     """Layers traced inside compute no norms: their record takes no rows."""
-    from errorflow.layers.rnn import error_record as error
-    from errorflow.layers.rnn import statistics as norms
-    from errorflow.layers.rnn import unroll
-
-    kept = error.ErrorRecord.write, unroll.squares, unroll.summarise
     import tensorflow as tf
+    from errorflow.layers.rnn import error_record, programs, scan
 
-    error.ErrorRecord.write = lambda *_: None
-    unroll.squares = lambda e: tf.zeros_like(e[:, : norms.lanes(e.shape[-1])], tf.float64)
-    unroll.summarise = lambda *_: tf.zeros([1])
-    unroll.programs.cache_clear()
+    kept = error_record.ErrorRecord.write, scan.squares, programs.summarise
+    error_record.ErrorRecord.write = lambda *_: None
+    scan.squares = lambda e: tf.zeros_like(e[:, : scan.lanes(e.shape[-1])], tf.float64)
+    programs.summarise = lambda *_: tf.zeros([1])
+    programs.programs.cache_clear()
     yield
-    error.ErrorRecord.write, unroll.squares, unroll.summarise = kept
-    unroll.programs.cache_clear()
+    error_record.ErrorRecord.write, scan.squares, programs.summarise = kept
+    programs.programs.cache_clear()
 
 
 def main():

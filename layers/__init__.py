@@ -1,9 +1,10 @@
-"""What a model is made of.
+"""The layers of errorflow.
 
-Recurrent layers that show the error they receive at every time step, and the blocks of the
-convolutional networks from LeNet-5 to ResNet.
+Recurrent layers that show the error they receive at every time step, the blocks of the
+convolutional networks from LeNet-5 to ResNet, and functions that analyse how the error flows.
 """
 
+from . import text as text  # registers the layers that a saved model may name
 from .activations import ScaledTanh as ScaledTanh
 from .activations import leaky_relu as leaky_relu
 from .analysis.error_matrix import error_matrix as error_matrix
@@ -27,5 +28,3 @@ from .rnn.lstm import LSTMCell as LSTMCell
 from .rnn.simple_rnn import SimpleRNN as SimpleRNN
 from .rnn.simple_rnn import SimpleRNNCell as SimpleRNNCell
 from .rnn.watch import watch as watch
-from .text import beam_search as beam_search  # these two register what a saved model may name
-from .text import text_layers as text_layers

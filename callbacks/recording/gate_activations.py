@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ...layers.analysis.per_step_gradients import Call, cut_open
+from ...layers.analysis.recorded_calls import Call, record_calls
 from ...layers.paths import walk
 
 GATES = ("input", "forget", "output", "update", "reset")  # other residuals of a cell are no gates
@@ -61,11 +61,11 @@ def gate_activations(
         inputs: a batch, as the model takes it.
         layers: paths of the layers to return; None: all.
     """
-    with _restored(model), cut_open(model) as (_, calls):
+    with _restored(model), record_calls(model) as (_, calls):
         model(inputs, training=False)
-    calls = [call for call in calls if {*GATES} & {*call.cell.saved_names}]
+    calls = [call for call in calls if {*GATES} & {*call.cell.residuals._fields}]
     # The first call of a model that is not built yet is preceded by one with symbolic tensors.
-    calls = [call for call in calls if not tf.is_symbolic_tensor(call.sequence.x)]
+    calls = [call for call in calls if not call.symbolic]
     calls = [call for call in calls if layers is None or call.name in layers]
     groups = _grouped(calls, _inside_time_distributed(model))
     return {name: _activations(group) for name, group in groups.items()}
@@ -123,9 +123,9 @@ def _activations(group: Sequence[Call]) -> GateActivations:
     order = slice(None, None, -1 if backwards else 1)
     valid = np.concatenate([_valid(call) for call in group], axis=1)[order]
     gates = {}
-    for place, name in enumerate(cell.saved_names):
+    for place, name in enumerate(cell.residuals._fields):
         if name in GATES:
-            values = [call.sequence.saved[place].numpy() for call in group]
+            values = [call.sequence.residuals[place].numpy() for call in group]
             gates[name] = _gate(np.concatenate(values, axis=1)[order], valid)
     return GateActivations(gates, backwards)
 

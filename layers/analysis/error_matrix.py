@@ -1,20 +1,22 @@
 """The error of every loss step at every earlier step, from one batched reverse scan."""
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from ..rnn.watch import watch
-from .per_step_gradients import ZERO, cut_open, place_of
-from .reverse_scan import reverse_scan
+from .recorded_calls import Call, index_of_call, record_calls
+from .reverse_scan import Injected, reverse_scan
 
 CHUNK = 10  # losses in one scan: few, so that they stay in the cache and start near each other
 
 
-def error_matrix(model, x, y, layer: str | None = None) -> np.ndarray:
-    """How much of the error of each loss step i arrives at each step k of a recurrent layer.
+def error_matrix(model: keras.Model, x: Any, y: Any, layer: str | None = None) -> np.ndarray:
+    """Return how much of the error of each loss step i arrives at each step k of a recurrent layer.
 
     With E_i the loss of step i, its mean over the batch of B examples, entry [i, k] is the rms over
     the examples b of ‖δ_i^(k)(b)‖, where δ_i^(k)(b) = d(B·E_i)/dh_k(b): the error of loss i alone,
@@ -26,54 +28,54 @@ def error_matrix(model, x, y, layer: str | None = None) -> np.ndarray:
     example of the batch.
 
     Args:
-        model: a compiled model with recurrent layers, ours or those of Keras, and one output.
+        model: a compiled model with recurrent layers of errorflow or Keras, and one output.
         x, y: a batch.
-        layer: the name of a recurrent layer, with its path where it is inside another one
-            ("bidirectional/forward_lstm"). None: the one that is called last.
+        layer: the name of a recurrent layer, with its path if it is inside another layer
+            ("bidirectional/forward_lstm"). None: the layer that is called last.
 
     Returns:
         float32 [T, T] for a model with an output at each step; [1, T] for one with a single output;
         [N, T] if it has N outputs and the layer T steps. NaN where no example has both steps.
 
     Raises:
-        ValueError: the model is not compiled, has several outputs, a loss that is no number per
-            example (and step), no such layer, or calls it more than once. Also as `watch`.
+        ValueError: the model is not compiled or has several outputs, its loss is not one number per
+            example (and step), or there is no such layer or it is called more than once. Also as
+            `watch`.
         TypeError: as `watch`.
     """
     model = watch(model)
-    with cut_open(model) as (tape, calls):
-        losses, spoken = _losses(model, y, model(x, training=False))  # [B, N]
-    first = place_of(calls, layer, "error_matrix")
-    calls = calls[first:]  # errors reach the layer through these alone
+    with record_calls(model) as (tape, calls):
+        losses, counted = _losses(model, y, model(x, training=False))  # [B, N]
+    calls = calls[index_of_call(calls, layer, "error_matrix") :]  # errors reach the layer via these
     sums = _Errors(tape, losses, calls).squares()
     call = calls[0]
-    heard = tf.ones(call.sequence.x.shape[:2]) if call.mask is None else call.mask[:, :, 0]
-    counts = spoken.numpy().T.astype(float) @ heard.numpy().T.astype(float)  # [N, T]
+    valid = tf.ones(call.sequence.x.shape[:2]) if call.mask is None else call.mask[:, :, 0]
+    counts = counted.numpy().T.astype(float) @ valid.numpy().T.astype(float)  # [N, T]
     with np.errstate(invalid="ignore", divide="ignore"):
         matrix = np.sqrt(sums / counts).astype(np.float32)
     return matrix[:, ::-1] if call.backwards else matrix
 
 
-def _losses(model, y, answers):
-    """→ (the loss of each example and step [B, N], which of them count [B, N])"""
+def _losses(model, y, outputs):
+    """Return the loss of each example and step [B, N], and which of them count [B, N]."""
     if not model.compiled or not model.loss:
         raise ValueError(f"error_matrix: model {model.name!r} has no loss yet: compile it first")
-    if len(tf.nest.flatten(answers)) != 1 or len(tf.nest.flatten(model.loss)) != 1:
+    if len(tf.nest.flatten(outputs)) != 1 or len(tf.nest.flatten(model.loss)) != 1:
         raise ValueError(
             f"error_matrix: model {model.name!r} has several outputs; make a "
             "keras.Model(inputs, one output) of it, which shares the weights, and compile that"
         )
-    (answers,), (y,), (loss,) = map(tf.nest.flatten, (answers, y, model.loss))
+    (outputs,), (y,), (loss,) = map(tf.nest.flatten, (outputs, y, model.loss))
     function = keras.losses.get(loss)
     function = function.call if isinstance(function, keras.losses.Loss) else function
-    losses = tf.convert_to_tensor(function(tf.convert_to_tensor(y), answers))
+    losses = tf.convert_to_tensor(function(tf.convert_to_tensor(y), outputs))
     if losses.shape.rank not in (1, 2):
         raise ValueError(
-            f"error_matrix: the loss {loss!r} gives numbers of shape {tuple(losses.shape)}, "
+            f"error_matrix: the loss {loss!r} returns numbers of shape {tuple(losses.shape)}, "
             "not one for each example (and step)"
         )
     losses = losses[:, None] if losses.shape.rank == 1 else losses
-    mask = getattr(answers, "_keras_mask", None)
+    mask = getattr(outputs, "_keras_mask", None)
     if mask is None or mask.shape != losses.shape:
         return losses, tf.ones_like(losses, tf.bool)
     return tf.where(mask, losses, tf.zeros_like(losses)), mask
@@ -82,58 +84,58 @@ def _losses(model, y, answers):
 class _Errors:
     """The errors of all losses on their way from the last recurrent call down to the first.
 
-    Where loss i acts on h_i alone, and on no other step (this is verified), one backward pass has
-    injected errors of all losses. Elsewhere, and between the calls, what the tape saw is applied
-    to each loss as a vector-Jacobian product.
+    Where loss i acts on h_i and on no other step (this is verified), a single backward pass gives
+    the injected errors of all losses. Elsewhere, and between the calls, the operations on the tape
+    are applied to each loss as a vector-Jacobian product.
     """
 
-    def __init__(self, tape, losses, calls):
+    def __init__(self, tape: tf.GradientTape, losses: Any, calls: Sequence[Call]):
         self.shape, self.dtype = losses.shape, losses.dtype
         self.calls = calls
         self.direct = [_direct(tape, losses, call) for call in calls]  # each [T, B, H] or None
         outputs = [call.outputs for call in calls]
         indirect = [() if d is not None else o for o, d in zip(outputs, self.direct, strict=True)]
-        self.from_losses = _pull(tape, [losses], indirect)
-        self.from_call = [_pull(tape, c.inputs, outputs[:n]) for n, c in enumerate(calls)]
+        self.from_losses = _pull_back(tape, [losses], indirect)
+        self.from_call = [_pull_back(tape, c.inputs, outputs[:n]) for n, c in enumerate(calls)]
 
-    def squares(self):
-        """Σ_b ‖δ_i^(k)(b)‖² [N, T], k in the order in which the first call reads."""
+    def squares(self) -> np.ndarray:
+        """Return Σ_b ‖δ_i^(k)(b)‖² [N, T], k in the order in which the first call reads."""
         count = self.shape[1]
         chunks = np.arange(-(-count // CHUNK) * CHUNK).reshape(-1, CHUNK)
         chunks = np.where(chunks < count, chunks, -1)  # all of one size: compiled once
-        with ThreadPoolExecutor(2) as pool:  # the longest way first
+        with ThreadPoolExecutor(2) as pool:  # the chunk with the longest way back first
             rows = list(pool.map(self._chunk, chunks[::-1]))
         return np.concatenate(rows[::-1])[:count]
 
     def _chunk(self, numbers):
-        """→ [C, T] for the losses with these numbers; -1 is none"""
+        """Return [C, T] for the losses with these numbers, where -1 stands for no loss."""
         chosen = tf.cast(numbers[:, None] == np.arange(self.shape[1]), self.dtype)  # [C, N]
         one_hot = tf.broadcast_to(chosen[:, None], [CHUNK, *self.shape])
         errors = [
-            found or (None,) * len(call.outputs)
-            for found, call in zip(self.from_losses([one_hot]), self.calls, strict=True)
+            pulled or (None,) * len(call.outputs)
+            for pulled, call in zip(self.from_losses([one_hot]), self.calls, strict=True)
         ]
         for place in reversed(range(1, len(self.calls))):
-            _, back = self._scan(place, numbers, errors[place], below=True)
-            further = self.from_call[place](back)
+            _, input_errors = self._scan(place, numbers, errors[place], below=True)
+            further = self.from_call[place](input_errors)
             errors = [_sum(*pair) for pair in zip(errors[:place], further, strict=True)]
         return self._scan(0, numbers, errors[0], below=False)[0].numpy()
 
     def _scan(self, place, numbers, errors, below):
         call, direct = self.calls[place], self.direct[place]
-        injected, last = (errors[0], errors[1:]) if call.returns_sequences else (None, errors)
+        indirect, last = call.split(errors)
         if direct is not None and call.backwards:
             numbers = np.where(numbers < 0, -1, len(direct) - 1 - numbers)
-        where = tf.constant(numbers, tf.int32)
-        run = reverse_scan(call.cell, CHUNK, below)
-        return run(call.sequence, call.weights, call.mask, where, direct, injected, last)
+        injected = Injected(tf.constant(numbers, tf.int32), direct, indirect, last)
+        scan = reverse_scan(call.cell, CHUNK, below)
+        return scan(call.sequence, call.weights, call.mask, injected)
 
 
 def _direct(tape, losses, call):
-    """dL_t/dh_t of all steps at once [T, B, H]; None if some loss acts on h of another step.
+    """Return dL_t/dh_t of all steps [T, B, H], or None if a loss acts on h of another step too.
 
-    A second backward pass, each loss times a power of two, tells: where loss t alone acts on h_t,
-    the gradient grows by just that factor.
+    It is verified by a second backward pass with each loss times a power of two: where loss t alone
+    acts on h_t, the gradient grows by exactly that factor.
     """
     steps, batch = call.sequence.x.shape[:2]
     if not call.returns_sequences or losses.shape != (batch, steps):
@@ -151,25 +153,32 @@ def _direct(tape, losses, call):
     return tf.transpose(gradient, [1, 0, 2])
 
 
-def _pull(tape, targets, sources):
-    """→ the function from errors of the targets, each [C, …], to those of the sources, or None"""
+def _pull_back(tape, targets, sources) -> Callable:
+    """Return the function from errors of the targets, each [C, …], to those of the sources.
+
+    Sources that no target depends on have None for errors.
+    """
     flat = tf.nest.flatten(sources)
     connected = [g is not None for g in tape.gradient(targets, flat)]
     used = [source for source, c in zip(flat, connected, strict=True) if c]
 
-    def one(errors):
-        return tape.gradient(targets, used, errors, unconnected_gradients=ZERO)
+    def of_one_loss(errors):
+        return tape.gradient(
+            targets, used, errors, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
 
-    every = tf.function(lambda errors: tf.vectorized_map(one, errors), autograph=False)
+    of_all = tf.function(lambda errors: tf.vectorized_map(of_one_loss, errors), autograph=False)
 
-    def pull(errors):
-        found = iter(every(errors) if used else ())
-        return tf.nest.pack_sequence_as(sources, [next(found) if c else None for c in connected])
+    def pull_back(errors):
+        gradients = iter(of_all(errors) if used else ())
+        return tf.nest.pack_sequence_as(
+            sources, [next(gradients) if c else None for c in connected]
+        )
 
-    return pull
+    return pull_back
 
 
 def _sum(errors, further):
-    """Tensors or None, added one by one."""
-    both = [[e for e in pair if e is not None] for pair in zip(errors, further, strict=True)]
-    return tuple(tf.add_n(found) if found else None for found in both)
+    """Add tensors or Nones, pair by pair."""
+    pairs = [[e for e in pair if e is not None] for pair in zip(errors, further, strict=True)]
+    return tuple(tf.add_n(pair) if pair else None for pair in pairs)

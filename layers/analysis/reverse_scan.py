@@ -1,84 +1,96 @@
 """Back-propagation through time of many losses at once: each is one more copy of the batch."""
 
 import functools
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
-from ..rnn.unroll import (
-    Sequence,
-    backward_scan,
-    gen_xla_ops,
-    identity,
-    product,
-    read_only,
-    swap_batch_and_time,
-    xla_fence,
-)
+from ..rnn.barrier import barrier
+from ..rnn.equations import Equations, Sequence, StepOps, Weights, map_fields
+from ..rnn.matrix_products import product, swap_batch_and_time
+from ..rnn.scan import Readable, backward_scan, readable
+
+
+class Injected(NamedTuple):
+    """The errors of C losses that enter a recurrent call."""
+
+    where: Any  # [C], the step at which each loss acts directly on h, or -1
+    direct: Any  # the errors dL_t/dh_t of all these losses [T, B, H], or None
+    indirect: Any  # errors that came another way, [C, B, T, H], or None
+    last: Any  # those of the last state, fields [C, B, H] or None
+
+
+class ReverseScan(Protocol):
+    """A reverse scan of one recurrent call for the errors of C losses."""
+
+    def __call__(
+        self, sequence: Sequence, weights: Weights, mask: Any, injected: Injected
+    ) -> tuple[Any, Any]:
+        """Return ‖δ^(k)‖² summed over the valid examples [C, T], and the errors that go on.
+
+        The latter are those of x [C, B, T, D] and of the initial states [C, B, H], or None.
+        """
+        ...
 
 
 @functools.cache
-def reverse_scan(cell, losses, below):
-    """The reverse scan of one recurrent call, compiled, for the errors of C = `losses` losses.
+def reverse_scan(cell: Equations, losses: int, below: bool) -> ReverseScan:
+    """Return the reverse scan, compiled by XLA, for C = `losses` losses.
 
-    Returns:
-        scan(sequence, weights, mask, where, direct, injected, last) → (squares, back), with
-        where: [C], the step at which each loss acts directly on h, or -1;
-        direct: the errors dL_t/dh_t of all these losses [T, B, H], or None;
-        injected: errors that came another way [C, B, T, H], or None;
-        last: those of the last states, each [C, B, H] or None;
-        squares: ‖δ^(k)‖² summed over the valid examples [C, T];
-        back: if `below`, the errors of x [C, B, T, D] and of the initial states [C, B, H].
+    Args:
+        below: whether the errors of x and of the initial states are returned.
     """
-    fence = xla_fence if gen_xla_ops else identity
+    ops = StepOps(barrier=barrier(compiled=True))
 
     @functools.partial(tf.function, autograph=False, jit_compile=True)
-    def scan(sequence, weights, mask, where, direct, injected, last):
-        start = _start(sequence, where, direct, injected, last)
-        state = tf.zeros_like(tf.tile(sequence.states[0][0], [losses, 1]))
-        last = tuple(state if e is None else _fold(e) for e in last)
+    def scan(sequence, weights, mask, injected):
         tiled = functools.partial(_tiled, losses)
-        arriving = _Arriving(
-            where,
-            () if direct is None else tiled([direct]),
-            () if injected is None else (read_only(_fold(injected)),),
-        )
-        local, initial, (squares, *_) = backward_scan(
+        zeros = tf.zeros_like(tf.tile(sequence.states.hidden[0], [losses, 1]))
+        arriving = _Arriving.of(injected, tiled)
+        errors, initial, (squares, *_) = backward_scan(
             cell,
-            Sequence(sequence.x, tiled(sequence.states), tiled(sequence.saved)),
-            arriving if arriving.direct or arriving.injected else None,
-            last,
+            Sequence(
+                sequence.x,
+                map_fields(tiled, sequence.states),
+                map_fields(tiled, sequence.residuals),
+            ),
+            arriving if arriving.direct or arriving.indirect else None,
+            map_fields(lambda e: zeros if e is None else _fold(e), injected.last),
             weights,
-            None if mask is None else tiled([mask])[0],
-            identity,
-            fence,
-            start,
+            None if mask is None else tiled(mask),
+            ops,
+            _start(sequence.x.shape[0], injected),
         )
-        squares = tf.reshape(tf.transpose(squares), [losses, -1, tf.shape(squares)[0]])  # [C, B, T]
-        if mask is not None:
-            valid = tf.transpose(mask[:, :, 0])
-            squares = tf.where(valid, squares, tf.zeros_like(squares))
-        back = None
-        if below:
-            dx = product(cell.input_errors(local), tf.transpose(weights[0]))
-            back = tuple(_unfold(e, losses) for e in (dx, *initial))
-        return tf.reduce_sum(squares, axis=1), back
+        squares = _sum_over_valid(squares, losses, mask)
+        if not below:
+            return squares, None
+        dx = product(cell.input_errors(errors), tf.transpose(weights.kernel))
+        return squares, tuple(_unfold(e, losses) for e in (dx, *initial))
 
     return scan
 
 
-def _start(sequence, where, direct, injected, last):
-    """The last step that any error enters; -1 where none does."""
-    end = sequence.x.shape[0] - 1
-    if any(e is not None for e in last):
-        return tf.constant(end)
-    steps = [tf.constant(-1)]
-    if direct is not None:
-        steps.append(tf.reduce_max(where))
-    if injected is not None:
-        reached = tf.reduce_any(injected != 0, axis=[0, 1, 3])  # [T]
-        steps.append(tf.reduce_max(tf.where(reached, tf.range(end + 1), -1)))
-    return tf.reduce_max(tf.stack(steps))
+def _sum_over_valid(squares, losses, mask):
+    """Return the sums over the valid examples [C, T] of squares [T, C·B]."""
+    squares = tf.reshape(tf.transpose(squares), [losses, -1, tf.shape(squares)[0]])  # [C, B, T]
+    if mask is not None:
+        valid = tf.transpose(mask[:, :, 0])
+        squares = tf.where(valid, squares, tf.zeros_like(squares))
+    return tf.reduce_sum(squares, axis=1)
+
+
+def _start(steps, injected):
+    """Return the last step that any error enters, or -1 if there is none."""
+    if any(e is not None for e in injected.last):
+        return tf.constant(steps - 1)
+    entered = [tf.constant(-1)]
+    if injected.direct is not None:
+        entered.append(tf.reduce_max(injected.where))
+    if injected.indirect is not None:
+        nonzero = tf.reduce_any(injected.indirect != 0, axis=[0, 1, 3])  # [T]
+        entered.append(tf.reduce_max(tf.where(nonzero, tf.range(steps), -1)))
+    return tf.reduce_max(tf.stack(entered))
 
 
 def _fold(errors):
@@ -93,33 +105,40 @@ def _unfold(errors, losses):
     return tf.reshape(flat, tf.concat([[losses, -1], tf.shape(flat)[1:]], axis=0))
 
 
-class _Tiled(NamedTuple):
-    """An array over time whose batch stands there once for each loss, [C·B, ·]."""
+@dataclass(frozen=True)
+class _Tiled:
+    """An array over time whose batch is repeated for each loss: entries [C·B, ·]."""
 
-    array: Any
+    array: Readable
     times: int
 
-    def read(self, t):
-        return tf.tile(self.array.read(t), [self.times, 1])
+    def read(self, index):
+        return tf.tile(self.array.read(index), [self.times, 1])
 
 
-def _tiled(times, arrays):
-    return tuple(_Tiled(read_only(array), times) for array in arrays)
+def _tiled(times, array):
+    return _Tiled(readable(array), times)
 
 
-class _Arriving(NamedTuple):
-    """The errors injected at each step, [C·B, H]."""
+@dataclass(frozen=True)
+class _Arriving:
+    """The errors injected at each step, [C·B, H]; those that there are none of are None."""
 
-    where: Any  # [C], the step at which each loss acts directly
-    direct: tuple  # the errors of all losses, or nothing
-    injected: tuple  # those that came another way, or nothing
+    where: Any
+    direct: Readable | None
+    indirect: Readable | None
 
-    def read(self, t):
-        found = [array.read(t) for array in self.injected]
-        for array in self.direct:
-            errors = array.read(t)
-            now = tf.repeat(self.where == t, tf.shape(errors)[0] // tf.shape(self.where)[0])[
-                :, None
-            ]
-            found.append(tf.where(now, errors, tf.zeros_like(errors)))
-        return tf.add_n(found)
+    @classmethod
+    def of(cls, injected, tiled):
+        direct = None if injected.direct is None else tiled(injected.direct)
+        indirect = None if injected.indirect is None else readable(_fold(injected.indirect))
+        return cls(injected.where, direct, indirect)
+
+    def read(self, index):
+        errors = [] if self.indirect is None else [self.indirect.read(index)]
+        if self.direct is not None:
+            direct = self.direct.read(index)
+            copies = tf.shape(direct)[0] // tf.shape(self.where)[0]
+            now = tf.repeat(self.where == index, copies)[:, None]
+            errors.append(tf.where(now, direct, tf.zeros_like(direct)))
+        return tf.add_n(errors)

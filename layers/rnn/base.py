@@ -1,50 +1,84 @@
-"""What the recurrent layers share: cells stated as equations, run by the one loop through time."""
+"""The base classes of recurrent cells and layers: Keras outside, equations and one loop inside."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import keras
 import tensorflow as tf
 
-from ..activations import slope
+from ..activations import derivative
+from .equations import Equations, StepOps, Weights
 from .error_record import ErrorRecord
-from .unroll import identity, unroll
+from .unroll import unroll
 
 
 class VisibleCell:
-    """Mixin, put before a Keras cell: its step is given by `self.equations`.
+    """A mixin, to be put before a Keras cell, that computes the step from `self.equations`.
 
-    The cell also runs inside `keras.layers.RNN`; its error is visible only inside our layers.
+    The cell also runs inside `keras.layers.RNN`; its error is visible inside errorflow's layers
+    alone.
+
+    Raises:
+        ValueError: an activation is not one that `activations.derivative` knows.
     """
 
-    def __init__(self, units, **kwargs):
+    def __init__(self, units: int, **kwargs: Any):
         super().__init__(units, **kwargs)  # pyright: ignore[reportCallIssue]
         # One dropout mask for all gates, where Keras draws one per gate if recurrent_dropout > 0.
         self.implementation = 2
         self.dropout_mask_count = None
-        slope(self.activation)
-        slope(getattr(self, "recurrent_activation", self.activation))
+        derivative(self.activation)
+        derivative(getattr(self, "recurrent_activation", self.activation))
 
-    def tensors(self):
-        """(kernel, recurrent_kernel, bias or None) in the compute dtype of the moment.
+    @property
+    def equations(self) -> Equations:
+        """The equations of the cell with its present options."""
+        raise NotImplementedError
 
-        Read here, once: in the backward pass Keras' autocast scope is over, and the same variable
-        would come out as float32.
+    def tensors(self) -> Weights:
+        """Return the weights as tensors, in the compute dtype of the moment.
+
+        To be called in the forward pass: in the backward pass Keras' autocast scope is over, and
+        the same variable would be read as float32.
         """
         weights = self.kernel, self.recurrent_kernel, self.bias
-        return tuple(
-            None if w is None else tf.convert_to_tensor(w, self.compute_dtype) for w in weights
+        return Weights(
+            *(None if w is None else tf.convert_to_tensor(w, self.compute_dtype) for w in weights)
         )
 
-    def call(self, inputs, states, training=False):
-        states = tuple(states) if isinstance(states, list | tuple) else (states,)
+    def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
+        states = states if isinstance(states, list | tuple) else (states,)
         if training and self.dropout:
             inputs = inputs * self.get_dropout_mask(inputs)
-        keep = identity
+        dropout = None
         if training and self.recurrent_dropout:
-            mask = self.get_recurrent_dropout_mask(states[0])
-            keep = lambda h: h * mask  # noqa: E731
-        weights = self.tensors()
-        z = self.equations.input_product(inputs[None], weights)[0]
-        states, _ = self.equations.forward(z, states, weights, keep, identity)
-        return states[0], list(states)
+            dropout = self.get_recurrent_dropout_mask(states[0])
+        equations, weights = self.equations, self.tensors()
+        z = equations.input_product(inputs[None], weights)[0]
+        state, _ = equations.forward(z, equations.state(*states), weights, StepOps(dropout))
+        return state.hidden, [*state]
+
+
+class Loop(Protocol):
+    """The loop over time of a layer: `unroll`, or a function that takes its place."""
+
+    def __call__(
+        self,
+        equations: Equations,
+        x: Any,
+        initial: Any,
+        weights: Weights,
+        record: ErrorRecord,
+        *,
+        mask: Any,
+        recurrent_dropout: Any,
+        return_sequences: bool,
+        backwards: bool,
+        compiled: bool,
+    ) -> tuple[Any, Any]:
+        """Return h [B, T, H] or None, and the last state; see `unroll`."""
+        ...
 
 
 class RecurrentLayer(keras.layers.RNN):
@@ -52,37 +86,39 @@ class RecurrentLayer(keras.layers.RNN):
 
     Args:
         units: H, the size of the state.
-        return_sequences, return_state, go_backwards, stateful, zero_output_for_mask: as
+        return_sequences, return_state, go_backwards, stateful, zero_output_for_mask: as in
             `keras.layers.RNN`.
-        name, dtype, trainable, activity_regularizer: as any Keras layer.
-        **cell: every argument of the cell: activation, use_bias, initializers, dropout, …
+        name, dtype, trainable, activity_regularizer: as in any Keras layer.
+        **cell: the arguments of the cell: activation, use_bias, initializers, dropout, …
 
     Call arguments:
-        sequences: [B, T, D]. mask: [B, T] bool. initial_state: list of [B, H].
-        Masked steps copy the state before them.
+        sequences: [B, T, D].
+        mask: [B, T] bool; a masked step copies the state before it.
+        initial_state: list of [B, H].
 
     Attributes:
         error: an `ErrorRecord`, filled by each backward pass; None until the layer is built.
+        loop: the loop over time, `unroll` by default.
     """
 
     cell_class: type
     cell_name: str  # part of the weights' paths, the same as in Keras
-    loop = staticmethod(unroll)  # `dissect` takes its place for one look at a model
+    loop: Loop = staticmethod(unroll)
 
     def __init__(
         self,
-        units,
+        units: int,
         *,
-        return_sequences=False,
-        return_state=False,
-        go_backwards=False,
-        stateful=False,
-        zero_output_for_mask=False,
-        name=None,
-        dtype=None,
-        trainable=True,
-        activity_regularizer=None,
-        **cell,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        zero_output_for_mask: bool = False,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        activity_regularizer: Any = None,
+        **cell: Any,
     ):
         super().__init__(
             self.cell_class(units, name=self.cell_name, dtype=dtype, trainable=trainable, **cell),
@@ -98,58 +134,73 @@ class RecurrentLayer(keras.layers.RNN):
         )
         self.input_spec = keras.InputSpec(ndim=3)
         self.units = units
-        self.error = None
+        self.error: ErrorRecord | None = None
 
-    def build(self, sequences_shape, initial_state_shape=None):
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         super().build(sequences_shape, initial_state_shape)
         self.error = ErrorRecord(has_cell=len(self.state_size) == 2)
 
-    def inner_loop(self, sequences, initial_state, mask, training=False):
-        """The hook of `keras.layers.RNN`: → (last output, outputs, last states)."""
-        cell, keep = self.cell, None
+    @contextlib.contextmanager
+    def with_loop(self, loop: Loop) -> Iterator[None]:
+        """Within the context, run the layer by another loop over time."""
+        own = vars(self).get("loop")
+        self.loop = loop
+        try:
+            yield
+        finally:
+            del self.loop
+            if own is not None:
+                self.loop = own
+
+    def inner_loop(
+        self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
+    ) -> tuple[Any, Any, list[Any]]:
+        """Return the last output, all outputs and the last states: the hook of `RNN`."""
+        assert self.error is not None  # `build` has run
+        cell, dropout = self.cell, None
         if training and cell.dropout:
             sequences = sequences * cell.get_dropout_mask(sequences[:, 0])[:, None]
         if training and cell.recurrent_dropout:
-            keep = cell.get_recurrent_dropout_mask(initial_state[0])
+            dropout = cell.get_recurrent_dropout_mask(initial_state[0])
         if mask is not None:
             mask = tf.cast(mask, tf.bool)
             mask = mask[:, :, None] if len(mask.shape) == 2 else mask
         if self.go_backwards:
             sequences = tf.reverse(sequences, [1])
             mask = None if mask is None else tf.reverse(mask, [1])
-        hidden, states = self.loop(
+        hidden, last = self.loop(
             cell.equations,
             sequences,
-            tuple(initial_state),
+            cell.equations.state(*initial_state),
             cell.tensors(),
             self.error,
             mask=mask,
-            keep=keep,
+            recurrent_dropout=dropout,
             return_sequences=self.return_sequences,
             backwards=self.go_backwards,
             compiled=bool(training),
         )
-        outputs = states[0][:, None] if hidden is None else hidden
+        outputs = last.hidden[:, None] if hidden is None else hidden
         if mask is not None:
             outputs = _silence(outputs, mask, self.zero_output_for_mask)
-        return outputs[:, -1], outputs, list(states)
+        return outputs[:, -1], outputs, [*last]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["cell"], config["unroll"]
         own = {"name", "dtype", "trainable"}
         return {**{k: v for k, v in self.cell.get_config().items() if k not in own}, **config}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "RecurrentLayer":
         return cls(**config)
 
 
 def _silence(outputs, mask, zero_output_for_mask):
-    """Keras' outputs at masked steps: zero before the first valid step, or at all of them.
+    """Return Keras' outputs at masked steps: zero at all of them, or before the first valid step.
 
-    Elsewhere a masked step repeats the output before it, as the scan does. outputs: [B, T, H], or
-    the last step alone, [B, 1, H]; mask: [B, T, 1].
+    After it, without `zero_output_for_mask`, a masked step repeats the output before it, as the
+    scan does. outputs: [B, T, H], or the last step alone, [B, 1, H]; mask: [B, T, 1].
     """
     if not zero_output_for_mask:
         mask = tf.math.cumsum(tf.cast(mask, tf.int32), axis=1) > 0

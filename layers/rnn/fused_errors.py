@@ -1,9 +1,9 @@
-"""The error of every step from a loop that cannot be looked into, by zeros in its input.
+"""The error of every step of a fused kernel, from zeros in its input.
 
-A fused kernel keeps δ_t to itself, but gives the gradient of its input. So the input gets columns
-of zeros, with rows P of the kernel for them: nothing changes forward, and the gradient of the zeros
-at step t is δz_t Pᵀ, where δz_t is the error before the activations. It comes out of the real
-backward pass, which the kernel does anyway.
+A fused kernel keeps δ_t to itself, but returns the gradient of its input. So the input gets columns
+of zeros, with rows P of the kernel for them. They change nothing in the forward pass, and the
+gradient of the zeros at step t is δz_t Pᵀ, where δz_t is the error before the activations. It is
+part of the real backward pass, which the kernel runs anyway.
 
     SimpleRNN, LSTM   P = R, the recurrent kernel: the gradient is what goes back to h_{t-1}
     GRU (reset after) P = 1: the gradient is δz_t, and with the gates z and r, computed again,
@@ -17,27 +17,39 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from ..activations import slope
+from ..activations import derivative
+from .equations import Equations, Weights
 from .gru import ResetAfterEquations
 from .lstm import LSTMEquations
+from .matrix_products import product, swap_batch_and_time
+from .padding import Padding
 from .simple_rnn import SimpleRNNEquations
-from .unroll import product, swap_batch_and_time
 
 
 class Pass(NamedTuple):
-    """What is known of one backward pass; from the end of a sequence on, no error arrives."""
+    """The tensors of one backward pass. After the end of a sequence, no error arrives."""
 
     x: Any  # [B, T, D]
-    hidden: Any  # [B, T, H]
-    first: Any  # the initial states, each [B, H]
-    weights: tuple
+    hidden: Any  # h, [B, T, H]
+    initial: Any  # the initial state, fields [B, H]
+    weights: Weights
     valid: Any  # [B, T, 1], 1 or 0
-    taps: Any  # the gradients of the zeros, [B, T, ·]
-    injected: Any  # dE/dy_t, and dE/d(last h) where that is, [B, T, H]
-    final: Any  # dE/d(last c) where that is, [B, T, H], or None
+    probes: Any  # the gradients of the zeros, [B, T, ·]
+    injected: Any  # dE/dy_t, plus dE/d(last h) at the last step, [B, T, H]
+    final: Any  # dE/d(last c) at the last step, [B, T, H], or None
 
     @classmethod
-    def of(cls, x, hidden, first, weights, taps, errors, padding):
+    def of(
+        cls,
+        x: Any,
+        hidden: Any,
+        initial: Any,
+        weights: Weights,
+        probes: Any,
+        errors: list[Any],
+        padding: Padding | None,
+    ) -> "Pass":
+        """Return the pass in which `errors` arrive: those of h [B, T, H] and of the last states."""
         valid = tf.ones_like(x[:, :, :1])
         end = tf.concat([tf.zeros_like(valid[:, 1:]), valid[:, :1]], axis=1)
         if padding is not None:
@@ -46,12 +58,12 @@ class Pass(NamedTuple):
         arriving, last, *cell = errors
         injected = arriving * valid + end * last[:, None]
         final = end * cell[0][:, None] if cell else None
-        return cls(x, hidden, first, weights, valid, taps, injected, final)
+        return cls(x, hidden, initial, weights, valid, probes, injected, final)
 
     @property
-    def before(self):
-        """h_{t-1}"""
-        return tf.concat([self.first[0][:, None], self.hidden[:, :-1]], axis=1)
+    def before(self) -> Any:
+        """h_{t-1}, [B, T, H]"""
+        return tf.concat([self.initial.hidden[:, None], self.hidden[:, :-1]], axis=1)
 
 
 class Errors(NamedTuple):
@@ -63,73 +75,75 @@ class Errors(NamedTuple):
 
 
 @singledispatch
-def tapping_rows(cell, recurrent) -> Any:
-    """P: the rows of the kernel that belong to the zeros."""
-    raise TypeError(cell)
+def probe_rows(equations: Equations, recurrent_kernel: Any) -> Any:
+    """Return P, the rows of the kernel that belong to the zeros."""
+    raise TypeError(equations)
 
 
 @singledispatch
-def errors_of(cell, seen: Pass) -> Errors:
-    """The errors, from the gradients of the zeros."""
-    raise TypeError(cell)
+def errors_of(equations: Equations, backward: Pass) -> Errors:
+    """Return the errors of each step, from the gradients of the zeros."""
+    raise TypeError(equations)
 
 
-@tapping_rows.register(SimpleRNNEquations)
-@tapping_rows.register(LSTMEquations)
-def _(cell, recurrent):
-    return recurrent
+@probe_rows.register(SimpleRNNEquations)
+@probe_rows.register(LSTMEquations)
+def _(equations, recurrent_kernel):
+    return recurrent_kernel
 
 
-@tapping_rows.register(ResetAfterEquations)
-def _(cell, recurrent):
-    return tf.eye(recurrent.shape[-1], dtype=recurrent.dtype)
+@probe_rows.register(ResetAfterEquations)
+def _(equations, recurrent_kernel):
+    return tf.eye(recurrent_kernel.shape[-1], dtype=recurrent_kernel.dtype)
 
 
 @errors_of.register(SimpleRNNEquations)
-def _(cell, seen):
-    carried = _next(seen.taps)
-    return Errors(seen.injected + carried, carried)
+def _(equations, backward):
+    carried = _next(backward.probes)
+    return Errors(backward.injected + carried, carried)
 
 
 @errors_of.register(LSTMEquations)
-def _(cell, seen):
-    kernel, recurrent, bias = seen.weights
-    z = product(seen.x, kernel, bias) + product(seen.before, recurrent)
+def _(equations, backward):
+    sigma, phi = equations.recurrent_activation, equations.activation
+    kernel, recurrent_kernel, bias = backward.weights
+    z = product(backward.x, kernel, bias) + product(backward.before, recurrent_kernel)
     i, f, g, o = tf.split(z, 4, axis=2)
-    i, f, g, o = cell.gate(i), cell.gate(f), cell.activation(g), cell.gate(o)
-    squashed = cell.activation(_recurrence(f, i * g, seen.first[1]))
-    carried = _next(seen.taps)
-    hidden = seen.injected + carried
-    entering = hidden * o * slope(cell.activation)(squashed) + seen.final
-    return Errors(hidden, carried, _from_the_end(_next(f * seen.valid), entering))
+    i, f, g, o = sigma(i), sigma(f), phi(g), sigma(o)
+    squashed = phi(_recurrence(f, i * g, backward.initial.cell))
+    carried = _next(backward.probes)
+    hidden = backward.injected + carried
+    entering = hidden * o * derivative(phi)(squashed) + backward.final
+    return Errors(hidden, carried, _recurrence_from_the_end(_next(f * backward.valid), entering))
 
 
 @errors_of.register(ResetAfterEquations)
-def _(cell, seen):
-    kernel, recurrent, bias = seen.weights
-    units = seen.hidden.shape[-1]
-    z = product(seen.x, kernel, bias[0]) + product(seen.before, recurrent, bias[1])
-    update, reset = tf.split(cell.gate(z[:, :, : 2 * units]), 2, axis=2)
-    da = tf.concat([seen.taps[:, :, : 2 * units], seen.taps[:, :, 2 * units :] * reset], axis=2)
-    arriving = _next(product(da, tf.transpose(recurrent)))
-    along = _next(update * seen.valid)
-    hidden = _from_the_end(along, seen.injected + arriving)
-    return Errors(hidden, along * _next(hidden) + arriving)
+def _(equations, backward):
+    kernel, recurrent_kernel, bias = backward.weights
+    gates = 2 * backward.hidden.shape[-1]
+    z = product(backward.x, kernel, bias[0]) + product(backward.before, recurrent_kernel, bias[1])
+    update, reset = tf.split(equations.recurrent_activation(z[:, :, :gates]), 2, axis=2)
+    probes = backward.probes
+    da = tf.concat([probes[:, :, :gates], probes[:, :, gates:] * reset], axis=2)
+    through_gates = _next(product(da, tf.transpose(recurrent_kernel)))
+    direct = _next(update * backward.valid)
+    hidden = _recurrence_from_the_end(direct, backward.injected + through_gates)
+    return Errors(hidden, direct * _next(hidden) + through_gates)
 
 
 def _next(sequence):
-    """What belongs to step t+1, at step t; zero at the last one. [B, T, ·]"""
+    """Move what belongs to step t+1 to step t, with zeros at the last step. [B, T, ·]"""
     return tf.concat([sequence[:, 1:], tf.zeros_like(sequence[:, :1])], axis=1)
 
 
-def _recurrence(factors, terms, start):
-    """s_t = factors_t ⊗ s_{t-1} + terms_t, [B, T, H]"""
+def _recurrence(factors, terms, initial):
+    """Return s_t = factors_t ⊗ s_{t-1} + terms_t, [B, T, H]."""
     both = swap_batch_and_time(factors), swap_batch_and_time(terms)
-    return swap_batch_and_time(tf.scan(lambda s, now: now[0] * s + now[1], both, start))
+    return swap_batch_and_time(tf.scan(lambda s, now: now[0] * s + now[1], both, initial))
 
 
-def _from_the_end(factors, terms):
-    """s_t = factors_t ⊗ s_{t+1} + terms_t, [B, T, H]"""
+def _recurrence_from_the_end(factors, terms):
+    """Return s_t = factors_t ⊗ s_{t+1} + terms_t, [B, T, H]."""
     backwards = _recurrence(
         tf.reverse(factors, [1]), tf.reverse(terms, [1]), tf.zeros_like(terms[:, 0])
     )

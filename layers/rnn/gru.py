@@ -2,131 +2,183 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import keras
 import tensorflow as tf
 
-from ..activations import slope
+from ..activations import derivative
 from .base import RecurrentLayer, VisibleCell
-from .unroll import kernel_gradients, product
+from .equations import HiddenState, Sequence, StepOps, Weights
+from .matrix_products import kernel_gradients, product
+
+
+class ResetAfterResiduals(NamedTuple):
+    """The activated gates, the candidate, and its recurrent part before the reset gate."""
+
+    update: Any  # z
+    reset: Any  # r
+    candidate: Any  # g
+    recurrent_candidate: Any  # h_{t-1} R_g + b'_g
+
+
+class ResetBeforeResiduals(NamedTuple):
+    """The activated gates and the candidate."""
+
+    update: Any  # z
+    reset: Any  # r
+    candidate: Any  # g
 
 
 @dataclass(frozen=True)
-class ResetAfterEquations:
+class _GRUEquations:
+    """What both GRUs share: G = 3H, gates in Keras' order z (update), r (reset), g (candidate)."""
+
+    activation: Callable[[Any], Any]  # φ
+    recurrent_activation: Callable[[Any], Any]  # σ
+    state: ClassVar[type] = HiddenState
+
+    def total_errors(
+        self, arriving: HiddenState, after: HiddenState, residuals: Any
+    ) -> HiddenState:
+        """δ_t: all that arrives"""
+        return arriving
+
+
+@dataclass(frozen=True)
+class ResetAfterEquations(_GRUEquations):
     """The GRU whose reset gate acts after the recurrent product, as in cuDNN and Keras' default.
 
-    Gates stand in Keras' order z (update), r (reset), g (candidate), G = 3H.
-    Weights: kernel W [D, G], recurrent_kernel R [H, G], bias [2, G] (b with W, b' with R).
+    See `Equations` for the meaning of each method. Weights: kernel W [D, G], recurrent_kernel R
+    [H, G], bias [2, G] (b with W, b' with R).
     """
 
-    activation: Callable
-    gate: Callable
-    saved_names: ClassVar = ("update", "reset", "candidate", "recurrent candidate")
-    local_widths: ClassVar = (3, 1)  # dE/d(h R + b'), and δg = dE/d(x W_g + b_g)
+    residuals: ClassVar[type] = ResetAfterResiduals
+    preactivation_widths: ClassVar[tuple[int, ...]] = (3, 1)  # of h R + b', and of x W_g + b_g
 
-    def input_product(self, x, weights):
-        """x [T, B, D] → x W + b [T, B, G]"""
-        kernel, _, bias = weights
-        return product(x, kernel, None if bias is None else bias[0])
+    def input_product(self, x: Any, weights: Weights) -> Any:
+        """x W + b"""
+        return product(x, weights.kernel, None if weights.bias is None else weights.bias[0])
 
-    def forward(self, z, states, weights, keep, fence):
-        (h,), (_, recurrent, bias) = states, weights
-        a = tf.matmul(keep(h), recurrent)
-        a = a if bias is None else a + bias[1]
-        z, a = fence((z, a))
-        update, reset, candidate = tf.split(z, 3, axis=1)
-        a_update, a_reset, a = tf.split(a, 3, axis=1)
-        update, reset = self.gate(update + a_update), self.gate(reset + a_reset)
-        candidate = self.activation(candidate + reset * a)
-        h = update * h + (1.0 - update) * candidate
-        h, *saved = fence((h, update, reset, candidate, a))
-        return (h,), tuple(saved)
+    def forward(
+        self, z: Any, before: HiddenState, weights: Weights, ops: StepOps
+    ) -> tuple[HiddenState, ResetAfterResiduals]:
+        """g = φ(x_t W_g + b_g + r ⊗ (h_{t-1} R_g + b'_g)), h_t = z ⊗ h_{t-1} + (1 − z) ⊗ g"""
+        sigma, phi = self.recurrent_activation, self.activation
+        a = ops.recurrent_product(before.hidden, weights.recurrent_kernel)
+        a = a if weights.bias is None else a + weights.bias[1]
+        (x_z, x_r, x_g), (a_z, a_r, a_g) = ops.split(z, 3), ops.split(a, 3)
+        z, r = sigma(x_z + a_z), sigma(x_r + a_r)
+        g = phi(x_g + r * a_g)
+        hidden = z * before.hidden + (1.0 - z) * g
+        return HiddenState(hidden), ResetAfterResiduals(z, r, g, a_g)
 
-    def backward(self, errors, before, after, saved, weights, keep, fence):
-        (dh,), (h,), (_, recurrent, _) = errors, before, weights
-        update, reset, candidate, a = saved
-        through_gate = slope(self.gate)
-        dg = fence(dh * (1.0 - update) * slope(self.activation)(candidate))
-        pieces = [
-            dh * (h - candidate) * through_gate(update),
-            dg * a * through_gate(reset),
-            dg * reset,
-        ]
-        da = fence(tf.concat(fence(pieces), axis=1))
-        back = dh * update + keep(tf.matmul(da, recurrent))
-        return (da, dg), (back,), (dh,)
+    def backward(
+        self,
+        errors: HiddenState,
+        before: HiddenState,
+        after: HiddenState,
+        residuals: ResetAfterResiduals,
+        transposed_kernel: Any,
+        ops: StepOps,
+    ) -> tuple[tuple[Any, ...], HiddenState]:
+        """δ_t ⊗ z goes back directly, and δa Rᵀ through the gates and the candidate."""
+        d_sigma, d_phi = derivative(self.recurrent_activation), derivative(self.activation)
+        dh, (z, r, g, a_g) = errors.hidden, residuals
+        dg = ops.join(dh * (1.0 - z) * d_phi(g))
+        da = ops.join(dh * (before.hidden - g) * d_sigma(z), dg * a_g * d_sigma(r), dg * r)
+        back = dh * z + ops.recurrent_errors(da, transposed_kernel)
+        return (da, dg), HiddenState(back)
 
-    def weight_gradients(self, sequence, local, keep, outer):
-        (da, _), h = local, keep(sequence.states[0][:-1])
-        kernel, bias = kernel_gradients((sequence.x,), self.input_errors(local), outer)
-        recurrent, recurrent_bias = kernel_gradients((h,), da, outer)
-        return kernel, recurrent, tf.stack([bias, recurrent_bias], axis=-2)
+    def weight_gradients(
+        self,
+        sequence: Sequence,
+        preactivation_errors: tuple[Any, ...],
+        ops: StepOps,
+        outer: Callable[[Any, Any], Any],
+    ) -> Weights:
+        """W and b from the errors of x W + b, R and b' from those of h R + b'"""
+        (da, _), h = preactivation_errors, ops.dropout(sequence.states.hidden[:-1])
+        dz = self.input_errors(preactivation_errors)
+        kernel, bias = kernel_gradients((sequence.x,), dz, outer)
+        recurrent_kernel, recurrent_bias = kernel_gradients((h,), da, outer)
+        return Weights(kernel, recurrent_kernel, tf.stack([bias, recurrent_bias], axis=-2))
 
-    def input_errors(self, local):
-        """dE/d(x W + b) [T, B, G]"""
-        da, dg = local
+    def input_errors(self, preactivation_errors: tuple[Any, ...]) -> Any:
+        """Those of z and r are the same with either product; that of g is δg."""
+        da, dg = preactivation_errors
         return tf.concat([da[..., : -dg.shape[-1]], dg], axis=-1)
 
 
 @dataclass(frozen=True)
-class ResetBeforeEquations:
+class ResetBeforeEquations(_GRUEquations):
     """The GRU of Cho et al. 2014 (v3): the reset gate acts on h before the recurrent product.
 
-    Weights: kernel W [D, G], recurrent_kernel R [H, G], bias b [G]; gates z, r, g.
+    See `Equations` for the meaning of each method. Weights: kernel W [D, G], recurrent_kernel R
+    [H, G], bias b [G].
     """
 
-    activation: Callable
-    gate: Callable
-    saved_names: ClassVar = ("update", "reset", "candidate")
-    local_widths: ClassVar = (3,)  # δz of all gates side by side
+    residuals: ClassVar[type] = ResetBeforeResiduals
+    preactivation_widths: ClassVar[tuple[int, ...]] = (3,)  # δz of z, r, g
 
-    def input_product(self, x, weights):
-        """x [T, B, D] → x W + b [T, B, G]"""
-        kernel, _, bias = weights
-        return product(x, kernel, bias)
+    def input_product(self, x: Any, weights: Weights) -> Any:
+        """x W + b"""
+        return product(x, weights.kernel, weights.bias)
 
-    def forward(self, z, states, weights, keep, fence):
-        (h,), (_, recurrent, _) = states, weights
-        units = h.shape[-1]
-        for_gates, for_candidate = recurrent[:, : 2 * units], recurrent[:, 2 * units :]
-        gates = self.gate(z[:, : 2 * units] + tf.matmul(keep(h), for_gates))
-        update, reset = tf.split(fence(gates), 2, axis=1)
-        proposal = fence(reset * keep(h))
-        candidate = self.activation(z[:, 2 * units :] + tf.matmul(proposal, for_candidate))
-        h, candidate = fence((update * h + (1.0 - update) * candidate, candidate))
-        return (h,), (update, reset, candidate)
+    def forward(
+        self, z: Any, before: HiddenState, weights: Weights, ops: StepOps
+    ) -> tuple[HiddenState, ResetBeforeResiduals]:
+        """g = φ(x_t W_g + b_g + (r ⊗ h_{t-1}) R_g), h_t = z ⊗ h_{t-1} + (1 − z) ⊗ g"""
+        sigma, phi = self.recurrent_activation, self.activation
+        gates, candidate = _columns(weights.recurrent_kernel)
+        x_gates, x_g = _columns(z)
+        z, r = ops.split(sigma(x_gates + ops.recurrent_product(before.hidden, gates)), 2)
+        g = phi(x_g + ops.recurrent_product(r * before.hidden, candidate))
+        hidden = z * before.hidden + (1.0 - z) * g
+        return HiddenState(hidden), ResetBeforeResiduals(z, r, g)
 
-    def backward(self, errors, before, after, saved, weights, keep, fence):
-        (dh,), (h,), (_, recurrent, _) = errors, before, weights
-        update, reset, candidate = saved
-        units = h.shape[-1]
-        to_gates, to_candidate = recurrent[: 2 * units], recurrent[2 * units :]
-        through_gate = slope(self.gate)
-        dg = fence(dh * (1.0 - update) * slope(self.activation)(candidate))
-        d_proposal = tf.matmul(dg, to_candidate)  # of reset ⊗ h
-        pieces = fence(
-            [
-                dh * (h - candidate) * through_gate(update),
-                d_proposal * keep(h) * through_gate(reset),
-                dg,
-            ]
-        )
-        dz = fence(tf.concat(pieces, axis=1))
-        d_gates = tf.matmul(dz[:, : 2 * units], to_gates)
-        return (dz,), (dh * update + keep(d_proposal * reset + d_gates),), (dh,)
+    def backward(
+        self,
+        errors: HiddenState,
+        before: HiddenState,
+        after: HiddenState,
+        residuals: ResetBeforeResiduals,
+        transposed_kernel: Any,
+        ops: StepOps,
+    ) -> tuple[tuple[Any, ...], HiddenState]:
+        """δ_t ⊗ z goes back directly; the rest through both gates, and through r ⊗ h_{t-1}."""
+        d_sigma, d_phi = derivative(self.recurrent_activation), derivative(self.activation)
+        dh, h, (z, r, g) = errors.hidden, before.hidden, residuals
+        gates, candidate = tf.split(transposed_kernel, [2 * h.shape[-1], h.shape[-1]])
+        dg = ops.join(dh * (1.0 - z) * d_phi(g))
+        d_reset_h = ops.recurrent_errors(dg, candidate)  # of r ⊗ h
+        dz = ops.join(dh * (h - g) * d_sigma(z), d_reset_h * h * d_sigma(r), dg)
+        back = dh * z + d_reset_h * r + ops.recurrent_errors(_columns(dz)[0], gates)
+        return (dz,), HiddenState(back)
 
-    def weight_gradients(self, sequence, local, keep, outer):
-        (dz,), h = local, keep(sequence.states[0][:-1])
-        units = h.shape[-1]
-        proposal = sequence.saved[1] * h
-        recurrent = [outer(h, dz[..., : 2 * units]), outer(proposal, dz[..., 2 * units :])]
+    def weight_gradients(
+        self,
+        sequence: Sequence,
+        preactivation_errors: tuple[Any, ...],
+        ops: StepOps,
+        outer: Callable[[Any, Any], Any],
+    ) -> Weights:
+        """R of the gates from h, and R of the candidate from r ⊗ h"""
+        (dz,), h = preactivation_errors, ops.dropout(sequence.states.hidden[:-1])
+        d_gates, d_candidate = _columns(dz)
+        recurrent = [outer(h, d_gates), outer(sequence.residuals.reset * h, d_candidate)]
         kernel, bias = kernel_gradients((sequence.x,), dz, outer)
-        return kernel, tf.concat(recurrent, axis=-1), bias
+        return Weights(kernel, tf.concat(recurrent, axis=-1), bias)
 
-    def input_errors(self, local):
-        """dE/d(x W + b) [T, B, G]"""
-        return local[0]
+    def input_errors(self, preactivation_errors: tuple[Any, ...]) -> Any:
+        """δz"""
+        return preactivation_errors[0]
+
+
+def _columns(array):
+    """Return the columns of z and r, [·, 2H], and those of g, [·, H]."""
+    split = 2 * (array.shape[-1] // 3)
+    return array[..., :split], array[..., split:]
 
 
 @keras.saving.register_keras_serializable("errorflow")
@@ -138,21 +190,26 @@ class GRUCell(VisibleCell, keras.layers.GRUCell):
         g    = φ(x_t W_g + b_g + (r ⊗ h_{t-1}) R_g)             reset_after=False (Cho et al. 2014)
         h_t  = z ⊗ h_{t-1} + (1 − z) ⊗ g
 
-    Arguments, weights and gate order are those of `keras.layers.GRUCell`. The z of Cho et al.
-    (2014) is this z too; Chung et al. (2014) write 1 − z for it.
+    Arguments, weights and the order of the gates are those of `keras.layers.GRUCell`. z is that of
+    Cho et al. (2014); Chung et al. (2014) write 1 − z for it.
+
+    Raises:
+        ValueError: an activation is not one that `activations.derivative` knows.
     """
 
     @property
-    def equations(self):
-        form = ResetAfterEquations if self.reset_after else ResetBeforeEquations
-        return form(self.activation, self.recurrent_activation)
+    def equations(self) -> ResetAfterEquations | ResetBeforeEquations:
+        equations = ResetAfterEquations if self.reset_after else ResetBeforeEquations
+        return equations(self.activation, self.recurrent_activation)
 
 
 @keras.saving.register_keras_serializable("errorflow")
 class GRU(RecurrentLayer):
-    """`GRUCell` over a sequence, with the error of every step in `layer.error` (Cho et al. 2014).
+    """`GRUCell` over a sequence, with the error of every time step in `layer.error`.
 
-    Drop-in for `keras.layers.GRU`: same weights, outputs and gradients.
+    A drop-in replacement of `keras.layers.GRU`: weights, outputs and gradients are the same.
+
+    Source: Cho et al. 2014.
     """
 
     cell_class = GRUCell

@@ -2,82 +2,156 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import keras
-import tensorflow as tf
 
-from ..activations import slope
+from ..activations import derivative
 from .base import RecurrentLayer, VisibleCell
-from .unroll import kernel_gradients, product
+from .equations import Sequence, StepOps, Weights
+from .matrix_products import kernel_gradients, product
+
+
+class LSTMState(NamedTuple):
+    """The output and the cell state."""
+
+    hidden: Any  # h_t
+    cell: Any  # c_t
+
+
+class LSTMResiduals(NamedTuple):
+    """The activated gates and the candidate, in Keras' order."""
+
+    input: Any  # i
+    forget: Any  # f
+    candidate: Any  # g
+    output: Any  # o
+
+
+class LSTM1997Residuals(NamedTuple):
+    """The same without a forget gate."""
+
+    input: Any
+    candidate: Any
+    output: Any
 
 
 @dataclass(frozen=True)
-class LSTMEquations:
-    """One step of the LSTM forward, and the same step of BPTT backward.
+class _CarouselEquations:
+    """What both LSTMs share. Their preactivations z are those of all gates side by side.
 
-    The carousel is the line c_t = f_t ⊗ c_{t-1} + i_t ⊗ g_t: what comes back along it is the error
-    times f_t, and with `forget_gate=False` the error itself. Gates stand in Keras' order i, f, g, o
-    (i, g, o without a forget gate), G = 4H or 3H.
-    Weights: kernel [D, G], recurrent_kernel [H, G], bias [G].
+    Weights: kernel W [D, G], recurrent_kernel R [H, G], bias b [G].
     """
 
-    activation: Callable
-    gate: Callable
-    forget_gate: bool
+    activation: Callable[[Any], Any]  # φ
+    recurrent_activation: Callable[[Any], Any]  # σ
+    state: ClassVar[type] = LSTMState
 
-    @property
-    def saved_names(self):
-        return (
-            ("input", "forget", "candidate", "output")
-            if self.forget_gate
-            else ("input", "candidate", "output")
-        )
+    def input_product(self, x: Any, weights: Weights) -> Any:
+        """x W + b"""
+        return product(x, weights.kernel, weights.bias)
 
-    @property
-    def local_widths(self):
-        return (len(self.saved_names),)  # δz of all gates side by side
+    def total_errors(self, arriving: LSTMState, after: LSTMState, residuals: Any) -> LSTMState:
+        """dE/dc_t also gets what comes through h_t = o ⊗ φ(c_t)."""
+        through_output = residuals.output * derivative(self.activation)(self.activation(after.cell))
+        return LSTMState(arriving.hidden, arriving.cell + arriving.hidden * through_output)
 
-    def input_product(self, x, weights):
-        """x [T, B, D] → x W + b [T, B, G]"""
-        kernel, _, bias = weights
-        return product(x, kernel, bias)
-
-    def forward(self, z, states, weights, keep, fence):
-        (h, c), (_, recurrent, _) = states, weights
-        z = fence(z + tf.matmul(keep(h), recurrent))
-        i, *f, g, o = tf.split(z, len(self.saved_names), axis=1)
-        i, f, g, o = self.gate(i), [self.gate(v) for v in f], self.activation(g), self.gate(o)
-        kept = f[0] * c if f else c
-        c = kept + i * g
-        h = o * self.activation(c)
-        h, c, *gates = fence((h, c, i, *f, g, o))
-        return (h, c), tuple(gates)
-
-    def backward(self, errors, before, after, saved, weights, keep, fence):
-        (dh, dc), (_, c_before), (_, c), (_, recurrent, _) = errors, before, after, weights
-        i, *f, g, o = saved
-        squashed = self.activation(c)
-        dc = dc + dh * o * slope(self.activation)(squashed)
-        squashed, dh, dc = fence((squashed, dh, dc))
-        through_gate = slope(self.gate)
-        pieces = [
-            dc * g * through_gate(i),
-            *[dc * c_before * through_gate(v) for v in f],
-            dc * i * slope(self.activation)(g),
-            dh * squashed * through_gate(o),
-        ]
-        dz = fence(tf.concat(fence(pieces), axis=1))
-        along_carousel = dc * f[0] if f else dc
-        return (dz,), (keep(tf.matmul(dz, recurrent)), along_carousel), (dh, dc)
-
-    def weight_gradients(self, sequence, local, keep, outer):
+    def weight_gradients(
+        self,
+        sequence: Sequence,
+        preactivation_errors: tuple[Any, ...],
+        ops: StepOps,
+        outer: Callable[[Any, Any], Any],
+    ) -> Weights:
         """Σ_t x_tᵀ δz_t, Σ_t h_{t-1}ᵀ δz_t, Σ_t δz_t"""
-        (dz,), h = local, keep(sequence.states[0][:-1])
-        return kernel_gradients((sequence.x, h), dz, outer)
+        (dz,), h = preactivation_errors, ops.dropout(sequence.states.hidden[:-1])
+        return Weights(*kernel_gradients((sequence.x, h), dz, outer))
 
-    def input_errors(self, local):
-        """dE/d(x W + b) [T, B, G]"""
-        return local[0]
+    def input_errors(self, preactivation_errors: tuple[Any, ...]) -> Any:
+        """δz"""
+        return preactivation_errors[0]
+
+
+@dataclass(frozen=True)
+class LSTMEquations(_CarouselEquations):
+    """One step of the LSTM forward, and the same step of BPTT backward.
+
+    The carousel is the line c_t = f ⊗ c_{t-1} + i ⊗ g: the error that comes back along it is
+    multiplied with f. See `Equations` for the meaning of each method. G = 4H.
+    """
+
+    residuals: ClassVar[type] = LSTMResiduals
+    preactivation_widths: ClassVar[tuple[int, ...]] = (4,)  # δz of i, f, g, o
+
+    def forward(
+        self, z: Any, before: LSTMState, weights: Weights, ops: StepOps
+    ) -> tuple[LSTMState, LSTMResiduals]:
+        """c_t = f ⊗ c_{t-1} + i ⊗ g, h_t = o ⊗ φ(c_t)"""
+        sigma, phi = self.recurrent_activation, self.activation
+        z = z + ops.recurrent_product(before.hidden, weights.recurrent_kernel)
+        i, f, g, o = ops.split(z, 4)
+        i, f, g, o = sigma(i), sigma(f), phi(g), sigma(o)
+        cell = f * before.cell + i * g
+        return LSTMState(o * phi(cell), cell), LSTMResiduals(i, f, g, o)
+
+    def backward(
+        self,
+        errors: LSTMState,
+        before: LSTMState,
+        after: LSTMState,
+        residuals: LSTMResiduals,
+        transposed_kernel: Any,
+        ops: StepOps,
+    ) -> tuple[tuple[Any, ...], LSTMState]:
+        """δz Rᵀ goes back to h_{t-1}, and dE/dc_t ⊗ f along the carousel to c_{t-1}."""
+        d_sigma, d_phi = derivative(self.recurrent_activation), derivative(self.activation)
+        (dh, dc), (i, f, g, o) = errors, residuals
+        dz = ops.join(
+            dc * g * d_sigma(i),
+            dc * before.cell * d_sigma(f),
+            dc * i * d_phi(g),
+            dh * self.activation(after.cell) * d_sigma(o),
+        )
+        return (dz,), LSTMState(ops.recurrent_errors(dz, transposed_kernel), dc * f)
+
+
+@dataclass(frozen=True)
+class LSTM1997Equations(_CarouselEquations):
+    """The LSTM without a forget gate (Hochreiter & Schmidhuber 1997).
+
+    The carousel is c_t = c_{t-1} + i ⊗ g: the error comes back along it unchanged. G = 3H.
+    """
+
+    residuals: ClassVar[type] = LSTM1997Residuals
+    preactivation_widths: ClassVar[tuple[int, ...]] = (3,)  # δz of i, g, o
+
+    def forward(
+        self, z: Any, before: LSTMState, weights: Weights, ops: StepOps
+    ) -> tuple[LSTMState, LSTM1997Residuals]:
+        """c_t = c_{t-1} + i ⊗ g, h_t = o ⊗ φ(c_t)"""
+        sigma, phi = self.recurrent_activation, self.activation
+        z = z + ops.recurrent_product(before.hidden, weights.recurrent_kernel)
+        i, g, o = ops.split(z, 3)
+        i, g, o = sigma(i), phi(g), sigma(o)
+        cell = before.cell + i * g
+        return LSTMState(o * phi(cell), cell), LSTM1997Residuals(i, g, o)
+
+    def backward(
+        self,
+        errors: LSTMState,
+        before: LSTMState,
+        after: LSTMState,
+        residuals: LSTM1997Residuals,
+        transposed_kernel: Any,
+        ops: StepOps,
+    ) -> tuple[tuple[Any, ...], LSTMState]:
+        """δz Rᵀ goes back to h_{t-1}, and dE/dc_t as it is along the carousel to c_{t-1}."""
+        d_sigma, d_phi = derivative(self.recurrent_activation), derivative(self.activation)
+        (dh, dc), (i, g, o) = errors, residuals
+        dz = ops.join(
+            dc * g * d_sigma(i), dc * i * d_phi(g), dh * self.activation(after.cell) * d_sigma(o)
+        )
+        return (dz,), LSTMState(ops.recurrent_errors(dz, transposed_kernel), dc)
 
 
 @keras.saving.register_keras_serializable("errorflow")
@@ -89,25 +163,30 @@ class LSTMCell(VisibleCell, keras.layers.LSTMCell):
         c_t     = f ⊗ c_{t-1} + i ⊗ g              ∂c_t/∂c_{t-1} = f on the direct path
         h_t     = o ⊗ φ(c_t)
 
-    Arguments and weights are those of `keras.layers.LSTMCell`, gates in the order i, f, g, o.
+    Arguments and weights are those of `keras.layers.LSTMCell`, with the gates in the order i, f,
+    g, o.
 
     Args:
         units: H.
         forget_gate: False gives the cell of Hochreiter & Schmidhuber (1997): f = 1, so that
-            ∂c_t/∂c_{t-1} on the direct path is exactly 1; kernels are then [·, 3H], gates in the
-            order i, g, o. True (the default) is the cell of Gers, Schmidhuber & Cummins (2000).
-            The cell of 1997 squashes with scaled sigmoids; here one φ, tanh by default, serves.
+            ∂c_t/∂c_{t-1} on the direct path is exactly 1. Its kernels are [·, 3H], with the gates
+            in the order i, g, o. True (the default) is the cell of Gers, Schmidhuber & Cummins
+            (2000). The cell of 1997 squashes with scaled sigmoids; here φ does, tanh by default.
+
+    Raises:
+        ValueError: an activation is not one that `activations.derivative` knows.
     """
 
-    def __init__(self, units, forget_gate=True, **kwargs):
+    def __init__(self, units: int, forget_gate: bool = True, **kwargs: Any):
         super().__init__(units, **kwargs)
         self.forget_gate = forget_gate
 
     @property
-    def equations(self):
-        return LSTMEquations(self.activation, self.recurrent_activation, self.forget_gate)
+    def equations(self) -> LSTMEquations | LSTM1997Equations:
+        equations = LSTMEquations if self.forget_gate else LSTM1997Equations
+        return equations(self.activation, self.recurrent_activation)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         if self.forget_gate:
             return super().build(input_shape)
         gates = 3 * self.units
@@ -135,16 +214,17 @@ class LSTMCell(VisibleCell, keras.layers.LSTMCell):
                 constraint=self.bias_constraint,
             )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "forget_gate": self.forget_gate}
 
 
 @keras.saving.register_keras_serializable("errorflow")
 class LSTM(RecurrentLayer):
-    """`LSTMCell` over a sequence; `layer.error` has dE/dh_t and dE/dc_t of every step.
+    """`LSTMCell` over a sequence; `layer.error` has dE/dh_t and dE/dc_t of every time step.
 
-    Drop-in for `keras.layers.LSTM`: same weights, outputs and gradients. Sources: Hochreiter &
-    Schmidhuber 1997 (`forget_gate=False`); Gers, Schmidhuber & Cummins 2000.
+    A drop-in replacement of `keras.layers.LSTM`: weights, outputs and gradients are the same.
+
+    Sources: Hochreiter & Schmidhuber 1997 (`forget_gate=False`); Gers, Schmidhuber & Cummins 2000.
     """
 
     cell_class = LSTMCell

@@ -1,74 +1,103 @@
-"""The simple recurrent cell: h_t = φ(W_x x_t + W_h h_{t-1} + b) (Elman 1990)."""
+"""The simple recurrent cell: h_t = φ(x_t W + h_{t-1} R + b) (Elman 1990)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import keras
-import tensorflow as tf
 
-from ..activations import slope
+from ..activations import derivative
 from .base import RecurrentLayer, VisibleCell
-from .unroll import kernel_gradients, product
+from .equations import HiddenState, Sequence, StepOps, Weights
+from .matrix_products import kernel_gradients, product
+
+
+class NoResiduals(NamedTuple):
+    """The simple RNN saves nothing besides its states: φ' follows from h_t."""
 
 
 @dataclass(frozen=True)
 class SimpleRNNEquations:
     """One step of the simple RNN forward, and the same step of BPTT backward.
 
-    Weights: kernel W_x [D, H], recurrent_kernel W_h [H, H], bias b [H].
+    See `Equations` for the meaning of each method. Weights: kernel W [D, H], recurrent_kernel R
+    [H, H], bias b [H].
     """
 
-    activation: Callable
-    saved_names: ClassVar = ()
-    local_widths: ClassVar = (1,)  # δz
+    activation: Callable[[Any], Any]
+    state: ClassVar[type] = HiddenState
+    residuals: ClassVar[type] = NoResiduals
+    preactivation_widths: ClassVar[tuple[int, ...]] = (1,)  # δz
 
-    def input_product(self, x, weights):
-        """x [T, B, D] → x W_x + b [T, B, H]."""
-        kernel, _, bias = weights
-        return product(x, kernel, bias)
+    def input_product(self, x: Any, weights: Weights) -> Any:
+        """x W + b"""
+        return product(x, weights.kernel, weights.bias)
 
-    def forward(self, z, states, weights, keep, fence):
-        """h_t = φ(z_t + h_{t-1} W_h)"""
-        (h,), (_, recurrent, _) = states, weights
-        h = fence(self.activation(z + tf.matmul(keep(h), recurrent)))
-        return (h,), ()
+    def forward(
+        self, z: Any, before: HiddenState, weights: Weights, ops: StepOps
+    ) -> tuple[HiddenState, NoResiduals]:
+        """h_t = φ(z_t + h_{t-1} R)"""
+        z = z + ops.recurrent_product(before.hidden, weights.recurrent_kernel)
+        return HiddenState(self.activation(z)), NoResiduals()
 
-    def backward(self, errors, before, after, saved, weights, keep, fence):
-        """δz = δ_t ⊗ φ'(z_t); to step t-1 goes δz W_hᵀ."""
-        (dh,), (h,), (_, recurrent, _) = errors, after, weights
-        dz = fence(dh * slope(self.activation)(h))
-        return (dz,), (keep(tf.matmul(dz, recurrent)),), (dh,)
+    def total_errors(
+        self, arriving: HiddenState, after: HiddenState, residuals: NoResiduals
+    ) -> HiddenState:
+        """δ_t: all that arrives"""
+        return arriving
 
-    def weight_gradients(self, sequence, local, keep, outer):
+    def backward(
+        self,
+        errors: HiddenState,
+        before: HiddenState,
+        after: HiddenState,
+        residuals: NoResiduals,
+        transposed_kernel: Any,
+        ops: StepOps,
+    ) -> tuple[tuple[Any, ...], HiddenState]:
+        """δz = δ_t ⊗ φ'(z_t); δz Rᵀ goes back to step t-1."""
+        dz = ops.join(errors.hidden * derivative(self.activation)(after.hidden))
+        return (dz,), HiddenState(ops.recurrent_errors(dz, transposed_kernel))
+
+    def weight_gradients(
+        self,
+        sequence: Sequence,
+        preactivation_errors: tuple[Any, ...],
+        ops: StepOps,
+        outer: Callable[[Any, Any], Any],
+    ) -> Weights:
         """Σ_t x_tᵀ δz_t, Σ_t h_{t-1}ᵀ δz_t, Σ_t δz_t"""
-        (dz,), h = local, keep(sequence.states[0][:-1])
-        return kernel_gradients((sequence.x, h), dz, outer)
+        (dz,), h = preactivation_errors, ops.dropout(sequence.states.hidden[:-1])
+        return Weights(*kernel_gradients((sequence.x, h), dz, outer))
 
-    def input_errors(self, local):
-        """dE/d(x W_x + b) [T, B, H]"""
-        return local[0]
+    def input_errors(self, preactivation_errors: tuple[Any, ...]) -> Any:
+        """δz"""
+        return preactivation_errors[0]
 
 
 @keras.saving.register_keras_serializable("errorflow")
 class SimpleRNNCell(VisibleCell, keras.layers.SimpleRNNCell):
-    """The simple recurrent cell h_t = φ(x_t W_x + h_{t-1} W_h + b).
+    """The simple recurrent cell h_t = φ(x_t W + h_{t-1} R + b).
 
-    Arguments, weights and their shapes are those of `keras.layers.SimpleRNNCell`: `kernel` [D, H],
-    `recurrent_kernel` [H, H], `bias` [H]. `activation` must be one whose slope is known
-    (`activations.slope`).
+    Arguments, weights and their shapes are those of `keras.layers.SimpleRNNCell`: `kernel` W
+    [D, H], `recurrent_kernel` R [H, H], `bias` b [H].
+
+    Raises:
+        ValueError: `activation` is not one that `activations.derivative` knows.
     """
 
     @property
-    def equations(self):
+    def equations(self) -> SimpleRNNEquations:
         return SimpleRNNEquations(self.activation)
 
 
 @keras.saving.register_keras_serializable("errorflow")
 class SimpleRNN(RecurrentLayer):
-    """`SimpleRNNCell` over a sequence, with the error of every step in `layer.error` (Elman 1990).
+    """`SimpleRNNCell` over a sequence, with the error of every time step in `layer.error`.
 
-    Drop-in for `keras.layers.SimpleRNN`: same weights, outputs and gradients.
+    A drop-in replacement of `keras.layers.SimpleRNN`: weights, outputs and gradients are the same.
+
+    Source: Elman 1990.
     """
 
     cell_class = SimpleRNNCell

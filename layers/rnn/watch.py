@@ -1,5 +1,8 @@
 """Make the recurrent layers of a stock Keras model visible, without touching its weights."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 
 from .base import RecurrentLayer
@@ -20,61 +23,55 @@ _VISIBLE: dict[type, type[RecurrentLayer]] = {
 _STOCK = (keras.layers.RNN, keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU)
 
 
-def watch(model, *, fused=False):
-    """The same model, with layers that show the error they receive at every time step.
+def watch(model: Any, *, fused: bool = False) -> Any:
+    """Return the same model with layers that show the error they receive at every time step.
 
-    In the place of every `keras.layers.SimpleRNN`, `LSTM`, `GRU`, `Bidirectional` of these, and
-    `RNN` around one of their cells, stands the errorflow layer of the same name, in nested models
-    too. It uses the very same Variables, as do all other layers: these are the same objects. A
-    compiled model is compiled as it was, with the same optimizer object, its state kept. So `fit`
-    on either model trains both; `model` itself keeps its stock layers.
+    Every `keras.layers.SimpleRNN`, `LSTM` and `GRU`, `Bidirectional` of these, and `RNN` around one
+    of their cells is replaced by the errorflow layer of the same name, in nested models too. The
+    replacement uses the very same Variables, and all other layers are the same objects. A compiled
+    model is compiled as it was, with the same optimizer object and its state. So `fit` on either
+    model trains both; `model` itself keeps its stock layers.
 
     Outputs and gradients are those of `model` up to rounding. One thing differs: an LSTM or GRU
     with `recurrent_dropout` (or `implementation=1`) draws one dropout mask for all gates, where
-    Keras draws one per gate. `unroll=True` is accepted and not needed.
+    Keras draws one per gate. `unroll=True` is accepted and has no effect.
 
     Args:
-        model: a built `keras.Sequential` or functional model (also of a subclass that leaves the
-            constructor as it is).
-        fused: run the stock layers' own loop, cuDNN's on a GPU, and take the error from the
-            gradient of zeros in its input (`taps.py`): H columns more, 3H for a GRU. It does what
-            cuDNN does, so no recurrent dropout, and masks must leave one block of steps. Exact on
-            CPU (tested), where it is slower; neither run nor timed on a GPU. A model that is saved
-            and loaded has our own loop again.
+        model: a built `keras.Sequential` or functional model. It may be of a subclass that has no
+            constructor, `call` or `compile` of its own.
+        fused: run the stock layers' own loop, cuDNN's on a GPU, and read the error from the
+            gradient of zeros in its input (`fused_errors.py`): H more columns, 3H for a GRU. It
+            supports what cuDNN does, so no recurrent dropout, and only masks that leave one block
+            of steps. It is exact on CPU (tested), where it is slower; it was neither run nor timed
+            on a GPU. A model that is saved and loaded has errorflow's own loop again.
 
     Returns:
         A model of the same class; `model` itself if all its recurrent layers are visible already.
 
     Raises:
-        TypeError: not a Keras model, or a subclassed one: its `call` cannot be rewritten.
-        ValueError: not built; no recurrent layer; a recurrent layer without an equivalent here;
-            with `fused`, an option that cuDNN does not have.
+        TypeError: `model` is not a Keras model, or is a subclassed one whose `call` cannot be
+            rewritten.
+        ValueError: `model` is not built, has no recurrent layer, or has one without an equivalent
+            here; or, with `fused`, a layer has an option that cuDNN does not support.
     """
     recurrent = _check(model)
     if all(map(is_visible, recurrent)):
         return model
-    replacements = {}
-
-    def replace(layer):
-        if id(layer) not in replacements:
-            replacements[id(layer)] = _replacement(layer, replace, fused)
-        return replacements[id(layer)]
-
     with model.distribute_strategy.scope():
-        watched = _rewrite(model, replace)
+        watched = _rewrite(model, _Replacements(fused))
         _refuse_leftovers(watched)
         if model.compiled:
             watched.compile(**_compilation(model))
     return watched
 
 
-def is_visible(layer) -> bool:
-    """Does this layer record the error of its backward pass?"""
+def is_visible(layer: Any) -> bool:
+    """Return whether a layer records the error of its backward pass."""
     return isinstance(getattr(layer, "error", None), ErrorRecord)
 
 
 def _check(model):
-    """→ the recurrent layers of a model that can be rewritten."""
+    """Return the recurrent layers of a model; refuse a model that cannot be rewritten."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"watch: expected a Keras model, got {type(model).__name__}")
     recurrent = _recurrent_layers(model)
@@ -83,11 +80,11 @@ def _check(model):
     if not (isinstance(model, keras.Sequential) or hasattr(model, "operations")):
         raise TypeError(
             f"watch: {type(model).__name__} is a subclassed model, its `call` cannot be rewritten; "
-            "use errorflow.layers.SimpleRNN, LSTM or GRU in its code instead of Keras' own"
+            "use errorflow.layers.SimpleRNN, LSTM or GRU in its code instead of Keras' layers"
         )
     if not model.built:
         raise ValueError(
-            f"watch: model {model.name!r} is not built, it has no weights to share yet; "
+            f"watch: model {model.name!r} is not built, so it has no weights to share yet; "
             "start it with keras.Input(...) or call it on a batch first"
         )
     if not recurrent:
@@ -110,7 +107,7 @@ def _refuse_own_methods(model):
         for method in {"__init__", "call", "compile"} & set(vars(owner)):
             raise TypeError(
                 f"watch: {owner.__name__} has a `{method}` of its own, so the model cannot be "
-                "built again around other layers; use errorflow.layers in its code instead"
+                "rebuilt around other layers; use errorflow.layers in its code instead"
             )
 
 
@@ -118,16 +115,16 @@ def _refuse_leftovers(watched):
     for layer in _recurrent_layers(watched):
         if not is_visible(layer):
             raise ValueError(
-                f"watch: layer {layer.name!r} ({type(layer).__name__}) stands inside a layer that "
-                "cannot be rewritten; only Bidirectional and nested models are looked into"
+                f"watch: layer {layer.name!r} ({type(layer).__name__}) is inside a layer that "
+                "cannot be rewritten; only Bidirectional and nested models can be"
             )
 
 
-def _rewrite(model, replace):
-    """`model` again, with `replace(layer)` for each layer."""
+def _rewrite(model, replace: Callable):
+    """Return `model` rebuilt with `replace(layer)` for each layer."""
     if isinstance(model, keras.Sequential):
-        (given,) = model.inputs
-        start = keras.Input(batch_shape=given.shape, dtype=given.dtype, name=given.name)
+        (tensor,) = model.inputs
+        start = keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
         layers = [start, *[replace(layer) for layer in model.layers]]
         return type(model)(layers, name=model.name)
     graph = keras.Model(model.input, model.output)  # not compiled: nothing else is cloned
@@ -135,47 +132,59 @@ def _rewrite(model, replace):
     return type(model)(graph.input, graph.output, name=model.name)
 
 
-def _replacement(layer, replace, fused):
-    """What stands in the place of a layer or operation: mostly itself."""
-    if isinstance(layer, keras.layers.Bidirectional):
-        parts = layer.forward_layer, layer.backward_layer
-        return layer if all(map(is_visible, parts)) else _visible_both_ways(layer, fused)
-    if isinstance(layer, keras.layers.RNN) and not is_visible(layer):
-        return _take_over(_visible(layer), layer, fused)
-    if isinstance(layer, keras.Model) and not all(map(is_visible, _recurrent_layers(layer))):
-        _refuse_own_methods(layer)
-        return _rewrite(layer, replace)
-    return layer
+class _Replacements:
+    """The replacement of each layer, the same one wherever the layer is used again."""
 
+    def __init__(self, fused: bool):
+        self._fused = fused
+        self._by_id: dict[int, Any] = {}
 
-def _visible_both_ways(stock, fused):
-    twin = keras.layers.Bidirectional(
-        _visible(stock.forward_layer),
-        backward_layer=_visible(stock.backward_layer),
-        merge_mode=stock.merge_mode,
-        name=stock.name,
-        dtype=stock.dtype_policy,
-        trainable=stock.trainable,
-        activity_regularizer=stock.activity_regularizer,
-    )
-    _take_over(twin.forward_layer, stock.forward_layer, fused)
-    _take_over(twin.backward_layer, stock.backward_layer, fused)
-    return twin
+    def __call__(self, layer: Any) -> Any:
+        """Return the replacement of a layer or operation; for most, that is itself."""
+        if id(layer) not in self._by_id:
+            self._by_id[id(layer)] = self._replacement(layer)
+        return self._by_id[id(layer)]
+
+    def _replacement(self, layer):
+        if isinstance(layer, keras.layers.Bidirectional):
+            return self._both_ways(layer)
+        if isinstance(layer, keras.layers.RNN) and not is_visible(layer):
+            return _take_over(_visible(layer), layer, self._fused)
+        if isinstance(layer, keras.Model) and not all(map(is_visible, _recurrent_layers(layer))):
+            _refuse_own_methods(layer)
+            return _rewrite(layer, self)
+        return layer
+
+    def _both_ways(self, stock):
+        if is_visible(stock.forward_layer) and is_visible(stock.backward_layer):
+            return stock
+        visible = keras.layers.Bidirectional(
+            _visible(stock.forward_layer),
+            backward_layer=_visible(stock.backward_layer),
+            merge_mode=stock.merge_mode,
+            name=stock.name,
+            dtype=stock.dtype_policy,
+            trainable=stock.trainable,
+            activity_regularizer=stock.activity_regularizer,
+        )
+        _take_over(visible.forward_layer, stock.forward_layer, self._fused)
+        _take_over(visible.backward_layer, stock.backward_layer, self._fused)
+        return visible
 
 
 def _visible(stock):
-    """Our layer with the name and the options of `stock`, not built yet."""
+    """Return errorflow's layer with the name and the options of `stock`, not built yet."""
     cell = stock.cell
     if type(stock) not in _STOCK or type(cell) not in _VISIBLE:
         raise ValueError(
             f"watch: layer {stock.name!r}, {type(stock).__name__} around {type(cell).__name__}, "
-            "has no visible equivalent; there is one for SimpleRNN, LSTM and GRU, and for RNN "
-            "around one of their cells"
+            "has no visible equivalent; SimpleRNN, LSTM and GRU have one, and so has RNN around "
+            "one of their cells"
         )
     if cell.dtype_policy.name != stock.dtype_policy.name:
         raise ValueError(
             f"watch: layer {stock.name!r} has dtype {stock.dtype_policy.name}, its cell "
-            f"{cell.dtype_policy.name}; give both the same"
+            f"{cell.dtype_policy.name}; give both the same dtype"
         )
     options = {name: getattr(cell, name) for name in cell.get_config()}
     try:
@@ -214,7 +223,10 @@ def _take_over(visible, stock, fused):
 
 
 def _share(cell, name, variable):
-    """Make `variable` a weight of `cell`: Keras lists it by what it is when it is assigned."""
+    """Make `variable` a weight of `cell`.
+
+    Keras lists a variable as trainable or not by its state at the time of the assignment.
+    """
     if variable is None:
         setattr(cell, name, None)
         return
@@ -225,10 +237,10 @@ def _share(cell, name, variable):
 
 
 def _compilation(model):
-    """The arguments that compile another model as this one is."""
+    """Return the arguments that compile another model as this one is."""
     return {
         **model._compile_config.config,
         "optimizer": model.optimizer,
-        "auto_scale_loss": False,  # done where it was asked for: the optimizer is the same object
+        "auto_scale_loss": False,  # the optimizer is the same object, with its loss scaling
         "jit_compile": model.jit_compile,
     }

@@ -1,58 +1,61 @@
-"""The likeliest outputs of an encoder-decoder, found symbol by symbol."""
+"""Beam search: the likeliest outputs of an encoder-decoder, symbol by symbol."""
 
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-START, END = 2, 3  # ids; 0 is padding and 1 an unknown symbol, which are no answers either
-_NEVER = -1e9  # the logarithm of a probability of zero, still a number
+from .symbols import END, PADDING, START
+
+_IMPOSSIBLE = -1e9  # the logarithm of a probability of zero, but finite
 
 
 @keras.saving.register_keras_serializable("errorflow")
 class BeamSearch(keras.layers.Layer):
-    """ids [B, S] → {"ids": [B, W, T] int32, "scores": [B, W]}, the W best outputs, the best first.
+    """ids [B, S] → {"ids": [B, W, T] int32, "scores": [B, W]}, the W best outputs, best first.
 
-    In each step every kept output is continued by every symbol, and of all these the W best stay;
-    an output that has ended competes as it is. W = 1 is greedy search. Outputs are compared by
+    In each step every output of the beam is continued by every symbol, and the W best of all these
+    stay; an output that has ended competes as it is. W = 1 is greedy search. Outputs are compared
+    by
 
         score(y) = log p(y | x) / ((5 + |y|) / 6)^α          (Wu et al. 2016, without coverage)
 
-    where |y| counts the end. The whole search is one graph, for the batch at once; it stops when
-    all outputs have ended, or after `longest` symbols.
+    where |y| counts the end symbol. The whole search is one graph, for the whole batch at once; it
+    stops when all outputs have ended, or after `longest` symbols.
 
     Args:
-        core: a functional model with two models in it: `encoder`, ids [B, S] → a dict with "states"
-            (a list of [B, ·]) and whatever else the other takes; and `decoder`, a dict of these and
-            "target" [B, T] → a dict with "probabilities" [B, T, K] and "states".
+        core: a functional model that contains two models: `encoder`, from ids [B, S] to a dict with
+            "states" (a list of [B, ·]) and the other inputs of the decoder; and `decoder`, from a
+            dict of these and "target" [B, T] to a dict with "probabilities" [B, T, K] and "states".
         width: W.
         length_norm: α; 0 compares bare probabilities, which favours short outputs.
-        longest: symbols of an output, without its end.
+        longest: the largest number of symbols of an output, without the end symbol.
     """
 
-    def __init__(self, core: keras.Model, width: int, length_norm: float, longest: int, **kwargs):
+    def __init__(
+        self, core: keras.Model, width: int, length_norm: float, longest: int, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.core, self.width, self.length_norm = core, width, length_norm
         self.longest = longest
-        self._graph = tf.function(self._search, reduce_retracing=True, autograph=False)
+        self.graph = tf.function(self._search, reduce_retracing=True, autograph=False)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self.built = True
 
-    def call(self, ids):
-        return self._graph(ids)
+    def call(self, ids: Any) -> dict[str, Any]:
+        return self.graph(ids)
 
     def _search(self, ids):
         return search(self.core, ids, self.width, self.length_norm, self.longest)
 
-    def compute_output_spec(self, ids):
-        spec = keras.KerasTensor
+    def compute_output_spec(self, ids: Any) -> dict[str, keras.KerasTensor]:
         return {
-            "ids": spec([ids.shape[0], self.width, None], "int32"),
-            "scores": spec([ids.shape[0], self.width], "float32"),
+            "ids": keras.KerasTensor([ids.shape[0], self.width, None], "int32"),
+            "scores": keras.KerasTensor([ids.shape[0], self.width], "float32"),
         }
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "core": keras.saving.serialize_keras_object(self.core),
             "width": self.width,
@@ -61,12 +64,14 @@ class BeamSearch(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "BeamSearch":
         return cls(**config | {"core": keras.saving.deserialize_keras_object(config["core"])})
 
 
-def search(core, ids, width: int, length_norm: float, longest: int) -> dict[str, Any]:
-    """`BeamSearch` as a function."""
+def search(
+    core: keras.Model, ids: Any, width: int, length_norm: float, longest: int
+) -> dict[str, Any]:
+    """Return the outputs that `BeamSearch` returns; the arguments are the same."""
     encoder, decoder = core.get_layer("encoder"), core.get_layer("decoder")
     encoded = tf.nest.map_structure(
         lambda tensor: tf.repeat(tensor, width, axis=0), encoder(ids, training=False)
@@ -74,18 +79,18 @@ def search(core, ids, width: int, length_norm: float, longest: int) -> dict[str,
     fixed = {name: encoded[name] for name in decoder.input if name in encoded and name != "states"}
     batch, symbols = tf.shape(ids)[0], decoder.output["probabilities"].shape[-1]
 
-    def not_yet(step, beams, states):
+    def unfinished(step, beams, states):
         return tf.logical_not(tf.reduce_all(beams["ended"]))
 
     def step(step, beams, states):
         target = tf.reshape(beams["last"], [-1, 1])
-        given = decoder({"target": target, "states": states, **fixed}, training=False)
-        chances = tf.reshape(given["probabilities"], [batch, width, symbols])
-        beams, parents = _best(beams, tf.math.log(chances), step, length_norm)
-        return step + 1, beams, [_follow(state, parents) for state in given["states"]]
+        decoded = decoder({"target": target, "states": states, **fixed}, training=False)
+        probabilities = tf.reshape(decoded["probabilities"], [batch, width, symbols])
+        beams, parents = _best(beams, tf.math.log(probabilities), step, length_norm)
+        return step + 1, beams, [_select(state, parents) for state in decoded["states"]]
 
     _, beams, _ = tf.while_loop(
-        not_yet,
+        unfinished,
         step,
         (0, _first_beams(batch, width, longest + 1), list(encoded["states"])),
         maximum_iterations=longest + 1,
@@ -94,35 +99,38 @@ def search(core, ids, width: int, length_norm: float, longest: int) -> dict[str,
 
 
 def _first_beams(batch, width, steps):
-    """One output that is empty; the others of a beam are impossible, and soon replaced."""
-    impossible = tf.tile(tf.constant([[0.0] + [_NEVER] * (width - 1)]), [batch, 1])
+    """Return beams of one empty output; the other outputs are impossible, and soon replaced."""
+    logp = tf.tile(tf.constant([[0.0] + [_IMPOSSIBLE] * (width - 1)]), [batch, 1])
     return {
         "ids": tf.zeros([batch, width, steps], tf.int32),
         "last": tf.fill([batch, width], START),
-        "logp": impossible,
-        "score": impossible,
+        "logp": logp,
+        "score": logp,
         "length": tf.zeros([batch, width]),
         "ended": tf.zeros([batch, width], tf.bool),
     }
 
 
-def _best(beams, chances, step, length_norm):
-    """The best continuations of all beams, and from which beam each is. chances: [B, W, K]."""
-    width, symbols = chances.shape[1], chances.shape[2]
-    answers = tf.range(symbols) >= END
-    going_on = tf.where(answers, tf.maximum(chances, _NEVER), _NEVER)
-    stopped = tf.where(tf.range(symbols) == 0, 0.0, _NEVER)  # padding behind the end, for nothing
+def _best(beams, log_probabilities, step, length_norm):
+    """Return the best continuations of all beams, and the place in the beam that each continues.
+
+    log_probabilities: [B, W, K].
+    """
+    width, symbols = log_probabilities.shape[1], log_probabilities.shape[2]
+    allowed = tf.range(symbols) >= END  # neither padding, unknown nor start
+    running = tf.where(allowed, tf.maximum(log_probabilities, _IMPOSSIBLE), _IMPOSSIBLE)
+    stopped = tf.where(tf.range(symbols) == PADDING, 0.0, _IMPOSSIBLE)  # padding costs nothing
     ended = beams["ended"][:, :, None]
-    logp = beams["logp"][:, :, None] + tf.where(ended, stopped, going_on)
+    logp = beams["logp"][:, :, None] + tf.where(ended, stopped, running)
     length = beams["length"] + tf.cast(~beams["ended"], tf.float32)
     score = logp / (((5.0 + length) / 6.0) ** length_norm)[:, :, None]
     score, places = tf.math.top_k(tf.reshape(score, [-1, width * symbols]), width)
     parents, symbol = places // symbols, places % symbols
     kept = {name: tf.gather(beams[name], parents, batch_dims=1) for name in ("ids", "ended")}
-    at = tf.range(tf.shape(beams["ids"])[2]) == step
-    put_out = tf.where(symbol == END, 0, symbol)
+    now = tf.range(tf.shape(beams["ids"])[2]) == step
+    written = tf.where(symbol == END, PADDING, symbol)
     return {
-        "ids": tf.where(at, put_out[:, :, None], kept["ids"]),
+        "ids": tf.where(now, written[:, :, None], kept["ids"]),
         "last": symbol,
         "logp": tf.gather(tf.reshape(logp, [-1, width * symbols]), places, batch_dims=1),
         "score": score,
@@ -131,7 +139,7 @@ def _best(beams, chances, step, length_norm):
     }, parents
 
 
-def _follow(state, parents):
-    """The states of the beams that were gone on from, [B·W, H]."""
+def _select(state, parents):
+    """Return the states of the beams that are continued, [B·W, H]."""
     beams = tf.reshape(state, [-1, parents.shape[1], state.shape[-1]])
     return tf.reshape(tf.gather(beams, parents, batch_dims=1), [-1, state.shape[-1]])

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ...callbacks import CaptionedImage, CaptionedImages
-from ...layers.text.beam_search import START
+from ...layers.text.symbols import START
 from ..core.errors import UserError
 from ..core.run_folder import RunFolder
 from ..datasets.image_text.image_text_data import PictureData, PicturePart

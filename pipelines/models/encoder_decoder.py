@@ -11,8 +11,8 @@ from typing import Any
 
 import keras
 
-from ...layers.text.beam_search import START
-from ...layers.text.text_layers import InPlaceOf, Reverse
+from ...layers.text.sequences import ReplaceSymbol, Reverse
+from ...layers.text.symbols import START
 from .recurrent import Recurrent, class_probabilities
 
 
@@ -201,7 +201,7 @@ def decoder(
     x = keras.layers.Embedding(symbols, embedding, mask_zero=True, name="embedding")(target)
     if image:
         inputs["image"] = keras.Input([embedding], name="image")
-        x = InPlaceOf(START, name="image_first")(x, target, inputs["image"])
+        x = ReplaceSymbol(START, name="image_first")(x, target, inputs["image"])
     x = keras.layers.Dropout(dropout, name="embedding_dropout")(x)  # [B, T, D]
     context = None
     for number, initial in enumerate(initial_states, start=1):

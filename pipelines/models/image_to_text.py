@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from ...layers.text.text_layers import EachStep
+from ...layers.text.each_step import EachStep
 from .encoder_decoder import decoder, decoder_inputs, recurrent_encoder
 from .recurrent import Recurrent
 from .vision import with_differences

@@ -11,7 +11,8 @@ import keras
 import tensorflow as tf
 
 from ...layers.text.beam_search import BeamSearch, search
-from ...layers.text.text_layers import EachStep, Spelling
+from ...layers.text.each_step import EachStep
+from ...layers.text.sequences import Detokenizer
 from ..datasets.images.resizing import resizing_layer
 from .sequence_vocabulary import FIRST_SYMBOL, SEPARATOR, SequenceVocabulary
 from .text_serving import Split, split_in, vectorizer, vocabulary_in
@@ -70,7 +71,7 @@ def build_image_serving_model(
 
 
 def _outputs(results: dict[str, Any], target: SequenceVocabulary) -> dict[str, Any]:
-    detokenizer = Spelling(
+    detokenizer = Detokenizer(
         target.vocabulary,
         SEPARATOR[target.split],
         FIRST_SYMBOL,

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from ...layers.text.beam_search import END, START
-from ...layers.text.text_layers import UNKNOWN
+from ...layers.text.symbols import END, START, UNKNOWN
 from .text_serving import Split, split_texts
 
 FIRST_SYMBOL = END + 1  # id of the first symbol of a target vocabulary

@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from ...layers.text.text_layers import Characters, EachStep, WordDropout, lower
+from ...layers.text.characters import Characters
+from ...layers.text.each_step import EachStep
+from ...layers.text.sequences import WordDropout
+from ...layers.text.standardization import lower
 from .recurrent import Recurrent, class_probabilities, recurrent_layers
 from .serving import label_outputs
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 
-from ...layers.text.text_layers import separate_words
+from ...layers.text.standardization import separate_words
 from .serving import label_outputs
 
 Split = Literal["character", "word", "phone"]

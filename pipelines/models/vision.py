@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from ...layers.text.text_layers import EachStep
+from ...layers.text.each_step import EachStep
 from ..core.errors import UserError
 from .builder import build, endpoints
 from .heads import hidden_layer

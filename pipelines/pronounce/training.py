@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ...callbacks import Alignment, AttentionMaps
-from ...layers.text.beam_search import START
+from ...layers.text.symbols import START
 from ..core.console import note
 from ..core.errors import UserError
 from ..datasets.pairs.pair_data import PairData, PairPart

@@ -36,19 +36,19 @@ def test_slope_from_the_output_is_the_derivative(activation):
         tape.watch(z)
         y = activation(z)
     derivative = tape.gradient(y, z)
-    np.testing.assert_allclose(activations.slope(activation)(y), derivative, atol=1e-12)
+    np.testing.assert_allclose(activations.derivative(activation)(y), derivative, atol=1e-12)
 
 
 @pytest.mark.parametrize("activation", KNOWN, ids=name)
 def test_slope_keeps_the_dtype(activation):
     for dtype in ("float16", "bfloat16", "float32"):
-        assert activations.slope(activation)(tf.ones([2], dtype)).dtype == dtype
+        assert activations.derivative(activation)(tf.ones([2], dtype)).dtype == dtype
 
 
 def test_softplus_keeps_the_slope_of_a_vanishing_output():
     """1 - exp(-y) would be 0 in float32 once y < 6e-8."""
     y = keras.activations.softplus(tf.constant([-30.0]))
-    np.testing.assert_allclose(activations.slope(keras.activations.softplus)(y), y, rtol=1e-6)
+    np.testing.assert_allclose(activations.derivative(keras.activations.softplus)(y), y, rtol=1e-6)
 
 
 def test_scaled_tanh_is_that_of_lenet():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow import layers
-from errorflow.layers.text.beam_search import END, START, BeamSearch, search
+from errorflow.layers.text.beam_search import BeamSearch, search
+from errorflow.layers.text.symbols import END, START
 from errorflow.pipelines.models.encoder_decoder import encoder_decoder
 from errorflow.pipelines.models.sequence_vocabulary import pad, shift_right
 
@@ -92,10 +93,10 @@ def test_the_layer_searches_in_one_graph_and_comes_back_from_a_file(core, tmp_pa
     layer = BeamSearch(core, 2, 0.6, LONGEST)
     model = keras.Model(ids, layer(ids))
     given = model(IDS)
-    assert layer._graph.experimental_get_tracing_count() == 1
+    assert layer.graph.experimental_get_tracing_count() == 1
     model(IDS[:1, :2])
     model(IDS[:2, :3])
-    assert layer._graph.experimental_get_tracing_count() == 2  # once more for any other shape
+    assert layer.graph.experimental_get_tracing_count() == 2  # once more for any other shape
     model.save(tmp_path / "m.keras")
     again = keras.saving.load_model(tmp_path / "m.keras")(IDS)
     np.testing.assert_array_equal(again["ids"], given["ids"])

@@ -6,15 +6,10 @@ import pytest
 import tensorflow as tf
 from cases import objective
 from errorflow.layers import LSTM
-from errorflow.layers.text.text_layers import (
-    Characters,
-    EachStep,
-    Reverse,
-    Spelling,
-    WordDropout,
-    lower,
-    separate_words,
-)
+from errorflow.layers.text.characters import Characters
+from errorflow.layers.text.each_step import EachStep
+from errorflow.layers.text.sequences import Detokenizer, Reverse, WordDropout
+from errorflow.layers.text.standardization import lower, separate_words
 
 B, T, C, D, H = 2, 3, 4, 5, 2
 # Characters of each word; the last word of the first example is padding: wholly masked.
@@ -182,5 +177,5 @@ def test_reverse_leaves_padding_behind():
 
 def test_spelling_puts_known_symbols_together():
     ids = tf.constant([[[4, 5, 0], [0, 0, 0]], [[5, 3, 4], [1, 4, 4]]])
-    given = Spelling(["HH", "Ö"], "-", first=4)(ids)
+    given = Detokenizer(["HH", "Ö"], "-", first=4)(ids)
     assert [[t.decode() for t in row] for row in given.numpy()] == [["HH-Ö", ""], ["Ö-HH", "HH-HH"]]

@@ -12,7 +12,8 @@ import pytest
 import tensorflow as tf
 from errorflow.callbacks.drawing.captioned_images import CaptionedImage, caption_sheet
 from errorflow.layers import GRU, LSTM
-from errorflow.layers.text.beam_search import END, START, search
+from errorflow.layers.text.beam_search import search
+from errorflow.layers.text.symbols import END, START
 from errorflow.pipelines import cli
 from errorflow.pipelines.captions import CaptionsConfig
 from errorflow.pipelines.captions.training import measure

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow import layers
-from errorflow.layers.text.beam_search import END, search
+from errorflow.layers.text.beam_search import search
+from errorflow.layers.text.symbols import END
 from errorflow.pipelines import cli
 from errorflow.pipelines.core.run_folder import Run
 from errorflow.pipelines.datasets.pairs.pair_data import PairPart, load_pairs

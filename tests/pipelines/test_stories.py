@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 from errorflow.callbacks.drawing.captioned_images import CaptionedImage, caption_sheet
 from errorflow.layers import GRU
-from errorflow.layers.text.beam_search import START, search
+from errorflow.layers.text.beam_search import search
+from errorflow.layers.text.symbols import START
 from errorflow.pipelines import cli
 from errorflow.pipelines.core.run_folder import Run, read_history
 from errorflow.pipelines.datasets.clips.videos import read_clip

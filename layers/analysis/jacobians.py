@@ -1,0 +1,110 @@
+"""The norms of the Jacobians dh_T/ds_t of a recurrent call, from one scan back through time."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ..rnn.equations import Equations, Sequence, StepOps, map_fields
+from ..rnn.scan import readable
+
+
+@functools.cache
+def jacobian_norms(cell: Equations, units: int, single_steps: bool) -> Callable:
+    """Return a function to the largest singular values of a call's Jacobians.
+
+    It takes a call's sequence [T, B, ·], weights and mask, and the rows [R, H] of dh_T/dh_T to
+    start from. It returns ‖dh_T/ds_t‖ [T, B] for each field of the state, and ‖ds_t/ds_{t-1}‖
+    [T, B] of the whole state if `single_steps`, else an empty tensor.
+    """
+
+    @functools.partial(tf.function, autograph=False, reduce_retracing=True)
+    def norms(sequence, weights, mask, rows):
+        steps, batch = tf.shape(sequence.x)[0], tf.shape(sequence.x)[1]
+        jacobian = _BackwardSteps.of(cell, sequence, weights, units, batch)
+        whole_state = _unit_errors(cell, units, batch, rows.dtype)
+
+        def step(t, errors, norms, single):
+            total, sent_back = jacobian.back(t, errors)
+            norms = tuple(a.write(t, _largest([e])) for a, e in zip(norms, total, strict=True))
+            if single_steps:
+                single = single.write(t, _largest(jacobian.back(t, whole_state)[1]))
+            if mask is not None:
+                now = mask[t][None]  # [1, B, 1]
+                sent_back = map_fields(lambda a, b: tf.where(now, a, b), sent_back, errors)
+            return t - 1, sent_back, norms, single
+
+        first = tf.repeat(rows[:, None], batch, axis=1)
+        others = [tf.zeros_like(first)] * (len(cell.state._fields) - 1)
+        errors = cell.state(first, *others)
+        series = functools.partial(tf.TensorArray, tf.float64, steps)
+        _, _, norms, single = tf.while_loop(
+            lambda t, *_: t >= 0,
+            step,
+            (steps - 1, errors, tuple(series() for _ in errors), series()),
+        )
+        return [a.stack() for a in norms], single.stack() if single_steps else tf.zeros([0])
+
+    return norms
+
+
+@dataclass(frozen=True)
+class _BackwardSteps:
+    """The backward steps of one call, for R errors of each example at once."""
+
+    cell: Equations
+    states: Any  # Readable fields, entries [B, H]
+    residuals: Any
+    transposed_kernel: Any
+    units: int
+    batch: Any
+
+    @classmethod
+    def of(cls, cell, sequence: Sequence, weights, units, batch):
+        states, residuals = (
+            map_fields(readable, arrays) for arrays in (sequence.states, sequence.residuals)
+        )
+        transposed_kernel = tf.transpose(weights.recurrent_kernel)
+        return cls(cell, states, residuals, transposed_kernel, units, batch)
+
+    def back(self, t, errors):
+        """Return the total errors at step t and those sent back, from errors [R, B, H] at t."""
+        count = tf.shape(errors.hidden)[0]
+
+        def repeated(arrays, step):
+            return map_fields(lambda a: tf.tile(a.read(step), tf.stack([count, 1])), arrays)
+
+        after, residuals = repeated(self.states, t + 1), repeated(self.residuals, t)
+        flat = map_fields(lambda e: tf.reshape(e, [-1, self.units]), errors)
+        total = self.cell.total_errors(flat, after, residuals)
+        _, sent_back = self.cell.backward(
+            total, repeated(self.states, t), after, residuals, self.transposed_kernel, StepOps()
+        )
+        shape = [count, self.batch, self.units]
+        return tuple(
+            map_fields(lambda e: tf.reshape(e, shape), errors) for errors in (total, sent_back)
+        )
+
+
+def _unit_errors(cell, units, batch, dtype):
+    """Return the errors that are the rows of the identity over the whole state, [kinds·H, B, H]."""
+    kinds = len(cell.state._fields)
+    identity = tf.eye(kinds * units, dtype=dtype)[:, None]
+    parts = tf.split(identity, kinds, axis=2)
+    return cell.state(*(tf.repeat(part, batch, axis=1) for part in parts))
+
+
+def _largest(parts):
+    """Return the largest singular values [B] of matrices [R, B, H] side by side.
+
+    They come from the eigenvalues of M Mᵀ, which takes a quarter of the time; in float64, because
+    the squares of what remains far from T are too small for float32.
+    """
+    matrix = tf.transpose(tf.cast(tf.concat([*parts], axis=-1), tf.float64), [1, 0, 2])
+    finite = tf.reduce_all(tf.math.is_finite(matrix), axis=[1, 2])  # eigvalsh requires it
+    matrix = tf.where(finite[:, None, None], matrix, tf.zeros_like(matrix))
+    squares = tf.linalg.eigvalsh(tf.matmul(matrix, matrix, transpose_b=True))  # ascending
+    return tf.where(finite, tf.sqrt(tf.maximum(squares[:, -1], 0.0)), np.nan)

@@ -1,0 +1,143 @@
+"""The calls of a model's recurrent layers, recorded so that each can be analysed by itself."""
+
+import contextlib
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from ..paths import walk
+from ..rnn.base import RecurrentLayer
+from ..rnn.equations import Equations, Weights
+from ..rnn.equations import Sequence as ForwardSequence
+from ..rnn.matrix_products import swap_batch_and_time
+from ..rnn.programs import programs
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of a recurrent layer: its inputs, what its loop saved, and its outputs.
+
+    Attributes:
+        name: the path of the layer.
+        cell: the equations.
+        inputs: x [B, T, D] in the order in which it was read, then the initial states.
+        sequence: what the forward loop returned, time-major.
+        mask: [T, B, 1] bool or None.
+        backwards: whether x was read from its last step to its first.
+        outputs: h [B, T, H] where the layer returns sequences, then the last states.
+    """
+
+    name: str
+    cell: Equations
+    weights: Weights
+    inputs: tuple[Any, ...]
+    sequence: ForwardSequence
+    mask: Any
+    backwards: bool
+    outputs: tuple[Any, ...]
+    returns_sequences: bool
+
+    @property
+    def symbolic(self) -> bool:
+        """Whether Keras made the call with symbols, to build a model, and not with numbers."""
+        return tf.is_symbolic_tensor(self.sequence.x)
+
+    def split(self, errors: Sequence[Any]) -> tuple[Any, Any]:
+        """Split errors of `outputs` in those of h (or None) and those of the last state."""
+        injected, last = (errors[0], errors[1:]) if self.returns_sequences else (None, errors)
+        return injected, self.cell.state(*last)
+
+
+@contextlib.contextmanager
+def record_calls(model: keras.Model) -> Iterator[tuple[tf.GradientTape, list[Call]]]:
+    """Within the context, record the calls of a model's recurrent layers.
+
+    To the tape, the outputs of each call are new variables. So it knows what lies between the
+    recurrent layers, and nothing of what happens inside them. No error is recorded in
+    `layer.error`, and the states of stateful layers are restored afterwards.
+
+    Yields:
+        A persistent tape, and the list of the calls in their order, which grows with each call.
+    """
+    layers = {name: part for name, part in walk(model) if isinstance(part, RecurrentLayer)}
+    states = [(state, state.numpy()) for part in layers.values() for state in part.states or ()]
+    tape = tf.GradientTape(persistent=True, watch_accessed_variables=False)
+    with tape, contextlib.ExitStack() as stack:
+        recording = _Recording(tape)
+        for name, layer in layers.items():
+            stack.enter_context(layer.with_loop(functools.partial(recording.run, name)))
+        try:
+            yield tape, recording.calls
+        finally:
+            for state, value in states:
+                state.assign(value)
+
+
+class _Recording:
+    """The calls so far, and the tape that sees their outputs as new variables."""
+
+    def __init__(self, tape: tf.GradientTape):
+        self.tape = tape
+        self.calls: list[Call] = []
+
+    def run(
+        self,
+        name: str,
+        equations: Equations,
+        x: Any,
+        initial: Any,
+        weights: Weights,
+        record: Any,
+        *,
+        mask: Any,
+        return_sequences: bool,
+        backwards: bool,
+        **_: Any,
+    ) -> tuple[Any, Any]:
+        """Take the place of `unroll` in the layer `name`: the same outputs, and one more call."""
+        with self.tape.stop_recording():
+            forward = programs(equations, False, x.shape[-1], initial.hidden.shape[-1]).forward
+            hidden, last, sequence = forward(x, initial, weights, mask, None, return_sequences)
+            mask = None if mask is None else swap_batch_and_time(mask)
+        outputs = (hidden, *last) if return_sequences else (*last,)
+        self.tape.watch(outputs)
+        self.calls.append(
+            Call(
+                name,
+                equations,
+                weights,
+                (x, *initial),
+                sequence,
+                mask,
+                backwards,
+                outputs,
+                return_sequences,
+            )
+        )
+        return hidden, last
+
+
+def index_of_call(calls: Sequence[Call], layer: str | None, function: str) -> int:
+    """Return the index of the only call of a layer.
+
+    Args:
+        layer: the layer's path or name; None for the last call.
+        function: the name of the public function, for the error message.
+
+    Raises:
+        ValueError: there is no such layer, or it is called more than once.
+    """
+    names = [call.name for call in calls]
+    places = [n for n, name in enumerate(names) if layer in (name, name.rpartition("/")[2])]
+    if layer is None and calls:
+        return len(calls) - 1
+    if not places:
+        available = ", ".join(sorted({*names})) or "none"
+        raise ValueError(f"{function}: no recurrent layer {layer!r}; there are: {available}")
+    if len(places) > 1:
+        raise ValueError(f"{function}: layer {layer!r} is called {len(places)} times, not once")
+    return places[0]

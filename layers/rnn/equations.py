@@ -1,0 +1,180 @@
+"""What a recurrent cell is made of: the equations of one time step. Start reading here.
+
+A cell of errorflow is a small immutable object that satisfies the protocol `Equations`. It states
+one step forward and the same step of back-propagation through time (BPTT) backward:
+
+    forward    s_t = f(z_t, s_{t-1}),  z = x W + b for all steps at once              t = 1 … T
+    backward   δ_t = dE/dy_t + what step t+1 sent back                                t = T … 1
+               the errors of the preactivations at t, and what goes back to step t-1
+
+`simple_rnn.py` is the shortest example, `lstm.py` the best known. Everything else is shared:
+
+    scan.py               the two loops over time, forward and backward
+    programs.py           the loops as functions that XLA may compile
+    unroll.py             the custom gradient that joins both, called by every layer
+    matrix_products.py    the input product and the weight gradients, outside the loops
+    error_record.py       the norms of δ_t that the backward loop leaves behind
+
+Symbols: B examples, T steps, D inputs, H units, G columns of the kernels (H per gate). Inside the
+loops, arrays over time are time-major: [T, B, ·].
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
+
+import tensorflow as tf
+
+Fields = TypeVar("Fields", bound=tuple)
+
+
+class Weights(NamedTuple):
+    """The weights of a cell, or their gradients."""
+
+    kernel: Any  # W [D, G]
+    recurrent_kernel: Any  # R [H, G]
+    bias: Any  # b [G], [2, G] for a GRU with `reset_after`, or None
+
+
+class HiddenState(NamedTuple):
+    """The state of a cell that has no other state than its output."""
+
+    hidden: Any  # h_t
+
+
+class Sequence(NamedTuple):
+    """What the forward loop keeps for the backward loop."""
+
+    x: Any  # [T, B, D]
+    states: Any  # the cell's state with arrays [T+1, B, H]; entry 0 is the initial state
+    residuals: Any  # the cell's residuals with arrays [T, B, H]
+
+
+def identity(tensors: Any) -> Any:
+    """Return the argument: the barrier of code that XLA does not compile."""
+    return tensors
+
+
+@dataclass(frozen=True)
+class StepOps:
+    """The operations of a step in which dropout or the compiler has a part.
+
+    They keep the equations free of both: all else in a cell is plain arithmetic.
+
+    Args:
+        recurrent_dropout: the scaled dropout mask [B, H], the same for all steps and gates; None
+            without dropout.
+        barrier: a function that returns its tensors and keeps XLA from fusing across this point
+            (see `barrier.py`).
+    """
+
+    recurrent_dropout: Any = None
+    barrier: Callable[[Any], Any] = identity
+
+    def dropout(self, hidden: Any) -> Any:
+        """Return h ⊗ m for the dropout mask m."""
+        return hidden if self.recurrent_dropout is None else hidden * self.recurrent_dropout
+
+    def recurrent_product(self, hidden: Any, kernel: Any) -> Any:
+        """Return (h ⊗ m) R: [B, H] → [B, G]."""
+        return tf.matmul(self.dropout(hidden), kernel)
+
+    def recurrent_errors(self, errors: Any, transposed_kernel: Any) -> Any:
+        """Return the errors of h from those of `recurrent_product`: (δz Rᵀ) ⊗ m, [B, H]."""
+        return self.dropout(tf.matmul(errors, transposed_kernel))
+
+    def split(self, gates: Any, count: int) -> list[Any]:
+        """Split [B, G] into `count` gates, each [B, H]."""
+        return tf.split(self.barrier(gates), count, axis=1)
+
+    def join(self, *gates: Any) -> Any:
+        """Put gates [B, H] side by side: [B, G]."""
+        if len(gates) == 1:
+            return self.barrier(gates[0])
+        return self.barrier(tf.concat(self.barrier([*gates]), axis=1))
+
+
+class Equations(Protocol):
+    """One step of a recurrent cell, forward and backward.
+
+    Implementations are frozen dataclasses: hashable, because programs are compiled once per cell.
+    States and residuals are NamedTuples, so that the equations name what they use; the first field
+    of a state is `hidden`. "Errors" are derivatives of the loss E, with the shape and the type of
+    what they belong to: the errors of an `LSTMState` are an `LSTMState`.
+
+    Attributes:
+        state: the class of the state.
+        residuals: the class of the values that the forward step saves for the backward step; its
+            fields are the names under which callbacks find the gates.
+        preactivation_widths: the widths, in units of H, of the arrays of preactivation errors.
+    """
+
+    state: ClassVar[type]
+    residuals: ClassVar[type]
+    preactivation_widths: ClassVar[tuple[int, ...]]
+
+    def input_product(self, x: Any, weights: Weights) -> Any:
+        """Return x W + b for all steps: [T, B, D] → [T, B, G]."""
+        ...
+
+    def forward(self, z: Any, before: Any, weights: Weights, ops: StepOps) -> tuple[Any, Any]:
+        """Return the state and the residuals of step t.
+
+        Args:
+            z: the input product of step t, [B, G].
+            before: the state of step t-1.
+        """
+        ...
+
+    def total_errors(self, arriving: Any, after: Any, residuals: Any) -> Any:
+        """Return the total derivatives of E by the state of step t.
+
+        Args:
+            arriving: the errors that step t+1 sent back, plus dE/dy_t for `hidden`.
+            after: the state of step t.
+            residuals: those of step t.
+        """
+        ...
+
+    def backward(
+        self,
+        errors: Any,
+        before: Any,
+        after: Any,
+        residuals: Any,
+        transposed_kernel: Any,
+        ops: StepOps,
+    ) -> tuple[tuple[Any, ...], Any]:
+        """Return the preactivation errors of step t and the errors sent back to step t-1.
+
+        Args:
+            errors: the `total_errors` of step t.
+            before, after: the states of steps t-1 and t.
+            residuals: those of step t.
+            transposed_kernel: Rᵀ [G, H], transposed once for all steps.
+        """
+        ...
+
+    def weight_gradients(
+        self,
+        sequence: Sequence,
+        preactivation_errors: tuple[Any, ...],
+        ops: StepOps,
+        outer: Callable[[Any, Any], Any],
+    ) -> Weights:
+        """Return the gradients of the weights from the preactivation errors of all steps.
+
+        Args:
+            preactivation_errors: arrays [T, B, ·], as `backward` returns them per step.
+            outer: `summed_outer`, or `outer_per_step` for the terms of the sum over time.
+        """
+        ...
+
+    def input_errors(self, preactivation_errors: tuple[Any, ...]) -> Any:
+        """Return the errors of the input product x W + b: [T, B, G]."""
+        ...
+
+
+def map_fields(function: Callable[..., Any], *tuples: Fields) -> Fields:
+    """Apply a function to the corresponding fields of NamedTuples of one class."""
+    return type(tuples[0])(*map(function, *tuples))

@@ -1,0 +1,69 @@
+"""The two loops of a cell as functions of a layer's tensors, compiled by XLA or not."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from .barrier import barrier
+from .equations import Equations, StepOps
+from .matrix_products import product, swap_batch_and_time
+from .scan import backward_scan, forward_scan
+from .statistics import summarise
+
+
+class Programs(NamedTuple):
+    """The loops of one cell. Arrays of a layer are [B, T, ·], those of a `Sequence` [T, B, ·].
+
+    Attributes:
+        forward: (x, initial, weights, mask, recurrent_dropout, return_sequences) → (outputs
+            [B, T, H] or None, last state, Sequence).
+        backward: (sequence, injected, final_errors, weights, mask, recurrent_dropout) →
+            (dE/d(initial state), preactivation errors, a row of the error record).
+        input_gradient: (preactivation errors, kernel) → dE/dx [B, T, D].
+    """
+
+    forward: Callable
+    backward: Callable
+    input_gradient: Callable
+
+
+@functools.cache
+def programs(equations: Equations, compiled: bool, inputs: int, units: int) -> Programs:
+    """Return the programs of a cell.
+
+    Args:
+        compiled: let XLA compile them, once for each shape of a batch.
+        inputs, units: D and H. They only key the cache: with a set of programs for each, the batch
+            and the number of steps are all that is traced as unknown.
+    """
+    own_barrier = barrier(compiled)
+
+    def forward(x, initial, weights, mask, recurrent_dropout, return_sequences):
+        ops = StepOps(recurrent_dropout, own_barrier)
+        x, mask = swap_batch_and_time(x), _time_major(mask)
+        sequence = forward_scan(equations, x, initial, weights, mask, ops)
+        outputs = swap_batch_and_time(sequence.states.hidden[1:]) if return_sequences else None
+        return outputs, type(initial)(*(s[-1] for s in sequence.states)), sequence
+
+    def backward(sequence, injected, final_errors, weights, mask, recurrent_dropout):
+        ops = StepOps(recurrent_dropout, own_barrier)
+        injected, mask = _time_major(injected), _time_major(mask)
+        scan = backward_scan(equations, sequence, injected, final_errors, weights, mask, ops)
+        hidden, carried, cell = (*scan.squared_norms, None)[:3]
+        row = summarise(hidden, carried, cell, mask)
+        return scan.initial_errors, scan.preactivation_errors, row
+
+    def input_gradient(preactivation_errors, kernel):
+        errors = equations.input_errors(preactivation_errors)
+        return swap_batch_and_time(product(errors, tf.transpose(kernel)))
+
+    function = functools.partial(
+        tf.function, autograph=False, jit_compile=compiled or None, reduce_retracing=True
+    )
+    return Programs(function(forward), function(backward), function(input_gradient))
+
+
+def _time_major(tensor):
+    return None if tensor is None else swap_batch_and_time(tensor)

@@ -1,0 +1,191 @@
+"""The two loops over time: forward over the states, and backward over their errors (BPTT).
+
+The backward loop is the real backward pass: the errors whose norms it measures on its way are those
+that train the weights. All arrays are time-major, [T, B, ·].
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+import tensorflow as tf
+
+from .equations import Equations, Sequence, StepOps, Weights, identity, map_fields
+from .statistics import lanes, squares
+
+
+class Readable(Protocol):
+    """An array over time that is read step by step, as a `tf.TensorArray`."""
+
+    def read(self, index: Any) -> Any:
+        """Return the entry of one step, [B, ·]."""
+        ...
+
+
+class BackwardScan(NamedTuple):
+    """What the backward loop returns."""
+
+    preactivation_errors: tuple  # as `Equations.backward` returns them, each [T, B, ·]
+    initial_errors: Any  # dE/d(initial state), a state of [B, H]
+    squared_norms: list  # [T, B] each: of δ_t, of its carried part, and of further states' errors
+
+
+def forward_scan(
+    equations: Equations, x: Any, initial: Any, weights: Weights, mask: Any, ops: StepOps
+) -> Sequence:
+    """Compute the states of all steps. A masked step copies the state before it.
+
+    Args:
+        x: [T, B, D].
+        initial: the initial state, fields [B, H].
+        mask: [T, B, 1] bool, False at the steps to skip; or None.
+    """
+    steps = tf.shape(x)[0]
+    z = readable(equations.input_product(x, weights))
+    valid = None if mask is None else readable(mask)
+    # XLA saves a copy if the initial state is written in front of the others; ONNX has no loop that
+    # writes into an array that already has an entry.
+    lead = int(ops.barrier is not identity)
+    states = map_fields(lambda s: _buffer(steps + lead, s, s.shape[-1]), initial)
+    if lead:
+        states = map_fields(lambda a, s: a.write(0, s), states, initial)
+    hidden = initial[0]
+    residuals = equations.residuals(
+        *(_buffer(steps, hidden, hidden.shape[-1]) for _ in equations.residuals._fields)
+    )
+
+    def step(t, before, states, residuals):
+        after, saved = equations.forward(z.read(t), before, weights, ops)
+        values = ops.barrier((*after, *saved))
+        after, saved = type(after)(*values[: len(after)]), type(saved)(*values[len(after) :])
+        if valid is not None:
+            after = _select(valid.read(t), after, before)
+        states = map_fields(lambda a, s: a.write(t + lead, s), states, after)
+        return t + 1, after, states, map_fields(lambda a, s: a.write(t, s), residuals, saved)
+
+    _, _, states, residuals = tf.while_loop(
+        lambda t, *_: t < steps, step, (0, initial, states, residuals), maximum_iterations=steps
+    )
+    states = map_fields(lambda a: a.stack(), states)
+    if not lead:
+        states = map_fields(lambda s, all_: tf.concat([s[None], all_], 0), initial, states)
+    return Sequence(x, states, map_fields(lambda a: a.stack(), residuals))
+
+
+def backward_scan(
+    equations: Equations,
+    sequence: Sequence,
+    injected: Any,
+    final_errors: Any,
+    weights: Weights,
+    mask: Any,
+    ops: StepOps,
+    start: Any = None,
+) -> BackwardScan:
+    """Compute the errors of step t from those of step t+1, down to the initial state.
+
+    Args:
+        sequence: what `forward_scan` returned. Like `injected`, its states and residuals may have
+            any `Readable` in the place of an array over time.
+        injected: dE/dy_t from the layers above, [T, B, H]; None where only the last state is used.
+        final_errors: dE/d(last state), fields [B, H].
+        mask: [T, B, 1] bool or None.
+        start: the last step that any error reaches directly; later steps are left out. By default
+            the last one.
+    """
+    steps = tf.shape(sequence.x)[0]
+    transposed_kernel = tf.transpose(weights.recurrent_kernel)  # once for all steps: it is faster
+    states, residuals = (
+        map_fields(readable, arrays) for arrays in (sequence.states, sequence.residuals)
+    )
+    above = None if injected is None else readable(injected)
+    valid = None if mask is None else readable(mask)
+
+    def step(t, carried, waiting, preactivation_errors, norms):
+        arriving = [*waiting] if above is None else [*waiting, above.read(t)]
+        before, after, saved = (
+            map_fields(lambda a, at=at: a.read(at), arrays)
+            for arrays, at in ((states, t), (states, t + 1), (residuals, t))
+        )
+        errors = carried._replace(hidden=tf.add_n([carried.hidden, *arriving]))
+        errors = equations.total_errors(errors, after, saved)
+        *totals, through_time = ops.barrier((*errors, carried.hidden))
+        errors = type(errors)(*totals)
+        new, sent_back = equations.backward(errors, before, after, saved, transposed_kernel, ops)
+        if valid is not None:
+            now = valid.read(t)
+            new = tuple(_zero_unless(now, e) for e in new)
+            sent_back = _select(now, sent_back, carried)
+            waiting = [_zero_unless(~now, tf.add_n(arriving))]
+        preactivation_errors = _write(preactivation_errors, t, new)
+        measured = (errors.hidden, through_time, *errors[1:])
+        norms = _write(norms, t, map(squares, measured))
+        return t - 1, sent_back, waiting, preactivation_errors, norms
+
+    carried, waiting = _before_the_loop(final_errors, valid is not None)
+    _, initial, waiting, preactivation_errors, norms = tf.while_loop(
+        lambda t, *_: t >= 0,
+        step,
+        (
+            steps - 1 if start is None else start,
+            carried,
+            waiting,
+            _preactivation_buffers(equations, steps, final_errors.hidden),
+            _norm_buffers(len(final_errors) + 1, steps, final_errors.hidden),
+        ),
+        maximum_iterations=steps,
+    )
+    initial = initial._replace(hidden=tf.add_n([initial.hidden, *waiting]))
+    norms = [tf.reduce_sum(a.stack(), -1) for a in norms]
+    if valid is None:  # dE/d(last state) is injected at the last step, not carried to it
+        norms[1] = tf.concat([norms[1][:-1], tf.zeros_like(norms[1][-1:])], axis=0)
+    return BackwardScan(tuple(a.stack() for a in preactivation_errors), initial, norms)
+
+
+def _before_the_loop(final_errors, masked):
+    """Return the carried errors at the last step, and those that wait for the last valid step.
+
+    An error that is injected at a masked step belongs to the valid step before it, whose state it
+    repeats: it waits until the loop gets there.
+    """
+    if not masked:
+        return final_errors, []
+    zeros = tf.zeros_like(final_errors.hidden)
+    return final_errors._replace(hidden=zeros), [final_errors.hidden]
+
+
+def _preactivation_buffers(equations, steps, like):
+    units = like.shape[-1]
+    return tuple(_buffer(steps, like, width * units) for width in equations.preactivation_widths)
+
+
+def _norm_buffers(count, steps, like):
+    width = lanes(like.shape[-1])
+    return tuple(_buffer(steps, like, width, tf.float64) for _ in range(count))
+
+
+def _buffer(steps, like, width, dtype=None):
+    """Return a TensorArray of `steps` entries [B, width], B and dtype those of `like` [B, ·]."""
+    shape = [like.shape[0], width]
+    return tf.TensorArray(
+        dtype or like.dtype, size=steps, element_shape=shape, clear_after_read=False
+    )
+
+
+def readable(array: Any) -> Readable:
+    """Return an array over time as one to read step by step; a `Readable` is returned as it is."""
+    if hasattr(array, "read"):
+        return array
+    return tf.TensorArray(
+        array.dtype, size=tf.shape(array)[0], element_shape=array.shape[1:], clear_after_read=False
+    ).unstack(array)
+
+
+def _write(arrays, t, values):
+    return tuple(a.write(t, value) for a, value in zip(arrays, values, strict=True))
+
+
+def _select(condition, state, otherwise):
+    return map_fields(lambda a, b: tf.where(condition, a, b), state, otherwise)
+
+
+def _zero_unless(condition, tensor):
+    return tf.where(condition, tensor, tf.zeros_like(tensor))
