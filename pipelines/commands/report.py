@@ -1,18 +1,19 @@
 """`errorflow report`: one HTML file about runs, to send to a colleague; it needs no network.
 
-What is in it is read from the event files as the tab reads it, so both say the same.
+The recorded numbers are read from the event files as the tab reads them, so both say the same.
 """
 
 import base64
 import dataclasses
 import html
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from ...callbacks.findings.finding import Finding
 from ..core.config import Section
 from ..core.config_files import load_yaml
 from ..core.console import say
@@ -22,6 +23,11 @@ from ..core.files import write_text
 from ..core.flags import parse_flags
 from ..core.run_folder import RunFolder
 from .runs import as_text, existing_runs, figures_of, pick_run, side_by_side
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from .recorded import Recorded
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,8 +45,8 @@ class ReportConfig(Section):
 def command(flags: list[str]) -> None:
     """Write the report and print its path."""
     config = parse_flags(ReportConfig, flags, "errorflow report")
-    known = existing_runs(config.run_dir, None)
-    runs = [pick_run(name, known) for name in config.names] or known[-1:]
+    every_run = existing_runs(config.run_dir, None)
+    runs = [pick_run(name, every_run) for name in config.names] or every_run[-1:]
     if not config.to.parent.is_dir():
         raise UserError(f"--to {config.to}: there is no folder {config.to.parent}")
     load_tensorflow()  # without its messages: TensorBoard's reader imports it
@@ -50,113 +56,73 @@ def command(flags: list[str]) -> None:
 
 def page(runs: Sequence[RunFolder]) -> str:
     """The report as HTML."""
+    from .recorded import read_recorded
+
     names = [f"{run.task}/{run.name}" for run in runs]
-    recorded = [[*_series(run)] for run in runs]
+    recorded = {name: read_recorded(run.logs) for name, run in zip(names, runs, strict=True)}
     parts = [
         f"<h1>{_text(', '.join(names))}</h1>",
         *_figures(runs, names),
         "<h2>Findings</h2>",
-        *(_findings(name, series) for name, series in zip(names, recorded, strict=True)),
-        *_pictures(names, recorded),
-        *(_own_pictures(name, run) for name, run in zip(names, runs, strict=True)),
+        *(_findings(name, series) for name, series in recorded.items()),
+        *_heat_maps(recorded),
+        *(_saved_plots(name, run) for name, run in zip(names, runs, strict=True)),
     ]
     title = _text(f"errorflow: {', '.join(names)}")
     head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
     return (
         f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n'
         + "\n".join(parts)
-        + ("\n</body></html>\n")
+        + "\n</body></html>\n"
     )
-
-
-def _series(run: RunFolder) -> Iterator[tuple[Any, Any]]:
-    """(series, rows of its parts) of what the callbacks wrote, read as TensorBoard reads it."""
-    from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
-    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
-    from tensorboard.context import RequestContext
-
-    from ...callbacks.recording.blocks import PLUGIN
-    from ..inspector import readings
-
-    multiplexer = EventMultiplexer(tensor_size_guidance={PLUGIN: 0})  # all of it
-    multiplexer.AddRunsFromDirectory(str(run.logs))
-    multiplexer.Reload()
-    provider, context = MultiplexerDataProvider(multiplexer, str(run.logs)), RequestContext()
-    found = readings.find_series(provider, context, "")
-    rows = {one.key: readings.read_rows(provider, context, "", one) for one in found if one.tags}
-    for one in found:
-        yield one, [rows[part.key] for part in readings.parts_of(one, found)]
 
 
 def _figures(runs: Sequence[RunFolder], names: Sequence[str]) -> Iterator[str]:
     yield _table(["", *names], side_by_side([figures_of(run) for run in runs]))
-    configs = side_by_side([as_text(load_yaml(run.config_file)) for run in runs])
+    settings = side_by_side([as_text(load_yaml(run.config_file)) for run in runs])
     if len(runs) > 1:
-        configs = [row for row in configs if len(set(row[1:])) > 1]
+        settings = [row for row in settings if len(set(row[1:])) > 1]
     title = "All settings" if len(runs) == 1 else "Settings that differ"
-    yield f"<details><summary>{title}</summary>{_table(['', *names], configs)}</details>"
+    yield f"<details><summary>{title}</summary>{_table(['', *names], settings)}</details>"
 
 
-def _findings(name: str, recorded: Iterable[tuple[Any, Any]]) -> str:
+def _findings(name: str, recorded: "Sequence[Recorded]") -> str:
     from ..inspector import readings
 
-    found = [one for series, rows in recorded for one in readings.findings_of(series, *rows)]
-    items = "".join(_finding(one) for one in found) or "<li>nothing was recorded</li>"
+    findings = [f for series, rows in recorded for f in readings.findings_of(series, *rows)]
+    items = "".join(map(_finding, findings)) or "<li>nothing was recorded</li>"
     return f"<h3>{_text(name)}</h3><ul>{items}</ul>"
 
 
-def _finding(found: Any) -> str:
-    trouble = "⚠ " if found.remedies else ""
-    help_ = "".join(f"<li>{_text(remedy)}</li>" for remedy in found.remedies)
-    may = f"<p>What the literature offers:</p><ul>{help_}</ul>" if help_ else ""
-    sure = f" ({found.confidence:.0%} of the judged steps say so by themselves)"
-    certain = sure if found.confidence == found.confidence else ""  # not NaN
-    return f"<li>{trouble}{_text(found.sentence)}{certain}{may}</li>"
+def _finding(finding: Finding) -> str:
+    sign = "⚠ " if finding.remedies else ""
+    remedies = "".join(f"<li>{_text(remedy)}</li>" for remedy in finding.remedies)
+    help_ = f"<p>What the literature offers:</p><ul>{remedies}</ul>" if remedies else ""
+    confidence = ""
+    if finding.confidence == finding.confidence:  # not NaN
+        confidence = f" ({finding.confidence:.0%} of the judged training steps agree)"
+    return f"<li>{sign}{_text(finding.sentence)}{confidence}{help_}</li>"
 
 
-def _pictures(names: Sequence[str], recorded: Sequence[list[tuple[Any, Any]]]) -> Iterator[str]:
+def _heat_maps(recorded: "Mapping[str, Sequence[Recorded]]") -> Iterator[str]:
     """Error over time and gradient over depth, of all runs with common colours."""
-    from ...callbacks.drawing import figures
+    from .recorded import error_flow_figure, layer_gradients_figure
 
-    def titled(kind: str) -> Iterator[tuple[str, Any, Any]]:
-        for name, series in zip(names, recorded, strict=True):
-            for one, rows in series:
-                if one.kind == kind and len(rows[0].steps):
-                    title = " · ".join(filter(None, (name if len(names) > 1 else "", one.name)))
-                    yield title or name, one, rows
-
-    time = {title: _time(rows) for title, _, rows in titled("error_flow")}
-    if time:
-        yield "<h2>The error over time</h2>" + _image(figures.error_flow(time))
-    depth = {title: _depth(series, rows) for title, series, rows in titled("layer_gradients")}
-    if depth:
-        yield "<h2>The gradient over depth</h2>" + _image(figures.layer_gradients(depth))
+    if (figure := error_flow_figure(recorded)) is not None:
+        yield "<h2>The error over time</h2>" + _image(figure)
+    if (figure := layer_gradients_figure(recorded)) is not None:
+        yield "<h2>The gradient over depth</h2>" + _image(figure)
 
 
-def _time(rows: Sequence[Any]) -> Mapping[str, Any]:
-    from ...callbacks.recording.tables import join_layers, tables
-
-    first, *second = map(tables, rows)
-    return join_layers(first, *second) if second else first
-
-
-def _depth(series: Any, rows: Sequence[Any]) -> Mapping[str, Any]:
-    from ..inspector import readings
-
-    shown = {name: readings.table(series, *rows, statistic=name) for name in series.statistics}
-    layers = shown["norm"].columns
-    return {"step": rows[0].steps, "layers": layers, **{n: t.values for n, t in shown.items()}}
-
-
-def _own_pictures(name: str, run: RunFolder) -> str:
-    """Those of the run folder that are not drawn anew."""
-    anew = ("error_flow.png", "layer_gradients.png")
-    found = sorted(path for path in run.plots.glob("*.png") if path.name not in anew)
-    images = "".join(_embedded(path.read_bytes(), path.stem) for path in found)
+def _saved_plots(name: str, run: RunFolder) -> str:
+    """The plots of the run folder that are not drawn again."""
+    drawn = ("error_flow.png", "layer_gradients.png")
+    paths = sorted(path for path in run.plots.glob("*.png") if path.name not in drawn)
+    images = "".join(_embedded(path.read_bytes(), path.stem) for path in paths)
     return f"<h2>{_text(name)}</h2>{images}" if images else ""
 
 
-def _image(figure: Any) -> str:
+def _image(figure: "Figure") -> str:
     png = io.BytesIO()
     figure.savefig(png, dpi=120, bbox_inches="tight", format="png")
     return _embedded(png.getvalue(), "heat maps")

@@ -39,8 +39,10 @@ INITIAL = 8  # trials of bayesian until it begins to guess, where keras-tuner ta
 DEAD = 60  # seconds without a sign of life of a search on another machine
 
 
-def tune(task: Task, asked: TuneConfig) -> None:
-    """Searches until the oracle has no more trials, or goes on with a search that was stopped.
+def tune(task: Task, asked: TuneConfig) -> Path:
+    """Search until the oracle has no more trials; go on with a search that was stopped.
+
+    Returns the folder of the search.
 
     Args:
         asked: how to search, and what all trials have in common.
@@ -50,7 +52,8 @@ def tune(task: Task, asked: TuneConfig) -> None:
         load_tensorflow()  # without its start-up lines: keras-tuner would import it with them
         from . import service as search_service
 
-        return search_service.work(task, asked)
+        search_service.work(task, asked)
+        return read_search(task, asked).project
     search = read_search(task, asked)
     _check_folder(search.project)
     if told.oracle == "hyperband":
@@ -71,7 +74,7 @@ def tune(task: Task, asked: TuneConfig) -> None:
         except NoObjective:
             shutil.rmtree(search.project, ignore_errors=True)  # it holds nothing of use
             raise
-    return None
+    return search.project
 
 
 def _check_hyperband(search: Search) -> None:

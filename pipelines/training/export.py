@@ -54,10 +54,18 @@ class ExportInputs(NamedTuple):
     output: str = "probabilities"
 
 
+class Exported(NamedTuple):
+    """A model that was written in another format."""
+
+    format: str
+    path: Path
+    difference: float  # the largest one between its outputs and those of the original
+
+
 def export_all(
     model: Any, formats: Sequence[str], folder: Path, inputs: ExportInputs
-) -> Iterator[str]:
-    """Write every format below `folder` and compare its outputs; yield a line about each.
+) -> Iterator[Exported]:
+    """Write every format below `folder` and compare its outputs; yield each when it is done.
 
     Raises:
         UserError: the outputs differ; that file is not kept.
@@ -69,7 +77,7 @@ def export_all(
             difference = float(np.abs(outputs - expected).max())
             if not difference < TOLERANCE:
                 raise UserError(f"{name}: the exported model's outputs differ by {difference}")
-        yield f"{name}: {folder / file} (read back; outputs differ by {difference:.0e} at most)"
+        yield Exported(name, folder / file, difference)
 
 
 def _outputs(model: Any, inputs: ExportInputs) -> np.ndarray:

@@ -83,8 +83,8 @@ def export(task: Task, config: ExportConfig) -> None:
 
     formats = check_formats(config.format)
     run = use_run(config.run, task.name)
-    for line in workflow.export(task, run, formats, config.to):
-        say(line)
+    for format_, path, difference in workflow.export(task, run, formats, config.to):
+        say(f"{format_}: {path} (read back; outputs differ by {difference:.0e} at most)")
 
 
 def use_run(choice: RunChoice, task: str) -> RunFolder:

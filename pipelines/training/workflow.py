@@ -141,8 +141,8 @@ def confusion_file(run: RunFolder, split: str) -> Path:
 
 def export(
     task: Task, run: RunFolder, formats: Sequence[str], folder: Path | None = None
-) -> Iterator[str]:
-    """Write a run's best model in other formats; yield a line about each.
+) -> Iterator[Any]:
+    """Write a run's best model in other formats; yield an `Exported` for each.
 
     Args:
         formats: some of "keras", "saved_model", "onnx".

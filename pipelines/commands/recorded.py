@@ -1,0 +1,68 @@
+"""What the callbacks recorded in a run's logs, read as the TensorBoard tab reads it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ...callbacks.drawing import figures
+from ...callbacks.recording.blocks import PLUGIN
+from ...callbacks.recording.tables import join_layers, tables
+from ..inspector import readings
+
+Recorded = tuple[readings.Series, list[Any]]  # a series, and the rows of its parts
+
+
+def read_recorded(logs: Path) -> list[Recorded]:
+    """Every series in a folder of event files with its rows."""
+    from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+    from tensorboard.context import RequestContext
+
+    multiplexer = EventMultiplexer(tensor_size_guidance={PLUGIN: 0})  # all of it
+    multiplexer.AddRunsFromDirectory(str(logs))
+    multiplexer.Reload()
+    provider, context = MultiplexerDataProvider(multiplexer, str(logs)), RequestContext()
+    every = readings.find_series(provider, context, "")
+    rows = {s.key: readings.read_rows(provider, context, "", s) for s in every if s.tags}
+    return [(s, [rows[part.key] for part in readings.parts_of(s, every)]) for s in every]
+
+
+def error_flow_figure(recorded: Mapping[str, Sequence[Recorded]]) -> Figure | None:
+    """Heat maps of the error over time, of several runs by name with common colours."""
+    layers = {title: _over_time(rows) for title, _, rows in _titled(recorded, "error_flow")}
+    return figures.error_flow(layers) if layers else None
+
+
+def layer_gradients_figure(recorded: Mapping[str, Sequence[Recorded]]) -> Figure | None:
+    """Heat maps of the gradient over depth, of several runs by name with common colours."""
+    runs = {
+        title: _over_depth(series, rows)
+        for title, series, rows in _titled(recorded, "layer_gradients")
+    }
+    return figures.layer_gradients(runs) if runs else None
+
+
+def _titled(
+    recorded: Mapping[str, Sequence[Recorded]], kind: str
+) -> list[tuple[str, readings.Series, list[Any]]]:
+    """The series of a kind, each with a title: the run if there are several, and the layer."""
+    return [
+        (" · ".join(filter(None, (run * (len(recorded) > 1), series.name))) or run, series, rows)
+        for run, every in recorded.items()
+        for series, rows in every
+        if series.kind == kind and len(rows[0].steps)
+    ]
+
+
+def _over_time(rows: Sequence[Any]) -> Mapping[str, np.ndarray]:
+    first, *second = map(tables, rows)
+    return join_layers(first, *second) if second else first
+
+
+def _over_depth(series: readings.Series, rows: Sequence[Any]) -> Mapping[str, Any]:
+    shown = {name: readings.table(series, *rows, statistic=name) for name in series.statistics}
+    layers = shown["norm"].columns
+    return {"step": rows[0].steps, "layers": layers, **{n: t.values for n, t in shown.items()}}
