@@ -29,7 +29,7 @@ from errorflow.pipelines.models.sequence_vocabulary import (
     ExactMatch,
     SequenceVocabulary,
 )
-from errorflow.pipelines.pronounce.training import pairs_of
+from errorflow.pipelines.pronounce.pairs import encode_pairs
 from errorflow.pipelines.training.batching import Batches
 
 LETTERS, WORDS = 8, 512
@@ -41,8 +41,8 @@ def train(pairs, source, target, attention, epochs):
     keras.utils.set_random_seed(1)
     core = encoder_decoder.encoder_decoder(
         GRU,
-        source_symbols=len(source.vocabulary) + 2,
-        target_symbols=len(target.vocabulary) + FIRST_SYMBOL,
+        source_symbols=len(source.symbols) + 2,
+        target_symbols=len(target.symbols) + FIRST_SYMBOL,
         embedding=64,
         units=128,
         attention=attention,
@@ -85,7 +85,7 @@ def main():
         "character", text_serving.build_vocabulary(data.train.sources, "character")
     )
     target = SequenceVocabulary("phone", text_serving.build_vocabulary(targets, "phone"))
-    pairs = pairs_of(data.train, "train", source, target, 32)
+    pairs = encode_pairs(data.train, "train", source, target, 32)
     shown = {}
     for title, attention in (("without attention", False), ("with attention", True)):
         core, shown[title] = train(pairs, source, target, attention, options.epochs)

@@ -1,11 +1,12 @@
-"""Pictures in one size, each at hand when a batch wants it."""
+"""Images of one size, in memory or in a temporary file, ready for batches."""
 
+import dataclasses
 import itertools
 import math
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,55 +17,77 @@ from ..datasets.images.resizing import resizing_layer
 from ..models.image_to_text import PADDING_PIXEL
 
 
-class Store(NamedTuple):
-    """N pictures, or N sequences of pictures."""
+@dataclasses.dataclass(frozen=True)
+class ImageStore:
+    """N items, each an image or a sequence of images.
 
-    pictures: np.ndarray  # uint8 [M, H, W, C], those of a sequence one after the other
-    begins: np.ndarray  # [N + 1] where each sequence does, and where the last one ends
-    several: bool
+    Attributes:
+        images: uint8 [M, H, W, C], those of a sequence one after the other.
+        offsets: [N + 1], where the images of each item begin, and the end of the last one.
+        has_sequences: whether items are sequences.
+    """
+
+    images: np.ndarray
+    offsets: np.ndarray
+    has_sequences: bool
 
     def __len__(self) -> int:
-        return len(self.begins) - 1
+        return len(self.offsets) - 1
 
-    def __getitem__(self, place: int) -> np.ndarray:
-        """The pictures of one item, [F, H, W, C]."""
-        return self.pictures[self.begins[place] : self.begins[place + 1]]
+    def __getitem__(self, item: int) -> np.ndarray:
+        """The images of one item, [F, H, W, C]."""
+        return self.images[self.offsets[item] : self.offsets[item + 1]]
 
     @property
     def counts(self) -> np.ndarray:
-        """How many pictures each item has, [N]."""
-        return np.diff(self.begins)
+        """The number of images of each item, [N]."""
+        return np.diff(self.offsets)
 
-    def take(self, chosen: Sequence[int] | np.ndarray, most: int | None = None) -> np.ndarray:
-        """float32 [B, H, W, C], or [B, F, H, W, C]: the first `most` of each, and no picture behind
-        their end."""
-        if not self.several:
-            return self.pictures[chosen].astype(np.float32)
-        items = [self[place][:most] for place in chosen]
-        most = most or max(map(len, items))
-        taken = np.full([len(items), most, *self.pictures.shape[1:]], PADDING_PIXEL, np.float32)
-        for row, item in zip(taken, items, strict=True):
-            row[: len(item)] = item
-        return taken
+    def take(self, items: Sequence[int] | np.ndarray, length: int | None = None) -> np.ndarray:
+        """Return a batch of items, float32 [B, H, W, C], or [B, F, H, W, C] of sequences.
+
+        Args:
+            items: indices of items.
+            length: number of images of a sequence, F; longer ones are cut, shorter ones padded with
+                `PADDING_PIXEL` (default: that of the longest).
+        """
+        if not self.has_sequences:
+            return self.images[items].astype(np.float32)
+        sequences = [self[item][:length] for item in items]
+        length = length or max(map(len, sequences))
+        batch = np.full([len(sequences), length, *self.images.shape[1:]], PADDING_PIXEL, np.float32)
+        for row, sequence in zip(batch, sequences, strict=True):
+            row[: len(sequence)] = sequence
+        return batch
 
 
-def store(images: Images, shape: tuple[int, int, int], most: int | None = None) -> Store:
-    """The first `most` pictures or sequences, brought to [H, W, C].
+def store_images(
+    images: Images, shape: tuple[int, int, int], limit: int | None = None
+) -> ImageStore:
+    """Resize images, or sequences of images, and store them.
 
-    Those that are an array of this size already are taken as they are; others are written to a file
-    without a name, which the system keeps in memory as far as there is room, and which goes with
-    the store.
+    An array of the right size is used as it is. Other images are written to an unnamed temporary
+    file, which the system keeps in memory as long as there is room, and which is deleted with the
+    store.
+
+    Args:
+        images: an array, or an iterable of images or sequences.
+        shape: [H, W, C] of the stored images.
+        limit: maximum number of items, the first ones.
     """
-    count = len(images) if most is None else min(most, len(images))
+    count = len(images) if limit is None else min(limit, len(images))
     if isinstance(images, np.ndarray) and images.shape[-3:] == shape:
-        several, chosen = images.ndim == 5, images[:count]
-        each = chosen.shape[1] if several else 1
-        return Store(chosen.reshape(-1, *shape), np.arange(count + 1) * each, several)
-    items = [*itertools.islice(images, count)] if _are_sequences(images) else None
-    counts = [1] * count if items is None else [*map(len, items)]
-    single = itertools.islice(images, count) if items is None else itertools.chain(*items)
-    begins = np.concatenate([[0], np.cumsum(counts, dtype=int)])
-    return Store(_written(single, int(begins[-1]), shape), begins, items is not None)
+        chosen, has_sequences = images[:count], images.ndim == 5
+        length = chosen.shape[1] if has_sequences else 1
+        offsets = np.arange(count + 1) * length
+        return ImageStore(chosen.reshape(-1, *shape), offsets, has_sequences)
+    if _are_sequences(images):
+        sequences = [*itertools.islice(images, count)]
+        counts, single = [*map(len, sequences)], itertools.chain(*sequences)
+    else:
+        sequences, counts, single = None, [1] * count, itertools.islice(images, count)
+    offsets = np.concatenate([[0], np.cumsum(counts, dtype=int)])
+    return ImageStore(_write(single, int(offsets[-1]), shape), offsets, sequences is not None)
 
 
 def _are_sequences(images: Images) -> bool:
@@ -72,27 +95,28 @@ def _are_sequences(images: Images) -> bool:
     return not isinstance(first, np.ndarray) or first.ndim == 4
 
 
-def _written(pictures: Iterable[np.ndarray], count: int, shape: tuple[int, int, int]) -> np.ndarray:
-    _check_room(count * math.prod(shape))
+def _write(images: Iterable[np.ndarray], count: int, shape: tuple[int, int, int]) -> np.ndarray:
+    """Resize `count` images into a memory-mapped temporary file, uint8 [count, H, W, C]."""
+    _check_disk_space(count * math.prod(shape))
     with tempfile.TemporaryFile() as file:
-        kept = np.memmap(file, np.uint8, "w+", shape=(count, *shape))  # outlives the open file
-    for place, picture in enumerate(with_progress(_resized(pictures, shape), count)):
-        kept[place] = picture
-    return kept
+        stored = np.memmap(file, np.uint8, "w+", shape=(count, *shape))  # outlives the open file
+    for place, image in enumerate(with_progress(_resize(images, shape), count)):
+        stored[place] = image
+    return stored
 
 
-def _check_room(size: int) -> None:
-    """`UserError` unless there is: without it, writing to memory that is a file's kills us."""
+def _check_disk_space(size: int) -> None:
+    """Raise `UserError` if there is not enough: writing to mapped memory would kill the process."""
     folder = tempfile.gettempdir()
     if size > shutil.disk_usage(folder).free:
         raise UserError(
-            f"{folder}: no room for pictures of {size / 1e9:,.1f} GB; lower --size or --limit, or"
+            f"{folder}: no room for images of {size / 1e9:,.1f} GB; lower --size or --limit, or"
             " set TMPDIR to another folder"
         )
 
 
-def _resized(pictures: Iterable[np.ndarray], shape: tuple[int, int, int]) -> Iterator[np.ndarray]:
+def _resize(images: Iterable[np.ndarray], shape: tuple[int, int, int]) -> Iterator[np.ndarray]:
     layer = resizing_layer(*shape[:2])
-    for picture in pictures:
-        pixels = layer(picture[None].astype(np.float32))[0].numpy()
+    for image in images:
+        pixels = layer(image[None].astype(np.float32))[0].numpy()
         yield np.rint(pixels.clip(0, 255)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Pictures and their texts as arrays: what a network reads, and what it should say."""
+"""Image–text pairs as arrays: inputs, targets and weights of the network."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -17,98 +17,122 @@ from ..models.sequence_vocabulary import (
     target_ids,
 )
 from ..training.batching import Batches
-from .image_store import Store, store
+from .image_store import ImageStore, store_images
 
-STOP = BETWEEN.strip()  # between sentences
-CHUNK = 100  # pairs whose words are looked at together
+SENTENCE_END = BETWEEN.strip()
+CHUNK = 100  # pairs whose words are counted at once
 
 
-class Pairs(NamedTuple):
-    """P pairs of a picture, or a sequence of pictures, and a text."""
+class ImageTextPairs(NamedTuple):
+    """P pairs of an image, or a sequence of images, and a text.
 
-    store: Store  # of the pictures
-    places: np.ndarray  # [P] in the store, ascending
-    targets: np.ndarray  # [P, T] ids, the end among them, 0 behind it
-    described: np.ndarray  # [N, F, W] ids of each picture's description, 0 behind it
-    symbols: int  # K, special ids included
-    stop: int  # id of what stands between sentences
+    Attributes:
+        store: N items, each an image or a sequence of images.
+        items: [P], the item of each pair, ascending.
+        targets: [P, T] ids of each text with its end symbol, 0 behind it.
+        descriptions: [N, F, W] ids of the description of each image, 0 behind it.
+        symbols: K, size of the vocabulary with the special ids.
+        sentence_end: id of the symbol that separates sentences; -1 if there is none.
+    """
+
+    store: ImageStore
+    items: np.ndarray
+    targets: np.ndarray
+    descriptions: np.ndarray
+    symbols: int
+    sentence_end: int
 
     @property
     def lengths(self) -> np.ndarray:
-        """Of the text, [P]; of several pictures and the text, [P, 2]."""
+        """Lengths of the texts, [P]; for sequences of images and texts, [P, 2]."""
         words = (self.targets != 0).sum(axis=1)
-        if not self.store.several:
+        if not self.store.has_sequences:
             return words
-        return np.stack([self.store.counts[self.places], words], axis=1)
+        return np.stack([self.store.counts[self.items], words], axis=1)
 
     @property
     def longest(self) -> Any:
+        """The maximum of `lengths`."""
         longest = self.lengths.max(axis=0)
-        return tuple(longest) if self.store.several else int(longest)
+        return tuple(longest) if self.store.has_sequences else int(longest)
 
     def take(self, chosen: np.ndarray, shape: Any) -> tuple[Any, ...]:
-        """What a batch consists of: what the network reads, what it should say, and weights.
+        """Return a batch: inputs, targets and weights.
 
-        The decoder reads what it should say one step later, after a start (teacher forcing). Which
-        words it says, [B, K], is asked without its order: the share of the picture's texts that
-        have each. Of several pictures, [B, F, K], it is which words each one's description has or,
-        where it has none, its sentence.
-        """
-        pictures, steps = shape if self.store.several else (None, shape)
-        targets = self.targets[chosen, :steps]
-        pixels = self.store.take(self.places[chosen], pictures)
-        inputs = {"pixels": pixels, "target": shift_right(targets)}
-        if self.store.several:
-            words = self._words_of_each(chosen, pixels.shape[1])
-            asked = words.max(axis=2)
-        else:
-            words, asked = self._words(chosen), np.ones(len(chosen), np.float32)
-        weights = (targets != 0).astype(np.float32), asked
-        return inputs, *(
-            {"next": one, "words": other} for one, other in ((targets, words), weights)
-        )
-
-    def told(self) -> np.ndarray:
-        """The pictures of which words are told, those of which the fewest are first: [M, 2], their
-        pairs and their numbers in these. If no word is known, the first picture of each pair."""
-        several, most = self.store.several, int(self.store.counts[self.places].max())
-        first = np.unique(self.places, return_index=True)[1]  # pair of each picture
-        every, found = np.arange(len(self.places)) if several else first, []
-        for part in np.array_split(every, -(-len(every) // CHUNK)):
-            words = self._words_of_each(part, most) if several else self._words(part)[:, None]
-            count = words.sum(axis=2)  # [B, F]
-            row, number = count.nonzero()
-            found.append(np.stack([part[row], number, count[row, number]], axis=1))
-        table = np.concatenate(found)
-        if not len(table):
-            return np.stack([every, np.zeros_like(every)], axis=1)
-        return table[np.argsort(table[:, 2], kind="stable"), :2].astype(int)
-
-    def one_by_one(self, told: np.ndarray, size: int, seed: int) -> Batches:
-        """Single pictures, and which words are told of each: pixels [B, H, W, C], words [B, K].
-
-        Of a sequence's pictures those beside each other are alike; here they are mixed.
+        The decoder reads the target shifted right (teacher forcing). The target "words" is the
+        auxiliary one: for a single image [B, K], the share of its texts that contain each word; for
+        a sequence [B, F, K], whether the description of each image contains it, or without a
+        description, its sentence.
 
         Args:
-            told: which pictures, rows of `told()`.
-            size, seed: as `Batches` takes them.
+            chosen: indices of pairs.
+            shape: length of the texts, or (number of images, length of the texts).
+        """
+        images, steps = shape if self.store.has_sequences else (None, shape)
+        targets = self.targets[chosen, :steps]
+        pixels = self.store.take(self.items[chosen], images)
+        inputs = {"pixels": pixels, "target": shift_right(targets)}
+        if self.store.has_sequences:
+            words = self._words_per_image(chosen, pixels.shape[1])
+            word_weights = words.max(axis=2)
+        else:
+            words, word_weights = self._word_shares(chosen), np.ones(len(chosen), np.float32)
+        weights = (targets != 0).astype(np.float32)
+        return (
+            inputs,
+            {"next": targets, "words": words},
+            {"next": weights, "words": word_weights},
+        )
+
+    def images_with_words(self) -> np.ndarray:
+        """Return the images with known words, those with the fewest words first.
+
+        Returns:
+            [M, 2], the pair of each image and its number in the sequence. If no image has known
+            words, the first image of every pair.
+        """
+        is_sequence, longest = self.store.has_sequences, int(self.store.counts[self.items].max())
+        first = np.unique(self.items, return_index=True)[1]  # one pair per item
+        pairs, rows = np.arange(len(self.items)) if is_sequence else first, []
+        for chunk in np.array_split(pairs, -(-len(pairs) // CHUNK)):
+            words = (
+                self._words_per_image(chunk, longest)
+                if is_sequence
+                else self._word_shares(chunk)[:, None]
+            )
+            count = words.sum(axis=2)  # [B, F]
+            row, number = count.nonzero()
+            rows.append(np.stack([chunk[row], number, count[row, number]], axis=1))
+        table = np.concatenate(rows)
+        if not len(table):
+            return np.stack([pairs, np.zeros_like(pairs)], axis=1)
+        return table[np.argsort(table[:, 2], kind="stable"), :2].astype(int)
+
+    def single_image_batches(self, images: np.ndarray, size: int, seed: int) -> Batches:
+        """Return batches of single images and their words: pixels [B, H, W, C], words [B, K].
+
+        Neighbouring images of a sequence are similar; here they are shuffled.
+
+        Args:
+            images: rows of `images_with_words()`.
+            size, seed: as of `Batches`.
         """
 
-        def take(chosen: np.ndarray, _) -> tuple[np.ndarray, np.ndarray]:
-            pair, number = told[chosen].T
-            place = self.store.begins[self.places[pair]] + number
-            pixels = self.store.pictures[place].astype(np.float32)
-            if not self.store.several:
-                return pixels, self._words(pair)
-            words = self._words_of_each(pair, int(number.max()) + 1)
+        def take(chosen: np.ndarray, _: Any) -> tuple[np.ndarray, np.ndarray]:
+            pair, number = images[chosen].T
+            place = self.store.offsets[self.items[pair]] + number
+            pixels = self.store.images[place].astype(np.float32)
+            if not self.store.has_sequences:
+                return pixels, self._word_shares(pair)
+            words = self._words_per_image(pair, int(number.max()) + 1)
             return pixels, words[np.arange(len(pair)), number]
 
-        return Batches(np.ones(len(told), int), take, size, seed)
+        return Batches(np.ones(len(images), int), take, size, seed)
 
-    def _words(self, chosen: np.ndarray) -> np.ndarray:
-        """The share of a picture's texts that have each word, [B, K]."""
+    def _word_shares(self, chosen: np.ndarray) -> np.ndarray:
+        """The share of an image's texts that contain each word, [B, K]."""
         first, end = (
-            np.searchsorted(self.places, self.places[chosen], s) for s in ("left", "right")
+            np.searchsorted(self.items, self.items[chosen], side) for side in ("left", "right")
         )
         texts = np.concatenate([*map(np.arange, first, end)])
         words = np.zeros([len(texts), self.symbols], np.float32)
@@ -117,62 +141,75 @@ class Pairs(NamedTuple):
         count = end - first
         return np.add.reduceat(words, np.cumsum(count) - count) / count[:, None].astype(np.float32)
 
-    def _words_of_each(self, chosen: np.ndarray, pictures: int) -> np.ndarray:
-        """Which words are told of each picture, 0 or 1, [B, F, K].
+    def _words_per_image(self, chosen: np.ndarray, images: int) -> np.ndarray:
+        """Whether each word is in the description of each image, 0 or 1, [B, F, K].
 
-        That is its description: a story tells what is new, and leaves out what has been said. Of a
-        picture that has none it is its sentence. The sentence s of S belongs to the picture
-        ⌊s F / S⌋ of F: where there are as many of both, to its own.
+        Descriptions, because a story mentions only what is new. Without a description, the words
+        are those of the image's sentence: sentence s of S belongs to image ⌊s F / S⌋ of F, which is
+        its own if there are as many sentences as images.
         """
-        words = np.zeros([len(chosen), pictures, self.symbols], np.float32)
-        ids, counts = self.targets[chosen], self.store.counts[self.places[chosen]]
-        told = (ids >= FIRST_SYMBOL) & (ids != self.stop)
-        sentence = np.cumsum(ids == self.stop, axis=1)  # [B, T]
-        sentences = np.where(told, sentence, 0).max(axis=1) + 1
-        picture = sentence * counts[:, None] // sentences[:, None]
-        row, step = np.nonzero(told & (picture < pictures))
-        words[row, picture[row, step], ids[row, step]] = 1
-        described = self.described[self.places[chosen], :pictures]  # [B, ≤ F, W]
-        item, number = (described >= FIRST_SYMBOL).any(axis=2).nonzero()
-        words[item, number] = 0
-        np.put_along_axis(words[:, : described.shape[1]], described, 1, axis=2)
+        words = np.zeros([len(chosen), images, self.symbols], np.float32)
+        ids, counts = self.targets[chosen], self.store.counts[self.items[chosen]]
+        is_word = (ids >= FIRST_SYMBOL) & (ids != self.sentence_end)
+        sentence = np.cumsum(ids == self.sentence_end, axis=1)  # [B, T]
+        sentences = np.where(is_word, sentence, 0).max(axis=1) + 1
+        image = sentence * counts[:, None] // sentences[:, None]
+        row, step = np.nonzero(is_word & (image < images))
+        words[row, image[row, step], ids[row, step]] = 1
+        descriptions = self.descriptions[self.items[chosen], :images]  # [B, ≤ F, W]
+        row, number = (descriptions >= FIRST_SYMBOL).any(axis=2).nonzero()
+        words[row, number] = 0
+        np.put_along_axis(words[:, : descriptions.shape[1]], descriptions, 1, axis=2)
         words[:, :, :FIRST_SYMBOL] = 0
         return words
 
 
-def pairs_of(
-    part: PicturePart,
+def encode_pairs(
+    split: PicturePart,
     name: str,
     shape: tuple[int, int, int],
     target: SequenceVocabulary,
-    longest: int,
-) -> Pairs:
-    """Every text of a part with its pictures, but texts of more than `longest` words."""
-    texts = [one for several in part.texts for one in several]
-    places = np.repeat(np.arange(len(part)), [len(several) for several in part.texts])
+    max_length: int,
+) -> ImageTextPairs:
+    """Return every text of a split with its images, except texts that are too long.
+
+    Args:
+        split: images and texts.
+        name: of the split, for messages.
+        shape: [H, W, C] that images are resized to.
+        target: vocabulary of the texts.
+        max_length: maximum number of words of a text; the number of longer texts is reported.
+
+    Raises:
+        UserError: all texts are too long.
+    """
+    texts = [text for several in split.texts for text in several]
+    items = np.repeat(np.arange(len(split)), [len(several) for several in split.texts])
     ids = target_ids(texts, target)
-    short = np.array([*map(len, ids)]) <= longest + 1
-    if not short.any():
-        raise UserError(f"{name}: no text of at most {longest} words; raise --max-length")
-    if left_out := int((~short).sum()):
+    is_short = np.array([*map(len, ids)]) <= max_length + 1
+    if not is_short.any():
+        raise UserError(f"{name}: no text of at most {max_length} words; raise --max-length")
+    if left_out := int((~is_short).sum()):
         note(
-            f"data: {name}: {left_out:,} of {len(ids):,} texts have more than {longest} words;"
+            f"data: {name}: {left_out:,} of {len(ids):,} texts have more than {max_length} words;"
             " left out"
         )
-    kept = [row for row, is_short in zip(ids, short, strict=True) if is_short]
-    targets = pad(kept)
-    known = target.vocabulary
-    stop = known.index(STOP) + FIRST_SYMBOL if STOP in known else -1
-    described = _described(part.descriptions, target)
-    described[described == stop] = 0  # it tells of no picture
-    pictures = store(part.images, shape)
-    return Pairs(pictures, places[short], targets, described, len(known) + FIRST_SYMBOL, stop)
+    targets = pad([row for row, short in zip(ids, is_short, strict=True) if short])
+    has_sentences = SENTENCE_END in target.symbols
+    sentence_end = target.symbols.index(SENTENCE_END) + FIRST_SYMBOL if has_sentences else -1
+    descriptions = _description_ids(split.descriptions, target)
+    descriptions[descriptions == sentence_end] = 0  # not a word of an image
+    store = store_images(split.images, shape)
+    symbols = len(target.symbols) + FIRST_SYMBOL
+    return ImageTextPairs(store, items[is_short], targets, descriptions, symbols, sentence_end)
 
 
-def _described(descriptions: Sequence[Sequence[str]], target: SequenceVocabulary) -> np.ndarray:
-    """Ids of the descriptions of each item's pictures, [N, F, W]; 0 behind them."""
+def _description_ids(
+    descriptions: Sequence[Sequence[str]], target: SequenceVocabulary
+) -> np.ndarray:
+    """The ids of the descriptions of each item's images, [N, F, W]; 0 behind them."""
     ids = [target_ids(several, target) if several else [] for several in descriptions]
-    longest = max((len(one) for several in ids for one in several), default=0)
+    longest = max((len(row) for several in ids for row in several), default=0)
     table = np.zeros([len(ids), max(map(len, ids)), longest], np.int32)
     for item, several in zip(table, ids, strict=True):
         for row, symbols in zip(item, several, strict=False):

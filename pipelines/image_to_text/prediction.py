@@ -14,7 +14,7 @@ from ..core.errors import UserError
 from ..core.files import atomic
 from ..core.run_folder import RunFolder
 from ..models.serving import load
-from .image_store import store
+from .image_store import store_images
 from .training import best_texts, image_shape_of, sentences_below
 
 AT_ONCE = 16  # files or folders in memory
@@ -46,7 +46,7 @@ def predictions(
     for start in range(0, len(paths), AT_ONCE):
         chosen = slice(start, start + AT_ONCE)
         items = [read(path, shape) for path in paths[chosen]]
-        images = store(items if is_sequence else [image for (image,) in items], shape)
+        images = store_images(items if is_sequence else [image for (image,) in items], shape)
         _make(folder)
         for path, name, pictures, texts, scores in zip(
             paths[chosen], names[chosen], items, *best_texts(model, images, width), strict=True

@@ -1,6 +1,7 @@
-"""What comes before a training that tells of pictures: its convolutions learn first, alone."""
+"""Pretraining of the convolutions of an image-to-text network, before the whole network."""
 
 import time
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,82 +11,100 @@ from ..core.console import keras_verbosity, note
 from ..core.errors import UserError
 from ..models.image_to_text import word_predictor
 from .config import ImageToTextConfig
-from .pairs import Pairs
+from .pairs import ImageTextPairs
 
-RATE = 1e-3  # of learning, at the start
-PICTURES = 32  # per step
-PLAIN = 3  # a third of all pictures is plain
+LEARNING_RATE = 1e-3  # at the start
+BATCH_SIZE = 32  # images
+SIMPLE_SHARE = 3  # a third of all images is simple
 
 
-def pretrain(core: keras.Model, pairs: Pairs, validation: Pairs, config: ImageToTextConfig) -> None:
-    """What looks at a picture learns, alone, which words are told of it: see `Pairs.take`.
+def pretrain(
+    core: keras.Model, train: ImageTextPairs, validation: ImageTextPairs, config: ImageToTextConfig
+) -> None:
+    """Train the image encoder of a network to predict which words the text of an image contains.
 
-    Of a sequence's pictures these are the words of its description by itself where there is one, as
-    Huang et al. (2016) have both, "descriptions in isolation" and "stories in sequence". What a
-    sentence says depends on the picture before; if its words are asked for too, convolutions learn
-    to read much more slowly.
+    For sequences of images these are the words of each image's description, where there is one:
+    Huang et al. (2016) have both, "descriptions in isolation" and "stories in sequence". A sentence
+    of a story depends on the image before; with its words as targets, the convolutions learn much
+    more slowly.
 
-    The first of several passes is through plain pictures alone, those of which few words are told:
-    of one that shows three things a network does not know which word is of which, and takes long to
-    begin with any (Bengio et al. 2009, Curriculum Learning).
+    The first of several epochs uses simple images only, those with few words. In an image of three
+    things the network cannot tell which word belongs to which thing, and takes long to learn any of
+    them (Bengio et al. 2009, "Curriculum Learning").
 
-    Vinyals et al. (2015) take convolutions that learned from ImageNet, for the same reason. What is
-    normalised over a batch is so here alone: see `hold`.
+    Vinyals et al. (2015) use convolutions pretrained on ImageNet for the same reason. Batch
+    normalisation uses the statistics of batches here only, see `freeze_normalization`.
+
+    Args:
+        core: the network, whose weights change.
+        train, validation: the pairs of the splits.
+        config: `optimisation.pretrain` is the number of epochs.
     """
     settings = config.optimisation
-    hold(core, False)
+    freeze_normalization(core, False)
     network = word_predictor(core)
-    told = pairs.told()
-    feed = pairs.one_by_one(told, PICTURES, settings.seed)
-    plain = pairs.one_by_one(plain_of(told), PICTURES, settings.seed)
-    ordered = validation.one_by_one(validation.told(), PICTURES, settings.seed).in_order()
-    rate = keras.optimizers.schedules.CosineDecay(RATE, settings.pretrain * feed.steps, alpha=0.1)
-    optimizer = keras.optimizers.Adam(rate, global_clipnorm=settings.clip_norm or None)
+    images = train.images_with_words()
+    train_data = train.single_image_batches(images, BATCH_SIZE, settings.seed)
+    simple = train.single_image_batches(simple_images(images), BATCH_SIZE, settings.seed)
+    validation_data = validation.single_image_batches(
+        validation.images_with_words(), BATCH_SIZE, settings.seed
+    ).in_order()
+    schedule = keras.optimizers.schedules.CosineDecay(
+        LEARNING_RATE, settings.pretrain * train_data.steps, alpha=0.1
+    )
+    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=settings.clip_norm or None)
     network.compile(optimizer, "binary_crossentropy", jit_compile=config.hardware.jit == "on")
-    teller = Pretraining(settings.pretrain)
-    for number in range(settings.pretrain):
-        now = plain if number == 0 and settings.pretrain > 1 else feed
-        now.epoch = number
+    progress = PretrainingProgress(settings.pretrain)
+    for epoch in range(settings.pretrain):
+        batches = simple if epoch == 0 and settings.pretrain > 1 else train_data
+        batches.epoch = epoch
         network.fit(
-            now.dataset(),
-            validation_data=ordered,
-            initial_epoch=number,
-            epochs=number + 1,
+            batches.dataset(),
+            validation_data=validation_data,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
             shuffle=False,
             verbose=keras_verbosity(),
-            callbacks=[teller],
+            callbacks=[progress],
         )
-    hold(core)
+    freeze_normalization(core)
 
 
-def plain_of(told: np.ndarray) -> np.ndarray:
-    """The first 1 / `PLAIN` of the pictures, so often that there are about as many: [M', 2]."""
-    return np.tile(told[: -(-len(told) // PLAIN)], [PLAIN, 1])
+def simple_images(images: np.ndarray) -> np.ndarray:
+    """Return the first 1 / `SIMPLE_SHARE` of the images, repeated to about as many: [M', 2].
+
+    Args:
+        images: [M, 2], those with the fewest words first.
+    """
+    return np.tile(images[: -(-len(images) // SIMPLE_SHARE)], [SIMPLE_SHARE, 1])
 
 
-def hold(core: keras.Model, held: bool = True) -> None:
-    """Batch normalisation keeps its statistics and weights, as is usual where small batches follow
-    a pretraining: a picture's features then do not depend on the others in its batch."""
+def freeze_normalization(core: keras.Model, frozen: bool = True) -> None:
+    """Freeze the statistics and weights of batch normalisation, or unfreeze them.
+
+    Freezing is usual where small batches follow pretraining: the features of an image then do not
+    depend on the other images in its batch.
+    """
     for _, layer in walk(core):
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = not held
+            layer.trainable = not frozen
 
 
-class Pretraining(keras.callbacks.Callback):
-    """Says after each pass how it went."""
+class PretrainingProgress(keras.callbacks.Callback):
+    """Print the losses after each epoch of pretraining."""
 
-    def __init__(self, passes: int):
+    def __init__(self, epochs: int):
         super().__init__()
-        self.passes, self._began = passes, time.perf_counter()
+        self.epochs, self._start = epochs, time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = logs or {}
         if not np.isfinite(logs["loss"]):
             raise UserError(
-                "the loss of pretraining is no number: --clip-norm 1 may help, or --pretrain 0"
+                "the loss of pretraining is not a number: --clip-norm 1 may help, or --pretrain 0"
             )
         note(
-            f"pretraining {epoch + 1}/{self.passes}"
-            f"  {time.perf_counter() - self._began:.1f} s  words_loss {logs['loss']:.4f}"
+            f"pretraining {epoch + 1}/{self.epochs}"
+            f"  {time.perf_counter() - self._start:.1f} s  words_loss {logs['loss']:.4f}"
             f"  val_words_loss {logs['val_loss']:.4f}"
         )

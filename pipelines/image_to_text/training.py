@@ -24,9 +24,9 @@ from ..training.evaluation import Scores
 from ..training.export import ExportInputs, core_in
 from ..training.spec import TrainingSpec
 from .config import ImageToTextConfig
-from .image_store import Store, store
-from .pairs import pairs_of
-from .pretraining import hold, pretrain
+from .image_store import ImageStore, store_images
+from .pairs import encode_pairs
+from .pretraining import freeze_normalization, pretrain
 
 BATCH = 64  # images or sequences per batch of an evaluation
 SHOWN = 12  # validation images or sequences in TensorBoard
@@ -51,10 +51,10 @@ def build_training(
     """
     settings, network_settings = config.optimisation, config.network
     target = SequenceVocabulary("word", _vocabulary(data.train, config.data.vocabulary))
-    shape, symbols = config.image_shape(data.shape), len(target.vocabulary) + FIRST_SYMBOL
+    shape, symbols = config.image_shape(data.shape), len(target.symbols) + FIRST_SYMBOL
     core = network(shape, symbols)
     if settings.pretrain:
-        hold(core)  # also if a run is resumed that was pretrained
+        freeze_normalization(core)  # also of a pretrained network whose run is resumed
     serving_model = build_image_serving_model(
         core,
         target,
@@ -63,12 +63,12 @@ def build_training(
         max_length=config.data.max_length,
     )
     train, validation = (
-        pairs_of(split, name, shape, target, config.data.max_length)
+        encode_pairs(split, name, shape, target, config.data.max_length)
         for name, split in (("train", data.train), ("validation", data.validation))
     )
-    shown = np.arange(min(SHOWN, len(validation.places)))
+    shown = np.arange(min(SHOWN, len(validation.items)))
     seed = settings.seed
-    train_data = Batches(train.lengths, train.take, settings.batch_size, seed, of=train.places)
+    train_data = Batches(train.lengths, train.take, settings.batch_size, seed, of=train.items)
     return TrainingSpec(
         network=core,
         serving_model=serving_model,
@@ -110,7 +110,7 @@ def image_shape_of(serving_model: keras.Model) -> tuple[int, int, int]:
 
 
 def best_texts(
-    serving_model: keras.Model, images: Store, width: int | None = None
+    serving_model: keras.Model, images: ImageStore, width: int | None = None
 ) -> tuple[list[list[str]], np.ndarray]:
     """The best texts [N, W] for images and their scores [N, W], the best first.
 
@@ -138,7 +138,7 @@ def evaluate(
     of always predicting the split's most frequent text, or meaning.
     """
     text_metrics.check_installed(["sacrebleu"])
-    images = store(split.images, image_shape_of(serving_model))
+    images = store_images(split.images, image_shape_of(serving_model))
     best = [row[0] for row in best_texts(serving_model, images)[0]]
     tokens = target_vocabulary(serving_model).split
     references = [[detokenize(text, tokens) for text in several] for several in split.texts]
@@ -181,7 +181,7 @@ def sample_predictions(
     serving_model: keras.Model, split: PicturePart, labels: list[str], count: int = 100
 ) -> list[dict[str, Any]]:
     """The first references with the best text, by the place of their images in the split."""
-    images = store(split.images, image_shape_of(serving_model), count)
+    images = store_images(split.images, image_shape_of(serving_model), count)
     texts, scores = best_texts(serving_model, images)
     return [
         {"place": place, "right": references[0], "given": row[0], "score": f"{score:.2f}"}
@@ -193,7 +193,7 @@ def sample_predictions(
 
 def captioned_images(serving_model: keras.Model, split: PicturePart) -> list[CaptionedImage]:
     """The first images with the best text and a reference."""
-    images = store(split.images, image_shape_of(serving_model), SHOWN)
+    images = store_images(split.images, image_shape_of(serving_model), SHOWN)
     texts, _ = best_texts(serving_model, images)
     return [
         CaptionedImage(
@@ -214,7 +214,7 @@ def sentences_below(story: str, images: int) -> list[str]:
 def export_inputs(serving_model: keras.Model) -> ExportInputs:
     """Two images of noise, or sequences of some, to compare an exported model's outputs on."""
     core = core_in(serving_model)
-    vocabulary = target_vocabulary(serving_model).vocabulary
+    vocabulary = target_vocabulary(serving_model).symbols
     shape = [size or 2 for size in core.input["pixels"].shape[1:]]
     pixels = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(np.float32)
     read = np.full([2, 4], START, np.int32)

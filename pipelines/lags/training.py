@@ -40,7 +40,7 @@ def build(config: LagsConfig, problem: Problem) -> keras.Model:
         features=problem.features,
         outputs=problem.outputs,
         classes=bool(problem.labels),
-        padded=problem.pad,
+        padded=problem.padded,
         every_step=problem.every_step,
         direct=settings.direct or 0.0,
         units=settings.units,

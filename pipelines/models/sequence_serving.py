@@ -38,7 +38,7 @@ def build_text_serving_model(
         max_length: symbols of an answer at most.
     """
     texts = keras.Input([], dtype="string", name="texts")
-    ids = vectorizer(source.vocabulary, source.split)(texts)
+    ids = vectorizer(source.symbols, source.split)(texts)
     beam_search = BeamSearch(core, width, length_norm, max_length, name="search")
     return keras.Model(texts, _outputs(beam_search(ids), target), name="serving_model")
 
@@ -72,7 +72,7 @@ def build_image_serving_model(
 
 def _outputs(results: dict[str, Any], target: SequenceVocabulary) -> dict[str, Any]:
     detokenizer = Detokenizer(
-        target.vocabulary,
+        target.symbols,
         SEPARATOR[target.split],
         FIRST_SYMBOL,
         name=_detokenizer_name(target.split),

@@ -17,15 +17,15 @@ class SequenceVocabulary(NamedTuple):
     """The symbols of source sequences or of target sequences."""
 
     split: Split
-    vocabulary: list[str]
+    symbols: list[str]
 
 
 def target_ids(texts: Sequence[str], target: SequenceVocabulary) -> list[np.ndarray]:
     """Return the ids of each target's symbols, with the end symbol, each [T]."""
-    ids = {symbol: number for number, symbol in enumerate(target.vocabulary, start=FIRST_SYMBOL)}
+    ids = {symbol: number for number, symbol in enumerate(target.symbols, start=FIRST_SYMBOL)}
     return [
-        np.array([*(ids.get(symbol, UNKNOWN) for symbol in symbols), END], np.int32)
-        for symbols in split_texts(texts, target.split)
+        np.array([*(ids.get(symbol, UNKNOWN) for symbol in text), END], np.int32)
+        for text in split_texts(texts, target.split)
     ]
 
 

@@ -12,7 +12,7 @@ from ..models import encoder_decoder, text_serving
 from ..models.sequence_serving import source_vocabulary
 from ..models.serving import load
 from ..training.task import Rows
-from .training import alignments, best_predictions
+from .decoding import alignments, best_predictions
 
 
 def predictions(

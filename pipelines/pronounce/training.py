@@ -1,8 +1,8 @@
-"""Sequence in, sequence out, delayed: what is trained, and how it is measured."""
+"""Pronounce: the training of the encoder-decoder, and its evaluation."""
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,16 +10,15 @@ import tensorflow as tf
 
 from ...callbacks import Alignment, AttentionMaps
 from ...layers.text.symbols import START
-from ..core.console import note
 from ..core.errors import UserError
 from ..datasets.pairs.pair_data import PairData, PairPart
-from ..models import encoder_decoder, text_serving
+from ..models import text_serving
+from ..models.encoder_decoder import encoder_decoder
 from ..models.recurrent import CELLS, GATED
 from ..models.sequence_serving import (
     build_text_serving_model,
     source_vocabulary,
     target_vocabulary,
-    traced_search,
 )
 from ..models.sequence_vocabulary import (
     FIRST_SYMBOL,
@@ -27,9 +26,6 @@ from ..models.sequence_vocabulary import (
     ExactMatch,
     SequenceVocabulary,
     detokenize,
-    pad,
-    shift_right,
-    target_ids,
 )
 from ..training import text_metrics
 from ..training.batching import Batches
@@ -37,29 +33,20 @@ from ..training.evaluation import Scores
 from ..training.export import ExportInputs
 from ..training.spec import TrainingSpec
 from .config import PronounceConfig
+from .decoding import BATCH, alignments, best_predictions
+from .pairs import encode_pairs, note_unknown_symbols
 
-BATCH = 256  # sources at once where nothing is trained
-SHOWN, MAPS = 20, 12  # validation sources in TensorBoard; attention maps of some
+SAMPLES = 20  # validation sources whose predictions TensorBoard shows
+ATTENTION_MAPS = 12  # validation sources whose attention it shows
 
 
 def build_training(config: PronounceConfig, data: PairData) -> TrainingSpec:
-    """Network, batches, loss and metrics of a training."""
+    """Return the network, batches, loss and metrics of a training."""
     settings, longest = config.network, config.data.max_length
     source, target = vocabularies(config, data)
     for name in ("validation", "test"):
-        _note_unknown(getattr(data, name), name, source)
-    network = encoder_decoder.encoder_decoder(
-        CELLS[settings.model],
-        source_symbols=len(source.vocabulary) + 2,
-        target_symbols=len(target.vocabulary) + FIRST_SYMBOL,
-        embedding=settings.embedding,
-        units=settings.units,
-        layers=settings.layers,
-        bidirectional=settings.bidirectional,
-        reverse=settings.reverse,
-        attention=settings.attention,
-        dropout=settings.dropout,
-    )
+        note_unknown_symbols(getattr(data, name), name, source)
+    network = build_network(config, len(source.symbols), len(target.symbols))
     serving_model = build_text_serving_model(
         network,
         source,
@@ -68,13 +55,13 @@ def build_training(config: PronounceConfig, data: PairData) -> TrainingSpec:
         length_norm=settings.length_norm,
         max_length=longest,
     )
-    train = pairs_of(data.train, "train", source, target, longest)
-    validation = pairs_of(data.validation, "validation", source, target, longest)
-    shown = np.arange(min(SHOWN, len(validation.sources)))
+    train = encode_pairs(data.train, "train", source, target, longest)
+    validation = encode_pairs(data.validation, "validation", source, target, longest)
+    shown = np.arange(min(SAMPLES, len(validation.sources)))
     seed = config.optimisation.seed
 
     def validation_alignments() -> list[Alignment]:
-        sources = data.validation.sources[:MAPS]
+        sources = data.validation.sources[:ATTENTION_MAPS]
         best = [row[0] for row in best_predictions(serving_model, sources)[0]]
         return alignments(serving_model, sources, best)
 
@@ -86,11 +73,11 @@ def build_training(config: PronounceConfig, data: PairData) -> TrainingSpec:
         loss="sparse_categorical_crossentropy",
         metrics=[ExactMatch(name="right")],
         weighted_metrics=["accuracy"],
-        monitor="val_accuracy",  # of words, hardly a whole target is ever right
+        monitor="val_accuracy",  # of symbols: whole targets of words are rarely right
         joined=joined(config),
         jit=False,  # XLA takes longer for sequences this short
         sample_predictions=lambda: sample_predictions(
-            serving_model, data.validation, data.labels, SHOWN
+            serving_model, data.validation, data.labels, SAMPLES
         ),
         callbacks=lambda run: (
             [AttentionMaps(validation_alignments, run.logs)] if settings.attention else []
@@ -101,10 +88,27 @@ def build_training(config: PronounceConfig, data: PairData) -> TrainingSpec:
     )
 
 
+def build_network(config: PronounceConfig, source_size: int, target_size: int) -> keras.Model:
+    """Return the encoder-decoder of a config for vocabularies of these sizes."""
+    settings = config.network
+    return encoder_decoder(
+        CELLS[settings.model],
+        source_symbols=source_size + 2,
+        target_symbols=target_size + FIRST_SYMBOL,
+        embedding=settings.embedding,
+        units=settings.units,
+        layers=settings.layers,
+        bidirectional=settings.bidirectional,
+        reverse=settings.reverse,
+        attention=settings.attention,
+        dropout=settings.dropout,
+    )
+
+
 def vocabularies(
     config: PronounceConfig, data: PairData
 ) -> tuple[SequenceVocabulary, SequenceVocabulary]:
-    """The symbols of the sources and those of the targets of the training data."""
+    """Return the symbols of the sources and of the targets of the training data."""
     settings = config.data
     targets = [target for several in data.train.targets for target in several]
     return (
@@ -113,22 +117,8 @@ def vocabularies(
     )
 
 
-def _note_unknown(part: PairPart, name: str, source: SequenceVocabulary) -> None:
-    """Print the number of sources with symbols that the training data do not contain."""
-    known = set(source.vocabulary)
-    unknown = [
-        {*symbols} - known for symbols in text_serving.split_texts(part.sources, source.split)
-    ]
-    if number := sum(map(bool, unknown)):
-        first = next(filter(None, unknown)).pop()
-        note(
-            f"data: {name}: {number:,} of {len(part):,} sources have a {source.split} that is not"
-            f" in the vocabulary, such as {first!r}"
-        )
-
-
 def joined(config: PronounceConfig) -> dict[str, tuple[str, str]]:
-    """Each encoder layer with the decoder layer that starts from its states."""
+    """Return each encoder layer with the decoder layer that starts from its states."""
     if not config.network.bidirectional:
         return {f"rnn_{n}": (f"encoder/rnn_{n}", f"decoder/rnn_{n}") for n in _numbers(config)}
     return {
@@ -143,96 +133,12 @@ def _numbers(config: PronounceConfig) -> range:
 
 
 def _vocabulary(texts: Sequence[str], split: text_serving.Split, limit: int) -> SequenceVocabulary:
-    """The symbols of texts; `limit` applies to words only."""
+    """Return the symbols of texts; `limit` applies to words only."""
     limit_or_none = limit if split == "word" else None
     vocabulary = text_serving.build_vocabulary(texts, split, limit_or_none)
     if not vocabulary:
         raise UserError(f"no {split} occurs twice in the training pairs; give more pairs")
     return SequenceVocabulary(split, vocabulary)
-
-
-class Pairs(NamedTuple):
-    """N pairs as ids, 0 behind their ends."""
-
-    sources: np.ndarray  # [N, S]
-    targets: np.ndarray  # [N, T], their end among them
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """[N, 2]"""
-        return np.stack([(ids != 0).sum(axis=1) for ids in self], axis=1)
-
-    @property
-    def longest(self) -> tuple[int, int]:
-        return self.sources.shape[1], self.targets.shape[1]
-
-    def take(self, chosen: np.ndarray, shape: tuple[int, int]) -> tuple[Any, ...]:
-        """A batch: inputs, targets, and weights of the targets.
-
-        The decoder reads the target shifted by one step, after a start symbol (teacher forcing).
-        """
-        sources, targets = self.sources[chosen, : shape[0]], self.targets[chosen, : shape[1]]
-        inputs = {"source": sources, "target": shift_right(targets)}
-        return inputs, targets, (targets != 0).astype(np.float32)
-
-
-def pairs_of(
-    part: PairPart, name: str, source: SequenceVocabulary, target: SequenceVocabulary, longest: int
-) -> Pairs:
-    """All pairs of a split but those of more than `longest` symbols, whose number is printed."""
-    targets = [t for several in part.targets for t in several]
-    sources = np.repeat(np.arange(len(part)), [len(several) for several in part.targets])
-    ids = text_serving.vectorize(part.sources, source.vocabulary, source.split)[sources]
-    wanted = target_ids(targets, target)
-    short = ((ids != 0).sum(axis=1) <= longest) & (np.array([*map(len, wanted)]) <= longest + 1)
-    if not short.any():
-        raise UserError(f"{name}: no pair of at most {longest} symbols; raise --max-length")
-    if left_out := int((~short).sum()):
-        note(
-            f"data: {name}: {left_out:,} of {len(ids):,} pairs have more than {longest} symbols;"
-            f" left out of {'training' if name == 'train' else 'the choice of the best epoch'}"
-        )
-    wanted = [row for row, kept in zip(wanted, short, strict=True) if kept]
-    return Pairs(ids[short, :longest], pad(wanted))
-
-
-def best_predictions(
-    serving_model: keras.Model, sources: Sequence[str], width: int | None = None
-) -> tuple[list[list[str]], np.ndarray]:
-    """The best predictions [N, W] for sources and their scores [N, W], the best first.
-
-    Args:
-        width: the beam width W; None: that of the serving model.
-    """
-    side = source_vocabulary(serving_model)
-    ids = text_serving.vectorize(sources, side.vocabulary, side.split)
-    ask = traced_search(serving_model, width)
-    lengths = np.maximum((ids != 0).sum(axis=1), 1)
-    order = np.argsort(lengths, kind="stable")
-    batches = []
-    for part in np.split(order, range(BATCH, len(order), BATCH)):
-        batches.append([a.numpy() for a in ask(tf.constant(ids[part, : lengths[part[-1]]]))])
-    texts, scores = (np.concatenate(kind)[np.argsort(order)] for kind in zip(*batches, strict=True))
-    return [[text.decode() for text in row] for row in texts], scores
-
-
-def alignments(
-    serving_model: keras.Model, sources: Sequence[str], predictions: Sequence[str]
-) -> list[Alignment]:
-    """The attention of each symbol of a prediction, and of its end, to the source's symbols."""
-    source = source_vocabulary(serving_model)
-    target = target_vocabulary(serving_model)
-    core = serving_model.get_layer("search").core
-    read = text_serving.split_texts(sources, source.split)
-    written = [[*symbols, "end"] for symbols in text_serving.split_texts(predictions, target.split)]
-    ids = text_serving.vectorize(sources, source.vocabulary, source.split)
-    targets = pad(target_ids(predictions, target))
-    inputs = tf.constant(ids), tf.constant(shift_right(targets))
-    weights = encoder_decoder.alignment(core, *inputs).numpy()
-    return [
-        Alignment([*symbols], outputs, table[: len(outputs), : len(symbols)])
-        for symbols, outputs, table in zip(read, written, weights, strict=True)
-    ]
 
 
 def evaluate(serving_model: keras.Model, split: PairPart, labels: list[str]) -> Scores:
@@ -279,16 +185,16 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
     source = source_vocabulary(serving_model)
     target = target_vocabulary(serving_model)
     between = SEPARATOR[source.split]
-    inputs = [between.join(source.vocabulary[:n]) for n in (1, 2, 5)] + ["?"]
-    ids = text_serving.vectorize(inputs, source.vocabulary, source.split)
+    inputs = [between.join(source.symbols[:n]) for n in (1, 2, 5)] + ["?"]
+    ids = text_serving.vectorize(inputs, source.symbols, source.split)
     read = np.full([len(ids), 4], START, np.int32)
-    read[:, 1:] = np.arange(3) % len(target.vocabulary) + FIRST_SYMBOL
+    read[:, 1:] = np.arange(3) % len(target.symbols) + FIRST_SYMBOL
     return ExportInputs(
         inputs=tf.constant(inputs),
         core_inputs={"source": ids, "target": read},
         meaning={
-            "source": ["", "[UNK]", *source.vocabulary],
-            "target": ["", "[UNK]", "[START]", "[END]", *target.vocabulary],
+            "source": ["", "[UNK]", *source.symbols],
+            "target": ["", "[UNK]", "[START]", "[END]", *target.symbols],
             "padding": 0,
         },
         meaning_file="vocabulary.json",

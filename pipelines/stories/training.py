@@ -10,7 +10,7 @@ from ...callbacks import Alignment, AttentionMaps
 from ..datasets.image_text.image_text_data import PictureData, PicturePart
 from ..datasets.image_text.scene_events import PRESENCE, events
 from ..image_to_text import training
-from ..image_to_text.image_store import store
+from ..image_to_text.image_store import store_images
 from ..image_to_text.training import (
     SHOWN,
     best_texts,
@@ -95,7 +95,7 @@ def all_events(story: str) -> tuple[Any, ...] | None:
 
 def alignments(serving_model: keras.Model, split: PicturePart) -> list[Alignment]:
     """The attention of each word of the first stories, and of their end, to the images."""
-    images = store(split.images, image_shape_of(serving_model), SHOWN)
+    images = store_images(split.images, image_shape_of(serving_model), SHOWN)
     target = target_vocabulary(serving_model)
     best = [row[0] for row in best_texts(serving_model, images)[0]]
     targets = pad(target_ids(best, target))

@@ -21,8 +21,8 @@ from errorflow.pipelines.core.run_folder import Run, read_history
 from errorflow.pipelines.datasets.image_text.image_text_data import PicturePart
 from errorflow.pipelines.datasets.image_text.scenes import Facts, Group, wordings
 from errorflow.pipelines.image_to_text import training as telling_training
-from errorflow.pipelines.image_to_text.image_store import store
-from errorflow.pipelines.image_to_text.pairs import pairs_of
+from errorflow.pipelines.image_to_text.image_store import store_images
+from errorflow.pipelines.image_to_text.pairs import encode_pairs
 from errorflow.pipelines.image_to_text.prediction import _names
 from errorflow.pipelines.image_to_text.pretraining import pretrain
 from errorflow.pipelines.image_to_text.training import answer, shape_in
@@ -109,7 +109,7 @@ def test_predict_prints_captions_with_scores_and_draws_them(
     pixels = [np.asarray(Image.open(path))[..., None] for path in paths]
     assert errorflow(where, "predict", *map(str, paths)) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    answers, scores = answer(package, store(pixels, (80, 80, 1)))
+    answers, scores = answer(package, store_images(pixels, (80, 80, 1)))
     assert [row[:2] for row in rows] == [
         [str(p), a[0]] for p, a in zip(paths, answers, strict=True)
     ]
@@ -136,7 +136,7 @@ def test_every_file_has_a_drawing_of_its_own():
 def test_the_package_answers_as_predict_does(package):
     pixels = np.random.default_rng(0).integers(0, 256, (3, 80, 80, 1)).astype(np.uint8)
     given = package(pixels.astype("float32"))
-    answers, scores = answer(package, store(pixels, (80, 80, 1)))
+    answers, scores = answer(package, store_images(pixels, (80, 80, 1)))
     assert [[one.decode() for one in row] for row in given["answers"].numpy()] == answers
     np.testing.assert_allclose(given["scores"], scores, rtol=1e-5)
     assert package(pixels[:1, :50, :70].astype("float32"))["answers"].shape == (1, 5)
@@ -256,7 +256,7 @@ def some_pairs(count):
     texts = [["a"], ["b"]] * (count // 2)
     part = PicturePart(images, texts, [[] for _ in texts], np.zeros(count, bool))
     words = SequenceVocabulary("word", [*"abcdefgh"[: SYMBOLS - 4]])
-    return pairs_of(part, "train", SHAPE, words, longest=3)
+    return encode_pairs(part, "train", SHAPE, words, max_length=3)
 
 
 def test_pretraining_is_of_the_convolutions_alone(core, capsys):
@@ -279,9 +279,11 @@ def test_pretraining_sees_each_picture_once_a_pass():
     texts = [["a", "b a"], ["a b", "b", "c"]]  # 1 1/2 words in the mean, and 1 1/3
     images = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), np.uint8)
     part = PicturePart(images, texts, [[], []], np.zeros(2, bool))
-    pairs = pairs_of(part, "train", SHAPE, SequenceVocabulary("word", [*"abc"]), longest=3)
-    assert pairs.told().tolist() == [[2, 0], [0, 0]]
-    ((pixels, words),) = pairs.one_by_one(pairs.told(), 2, 0).in_order().as_numpy_iterator()
+    pairs = encode_pairs(part, "train", SHAPE, SequenceVocabulary("word", [*"abc"]), max_length=3)
+    assert pairs.images_with_words().tolist() == [[2, 0], [0, 0]]
+    ((pixels, words),) = (
+        pairs.single_image_batches(pairs.images_with_words(), 2, 0).in_order().as_numpy_iterator()
+    )
     np.testing.assert_array_equal(pixels, images[::-1])
     np.testing.assert_allclose(words[:, 4:], [[1 / 3, 2 / 3, 1 / 3], [1, 1 / 2, 0]], rtol=1e-6)
 
@@ -370,8 +372,10 @@ def test_a_beam_of_one_follows_the_likeliest_word(recurrent, layers):
 def test_every_caption_is_learned_and_the_decoder_reads_one_step_late(capsys):
     images = np.arange(2 * 32 * 32, dtype=np.uint8).reshape(2, 32, 32, 1)
     part = PicturePart(images, [["a b", "b"], ["b b b b", "A c"]], [[], []], np.zeros(2, bool))
-    pairs = pairs_of(part, "train", (32, 32, 1), SequenceVocabulary("word", ["a", "b"]), longest=3)
-    assert pairs.places.tolist() == [0, 0, 1]
+    pairs = encode_pairs(
+        part, "train", (32, 32, 1), SequenceVocabulary("word", ["a", "b"]), max_length=3
+    )
+    assert pairs.items.tolist() == [0, 0, 1]
     assert "train: 1 of 4 texts have more than 3 words; left out" in capsys.readouterr().err
     assert pairs.lengths.tolist() == [3, 2, 3]
     inputs, wanted, weights = pairs.take(np.array([1, 2]), 4)

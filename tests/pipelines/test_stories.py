@@ -18,9 +18,9 @@ from errorflow.pipelines.datasets.clips.videos import read_clip
 from errorflow.pipelines.datasets.image_text.image_text_data import PicturePart
 from errorflow.pipelines.datasets.image_text.stories import load_stories
 from errorflow.pipelines.datasets.images.image_folder import read_image
-from errorflow.pipelines.image_to_text.image_store import store
-from errorflow.pipelines.image_to_text.pairs import pairs_of
-from errorflow.pipelines.image_to_text.pretraining import plain_of
+from errorflow.pipelines.image_to_text.image_store import store_images
+from errorflow.pipelines.image_to_text.pairs import encode_pairs
+from errorflow.pipelines.image_to_text.pretraining import simple_images
 from errorflow.pipelines.image_to_text.training import answer, below
 from errorflow.pipelines.models.encoder_decoder import alignment
 from errorflow.pipelines.models.image_to_text import (
@@ -122,7 +122,7 @@ def test_predict_takes_folders_and_films(where, run, tmp_path, capsys):
     saved = load(run.best)
 
     def check(expected, *flags):
-        answers, scores = answer(saved, store(expected, (80, 80, 1)))
+        answers, scores = answer(saved, store_images(expected, (80, 80, 1)))
         assert errorflow(where, "predict", str(photos), str(grown), *flags) == 0
         rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
         assert [row[:2] for row in rows] == [
@@ -203,13 +203,13 @@ def test_own_sequences_of_different_lengths(tmp_path):
     assert run.results()["test"]["baseline_bleu"] == pytest.approx(100)
 
     part = load_stories(data_dir=tmp_path / "data").train
-    pairs = pairs_of(part, "train", (32, 32, 3), SequenceVocabulary("word", ["a", "dog"]), 60)
+    pairs = encode_pairs(part, "train", (32, 32, 3), SequenceVocabulary("word", ["a", "dog"]), 60)
     feed = Batches(pairs.lengths, pairs.take, 8, seed=1)
     found = set()
     for chosen, shape in feed.plan(0):
         pixels = feed.take(chosen, shape)[0]["pixels"]
         real = (pixels != PADDING_PIXEL).any(axis=(2, 3, 4))
-        assert real.sum(axis=1).tolist() == [len(part.images[pairs.places[i]]) for i in chosen]
+        assert real.sum(axis=1).tolist() == [len(part.images[pairs.items[i]]) for i in chosen]
         found |= {*real.sum(axis=1)}
     assert found == {2, 3, 4}
 
@@ -269,7 +269,7 @@ def test_a_picture_is_asked_for_the_words_that_are_told_of_it(story, pictures, d
     images = np.zeros([1, pictures, 32, 32, 1], np.uint8)
     part = PicturePart(images, [[story]], [described], np.zeros(1, bool))
     vocabulary = [".", "a", "b", "c", "runs"]
-    pairs = pairs_of(part, "train", (32, 32, 1), SequenceVocabulary("word", vocabulary), 60)
+    pairs = encode_pairs(part, "train", (32, 32, 1), SequenceVocabulary("word", vocabulary), 60)
     _, wanted, weights = pairs.take(np.array([0]), (pictures + 1, 12))
     (asked,) = wanted["words"]
     assert [[vocabulary[k - 4] for k in np.flatnonzero(row)] for row in asked] == [*words, []]
@@ -282,10 +282,12 @@ def test_single_pictures_say_what_they_say_in_their_sequence():
     part = PicturePart(
         [[*noise[:3]], [*noise[3:]]], [["a . b"], ["c . d"]], [[], ["c", "a b"]], np.zeros(2, bool)
     )
-    pairs = pairs_of(part, "train", (32, 32, 1), SequenceVocabulary("word", vocabulary), 60)
+    pairs = encode_pairs(part, "train", (32, 32, 1), SequenceVocabulary("word", vocabulary), 60)
     inputs, wanted, weights = pairs.take(np.arange(2), pairs.longest)
     said = core({key: tf.constant(value) for key, value in inputs.items()})["words"]
-    ((pixels, words),) = pairs.one_by_one(pairs.told(), 4, 0).dataset().as_numpy_iterator()
+    ((pixels, words),) = (
+        pairs.single_image_batches(pairs.images_with_words(), 4, 0).dataset().as_numpy_iterator()
+    )
     found = word_predictor(core)(pixels)
     at = {picture[..., 0].tobytes(): place for place, picture in enumerate(pixels)}
     assert np.argwhere(weights["words"]).tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
@@ -298,17 +300,19 @@ def test_single_pictures_say_what_they_say_in_their_sequence():
 @pytest.mark.parametrize("shape", [(2, 32, 32, 1), (2, 3, 32, 32, 1)])
 def test_pictures_of_which_no_known_word_is_told_are_pictures_still(shape):
     part = PicturePart(np.zeros(shape, np.uint8), [["x"], ["y"]], [[], []], None)
-    pairs = pairs_of(part, "validation", (32, 32, 1), SequenceVocabulary("word", ["a"]), 60)
-    ((pixels, words),) = pairs.one_by_one(pairs.told(), 2, 0).in_order().as_numpy_iterator()
+    pairs = encode_pairs(part, "validation", (32, 32, 1), SequenceVocabulary("word", ["a"]), 60)
+    ((pixels, words),) = (
+        pairs.single_image_batches(pairs.images_with_words(), 2, 0).in_order().as_numpy_iterator()
+    )
     assert len(pixels) == 2 and not words.any()
 
 
 def test_plain_pictures_are_the_third_that_the_fewest_words_are_told_of_thrice():
     noise = pictures(2, 3, 32, 32, 1).astype(np.uint8)
     part = PicturePart(noise, [["a"], ["b"]], [["b c", "c", "a b c"], ["b", "c d a", "b a"]], None)
-    pairs = pairs_of(part, "train", (32, 32, 1), SequenceVocabulary("word", [*"abcd"]), 60)
-    plain = plain_of(pairs.told())
-    ((pixels, words),) = pairs.one_by_one(plain, 6, 0).dataset().as_numpy_iterator()
+    pairs = encode_pairs(part, "train", (32, 32, 1), SequenceVocabulary("word", [*"abcd"]), 60)
+    plain = simple_images(pairs.images_with_words())
+    ((pixels, words),) = pairs.single_image_batches(plain, 6, 0).dataset().as_numpy_iterator()
     assert sorted(words.sum(axis=1)) == [1] * 6
     shown = [picture.tobytes() for picture in pixels.astype(np.uint8)]
     assert {shown.count(one.tobytes()) for one in (noise[0, 1], noise[1, 0])} == {3}
@@ -440,12 +444,12 @@ def test_the_words_of_answers_are_aligned_with_the_real_pictures():
     images = [[*pictures(count, 32, 32, 1).astype(np.uint8)] for count in (4, 2)]
     found = aligned(whole, PicturePart(images, [["a b"], ["c"]], [[], []], np.zeros(2, bool)))
     assert [one.inputs for one in found] == [["1", "2", "3", "4"], ["1", "2"]]
-    answers, _ = answer(whole, store(images, (32, 32, 1)))
+    answers, _ = answer(whole, store_images(images, (32, 32, 1)))
     for one, said in zip(found, answers, strict=True):
         assert one.outputs == [*said[0].split(), "end"]
         assert one.weights.shape == (len(one.outputs), len(one.inputs))
         np.testing.assert_allclose(one.weights.sum(axis=1), 1, rtol=1e-5)
-    shown = tf.constant(store(images, (32, 32, 1)).take(np.array([0])))
+    shown = tf.constant(store_images(images, (32, 32, 1)).take(np.array([0])))
     ids = [START, *("abcde".index(word) + FIRST_SYMBOL for word in found[0].outputs[:-1])]
     of_places = alignment(core, shown, tf.constant([ids])).numpy()[0]
     expected = of_places.reshape(-1, 4, 25).sum(axis=2)
