@@ -166,7 +166,7 @@ def _judge_decay(layer, kept, recent, evidence):
     known = ~np.isnan(shares)
     agrees = np.array([_kind(share) == kind for share in shares[known]])
     when, since = since_when(kept["step"][known], agrees)
-    text = f"{kind}{when}: {_change(recent, found)}, and {_arrival(recent, found)}"
+    text = f"{kind}{when}: {_change(recent, found)}, {_arrival(recent, found)}"
     text += f" ({_basis(evidence)})"
     if kind == "vanishing":
         text += ". Whether the task needs a longer range was not measured"
@@ -197,8 +197,10 @@ def _arrival(recent: Tables, found: Decay) -> str:
     first = "step 1" if same_length else "the first step of the longest sequences"
     share = short(found.first_to_last) if found.first_to_last else "nothing measurable"
     if found.enters_everywhere:
-        return f"{first} would receive {share} of the last step's error (product of all steps)"
-    return f"{first} receives {share} of the last step's error"
+        return (
+            f"which over the whole sequence would leave {share} of the last step's error at {first}"
+        )
+    return f"and {first} receives {share} of the last step's error"
 
 
 def _basis(evidence: Mapping[str, Any]) -> str:

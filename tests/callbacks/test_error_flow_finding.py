@@ -49,7 +49,7 @@ def test_where_errors_enter_at_every_step_the_decay_of_each_is_found():
     assert found.enters_everywhere
     assert tables["hidden"][0, 0] > tables["hidden"][0, -1]
     sentence = error_flow_finding("rnn", tables).sentence
-    assert "step 1 would receive 2e-12 of the last step's error" in sentence
+    assert "would leave 2e-12 of the last step's error at step 1 (" in sentence
 
 
 def test_vanishing():

@@ -1,16 +1,19 @@
-"""What the tab makes of the blocks that TensorBoard hands it: which rows, which columns."""
+"""How the tab reads the blocks that TensorBoard has loaded: which rows, which columns."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from errorflow.callbacks.recording.blocks import pack
+from errorflow.callbacks.recording.blocks import PLUGIN, pack
 from errorflow.callbacks.recording.rows import Rows
 from errorflow.pipelines.inspector.readings import (
     Table,
     find_series,
+    findings_of,
     missing,
+    parts_of,
     read_rows,
     table,
     thinned,
@@ -102,3 +105,73 @@ def test_steps_that_tensorboard_did_not_keep_are_counted():
     assert missing(rows(*range(2, 66, 2))) == 0
     assert missing(rows(*range(2, 34, 2), *range(1000, 1032, 2))) == 968
     assert missing(rows(7)) == missing(rows()) == 0
+
+
+FIRST_EDITION = Path(__file__).parents[1] / "data" / "first_edition"
+
+
+def tensorboard(folder):
+    """TensorBoard's data provider for the event files below a folder."""
+    from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+
+    multiplexer = EventMultiplexer(tensor_size_guidance={PLUGIN: 0})
+    multiplexer.AddRunsFromDirectory(str(folder))
+    multiplexer.Reload()
+    return MultiplexerDataProvider(multiplexer, str(folder))
+
+
+def request():
+    from tensorboard.context import RequestContext
+
+    return RequestContext()
+
+
+@pytest.mark.parametrize("task", ["captions", "names", "pronounce"])
+def test_files_of_version_1_give_the_findings_that_were_written_with_them(task):
+    run = FIRST_EDITION / "runs" / task / "finished"
+    provider = tensorboard(run / "logs")
+    every_series = find_series(provider, request(), "")
+    found = []
+    for series in every_series:
+        parts = parts_of(series, every_series)
+        rows = [read_rows(provider, request(), "", part) for part in parts]
+        found += findings_of(series, *rows)
+    written = json.loads((run / "results.json").read_text())["findings"]
+
+    def name(layer, evidence):
+        return layer, sorted(evidence)
+
+    found = {str(name(f.layer, f.evidence)): (f.kind, f.evidence) for f in found}
+    assert {*found} == {str(name(f["layer"], f["evidence"])) for f in written}
+    for finding in written:
+        kind, evidence = found[str(name(finding["layer"], finding["evidence"]))]
+        assert kind == finding["kind"]
+        assert evidence == pytest.approx(finding["evidence"])
+
+
+def test_files_of_version_1_and_of_today_name_the_same_statistics_in_the_same_order():
+    """TensorBoard reads the names from the oldest file of a run that was resumed."""
+    from errorflow.layers.rnn.statistics import STATISTICS, VERSION
+
+    provider = tensorboard(FIRST_EDITION / "runs" / "names" / "interrupted" / "logs")
+    (tags,) = provider.list_tensors(request(), experiment_id="", plugin_name=PLUGIN).values()
+    (about,) = tags.values()
+    content = json.loads(about.plugin_content)
+    assert content["version"] == 1 < VERSION
+    assert content["statistics"] == [statistic.name for statistic in STATISTICS]  # of an LSTM
+
+
+def test_all_runs_and_searches_of_the_first_edition_are_read():
+    provider = tensorboard(FIRST_EDITION)
+    every_series = find_series(provider, request(), "")
+    runs = {series.run.partition("/logs")[0] for series in every_series}
+    tasks = ("captions", "images", "names", "pronounce", "tags")
+    assert runs == {"runs/names/interrupted", *(f"runs/{task}/finished" for task in tasks)}
+    for series in every_series:
+        rows = [read_rows(provider, request(), "", p) for p in parts_of(series, every_series)]
+        for statistic in series.statistics:
+            shown = table(series, *rows, statistic=statistic)
+            assert shown.values.shape == (len(shown.steps), len(shown.columns))
+            assert np.isfinite(shown.values).any() or statistic == "dead"
+    assert find_series(tensorboard(FIRST_EDITION / "searches"), request(), "") == []

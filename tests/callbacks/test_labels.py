@@ -1,0 +1,25 @@
+"""Every recorded statistic has a label, which figures and the TensorBoard tab show."""
+
+import pytest
+from errorflow.callbacks.drawing.labels import label
+from errorflow.callbacks.recording import gate_activations, gradient_statistics
+from errorflow.layers.analysis.horizon import Horizon
+from errorflow.layers.rnn.statistics import STATISTICS
+
+RECORDED = {
+    "error_flow": [statistic.name for statistic in STATISTICS],
+    "layer_gradients": gradient_statistics.STATISTICS,
+    "gates": [g + part for g in gate_activations.GATES for part in ("", "_closed", "_open")],
+    "horizon": Horizon._fields,
+}
+
+
+@pytest.mark.parametrize("kind", RECORDED)
+def test_every_statistic_has_a_label_of_its_own(kind):
+    labels = [label(kind, name) for name in RECORDED[kind]]
+    assert not {*labels} & {*RECORDED[kind]}
+    assert len({*labels}) == len(labels)
+
+
+def test_without_a_label_the_name_is_shown():
+    assert label("error_matrix", "3") == "3"
