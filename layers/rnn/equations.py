@@ -89,8 +89,6 @@ class StepOps:
 
     def join(self, *gates: Any) -> Any:
         """Put gates [B, H] side by side: [B, G]."""
-        if len(gates) == 1:
-            return self.barrier(gates[0])
         return self.barrier(tf.concat(self.barrier([*gates]), axis=1))
 
 

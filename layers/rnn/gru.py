@@ -85,7 +85,7 @@ class ResetAfterEquations(_GRUEquations):
         """δ_t ⊗ z goes back directly, and δa Rᵀ through the gates and the candidate."""
         d_sigma, d_phi = derivative(self.recurrent_activation), derivative(self.activation)
         dh, (z, r, g, a_g) = errors.hidden, residuals
-        dg = ops.join(dh * (1.0 - z) * d_phi(g))
+        dg = dh * (1.0 - z) * d_phi(g)
         da = ops.join(dh * (before.hidden - g) * d_sigma(z), dg * a_g * d_sigma(r), dg * r)
         back = dh * z + ops.recurrent_errors(da, transposed_kernel)
         return (da, dg), HiddenState(back)
@@ -150,7 +150,7 @@ class ResetBeforeEquations(_GRUEquations):
         d_sigma, d_phi = derivative(self.recurrent_activation), derivative(self.activation)
         dh, h, (z, r, g) = errors.hidden, before.hidden, residuals
         gates, candidate = tf.split(transposed_kernel, [2 * h.shape[-1], h.shape[-1]])
-        dg = ops.join(dh * (1.0 - z) * d_phi(g))
+        dg = dh * (1.0 - z) * d_phi(g)
         d_reset_h = ops.recurrent_errors(dg, candidate)  # of r ⊗ h
         dz = ops.join(dh * (h - g) * d_sigma(z), d_reset_h * h * d_sigma(r), dg)
         back = dh * z + d_reset_h * r + ops.recurrent_errors(_columns(dz)[0], gates)

@@ -56,7 +56,7 @@ class SimpleRNNEquations:
         ops: StepOps,
     ) -> tuple[tuple[Any, ...], HiddenState]:
         """δz = δ_t ⊗ φ'(z_t); δz Rᵀ goes back to step t-1."""
-        dz = ops.join(errors.hidden * derivative(self.activation)(after.hidden))
+        dz = errors.hidden * derivative(self.activation)(after.hidden)
         return (dz,), HiddenState(ops.recurrent_errors(dz, transposed_kernel))
 
     def weight_gradients(
