@@ -12,12 +12,14 @@ from .analysis.horizon import horizon as horizon
 from .analysis.per_step_gradients import per_step_gradients as per_step_gradients
 from .convolutional.conv_unit import ConvUnit1D as ConvUnit1D
 from .convolutional.conv_unit import ConvUnit2D as ConvUnit2D
-from .convolutional.conv_unit import LocalResponseNormalization as LocalResponseNormalization
 from .convolutional.inception import AuxiliaryClassifier as AuxiliaryClassifier
 from .convolutional.inception import InceptionBlock as InceptionBlock
 from .convolutional.lenet import PartialConvolution as PartialConvolution
 from .convolutional.lenet import RadialBasis as RadialBasis
 from .convolutional.lenet import Subsampling as Subsampling
+from .convolutional.local_response_normalization import (
+    LocalResponseNormalization as LocalResponseNormalization,
+)
 from .convolutional.residual import BottleneckBlock as BottleneckBlock
 from .convolutional.residual import ResidualBlock as ResidualBlock
 from .rnn.chrono import Chrono as Chrono

@@ -1,4 +1,4 @@
-"""Where a layer stands in its model, in words."""
+"""The path of a layer in its model, such as "encoder/bidirectional/forward_lstm"."""
 
 from collections.abc import Iterator
 
@@ -6,19 +6,23 @@ import keras
 
 
 def walk(layer: keras.Layer, path: str = "") -> Iterator[tuple[str, keras.Layer]]:
-    """(path, layer) of all that a layer contains, in depth order: "encoder/bidirectional/…".
+    """Yield (path, layer) for all layers inside a layer or model, in depth order.
 
-    A recurrent layer is one thing: its cell is not looked into. A layer met twice comes once, and
-    a path met twice gets a number.
+    A recurrent layer is not entered: its cell is left out. A layer that is used several times comes
+    once, and a path that occurs several times gets a number.
+
+    Args:
+        layer: the model, or a layer that contains layers.
+        path: the prefix of all paths.
     """
-    seen: set[int] = set()
-    names: dict[str, int] = {}
-    for name, found in _descend(layer, path):
-        if id(found) in seen:
+    visited: set[int] = set()
+    counts: dict[str, int] = {}
+    for name, part in _descend(layer, path):
+        if id(part) in visited:
             continue
-        seen.add(id(found))
-        names[name] = names.get(name, 0) + 1
-        yield (name if names[name] == 1 else f"{name}_{names[name]}"), found
+        visited.add(id(part))
+        counts[name] = counts.get(name, 0) + 1
+        yield (name if counts[name] == 1 else f"{name}_{counts[name]}"), part
 
 
 def _descend(layer, path):

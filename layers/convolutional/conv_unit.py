@@ -1,4 +1,4 @@
-"""The unit that convolutional networks are written in: convolution → normalisation → activation."""
+"""The unit of convolutional networks: convolution → normalisation → activation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ Normalization = str | keras.layers.Layer | dict | None
 
 
 class _ConvUnit(keras.layers.Layer):
-    """See `ConvUnit2D`."""
+    """A unit over `rank` spatial axes; see `ConvUnit2D`."""
 
     rank = 0
 
@@ -27,7 +27,7 @@ class _ConvUnit(keras.layers.Layer):
         use_bias: bool | None = None,
         kernel_initializer: Any = "he_normal",
         bias_initializer: Any = "zeros",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.preactivation = preactivation
@@ -44,38 +44,38 @@ class _ConvUnit(keras.layers.Layer):
             dtype=self.dtype_policy,
             name="convolution",
         )
-        self.specified = specification(normalization)
-        self.normalization = normalization_layer(self.specified, self.dtype_policy)
+        self.normalization_config = serialize_normalization(normalization)
+        self.normalization = normalization_layer(self.normalization_config, self.dtype_policy)
         self.activation = keras.activations.get(activation)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self.convolution.build(input_shape)
         if self.normalization is not None:
             inner = input_shape if self.preactivation else self.compute_output_shape(input_shape)
             self.normalization.build(inner)
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         if self.preactivation:
             return self.convolution(self.activate(inputs, training))
         return self.activate(self.convolution(inputs), training)
 
-    def activate(self, x, training=None):
-        """φ(normalisation(x))."""
+    def activate(self, x: Any, training: bool | None = None) -> Any:
+        """Return φ(normalisation(x))."""
         if self.normalization is not None:
             x = self.normalization(x, training=training)
         return self.activation(x)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return self.convolution.compute_output_shape(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         convolution = self.convolution.get_config()
-        kept = ["filters", "kernel_size", "strides", "padding", "groups", "use_bias"]
-        kept += ["kernel_initializer", "bias_initializer"]
+        keys = ["filters", "kernel_size", "strides", "padding", "groups", "use_bias"]
+        keys += ["kernel_initializer", "bias_initializer"]
         return super().get_config() | {
-            **{key: convolution[key] for key in kept},
-            "normalization": self.specified,
+            **{key: convolution[key] for key in keys},
+            "normalization": self.normalization_config,
             "activation": keras.activations.serialize(self.activation),
             "preactivation": self.preactivation,
         }
@@ -96,29 +96,33 @@ class ConvUnit2D(_ConvUnit):
     K[u, v, c, f] over the zero-padded x, with stride s.
 
     Args:
-        filters, kernel_size, strides, groups: as in `keras.layers.Conv2D`. Groups train on a CPU
-            too.
-        padding: "valid" (none), "same" (H' = ⌈H / s⌉), "full" (kernel size − 1 zeros on each side:
-            every product that overlaps x), or the number of zeros on each side.
-        normalization: None, "batch", or a layer of Keras. Batch statistics decay by 0.9 per step
-            and ε is 1e-5, as in He et al. 2016 (Keras defaults to 0.99 and 1e-3).
+        filters, kernel_size, strides, groups: as in `keras.layers.Conv2D`. Groups can be trained on
+            a CPU too.
+        padding: "valid" (none), "same" (H' = ⌈H / s⌉), "full" (kernel size − 1 zeros on each side,
+            so that every window that overlaps x counts), or the number of zeros on each side.
+        normalization: None, "batch", or a Keras layer. With "batch", statistics decay by 0.9 per
+            step and ε is 1e-5, as in He et al. 2016 (the defaults of Keras are 0.99 and 1e-3).
         activation: φ; None is the identity.
-        preactivation: x → normalisation → φ → convolution instead (He et al. 2016b).
-        use_bias: by default only where nothing normalises.
-        kernel_initializer: by default He et al. 2015, made for ReLU (Keras defaults to Glorot).
+        preactivation: compute x → normalisation → φ → convolution instead (He et al. 2016b).
+        use_bias: by default True if there is no normalisation.
+        kernel_initializer: by default that of He et al. 2015, made for ReLU (Keras defaults to
+            Glorot).
+
+    Raises:
+        ValueError: `padding` or `normalization` is none of these.
     """
 
     rank = 2
 
 
 class _Convolution:
-    """Over Keras' own: `padding` "full" or a number, and groups that train on a CPU.
+    """A mixin for Keras' convolutions: `padding` "full" or a number, and groups on a CPU.
 
-    TensorFlow has no gradient of a grouped convolution on CPUs; there the groups are convolved one
-    by one. Where a GPU is visible, it stays one operation of cuDNN.
+    TensorFlow has no gradient of a grouped convolution on CPUs, so the groups are convolved one by
+    one there. Where a GPU is visible, a grouped convolution is one operation of cuDNN.
     """
 
-    def __init__(self, *args, padding: str | int, **kwargs):
+    def __init__(self, *args: Any, padding: str | int, **kwargs: Any):
         native = padding in ("same", "valid")
         if not native and padding != "full" and not (isinstance(padding, int) and padding >= 0):
             raise ValueError(
@@ -126,23 +130,23 @@ class _Convolution:
             )
         kwargs["padding"] = padding if native else "valid"
         super().__init__(*args, **kwargs)
-        self.asked_padding = padding
+        self.own_padding = padding
 
-    def get_config(self):
-        return super().get_config() | {"padding": self.asked_padding}
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"padding": self.own_padding}
 
     def zeros(self) -> list[int]:
-        """On either side of each spatial axis, besides what "same" adds."""
-        if self.asked_padding == "full":
+        """Return the zeros on either side of each spatial axis, without those that "same" adds."""
+        if self.own_padding == "full":
             return [size - 1 for size in self.kernel_size]
-        return [self.asked_padding if isinstance(self.asked_padding, int) else 0] * self.rank
+        return [self.own_padding if isinstance(self.own_padding, int) else 0] * self.rank
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         sizes = zip(input_shape[1:-1], self.zeros(), strict=True)
         middle = [size if size is None else size + 2 * zeros for size, zeros in sizes]
         return super().compute_output_shape((input_shape[0], *middle, input_shape[-1]))
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         convolve = super().convolution_op
         if any(self.zeros()):
             inputs = keras.ops.pad(inputs, [(0, 0), *((n, n) for n in self.zeros()), (0, 0)])
@@ -153,15 +157,19 @@ class _Convolution:
 
 
 class _Conv1D(_Convolution, keras.layers.Conv1D):
-    call = keras.layers.Conv2D.call  # of any rank; Conv1D's own does not ask `convolution_op`
+    call = keras.layers.Conv2D.call  # for any rank; that of Conv1D does not call `convolution_op`
 
 
 class _Conv2D(_Convolution, keras.layers.Conv2D):
     pass
 
 
-def specification(normalization: Normalization) -> Any:
-    """None, "batch" or a layer → what JSON can hold and `normalization_layer` takes."""
+def serialize_normalization(normalization: Normalization) -> Any:
+    """Return None, "batch" or a layer as a config for JSON and for `normalization_layer`.
+
+    Raises:
+        ValueError: `normalization` is none of these.
+    """
     if isinstance(normalization, keras.layers.Layer):
         return keras.saving.serialize_keras_object(normalization)
     if normalization in (None, "batch") or isinstance(normalization, dict):
@@ -169,17 +177,17 @@ def specification(normalization: Normalization) -> Any:
     raise ValueError(f'normalization must be None, "batch" or a layer, got {normalization!r}')
 
 
-def normalization_layer(specified: Any, dtype: Any) -> keras.layers.Layer | None:
-    """A new layer of a `specification`."""
-    if specified == "batch":
+def normalization_layer(config: Any, dtype: Any) -> keras.layers.Layer | None:
+    """Return a new layer from the config that `serialize_normalization` returned."""
+    if config == "batch":
         return keras.layers.BatchNormalization(
             momentum=0.9, epsilon=1e-5, dtype=dtype, name="normalization"
         )
-    return None if specified is None else keras.saving.deserialize_keras_object(specified)
+    return None if config is None else keras.saving.deserialize_keras_object(config)
 
 
 def build_in_order(layers: Sequence[keras.layers.Layer], shape: Any) -> Any:
-    """Builds layers that feed each other; returns the last one's output shape."""
+    """Build layers of which each feeds the next; return the output shape of the last one."""
     for layer in layers:
         layer.build(shape)
         shape = layer.compute_output_shape(shape)
@@ -187,34 +195,7 @@ def build_in_order(layers: Sequence[keras.layers.Layer], shape: Any) -> Any:
 
 
 def run_in_order(layers: Sequence[keras.layers.Layer], x: Any, training: bool | None) -> Any:
-    """The last output of layers that feed each other."""
+    """Return the output of layers of which each feeds the next."""
     for layer in layers:
         x = layer(x, training=training) if layer._call_has_training_arg else layer(x)
     return x
-
-
-@keras.saving.register_keras_serializable("errorflow")
-class LocalResponseNormalization(keras.layers.Layer):
-    """y_c = x_c / (k + α Σ_{c'} x_{c'}²)^β, the sum over the n channels around c.
-
-    The brightness normalisation of Krizhevsky et al. 2012, section 3.3, with their constants by
-    default. α is not divided by n (Caffe divides). Computed in float32.
-    """
-
-    def __init__(self, n: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75, **kw):
-        super().__init__(**kw)
-        if n < 1 or n % 2 == 0:
-            raise ValueError(f"n counts the channels around one and must be odd, got {n}")
-        self.n, self.k, self.alpha, self.beta = n, k, alpha, beta
-
-    def call(self, inputs):
-        x = tf.cast(inputs, tf.float32)
-        y = tf.nn.local_response_normalization(x, self.n // 2, self.k, self.alpha, self.beta)
-        return tf.cast(y, inputs.dtype)
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-    def get_config(self):
-        constants = {"n": self.n, "k": self.k, "alpha": self.alpha, "beta": self.beta}
-        return super().get_config() | constants

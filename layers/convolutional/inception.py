@@ -1,16 +1,22 @@
-"""The inception block of GoogLeNet and the classifiers on its way (Szegedy et al. 2015)."""
+"""The inception block of GoogLeNet and its auxiliary classifiers (Szegedy et al. 2015)."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
-from .conv_unit import ConvUnit2D, Normalization, build_in_order, run_in_order, specification
+from .conv_unit import (
+    ConvUnit2D,
+    Normalization,
+    build_in_order,
+    run_in_order,
+    serialize_normalization,
+)
 
 
 @keras.saving.register_keras_serializable("errorflow")
 class InceptionBlock(keras.layers.Layer):
-    """Four views of one input, side by side: [B, H, W, C] → [B, H, W, f₁ + f₃ + f₅ + f_pool].
+    """Four branches on one input, side by side: [B, H, W, C] → [B, H, W, f₁ + f₃ + f₅ + f_pool].
 
         1×1                   f₁ filters
         1×1 → 3×3             r₃ → f₃
@@ -19,8 +25,11 @@ class InceptionBlock(keras.layers.Layer):
 
     Args:
         filters: (f₁, r₃, f₃, r₅, f₅, f_pool), a row of the paper's table 1.
-        factorize: two 3×3 convolutions in place of the 5×5 (Szegedy et al. 2016, figure 5).
+        factorize: use two 3×3 convolutions instead of the 5×5 (Szegedy et al. 2016, figure 5).
         normalization, activation: of every convolution, as in `ConvUnit2D`.
+
+    Raises:
+        ValueError: `filters` are not six numbers.
     """
 
     def __init__(
@@ -29,13 +38,15 @@ class InceptionBlock(keras.layers.Layer):
         factorize: bool = False,
         normalization: Normalization = None,
         activation: Any = "relu",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if len(filters) != 6:
-            raise ValueError(f"filters are six: f1, r3, f3, r5, f5, f_pool; got {tuple(filters)}")
+            raise ValueError(
+                f"filters must be six: f1, r3, f3, r5, f5, f_pool; got {tuple(filters)}"
+            )
         self.filters, self.factorize = tuple(filters), factorize
-        self.specified = specification(normalization)
+        self.normalization_config = serialize_normalization(normalization)
         self.activation = keras.activations.get(activation)
         f1, r3, f3, r5, f5, f_pool = self.filters
         unit = self._unit
@@ -52,47 +63,47 @@ class InceptionBlock(keras.layers.Layer):
         return ConvUnit2D(
             filters,
             size,
-            normalization=self.specified,
+            normalization=self.normalization_config,
             activation=self.activation,
             dtype=self.dtype_policy,
             name=name,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         for branch in self.branches:
             build_in_order(branch, input_shape)
         self.built = True
 
-    def call(self, inputs, training=None):
-        views = [run_in_order(branch, inputs, training) for branch in self.branches]
-        return keras.ops.concatenate(views, axis=-1)
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        outputs = [run_in_order(branch, inputs, training) for branch in self.branches]
+        return keras.ops.concatenate(outputs, axis=-1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         f1, _, f3, _, f5, f_pool = self.filters
         return (*input_shape[:-1], f1 + f3 + f5 + f_pool)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "filters": self.filters,
             "factorize": self.factorize,
-            "normalization": self.specified,
+            "normalization": self.normalization_config,
             "activation": keras.activations.serialize(self.activation),
         }
 
 
 @keras.saving.register_keras_serializable("errorflow")
 class AuxiliaryClassifier(keras.layers.Layer):
-    """A classifier in the middle of a deep network, which sends it error from near by.
+    """A classifier in the middle of a deep network, which sends error to the layers below it.
 
     5×5 average pool, stride 3 → 1×1 convolution → dense, ReLU → dropout → dense: [B, H, W, C] →
-    [B, num_classes]. Its loss weighs 0.3 in training, and inference leaves it out (Szegedy et al.
-    2015, section 5).
+    [B, num_classes]. In training its loss has the weight 0.3, and in inference it is left out
+    (Szegedy et al. 2015, section 5).
 
     Args:
-        num_classes: of the output.
+        num_classes: the number of classes.
         filters: of the 1×1 convolution.
         units: of the hidden dense layer.
-        dropout: share left out of it.
+        dropout: the rate of the dropout after the hidden layer.
         activation: of the output; None gives logits.
         normalization: of the convolution, as in `ConvUnit2D`.
     """
@@ -105,15 +116,15 @@ class AuxiliaryClassifier(keras.layers.Layer):
         dropout: float = 0.7,
         activation: Any = "softmax",
         normalization: Normalization = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.num_classes, self.filters, self.units, self.rate = num_classes, filters, units, dropout
-        self.specified = specification(normalization)
+        self.normalization_config = serialize_normalization(normalization)
         own = {"dtype": self.dtype_policy}
         self.pool = keras.layers.AveragePooling2D(5, 3, name="pool", **own)
         self.projection = ConvUnit2D(
-            filters, 1, normalization=self.specified, name="projection", **own
+            filters, 1, normalization=self.normalization_config, name="projection", **own
         )
         self.flatten = keras.layers.Flatten(name="flatten", **own)
         self.hidden = keras.layers.Dense(
@@ -124,7 +135,7 @@ class AuxiliaryClassifier(keras.layers.Layer):
 
     @property
     def path(self) -> list[keras.layers.Layer]:
-        """From the input to the classes."""
+        """The layers from the input to the classes."""
         return [
             self.pool,
             self.projection,
@@ -134,22 +145,22 @@ class AuxiliaryClassifier(keras.layers.Layer):
             self.classes,
         ]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         build_in_order(self.path, input_shape)
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         return run_in_order(self.path, inputs, training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return (input_shape[0], self.num_classes)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "num_classes": self.num_classes,
             "filters": self.filters,
             "units": self.units,
             "dropout": self.rate,
             "activation": keras.activations.serialize(self.classes.activation),
-            "normalization": self.specified,
+            "normalization": self.normalization_config,
         }

@@ -1,21 +1,27 @@
-"""Residual blocks: y = F(x) + x, so that the error also takes the short way (He et al. 2016).
+"""Residual blocks: y = F(x) + x, through which error also flows past F (He et al. 2016).
 
     dE/dx = dE/dy · (1 + dF/dx)
 
-The 1 is for depth what the LSTM's carousel is for time.
+The 1 does for depth what the LSTM's carousel does for time.
 """
 
 from typing import Any
 
 import keras
 
-from .conv_unit import ConvUnit2D, Normalization, build_in_order, run_in_order, specification
+from .conv_unit import (
+    ConvUnit2D,
+    Normalization,
+    build_in_order,
+    run_in_order,
+    serialize_normalization,
+)
 
 SHORTCUTS = ("projection", "zero_padding")
 
 
 class _Residual(keras.layers.Layer):
-    """What both blocks share; `_plan` says what F is."""
+    """The base class of both blocks; `_plan` defines F."""
 
     def __init__(
         self,
@@ -26,24 +32,24 @@ class _Residual(keras.layers.Layer):
         skip: bool = True,
         normalization: Normalization = "batch",
         activation: Any = "relu",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if shortcut not in SHORTCUTS:
             raise ValueError(f"shortcut must be {' or '.join(SHORTCUTS)}, got {shortcut!r}")
         self.filters, self.strides, self.shortcut = filters, strides, shortcut
         self.preactivation, self.skip = preactivation, skip
-        self.specified = specification(normalization)
+        self.normalization_config = serialize_normalization(normalization)
         self.activation = keras.activations.get(activation)
         plan = self._plan()
         self.channels = plan[-1][0]
         self.units = [self._unit(f"conv{i}", *sizes) for i, sizes in enumerate(plan, start=1)]
         if not preactivation:  # the last φ comes after the sum
             self.units[-1].activation = keras.activations.linear
-        self.projection = None  # made where shapes differ
+        self.projection = None  # built where shapes differ
 
     def _plan(self) -> list[tuple[int, int, int]]:
-        """(filters, kernel size, strides) of each convolution of F."""
+        """Return (filters, kernel size, strides) of each convolution of F."""
         raise NotImplementedError
 
     def _unit(self, name: str, filters: int, size: int, strides: int, **options) -> ConvUnit2D:
@@ -52,16 +58,16 @@ class _Residual(keras.layers.Layer):
             size,
             strides,
             padding=size // 2 if strides > 1 else "same",
-            **{"normalization": self.specified, "activation": self.activation} | options,
+            **{"normalization": self.normalization_config, "activation": self.activation} | options,
             preactivation=self.preactivation,
             dtype=self.dtype_policy,
             name=name,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         if self.skip and self.shortcut == "projection" and self._changes_shape(input_shape):
             linear = {"activation": None}
-            bare = linear | {"normalization": None, "use_bias": self.specified is None}
+            bare = linear | {"normalization": None, "use_bias": self.normalization_config is None}
             self.projection = self._unit(
                 "projection",
                 self.channels,
@@ -76,18 +82,18 @@ class _Residual(keras.layers.Layer):
     def _changes_shape(self, shape: Any) -> bool:
         return self.strides > 1 or shape[-1] != self.channels
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         if not self.preactivation:
             residual = run_in_order(self.units, inputs, training)
             return self.activation(self._add(residual, inputs, training))
-        # the projection too takes the activated input; F's first unit must not activate it again
+        # the projection also reads the activated input; the first unit of F must not activate it again
         first, *rest = self.units
         active = first.activate(inputs, training)
         residual = run_in_order(rest, first.convolution(active), training)
         return self._add(residual, inputs if self.projection is None else active, training)
 
     def _add(self, residual: Any, inputs: Any, training: bool | None) -> Any:
-        """F(x) + x, x brought to F's shape."""
+        """Return F(x) + x, with x brought to the shape of F(x)."""
         if not self.skip:
             return residual
         if self.projection is not None:
@@ -98,51 +104,54 @@ class _Residual(keras.layers.Layer):
             inputs = keras.ops.pad(inputs, [(0, 0), (0, 0), (0, 0), (0, more)])
         return residual + inputs
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         for unit in self.units:
             input_shape = unit.compute_output_shape(input_shape)
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "filters": self.filters,
             "strides": self.strides,
             "shortcut": self.shortcut,
             "preactivation": self.preactivation,
             "skip": self.skip,
-            "normalization": self.specified,
+            "normalization": self.normalization_config,
             "activation": keras.activations.serialize(self.activation),
         }
 
 
 @keras.saving.register_keras_serializable("errorflow")
 class ResidualBlock(_Residual):
-    """φ(F(x) + x), F two 3×3 convolutions: [B, H, W, C] → [B, ⌈H/s⌉, ⌈W/s⌉, filters].
+    """φ(F(x) + x), where F is two 3×3 convolutions: [B, H, W, C] → [B, ⌈H/s⌉, ⌈W/s⌉, filters].
 
     Args:
         filters: of both convolutions.
         strides: s, of the first one.
-        shortcut: how x comes to F's shape where that differs: "projection", a strided 1×1
+        shortcut: how x gets the shape of F(x) where they differ: "projection", a strided 1×1
             convolution (option B of He et al. 2016), or "zero_padding", every s-th pixel and zeros
-            for the new channels (option A, no parameters). Elsewhere x goes through as it is.
-        preactivation: F is normalisation → φ → convolution, twice, and nothing comes after the
-            sum (He et al. 2016b); a projection then is bare and starts from the activated x.
-        skip: False leaves x out: the plain counterpart. It has the parameters of the residual
-            block, those of a projection aside.
+            for the new channels (option A, no parameters). Elsewhere x is added as it is.
+        preactivation: F is normalisation → φ → convolution, twice, and the sum is the output
+            (He et al. 2016b). A projection then has no normalisation and reads the activated x.
+        skip: False leaves out x: the plain counterpart, with the parameters of the residual block
+            except those of a projection.
         normalization, activation: as in `ConvUnit2D`; φ is `activation`.
+
+    Raises:
+        ValueError: `shortcut` is neither of the two.
     """
 
-    def _plan(self):
+    def _plan(self) -> list[tuple[int, int, int]]:
         return [(self.filters, 3, self.strides), (self.filters, 3, 1)]
 
 
 @keras.saving.register_keras_serializable("errorflow")
 class BottleneckBlock(_Residual):
-    """`ResidualBlock` with F = 1×1 → 3×3 → 1×1, the last one with 4·filters: [B, H, W, C] →
-    [B, ⌈H/s⌉, ⌈W/s⌉, 4·filters].
+    """A residual block with F = 1×1 → 3×3 → 1×1: [B, H, W, C] → [B, ⌈H/s⌉, ⌈W/s⌉, 4·filters].
 
-    The stride is on the first 1×1, as in the paper; torchvision's "v1.5" has it on the 3×3.
+    The arguments are those of `ResidualBlock`; the last convolution has 4·filters. The first 1×1
+    has the stride, as in the paper; in torchvision's "v1.5" the 3×3 has it.
     """
 
-    def _plan(self):
+    def _plan(self) -> list[tuple[int, int, int]]:
         return [(self.filters, 1, self.strides), (self.filters, 3, 1), (4 * self.filters, 1, 1)]
