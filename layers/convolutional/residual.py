@@ -86,7 +86,7 @@ class _Residual(keras.layers.Layer):
         if not self.preactivation:
             residual = run_in_order(self.units, inputs, training)
             return self.activation(self._add(residual, inputs, training))
-        # the projection also reads the activated input; the first unit of F must not activate it again
+        # the projection reads the activated input too; the first unit of F must not repeat it
         first, *rest = self.units
         active = first.activate(inputs, training)
         residual = run_in_order(rest, first.convolution(active), training)

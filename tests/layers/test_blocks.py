@@ -154,7 +154,7 @@ def test_radial_basis_is_the_distance_to_fixed_codes():
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
-        (lambda: InceptionBlock((1, 2, 3)), "filters are six"),
+        (lambda: InceptionBlock((1, 2, 3)), "filters must be six"),
         (lambda: ResidualBlock(4, shortcut="identity"), "projection or zero_padding"),
     ],
 )
