@@ -77,7 +77,7 @@ class Lags(BaseTask):
         ]
 
     def read_data(self, config: LagsConfig) -> Any:
-        from ..datasets.lags.problems import load
+        from ..datasets.lags.lag_data import load
 
         epochs = config.optimisation.epochs or config.default_epochs()
         return load(config.data.problem, config.data.steps, epochs)

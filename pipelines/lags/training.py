@@ -12,8 +12,10 @@ import tensorflow as tf
 from ...layers import Chrono
 from ..core.console import say
 from ..core.run_folder import RunFolder, read_history
+from ..datasets.lags.lag_data import LagData
 from ..datasets.lags.notation import written
-from ..datasets.lags.problems import SEEDS_APART, Drawn, Endless, LagData, Part, Problem
+from ..datasets.lags.problems import Drawn, Problem
+from ..datasets.lags.sequences import SEEDS_APART, Endless, Part
 from ..models.recurrent import CELLS, GATED, series_to_value
 from ..models.serving import label_outputs
 from ..training.batching import stream

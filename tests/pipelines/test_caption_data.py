@@ -324,8 +324,8 @@ def test_own_data_are_read_without_tensorflow(tmp_path, photos):
     write_captions(tmp_path, [{"image": name, "caption": "x"} for name in photos])
     code = f"""
 import sys
-from errorflow.pipelines.datasets.captions import load_captions
-from errorflow.pipelines.datasets.stories import load_stories
+from errorflow.pipelines.datasets.image_text.captions import load_captions
+from errorflow.pipelines.datasets.image_text.stories import load_stories
 print(load_captions(data_dir={str(tmp_path)!r}).counts["captions"]["train"] > 20)
 print("tensorflow" in sys.modules)
 """

@@ -433,7 +433,7 @@ def test_videos_need_a_package_and_nothing_needs_tensorflow(folder):
     code = f"""
 import importlib.util, pathlib, sys
 importlib.util.find_spec = lambda name: None
-from errorflow.pipelines.datasets.clips import UserError, load_clips
+from errorflow.pipelines.datasets.clips.clip_data import UserError, load_clips
 folder = pathlib.Path({str(folder)!r})
 print(len(load_clips(data_dir=folder).train) > 8, "tensorflow" in sys.modules)
 (folder / "red" / "film.mp4").touch()

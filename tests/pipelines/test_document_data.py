@@ -261,7 +261,7 @@ def test_the_task_has_no_data_of_its_own():
 
 def test_reading_files_needs_no_tensorflow():
     code = (
-        "import sys; from errorflow.pipelines.datasets import documents;"
+        "import sys; from errorflow.pipelines.datasets.text import documents;"
         "assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

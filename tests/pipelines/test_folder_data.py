@@ -185,7 +185,8 @@ def test_problems_are_shortened():
 
 def test_reading_a_folder_needs_no_tensorflow():
     code = (
-        "import sys; from errorflow.pipelines.datasets import faker_names, folder, text;"
+        "import sys; from errorflow.pipelines.datasets.text import faker_names, label_files;"
+        "from errorflow.pipelines.datasets.text import text_data;"
         "assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

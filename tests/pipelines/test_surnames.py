@@ -106,7 +106,8 @@ def test_short_names_stay_apart():
 
 def test_nothing_hangs_on_the_hash_seed():
     code = (
-        "from errorflow.pipelines.datasets import faker_names as f, split as s;"
+        "from errorflow.pipelines.datasets import splits as s;"
+        "from errorflow.pipelines.datasets.text import faker_names as f;"
         "print(s.content_hash(f.rows()), [s.split_of(f.family(r.text)) for r in f.rows()])"
     )
     runs = [

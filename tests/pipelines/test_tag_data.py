@@ -272,7 +272,7 @@ def test_two_sources_are_refused(tmp_path):
 
 def test_reading_conllu_needs_no_tensorflow():
     code = (
-        "import sys; from errorflow.pipelines.datasets import conllu, tags;"
+        "import sys; from errorflow.pipelines.datasets.tags import conllu, tag_data;"
         "assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

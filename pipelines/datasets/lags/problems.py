@@ -5,16 +5,12 @@ that of its experiment there. Importing this module imports no TensorFlow.
 """
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ...core.errors import UserError
-
-TEST, VALIDATION = 2560, 256  # sequences; the paper tests on 2,560
-SEEDS_APART = 1_000_003  # so that no training shares its sequences with a test
 
 
 class Drawn(NamedTuple):
@@ -71,81 +67,6 @@ class Problem:
     def padded(self) -> bool:
         """Whether sequences end with steps of zeros, which are none."""
         return self.longest > self.steps
-
-
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """N sequences of a problem; x and y as in `Drawn`."""
-
-    problem: Problem
-    x: np.ndarray
-    y: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def kept(self) -> "Part":
-        return self
-
-
-@dataclasses.dataclass(frozen=True)
-class Endless:
-    """Sequences that are drawn while a network trains, N of them at most."""
-
-    problem: Problem
-    count: int
-
-    def __len__(self) -> int:
-        return self.count
-
-    def kept(self) -> Part:
-        """Some of them, to look at."""
-        return _fresh(self.problem, VALIDATION, 3)
-
-
-@dataclasses.dataclass(frozen=True)
-class LagData:
-    """A problem's sequences; other attributes as in `text.TextData`."""
-
-    train: Endless
-    validation: Part
-    test: Part
-    labels: list[str]
-    content_hash: str
-    counts: dict[str, dict[str, int]]
-    source: str
-
-
-def load(name: str, steps: int | None, epochs: int) -> LagData:
-    """The sequences of a problem: `epochs` times its epoch for training, at most.
-
-    Raises:
-        UserError: as `problem`.
-    """
-    if name == "digits":
-        from . import sequential_digits as pixels
-
-        made, validation, test = pixels.read()
-    else:
-        made = problem(name, steps)
-        validation, test = _fresh(made, VALIDATION, 1), _fresh(made, TEST, 2)
-    train = Endless(made, epochs * made.epoch)
-    sizes = {"train": len(train), "validation": len(validation), "test": len(test)}
-    content = hashlib.sha256(f"{made.name} {made.steps}".encode() + test.x.tobytes())
-    return LagData(
-        train=train,
-        validation=validation,
-        test=test,
-        labels=[] if made.every_step else list(made.labels),
-        content_hash=content.hexdigest(),
-        counts={"sequences": sizes},
-        source=f"{made.name}, {made.steps} steps: {made.about}",
-    )
-
-
-def _fresh(made: Problem, count: int, number: int) -> Part:
-    """Sequences that no training sees, the same ones every time."""
-    return Part(made, *made.draw(np.random.default_rng([SEEDS_APART, number]), count))
 
 
 def problem(name: str, steps: int | None = None) -> Problem:

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..images.image_data import ImagePart, load_images
-from .problems import Drawn, Part, Problem
+from .problems import Drawn, Problem
+from .sequences import Part
 
 STEPS = 64
 

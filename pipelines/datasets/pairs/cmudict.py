@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 from ..builders import Builder
 from ..splits import SPLITS, split_of
-from .pair_data import CMUDICT, cmudict_file
+from .cmudict_file import CMUDICT, cmudict_file
 from .pair_files import SHARE, Targets, group
 
 _DESCRIPTION = """

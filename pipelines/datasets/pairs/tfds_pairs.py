@@ -11,7 +11,7 @@ from ..builders import prepare
 from ..splits import NAMES, SPLITS
 from ..tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind
 from ..utf8 import squeeze
-from .pair_data import CMUDICT
+from .cmudict_file import CMUDICT
 from .pair_files import PairItems, Targets, group, with_every_split
 
 

