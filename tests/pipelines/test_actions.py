@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from errorflow.layers import LSTM
 from errorflow.pipelines import cli
-from errorflow.pipelines.actions.training import _batches, in_runs, measure
-from errorflow.pipelines.core.run_folder import Run
+from errorflow.pipelines.actions.training import _batches, build_serving_model, evaluate, in_runs
+from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.datasets.clips.clip_data import ClipPart
 from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.models.vision import frames_to_labels, image_encoder
@@ -44,8 +44,8 @@ def where(tmp_path_factory):
 
 
 @pytest.fixture
-def run(where) -> Run:
-    return Run(where / "actions" / "a")
+def run(where) -> RunFolder:
+    return RunFolder(where / "actions" / "a")
 
 
 def errorflow(where: Path, verb: str, *arguments: str) -> int:
@@ -64,7 +64,7 @@ def film(path: Path, step: int, shade: int = 200) -> Path:
     return path
 
 
-def test_a_run_holds_what_it_promises(run):
+def test_a_run_folder_contains_all_files_and_results(run):
     for name in FILES:
         assert (run.path / name).stat().st_size > 0
     figures = {"accuracy", "macro_f1", "baseline", "frame_accuracy", "frame_baseline"}
@@ -92,7 +92,7 @@ def test_the_gradient_is_seen_down_into_the_convolutions(run):
     assert any("rnn_1" in name for name in content["layers"])
 
 
-def test_evaluate_finds_what_training_found(where, run, capsys):
+def test_evaluate_reproduces_the_results_of_training(where, run, capsys):
     expected = run.results()["test"]
     assert errorflow(where, "evaluate") == 0
     out = capsys.readouterr().out
@@ -120,7 +120,7 @@ def test_own_films_have_labels_of_clips_alone(tmp_path, capsys):
             film(tmp_path / "data" / label / f"{number}.gif", step, 100 + 10 * number)
     flags = ["--data-dir", str(tmp_path / "data"), "--model", "bag", "--frames", "4", *TINY]
     assert errorflow(tmp_path, "train", "--name", "a", *flags) == 0
-    run = Run(tmp_path / "actions" / "a")
+    run = RunFolder(tmp_path / "actions" / "a")
     assert set(run.results()["test"]) == {"accuracy", "macro_f1", "baseline"}
     assert run.results()["verdict"] == ["no recurrent layer: no error flows through time"]
     capsys.readouterr()
@@ -133,16 +133,16 @@ def test_own_films_have_labels_of_clips_alone(tmp_path, capsys):
     [
         (["predict", "nowhere.mp4"], "nowhere.mp4: no such file or folder"),
         (["train", "--frames", "1"], "--frames (key frames) must be 2 or more, got 1"),
-        (["train", "--size", "16"], "--size 16: lenet5 takes 32 pixels or more"),
+        (["train", "--size", "16"], "--size 16: lenet5 needs 32 pixels or more"),
         (["train", "--cnn", "mlp"], "--cnn mlp: this network has no convolutions"),
     ],
 )
-def test_bad_input_gets_one_line(where, arguments, said, capsys):
+def test_an_error_is_one_line(where, arguments, said, capsys):
     assert errorflow(where, *arguments) == 2
     assert capsys.readouterr().err.splitlines()[-1] == f"errorflow: {said}"
 
 
-def test_export_answers_alike(where, run, capsys):
+def test_exported_models_have_the_same_outputs(where, run, capsys):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")
     assert errorflow(where, "export", "--name", "a", "--format", "saved_model,onnx") == 0
@@ -161,12 +161,12 @@ def test_the_first_frame_does_not_count():
     core = frames_to_labels(
         LSTM, picture, labels=2, frames=True, motion=False, units=3, dropout=0.0
     )
-    from errorflow.pipelines.actions.training import build_serving_model
-
-    packaged = build_serving_model(core, ["a", "b"])
-    assert measure(packaged, part, ["a", "b"]).figures == measure(
-        packaged, other, ["a", "b"]
-    ).figures | {"frame_baseline": measure(packaged, part, ["a", "b"]).figures["frame_baseline"]}
+    serving_model = build_serving_model(core, ["a", "b"])
+    assert evaluate(serving_model, part, ["a", "b"]).figures == evaluate(
+        serving_model, other, ["a", "b"]
+    ).figures | {
+        "frame_baseline": evaluate(serving_model, part, ["a", "b"]).figures["frame_baseline"]
+    }
 
 
 def test_motion_shows_each_frame_beside_its_change_from_the_one_before():
@@ -197,8 +197,8 @@ def test_runs_are_told_with_their_lengths():
     assert in_runs([]) == ""
 
 
-def test_the_package_loads_in_plain_keras(run):
-    package = load(run.best)
-    given = package(np.zeros([1, 16, 32, 32, 1], np.float32))
+def test_the_serving_model_loads_in_plain_keras(run):
+    serving_model = load(run.best)
+    given = serving_model(np.zeros([1, 16, 32, 32, 1], np.float32))
     assert set(given) == {"label", "probabilities", "frames"}
-    assert isinstance(package, keras.Model)
+    assert isinstance(serving_model, keras.Model)

@@ -16,16 +16,17 @@ from errorflow.layers.text.beam_search import search
 from errorflow.layers.text.symbols import END, START
 from errorflow.pipelines import cli
 from errorflow.pipelines.captions import CaptionsConfig
-from errorflow.pipelines.captions.training import measure
-from errorflow.pipelines.core.run_folder import Run, read_history
+from errorflow.pipelines.captions.training import evaluate
+from errorflow.pipelines.core.config import replace
+from errorflow.pipelines.core.run_folder import RunFolder, read_history
 from errorflow.pipelines.datasets.image_text.image_text_data import PicturePart
 from errorflow.pipelines.datasets.image_text.scenes import Facts, Group, wordings
-from errorflow.pipelines.image_to_text import training as telling_training
+from errorflow.pipelines.image_to_text import training
 from errorflow.pipelines.image_to_text.image_store import store_images
 from errorflow.pipelines.image_to_text.pairs import encode_pairs
 from errorflow.pipelines.image_to_text.prediction import _names
 from errorflow.pipelines.image_to_text.pretraining import pretrain
-from errorflow.pipelines.image_to_text.training import answer, shape_in
+from errorflow.pipelines.image_to_text.training import best_texts, image_shape_of
 from errorflow.pipelines.models.encoder_decoder import decoder_inputs
 from errorflow.pipelines.models.image_to_text import image_to_text
 from errorflow.pipelines.models.sequence_vocabulary import SequenceVocabulary
@@ -43,13 +44,13 @@ def where(tmp_path_factory):
 
 
 @pytest.fixture
-def run(where) -> Run:
-    return Run(where / "captions" / "a")
+def run(where) -> RunFolder:
+    return RunFolder(where / "captions" / "a")
 
 
 @pytest.fixture(scope="module")
-def package(where) -> keras.Model:
-    return load(Run(where / "captions" / "a").best)
+def serving_model(where) -> keras.Model:
+    return load(RunFolder(where / "captions" / "a").best)
 
 
 def errorflow(where: Path, verb: str, *arguments: str) -> int:
@@ -64,7 +65,7 @@ def photo(path: Path, *shape: int) -> Path:
     return path
 
 
-def test_a_run_holds_what_it_promises(run):
+def test_a_run_folder_contains_all_files_and_results(run):
     for name in FILES:
         assert (run.path / name).stat().st_size > 0
     assert run.results()["pretraining_seconds"] > 0
@@ -88,12 +89,12 @@ def test_tensorboard_shows_pictures_with_what_is_said_before_and_after_an_epoch(
 
 def test_a_run_that_goes_on_is_not_pretrained_again(run, tmp_path, monkeypatch):
     shutil.copytree(run.path, tmp_path / "captions" / "a")
-    monkeypatch.setattr(telling_training, "pretrain", None)
+    monkeypatch.setattr(training, "pretrain", None)
     assert errorflow(tmp_path, "train", "--resume", "--name", "a", "--epochs", "2") == 0
-    assert [row["epoch"] for row in read_history(Run(tmp_path / "captions" / "a"))] == [1, 2]
+    assert [row["epoch"] for row in read_history(RunFolder(tmp_path / "captions" / "a"))] == [1, 2]
 
 
-def test_evaluate_finds_what_training_found(where, run, capsys):
+def test_evaluate_reproduces_the_results_of_training(where, run, capsys):
     expected = run.results()["test"]
     assert errorflow(where, "evaluate") == 0
     out = capsys.readouterr().out
@@ -103,13 +104,13 @@ def test_evaluate_finds_what_training_found(where, run, capsys):
 
 
 def test_predict_prints_captions_with_scores_and_draws_them(
-    where, run, package, tmp_path, capsys, monkeypatch
+    where, run, serving_model, tmp_path, capsys, monkeypatch
 ):
     paths = [photo(tmp_path / folder / "a.png", 80, 80) for folder in ("x", "y")]
     pixels = [np.asarray(Image.open(path))[..., None] for path in paths]
     assert errorflow(where, "predict", *map(str, paths)) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    answers, scores = answer(package, store_images(pixels, (80, 80, 1)))
+    answers, scores = best_texts(serving_model, store_images(pixels, (80, 80, 1)))
     assert [row[:2] for row in rows] == [
         [str(p), a[0]] for p, a in zip(paths, answers, strict=True)
     ]
@@ -133,13 +134,13 @@ def test_every_file_has_a_drawing_of_its_own():
     assert len({*names, "a.told.png"}) == 5
 
 
-def test_the_package_answers_as_predict_does(package):
+def test_the_serving_model_answers_as_predict_does(serving_model):
     pixels = np.random.default_rng(0).integers(0, 256, (3, 80, 80, 1)).astype(np.uint8)
-    given = package(pixels.astype("float32"))
-    answers, scores = answer(package, store_images(pixels, (80, 80, 1)))
+    given = serving_model(pixels.astype("float32"))
+    answers, scores = best_texts(serving_model, store_images(pixels, (80, 80, 1)))
     assert [[one.decode() for one in row] for row in given["answers"].numpy()] == answers
     np.testing.assert_allclose(given["scores"], scores, rtol=1e-5)
-    assert package(pixels[:1, :50, :70].astype("float32"))["answers"].shape == (1, 5)
+    assert serving_model(pixels[:1, :50, :70].astype("float32"))["answers"].shape == (1, 5)
 
 
 def test_own_photos_of_different_sizes(tmp_path, capsys):
@@ -152,9 +153,9 @@ def test_own_photos_of_different_sizes(tmp_path, capsys):
     (tmp_path / "data" / "captions.jsonl").write_text("\n".join(lines))
     flags = ["--data-dir", str(tmp_path / "data"), "--size", "32", "--model", "rnn", *TINY]
     assert errorflow(tmp_path, "train", "--name", "a", *flags) == 0
-    run = Run(tmp_path / "captions" / "a")
+    run = RunFolder(tmp_path / "captions" / "a")
     assert set(run.results()["test"]) == {"bleu", "baseline_bleu", "exact"}
-    assert shape_in(load(run.best)) == (32, 32, 3)
+    assert image_shape_of(load(run.best)) == (32, 32, 3)
     capsys.readouterr()
     path = photo(tmp_path / "grey.jpg", 90, 50)
     assert errorflow(tmp_path, "predict", str(path)) == 0
@@ -180,12 +181,12 @@ def test_own_photos_of_different_sizes(tmp_path, capsys):
             "cannot write to {}/text.png: File ex",
         ),
         (["predict", "{}/whole.png", "--top", "0"], "--top (key top) must be 1 or more, got 0"),
-        (["train", "--size", "16"], "--size 16: vgg11 takes 32 pixels or more"),
+        (["train", "--size", "16"], "--size 16: vgg11 needs 32 pixels or more"),
         (["train", "--cnn", "mlp"], "--cnn mlp: this network has no convolutions"),
         (["train", "--max-length", "1"], "train: no text of at most 1 words; raise --max-length"),
     ],
 )
-def test_bad_input_gets_one_line(where, tmp_path, arguments, said, capsys):
+def test_an_error_is_one_line(where, tmp_path, arguments, said, capsys):
     whole = photo(tmp_path / "whole.png", 80, 80).read_bytes()
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.png").write_text("not an image")
@@ -197,14 +198,14 @@ def test_bad_input_gets_one_line(where, tmp_path, arguments, said, capsys):
     assert err.splitlines()[-1].startswith(f"errorflow: {said.format(tmp_path)}")
 
 
-def test_export_answers_alike(where, run, package, capsys):
+def test_exported_models_have_the_same_outputs(where, run, serving_model, capsys):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")
     assert errorflow(where, "export", "--name", "a", "--format", "saved_model,onnx") == 0
     assert capsys.readouterr().out.count("read back") == 2
     meaning = json.loads((run.path / "export" / "onnx" / "input.json").read_text())
     assert meaning["target"][:4] == ["", "[UNK]", "[START]", "[END]"]
-    decoder = package.get_layer("search").core.get_layer("decoder")
+    decoder = serving_model.get_layer("search").core.get_layer("decoder")
     assert len(meaning["target"]) == decoder.output["probabilities"].shape[-1]
     assert (meaning["shape"], meaning["padding"]) == (["batch", 80, 80, 1], 0)
 
@@ -262,7 +263,7 @@ def some_pairs(count):
 def test_pretraining_is_of_the_convolutions_alone(core, capsys):
     pairs = some_pairs(8)
     before = {part: core.get_layer(part).get_weights() for part in ("encoder", "decoder")}
-    pretrain(core, pairs, pairs, CaptionsConfig(pretrain=2))
+    pretrain(core, pairs, pairs, replace(CaptionsConfig(), pretrain=2))
     told = capsys.readouterr().err.splitlines()
     assert [line.split()[1] for line in told] == ["1/2", "2/2"]
     changed = {
@@ -300,7 +301,7 @@ def test_the_first_of_several_passes_is_through_the_plain_third(
         )
 
     monkeypatch.setattr(keras.Model, "fit", fit)
-    pretrain(core, some_pairs(8), some_pairs(8), CaptionsConfig(pretrain=passes))
+    pretrain(core, some_pairs(8), some_pairs(8), replace(CaptionsConfig(), pretrain=passes))
     assert [*map(len, seen)] == pictures
 
 
@@ -314,7 +315,7 @@ def test_after_pretraining_a_picture_does_not_depend_on_the_others_in_its_batch(
         return core(given, training=True)["words"][:2].numpy()
 
     assert np.abs(words(8) - words(2)).max() > 1e-4
-    pretrain(core, pairs, pairs, CaptionsConfig(pretrain=1))
+    pretrain(core, pairs, pairs, replace(CaptionsConfig(), pretrain=1))
     assert all((w.numpy() != 1).any() for w in core.weights if "moving_variance" in w.path)
     np.testing.assert_allclose(words(8), words(2), atol=1e-6)
 
@@ -389,13 +390,13 @@ def test_every_caption_is_learned_and_the_decoder_reads_one_step_late(capsys):
 
 
 def test_images_keep_their_size_if_they_share_one():
-    config = CaptionsConfig(cnn="lenet5")
-    assert config.shape((40, 50, 3)) == (40, 50, 3)
-    assert config.shape((20, 50, 1)) == (32, 50, 1)  # the least that LeNet-5 takes
-    assert config.shape((None, None, 3)) == (128, 128, 3)
-    assert config.shape((256, 200, 3)) == (256, 200, 3)
-    assert config.shape((257, 200, 3)) == (128, 128, 3)
-    assert CaptionsConfig(size=64).shape((40, 50, 3)) == (64, 64, 3)
+    config = replace(CaptionsConfig(), cnn="lenet5")
+    assert config.image_shape((40, 50, 3)) == (40, 50, 3)
+    assert config.image_shape((20, 50, 1)) == (32, 50, 1)  # the least that LeNet-5 takes
+    assert config.image_shape((None, None, 3)) == (128, 128, 3)
+    assert config.image_shape((256, 200, 3)) == (256, 200, 3)
+    assert config.image_shape((257, 200, 3)) == (128, 128, 3)
+    assert replace(CaptionsConfig(), size=64).image_shape((40, 50, 3)) == (64, 64, 3)
 
 
 # What is right
@@ -406,15 +407,15 @@ OTHER = wordings(Facts((Group(3, "large", 7),), "top left"))
 
 
 @pytest.fixture
-def figures(package, monkeypatch):
-    """(texts, unseen, answers) → the figures of a package that gives these answers."""
+def figures(serving_model, monkeypatch):
+    """(texts, unseen, answers) → the figures of a serving_model that gives these answers."""
 
     def of(texts, unseen, answers):
         given = [[best, "never looked at"] for best in answers], np.zeros([len(answers), 2])
-        monkeypatch.setattr(telling_training, "answer", lambda *_: given)
-        images = np.zeros([len(texts), *shape_in(package)], np.uint8)
+        monkeypatch.setattr(training, "best_texts", lambda *_: given)
+        images = np.zeros([len(texts), *image_shape_of(serving_model)], np.uint8)
         part = PicturePart(images, texts, [[] for _ in texts], np.array(unseen))
-        return measure(package, part, []).figures
+        return evaluate(serving_model, part, []).figures
 
     return of
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow.pipelines import cli
-from errorflow.pipelines.core.run_folder import Run
-from errorflow.pipelines.documents import DocumentsConfig, read_data
+from errorflow.pipelines.core.config import replace
+from errorflow.pipelines.core.run_folder import RunFolder
+from errorflow.pipelines.documents import TASK, DocumentsConfig
 from errorflow.pipelines.models import text_serving
 from errorflow.pipelines.models.conv1d import conv1d
 from errorflow.pipelines.models.serving import load
@@ -56,12 +57,12 @@ def where(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def run(where) -> Run:
-    return Run(where / "documents" / "a")
+def run(where) -> RunFolder:
+    return RunFolder(where / "documents" / "a")
 
 
 @pytest.fixture
-def package(run) -> keras.Model:
+def serving_model(run) -> keras.Model:
     return load(run.best)
 
 
@@ -74,7 +75,7 @@ def train(where: Path, name: str, *flags: str) -> int:
     return errorflow(where, "train", "--name", name, *data, *SMALL, *flags)
 
 
-def test_a_run_holds_what_it_promises(run):
+def test_a_run_folder_contains_all_files_and_results(run):
     for name in FILES:
         assert (run.path / name).stat().st_size > 0
     for watcher in ("gates", "samples", "error_flow"):
@@ -87,7 +88,7 @@ def test_a_run_holds_what_it_promises(run):
     assert {row["label"] for row in rows} == set(WORDS)
 
 
-def test_evaluate_finds_what_training_found(where, run, capsys):
+def test_evaluate_reproduces_the_results_of_training(where, run, capsys):
     expected = run.results()["test"]
     assert errorflow(where, "evaluate", "--name", "a") == 0
     said = f"accuracy {expected['accuracy']:.4f}, macro-F1 {expected['macro_f1']:.4f}"
@@ -95,7 +96,7 @@ def test_evaluate_finds_what_training_found(where, run, capsys):
     assert run.results()["test"] == expected
 
 
-def test_predict_from_arguments_and_stdin_alike(where, capsys, monkeypatch):
+def test_predict_reads_arguments_and_stdin_alike(where, capsys, monkeypatch):
     texts = ["My soup is old.", "WAVE", "zzz Ω ½ ☂", "x" * 500]
     assert errorflow(where, "predict", "--name", "a", *texts) == 0
     by_arguments = capsys.readouterr().out
@@ -108,29 +109,29 @@ def test_predict_from_arguments_and_stdin_alike(where, capsys, monkeypatch):
         assert sum(float(share) for _, share in answers) == pytest.approx(1, abs=0.002)
 
 
-def test_predict_reads_a_text_as_far_as_the_network_does(where, package, capsys):
+def test_predict_reads_a_text_as_far_as_the_network_does(where, serving_model, capsys):
     read = " ".join(["soup"] * LONGEST)
     longer, shorter = f"{read} {'wave ' * 50}", read.removesuffix(" soup")
     assert errorflow(where, "predict", "--name", "a", read, longer) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first.split("\t")[1:] == second.split("\t")[1:]
-    given = package(tf.constant([read, longer, shorter]))["probabilities"].numpy()
+    given = serving_model(tf.constant([read, longer, shorter]))["probabilities"].numpy()
     np.testing.assert_allclose(given[0], given[1], atol=1e-6)
     assert np.abs(given[0] - given[2]).max() > 1e-5  # the last word that is read counts
 
 
-def test_the_package_answers_as_the_core_does_on_cut_ids(package):
+def test_the_serving_model_answers_as_the_core_does_on_cut_ids(serving_model):
     texts = ["The soup", "my old harbour is a wave . and more sail still", "Unknown!"]
-    ids = text_serving.vectorize(texts, text_serving.vocabulary_in(package), "word", LONGEST)
+    ids = text_serving.vectorize(texts, text_serving.vocabulary_in(serving_model), "word", LONGEST)
     assert ids.shape == (3, LONGEST)
     assert ids[2, :3].tolist() == [1, 1, 0]
-    expected = package.get_layer("core")(ids)
-    given = package(tf.constant(texts))
+    expected = serving_model.get_layer("core")(ids)
+    given = serving_model(tf.constant(texts))
     np.testing.assert_allclose(given["probabilities"], expected, atol=1e-6)
     labels = [label.decode() for label in given["label"].numpy()]
     assert labels == [[*WORDS][i] for i in np.argmax(expected, axis=1)]
     np.testing.assert_allclose(
-        text_serving.predict_probabilities(package, texts, batch_size=2), expected, atol=1e-6
+        text_serving.predict_probabilities(serving_model, texts, batch_size=2), expected, atol=1e-6
     )
 
 
@@ -140,16 +141,16 @@ def test_best_is_a_plain_keras_model_on_strings(run):
     np.testing.assert_allclose(answer[0], answer[1], atol=1e-6)
 
 
-def test_export_writes_what_answers_alike(where, run, package, capsys):
+def test_exported_models_have_the_same_outputs(where, run, serving_model, capsys):
     assert errorflow(where, "export", "--name", "a", "--format", "keras,saved_model") == 0
     assert capsys.readouterr().out.count("read back") == 2
     loaded = tf.saved_model.load(run.path / "export" / "saved_model")
     texts = tf.constant(["my old salt", " ".join(["wave"] * 2 * LONGEST)])
     given = loaded.serve(texts)["probabilities"]
-    np.testing.assert_allclose(given, package(texts)["probabilities"], atol=1e-6)
+    np.testing.assert_allclose(given, serving_model(texts)["probabilities"], atol=1e-6)
 
 
-def test_onnx_takes_the_ids_of_its_vocabulary(where, run, package):
+def test_onnx_takes_the_ids_of_its_vocabulary(where, run, serving_model):
     for needed in ("tf2onnx", "onnx"):
         pytest.importorskip(needed)
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -160,7 +161,7 @@ def test_onnx_takes_the_ids_of_its_vocabulary(where, run, package):
     ids = np.array([[meaning["ids"].index(word) for word in ("the", "salt", ".")]], np.int32)
     session = onnxruntime.InferenceSession(folder / "model.onnx")
     (given,) = session.run(None, {session.get_inputs()[0].name: ids})
-    expected = package(tf.constant(["The salt."]))["probabilities"]
+    expected = serving_model(tf.constant(["The salt."]))["probabilities"]
     np.testing.assert_allclose(given, expected, atol=1e-5)
 
 
@@ -171,11 +172,13 @@ def test_networks_without_recurrence_train_and_know_so_many_words(where, model, 
     assert train(where, model, *flags, "--too-long", "skip") == 0
     told = capsys.readouterr().err
     assert "documents have more than 8 words; left out" in told
-    run = Run(where / "documents" / model)
+    run = RunFolder(where / "documents" / model)
     assert not (run.plots / "error_flow.png").exists()
-    package = load(run.best)
-    known = text_serving.vocabulary_in(package)
-    data = read_data(DocumentsConfig(data_dir=where / "texts.tsv", max_length=8, too_long="skip"))
+    serving_model = load(run.best)
+    known = text_serving.vocabulary_in(serving_model)
+    data = TASK.read_data(
+        replace(DocumentsConfig(), data_dir=where / "texts.tsv", max_length=8, too_long="skip")
+    )
     trained = [word for words in data.train.texts for word in words.lower().split()]
     assert sorted(map(trained.count, known)) == sorted(map(trained.count, set(trained)))[-10:]
     unknown = set(trained) - set(known)
@@ -196,7 +199,7 @@ def test_networks_without_recurrence_train_and_know_so_many_words(where, model, 
         (["train", "--kernel-sizes", "0,3"], "kernel_sizes"),
     ],
 )
-def test_a_mistake_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
+def test_an_error_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
     before = sorted((where / "documents").iterdir())
     assert errorflow(where, *arguments) == 2
     err = capsys.readouterr().err
@@ -222,8 +225,14 @@ def test_conv1d_ignores_padding(layers):
 
 
 def test_a_filter_of_conv1d_gives_its_largest_value_over_the_words():
-    config = DocumentsConfig(
-        model="conv1d", kernel_sizes="5,2", units=2, embedding=3, layers=1, activation="tanh"
+    config = replace(
+        DocumentsConfig(),
+        model="conv1d",
+        kernel_sizes="5,2",
+        units=2,
+        embedding=3,
+        layers=1,
+        activation="tanh",
     )
     core = build(config, vocabulary_size=9, labels=3)
     random = np.random.default_rng(0)
@@ -245,7 +254,7 @@ def test_a_filter_of_conv1d_gives_its_largest_value_over_the_words():
 
 
 def test_a_bag_of_words_knows_no_order_and_ignores_padding():
-    config = DocumentsConfig(model="bag", units=4)
+    config = replace(DocumentsConfig(), model="bag", units=4)
     core = build(config, vocabulary_size=9, labels=3)
     ids = np.array([[2, 3, 4, 8, 3]], np.int32)
     for other in (ids[:, ::-1], ids[:, [1, 4, 3, 0, 2]], np.pad(ids, [(0, 0), (0, 6)])):
@@ -261,7 +270,7 @@ def test_a_bag_learns_something_of_real_genres(tmp_path):
     flags = ["--model", "bag", "--limit", "200", "--epochs", "2", "--learning-rate", "0.03"]
     flags += ["--name", "ewt", "--data-dir", str(data)]
     assert errorflow(tmp_path, "train", *flags) == 0
-    assert Run(tmp_path / "documents" / "ewt").results()["test"]["accuracy"] > 0.4
+    assert RunFolder(tmp_path / "documents" / "ewt").results()["test"]["accuracy"] > 0.4
 
 
 def test_a_text_without_words_finds_nothing():

@@ -9,9 +9,10 @@ import keras
 import numpy as np
 import pytest
 from errorflow.pipelines import cli
-from errorflow.pipelines.core.run_folder import Run
+from errorflow.pipelines.core.config import replace
+from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.images import ImagesConfig
-from errorflow.pipelines.images.training import image_size, variation
+from errorflow.pipelines.images.training import augmentation_kind, image_size
 from errorflow.pipelines.models import build
 from errorflow.pipelines.models.image_serving import build_serving_model
 from errorflow.pipelines.models.serving import load
@@ -55,15 +56,15 @@ def where(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def run(where) -> Run:
-    return Run(where / "images" / "a")
+def run(where) -> RunFolder:
+    return RunFolder(where / "images" / "a")
 
 
 def errorflow(where: Path, verb: str, *arguments: str) -> int:
     return cli.main(["images", verb, "--run-dir", str(where), *arguments])
 
 
-def test_a_run_holds_what_it_promises(run):
+def test_a_run_folder_contains_all_files_and_results(run):
     for name in ("best.keras", "last.keras"):
         assert (run.path / "checkpoints" / name).stat().st_size > 0
     for name in ("curves", "layer_gradients", "confusion"):
@@ -86,7 +87,7 @@ def test_tensorboard_gets_the_gradient_over_depth_and_the_maps(run):
     assert {"layer_gradients/heat_map", "layer_gradients/global_norm", "feature_maps"} <= tags
 
 
-def test_evaluate_finds_what_training_found(where, run, capsys):
+def test_evaluate_reproduces_the_results_of_training(where, run, capsys):
     expected = run.results()["test"]
     assert errorflow(where, "evaluate") == 0
     assert f"top5 {expected['top5']:.4f}" in capsys.readouterr().out
@@ -114,7 +115,7 @@ def test_best_is_a_plain_keras_model_on_pixels(run):
     assert words == [LABELS[i] for i in np.argmax(answer["probabilities"], axis=1)]
 
 
-def test_export_writes_what_answers_alike(where, run, capsys):
+def test_exported_models_have_the_same_outputs(where, run, capsys):
     pytest.importorskip("onnxruntime")
     assert errorflow(where, "export", "--format", "keras,saved_model,onnx") == 0
     assert capsys.readouterr().out.count("read back") == 3
@@ -128,7 +129,7 @@ def test_the_auxiliary_classifiers_train_and_are_gone_afterwards(where):
     flags += ["--model", "googlenet", "--width", "0.1", "--auxiliary", "true"]
     flags += ["--image-size", "65", "--batch-size", "16", "--learning-rate", "0.001"]
     assert errorflow(where, "train", *flags) == 0
-    run = Run(where / "images" / "aux")
+    run = RunFolder(where / "images" / "aux")
     history = next(csv.DictReader(run.history_file.open()))
     assert {"auxiliary1_loss", "auxiliary2_loss", "val_probabilities_accuracy"} <= set(history)
     names = {layer.name for layer in load(run.best).get_layer("core").layers}
@@ -136,13 +137,16 @@ def test_the_auxiliary_classifiers_train_and_are_gone_afterwards(where):
 
 
 def test_recipes_fill_in_what_is_left_open_and_nothing_else():
-    config = ImagesConfig(model="vgg16", epochs=3).resolved()
-    assert (config.epochs, config.batch_size, config.learning_rate) == (3, 256, 0.01)
-    assert ImagesConfig(model="vgg16", optimizer="adam").resolved().learning_rate == 1e-3
-    assert ImagesConfig(model="resnet110").resolved().learning_rate == 0.01
+    config = replace(ImagesConfig(), model="vgg16", epochs=3).resolved()
+    settings = config.optimisation
+    assert (settings.epochs, settings.batch_size, settings.learning_rate) == (3, 256, 0.01)
+    config = replace(ImagesConfig(), model="vgg16", optimizer="adam").resolved()
+    assert config.optimisation.learning_rate == 1e-3
+    config = replace(ImagesConfig(), model="resnet110").resolved()
+    assert config.optimisation.learning_rate == 0.01
     for model in MODELS:
-        config = ImagesConfig(model=model).resolved()
-        assert None not in (config.epochs, config.batch_size, config.weight_decay)
+        settings = replace(ImagesConfig(), model=model).resolved().optimisation
+        assert None not in (settings.epochs, settings.batch_size, settings.weight_decay)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +161,7 @@ def test_recipes_fill_in_what_is_left_open_and_nothing_else():
         (["--width", "0"], "above 0"),
     ],
 )
-def test_a_mistake_is_one_line_and_leaves_nothing(where, tmp_path, capsys, flags, complaint):
+def test_an_error_is_one_line_and_leaves_nothing(where, tmp_path, capsys, flags, complaint):
     source = [] if {"--data-dir", "--dataset"} & {*flags} else ["--data-dir", str(where / "data")]
     assert errorflow(tmp_path, "train", *source, *flags) == 2
     errors = capsys.readouterr().err.splitlines()
@@ -172,7 +176,7 @@ def test_a_file_that_is_no_image_is_one_line(where, tmp_path, capsys):
     assert "not an image that can be read" in capsys.readouterr().err
 
 
-def test_a_package_answers_as_in_inference_whoever_asks():
+def test_a_serving_model_answers_as_in_inference_whoever_asks():
     """Keras' image preprocessing layers switch what follows them to training mode by default."""
     core = build("resnet20", (8, 8, 3), 4, width=0.25)
     model = build_serving_model(core, list("abcd"), np.zeros(3), np.ones(3))
@@ -183,9 +187,9 @@ def test_a_package_answers_as_in_inference_whoever_asks():
 
 def test_the_name_of_a_folder_does_not_choose_the_variations():
     photos = SimpleNamespace(shape=(None, None, 3), source="/home/mnist/digits/cats (2 classes)")
-    config = ImagesConfig(data_dir=Path("/home/mnist/digits/cats"))
-    assert variation(config, photos) == "photos"
-    assert variation(ImagesConfig(augment="none"), photos) == "none"
+    config = replace(ImagesConfig(), data_dir=Path("/home/mnist/digits/cats"))
+    assert augmentation_kind(config, photos) == "photos"
+    assert augmentation_kind(replace(ImagesConfig(), augment="none"), photos) == "none"
 
 
 @pytest.mark.parametrize(
@@ -201,4 +205,4 @@ def test_the_name_of_a_folder_does_not_choose_the_variations():
 )
 def test_images_keep_their_size_where_the_network_takes_it(model, own, asked, expected):
     data = SimpleNamespace(shape=(*own, 1))
-    assert image_size(ImagesConfig(model=model, image_size=asked), data) == expected
+    assert image_size(replace(ImagesConfig(), model=model, image_size=asked), data) == expected

@@ -13,14 +13,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from errorflow.pipelines import cli, lags
+from errorflow.pipelines import cli
+from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.errors import UserError
-from errorflow.pipelines.core.run_folder import Run
+from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.datasets.lags import sequential_digits as pixels
 from errorflow.pipelines.datasets.lags.notation import read, written
 from errorflow.pipelines.datasets.lags.problems import Drawn, Problem, problem
 from errorflow.pipelines.lags import LagsConfig
-from errorflow.pipelines.lags.training import Draws, Success, wrong
+from errorflow.pipelines.lags import table as lags_table
+from errorflow.pipelines.lags.training import EndlessBatches, Success, wrong
 from errorflow.pipelines.models.serving import load
 
 SMALL = ["--units", "4", "--steps", "20"]
@@ -136,7 +138,7 @@ def test_the_same_seed_draws_the_same_and_every_epoch_something_else():
     made = problem("adding", 20)
 
     def first(seed: int, epoch: int):
-        return next(iter(Draws(made, 4, seed, epoch).dataset()))[0].numpy()
+        return next(iter(EndlessBatches(made, 4, seed, epoch).dataset()))[0].numpy()
 
     np.testing.assert_array_equal(first(1, 2), first(1, 2))
     assert np.any(first(1, 2) != first(1, 3))
@@ -192,9 +194,9 @@ def always_right(random, count):
 
 def fit(folder: Path, made: Problem, epochs: int, done: int = 0) -> tuple[dict, list[int]]:
     """results.json and the rows' `in_a_row` of a network that never changes, by batches of 4."""
-    run = Run(folder / "lags" / "lazy")
+    run = RunFolder(folder / "lags" / "lazy")
     run.path.mkdir(parents=True, exist_ok=True)
-    feed = Draws(made, 4, seed=7)
+    feed = EndlessBatches(made, 4, seed=7)
     series = keras.Input([None, 1])
     y = keras.layers.Dense(1, kernel_initializer="zeros")(keras.layers.GlobalMaxPooling1D()(series))
     model = keras.Model(series, y)
@@ -203,7 +205,7 @@ def fit(folder: Path, made: Problem, epochs: int, done: int = 0) -> tuple[dict, 
     set_epoch = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: setattr(feed, "epoch", epoch)
     )
-    success = Success(run, LagsConfig(batch_size=4, seed=7), made)
+    success = Success(run, replace(LagsConfig(), batch_size=4, seed=7), made)
     history = model.fit(
         feed.dataset(),
         epochs=epochs,
@@ -318,15 +320,15 @@ def where(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def run(where) -> Run:
-    return Run(where / "lags" / "a")
+def run(where) -> RunFolder:
+    return RunFolder(where / "lags" / "a")
 
 
 def errorflow(where: Path, verb: str, *arguments: str) -> int:
     return cli.main(["lags", verb, "--run-dir", str(where), *arguments])
 
 
-def test_a_run_holds_what_it_promises(run):
+def test_a_run_folder_contains_all_files_and_results(run):
     for name in FILES:
         assert (run.path / name).stat().st_size > 0
     results = run.results()
@@ -336,7 +338,7 @@ def test_a_run_holds_what_it_promises(run):
     assert results["verdict"]
 
 
-def test_evaluate_finds_what_training_found(where, run, capsys):
+def test_evaluate_reproduces_the_results_of_training(where, run, capsys):
     expected = run.results()["test"]
     assert errorflow(where, "evaluate") == 0
     said = f"test: mse {expected['mse']:.4f}, wrong {expected['wrong']:.4f}\n"
@@ -344,21 +346,21 @@ def test_evaluate_finds_what_training_found(where, run, capsys):
     assert run.results()["test"] == expected
 
 
-def test_predict_from_arguments_and_stdin_alike(where, run, capsys, monkeypatch):
+def test_predict_reads_arguments_and_stdin_alike(where, run, capsys, monkeypatch):
     lines = ["0.3 -0.5* 0.9 0.1*", "0 1* 1* " + "0.2 " * 18 + "0.2"]
     assert errorflow(where, "predict", *lines) == 0
     by_arguments = capsys.readouterr().out
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join([*lines, ""])))
     assert errorflow(where, "predict") == 0
     assert capsys.readouterr().out == by_arguments
-    package = load(run.best)
+    serving_model = load(run.best)
     for line, told in zip(lines, by_arguments.splitlines(), strict=True):
-        value = float(package(read(problem("adding", 20), line)[None])["value"][0, 0])
+        value = float(serving_model(read(problem("adding", 20), line)[None])["value"][0, 0])
         assert told == f"{line}\t{value:.3f}\tsum {4 * (value - 0.5):.3f}"
 
 
 def test_a_network_that_answers_at_every_step_is_asked_for_the_last(where, capsys):
-    run = Run(where / "lags" / "lag")
+    run = RunFolder(where / "lags" / "lag")
     line = "x " + " ".join(f"a{n}" for n in range(1, 20))
     assert errorflow(where, "predict", "--name", "lag", line) == 0
     x = read(problem("lag-2a", 20), line)
@@ -370,7 +372,7 @@ def test_a_network_that_answers_at_every_step_is_asked_for_the_last(where, capsy
 
 def test_inputs_that_go_past_the_network_count_in_its_answer(where):
     """With 100 times the last input in it, the answer is led by what is learned of that symbol."""
-    core = load(Run(where / "lags" / "lag").best).get_layer("core")
+    core = load(RunFolder(where / "lags" / "lag").best).get_layer("core")
     kernel = core.get_layer("probabilities").get_weights()[0]
     assert kernel.shape == (21 + 4, 21)
     x = np.eye(21, dtype="float32")[None, [19, 0, 1, 2]]
@@ -380,7 +382,7 @@ def test_inputs_that_go_past_the_network_count_in_its_answer(where):
     np.testing.assert_allclose(core(x)[0], expected, atol=1e-5)
 
 
-def test_export_writes_what_answers_alike(where, run, capsys):
+def test_exported_models_have_the_same_outputs(where, run, capsys):
     assert errorflow(where, "export", "--format", "keras,saved_model") == 0
     assert capsys.readouterr().out.count("read back") == 2
     x = drawn(problem("adding", 20), 3).x
@@ -397,12 +399,12 @@ def test_export_writes_what_answers_alike(where, run, capsys):
         (["train", "--problem", "order-6a", "--steps", "50"], "order-6a has 100 to 110 steps"),
         (["train", "--problem", "digits", "--steps", "10"], "left out: a digit has 64, got 10"),
         (["train", "--resume", "--name", "a", "--chrono", "0"], "chrono (1.0 → 0.0)"),
-        (["table", "nonsense"], "no row 'nonsense'; there are: adding-100, adding-500"),
+        (["table", "nonsense"], "no row 'nonsense'; the rows: adding-100, adding-500"),
         (["predict", "--name", "lag", "x a1 b"], "'b' is no symbol of lag-2a"),
         (["predict", " "], "one of them is empty"),
     ],
 )
-def test_a_mistake_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
+def test_an_error_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
     before = sorted((where / "lags").iterdir())
     assert errorflow(where, *arguments) == 2
     err = capsys.readouterr().err
@@ -411,7 +413,7 @@ def test_a_mistake_is_one_line_and_leaves_no_run(where, arguments, said, capsys)
     assert sorted((where / "lags").iterdir()) == before
 
 
-def history(run: Run) -> list[dict[str, str]]:
+def history(run: RunFolder) -> list[dict[str, str]]:
     rows = csv.DictReader(run.history_file.open())
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
@@ -424,59 +426,65 @@ def test_two_epochs_are_the_same_with_a_stop_between_and_without(where, run, cap
     rows = history(run)
     assert len(rows) == 2
     assert rows[0]["loss"] != rows[1]["loss"]
-    assert rows == history(Run(where / "lags" / "b"))
+    assert rows == history(RunFolder(where / "lags" / "b"))
 
 
 # The table
 
 
 def test_the_table_trains_what_is_not_finished_and_nothing_twice(tmp_path, monkeypatch, capsys):
-    asked: list[LagsConfig] = []
+    trained: list[LagsConfig] = []
+    resumed: list[RunFolder | None] = []
 
-    def train(config: LagsConfig):
-        asked.append(config)
-        run = Run(config.run_dir / "lags" / str(config.name))
+    def train(task, config: LagsConfig, resume: RunFolder | None = None):
+        trained.append(config)
+        resumed.append(resume)
+        run = RunFolder(config.run.run_dir / "lags" / str(config.run.name))
         run.backup.mkdir(parents=True, exist_ok=True)
-        run.update(status="finished", solved=config.seed < 3, sequences=1000 * config.seed)
+        seed = config.optimisation.seed
+        run.update(status="finished", solved=seed < 3, sequences=1000 * seed)
 
     def table(*flags: str) -> tuple[list[str], list[str]]:
-        asked.clear()
+        trained.clear()
+        resumed.clear()
         assert errorflow(tmp_path, "table", *flags) == 0
         lines = capsys.readouterr().out.splitlines()
         (row,) = [line for line in lines if line.split()[:1] == [flags[0]]]
-        return row.split(), [str(config.name) for config in asked]
+        return row.split(), [str(config.run.name) for config in trained]
 
-    monkeypatch.setattr(lags, "train", train)
+    monkeypatch.setattr(lags_table, "train", train)
     flags = ["order-6a", "--models", "gru", "--seeds", "1", "2"]
     names = [f"table-order-6a-gru-{seed}" for seed in (1, 2, 3)]
     row = ["order-6a", "31,390", "gru", "2", "of", "2", "1,000", "2,000", "4.8%"]
     assert table(*flags) == (row, names[:2])
-    assert (asked[0].problem, asked[0].model, asked[1].seed) == ("order-6a", "gru", 2)
+    first, second = trained
+    assert (first.data.problem, first.network.model) == ("order-6a", "gru")
+    assert second.optimisation.seed == 2
     assert table(*flags) == (row, [])
 
     shutil.rmtree(tmp_path / "lags" / names[0])
     assert table(*flags) == (row, names[:1])
-    assert not asked[0].resume
-    Run(tmp_path / "lags" / names[1]).update(status="interrupted")
+    assert resumed == [None]
+    RunFolder(tmp_path / "lags" / names[1]).update(status="interrupted")
     assert table(*flags) == (row, names[1:2])
-    assert asked[0].resume
+    assert resumed == [RunFolder(tmp_path / "lags" / names[1])]
 
     unsolved = [*row[:3], "2", "of", "3", "1,000", "2,000", ">3,000", "–"]
     assert table(*flags, "3") == (unsolved, names[2:])
     assert table("lag-2b", "--models", "lstm", "--seeds", "1")[1] == ["table-lag-2b-lstm97-1"]
-    assert asked[0].model == "lstm97"
+    assert trained[0].network.model == "lstm97"
 
 
 def test_a_cell_of_the_table_is_a_run_and_an_rnn_has_no_gates(tmp_path, monkeypatch, capsys):
     tiny = {"problem": "order-6a", "epochs": 1, "units": 2, "batch_size": 500, "jit": "off"}
-    monkeypatch.setattr(lags, "ROWS", {"order-6a": tiny})
-    for trained in (True, False):
+    monkeypatch.setattr(lags_table, "ROWS", {"order-6a": tiny})
+    for is_trained in (True, False):
         assert errorflow(tmp_path, "table", "--models", "rnn", "--seeds", "1") == 0
         out, err = capsys.readouterr()
         assert "0 of 1" in out
         assert ">1,000" in out
-        assert ("training" in err) == trained
-    run = Run(tmp_path / "lags" / "table-order-6a-rnn-1")
+        assert ("training" in err) == is_trained
+    run = RunFolder(tmp_path / "lags" / "table-order-6a-rnn-1")
     assert run.status == "finished"
     assert (run.plots / "error_flow.png").exists()
     assert not (run.plots / "gates.png").exists()

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow.pipelines import cli
-from errorflow.pipelines.core.run_folder import Run
+from errorflow.pipelines.core.config import replace
+from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.models import text_serving
 from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.names import NamesConfig
@@ -54,8 +55,8 @@ def where(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def run(where) -> Run:
-    return Run(where / "names" / "a")
+def run(where) -> RunFolder:
+    return RunFolder(where / "names" / "a")
 
 
 def errorflow(where: Path, *arguments: str) -> int:
@@ -63,7 +64,7 @@ def errorflow(where: Path, *arguments: str) -> int:
     return cli.main([task, verb, "--run-dir", str(where), *rest])
 
 
-def test_a_run_holds_what_it_promises(run):
+def test_a_run_folder_contains_all_files_and_results(run):
     for name in FILES:
         assert (run.path / name).stat().st_size > 0
     assert any(run.logs.rglob("*.tfevents.*"))
@@ -76,7 +77,7 @@ def test_a_run_holds_what_it_promises(run):
     assert not list(run.path.rglob(".writing-*"))
 
 
-def test_evaluate_finds_what_training_found(where, run, capsys):
+def test_evaluate_reproduces_the_results_of_training(where, run, capsys):
     expected = run.results()["test"]
     assert errorflow(where, "names", "evaluate") == 0
     out, err = capsys.readouterr()
@@ -91,7 +92,7 @@ def test_evaluate_finds_what_training_found(where, run, capsys):
     )
 
 
-def test_predict_from_arguments_and_stdin_alike(where, capsys, monkeypatch):
+def test_predict_reads_arguments_and_stdin_alike(where, capsys, monkeypatch):
     names = ["BCDB", "aeiou", "Öxs", "?"]
     assert errorflow(where, "names", "predict", *names) == 0
     by_arguments = capsys.readouterr().out
@@ -115,7 +116,7 @@ def test_best_is_a_plain_keras_model_on_strings(run):
     assert words == [LABELS[i] for i in np.argmax(answer["probabilities"], axis=1)]
 
 
-def test_export_writes_what_answers_alike(where, run, capsys):
+def test_exported_models_have_the_same_outputs(where, run, capsys):
     assert errorflow(where, "names", "export", "--format", "keras,saved_model") == 0
     assert capsys.readouterr().out.count("read back") == 2
     loaded = tf.saved_model.load(run.path / "export" / "saved_model")
@@ -148,11 +149,11 @@ def test_bptt_shows_a_line_per_character_and_draws(where, run, capsys):
 
 
 def test_the_every_step_twin_answers_at_the_end_as_the_network_does(run):
-    package = load(run.best)
-    config = NamesConfig(units=5, embedding=4)
-    ids = text_serving.vectorize(["bcdbcd"], text_serving.vocabulary_in(package), "character")
-    twin = every_step_twin(config, package)
-    core = package.get_layer("core")
+    serving_model = load(run.best)
+    config = replace(NamesConfig(), units=5, embedding=4)
+    ids = text_serving.vectorize(["bcdbcd"], text_serving.vocabulary_in(serving_model), "character")
+    twin = every_step_twin(config, serving_model)
+    core = serving_model.get_layer("core")
     for length in (1, 3, 6):
         prefix = ids[:, :length]
         np.testing.assert_allclose(twin(ids)[:, length - 1], core(prefix), atol=1e-6)
@@ -178,7 +179,7 @@ def test_a_finished_run_goes_on_for_more_epochs(where, run, capsys):
         (["predict", " "], "one of them is empty"),
     ],
 )
-def test_a_mistake_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
+def test_an_error_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
     before = sorted((where / "names").iterdir())
     assert errorflow(where, "names", *arguments) == 2
     err = capsys.readouterr().err
@@ -201,7 +202,9 @@ def test_evaluate_refuses_data_that_have_changed(where, run, capsys):
 @pytest.mark.parametrize("model", ["bag", "rnn", "gru"])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_every_network_answers_with_probabilities_and_ignores_padding(model, layers):
-    config = NamesConfig(model=model, layers=layers, units=4, embedding=3, bidirectional=True)
+    config = replace(
+        NamesConfig(), model=model, layers=layers, units=4, embedding=3, bidirectional=True
+    )
     core = build(config, vocabulary_size=9, labels=3)
     ids = np.array([[2, 3, 4], [5, 6, 0]], np.int32)
     answer = core(ids)
@@ -231,4 +234,4 @@ def test_training_on_two_replicas_is_quiet_and_done_with_code_0(where):
     assert "× 2 replicas" in done.stderr
     assert not [line for line in done.stderr.splitlines() if line.startswith(("I0", "E0", "WARN"))]
     assert done.stdout.startswith("epoch 1/2 ")
-    assert Run(where / "names" / "two").status == "finished"
+    assert RunFolder(where / "names" / "two").status == "finished"

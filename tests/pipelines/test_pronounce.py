@@ -15,15 +15,17 @@ from errorflow import layers
 from errorflow.layers.text.beam_search import search
 from errorflow.layers.text.symbols import END
 from errorflow.pipelines import cli
-from errorflow.pipelines.core.run_folder import Run
+from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.datasets.pairs.pair_data import PairPart, load_pairs
 from errorflow.pipelines.models import text_serving
 from errorflow.pipelines.models.encoder_decoder import alignment, encoder_decoder
 from errorflow.pipelines.models.sequence_serving import source_vocabulary, target_vocabulary
 from errorflow.pipelines.models.sequence_vocabulary import SequenceVocabulary, shift_right
 from errorflow.pipelines.models.serving import load
-from errorflow.pipelines.pronounce.training import _tell_unseen, aligned, answer, measure, pairs_of
-from errorflow.pipelines.training import text_metrics as edits
+from errorflow.pipelines.pronounce.decoding import alignments, best_predictions
+from errorflow.pipelines.pronounce.pairs import encode_pairs, note_unknown_symbols
+from errorflow.pipelines.pronounce.training import evaluate
+from errorflow.pipelines.training import text_metrics
 from event_files import read
 
 PHONES = {"a": "AH", "b": "B", "c": "K S", "d": "D"}
@@ -62,12 +64,12 @@ def where(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def run(where) -> Run:
-    return Run(where / "pronounce" / "a")
+def run(where) -> RunFolder:
+    return RunFolder(where / "pronounce" / "a")
 
 
 @pytest.fixture
-def package(run) -> keras.Model:
+def serving_model(run) -> keras.Model:
     return load(run.best)
 
 
@@ -80,7 +82,7 @@ def train(where: Path, name: str, *flags: str) -> int:
     return errorflow(where, "train", "--name", name, "--data-dir", data, *flags)
 
 
-def test_a_run_holds_what_it_promises(run):
+def test_a_run_folder_contains_all_files_and_results(run):
     for name in FILES:
         assert (run.path / name).stat().st_size > 0
     results = run.results()
@@ -106,17 +108,17 @@ def test_tensorboard_shows_the_joined_error_samples_attention_and_gates(run):
         assert tag in values[max(values)]
 
 
-def test_what_is_right_under_teacher_forcing_is_what_greedy_search_finds(where, run, package):
+def test_what_is_right_under_teacher_forcing_is_what_greedy_search_finds(where, run, serving_model):
     rows = list(csv.DictReader(run.history_file.open()))
     best = float(rows[run.results()["best_epoch"] - 1]["val_right"])
     part = load_pairs(data_dir=where / "pairs").validation
-    said, _ = answer(package, part.sources, width=1)
+    said, _ = best_predictions(serving_model, part.sources, width=1)
     pairs = [(one[0], t) for one, several in zip(said, part.targets, strict=True) for t in several]
     assert np.mean([given == target for given, target in pairs]) == pytest.approx(best, abs=1e-6)
     assert 0.1 < best < 1
 
 
-def test_evaluate_finds_what_training_found(where, run, capsys):
+def test_evaluate_reproduces_the_results_of_training(where, run, capsys):
     expected = run.results()["test"]
     assert errorflow(where, "evaluate") == 0
     out, err = capsys.readouterr()
@@ -125,10 +127,10 @@ def test_evaluate_finds_what_training_found(where, run, capsys):
     assert run.results()["test"] == expected
 
 
-def test_predict_prints_the_best_answers_with_scores(where, package, capsys, monkeypatch):
+def test_predict_prints_the_best_answers_with_scores(where, serving_model, capsys, monkeypatch):
     assert errorflow(where, "predict", "abba", "BAD", "--top", "2") == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    answers, scores = answer(package, ["abba", "bad"], width=2)
+    answers, scores = best_predictions(serving_model, ["abba", "bad"], width=2)
     assert [row[0] for row in rows] == ["abba", "abba", "BAD", "BAD"]
     assert [row[1] for row in rows] == [*answers[0], *answers[1]]
     assert [float(row[2]) for row in rows] == pytest.approx(scores.ravel().tolist(), abs=6e-4)
@@ -137,10 +139,10 @@ def test_predict_prints_the_best_answers_with_scores(where, package, capsys, mon
     assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == ["abba", "bad"]
 
 
-def test_predict_shows_the_alignment(where, package, capsys):
+def test_predict_shows_the_alignment(where, serving_model, capsys):
     assert errorflow(where, "predict", "abd", "--top", "1", "--attention") == 0
     out = capsys.readouterr().out
-    (one,) = aligned(package, ["abd"], [answer(package, ["abd"])[0][0][0]])
+    (one,) = alignments(serving_model, ["abd"], [best_predictions(serving_model, ["abd"])[0][0][0]])
     np.testing.assert_allclose(one.weights.sum(axis=1), 1, rtol=1e-5)
     assert one.inputs == [*"abd"]
     assert [line.split()[0] for line in out.splitlines()[3:-1]] == one.outputs
@@ -150,14 +152,14 @@ def test_predict_shows_the_alignment(where, package, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["predict", "abx"], "errorflow: 'abx': character 'x' was never seen in training; known"),
+        (["predict", "abx"], "errorflow: 'abx': the training data had no character 'x'; known"),
         (["predict", "ab", " "], "errorflow: errorflow pronounce predict takes words: one of them"),
         (["predict", "ab", "--top", "0"], "errorflow: --top (key top) must be 1 or more, got 0"),
         (["train", "--target", "word"], "errorflow: --source and --target: CMUdict has characters"),
         (["train", "--beam", "0"], "errorflow: --beam (key beam) must be 1 or more, got 0"),
     ],
 )
-def test_bad_input_gets_one_line(where, arguments, said, capsys):
+def test_an_error_is_one_line(where, arguments, said, capsys):
     verb, *rest = arguments
     assert errorflow(where, verb, *rest) == 2
     out, err = capsys.readouterr()
@@ -165,7 +167,7 @@ def test_bad_input_gets_one_line(where, arguments, said, capsys):
     assert err.splitlines()[-1].startswith(said)
 
 
-def test_export_answers_alike(where, run, capsys):
+def test_exported_models_have_the_same_outputs(where, run, capsys):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")
     assert errorflow(where, "export", "--name", "a", "--format", "saved_model,onnx") == 0
@@ -188,18 +190,21 @@ def test_words_are_translated_and_measured_by_bleu(tmp_path, capsys):
     (tmp_path / "pairs").write_text("".join(lines), encoding="utf-8")
     flags = ["--source", "word", "--target", "word", "--epochs", "1", "--model", "lstm"]
     assert train(tmp_path, "a", *TINY, *flags, "--reverse") == 0
-    run = Run(tmp_path / "pronounce" / "a")
+    run = RunFolder(tmp_path / "pronounce" / "a")
     assert set(run.results()["test"]) == {"wer", "wrong", "bleu", "baseline"}
     capsys.readouterr()
     assert errorflow(tmp_path, "predict", "one zwei!", "--top", "1") == 0
     out, err = capsys.readouterr()
     assert out.startswith("one zwei!\t")
-    assert "'one zwei!': never seen in training: 'zwei'" in err
+    assert "'one zwei!': not in the training data: 'zwei'" in err
     assert errorflow(tmp_path, "predict", "one", "--attention") == 2
     assert "this run has none" in capsys.readouterr().err
-    package = load(run.best)
-    assert (source_vocabulary(package).split, target_vocabulary(package).split) == ("word", "word")
-    assert {"!", "one"} <= {*source_vocabulary(package).vocabulary}
+    serving_model = load(run.best)
+    assert (source_vocabulary(serving_model).split, target_vocabulary(serving_model).split) == (
+        "word",
+        "word",
+    )
+    assert {"!", "one"} <= {*source_vocabulary(serving_model).symbols}
 
 
 # What it is made of
@@ -273,7 +278,7 @@ def test_every_target_of_a_source_is_learned_and_the_decoder_reads_one_step_late
         SequenceVocabulary("phone", ["AH", "B"]),
     )
     part = PairPart(["ab", "b", "bbb"], [["AH B", "B"], ["B"], ["B B B B"]])
-    pairs = pairs_of(part, "train", source, target, longest=3)
+    pairs = encode_pairs(part, "train", source, target, max_length=3)
     assert pairs.lengths.tolist() == [[2, 3], [2, 2], [1, 2]]  # the last has a symbol too many
     inputs, wanted, weights = pairs.take(np.array([0, 2]), (2, 3))
     assert inputs["source"].tolist() == [[2, 3], [3, 0]]
@@ -286,15 +291,18 @@ def test_rates_count_edits_to_the_nearest_target():
     pytest.importorskip("jiwer")
     answers = [["K", "AE", "T"], [], ["B", "B"]]
     targets = [[["T"], ["K", "AH", "T"]], [["D", "D"]], [["B", "B"]]]
-    found = edits.distances(answers, targets)
+    found = text_metrics.distances(answers, targets)
     assert found == [(1, 3), (2, 2), (0, 2)]
-    per, wer = edits.rates(found)
+    per, wer = text_metrics.rates(found)
     assert (per, wer) == (3 / 7, 2 / 3)
 
 
-def test_a_source_that_is_longer_than_any_trained_one_counts(package):
+def test_a_source_that_is_longer_than_any_trained_one_counts(serving_model):
     part = PairPart(["ab", "ab" * 40], [["AH B"], ["AH B"]])
-    once, both = measure(package, PairPart(["ab"], [["AH B"]]), []), measure(package, part, [])
+    once, both = (
+        evaluate(serving_model, PairPart(["ab"], [["AH B"]]), []),
+        evaluate(serving_model, part, []),
+    )
     assert both.figures["wer"] >= (once.figures["wer"] + 1) / 2
 
 
@@ -318,10 +326,12 @@ def test_measuring_without_its_package_says_what_to_install(where, monkeypatch, 
 
 def test_sources_with_symbols_that_training_never_shows_are_told(capsys):
     part = PairPart(["ab", "axb", "x"], [["A"], ["B"], ["C"]])
-    _tell_unseen(part, "test", SequenceVocabulary("character", ["a", "b"]))
+    note_unknown_symbols(part, "test", SequenceVocabulary("character", ["a", "b"]))
     said = capsys.readouterr().err
-    assert "test: 2 of 3 sources have a character that is not in the vocabulary, as 'x'" in said
-    _tell_unseen(part, "test", SequenceVocabulary("character", ["a", "b", "x"]))
+    assert (
+        "test: 2 of 3 sources have a character that is not in the vocabulary, such as 'x'" in said
+    )
+    note_unknown_symbols(part, "test", SequenceVocabulary("character", ["a", "b", "x"]))
     assert not capsys.readouterr().err
 
 
@@ -332,10 +342,12 @@ def test_phones_keep_their_case_and_words_split_at_signs():
     assert ids.tolist() == [[2, 3, 1]]
 
 
-def test_the_search_runs_for_all_sources_at_once(package):
+def test_the_search_runs_for_all_sources_at_once(serving_model):
     """One source alone and among others gets the same answers."""
-    core = package.get_layer("search").core
-    ids = text_serving.vectorize(["ab", "dcba"], source_vocabulary(package).vocabulary, "character")
+    core = serving_model.get_layer("search").core
+    ids = text_serving.vectorize(
+        ["ab", "dcba"], source_vocabulary(serving_model).symbols, "character"
+    )
     both = search(core, tf.constant(ids), 3, 0.6, 9)
     alone = search(core, tf.constant(ids[:1, :2]), 3, 0.6, 9)
     np.testing.assert_array_equal(both["ids"][0], alone["ids"][0])

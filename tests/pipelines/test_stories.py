@@ -13,7 +13,8 @@ from errorflow.layers import GRU
 from errorflow.layers.text.beam_search import search
 from errorflow.layers.text.symbols import START
 from errorflow.pipelines import cli
-from errorflow.pipelines.core.run_folder import Run, read_history
+from errorflow.pipelines.core.config import replace
+from errorflow.pipelines.core.run_folder import RunFolder, read_history
 from errorflow.pipelines.datasets.clips.videos import read_clip
 from errorflow.pipelines.datasets.image_text.image_text_data import PicturePart
 from errorflow.pipelines.datasets.image_text.stories import load_stories
@@ -21,7 +22,7 @@ from errorflow.pipelines.datasets.images.image_folder import read_image
 from errorflow.pipelines.image_to_text.image_store import store_images
 from errorflow.pipelines.image_to_text.pairs import encode_pairs
 from errorflow.pipelines.image_to_text.pretraining import simple_images
-from errorflow.pipelines.image_to_text.training import answer, below
+from errorflow.pipelines.image_to_text.training import best_texts, sentences_below
 from errorflow.pipelines.models.encoder_decoder import alignment
 from errorflow.pipelines.models.image_to_text import (
     PADDING_PIXEL,
@@ -33,7 +34,7 @@ from errorflow.pipelines.models.sequence_vocabulary import FIRST_SYMBOL, Sequenc
 from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.models.vision import image_encoder
 from errorflow.pipelines.stories import StoriesConfig
-from errorflow.pipelines.stories.training import aligned, all_events, order
+from errorflow.pipelines.stories.training import alignments, all_events, order
 from errorflow.pipelines.training.batching import Batches
 from event_files import read
 from few_scenes import FILES, TINY, finished_run
@@ -47,8 +48,8 @@ def where(tmp_path_factory):
 
 
 @pytest.fixture
-def run(where) -> Run:
-    return Run(where / "stories" / "a")
+def run(where) -> RunFolder:
+    return RunFolder(where / "stories" / "a")
 
 
 def errorflow(where: Path, verb: str, *arguments: str) -> int:
@@ -72,7 +73,7 @@ def film(path: Path, frames: int) -> Path:
     return path
 
 
-def test_a_run_holds_what_it_promises(run):
+def test_a_run_folder_contains_all_files_and_results(run):
     for name in FILES:
         assert (run.path / name).stat().st_size > 0
     results = run.results()
@@ -90,7 +91,9 @@ def test_a_run_holds_what_it_promises(run):
 def test_a_run_in_half_precision(run, tmp_path, capsys):
     flags = ["--mixed-precision", "bfloat16", "--name", "half"]
     assert errorflow(tmp_path, "train", *flags, *TINY) == 0
-    half, whole = (read_history(Run(path))[0] for path in (tmp_path / "stories" / "half", run.path))
+    half, whole = (
+        read_history(RunFolder(path))[0] for path in (tmp_path / "stories" / "half", run.path)
+    )
     assert half["val_loss"] == pytest.approx(whole["val_loss"], rel=0.05)
     folder = folder_of(tmp_path / "photos", 3, 80, 80)
     assert errorflow(tmp_path, "predict", str(folder)) == 0
@@ -122,7 +125,7 @@ def test_predict_takes_folders_and_films(where, run, tmp_path, capsys):
     saved = load(run.best)
 
     def check(expected, *flags):
-        answers, scores = answer(saved, store_images(expected, (80, 80, 1)))
+        answers, scores = best_texts(saved, store_images(expected, (80, 80, 1)))
         assert errorflow(where, "predict", str(photos), str(grown), *flags) == 0
         rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
         assert [row[:2] for row in rows] == [
@@ -131,7 +134,9 @@ def test_predict_takes_folders_and_films(where, run, tmp_path, capsys):
         found = [float(row[2]) for row in rows]
         assert found == pytest.approx(scores[:, 0].tolist(), abs=6e-4)
         for name, shown, said in zip(("photos", "grown"), expected, answers, strict=True):
-            drawing = caption_sheet([CaptionedImage([*shown], below(said[0], len(shown)))])
+            drawing = caption_sheet(
+                [CaptionedImage([*shown], sentences_below(said[0], len(shown)))]
+            )
             with Image.open(run.samples / "told" / f"{name}.told.png") as image:
                 np.testing.assert_array_equal(image, drawing)
 
@@ -151,9 +156,13 @@ def test_pictures_of_a_folder_are_the_same_however_many_are_asked_for(where, tmp
 
 def test_a_sentence_stands_below_each_picture_if_there_are_as_many():
     story = "a small seven is in the top left . it grows . it leaves"
-    assert below(story, 3) == ["a small seven is in the top left", "it grows", "it leaves"]
-    assert below(story, 2) == [story]
-    assert below("", 2) == [""]
+    assert sentences_below(story, 3) == [
+        "a small seven is in the top left",
+        "it grows",
+        "it leaves",
+    ]
+    assert sentences_below(story, 2) == [story]
+    assert sentences_below("", 2) == [""]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +177,7 @@ def test_a_sentence_stands_below_each_picture_if_there_are_as_many():
         (["train", "--auxiliary", "0"], "--pretrain 2: --auxiliary 0 leaves nothing to learn from"),
     ],
 )
-def test_bad_input_gets_one_line(where, tmp_path, arguments, said, capsys):
+def test_an_error_is_one_line(where, tmp_path, arguments, said, capsys):
     folder_of(tmp_path / "one", 1, 80, 80)
     folder_of(tmp_path / "none", 0)
     (tmp_path / "cut.gif").write_bytes(film(tmp_path / "whole.gif", 3).read_bytes()[:20])
@@ -178,7 +187,7 @@ def test_bad_input_gets_one_line(where, tmp_path, arguments, said, capsys):
     assert err.splitlines()[-1].startswith(f"errorflow: {said.format(tmp_path)}")
 
 
-def test_export_answers_alike(where, run, capsys):
+def test_exported_models_have_the_same_outputs(where, run, capsys):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")
     assert errorflow(where, "export", "--name", "a", "--format", "saved_model,onnx") == 0
@@ -198,7 +207,7 @@ def test_own_sequences_of_different_lengths(tmp_path):
     (tmp_path / "data" / "stories.jsonl").write_text("\n".join(lines))
     flags = ["--data-dir", str(tmp_path / "data"), "--model", "rnn", "--size", "32", *TINY]
     assert errorflow(tmp_path, "train", "--name", "a", *flags) == 0
-    run = Run(tmp_path / "stories" / "a")
+    run = RunFolder(tmp_path / "stories" / "a")
     assert set(run.results()["test"]) == {"bleu", "baseline_bleu", "exact"}
     assert run.results()["test"]["baseline_bleu"] == pytest.approx(100)
 
@@ -442,9 +451,9 @@ def test_the_words_of_answers_are_aligned_with_the_real_pictures():
         core, SequenceVocabulary("word", [*"abcde"]), width=2, length_norm=0.6, max_length=5
     )
     images = [[*pictures(count, 32, 32, 1).astype(np.uint8)] for count in (4, 2)]
-    found = aligned(whole, PicturePart(images, [["a b"], ["c"]], [[], []], np.zeros(2, bool)))
+    found = alignments(whole, PicturePart(images, [["a b"], ["c"]], [[], []], np.zeros(2, bool)))
     assert [one.inputs for one in found] == [["1", "2", "3", "4"], ["1", "2"]]
-    answers, _ = answer(whole, store_images(images, (32, 32, 1)))
+    answers, _ = best_texts(whole, store_images(images, (32, 32, 1)))
     for one, said in zip(found, answers, strict=True):
         assert one.outputs == [*said[0].split(), "end"]
         assert one.weights.shape == (len(one.outputs), len(one.inputs))
@@ -458,7 +467,7 @@ def test_the_words_of_answers_are_aligned_with_the_real_pictures():
 
 def test_a_run_is_called_after_its_model_and_its_attention():
     assert StoriesConfig().kind == "gru-attention"
-    assert StoriesConfig(model="lstm", attention=False).kind == "lstm"
+    assert replace(StoriesConfig(), model="lstm", attention=False).kind == "lstm"
 
 
 # What is right

@@ -13,7 +13,8 @@ import pytest
 import tensorflow as tf
 from errorflow.layers import GRU
 from errorflow.pipelines import cli
-from errorflow.pipelines.core.run_folder import Run
+from errorflow.pipelines.core.config import replace
+from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.datasets.tags.tag_data import TagPart
 from errorflow.pipelines.datasets.tags.tokens import tokens_of
 from errorflow.pipelines.models import tagger
@@ -24,8 +25,8 @@ from errorflow.pipelines.models.tagger import (
     Vocabulary,
     build_vocabulary,
 )
-from errorflow.pipelines.tags import TagsConfig, read_data
-from errorflow.pipelines.tags.training import _targets, measure
+from errorflow.pipelines.tags import TASK, TagsConfig
+from errorflow.pipelines.tags.training import _targets, evaluate
 from event_files import read
 
 TAGS = ["ADV", "DET", "NOUN"]
@@ -75,12 +76,12 @@ def where(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def run(where) -> Run:
-    return Run(where / "tags" / "a")
+def run(where) -> RunFolder:
+    return RunFolder(where / "tags" / "a")
 
 
 @pytest.fixture
-def package(run) -> keras.Model:
+def serving_model(run) -> keras.Model:
     return load(run.best)
 
 
@@ -92,7 +93,7 @@ def train(where: Path, name: str, *flags: str) -> int:
     return errorflow(where, "train", "--name", name, "--data-dir", str(where / "data"), *flags)
 
 
-def test_a_run_holds_what_it_promises(run):
+def test_a_run_folder_contains_all_files_and_results(run):
     for name in FILES:
         assert (run.path / name).stat().st_size > 0
     results = run.results()
@@ -111,7 +112,7 @@ def test_the_best_epoch_is_that_of_the_accuracy_over_tokens(run):
     assert run.results()["validation"]["accuracy"] == pytest.approx(best, abs=1e-5)
 
 
-def test_evaluate_finds_what_training_found(where, run, capsys):
+def test_evaluate_reproduces_the_results_of_training(where, run, capsys):
     expected = run.results()["test"]
     assert errorflow(where, "evaluate") == 0
     out, err = capsys.readouterr()
@@ -127,7 +128,7 @@ def test_evaluate_finds_what_training_found(where, run, capsys):
     assert max(columns) / tokens == pytest.approx(expected["baseline"], abs=1e-6)
 
 
-def test_predict_from_arguments_and_stdin_alike(where, capsys, monkeypatch):
+def test_predict_reads_arguments_and_stdin_alike(where, capsys, monkeypatch):
     """Words and characters never seen, and words longer than any that is read."""
     lines = ["The bed, badly.", "Ω₂ 字", "a" * 500, "?"]
     assert errorflow(where, "predict", *lines) == 0
@@ -147,12 +148,12 @@ def test_tokens_are_taken_as_they_stand(where, capsys):
     assert [pair.rsplit("/", 1)[0] for pair in given] == ["can't", "stop.", "U.S./the"]
 
 
-def test_a_word_never_seen_is_known_by_its_characters_and_one_seen_in_any_case(package):
+def test_a_word_never_seen_is_known_by_its_characters_and_one_seen_in_any_case(serving_model):
     sentences = tf.constant(["zazaly", "zazael", "the", "The"])
-    ids = tagger.tokenizer_in(package)(sentences)["words"].numpy()
+    ids = tagger.tokenizer_in(serving_model)(sentences)["words"].numpy()
     assert ids[:2].tolist() == [[1], [1]]
     assert ids[2] == ids[3] > 1
-    given = package(sentences)["probabilities"].numpy()
+    given = serving_model(sentences)["probabilities"].numpy()
     assert np.abs(given[0] - given[1]).max() > 1e-3
 
 
@@ -166,12 +167,12 @@ def test_best_is_a_plain_keras_model_on_sentences(run):
     assert tags == [[TAGS[i] for i in row] for row in best]
 
 
-def test_export_writes_what_answers_alike(where, run, package, capsys):
+def test_exported_models_have_the_same_outputs(where, run, serving_model, capsys):
     assert errorflow(where, "export", "--format", "keras,saved_model") == 0
     assert capsys.readouterr().out.count("read back") == 2
     loaded = tf.saved_model.load(run.path / "export" / "saved_model")
     sentences = tf.constant(["the abc", "badly"])
-    for name, expected in package(sentences).items():
+    for name, expected in serving_model(sentences).items():
         given = loaded.serve(sentences)[name].numpy()
         if name == "label":
             assert given.tolist() == expected.numpy().tolist()
@@ -179,7 +180,7 @@ def test_export_writes_what_answers_alike(where, run, package, capsys):
             np.testing.assert_allclose(given, expected, atol=1e-5)
 
 
-def test_onnx_takes_two_inputs_by_name_as_its_vocabulary_tells(where, run, package):
+def test_onnx_takes_two_inputs_by_name_as_its_vocabulary_tells(where, run, serving_model):
     for needed in ("tf2onnx", "onnx"):
         pytest.importorskip(needed)
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -192,28 +193,33 @@ def test_onnx_takes_two_inputs_by_name_as_its_vocabulary_tells(where, run, packa
     session = onnxruntime.InferenceSession(folder / "model.onnx")
     assert {given.name for given in session.get_inputs()} == {"words", "characters"}
     (given,) = session.run(None, {"words": words, "characters": characters})
-    expected = package(tf.constant(["the aaly"]))["probabilities"]
+    expected = serving_model(tf.constant(["the aaly"]))["probabilities"]
     np.testing.assert_allclose(given, expected, atol=1e-5)
     assert (meaning["padding"], meaning["unknown"], meaning["labels"]) == (0, 1, TAGS)
 
 
-def test_a_sentence_is_answered_alike_whatever_its_neighbours(package):
+def test_a_sentence_is_answered_alike_whatever_its_neighbours(serving_model):
     """Longer sentences and longer words beside it are padding to it."""
-    alone = package(tf.constant(["the bad"]))["probabilities"]
+    alone = serving_model(tf.constant(["the bad"]))["probabilities"]
     for neighbour in ("a", "b " * 9, "abcde" * 9):
-        both = package(tf.constant([neighbour, "the bad"]))["probabilities"]
+        both = serving_model(tf.constant([neighbour, "the bad"]))["probabilities"]
         np.testing.assert_allclose(both[1:, :2], alone, atol=1e-5)
-    core, ids = package.get_layer("core"), ids_of(package, "the bad")
+    core, ids = serving_model.get_layer("core"), ids_of(serving_model, "the bad")
     assert ids.characters[0].shape == (2, LONGEST_WORD)
     np.testing.assert_allclose(core(ids.batch(np.array([0]), 5))[:, :2], alone, atol=1e-5)
 
 
-def ids_of(package, *sentences) -> SentenceIds:
-    return tagger.sentence_ids(tagger.tokenizer_in(package), [text.split() for text in sentences])
+def ids_of(serving_model, *sentences) -> SentenceIds:
+    return tagger.sentence_ids(
+        tagger.tokenizer_in(serving_model), [text.split() for text in sentences]
+    )
 
 
-def test_loss_and_accuracy_are_those_of_the_tokens_alone(package):
-    core, ids = package.get_layer("core"), ids_of(package, "the bad", "abcly the cab bad")
+def test_loss_and_accuracy_are_those_of_the_tokens_alone(serving_model):
+    core, ids = (
+        serving_model.get_layer("core"),
+        ids_of(serving_model, "the bad", "abcly the cab bad"),
+    )
     tags = [np.array([1, 2], np.int32), np.array([0, 1, 2, 0], np.int32)]
     part = TagPart([("x",) * len(row) for row in tags], tags)
     core.compile(
@@ -242,12 +248,14 @@ def test_targets_are_cut_and_padded_with_weights_of_0():
     assert weights.tolist() == [[1, 0], [1, 1]]
 
 
-def test_measure_counts_as_one_counts_by_hand(package):
+def test_evaluate_agrees_with_counts_by_hand(serving_model):
     sentences = [("the", "qqqly"), ("qqq", "the", "the"), ("the",)]
     right = [[1, 0], [2, 0, 1], [2]]  # of which the model may know the first four
     part = TagPart(sentences, [np.array(tags, np.int32) for tags in right])
-    found = measure(package, part, TAGS)
-    said = [package(tf.constant([" ".join(tokens)]))["label"][0].numpy() for tokens in sentences]
+    found = evaluate(serving_model, part, TAGS)
+    said = [
+        serving_model(tf.constant([" ".join(tokens)]))["label"][0].numpy() for tokens in sentences
+    ]
     hits = [
         [TAGS[i] == tag.decode() for i, tag in zip(*pair, strict=True)]
         for pair in zip(right, said, strict=True)
@@ -257,7 +265,7 @@ def test_measure_counts_as_one_counts_by_hand(package):
     assert found.figures["unknown_accuracy"] == (hits[0][1] + hits[1][0]) / 2
     assert found.figures["baseline"] == pytest.approx(2 / 6, abs=1e-6)
     assert found.confusion.sum() == 6
-    known = measure(package, TagPart([("the",)], [np.array([1], np.int32)]), TAGS)
+    known = evaluate(serving_model, TagPart([("the",)], [np.array([1], np.int32)]), TAGS)
     assert known.figures["unknown_words"] == 0
     assert "unknown_accuracy" not in known.figures
 
@@ -275,8 +283,8 @@ def test_tensorboard_gets_gates_samples_and_the_error_of_both_readers(run):
 
 @pytest.mark.parametrize(("too_long", "said"), [("cut", "cut"), ("skip", "left out")])
 def test_sentences_that_are_too_long_are_cut_or_skipped_and_reported(where, too_long, said, capsys):
-    config = TagsConfig(data_dir=where / "data", max_length=4, too_long=too_long)
-    part = read_data(config).train
+    config = replace(TagsConfig(), data_dir=where / "data", max_length=4, too_long=too_long)
+    part = TASK.read_data(config).train
     (longer,) = re.findall(
         rf"data: train: (\d+) of 48 sentences have more than 4 tokens; {said}",
         capsys.readouterr().err,
@@ -289,7 +297,7 @@ def test_sentences_that_are_too_long_are_cut_or_skipped_and_reported(where, too_
 def test_a_network_of_words_alone_trains_and_goes_on_for_more_epochs(where, capsys):
     flags = [*TINY, "--max-length", "4", "--character-units", "0", "--epochs", "1"]
     assert train(where, "words", *flags, "--model", "gru") == 0
-    run = Run(where / "tags" / "words")
+    run = RunFolder(where / "tags" / "words")
     core = load(run.best).get_layer("core")
     assert isinstance(core.get_layer("rnn_1").forward_layer, GRU)
     assert not [layer.name for layer in core.layers if "character_" in layer.name]
@@ -311,7 +319,7 @@ def test_a_network_of_words_alone_trains_and_goes_on_for_more_epochs(where, caps
         (["predict", "a", " "], "one of them is empty"),
     ],
 )
-def test_a_mistake_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
+def test_an_error_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
     before = sorted((where / "tags").iterdir())
     assert errorflow(where, *arguments) == 2
     err = capsys.readouterr().err
