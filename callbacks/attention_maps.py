@@ -27,6 +27,9 @@ class AttentionMaps(SnapshotCallback):
 
     If `fit` is called again, epochs continue to be counted.
 
+    Source: D. Bahdanau, K. Cho, Y. Bengio: Neural machine translation by jointly learning to align
+    and translate, 2015.
+
     Raises:
         ValueError: after a snapshot, if weights are not [outputs, inputs].
     """

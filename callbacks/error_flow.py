@@ -65,6 +65,9 @@ class ErrorFlow(StepRecorder):
     takes about 100 MB). The rows that remain are evenly spaced. Heat maps show at most 216 training
     steps.
 
+    Source: S. Hochreiter, 1991; Y. Bengio, P. Simard, P. Frasconi: Learning long-term dependencies
+    with gradient descent is difficult, 1994.
+
     Raises:
         ValueError: when training begins, if no layer of the model shows its error, or none at a
             path in `joined`.

@@ -45,6 +45,9 @@ class Gates(LayerSnapshotCallback):
 
     If `fit` is called again, epochs continue to be counted.
 
+    Source: S. Hochreiter, J. Schmidhuber: Long short-term memory, 1997; F. Gers et al.: Learning to
+    forget, 2000; K. Cho et al., 2014.
+
     Raises:
         ValueError: when training begins, if the model has no LSTM or GRU of errorflow, or none at a
             path in `layers`.

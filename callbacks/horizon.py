@@ -31,6 +31,9 @@ class Horizon(LayerSnapshotCallback):
         every: record after every `every`-th epoch.
         probes: see `errorflow.layers.horizon`; for large layers.
 
+    Source: R. Pascanu, T. Mikolov, Y. Bengio: On the difficulty of training recurrent neural
+    networks, 2013.
+
     Raises:
         ValueError: when training begins, if the model has no recurrent layer that it calls exactly
             once.

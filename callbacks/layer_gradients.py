@@ -42,6 +42,9 @@ class LayerGradients(StepRecorder):
         every: record every `every`-th training step, those that are divisible by it.
 
     Long runs stay small in the same way as with `ErrorFlow`.
+
+    Source: X. Glorot, Y. Bengio: Understanding the difficulty of training deep feedforward neural
+    networks, 2010.
     """
 
     kind = "layer_gradients"

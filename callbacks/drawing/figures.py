@@ -229,7 +229,9 @@ def _curves(axes: Axes, columns, table: np.ndarray, steps: np.ndarray, scale: Sc
     marker = "o" if table.shape[1] < 12 else None
     for row, colour in ((0, _FIRST), (-1, _LATEST)):
         curve = np.maximum(table[row], 10.0**scale.low)
-        axes.plot(columns, curve, color=colour, marker=marker, label=f"step {steps[row]:,}")
+        axes.plot(
+            columns, curve, color=colour, marker=marker, label=f"training step {steps[row]:,}"
+        )
     axes.set(yscale="log", ylim=(10.0**scale.low, 10.0**scale.high))
     axes.grid(color=_GRID, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)

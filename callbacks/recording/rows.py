@@ -28,7 +28,7 @@ class Rows(NamedTuple):
         return self.values.nbytes
 
     def named(self) -> dict[str, np.ndarray]:
-        """Return "step" [N] and the table [N, W] of each statistic."""
+        """Return "step" [N] and the table [N, W] of each statistic, read from the first step."""
         return {"step": self.steps, **dict(zip(self.statistics, self.values, strict=False))}
 
     def take(self, chosen: np.ndarray) -> "Rows":

@@ -1,4 +1,4 @@
-"""Attention as pictures and as text."""
+"""Attention weights as images and as text."""
 
 import copy
 
@@ -30,19 +30,19 @@ def where(image, colour):
     return np.nonzero((image[LEGEND:] == colour).all(axis=-1))
 
 
-def test_each_epoch_gets_a_picture_and_the_sharpness(tmp_path):
-    """Also when training goes on, with a copy; nothing is written where there is nothing to see."""
+def test_each_epoch_writes_an_image_and_the_sharpness(tmp_path):
+    """Also for copies and repeated training; nothing is written for an empty snapshot."""
     model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     calls = []
 
-    def look():
+    def alignments():
         calls.append(1)
         weights = np.array([[0.5, 0.5, 0.0], [0.125, 0.0, 0.875]])
-        seen = [Alignment("abc", "xy", weights), one_hot([1, 1], "ab")]
-        return seen if len(calls) != 3 else []
+        result = [Alignment("abc", "xy", weights), one_hot([1, 1], "ab")]
+        return result if len(calls) != 3 else []
 
-    maps = AttentionMaps(look, tmp_path)
+    maps = AttentionMaps(alignments, tmp_path)
     for first, last in ((0, 3), (0, 1), (6, 7)):
         maps = copy.deepcopy(maps)
         model.fit(
@@ -50,14 +50,14 @@ def test_each_epoch_gets_a_picture_and_the_sharpness(tmp_path):
         )
     values, metadata = event_files.read(tmp_path / "attention")
     assert [step for step, at in values.items() if at] == [0, 1, 3, 4, 6, 7]
-    drawn = attention_maps(look())
+    drawn = attention_maps(alignments())
     for at in filter(None, values.values()):
         assert at["attention/sharpness"] == (0.5 + 0.875 + 1 + 1) / 4
         np.testing.assert_array_equal(tf.io.decode_png(at["attention"][2]), drawn)
     assert metadata["attention"].plugin_data.plugin_name == "images"
 
 
-def test_without_alignments_there_is_no_file_and_an_empty_picture(tmp_path):
+def test_without_alignments_no_file_is_written_and_the_image_is_empty(tmp_path):
     model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     model.fit(*np.ones([2, 2, 1]), verbose=0, callbacks=[AttentionMaps(list, tmp_path)])
@@ -80,7 +80,7 @@ def test_outputs_are_rows_and_inputs_columns(inputs):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_twelve_maps_stand_in_a_table_with_cells_of_one_size():
+def test_twelve_maps_form_a_grid_with_cells_of_one_size():
     shapes = [(1 + i % 3, 1 + i % 5) for i in range(13)]
     shown = [one_hot([0] * outputs, "abcde"[:inputs]) for outputs, inputs in shapes]
     image = attention_maps(shown)
@@ -111,7 +111,7 @@ def test_long_names_are_cut():
     assert cut[0].shape != attention_maps([one_hot([0], ["a" * 8], outputs=["b" * 8])]).shape
 
 
-def test_very_long_sequences_become_small_cells_with_names_from_end_to_end():
+def test_long_sequences_have_small_cells_with_names_along_the_whole_axis():
     steps = 300
     image = attention_maps([one_hot(range(steps), ["word"] * steps, outputs=["mot"] * steps)] * 3)
     rows, columns = where(image, YELLOW)
@@ -135,7 +135,7 @@ def test_text_is_aligned_in_a_terminal():
     assert attention_text(Alignment("ab", "", np.zeros([0, 2]))) == " a b"
 
 
-def test_an_output_or_input_too_few_is_refused():
+def test_weights_of_the_wrong_shape_raise_an_error():
     wrong = Alignment("abc", "x", np.ones([2, 3]) / 3)
     for show in (attention_text, lambda alignment: attention_maps([alignment])):
         with pytest.raises(ValueError, match=r"1 outputs and 3 inputs need weights \[1, 3\]"):

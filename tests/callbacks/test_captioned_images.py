@@ -41,17 +41,17 @@ def black(side=80):
 
 
 def below(image):
-    """What is below the pictures, all 240 pixels high."""
+    """The part of an image below the pictures, which are all 240 pixels high."""
     return image[CORNER + 240 + FRAME :]
 
 
 def columns(image):
-    """Where there is ink."""
+    """The columns that contain text."""
     return np.nonzero((image < 200).any(axis=(0, 2)))[0]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_small_picture_is_enlarged_by_a_whole_number(channels):
+def test_a_small_image_is_enlarged_by_a_whole_number(channels):
     picture = noise(80, 60, channels)
     image = caption_sheet([CaptionedImage([picture], ["a seven"])])
     expected = picture.repeat(3, axis=0).repeat(3, axis=1)
@@ -69,7 +69,7 @@ def test_a_photo_is_reduced_to_the_mean_of_its_pixels():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 5000), (5000, 2)])
-def test_any_size_can_be_shown(shape):
+def test_images_of_any_size_can_be_drawn(shape):
     image = caption_sheet([CaptionedImage([noise(*shape)], [""])])
     longer = max(image.shape) - 2 * CORNER
     assert longer == (240 if shape == (1, 1) else MAX_SIDE)
@@ -89,7 +89,7 @@ def test_no_letter_reaches_into_the_margins(text, width):
 
 
 @pytest.mark.parametrize("text", HARD)
-def test_wrapped_lines_fit_and_nothing_gets_lost(text):
+def test_wrapped_lines_fit_and_lose_no_character(text):
     font, width = unicode_font(14), 300
     lines = [*wrapped(text, width, font)]
     assert max(map(font.getlength, lines)) <= width
@@ -106,7 +106,7 @@ def test_lines_are_broken_between_words():
     assert lines == ["one two three", "four", "five"]
 
 
-def test_endless_text_ends_with_an_ellipsis():
+def test_a_long_caption_ends_with_an_ellipsis():
     images = [
         below(caption_sheet([CaptionedImage([black()], ["word " * n])]))
         for n in (MAX_LINES, 2000, 4000)
@@ -116,38 +116,38 @@ def test_endless_text_ends_with_an_ellipsis():
     assert columns(images[1][-MARGIN - 20 :]).max() < MARGIN + 20
 
 
-def test_pictures_of_a_row_end_together():
+def test_images_in_a_row_are_aligned_at_the_bottom():
     image = caption_sheet([CaptionedImage([black(), black()[:40]], ["a", "b"])])
     lowest = [np.nonzero((image[:, x] == 0).all(axis=1))[0].max() for x in (CORNER, -CORNER - 1)]
     assert lowest == [CORNER + 239] * 2
 
 
-def test_an_empty_text_takes_no_room():
+def test_an_empty_caption_takes_no_space():
     assert len(caption_sheet([CaptionedImage([black()], [" \n"], [""])])) == 2 * CORNER + 240
 
 
-def test_a_text_for_each_picture_stands_below_its_own():
+def test_the_caption_of_each_image_is_below_that_image():
     image = caption_sheet([CaptionedImage(np.stack([black()] * 3), ["first", "", "the third"])])
     step = 240 + 2 * FRAME + IMAGE_GAP
     assert image.shape[1] == 2 * MARGIN + 3 * step - IMAGE_GAP
     assert {*((columns(below(image)) - MARGIN) // step)} == {0, 2}
 
 
-def test_a_text_for_all_pictures_goes_on_below_the_others():
+def test_a_common_caption_is_as_wide_as_all_images():
     words = "five words of a sentence " * 2
     alone, several = (caption_sheet([CaptionedImage([black()] * n, [words])]) for n in (1, 3))
     assert columns(below(several)).max() > CORNER + 240 + IMAGE_GAP
     assert len(below(several)) < len(below(alone))
 
 
-def test_what_would_be_right_is_fainter_and_below():
+def test_the_reference_is_fainter_and_below_the_prediction():
     darkest = below(caption_sheet([CaptionedImage([black()], ["MMM"], ["MMM"])])).min(axis=(1, 2))
     inked = np.nonzero(darkest < 255)[0]
-    said, right = np.split(inked, np.nonzero(np.diff(inked) > 1)[0] + 1)
-    assert (darkest[said].min(), darkest[right].min()) == (INK[0], FAINT[0])
+    predicted, reference = np.split(inked, np.nonzero(np.diff(inked) > 1)[0] + 1)
+    assert (darkest[predicted].min(), darkest[reference].min()) == (INK[0], FAINT[0])
 
 
-def test_single_pictures_stand_in_a_grid_and_strips_below_one_another():
+def test_single_images_form_a_grid_and_groups_are_below_one_another():
     step, margins = 240 + 2 * FRAME + EXAMPLE_GAP, 2 * MARGIN - EXAMPLE_GAP
 
     def grid(*numbers):
@@ -162,21 +162,21 @@ def test_single_pictures_stand_in_a_grid_and_strips_below_one_another():
     assert grid(1, 2, 1, 1) == (3, 2)
 
 
-def test_each_epoch_gets_a_sheet_of_twelve(tmp_path):
-    """Epochs are counted on when training goes on; where there is nothing, nothing is written."""
+def test_each_epoch_writes_at_most_twelve_examples(tmp_path):
+    """Epochs continue when training continues; an empty snapshot writes nothing."""
     model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     drawn = []
 
-    def look():
-        seen = [CaptionedImage([noise(8, 8, seed=i)], [f"{len(drawn)}"]) for i in range(13)]
-        drawn.append(caption_sheet(seen[:12]))
-        return seen if len(drawn) != 3 else []
+    def examples():
+        result = [CaptionedImage([noise(8, 8, seed=i)], [f"{len(drawn)}"]) for i in range(13)]
+        drawn.append(caption_sheet(result[:12]))
+        return result if len(drawn) != 3 else []
 
-    tell = CaptionedImages(look, tmp_path, "answers")
+    callback = CaptionedImages(examples, tmp_path, "answers")
     for epochs in (3, 2):
-        tell = copy.deepcopy(tell)
-        model.fit(*np.ones([2, 2, 1]), epochs=epochs, verbose=0, callbacks=[tell])
+        callback = copy.deepcopy(callback)
+        model.fit(*np.ones([2, 2, 1]), epochs=epochs, verbose=0, callbacks=[callback])
     values, metadata = event_files.read(tmp_path / "answers")
     shown = {step: tf.io.decode_png(at["answers"][2]) for step, at in values.items() if at}
     assert [*shown] == [0, 1, 3, 4, 5]
@@ -185,7 +185,7 @@ def test_each_epoch_gets_a_sheet_of_twelve(tmp_path):
     assert metadata["answers"].plugin_data.plugin_name == "images"
 
 
-def test_without_pictures_there_is_no_file_and_no_sheet(tmp_path):
+def test_without_images_no_file_is_written_and_a_sheet_is_an_error(tmp_path):
     model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     model.fit(*np.ones([2, 2, 1]), verbose=0, callbacks=[CaptionedImages(list, tmp_path)])
@@ -195,7 +195,7 @@ def test_without_pictures_there_is_no_file_and_no_sheet(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "told, message",
+    "example, message",
     [
         (CaptionedImage([black()] * 3, ["a", "b"]), "2 captions in `predicted` for 3 images"),
         (CaptionedImage([black()] * 3, []), "0 captions in `predicted` for 3 images"),
@@ -210,9 +210,9 @@ def test_without_pictures_there_is_no_file_and_no_sheet(tmp_path):
         (CaptionedImage([noise(0, 9)], ["a"]), r"not uint8 \[0, 9, 1\]"),
     ],
 )
-def test_what_cannot_be_shown_is_refused(told, message):
+def test_invalid_examples_raise_an_error(example, message):
     with pytest.raises(ValueError, match=message):
-        caption_sheet([CaptionedImage([black()], ["fine"]), told])
+        caption_sheet([CaptionedImage([black()], ["fine"]), example])
 
 
 def test_the_names_of_the_first_edition_still_work_and_warn(tmp_path):

@@ -34,7 +34,7 @@ def train(model, flow, epochs=1):
     model.fit(x, WANTED, sample_weight=weights, epochs=epochs, verbose=0, callbacks=[flow])
 
 
-def test_the_decoders_error_crosses_to_the_last_step_of_the_encoder():
+def test_the_error_of_the_decoder_reaches_the_last_step_of_the_encoder():
     """Without attention, δ at the encoder's last step is dE/d(first state of the decoder)."""
     model = network(GRU)
     flow = ErrorFlow(joined=JOINED)
@@ -85,7 +85,7 @@ def test_tensorboard_shows_the_joined_layers(tmp_path):
     assert share == pytest.approx((found["at_first"] / found["largest"])[-1], rel=1e-5)
 
 
-def test_a_path_without_error_is_refused():
+def test_a_path_without_a_recurrent_layer_raises_an_error():
     flow = ErrorFlow(joined={"both": ("encoder/rnn_1", "decoder/rnn_9")})
     with pytest.raises(ValueError, match=r"^ErrorFlow: joined: no layer .* at decoder/rnn_9, only"):
         train(network(GRU), flow)

@@ -109,7 +109,7 @@ def test_rows_of_shorter_batches_are_padded():
 @pytest.mark.parametrize(
     ("pace", "count"), [(1, RING + 9), (3, 10), (RING + 6, RING + 20), (50, 7)]
 )
-def test_one_row_for_each_step_of_an_execution(jit_compile, pace, count):
+def test_one_row_for_each_step_with_steps_per_execution(jit_compile, pace, count):
     """Also when the data end in the middle of one, or before the first is over."""
     alone = fit(make(), dataset(count), ErrorFlow(), epochs=2)["rnn"]
     model = make(steps_per_execution=pace, jit_compile=jit_compile)
@@ -129,7 +129,7 @@ def test_every_kth_step(pace):
     )
 
 
-def test_copies_evaluation_and_fitting_again(tmp_path):
+def test_copies_evaluation_and_repeated_fit(tmp_path):
     """keras-tuner copies callbacks before training."""
     model, flow = make(), copy.deepcopy(ErrorFlow(tmp_path))
     model.evaluate(dataset(2), verbose=0)
@@ -156,7 +156,7 @@ class Stop(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def test_nothing_is_lost_when_training_is_interrupted(tmp_path):
+def test_an_interrupted_training_loses_no_row(tmp_path):
     model, flow = make(), ErrorFlow(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         model.fit(dataset(9), callbacks=[flow, Stop(4)], verbose=0)
@@ -224,7 +224,7 @@ def test_mixed_float16():
         np.testing.assert_allclose(half[name], plain[name], rtol=0.05, atol=2e-3)
 
 
-def test_two_replicas_together_see_what_one_sees(two_replicas):
+def test_two_replicas_record_the_same_as_one(two_replicas):
     alone = fit(make(), dataset(5), ErrorFlow())["rnn"]
     with two_replicas.scope():
         model = make()
@@ -239,7 +239,7 @@ def test_a_watched_model():
     assert_tables(history, expected("LSTM", batches(3), False))
 
 
-def test_what_cannot_be_seen_is_refused():
+def test_models_without_a_visible_recurrent_layer_raise_an_error():
     stock = make(keras.layers.GRU)
     with pytest.raises(ValueError, match=r"\(rnn\) do not show .* errorflow.layers.watch\(model\)"):
         fit(stock, dataset(1), ErrorFlow())

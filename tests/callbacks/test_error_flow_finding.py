@@ -31,14 +31,14 @@ def decaying(half_life, steps=40, last=0.3):
 
 
 @pytest.mark.parametrize("half_life", [0.5, 3.1, 20.0, -5.0])
-def test_half_life_and_what_is_left(half_life):
+def test_half_life_and_share_that_reaches_the_first_step(half_life):
     found = decay(history(decaying(half_life)))
     np.testing.assert_allclose(found.half_life, half_life, rtol=1e-5)
     np.testing.assert_allclose(found.first_to_last, 0.5 ** (39 / half_life), rtol=1e-4)
     assert not found.enters_everywhere
 
 
-def test_where_errors_enter_at_every_step_the_decay_of_each_is_found():
+def test_decay_if_errors_enter_at_every_step():
     """δ_t² = injected² + (λ δ_{t+1})²: the whole error is level, each single one vanishes."""
     injected, gain, whole = 0.1, 0.5, [0.1]
     for _ in range(39):
@@ -81,15 +81,15 @@ def test_only_the_last_part_of_training_counts():
     assert found.evidence["since"] == 81
 
 
-def test_since_when_forgives_few_rows():
+def test_since_when_tolerates_a_few_rows():
     alike = np.arange(100) >= 40
     alike[[70, 80]] = False
     assert first_agreeing_step(np.arange(1, 101), alike) == 41
     assert first_agreeing_step(np.arange(1, 101), alike & (np.arange(100) < 95)) is None
 
 
-def test_an_lstm_is_judged_by_its_cell():
-    """h receives little of what c keeps: the carousel does not vanish."""
+def test_an_lstm_is_judged_by_its_cell_error():
+    """Little error reaches h while c keeps it: the constant error carousel does not vanish."""
     through_h = np.append(np.full(39, 1e-4), 0.3)
     found = error_flow_finding("lstm", history(through_h, cell=decaying(1000.0)))
     assert found.kind == "healthy"
@@ -104,7 +104,7 @@ def test_an_lstm_with_errors_at_every_step_is_not_judged():
 
 
 def test_padding_does_not_look_like_vanishing():
-    """Few examples are long: where none is, there is NaN, not zero."""
+    """Steps that no example has are NaN, not zero."""
     curve = np.where(np.arange(40) < 25, np.nan, decaying(1000.0))
     found = error_flow_finding("rnn", history(curve, valid=np.where(np.arange(40) < 25, 0.0, 4.0)))
     assert found.kind == "healthy"
@@ -121,7 +121,7 @@ def test_not_finite(bad):
 
 
 def test_steps_that_overflowed_are_left_out_and_counted():
-    """As with a loss scale that is found by trying."""
+    """A dynamic loss scale is found by overflowing."""
     tables = history(decaying(3.1), rows=100)
     tables["hidden"][[0, 90], 5] = tables["hidden_from_end"][[0, 90], 5] = np.inf
     found = error_flow_finding("rnn", tables)
@@ -149,11 +149,11 @@ def test_no_error_and_too_little():
     ("number", "text"),
     [(2.2e-6, "2e-6"), (0.0314, "0.031"), (14.2, "14"), (1234.0, "1234"), (3e7, "3e7")],
 )
-def test_numbers_for_reading(number, text):
+def test_short_numbers(number, text):
     assert short(number) == text
 
 
-def test_the_note_beside_a_long_title_does_not_run_into_it():
+def test_a_note_does_not_overlap_a_long_title():
     halving = 0.5 ** np.arange(20)[::-1]
     figure = figures.error_flow(
         {"rnn": history(halving), "a/very/long/name/of_a_layer": history(halving)}

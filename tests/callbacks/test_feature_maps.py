@@ -1,4 +1,4 @@
-"""The maps of a convolution, as pictures."""
+"""The feature maps of a convolution as images."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from errorflow.callbacks.feature_maps import mosaic
 from event_files import read
 
 
-def test_a_mosaic_has_all_maps_in_rows_with_white_lines_between():
+def test_a_mosaic_shows_all_maps_with_white_lines_between():
     maps = np.arange(12, dtype="float32").reshape(1, 1, 12).repeat(96, 0).repeat(96, 1)
     picture = mosaic(maps)  # 12 maps of one grey each: 4 across, 3 down
     assert picture.shape == (3 * 97 - 1, 4 * 97 - 1)
@@ -17,7 +17,7 @@ def test_a_mosaic_has_all_maps_in_rows_with_white_lines_between():
     assert (picture[:, 96] == 255).all()
 
 
-def test_each_epoch_gets_a_picture_of_what_the_layer_sees(tmp_path):
+def test_each_epoch_writes_an_image(tmp_path):
     model = keras.Sequential(
         [keras.Input((6, 6, 1)), keras.layers.Conv2D(4, 3, name="eye"), keras.layers.Flatten()]
     )
@@ -30,7 +30,7 @@ def test_each_epoch_gets_a_picture_of_what_the_layer_sees(tmp_path):
 
 
 @pytest.mark.parametrize("layer", [None, "hidden"])
-def test_a_model_without_maps_is_refused(tmp_path, layer):
+def test_a_model_without_feature_maps_raises_an_error(tmp_path, layer):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="hidden")])
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match=r"has no output \[B, H, W, C\]"):

@@ -1,4 +1,4 @@
-"""Small trainings that have what is found, and healthy ones, of which nothing is said."""
+"""Findings on small trainings with a known problem, and none on healthy ones."""
 
 import keras
 import numpy as np
@@ -18,7 +18,7 @@ X, Y = RANDOM.normal(size=(STEPS * 8, 8)).astype("float32"), RANDOM.normal(size=
 
 
 def found(layers, optimizer="sgd", batch=8):
-    """What is found over depth in a training of STEPS steps, or more with smaller batches."""
+    """The findings over depth in a training of STEPS steps, or more with smaller batches."""
     model = keras.Sequential([keras.Input((8,)), *layers])
     model.compile(optimizer, "mse")
     gradients = LayerGradients()
@@ -33,11 +33,11 @@ def dense(count, activation="relu", **options):
 
 
 @pytest.mark.parametrize("layers", [1, 4, 12])
-def test_of_a_healthy_net_nothing_is_said(layers):
+def test_a_healthy_network_has_no_findings(layers):
     assert found(dense(layers)) == []
 
 
-def test_plain_depth_of_sigmoids_starves():
+def test_a_deep_network_of_sigmoids_starves():
     (one,) = found(dense(14, "sigmoid", kernel_initializer="glorot_uniform"))
     assert one.kind == "starving"
     assert one.sentence.startswith("the first layers hardly learn")
@@ -47,7 +47,7 @@ def test_plain_depth_of_sigmoids_starves():
     assert any("He et al. 2016" in remedy for remedy in one.remedies)
 
 
-def test_what_explodes_over_depth():
+def test_a_gradient_that_explodes_over_depth():
     steps, layers = np.arange(1, 51), [*"abcdefgh"]
     norm = np.tile(10.0 ** np.arange(8)[::-1], [50, 1])
     (one,) = gradient_findings(steps, layers, norm, norm)
@@ -77,7 +77,7 @@ def test_a_layer_whose_units_are_all_dead():
     )
 
 
-def test_layers_that_learn_nothing_any_more():
+def test_layers_that_stop_learning():
     steps, norm = np.arange(1, 101), np.ones([100, 6])
     norm[60:, :5] = 0.0
     (those,) = gradient_findings(steps, [*"abcdef"], norm, norm)
@@ -105,7 +105,7 @@ def test_units_that_died_are_counted_by_layer():
     np.testing.assert_allclose(dead[DEAD_AFTER - 1 :, 0], 5 / 8)
 
 
-def test_a_unit_that_one_example_in_many_wakes_is_not_dead():
+def test_a_unit_that_one_example_in_many_activates_is_not_dead():
     model = keras.Sequential(
         [keras.Input((8,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(1)]
     )
@@ -146,7 +146,7 @@ def test_gates_that_never_open(layer, bias, state):
     assert ours == ([("gated", name, "saturated")] if state else [])
 
 
-def test_a_cell_that_holds_what_it_has_is_as_it_should_be():
+def test_a_cell_that_keeps_its_state_is_no_problem():
     one, none = np.ones([1, 5]), np.zeros([1, 5])
     holding = {"forget": one, "forget_closed": none, "input": none, "input_closed": one}
     history = {"step": np.array([3]), **holding}
@@ -160,7 +160,7 @@ def test_a_cell_that_holds_what_it_has_is_as_it_should_be():
     assert gate_findings("lstm", of_1997) == []
 
 
-def test_how_far_back_a_layer_sees():
+def test_horizon_of_a_layer():
     norms = 0.5 ** np.arange(8.0)[::-1]
     found = horizon_finding(
         "rnn", {"step": np.array([0, 4]), "hidden": np.stack([norms**2, norms])}
@@ -171,13 +171,13 @@ def test_how_far_back_a_layer_sees():
     assert horizon_finding("rnn", broken).kind == "not finite"
 
 
-def test_a_frozen_layer_is_not_taken_for_a_broken_one():
+def test_a_layer_that_is_frozen_for_a_while_is_no_problem():
     steps, norm = np.arange(1, 21), np.ones([20, 2])
     norm[10:, 0] = np.nan
     assert gradient_findings(steps, ["a", "b"], norm, norm) == []
 
 
-def test_layers_that_are_never_trained_play_no_part():
+def test_layers_that_are_never_trained_are_ignored():
     steps = np.arange(1, 51)
     norm = np.tile(10.0 ** np.arange(8), [50, 1])
     frozen = np.full([50, 8], np.nan)
@@ -187,14 +187,14 @@ def test_layers_that_are_never_trained_play_no_part():
     assert alone == among
 
 
-def test_every_remedy_has_a_source_or_is_a_setting():
+def test_every_remedy_cites_a_source_or_is_a_setting():
     for remedies in REMEDIES.values():
         for remedy in remedies:
             assert any(letter.isdigit() for letter in remedy) or "learning rate" in remedy
 
 
 def over_time(steps=40, **options):
-    """What is found in a training of a SimpleRNN that is asked after the last time step."""
+    """The findings in a training of a SimpleRNN whose loss enters at the last time step."""
     layer = SimpleRNN(6, name="rnn", **options)
     model = keras.Sequential([keras.Input((steps, 3)), layer, keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(0.0), "mse")
@@ -221,7 +221,7 @@ def test_the_error_over_time_of_a_real_training(options, kind):
 
 
 @pytest.mark.parametrize("activation, kind", [("sigmoid", "does not cross"), ("tanh", "healthy")])
-def test_an_encoder_that_the_decoders_error_does_not_get_through(activation, kind):
+def test_whether_the_error_of_the_decoder_crosses_the_encoder(activation, kind):
     source, target = keras.Input((20, 3)), keras.Input((2, 3))
     encode = SimpleRNN(6, activation=activation, return_state=True, name="encoder")
     h = SimpleRNN(6, name="decoder")(target, initial_state=encode(source)[1])

@@ -1,4 +1,4 @@
-"""Gates shows what the equations say of each gate, and training does not feel that it looks."""
+"""Gates records the gates of the equations, and does not affect the training."""
 
 import copy
 import json
@@ -54,10 +54,10 @@ def expected(case, x, weights, valid):
     }
 
 
-def assert_seen(seen, gates, valid):
-    assert [*seen.gates] == [*gates]
+def assert_gates(recorded, gates, valid):
+    assert [*recorded.gates] == [*gates]
     for name, values in gates.items():
-        found, counted = seen.gates[name], values[valid.T]
+        found, counted = recorded.gates[name], values[valid.T]
         units = [
             v[now].mean(axis=0) if now.any() else np.full(H, np.nan)
             for v, now in zip(values, valid.T, strict=True)
@@ -87,11 +87,11 @@ def test_gates_are_those_of_the_equations(case):
     model = model_of(keras.layers.Masking(), case.make(name="rnn"))
     model.set_weights(weights)
     found = gate_activations(model, x)
-    assert_seen(found["rnn"], expected(case, x, weights, VALID), VALID)
+    assert_gates(found["rnn"], expected(case, x, weights, VALID), VALID)
 
 
 @cases.each([cases.LSTM, cases.GRU])
-def test_a_backwards_layer_is_in_the_order_of_x(case):
+def test_a_backwards_layer_has_the_time_steps_of_the_input(case):
     x, weights = problem(case)
     model = model_of(
         keras.layers.Masking(), keras.layers.Bidirectional(case.make(name="rnn"), name="both")
@@ -99,9 +99,9 @@ def test_a_backwards_layer_is_in_the_order_of_x(case):
     model.set_weights([*weights, *weights])
     found = gate_activations(model, x)
     assert [*found] == ["both/forward_rnn", "both/backward_rnn"]
-    assert_seen(found["both/forward_rnn"], expected(case, x, weights, VALID), VALID)
+    assert_gates(found["both/forward_rnn"], expected(case, x, weights, VALID), VALID)
     mirrored = expected(case, x[:, ::-1], weights, VALID[:, ::-1])
-    assert_seen(found["both/backward_rnn"], {n: v[::-1] for n, v in mirrored.items()}, VALID)
+    assert_gates(found["both/backward_rnn"], {n: v[::-1] for n, v in mirrored.items()}, VALID)
     assert found["both/backward_rnn"].backwards
 
 
@@ -122,7 +122,7 @@ def test_time_distributed_and_calls():
     assert not np.allclose(first.units, second.units)
 
 
-def test_training_is_bit_by_bit_what_it_is_without():
+def test_training_is_bitwise_the_same_as_without_the_callback():
     """Weights, random seeds, the states of layers of ours and of Keras, and the recorded errors."""
     x = np.random.default_rng(0).normal(size=(5 * B, T, D)).astype("float32")
 
@@ -145,10 +145,10 @@ def test_training_is_bit_by_bit_what_it_is_without():
     for a, b in zip(plain, looked_at, strict=True):
         np.testing.assert_array_equal(a, b)
     curves = gates.history["rnn"]["forget"]
-    assert not np.array_equal(curves[0], curves[1])  # so it did look, and the model did learn
+    assert not np.array_equal(curves[0], curves[1])  # it did record, and the model did learn
 
 
-def test_history_events_and_plot_of_trainings_one_after_the_other(tmp_path):
+def test_history_events_and_plot_of_repeated_training(tmp_path):
     """keras-tuner copies callbacks before training."""
     model = model_of(
         LSTM(H, name="lower", return_sequences=True), GRU(2, name="upper"), keras.layers.Dense(1)
@@ -185,7 +185,7 @@ def test_history_events_and_plot_of_trainings_one_after_the_other(tmp_path):
         gates.plot("upper")
 
 
-def test_a_model_built_by_the_first_look():
+def test_a_model_built_by_the_first_snapshot():
     class Lazy(keras.Model):
         def __init__(self):
             super().__init__()
@@ -200,14 +200,14 @@ def test_a_model_built_by_the_first_look():
         np.testing.assert_array_equal(state, 0)
 
 
-def test_a_resumed_training_counts_as_keras_does():
+def test_a_resumed_training_counts_epochs_like_keras():
     model, x = model_of(GRU(1, name="rnn")), np.zeros([B, T, D], "float32")
     gates = Gates(x)
     model.fit(x, x[:, 0, :1], epochs=4, initial_epoch=3, verbose=0, callbacks=[gates])
     np.testing.assert_array_equal(gates.history["rnn"]["step"], [3, 4])
 
 
-def test_many_units_stand_in_the_order_of_their_means():
+def test_many_units_are_sorted_by_their_means():
     """64 of 101: the most open on top, the least below; grey where no example has the step."""
     share = np.random.default_rng(0).permutation(101) / 100
     units = np.stack([share, np.full(101, np.nan), share]).astype("float32")
@@ -228,7 +228,7 @@ def test_many_units_stand_in_the_order_of_their_means():
     assert picture[26 + 127, 64 + 479].tolist() == violet
 
 
-def test_what_has_no_gates_is_refused():
+def test_models_without_gates_raise_an_error():
     x = np.zeros([B, T, D], "float32")
     for layer in (SimpleRNN(1), keras.layers.LSTM(1)):
         with pytest.raises(ValueError, match=r"no LSTM or GRU of errorflow; build it with"):

@@ -1,4 +1,4 @@
-"""Horizon and ErrorMatrix record what the functions of the same names say, epoch for epoch."""
+"""Horizon and ErrorMatrix record what the functions of the same names return, epoch by epoch."""
 
 import json
 
@@ -37,14 +37,14 @@ def rows(folder, tag):
     }
 
 
-def test_horizon_looks_before_training_and_after_each_epoch(tmp_path, batch):
+def test_horizon_records_before_training_and_after_each_epoch(tmp_path, batch):
     x, y = batch
     model = model_of(LSTM(3, name="lower", return_sequences=True), SimpleRNN(2, name="upper"))
-    seen = Horizon(x, tmp_path)
+    recorded = Horizon(x, tmp_path)
     first = horizon(model, x, "lower")
     for epochs in (2, 1):
-        model.fit(x, y[:, 0], epochs=epochs, verbose=0, callbacks=[seen])
-    history = seen.history
+        model.fit(x, y[:, 0], epochs=epochs, verbose=0, callbacks=[recorded])
+    history = recorded.history
     assert [*history] == ["lower", "upper"]
     assert [*history["upper"]] == ["step", "hidden", "bound"]
     np.testing.assert_array_equal(history["lower"]["step"], [0, 1, 2, 3])
@@ -59,19 +59,19 @@ def test_horizon_looks_before_training_and_after_each_epoch(tmp_path, batch):
     assert {"horizon/heat_map/upper", "horizon/half_life/lower"} <= {*values[3]}
 
 
-def test_error_matrix_looks_at_every_second_epoch(tmp_path, batch):
+def test_error_matrix_records_every_second_epoch(tmp_path, batch):
     x, y = batch
     model = model_of(SimpleRNN(4, return_sequences=True))
-    seen = ErrorMatrix(x, y, tmp_path, every=2)
-    model.fit(x, y, epochs=4, verbose=0, callbacks=[seen])
-    np.testing.assert_array_equal(seen.history["step"], [0, 2, 4])
+    recorded = ErrorMatrix(x, y, tmp_path, every=2)
+    model.fit(x, y, epochs=4, verbose=0, callbacks=[recorded])
+    np.testing.assert_array_equal(recorded.history["step"], [0, 2, 4])
     expected = error_matrix(model, x, y)
-    np.testing.assert_allclose(seen.history["matrix"][2], expected, rtol=1e-5)
+    np.testing.assert_allclose(recorded.history["matrix"][2], expected, rtol=1e-5)
     written = rows(tmp_path / "error_matrix", "error_matrix/rows")
-    np.testing.assert_array_equal([*written[4].values()], seen.history["matrix"][2])
+    np.testing.assert_array_equal([*written[4].values()], recorded.history["matrix"][2])
 
 
-def test_what_has_nothing_to_look_at_is_refused(batch):
+def test_models_without_a_recurrent_layer_raise_an_error(batch):
     x, y = batch
     model = keras.Sequential([keras.Input((T, D)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")

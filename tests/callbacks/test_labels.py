@@ -21,5 +21,5 @@ def test_every_statistic_has_a_label_of_its_own(kind):
     assert len({*labels}) == len(labels)
 
 
-def test_without_a_label_the_name_is_shown():
+def test_a_statistic_without_a_label_shows_its_name():
     assert label("error_matrix", "3") == "3"

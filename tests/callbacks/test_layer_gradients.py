@@ -1,4 +1,4 @@
-"""LayerGradients shows the gradients that a tape gives, of every layer, in every training step."""
+"""LayerGradients records the gradients that a tape computes, of every layer and training step."""
 
 import copy
 
@@ -86,7 +86,7 @@ OPTIMIZERS = {
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_gradients_are_those_before_the_optimizer_touches_them(kind):
+def test_gradients_are_recorded_before_the_optimizer_changes_them(kind):
     optimizer = OPTIMIZERS[kind]()
     history = fit(make(optimizer=optimizer), data(4), LayerGradients())
     norms, _ = expected(make(optimizer=OPTIMIZERS[kind]()), data(4))
@@ -94,7 +94,7 @@ def test_gradients_are_those_before_the_optimizer_touches_them(kind):
     assert "apply" not in vars(optimizer)
 
 
-def test_a_step_that_overflows_shows_it():
+def test_a_training_step_that_overflows_is_recorded():
     optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), 3e38)
     large = data(3).map(lambda x, y: (x, 100.0 * y))
     history = fit(make(optimizer=optimizer), large, LayerGradients())
@@ -106,7 +106,7 @@ def test_a_step_that_overflows_shows_it():
     ("pace", "count", "every", "jit_compile"),
     [(3, 10, 1, False), (3, 10, 2, True), (80, 100, 1, False), (1, 140, 70, False)],
 )
-def test_one_row_for_each_step_of_an_execution(pace, count, every, jit_compile):
+def test_one_row_for_each_step_with_steps_per_execution(pace, count, every, jit_compile):
     alone = fit(make(), data(count), LayerGradients())
     model = make(steps_per_execution=pace)
     model.jit_compile = jit_compile
@@ -115,7 +115,7 @@ def test_one_row_for_each_step_of_an_execution(pace, count, every, jit_compile):
     np.testing.assert_allclose(together["norm"], alone["norm"][every - 1 :: every], rtol=1e-4)
 
 
-def test_copies_evaluation_and_fitting_again(tmp_path):
+def test_copies_evaluation_and_repeated_fit(tmp_path):
     model, gradients = make(recurrent=True), copy.deepcopy(LayerGradients(tmp_path))
     model.fit(data(2), verbose=0)  # traced without
     model.evaluate(data(2), verbose=0)
@@ -147,8 +147,8 @@ def test_a_layer_that_is_frozen_for_a_while():
     assert np.isfinite(history["norm"][:, 1:]).all()
 
 
-def test_several_who_look_at_once_with_a_scaled_loss():
-    """Each is in the training step, whichever comes first."""
+def test_several_callbacks_at_once_with_a_scaled_loss():
+    """Each takes part in the training step, in any order."""
     optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))
     model = make(optimizer=optimizer, recurrent=True)
     one, two, flow = LayerGradients(), LayerGradients(every=2), ErrorFlow()
@@ -157,7 +157,7 @@ def test_several_who_look_at_once_with_a_scaled_loss():
     assert flow.history["both/forward_rnn"]["hidden"].max() < 100
 
 
-def test_two_replicas_together_see_what_one_sees(two_replicas):
+def test_two_replicas_record_the_same_as_one(two_replicas):
     alone = fit(make(), data(4), LayerGradients())
     with two_replicas.scope():
         model = make()
@@ -198,15 +198,15 @@ def test_very_small_gradients_are_not_zero(scale):
     np.testing.assert_allclose(gradients.history["norm"], [[1e-25]], rtol=1e-5)
 
 
-def test_names_below_a_map_are_as_long_as_tells_them_apart():
+def test_layer_names_are_shortened_as_far_as_they_stay_distinct():
     paths = ["cnn/conv1/convolution", "cnn/conv2/convolution", "encoder/rnn_1", "decoder/rnn_1"]
     expected = ["conv1/convolution", "conv2/convolution", "encoder/rnn_1", "decoder/rnn_1"]
     assert shortened([*paths, "words"]) == [*expected, "words"]
     assert shortened(["a/b", "b"]) == ["a/b", "b"]
 
 
-def test_a_kernel_that_is_a_table_of_vectors_too():
-    """Tied weights: its gradient comes sparse."""
+def test_a_kernel_that_is_also_an_embedding():
+    """Tied weights: the gradient is sparse."""
 
     class Tied(keras.Model):
         def __init__(self):

@@ -1,4 +1,4 @@
-"""What was recorded comes back from memory and event files; long runs stay small and even."""
+"""Rows come back from memory and event files; long runs stay small and evenly spaced."""
 
 import json
 
@@ -82,7 +82,7 @@ def test_event_files_hold_the_history_of_the_error(run):
         np.testing.assert_array_equal(read.values[i], history[name])
 
 
-def test_scalars_and_one_picture_for_each_epoch(run):
+def test_scalars_and_one_image_for_each_epoch(run):
     folder, flow, _ = run
     values, metadata = event_files.read(folder / "error_flow")
     pictures = {s: v["error_flow/heat_map/rnn"] for s, v in values.items() if len(v) and _drawn(v)}
@@ -129,7 +129,7 @@ def test_a_long_run_loses_no_row_in_at_most_64_blocks(tmp_path):
     np.testing.assert_array_equal(read.steps, np.arange(1, 200_001))
 
 
-def test_many_short_trainings_go_on_under_another_tag(tmp_path):
+def test_many_short_trainings_continue_under_another_tag(tmp_path):
     log = events.EventLog(tmp_path, every=1)
     for step in range(70):
         log.write("kind", {"a": rows(step + 1, 1)}, {}, {}, step + 1)
@@ -168,7 +168,7 @@ def test_files_of_a_long_run_stay_small(tmp_path, monkeypatch):
     assert read.steps[-1] > 49_900
 
 
-def test_pictures_leave_out_what_only_a_few_rows_reach():
+def test_images_leave_out_columns_that_only_a_few_rows_fill():
     table = np.full([100, 9], np.nan)
     table[:, 6:] = 1.0
     table[:5, 4:] = 1.0  # five of a hundred

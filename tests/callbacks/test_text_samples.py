@@ -1,4 +1,4 @@
-"""What a model says of examples, as TensorBoard's Text tab shows it."""
+"""Tables of examples and predictions in TensorBoard's Text tab."""
 
 import copy
 import html
@@ -21,21 +21,21 @@ def cells(text):
     return [[html.unescape(cell.replace("<br>", "\n")) for cell in line] for line in found]
 
 
-def test_cells_show_their_text_as_it_is():
+def test_cells_show_their_text_literally():
     shown = cells(markdown_table([{"in|put": text, "length": 3} for text in HARD]))
     texts = [str(text).replace("\r", "") for text in HARD]
     assert shown == [["in|put", "length"], *([text, "3"] for text in texts)]
     assert markdown_table([]) == ""
 
 
-def test_beside_long_texts_a_row_is_one_cell():
+def test_a_row_with_a_long_text_is_one_cell():
     rows = [{"text": "long " * 20, "right": "yes"}, {"text": "short", "right": "no"}]
     shown = cells(markdown_table(rows))
     first = "right: yes\n" + "long " * 20
     assert shown == [["right · text"], [first.strip()], ["right: no\nshort"]]
 
 
-def test_each_epoch_gets_a_table_of_at_most_20_rows(tmp_path):
+def test_each_epoch_writes_a_table_of_at_most_20_rows(tmp_path):
     model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     calls = []

@@ -1,4 +1,4 @@
-"""`layer.error` is the error of the real backward pass: δ_t by automatic differentiation agrees.
+"""`layer.error` is the error of the real backward pass and agrees with automatic differentiation.
 
 The reference is a Python loop over the steps with a zero added to every h_t and c_t; the derivative
 with respect to those zeros is the error that arrives there.
@@ -53,7 +53,7 @@ def test_every_figure_of_one_backward_pass(case, dtype, mask):
 
 
 @pytest.mark.parametrize("mask", ["unmasked", "holes"])
-def test_only_the_last_output_is_used(mask):
+def test_a_loss_on_the_last_output_only(mask):
     """A masked last step: its error belongs to the last valid one, and was not carried there."""
     p, valid = problem(LSTM), MASKS[mask]
     layer = built(LSTM, p)
@@ -64,7 +64,7 @@ def test_only_the_last_output_is_used(mask):
 
 
 @each([LSTM, GRU])
-def test_backwards_the_step_is_the_one_that_was_read(case):
+def test_a_backwards_layer_has_the_time_steps_of_the_input(case):
     p, valid = problem(case), MASKS["holes"]
     layer = built(case, p, go_backwards=True, return_sequences=True)
     back_propagate(layer, p, valid)
@@ -129,7 +129,7 @@ def test_a_ring_keeps_the_newest_rows():
     np.testing.assert_array_equal([row["hidden"] for row in rows], seen[-2:])
 
 
-def test_asking_for_what_is_not_there_says_so():
+def test_missing_figures_raise_an_error():
     assert SIMPLE_RNN.make().error is None
     layer = built(SIMPLE_RNN, problem(SIMPLE_RNN))
     with pytest.raises(ValueError, match="no backward pass has run through this layer"):

@@ -38,11 +38,11 @@ def trained(tmp_path_factory):
         )
         model.compile("adam", "mse")
         logs = folder / name / "logs"
-        watchers = [ErrorFlow(logs), LayerGradients(logs)]
+        callbacks = [ErrorFlow(logs), LayerGradients(logs)]
         if layer is LSTM:
-            watchers += [Gates(x, logs), Horizon(x[:4], logs)]
-        model.fit(x, y, batch_size=8, epochs=3, verbose=0, callbacks=watchers)
-        recorded[name] = [one.history for one in watchers]
+            callbacks += [Gates(x, logs), Horizon(x[:4], logs)]
+        model.fit(x, y, batch_size=8, epochs=3, verbose=0, callbacks=callbacks)
+        recorded[name] = [one.history for one in callbacks]
     each = keras.Sequential([keras.Input((STEPS, 3)), SimpleRNN(5, return_sequences=True)])
     each.compile("adam", "mse")
     matrix = ErrorMatrix(x[:4], x[:4, :, :1], folder / "each")
@@ -61,7 +61,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["true", "false"], ids=lambda fast: f"load_fast={fast}")
 def server(request, trained):
-    """The address of a TensorBoard on them."""
+    """The address of a TensorBoard that shows these runs."""
     with tensorboard(trained[0], f"--load_fast={request.param}") as address:
         yield address
 
@@ -86,7 +86,7 @@ def tensorboard(folder, *flags):
 
 
 def until(true, seconds=60):
-    """What `true` gives, as soon as that is something."""
+    """Return the first true result of `true`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if answer := true():
@@ -106,7 +106,7 @@ def decoded(table):
     return values.reshape(len(table["steps"]), len(table["columns"]))
 
 
-def test_its_loader_imports_nothing_that_could_stop_tensorboard():
+def test_the_loader_imports_nothing_that_could_stop_tensorboard():
     script = (
         "import sys, errorflow.pipelines.inspector.loader; print(*(name for name in sys.modules if"
         " name.split('.')[0] in ('tensorflow', 'keras') or name.startswith('errorflow.')))"
@@ -118,7 +118,7 @@ def test_its_loader_imports_nothing_that_could_stop_tensorboard():
     assert found == [package, f"{package}.inspector", f"{package}.inspector.loader"]
 
 
-def test_its_server_runs_without_tensorflow():
+def test_the_server_runs_without_tensorflow():
     script = "import sys, errorflow.pipelines.inspector.plugin; print('tensorflow' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
     assert found.stdout.split() == [b"False"]
@@ -144,7 +144,7 @@ def test_tables_are_what_the_callbacks_recorded(server, trained):
         np.testing.assert_array_equal(decoded(table), gradients["ratio"])
 
 
-def test_an_encoder_and_its_decoder_stand_on_one_time_axis(server, trained):
+def test_an_encoder_and_its_decoder_share_a_time_axis(server, trained):
     history, findings = trained[1]["pair"]
     (name,) = [one["name"] for one in ask(server, "series") if one["joined"]]
     assert name == "both"
@@ -158,7 +158,7 @@ def test_an_encoder_and_its_decoder_stand_on_one_time_axis(server, trained):
 
 
 @pytest.mark.parametrize(
-    "query, what",
+    "query, message",
     [
         ({"run": "none"}, "there is no series none"),
         (
@@ -167,11 +167,11 @@ def test_an_encoder_and_its_decoder_stand_on_one_time_axis(server, trained):
         ),
     ],
 )
-def test_a_wrong_question_gets_one_line(server, query, what):
+def test_an_invalid_request_gets_an_error_message(server, query, message):
     with pytest.raises(urllib.error.HTTPError) as caught:
         ask(server, "table", **query)
     assert caught.value.code == 400
-    assert json.load(caught.value)["error"].startswith(what)
+    assert json.load(caught.value)["error"].startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -221,12 +221,12 @@ class Tab:
         return [one.text for one in self.browser.find_elements("css selector", selector)]
 
     def click(self, text):
-        """On the choice of that name."""
+        """Click on the choice of this name."""
         xpath = f"//label[normalize-space()='{text}']"
         self.browser.find_element("xpath", xpath).click()
 
     def hover(self, row, column):
-        """→ what the tip says over a cell of the first map, and the number behind it."""
+        """Return the tooltip over a cell of the first map, and the number behind it."""
         return self.run(
             """
             const [row, column] = arguments, canvas = document.querySelector("canvas");
@@ -241,7 +241,7 @@ class Tab:
         )
 
     def leaves_the_host(self):
-        """Addresses elsewhere that anything on the page asked for."""
+        """Return the addresses of other hosts that the page requested."""
         events = [json.loads(entry["message"]) for entry in self.browser.get_log("performance")]
         asked = [
             event["message"]["params"]["request"]["url"]
@@ -256,30 +256,32 @@ class Tab:
 
 
 @with_browser
-def test_one_sees_reads_and_chooses(server, trained, browser, tmp_path):
+def test_plots_values_and_selections(server, trained, browser, tmp_path):
     browser.get_log("browser")
     tab = Tab(browser, f"{server}/#errorflow")
     pair = [f"pair · {name}" for name in ("both", "decoder", "encoder")]
     assert tab.texts("h2") == ["lstm · rnn", *pair, "simple · rnn"]
+    labels = ["‖dE/dh‖, root mean square over the batch", "‖dE/dh‖, largest in the batch"]
+    assert tab.texts("#statistic option")[:2] == labels
     tab.click("pair")  # off
     until(lambda: tab.texts("h2") == ["lstm · rnn", "simple · rnn"])
     assert all("training steps" in text for text in tab.texts(".findings"))
 
     text, value = tab.hover(0.99, 0.01)  # the last training step, the first time step
     recorded = trained[1]["lstm"][0]["rnn"]["hidden"]
-    assert text.startswith("training step 24, 11 before the last: ")
+    assert text.startswith("training step 24, 11 time steps before the last: ")
     assert value == recorded[-1, 0]
 
     tab.click("lstm")  # off
     until(lambda: tab.texts("h2") == ["simple · rnn"])
     tab.click("steps from the first")
-    until(lambda: tab.hover(0.01, 0.99)[0].startswith("training step 1, step 12: "))
+    until(lambda: tab.hover(0.01, 0.99)[0].startswith("training step 1, time step 12: "))
     assert tab.hover(0.01, 0.99)[1] == trained[1]["simple"][0]["rnn"]["hidden"][0, -1]
 
     browser.switch_to.default_content()
-    again = Tab(browser, browser.current_url)  # as one sends it to a colleague
+    again = Tab(browser, browser.current_url)  # the link shows the same
     assert again.texts("h2") == ["simple · rnn"]
-    assert again.hover(0.01, 0.99)[0].startswith("training step 1, step 12: ")
+    assert again.hover(0.01, 0.99)[0].startswith("training step 1, time step 12: ")
 
     again.click("Gradient over depth")
     until(lambda: again.hover(0.01, 0.99)[0].startswith("training step 1, head: "))
@@ -287,11 +289,11 @@ def test_one_sees_reads_and_chooses(server, trained, browser, tmp_path):
     assert again.hover(0.01, 0.99)[1] == norms[0, -1]
 
     again.click("Gates over time")
-    until(lambda: again.hover(0.99, 0.01)[0].startswith("epoch 3, step 1: "))
+    until(lambda: again.hover(0.99, 0.01)[0].startswith("epoch 3, time step 1: "))
     assert again.hover(0.99, 0.01)[1] == trained[1]["lstm"][2]["rnn"]["input"][3, 0]
 
     again.click("Horizon")
-    until(lambda: again.hover(0.99, 0.01)[0].startswith("epoch 3, 11 before the last: "))
+    until(lambda: again.hover(0.99, 0.01)[0].startswith("epoch 3, 11 time steps before the last: "))
     assert again.hover(0.99, 0.01)[1] == trained[1]["lstm"][3]["rnn"]["hidden"][3, 0]
 
     again.click("Error matrix")
@@ -308,13 +310,13 @@ def test_one_sees_reads_and_chooses(server, trained, browser, tmp_path):
 
 
 @with_browser
-def test_all_of_it_can_be_reached_by_keyboard(server, trained, browser):
+def test_the_keyboard_reads_and_selects(server, trained, browser):
     tab = Tab(browser, f"{server}/#errorflow")
     canvas = browser.find_element("css selector", "canvas")
     canvas.send_keys("\ue012", "\ue012", "\ue013", "\ue007")  # left twice, up, enter
     recorded = trained[1]["lstm"][0]["rnn"]["hidden"]
     (tip, *_) = tab.texts(".tip")
-    assert tip.startswith("training step 23, 1 before the last: ")
+    assert tip.startswith("training step 23, 1 time step before the last: ")
     assert (
         tab.run("return Number(document.querySelector('.tip').dataset.value)") == recorded[-2, -2]
     )
@@ -325,7 +327,7 @@ def test_all_of_it_can_be_reached_by_keyboard(server, trained, browser):
 
 
 @with_browser
-def test_what_is_shown_can_be_kept(server, trained, browser, tmp_path):
+def test_csv_and_png_downloads(server, trained, browser, tmp_path):
     tab = Tab(browser, f"{server}/#errorflow")
     allow = {"behavior": "allow", "downloadPath": str(tmp_path)}
     browser.execute_cdp_cmd("Browser.setDownloadBehavior", allow)
@@ -334,7 +336,9 @@ def test_what_is_shown_can_be_kept(server, trained, browser, tmp_path):
     table = until(lambda: [*tmp_path.glob("*.csv")])[0]
     assert table.name == "lstm-logs-error_flow-rnn-hidden.csv"
     header, *lines = table.read_text().splitlines()
-    assert header.startswith("training step,11 before the last,10 before the last,")
+    names = header.split(",")
+    assert names[:2] == ["training step", "11 time steps before the last"]
+    assert names[-1] == "last time step"
     rows = np.array([line.split(",") for line in lines], np.float64)
     np.testing.assert_array_equal(rows[:, 0], np.arange(1, 25))
     recorded = trained[1]["lstm"][0]["rnn"]["hidden"]

@@ -30,7 +30,7 @@ def rows_at(*steps, width=3, value=1.0):
 
 
 class Provider:
-    """Stands in for TensorBoard's: the blocks of one run, by their tags."""
+    """A substitute for TensorBoard's data provider: the blocks of one run, by tag."""
 
     def __init__(self, kind="error_flow", statistics=STATISTICS, layers=(), **tags):
         content = {"kind": kind, "name": "rnn", "statistics": statistics, "layers": layers}
@@ -49,21 +49,21 @@ class Provider:
         return series, read_rows(self, None, "", series)
 
 
-def test_the_parts_of_a_long_run_come_in_their_order():
+def test_the_blocks_of_a_long_run_are_read_in_order():
     parts = {f"rows_{n}": [rows_at(n, n + 20)] for n in range(2, 12)}
     series, rows = Provider(rows=[rows_at(1, 21)], **parts).read()
     assert series.tags == ["rows", *(f"rows/{n}" for n in range(2, 12))]
     np.testing.assert_array_equal(rows.steps, [*range(1, 12), *range(21, 32)])
 
 
-def test_of_a_training_step_that_came_twice_the_later_one_counts():
+def test_of_a_training_step_that_was_recorded_twice_the_later_row_counts():
     """A run that was killed and resumed from an earlier checkpoint."""
     _, rows = Provider(rows=[rows_at(1, 2, 3, value=1.0), rows_at(2, 3, 4, value=2.0)]).read()
     np.testing.assert_array_equal(rows.steps, [1, 2, 3, 4])
     np.testing.assert_array_equal(rows.values[0, :, 0], [1, 2, 2, 2])
 
 
-def test_early_rows_stand_no_closer_than_late_ones_but_what_broke_is_kept():
+def test_early_rows_are_thinned_like_late_ones_except_rows_that_are_not_finite():
     early, late = rows_at(*range(1, 41)), rows_at(*range(44, 204, 4))
     early.values[0, 6, 1] = np.nan  # the error of step 7
     _, rows = Provider(rows=[early, late]).read()
@@ -71,7 +71,7 @@ def test_early_rows_stand_no_closer_than_late_ones_but_what_broke_is_kept():
 
 
 @pytest.mark.parametrize("align, columns", [("end", [2, 1, 0]), ("start", [1, 2, 3])])
-def test_columns_of_time(align, columns):
+def test_columns_of_a_time_axis(align, columns):
     series, rows = Provider(rows=[rows_at(1, 2)]).read()
     rows.values[0, :, 0] = 5.0
     found = table(series, rows, statistic="hidden", align=align)
@@ -98,7 +98,7 @@ def test_a_large_table_is_thinned_evenly_with_both_ends():
     np.testing.assert_array_equal(found.values, found.steps[:, None] * 1_000 + [0, 250, 499])
 
 
-def test_steps_that_tensorboard_did_not_keep_are_counted():
+def test_training_steps_that_tensorboard_left_out_are_counted():
     def rows(*steps):
         return Rows(np.array(steps), np.ones(len(steps), int), np.zeros([1, len(steps), 1]), ["a"])
 

@@ -29,22 +29,27 @@ export const KINDS = {
     title: "Horizon",
     row: "epoch",
     axis: () => "time steps before the last",
-    column: (column) => `${column} before the last`,
+    column: beforeLast,
   },
   gates: {
     title: "Gates over time",
     row: "epoch",
     shares: true, // from 0 to 1
     axis: () => "time step",
-    column: (column) => `step ${column}`,
+    column: (column) => `time step ${column}`,
   },
 };
 
 const AXES = {
-  end: { title: "time steps before the last", name: (column) => `${column} before the last` },
-  start: { title: "time step", name: (column) => `step ${column}` },
-  joined: { title: "time step: first layer up to 0, second layer from 1", name: (column) => `step ${column}` },
+  end: { title: "time steps before the last", name: beforeLast },
+  start: { title: "time step", name: (column) => `time step ${column}` },
+  joined: { title: "time step: first layer up to 0, second layer from 1", name: (column) => `time step ${column}` },
 };
+
+function beforeLast(steps) {
+  if (steps === 0) return "last time step";
+  return `${steps} time step${steps === 1 ? "" : "s"} before the last`;
+}
 
 export class Card {
   constructor(page, series) {
