@@ -86,34 +86,31 @@ def run_verb(task: Task, verb: Verb, flags: Sequence[str]) -> None:
 
 
 def train(task: Task, flags: Sequence[str]) -> None:
-    """Train as the flags say; with --resume, the defaults are the settings of that run."""
-    prog = f"errorflow {task.name} train"
-    config = parse_flags(task.config, flags, prog, describe=task.train_about)
-    config.resolved().check()
-    resume = None
-    if config.run.resume:
-        resume = run_to_resume(config.run.run_dir, task.name, config.run.name)
-    config = _with_file(task, config, resume, flags, prog)
+    """Train as the flags say."""
+    config, resume = training_config(task, flags)
     if config.run.print_config:
         print(dump_config(config), end="")
         return
     verbs.train(task, config, resume)
 
 
-def _with_file(
-    task: Task,
-    config: TrainingConfig,
-    resume: RunFolder | None,
-    flags: Sequence[str],
-    prog: str,
-) -> TrainingConfig:
-    """Default < file < flags; the file is that of --config or of the run to resume."""
-    file = config.run.config or (resume.config_file if resume else None)
+def training_config(task: Task, flags: Sequence[str]) -> tuple[TrainingConfig, RunFolder | None]:
+    """The settings of a training, and the run to resume if there is one.
+
+    Default < file < flags. The file is that of --config or, with --resume, the one of the run.
+    """
+    prog = f"errorflow {task.name} train"
+    config = parse_flags(task.config, flags, prog, describe=task.train_about)
+    config.resolved().check()
+    call, resume = config.run, None
+    if call.resume:
+        resume = run_to_resume(call.run_dir, task.name, call.name)
+    file = call.config or (resume.config_file if resume else None)
     if file is not None:
         config = parse_flags(task.config, flags, prog, load_config(task.config, file))
     config = config.resolved()
     config.check()
-    return config
+    return config, resume
 
 
 def tune(task: Task, flags: Sequence[str]) -> None:

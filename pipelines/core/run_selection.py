@@ -55,10 +55,10 @@ def open_run(path: Path, task: str | None = None) -> RunFolder:
     """The trained run in a folder, wherever that is; of a given task, if one is named."""
     run = RunFolder(path)
     if not run.config_file.exists() or not run.best.exists():
-        raise UserError(f"--run {path}: not the folder of a trained run")
+        raise UserError(f"{path} is not the folder of a trained run")
     actual = run.results().get("task")
     if task is not None and actual != task:
-        raise UserError(f"--run {path} is a run of {actual}, not of {task}")
+        raise UserError(f"{path} is a run of {actual}, not of {task}")
     return run
 
 

@@ -76,6 +76,6 @@ def write_confusion(confusion: np.ndarray, labels: Sequence[str], path: Path) ->
 def most_probable(probabilities: np.ndarray, labels: Sequence[str], top: int) -> dict[str, Any]:
     """The most probable label of [C], its probability, and the `top` best ones by label."""
     best = (-probabilities).argsort()[:top]
-    ranked = {labels[i]: float(probabilities[i]) for i in best}
+    ranked = {str(labels[i]): float(probabilities[i]) for i in best}
     label, probability = next(iter(ranked.items()))
     return {"label": label, "probability": probability, "probabilities": ranked}

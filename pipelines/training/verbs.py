@@ -9,7 +9,6 @@ from ..core.config import RunChoice, TrainingConfig
 from ..core.console import note, print_table, say
 from ..core.run_folder import RunFolder
 from ..core.run_selection import choose_run
-from . import workflow
 from .task import RunVerbConfig, Task, Verb
 
 
@@ -52,8 +51,10 @@ def verbs_of(task: Task) -> dict[str, Verb]:
 
 def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -> None:
     """Train a network, and print its results and what to do next."""
-    run = workflow.train(task, config, resume)
     from .summary import print_results
+    from .workflow import train
+
+    run = train(task, config, resume)
 
     own = [line.format(run=run.flags) for line in task.next_commands]
     flag = run.run_dir_flag
@@ -63,8 +64,10 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
 def evaluate(task: Task, config: EvaluateConfig) -> None:
     """Print the figures of a split and, of a classifier, a table per class."""
     run = use_run(config.run, task.name)
-    scores = workflow.evaluate(task, run, config.split)
+    from . import workflow
     from .summary import figures_in_words
+
+    scores = workflow.evaluate(task, run, config.split)
 
     figures = f"{config.split}: {figures_in_words(scores.figures)}"
     if scores.confusion is None:
@@ -83,6 +86,8 @@ def export(task: Task, config: ExportConfig) -> None:
 
     formats = check_formats(config.format)
     run = use_run(config.run, task.name)
+    from . import workflow
+
     for format_, path, difference in workflow.export(task, run, formats, config.to):
         say(f"{format_}: {path} (read back; outputs differ by {difference:.0e} at most)")
 

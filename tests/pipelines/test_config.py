@@ -1,16 +1,25 @@
 """Configurations: default < file < flags, and every mistake named. No TensorFlow."""
 
+import dataclasses
+import re
 from pathlib import Path
 
 import pytest
-from errorflow.pipelines.core.config_files import dump_config, load_config, parse_flags, read_config
+from errorflow.pipelines import names
+from errorflow.pipelines.cli import training_config
+from errorflow.pipelines.core.config import flat, replace
+from errorflow.pipelines.core.config_files import dump_config, load_config
 from errorflow.pipelines.core.errors import UserError
-from errorflow.pipelines.images import ImagesConfig
-from errorflow.pipelines.names import NamesConfig, PredictConfig
+from errorflow.pipelines.core.flags import parse_flags
+from errorflow.pipelines.images.config import ImagesConfig
+from errorflow.pipelines.names.config import NamesConfig
+from errorflow.pipelines.registry import TASKS, load_task
+from errorflow.pipelines.search.config import tune_config
+from errorflow.pipelines.text_classification.task import PredictConfig
 
 
 def read(*flags: str) -> NamesConfig:
-    return read_config(NamesConfig, flags, "errorflow names train", "names")
+    return training_config(names.TASK, flags)[0]
 
 
 @pytest.fixture
@@ -26,24 +35,32 @@ def file(tmp_path: Path):
 def test_flags_win_over_the_file_and_the_file_over_defaults(file):
     path = file("units: 7\nlearning_rate: 1e-2\njit: on\nbatch_size: full\n")
     config = read("--config", str(path), "--units", "9")
-    assert (config.units, config.learning_rate, config.jit) == (9, 0.01, "on")
-    assert config.batch_size == "full"
-    assert config.layers == NamesConfig().layers
+    assert config.network.units == 9
+    assert (config.optimisation.learning_rate, config.optimisation.batch_size) == (0.01, "full")
+    assert config.hardware.jit == "on"
+    assert config.network.layers == NamesConfig().network.layers
 
 
 def test_a_flag_that_says_the_default_wins_over_the_file_too(file):
-    default = NamesConfig().units
-    assert read("--config", str(file("units: 7")), "--units", str(default)).units == default
+    default = NamesConfig().network.units
+    assert read("--config", str(file("units: 7")), "--units", str(default)).network.units == default
 
 
 def test_what_is_written_reads_back_the_same(file):
-    config = NamesConfig(batch_size="online", data_dir=Path("x y"), jit="off", limit=5, dropout=0)
+    config = replace(
+        NamesConfig(),
+        batch_size="online",
+        data_dir=Path("x y"),
+        jit="off",
+        limit=5,
+        dropout=0.0,
+    )
     assert load_config(NamesConfig, file(dump_config(config))) == config
 
 
 @pytest.mark.parametrize("word", ["false", "'false'", "False"])
 def test_a_switch_in_a_file_may_be_written_as_yaml_writes_it(file, word):
-    assert load_config(ImagesConfig, file(f"skip: {word}")).skip == "false"
+    assert load_config(ImagesConfig, file(f"skip: {word}")).network.skip == "false"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +80,7 @@ def test_a_switch_in_a_file_may_be_written_as_yaml_writes_it(file, word):
         ("units: [", "line 1 is not YAML"),
     ],
 )
-def test_a_wrong_file_is_told_with_its_name_and_key(file, text, said):
+def test_a_wrong_file_is_named_with_its_key(file, text, said):
     path = file(text)
     with pytest.raises(UserError) as error:
         read("--config", str(path))
@@ -94,7 +111,7 @@ def test_a_wrong_file_is_told_with_its_name_and_key(file, text, said):
         ("--config .", "cannot read config file ."),
     ],
 )
-def test_a_wrong_flag_is_told_in_one_line(flags, said):
+def test_a_wrong_flag_is_one_line(flags, said):
     with pytest.raises(UserError) as error:
         read(*flags.split())
     assert said in str(error.value)
@@ -102,9 +119,61 @@ def test_a_wrong_flag_is_told_in_one_line(flags, said):
 
 
 def test_seed_0_is_a_seed():
-    assert read("--seed", "0").seed == 0
+    assert read("--seed", "0").optimisation.seed == 0
 
 
 def test_positional_texts_come_beside_flags():
     config = parse_flags(PredictConfig, ["Nowak", "de la Cruz", "--top", "2"], "errorflow")
     assert config == PredictConfig(texts=("Nowak", "de la Cruz"), top=2)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_setting_has_one_name_and_one_place(name):
+    """So that flags, YAML keys and search spaces need no sections."""
+    task = load_task(name)
+    for cls in (task.config, tune_config(task.config)):
+        config = cls()
+        sections = [getattr(config, field.name) for field in dataclasses.fields(config)]
+        names = [field.name for section in sections for field in dataclasses.fields(section)]
+        assert len(names) == len(set(names))
+    assert set(task.space) <= set(flat(task.config()))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_help_shows_titled_groups_and_one_default_per_flag(name, capsys):
+    with pytest.raises(SystemExit):
+        parse_flags(load_task(name).config, ["--help"], "errorflow")
+    text = capsys.readouterr().out
+    titles = re.findall(r"^ (\w+) options +$", text, re.M)
+    assert titles == ["network", "data", "optimisation", "hardware", "run"]
+    assert text.index("--model") < text.index("--units" if "--units" in text else "--width")
+    for flag in re.split(r"\n +(?=--)", text)[1:]:
+        assert flag.count("(default:") <= 1, flag
+        assert "(default: None)" not in flag
+
+
+def test_help_wraps_by_the_width_of_the_terminal(capsys, monkeypatch):
+    """A docstring's own line breaks are not those of the help."""
+    widths = []
+    for columns in ("80", "110"):
+        monkeypatch.setenv("COLUMNS", columns)
+        with pytest.raises(SystemExit):
+            parse_flags(NamesConfig, ["--help"], "errorflow")
+        text = capsys.readouterr().out
+        widths.append(max(map(len, text.splitlines())))
+        words = " ".join(text.split())
+        assert "divided by 10 after half of the epochs and again after three quarters." in words
+    assert widths == [80, 110]
+
+
+@pytest.mark.parametrize("flag", ["bidirectional", "resume", "overwrite", "print-config"])
+def test_every_boolean_has_a_flag_for_each_value(flag):
+    config = parse_flags(NamesConfig, [f"--{flag}", f"--no-{flag}"], "errorflow")
+    assert config == NamesConfig()
+
+
+def test_settings_are_replaced_by_name_in_their_sections():
+    config = replace(NamesConfig(), units=7, epochs=2, name="a")
+    assert (config.network.units, config.optimisation.epochs, config.run.name) == (7, 2, "a")
+    with pytest.raises(KeyError):
+        replace(config, unit=7)

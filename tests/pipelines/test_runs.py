@@ -3,37 +3,41 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from errorflow.pipelines import names
+from errorflow.pipelines.cli import training_config
 from errorflow.pipelines.commands import runs as run_tables
-from errorflow.pipelines.core import run_folder as runs
-from errorflow.pipelines.core.config_files import config_dict, load_config, read_config
+from errorflow.pipelines.core import run_lifecycle as lifecycle
+from errorflow.pipelines.core.config import replace
+from errorflow.pipelines.core.config_files import config_dict, load_config
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.files import atomic, read_json, write_json, write_rows
-from errorflow.pipelines.names import NamesConfig
+from errorflow.pipelines.core.run_folder import RunFolder
+from errorflow.pipelines.core.run_selection import all_runs, latest_usable, run_to_resume
+from errorflow.pipelines.names.config import NamesConfig
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> NamesConfig:
-    return NamesConfig(run_dir=tmp_path / "runs", name="a", units=3)
+    return replace(NamesConfig(), run_dir=tmp_path / "runs", name="a", units=3)
 
 
-def begin(config: NamesConfig) -> runs.Run:
-    return runs.begin(config, "names", {"python": "3"})
+def begin(config: NamesConfig, resume: RunFolder | None = None) -> RunFolder:
+    return lifecycle.begin("names", config, {"python": "3"}, resume)
 
 
-def finished(config: NamesConfig, **figures) -> runs.Run:
+def finished(config: NamesConfig, **figures) -> RunFolder:
     run = begin(config)
-    with runs.training(run):
+    with lifecycle.recorded_status(run):
         run.update(**figures)
         run.best.write_text("model")
     return run
 
 
-def killed(config: NamesConfig) -> runs.Run:
+def killed(config: NamesConfig) -> RunFolder:
     """A run whose process is gone without a word."""
     run = begin(config)
     gone = subprocess.Popen([sys.executable, "-c", ""])
@@ -44,8 +48,8 @@ def killed(config: NamesConfig) -> runs.Run:
 
 def test_a_new_run_has_its_folders_and_its_complete_configuration(config):
     run = begin(config)
-    assert run.path == config.run_dir / "names" / "a"
-    assert all((run.path / folder).is_dir() for folder in runs.FOLDERS)
+    assert run.path == config.run.run_dir / "names" / "a"
+    assert all((run.path / folder).is_dir() for folder in lifecycle.SUBFOLDERS)
     assert config_dict(load_config(NamesConfig, run.config_file)) == config_dict(config)
     assert run.status == "running"
 
@@ -68,14 +72,14 @@ def test_json_has_null_for_what_is_not_a_number(tmp_path):
 
 def test_a_finished_run_is_written_over_only_when_told_to(config):
     run = finished(config)
-    with pytest.raises(UserError, match="exists \\(finished\\): --overwrite to start anew"):
+    with pytest.raises(UserError, match="exists \\(finished\\): --overwrite to replace it"):
         begin(config)
     assert run.best.exists()
     assert not begin(replace(config, overwrite=True)).best.exists()
 
 
 def test_a_folder_that_is_no_run_is_never_removed(config):
-    precious = config.run_dir / "names" / "a" / "thesis.txt"
+    precious = config.run.run_dir / "names" / "a" / "thesis.txt"
     precious.parent.mkdir(parents=True)
     precious.write_text("x")
     with pytest.raises(UserError, match="is not a run"):
@@ -85,47 +89,48 @@ def test_a_folder_that_is_no_run_is_never_removed(config):
 
 def test_a_running_run_is_left_alone(config):
     begin(config)
-    for flag in ("overwrite", "resume"):
-        with pytest.raises(UserError, match="is being trained by process"):
-            begin(replace(config, **{flag: True}))
+    with pytest.raises(UserError, match="is being trained by process"):
+        begin(replace(config, overwrite=True))
+    with pytest.raises(UserError, match="is being trained by process"):
+        run_to_resume(config.run.run_dir, "names", "a")
 
 
 def test_a_run_whose_process_is_gone_was_interrupted(config):
     run = killed(config)
     assert run.status == "interrupted"
-    with pytest.raises(UserError, match="--resume to go on, --overwrite to start anew"):
+    with pytest.raises(UserError, match="--resume to go on, --overwrite to replace it"):
         begin(config)
 
 
 def test_resume_takes_the_latest_interrupted_run_and_its_own_configuration(config):
     finished(replace(config, name="done"))
     killed(config)
-    flags = ["--resume", "--run-dir", str(config.run_dir)]
-    resumed = read_config(NamesConfig, flags, "errorflow names train", "names")
-    assert resumed.units == 3
-    assert begin(resumed).name == "a"
+    flags = ["--resume", "--run-dir", str(config.run.run_dir)]
+    resumed, run = training_config(names.TASK, flags)
+    assert resumed.network.units == 3
+    assert begin(resumed, run).name == "a"
 
 
 def test_resume_with_another_model_is_refused_and_names_the_keys(config):
-    killed(config)
-    other = replace(config, resume=True, units=4, model="gru", epochs=99, device="cpu")
+    run = killed(config)
+    other = replace(config, units=4, model="gru", epochs=99, device="cpu")
     with pytest.raises(UserError) as error:
-        begin(other)
+        begin(other, run)
     assert "model (lstm → gru)" in str(error.value)
     assert "units (3 → 4)" in str(error.value)
     assert "epochs" not in str(error.value)
 
 
 def test_a_finished_run_goes_on_only_for_more_epochs(config):
-    finished(config)
-    with pytest.raises(UserError, match="is finished; to train on give more --epochs"):
-        begin(replace(config, resume=True))
-    assert begin(replace(config, resume=True, epochs=config.epochs + 1)).name == "a"
+    run = finished(config)
+    with pytest.raises(UserError, match="is finished; to train longer, give more --epochs"):
+        begin(config, run)
+    assert begin(replace(config, epochs=config.optimisation.epochs + 1), run).name == "a"
 
 
 def test_nothing_to_resume(config):
     with pytest.raises(UserError, match="no interrupted run"):
-        begin(replace(config, name=None, resume=True))
+        run_to_resume(config.run.run_dir, "names", None)
 
 
 def test_runs_without_a_name_never_share_a_folder(config):
@@ -136,10 +141,10 @@ def test_runs_without_a_name_never_share_a_folder(config):
 
 def test_status_tells_how_training_ended(config):
     run = begin(config)
-    with pytest.raises(KeyboardInterrupt), runs.training(run):
+    with pytest.raises(KeyboardInterrupt), lifecycle.recorded_status(run):
         raise KeyboardInterrupt
     assert run.status == "interrupted"
-    with pytest.raises(ValueError, match="odd"), runs.training(run):
+    with pytest.raises(ValueError, match="odd"), lifecycle.recorded_status(run):
         raise ValueError("odd\nshape")
     assert (run.status, run.results()["error"]) == ("failed", "ValueError: odd")
 
@@ -148,11 +153,11 @@ def test_status_tells_how_training_ended(config):
 def test_a_mistake_removes_a_run_that_has_nothing_and_no_other(config, left):
     run = begin(config)
     (run.path / left).write_text("x")
-    with pytest.raises(UserError), runs.training(run):
+    with pytest.raises(UserError), lifecycle.recorded_status(run):
         raise UserError("no such size")
     assert run.status == "failed"
     (run.path / left).unlink()
-    with pytest.raises(UserError), runs.training(run):
+    with pytest.raises(UserError), lifecycle.recorded_status(run):
         raise UserError("no such size")
     assert not run.path.exists()
 
@@ -161,20 +166,20 @@ def test_a_mistake_removes_a_run_that_has_nothing_and_no_other(config, left):
 def test_a_run_is_replaced_when_the_new_one_begins_to_train_and_no_sooner(config, error):
     finished(config, test={"accuracy": 0.5})
     run = begin(replace(config, overwrite=True))
-    assert [found.path for found in runs.all_runs(config.run_dir)] == [run.path]
-    with pytest.raises(type(error)), runs.training(run):
+    assert [other.path for other in all_runs(config.run.run_dir)] == [run.path]
+    with pytest.raises(type(error)), lifecycle.recorded_status(run):
         raise error
     assert (run.status, run.results()["test"]) == ("finished", {"accuracy": 0.5})
     assert run.best.exists()
     run = begin(replace(config, overwrite=True))
     run.update(pid=0)  # it was killed
     run = begin(replace(config, overwrite=True))
-    with pytest.raises(type(error)), runs.training(run):
+    with pytest.raises(type(error)), lifecycle.recorded_status(run):
         raise error
     assert run.best.exists()
     run = begin(replace(config, overwrite=True))
-    with pytest.raises(KeyboardInterrupt), runs.training(run):
-        runs.replace(run)
+    with pytest.raises(KeyboardInterrupt), lifecycle.recorded_status(run):
+        lifecycle.discard_replaced(run)
         raise KeyboardInterrupt
     assert run.status == "interrupted"
     assert [path.name for path in run.path.parent.iterdir()] == ["a"]
@@ -184,26 +189,26 @@ def test_the_latest_finished_run_is_used_unless_one_is_named(config):
     for name in ("a", "b"):
         finished(replace(config, name=name))
     killed(replace(config, name="c"))
-    assert runs.to_use(config.run_dir, "names", None).name == "b"
-    assert runs.to_use(config.run_dir, "names", "a").name == "a"
+    assert latest_usable(config.run.run_dir, "names", None).name == "b"
+    assert latest_usable(config.run.run_dir, "names", "a").name == "a"
     with pytest.raises(UserError, match="has no model yet"):
-        runs.to_use(config.run_dir, "names", "c")
-    with pytest.raises(UserError, match="there are: a, b, c"):
-        runs.to_use(config.run_dir, "names", "d")
+        latest_usable(config.run.run_dir, "names", "c")
+    with pytest.raises(UserError, match="the latest runs: a, b, c"):
+        latest_usable(config.run.run_dir, "names", "d")
 
 
 def test_a_run_never_goes_on_with_other_data(config):
     run, data = begin(config), SimpleNamespace(source="here", content_hash="1a", counts={"a": 3})
-    runs.keep_data(run, data)
-    runs.keep_data(run, data)
+    lifecycle.record_data(run, data)
+    lifecycle.record_data(run, data)
     assert run.results()["data"] == {"source": "here", "content_hash": "1a", "counts": {"a": 3}}
     data.content_hash = "2b"
     with pytest.raises(UserError, match="have changed since it was trained"):
-        runs.keep_data(run, data)
+        lifecycle.record_data(run, data)
 
 
 def test_a_file_where_the_run_folder_should_be(config):
-    config.run_dir.write_text("")
+    config.run.run_dir.write_text("")
     with pytest.raises(UserError, match="cannot write the run folder"):
         begin(config)
 
@@ -212,7 +217,7 @@ def test_runs_and_compare_show_figures_and_differing_keys_alone(config, capsys):
     run = finished(config, test={"accuracy": 0.5, "macro_f1": 0.25}, best_epoch=2)
     write_rows(run.history_file, [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}])
     finished(replace(config, name="b", units=8), test={"accuracy": 0.75, "macro_f1": 0.5})
-    where = ["--run-dir", str(config.run_dir)]
+    where = ["--run-dir", str(config.run.run_dir)]
     run_tables.command(where)
     listed = capsys.readouterr().out
     assert "names/a" in listed
@@ -227,7 +232,7 @@ def test_runs_and_compare_show_figures_and_differing_keys_alone(config, capsys):
 
 def test_compare_takes_the_two_latest_by_default(config, capsys):
     finished(config)
-    where = ["--run-dir", str(config.run_dir)]
+    where = ["--run-dir", str(config.run.run_dir)]
     with pytest.raises(UserError, match="two runs are needed"):
         run_tables.command(["compare", *where])
     for name in ("b", "c"):
@@ -239,10 +244,13 @@ def test_compare_takes_the_two_latest_by_default(config, capsys):
 def test_compare_with_a_wrong_name(config):
     finished(config)
     with pytest.raises(UserError, match="no run 'zzz'"):
-        run_tables.command(["compare", "a", "zzz", "--run-dir", str(config.run_dir)])
+        run_tables.command(["compare", "a", "zzz", "--run-dir", str(config.run.run_dir)])
 
 
 def test_a_run_is_named_with_its_folder_unless_that_is_the_usual_one():
-    assert runs.Run(Path("runs/names/a")).flags == "--name a"
-    elsewhere = runs.Run(Path("other/names/a"))
-    assert (elsewhere.flags, elsewhere.where) == ("--name a --run-dir other", " --run-dir other")
+    assert RunFolder(Path("runs/names/a")).flags == "--name a"
+    elsewhere = RunFolder(Path("other/names/a"))
+    assert (elsewhere.flags, elsewhere.run_dir_flag) == (
+        "--name a --run-dir other",
+        " --run-dir other",
+    )

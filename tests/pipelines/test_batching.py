@@ -1,0 +1,151 @@
+"""Batches of sequences in a few padded shapes."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+from errorflow.pipelines.core.errors import UserError
+from errorflow.pipelines.training.batching import Batches, padded_lengths, padded_shapes
+
+SIZE = 8
+
+
+@pytest.fixture
+def batches() -> Batches:
+    random = np.random.default_rng(0)
+    lengths = np.append(random.integers(1, 8, 96), [20] * 5)
+    ids = np.where(np.arange(20) < lengths[:, None], 5, 0).astype(np.int32)
+    ids[:, 0] = np.arange(1, 102)  # who is who
+    return Batches(lengths, taking(ids, np.arange(101, dtype=np.float32)), SIZE, seed=3)
+
+
+def taking(*arrays):
+    """ids [N, T] cut to the batch's length, and what belongs to them."""
+    ids, *others = arrays
+    return lambda chosen, length: (ids[chosen, :length], *(array[chosen] for array in others))
+
+
+def test_an_epoch_has_every_example_once_and_full_batches_in_a_few_shapes(batches):
+    plan = batches.plan(epoch=0)
+    seen = np.concatenate([indices for indices, _ in plan])
+    assert len(plan) == batches.steps == -(-101 // SIZE)
+    assert all(len(indices) == SIZE for indices, _ in plan)
+    assert set(seen) == set(range(101))
+    assert len(seen) - 101 < SIZE  # the last batch is filled up
+    assert {length for _, length in plan} == set(batches.padded)
+    assert batches.shapes(0) == [length for _, length in plan]
+    assert all(batches.lengths[indices].max() <= length for indices, length in plan)
+
+
+def test_the_order_depends_on_seed_and_epoch_alone(batches):
+    def order(seed, epoch):
+        plan = dataclasses.replace(batches, seed=seed).plan(epoch)
+        return [tuple(indices) for indices, _ in plan]
+
+    assert order(3, 1) == order(3, 1)
+    assert order(3, 1) != order(3, 2)
+    assert order(3, 1) != order(4, 1)
+
+
+def test_fewer_examples_than_a_batch_still_fill_one():
+    few = Batches(np.array([2, 1, 2]), taking(np.ones([3, 2], np.int32)), SIZE, seed=0)
+    ((indices, length),) = few.plan(0)
+    assert set(indices) == {0, 1, 2}
+    assert (len(indices), length) == (SIZE, 2)
+
+
+def test_the_dataset_is_the_plan(batches):
+    batches = dataclasses.replace(batches, epoch=2)
+    given = list(batches.dataset().as_numpy_iterator())
+    for (ids, who), (indices, length) in zip(given, batches.plan(2), strict=True):
+        assert ids.shape == (SIZE, length)
+        np.testing.assert_array_equal(ids[:, 0] - 1, indices)
+        np.testing.assert_array_equal(who, indices)
+
+
+def test_padded_lengths_are_the_best_of_all_choices():
+    lengths = np.random.default_rng(1).geometric(0.15, 300)
+    values = np.unique(lengths)
+
+    def padded(chosen):
+        chosen = np.array(chosen)
+        return chosen[np.searchsorted(chosen, lengths)].sum()
+
+    best = min(padded((*few, values[-1])) for few in itertools.combinations(values[:-1], 2))
+    assert padded(padded_lengths(lengths, 3)) == best
+
+
+@pytest.mark.parametrize("longest", [1, 12, 400])
+def test_a_handful_of_lengths_keeps_padding_below_a_tenth(longest):
+    lengths = np.random.default_rng(2).integers(1, longest + 1, 5000)
+    many = Batches(lengths, taking(np.ones([5000, longest], np.int32)), SIZE, seed=0)
+    assert len(many.padded) <= 16
+    assert many.padding < 0.1
+
+
+def test_pairs_share_a_few_shapes_that_hold_both_their_sequences():
+    random = np.random.default_rng(4)
+    sources = random.integers(1, 25, 3000)
+    lengths = np.stack([sources, np.maximum(sources + random.integers(-3, 4, 3000), 1)], axis=1)
+    ids = np.where(np.arange(30) < lengths[:, :1], 5, 0)
+    pairs = Batches(lengths, lambda i, shape: (ids[i, : shape[0]], lengths[i]), SIZE, seed=0)
+    plan = pairs.plan(0)
+    assert len(plan) == pairs.steps
+    assert {*np.concatenate([indices for indices, _ in plan])} == {*range(3000)}
+    assert all((lengths[indices].max(axis=0) <= shape).all() for indices, shape in plan)
+    assert len(pairs.padded) <= 16
+    assert pairs.padding < 0.1
+    for (x, of), (indices, shape) in zip(pairs.dataset().take(9), plan, strict=False):
+        assert x.shape == (SIZE, shape[0])
+        np.testing.assert_array_equal(of, lengths[indices])
+    seen = np.concatenate([of for _, of in pairs.in_order().as_numpy_iterator()])
+    assert sorted(map(tuple, seen)) == sorted(map(tuple, lengths))
+
+
+def test_what_fills_no_batch_of_its_shape_goes_where_both_sequences_fit():
+    """Neither of the two shapes holds the other; the last one holds all."""
+    lengths = np.array([[1, 9]] * 101 + [[9, 1]] * 101)
+    pairs = Batches(lengths, lambda i, shape: (lengths[i],), SIZE, seed=0)
+    plan = pairs.plan(0)
+    assert {*np.concatenate([indices for indices, _ in plan])} == {*range(202)}
+    assert all((lengths[indices].max(axis=0) <= shape).all() for indices, shape in plan)
+
+
+def test_the_shapes_of_many_long_pairs_are_found_at_once():
+    lengths = np.random.default_rng(5).integers(1, 400, [4000, 2])
+    shapes = padded_shapes(lengths)
+    assert len(shapes) == 16
+    assert shapes[-1] == tuple(lengths.max(axis=0))
+
+
+def test_validation_sees_every_example_once_without_filler(batches):
+    ids = np.concatenate([x[:, 0] for x, _ in batches.in_order().as_numpy_iterator()])
+    assert sorted(ids) == list(range(1, 102))
+
+
+def test_an_epoch_takes_one_of_each_and_another_time_another(batches):
+    """Of 101 examples up to five each are of the same."""
+    of = np.arange(101) // 5
+    feed = Batches(batches.lengths, batches.take, SIZE, seed=3, of=of)
+    drawn = set()
+    for epoch in range(60):
+        plan = feed.plan(epoch)
+        assert len(plan) == feed.steps == 3  # of 8, for 21
+        chosen = np.concatenate([chosen for chosen, _ in plan])
+        assert {*of[chosen]} == {*of}
+        drawn |= {*chosen}
+    assert drawn == {*range(101)}
+
+
+def test_the_first_batch_of_a_validation_is_shared_evenly_among_replicas(two_replicas):
+    lengths = np.full(7, 3)
+    few = Batches(lengths, lambda i, length: (i.astype(np.int32),), 16, seed=0)
+    assert [len(i) for (i,) in few.in_order().as_numpy_iterator()] == [7]
+    with two_replicas.scope():
+        given = [i for (i,) in few.in_order().as_numpy_iterator()]
+    assert [len(i) for i in given] == [6, 1]
+    assert sorted(np.concatenate(given)) == [*range(7)]
+    one = Batches(lengths[:1], few.take, 16, seed=0)
+    with two_replicas.scope(), pytest.raises(UserError, match="1 validation examples for 2 dev"):
+        one.in_order()

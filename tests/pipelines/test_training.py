@@ -1,0 +1,229 @@
+"""Training: compile, keep, and bring back after a stop."""
+
+import random
+from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from errorflow.callbacks import LayerGradients
+from errorflow.pipelines import names
+from errorflow.pipelines.core import run_lifecycle as lifecycle
+from errorflow.pipelines.core.config import Optimisation, TrainingConfig, replace
+from errorflow.pipelines.core.errors import UserError
+from errorflow.pipelines.core.files import read_json
+from errorflow.pipelines.core.run_folder import RunFolder, read_history
+from errorflow.pipelines.names.config import NamesConfig
+from errorflow.pipelines.training import summary, workflow
+from errorflow.pipelines.training.checkpoint import RunCheckpoint
+from errorflow.pipelines.training.compile_time import compiling
+from errorflow.pipelines.training.loop import OPTIMIZERS, Outcome, Recorders, compile_training
+from errorflow.pipelines.training.spec import TrainingSpec
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_learns_with_and_without_weight_decay(optimizer):
+    """One step: the weight that no gradient reaches stays, or shrinks by rate times decay."""
+    for decay in (0.0, 0.5):
+        x = keras.Input([2])
+        network = keras.Model(x, keras.layers.Dense(1, use_bias=False)(x))
+        settings = Optimisation(optimizer=optimizer, weight_decay=decay, learning_rate=0.1)
+        config = TrainingConfig(network=None, optimisation=settings)
+        network.set_weights([np.ones([2, 1])])
+        model = compile_training(spec_of(network), config)
+        model.train_on_batch(np.array([[1.0, 0.0]]), np.zeros([1, 1]))
+        moved, still = network.get_weights()[0][:, 0]
+        assert moved < still == pytest.approx(1 - 0.1 * decay, rel=1e-6)
+
+
+def test_a_seed_holds_however_many_random_numbers_the_data_took(tmp_path):
+    """Data that are made for the first time take some."""
+    numbers = []
+
+    def stop(*_):
+        numbers.append((random.random(), np.random.random(), float(keras.random.uniform([]))))
+        raise UserError("enough")
+
+    def read(_):
+        random.random(), np.random.random(), keras.random.uniform([])
+        return SimpleNamespace(source="", content_hash="", counts={})
+
+    class Task(names.Names):
+        build_training = staticmethod(stop)
+        read_data = staticmethod(lambda config: None)
+
+    config = replace(NamesConfig(), run_dir=tmp_path, seed=3)
+    for read_data in (read, lambda config: [read(config), read(config)][0]):
+        task = Task()
+        task.read_data = read_data
+        with pytest.raises(UserError, match="enough"):
+            workflow.train(task, config)
+    assert numbers[0] == numbers[1]
+
+
+# The checkpoint
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> NamesConfig:
+    return replace(NamesConfig(), run_dir=tmp_path, name="a", epochs=9, patience=3)
+
+
+class Examples:
+    """Ten fixed examples in an order that depends on the epoch."""
+
+    epoch, steps = 0, 5
+
+    def dataset(self):
+        import tensorflow as tf
+
+        def generate():
+            random = np.random.default_rng(self.epoch)
+            for _ in range(self.steps):
+                x = random.normal(size=[4, 3]).astype(np.float32)
+                yield x, x.sum(axis=1, keepdims=True)
+
+        spec = (tf.TensorSpec([4, 3]), tf.TensorSpec([4, 1]))
+        data = tf.data.Dataset.from_generator(generate, output_signature=spec)
+        return data.apply(tf.data.experimental.assert_cardinality(self.steps))
+
+
+def network() -> keras.Model:
+    """With all that must come back: momenta, a schedule, dropout's random state."""
+    layers = [keras.Input([3]), keras.layers.Dense(4), keras.layers.Dropout(0.5, seed=1)]
+    model = keras.Sequential([*layers, keras.layers.Dense(1)])
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 60)
+    model.compile(keras.optimizers.Adam(schedule), loss="mse")
+    return model
+
+
+def begin(config: NamesConfig) -> RunFolder:
+    return lifecycle.begin("t", config, {})
+
+
+def spec_of(network: keras.Model) -> TrainingSpec:
+    return TrainingSpec(
+        network=network,
+        serving_model=network,
+        train_data=Examples(),
+        validation_data=None,
+        loss="mse",
+        metrics=None,
+        monitor="loss",
+        mode="min",
+    )
+
+
+def checkpoint(run: RunFolder, config: NamesConfig, model: keras.Model) -> RunCheckpoint:
+    return RunCheckpoint(run, config.optimisation, spec_of(model))
+
+
+def train(run: RunFolder, config: NamesConfig, until: int, seed: int) -> RunCheckpoint:
+    """Go on to epoch `until` with a new model and a new checkpoint, as a new process would."""
+    keras.utils.set_random_seed(seed)
+    model = network()
+    callback = checkpoint(run, config, model)
+    done = callback.restore(model)
+    model.fit(
+        callback.spec.train_data.dataset(),
+        initial_epoch=done,
+        epochs=done if callback.is_exhausted else until,
+        callbacks=[callback],
+        verbose=0,
+        shuffle=False,
+    )
+    return callback
+
+
+def test_a_run_that_stopped_goes_on_as_if_it_had_not(config):
+    config = replace(config, patience=0)
+    straight = train(begin(config), config, until=6, seed=5)
+    run = begin(replace(config, name="b"))
+    train(run, config, until=2, seed=5)
+    resumed = train(run, config, until=6, seed=99)  # whatever it starts with is written over
+    assert [row["epoch"] for row in resumed.history] == [1, 2, 3, 4, 5, 6]
+    for key in ("loss", "learning_rate"):
+        assert [row[key] for row in straight.history] == [row[key] for row in resumed.history]
+    assert (straight.best_epoch, straight.epochs_waited) == (
+        resumed.best_epoch,
+        resumed.epochs_waited,
+    )
+    assert len(read_history(run)) == 6
+    assert len(list(run.backup.glob("*.weights.h5"))) == 1
+
+
+def report_losses(callback: RunCheckpoint, losses: list[float], first: int = 0) -> None:
+    """Let the checkpoint see epochs with these losses."""
+    model = network()
+    model.optimizer.build(model.trainable_variables)
+    callback.set_model(model)
+    model.stop_training = False
+    for epoch, loss in enumerate(losses, start=first):
+        callback.on_epoch_begin(epoch)
+        callback.on_epoch_end(epoch, {"loss": loss})
+        if model.stop_training:
+            return
+
+
+def test_best_value_and_patience_are_remembered_over_a_resume(config):
+    run, model = begin(config), network()
+    report_losses(checkpoint(run, config, model), [0.9, 0.1, 0.5])
+    best = run.best.read_bytes()
+    again = checkpoint(run, config, model)
+    assert again.restore(network()) == 3
+    report_losses(again, [0.3, 0.4, 0.01], first=3)  # patience 3: 0.5, 0.3, 0.4 are none better
+    assert (again.best_epoch, again.epochs_waited, len(again.history)) == (2, 3, 5)
+    assert again.is_exhausted
+    assert again.ending == "no better loss for 3 epochs"
+    assert run.best.read_bytes() == best
+
+
+def test_a_kill_while_writing_costs_one_epoch_at_most(config, monkeypatch):
+    run = begin(config)
+    train(run, config, until=2, seed=5)
+
+    def killed(path, content):
+        raise SystemError("power cut")
+
+    monkeypatch.setattr("errorflow.pipelines.training.checkpoint.write_json", killed)
+    with pytest.raises(SystemError, match="power cut"):
+        train(run, config, until=3, seed=5)
+    monkeypatch.undo()
+    assert read_json(run.backup / "state.json")["epochs"] == 2
+    assert [row["epoch"] for row in train(run, config, until=4, seed=7).history] == [1, 2, 3, 4]
+
+
+def test_a_loss_that_is_no_number_stops_and_is_not_kept(config):
+    run = begin(config)
+    callback = checkpoint(run, config, network())
+    report_losses(callback, [0.5, float("nan"), 0.4])
+    assert callback.failure == "the loss is no longer a number (nan in epoch 2)"
+    assert len(callback.history) == 1
+    assert read_json(run.backup / "state.json")["epochs"] == 1
+
+
+# Compile time
+
+
+def test_compiling_is_what_the_first_step_of_each_shape_takes_longer():
+    shapes, taken = [8, 8, 20, 8, 20, 30], [5.0, 1.0, 7.0, 1.0, 2.0, 4.0]
+    assert compiling(shapes, taken) == (5 - 1) + (7 - 2) + (4 - 3)  # 30 came once: the median, 3
+
+
+def test_a_resumed_run_that_had_no_epoch_left_keeps_its_findings(config):
+    run = begin(config)
+    run.update(verdict=["rnn_1: the error halves"], findings=[{"kind": "vanishing"}])
+    model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
+    outcome = Outcome(
+        history=[{"epoch": 1, "loss": 2.0, "val_loss": 1.0}],
+        best_epoch=1,
+        ending="all 1 epochs done",
+        seconds=1,
+        compile_seconds=None,
+        recorders=Recorders(LayerGradients(), None, None, None),
+    )
+    summary.write_results(run, spec_of(model), outcome)
+    assert run.results()["verdict"] == ["rnn_1: the error halves"]
+    assert run.results()["findings"] == [{"kind": "vanishing"}]
+    assert run.results()["epochs"] == 1
