@@ -18,7 +18,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import Run as Run
     from .api import Search as Search
     from .api import evaluate as evaluate
     from .api import load_run as load_run
@@ -26,9 +25,11 @@ if TYPE_CHECKING:
     from .api import train as train
     from .api import tune as tune
     from .core.errors import UserError as UserError
+    from .run import Run as Run
 
 _PLACES = {
-    **dict.fromkeys(["Run", "Search", "evaluate", "load_run", "tasks", "train", "tune"], "api"),
+    **dict.fromkeys(["Search", "evaluate", "load_run", "tasks", "train", "tune"], "api"),
+    "Run": "run",
     "UserError": "core.errors",
 }
 

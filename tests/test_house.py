@@ -26,6 +26,7 @@ PIPELINES = (
     ("search",),
     ("inspector",),
     ("commands",),
+    ("run",),
     ("api", "cli"),
     ("__init__", "__main__"),
 )

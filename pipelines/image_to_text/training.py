@@ -68,7 +68,7 @@ def build_training(
     )
     shown = np.arange(min(SHOWN, len(validation.items)))
     seed = settings.seed
-    train_data = Batches(train.lengths, train.take, settings.batch_size, seed, of=train.items)
+    train_data = Batches(train.lengths, train.take, settings.batch_size, seed, groups=train.items)
     return TrainingSpec(
         network=core,
         serving_model=serving_model,

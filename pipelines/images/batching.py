@@ -10,7 +10,7 @@ import tensorflow as tf
 from ..datasets.images import augmentation as augment
 from ..datasets.images.image_data import ImagePart
 from ..datasets.images.resizing import resizing_layer
-from ..training.batching import ready
+from ..training.batching import known_length
 
 KEPT = 2**31  # bytes of resized images that stay in memory; more are decoded in every epoch
 MIXED = 2**28  # bytes of images that the shuffle holds
@@ -112,7 +112,7 @@ class ImageFeed:
             images = normalised(images, self.mean, self.std)
             return images, self.target(tf.one_hot(labels, self.classes))
 
-        return ready(batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE), steps)
+        return known_length(batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE), steps)
 
 
 def normalised(images, mean, std):

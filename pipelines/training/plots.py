@@ -1,4 +1,4 @@
-"""The pictures of a run folder, drawn without any global state of matplotlib."""
+"""The plots of a run folder, drawn without the global state of Matplotlib."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +10,13 @@ from ..core.files import atomic
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a PNG."""
+    """Write a figure as PNG."""
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=150, format="png")
 
 
 def curves(rows: Sequence[dict[str, float]], figures: Sequence[str], best_epoch: int) -> Figure:
-    """Training and validation curves, one panel per figure, the best epoch marked."""
+    """Training and validation curves, one panel per figure, with the best epoch marked."""
     figure = Figure(figsize=(5 * len(figures), 3.5), layout="constrained")
     epochs = [row["epoch"] for row in rows]
     for axes, name in zip(figure.subplots(1, len(figures), squeeze=False)[0], figures, strict=True):
@@ -31,7 +31,7 @@ def curves(rows: Sequence[dict[str, float]], figures: Sequence[str], best_epoch:
 
 
 def confusion(matrix: np.ndarray, labels: Sequence[str]) -> Figure:
-    """A confusion matrix [C, C], rows true, coloured by the share of the row."""
+    """A confusion matrix [C, C], rows true, columns predicted; colours show shares of the row."""
     size = max(4.0, 0.35 * len(labels) + 1.5)
     figure = Figure(figsize=(size + 0.8, size), layout="constrained")
     axes = figure.subplots()
@@ -50,7 +50,7 @@ def confusion(matrix: np.ndarray, labels: Sequence[str]) -> Figure:
 
 
 def error_matrix(matrix: np.ndarray, steps: Sequence[str], title: str) -> Figure:
-    """‖δ_i^(k)‖ [T, T]: the error that the loss at step i sends back to step k, log colour."""
+    """‖δ_i^(k)‖ [T, T]: the error of the loss at step i that arrives at step k, on a log scale."""
     from matplotlib.colors import LogNorm
 
     size = max(4.0, 0.4 * len(steps) + 1.5)
@@ -63,6 +63,6 @@ def error_matrix(matrix: np.ndarray, steps: Sequence[str], title: str) -> Figure
     picture = axes.imshow(np.maximum(shown, smallest), norm=norm, cmap="magma")
     axes.set_xticks(range(len(steps)), steps)
     axes.set_yticks(range(len(steps)), steps)
-    axes.set(xlabel="reaches step k", ylabel="loss after step i", title=title)
+    axes.set(xlabel="arrives at step k", ylabel="loss after step i", title=title)
     figure.colorbar(picture, ax=axes, label="‖δ‖ = ‖dE_i/dh_k‖", shrink=0.8)
     return figure

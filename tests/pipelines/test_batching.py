@@ -6,7 +6,8 @@ import itertools
 import numpy as np
 import pytest
 from errorflow.pipelines.core.errors import UserError
-from errorflow.pipelines.training.batching import Batches, padded_lengths, padded_shapes
+from errorflow.pipelines.training.batching import Batches
+from errorflow.pipelines.training.padded_shapes import padded_lengths, padded_shapes
 
 SIZE = 8
 
@@ -127,7 +128,7 @@ def test_validation_sees_every_example_once_without_filler(batches):
 def test_an_epoch_takes_one_of_each_and_another_time_another(batches):
     """Of 101 examples up to five each are of the same."""
     of = np.arange(101) // 5
-    feed = Batches(batches.lengths, batches.take, SIZE, seed=3, of=of)
+    feed = Batches(batches.lengths, batches.take, SIZE, seed=3, groups=of)
     drawn = set()
     for epoch in range(60):
         plan = feed.plan(epoch)

@@ -1,0 +1,168 @@
+"""A trained run as a Python object."""
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..callbacks.findings.finding import Finding
+from .core.config import TrainingConfig
+from .core.config_files import load_config
+from .core.console import muted
+from .core.errors import UserError
+from .core.run_folder import RunFolder
+from .registry import load_task
+from .training.task import Task
+
+if TYPE_CHECKING:
+    import keras
+    import pandas
+    from matplotlib.figure import Figure
+
+PathLike = str | Path
+SplitName = Literal["train", "validation", "test"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A trained run.
+
+    Attributes:
+        path: its folder.
+        model: the best model, which takes raw inputs such as strings or pixels.
+        history: one row per epoch, a DataFrame.
+        results: the content of results.json, such as the figures of the splits.
+        findings: what the recorded error, gradients and gates show.
+        config: its settings.
+    """
+
+    path: Path
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run's files."""
+        return RunFolder(self.path)
+
+    @functools.cached_property
+    def task(self) -> Task:
+        """The task that the run is of."""
+        return load_task(self.results["task"])
+
+    @property
+    def config(self) -> TrainingConfig:
+        return load_config(self.task.config, self.folder.config_file).resolved()
+
+    @property
+    def results(self) -> dict[str, Any]:
+        return self.folder.results()
+
+    @property
+    def history(self) -> "pandas.DataFrame":
+        import pandas
+
+        return pandas.read_csv(self.folder.history_file)
+
+    @functools.cached_property
+    def model(self) -> "keras.Model":
+        with quiet_tensorflow():
+            from .models.serving import load
+
+            return load(self.folder.best)
+
+    @property
+    def findings(self) -> list[Finding]:
+        results = self.results
+        rows, sentences = results.get("findings", []), results.get("verdict", [])
+        texts = sentences[len(sentences) - len(rows) :]
+        return [_finding(row, text) for row, text in zip(rows, texts, strict=True)]
+
+    def predict(self, *inputs: Any, **options: Any) -> list[dict[str, Any]]:
+        """Predictions for inputs: texts, sentences, or paths of images or videos, as the task has.
+
+        Args:
+            *inputs: one or more inputs, or one list of them.
+            **options: flags of `errorflow <task> predict`, such as top=3.
+
+        Returns:
+            One row per input, such as {"text", "label", "probability", "probabilities"}.
+        """
+        is_list = len(inputs) == 1 and isinstance(inputs[0], list | tuple)
+        with quiet_tensorflow():
+            return self.task.predict(self.folder, [*(inputs[0] if is_list else inputs)], **options)
+
+    def evaluate(self, split: SplitName = "test") -> dict[str, float]:
+        """Measure the best model on a split of the run's data; return the figures by name."""
+        if split not in ("train", "validation", "test"):
+            raise UserError(f"split must be train, validation or test, got {split!r}")
+        with quiet_tensorflow():
+            from .training import workflow
+
+            return workflow.evaluate(self.task, self.folder, split).figures
+
+    def export(
+        self, *formats: Literal["keras", "saved_model", "onnx"], to: PathLike | None = None
+    ) -> dict[str, Path]:
+        """Write the best model in other formats, each checked against the original.
+
+        Args:
+            *formats: "keras", "saved_model", "onnx"; none: the first two.
+            to: the folder to write to; None: export/ in the run folder.
+
+        Returns:
+            The path of what was written, by format.
+        """
+        from .training.export import check_formats
+
+        names = check_formats(",".join(formats or ("keras", "saved_model")))
+        with quiet_tensorflow():
+            from .training import workflow
+
+            target = None if to is None else Path(to)
+            written = workflow.export(self.task, self.folder, names, target)
+            return {export.format: export.path for export in written}
+
+    def plot(self, kind: Literal["error_flow", "layer_gradients"] | None = None) -> "Figure":
+        """Draw the error over time, or the gradient over depth.
+
+        Args:
+            kind: None: the error over time, if the network is recurrent.
+
+        Raises:
+            UserError: the run has recorded nothing of the kind.
+        """
+        with quiet_tensorflow():
+            from .commands import recorded
+
+            draw = {
+                "error_flow": recorded.error_flow_figure,
+                "layer_gradients": recorded.layer_gradients_figure,
+            }
+            series = {self.path.name: recorded.read_recorded(self.folder.logs)}
+        for name in [kind] if kind else [*draw]:
+            if (figure := draw[name](series)) is not None:
+                return figure
+        raise UserError(f"{self.path} has recorded no {kind or 'error and no gradients'}")
+
+    def __repr__(self) -> str:
+        test = self.results.get("test", {})
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in test.items())
+        return f"Run({str(self.path)!r}: {self.folder.status}{', test ' * bool(figures)}{figures})"
+
+
+def _finding(row: Mapping[str, Any], sentence: str) -> Finding:
+    text = sentence.removeprefix(f"{row['layer']}: ") if row["layer"] else sentence
+    confidence = row.get("confidence")
+    confidence = float("nan") if confidence is None else confidence
+    return Finding(row["layer"], row["kind"], text, row.get("evidence", {}), confidence)
+
+
+@contextlib.contextmanager
+def quiet_tensorflow(verbose: bool = False) -> Iterator[None]:
+    """Load TensorFlow without its messages; inside the block, print only if `verbose`."""
+    from .core.devices import load_tensorflow
+
+    with muted(not verbose):
+        load_tensorflow()
+        yield
