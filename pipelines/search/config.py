@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Literal
 from ..core.config import Section, TrainingConfig, section_types
 from ..core.config_files import load_yaml
 from ..core.errors import UserError, require, require_name
-from ..core.space import Space, suggest
-from ..core.space_file import narrowed
+from ..core.space import Space
+from ..core.space_file import narrow
 from ..training.task import Task
+from .hyperparameters import suggest
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -182,7 +183,7 @@ def read_search(task: Task, asked: TuneConfig) -> Search:
     """
     told, config, space = asked.search, asked.training(), task.space
     if told.space is not None:
-        space, config = narrowed(space, load_yaml(told.space), str(told.space), config)
+        space, config = narrow(space, load_yaml(told.space), str(told.space), config)
     project = told.directory / (told.project_name or task.name)
     return Search(task, config, space, told, asked.run.overwrite, project, asked)
 

@@ -29,9 +29,9 @@ from ..core.errors import UserError
 from ..core.files import read_json, write_text
 from ..core.run_folder import is_alive, this_process
 from ..core.run_lifecycle import MACHINE_SETTINGS
-from ..core.space import suggest
 from ..training.task import Task
 from .config import Search, TuneConfig, read_search
+from .hyperparameters import suggest
 from .results import NoObjective, Results
 
 TRIALS = 20  # of random and bayesian, which have no end of their own

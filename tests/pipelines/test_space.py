@@ -14,10 +14,11 @@ from errorflow.pipelines.cli import TASKS
 from errorflow.pipelines.core.config import CommonConfig, UserError
 from errorflow.pipelines.core.config_files import load_yaml, strict
 from errorflow.pipelines.core.run_folder import Run
-from errorflow.pipelines.core.space import Choice, Range, Space, size, suggest
-from errorflow.pipelines.core.space_file import narrowed
+from errorflow.pipelines.core.space import Choice, Range, Space, size
+from errorflow.pipelines.core.space_file import narrow
 from errorflow.pipelines.images import ImagesConfig
 from errorflow.pipelines.names import NamesConfig
+from errorflow.pipelines.search.hyperparameters import suggest
 from errorflow.pipelines.training.workflow import Task
 
 SMALL: Space = {
@@ -57,7 +58,7 @@ def left(tmp_path):
     def read(text: str, space: Space = SMALL, config: CommonConfig | None = None):
         file = tmp_path / "mine.yaml"
         file.write_text(text, encoding="utf-8")
-        return narrowed(space, load_yaml(file), file.name, config or NamesConfig())
+        return narrow(space, load_yaml(file), file.name, config or NamesConfig())
 
     return read
 
