@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from errorflow.callbacks import ErrorFlow
 from errorflow.layers import Chrono
-from errorflow.pipelines.datasets.lags.problems import problem
+from errorflow.pipelines.datasets.lags.problems import make_problem
 from errorflow.pipelines.models.recurrent import CELLS
 
 STEPS, UNITS, BATCH, BATCHES = 100, 32, 16, 1500
@@ -33,7 +33,7 @@ def layer(cell, longest):
 
 def main():
     keras.utils.set_random_seed(1)
-    adding = problem("adding", STEPS)
+    adding = make_problem("adding", STEPS)
     series = keras.Input((adding.longest, adding.features))
     masked = keras.layers.Masking()(series)
     heads = [

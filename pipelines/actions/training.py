@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..datasets.clips.clip_data import ClipData, ClipPart
+from ..datasets.clips.clip_data import ClipData, ClipSplit
 from ..models.recurrent import CELLS, GATED
 from ..models.serving import label_outputs, labels_in
 from ..models.vision import frames_to_labels, image_encoder
@@ -69,7 +69,7 @@ def build_serving_model(network: keras.Model, labels: Sequence[str]) -> keras.Mo
     return keras.Model(clips, label_outputs(outputs["clip"], labels) | frames, name="serving_model")
 
 
-def _batches(split: ClipPart, size: int, seed: int) -> Batches:
+def _batches(split: ClipSplit, size: int, seed: int) -> Batches:
     """Batches of clips with the labels of clips and frames, and their weights."""
     count, frames = split.clips.shape[:2]
 
@@ -86,7 +86,7 @@ def _batches(split: ClipPart, size: int, seed: int) -> Batches:
     return Batches(np.full(count, frames), take, size, seed)
 
 
-def _probabilities(serving_model: keras.Model, split: ClipPart) -> dict[str, np.ndarray]:
+def _probabilities(serving_model: keras.Model, split: ClipSplit) -> dict[str, np.ndarray]:
     """The network's outputs: "clip" [N, K] and, where frames have labels, "frames" [N, F, K]."""
     call = tf.function(serving_model.get_layer(CORE), reduce_retracing=True)
     batches = []
@@ -96,7 +96,7 @@ def _probabilities(serving_model: keras.Model, split: ClipPart) -> dict[str, np.
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
-def evaluate(serving_model: keras.Model, split: ClipPart, labels: list[str]) -> Scores:
+def evaluate(serving_model: keras.Model, split: ClipSplit, labels: list[str]) -> Scores:
     """Accuracy and confusions of clips, and the accuracy of frames that show something.
 
     `baseline` is the share of the split's most frequent label, `frame_baseline` that among frames.
@@ -117,10 +117,10 @@ def evaluate(serving_model: keras.Model, split: ClipPart, labels: list[str]) -> 
 
 
 def sample_predictions(
-    serving_model: keras.Model, split: ClipPart, labels: list[str], count: int = 100
+    serving_model: keras.Model, split: ClipSplit, labels: list[str], count: int = 100
 ) -> list[dict[str, Any]]:
     """The first clips, by their place in the split, with their labels and the predicted ones."""
-    first = ClipPart(
+    first = ClipSplit(
         split.clips[:count],
         split.labels[:count],
         None if split.frame_labels is None else split.frame_labels[:count],

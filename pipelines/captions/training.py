@@ -2,7 +2,7 @@
 
 import keras
 
-from ..datasets.image_text.image_text_data import PictureData, PicturePart
+from ..datasets.image_text.image_text_data import ImageTextData, ImageTextSplit
 from ..datasets.image_text.scenes import facts
 from ..image_to_text import training
 from ..image_to_text.training import export_inputs, sample_predictions
@@ -16,7 +16,7 @@ from .config import CaptionsConfig
 __all__ = ["build_training", "evaluate", "export_inputs", "sample_predictions"]
 
 
-def build_training(config: CaptionsConfig, data: PictureData) -> TrainingSpec:
+def build_training(config: CaptionsConfig, data: ImageTextData) -> TrainingSpec:
     """Network, batches, loss and metrics of a training."""
     settings = config.network
 
@@ -44,6 +44,6 @@ def build_training(config: CaptionsConfig, data: PictureData) -> TrainingSpec:
     )
 
 
-def evaluate(serving_model: keras.Model, split: PicturePart, labels: list[str]) -> Scores:
+def evaluate(serving_model: keras.Model, split: ImageTextSplit, labels: list[str]) -> Scores:
     """BLEU, exact matches and `facts`: the share of captions with all facts of the scene right."""
     return training.evaluate(serving_model, split, {"facts": facts})

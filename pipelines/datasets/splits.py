@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 SPLITS = ("train", "validation", "test")
 # What each split is called in the sets and the folders of others.
-NAMES = {"train": ("train",), "validation": ("validation", "valid", "dev"), "test": ("test",)}
+SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "valid", "dev"), "test": ("test",)}
 
 
 class Row(NamedTuple):
@@ -26,14 +26,14 @@ class Items(NamedTuple):
     source: str
 
 
-def fraction(key: str) -> float:
+def hash_fraction(key: str) -> float:
     """A number in [0, 1) that depends on the key alone: not on order, process or machine."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6]) / 2**48
 
 
 def split_of(key: str, splits: Sequence[str] = SPLITS, share: float = 0.1) -> str:
     """The split of an item: a share each for all splits but the first, which takes the rest."""
-    place = 1 + int((1 - fraction(key)) / share)
+    place = 1 + int((1 - hash_fraction(key)) / share)
     return splits[place] if place < len(splits) else splits[0]
 
 
@@ -57,7 +57,7 @@ def counts(rows_of: dict[str, list[Row]], labels: Iterable[str]) -> dict[str, di
     return {label: {split: tallies[split][label] for split in tallies} for label in labels}
 
 
-def divide(
+def assign_splits(
     rows: Sequence[Row],
     splits: Sequence[str] = SPLITS,
     key: Callable[[str], str] = str.lower,
@@ -85,10 +85,10 @@ def _fill(split: str, keys: set[str], place: dict[str, str], sharing: Counter[st
     tally = Counter(place[k] for k in keys)
     spare = [k for k in keys if tally[place[k]] > 1]
     if not tally[split] and spare:
-        place[min(spare, key=lambda k: (sharing[k], fraction(k), k))] = split
+        place[min(spare, key=lambda k: (sharing[k], hash_fraction(k), k))] = split
 
 
-def thin(rows: Sequence[Row], limit: int, seed: int) -> list[Row]:
+def stratified_subsample(rows: Sequence[Row], limit: int, seed: int) -> list[Row]:
     """At most `limit` rows (at least one per label), labels in proportion, chosen by the seed."""
     places_of = defaultdict(list)
     for place, row in enumerate(rows):
@@ -97,6 +97,6 @@ def thin(rows: Sequence[Row], limit: int, seed: int) -> list[Row]:
     share = min(1.0, max(0, limit - len(places_of)) / spare) if spare else 0.0
     kept: list[int] = []
     for places in places_of.values():
-        places.sort(key=lambda place: fraction(f"{seed}\t{rows[place].text}"))
+        places.sort(key=lambda place: hash_fraction(f"{seed}\t{rows[place].text}"))
         kept += places[: 1 + int(share * (len(places) - 1))]
     return [rows[place] for place in sorted(kept)]

@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 from ..core.errors import UserError
 
 
-def builder_of(dataset: str) -> tfds.core.DatasetBuilder:
+def find_builder(dataset: str) -> tfds.core.DatasetBuilder:
     """The builder of a set that comes with TFDS, on disk or not."""
     try:
         name, _ = tfds.core.naming.parse_builder_name_kwargs(dataset)
@@ -45,7 +45,7 @@ def features_of(builder: tfds.core.DatasetBuilder) -> dict[str, tfds.features.Fe
     return dict(features) if isinstance(features, tfds.features.FeaturesDict) else {}
 
 
-def of_kind(builder: tfds.core.DatasetBuilder, kind: type) -> list[str]:
+def features_of_type(builder: tfds.core.DatasetBuilder, kind: type) -> list[str]:
     """The names of the features of a kind."""
     return [key for key, feature in features_of(builder).items() if isinstance(feature, kind)]
 

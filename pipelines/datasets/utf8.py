@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..core.errors import UserError
-from .splits import NAMES
+from .splits import SPLIT_NAMES
 
 
 def read_bytes(path: Path) -> bytes:
@@ -40,7 +40,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise UserError(f"{path}:{number}: {problem}") from None
 
 
-def squeeze(text: str) -> str:
+def collapse_whitespace(text: str) -> str:
     """Each run of whitespace as one space, none at the ends."""
     return " ".join(text.split())
 
@@ -49,7 +49,7 @@ def split_paths(where: Path) -> dict[str, list[Path]]:
     """What is in a folder under the names of each split, as a folder, as .tsv or as .txt."""
     return {
         split: [path for name in names for path in _spellings(where, name) if path.exists()]
-        for split, names in NAMES.items()
+        for split, names in SPLIT_NAMES.items()
     }
 
 
@@ -57,7 +57,7 @@ def _spellings(where: Path, name: str) -> list[Path]:
     return [where / name, where / f"{name}.tsv", where / f"{name}.txt"]
 
 
-def one_each(paths_of: dict[str, list[Path]], where: Path) -> dict[str, Path]:
+def unique_paths(paths_of: dict[str, list[Path]], where: Path) -> dict[str, Path]:
     """The path of each split that has one; `UserError` if one has several."""
     for split, paths in paths_of.items():
         if len(paths) > 1:

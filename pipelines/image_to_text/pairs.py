@@ -7,7 +7,7 @@ import numpy as np
 
 from ..core.console import note
 from ..core.errors import UserError
-from ..datasets.image_text.image_text_data import PicturePart
+from ..datasets.image_text.image_text_data import ImageTextSplit
 from ..datasets.image_text.scene_events import BETWEEN
 from ..models.sequence_vocabulary import (
     FIRST_SYMBOL,
@@ -165,7 +165,7 @@ class ImageTextPairs(NamedTuple):
 
 
 def encode_pairs(
-    split: PicturePart,
+    split: ImageTextSplit,
     name: str,
     shape: tuple[int, int, int],
     target: SequenceVocabulary,

@@ -12,7 +12,7 @@ from ...callbacks import CaptionedImage, CaptionedImages
 from ...layers.text.symbols import START
 from ..core.errors import UserError
 from ..core.run_folder import RunFolder
-from ..datasets.image_text.image_text_data import PictureData, PicturePart
+from ..datasets.image_text.image_text_data import ImageTextData, ImageTextSplit
 from ..datasets.image_text.scene_events import BETWEEN
 from ..models import text_serving
 from ..models.recurrent import GATED
@@ -35,7 +35,7 @@ Parser = Callable[[str], Any]  # the meaning of a text of the embedded grammar; 
 
 def build_training(
     config: ImageToTextConfig,
-    data: PictureData,
+    data: ImageTextData,
     network: Callable[[tuple[int, int, int], int], keras.Model],
     monitor: str,
     mode: Literal["max", "min"],
@@ -96,7 +96,7 @@ def build_training(
     )
 
 
-def _vocabulary(split: PicturePart, limit: int) -> list[str]:
+def _vocabulary(split: ImageTextSplit, limit: int) -> list[str]:
     texts = [text for several in [*split.texts, *split.descriptions] for text in several]
     vocabulary = text_serving.build_vocabulary(texts, "word", limit)
     if not vocabulary:
@@ -127,7 +127,7 @@ def best_texts(
 
 
 def evaluate(
-    serving_model: keras.Model, split: PicturePart, parsers: Mapping[str, Parser]
+    serving_model: keras.Model, split: ImageTextSplit, parsers: Mapping[str, Parser]
 ) -> Scores:
     """The quality of the best texts.
 
@@ -156,7 +156,7 @@ def evaluate(
 
 
 def _meaning_figures(
-    name: str, predicted: Sequence[Any], meanings: Sequence[Any], split: PicturePart
+    name: str, predicted: Sequence[Any], meanings: Sequence[Any], split: ImageTextSplit
 ) -> dict[str, float]:
     """The share of predictions with the same meaning as the reference."""
     is_right = np.array([p == meaning for p, meaning in zip(predicted, meanings, strict=True)])
@@ -178,7 +178,7 @@ def _share(is_right: Any) -> float:
 
 
 def sample_predictions(
-    serving_model: keras.Model, split: PicturePart, labels: list[str], count: int = 100
+    serving_model: keras.Model, split: ImageTextSplit, labels: list[str], count: int = 100
 ) -> list[dict[str, Any]]:
     """The first references with the best text, by the place of their images in the split."""
     images = store_images(split.images, image_shape_of(serving_model), count)
@@ -191,7 +191,7 @@ def sample_predictions(
     ]
 
 
-def captioned_images(serving_model: keras.Model, split: PicturePart) -> list[CaptionedImage]:
+def captioned_images(serving_model: keras.Model, split: ImageTextSplit) -> list[CaptionedImage]:
     """The first images with the best text and a reference."""
     images = store_images(split.images, image_shape_of(serving_model), SHOWN)
     texts, _ = best_texts(serving_model, images)

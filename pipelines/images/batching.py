@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..datasets.images import augmentation as augment
-from ..datasets.images.image_data import ImagePart
+from ..datasets.images.image_data import ImageSplit
 from ..datasets.images.resizing import resizing_layer
 from ..training.batching import known_length
 
@@ -17,7 +17,7 @@ MIXED = 2**28  # bytes of images that the shuffle holds
 LOOKED_AT = 10_000  # images, for mean and standard deviation
 
 
-def resized(part: ImagePart, size: tuple[int, int]) -> tf.data.Dataset:
+def resized(part: ImageSplit, size: tuple[int, int]) -> tf.data.Dataset:
     """(uint8 [H, W, C], label) in one size."""
     if part.size == size:
         return part.examples

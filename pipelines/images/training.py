@@ -12,7 +12,7 @@ from ...callbacks import FeatureMaps
 from ..core.console import note
 from ..core.errors import UserError
 from ..datasets.images import augmentation
-from ..datasets.images.image_data import ImageData, ImagePart
+from ..datasets.images.image_data import ImageData, ImageSplit
 from ..models import build
 from ..models.googlenet import AUXILIARY_WEIGHT, remove_auxiliary_outputs
 from ..models.image_serving import build_serving_model, network_inputs, predict_probabilities
@@ -122,7 +122,7 @@ def feature_maps(logs: Path, core: keras.Model, validation: tf.data.Dataset) -> 
     return [FeatureMaps(image.numpy(), logs)]
 
 
-def evaluate(serving_model: keras.Model, split: ImagePart, labels: list[str]) -> Scores:
+def evaluate(serving_model: keras.Model, split: ImageSplit, labels: list[str]) -> Scores:
     """Accuracy, macro-F1, confusions and, of many classes, the top-5 accuracy."""
     rows = _probabilities(serving_model, split)
     scores = score_labels(split.labels, rows.argmax(axis=1), labels)
@@ -131,16 +131,16 @@ def evaluate(serving_model: keras.Model, split: ImagePart, labels: list[str]) ->
     return scores.with_figures(top5=top5_accuracy(split.labels, rows))
 
 
-def _probabilities(serving_model: keras.Model, split: ImagePart) -> np.ndarray:
+def _probabilities(serving_model: keras.Model, split: ImageSplit) -> np.ndarray:
     height, width, _ = serving_model.get_layer(CORE).input_shape[1:]
     return predict_probabilities(serving_model, resized(split, (height, width)).batch(BATCH))
 
 
 def sample_predictions(
-    serving_model: keras.Model, split: ImagePart, labels: list[str], count: int = 100
+    serving_model: keras.Model, split: ImageSplit, labels: list[str], count: int = 100
 ) -> list[dict[str, Any]]:
     """The first images, by their place in the split, with their label and the predicted one."""
-    first = ImagePart(split.examples.take(count), split.labels[:count])
+    first = ImageSplit(split.examples.take(count), split.labels[:count])
     rows = _probabilities(serving_model, first)
     return [
         {

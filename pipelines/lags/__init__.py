@@ -77,10 +77,10 @@ class Lags(BaseTask):
         ]
 
     def read_data(self, config: LagsConfig) -> Any:
-        from ..datasets.lags.lag_data import load
+        from ..datasets.lags.lag_data import load_lags
 
         epochs = config.optimisation.epochs or config.default_epochs()
-        return load(config.data.problem, config.data.steps, epochs)
+        return load_lags(config.data.problem, config.data.steps, epochs)
 
     def training_functions(self) -> TrainingFunctions:
         from . import training
@@ -93,11 +93,11 @@ class Lags(BaseTask):
         {"sequence", "value", "sum"} where a number is predicted, else {"sequence", "label",
         "probability"}.
         """
-        from ..datasets.lags.notation import read
+        from ..datasets.lags.notation import parse_sequence
         from ..models.serving import load
 
         problem = self.read_data(config_of(self, run)).train.problem
-        series = [read(problem, text) for text in inputs]
+        series = [parse_sequence(problem, text) for text in inputs]
         model = load(run.best)
         return [
             {"sequence": text} | _prediction(model(x[None]))

@@ -107,9 +107,9 @@ class LagsConfig(TrainingConfig):
         """A third of the paper's sequences, in epochs."""
         if self.data.problem in EPOCHS:
             return EPOCHS[self.data.problem]
-        from ..datasets.lags.problems import problem
+        from ..datasets.lags.problems import make_problem
 
-        task = problem(self.data.problem, self.data.steps)
+        task = make_problem(self.data.problem, self.data.steps)
         return -(-(task.paper or 3 * MOST) // 3 // task.epoch)
 
     def check(self) -> None:

@@ -9,7 +9,7 @@ from ..core.config import replace
 from ..core.console import note, print_table, say
 from ..core.errors import UserError
 from ..core.run_folder import RunFolder
-from ..datasets.lags.problems import problem
+from ..datasets.lags.problems import make_problem
 from ..training.task import Task
 from ..training.workflow import train
 from .config import LagsConfig
@@ -64,7 +64,7 @@ def _line(row: str, model: str, runs: list[RunFolder]) -> list[str]:
     solutions = [_solution(run) for run in runs]
     solved = [sequences for is_solved, sequences in solutions if is_solved]
     by_seed = [f"{n:,}" if is_solved else f">{n:,}" for is_solved, n in solutions]
-    paper = problem(ROWS[row]["problem"], ROWS[row].get("steps")).paper or 0
+    paper = make_problem(ROWS[row]["problem"], ROWS[row].get("steps")).paper or 0
     share = f"{sum(solved) / len(solved) / paper:.1%}" if len(solved) == len(runs) else "–"
     counts = f"{len(solved)} of {len(runs)}"
     return [row, f"{paper:,}", model, counts, " ".join(by_seed), share]

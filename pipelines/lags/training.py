@@ -13,9 +13,9 @@ from ...layers import Chrono
 from ..core.console import say
 from ..core.run_folder import RunFolder, read_history
 from ..datasets.lags.lag_data import LagData
-from ..datasets.lags.notation import written
+from ..datasets.lags.notation import format_sequence
 from ..datasets.lags.problems import Drawn, Problem
-from ..datasets.lags.sequences import SEEDS_APART, Endless, Part
+from ..datasets.lags.sequences import SEED_STREAM, LagSplit, LagStream
 from ..models.recurrent import CELLS, GATED, series_to_value
 from ..models.serving import label_outputs
 from ..training.batching import stream
@@ -142,7 +142,7 @@ class Success(keras.callbacks.Callback):
     def __init__(self, run: RunFolder, config: LagsConfig, problem: Problem):
         super().__init__()
         self.run, self.problem, self.size = run, problem, int(config.optimisation.batch_size or 1)
-        self.random = np.random.default_rng([SEEDS_APART, config.optimisation.seed])
+        self.random = np.random.default_rng([SEED_STREAM, config.optimisation.seed])
         results = run.results()
         self.solved, self.sequences = results.get("solved", False), results.get("sequences", 0)
         self.in_a_row = 0
@@ -188,9 +188,9 @@ class Success(keras.callbacks.Callback):
         return True
 
 
-def evaluate(serving_model: keras.Model, split: Part | Endless, labels: list[str]) -> Scores:
+def evaluate(serving_model: keras.Model, split: LagSplit | LagStream, labels: list[str]) -> Scores:
     """The share of wrong sequences and, of numbers, the mean squared error."""
-    sequences = split.kept()
+    sequences = split.sample()
     problem = sequences.problem
     network = serving_model.get_layer(CORE)
     outputs = network.predict(sequences.x, batch_size=BATCH, verbose=0)
@@ -206,10 +206,10 @@ def evaluate(serving_model: keras.Model, split: Part | Endless, labels: list[str
 
 
 def sample_predictions(
-    serving_model: keras.Model, split: Part | Endless, labels: list[str], count: int = 100
+    serving_model: keras.Model, split: LagSplit | LagStream, labels: list[str], count: int = 100
 ) -> list[dict[str, Any]]:
     """The first sequences with the target and the prediction."""
-    sequences = split.kept()
+    sequences = split.sample()
     problem = sequences.problem
     outputs = serving_model(sequences.x[:count])
     y = sequences.y[:count, -1] if problem.every_step else sequences.y[:count]
@@ -221,7 +221,7 @@ def sample_predictions(
             [f"{v:.3f}" for v in values[:, 0]] for values in (y, outputs["value"].numpy())
         ]
     return [
-        {"sequence": written(problem, x), "right": target, "given": prediction}
+        {"sequence": format_sequence(problem, x), "right": target, "given": prediction}
         for x, target, prediction in zip(sequences.x, targets, predictions, strict=False)
     ]
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..core.console import note
 from ..core.errors import UserError
-from ..datasets.pairs.pair_data import PairPart
+from ..datasets.pairs.pair_data import PairSplit
 from ..models.sequence_vocabulary import SequenceVocabulary, pad, shift_right, target_ids
 from ..models.text_serving import split_texts, vectorize
 
@@ -42,7 +42,7 @@ class SequencePairs(NamedTuple):
 
 
 def encode_pairs(
-    split: PairPart,
+    split: PairSplit,
     name: str,
     source: SequenceVocabulary,
     target: SequenceVocabulary,
@@ -78,7 +78,7 @@ def encode_pairs(
     return SequencePairs(sources[is_short, :max_length], pad(short_targets))
 
 
-def note_unknown_symbols(split: PairPart, name: str, source: SequenceVocabulary) -> None:
+def note_unknown_symbols(split: PairSplit, name: str, source: SequenceVocabulary) -> None:
     """Print the number of sources with symbols that the vocabulary does not contain."""
     vocabulary = set(source.symbols)
     unknown = [{*symbols} - vocabulary for symbols in split_texts(split.sources, source.split)]

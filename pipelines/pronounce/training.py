@@ -11,7 +11,7 @@ import tensorflow as tf
 from ...callbacks import Alignment, AttentionMaps
 from ...layers.text.symbols import START
 from ..core.errors import UserError
-from ..datasets.pairs.pair_data import PairData, PairPart
+from ..datasets.pairs.pair_data import PairData, PairSplit
 from ..models import text_serving
 from ..models.encoder_decoder import encoder_decoder
 from ..models.recurrent import CELLS, GATED
@@ -141,7 +141,7 @@ def _vocabulary(texts: Sequence[str], split: text_serving.Split, limit: int) -> 
     return SequenceVocabulary(split, vocabulary)
 
 
-def evaluate(serving_model: keras.Model, split: PairPart, labels: list[str]) -> Scores:
+def evaluate(serving_model: keras.Model, split: PairSplit, labels: list[str]) -> Scores:
     """Edit distances of the best predictions to the nearest target, and the share of wrong ones.
 
     Of phones: `per`, edits per phone, and `wer`, the share of wrong predictions; of characters
@@ -168,7 +168,7 @@ def evaluate(serving_model: keras.Model, split: PairPart, labels: list[str]) -> 
 
 
 def sample_predictions(
-    serving_model: keras.Model, split: PairPart, labels: list[str], count: int = 100
+    serving_model: keras.Model, split: PairSplit, labels: list[str], count: int = 100
 ) -> list[dict[str, Any]]:
     """The first sources with their targets and the best prediction."""
     texts, scores = best_predictions(serving_model, split.sources[:count])

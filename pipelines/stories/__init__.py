@@ -102,13 +102,13 @@ class Stories(ImageToText):
     def read_images(
         self, path: Path, shape: Shape, frames: int | None = None, **options: Any
     ) -> Sequence[Any]:
-        from ..datasets.clips.videos import frame_files, places, read_clip
+        from ..datasets.clips.videos import frame_files, read_clip, spaced_indices
         from ..datasets.images.image_folder import read_image
 
         files = frame_files(path)
         if len(files) < 2:
             return [*read_clip(path, frames or FRAMES, shape)]
-        chosen = places(len(files), frames or len(files))
+        chosen = spaced_indices(len(files), frames or len(files))
         return [read_image(files[place], shape[-1]) for place in chosen]
 
     def _print_predictions(self, config: PredictConfig) -> None:

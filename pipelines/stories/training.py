@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from ...callbacks import Alignment, AttentionMaps
-from ..datasets.image_text.image_text_data import PictureData, PicturePart
+from ..datasets.image_text.image_text_data import ImageTextData, ImageTextSplit
 from ..datasets.image_text.scene_events import PRESENCE, events
 from ..image_to_text import training
 from ..image_to_text.image_store import store_images
@@ -32,7 +32,7 @@ from .config import StoriesConfig
 __all__ = ["build_training", "evaluate", "export_inputs", "sample_predictions"]
 
 
-def build_training(config: StoriesConfig, data: PictureData) -> TrainingSpec:
+def build_training(config: StoriesConfig, data: ImageTextData) -> TrainingSpec:
     """Network, batches, loss and metrics of a training."""
     settings = config.network
 
@@ -65,7 +65,7 @@ def build_training(config: StoriesConfig, data: PictureData) -> TrainingSpec:
     )
 
 
-def evaluate(serving_model: keras.Model, split: PicturePart, labels: list[str]) -> Scores:
+def evaluate(serving_model: keras.Model, split: ImageTextSplit, labels: list[str]) -> Scores:
     """BLEU, exact matches, and the share of stories with the right events.
 
     `order` compares what happens to which thing, in order; `events` compares all that a story says,
@@ -93,7 +93,7 @@ def all_events(story: str) -> tuple[Any, ...] | None:
     )
 
 
-def alignments(serving_model: keras.Model, split: PicturePart) -> list[Alignment]:
+def alignments(serving_model: keras.Model, split: ImageTextSplit) -> list[Alignment]:
     """The attention of each word of the first stories, and of their end, to the images."""
     images = store_images(split.images, image_shape_of(serving_model), SHOWN)
     target = target_vocabulary(serving_model)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..datasets.tags.tag_data import TagData, TagPart
+from ..datasets.tags.tag_data import TagData, TagSplit
 from ..models import tagger
 from ..models.recurrent import CELLS, GATED
 from ..models.serving import labels_in
@@ -42,7 +42,7 @@ def build_training(config: TagsConfig, data: TagData) -> TrainingSpec:
     serving_model = tagger.build_serving_model(network, vocabulary, data.labels)
     read = tagger.tokenizer_in(serving_model)
 
-    def batches(split: TagPart, size: int) -> Batches:
+    def batches(split: TagSplit, size: int) -> Batches:
         ids = tagger.sentence_ids(read, split.sentences)
 
         def take(chosen: np.ndarray, length: int):
@@ -70,7 +70,7 @@ def build_training(config: TagsConfig, data: TagData) -> TrainingSpec:
     )
 
 
-def _targets(part: TagPart, chosen: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+def _targets(part: TagSplit, chosen: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
     """Tags [B, T] and, for the metrics, weights [B, T]: 1 for a token, 0 for padding."""
     tags, weights = np.zeros([2, len(chosen), length], np.float32)
     for row, place in enumerate(chosen):
@@ -96,7 +96,7 @@ def _probabilities(
     return probabilities, ids.words
 
 
-def evaluate(serving_model: keras.Model, split: TagPart, labels: list[str]) -> Scores:
+def evaluate(serving_model: keras.Model, split: TagSplit, labels: list[str]) -> Scores:
     """Accuracy and confusions of the tags, and the accuracy on words unknown from training.
 
     `baseline` is the accuracy of the split's most frequent tag, for comparison.
@@ -114,7 +114,7 @@ def evaluate(serving_model: keras.Model, split: TagPart, labels: list[str]) -> S
 
 
 def sample_predictions(
-    serving_model: keras.Model, split: TagPart, labels: list[str], count: int = 100
+    serving_model: keras.Model, split: TagSplit, labels: list[str], count: int = 100
 ) -> list[dict[str, Any]]:
     """The first sentences with the predicted tags, and the right tag where they are wrong."""
     sentences = split.sentences[:count]

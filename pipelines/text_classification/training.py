@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from ...layers import leaky_relu
 from ..core.errors import UserError
-from ..datasets.text.text_data import Part, TextData
+from ..datasets.text.text_data import TextData, TextSplit
 from ..models import text_serving
 from ..models.bag_of_ngrams import bag_of_ngrams
 from ..models.conv1d import conv1d
@@ -79,7 +79,7 @@ def build_training(
     model, settings = config.network.model, config.optimisation
     weights = class_weights(data.train.labels, settings.balance)[data.train.labels]
 
-    def batches(split: Part, size: int, weights: Any = None) -> Batches:
+    def batches(split: TextSplit, size: int, weights: Any = None) -> Batches:
         ids = text_serving.vectorize(split.texts, vocabulary, tokens, longest)
         one_hot = np.eye(len(data.labels), dtype=np.float32)[split.labels]
 
@@ -121,14 +121,14 @@ def class_weights(labels: np.ndarray, balance: float) -> np.ndarray:
     return (weights / weights[labels].mean()).astype(np.float32)
 
 
-def evaluate(serving_model: keras.Model, split: Part, labels: list[str]) -> Scores:
+def evaluate(serving_model: keras.Model, split: TextSplit, labels: list[str]) -> Scores:
     """Accuracy, macro-F1 and confusions of the labels that a serving model predicts for texts."""
     predicted = text_serving.predict_probabilities(serving_model, split.texts).argmax(axis=1)
     return score_labels(split.labels, predicted, labels)
 
 
 def sample_predictions(
-    serving_model: keras.Model, split: Part, labels: list[str], count: int = 100
+    serving_model: keras.Model, split: TextSplit, labels: list[str], count: int = 100
 ) -> list[dict[str, Any]]:
     """The first texts with their label and the predicted one."""
     probabilities = text_serving.predict_probabilities(serving_model, split.texts[:count])

@@ -13,7 +13,7 @@ from errorflow.layers import LSTM
 from errorflow.pipelines import cli
 from errorflow.pipelines.actions.training import _batches, build_serving_model, evaluate, in_runs
 from errorflow.pipelines.core.run_folder import RunFolder
-from errorflow.pipelines.datasets.clips.clip_data import ClipPart
+from errorflow.pipelines.datasets.clips.clip_data import ClipSplit
 from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.models.vision import frames_to_labels, image_encoder
 from event_files import read
@@ -152,10 +152,10 @@ def test_exported_models_have_the_same_outputs(where, run, capsys):
 def test_the_first_frame_does_not_count():
     random = np.random.default_rng(0)
     clips = random.integers(0, 256, (5, 4, 32, 32, 1)).astype(np.uint8)
-    part = ClipPart(clips, np.array([0, 1, 1, 0, 1]), random.integers(0, 2, (5, 4)))
+    part = ClipSplit(clips, np.array([0, 1, 1, 0, 1]), random.integers(0, 2, (5, 4)))
     for _, _, weights in _batches(part, 2, seed=0).dataset():
         np.testing.assert_array_equal(weights["frames"], [[0, 1, 1, 1]] * 2)
-    other = ClipPart(clips, part.labels, part.frame_labels.copy())
+    other = ClipSplit(clips, part.labels, part.frame_labels.copy())
     other.frame_labels[:, 0] = 1 - other.frame_labels[:, 0]
     picture = image_encoder("lenet5", (32, 32, 1), width=0.5, features=4)
     core = frames_to_labels(

@@ -19,7 +19,7 @@ from errorflow.pipelines.captions import CaptionsConfig
 from errorflow.pipelines.captions.training import evaluate
 from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.run_folder import RunFolder, read_history
-from errorflow.pipelines.datasets.image_text.image_text_data import PicturePart
+from errorflow.pipelines.datasets.image_text.image_text_data import ImageTextSplit
 from errorflow.pipelines.datasets.image_text.scenes import Facts, Group, wordings
 from errorflow.pipelines.image_to_text import training
 from errorflow.pipelines.image_to_text.image_store import store_images
@@ -255,7 +255,7 @@ def some_pairs(count):
     """Noise, with a caption of one of two words each."""
     images = np.random.default_rng(0).integers(0, 256, (count, *SHAPE), np.uint8)
     texts = [["a"], ["b"]] * (count // 2)
-    part = PicturePart(images, texts, [[] for _ in texts], np.zeros(count, bool))
+    part = ImageTextSplit(images, texts, [[] for _ in texts], np.zeros(count, bool))
     words = SequenceVocabulary("word", [*"abcdefgh"[: SYMBOLS - 4]])
     return encode_pairs(part, "train", SHAPE, words, max_length=3)
 
@@ -279,7 +279,7 @@ def test_pretraining_is_of_the_convolutions_alone(core, capsys):
 def test_pretraining_sees_each_picture_once_a_pass():
     texts = [["a", "b a"], ["a b", "b", "c"]]  # 1 1/2 words in the mean, and 1 1/3
     images = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), np.uint8)
-    part = PicturePart(images, texts, [[], []], np.zeros(2, bool))
+    part = ImageTextSplit(images, texts, [[], []], np.zeros(2, bool))
     pairs = encode_pairs(part, "train", SHAPE, SequenceVocabulary("word", [*"abc"]), max_length=3)
     assert pairs.images_with_words().tolist() == [[2, 0], [0, 0]]
     ((pixels, words),) = (
@@ -372,7 +372,7 @@ def test_a_beam_of_one_follows_the_likeliest_word(recurrent, layers):
 
 def test_every_caption_is_learned_and_the_decoder_reads_one_step_late(capsys):
     images = np.arange(2 * 32 * 32, dtype=np.uint8).reshape(2, 32, 32, 1)
-    part = PicturePart(images, [["a b", "b"], ["b b b b", "A c"]], [[], []], np.zeros(2, bool))
+    part = ImageTextSplit(images, [["a b", "b"], ["b b b b", "A c"]], [[], []], np.zeros(2, bool))
     pairs = encode_pairs(
         part, "train", (32, 32, 1), SequenceVocabulary("word", ["a", "b"]), max_length=3
     )
@@ -414,7 +414,7 @@ def figures(serving_model, monkeypatch):
         given = [[best, "never looked at"] for best in answers], np.zeros([len(answers), 2])
         monkeypatch.setattr(training, "best_texts", lambda *_: given)
         images = np.zeros([len(texts), *image_shape_of(serving_model)], np.uint8)
-        part = PicturePart(images, texts, [[] for _ in texts], np.array(unseen))
+        part = ImageTextSplit(images, texts, [[] for _ in texts], np.array(unseen))
         return evaluate(serving_model, part, []).figures
 
     return of

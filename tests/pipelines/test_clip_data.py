@@ -13,7 +13,11 @@ from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.clips import clip_folder, moving_digits, videos
 from errorflow.pipelines.datasets.clips.clip_data import load_clips
 from errorflow.pipelines.datasets.clips.moving_digits import ACTIONS
-from errorflow.pipelines.datasets.clips.videos import evenly_spaced, places, read_clip
+from errorflow.pipelines.datasets.clips.videos import (
+    evenly_spaced_frames,
+    read_clip,
+    spaced_indices,
+)
 from errorflow.pipelines.datasets.splits import SPLITS
 from PIL import Image
 
@@ -217,11 +221,11 @@ def test_frames_of_a_stream_are_even_and_few_are_held():
             yield frame
 
     for length in [*range(1, 60), 127, 128, 129, 1000, 9999]:
-        taken = evenly_spaced(film(length), 4)[:, 0]
+        taken = evenly_spaced_frames(film(length), 4)[:, 0]
         gap = max(1, (length - 1) / 3)
         assert np.abs(taken - np.linspace(0, length - 1, 4)).max() <= max(0.5, gap / 8)
     assert most <= 8 * 4 * 2 + 2
-    np.testing.assert_array_equal(places(3, 5), [0, 0, 1, 2, 2])
+    np.testing.assert_array_equal(spaced_indices(3, 5), [0, 0, 1, 2, 2])
 
 
 @pytest.mark.parametrize("name", [*VIDEOS[:1], "film.gif"])
@@ -293,7 +297,7 @@ def test_a_gif_may_end_anywhere(tmp_path):
 
 
 def write_class(folder, colour, count):
-    """Films that differ in length, and a file that is none."""
+    """VideoFiles that differ in length, and a file that is none."""
     for number in range(count):
         write_film(folder / f"{number}.gif", ramp(5 + number, colour))
     (folder / "README.txt").write_text("no film")
@@ -453,7 +457,7 @@ def test_a_tfds_set_of_films(tfds_folder, side):
     import tensorflow_datasets as tfds
     from errorflow.pipelines.datasets.builders import Builder, prepare
 
-    class Films(Builder, skip_registration=False):
+    class VideoFiles(Builder, skip_registration=False):
         name = f"tiny_films_{side or 0}"
         VERSION = tfds.core.Version("1.0.0")
 
@@ -473,9 +477,9 @@ def test_a_tfds_set_of_films(tfds_folder, side):
                 size = {"height": 10, "width": 20} if side is None else {"height": 8, "width": 8}
                 yield i, {"video": ramp(5 + i, colour, **size), "label": i % 2}
 
-    prepare(Films)
-    data = load_clips(Films.name, frames=3, size=8)
-    assert data.problems == [f"{Films.name}: no validation split left; a tenth of train each"]
+    prepare(VideoFiles)
+    data = load_clips(VideoFiles.name, frames=3, size=8)
+    assert data.problems == [f"{VideoFiles.name}: no validation split left; a tenth of train each"]
     assert sum(map(len, (data.train, data.validation))) == 40
     assert data.train.clips.shape[1:] == (3, 8, 8, 3)
     assert data.train.frame_labels is None

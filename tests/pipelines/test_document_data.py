@@ -306,9 +306,9 @@ def test_a_tfds_set_is_read_whole_and_carved(tmp_path, monkeypatch):
 )
 def test_the_sets_that_are_proposed_can_be_read(dataset, text):
     from errorflow.pipelines.datasets.text.tfds_text import text_and_label
-    from errorflow.pipelines.datasets.tfds_sets import builder_of
+    from errorflow.pipelines.datasets.tfds_sets import find_builder
 
-    assert text_and_label(builder_of(dataset)) == (text, "label")
+    assert text_and_label(find_builder(dataset)) == (text, "label")
 
 
 def test_real_documents_of_five_genres(tmp_path):

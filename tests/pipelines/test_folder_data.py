@@ -11,12 +11,12 @@ from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.splits import (
     SPLITS,
     Row,
+    assign_splits,
     content_hash,
-    divide,
-    fraction,
+    hash_fraction,
     split_of,
     splits_hash,
-    thin,
+    stratified_subsample,
 )
 from errorflow.pipelines.datasets.text.label_files import read_folder
 from errorflow.pipelines.datasets.text.text_data import load_text, shorten
@@ -102,15 +102,15 @@ def test_a_missing_folder_and_a_file_are_refused(tmp_path):
 def test_the_split_hangs_on_the_item_alone():
     rows = [Row("A", name) for name in names("a", 300)] + [Row("B", n) for n in names("b", 300)]
     shuffled = random.Random(1).sample(rows, len(rows))
-    first, second = divide(rows), divide(shuffled)
+    first, second = assign_splits(rows), assign_splits(shuffled)
     assert {split: set(first[split]) for split in SPLITS} == {s: set(second[s]) for s in SPLITS}
     assert all(split_of(row.text) == split for split in SPLITS for row in first[split])
     # SHA-256("abc") begins ba7816bf8f01, by FIPS 180-2.
-    assert fraction("abc") == 0xBA7816BF8F01 / 2**48
+    assert hash_fraction("abc") == 0xBA7816BF8F01 / 2**48
 
 
 def test_a_tenth_each_goes_to_validation_and_test():
-    rows = divide([Row("A", name) for name in names("a", 20_000)])
+    rows = assign_splits([Row("A", name) for name in names("a", 20_000)])
     assert [len(rows[split]) / 20_000 for split in SPLITS] == pytest.approx(
         [0.8, 0.1, 0.1], abs=0.01
     )
@@ -118,7 +118,7 @@ def test_a_tenth_each_goes_to_validation_and_test():
 
 def test_an_item_of_two_classes_is_in_one_split():
     shared = names("s", 50)
-    rows_of = divide([Row(label, text) for label in "AB" for text in shared])
+    rows_of = assign_splits([Row(label, text) for label in "AB" for text in shared])
     splits = [{row.text for row in rows_of[split]} for split in SPLITS]
     assert sum(len(texts) for texts in splits) == len(set().union(*splits)) == 50
 
@@ -127,7 +127,9 @@ def test_an_item_of_two_classes_is_in_one_split():
 def test_small_classes_are_in_every_split(size):
     for trial in range(30):
         labels = [f"{trial}{letter}" for letter in "abc"]
-        rows_of = divide([Row(label, name) for label in labels for name in names(label, size)])
+        rows_of = assign_splits(
+            [Row(label, name) for label in labels for name in names(label, size)]
+        )
         assert all({row.label for row in rows_of[split]} == set(labels) for split in SPLITS)
 
 
@@ -147,13 +149,15 @@ def test_the_hash_of_splits_is_of_what_is_in_which():
 
 def test_limit_keeps_every_label_and_its_share():
     rows = [Row("A", n) for n in names("a", 900)] + [Row("B", n) for n in names("b", 100)]
-    kept = thin(rows, 100, seed=1)
+    kept = stratified_subsample(rows, 100, seed=1)
     share = sum(row.label == "A" for row in kept)
     assert 98 <= len(kept) <= 100
     assert 88 <= share <= 91
-    assert kept == thin(rows, 100, seed=1) != thin(rows, 100, seed=2)
-    assert len(thin(rows, 2, seed=1)) == 2
-    assert thin(rows, 5000, seed=1) == rows
+    assert (
+        kept == stratified_subsample(rows, 100, seed=1) != stratified_subsample(rows, 100, seed=2)
+    )
+    assert len(stratified_subsample(rows, 2, seed=1)) == 2
+    assert stratified_subsample(rows, 5000, seed=1) == rows
 
 
 def test_load_text_gives_arrays_counts_and_hash(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow.pipelines.datasets.images import augmentation as augment
-from errorflow.pipelines.datasets.images.image_data import ImagePart
+from errorflow.pipelines.datasets.images.image_data import ImageSplit
 from errorflow.pipelines.images.batching import ImageFeed, mean_and_std, resized
 from errorflow.pipelines.training.batching import stream
 
@@ -213,5 +213,5 @@ def test_images_of_any_size_keep_their_shape_and_lose_the_ends():
                 tf.TensorSpec([], tf.int64),
             ),
         )
-        ((given, _),) = resized(ImagePart(images, np.zeros(1)), (4, 4)).as_numpy_iterator()
+        ((given, _),) = resized(ImageSplit(images, np.zeros(1)), (4, 4)).as_numpy_iterator()
         np.testing.assert_array_equal(given, np.full([4, 4, 1], 200))

@@ -18,8 +18,8 @@ from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.datasets.lags import sequential_digits as pixels
-from errorflow.pipelines.datasets.lags.notation import read, written
-from errorflow.pipelines.datasets.lags.problems import Drawn, Problem, problem
+from errorflow.pipelines.datasets.lags.notation import format_sequence, parse_sequence
+from errorflow.pipelines.datasets.lags.problems import Drawn, Problem, make_problem
 from errorflow.pipelines.lags import LagsConfig
 from errorflow.pipelines.lags import table as lags_table
 from errorflow.pipelines.lags.training import EndlessBatches, Success, wrong
@@ -47,14 +47,14 @@ def words(made: Problem, x: np.ndarray) -> list[str]:
 @functools.cache
 def digits():
     """The problem, which takes a second to read, its validation and its test part."""
-    return pixels.read()
+    return pixels.load_digit_sequences()
 
 
 # What is drawn
 
 
 def test_adding_marks_two_early_numbers_and_asks_for_their_sum():
-    made = problem("adding", 40)
+    made = make_problem("adding", 40)
     lengths, places, zeroed = set(), set(), 0
     for (numbers, marks), (target,) in zip(
         drawn(made).x.transpose(0, 2, 1), drawn(made).y, strict=True
@@ -85,7 +85,7 @@ def test_adding_marks_two_early_numbers_and_asks_for_their_sum():
     [("order-6a", [(10, 20), (50, 60)]), ("order-6b", [(10, 20), (33, 43), (66, 76)])],
 )
 def test_order_is_told_by_the_symbols_in_the_windows_alone(name, windows):
-    made = problem(name)
+    made = make_problem(name)
     seen = [set() for _ in windows]
     lengths, classes = set(), set()
     for x, y in zip(*drawn(made), strict=True):
@@ -106,7 +106,7 @@ def test_order_is_told_by_the_symbols_in_the_windows_alone(name, windows):
 
 @pytest.mark.parametrize("name", ["lag-2a", "lag-2b"])
 def test_the_last_symbol_of_a_lag_is_the_first_one_again(name):
-    made = problem(name, 20)
+    made = make_problem(name, 20)
     in_order = [f"a{n}" for n in range(1, 20)]
     starts, between = set(), set()
     for x, y in zip(*drawn(made), strict=True):
@@ -135,7 +135,7 @@ def test_digits_are_those_of_scikit_learn_row_by_row():
 
 
 def test_the_same_seed_draws_the_same_and_every_epoch_something_else():
-    made = problem("adding", 20)
+    made = make_problem("adding", 20)
 
     def first(seed: int, epoch: int):
         return next(iter(EndlessBatches(made, 4, seed, epoch).dataset()))[0].numpy()
@@ -151,7 +151,7 @@ def test_the_same_seed_draws_the_same_and_every_epoch_something_else():
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("name", ["adding", "order-6a", "lag-2a", "lag-2b"])
 def test_right_is_every_judged_output_within_the_tolerance(name, compiled):
-    made = problem(name, None if name == "order-6a" else 20)
+    made = make_problem(name, None if name == "order-6a" else 20)
     y = np.repeat(drawn(made, 1).y, 5, axis=0)
     y[..., -1] = 0  # where the errors go: there they are exact
     tolerance = np.float32(made.tolerance)
@@ -169,7 +169,7 @@ def test_right_is_every_judged_output_within_the_tolerance(name, compiled):
 
 
 def test_without_a_criterion_the_likeliest_label_is_the_answer_and_nan_is_none():
-    made = dataclasses.replace(problem("order-6a"), in_a_row=0)
+    made = dataclasses.replace(make_problem("order-6a"), in_a_row=0)
     y = np.eye(4, dtype="float32")[[0, 0, 0, 2]]
     given = [[0.4, 0.3, 0.3, 0], [0.3, 0.4, 0.3, 0], [np.nan] * 4, [0, 0, 0.6, 0.4]]
     np.testing.assert_array_equal(wrong(made)(y, np.array(given, "float32")), [0, 1, 1, 0])
@@ -271,20 +271,20 @@ def test_what_was_never_right_is_not_solved(tmp_path):
 
 
 def made(name: str) -> Problem:
-    return digits()[0] if name == "digits" else problem(name)
+    return digits()[0] if name == "digits" else make_problem(name)
 
 
 @pytest.mark.parametrize("name", ["adding", "order-6b", "lag-2b", "digits"])
 def test_what_is_written_is_read_as_it_was(name):
     for x in drawn(made(name), 5).x:
-        again = read(made(name), written(made(name), x))
+        again = parse_sequence(made(name), format_sequence(made(name), x))
         assert again.dtype == np.float32
         np.testing.assert_allclose(again, x[: len(again)], atol=0.005001)
         assert not np.any(x[len(again) :])
 
 
 def test_the_ends_of_a_sum_are_marked_unless_they_are_to_be_added():
-    given = read(problem("adding"), "0.3 -0.5* 0.9 1*")
+    given = parse_sequence(make_problem("adding"), "0.3 -0.5* 0.9 1*")
     np.testing.assert_allclose(given, [[0.3, -1], [-0.5, 1], [0.9, 0], [1, 1]])
 
 
@@ -303,7 +303,7 @@ def test_the_ends_of_a_sum_are_marked_unless_they_are_to_be_added():
 )
 def test_what_cannot_be_read_is_told(name, text, message):
     with pytest.raises(UserError, match=f"^{message}"):
-        read(made(name), text)
+        parse_sequence(made(name), text)
 
 
 # The pipeline
@@ -355,7 +355,9 @@ def test_predict_reads_arguments_and_stdin_alike(where, run, capsys, monkeypatch
     assert capsys.readouterr().out == by_arguments
     serving_model = load(run.best)
     for line, told in zip(lines, by_arguments.splitlines(), strict=True):
-        value = float(serving_model(read(problem("adding", 20), line)[None])["value"][0, 0])
+        value = float(
+            serving_model(parse_sequence(make_problem("adding", 20), line)[None])["value"][0, 0]
+        )
         assert told == f"{line}\t{value:.3f}\tsum {4 * (value - 0.5):.3f}"
 
 
@@ -363,10 +365,10 @@ def test_a_network_that_answers_at_every_step_is_asked_for_the_last(where, capsy
     run = RunFolder(where / "lags" / "lag")
     line = "x " + " ".join(f"a{n}" for n in range(1, 20))
     assert errorflow(where, "predict", "--name", "lag", line) == 0
-    x = read(problem("lag-2a", 20), line)
+    x = parse_sequence(make_problem("lag-2a", 20), line)
     p = load(run.best).get_layer("core")(x[None])[0]
     assert p.shape == (20, 21)
-    label = problem("lag-2a", 20).labels[np.argmax(p[-1])]
+    label = make_problem("lag-2a", 20).labels[np.argmax(p[-1])]
     assert capsys.readouterr().out == f"{line}\t{label} {np.max(p[-1]):.3f}\n"
 
 
@@ -385,7 +387,7 @@ def test_inputs_that_go_past_the_network_count_in_its_answer(where):
 def test_exported_models_have_the_same_outputs(where, run, capsys):
     assert errorflow(where, "export", "--format", "keras,saved_model") == 0
     assert capsys.readouterr().out.count("read back") == 2
-    x = drawn(problem("adding", 20), 3).x
+    x = drawn(make_problem("adding", 20), 3).x
     loaded = tf.saved_model.load(run.path / "export" / "saved_model")
     np.testing.assert_allclose(
         loaded.serve(tf.constant(x))["value"], load(run.best)(x)["value"], atol=1e-6

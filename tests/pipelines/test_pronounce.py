@@ -16,7 +16,7 @@ from errorflow.layers.text.beam_search import search
 from errorflow.layers.text.symbols import END
 from errorflow.pipelines import cli
 from errorflow.pipelines.core.run_folder import RunFolder
-from errorflow.pipelines.datasets.pairs.pair_data import PairPart, load_pairs
+from errorflow.pipelines.datasets.pairs.pair_data import PairSplit, load_pairs
 from errorflow.pipelines.models import text_serving
 from errorflow.pipelines.models.encoder_decoder import alignment, encoder_decoder
 from errorflow.pipelines.models.sequence_serving import source_vocabulary, target_vocabulary
@@ -277,7 +277,7 @@ def test_every_target_of_a_source_is_learned_and_the_decoder_reads_one_step_late
         SequenceVocabulary("character", ["a", "b"]),
         SequenceVocabulary("phone", ["AH", "B"]),
     )
-    part = PairPart(["ab", "b", "bbb"], [["AH B", "B"], ["B"], ["B B B B"]])
+    part = PairSplit(["ab", "b", "bbb"], [["AH B", "B"], ["B"], ["B B B B"]])
     pairs = encode_pairs(part, "train", source, target, max_length=3)
     assert pairs.lengths.tolist() == [[2, 3], [2, 2], [1, 2]]  # the last has a symbol too many
     inputs, wanted, weights = pairs.take(np.array([0, 2]), (2, 3))
@@ -298,9 +298,9 @@ def test_rates_count_edits_to_the_nearest_target():
 
 
 def test_a_source_that_is_longer_than_any_trained_one_counts(serving_model):
-    part = PairPart(["ab", "ab" * 40], [["AH B"], ["AH B"]])
+    part = PairSplit(["ab", "ab" * 40], [["AH B"], ["AH B"]])
     once, both = (
-        evaluate(serving_model, PairPart(["ab"], [["AH B"]]), []),
+        evaluate(serving_model, PairSplit(["ab"], [["AH B"]]), []),
         evaluate(serving_model, part, []),
     )
     assert both.figures["wer"] >= (once.figures["wer"] + 1) / 2
@@ -325,7 +325,7 @@ def test_measuring_without_its_package_says_what_to_install(where, monkeypatch, 
 
 
 def test_sources_with_symbols_that_training_never_shows_are_told(capsys):
-    part = PairPart(["ab", "axb", "x"], [["A"], ["B"], ["C"]])
+    part = PairSplit(["ab", "axb", "x"], [["A"], ["B"], ["C"]])
     note_unknown_symbols(part, "test", SequenceVocabulary("character", ["a", "b"]))
     said = capsys.readouterr().err
     assert (

@@ -15,7 +15,7 @@ from errorflow.pipelines.datasets.image_text.scene_drawing import (
     PIXELS,
     QUADRANT,
     VARIANTS,
-    draw_looks,
+    draw_appearances,
     make_stamps,
     paint,
 )
@@ -129,14 +129,14 @@ def test_no_captions(caption):
 def test_held_out_combinations_are_balanced():
     assert sorted(group.value for group in HELD_OUT) == list(range(10))
     assert collections.Counter(group.size for group in HELD_OUT) == {"small": 6, "large": 4}
-    assert collections.Counter(group.count for group in HELD_OUT) == {2: 5, 3: 5}
+    assert collections.Counter(group.number for group in HELD_OUT) == {2: 5, 3: 5}
 
 
 def test_training_shows_every_word_with_every_other():
     """What is held out is a combination of three things that are seen two by two."""
     shown = {*COMBINATIONS} - HELD_OUT
-    several = {*COMBINATIONS} - {group for group in COMBINATIONS if group.count == 1}
-    for pair in (lambda g: (g.size, g.value), lambda g: (g.count, g.value)):
+    several = {*COMBINATIONS} - {group for group in COMBINATIONS if group.number == 1}
+    for pair in (lambda g: (g.size, g.value), lambda g: (g.number, g.value)):
         assert {*map(pair, shown & several)} == {*map(pair, several)}
 
 
@@ -173,7 +173,7 @@ def test_a_picture_shows_every_digit_in_its_quadrant_apart_from_all_others(block
     drawn, stamps = random(), solid(*block)
     for _ in range(100):
         scene = draw_scene(drawn, held_out=False)
-        picture = paint(scene, draw_looks(drawn, scene, stamps), stamps)
+        picture = paint(scene, draw_appearances(drawn, scene, stamps), stamps)
         assert (picture.shape, picture.dtype) == ((80, 80, 1), np.uint8)
         marked, _ = ndimage.label(picture[..., 0], np.ones((3, 3)))
         seen = collections.Counter()
@@ -185,20 +185,20 @@ def test_a_picture_shows_every_digit_in_its_quadrant_apart_from_all_others(block
             }
             longest = max(rows.stop - rows.start, columns.stop - columns.start)
             seen[PLACES[2 * corner[0] + corner[1]], longest] += 1
-        assert seen == {(place, PIXELS[group.size]): group.count for group, place in scene}
+        assert seen == {(place, PIXELS[group.size]): group.number for group, place in scene}
 
 
 def test_digits_are_different_ones_and_whole(stamps):
     drawn = random()
     for _ in range(50):
         scene = draw_scene(drawn, held_out=True)
-        looks = draw_looks(drawn, scene, stamps)
+        appearances = draw_appearances(drawn, scene, stamps)
         ink = 0
-        for (group, _), look in zip(scene, looks, strict=True):
-            digits = [stamps[group.size][group.value][i] for i in look.digits[: group.count]]
-            assert len({digit.tobytes() for digit in digits}) == group.count
+        for (group, _), appearance in zip(scene, appearances, strict=True):
+            digits = [stamps[group.size][group.value][i] for i in appearance.digits[: group.number]]
+            assert len({digit.tobytes() for digit in digits}) == group.number
             ink += sum(digit.sum() for digit in digits)
-        assert paint(scene, looks, stamps).sum() == ink
+        assert paint(scene, appearances, stamps).sum() == ink
 
 
 def test_a_story():

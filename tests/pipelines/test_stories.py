@@ -16,7 +16,7 @@ from errorflow.pipelines import cli
 from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.run_folder import RunFolder, read_history
 from errorflow.pipelines.datasets.clips.videos import read_clip
-from errorflow.pipelines.datasets.image_text.image_text_data import PicturePart
+from errorflow.pipelines.datasets.image_text.image_text_data import ImageTextSplit
 from errorflow.pipelines.datasets.image_text.stories import load_stories
 from errorflow.pipelines.datasets.images.image_folder import read_image
 from errorflow.pipelines.image_to_text.image_store import store_images
@@ -276,7 +276,7 @@ def test_the_words_of_a_picture_are_asked_of_it_alone():
 )
 def test_a_picture_is_asked_for_the_words_that_are_told_of_it(story, pictures, described, words):
     images = np.zeros([1, pictures, 32, 32, 1], np.uint8)
-    part = PicturePart(images, [[story]], [described], np.zeros(1, bool))
+    part = ImageTextSplit(images, [[story]], [described], np.zeros(1, bool))
     vocabulary = [".", "a", "b", "c", "runs"]
     pairs = encode_pairs(part, "train", (32, 32, 1), SequenceVocabulary("word", vocabulary), 60)
     _, wanted, weights = pairs.take(np.array([0]), (pictures + 1, 12))
@@ -288,7 +288,7 @@ def test_a_picture_is_asked_for_the_words_that_are_told_of_it(story, pictures, d
 def test_single_pictures_say_what_they_say_in_their_sequence():
     core, vocabulary = network(), [".", "a", "b", "c", "d"]
     noise = pictures(5, 32, 32, 1).astype(np.uint8)
-    part = PicturePart(
+    part = ImageTextSplit(
         [[*noise[:3]], [*noise[3:]]], [["a . b"], ["c . d"]], [[], ["c", "a b"]], np.zeros(2, bool)
     )
     pairs = encode_pairs(part, "train", (32, 32, 1), SequenceVocabulary("word", vocabulary), 60)
@@ -308,7 +308,7 @@ def test_single_pictures_say_what_they_say_in_their_sequence():
 
 @pytest.mark.parametrize("shape", [(2, 32, 32, 1), (2, 3, 32, 32, 1)])
 def test_pictures_of_which_no_known_word_is_told_are_pictures_still(shape):
-    part = PicturePart(np.zeros(shape, np.uint8), [["x"], ["y"]], [[], []], None)
+    part = ImageTextSplit(np.zeros(shape, np.uint8), [["x"], ["y"]], [[], []], None)
     pairs = encode_pairs(part, "validation", (32, 32, 1), SequenceVocabulary("word", ["a"]), 60)
     ((pixels, words),) = (
         pairs.single_image_batches(pairs.images_with_words(), 2, 0).in_order().as_numpy_iterator()
@@ -318,7 +318,9 @@ def test_pictures_of_which_no_known_word_is_told_are_pictures_still(shape):
 
 def test_plain_pictures_are_the_third_that_the_fewest_words_are_told_of_thrice():
     noise = pictures(2, 3, 32, 32, 1).astype(np.uint8)
-    part = PicturePart(noise, [["a"], ["b"]], [["b c", "c", "a b c"], ["b", "c d a", "b a"]], None)
+    part = ImageTextSplit(
+        noise, [["a"], ["b"]], [["b c", "c", "a b c"], ["b", "c d a", "b a"]], None
+    )
     pairs = encode_pairs(part, "train", (32, 32, 1), SequenceVocabulary("word", [*"abcd"]), 60)
     plain = simple_images(pairs.images_with_words())
     ((pixels, words),) = pairs.single_image_batches(plain, 6, 0).dataset().as_numpy_iterator()
@@ -451,7 +453,7 @@ def test_the_words_of_answers_are_aligned_with_the_real_pictures():
         core, SequenceVocabulary("word", [*"abcde"]), width=2, length_norm=0.6, max_length=5
     )
     images = [[*pictures(count, 32, 32, 1).astype(np.uint8)] for count in (4, 2)]
-    found = alignments(whole, PicturePart(images, [["a b"], ["c"]], [[], []], np.zeros(2, bool)))
+    found = alignments(whole, ImageTextSplit(images, [["a b"], ["c"]], [[], []], np.zeros(2, bool)))
     assert [one.inputs for one in found] == [["1", "2", "3", "4"], ["1", "2"]]
     answers, _ = best_texts(whole, store_images(images, (32, 32, 1)))
     for one, said in zip(found, answers, strict=True):

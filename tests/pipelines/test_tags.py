@@ -15,7 +15,7 @@ from errorflow.layers import GRU
 from errorflow.pipelines import cli
 from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.run_folder import RunFolder
-from errorflow.pipelines.datasets.tags.tag_data import TagPart
+from errorflow.pipelines.datasets.tags.tag_data import TagSplit
 from errorflow.pipelines.datasets.tags.tokens import tokens_of
 from errorflow.pipelines.models import tagger
 from errorflow.pipelines.models.serving import load
@@ -221,7 +221,7 @@ def test_loss_and_accuracy_are_those_of_the_tokens_alone(serving_model):
         ids_of(serving_model, "the bad", "abcly the cab bad"),
     )
     tags = [np.array([1, 2], np.int32), np.array([0, 1, 2, 0], np.int32)]
-    part = TagPart([("x",) * len(row) for row in tags], tags)
+    part = TagSplit([("x",) * len(row) for row in tags], tags)
     core.compile(
         loss="sparse_categorical_crossentropy",
         weighted_metrics=["accuracy"],
@@ -242,7 +242,7 @@ def test_loss_and_accuracy_are_those_of_the_tokens_alone(serving_model):
 
 
 def test_targets_are_cut_and_padded_with_weights_of_0():
-    part = TagPart([], [np.array([2, 1, 2], np.int32), np.array([1], np.int32)])
+    part = TagSplit([], [np.array([2, 1, 2], np.int32), np.array([1], np.int32)])
     targets, weights = _targets(part, np.array([1, 0]), 2)
     assert targets.tolist() == [[1, 0], [2, 1]]
     assert weights.tolist() == [[1, 0], [1, 1]]
@@ -251,7 +251,7 @@ def test_targets_are_cut_and_padded_with_weights_of_0():
 def test_evaluate_agrees_with_counts_by_hand(serving_model):
     sentences = [("the", "qqqly"), ("qqq", "the", "the"), ("the",)]
     right = [[1, 0], [2, 0, 1], [2]]  # of which the model may know the first four
-    part = TagPart(sentences, [np.array(tags, np.int32) for tags in right])
+    part = TagSplit(sentences, [np.array(tags, np.int32) for tags in right])
     found = evaluate(serving_model, part, TAGS)
     said = [
         serving_model(tf.constant([" ".join(tokens)]))["label"][0].numpy() for tokens in sentences
@@ -265,7 +265,7 @@ def test_evaluate_agrees_with_counts_by_hand(serving_model):
     assert found.figures["unknown_accuracy"] == (hits[0][1] + hits[1][0]) / 2
     assert found.figures["baseline"] == pytest.approx(2 / 6, abs=1e-6)
     assert found.confusion.sum() == 6
-    known = evaluate(serving_model, TagPart([("the",)], [np.array([1], np.int32)]), TAGS)
+    known = evaluate(serving_model, TagSplit([("the",)], [np.array([1], np.int32)]), TAGS)
     assert known.figures["unknown_words"] == 0
     assert "unknown_accuracy" not in known.figures
 

@@ -11,13 +11,13 @@ import numpy as np
 from ...core.console import note
 from ...core.errors import UserError
 from ..splits import SPLITS, Items, Row, splits_hash
-from ..text.text_data import TextData, assemble, check_one_source, drop_untrainable
+from ..text.text_data import TextData, assemble, check_single_source, drop_untrained_classes
 from . import clip_folder
 from .videos import read_clip
 
 
 @dataclass(frozen=True)
-class ClipPart:
+class ClipSplit:
     """One split: N clips of F frames, and what is to be seen in them, as indices of labels."""
 
     clips: np.ndarray  # uint8 [N, F, H, W, C]
@@ -44,9 +44,9 @@ class ClipData:
     line what was left out and why.
     """
 
-    train: ClipPart
-    validation: ClipPart
-    test: ClipPart
+    train: ClipSplit
+    validation: ClipSplit
+    test: ClipSplit
     labels: list[str]
     content_hash: str
     counts: dict[str, dict[str, int]]
@@ -67,7 +67,7 @@ def load_clips(
 
     Args:
         dataset: `moving_digits` (the default), or a prepared TFDS set of films, such as ucf101.
-        data_dir: the user's folder, one sub-folder of films per class, see `clip_folder.find`.
+        data_dir: the user's folder, one sub-folder of films per class; see `find_videos`.
         frames: of each clip, evenly spaced over its film; their labels are those of these frames.
         size: height and width of each frame.
         limit: at most so many training clips, labels in proportion; other splits likewise.
@@ -76,7 +76,7 @@ def load_clips(
     Raises:
         UserError: the data are not there, not usable, or the arguments do not go together.
     """
-    check_one_source(dataset, data_dir)
+    check_single_source(dataset, data_dir)
     if data_dir is not None:
         return _from_folder(data_dir, frames, size, limit, seed)
     return _from_tfds(dataset, frames, size, limit, seed)
@@ -85,11 +85,11 @@ def load_clips(
 def _from_folder(
     data_dir: str | Path, frames: int, size: int, limit: int | None, seed: int
 ) -> ClipData:
-    films = clip_folder.find(data_dir)
+    films = clip_folder.find_videos(data_dir)
     clip_of: dict[str, np.ndarray] = {}
     faults: dict[str, str] = {}
     while True:  # until none of the chosen films is broken
-        chosen = _choose(clip_folder.divided(films, faults), limit, seed)
+        chosen = _choose(clip_folder.split_videos(films, faults), limit, seed)
         digests = [digest for split in SPLITS for digest in getattr(chosen, split).texts]
         new = {digest: films.path_of[digest] for digest in digests if digest not in clip_of}
         if not new:
@@ -102,7 +102,7 @@ def _from_folder(
     for split in SPLITS:
         part = getattr(chosen, split)
         clips = np.stack([clip_of[digest][..., : 1 if grey else 3] for digest in part.texts])
-        parts[split] = ClipPart(clips, part.labels, None)
+        parts[split] = ClipSplit(clips, part.labels, None)
     return _assembled(chosen, parts, splits_hash(films.rows_of))
 
 
@@ -133,7 +133,7 @@ def _read(
 def _from_tfds(
     dataset: str | None, frames: int, size: int, limit: int | None, seed: int
 ) -> ClipData:
-    from .tfds_clips import Chosen, ClipSet  # imports TensorFlow
+    from .tfds_clips import ClipSet, Selection  # imports TensorFlow
 
     films = ClipSet(dataset)
     found, problems = films.parts()
@@ -149,22 +149,22 @@ def _from_tfds(
     parts = {}
     for split in SPLITS:
         part = getattr(chosen, split)
-        some = Chosen(found[split].split, np.array(part.texts, int), part.labels)
+        some = Selection(found[split].split, np.array(part.texts, int), part.labels)
         clips, frame_labels = films.clips(some, frames, size)
-        parts[split] = ClipPart(clips, part.labels, frame_labels)
+        parts[split] = ClipSplit(clips, part.labels, frame_labels)
     return _assembled(chosen, parts, films.content_hash)
 
 
 def _choose(items: Items, limit: int | None, seed: int) -> TextData:
     """What is taken of the films: their keys in the place of texts."""
-    items = drop_untrainable(items)
+    items = drop_untrained_classes(items)
     for split in SPLITS:
         if not items.rows_of[split]:
             raise UserError(f"{items.source}: no {split} film is left; give more")
     return assemble(items, limit, seed)
 
 
-def _assembled(chosen: TextData, parts: dict[str, ClipPart], content_hash: str) -> ClipData:
+def _assembled(chosen: TextData, parts: dict[str, ClipSplit], content_hash: str) -> ClipData:
     problems = []
     for split in SPLITS:
         absent = [label for label, tally in chosen.counts.items() if not tally[split]]

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...core.errors import UserError
-from ..splits import SPLITS, Items, Row, counts, divide
-from ..utf8 import one_each, split_paths
+from ..splits import SPLITS, Items, Row, assign_splits, counts
+from ..utf8 import split_paths, unique_paths
 from .videos import SUFFIXES, VIDEOS, check_installed, frame_files
 
 LAYOUT = "one sub-folder per class, of films (.mp4, .gif, …) or of folders of frames"
 
 
-class Films(NamedTuple):
+class VideoFiles(NamedTuple):
     """What a folder holds, not yet looked at: rows of (label, digest of the content)."""
 
     directory: Path
@@ -25,7 +25,7 @@ class Films(NamedTuple):
     problems: list[str]
 
 
-def find(directory: str | Path) -> Films:
+def find_videos(directory: str | Path) -> VideoFiles:
     """The films of a folder <class>/FILM, or of ready splits in it: <split>/<class>/FILM.
 
     A film is a file that `read_clip` takes or a folder of frames. Splits are named train,
@@ -54,10 +54,10 @@ def find(directory: str | Path) -> Films:
     problems = [*_of_other_kinds(label_of), *_shared(different)]
     if repeated:
         problems.append(f"{repeated} films left out: the same film is in their class already")
-    return Films(directory, different, {digest_of[path]: path for path in paths}, problems)
+    return VideoFiles(directory, different, {digest_of[path]: path for path in paths}, problems)
 
 
-def divided(films: Films, faults: Mapping[str, str]) -> Items:
+def split_videos(films: VideoFiles, faults: Mapping[str, str]) -> Items:
     """The films in three splits, without those that cannot be read: `faults` says why, by digest.
 
     Without ready splits they are split 80/10/10 by their digests; a missing split is carved from
@@ -69,7 +69,7 @@ def divided(films: Films, faults: Mapping[str, str]) -> Items:
     good = {s: [row for row in rows if row.text not in faults] for s, rows in films.rows_of.items()}
     missing = [split for split in SPLITS if split not in good]
     if missing:
-        good |= divide(good["train"], ["train", *missing])
+        good |= assign_splits(good["train"], ["train", *missing])
         _check_every_split(films, {split: good[split] for split in ("train", *missing)}, faults)
     labels = sorted({row.label for rows in films.rows_of.values() for row in rows})
     problems = list(faults.values())
@@ -89,7 +89,7 @@ def _split_folders(directory: Path) -> dict[str, Path]:
         split: [path for path in paths if any(map(_films_in, _folders(path)))]
         for split, paths in split_paths(directory).items()
     }
-    return one_each(paths_of, directory) if paths_of["train"] else {"train": directory}
+    return unique_paths(paths_of, directory) if paths_of["train"] else {"train": directory}
 
 
 def _films(directory: Path) -> dict[Path, str]:
@@ -161,7 +161,9 @@ def _shared(rows_of: dict[str, list[Row]]) -> list[str]:
     return told
 
 
-def _check_every_split(films: Films, made: dict[str, list[Row]], faults: Mapping[str, str]) -> None:
+def _check_every_split(
+    films: VideoFiles, made: dict[str, list[Row]], faults: Mapping[str, str]
+) -> None:
     labels = sorted({row.label for row in films.rows_of["train"]})
     for label, tally in counts(made, labels).items():
         if not all(tally.values()):

@@ -3,7 +3,8 @@
 import numpy as np
 import tensorflow_datasets as tfds
 
-from ..images.digits import MnistDigits, stratified
+from ..builders import Builder
+from ..images.digits import MnistDigits, stratified_split
 from ..splits import SPLITS
 from . import moving_digits
 
@@ -15,13 +16,14 @@ not count. The digits of the three splits are those of `mnist_digits`: none is i
 """
 
 
-class MovingDigits(MnistDigits):
+class MovingDigits(Builder):
     """Clips of moving digits: 6,000 to train, 500 to validate, 1,000 to test.
 
     The name of the config, that of `mnist_digits`, is the hash of the digits' file.
     """
 
     VERSION = tfds.core.Version("1.0.0")
+    BUILDER_CONFIGS = MnistDigits.BUILDER_CONFIGS
     NUMBERS = {"train": 6000, "validation": 500, "test": 1000}  # noqa: RUF012
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -32,7 +34,7 @@ class MovingDigits(MnistDigits):
         frame_labels = tfds.features.Sequence(action, length=moving_digits.FRAMES)
         return self.dataset_info_from_configs(
             description=_DESCRIPTION,
-            homepage=self.homepage,
+            homepage=MnistDigits.homepage,
             features=tfds.features.FeaturesDict(
                 {"video": video, "frame_labels": frame_labels, "label": action}
             ),
@@ -51,6 +53,7 @@ class MovingDigits(MnistDigits):
 
     def digits(self) -> dict[str, np.ndarray]:
         """The images, uint8 [N, 28, 28], that `mnist_digits` has in each split."""
-        images, digits = self.arrays()
-        of = stratified(images, digits, self.shares)
-        return {split: images[of[split]] for split in SPLITS}
+        mnist = MnistDigits()
+        images, digits = mnist.arrays()
+        indices_of = stratified_split(images, digits, mnist.shares)
+        return {split: images[indices_of[split]] for split in SPLITS}

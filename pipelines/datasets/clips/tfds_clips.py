@@ -7,11 +7,11 @@ import tensorflow_datasets as tfds
 from ...core.errors import UserError
 from ..builders import prepare
 from ..images.resizing import resizing_layer
-from ..images.tfds_images import Chosen, ImageSet
-from ..tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind
+from ..images.tfds_images import ImageSet, Selection
+from ..tfds_sets import check_on_disk, check_train, features_of, features_of_type, find_builder
 from .moving_digit_clips import MovingDigits
 from .moving_digits import FRAMES
-from .videos import places
+from .videos import spaced_indices
 
 
 class ClipSet(ImageSet):
@@ -31,13 +31,15 @@ class ClipSet(ImageSet):
             self.builder = prepare(MovingDigits)
             self.image, self.label = self.builder.info.supervised_keys
         else:
-            self.builder = builder_of(name)
+            self.builder = find_builder(name)
             self.image, self.label = video_and_label(self.builder)
             check_on_disk(self.builder, name)
         check_train(self.builder, dataset)
         self.labels = features_of(self.builder)[self.label].names
 
-    def clips(self, chosen: Chosen, frames: int, size: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def clips(
+        self, chosen: Selection, frames: int, size: int
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         """Evenly spaced frames of the chosen films, uint8 [N, F, H, W, C], in their order.
 
         And the labels of these frames, int32 [N, F], which the embedded set alone has.
@@ -59,14 +61,14 @@ class ClipSet(ImageSet):
                 labels[place] = film["frame_labels"]
         return clips, labels
 
-    def _films(self, chosen: Chosen, frames: int, size: int) -> tf.data.Dataset:
+    def _films(self, chosen: Selection, frames: int, size: int) -> tf.data.Dataset:
         """{"clip": uint8 [F, H, W, C]}, and "frame_labels" [F] where the set has them."""
         feature = features_of(self.builder)[self.image]
         fit = resizing_layer(size, size)
 
         def film(_, example):
             if self.embedded:
-                taken = places(FRAMES, frames)
+                taken = spaced_indices(FRAMES, frames)
                 clip = tf.gather(feature.decode_example(example[self.image]), taken)
                 given = {"frame_labels": tf.gather(example["frame_labels"], taken)}
             else:
@@ -87,8 +89,8 @@ def _decoded(encoded, image: tfds.features.Image, frames: int):
 
 def video_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
     """The names of the film and of its class label: the supervised pair or the only one."""
-    videos = of_kind(builder, tfds.features.Video)
-    labels = of_kind(builder, tfds.features.ClassLabel)
+    videos = features_of_type(builder, tfds.features.Video)
+    labels = features_of_type(builder, tfds.features.ClassLabel)
     supervised = builder.info.supervised_keys
     if supervised and supervised[0] in videos and supervised[1] in labels:
         return supervised

@@ -54,7 +54,7 @@ def read_clip(path: str | Path, frames: int, shape: Shape) -> np.ndarray:
     if not path.stat().st_size:
         raise UserError(f"{path}: empty file")
     read = _gif_frames if suffix == ".gif" else _video_frames
-    return evenly_spaced(_several(read(path, shape), path), frames)
+    return evenly_spaced_frames(_several(read(path, shape), path), frames)
 
 
 def check_installed() -> None:
@@ -66,12 +66,12 @@ def check_installed() -> None:
         )
 
 
-def places(count: int, wanted: int) -> np.ndarray:
+def spaced_indices(count: int, wanted: int) -> np.ndarray:
     """Which of `count` frames are taken: evenly spaced, the first and the last one included."""
     return np.rint(np.linspace(0, count - 1, wanted)).astype(int)
 
 
-def evenly_spaced(film: Iterable[np.ndarray], frames: int) -> np.ndarray:
+def evenly_spaced_frames(film: Iterable[np.ndarray], frames: int) -> np.ndarray:
     """So many frames of a film of unknown length, stacked.
 
     Every `stride`-th frame is held; when they are too many, every second one of them is dropped,
@@ -83,7 +83,7 @@ def evenly_spaced(film: Iterable[np.ndarray], frames: int) -> np.ndarray:
             held.append(frame)
             if len(held) == 2 * _FINER * frames:
                 held, stride = held[::2], 2 * stride
-    return np.stack([held[place] for place in places(len(held), frames)])
+    return np.stack([held[place] for place in spaced_indices(len(held), frames)])
 
 
 def frame_files(folder: Path) -> list[Path]:
@@ -117,7 +117,7 @@ def _check_count(count: int, path: Path) -> None:
 def _from_folder(path: Path, frames: int, shape: Shape) -> np.ndarray:
     files = frame_files(path)
     _check_count(len(files), path)
-    chosen = [files[place] for place in places(len(files), frames)]
+    chosen = [files[place] for place in spaced_indices(len(files), frames)]
     read = {file: _fit(read_image(file, shape[2]), shape) for file in dict.fromkeys(chosen)}
     return np.stack([read[file] for file in chosen])
 

@@ -10,10 +10,10 @@ from unicodedata import normalize
 import numpy as np
 
 from ...core.errors import UserError
-from ..images.image_folder import SUFFIXES, Checked, check, common_shape, with_progress
-from ..splits import SPLITS, Row, divide
-from ..utf8 import squeeze
-from .image_text_data import Images, Pictures, Told
+from ..images.image_folder import SUFFIXES, Inspection, common_shape, inspect_image, with_progress
+from ..splits import SPLITS, Row, assign_splits
+from ..utf8 import collapse_whitespace
+from .image_text_data import AnnotatedImages, Images, ImageTextItems
 from .json_lines import parsed_lines
 
 
@@ -46,10 +46,10 @@ class Item(NamedTuple):
     descriptions: list[str]
 
 
-Looks = Mapping[Path, Checked]
+Inspections = Mapping[Path, Inspection]
 
 
-def read_pictures(where: str | Path, layout: Layout) -> Pictures:
+def read_annotated_images(where: str | Path, layout: Layout) -> ImageTextItems:
     """The images of a folder, and what its file of lines tells of them.
 
     Lines with the same images are of one item, described as by the first of them that does so. They
@@ -65,22 +65,26 @@ def read_pictures(where: str | Path, layout: Layout) -> Pictures:
     """
     where = Path(where).expanduser()
     file, known = _file(where, layout), _images(where)
-    lines = {n: _known(line, known, f"{file}:{n}") for n, line in _lines(file, layout).items()}
+    lines = {
+        n: _with_known_names(line, known, f"{file}:{n}") for n, line in _lines(file, layout).items()
+    }
     _check_splits(lines, file)
-    items, repeated = _grouped(lines.values(), known)
-    looks = _look_at({path for item in items for path in item.paths})
-    whole = [item for item in items if not any(looks[path].fault for path in item.paths)]
-    items_of, carved = _with_every_split(whole, looks, file, layout)
-    shape = common_shape([look for look in looks.values() if not look.fault])
+    items, repeated = _group_by_images(lines.values(), known)
+    inspections = _inspect({path for item in items for path in item.paths})
+    whole = [item for item in items if not any(inspections[path].fault for path in item.paths)]
+    items_of, carved = _with_every_split(whole, inspections, file, layout)
+    shape = common_shape(
+        [inspection for inspection in inspections.values() if not inspection.fault]
+    )
     problems = [
         *carved,
-        *_in_train_too(items_of, looks, layout),
-        *_broken(looks, len(items) - len(whole), layout),
-        *_unnamed(set(known.values()) - looks.keys(), layout),
+        *_in_train_too(items_of, inspections, layout),
+        *_broken(inspections, len(items) - len(whole), layout),
+        *_unnamed(set(known.values()) - inspections.keys(), layout),
         *([f"{file}: {repeated:,} repeated texts left out"] if repeated else []),
     ]
-    told_of = {split: _told(items_of[split], looks, layout, shape[-1]) for split in SPLITS}
-    return Pictures(told_of, shape, problems, str(where))
+    images_of = {split: _told(items_of[split], inspections, layout, shape[-1]) for split in SPLITS}
+    return ImageTextItems(images_of, shape, problems, str(where))
 
 
 def _file(where: Path, layout: Layout) -> Path:
@@ -99,7 +103,7 @@ def _images(where: Path) -> dict[str, Path]:
     paths = (path for path in sorted(where.rglob("*")) if path.suffix.lower() in SUFFIXES)
     visible = (path for path in paths if not path.name.startswith("."))
     names = ((normalize("NFC", path.relative_to(where).as_posix()), path) for path in visible)
-    return {squeeze(name): path for name, path in names}
+    return {collapse_whitespace(name): path for name, path in names}
 
 
 def _lines(file: Path, layout: Layout) -> dict[int, Line]:
@@ -109,7 +113,7 @@ def _lines(file: Path, layout: Layout) -> dict[int, Line]:
     return lines
 
 
-def _known(line: Line, known: Collection[str], place: str) -> Line:
+def _with_known_names(line: Line, known: Collection[str], place: str) -> Line:
     """The line with its images called as they are known."""
     names = [PurePosixPath(name).as_posix() for name in line.images]
     for name in names:
@@ -137,7 +141,7 @@ def _check_splits(lines: Mapping[int, Line], file: Path) -> None:
             )
 
 
-def _grouped(lines: Collection[Line], known: Mapping[str, Path]) -> tuple[list[Item], int]:
+def _group_by_images(lines: Collection[Line], known: Mapping[str, Path]) -> tuple[list[Item], int]:
     """The different texts of the same images together, and how many texts were repeated."""
     items: dict[tuple[Path, ...], Item] = {}
     for line in lines:
@@ -149,14 +153,14 @@ def _grouped(lines: Collection[Line], known: Mapping[str, Path]) -> tuple[list[I
     return list(items.values()), sum(len(line.texts) for line in lines) - kept
 
 
-def _look_at(paths: set[Path]) -> dict[Path, Checked]:
+def _inspect(paths: set[Path]) -> dict[Path, Inspection]:
     with ThreadPoolExecutor() as pool:
-        looks = with_progress(pool.map(check, sorted(paths)), len(paths))
-        return {look.path: look for look in looks}
+        inspections = with_progress(pool.map(inspect_image, sorted(paths)), len(paths))
+        return {inspection.path: inspection for inspection in inspections}
 
 
 def _with_every_split(
-    items: Sequence[Item], looks: Looks, file: Path, layout: Layout
+    items: Sequence[Item], inspections: Inspections, file: Path, layout: Layout
 ) -> tuple[dict[str, list[Item]], list[str]]:
     """The items by split, those without any carved from train; the line that says so."""
     items_of = defaultdict(list)
@@ -165,7 +169,7 @@ def _with_every_split(
     missing = [split for split in SPLITS[1:] if not items_of[split]]
     _check_enough(len(items_of["train"]), missing, file, layout)
     if missing:
-        items_of |= _carve(items_of["train"], ["train", *missing], looks)
+        items_of |= _carve(items_of["train"], ["train", *missing], inspections)
     if not missing or not items[0].split:  # where no line says its split nobody expects one
         return items_of, []
     return items_of, [f"{file}: no {' and no '.join(missing)} split; carved from train"]
@@ -180,35 +184,39 @@ def _check_enough(number: int, missing: Sequence[str], file: Path, layout: Layou
         )
 
 
-def _carve(items: Sequence[Item], splits: Sequence[str], looks: Looks) -> dict[str, list[Item]]:
+def _carve(
+    items: Sequence[Item], splits: Sequence[str], inspections: Inspections
+) -> dict[str, list[Item]]:
     """The items by split, as the content of their images decides: the same ones stay together."""
-    key_of = {str(place): " ".join(_digests(item, looks)) for place, item in enumerate(items)}
-    rows_of = divide([Row("", place) for place in key_of], splits, key=key_of.__getitem__)
+    key_of = {str(place): " ".join(_digests(item, inspections)) for place, item in enumerate(items)}
+    rows_of = assign_splits([Row("", place) for place in key_of], splits, key=key_of.__getitem__)
     return {split: [items[int(row.text)] for row in rows] for split, rows in rows_of.items()}
 
 
-def _told(items: Sequence[Item], looks: Looks, layout: Layout, channels: int) -> Told:
-    return Told(
+def _told(
+    items: Sequence[Item], inspections: Inspections, layout: Layout, channels: int
+) -> AnnotatedImages:
+    return AnnotatedImages(
         [item.texts for item in items],
         [item.descriptions for item in items],
-        [" ".join(_digests(item, looks)) for item in items],
+        [" ".join(_digests(item, inspections)) for item in items],
         np.zeros(len(items), bool),
         lambda places: layout.load([items[place].paths for place in places], channels),
     )
 
 
-def _digests(item: Item, looks: Looks) -> list[str]:
-    return [looks[path].digest for path in item.paths]
+def _digests(item: Item, inspections: Inspections) -> list[str]:
+    return [inspections[path].digest for path in item.paths]
 
 
 def _in_train_too(
-    items_of: Mapping[str, Sequence[Item]], looks: Looks, layout: Layout
+    items_of: Mapping[str, Sequence[Item]], inspections: Inspections, layout: Layout
 ) -> list[str]:
     """A line for each split that shows what train shows: on that, memory is measured."""
-    trained = {digest for item in items_of["train"] for digest in _digests(item, looks)}
+    trained = {digest for item in items_of["train"] for digest in _digests(item, inspections)}
     lines = []
     for split in SPLITS[1:]:
-        shared = [i for i in items_of[split] if not trained.isdisjoint(_digests(i, looks))]
+        shared = [i for i in items_of[split] if not trained.isdisjoint(_digests(i, inspections))]
         if shared:
             lines.append(
                 f"{split}: {len(shared):,} of {len(items_of[split]):,} {layout.item}s show an image"
@@ -217,12 +225,16 @@ def _in_train_too(
     return lines
 
 
-def _broken(looks: Looks, lost: int, layout: Layout) -> list[str]:
+def _broken(inspections: Inspections, lost: int, layout: Layout) -> list[str]:
     """What cannot be read."""
-    faults = [f"{look.path}: {look.fault}; left out" for look in looks.values() if look.fault]
+    faults = [
+        f"{inspection.path}: {inspection.fault}; left out"
+        for inspection in inspections.values()
+        if inspection.fault
+    ]
     if not faults:
         return []
-    summary = f"{len(faults)} of {len(looks)} images cannot be read"
+    summary = f"{len(faults)} of {len(inspections)} images cannot be read"
     return [f"{summary}; {lost:,} {layout.item}s left out", *faults]
 
 

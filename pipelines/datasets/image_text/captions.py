@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ..splits import SPLITS
-from ..text.text_data import check_one_source
-from .annotated_images import Layout, Line, read_pictures
-from .image_text_data import Photos, PictureData, Pictures, assemble
+from ..text.text_data import check_single_source
+from .annotated_images import Layout, Line, read_annotated_images
+from .image_text_data import ImageFiles, ImageTextData, ImageTextItems, assemble
 from .json_lines import check_keys, choice_of, text_of, texts_of
 
 EMBEDDED = "scene_captions"
@@ -19,26 +19,26 @@ def load_captions(
     *,
     limit: int | None = None,
     seed: int = 0,
-) -> PictureData:
+) -> ImageTextData:
     """Reads images and captions; nothing is ever downloaded.
 
     Args:
         dataset: `scene_captions` (the default), or a prepared TFDS set such as `coco_captions`.
-        data_dir: the user's folder, see `LAYOUT` and `read_pictures`.
+        data_dir: the user's folder, see `LAYOUT` and `read_annotated_images`.
         limit: at most so many training images; as large a share of the others, at least one.
         seed: chooses the images that stay under `limit`.
 
     Raises:
         UserError: the data are not there, not usable, or the arguments do not go together.
     """
-    check_one_source(dataset, data_dir)
-    found = _read(dataset, data_dir)
-    return assemble(found, ("images", "captions"), limit, seed)
+    check_single_source(dataset, data_dir)
+    items = _read(dataset, data_dir)
+    return assemble(items, ("images", "captions"), limit, seed)
 
 
-def _read(dataset: str | None, data_dir: str | Path | None) -> Pictures:
+def _read(dataset: str | None, data_dir: str | Path | None) -> ImageTextItems:
     if data_dir is not None:
-        return read_pictures(data_dir, LAYOUT)
+        return read_annotated_images(data_dir, LAYOUT)
     if dataset in (None, EMBEDDED):
         from .scene_builder import read_scenes  # imports TensorFlow
         from .scene_captions import SceneCaptions
@@ -58,8 +58,8 @@ def parse(entry: dict[str, Any]) -> Line:
     return Line([text_of(entry, "image")], captions, choice_of(entry, "split", SPLITS), [])
 
 
-def _load(items: Sequence[Sequence[Path]], channels: int) -> Photos:
-    return Photos([path for (path,) in items], channels)
+def _load(items: Sequence[Sequence[Path]], channels: int) -> ImageFiles:
+    return ImageFiles([path for (path,) in items], channels)
 
 
 LAYOUT = Layout(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..images.image_folder import read_image
-from ..splits import SPLITS, Row, splits_hash, thin
+from ..splits import SPLITS, Row, splits_hash, stratified_subsample
 
 Shape = tuple[int | None, int | None, int]  # H and W where all images agree on them
 
@@ -22,10 +22,10 @@ class Images(Protocol):
     def __iter__(self) -> Iterator[Any]: ...
 
 
-class Photos(Sequence):
-    """Image files, uint8 [H, W, channels], each read when it is asked for."""
+class ImageFiles:
+    """Image files as arrays uint8 [H, W, channels]; each file is read when it is accessed."""
 
-    def __init__(self, paths: Sequence[Path], channels: int):
+    def __init__(self, paths: Sequence[Path], channels: int) -> None:
         self.paths = paths
         self.channels = channels
 
@@ -35,8 +35,11 @@ class Photos(Sequence):
     def __getitem__(self, place: int) -> np.ndarray:
         return read_image(self.paths[place], self.channels)
 
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (read_image(path, self.channels) for path in self.paths)
 
-class Told(NamedTuple):
+
+class AnnotatedImages(NamedTuple):
     """One split of a source: N images, or sequences of them, and what is told of each."""
 
     texts: list[list[str]]  # every text that counts as right
@@ -45,9 +48,9 @@ class Told(NamedTuple):
     unseen: np.ndarray  # [N] bool
     take: Callable[[np.ndarray], Images]  # the images at some places
 
-    def at(self, places: np.ndarray) -> "Told":
+    def at(self, places: np.ndarray) -> "AnnotatedImages":
         """What is told of the images at some places alone."""
-        return Told(
+        return AnnotatedImages(
             [self.texts[place] for place in places],
             [self.descriptions[place] for place in places],
             [self.digests[place] for place in places],
@@ -56,17 +59,17 @@ class Told(NamedTuple):
         )
 
 
-class Pictures(NamedTuple):
+class ImageTextItems(NamedTuple):
     """What a reader found: what is told by split, what was wrong, where it is from."""
 
-    told_of: dict[str, Told]
+    images_of: dict[str, AnnotatedImages]
     shape: Shape
     problems: list[str]
     source: str
 
 
 @dataclass(frozen=True)
-class PicturePart:
+class ImageTextSplit:
     """One split: N images, or sequences of them, and of each every text that counts as right.
 
     Images are uint8 [H, W, C]. Those of the embedded sets are one array, [N, 80, 80, 1], of stories
@@ -84,7 +87,7 @@ class PicturePart:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureData:
+class ImageTextData:
     """Images and texts in three splits; all texts of an image are in one of them.
 
     `shape` is [H, W, C] of an image, H and W None where they differ; `content_hash` is the SHA-256
@@ -92,9 +95,9 @@ class PictureData:
     it; `problems` says line by line what was left out and why.
     """
 
-    train: PicturePart
-    validation: PicturePart
-    test: PicturePart
+    train: ImageTextSplit
+    validation: ImageTextSplit
+    test: ImageTextSplit
     shape: Shape
     content_hash: str
     counts: dict[str, dict[str, int]]
@@ -109,8 +112,8 @@ def digest_of(image: bytes) -> str:
 
 
 def assemble(
-    found: Pictures, counted: tuple[str, str], limit: int | None, seed: int
-) -> PictureData:
+    found: ImageTextItems, counted: tuple[str, str], limit: int | None, seed: int
+) -> ImageTextData:
     """What a door gives of what its reader found.
 
     Args:
@@ -119,44 +122,48 @@ def assemble(
             unseen ones in proportion.
         seed: chooses those that stay.
     """
-    told_of = found.told_of if limit is None else _limited(found.told_of, limit, seed)
+    images_of = found.images_of if limit is None else _limited(found.images_of, limit, seed)
     images, texts = counted
     train, validation, test = (
-        PicturePart(
+        ImageTextSplit(
             told.take(np.arange(len(told.texts))), told.texts, told.descriptions, told.unseen
         )
-        for told in (told_of[split] for split in SPLITS)
+        for told in (images_of[split] for split in SPLITS)
     )
-    return PictureData(
+    return ImageTextData(
         train=train,
         validation=validation,
         test=test,
         shape=found.shape,
-        content_hash=_hash(found.told_of),
+        content_hash=_hash(found.images_of),
         counts={
-            images: {split: len(told.texts) for split, told in told_of.items()},
-            texts: {split: sum(map(len, told.texts)) for split, told in told_of.items()},
+            images: {split: len(told.texts) for split, told in images_of.items()},
+            texts: {split: sum(map(len, told.texts)) for split, told in images_of.items()},
         },
         problems=found.problems,
         source=found.source,
     )
 
 
-def _limited(told_of: Mapping[str, Told], limit: int, seed: int) -> dict[str, Told]:
-    share = min(1.0, limit / len(told_of["train"].texts))
-    return {split: told_of[split].at(_share(told_of[split], share, seed)) for split in SPLITS}
+def _limited(
+    images_of: Mapping[str, AnnotatedImages], limit: int, seed: int
+) -> dict[str, AnnotatedImages]:
+    share = min(1.0, limit / len(images_of["train"].texts))
+    return {split: images_of[split].at(_share(images_of[split], share, seed)) for split in SPLITS}
 
 
-def _share(told: Told, share: float, seed: int) -> np.ndarray:
+def _share(told: AnnotatedImages, share: float, seed: int) -> np.ndarray:
     rows = [Row(str(unseen), str(place)) for place, unseen in enumerate(told.unseen)]
-    return np.array([int(row.text) for row in thin(rows, round(share * len(rows)), seed)])
+    return np.array(
+        [int(row.text) for row in stratified_subsample(rows, round(share * len(rows)), seed)]
+    )
 
 
-def _hash(told_of: Mapping[str, Told]) -> str:
-    return splits_hash({split: _rows(told) for split, told in told_of.items()})
+def _hash(images_of: Mapping[str, AnnotatedImages]) -> str:
+    return splits_hash({split: _rows(told) for split, told in images_of.items()})
 
 
-def _rows(told: Told) -> Iterator[Row]:
+def _rows(told: AnnotatedImages) -> Iterator[Row]:
     for texts, described, digest in zip(told.texts, told.descriptions, told.digests, strict=True):
         for text in texts:
             yield Row("\n".join([text, *described]), digest)

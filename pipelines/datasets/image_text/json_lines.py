@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from unicodedata import normalize
 
 from ...core.errors import UserError
-from ..utf8 import numbered_lines, squeeze
+from ..utf8 import collapse_whitespace, numbered_lines
 
 Parsed = TypeVar("Parsed")
 
@@ -64,7 +64,7 @@ def texts_of(entry: dict[str, Any], key: str) -> list[str]:
 def _text(value: Any, name: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{name} is no text ({json.dumps(value)[:40]})")
-    if not (text := squeeze(normalize("NFC", value))):
+    if not (text := collapse_whitespace(normalize("NFC", value))):
         raise ValueError(f"{name} is empty")
     try:
         text.encode()

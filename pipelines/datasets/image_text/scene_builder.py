@@ -7,16 +7,16 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from ..builders import Builder, prepare
-from ..images.digits import MnistDigits, stratified
+from ..images.digits import MnistDigits, stratified_split
 from ..splits import SPLITS
-from .image_text_data import Pictures, Told, digest_of
+from .image_text_data import AnnotatedImages, ImageTextItems, digest_of
 from .scene_drawing import SIDE, Stamps, make_stamps, with_variants
 
 SEED = 1
 
 
 class SceneBuilder(Builder, skip_registration=True):  # pyright: ignore[reportGeneralTypeIssues, reportCallIssue]
-    """Pictures of scenes and what is said of them, drawn from a fixed seed.
+    """ImageTextItems of scenes and what is said of them, drawn from a fixed seed.
 
     The digits of a split are those of that split of `mnist_digits`, those of train also turned and
     slanted; the config has that set's name, so what was made of other digits is never taken for
@@ -37,7 +37,7 @@ class SceneBuilder(Builder, skip_registration=True):  # pyright: ignore[reportGe
         del dl_manager  # nothing to download
         digits = MnistDigits()
         images, values = digits.arrays()
-        of = stratified(images, values, digits.shares)
+        of = stratified_split(images, values, digits.shares)
         drawn = {split: (images[of[split]], values[of[split]]) for split in SPLITS}
         drawn["train"] = with_variants(*drawn["train"], np.random.default_rng(SEED))
         return {
@@ -51,14 +51,14 @@ class SceneBuilder(Builder, skip_registration=True):  # pyright: ignore[reportGe
             yield number, self.example(random, stamps, split, unseen) | {"unseen": unseen}
 
 
-def read_scenes(builder_class: type[SceneBuilder]) -> Pictures:
+def read_scenes(builder_class: type[SceneBuilder]) -> ImageTextItems:
     """What a builder makes, prepared on first use; the images of a split are one array."""
     builder = prepare(builder_class)
-    told_of = {split: _told(builder, split) for split in SPLITS}
-    return Pictures(told_of, (SIDE, SIDE, 1), [], builder.info.full_name)
+    images_of = {split: _told(builder, split) for split in SPLITS}
+    return ImageTextItems(images_of, (SIDE, SIDE, 1), [], builder.info.full_name)
 
 
-def _told(builder: tfds.core.DatasetBuilder, split: str) -> Told:
+def _told(builder: tfds.core.DatasetBuilder, split: str) -> AnnotatedImages:
     pictures, said = builder.info.supervised_keys
     number = builder.info.splits[split].num_examples
     images = np.empty((number, *builder.info.features[pictures].shape), np.uint8)
@@ -74,7 +74,7 @@ def _told(builder: tfds.core.DatasetBuilder, split: str) -> Told:
         return images if len(places) == number else images[places]  # all of them without a copy
 
     digests = [digest_of(image.tobytes()) for image in images]
-    return Told(texts, descriptions, digests, unseen, take)
+    return AnnotatedImages(texts, descriptions, digests, unseen, take)
 
 
 def _decoded(texts: Iterable[bytes]) -> list[str]:

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from .scene_builder import SceneBuilder
-from .scene_drawing import SIDE, draw_looks, paint
+from .scene_drawing import SIDE, draw_appearances, paint
 from .scenes import draw_scene, facts_of, wordings
 
 _DESCRIPTION = """
@@ -37,6 +37,6 @@ class SceneCaptions(SceneBuilder):
         scene = draw_scene(random, held_out=unseen)
         captions = random.permutation(wordings(facts_of(scene))).tolist()
         return {
-            "image": paint(scene, draw_looks(random, scene, stamps), stamps),
+            "image": paint(scene, draw_appearances(random, scene, stamps), stamps),
             "captions": captions,
         }

@@ -20,10 +20,10 @@ TURN, SLANT = 15.0, 0.2  # degrees, and pixels to the side for a pixel down, at 
 Stamps = Mapping[str, Sequence[Sequence[np.ndarray]]]  # digits by size and value, cut to their ink
 
 
-class Look(NamedTuple):
+class Appearance(NamedTuple):
     """Which digits a group shows and where they stand in its quadrant.
 
-    It is of no certain count, size or place: a group that grows, moves or is joined keeps its look.
+    It holds for any count, size and place: a group that grows, moves or is joined keeps it.
     """
 
     digits: Sequence[int]  # [MOST] different ones of those of its value
@@ -76,9 +76,9 @@ def _shrunk(ink: np.ndarray, longest: int) -> np.ndarray:
     return np.round(pixels * (ink.max() / pixels.max())).astype(np.uint8)
 
 
-def draw_look(random: np.random.Generator, digits: int) -> Look:
-    """A look for a value of which there are so many digits."""
-    return Look(
+def draw_appearance(random: np.random.Generator, digits: int) -> Appearance:
+    """A appearance for a value of which there are so many digits."""
+    return Appearance(
         digits=random.choice(digits, MOST, replace=False).tolist(),
         corners=random.permutation(4)[:MOST].tolist(),
         cut=random.random(2).tolist(),
@@ -86,30 +86,30 @@ def draw_look(random: np.random.Generator, digits: int) -> Look:
     )
 
 
-def draw_looks(random: np.random.Generator, scene: Scene, stamps: Stamps) -> list[Look]:
-    """A look for each thing of a scene."""
-    return [draw_look(random, len(stamps[group.size][group.value])) for group, _ in scene]
+def draw_appearances(random: np.random.Generator, scene: Scene, stamps: Stamps) -> list[Appearance]:
+    """A appearance for each thing of a scene."""
+    return [draw_appearance(random, len(stamps[group.size][group.value])) for group, _ in scene]
 
 
-def paint(scene: Scene, looks: Sequence[Look], stamps: Stamps) -> np.ndarray:
+def paint(scene: Scene, appearances: Sequence[Appearance], stamps: Stamps) -> np.ndarray:
     """The picture, uint8 [80, 80, 1]. A row or column of black at least is between any digits."""
     picture = np.zeros((SIDE, SIDE, 1), np.uint8)
-    for (group, place), look in zip(scene, looks, strict=True):
+    for (group, place), appearance in zip(scene, appearances, strict=True):
         quadrant = divmod(PLACES.index(place), 2)
-        for number in range(group.count):
-            stamp = stamps[group.size][group.value][look.digits[number]]
+        for number in range(group.number):
+            stamp = stamps[group.size][group.value][appearance.digits[number]]
             top, left = (
                 QUADRANT * quadrant[axis]
-                + _position(look, number, axis, stamp.shape[axis], PIXELS[group.size])
+                + _position(appearance, number, axis, stamp.shape[axis], PIXELS[group.size])
                 for axis in (0, 1)
             )
             picture[top : top + stamp.shape[0], left : left + stamp.shape[1], 0] = stamp
     return picture
 
 
-def _position(look: Look, number: int, axis: int, extent: int, longest: int) -> int:
+def _position(appearance: Appearance, number: int, axis: int, extent: int, longest: int) -> int:
     """Where a digit begins in its quadrant: inside its quarter, whose last pixel stays free."""
-    cut = longest + 1 + int(look.cut[axis] * (QUADRANT - 2 * longest - 1))
-    second = divmod(look.corners[number], 2)[axis]
+    cut = longest + 1 + int(appearance.cut[axis] * (QUADRANT - 2 * longest - 1))
+    second = divmod(appearance.corners[number], 2)[axis]
     room = (QUADRANT - cut if second else cut) - 1 - extent
-    return second * cut + int(look.shift[number, axis] * (room + 1))
+    return second * cut + int(appearance.shift[number, axis] * (room + 1))

@@ -25,7 +25,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from ..splits import fraction
+from ..splits import hash_fraction
 from .scenes import MOST, PLACES, SIZES, Group, Scene, Thing, groups_in, noun, phrase
 
 EVENTS = 4  # of a story, which has one picture more
@@ -52,19 +52,19 @@ Option = TypeVar("Option")
 class Event(NamedTuple):
     """What a sentence says of the thing of a value.
 
-    `place` is where it is, arrives or moves to; `count` and `size` are told of what is there at
+    `place` is where it is, arrives or moves to; `number` and `size` are told of what is there at
     first and of what arrives.
     """
 
     kind: str
     value: int
     place: str = ""
-    count: int = 0
+    number: int = 0
     size: str = ""
 
     @property
     def group(self) -> Group:
-        return Group(self.count, self.size, self.value)
+        return Group(self.number, self.size, self.value)
 
 
 Story = list[Event]  # what is there at first, then EVENTS events
@@ -73,7 +73,7 @@ Things = dict[int, Thing]  # by value
 
 def after(things: Things, event: Event) -> Things:
     """What is there once an event has happened."""
-    if event.count:
+    if event.number:
         return things | {event.value: Thing(event.group, event.place)}
     group, place = things[event.value]
     match event.kind:
@@ -82,7 +82,7 @@ def after(things: Things, event: Event) -> Things:
         case "moves":
             place = event.place
         case "joined":
-            group = group._replace(count=group.count + 1)
+            group = group._replace(number=group.number + 1)
         case "grows" | "shrinks":
             group = group._replace(size="large" if event.kind == "grows" else "small")
     return things | {event.value: Thing(group, place)}
@@ -96,7 +96,7 @@ def scenes_of(story: Story) -> list[Scene]:
 
 def has_held_out_plot(story: Story) -> bool:
     """Whether no story of this plot is in training."""
-    return fraction(" ".join(plot_of(story))) < SHARE
+    return hash_fraction(" ".join(plot_of(story))) < SHARE
 
 
 def plot_of(story: Story) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ def tell(story: Story) -> str:
 def describe(scene: Scene) -> str:
     """What is in a picture, told without the others: as if a story opened with it."""
     things = sorted(scene, key=lambda thing: PLACES.index(thing.place))
-    return tell([Event(PRESENCE, g.value, place, g.count, g.size) for g, place in things])
+    return tell([Event(PRESENCE, g.value, place, g.number, g.size) for g, place in things])
 
 
 def events(story: str) -> Story | None:
@@ -156,8 +156,8 @@ def _candidates(clause: str, things: Things) -> Iterator[Event]:
 
 def _wordings(event: Event, things: Things, it: int | None) -> list[str]:
     """The ways to say what happens to the things, the one that we tell first."""
-    count = event.count or things[event.value].group.count
-    if event.count:
+    count = event.number or things[event.value].group.number
+    if event.number:
         subjects = [phrase(event.group)]
     else:
         subjects = [f"the {noun(event.value, count)}"]
@@ -214,7 +214,7 @@ def _possible(things: Things) -> dict[str, list[int]]:
         "grows": [group.value for group in groups if group.size == "small"],
         "shrinks": [group.value for group in groups if group.size == "large"],
         "moves": [*things],
-        "joined": [group.value for group in groups if group.count < MOST],
+        "joined": [group.value for group in groups if group.number < MOST],
     }
     possible = {kind: values for kind, values in can.items() if values}
     return possible | ({ARRIVAL: []} if len(things) < MOST_THINGS else {})

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from .scene_builder import SceneBuilder
-from .scene_drawing import SIDE, draw_look, paint
+from .scene_drawing import SIDE, draw_appearance, paint
 from .scene_events import EVENTS, describe, draw_story, scenes_of, tell
 
 _DESCRIPTION = """
@@ -39,14 +39,15 @@ class SceneStories(SceneBuilder):
 
     def example(self, random, stamps, split, unseen):
         story = draw_story(random, held_out=unseen)
-        looks = {}  # a thing keeps its own from picture to picture: nothing else may change
+        appearances = {}  # a thing keeps its own from picture to picture: nothing else may change
         for event in story:
-            if event.count:
+            if event.number:
                 digits = len(stamps[event.size][event.value])
-                looks[event.value] = draw_look(random, digits)
+                appearances[event.value] = draw_appearance(random, digits)
         scenes = scenes_of(story)
         pictures = [
-            paint(scene, [looks[thing.group.value] for thing in scene], stamps) for scene in scenes
+            paint(scene, [appearances[thing.group.value] for thing in scene], stamps)
+            for scene in scenes
         ]
         return {
             "images": np.stack(pictures),

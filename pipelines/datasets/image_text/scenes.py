@@ -40,7 +40,7 @@ _TOGETHER = ((0, 1), (2, 3), (0, 2), (1, 3))  # the pairs of places in one row o
 class Group(NamedTuple):
     """So many digits of one value and size."""
 
-    count: int
+    number: int
     size: str
     value: int
 
@@ -82,7 +82,7 @@ def noun(value: int, count: int) -> str:
 
 def phrase(group: Group) -> str:
     """A group in words: two large sevens."""
-    return f"{_COUNTS[group.count - 1]} {group.size} {noun(group.value, group.count)}"
+    return f"{_COUNTS[group.number - 1]} {group.size} {noun(group.value, group.number)}"
 
 
 def groups_in(text: str) -> Iterator[Group]:
@@ -107,7 +107,7 @@ def wordings(facts: Facts) -> list[str]:
 
 
 def _forms(group: Group, where: str) -> list[str]:
-    said, be = phrase(group), "is" if group.count == 1 else "are"
+    said, be = phrase(group), "is" if group.number == 1 else "are"
     return [
         f"{said} {where}",
         f"there {be} {said} {where}",

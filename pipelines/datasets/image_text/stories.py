@@ -6,9 +6,9 @@ from typing import Any
 
 from ...core.errors import UserError
 from ..splits import SPLITS
-from ..text.text_data import check_one_source
-from .annotated_images import Layout, Line, read_pictures
-from .image_text_data import Photos, PictureData, Pictures, assemble
+from ..text.text_data import check_single_source
+from .annotated_images import Layout, Line, read_annotated_images
+from .image_text_data import ImageFiles, ImageTextData, ImageTextItems, assemble
 from .json_lines import check_keys, choice_of, text_of, texts_of
 from .scene_events import BETWEEN
 
@@ -21,26 +21,26 @@ def load_stories(
     *,
     limit: int | None = None,
     seed: int = 0,
-) -> PictureData:
+) -> ImageTextData:
     """Reads sequences of images and their stories; nothing is ever downloaded.
 
     Args:
         dataset: `scene_stories` (the default); TFDS has no other set of stories.
-        data_dir: the user's folder, see `LAYOUT` and `read_pictures`.
+        data_dir: the user's folder, see `LAYOUT` and `read_annotated_images`.
         limit: at most so many training sequences; as large a share of the others, at least one.
         seed: chooses the sequences that stay under `limit`.
 
     Raises:
         UserError: the data are not there, not usable, or the arguments do not go together.
     """
-    check_one_source(dataset, data_dir)
-    found = _read(dataset, data_dir)
-    return assemble(found, ("sequences", "stories"), limit, seed)
+    check_single_source(dataset, data_dir)
+    items = _read(dataset, data_dir)
+    return assemble(items, ("sequences", "stories"), limit, seed)
 
 
-def _read(dataset: str | None, data_dir: str | Path | None) -> Pictures:
+def _read(dataset: str | None, data_dir: str | Path | None) -> ImageTextItems:
     if data_dir is not None:
-        return read_pictures(data_dir, LAYOUT)
+        return read_annotated_images(data_dir, LAYOUT)
     if dataset not in (None, EMBEDDED):
         raise UserError(
             f"--dataset {dataset}: no set of stories; leave it out for {EMBEDDED}, or give your own"
@@ -75,8 +75,8 @@ def joined(sentences: Sequence[str]) -> str:
     return BETWEEN.join(filter(None, (sentence.rstrip(" .") for sentence in sentences)))
 
 
-def _load(items: Sequence[Sequence[Path]], channels: int) -> list[Photos]:
-    return [Photos(paths, channels) for paths in items]
+def _load(items: Sequence[Sequence[Path]], channels: int) -> list[ImageFiles]:
+    return [ImageFiles(paths, channels) for paths in items]
 
 
 LAYOUT = Layout(

@@ -9,15 +9,17 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from ...core.errors import UserError
-from ..splits import NAMES, SPLITS, Row, divide
-from ..tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind
-from ..utf8 import squeeze
-from .image_text_data import Pictures, Told, digest_of
+from ..splits import SPLIT_NAMES, SPLITS, Row, assign_splits
+from ..tfds_sets import check_on_disk, check_train, features_of, features_of_type, find_builder
+from ..utf8 import collapse_whitespace
+from .image_text_data import AnnotatedImages, ImageTextItems, digest_of
 
-_NAMES = NAMES | {"validation": (*NAMES["validation"], "val")}  # val: in coco_captions
+_SPLIT_NAMES = SPLIT_NAMES | {
+    "validation": (*SPLIT_NAMES["validation"], "val")
+}  # val: in coco_captions
 
 
-def read(dataset: str) -> Pictures:
+def read(dataset: str) -> ImageTextItems:
     """The images and captions of a prepared TFDS set.
 
     A missing validation or test split (or one without captions) is carved from train, a tenth each,
@@ -26,31 +28,35 @@ def read(dataset: str) -> Pictures:
     Raises:
         UserError: unknown or unprepared set, no train split, no or too few images with captions.
     """
-    builder = builder_of(dataset)
+    builder = find_builder(dataset)
     image, _ = image_and_captions(builder)  # an unusable set is not worth fetching
     check_on_disk(builder, dataset)
     check_train(builder, dataset)
-    told_of, problems = {}, []
+    images_of, problems = {}, []
     for split in SPLITS:
-        for name in [name for name in _NAMES[split] if name in builder.info.splits][:1]:
-            told_of[split], left_out = _told(builder, name)
+        for name in [name for name in _SPLIT_NAMES[split] if name in builder.info.splits][:1]:
+            images_of[split], left_out = _told(builder, name)
             problems += left_out
-    missing = [split for split in SPLITS[1:] if split not in told_of or not told_of[split].texts]
-    if (number := len(told_of["train"].texts)) <= len(missing):
+    missing = [
+        split for split in SPLITS[1:] if split not in images_of or not images_of[split].texts
+    ]
+    if (number := len(images_of["train"].texts)) <= len(missing):
         raise UserError(
             f"--dataset {dataset}: {number} training images with a caption, too few; choose another"
             " set"
         )
     if missing:
-        told_of |= _carve(told_of["train"], ["train", *missing])
+        images_of |= _carve(images_of["train"], ["train", *missing])
         problems.append(f"{builder.name}: no {' and no '.join(missing)} split; carved from train")
     height, width, channels = features_of(builder)[image].shape
-    return Pictures(told_of, (height, width, channels or 3), problems, builder.info.full_name)
+    return ImageTextItems(
+        images_of, (height, width, channels or 3), problems, builder.info.full_name
+    )
 
 
 def image_and_captions(builder: tfds.core.DatasetBuilder) -> tuple[str, bool]:
     """The name of the image, and whether each of the "captions" has a "text" among other things."""
-    images = of_kind(builder, tfds.features.Image)
+    images = features_of_type(builder, tfds.features.Image)
     each = getattr(features_of(builder).get("captions"), "feature", None)
     nested = isinstance(each, tfds.features.FeaturesDict)
     if len(images) != 1 or each is None or (nested and "text" not in each):
@@ -61,7 +67,7 @@ def image_and_captions(builder: tfds.core.DatasetBuilder) -> tuple[str, bool]:
     return images[0], nested
 
 
-def _told(builder: tfds.core.DatasetBuilder, split: str) -> tuple[Told, list[str]]:
+def _told(builder: tfds.core.DatasetBuilder, split: str) -> tuple[AnnotatedImages, list[str]]:
     """What is told of the images of a split, and what was left out."""
     image, nested = image_and_captions(builder)
     texts, digests, places = [], [], []
@@ -72,7 +78,7 @@ def _told(builder: tfds.core.DatasetBuilder, split: str) -> tuple[Told, list[str
             texts.append(captions)
             digests.append(digest_of(example[image]))
             places.append(place)
-    told = Told(
+    told = AnnotatedImages(
         texts,
         [[] for _ in texts],
         digests,
@@ -95,14 +101,14 @@ def _undecoded(
 
 
 def _clean(raw: bytes) -> str:
-    return squeeze(unicodedata.normalize("NFC", raw.decode("utf-8", "replace")))
+    return collapse_whitespace(unicodedata.normalize("NFC", raw.decode("utf-8", "replace")))
 
 
-def _carve(train: Told, splits: Sequence[str]) -> dict[str, Told]:
+def _carve(train: AnnotatedImages, splits: Sequence[str]) -> dict[str, AnnotatedImages]:
     rows = [Row("", str(place)) for place in range(len(train.texts))]
     return {
         split: train.at(np.array([int(row.text) for row in kept]))
-        for split, kept in divide(rows, splits).items()
+        for split, kept in assign_splits(rows, splits).items()
     }
 
 

@@ -42,7 +42,7 @@ class _DigitsBuilder(Builder, skip_registration=True):  # pyright: ignore[report
     def _split_generators(self, dl_manager):
         del dl_manager  # nothing to download
         images, digits = self.arrays()
-        of = stratified(images, digits, self.shares)
+        of = stratified_split(images, digits, self.shares)
         return {split: self._generate_examples(images, digits, of[split]) for split in SPLITS}
 
     def _generate_examples(self, images, digits, chosen):
@@ -51,7 +51,7 @@ class _DigitsBuilder(Builder, skip_registration=True):  # pyright: ignore[report
             yield f"{digits[index]}/{index:05}", {"image": image, "label": str(digits[index])}
 
 
-def stratified(
+def stratified_split(
     images: np.ndarray, digits: np.ndarray, shares: tuple[int, int]
 ) -> dict[str, list[int]]:
     """{split: indices}: of each digit the same share, in an order that the pixels give.
@@ -115,6 +115,6 @@ class Digits(_DigitsBuilder):
         return grey, bunch.target
 
 
-def embedded() -> Iterator[type[Builder]]:
+def embedded_builders() -> Iterator[type[Builder]]:
     """The builders of this module, the default first."""
     yield from (MnistDigits, Digits)

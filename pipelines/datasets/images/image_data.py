@@ -9,13 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from ...core.errors import UserError
-from ..splits import SPLITS, fraction
+from ..splits import SPLITS, hash_fraction
 from .image_folder import read_folder, read_image
-from .tfds_images import Chosen, ImageSet
+from .tfds_images import ImageSet, Selection
 
 
 @dataclass(frozen=True)
-class ImagePart:
+class ImageSplit:
     """One split: N images, in a fixed order, and the index of each one's label."""
 
     examples: tf.data.Dataset  # of (uint8 [H, W, C], int64)
@@ -39,9 +39,9 @@ class ImageData:
     `problems` says line by line what was left out and why.
     """
 
-    train: ImagePart
-    validation: ImagePart
-    test: ImagePart
+    train: ImageSplit
+    validation: ImageSplit
+    test: ImageSplit
     labels: list[str]
     shape: tuple[int | None, int | None, int]
     content_hash: str
@@ -95,14 +95,14 @@ def _from_folder(data_dir: str | Path, limit: int | None, seed: int) -> ImageDat
     )
 
 
-def _files(paths: Sequence[str], labels: np.ndarray, shape) -> ImagePart:
+def _files(paths: Sequence[str], labels: np.ndarray, shape) -> ImageSplit:
     def read(path, label):
         image = tf.numpy_function(lambda p: read_image(p.decode(), shape[-1]), [path], tf.uint8)
         image.set_shape(shape)
         return image, label
 
     pairs = tf.data.Dataset.from_tensor_slices((list(paths), labels.astype(np.int64)))
-    return ImagePart(pairs.map(read, num_parallel_calls=tf.data.AUTOTUNE), labels)
+    return ImageSplit(pairs.map(read, num_parallel_calls=tf.data.AUTOTUNE), labels)
 
 
 def _from_tfds(dataset: str | None, limit: int | None, seed: int) -> ImageData:
@@ -113,8 +113,8 @@ def _from_tfds(dataset: str | None, limit: int | None, seed: int) -> ImageData:
     parts = {}
     for split, places in kept.items():
         found = chosen[split]
-        part = Chosen(found.split, found.places[places], found.labels[places])
-        parts[split] = ImagePart(images.examples(part), part.labels)
+        part = Selection(found.split, found.places[places], found.labels[places])
+        parts[split] = ImageSplit(images.examples(part), part.labels)
     counts = _counts(parts, images.labels)
     for split in SPLITS:
         absent = [label for label in images.labels if not counts[label][split]]
@@ -147,11 +147,11 @@ def _share(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
     kept: list[int] = []
     for label in np.unique(labels):
         found = np.flatnonzero(labels == label).tolist()
-        places = sorted(found, key=lambda p: fraction(f"{seed}\t{p}"))
+        places = sorted(found, key=lambda p: hash_fraction(f"{seed}\t{p}"))
         kept += places[: max(1, int(share * len(places)))]
     return np.array(sorted(kept))
 
 
-def _counts(parts: dict[str, ImagePart], labels: Sequence[str]) -> dict[str, dict[str, int]]:
+def _counts(parts: dict[str, ImageSplit], labels: Sequence[str]) -> dict[str, dict[str, int]]:
     tallies = {s: np.bincount(p.labels, minlength=len(labels)) for s, p in parts.items()}
     return {label: {s: int(tallies[s][i]) for s in SPLITS} for i, label in enumerate(labels)}

@@ -11,14 +11,14 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ...core.errors import UserError
-from ..splits import SPLITS, Items, Row, counts, divide
+from ..splits import SPLITS, Items, Row, assign_splits, counts
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "F")
 _LAYOUT = "one sub-folder of .jpg or .png files per class"
 
 
-class Folder(NamedTuple):
+class ImageFolder(NamedTuple):
     """What a folder holds: items whose texts are paths, and the images' common shape."""
 
     items: Items
@@ -56,8 +56,8 @@ def _pixels(image: Image.Image, channels: int) -> np.ndarray:
     return pixels[..., None] if channels == 1 else pixels
 
 
-class Checked(NamedTuple):
-    """What a look into a file found: a fault, or what it holds."""
+class Inspection(NamedTuple):
+    """An image file that was opened: its fault, or the digest, size and mode of the image."""
 
     path: Path
     fault: str | None
@@ -66,19 +66,19 @@ class Checked(NamedTuple):
     grey: bool = False
 
 
-def check(path: Path) -> Checked:
-    """A look into an image file."""
+def inspect_image(path: Path) -> Inspection:
+    """Open an image file and report whether it can be read, and what it holds."""
     try:
         pixels = read_image(path, 3)
         with Image.open(path) as image:
             grey = image.mode in GREY
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except (UserError, OSError) as error:
-        return Checked(path, str(error).removeprefix(f"{path}: "))
-    return Checked(path, None, digest, (pixels.shape[0], pixels.shape[1]), grey)
+        return Inspection(path, str(error).removeprefix(f"{path}: "))
+    return Inspection(path, None, digest, (pixels.shape[0], pixels.shape[1]), grey)
 
 
-def read_folder(directory: str | Path) -> Folder:
+def read_folder(directory: str | Path) -> ImageFolder:
     """The images of a folder, split 80/10/10 by a hash of each file's content.
 
     Every file is opened once. Broken ones, and those that come again within their class, are left
@@ -91,7 +91,7 @@ def read_folder(directory: str | Path) -> Folder:
     directory = Path(directory).expanduser()
     label_of = _files(directory)
     with ThreadPoolExecutor() as pool:
-        checked = list(with_progress(pool.map(check, label_of), len(label_of)))
+        checked = list(with_progress(pool.map(inspect_image, label_of), len(label_of)))
     problems = [f"{c.path}: {c.fault}; left out" for c in checked if c.fault]
     if problems:
         problems.insert(0, f"{len(problems)} of {len(checked)} images cannot be read")
@@ -102,9 +102,9 @@ def read_folder(directory: str | Path) -> Folder:
     digest_of = {str(c.path): c.digest for c in good}
     problems += _shared(rows, digest_of)
     labels = sorted(set(label_of.values()))
-    rows_of = divide(rows, key=digest_of.__getitem__)
+    rows_of = assign_splits(rows, key=digest_of.__getitem__)
     _check_every_split(counts(rows_of, labels), directory)
-    return Folder(
+    return ImageFolder(
         Items(rows_of, labels, problems, f"{directory} ({len(labels)} classes)"),
         common_shape(good),
         _content_hash(rows, digest_of),
@@ -124,9 +124,9 @@ def _files(directory: Path) -> dict[Path, str]:
         raise UserError(f"--data-dir {directory}: only one class ({folders[0].name}); add a second")
     label_of = {}
     for folder in folders:
-        found = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES]
-        label_of |= dict.fromkeys(found, unicodedata.normalize("NFC", folder.name))
-        if not found:
+        images = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES]
+        label_of |= dict.fromkeys(images, unicodedata.normalize("NFC", folder.name))
+        if not images:
             raise UserError(f"{folder}: no .jpg or .png in it; expected {_LAYOUT}")
     return label_of
 
@@ -141,7 +141,7 @@ def with_progress(checked, total: int):
         yield item
 
 
-def _without_repetitions(good, label_of) -> tuple[list[Checked], int]:
+def _without_repetitions(good, label_of) -> tuple[list[Inspection], int]:
     first = {}
     for c in good:
         first.setdefault((label_of[c.path], c.digest), c)

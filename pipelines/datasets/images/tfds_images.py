@@ -11,11 +11,11 @@ import tensorflow_datasets as tfds
 from ...core.errors import UserError
 from ..builders import prepare
 from ..splits import SPLITS, split_of
-from ..tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind
-from .digits import embedded
+from ..tfds_sets import check_on_disk, check_train, features_of, features_of_type, find_builder
+from .digits import embedded_builders
 
 
-class Chosen(NamedTuple):
+class Selection(NamedTuple):
     """Examples of one split of a set: their places in it, and their labels."""
 
     split: str
@@ -34,12 +34,12 @@ class ImageSet:
     """
 
     def __init__(self, dataset: str | None):
-        own = {builder.name: builder for builder in embedded()}
+        own = {builder.name: builder for builder in embedded_builders()}
         name = next(iter(own)) if dataset is None else dataset
         if name in own:
             self.builder = prepare(own[name])
         else:
-            self.builder = builder_of(name)
+            self.builder = find_builder(name)
             image_and_label(self.builder)  # an unusable set is not worth fetching
             check_on_disk(self.builder, name)
         self.image, self.label = image_and_label(self.builder)
@@ -48,7 +48,7 @@ class ImageSet:
         shape = features_of(self.builder)[self.image].shape
         self.shape = (shape[0], shape[1], shape[2] or 3)
 
-    def parts(self) -> tuple[dict[str, Chosen], list[str]]:
+    def parts(self) -> tuple[dict[str, Selection], list[str]]:
         """The examples of train, validation and test, and what had to be arranged for that.
 
         A set without a labelled test split is tested on its validation split; a missing validation
@@ -71,19 +71,19 @@ class ImageSet:
             )
         return found, problems
 
-    def _labels(self, split: str) -> Chosen:
+    def _labels(self, split: str) -> Selection:
         """All examples of a split that have a label; images stay undecoded."""
         labels = self._encoded(split).map(lambda example: example[self.label])
         read = np.concatenate([*labels.batch(4096).as_numpy_iterator(), []]).astype(np.int32)
         places = np.flatnonzero(read >= 0)  # TFDS marks a contest's hidden labels by -1
-        return Chosen(split, places, read[places])
+        return Selection(split, places, read[places])
 
     def _encoded(self, split: str) -> tf.data.Dataset:
         return self.builder.as_dataset(
             split, decoders={self.image: tfds.decode.SkipDecoding()}, shuffle_files=False
         )
 
-    def examples(self, chosen: Chosen) -> tf.data.Dataset:
+    def examples(self, chosen: Selection) -> tf.data.Dataset:
         """(image uint8 [H, W, C], label) of the chosen examples, in their order."""
         decode = features_of(self.builder)[self.image].decode_example
 
@@ -92,7 +92,7 @@ class ImageSet:
 
         return self._chosen(chosen).map(pair, num_parallel_calls=tf.data.AUTOTUNE)
 
-    def _chosen(self, chosen: Chosen) -> tf.data.Dataset:
+    def _chosen(self, chosen: Selection) -> tf.data.Dataset:
         """(place, example not yet decoded) of the chosen examples."""
         wanted = np.zeros(self.builder.info.splits[chosen.split].num_examples, bool)
         wanted[chosen.places] = True
@@ -111,18 +111,18 @@ class ImageSet:
         return hashlib.sha256(json.dumps([info.full_name, splits]).encode()).hexdigest()
 
 
-def _carve(train: Chosen, splits: tuple[str, ...]) -> dict[str, Chosen]:
+def _carve(train: Selection, splits: tuple[str, ...]) -> dict[str, Selection]:
     goes = np.array([splits.index(split_of(str(place), splits)) for place in train.places])
     return {
-        split: Chosen(train.split, train.places[goes == i], train.labels[goes == i])
+        split: Selection(train.split, train.places[goes == i], train.labels[goes == i])
         for i, split in enumerate(splits)
     }
 
 
 def image_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
     """The names of the image and of its class label: the supervised pair or the only one."""
-    images = of_kind(builder, tfds.features.Image)
-    labels = of_kind(builder, tfds.features.ClassLabel)
+    images = features_of_type(builder, tfds.features.Image)
+    labels = features_of_type(builder, tfds.features.ClassLabel)
     supervised = builder.info.supervised_keys
     if supervised and supervised[0] in images and supervised[1] in labels:
         return supervised

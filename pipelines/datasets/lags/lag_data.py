@@ -3,24 +3,24 @@
 import dataclasses
 import hashlib
 
-from .problems import problem
-from .sequences import TEST, VALIDATION, Endless, Part, fresh
+from .problems import make_problem
+from .sequences import TEST, VALIDATION, LagSplit, LagStream, fresh
 
 
 @dataclasses.dataclass(frozen=True)
 class LagData:
     """A problem's sequences; other attributes as in `text.TextData`."""
 
-    train: Endless
-    validation: Part
-    test: Part
+    train: LagStream
+    validation: LagSplit
+    test: LagSplit
     labels: list[str]
     content_hash: str
     counts: dict[str, dict[str, int]]
     source: str
 
 
-def load(name: str, steps: int | None, epochs: int) -> LagData:
+def load_lags(name: str, steps: int | None, epochs: int) -> LagData:
     """The sequences of a problem: `epochs` times its epoch for training, at most.
 
     Raises:
@@ -29,11 +29,11 @@ def load(name: str, steps: int | None, epochs: int) -> LagData:
     if name == "digits":
         from . import sequential_digits  # imports TensorFlow
 
-        made, validation, test = sequential_digits.read()
+        made, validation, test = sequential_digits.load_digit_sequences()
     else:
-        made = problem(name, steps)
+        made = make_problem(name, steps)
         validation, test = fresh(made, VALIDATION, 1), fresh(made, TEST, 2)
-    train = Endless(made, epochs * made.epoch)
+    train = LagStream(made, epochs * made.epoch)
     sizes = {"train": len(train), "validation": len(validation), "test": len(test)}
     content = hashlib.sha256(f"{made.name} {made.steps}".encode() + test.x.tobytes())
     return LagData(

@@ -14,7 +14,7 @@ from ...core.errors import UserError
 from .problems import Problem
 
 
-def written(problem: Problem, x: np.ndarray) -> str:
+def format_sequence(problem: Problem, x: np.ndarray) -> str:
     """A sequence [W, D] in words."""
     if problem.symbols:
         names = [problem.symbols[row.argmax()] for row in x if row.any()]
@@ -24,7 +24,7 @@ def written(problem: Problem, x: np.ndarray) -> str:
     return " ".join(f"{v:.2f}" + ("*" if mark > 0 else "") for v, mark in x if v or mark)
 
 
-def read(problem: Problem, text: str) -> np.ndarray:
+def parse_sequence(problem: Problem, text: str) -> np.ndarray:
     """A sequence [T, D] from words.
 
     Raises:

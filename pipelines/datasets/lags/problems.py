@@ -69,7 +69,7 @@ class Problem:
         return self.longest > self.steps
 
 
-def problem(name: str, steps: int | None = None) -> Problem:
+def make_problem(name: str, steps: int | None = None) -> Problem:
     """A problem of the paper by its name.
 
     Args:

@@ -7,11 +7,11 @@ import numpy as np
 from .problems import Problem
 
 TEST, VALIDATION = 2560, 256  # numbers of sequences; the paper tests on 2,560
-SEEDS_APART = 1_000_003  # no training shares its sequences with the validation or test split
+SEED_STREAM = 1_000_003  # no training shares its sequences with the validation or test split
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
+class LagSplit:
     """N sequences of a problem; x and y as in `Drawn`."""
 
     problem: Problem
@@ -21,12 +21,12 @@ class Part:
     def __len__(self) -> int:
         return len(self.x)
 
-    def kept(self) -> "Part":
+    def sample(self) -> "LagSplit":
         return self
 
 
 @dataclasses.dataclass(frozen=True)
-class Endless:
+class LagStream:
     """Sequences that are drawn while a network trains, N of them at most."""
 
     problem: Problem
@@ -35,11 +35,11 @@ class Endless:
     def __len__(self) -> int:
         return self.count
 
-    def kept(self) -> Part:
+    def sample(self) -> LagSplit:
         """Some of them, to look at."""
         return fresh(self.problem, VALIDATION, 3)
 
 
-def fresh(made: Problem, count: int, number: int) -> Part:
+def fresh(made: Problem, count: int, number: int) -> LagSplit:
     """Sequences that no training sees, the same ones every time."""
-    return Part(made, *made.draw(np.random.default_rng([SEEDS_APART, number]), count))
+    return LagSplit(made, *made.draw(np.random.default_rng([SEED_STREAM, number]), count))

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from ..images.image_data import ImagePart, load_images
+from ..images.image_data import ImageSplit, load_images
 from .problems import Drawn, Problem
-from .sequences import Part
+from .sequences import LagSplit
 
 STEPS = 64
 
 
-def read() -> tuple[Problem, Part, Part]:
+def load_digit_sequences() -> tuple[Problem, LagSplit, LagSplit]:
     """The problem, whose sequences come from the train split, and the other two splits."""
     data = load_images("digits", None, limit=None, seed=0)
     x, y = _series(data.train)
@@ -29,10 +29,10 @@ def read() -> tuple[Problem, Part, Part]:
         in_a_row=0,
         epoch=len(x),
     )
-    return made, Part(made, *_series(data.validation)), Part(made, *_series(data.test))
+    return made, LagSplit(made, *_series(data.validation)), LagSplit(made, *_series(data.test))
 
 
-def _series(part: ImagePart) -> Drawn:
+def _series(part: ImageSplit) -> Drawn:
     """x [N, 64, 1] from 0 to 1, y [N, 10]."""
     images = np.stack([image for image, _ in part.examples.as_numpy_iterator()])
     one_hot = np.eye(10, dtype=np.float32)[part.labels]

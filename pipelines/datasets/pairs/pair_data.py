@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...core.errors import UserError
-from ..splits import SPLITS, Row, fraction, splits_hash
-from ..text.text_data import check_one_source
+from ..splits import SPLITS, Row, hash_fraction, splits_hash
+from ..text.text_data import check_single_source
 from .cmudict_file import CMUDICT, cmudict_file
 from .pair_files import PairItems, Targets, read_pairs
 
@@ -14,7 +14,7 @@ _STRESS = str.maketrans("", "", "012")
 
 
 @dataclass(frozen=True)
-class PairPart:
+class PairSplit:
     """One split: N sources, and of each every target that counts as right, in the order given."""
 
     sources: list[str]
@@ -33,9 +33,9 @@ class PairData:
     left out and why.
     """
 
-    train: PairPart
-    validation: PairPart
-    test: PairPart
+    train: PairSplit
+    validation: PairSplit
+    test: PairSplit
     content_hash: str
     counts: dict[str, dict[str, int]]
     problems: list[str]
@@ -65,7 +65,7 @@ def load_pairs(
     Raises:
         UserError: the data are not there, not usable, or the arguments do not go together.
     """
-    check_one_source(dataset, data_dir)
+    check_single_source(dataset, data_dir)
     items = _read(dataset, data_dir, stress)
     _check_filled(items)
     targets_of = items.targets_of if limit is None else _limited(items.targets_of, limit, seed)
@@ -129,12 +129,12 @@ def _limited(targets_of: dict[str, Targets], limit: int, seed: int) -> dict[str,
 
 def _chosen(targets: Targets, number: int, seed: int) -> Targets:
     """So many sources, in their order; which ones, the seed and the sources decide."""
-    chosen = set(sorted(targets, key=lambda source: fraction(f"{seed}\t{source}"))[:number])
+    chosen = set(sorted(targets, key=lambda source: hash_fraction(f"{seed}\t{source}"))[:number])
     return {source: targets[source] for source in targets if source in chosen}
 
 
-def _part(targets: Targets) -> PairPart:
-    return PairPart(list(targets), list(targets.values()))
+def _part(targets: Targets) -> PairSplit:
+    return PairSplit(list(targets), list(targets.values()))
 
 
 def _hash(items: PairItems) -> str:

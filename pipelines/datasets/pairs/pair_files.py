@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...core.errors import UserError
-from ..splits import SPLITS, Row, divide
-from ..utf8 import numbered_lines, one_each, split_paths, squeeze
+from ..splits import SPLITS, Row, assign_splits
+from ..utf8 import collapse_whitespace, numbered_lines, split_paths, unique_paths
 
 SHARE = 0.05  # of all sources, for each of validation and test
 LINE = "source<TAB>target"
@@ -62,7 +62,7 @@ def _ready_splits(where: Path) -> dict[str, Path]:
     }
     if not paths_of["train"]:
         raise UserError(f"--data-dir {where}: no train.tsv or train.txt in it; expected {LAYOUT}")
-    return one_each(paths_of, where)
+    return unique_paths(paths_of, where)
 
 
 def _pairs(path: Path) -> Iterator[tuple[str, str]]:
@@ -76,7 +76,7 @@ def _pairs(path: Path) -> Iterator[tuple[str, str]]:
 
 def parse(line: str) -> tuple[str, str]:
     """Source and target on a line; ValueError says what is malformed."""
-    source, *targets = map(squeeze, line.split("\t"))
+    source, *targets = map(collapse_whitespace, line.split("\t"))
     if not targets:
         raise ValueError("no tab in the line")
     if len(targets) > 1:
@@ -130,5 +130,5 @@ def _apart(targets_of: dict[str, Targets]) -> tuple[dict[str, Targets], list[str
 
 def _carve(targets: Targets, splits: list[str]) -> dict[str, Targets]:
     """The sources by split, those that differ in letter case alone together."""
-    rows_of = divide([Row("", source) for source in targets], splits, share=SHARE)
+    rows_of = assign_splits([Row("", source) for source in targets], splits, share=SHARE)
     return {split: {row.text: targets[row.text] for row in rows} for split, rows in rows_of.items()}

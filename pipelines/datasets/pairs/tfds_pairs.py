@@ -8,9 +8,9 @@ import tensorflow_datasets as tfds
 
 from ...core.errors import UserError
 from ..builders import prepare
-from ..splits import NAMES, SPLITS
-from ..tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind
-from ..utf8 import squeeze
+from ..splits import SPLIT_NAMES, SPLITS
+from ..tfds_sets import check_on_disk, check_train, features_of, features_of_type, find_builder
+from ..utf8 import collapse_whitespace
 from .cmudict_file import CMUDICT
 from .pair_files import PairItems, Targets, group, with_every_split
 
@@ -29,7 +29,7 @@ def read(dataset: str | None) -> PairItems:
 
 def prepared(dataset: str) -> tfds.core.DatasetBuilder:
     """The builder of a set of pairs that lies ready on disk."""
-    builder = builder_of(dataset)
+    builder = find_builder(dataset)
     source_and_target(builder)  # an unusable set is not worth fetching
     check_on_disk(builder, dataset)
     check_train(builder, dataset)
@@ -38,7 +38,7 @@ def prepared(dataset: str) -> tfds.core.DatasetBuilder:
 
 def source_and_target(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
     """The names of the two texts: the supervised pair, or the languages in their order."""
-    texts = of_kind(builder, tfds.features.Text)
+    texts = features_of_type(builder, tfds.features.Text)
     if len(texts) == 2:
         first, second = texts
         if builder.info.supervised_keys == (second, first):
@@ -83,7 +83,7 @@ def _pronunciations(builder: tfds.core.DatasetBuilder, split: str) -> Targets:
 def _translations(builder: tfds.core.DatasetBuilder, dataset: str) -> PairItems:
     targets_of, problems = {}, []
     for split in SPLITS:
-        for name in [name for name in NAMES[split] if name in builder.info.splits][:1]:
+        for name in [name for name in SPLIT_NAMES[split] if name in builder.info.splits][:1]:
             targets, faults = _targets(builder, name)
             problems += faults
             if targets:
@@ -118,4 +118,4 @@ def _pairs(builder: tfds.core.DatasetBuilder, split: str) -> Iterator[tuple[str,
 
 
 def _clean(raw: bytes) -> str:
-    return squeeze(unicodedata.normalize("NFC", raw.decode("utf-8", "replace")))
+    return collapse_whitespace(unicodedata.normalize("NFC", raw.decode("utf-8", "replace")))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...core.errors import UserError
-from ..splits import SPLITS, Row, divide
+from ..splits import SPLITS, Row, assign_splits
 from ..utf8 import decode, read_bytes
 
 _LAYOUT = "files named like my-train.conllu, my-dev.conllu, my-test.conllu (the last two if any)"
@@ -224,7 +224,7 @@ def with_every_split(
 def carve(sentences: Sequence[Sentence], splits: Sequence[str]) -> dict[str, list[Sentence]]:
     """The sentences by split, equal ones (letter case aside) together."""
     texts = [" ".join(sentence.tokens) for sentence in sentences]
-    rows_of = divide([Row("", text) for text in texts], splits)
+    rows_of = assign_splits([Row("", text) for text in texts], splits)
     split_of = {row.text: split for split, rows in rows_of.items() for row in rows}
     of: dict[str, list[Sentence]] = {split: [] for split in splits}
     for sentence, text in zip(sentences, texts, strict=True):

@@ -9,13 +9,13 @@ from typing import Literal
 import numpy as np
 
 from ...core.errors import UserError
-from ..splits import SPLITS, Row, fraction, splits_hash
-from ..text.text_data import check_one_source
+from ..splits import SPLITS, Row, hash_fraction, splits_hash
+from ..text.text_data import check_single_source
 from .conllu import Sentence, TagItems, read_treebank
 
 
 @dataclass(frozen=True)
-class TagPart:
+class TagSplit:
     """One split: N sentences of tokens, and the index of each token's tag."""
 
     sentences: list[tuple[str, ...]]
@@ -34,9 +34,9 @@ class TagData:
     {tag: {split: tokens}} after that; `problems` says line by line what was left out and why.
     """
 
-    train: TagPart
-    validation: TagPart
-    test: TagPart
+    train: TagSplit
+    validation: TagSplit
+    test: TagSplit
     labels: list[str]
     content_hash: str
     counts: dict[str, dict[str, int]]
@@ -66,14 +66,14 @@ def load_tags(
     Raises:
         UserError: the data are not there, not usable, or the arguments do not go together.
     """
-    check_one_source(dataset, data_dir)
+    check_single_source(dataset, data_dir)
     if data_dir is not None:
         items = read_treebank(Path(data_dir).expanduser())
     else:
         from . import tfds_tags  # imports TensorFlow
 
         items = tfds_tags.read(dataset)
-    usable = drop_untrained(fit_length(items, max_length, too_long))
+    usable = drop_untrained_tags(fit_length(items, max_length, too_long))
     labels = _labels(usable, max_length)
     sentences_of = usable.sentences_of if limit is None else _limited(usable, limit, seed)
     parts = {split: _part(sentences_of[split], labels) for split in SPLITS}
@@ -101,7 +101,7 @@ def fit_length(items: TagItems, max_length: int, too_long: Literal["cut", "skip"
     return items._replace(sentences_of=sentences_of, problems=items.problems + problems)
 
 
-def drop_untrained(items: TagItems) -> TagItems:
+def drop_untrained_tags(items: TagItems) -> TagItems:
     """Without the sentences that hold a tag no training sentence has, and saying so."""
     tally = Counter(tag for sentence in items.sentences_of["train"] for tag in sentence.tags)
     problems = [f"train: tag {tag!r} occurs only once" for tag in sorted(tally) if tally[tag] == 1]
@@ -144,15 +144,15 @@ def _limited(items: TagItems, limit: int, seed: int) -> dict[str, list[Sentence]
 
 def _chosen(sentences: Sequence[Sentence], number: int, seed: int) -> list[Sentence]:
     """So many sentences, in their order; which ones, the seed and the sentences decide."""
-    keys = [fraction(f"{seed}\t{' '.join(sentence.tokens)}") for sentence in sentences]
+    keys = [hash_fraction(f"{seed}\t{' '.join(sentence.tokens)}") for sentence in sentences]
     places = sorted(range(len(sentences)), key=keys.__getitem__)
     return [sentences[place] for place in sorted(places[:number])]
 
 
-def _part(sentences: Sequence[Sentence], labels: Sequence[str]) -> TagPart:
+def _part(sentences: Sequence[Sentence], labels: Sequence[str]) -> TagSplit:
     index = {label: i for i, label in enumerate(labels)}
     tags = [np.array([index[tag] for tag in sentence.tags], np.int32) for sentence in sentences]
-    return TagPart([sentence.tokens for sentence in sentences], tags)
+    return TagSplit([sentence.tokens for sentence in sentences], tags)
 
 
 def _counts(

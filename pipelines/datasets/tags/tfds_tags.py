@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from ...core.errors import UserError
-from ..splits import NAMES, SPLITS
-from ..tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind
+from ..splits import SPLIT_NAMES, SPLITS
+from ..tfds_sets import check_on_disk, check_train, features_of, features_of_type, find_builder
 from .conllu import Sentence, TagItems, check_trainable, clean, with_every_split
 from .english_ewt import EnglishEWT, ready
 
@@ -28,7 +28,7 @@ def read(dataset: str | None) -> TagItems:
     check_train(builder, dataset)
     problems, sentences_of = [], {}
     for split in SPLITS:
-        for name in [name for name in NAMES[split] if name in builder.info.splits][:1]:
+        for name in [name for name in SPLIT_NAMES[split] if name in builder.info.splits][:1]:
             sentences_of[split], faults = _sentences(builder, name)
             problems += faults
     tags = check_trainable(sentences_of["train"], problems, f"--dataset {builder.name}")
@@ -39,7 +39,7 @@ def read(dataset: str | None) -> TagItems:
 
 def prepared(dataset: str) -> tfds.core.DatasetBuilder:
     """The builder of a set of tokens and tags that lies ready on disk."""
-    builder = builder_of(dataset)
+    builder = find_builder(dataset)
     tokens_and_tags(builder)  # an unusable set is not worth fetching
     check_on_disk(builder, dataset)
     return builder
@@ -64,7 +64,7 @@ def tokens_and_tags(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
 
 def _sequences_of(builder: tfds.core.DatasetBuilder, kind: type) -> list[str]:
     features = features_of(builder)
-    sequences = of_kind(builder, tfds.features.Sequence)
+    sequences = features_of_type(builder, tfds.features.Sequence)
     return [name for name in sequences if isinstance(features[name].feature, kind)]
 
 

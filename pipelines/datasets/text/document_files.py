@@ -6,8 +6,8 @@ from pathlib import Path
 from unicodedata import normalize
 
 from ...core.errors import UserError
-from ..splits import SPLITS, Items, Row, counts, divide
-from ..utf8 import numbered_lines, one_each, split_paths, squeeze
+from ..splits import SPLITS, Items, Row, assign_splits, counts
+from ..utf8 import collapse_whitespace, numbered_lines, split_paths, unique_paths
 
 LAYOUT = "a file of lines label<TAB>text, or a folder with one sub-folder of .txt files per class"
 
@@ -50,7 +50,7 @@ def _ready_splits(where: Path) -> dict[str, Path]:
     paths_of = split_paths(where)
     if not any(path.is_file() or _folders(path) for path in paths_of["train"]):
         return {}
-    return one_each(paths_of, where)
+    return unique_paths(paths_of, where)
 
 
 def _read_splits(paths: dict[str, Path]) -> tuple[dict[str, list[Row]], list[str]]:
@@ -95,7 +95,7 @@ def _in_lines(path: Path) -> Iterator[tuple[str, Row]]:
             raise UserError(f"{path}:{number}: no tab in the line; expected label<TAB>text")
         if tab and not label.strip():
             raise UserError(f"{path}:{number}: empty label; expected label<TAB>text")
-        yield f"{path}:{number}", Row(label.strip(), squeeze(text))
+        yield f"{path}:{number}", Row(label.strip(), collapse_whitespace(text))
 
 
 def _in_folders(path: Path) -> Iterator[tuple[str, Row]]:
@@ -109,7 +109,10 @@ def _in_folders(path: Path) -> Iterator[tuple[str, Row]]:
             raise UserError(f"--data-dir {path}: no .txt in {folder.name}; expected {LAYOUT}")
         label = normalize("NFC", folder.name)  # macOS takes names apart
         for file in files:
-            yield str(file), Row(label, squeeze(" ".join(line for _, line in numbered_lines(file))))
+            yield (
+                str(file),
+                Row(label, collapse_whitespace(" ".join(line for _, line in numbered_lines(file)))),
+            )
 
 
 def _folders(path: Path) -> list[Path]:
@@ -147,7 +150,7 @@ def _in_train_too(rows_of: dict[str, list[Row]]) -> list[str]:
 
 def _carve(rows: Sequence[Row], splits: Sequence[str], where: Path) -> dict[str, list[Row]]:
     """The rows by split; `UserError` if a label is missing in one."""
-    rows_of = divide(rows, splits)
+    rows_of = assign_splits(rows, splits)
     for label, tally in counts(rows_of, sorted({row.label for row in rows})).items():
         number = sum(tally.values())
         if number < len(splits):

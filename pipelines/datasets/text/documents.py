@@ -10,7 +10,7 @@ import numpy as np
 from ...core.errors import UserError
 from ..splits import SPLITS, Items
 from .document_files import LAYOUT, read_documents
-from .text_data import TextData, assemble, check_one_source, drop_untrainable
+from .text_data import TextData, assemble, check_single_source, drop_untrained_classes
 
 
 def load_documents(
@@ -37,10 +37,10 @@ def load_documents(
     Raises:
         UserError: no source or two, the data are not there or not usable.
     """
-    check_one_source(dataset, data_dir)
+    check_single_source(dataset, data_dir)
     items = fit_length(_read(dataset, data_dir), max_length, too_long, length)
     longest = f"{max_length} words" if too_long == "skip" else None
-    items = drop_untrainable(items, longest)
+    items = drop_untrained_classes(items, longest)
     _check_filled(items, longest)
     return assemble(items, limit, seed)
 

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 
 from anyascii import anyascii
 
-from ..splits import Row, fraction
+from ..splits import Row, hash_fraction
 from . import romanise
 
 FEWEST_NAMES = 200
@@ -80,7 +80,7 @@ _ROMAN_NUMERAL = re.compile(r"[IVX]{2,}")
 
 def patronymic(stem: str) -> str:
     """Gunnars -> gunnarsson or gunnarsdóttir, the same one every time."""
-    return stem + ("son" if fraction(stem) < 0.5 else "dóttir")
+    return stem + ("son" if hash_fraction(stem) < 0.5 else "dóttir")
 
 
 # Language -> what turns a listed name into its Latin spelling; names in Latin script stay as is.

@@ -4,7 +4,7 @@ import unicodedata
 from pathlib import Path
 
 from ...core.errors import UserError
-from ..splits import SPLITS, Items, Row, counts, divide
+from ..splits import SPLITS, Items, Row, assign_splits, counts
 from ..utf8 import decode, read_bytes
 
 _LAYOUT = "one <Label>.txt per class, one item per line, UTF-8"
@@ -28,7 +28,7 @@ def read_folder(directory: str | Path, max_length: int) -> Items:
         rows += [Row(label, item) for item in items]
         problems += wrong
     labels = sorted({row.label for row in rows})
-    rows_of = divide(rows)
+    rows_of = assign_splits(rows)
     _check_every_split(counts(rows_of, labels), directory)
     return Items(rows_of, labels, problems, f"{directory} ({len(labels)} classes)")
 

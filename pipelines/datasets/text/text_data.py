@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from ...core.errors import UserError
-from ..splits import SPLITS, Items, Row, counts, splits_hash, thin
+from ..splits import SPLITS, Items, Row, counts, splits_hash, stratified_subsample
 from .label_files import read_folder
 
 
 @dataclass(frozen=True)
-class Part:
+class TextSplit:
     """One split: N texts and the index of each one's label."""
 
     texts: list[str]
@@ -30,9 +30,9 @@ class TextData:
     {label: {split: n}} after it; `problems` says line by line what was left out and why.
     """
 
-    train: Part
-    validation: Part
-    test: Part
+    train: TextSplit
+    validation: TextSplit
+    test: TextSplit
     labels: list[str]
     content_hash: str
     counts: dict[str, dict[str, int]]
@@ -60,23 +60,23 @@ def load_text(
     Raises:
         UserError: the data are not there, not usable, or the arguments do not go together.
     """
-    check_one_source(dataset, data_dir)
+    check_single_source(dataset, data_dir)
     if data_dir is not None:
         items = read_folder(data_dir, max_length)
     else:
         from . import tfds_text  # imports TensorFlow
 
         items = tfds_text.read(dataset, max_length)
-    return assemble(drop_untrainable(items, f"{max_length} characters"), limit, seed)
+    return assemble(drop_untrained_classes(items, f"{max_length} characters"), limit, seed)
 
 
-def check_one_source(dataset: str | None, data_dir: str | Path | None) -> None:
+def check_single_source(dataset: str | None, data_dir: str | Path | None) -> None:
     """Raises `UserError` where both are given."""
     if dataset is not None and data_dir is not None:
         raise UserError("--dataset and --data-dir: two sources; give one of them")
 
 
-def drop_untrainable(items: Items, longest: str | None = None) -> Items:
+def drop_untrained_classes(items: Items, longest: str | None = None) -> Items:
     """Without the labels that have no training item, and saying so.
 
     `longest` is the length ("40 characters") beyond which items have been left out, if any.
@@ -108,7 +108,8 @@ def assemble(items: Items, limit: int | None, seed: int) -> TextData:
             )
         share = min(1.0, limit / len(rows_of["train"]))
         rows_of = {
-            split: thin(rows, round(share * len(rows)), seed) for split, rows in rows_of.items()
+            split: stratified_subsample(rows, round(share * len(rows)), seed)
+            for split, rows in rows_of.items()
         }
     parts = {split: _part(rows_of[split], items.labels) for split in SPLITS}
     return TextData(
@@ -121,9 +122,11 @@ def assemble(items: Items, limit: int | None, seed: int) -> TextData:
     )
 
 
-def _part(rows: Sequence[Row], labels: Sequence[str]) -> Part:
+def _part(rows: Sequence[Row], labels: Sequence[str]) -> TextSplit:
     index = {label: i for i, label in enumerate(labels)}
-    return Part([row.text for row in rows], np.array([index[row.label] for row in rows], np.int32))
+    return TextSplit(
+        [row.text for row in rows], np.array([index[row.label] for row in rows], np.int32)
+    )
 
 
 def shorten(problems: Sequence[str], shown: int = 5) -> list[str]:

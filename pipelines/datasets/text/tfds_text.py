@@ -9,8 +9,8 @@ import tensorflow_datasets as tfds
 
 from ...core.errors import UserError
 from ..builders import prepare
-from ..splits import SPLITS, Items, Row, divide
-from ..tfds_sets import builder_of, check_on_disk, check_train, features_of, of_kind
+from ..splits import SPLITS, Items, Row, assign_splits
+from ..tfds_sets import check_on_disk, check_train, features_of, features_of_type, find_builder
 from .surnames import Surnames
 
 
@@ -33,7 +33,7 @@ def read(dataset: str | None, max_length: int | None = None) -> Items:
             problems += faults
     missing = [split for split in SPLITS[1:] if not rows_of.get(split)]
     if missing:
-        rows_of |= divide(rows_of["train"], ("train", *missing))
+        rows_of |= assign_splits(rows_of["train"], ("train", *missing))
         problems.append(f"{builder.name}: no {' and no '.join(missing)} split; carved from train")
     labels = features_of(builder)[label].names
     return Items(rows_of, labels, problems, f"{builder.info.full_name} ({len(labels)} classes)")
@@ -41,7 +41,7 @@ def read(dataset: str | None, max_length: int | None = None) -> Items:
 
 def prepared(dataset: str) -> tfds.core.DatasetBuilder:
     """The builder of a set of texts and labels that lies ready on disk."""
-    builder = builder_of(dataset)
+    builder = find_builder(dataset)
     text_and_label(builder)  # an unusable set is not worth fetching
     check_on_disk(builder, dataset)
     return builder
@@ -49,8 +49,8 @@ def prepared(dataset: str) -> tfds.core.DatasetBuilder:
 
 def text_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
     """The names of the text feature and of the ClassLabel: the supervised pair or the only one."""
-    texts = of_kind(builder, tfds.features.Text)
-    labels = of_kind(builder, tfds.features.ClassLabel)
+    texts = features_of_type(builder, tfds.features.Text)
+    labels = features_of_type(builder, tfds.features.ClassLabel)
     for text, label in itertools.product(texts, labels):
         if builder.info.supervised_keys == (text, label) or len(texts) == len(labels) == 1:
             return text, label
