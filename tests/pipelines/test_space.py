@@ -1,25 +1,21 @@
 """Search spaces: what keras-tuner makes of them, what a person does, and what tasks have."""
 
-import dataclasses
-import importlib
 import json
 import math
-import typing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from errorflow.pipelines.cli import TASKS
-from errorflow.pipelines.core.config import CommonConfig, UserError
+from errorflow.pipelines.core.config import TrainingConfig, flat, replace, setting_types
 from errorflow.pipelines.core.config_files import load_yaml, strict
-from errorflow.pipelines.core.run_folder import Run
+from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.space import Choice, Range, Space, size
 from errorflow.pipelines.core.space_file import narrow
-from errorflow.pipelines.images import ImagesConfig
-from errorflow.pipelines.names import NamesConfig
+from errorflow.pipelines.images.config import ImagesConfig
+from errorflow.pipelines.names.config import NamesConfig
+from errorflow.pipelines.registry import TASKS, load_task
 from errorflow.pipelines.search.hyperparameters import suggest
-from errorflow.pipelines.training.workflow import Task
 
 SMALL: Space = {
     "model": Choice("bag", "rnn", "lstm"),
@@ -27,10 +23,6 @@ SMALL: Space = {
     "bidirectional": Choice(False, True, when={"model": ("lstm",)}),
     "embedding": Choice(8, 16, when={"bidirectional": (True,), "layers": (2, 3)}),
 }
-
-
-def task(name: str) -> Task:
-    return importlib.import_module(f"errorflow.pipelines.{name}").TASK
 
 
 def through_a_file(hp: Any) -> Any:
@@ -55,7 +47,7 @@ def draw(space: Space, seed: int = 0, **given: Any) -> dict[str, Any]:
 def left(tmp_path):
     """What the text of a file leaves of a space, and the config with what it fixes."""
 
-    def read(text: str, space: Space = SMALL, config: CommonConfig | None = None):
+    def read(text: str, space: Space = SMALL, config: TrainingConfig | None = None):
         file = tmp_path / "mine.yaml"
         file.write_text(text, encoding="utf-8")
         return narrow(space, load_yaml(file), file.name, config or NamesConfig())
@@ -125,7 +117,9 @@ def test_a_seed_draws_the_same_again():
 def test_the_search_can_start_from_a_config_as_far_as_the_space_holds_it():
     from keras_tuner import HyperParameters
 
-    start = NamesConfig(model="lstm", layers=2, bidirectional=True, embedding=16, limit=None)
+    start = replace(
+        NamesConfig(), model="lstm", layers=2, bidirectional=True, embedding=16, limit=None
+    )
     space = {**SMALL, "limit": Choice(9, None), "units": Choice(1, 2)}  # units are 128
     own = {"model": "lstm", "layers": 2, "bidirectional": True, "embedding": 16, "limit": None}
     assert suggest(space, HyperParameters(), start) == own | {"units": 1}
@@ -156,13 +150,13 @@ def test_a_file_fixes_chooses_and_gives_ranges(left):
         "units": Range(8, 64, step=2, log=True),
         "learning_rate": Range(1.0, 2.0),
     }
-    assert config == NamesConfig(layers=2)
+    assert config == replace(NamesConfig(), layers=2)
 
 
 def test_a_fixed_key_settles_what_hangs_on_it(left):
     space, config = left("model: lstm\nbidirectional: true")
     assert space == {"layers": Range(1, 3), "embedding": Choice(8, 16, when={"layers": (2, 3)})}
-    assert (config.model, config.bidirectional) == ("lstm", True)
+    assert (config.network.model, config.network.bidirectional) == ("lstm", True)
     space, _ = left("model: rnn")
     assert space == {"layers": Range(1, 3)}
 
@@ -175,14 +169,14 @@ def test_a_condition_on_a_key_that_is_not_always_searched_stays(left):
 def test_what_the_space_does_not_have_is_searched_too(left):
     space, config = left("jit: [on, off]\nseed: 0\nbatch_size: [32, full]")
     assert space == {**SMALL, "jit": Choice("on", "off"), "batch_size": Choice(32, "full")}
-    assert config.seed == 0
+    assert config.optimisation.seed == 0
 
 
 def test_values_that_make_sense_only_beside_what_is_fixed_are_taken(left):
     models: Space = {"model": Choice("lenet5", "resnet20")}
     space, config = left("model: resnet20\nimage_size: [8, 16]", models, ImagesConfig())
     assert space == {"image_size": Choice(8, 16)}
-    assert config == ImagesConfig(model="resnet20")
+    assert config == replace(ImagesConfig(), model="resnet20")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +192,7 @@ def test_values_that_make_sense_only_beside_what_is_fixed_are_taken(left):
         ("dropout: 1.0", "(key dropout) must be from 0 to below 1, got 1.0"),
         ("model: [lstm, lstn]", "key model: expected bag or rnn or lstm or gru, got 'lstn'"),
         ("limit: [null, 'None']", "key limit: expected a whole number or null, got 'None'"),
-        ("dataset: [null, 'None']", "key dataset: two values are alike in None, None"),
+        ("dataset: [null, 'None']", "key dataset: two values are equal in None, None"),
         ("units: {low: 8}", "key units: a range needs low and high"),
         ("units: {low: 8, high: 9, stop: 1}", "key units: a range has no 'stop'; did you mean 'st"),
         ("units: {low: 9, high: 8}", "key units: low 9 is above high 8"),
@@ -234,10 +228,10 @@ def test_a_wrong_file_is_told_with_its_name_and_key(left, text, said):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_the_space_of_a_task_speaks_of_its_config(name):
-    config, space = task(name).config, task(name).space
-    kinds, seen = typing.get_type_hints(config), {}
+    config, space = load_task(name).config, load_task(name).space
+    kinds, seen = setting_types(config), {}
     for key, given in space.items():
-        assert key in config.file_keys()
+        assert key in kinds
         for value in given.values if given.values is not None else (given.low, given.high):
             assert repr(strict(value, kinds[key])) == repr(value)
         for earlier, wanted in given.when.items():
@@ -246,35 +240,35 @@ def test_the_space_of_a_task_speaks_of_its_config(name):
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_the_default_config_lies_in_the_space_of_its_task(name):
+def test_the_default_config_lies_in_the_space_of_its_load_task(name):
     from keras_tuner import HyperParameters
 
-    start = task(name).config().resolved()
-    for key, value in suggest(task(name).space, HyperParameters(), start).items():
-        assert getattr(start, key) == value
+    start = load_task(name).config().resolved()
+    for key, value in suggest(load_task(name).space, HyperParameters(), start).items():
+        assert flat(start)[key] == value
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_configuration_in_the_space_of_a_task_makes_sense(name):
-    found = [draw(task(name).space, seed) for seed in range(30)]
+    found = [draw(load_task(name).space, seed) for seed in range(30)]
     for drawn in found:
-        dataclasses.replace(task(name).config(), **drawn).resolved().check()
-    assert {key for drawn in found for key in drawn} == {*task(name).space}
-    assert any(len(drawn) < len(task(name).space) for drawn in found)  # some key is inactive
+        replace(load_task(name).config(), **drawn).resolved().check()
+    assert {key for drawn in found for key in drawn} == {*load_task(name).space}
+    assert any(len(drawn) < len(load_task(name).space) for drawn in found)  # some key is inactive
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
 def test_what_is_drawn_is_built_and_compiled(name, tmp_path):
     import keras
-    from errorflow.pipelines.training.loop import compiled
+    from errorflow.pipelines.training.loop import compile_training
 
-    config = dataclasses.replace(task(name).config(), data_dir=own_data(name, tmp_path / "data"))
+    config = replace(load_task(name).config(), data_dir=own_data(name, tmp_path / "data"))
     for seed in range(4):
-        drawn = draw(task(name).space, seed)
-        asked = dataclasses.replace(config, **drawn).resolved()
-        job = task(name).tool("make_job")(Run(tmp_path), asked, task(name).read_data(asked))
-        assert compiled(job).count_params() > 0
+        drawn = draw(load_task(name).space, seed)
+        asked = replace(config, **drawn).resolved()
+        spec = load_task(name).build_training(asked, load_task(name).read_data(asked))
+        assert compile_training(spec, asked).count_params() > 0
         keras.backend.clear_session()
 
 
