@@ -108,43 +108,55 @@ def errors(loss, step, x, states, weights, valid=None):
     with tf.GradientTape() as tape:
         tape.watch(probes)
         e = loss(*unrolled(tf, step, x, states, weights, valid, probes))
-    found = tape.gradient(e, probes, unconnected_gradients="zero")
-    total = [x.shape[0] * np.stack(part) for part in zip(*found.states, strict=True)]
-    injected = x.shape[0] * np.stack(found.shown)
+    gradients = tape.gradient(e, probes, unconnected_gradients="zero")
+    total = [x.shape[0] * np.stack(part) for part in zip(*gradients.states, strict=True)]
+    injected = x.shape[0] * np.stack(gradients.shown)
     return Errors(total[0], total[0] - injected, total[1] if len(total) == 2 else None)
 
 
-def figures(found: Errors, valid=None):
-    """What an `ErrorRecord` must show: root mean squares and maxima over the examples, per step."""
-    steps, batch = found.hidden.shape[:2]
+def figures(of: Errors, valid=None):
+    """The figures of an `ErrorRecord`: root mean squares and maxima over the examples, per step."""
+    steps, batch = of.hidden.shape[:2]
     valid = np.ones([batch, steps], bool) if valid is None else np.asarray(valid)
-    shown = {}
-    for suffix, sources in (("", _from_start(steps, batch)), ("_from_end", _from_end(valid))):
-        counted = _moved(valid.T, sources)
-        shown["valid" + suffix] = counted.sum(1)
-        for name, error in found._asdict().items():
+    result = {}
+    for suffix, sources in (("", from_start(steps, batch)), ("_from_end", from_end(valid))):
+        counted = moved(valid.T, sources)
+        result["valid" + suffix] = counted.sum(1)
+        for name, error in of._asdict().items():
             if error is None:
                 continue
-            norms = np.where(counted, _moved(np.linalg.norm(error, axis=-1), sources), 0.0)
-            with np.errstate(invalid="ignore"):
-                shown[name + suffix] = np.sqrt((norms**2).sum(1) / counted.sum(1))
+            norms = np.linalg.norm(error, axis=-1)
+            result[name + suffix] = rms(norms, valid, sources)
             if name != "carried":
-                shown[f"{name}_max{suffix}"] = np.where(counted.any(1), norms.max(1), np.nan)
-    return shown
+                largest = np.where(counted, moved(norms, sources), 0.0).max(1)
+                result[f"{name}_max{suffix}"] = np.where(counted.any(1), largest, np.nan)
+    return result
 
 
-def _from_start(steps, batch):
+def rms(norms, valid, sources):
+    """The root mean square of norms [T, B] over the valid examples of each step, [T].
+
+    The steps are those that `sources` [T, B] moves there; NaN where no example is valid.
+    """
+    counted = moved(valid.T, sources)
+    squares = np.where(counted, moved(norms, sources), 0.0) ** 2
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(squares.sum(1) / counted.sum(1))
+
+
+def from_start(steps, batch):
+    """The sources [T, B] of an alignment that moves nothing."""
     return np.tile(np.arange(steps)[:, None], [1, batch])
 
 
-def _from_end(valid):
-    """[T, B]: the step of each example that stands at step t once its last valid one is at T-1."""
+def from_end(valid):
+    """[T, B]: the step of each example that is at step t once its last valid one is at T-1."""
     steps = valid.shape[1]
     lasts = [max(np.flatnonzero(row), default=-1) for row in valid]
     return np.stack([np.arange(steps) - (steps - 1 - last) for last in lasts], 1)
 
 
-def _moved(values, sources):
+def moved(values, sources):
     """values [T, B] read at `sources` [T, B]; zero where there is none."""
     picked = np.take_along_axis(values, np.maximum(sources, 0), axis=0)
     return np.where(sources >= 0, picked, np.zeros_like(picked))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ..rnn.equations import Equations, Sequence, StepOps, map_fields
+from ..rnn.equations import Equations, StepOps, map_fields
 from ..rnn.scan import readable
 
 
@@ -24,69 +24,67 @@ def jacobian_norms(cell: Equations, units: int, single_steps: bool) -> Callable:
     @functools.partial(tf.function, autograph=False, reduce_retracing=True)
     def norms(sequence, weights, mask, rows):
         steps, batch = tf.shape(sequence.x)[0], tf.shape(sequence.x)[1]
-        jacobian = _BackwardSteps.of(cell, sequence, weights, units, batch)
-        whole_state = _unit_errors(cell, units, batch, rows.dtype)
-
-        def step(t, errors, norms, single):
-            total, sent_back = jacobian.back(t, errors)
-            norms = tuple(a.write(t, _largest([e])) for a, e in zip(norms, total, strict=True))
-            if single_steps:
-                single = single.write(t, _largest(jacobian.back(t, whole_state)[1]))
-            if mask is not None:
-                now = mask[t][None]  # [1, B, 1]
-                sent_back = map_fields(lambda a, b: tf.where(now, a, b), sent_back, errors)
-            return t - 1, sent_back, norms, single
-
+        loop = _Loop(
+            cell,
+            map_fields(readable, sequence.states),
+            map_fields(readable, sequence.residuals),
+            tf.transpose(weights.recurrent_kernel),
+            mask,
+            [batch, units],
+            _unit_errors(cell, units, batch, rows.dtype) if single_steps else None,
+        )
         first = tf.repeat(rows[:, None], batch, axis=1)
-        others = [tf.zeros_like(first)] * (len(cell.state._fields) - 1)
-        errors = cell.state(first, *others)
+        errors = cell.state(first, *[tf.zeros_like(first)] * (len(cell.state._fields) - 1))
         series = functools.partial(tf.TensorArray, tf.float64, steps)
-        _, _, norms, single = tf.while_loop(
+        _, _, of_fields, single = tf.while_loop(
             lambda t, *_: t >= 0,
-            step,
+            loop.step,
             (steps - 1, errors, tuple(series() for _ in errors), series()),
         )
-        return [a.stack() for a in norms], single.stack() if single_steps else tf.zeros([0])
+        return [a.stack() for a in of_fields], single.stack() if single_steps else tf.zeros([0])
 
     return norms
 
 
 @dataclass(frozen=True)
-class _BackwardSteps:
-    """The backward steps of one call, for R errors of each example at once."""
+class _Loop:
+    """The body of the loop back through time, for R errors of each example at once."""
 
     cell: Equations
-    states: Any  # Readable fields, entries [B, H]
-    residuals: Any
+    states: Any  # readable fields
+    residuals: Any  # readable fields
     transposed_kernel: Any
-    units: int
-    batch: Any
+    mask: Any  # [T, B, 1] or None
+    sizes: list[Any]  # B and H
+    unit_errors: Any  # of the whole state, or None
 
-    @classmethod
-    def of(cls, cell, sequence: Sequence, weights, units, batch):
-        states, residuals = (
-            map_fields(readable, arrays) for arrays in (sequence.states, sequence.residuals)
-        )
-        transposed_kernel = tf.transpose(weights.recurrent_kernel)
-        return cls(cell, states, residuals, transposed_kernel, units, batch)
+    def step(self, t, errors, norms, single):
+        """Return the loop variables of step t-1, with the norms written at step t."""
+        total, sent_back = self._back(t, errors)
+        norms = tuple(a.write(t, _largest([e])) for a, e in zip(norms, total, strict=True))
+        if self.unit_errors is not None:
+            single = single.write(t, _largest(self._back(t, self.unit_errors)[1]))
+        if self.mask is not None:
+            valid = self.mask[t][None]  # [1, B, 1]
+            sent_back = map_fields(lambda a, b: tf.where(valid, a, b), sent_back, errors)
+        return t - 1, sent_back, norms, single
 
-    def back(self, t, errors):
+    def _back(self, t, errors):
         """Return the total errors at step t and those sent back, from errors [R, B, H] at t."""
         count = tf.shape(errors.hidden)[0]
-
-        def repeated(arrays, step):
-            return map_fields(lambda a: tf.tile(a.read(step), tf.stack([count, 1])), arrays)
-
-        after, residuals = repeated(self.states, t + 1), repeated(self.residuals, t)
-        flat = map_fields(lambda e: tf.reshape(e, [-1, self.units]), errors)
+        before, after = self._read(self.states, t, count), self._read(self.states, t + 1, count)
+        residuals = self._read(self.residuals, t, count)
+        flat = map_fields(lambda e: tf.reshape(e, [-1, self.sizes[1]]), errors)
         total = self.cell.total_errors(flat, after, residuals)
         _, sent_back = self.cell.backward(
-            total, repeated(self.states, t), after, residuals, self.transposed_kernel, StepOps()
+            total, before, after, residuals, self.transposed_kernel, StepOps()
         )
-        shape = [count, self.batch, self.units]
-        return tuple(
-            map_fields(lambda e: tf.reshape(e, shape), errors) for errors in (total, sent_back)
-        )
+        shape = [count, *self.sizes]
+        return tuple(map_fields(lambda e: tf.reshape(e, shape), e) for e in (total, sent_back))
+
+    def _read(self, arrays, t, count):
+        """Return the entries of step t, once for each error: [R·B, H]."""
+        return map_fields(lambda a: tf.tile(a.read(t), tf.stack([count, 1])), arrays)
 
 
 def _unit_errors(cell, units, batch, dtype):

@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,17 +64,23 @@ def record_calls(model: keras.Model) -> Iterator[tuple[tf.GradientTape, list[Cal
         A persistent tape, and the list of the calls in their order, which grows with each call.
     """
     layers = {name: part for name, part in walk(model) if isinstance(part, RecurrentLayer)}
-    states = [(state, state.numpy()) for part in layers.values() for state in part.states or ()]
     tape = tf.GradientTape(persistent=True, watch_accessed_variables=False)
     with tape, contextlib.ExitStack() as stack:
         recording = _Recording(tape)
+        stack.enter_context(_restored_states(layers.values()))
         for name, layer in layers.items():
             stack.enter_context(layer.with_loop(functools.partial(recording.run, name)))
-        try:
-            yield tape, recording.calls
-        finally:
-            for state, value in states:
-                state.assign(value)
+        yield tape, recording.calls
+
+
+@contextlib.contextmanager
+def _restored_states(layers: Iterable[RecurrentLayer]) -> Iterator[None]:
+    states = [(state, state.numpy()) for layer in layers for state in layer.states or ()]
+    try:
+        yield
+    finally:
+        for state, value in states:
+            state.assign(value)
 
 
 class _Recording:

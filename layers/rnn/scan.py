@@ -4,6 +4,8 @@ The backward loop is the real backward pass: the errors whose norms it measures 
 that train the weights. All arrays are time-major, [T, B, ·].
 """
 
+import functools
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
@@ -91,75 +93,81 @@ def backward_scan(
         start: the last step that any error reaches directly; later steps are left out. By default
             the last one.
     """
-    steps = tf.shape(sequence.x)[0]
-    transposed_kernel = tf.transpose(weights.recurrent_kernel)  # once for all steps: it is faster
-    states, residuals = (
-        map_fields(readable, arrays) for arrays in (sequence.states, sequence.residuals)
+    steps, units = tf.shape(sequence.x)[0], final_errors.hidden.shape[-1]
+    loop = _BackwardLoop(
+        equations,
+        ops,
+        tf.transpose(weights.recurrent_kernel),  # once for all steps: it is faster
+        map_fields(readable, sequence.states),
+        map_fields(readable, sequence.residuals),
+        None if injected is None else readable(injected),
+        None if mask is None else readable(mask),
     )
-    above = None if injected is None else readable(injected)
-    valid = None if mask is None else readable(mask)
-
-    def step(t, carried, waiting, preactivation_errors, norms):
-        arriving = [*waiting] if above is None else [*waiting, above.read(t)]
-        before, after, saved = (
-            map_fields(lambda a, at=at: a.read(at), arrays)
-            for arrays, at in ((states, t), (states, t + 1), (residuals, t))
-        )
-        errors = carried._replace(hidden=tf.add_n([carried.hidden, *arriving]))
-        errors = equations.total_errors(errors, after, saved)
-        *totals, through_time = ops.barrier((*errors, carried.hidden))
-        errors = type(errors)(*totals)
-        new, sent_back = equations.backward(errors, before, after, saved, transposed_kernel, ops)
-        if valid is not None:
-            now = valid.read(t)
-            new = tuple(_zero_unless(now, e) for e in new)
-            sent_back = _select(now, sent_back, carried)
-            waiting = [_zero_unless(~now, tf.add_n(arriving))]
-        preactivation_errors = _write(preactivation_errors, t, new)
-        measured = (errors.hidden, through_time, *errors[1:])
-        norms = _write(norms, t, map(squares, measured))
-        return t - 1, sent_back, waiting, preactivation_errors, norms
-
-    carried, waiting = _before_the_loop(final_errors, valid is not None)
-    _, initial, waiting, preactivation_errors, norms = tf.while_loop(
+    buffer = functools.partial(_buffer, steps, final_errors.hidden)
+    start = steps - 1 if start is None else start
+    preactivation_errors = tuple(buffer(n * units) for n in equations.preactivation_widths)
+    norms = tuple(buffer(lanes(units), tf.float64) for _ in range(len(final_errors) + 1))
+    _, carried, waiting, preactivation_errors, norms = tf.while_loop(
         lambda t, *_: t >= 0,
-        step,
-        (
-            steps - 1 if start is None else start,
-            carried,
-            waiting,
-            _preactivation_buffers(equations, steps, final_errors.hidden),
-            _norm_buffers(len(final_errors) + 1, steps, final_errors.hidden),
-        ),
+        loop.step,
+        (start, *loop.errors_at_the_end(final_errors), preactivation_errors, norms),
         maximum_iterations=steps,
     )
-    initial = initial._replace(hidden=tf.add_n([initial.hidden, *waiting]))
+    initial = carried._replace(hidden=tf.add_n([carried.hidden, *waiting]))
     norms = [tf.reduce_sum(a.stack(), -1) for a in norms]
-    if valid is None:  # dE/d(last state) is injected at the last step, not carried to it
+    if mask is None:  # dE/d(last state) is injected at the last step, not carried to it
         norms[1] = tf.concat([norms[1][:-1], tf.zeros_like(norms[1][-1:])], axis=0)
     return BackwardScan(tuple(a.stack() for a in preactivation_errors), initial, norms)
 
 
-def _before_the_loop(final_errors, masked):
-    """Return the carried errors at the last step, and those that wait for the last valid step.
+@dataclass(frozen=True)
+class _BackwardLoop:
+    """The body of the backward loop, and what it reads."""
 
-    An error that is injected at a masked step belongs to the valid step before it, whose state it
-    repeats: it waits until the loop gets there.
-    """
-    if not masked:
-        return final_errors, []
-    zeros = tf.zeros_like(final_errors.hidden)
-    return final_errors._replace(hidden=zeros), [final_errors.hidden]
+    equations: Equations
+    ops: StepOps
+    transposed_kernel: Any
+    states: Any  # readable fields
+    residuals: Any  # readable fields
+    above: Readable | None
+    valid: Readable | None
 
+    def errors_at_the_end(self, final_errors):
+        """Return the carried errors at the last step, and those that wait for a valid step.
 
-def _preactivation_buffers(equations, steps, like):
-    units = like.shape[-1]
-    return tuple(_buffer(steps, like, width * units) for width in equations.preactivation_widths)
+        An error that is injected at a masked step belongs to the valid step before it, whose state
+        it repeats: it waits until the loop gets there.
+        """
+        if self.valid is None:
+            return final_errors, []
+        zeros = tf.zeros_like(final_errors.hidden)
+        return final_errors._replace(hidden=zeros), [final_errors.hidden]
 
+    def step(self, t, carried, waiting, preactivation_errors, norms):
+        """Return the loop variables of step t-1, with the arrays written at step t."""
+        arriving = [*waiting] if self.above is None else [*waiting, self.above.read(t)]
+        before, after, residuals = self._read(t)
+        errors = carried._replace(hidden=tf.add_n([carried.hidden, *arriving]))
+        errors = self.equations.total_errors(errors, after, residuals)
+        *totals, through_time = self.ops.barrier((*errors, carried.hidden))
+        errors = type(errors)(*totals)
+        at_step, sent_back = self.equations.backward(
+            errors, before, after, residuals, self.transposed_kernel, self.ops
+        )
+        if self.valid is not None:
+            valid = self.valid.read(t)
+            at_step = tuple(_zero_unless(valid, e) for e in at_step)
+            sent_back = _select(valid, sent_back, carried)
+            waiting = [_zero_unless(~valid, tf.add_n(arriving))]
+        preactivation_errors = _write(preactivation_errors, t, at_step)
+        norms = _write(norms, t, map(squares, (errors.hidden, through_time, *errors[1:])))
+        return t - 1, sent_back, waiting, preactivation_errors, norms
 
-def _norm_buffers(count, steps, like):
-    width = lanes(like.shape[-1])
-    return tuple(_buffer(steps, like, width, tf.float64) for _ in range(count))
+    def _read(self, t):
+        """Return the states of steps t-1 and t, and the residuals of step t."""
+        before = map_fields(lambda a: a.read(t), self.states)
+        after = map_fields(lambda a: a.read(t + 1), self.states)
+        return before, after, map_fields(lambda a: a.read(t), self.residuals)
 
 
 def _buffer(steps, like, width, dtype=None):

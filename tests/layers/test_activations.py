@@ -1,4 +1,4 @@
-"""Activations, their slopes from their own outputs, and how they are saved."""
+"""Activations, their derivatives from their own outputs, and how they are saved."""
 
 import keras
 import numpy as np
@@ -30,22 +30,22 @@ def name(activation):
 
 
 @pytest.mark.parametrize("activation", KNOWN, ids=name)
-def test_slope_from_the_output_is_the_derivative(activation):
+def test_the_derivative_from_the_output_is_that_of_automatic_differentiation(activation):
     z = tf.constant(np.concatenate([np.linspace(-9, 9, 56), [-1e-3, 1e-3]]))
     with tf.GradientTape() as tape:
         tape.watch(z)
         y = activation(z)
-    derivative = tape.gradient(y, z)
-    np.testing.assert_allclose(activations.derivative(activation)(y), derivative, atol=1e-12)
+    expected = tape.gradient(y, z)
+    np.testing.assert_allclose(activations.derivative(activation)(y), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("activation", KNOWN, ids=name)
-def test_slope_keeps_the_dtype(activation):
+def test_the_derivative_keeps_the_dtype(activation):
     for dtype in ("float16", "bfloat16", "float32"):
         assert activations.derivative(activation)(tf.ones([2], dtype)).dtype == dtype
 
 
-def test_softplus_keeps_the_slope_of_a_vanishing_output():
+def test_softplus_keeps_the_derivative_of_a_vanishing_output():
     """1 - exp(-y) would be 0 in float32 once y < 6e-8."""
     y = keras.activations.softplus(tf.constant([-30.0]))
     np.testing.assert_allclose(activations.derivative(keras.activations.softplus)(y), y, rtol=1e-6)
@@ -92,26 +92,26 @@ def test_gradients_with_other_activations(case, activation):
     kernel = ours.trainable_weights[0].value
     with tf.GradientTape() as tape:
         e = objective(ours(p.x, initial_state=p.states))
-    found = tape.gradient(e, kernel)
+    gradient = tape.gradient(e, kernel)
 
-    h = np.array(found)
+    gradient = np.array(gradient)
     step = 1e-6
-    for index in [(0, 0), (1, h.shape[1] // 2), (2, h.shape[1] - 1)]:
+    for index in [(0, 0), (1, gradient.shape[1] // 2), (2, gradient.shape[1] - 1)]:
         ends = []
         for sign in (1, -1):
             moved = [w.copy() for w in p.weights]
             moved[0][index] += sign * step
             ours.set_weights(moved)
             ends.append(float(objective(ours(p.x, initial_state=p.states))))
-        np.testing.assert_allclose(h[index], (ends[0] - ends[1]) / (2 * step), rtol=1e-5)
+        np.testing.assert_allclose(gradient[index], (ends[0] - ends[1]) / (2 * step), rtol=1e-5)
 
 
 @pytest.mark.parametrize("make", [layers.SimpleRNN, layers.GRU, layers.LSTM])
-def test_an_activation_without_known_slope_is_refused(make):
+def test_an_activation_without_a_known_derivative_is_refused(make):
     with pytest.raises(ValueError, match=r"'gelu'.*not known here; use one of .*softplus.*tanh"):
         make(3, activation="gelu")
 
 
-def test_a_gate_without_known_slope_is_refused():
+def test_a_gate_without_a_known_derivative_is_refused():
     with pytest.raises(ValueError, match="'mish'"):
         layers.LSTM(3, recurrent_activation="mish")

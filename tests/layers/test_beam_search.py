@@ -1,4 +1,4 @@
-"""The search for the likeliest output, against trying out every output that there is."""
+"""Beam search, against the scores of every possible output."""
 
 import itertools
 
@@ -36,7 +36,7 @@ def core(request) -> keras.Model:
 
 
 def every_output():
-    """Every output there is, with its end if it has one."""
+    """Yield every possible output, with its end symbol if it has one."""
     for length in range(LONGEST + 1):
         for symbols in itertools.product(SYMBOLS, repeat=length):
             yield [*symbols, END]
@@ -45,7 +45,7 @@ def every_output():
 
 
 def ranked(core, source, alpha) -> list[tuple[float, list[int]]]:
-    """(score, output) of them all, the best first, from the chances of whole outputs at once."""
+    """(score, output) of all outputs, best first, from the probabilities of whole outputs."""
     outputs = [*every_output()]
     targets = pad([np.array(output, np.int32) for output in outputs])
     sources = np.repeat(source[None], len(outputs), axis=0)
@@ -59,29 +59,29 @@ def ranked(core, source, alpha) -> list[tuple[float, list[int]]]:
 @pytest.mark.parametrize("alpha", [0.0, 1.3])
 def test_a_beam_that_holds_all_finds_the_best_of_all(core, alpha):
     width = 60
-    found = search(core, tf.constant(IDS), width, alpha, LONGEST)
-    for source, ids, scores in zip(IDS, found["ids"].numpy(), found["scores"].numpy(), strict=True):
+    best = search(core, tf.constant(IDS), width, alpha, LONGEST)
+    for source, ids, scores in zip(IDS, best["ids"].numpy(), best["scores"].numpy(), strict=True):
         expected = ranked(core, source, alpha)
         np.testing.assert_allclose(scores[:5], [s for s, _ in expected[:5]], rtol=1e-4)
-        best = [symbol for symbol in expected[0][1] if symbol != END][:LONGEST]
-        assert [*ids[0]] == best + [0] * (LONGEST - len(best))
+        likeliest = [symbol for symbol in expected[0][1] if symbol != END][:LONGEST]
+        assert [*ids[0]] == likeliest + [0] * (LONGEST - len(likeliest))
 
 
 def test_a_beam_of_one_is_greedy(core):
-    found = search(core, tf.constant(IDS), 1, 0.0, LONGEST)["ids"].numpy()[:, 0]
-    for source, ids in zip(IDS, found, strict=True):
-        said: list[int] = []
-        while len(said) < LONGEST:
-            read = np.array([[START, *said]], np.int32)
-            chances = core({"source": source[None], "target": read}).numpy()[0, -1].copy()
-            chances[:END] = 0
-            if chances.argmax() == END:
+    best = search(core, tf.constant(IDS), 1, 0.0, LONGEST)["ids"].numpy()[:, 0]
+    for source, ids in zip(IDS, best, strict=True):
+        output: list[int] = []
+        while len(output) < LONGEST:
+            read = np.array([[START, *output]], np.int32)
+            probabilities = core({"source": source[None], "target": read}).numpy()[0, -1].copy()
+            probabilities[:END] = 0
+            if probabilities.argmax() == END:
                 break
-            said.append(int(chances.argmax()))
-        assert [*ids] == said + [0] * (LONGEST - len(said))
+            output.append(int(probabilities.argmax()))
+        assert [*ids] == output + [0] * (LONGEST - len(output))
 
 
-def test_padding_and_company_change_nothing(core):
+def test_padding_and_other_examples_change_nothing(core):
     together = search(core, tf.constant(IDS), 3, 0.6, LONGEST)
     alone = search(core, tf.constant(IDS[1:2, :2]), 3, 0.6, LONGEST)
     np.testing.assert_array_equal(together["ids"][1], alone["ids"][0])
@@ -92,12 +92,12 @@ def test_the_layer_searches_in_one_graph_and_comes_back_from_a_file(core, tmp_pa
     ids = keras.Input([None], dtype="int32")
     layer = BeamSearch(core, 2, 0.6, LONGEST)
     model = keras.Model(ids, layer(ids))
-    given = model(IDS)
+    outputs = model(IDS)
     assert layer.graph.experimental_get_tracing_count() == 1
     model(IDS[:1, :2])
     model(IDS[:2, :3])
     assert layer.graph.experimental_get_tracing_count() == 2  # once more for any other shape
     model.save(tmp_path / "m.keras")
     again = keras.saving.load_model(tmp_path / "m.keras")(IDS)
-    np.testing.assert_array_equal(again["ids"], given["ids"])
-    np.testing.assert_allclose(again["scores"], given["scores"], rtol=1e-6)
+    np.testing.assert_array_equal(again["ids"], outputs["ids"])
+    np.testing.assert_allclose(again["scores"], outputs["scores"], rtol=1e-6)

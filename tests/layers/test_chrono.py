@@ -18,9 +18,9 @@ each = pytest.mark.parametrize("name", GATES)
 def make(name, units=UNITS, seed: int | None = 5):
     layer, arguments, _ = GATES[name]
     cell = name.split(",")[0]
-    made = layer(units, bias_initializer=Chrono(LONGEST, cell, seed=seed), **arguments)
-    made.build((None, None, INPUTS))
-    return made
+    built = layer(units, bias_initializer=Chrono(LONGEST, cell, seed=seed), **arguments)
+    built.build((None, None, INPUTS))
+    return built
 
 
 def biases(layer):
@@ -50,9 +50,9 @@ def test_a_layer_built_with_it_saves_and_loads(name, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded(x), model(x))
-    given = model.layers[0].get_config()["bias_initializer"]
-    assert loaded.layers[0].get_config()["bias_initializer"] == given
-    # Made anew from its configuration, it draws the same biases, even where no seed was given.
+    config = model.layers[0].get_config()["bias_initializer"]
+    assert loaded.layers[0].get_config()["bias_initializer"] == config
+    # Rebuilt from its configuration, it draws the same biases, even without an explicit seed.
     again = type(model.layers[0]).from_config(model.layers[0].get_config())
     again.build((None, None, INPUTS))
     np.testing.assert_array_equal(biases(again), biases(model.layers[0]))

@@ -58,7 +58,7 @@ def test_configuration_survives_json(case):
 
 @each(RECURRENT)
 def test_every_argument_survives_the_configuration(case):
-    given = {
+    arguments = {
         "return_sequences": True,
         "return_state": True,
         "go_backwards": True,
@@ -70,9 +70,9 @@ def test_every_argument_survives_the_configuration(case):
         "recurrent_dropout": 0.5,
         "seed": 3,
     }
-    config = case.make(**given).get_config()
+    config = case.make(**arguments).get_config()
     again = type(case.make()).from_config(config).get_config()
-    assert {name: again[name] for name in given} == given
+    assert {name: again[name] for name in arguments} == arguments
     assert {name: again[name] for name in case.arguments} == case.arguments
 
 

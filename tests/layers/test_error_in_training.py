@@ -32,8 +32,10 @@ def batches(case, sizes=(B,) * BATCHES, steps=(T,) * BATCHES):
 
 def expected_figures(case, model, layer, x, y, share=1.0):
     states = [np.zeros([len(x), H], "float32")] * case.states
-    found = errors(mean_square(model, y, share), case.step, x, states, layer.get_weights())
-    return figures(found)
+    expected_errors = errors(
+        mean_square(model, y, share), case.step, x, states, layer.get_weights()
+    )
+    return figures(expected_errors)
 
 
 def fit(**options):
@@ -161,16 +163,18 @@ def test_both_directions_of_a_bidirectional_layer_show_theirs():
         return tf.reduce_mean((tf.concat([forward, backward], -1) @ kernel + bias - y) ** 2)
 
     there, back = both.forward_layer, both.backward_layer
-    found = errors(lambda h, _: square(h, halves[1]), LSTM.step, x, states, there.get_weights())
-    assert_same_figures(there.error.latest()[0], figures(found))
-    found = errors(
+    in_forward = errors(
+        lambda h, _: square(h, halves[1]), LSTM.step, x, states, there.get_weights()
+    )
+    assert_same_figures(there.error.latest()[0], figures(in_forward))
+    in_backward = errors(
         lambda h, _: square(halves[0], h[:, ::-1]),
         LSTM.step,
         x[:, ::-1],
         states,
         back.get_weights(),
     )
-    expected = figures(found)
+    expected = figures(in_backward)
     expected |= {n: v[::-1] for n, v in expected.items() if not n.endswith("_from_end")}
     assert_same_figures(back.error.latest()[0], expected)
 
@@ -192,7 +196,7 @@ def test_replicas_show_the_error_of_the_whole_batch(two_replicas):
         assert_same_figures(row, expected_figures(LSTM, model, layer, x, y, share))
 
 
-def test_looking_does_not_change_what_is_learned_nor_does_evaluation_add_rows():
+def test_recording_changes_no_weight_and_evaluation_adds_no_rows():
     [(x, y), (x_test, y_test), _] = batches(LSTM)
     weights = []
     for make in (LSTM.make, LSTM.stock):

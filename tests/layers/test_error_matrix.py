@@ -7,6 +7,7 @@ import reference
 import tensorflow as tf
 from cases import GRU, LSTM, MASKS, RECURRENT, SIMPLE_RNN, B, D, H, T, built, each, problem
 from errorflow.layers import error_matrix, watch
+from errorflow.layers.paths import walk
 
 LONG = 12  # steps: more losses than go into one scan
 
@@ -20,8 +21,8 @@ def matrix_by_autodiff(case, p, targets, read, counted):
             squared = tf.reduce_mean((outputs[:, i] - targets[:, i]) ** 2, axis=1)  # [B]
             return tf.reduce_mean(squared * counted[:, i])
 
-        found = reference.errors(loss, case.step, p.x, p.states, p.weights, read)
-        norms = np.linalg.norm(found.hidden, axis=-1)  # [T, B]
+        errors = reference.errors(loss, case.step, p.x, p.states, p.weights, read)
+        norms = np.linalg.norm(errors.hidden, axis=-1)  # [T, B]
         both = (read & (counted[:, [i]] > 0)).T
         with np.errstate(invalid="ignore"):
             rows.append(np.sqrt((norms**2 * both).sum(1) / both.sum(1)))
@@ -45,11 +46,11 @@ def model_of(case, p, silent=False):
 def test_matrix_is_that_of_one_backward_pass_per_loss(case, mask, silent):
     p, read = problem(case, "float64"), MASKS[mask]
     targets = np.random.randn(B, T, H)
-    found = error_matrix(model_of(case, p, silent), [p.x, read, *p.states], targets, "layer")
+    matrix = error_matrix(model_of(case, p, silent), [p.x, read, *p.states], targets, "layer")
     counted = np.ones([B, T]) if silent else read.astype(float)
     expected = matrix_by_autodiff(case, p, targets, read, counted)
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-12)
-    assert not np.nan_to_num(found[np.triu_indices(T, 1)]).any()
+    np.testing.assert_allclose(matrix, expected, rtol=1e-5, atol=1e-12)
+    assert not np.nan_to_num(matrix[np.triu_indices(T, 1)]).any()
 
 
 def test_what_arrives_decays_as_the_weight_does():
@@ -57,9 +58,9 @@ def test_what_arrives_decays_as_the_weight_does():
     model = keras.Sequential([keras.Input((LONG, 1)), layer])
     model.set_weights([np.ones([1, 1]), np.full([1, 1], 0.5)])
     model.compile(loss=lambda target, y: tf.reduce_sum(y, -1))
-    found = error_matrix(model, np.random.randn(B, LONG, 1), np.zeros([B, LONG, 1]))
+    matrix = error_matrix(model, np.random.randn(B, LONG, 1), np.zeros([B, LONG, 1]))
     i, k = np.indices([LONG, LONG])
-    np.testing.assert_allclose(found, np.where(k <= i, 0.5 ** (i - k), 0.0), rtol=1e-6)
+    np.testing.assert_allclose(matrix, np.where(k <= i, 0.5 ** (i - k), 0.0), rtol=1e-6)
 
 
 def recurrent(case, units, **options):
@@ -111,14 +112,14 @@ def one_pass_per_loss(model, x, y):
     {layer: [N, T]} for the mean square error of each output step.
     """
     watched, rows = watch(model), {}
-    found = [part for part in watched._flatten_layers() if hasattr(part, "error")]
+    recurrent_layers = [part for _, part in walk(watched) if hasattr(part, "error")]
     steps = y.shape[1] if y.ndim == 3 else 1
     for i in range(steps):
         with tf.GradientTape() as tape:
             outputs = watched(x, training=False)
             e = tf.reduce_mean((outputs[:, i] - y[:, i] if y.ndim == 3 else outputs - y) ** 2)
         tape.gradient(e, watched.trainable_weights, unconnected_gradients="zero")
-        for layer in found:
+        for layer in recurrent_layers:
             rows.setdefault(layer.name, []).append(layer.error.hidden)
     return {name: np.stack(part) for name, part in rows.items()}
 
@@ -143,9 +144,9 @@ def test_errors_reach_every_layer_by_every_way(architecture, case):
     y = np.random.randn(B, *model.output_shape[1:]).astype("float32")
     expected = one_pass_per_loss(model, x, y)
     for name, rows in expected.items():
-        found = error_matrix(model, x, y, name)
-        assert found.shape == rows.shape
-        np.testing.assert_allclose(found, rows, rtol=1e-4, atol=1e-7 * rows.max())
+        matrix = error_matrix(model, x, y, name)
+        assert matrix.shape == rows.shape
+        np.testing.assert_allclose(matrix, rows, rtol=1e-4, atol=1e-7 * rows.max())
 
 
 def test_looking_records_nothing():
@@ -176,7 +177,7 @@ def gru(x):
 
 
 @pytest.mark.parametrize(
-    ("make", "layer", "says"),
+    ("make", "layer", "message"),
     [
         (compiled(gru, loss=None), None, "compile it first"),
         (compiled(gru), "lstm", "no recurrent layer 'lstm'; there are: gru"),
@@ -185,8 +186,8 @@ def gru(x):
         (compiled(gru, lambda y, p: tf.reduce_mean(p)), None, "numbers of shape \\(\\)"),
     ],
 )
-def test_what_has_no_matrix_says_so(make, layer, says):
-    with pytest.raises(ValueError, match=says):
+def test_what_has_no_matrix_says_so(make, layer, message):
+    with pytest.raises(ValueError, match=message):
         model = make()
         error_matrix(
             model, np.zeros([B, T, D]), np.zeros([B, T, model.outputs[0].shape[-1]]), layer

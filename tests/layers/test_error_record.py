@@ -58,8 +58,8 @@ def test_a_loss_on_the_last_output_only(mask):
     p, valid = problem(LSTM), MASKS[mask]
     layer = built(LSTM, p)
     back_propagate(layer, p, valid)
-    found = errors(lambda y, _: objective(y[:, -1]), LSTM.step, *p, valid)
-    assert_same_figures(layer.error.latest()[0], figures(found, valid))
+    expected_errors = errors(lambda y, _: objective(y[:, -1]), LSTM.step, *p, valid)
+    assert_same_figures(layer.error.latest()[0], figures(expected_errors, valid))
     assert layer.error.latest()[0]["carried_from_end"][-1] == 0.0
 
 
@@ -69,8 +69,8 @@ def test_a_backwards_layer_has_the_time_steps_of_the_input(case):
     layer = built(case, p, go_backwards=True, return_sequences=True)
     back_propagate(layer, p, valid)
     turned, as_read = valid[:, ::-1], p._replace(x=p.x[:, ::-1])
-    found = errors(lambda y, _: objective(y), case.step, *as_read, turned)
-    expected = figures(found, turned)
+    expected_errors = errors(lambda y, _: objective(y), case.step, *as_read, turned)
+    expected = figures(expected_errors, turned)
     expected |= {n: v[::-1] for n, v in expected.items() if not n.endswith("_from_end")}
     assert_same_figures(layer.error.latest()[0], expected)
 
@@ -94,8 +94,8 @@ def test_a_layer_called_twice_has_a_row_for_each_call(graph):
     between = layer(p.x)[:, :3].numpy()
     last = errors(lambda y, _: objective(y), SIMPLE_RNN.step, between, states, weights)
     first = errors(lambda y, _: objective(layer(y[:, :3])), SIMPLE_RNN.step, p.x, states, weights)
-    for row, found in zip(rows, (last, first), strict=True):
-        assert_same_figures(row, figures(found))
+    for row, expected_errors in zip(rows, (last, first), strict=True):
+        assert_same_figures(row, figures(expected_errors))
 
 
 def test_the_figures_do_not_depend_on_the_size_of_the_batch():
@@ -115,18 +115,18 @@ def test_the_figures_do_not_depend_on_the_size_of_the_batch():
 
 def test_a_ring_keeps_the_newest_rows():
     layer = SIMPLE_RNN.make()
-    seen = []
+    hidden = []
     for seed in range(5):
         p = problem(SIMPLE_RNN, seed=seed)
         back_propagate(layer, p)
-        seen.append(layer.error.hidden)
+        hidden.append(layer.error.hidden)
         if seed == 1:
             layer.error.reserve(2)
             assert layer.error.count == 0
             assert layer.error.latest(9) == []
     assert layer.error.count == 3
     rows = layer.error.latest(9)
-    np.testing.assert_array_equal([row["hidden"] for row in rows], seen[-2:])
+    np.testing.assert_array_equal([row["hidden"] for row in rows], hidden[-2:])
 
 
 def test_missing_figures_raise_an_error():

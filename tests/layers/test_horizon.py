@@ -55,10 +55,7 @@ def bounds(case, p, valid):
 
 def rms(norms, valid):
     """[T, B], the last valid step of each example in column -1 → [T]"""
-    sources = reference._from_end(valid)
-    known = reference._moved(valid.T, sources)
-    with np.errstate(invalid="ignore"):
-        return np.sqrt((reference._moved(norms, sources) ** 2 * known).sum(1) / known.sum(1))
+    return reference.rms(norms, valid, reference.from_end(valid))
 
 
 @pytest.mark.parametrize("mask", ["unmasked", "right", "holes"])
@@ -66,18 +63,18 @@ def rms(norms, valid):
 def test_horizon_is_that_of_the_jacobians(case, mask):
     p = problem(case, "float64")
     valid = ALL if MASKS[mask] is None else MASKS[mask]
-    found = horizon(model_of(case, p), [p.x, valid, *p.states], "layer")
+    result = horizon(model_of(case, p), [p.x, valid, *p.states], "layer")
     hidden, cell = (
         None if j is None else rms(np.linalg.norm(j, 2, axis=(2, 3)), valid)
         for j in jacobians(case, p, valid)
     )
-    np.testing.assert_allclose(found.hidden, hidden, rtol=1e-6)
-    np.testing.assert_allclose(found.bound, rms(bounds(case, p, valid), valid), rtol=1e-6)
-    assert found.hidden[-1] == 1
+    np.testing.assert_allclose(result.hidden, hidden, rtol=1e-6)
+    np.testing.assert_allclose(result.bound, rms(bounds(case, p, valid), valid), rtol=1e-6)
+    assert result.hidden[-1] == 1
     if cell is None:
-        assert found.cell is None
+        assert result.cell is None
     else:
-        np.testing.assert_allclose(found.cell, cell, rtol=1e-6)
+        np.testing.assert_allclose(result.cell, cell, rtol=1e-6)
 
 
 def scaled(weight, steps, units=8):
@@ -90,18 +87,18 @@ def scaled(weight, steps, units=8):
 
 
 def test_far_from_the_last_step_it_is_as_small_as_it_is():
-    found = horizon(*scaled(0.1, 30))
+    result = horizon(*scaled(0.1, 30))
     expected = 0.1 ** np.arange(30.0)[::-1]
-    np.testing.assert_allclose(found.hidden, expected, rtol=1e-4)
-    np.testing.assert_allclose(found.bound, expected, rtol=1e-4)
-    np.testing.assert_allclose(half_life(found.hidden), np.log(2) / np.log(10), rtol=1e-4)
+    np.testing.assert_allclose(result.hidden, expected, rtol=1e-4)
+    np.testing.assert_allclose(result.bound, expected, rtol=1e-4)
+    np.testing.assert_allclose(half_life(result.hidden), np.log(2) / np.log(10), rtol=1e-4)
 
 
 def test_where_training_broke_there_is_no_number():
     model, x = scaled(np.nan, 4)
-    found = horizon(model, x)
-    np.testing.assert_array_equal(found.hidden, [np.nan, np.nan, np.nan, 1])
-    assert np.isnan(half_life(found.hidden))
+    result = horizon(model, x)
+    np.testing.assert_array_equal(result.hidden, [np.nan, np.nan, np.nan, 1])
+    assert np.isnan(half_life(result.hidden))
 
 
 def test_probes_estimate_it():

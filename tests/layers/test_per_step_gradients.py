@@ -44,11 +44,11 @@ def flipped(p):
     return p._replace(x=np.ascontiguousarray(p.x[:, ::-1]))
 
 
-def assert_contributions(found, expected, tolerance):
-    assert list(found) == list(expected)
-    for name, contributions in expected.items():
-        largest = np.abs(contributions).max()
-        np.testing.assert_allclose(found[name], contributions, atol=tolerance * largest)
+def assert_contributions(terms, expected, tolerance):
+    assert list(terms) == list(expected)
+    for name, values in expected.items():
+        largest = np.abs(values).max()
+        np.testing.assert_allclose(terms[name], values, atol=tolerance * largest)
 
 
 @pytest.mark.parametrize("mask", ["unmasked", "holes"])
@@ -56,17 +56,17 @@ def assert_contributions(found, expected, tolerance):
 def test_contributions_are_the_gradients_of_a_copy_of_each_weight_per_step(case, mask):
     keras.config.set_floatx("float64")
     p, valid = problem(case, "float64"), MASKS[mask]
-    found = per_step_gradients(*model_of(case, p, valid), IGNORED)["layer"]
-    assert_contributions(found, gradients_of_copies(case, p, valid), 1e-12)
+    terms = per_step_gradients(*model_of(case, p, valid), IGNORED)["layer"]
+    assert_contributions(terms, gradients_of_copies(case, p, valid), 1e-12)
 
 
 def test_step_k_is_the_one_that_read_the_input_at_k_also_backwards():
     p = problem(LSTM)
     valid = MASKS["right"]
-    found = per_step_gradients(*model_of(LSTM, p, valid, go_backwards=True), IGNORED)["layer"]
+    terms = per_step_gradients(*model_of(LSTM, p, valid, go_backwards=True), IGNORED)["layer"]
     expected = gradients_of_copies(LSTM, flipped(p), valid[:, ::-1])
     expected = {name: g[::-1] for name, g in expected.items()}
-    assert_contributions(found, expected, 1e-5)
+    assert_contributions(terms, expected, 1e-5)
 
 
 def deep(name):
@@ -88,17 +88,17 @@ def test_contributions_add_up_to_the_tapes_gradient_in_a_stock_model(name):
     model.compile("sgd", "mse")
     x, y = np.random.randn(B, T, D).astype("float32"), np.random.randn(B, 2).astype("float32")
     x[1, 3:] = 0.0
-    found = per_step_gradients(model, x, y)
-    assert list(found) == ["both/forward_first", "both/backward_first", "top"]
+    terms = per_step_gradients(model, x, y)
+    assert list(terms) == ["both/forward_first", "both/backward_first", "top"]
 
     with tf.GradientTape(persistent=True) as tape:
         e = tf.reduce_mean((model(x, training=False) - y) ** 2)
     both, top = model.get_layer("both"), model.get_layer("top")
     layers = (both.forward_layer, both.backward_layer, top)
-    for contributions, layer in zip(found.values(), layers, strict=True):
-        assert list(contributions) == [w.name for w in layer.weights]
+    for by_weight, layer in zip(terms.values(), layers, strict=True):
+        assert list(by_weight) == [w.name for w in layer.weights]
         gradients = tape.gradient(e, [w.value for w in layer.weights])
-        for ours, theirs in zip(contributions.values(), gradients, strict=True):
+        for ours, theirs in zip(by_weight.values(), gradients, strict=True):
             np.testing.assert_allclose(ours.sum(0), theirs, atol=1e-6)
 
 
@@ -108,27 +108,27 @@ def test_contributions_of_two_calls_of_a_layer_are_added():
     model = keras.Model([long, short], layer(long) * layer(short))
     model.compile("sgd", "mse")
     x = [np.random.randn(B, steps, D).astype("float32") for steps in (T, T - 2)]
-    found = per_step_gradients(model, x, np.ones([B, H]))["shared"]
+    terms = per_step_gradients(model, x, np.ones([B, H]))["shared"]
     with tf.GradientTape() as tape:
         e = tf.reduce_mean((model([tf.constant(v) for v in x]) - 1.0) ** 2)
     gradients = tape.gradient(e, [w.value for w in layer.weights])
-    for ours, theirs in zip(found.values(), gradients, strict=True):
+    for ours, theirs in zip(terms.values(), gradients, strict=True):
         assert len(ours) == T
         np.testing.assert_allclose(ours.sum(0), theirs, atol=1e-6)
 
 
-def test_looking_changes_nothing():
+def test_the_analysis_changes_nothing():
     inputs = keras.Input(batch_shape=(B, T, D))
     model = keras.Sequential([inputs, LSTM.make(stateful=True, name="layer")])
     model.compile("sgd", "mse")
     x, layer = np.random.randn(B, T, D).astype("float32"), model.get_layer("layer")
     model.predict(x, verbose=0)
-    before = [state.numpy() for state in layer.states]
+    before, loop = [state.numpy() for state in layer.states], layer.loop
     per_step_gradients(model, x, np.ones([B, H]))
     for state, value in zip(layer.states, before, strict=True):
         np.testing.assert_array_equal(state, value)
     assert layer.error.count == 0
-    assert "loop" not in vars(layer)
+    assert layer.loop is loop
 
 
 def test_a_model_without_a_loss_says_so():

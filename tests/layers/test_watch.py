@@ -99,7 +99,7 @@ def test_variables_layers_and_compilation_are_the_same_objects(name):
     x, y = sequences(model)
     losses = [m.evaluate(x, y, verbose=0, return_dict=True) for m in (watched, model)]
     assert list(losses[0]) == ["loss", "mean_absolute_error"]
-    np.testing.assert_allclose(*[list(found.values()) for found in losses], rtol=1e-5)
+    np.testing.assert_allclose(*[list(metrics.values()) for metrics in losses], rtol=1e-5)
 
 
 def test_optimizer_state_goes_on_from_one_model_to_the_other():
@@ -275,7 +275,7 @@ def with_wrapper():
 
 
 @pytest.mark.parametrize(
-    ("make", "error", "says"),
+    ("make", "error", "message"),
     [
         (lambda: "model", TypeError, "expected a Keras model, got str"),
         (Subclassed, TypeError, "Subclassed is a subclassed model.*errorflow.layers"),
@@ -298,6 +298,6 @@ def with_wrapper():
         ),
     ],
 )
-def test_what_cannot_be_watched_says_so(make, error, says):
-    with pytest.raises(error, match=says):
+def test_what_cannot_be_watched_says_so(make, error, message):
+    with pytest.raises(error, match=message):
         watch(make())

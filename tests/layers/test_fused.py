@@ -17,16 +17,16 @@ def model_of(name, mask=None, **options):
     y = keras.layers.Dense(D, name="below")(x)
     recurrent = getattr(keras.layers, name)(H, return_state=True, name="recurrent", **options)
     states = [keras.Input((H,)) for _ in range(2 if name == "LSTM" else 1)]
-    given = keras.Input((T,), dtype="bool")
-    outputs = recurrent(y, mask=given if mask else None, initial_state=states)
-    model = keras.Model([x, given, *states], [1.0 * o for o in outputs])
+    mask_input = keras.Input((T,), dtype="bool")
+    outputs = recurrent(y, mask=mask_input if mask else None, initial_state=states)
+    model = keras.Model([x, mask_input, *states], [1.0 * o for o in outputs])
     model.set_weights([w + 0.2 * np.random.randn(*w.shape) for w in model.get_weights()])
     valid = np.ones([B, T], bool) if mask is None else MASKS[mask]
     arrays = [np.random.randn(B, *s.shape[1:]).astype("float32") for s in [x, *states]]
     return model, [arrays[0], valid, *arrays[1:]]
 
 
-def seen(model, inputs, training=False):
+def results_of(model, inputs, training=False):
     """→ outputs, gradients, the record"""
     inputs = [tf.constant(v) for v in inputs]
     with tf.GradientTape() as tape:
@@ -60,7 +60,7 @@ def assert_same(fused, ours, tolerance=2e-6):
 @pytest.mark.parametrize("name", NAMES)
 def test_outputs_gradients_and_errors_are_those_of_our_own_loop(name, sequences, mask):
     model, inputs = model_of(name, mask, return_sequences=sequences)
-    results = [seen(watch(model, fused=f), inputs) for f in (True, False)]
+    results = [results_of(watch(model, fused=f), inputs) for f in (True, False)]
     assert_same(*results)
     stock = model([tf.constant(v) for v in inputs])
     for a, b in zip(results[0][0], stock, strict=True):
@@ -70,7 +70,7 @@ def test_outputs_gradients_and_errors_are_those_of_our_own_loop(name, sequences,
 @pytest.mark.parametrize("name", NAMES)
 def test_backwards_right_padding_is_read_last_step_first(name):
     model, inputs = model_of(name, "right", return_sequences=True, go_backwards=True)
-    assert_same(*[seen(watch(model, fused=f), inputs) for f in (True, False)])
+    assert_same(*[results_of(watch(model, fused=f), inputs) for f in (True, False)])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -99,7 +99,7 @@ def test_input_dropout_draws_the_mask_of_the_stock_layer():
     before, results = seed.numpy(), []
     for fused in (True, False):
         seed.assign(before)
-        results.append(seen(watch(model, fused=fused), inputs, training=True))
+        results.append(results_of(watch(model, fused=fused), inputs, training=True))
     assert_same(*results)
 
 
@@ -107,7 +107,7 @@ def test_input_dropout_draws_the_mask_of_the_stock_layer():
 def test_half_precision_keeps_types_and_sizes(name):
     keras.config.set_dtype_policy("mixed_bfloat16")
     model, inputs = model_of(name, "right", return_sequences=True)
-    fused, ours = (seen(watch(model, fused=f), inputs) for f in (True, False))
+    fused, ours = (results_of(watch(model, fused=f), inputs) for f in (True, False))
     assert fused[0][0].dtype == tf.bfloat16
     np.testing.assert_allclose(fused[2]["hidden"], ours[2]["hidden"], rtol=0.1)
 
@@ -135,7 +135,7 @@ def test_a_mask_with_holes_is_refused_when_it_comes():
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "says"),
+    ("name", "options", "message"),
     [
         ("LSTM", {"activation": "relu"}, "activation 'relu', not tanh"),
         ("GRU", {"recurrent_activation": "hard_sigmoid"}, "recurrent_activation that is not sigm"),
@@ -144,7 +144,7 @@ def test_a_mask_with_holes_is_refused_when_it_comes():
         ("SimpleRNN", {"recurrent_dropout": 0.1}, "recurrent_dropout"),
     ],
 )
-def test_what_no_fused_kernel_does_says_so(name, options, says):
+def test_what_no_fused_kernel_does_says_so(name, options, message):
     model, _ = model_of(name, **options)
-    with pytest.raises(ValueError, match=f"'recurrent' has.*{says}"):
+    with pytest.raises(ValueError, match=f"'recurrent' has.*{message}"):
         watch(model, fused=True)
