@@ -14,10 +14,9 @@ from .unroll import unroll
 
 
 class VisibleCell:
-    """A mixin, to be put before a Keras cell, that computes the step from `self.equations`.
+    """A mixin that goes before a Keras cell and computes the step from `self.equations`.
 
-    The cell also runs inside `keras.layers.RNN`; its error is visible inside errorflow's layers
-    alone.
+    The cell also runs inside `keras.layers.RNN`, but only errorflow's layers show its error.
 
     Raises:
         ValueError: an activation is not one that `activations.derivative` knows.
@@ -33,14 +32,14 @@ class VisibleCell:
 
     @property
     def equations(self) -> Equations:
-        """The equations of the cell with its present options."""
+        """The equations of the cell, with its activations and options."""
         raise NotImplementedError
 
     def tensors(self) -> Weights:
-        """Return the weights as tensors, in the compute dtype of the moment.
+        """Return the weights as tensors in the compute dtype.
 
-        To be called in the forward pass: in the backward pass Keras' autocast scope is over, and
-        the same variable would be read as float32.
+        Call it in the forward pass: in the backward pass Keras' autocast scope has ended, and the
+        same variable would be read as float32.
         """
         weights = self.kernel, self.recurrent_kernel, self.bias
         return Weights(
@@ -142,7 +141,7 @@ class RecurrentLayer(keras.layers.RNN):
 
     @contextlib.contextmanager
     def with_loop(self, loop: Loop) -> Iterator[None]:
-        """Within the context, run the layer by another loop over time."""
+        """Use another loop over time within the context."""
         own = vars(self).get("loop")
         self.loop = loop
         try:
@@ -204,5 +203,5 @@ def _silence(outputs, mask, zero_output_for_mask):
     """
     if not zero_output_for_mask:
         mask = tf.math.cumsum(tf.cast(mask, tf.int32), axis=1) > 0
-    speaks = mask if outputs.shape[1] != 1 else mask[:, -1:]
-    return tf.where(speaks, outputs, tf.zeros_like(outputs))
+    shown = mask if outputs.shape[1] != 1 else mask[:, -1:]
+    return tf.where(shown, outputs, tf.zeros_like(outputs))

@@ -1,22 +1,28 @@
-"""What a recurrent cell is made of: the equations of one time step. Start reading here.
+"""The equations of a recurrent cell, as a protocol. Start reading here.
 
-A cell of errorflow is a small immutable object that satisfies the protocol `Equations`. It states
-one step forward and the same step of back-propagation through time (BPTT) backward:
+The equations of a cell state one time step forward, and the same step of back-propagation through
+time (BPTT) backward:
 
-    forward    s_t = f(z_t, s_{t-1}),  z = x W + b for all steps at once              t = 1 … T
-    backward   δ_t = dE/dy_t + what step t+1 sent back                                t = T … 1
-               the errors of the preactivations at t, and what goes back to step t-1
+    forward    s_t = f(z_t, s_{t-1}), with z = x W + b computed for all steps at once    t = 1 … T
+    backward   δ_t = dE/dy_t + the error that step t+1 sent back                         t = T … 1
+               δz_t = δ_t ⊗ φ'(z_t), and δz_t Rᵀ is sent back to step t-1
+               dE/dW, dE/dR and dE/db from the δz_t of all steps at once
 
-`simple_rnn.py` is the shortest example, `lstm.py` the best known. Everything else is shared:
+`simple_rnn.py` is the shortest example, `lstm.py` the best known. Everything else is shared by all
+cells:
 
+    base.py               the base classes of the Keras cells and layers
+    unroll.py             a cell over a sequence, with BPTT as its custom gradient
+    programs.py           the two loops as functions that XLA may compile
     scan.py               the two loops over time, forward and backward
-    programs.py           the loops as functions that XLA may compile
-    unroll.py             the custom gradient that joins both, called by every layer
     matrix_products.py    the input product and the weight gradients, outside the loops
-    error_record.py       the norms of δ_t that the backward loop leaves behind
+    statistics.py         the norms of δ_t that the backward loop measures
+    error_record.py       the variables that keep them
 
-Symbols: B examples, T steps, D inputs, H units, G columns of the kernels (H per gate). Inside the
-loops, arrays over time are time-major: [T, B, ·].
+A new cell needs its `Equations`, a subclass of `VisibleCell` and one of `RecurrentLayer`.
+
+Symbols: B examples, T steps, D inputs, H units, G columns of the kernels (H per gate); ⊗ is the
+product of elements. Inside the loops, arrays over time are time-major: [T, B, ·].
 """
 
 from collections.abc import Callable
@@ -57,14 +63,14 @@ def identity(tensors: Any) -> Any:
 
 @dataclass(frozen=True)
 class StepOps:
-    """The operations of a step in which dropout or the compiler has a part.
+    """The operations of a step that involve dropout or need help from the compiler.
 
-    They keep the equations free of both: all else in a cell is plain arithmetic.
+    With them, the equations mention neither; the rest of a cell is plain arithmetic.
 
     Args:
         recurrent_dropout: the scaled dropout mask [B, H], the same for all steps and gates; None
             without dropout.
-        barrier: a function that returns its tensors and keeps XLA from fusing across this point
+        barrier: a function that returns its tensors and keeps XLA from fusing operations across it
             (see `barrier.py`).
     """
 
@@ -95,16 +101,16 @@ class StepOps:
 class Equations(Protocol):
     """One step of a recurrent cell, forward and backward.
 
-    Implementations are frozen dataclasses: hashable, because programs are compiled once per cell.
-    States and residuals are NamedTuples, so that the equations name what they use; the first field
-    of a state is `hidden`. "Errors" are derivatives of the loss E, with the shape and the type of
-    what they belong to: the errors of an `LSTMState` are an `LSTMState`.
+    Implementations are frozen dataclasses, because programs are compiled and cached per cell. The
+    states and residuals are NamedTuples; the first field of a state is `hidden`. "Errors" are
+    derivatives of the loss E, in the shape and type of the values they belong to: the errors of an
+    `LSTMState` are an `LSTMState`.
 
     Attributes:
         state: the class of the state.
-        residuals: the class of the values that the forward step saves for the backward step; its
-            fields are the names under which callbacks find the gates.
-        preactivation_widths: the widths, in units of H, of the arrays of preactivation errors.
+        residuals: the class of the values that the forward step saves for the backward step.
+            Callbacks find the gates by the names of its fields.
+        preactivation_widths: the widths of the arrays of preactivation errors, in multiples of H.
     """
 
     state: ClassVar[type]
@@ -120,12 +126,12 @@ class Equations(Protocol):
 
         Args:
             z: the input product of step t, [B, G].
-            before: the state of step t-1.
+            before: the state of step t-1, fields [B, H].
         """
         ...
 
     def total_errors(self, arriving: Any, after: Any, residuals: Any) -> Any:
-        """Return the total derivatives of E by the state of step t.
+        """Return the total derivatives of E with respect to the state of step t.
 
         Args:
             arriving: the errors that step t+1 sent back, plus dE/dy_t for `hidden`.

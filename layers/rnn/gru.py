@@ -32,7 +32,10 @@ class ResetBeforeResiduals(NamedTuple):
 
 @dataclass(frozen=True)
 class _GRUEquations:
-    """What both GRUs share: G = 3H, gates in Keras' order z (update), r (reset), g (candidate)."""
+    """The part that both GRUs share.
+
+    G = 3H, with the gates in Keras' order z (update), r (reset), g (candidate).
+    """
 
     activation: Callable[[Any], Any]  # φ
     recurrent_activation: Callable[[Any], Any]  # σ

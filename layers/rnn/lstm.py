@@ -29,7 +29,7 @@ class LSTMResiduals(NamedTuple):
 
 
 class LSTM1997Residuals(NamedTuple):
-    """The same without a forget gate."""
+    """The activated gates and the candidate of the LSTM without a forget gate."""
 
     input: Any
     candidate: Any
@@ -38,7 +38,7 @@ class LSTM1997Residuals(NamedTuple):
 
 @dataclass(frozen=True)
 class _CarouselEquations:
-    """What both LSTMs share. Their preactivations z are those of all gates side by side.
+    """The part that both LSTMs share. z has the preactivations of all gates side by side.
 
     Weights: kernel W [D, G], recurrent_kernel R [H, G], bias b [G].
     """

@@ -85,13 +85,12 @@ def backward_scan(
     """Compute the errors of step t from those of step t+1, down to the initial state.
 
     Args:
-        sequence: what `forward_scan` returned. Like `injected`, its states and residuals may have
-            any `Readable` in the place of an array over time.
+        sequence: the result of `forward_scan`. Its states and residuals, and `injected`, may be
+            any `Readable` instead of an array over time.
         injected: dE/dy_t from the layers above, [T, B, H]; None where only the last state is used.
         final_errors: dE/d(last state), fields [B, H].
         mask: [T, B, 1] bool or None.
-        start: the last step that any error reaches directly; later steps are left out. By default
-            the last one.
+        start: the last step that an error enters; the loop begins there. By default the last one.
     """
     steps, units = tf.shape(sequence.x)[0], final_errors.hidden.shape[-1]
     loop = _BackwardLoop(
