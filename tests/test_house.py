@@ -16,6 +16,7 @@ FAMILIES = ("text_classification", "image_to_text")
 
 # From the bottom to the top: a folder may import itself and those in the rows before its own.
 PIPELINES = (
+    ("errorflow",),
     ("core",),
     ("datasets",),
     ("models",),

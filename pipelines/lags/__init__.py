@@ -28,7 +28,7 @@ from ..core.run_folder import RunFolder
 from ..training.task import BaseTask, ModelCard, Rows, RunVerbConfig, TrainingFunctions, Verb
 from ..training.verbs import config_of, use_run
 from .config import SPACE, LagsConfig
-from .table_verb import TableConfig, show_table
+from .table_config import TableConfig
 
 USAGE = """\
 ```python
@@ -72,7 +72,7 @@ class Lags(BaseTask):
                 "table",
                 "Print the paper's tables beside ours; an interrupted table is continued.",
                 TableConfig,
-                lambda config: show_table(self, config),
+                self._show_table,
             ),
         ]
 
@@ -111,6 +111,11 @@ class Lags(BaseTask):
                 say(f"{row['sequence']}\t{row['value']:.3f}\tsum {row['sum']:.3f}")
             else:
                 say(f"{row['sequence']}\t{row['label']} {row['probability']:.3f}")
+
+    def _show_table(self, config: TableConfig) -> None:
+        from .table import show
+
+        show(self, config)
 
 
 def _prediction(outputs: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ..datasets.lags.problems import make_problem
 from ..training.task import Task
 from ..training.workflow import train
 from .config import LagsConfig
-from .table_verb import ROWS, TableConfig
+from .table_config import ROWS, TableConfig
 
 HEAD = ["problem", "paper", "network", "solved", "sequences, seed by seed", "mean, of the paper's"]
 

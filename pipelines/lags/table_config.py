@@ -1,4 +1,4 @@
-"""The verb `table` of lags."""
+"""The settings of the verb `table`: the rows of the paper's table."""
 
 import dataclasses
 from pathlib import Path
@@ -8,7 +8,6 @@ import tyro
 
 from ..core.config import Section
 from ..core.errors import UserError
-from ..training.task import Task
 
 # Row of the table → the settings of its trainings.
 ROWS: dict[str, dict[str, Any]] = {
@@ -39,10 +38,3 @@ class TableConfig(Section):
         for row in self.rows:
             if row not in ROWS:
                 raise UserError(f"no row {row!r}; the rows: {', '.join(ROWS)}")
-
-
-def show_table(task: Task, config: TableConfig) -> None:
-    """Train what is missing, and print the table."""
-    from .table import show
-
-    show(task, config)
