@@ -207,11 +207,8 @@ class ErrorFlow(StepRecorder):
     def _count_steps(self):
         if not self._readers:
             raise ValueError(no_visible_layer(self.model))
-        steps = 0
-        for reader in self._readers.values():
-            reader.count()
-            reader.calls = reader.calls or -(-reader.new // self._max_steps())
-            steps = max(steps, reader.new // max(reader.calls, 1))
+        max_steps = self._max_steps()
+        steps = max([reader.count(max_steps) for reader in self._readers.values()])
         return steps if steps and self._steps_per_execution > 1 else self._unread
 
     def _max_steps(self):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from .fonts import FAINT, INK, printable, unicode_font
+from .fonts import FAINT, INK, Font, printable, unicode_font
 
 COLUMNS, IMAGES_PER_ROW = 4, 5  # at most: examples side by side; images of one example
 MAX_SIDE, SMALL_SIDE = 320, 240  # pixels of an image's longer side: at most; of a small one, about
@@ -128,7 +128,7 @@ def _cut(lines):
     return first if len(first) <= MAX_LINES else [*first[: MAX_LINES - 1], "…"]
 
 
-def wrapped(text: str, width: int, font) -> Iterator[str]:
+def wrapped(text: str, width: int, font: Font) -> Iterator[str]:
     """Yield the lines of a text, none wider than `width` pixels; longer words are broken."""
     for paragraph in text.splitlines():
         line = ""

@@ -180,7 +180,7 @@ def _maps_and_curves(
 
 
 def _drawable(histories):
-    """The names of the tables [N, W] that a logarithmic scale suits."""
+    """The names of the tables [N, W] that can be drawn on a logarithmic scale."""
     tables = {
         name
         for history in histories.values()

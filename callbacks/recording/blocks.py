@@ -5,7 +5,7 @@ one float32 tensor [N, 1 + S, W]:
 
     block[:, 0, 0]       the training step, or epoch, of each row (exact up to 2²⁴)
     block[:, 0, 1]       its length L
-    block[:, 1 + s, :L]  statistic s; NaN behind L
+    block[:, 1 + s, :L]  statistic s; NaN beyond L
 
 The content of the summary's metadata is JSON:
 

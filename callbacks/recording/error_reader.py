@@ -38,9 +38,15 @@ class ErrorReader:
         self._capacity = capacity
         self._read = 0
 
-    def count(self) -> None:
-        """Update `new`."""
+    def count(self, max_steps: int) -> int:
+        """Update `new` and `calls`; return the number of training steps since the last `read`.
+
+        Args:
+            max_steps: an upper bound of this number.
+        """
         self.new = self._record.count - self._read
+        self.calls = self.calls or -(-self.new // max_steps)
+        return self.new // max(self.calls, 1)
 
     def has_room(self, steps: int) -> bool:
         """Return whether the record keeps this number of training steps."""

@@ -12,7 +12,7 @@ class Rows(NamedTuple):
     Attributes:
         steps: [N] int64, the training step (or epoch) of each row.
         lengths: [N] int64, the number of columns that each row fills.
-        values: [S, N, W] float32, one table for each statistic; NaN behind `lengths`. Of recurrent
+        values: [S, N, W] float32, one table for each statistic; NaN beyond `lengths`. Of recurrent
             layers with masked steps there are 2 · S tables: all statistics, then the same with the
             last valid step of every example in column `lengths` - 1.
         statistics: S names.

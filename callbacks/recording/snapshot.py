@@ -65,7 +65,7 @@ class SnapshotCallback(keras.callbacks.Callback):
 class LayerSnapshotCallback(SnapshotCallback):
     """A `SnapshotCallback` that keeps the figures over time of each layer of a model.
 
-    If it is used with another model, it starts anew.
+    If it is used with another model, it starts over.
 
     Args:
         snapshot: see `SnapshotCallback`.

@@ -43,9 +43,9 @@ class StepRecorder(keras.callbacks.Callback):
         self.log_dir = None if log_dir is None else Path(log_dir)
         self.is_training = False
         self._recorded_model: Any = None
-        self._start_anew()
+        self._start_over()
 
-    def _start_anew(self):
+    def _start_over(self):
         self._memory = Memory(self.every)
         self._log = None
         if self.log_dir is not None:
@@ -87,7 +87,7 @@ class StepRecorder(keras.callbacks.Callback):
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         self._catch_up()  # with a call of `fit` that was interrupted
         if self.model is not self._recorded_model:
-            self._start_anew()
+            self._start_over()
             self._recorded_model = self.model
             self._step = iterations(self.model)
         self._steps_per_execution: int = self.model.steps_per_execution
