@@ -1,19 +1,19 @@
-"""Actions: frames in, one label for the clip out, and a label for each frame.
+"""Actions: predict the action in a clip, and in each of its frames.
 
-errorflow actions train                      digits that move, turn, grow: two actions a clip
-errorflow actions train --model rnn          and look at the error flow
-errorflow actions train --data-dir DIR       your own: one folder of films per class
+errorflow actions train                      digits that move, turn or grow: two actions per clip
+errorflow actions train --model rnn          compare its error flow
+errorflow actions train --data-dir DIR       your own data: one folder of videos per class
 
-Measured on 1,000 test clips of moving digits, two cores, one seed: accuracy of clips and of frames.
-The most frequent action is right for 11.2 % and 12.0 %.
+Results on 1,000 test clips of moving digits, two cores, one seed: accuracy of clips, accuracy of
+frames, training time. Always the most frequent action: 11.2 % and 12.0 %.
 
     errorflow actions train                  100.0 %   99.9 %   4 min
     errorflow actions train --model rnn       99.8 %   99.9 %   3 min
     errorflow actions train --model bag       99.5 %   99.9 %   3 min
-    errorflow actions train --no-motion       97.1 %   83.5 %   5 min, other trainings beside it
+    errorflow actions train --no-motion       97.1 %   83.5 %   5 min, other trainings in progress
 
-Whoever sees each frame's change from the one before hardly needs a memory: the bag, which takes
-each frame by itself, is nearly as good.
+With the difference between frames as input, a network hardly needs memory: the bag, which
+classifies each frame separately, is nearly as good.
 """
 
 import dataclasses
@@ -38,14 +38,15 @@ model = keras.saving.load_model("checkpoints/best.keras")
 model(np.zeros([1, FRAMES, H, W, C]))  # pixels 0 … 255 → {"label": [B], "probabilities": [B, K]}
 ```
 
-Where it learned from labels of frames, "frames" are the probabilities of each, [B, F, K]."""
+If the training data have labels of frames, there is also "frames", the probabilities of each frame,
+[B, F, K]."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PredictConfig(RunVerbConfig):
     """Which run, and for which videos."""
 
-    films: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    videos: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
     """Videos (.mp4, .gif, …) or folders of frames; without any, one path per line from stdin."""
     top: int = 3
     """Number of labels of the clip to show."""
@@ -98,7 +99,7 @@ class Actions(BaseTask):
         return training
 
     def predict(self, run: RunFolder, inputs: Sequence[str | Path], top: int = 3) -> Rows:
-        """The labels of videos: {"film", "label", "probability", "probabilities"} and, if the
+        """The labels of videos: {"video", "label", "probability", "probabilities"} and, if the
         network was trained on frame labels, "frames": the label of each frame."""
         import numpy as np
 
@@ -108,12 +109,12 @@ class Actions(BaseTask):
 
         settings, model = config_of(self, run).data, load(run.best)
         labels, shape = labels_in(model), (settings.size, settings.size, model.input_shape[-1])
-        clips = [read_clip(Path(film), settings.frames, shape) for film in inputs]
+        clips = [read_clip(Path(video), settings.frames, shape) for video in inputs]
         rows = []
-        for film, clip in zip(inputs, clips, strict=True):
+        for video, clip in zip(inputs, clips, strict=True):
             outputs = model(clip[None].astype(np.float32))
             probabilities = outputs["probabilities"][0].numpy()
-            row = {"film": str(film)} | most_probable(probabilities, labels, top)
+            row = {"video": str(video)} | most_probable(probabilities, labels, top)
             if "frames" in outputs:
                 row["frames"] = [labels[i] for i in outputs["frames"][0].numpy().argmax(axis=1)]
             rows.append(row)
@@ -121,15 +122,15 @@ class Actions(BaseTask):
 
     def _print_predictions(self, config: PredictConfig) -> None:
         usage = "errorflow actions predict takes videos"
-        films = lines_from([*map(str, config.films)], usage)
-        if not films:
+        videos = lines_from([*map(str, config.videos)], usage)
+        if not videos:
             return
         run = use_run(config.run, self.name)
         from .training import in_runs
 
-        for row in self.predict(run, films, config.top):
+        for row in self.predict(run, videos, config.top):
             labels = [f"{label} {p:.3f}" for label, p in row["probabilities"].items()]
-            say("\t".join([row["film"], *labels]))
+            say("\t".join([row["video"], *labels]))
             if "frames" in row:
                 say("\tframe by frame: " + in_runs(row["frames"]))
 

@@ -1,4 +1,4 @@
-"""Frames in, labels out: what is trained, and how it is measured."""
+"""Actions: the training of a network, and its evaluation."""
 
 import itertools
 from collections.abc import Sequence

@@ -1,20 +1,23 @@
-"""Captions: an image in, a sentence out (Show and Tell, Vinyals et al. 2015).
+"""Captions: describe an image in a sentence (Vinyals et al. 2015, "Show and Tell").
 
 errorflow captions train                     scenes of handwritten digits, in plain English
-errorflow captions train --model rnn         and look at the error flow
-errorflow captions train --data-dir DIR      your own: images and captions.jsonl
+errorflow captions train --model rnn         compare its error flow
+errorflow captions train --data-dir DIR      your own data: images and captions.jsonl
 
-Measured on 1,000 test scenes, two cores, one seed: all facts right, of the scenes whose
-combinations training shows and of the others; BLEU.
+Results on 1,000 test scenes, two cores, one seed: the share of captions with all facts correct, for
+scenes whose combination of facts occurs in training ("seen") and for the others ("unseen"); BLEU.
 
+                                             seen     unseen   BLEU
     errorflow captions train                98.2 %   92.2 %   98.4   14 min, 6 of them pretraining
     errorflow captions train --model rnn    96.0 %   78.0 %   95.3   12 min
 
-The most frequent facts are those of 1.4 %, and the most frequent caption has a BLEU of 20.8. With
-half the images, of which each had one of its captions in all passes, it was 93.8 % and 76.8 %: the
-network learned by heart which one. Without pretraining it had then been 87.8 % and 12.2 %: a
-decoder that begins while values cannot be told apart learns which of them never come with a count
-and size, and later prefers that to what it sees.
+Always predicting the most frequent facts is correct for 1.4 %; always the most frequent caption has
+a BLEU of 20.8.
+
+With half the images, and the same caption of each image in all epochs, the shares were 93.8 % and
+76.8 %: the network memorised the captions. Without pretraining they were then 87.8 % and 12.2 %: a
+decoder that is trained before the digits can be distinguished learns which digits never occur with
+a count and size, and later trusts that more than the image.
 """
 
 import dataclasses
@@ -39,7 +42,7 @@ model = keras.saving.load_model("checkpoints/best.keras")
 model(np.zeros([1, H, W, C]))  # pixels 0 … 255 → {"answers": [B, W] strings, "scores": [B, W]}
 ```
 
-The best answer comes first. Scores are log-probabilities over ((5 + words) / 6)^length_norm.
+The best caption comes first. Scores are log-probabilities over ((5 + words) / 6)^length_norm.
 `model.get_layer("search")` has `width`, `length_norm` and `longest`; its `core` is the network."""
 
 

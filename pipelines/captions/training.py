@@ -1,4 +1,4 @@
-"""An image in, a caption out: what is trained, and how it is measured."""
+"""Captions: the training of a network, and its evaluation."""
 
 import keras
 

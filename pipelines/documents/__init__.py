@@ -1,15 +1,21 @@
-"""Documents: a text of many words in, one label out.
+"""Documents: predict the label of a text of many words, such as its topic, genre or sentiment.
 
-errorflow documents train --data-dir FILE           your own: one label<TAB>text per line, UTF-8
-errorflow documents train --data-dir DIR            or <class>/*.txt, one document per file
+errorflow documents train --data-dir FILE           your own data: lines label<TAB>text, UTF-8
+errorflow documents train --data-dir DIR            or a folder <class>/*.txt, one document per file
 errorflow documents train --dataset imdb_reviews    or a prepared TFDS dataset
 errorflow documents train --model conv1d --data-dir FILE
 
-Measured on the genre of English EWT's documents, 540 for training and 316 for the test (the helper
-tests/ewt_genres.py writes them), one seed, one to two minutes each on two busy cores: accuracy
-0.835 (macro-F1 0.684) by a bag of words at --learning-rate 0.01, 0.835 (0.591) by conv1d, 0.763
-(0.541) by a bidirectional LSTM, 0.677 (0.367) by an LSTM; the most frequent genre alone gets 0.582.
-With this small number of documents a recurrent network does not win.
+Results for the genres of the documents in English EWT, 540 for training and 316 for the test
+(`tests/ewt_genres.py` writes them); one seed, one to two minutes per training on two busy cores:
+
+    network                                accuracy   macro-F1
+    bag of words, --learning-rate 0.01       0.835      0.684
+    conv1d                                   0.835      0.591
+    bidirectional LSTM                       0.763      0.541
+    LSTM                                     0.677      0.367
+    always the most frequent genre           0.582
+
+With so few documents, recurrent networks do not win.
 """
 
 from typing import Any
@@ -27,8 +33,8 @@ model = keras.saving.load_model("checkpoints/best.keras")
 model(tf.constant(["Dear Sir, please find attached ..."]))  # {"label": ..., "probabilities": ...}
 ```
 
-The model knows only the labels above: it predicts one of them for any text. All words that the
-training data do not contain are one unknown word."""
+The model predicts one of the labels above for any text. All words outside the training data's
+vocabulary are read as one unknown word."""
 
 
 class Documents(TextClassification):

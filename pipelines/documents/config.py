@@ -58,7 +58,7 @@ class DocumentsData(LabelledTexts):
     too_long: Literal["cut", "skip"] = "cut"
     """How to treat longer documents: cut off the end, or leave them out."""
     vocabulary: int = 20_000
-    """Size of the vocabulary: the most frequent words; all others are one unknown word."""
+    """Size of the vocabulary: the most frequent words; all others are read as one unknown word."""
 
     @property
     def tokens(self) -> Literal["character", "word"]:

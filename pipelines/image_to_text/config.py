@@ -1,4 +1,4 @@
-"""The settings that captions and stories share: images in, words out."""
+"""The settings that captions and stories share."""
 
 import dataclasses
 from typing import TYPE_CHECKING, Any, Literal

@@ -1,11 +1,11 @@
-"""What `captions tune` and `stories tune` may search."""
+"""The search spaces of `captions tune` and `stories tune`."""
 
 from ..core.space import TRAINING, Choice, Range, Space
 
 # beam and length_norm are left out: they change the predictions, not what is learned.
 _BOTH: Space = {
     "model": Choice("rnn", "lstm", "gru"),
-    # All from 64 channels on: one width suits them.
+    # All begin with 64 channels, so the same widths suit them.
     "cnn": Choice("vgg11", "googlenet", "resnet18"),
     "width": Choice(0.125, 0.25, 0.5),
     "units": Choice(128, 256, 512),

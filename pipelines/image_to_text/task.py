@@ -1,4 +1,4 @@
-"""What captions and stories share: the task, and its verb `predict`."""
+"""The part of a task that captions and stories share, and their verb `predict`."""
 
 import dataclasses
 from collections.abc import Callable, Sequence

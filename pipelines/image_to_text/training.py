@@ -1,4 +1,4 @@
-"""Images in, words out: what captions and stories train, and how it is measured."""
+"""Image to text: the training of a network, and its evaluation; for captions and stories."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

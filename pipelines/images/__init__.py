@@ -1,8 +1,8 @@
-"""Images: a picture in, one label out, by any network of the zoo.
+"""Images: predict the class of an image, by any network from LeNet-5 to ResNet-152.
 
-errorflow images train                          5,000 handwritten digits, LeNet-5
+errorflow images train                        5,000 handwritten digits, LeNet-5
 errorflow images train --model resnet20
-errorflow images train --data-dir DIR           your own: one folder of jpg or png files per class
+errorflow images train --data-dir DIR         your own data: a folder of jpg or png files per class
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ model = keras.saving.load_model("checkpoints/best.keras")
 model(np.zeros([1, 100, 80, CHANNELS]))  # pixels 0 … 255 of any size → label, probabilities
 ```
 
-The model knows only the labels above: it predicts one of them for any image."""
+The model predicts one of the labels above for any image."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

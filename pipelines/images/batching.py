@@ -1,4 +1,4 @@
-"""Batches of images for a network: brought to one size, kept in memory, varied, normalised."""
+"""Batches of images: resized, cached, augmented and normalised."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -12,13 +12,13 @@ from ..datasets.images.image_data import ImageSplit
 from ..datasets.images.resizing import resizing_layer
 from ..training.batching import known_length
 
-KEPT = 2**31  # bytes of resized images that stay in memory; more are decoded in every epoch
-MIXED = 2**28  # bytes of images that the shuffle holds
-LOOKED_AT = 10_000  # images, for mean and standard deviation
+CACHE_LIMIT = 2**31  # bytes of resized images; larger datasets are decoded in every epoch
+SHUFFLE_BUFFER = 2**28  # bytes of images
+STATISTICS_SAMPLE = 10_000  # images, for mean and standard deviation
 
 
 def resized(part: ImageSplit, size: tuple[int, int]) -> tf.data.Dataset:
-    """(uint8 [H, W, C], label) in one size."""
+    """Return the examples of a split, (uint8 [H, W, C], label), resized to `size` = (H, W)."""
     if part.size == size:
         return part.examples
     layer = resizing_layer(*size)
@@ -31,9 +31,12 @@ def resized(part: ImageSplit, size: tuple[int, int]) -> tf.data.Dataset:
 
 
 def mean_and_std(images: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Of each channel of the first images, pixels counted 0 … 1; a constant channel has std 1."""
+    """Return mean and standard deviation of each channel, [C], over the first images.
+
+    Pixels are scaled to 0 … 1; a constant channel has a standard deviation of 1.
+    """
     count, first, second = 0, np.zeros(1), np.zeros(1)
-    for batch, _ in images.take(LOOKED_AT).batch(256).as_numpy_iterator():
+    for batch, _ in images.take(STATISTICS_SAMPLE).batch(256).as_numpy_iterator():
         pixels = batch.reshape(-1, batch.shape[-1]) / 255.0
         count += len(pixels)
         first, second = first + pixels.sum(axis=0), second + (pixels**2).sum(axis=0)
@@ -47,12 +50,15 @@ class ImageFeed:
     """Batches [B, H, W, C] of normalised float32 with one-hot targets [B, K].
 
     Attributes:
-        images: (uint8 [H, W, C], label), N of them.
-        count: N. classes: K. size: B.
-        mean, std: of the channels, pixels counted 0 … 1.
-        operations: of `augment`, in training.
-        target: what becomes of the one-hot labels, for networks with several outputs.
-        epoch: which epoch's order and variations the next pass takes.
+        images: N examples (uint8 [H, W, C], label).
+        count: N.
+        classes: K.
+        size: B.
+        seed: of the order and of the augmentation.
+        mean, std: of each channel, [C], for pixels of 0 … 1.
+        operations: of `augmentation`, in training.
+        target: maps the one-hot labels to the targets of a network with several outputs.
+        epoch: number of the epoch whose order and augmentation the next pass uses.
     """
 
     images: tf.data.Dataset
@@ -70,29 +76,33 @@ class ImageFeed:
         self.size = min(self.size, self.count)
         spec: Any = self.images.element_spec
         bytes_each = int(np.prod(spec[0].shape))
-        self._mixed = int(np.clip(MIXED // bytes_each, 1_000, self.count))
-        if self.count * bytes_each <= KEPT:
+        self._buffer_size = int(np.clip(SHUFFLE_BUFFER // bytes_each, 1_000, self.count))
+        if self.count * bytes_each <= CACHE_LIMIT:
             self.images = self.images.cache()
 
     @property
     def steps(self) -> int:
-        """Batches per epoch: full ones; what is left of an epoch's order waits for another one."""
+        """Number of batches per epoch; incomplete batches are dropped."""
         return self.count // self.size
 
     def dataset(self) -> tf.data.Dataset:
-        """One pass for training, in the order and with the variations of `self.epoch`."""
+        """One pass for training, in the order and with the augmentation of `self.epoch`."""
         epoch = tf.data.Dataset.from_generator(
             lambda: [self.epoch], output_signature=tf.TensorSpec([], tf.int64)
         )
-        return self._finished(epoch.flat_map(self._pass), self.steps, self.operations)
+        return self._finish(epoch.flat_map(self._pass), self.steps, self.operations)
 
     def _pass(self, epoch):
         """(images, labels, seed [2]) of one epoch."""
-        tf.random.set_seed(1)  # of this graph: with 0, TensorFlow asks if the other seed is 0 too
-        mixed = self.images.shuffle(
-            self._mixed, seed=self.seed + 1_000_003 * (epoch + 1), reshuffle_each_iteration=False
+        tf.random.set_seed(
+            1
+        )  # of this graph; with 0, TensorFlow would also test whether the other seed is 0
+        shuffled = self.images.shuffle(
+            self._buffer_size,
+            seed=self.seed + 1_000_003 * (epoch + 1),
+            reshuffle_each_iteration=False,
         )
-        batches = mixed.batch(self.size, drop_remainder=True)
+        batches = shuffled.batch(self.size, drop_remainder=True)
 
         def seeded(step, batch):
             return *batch, tf.random.fold_in(tf.stack([self.seed, epoch]), step)
@@ -100,12 +110,12 @@ class ImageFeed:
         return batches.enumerate().map(seeded)
 
     def in_order(self) -> tf.data.Dataset:
-        """Every image once, as it is: for validation."""
+        """Every image once, in order and without augmentation, for validation."""
         batches = self.images.batch(self.size).map(lambda image, label: (image, label, [0, 0]))
-        return self._finished(batches, -(-self.count // self.size), ())
+        return self._finish(batches, -(-self.count // self.size), ())
 
-    def _finished(self, batches, steps, operations):
-        """Varied and normalised."""
+    def _finish(self, batches, steps, operations):
+        """Augment and normalise batches."""
 
         def finish(images, labels, seed):
             images = augment.apply(operations, tf.cast(images, tf.float32), seed)

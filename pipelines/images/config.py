@@ -23,8 +23,8 @@ else:
     Model = Literal[tuple(MODELS)]
 TrueOrFalse = Literal["true", "false"]
 
-# How the papers train: SGD with momentum 0.9, weight decay, and these. Epochs are for the embedded
-# digits where a network is made for small images, else the paper's for ImageNet.
+# The papers' settings: SGD with momentum 0.9, weight decay, and these. The epochs are for the
+# embedded digits where a network is made for small images, else the paper's for ImageNet.
 RECIPES: dict[str, dict[str, Any]] = {
     "mlp": {"learning_rate": 0.05, "weight_decay": 1e-4, "epochs": 40, "batch_size": 64},
     # chosen on the validation digits; LeCun et al. 1998 trained by a second-order method, online
@@ -33,11 +33,11 @@ RECIPES: dict[str, dict[str, Any]] = {
     "alexnet": {"learning_rate": 0.01, "weight_decay": 5e-4, "epochs": 90, "batch_size": 128},
     # Simonyan & Zisserman 2015, section 3.1
     "vgg": {"learning_rate": 0.01, "weight_decay": 5e-4, "epochs": 74, "batch_size": 256},
-    # Szegedy et al. 2015, section 6, says momentum only; rate and decay are those of BVLC's copy
+    # Szegedy et al. 2015, section 6, give the momentum only; the others are those of BVLC's version
     "googlenet": {"learning_rate": 0.01, "weight_decay": 2e-4, "epochs": 60, "batch_size": 32},
     # He et al. 2016, section 4.2; on CIFAR-10 64,000 steps are 164 epochs, at --schedule step
     "resnet": {"learning_rate": 0.1, "weight_decay": 1e-4, "epochs": 24, "batch_size": 128},
-    # a rate of 0.1 is too much for these to start with (the paper says so of 110 layers)
+    # a learning rate of 0.1 is too high for these at the start (the paper says so for 110 layers)
     "resnet56": {"learning_rate": 0.01},
     "resnet110": {"learning_rate": 0.01},
 }
@@ -68,7 +68,7 @@ class ImagesNetwork(Section):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The arguments of the network besides sizes: only those that differ from its defaults."""
+        """The options of `models.build`: only those that are set."""
         options: dict[str, Any] = {"width": self.width, "dropout": self.dropout}
         for key in ("skip", "preactivation", "auxiliary"):
             options[key] = {"true": True, "false": False}.get(getattr(self, key))
@@ -102,7 +102,7 @@ class ImagesData(DataSettings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImagesOptimisation(Optimisation):
-    """How to train; what is left open is decided by the network's recipe."""
+    """How to train; settings without a value come from the network's recipe."""
 
     epochs: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     """Maximum number of passes over the training data (default: as the network's recipe says)."""

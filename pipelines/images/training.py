@@ -1,4 +1,4 @@
-"""Image in, one label out: what is trained, and how it is measured."""
+"""Images: the training of a network, and its evaluation."""
 
 from collections.abc import Callable
 from pathlib import Path

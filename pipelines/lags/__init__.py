@@ -1,20 +1,29 @@
-"""Lags: the laboratory of long time lags; a sequence in, one value out.
+"""Lags: synthetic problems with long time lags, where errors vanish or survive.
 
 errorflow lags train                               adding, 100 steps, an LSTM
 errorflow lags train --problem order-6b --model gru
-errorflow lags train --model rnn                   and look at its error flow
+errorflow lags train --model rnn                   compare its error flow
 errorflow lags table                               every problem of the paper, three seeds each
 
-The problems are those of Hochreiter & Schmidhuber 1997 (LSTM, Neural Computation 9), drawn anew
-without end, and digits read pixel by pixel. A problem counts as solved when the paper's criterion
-holds: adding and temporal order, 2,000 training sequences right in a row (their mean squared error
-is then below the paper's bound too); long lags, all outputs of 10,000 fresh sequences right.
+The problems are those of Hochreiter & Schmidhuber 1997 ("Long Short-Term Memory", Neural
+Computation 9), with an unlimited number of random sequences, and digits read pixel by pixel. A
+problem is solved by the paper's criterion: for adding and temporal order, 2,000 training sequences
+in a row are correct (their mean squared error is then also below the paper's bound); for long lags,
+all outputs for 10,000 new sequences are correct.
 
-Measured by `errorflow lags table --models lstm` on two cores in seven minutes, training sequences,
-mean of three seeds, and in brackets those of the paper's LSTM: adding over 100 steps 16,928
-(74,000), over 500 18,064 (209,000), over 1,000 19,787 (853,000); temporal order 6a 6,992 (31,390),
-6b 7,803 (571,100); the noise-free lag 2a, without forget gate, 499 (5,040). Guessing gets none of
-these right; a digit by chance one time in ten (`benchmarks/sequential_digits.py` measures those).
+Number of training sequences until solved, mean of three seeds, beside that of the paper's LSTM
+(`errorflow lags table --models lstm`, seven minutes on two cores):
+
+    problem                              errorflow     paper
+    adding, 100 steps                       16,928    74,000
+    adding, 500 steps                       18,064   209,000
+    adding, 1,000 steps                     19,787   853,000
+    temporal order 6a                        6,992    31,390
+    temporal order 6b                        7,803   571,100
+    noise-free lag 2a, no forget gate          499     5,040
+
+Guessing solves none of these; it is right for one digit in ten (`benchmarks/sequential_digits.py`
+measures digits).
 """
 
 import dataclasses
@@ -48,14 +57,14 @@ class PredictConfig(RunVerbConfig):
 
 
 class Lags(BaseTask):
-    """Watch an error vanish, or not: the long-lag problems of the LSTM's first paper."""
+    """Long-lag problems of the first LSTM paper: see the error vanish or survive."""
 
     name = "lags"
     config = LagsConfig
     space = SPACE
     card = ModelCard("Predicts a value that depends on the distant past of a sequence.", USAGE)
     train_about = "Train a network on a long-lag problem until it is solved; record the error flow."
-    evaluate_about = "Evaluate a trained network on sequences that it has not seen."
+    evaluate_about = "Evaluate a trained network on new sequences."
     next_commands = ("errorflow lags evaluate {run}",)
 
     @property
@@ -63,14 +72,14 @@ class Lags(BaseTask):
         return [
             Verb(
                 "predict",
-                "Predict sequences; adding: '0.3 -0.5* 0.9 0.1*', order: 'EabXcdYB', lags: 'x a1 a2"
-                " a3'.",
+                "Predict the outputs for sequences; adding: '0.3 -0.5* 0.9 0.1*', order:"
+                " 'EabXcdYB', lags: 'x a1 a2 a3'.",
                 PredictConfig,
                 self._print_predictions,
             ),
             Verb(
                 "table",
-                "Print the paper's tables beside ours; an interrupted table is continued.",
+                "Train on every problem of the paper, and print the results beside the paper's.",
                 TableConfig,
                 self._show_table,
             ),

@@ -12,7 +12,8 @@ from ..core.space import Choice, Range, Space
 
 ProblemName = Literal["adding", "order-6a", "order-6b", "lag-2a", "lag-2b", "digits"]
 
-# What makes each solvable from few sequences; chosen by hand, on other draws than the table's.
+# Settings that solve each problem with few sequences; chosen by hand, with other random sequences
+# than those of the table.
 RECIPES: dict[str, dict[str, Any]] = {
     "adding": {"learning_rate": 0.01, "batch_size": 16, "chrono": 1.0, "direct": 0.0},
     "order-6a": {"learning_rate": 0.01, "batch_size": 16, "chrono": 1.0, "direct": 0.0},
@@ -21,7 +22,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "lag-2b": {"learning_rate": 0.003, "batch_size": 2, "chrono": 10.0, "direct": 0.0},
     "digits": {"learning_rate": 0.003, "batch_size": 32, "chrono": 0.0, "direct": 0.0},
 }
-EPOCHS = {"digits": 100}  # passes over the data; the others' epochs are 1,000 sequences
+EPOCHS = {"digits": 100}  # passes over the data; an epoch of the others is 1,000 sequences
 MOST = 100_000  # training sequences, where the paper has no number
 
 
@@ -52,7 +53,7 @@ class LagsNetwork(Section):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LagsData(DataSettings):
-    """Sequences that are drawn without end."""
+    """An unlimited number of random sequences."""
 
     problem: ProblemName = "adding"
     """adding: the sum of two marked numbers; order-6a, order-6b: the order of two or three symbols;
@@ -72,7 +73,7 @@ class LagsData(DataSettings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LagsOptimisation(Optimisation):
-    """How to train; what is left open is decided by the problem's recipe."""
+    """How to train; settings without a value come from the problem's recipe."""
 
     epochs: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     """Maximum number of epochs of 1,000 sequences each; of digits, of passes over the data
@@ -119,7 +120,7 @@ class LagsConfig(TrainingConfig):
             require((size or 2) % 2 == 0, "batch_size", "even", size)
 
 
-# direct is left out: only problems that ask for an answer after every step can have it.
+# direct is left out: only problems with an output at every step can have it.
 SPACE: Space = {
     "model": Choice("rnn", "lstm", "lstm97", "gru"),
     "units": Choice(8, 16, 32, 64),

@@ -1,4 +1,4 @@
-"""The tables of Hochreiter & Schmidhuber 1997 beside ours: each cell of the table is a run."""
+"""Results beside the tables of Hochreiter & Schmidhuber 1997: each cell of the table is a run."""
 
 import contextlib
 import io
@@ -47,7 +47,7 @@ def _trained(task: Task, config: LagsConfig) -> RunFolder:
     with contextlib.redirect_stdout(io.StringIO()):
         try:
             train(task, config, resume=run if can_resume else None)
-        except UserError as error:  # a loss that is no number: not solved; go on with the others
+        except UserError as error:  # the loss is not a number: not solved; continue with the others
             note(f"  {error}")
     is_solved, sequences = _solution(run)
     note(f"  {'solved' if is_solved else 'not solved'}, {sequences:,} sequences")

@@ -84,12 +84,10 @@ def build_training(config: LagsConfig, data: LagData) -> TrainingSpec:
 
 
 def wrong(problem: Problem) -> Any:
-    """(y, y_pred) → 1 for each sequence that is predicted wrong, else 0: [N]. NaN is wrong."""
+    """Return a metric: (y, y_pred) → [N], 1 for each wrong sequence, else 0. NaN is wrong."""
 
     def count(y, y_pred):
-        if (
-            problem.labels and not problem.in_a_row
-        ):  # without a criterion of the paper: the most probable
+        if problem.labels and not problem.in_a_row:  # the paper has no criterion: argmax
             likeliest = keras.ops.argmax(y, -1) == keras.ops.argmax(y_pred, -1)
             right = likeliest & keras.ops.all(keras.ops.isfinite(y_pred), -1)
         else:
@@ -105,7 +103,7 @@ def wrong(problem: Problem) -> Any:
 
 @dataclasses.dataclass
 class EndlessBatches:
-    """Training batches that are drawn anew in every epoch, the same ones for the same seed."""
+    """Training batches with new random sequences in every epoch, the same for the same seed."""
 
     problem: Problem
     size: int
@@ -129,14 +127,14 @@ class EndlessBatches:
 class Success(keras.callbacks.Callback):
     """Stop when the problem is solved by the paper's criterion, and count every sequence.
 
-    The criterion: enough training sequences in a row were predicted right, each at the step that
-    trained on it (batches count as a whole: one wrong sequence restarts the count), and after that
-    also the fresh sequences that the problem asks for. `results.json` gets `sequences`, up to and
-    including the last one trained on, and `solved`; each epoch's row gets `in_a_row`, the longest
-    row so far, fresh sequences included, so that no row is longer than the one that solves the
-    problem. `progress`, by which the best epoch is chosen, adds 1 / (1 + validation loss), which
-    decides between rows of one length. A resumed run keeps all of this, but restarts the count of
-    the current row; a solved run stays solved.
+    The criterion: enough training sequences in a row are predicted correctly, each by the step that
+    trains on it (a batch counts as a whole: one wrong sequence resets the count), and then also the
+    number of new sequences that the problem requires. `results.json` gets `solved` and `sequences`,
+    the number of training sequences. Each epoch's row of the history gets `in_a_row`, the longest
+    row of correct sequences so far; new sequences are added to it, so that the row that solves the
+    problem is the longest. `progress`, by which the best epoch is chosen, is `in_a_row` plus
+    1 / (1 + validation loss), which decides between equal rows. A resumed run keeps these values
+    but resets the count of the current row; a solved run stays solved.
     """
 
     def __init__(self, run: RunFolder, config: LagsConfig, problem: Problem):

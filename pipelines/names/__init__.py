@@ -1,7 +1,7 @@
-"""Names: a sequence of characters in, one label out.
+"""Names: predict the language of a surname, or the label of any short text.
 
-errorflow names train                     the embedded surnames, a character-level LSTM
-errorflow names train --data-dir DIR      your own: one <Label>.txt per class, one item per line
+errorflow names train                     embedded surnames, a character-level LSTM
+errorflow names train --data-dir DIR      your own data: a <Label>.txt per class, one text per line
 """
 
 from typing import Any
@@ -20,8 +20,8 @@ model = keras.saving.load_model("checkpoints/best.keras")
 model(tf.constant(["nowak"]))  # {"label": ..., "probabilities": ...}
 ```
 
-Texts are passed in lower case and in Unicode's composed form (NFC). The model knows only the labels
-above: it predicts one of them for any text."""
+Pass texts in lower case and in Unicode's composed form (NFC). The model predicts one of the labels
+above for any text."""
 
 
 class Names(TextClassification):
@@ -47,7 +47,7 @@ class Names(TextClassification):
             ),
             Verb(
                 "bptt",
-                "Back-propagate one name, and show the error that arrives at each character.",
+                "Backpropagate the error of one name, and show how much arrives at each character.",
                 BpttConfig,
                 lambda config: show_bptt(self, config),
             ),

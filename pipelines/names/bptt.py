@@ -1,4 +1,4 @@
-"""One text back-propagated through a trained network: the error at each character."""
+"""Backpropagation through time for one text: the error at each character."""
 
 from collections.abc import Iterator, Sequence
 
@@ -20,9 +20,9 @@ DECADES = 3  # at least, from the longest bar to none
 def show(
     run: RunFolder, config: NamesConfig, text: str, label: str | None, layer: str
 ) -> Iterator[str]:
-    """Draw ‖δ_i^(k)‖ into the run's plots; yield a line per character and where the picture is.
+    """Plot ‖δ_i^(k)‖ into the run folder; yield a line per character and the path of the plot.
 
-    E_i is the loss if the text ended at character i. The lines are of the last one, E_T, on which
+    E_i is the loss of a text that ends at character i. The lines show the last one, E_T, on which
     the network was trained.
 
     Raises:
@@ -47,7 +47,7 @@ def show(
     yield from bars(text, matrix[-1])
     path = run.plots / f"bptt_{_file_name(text)}.png"
     plots.save(plots.error_matrix(matrix, list(text), f"{text}: {name}, {layer}"), path)
-    yield f"picture of every loss step and every earlier step: {path}"
+    yield f"plot of every loss step and every earlier step: {path}"
 
 
 def bars(steps: Sequence[str], values: np.ndarray) -> Iterator[str]:

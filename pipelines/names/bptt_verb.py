@@ -16,11 +16,11 @@ class BpttConfig(RunVerbConfig):
     """Which run, and for which text."""
 
     text: Annotated[str, tyro.conf.Positional] = ""
-    """The name to back-propagate."""
+    """Name whose error is backpropagated."""
     label: str | None = None
     """Its label (default: the predicted one)."""
     layer: str = "rnn_1"
-    """Recurrent layer whose error is shown."""
+    """Recurrent layer to show the error of."""
 
     def check(self) -> None:
         super().check()
@@ -29,7 +29,7 @@ class BpttConfig(RunVerbConfig):
 
 
 def show_bptt(task: Task, config: BpttConfig) -> None:
-    """Print the error at each character of a name, and draw it for every loss step."""
+    """Print the error at each character of a name, and plot it for every loss step."""
     run = use_run(config.run, task.name)
     from .bptt import show
 

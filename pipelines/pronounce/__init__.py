@@ -1,18 +1,20 @@
-"""Pronounce: a sequence in, a sequence out, delayed: how a word is spoken, or any translation.
+"""Pronounce: predict the pronunciation of a word, or translate any sequence into another.
 
 errorflow pronounce train                            CMUdict: English words and their phones
-errorflow pronounce train --data-dir pairs.tsv       your own: lines source<TAB>target
-errorflow pronounce train --dataset SET --source word --target word    a TFDS translation set
+errorflow pronounce train --data-dir pairs.tsv       your own data: lines source<TAB>target
+errorflow pronounce train --dataset SET --source word --target word    a TFDS translation dataset
 
-Measured on CMUdict's 6,221 test words, without stress, on two cores with other trainings beside:
+Results on the 6,221 test words of CMUdict, without stress, on two cores with other trainings in
+progress:
 
     errorflow pronounce train --epochs 15                         WER 29.1 %, PER 7.1 %   41 min
     errorflow pronounce train --attention --units 192 --epochs 20 WER 25.5 %, PER 6.0 %   61 min
 
-WER is the share of words for which the best answer (of a beam of five) is none of the listed
-pronunciations, PER the edits per phone to the nearest one. The most frequent pronunciation of all
-is wrong for 99.95 % of the words. The split is by a hash of the word: 113,484 words to learn from,
-6,347 to choose by, 6,221 to test on (`datasets/cmudict.py`; a test holds their digest).
+WER is the share of words whose best prediction (beam width 5) is none of the listed pronunciations;
+PER is the number of edits to the nearest one, per phone. Always predicting the most frequent
+pronunciation is wrong for 99.95 % of the words. Words are assigned to splits by a hash: 113,484 for
+training, 6,347 for validation, 6,221 for the test (`datasets/pairs/cmudict.py`; a test checks their
+digest).
 """
 
 import dataclasses

@@ -74,7 +74,7 @@ class PairSettings(DataSettings):
             require(getattr(self, key) >= 1, key, "1 or more", getattr(self, key))
         is_cmudict = self.dataset is None and self.data_dir is None
         if is_cmudict and (self.source, self.target) != ("character", "phone"):
-            raise UserError("--source and --target: CMUdict has characters and phones, no other")
+            raise UserError("--source and --target: CMUdict has characters and phones only")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ SPACE: Space = {
     "units": Choice(64, 128, 192, 256),
     "layers": Range(1, 3),
     "bidirectional": Choice(False, True),
-    "reverse": Choice(False, True, when={"bidirectional": (False,)}),  # both ways: all the same
+    "reverse": Choice(False, True, when={"bidirectional": (False,)}),  # no effect if bidirectional
     "attention": Choice(False, True),
     "embedding": Choice(32, 64, 128),
     "dropout": Range(0.0, 0.5, step=0.1),

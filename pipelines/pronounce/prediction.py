@@ -27,7 +27,7 @@ def predictions(
     serving_model = load(best)
     search = serving_model.get_layer("search")
     if attention and not encoder_decoder.has_attention(search.core):
-        raise UserError("--attention: this run has none; train one with --attention")
+        raise UserError("--attention: this network has no attention; train one with --attention")
     _check_known(serving_model, sources)
     texts, scores = best_predictions(serving_model, sources, max(width or search.width, top))
     rows = [
@@ -53,6 +53,6 @@ def _check_known(serving_model: keras.Model, sources: Sequence[str]) -> None:
             note(f"{source!r}: not in the training data: {unknown}")
         elif unknown:
             raise UserError(
-                f"{source!r}: the training data had no {split} {unknown}; known are:"
+                f"{source!r}: {split} {unknown} is not in the training data; it contains:"
                 f" {' '.join(vocabulary)}"
             )

@@ -1,4 +1,4 @@
-"""Several images in, a story out: what is trained, and how it is measured."""
+"""Stories: the training of an encoder-decoder, and its evaluation."""
 
 from typing import Any
 

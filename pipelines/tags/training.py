@@ -1,4 +1,4 @@
-"""Sentence in, a tag for each token out: what is trained, and how it is measured."""
+"""Tags: the training of a tagger, and its evaluation."""
 
 from collections.abc import Sequence
 from typing import Any

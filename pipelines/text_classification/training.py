@@ -1,4 +1,4 @@
-"""Text in, one label out: what is trained, and how it is measured."""
+"""Text classification: the training of a network, and its evaluation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,11 +33,14 @@ def build(
     recurrent: Callable[..., Any] | None = None,
     every_step: bool = False,
 ) -> keras.Model:
-    """The network a config describes, ids [B, T] → probabilities [B, C].
+    """Build the network of a config: ids [B, T] → probabilities [B, C].
 
     Args:
-        recurrent: a layer class in place of the one that `config.model` names.
-        every_step: answer after every character, [B, T, C].
+        config: the settings.
+        vocabulary_size: number of ids, with 0 for padding and 1 for unknown symbols.
+        labels: C.
+        recurrent: a layer class that replaces the one of `config.network.model`.
+        every_step: classify after every symbol, [B, T, C].
     """
     settings = config.network
     activation = settings.activation

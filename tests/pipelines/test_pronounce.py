@@ -152,7 +152,7 @@ def test_predict_shows_the_alignment(where, serving_model, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["predict", "abx"], "errorflow: 'abx': the training data had no character 'x'; known"),
+        (["predict", "abx"], "errorflow: 'abx': character 'x' is not in the training data; it"),
         (["predict", "ab", " "], "errorflow: errorflow pronounce predict takes words: one of them"),
         (["predict", "ab", "--top", "0"], "errorflow: --top (key top) must be 1 or more, got 0"),
         (["train", "--target", "word"], "errorflow: --source and --target: CMUdict has characters"),
@@ -198,7 +198,7 @@ def test_words_are_translated_and_measured_by_bleu(tmp_path, capsys):
     assert out.startswith("one zwei!\t")
     assert "'one zwei!': not in the training data: 'zwei'" in err
     assert errorflow(tmp_path, "predict", "one", "--attention") == 2
-    assert "this run has none" in capsys.readouterr().err
+    assert "this network has no attention" in capsys.readouterr().err
     serving_model = load(run.best)
     assert (source_vocabulary(serving_model).split, target_vocabulary(serving_model).split) == (
         "word",
