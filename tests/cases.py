@@ -1,4 +1,4 @@
-"""The one table of layers: each row drives every conformance suite."""
+"""The table of all layers: each row runs through every conformance test."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ B, T, D, H = 4, 5, 3, 6  # examples, steps, inputs, units; no two alike, so no a
 
 @dataclass(frozen=True)
 class Case:
-    """How to make a layer, and the weights that it must then have."""
+    """How to build a layer, and the weights that it must have."""
 
     name: str
     layer: type  # the public class that this row covers
@@ -24,13 +24,13 @@ class Case:
     parameters: int
     arguments: dict[str, Any] = field(default_factory=dict)
     input_shape: tuple[int, ...] = (B, T, D)
-    states: int = 0  # that a call takes: h, or h and c
+    states: int = 0  # number of initial states: h, or h and c
 
     def make(self, **more):
         return self.layer(**self.arguments, **more)
 
     def shapes(self, layer):
-        """The weights that a layer has, as `weights` names them."""
+        """The shapes of a layer's weights, by the names used in `weights`."""
         return {w.name: tuple(w.shape) for w in layer.weights}
 
     def __str__(self):
@@ -39,7 +39,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Recurrent(Case):
-    """A recurrent layer, with what it must agree with."""
+    """A recurrent layer, with the references that it must agree with."""
 
     step: Callable | None = None  # its equations, in tests/reference.py
     states: int = 1
@@ -52,7 +52,7 @@ class Recurrent(Case):
 
 @dataclass(frozen=True)
 class Cell(Case):
-    """A cell, which makes a layer only inside `keras.layers.RNN`."""
+    """A cell, which is a layer only inside `keras.layers.RNN`."""
 
     def make(self, **more):
         return keras.layers.RNN(self.layer(**self.arguments, dtype=more.get("dtype")), **more)
@@ -111,7 +111,7 @@ def _unit(name, size, inputs, filters, norm=False):
 
 
 def _preactivated(name, size, inputs, filters):
-    """The same of a unit that normalises its input."""
+    """The weights of a ConvUnit2D that normalises its input."""
     moments = ("gamma", "beta", "moving_mean", "moving_variance")
     kernel = {f"{name}convolution/kernel": (size, size, inputs, filters)}
     return kernel | {f"{name}normalization/{moment}": (inputs,) for moment in moments}
@@ -249,7 +249,7 @@ CASES = RECURRENT + CELLS + BLOCKS
 
 
 class Problem(NamedTuple):
-    """Arrays for one case: no zero bias, no zero initial state."""
+    """Arrays for one case, without zero biases or zero initial states."""
 
     x: np.ndarray  # [B, T, D]
     states: list[np.ndarray]  # each [B, H]
@@ -288,7 +288,7 @@ MASKS = {
 
 
 def objective(outputs, states=()):
-    """E: a mean over the batch in which every step, unit and last state counts differently."""
+    """E: a mean over the batch in which every step, unit and last state has its own weight."""
     total = 0.0
     for tensor in (outputs, *states):
         pattern = tf.cos(tf.cast(tf.range(tf.size(tensor)), tensor.dtype))

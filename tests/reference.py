@@ -1,4 +1,4 @@
-"""The recurrent layers once more, from their equations: a Python loop, one gate at a time.
+"""An independent reference of the recurrent layers: a Python loop, one gate at a time.
 
 Shares no code with errorflow. It works on NumPy arrays and, to be differentiated automatically, on
 TensorFlow tensors: `xp` is the module `numpy` or `tensorflow`. `nudges` are added to h_t and c_t.
@@ -60,10 +60,10 @@ def gru_reset_before(xp, x, states, weights, nudges):
 
 
 class Probes(NamedTuple):
-    """Zeros added on the way; the derivative with respect to them is the error there."""
+    """Zeros that are added to states; the derivative with respect to them is the error there."""
 
     states: list  # to h_t (and c_t): δ_t, dE/dc_t
-    shown: list  # to h_t where it leaves the layer, not on its way on in time: injected error
+    shown: list  # to h_t as an output only, not as the next step's state: injected error
 
 
 def zeros(steps, states):

@@ -23,7 +23,7 @@ _VISIBLE: dict[type, type[RecurrentLayer]] = {
 _STOCK = (keras.layers.RNN, keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU)
 
 
-def watch(model: Any, *, fused: bool = False) -> Any:
+def watch(model: keras.Model, *, fused: bool = False) -> keras.Model:
     """Return the same model with layers that show the error they receive at every time step.
 
     Every `keras.layers.SimpleRNN`, `LSTM` and `GRU`, `Bidirectional` of these, and `RNN` around one

@@ -1,4 +1,4 @@
-"""Inception, residual and LeNet blocks against the same written with single Keras layers."""
+"""Inception, residual and LeNet blocks against NumPy and single Keras operations."""
 
 import keras
 import numpy as np
@@ -46,14 +46,14 @@ def relu(x):
 
 
 def settled(layer):
-    """The layer, built, with statistics that are not the initial ones."""
+    """The built layer, with weights and statistics that are not the initial ones."""
     layer(X)
     random = np.random.default_rng(6)
     layer.set_weights([w + random.uniform(0, 0.5, w.shape) for w in layer.get_weights()])
     return layer, weights_of(layer)
 
 
-def test_inception_is_four_views_side_by_side():
+def test_inception_is_four_branches_side_by_side():
     layer, w = settled(InceptionBlock((2, 3, 4, 1, 2, 5)))
     five = relu(conv(relu(conv(X, w, "5x5_reduce")), w, "5x5"))
     three = relu(conv(relu(conv(X, w, "3x3_reduce")), w, "3x3"))
@@ -92,7 +92,7 @@ def test_a_bottleneck_projects_where_shapes_differ():
 
 @pytest.mark.parametrize("filters", [4, 5], ids=["identity", "projection"])
 def test_preactivation_leaves_the_sum_alone(filters):
-    """Everything nonlinear is inside F, so that whole stretches of blocks are sums."""
+    """All nonlinearities are inside F, so that a chain of blocks is a sum."""
     layer, w = settled(ResidualBlock(filters, preactivation=True))
     active = relu(norm(X, w, "conv1"))
     f = conv(active, w, "conv1")

@@ -1,4 +1,4 @@
-"""Our cells inside the loops of Keras: the same numbers and gradients as in our own."""
+"""Cells inside `keras.layers.RNN`: the same numbers and gradients as in errorflow's layers."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Chrono initialisation: which biases it gives to which gates, in every layer that takes it."""
+"""Chrono initialisation: the biases of each gate, in every layer that supports it."""
 
 import keras
 import numpy as np

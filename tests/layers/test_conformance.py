@@ -1,4 +1,4 @@
-"""What every public layer owes Keras, for each row of tests/cases.py."""
+"""Every public layer conforms to Keras: weights, configs, saving, export, dtypes."""
 
 import copy
 import json

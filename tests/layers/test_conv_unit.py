@@ -1,4 +1,4 @@
-"""The definitions of convolution, rewritten in loops, and the units that follow them."""
+"""Convolutional units against the definition of convolution, written as loops."""
 
 import itertools
 
@@ -11,7 +11,7 @@ from errorflow.layers import ConvUnit1D, ConvUnit2D, LocalResponseNormalization
 
 def zeros_around(size, kernel, stride, padding):
     """Zeros before and after an axis."""
-    if padding == "same":  # as many as give ⌈size / stride⌉ outputs; the odd one goes behind
+    if padding == "same":  # as many as yield ⌈size / stride⌉ outputs; the odd one is last
         total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
         return total // 2, total - total // 2
     each = {"valid": 0, "full": kernel - 1}.get(padding, padding)

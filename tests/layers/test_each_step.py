@@ -64,7 +64,7 @@ def test_each_step_is_the_layer_at_each_step_with_its_gradients(words, each, mas
 
 
 def test_the_errors_of_the_layer_inside_are_recorded(words, each):
-    """Steps count as examples: B·T words, of which each character step has those long enough."""
+    """Words count as examples: of B·T words, a character step has those that are long enough."""
     inner = each.layer.forward_layer
     before = inner.error.count
     mask = tf.constant(MASK)
@@ -93,7 +93,7 @@ def test_each_step_saves_and_loads(words, tmp_path, make):
     np.testing.assert_array_equal(again(words), model(words))
 
 
-def test_each_step_takes_layers_that_know_no_mask_and_tells_them_of_training(words):
+def test_each_step_passes_training_on_and_a_mask_to_layers_that_have_one(words):
     mask = tf.constant(MASK)
     dense = EachStep(keras.layers.Dense(H))
     np.testing.assert_allclose(dense(words, mask=mask), dense.layer(words), rtol=1e-5)

@@ -1,4 +1,4 @@
-"""The errors shown while a model trains are those of the steps that trained it, in every way."""
+"""The errors recorded in training are those of its steps, however the model is trained."""
 
 import keras
 import numpy as np
@@ -93,7 +93,7 @@ def test_every_way_to_train_shows_the_error_of_each_step(way):
 
 @pytest.mark.parametrize("jit", [False, True], ids=["no_jit", "jit"])
 def test_batch_and_length_unknown_until_the_step_runs(jit):
-    """An odd batch, a batch of one and two lengths in one run, none known when it is traced."""
+    """An odd batch, a batch of one and two lengths in one run, all unknown when it is traced."""
     layer = GRU.make(return_sequences=True)
     model = model_around(layer)
     data = list(batches(GRU, sizes=(3, 1), steps=(T, T + 2)))
@@ -180,7 +180,7 @@ def test_both_directions_of_a_bidirectional_layer_show_theirs():
 
 
 def test_replicas_show_the_error_of_the_whole_batch(two_replicas):
-    """8 examples are 4 on each; of a last batch of 3, one replica has 2 and the other 1."""
+    """Each replica gets 4 of 8 examples; of a last batch of 3, one gets 2 and the other 1."""
     layer = LSTM.make(return_sequences=True)
     with two_replicas.scope():
         model = model_around(layer, T)

@@ -9,7 +9,7 @@ from cases import GRU, LSTM, MASKS, RECURRENT, SIMPLE_RNN, B, D, H, T, built, ea
 from errorflow.layers import error_matrix, watch
 from errorflow.layers.paths import walk
 
-LONG = 12  # steps: more losses than go into one scan
+LONG = 12  # steps: more losses than fit into one scan
 
 
 def matrix_by_autodiff(case, p, targets, read, counted):
@@ -30,7 +30,7 @@ def matrix_by_autodiff(case, p, targets, read, counted):
 
 
 def model_of(case, p, silent=False):
-    """x, mask and initial states go in. `silent`: the mask does not come out, every loss counts."""
+    """Inputs: x, a mask, initial states. `silent`: no mask is output, so that all losses count."""
     dtype = p.x.dtype.name
     layer = built(case, p, return_sequences=True, name="layer", dtype=dtype)
     x, mask = keras.Input((T, D), dtype=dtype), keras.Input((T,), dtype="bool")
@@ -53,7 +53,7 @@ def test_matrix_is_that_of_one_backward_pass_per_loss(case, mask, silent):
     assert not np.nan_to_num(matrix[np.triu_indices(T, 1)]).any()
 
 
-def test_what_arrives_decays_as_the_weight_does():
+def test_the_error_decays_as_the_weight_does():
     layer = keras.layers.SimpleRNN(1, activation="linear", use_bias=False, return_sequences=True)
     model = keras.Sequential([keras.Input((LONG, 1)), layer])
     model.set_weights([np.ones([1, 1]), np.full([1, 1], 0.5)])
@@ -107,7 +107,7 @@ def encoder_decoder(case, x):
 
 
 def one_pass_per_loss(model, x, y):
-    """The rows from the errors that the layers themselves record, one backward pass after another.
+    """The rows from the errors that the layers record, one backward pass for each loss.
 
     {layer: [N, T]} for the mean square error of each output step.
     """
@@ -149,7 +149,7 @@ def test_errors_reach_every_layer_by_every_way(architecture, case):
         np.testing.assert_allclose(matrix, rows, rtol=1e-4, atol=1e-7 * rows.max())
 
 
-def test_looking_records_nothing():
+def test_the_analysis_records_nothing():
     model = keras.Sequential([keras.Input((T, D)), LSTM.make(return_sequences=True, name="layer")])
     model.compile(loss="mse")
     error_matrix(model, np.zeros([B, T, D]), np.ones([B, T, H]))
@@ -186,7 +186,7 @@ def gru(x):
         (compiled(gru, lambda y, p: tf.reduce_mean(p)), None, "numbers of shape \\(\\)"),
     ],
 )
-def test_what_has_no_matrix_says_so(make, layer, message):
+def test_models_without_an_error_matrix_are_refused(make, layer, message):
     with pytest.raises(ValueError, match=message):
         model = make()
         error_matrix(

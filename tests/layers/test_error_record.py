@@ -54,7 +54,7 @@ def test_every_figure_of_one_backward_pass(case, dtype, mask):
 
 @pytest.mark.parametrize("mask", ["unmasked", "holes"])
 def test_a_loss_on_the_last_output_only(mask):
-    """A masked last step: its error belongs to the last valid one, and was not carried there."""
+    """The error of a masked last step belongs to the last valid one, and is not carried there."""
     p, valid = problem(LSTM), MASKS[mask]
     layer = built(LSTM, p)
     back_propagate(layer, p, valid)
@@ -142,7 +142,7 @@ def test_missing_figures_raise_an_error():
 
 
 def test_a_fully_masked_step_has_no_figure():
-    """Not zero, which would look like an error that vanished."""
+    """It is NaN; zero would look like an error that vanished."""
     p, valid = problem(GRU), np.array(MASKS["right"])
     valid[:, 3:] = False
     layer = built(GRU, p, return_sequences=True)

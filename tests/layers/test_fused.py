@@ -1,4 +1,4 @@
-"""`watch(model, fused=True)`: the errors of a loop that stays closed, as our own has them."""
+"""`watch(model, fused=True)`: the errors of a stock loop are those of errorflow's own loop."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ NAMES = ("SimpleRNN", "LSTM", "GRU")
 
 
 def model_of(name, mask=None, **options):
-    """A stock layer that gives all it has, after a layer that wants dE/dx."""
+    """A stock layer with all outputs and states, above a layer that needs dE/dx."""
     x = keras.Input((T, D))
     y = keras.layers.Dense(D, name="below")(x)
     recurrent = getattr(keras.layers, name)(H, return_state=True, name="recurrent", **options)
@@ -27,7 +27,7 @@ def model_of(name, mask=None, **options):
 
 
 def results_of(model, inputs, training=False):
-    """→ outputs, gradients, the record"""
+    """Outputs, gradients and the latest row of the record."""
     inputs = [tf.constant(v) for v in inputs]
     with tf.GradientTape() as tape:
         tape.watch(inputs)
@@ -112,7 +112,7 @@ def test_half_precision_keeps_types_and_sizes(name):
     np.testing.assert_allclose(fused[2]["hidden"], ours[2]["hidden"], rtol=0.1)
 
 
-def test_a_model_with_a_fused_loop_can_be_looked_into_and_saved(tmp_path):
+def test_a_model_with_a_fused_loop_can_be_analysed_and_saved(tmp_path):
     x = keras.Input((T, D))
     model = keras.Model(x, keras.layers.LSTM(H, return_sequences=True, name="layer")(x))
     model.compile("sgd", "mse")
@@ -128,7 +128,7 @@ def test_a_model_with_a_fused_loop_can_be_looked_into_and_saved(tmp_path):
     np.testing.assert_allclose(loaded(data[0]), model(data[0]), atol=1e-6)
 
 
-def test_a_mask_with_holes_is_refused_when_it_comes():
+def test_a_mask_with_holes_is_refused_when_the_model_runs():
     model, inputs = model_of("GRU", "holes")
     with pytest.raises(tf.errors.InvalidArgumentError, match="one block of steps"):
         watch(model, fused=True)(inputs)
@@ -144,7 +144,7 @@ def test_a_mask_with_holes_is_refused_when_it_comes():
         ("SimpleRNN", {"recurrent_dropout": 0.1}, "recurrent_dropout"),
     ],
 )
-def test_what_no_fused_kernel_does_says_so(name, options, message):
+def test_options_without_a_fused_kernel_are_refused(name, options, message):
     model, _ = model_of(name, **options)
     with pytest.raises(ValueError, match=f"'recurrent' has.*{message}"):
         watch(model, fused=True)

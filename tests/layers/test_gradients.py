@@ -1,4 +1,4 @@
-"""The explicit BPTT gives the gradients that automatic differentiation gives."""
+"""The gradients of the explicit BPTT are those of automatic differentiation."""
 
 import functools
 
@@ -9,7 +9,7 @@ from cases import GRU, LSTM, MASKS, RECURRENT, STOCK, each, objective, problem
 from errorflow import layers
 from reference import unrolled
 
-PLAIN, COMPILED = False, True  # what `training` decides
+PLAIN, COMPILED = False, True  # values of `training`: they choose plain or compiled loops
 
 
 def outputs_and_gradients(layer, p, mask, *, training=False, graph=False):
@@ -98,7 +98,7 @@ def test_gradients_are_those_of_finite_differences(case):
 
 @pytest.mark.parametrize("training", [PLAIN, COMPILED], ids=["plain", "compiled"])
 def test_the_linear_unit_multiplies_the_error_by_its_weight_at_each_step(training):
-    """|w|^(T-t) exactly, down to 2^-100: the square of that is no float32."""
+    """|w|^(T-t) exactly, down to 2^-100, whose square is too small for float32."""
     steps, w = 101, 0.5
     layer = layers.SimpleRNN(1, activation="linear", use_bias=False)
     layer.build((1, steps, 1))
@@ -112,7 +112,7 @@ def test_the_linear_unit_multiplies_the_error_by_its_weight_at_each_step(trainin
 
 
 def cell_error_without_recurrent_product(layer, x):
-    """dE/dc_t with E = the mean over the batch of the sum of c_T, when c is all that leads back."""
+    """dE/dc_t with E = the mean over the batch of the sum of c_T, without the recurrent product."""
     layer.build(x.shape)
     kernel, recurrent, bias = layer.get_weights()
     layer.set_weights([kernel, 0.0 * recurrent, bias])

@@ -20,7 +20,7 @@ def model_of(case, p):
 
 
 def jacobians(case, p, valid):
-    """Of h_T by each h_t, and by each c_t or None: [T, B, H, H]"""
+    """dh_T/dh_t, and dh_T/dc_t or None: [T, B, H, H]"""
     rows = [
         reference.errors(
             lambda _, last, unit=unit: tf.reduce_mean(last[0][:, unit]),
@@ -86,7 +86,7 @@ def scaled(weight, steps, units=8):
     return model, np.zeros([2, steps, units], "float32")
 
 
-def test_far_from_the_last_step_it_is_as_small_as_it_is():
+def test_far_from_the_last_step_the_horizon_is_exact():
     result = horizon(*scaled(0.1, 30))
     expected = 0.1 ** np.arange(30.0)[::-1]
     np.testing.assert_allclose(result.hidden, expected, rtol=1e-4)
@@ -94,14 +94,14 @@ def test_far_from_the_last_step_it_is_as_small_as_it_is():
     np.testing.assert_allclose(half_life(result.hidden), np.log(2) / np.log(10), rtol=1e-4)
 
 
-def test_where_training_broke_there_is_no_number():
+def test_weights_that_are_not_finite_have_no_horizon():
     model, x = scaled(np.nan, 4)
     result = horizon(model, x)
     np.testing.assert_array_equal(result.hidden, [np.nan, np.nan, np.nan, 1])
     assert np.isnan(half_life(result.hidden))
 
 
-def test_probes_estimate_it():
+def test_probes_estimate_the_horizon():
     """Where one direction outweighs the others, on average over directions."""
     random, units = np.random.default_rng(1), 64
     layer = SimpleRNN(units, activation="linear", use_bias=False)
@@ -118,7 +118,7 @@ def test_probes_estimate_it():
     np.testing.assert_allclose(np.mean(np.square(ratios)), 1, atol=0.15)
 
 
-def test_what_cannot_be_looked_at_is_named():
+def test_unknown_layers_and_wrong_probes_are_refused():
     model, x = scaled(1.0, 3)
     with pytest.raises(
         ValueError, match="horizon: no recurrent layer 'none'; there are: simple_rnn"

@@ -1,4 +1,4 @@
-"""The hidden chain rule in numbers: each step's own contribution to each weight's gradient."""
+"""The hidden chain rule: each step's contribution to each weight's gradient."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ IGNORED = np.zeros([B, T, H])  # the loss of these models is of their output alo
 
 
 def model_of(case, p, valid, **arguments):
-    """x, mask and initial states go in; what comes out carries no mask into the loss."""
+    """The inputs are x, a mask and initial states; the output has no mask for the loss."""
     dtype = p.x.dtype.name
     layer = built(case, p, return_sequences=True, name="layer", dtype=dtype, **arguments)
     x, mask = keras.Input((T, D), dtype=dtype), keras.Input((T,), dtype="bool")
@@ -131,7 +131,7 @@ def test_the_analysis_changes_nothing():
     assert layer.loop is loop
 
 
-def test_a_model_without_a_loss_says_so():
+def test_a_model_without_a_loss_is_refused():
     model = keras.Sequential([keras.Input((T, D)), keras.layers.GRU(H)])
     with pytest.raises(ValueError, match="compile it first"):
         per_step_gradients(model, np.zeros([B, T, D]), np.zeros([B, H]))

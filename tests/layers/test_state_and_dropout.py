@@ -10,7 +10,7 @@ from reference import unrolled
 
 
 @each(STOCK)
-def test_stateful_layers_go_on_where_the_batch_before_ended(case):
+def test_stateful_layers_continue_where_the_previous_batch_ended(case):
     p = problem(case)
     layer = case.make(stateful=True, return_sequences=True)
     layer.build(p.x.shape)
@@ -43,7 +43,7 @@ def dropped(case, p, *, seed=11, **rates):
 
 @each(RECURRENT)
 def test_gradients_pass_through_the_dropout_masks(case):
-    """The equations with the same masks put in by hand, by automatic differentiation."""
+    """Against automatic differentiation of the equations, with the same masks applied by hand."""
     p, rates = problem(case, "float64"), {"dropout": 0.4, "recurrent_dropout": 0.4}
     outputs, ours = dropped(case, p, **rates)
 
@@ -64,7 +64,7 @@ def test_gradients_pass_through_the_dropout_masks(case):
 
 
 def dropped_by_hand(case, p, weights, mask_x, mask_h):
-    """To drop columns of x and h before the products is to drop rows of the kernels."""
+    """Dropping columns of x and h before the products is dropping rows of the kernels."""
     kernel, recurrent, bias = weights
     outputs = []
     for b in range(B):  # every example has masks of its own

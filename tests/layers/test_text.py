@@ -26,7 +26,7 @@ def test_signs_are_words_and_all_is_lower_case(text, words):
     result = separate_words(tf.constant([text]))[0].numpy().decode()
     assert result.split() == words.split()
     in_graph = [word.decode() for word in tf.strings.split([result])[0].numpy()]
-    assert in_graph == words.split()  # to which the no-break space would be no blank
+    assert in_graph == words.split()  # which does not split at a no-break space
 
 
 def test_lower_case_is_that_of_every_alphabet_and_keeps_signs():
@@ -57,7 +57,7 @@ def test_characters_inside_a_saved_model_give_the_same_ids(tmp_path):
     assert (of_config.vocabulary, of_config.longest) == (["ß", "a"], 2)
 
 
-def test_word_dropout_takes_its_share_of_words_and_nothing_else():
+def test_word_dropout_replaces_its_share_of_words_and_nothing_else():
     drop = WordDropout(0.3, seed=1)
     ids = np.tile(np.arange(10, dtype="int32"), (500, 1))
     result = drop(ids, training=True).numpy()

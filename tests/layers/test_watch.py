@@ -1,4 +1,4 @@
-"""`watch`: the same model to the outside, the same Variables inside, and the error is seen."""
+"""`watch`: the same outputs and Variables, with layers that show their errors."""
 
 import keras
 import numpy as np
@@ -39,7 +39,7 @@ def sequences(model, right_padding=True):
 
 
 def spread(model):
-    """No weight is zero or one, so that an exchanged or dropped bias is noticed."""
+    """Make no weight zero or one, so that a swapped or dropped bias is noticed."""
     model.set_weights([w + 0.1 * np.random.randn(*w.shape) for w in model.get_weights()])
 
 
@@ -298,6 +298,6 @@ def with_wrapper():
         ),
     ],
 )
-def test_what_cannot_be_watched_says_so(make, error, message):
+def test_models_that_cannot_be_watched_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         watch(make())
