@@ -1,18 +1,13 @@
-"""What a search is told, beside what is trained. Nothing here imports TensorFlow."""
+"""The settings of `tune`. Nothing here imports TensorFlow."""
 
 import dataclasses
 import functools
 import re
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from ..core.config import Section, TrainingConfig, section_types
-from ..core.config_files import load_yaml
 from ..core.errors import UserError, require, require_name
-from ..core.space import Space
-from ..core.space_file import narrow
-from ..training.task import Task
-from .hyperparameters import suggest
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,72 +15,74 @@ class SearchSettings(Section):
     """How to search for better settings."""
 
     oracle: Literal["random", "grid", "bayesian", "hyperband"] = "random"
-    """How values are chosen: at random, all in order, where a Gaussian process of the finished
-    trials promises most, or in rounds of ever fewer and longer trials."""
+    """Search algorithm. random: random values; grid: all combinations in order; bayesian: values
+    that a Gaussian process, fitted to the finished trials, expects to be best; hyperband: rounds
+    with fewer trials and more epochs each."""
     max_trials: int | None = None
-    """Trials at most (default: 20; of grid and hyperband, as many as they have)."""
+    """Maximum number of trials (default: 20; for grid and hyperband, no limit)."""
     executions_per_trial: int = 1
-    """Trainings of each trial, with different seeds; the mean of their scores counts."""
+    """Number of trainings per trial, each with another seed; the trial's score is their mean."""
     objective: str | None = None
-    """Figure of an epoch to search by, such as val_accuracy or val_loss; NAME:min or NAME:max where
-    the name does not tell (default: what the task's own trainings are judged by)."""
+    """Column of history.csv to optimize, such as val_accuracy or val_loss; append :min or :max if
+    the name does not imply the direction (default: the metric that selects the best epoch)."""
     directory: Path = Path("searches")
-    """Folder that holds all searches; all machines of a search must see the same one."""
+    """Folder of all searches; all machines of a search need access to it."""
     project_name: str | None = None
-    """Name of the search (default: the task's); the same command goes on with it."""
+    """Name of the search (default: name of the task); the same command resumes it."""
     max_model_size: int | None = None
-    """Fail trials whose network has more parameters."""
+    """Maximum number of parameters; trials with larger networks fail."""
     factor: int = 3
-    """Of hyperband: each round has so many times fewer trials, and more epochs; the last has
-    --epochs."""
+    """Hyperband only: each round has 1/FACTOR of the trials and FACTOR times the epochs of the
+    round before; the last round trains for --epochs."""
     hyperband_iterations: int = 1
-    """Of hyperband: how often to go through all its rounds."""
+    """Hyperband only: number of times that the whole algorithm is run."""
     space: Path | None = None
-    """YAML file that narrows or fixes what is searched: `units: [64, 128]`, `model: lstm`,
+    """YAML file that restricts or fixes the searched settings: `units: [64, 128]`, `model: lstm`,
     `learning_rate: {low: 1e-3, high: 1e-2, log: true}`."""
     keep: int = 3
-    """The best so many trials keep their networks."""
+    """Number of best trials whose models are kept."""
     prune: bool = True
-    """Stop a trial whose best figure so far is worse than the median of finished trials' at that
-    epoch, from the third epoch and the fifth finished trial on."""
+    """Stop a trial whose best result so far is worse than the median of the finished trials at the
+    same epoch; starts at the third epoch, after five finished trials."""
     prune_vanishing: bool = False
-    """Stop a trial when during its first three epochs less than a thousandth of the last step's
-    error reaches the first step."""
+    """Stop a trial if, in each of its first three epochs, less than a thousandth of the error at
+    the last time step reaches the first time step."""
 
     workers: int | None = None
-    """Trials at once on this machine; processors and GPUs are divided among them (default: 1, and
-    none beside --chief)."""
+    """Number of trials that run at the same time on this machine; CPU cores and GPUs are divided
+    among them (default: 1; with --chief, 0)."""
     chief: str | None = None
-    """HOST:PORT, or PORT for this machine alone; let other workers take part, by a service there.
-    It has no authentication: only in a network that you trust."""
+    """HOST:PORT, or PORT for this machine only: start a service there, so that workers on other
+    machines can take part. It has no authentication: use it in trusted networks only."""
     worker_of: str | None = None
-    """HOST:PORT of a chief; take part in its search. --directory and --project-name must name its
-    folder, and everything else is read from there."""
+    """HOST:PORT of a chief: run trials of its search. --directory and --project-name must name the
+    folder of that search; all other settings are read from it."""
 
     def check(self) -> None:
-        for key in ("max_trials", "executions_per_trial", "max_model_size", "keep"):
-            value = getattr(self, key)
-            require(value is None or value >= 1, key, "1 or more", value)
+        for name in ("max_trials", "executions_per_trial", "max_model_size", "keep"):
+            value = getattr(self, name)
+            require(value is None or value >= 1, name, "1 or more", value)
         require(self.factor >= 2, "factor", "2 or more", self.factor)
-        rounds = self.hyperband_iterations
-        require(rounds >= 1, "hyperband_iterations", "1 or more", rounds)
-        least = 0 if self.chief else 1
-        some = self.workers is None or self.workers >= least
-        require(some, "workers", f"{least} or more", self.workers)
+        iterations = self.hyperband_iterations
+        require(iterations >= 1, "hyperband_iterations", "1 or more", iterations)
+        minimum = 0 if self.chief else 1
+        is_enough = self.workers is None or self.workers >= minimum
+        require(is_enough, "workers", f"{minimum} or more", self.workers)
         if self.chief and self.worker_of:
-            raise UserError("--chief and --worker-of: a process is one or the other")
-        for flag in ("chief", "worker_of"):
-            if getattr(self, flag) is not None:
-                host_and_port(getattr(self, flag), flag)
+            raise UserError("--chief and --worker-of exclude each other: give one of them")
+        if self.chief is not None:
+            parse_address(self.chief, "--chief")
+        if self.worker_of is not None:
+            parse_address(self.worker_of, "--worker-of")
         if self.project_name is not None:
-            check_project(self.project_name)
+            require_name(self.project_name, "--project-name")
         if self.objective is not None:
-            objective(self.objective)
+            parse_objective(self.objective)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SearchCall(Section):
-    """How this call is made."""
+    """Options of this call."""
 
     overwrite: bool = False
     """Delete an earlier search of the same name first."""
@@ -97,9 +94,9 @@ class SearchCall(Section):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TuneConfig(TrainingConfig):
-    """The settings of a search, and those that all its trials have in common.
+    """The settings of a search, and the training settings that all its trials share.
 
-    The settings that are searched begin there, for the oracles that need a start.
+    Training settings that are searched start from the values given here.
     """
 
     training_class: ClassVar[type[TrainingConfig]]
@@ -110,7 +107,7 @@ class TuneConfig(TrainingConfig):
     """How to call."""
 
     def training(self) -> TrainingConfig:
-        """The settings of the trials."""
+        """Return the settings of the trainings."""
         names = [name for name in section_types(self.training_class) if name != "run"]
         return self.training_class(**{name: getattr(self, name) for name in names})
 
@@ -121,12 +118,14 @@ class TuneConfig(TrainingConfig):
         self.training().resolved().check()
         device = self.hardware.device
         if (self.search.workers or 1) > 1 and device.startswith("gpu:"):
-            raise UserError(f"--device {device} with several --workers: they divide all GPUs")
+            raise UserError(
+                f"--device {device} and several --workers: the workers divide all GPUs among them"
+            )
 
 
 @functools.cache
 def tune_config(training_class: type[TrainingConfig]) -> type[TuneConfig]:
-    """The class of a task's search settings: a `TuneConfig` with the sections of its trainings."""
+    """Return the config class of a task's searches: `search` and the sections of its trainings."""
     sections = {f.name: f.default for f in dataclasses.fields(training_class) if f.name != "run"}
     defaults = {"search": SearchSettings()} | sections
     fields = [(name, type(v), dataclasses.field(default=v)) for name, v in defaults.items()]
@@ -140,73 +139,19 @@ def tune_config(training_class: type[TrainingConfig]) -> type[TuneConfig]:
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class Search:
-    """A search.
-
-    Attributes:
-        task, config: what is trained; the settings that all trials have in common.
-        space: the settings that differ.
-        told: how to search.
-        overwrite: whether an earlier search of that name is deleted.
-        project: its folder.
-        asked: all settings, as they are written for workers.
-    """
-
-    task: Task
-    config: TrainingConfig
-    space: Space
-    told: SearchSettings
-    overwrite: bool
-    project: Path
-    asked: TuneConfig
-
-    @property
-    def objective(self) -> dict[str, str] | None:
-        """As `trial_folder.Request` takes it."""
-        return None if self.told.objective is None else objective(self.told.objective)
-
-    def folder(self, trial_id: str) -> Path:
-        """The folder of a trial."""
-        return self.project / f"trial_{trial_id}"
-
-    def drawn(self, hyperparameters: Any) -> dict[str, Any]:
-        """The values of a trial: of the settings that are active in it."""
-        return suggest(self.space, hyperparameters)
-
-
-def read_search(task: Task, asked: TuneConfig) -> Search:
-    """The search that the settings and their space file describe.
-
-    Raises:
-        UserError: the space file makes no sense.
-    """
-    told, config, space = asked.search, asked.training(), task.space
-    if told.space is not None:
-        space, config = narrow(space, load_yaml(told.space), str(told.space), config)
-    project = told.directory / (told.project_name or task.name)
-    return Search(task, config, space, told, asked.run.overwrite, project, asked)
-
-
-def check_project(name: str) -> None:
-    """Raise `UserError` unless a search's name is one plain folder name."""
-    require_name(name, "--project-name")
-
-
-def objective(text: str) -> dict[str, str]:
-    """{"name": …, "direction": …} of val_loss, or of val_this:max."""
+def parse_objective(text: str) -> dict[str, str]:
+    """Return {"name": …, "direction": …} of an objective such as "val_loss" or "val_f1:max"."""
     name, colon, direction = text.partition(":")
     if not name or (colon and direction not in ("min", "max")):
         raise UserError(f"--objective {text!r} must be NAME, NAME:min or NAME:max")
-    low = re.search(r"loss|wrong|error|_rate\b|mse|mae", name)
-    return {"name": name, "direction": direction or ("min" if low else "max")}
+    is_error = re.search(r"loss|wrong|error|_rate\b|mse|mae", name)
+    return {"name": name, "direction": direction or ("min" if is_error else "max")}
 
 
-def host_and_port(address: str, flag: str) -> tuple[str, int]:
-    """Of HOST:PORT, or of PORT on this machine alone."""
+def parse_address(address: str, flag: str) -> tuple[str, int]:
+    """Return host and port of "HOST:PORT", or of "PORT" on this machine."""
     host, _, port = address.rpartition(":")
     host = host or "127.0.0.1"
     if not port.isdecimal() or not 0 < int(port) < 65536:
-        shown = flag.replace("_", "-")
-        raise UserError(f"--{shown} {address!r} must be HOST:PORT, or a PORT of this machine alone")
+        raise UserError(f"{flag} {address!r} must be HOST:PORT, or PORT for this machine only")
     return host, int(port)

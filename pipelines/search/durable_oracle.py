@@ -1,13 +1,13 @@
-"""What all of errorflow's oracles have in common: keras-tuner's, made to end and to last."""
+"""The part that all oracles share: a search that ends, and that survives its process."""
 
 import contextlib
 import functools
 import json
 import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras_tuner
 from keras_tuner.src.engine.metrics_tracking import MetricsTracker
@@ -16,20 +16,24 @@ from keras_tuner.src.engine.trial import Trial
 
 from ..core.files import read_json, write_text
 
-REASON = "tuner/reason"
+T = TypeVar("T")
+REASON = "tuner/reason"  # a value that carries the reason of a failure to the chief
 
 
-def fail(trial: Trial, reason: str) -> None:
-    """Marks a trial as failed, to be given to `end_trial`, of an oracle here or of a chief."""
+def mark_failed(trial: Trial, reason: str) -> None:
+    """Mark a trial as failed, before `end_trial` of an oracle in this process or of a chief."""
     trial.status, trial.message = "INVALID", reason
-    trial.hyperparameters.values[REASON] = reason  # keras-tuner's gRPC leaves the message behind
+    trial.hyperparameters.values[REASON] = reason  # keras-tuner's gRPC loses the message
 
 
-def synchronized(method):
-    """As keras-tuner's, whose lock it takes, but an exception does not leave that shut for ever."""
+def synchronized(method: Callable[..., T]) -> Callable[..., T]:
+    """Hold keras-tuner's lock of the oracle during a method, and release it after an exception.
+
+    keras-tuner's own decorator keeps the lock for ever after an exception.
+    """
 
     @functools.wraps(method)
-    def alone(self, *args, **kwargs):
+    def locked(self: Any, *args: Any, **kwargs: Any) -> T:
         thread = threading.current_thread().name
         if THREADS[self] == thread:
             return method(self, *args, **kwargs)
@@ -40,11 +44,15 @@ def synchronized(method):
             finally:
                 THREADS[self] = None
 
-    return alone
+    return locked
 
 
-class Durable(keras_tuner.Oracle):
-    """What all four have in common; stands before keras-tuner's class among the bases."""
+class DurableOracle(keras_tuner.Oracle):
+    """A mixin of all four oracles; among the bases it comes before keras-tuner's class.
+
+    Attributes:
+        arguments: names of the arguments that must not change when a search resumes.
+    """
 
     arguments: tuple[str, ...] = ("allow_new_entries", "tune_new_entries")
 
@@ -59,31 +67,31 @@ class Durable(keras_tuner.Oracle):
         super().__init__(
             seed=seed, max_consecutive_failed_trials=max_consecutive_failed_trials, **arguments
         )
-        self.seed = seed  # keras-tuner takes 0 for none
-        self._seed_state = seed << 32  # it counts on from here, and would run into the next seed's
+        self.seed = seed  # keras-tuner takes 0 for no seed
+        self._seed_state = seed << 32  # a counter, which must not reach that of the next seed
         self.max_trials = max_trials
-        self._max_collisions = 1000  # at its 20 a small space ends with some of it never tried
+        self._max_collisions = 1000  # with its 20, a small space ends before all of it was tried
         self._nothing_left = self._changing = self._unsaved = False
         self.verbose = 0
 
-    # What a worker loop asks for
+    # What a worker needs
 
     @property
     @synchronized
     def done(self) -> bool:
-        """Whether nothing runs, waits, or is left to try."""
+        """Whether no trial is running or queued, and none is left to try."""
         return (self._full or self._nothing_left) and not (self.ongoing_trials or self._retry_queue)
 
     @property
     def ending(self) -> str | None:
-        """Why the search is done; None until it is."""
+        """Why the search is done; None: it is not."""
         if not self.done:
             return None
         count = len(self.trials)
         return f"all {count} trials done" if self._full else f"nothing left to try after {count}"
 
-    def of_all(self, combinations: float) -> float:
-        """How many trials there are to run of so many combinations."""
+    def trials_in_total(self, combinations: float) -> float:
+        """Return the number of trials that a space with this number of combinations allows."""
         return combinations
 
     @property
@@ -92,22 +100,23 @@ class Durable(keras_tuner.Oracle):
 
     @synchronized
     def create_trial(self, tuner_id: str) -> Trial:
+        """Return the next trial of a worker: from the queue, or with new values."""
         self._nothing_left = False
         if self._retry_queue and tuner_id not in self.ongoing_trials:
-            self._ready_again()
+            self._prepare_queued_trial()
         with self._one_save():
             trial = super().create_trial(tuner_id)
             if trial.status == "STOPPED" and not self._full:
                 self._nothing_left = True
                 self.save()
         if trial.status == "STOPPED" and not self.done:
-            trial.status = "IDLE"  # what still runs may come back, when its worker dies
+            trial.status = "IDLE"  # a running trial returns to the queue if its worker dies
         return trial
 
-    def _ready_again(self) -> None:
-        """Makes the earliest trial that waits the next to run, with nothing left of its last run.
+    def _prepare_queued_trial(self) -> None:
+        """Make the earliest trial in the queue the next one, without the metrics of its last run.
 
-        keras-tuner takes the latest, and would average the metrics of both runs.
+        keras-tuner takes the latest trial, and would average the metrics of both runs.
         """
         self._retry_queue.sort(key=self.start_order.index, reverse=True)
         trial = self.trials[self._retry_queue[-1]]
@@ -117,11 +126,11 @@ class Durable(keras_tuner.Oracle):
 
     @synchronized
     def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
-        """Records what is finite: a trial without a finite objective has failed when it ends."""
+        """Record the finite metrics; a trial that ends without a finite objective has failed."""
         trial = self.trials[trial_id]
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-        lost = self.objective.name in metrics and self.objective.name not in finite
-        if lost or trial_id in self.end_order:
+        is_lost = self.objective.name in metrics and self.objective.name not in finite
+        if is_lost or trial_id in self.end_order:
             return trial
         trial = super().update_trial(trial_id, finite, int(step))
         self.save()
@@ -129,12 +138,12 @@ class Durable(keras_tuner.Oracle):
 
     @synchronized
     def end_trial(self, trial: Trial) -> None:
-        """Records a trial; of one that two workers have run, what the first of them says."""
+        """Record the end of a trial; if two workers have run it, that of the first one."""
         own = self.trials[trial.trial_id]
         if own.trial_id in self.end_order:
             return
         trial.message = trial.hyperparameters.values.pop(REASON, trial.message)
-        trial.hyperparameters = _with_what_is_new(own.hyperparameters, trial.hyperparameters)
+        trial.hyperparameters = _merged(own.hyperparameters, trial.hyperparameters)
         if trial.status == "COMPLETED" and not own.metrics.exists(self.objective.name):
             trial.status, trial.message = "INVALID", f"no finite {self.objective.name} was reported"
         if own.trial_id in self._retry_queue:
@@ -144,56 +153,61 @@ class Durable(keras_tuner.Oracle):
         super()._check_consecutive_failures()
 
     def _check_consecutive_failures(self) -> None:
-        """Put off until the trial is saved; without a limit it never raises."""
+        """Do nothing: `end_trial` checks after the trial was saved."""
 
     @synchronized
-    def give_back(self, trial_id: str) -> bool:
-        """Puts a trial whose worker died back, to be run next; False if it was not running."""
+    def requeue(self, trial_id: str) -> bool:
+        """Put the trial of a dead worker into the queue; return False if it was not running."""
         for tuner_id, trial in self.ongoing_trials.items():
             if trial.trial_id == trial_id:
                 del self.ongoing_trials[tuner_id]
-                self.tuner_ids.discard(tuner_id)  # a chief waits for it to say goodbye
+                self.tuner_ids.discard(tuner_id)  # a chief waits for these to sign off
                 self._retry_queue.append(trial_id)
-                return True  # no save: the last one has it running, which is put back as well
+                return True  # not saved: `reload` puts running trials into the queue, too
         return False
 
     @property
     @synchronized
-    def waiting(self) -> list[str]:
-        """The trials in the queue."""
+    def queued_trials(self) -> list[str]:
+        """The trials that run next, before new ones."""
         return [*self._retry_queue]
 
     @synchronized
     def keep_running(self, trial_id: str) -> None:
-        """Takes a trial that waits out of the queue again: its worker is alive and goes on."""
+        """Take a trial out of the queue: its worker is alive and still runs it."""
         if trial_id in self._retry_queue:
             self._retry_queue.remove(trial_id)
             self.ongoing_trials[f"worker of {trial_id}"] = self.trials[trial_id]
 
-    # What is kept
+    # What is saved
 
     @property
     def project(self) -> Path:
+        """The folder of the search."""
         return Path(self._project_dir)
 
     def get_state(self) -> dict[str, Any]:
+        """Return keras-tuner's state of the oracle, and all trials."""
         trials = [trial.get_state() for trial in self.trials.values()]
         return super().get_state() | {"trials": trials, "nothing_left": self._nothing_left}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.trials = {kept["trial_id"]: Trial.from_state(kept) for kept in state["trials"]}
+        """Restore what `get_state` has returned."""
+        trials = [Trial.from_state(trial) for trial in state["trials"]]
+        self.trials = {trial.trial_id: trial for trial in trials}
         super().set_state(state)
         self._nothing_left = state["nothing_left"]
 
     @synchronized
     def save(self) -> None:
+        """Write oracle.json, at the end of a change."""
         self._unsaved = True
         if not self._changing:
             write_text(Path(self._get_oracle_fname()), json.dumps(self.get_state()))
 
     @contextlib.contextmanager
     def _one_save(self) -> Iterator[None]:
-        """Makes one save, at the end, of those that keras-tuner makes in the midst of a change."""
+        """Save once after the block, instead of several times within it, as keras-tuner does."""
         self._changing, self._unsaved = True, False
         try:
             yield
@@ -208,7 +222,7 @@ class Durable(keras_tuner.Oracle):
 
     @synchronized
     def reload(self) -> None:
-        """As it stood at the last save; what ran then waits to be run again."""
+        """Restore the last saved state; trials that ran then are put into the queue."""
         state = read_json(Path(self._get_oracle_fname()))
         if state:
             self.set_state(state)
@@ -216,11 +230,11 @@ class Durable(keras_tuner.Oracle):
             self.ongoing_trials = {}
 
 
-def _with_what_is_new(
-    own: keras_tuner.HyperParameters, told: keras_tuner.HyperParameters
+def _merged(
+    own: keras_tuner.HyperParameters, reported: keras_tuner.HyperParameters
 ) -> keras_tuner.HyperParameters:
-    """The trial's own hyperparameters, and what it has met besides; gRPC sorts them anew."""
-    both = own.copy()
-    both.merge(told.space, overwrite=False)
-    both.values = told.values | own.values
-    return both
+    """Return a trial's own hyperparameters, in their order, and those that its training added."""
+    merged = own.copy()
+    merged.merge(reported.space, overwrite=False)
+    merged.values = reported.values | own.values
+    return merged

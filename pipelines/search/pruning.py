@@ -1,8 +1,8 @@
-"""Two reasons to end a trial early: others were better by then, or no error gets back in time."""
+"""Rules that stop a trial early: others were better by then, or the error vanishes over time."""
 
 import math
 import statistics
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -14,44 +14,44 @@ from ...callbacks.findings.error_flow import MIN_TIME_STEPS, VANISHING, Tables, 
 from ...callbacks.findings.finding import short
 from ..core.run_folder import RunFolder, read_history
 
-Shares = Mapping[str, float | None]  # of each recurrent layer; None where it cannot be told
+Shares = Mapping[str, float | None]  # one for each recurrent layer; None where it is unknown
 
 
 class Rule(keras.callbacks.Callback):
     """Stops a training after an epoch, unless that was the last one anyway.
 
-    The `RunCheckpoint`, which comes later among the callbacks, still keeps that epoch.
+    `RunCheckpoint`, which comes later in the list of callbacks, still saves that epoch.
 
     Attributes:
-        status: of a trial that was stopped.
-        reason: in one line; None: not stopped.
+        status: the status of a trial that this rule has stopped.
+        reason: why it was stopped, in one line; None: it was not.
     """
 
     status: str
     reason: str | None = None
 
     def judge(self, epoch: int, logs: Mapping[str, float]) -> str | None:
-        """The reason to stop after `epoch`, counted from 0."""
+        """Return the reason to stop after an epoch, counted from 0; None: go on."""
         raise NotImplementedError
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         reason = self.judge(epoch, logs or {})
         if reason and epoch + 1 < self.params["epochs"]:
             self.reason, self.model.stop_training = reason, True
 
 
-# Others were better
+# Other trials were better
 
 
 class MedianRule(Rule):
-    """Stops what is worse than half of the finished trials were at the same epoch.
+    """Stops a trial that is worse than the median of the finished trials at the same epoch.
 
     Args:
-        run: whose earlier epochs count, after a resume.
-        objective: {"name": a figure of each epoch, "direction": "min" or "max"}.
-        others: that figure of finished trials, epoch by epoch.
-        warm_up: nothing is stopped before this many epochs.
-        trials: nor while fewer trials are finished.
+        run: its earlier epochs count too, after a resume.
+        objective: {"name": a metric of each epoch, "direction": "min" or "max"}.
+        curves: that metric in finished trials, epoch by epoch.
+        warm_up: number of epochs before the rule applies.
+        trials: number of finished trials before the rule applies.
     """
 
     status = "pruned"
@@ -60,69 +60,72 @@ class MedianRule(Rule):
         self,
         run: RunFolder,
         objective: Mapping[str, str],
-        others: Sequence[Sequence[float]],
+        curves: Sequence[Sequence[float]],
         warm_up: int = 3,
         trials: int = 5,
     ):
         super().__init__()
-        self.run, self.others = run, others
+        self.run, self.curves = run, curves
         self.name, self.direction = objective["name"], objective["direction"]
         self.warm_up, self.trials = warm_up, trials
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Any = None) -> None:
         self.curve = [row[self.name] for row in read_history(self.run)]
 
-    def judge(self, epoch, logs):
+    def judge(self, epoch: int, logs: Mapping[str, float]) -> str | None:
         self.curve = [*self.curve[:epoch], logs[self.name]]
-        if epoch + 1 < self.warm_up or len(self.others) < self.trials:
+        if epoch + 1 < self.warm_up or len(self.curves) < self.trials:
             return None
-        middle = median_at(epoch, self.others, self.direction)
+        median = median_at(epoch, self.curves, self.direction)
         best = best_so_far(self.curve, self.direction)[-1]
-        if not _is_better(middle, best, self.direction):
+        if not _is_better(median, best, self.direction):
             return None
         return (
-            f"{self.name} was {best:.4g} at best in {epoch + 1} epochs,"
-            f" the median of {len(self.others)} finished trials {middle:.4g}"
+            f"the best {self.name} in {epoch + 1} epochs was {best:.4g},"
+            f" the median of {len(self.curves)} finished trials {median:.4g}"
         )
 
 
 def best_so_far(curve: Sequence[float | None], direction: str) -> list[float]:
-    """The best value up to each epoch; what is not finite is worse than all that is."""
+    """Return the best value up to each epoch; values that are not finite count as the worst."""
     worst = math.inf if direction == "min" else -math.inf
-    known = [value if value is not None and math.isfinite(value) else worst for value in curve]
-    return list(accumulate(known, min if direction == "min" else max))
+    values = [value if value is not None and math.isfinite(value) else worst for value in curve]
+    return list(accumulate(values, min if direction == "min" else max))
 
 
 def median_at(epoch: int, curves: Sequence[Sequence[float]], direction: str) -> float:
-    """The median of the best values up to `epoch`, from 0; a curve that has ended keeps its best.
+    """Return the median over trials of the best value up to an epoch, counted from 0.
 
-    Between two trials, one of which had no finite value yet, that one counts.
+    A trial that has ended earlier keeps its best value. A trial without a finite value so far
+    counts as infinitely bad.
     """
-    found = [best_so_far(curve[: epoch + 1], direction)[-1] for curve in curves if curve]
-    return statistics.median(found)
+    return statistics.median(
+        best_so_far(curve[: epoch + 1], direction)[-1] for curve in curves if curve
+    )
 
 
 def _is_better(a: float, b: float, direction: str) -> bool:
     return a < b if direction == "min" else a > b
 
 
-# No error gets back
+# The error vanishes over time
 
 
 class VanishingRule(Rule):
-    """Stops a network none of whose recurrent layers gets an error back to its first step.
+    """Stops a network if in none of its recurrent layers error reaches the first time step.
 
-    What the first step receives of the last step's error is taken from each training step of an
-    epoch; the median of these stays below the threshold in each of the first epochs, and in every
-    layer. (An LSTM into which errors enter at many steps does not tell: see `decay`.) They
-    are kept as `first_to_last` in results.json, for a run that goes on after a stop.
+    The rule measures the share of the error at the last time step that reaches the first one, for
+    each training step. It applies if the median over an epoch stays below the threshold in each of
+    the first epochs and in every layer. (The share is unknown for an LSTM whose error enters at
+    many time steps: see `decay`.) The shares are recorded as `first_to_last` in results.json, for a
+    run that is resumed.
 
     Args:
         run: where the shares are recorded.
         error_flow: the callback that records the error.
         joined: names of joined layers, which are not judged.
-        epochs: how many are judged.
-        threshold: below it, an error has vanished.
+        epochs: number of epochs that are judged.
+        threshold: error has vanished where the share is below it.
     """
 
     status = "vanishing"
@@ -139,24 +142,33 @@ class VanishingRule(Rule):
         self.run, self.error_flow, self.joined = run, error_flow, joined
         self.epochs, self.threshold = epochs, threshold
         self.shares: list[Shares] = run.results().get("first_to_last", [])
-        self.step = 0  # the last training step of the epoch before
+        self.step = 0  # the last training step of the previous epoch
 
-    def judge(self, epoch, logs):
+    def judge(self, epoch: int, logs: Mapping[str, float]) -> str | None:
         if epoch < self.epochs:
             self._measure(epoch)
         return vanished(self.shares, self.epochs, self.threshold)
 
     def _measure(self, epoch: int) -> None:
         history = self.error_flow.history
-        layers = [name for name in history if name not in self.joined]
-        found = {name: first_to_last(history[name], self.step) for name in layers}
-        self.shares = [*self.shares[:epoch], found]
+        tables = {name: table for name, table in history.items() if name not in self.joined}
+        shares = {name: first_to_last(table, self.step) for name, table in tables.items()}
+        self.shares = [*self.shares[:epoch], shares]
         self.run.update(first_to_last=self.shares)
-        self.step = max((int(history[name]["step"].max(initial=0)) for name in layers), default=0)
+        last_steps = (int(table["step"].max(initial=0)) for table in tables.values())
+        self.step = max(last_steps, default=0)
 
 
 def first_to_last(tables: Tables, after: int = 0) -> float | None:
-    """What the first step receives of the last step's error: median of the rows behind `after`."""
+    """Return the share of the last time step's error that reaches the first time step.
+
+    Args:
+        tables: what `ErrorFlow` has recorded of a layer.
+        after: only training steps after this one count.
+
+    Returns:
+        The median over training steps; None if it is unknown.
+    """
     rows = tables["step"] > after
     recent = {name: table[rows] for name, table in tables.items() if np.ndim(table)}
     if not rows.any() or np.median(recent["length"]) < MIN_TIME_STEPS:
@@ -166,18 +178,19 @@ def first_to_last(tables: Tables, after: int = 0) -> float | None:
 
 
 def vanished(shares: Sequence[Shares], epochs: int, threshold: float) -> str | None:
-    """The evidence, if in each of the first epochs every layer stayed below the threshold."""
+    """Return the evidence if every layer stayed below the threshold in each of the first epochs."""
     first = shares[:epochs]
     if len(first) < epochs or not all(first):
         return None
-    if not all(s is not None and s < threshold for found in first for s in found.values()):
+    values = [share for by_layer in first for share in by_layer.values()]
+    if not all(share is not None and share < threshold for share in values):
         return None
-    layers = [f"{name} {_listed(found[name] for found in first)}" for name in first[0]]
+    layers = [f"{name} {_in_words(by_layer[name] for by_layer in first)}" for name in first[0]]
     return (
-        f"the first step's error over the last step's, epoch by epoch: {'; '.join(layers)};"
-        f" all below {short(threshold)}"
+        "share of the last time step's error that reaches the first one, epoch by epoch:"
+        f" {'; '.join(layers)}; all below {short(threshold)}"
     )
 
 
-def _listed(shares: Any) -> str:
+def _in_words(shares: Iterable[float | None]) -> str:
     return ", ".join(short(share) if share else "0" for share in shares)

@@ -1,10 +1,11 @@
-"""The folder of a trial: what to do, the runs, and how it went.
+"""The folder of a trial: what to train, the runs, and the result.
 
 FOLDER/
-    trial_request.json   what to do: see `Request`
+    trial_request.json   what to train: see `Request`
     config.yaml          the task's complete configuration
     run/  run-2/ ...     the run folders, one for each execution
-    result.json          how it went, from when that is known: see `trial.run_trial`
+    result.json          the result, once there is one: see `trial.run_trial`
+    log.txt              the output of the trial's process
 """
 
 import dataclasses
@@ -16,21 +17,24 @@ from ..core.errors import UserError, require
 from ..core.files import read_json
 from ..core.run_folder import RunFolder
 
+NO_OBJECTIVE = "no objective"  # the beginning of a failure's reason that holds for every trial
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
-    """What trial_request.json holds.
+    """The content of trial_request.json.
 
     Attributes:
-        task: its name.
-        objective: {"name": a column of history.csv, "direction": "min" or "max"}; None: the figure
-            that the task's own trainings are judged by.
-        executions: trainings, each with a seed one higher; the score is the mean of theirs.
-        hyperparameters: what was drawn, for TensorBoard.
-        median: arguments of `pruning.MedianRule`, {"warm_up": 3, "trials": 5}; None: no such rule.
-        vanishing: of `pruning.VanishingRule`, {"epochs": 3, "threshold": 1e-3}; None: no such rule.
-        finished: folders of other trials, for the median; relative ones are seen from FOLDER.
-        most_parameters: a larger network fails.
+        task: name of the task.
+        objective: {"name": a column of history.csv, "direction": "min" or "max"}; None: the metric
+            by which the task's trainings choose their best epoch.
+        executions: number of trainings, each with the next seed; their mean is the trial's score.
+        hyperparameters: values of the searched settings, for TensorBoard.
+        median: arguments of `pruning.MedianRule`, {"warm_up": 3, "trials": 5}; None: not used.
+        vanishing: arguments of `pruning.VanishingRule`, {"epochs": 3, "threshold": 1e-3}; None:
+            not used.
+        finished: folders of other trials, for the median; relative paths start from FOLDER.
+        most_parameters: maximum number of parameters; the trial of a larger network fails.
     """
 
     task: str
@@ -44,15 +48,20 @@ class Request:
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """How a trial went; empty as long as that is not known."""
+    """Return the content of result.json; empty if there is no result yet."""
     return read_json(folder / "result.json")
 
 
 def read_request(folder: Path) -> Request:
+    """Return the request of a trial.
+
+    Raises:
+        UserError: the folder has no request, or it is not valid.
+    """
     file = folder / "trial_request.json"
     content = read_json(file)
     if not content:
-        raise UserError(f"{folder} is no trial: it has no trial_request.json")
+        raise UserError(f"{folder} is not a trial: it has no trial_request.json")
     try:
         request = Request(**content)
     except TypeError as error:
@@ -61,11 +70,12 @@ def read_request(folder: Path) -> Request:
     return request
 
 
-def runs_in(folder: Path, request: Request) -> list[RunFolder]:
-    """The run folders that there are."""
+def existing_runs(folder: Path, request: Request) -> list[RunFolder]:
+    """Return the runs of the executions that have begun."""
     paths = [run_path(folder, number) for number in range(1, request.executions + 1)]
     return [RunFolder(path) for path in paths if (path / "results.json").exists()]
 
 
 def run_path(folder: Path, number: int) -> Path:
+    """Return the run folder of an execution, counted from 1."""
     return folder / ("run" if number == 1 else f"run-{number}")

@@ -1,9 +1,10 @@
-"""How a trial went: from its run folders to result.json, and to TensorBoard's HParams."""
+"""The result of a trial, computed from its run folders."""
 
 import math
 import statistics
 import sys
 import textwrap
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,14 @@ from typing import Any
 from ..core.errors import UserError
 from ..core.files import read_json
 from ..core.run_folder import RunFolder, read_history
-from .trial_folder import Request, run_path, runs_in
+from .trial_folder import Request, existing_runs
 
 
-def why(error: Exception) -> str:
-    """In one line; what is no mistake of the configuration is also told in full, on stderr."""
+def failure_reason(error: Exception) -> str:
+    """Return an error as one line; print the traceback unless it is a `UserError`."""
     text = textwrap.shorten(str(error), 400, placeholder=" …")
     if isinstance(error, UserError):
         return text
-    import traceback
-
     traceback.print_exception(error)
     kind = type(error).__name__
     if isinstance(error, MemoryError) or kind == "ResourceExhaustedError":
@@ -28,62 +27,66 @@ def why(error: Exception) -> str:
     return f"{kind}: {text}"
 
 
-def result_of(folder: Path, request: Request, failure: str | None) -> dict[str, Any]:
-    """What is known from the run folders."""
-    done = runs_in(folder, request)
-    first = done[0].results() if done else {}
+def trial_result(folder: Path, request: Request, failure: str | None) -> dict[str, Any]:
+    """Return the content of result.json.
+
+    Args:
+        failure: the reason why the trial has failed; None: it has not.
+    """
+    runs = existing_runs(folder, request)
+    first = runs[0].results() if runs else {}
     objective: Any = first.get("objective") or request.objective
-    executions = [_execution(run, objective) for run in done if objective]
+    executions = [_execution(run, objective) for run in runs if objective]
     ending = first.get("stopped") or {"status": "completed", "reason": None}
     if failure:
         ending = {"status": "failed", "reason": failure}
-    scores = [] if failure else [one["score"] for one in executions]
-    environment = read_json(done[0].path / "environment.json") if done else {}
-    compiling = [s for run in done if (s := run.results().get("compile_seconds")) is not None]
+    scores = [] if failure else [execution["score"] for execution in executions]
+    compile_seconds = [s for run in runs if (s := run.results().get("compile_seconds")) is not None]
     return {
         **ending,
         "objective": objective,
         "score": statistics.fmean(scores) if scores else None,
         "best_epoch": executions[0]["best_epoch"] if executions else None,
-        "curve": curve_of(done[0], objective) if executions else [],
-        "epochs": sum(one["epochs"] for one in executions),
-        "seconds": round(sum(one["seconds"] for one in executions), 1),
-        "compile_seconds": round(sum(compiling), 1) if compiling else None,
+        "curve": _curve(runs[0], objective) if executions else [],
+        "epochs": sum(execution["epochs"] for execution in executions),
+        "seconds": round(sum(execution["seconds"] for execution in executions), 1),
+        "compile_seconds": round(sum(compile_seconds), 1) if compile_seconds else None,
         "executions": executions,
         "parameters": first.get("parameters"),
         "verdict": first.get("verdict", []),
         "first_to_last": first.get("first_to_last"),
-        "devices": environment.get("devices", []),
+        "devices": read_json(runs[0].environment_file).get("devices", []) if runs else [],
         "peak_memory": _peak_memory(),
     }
 
 
 def _execution(run: RunFolder, objective: Mapping[str, str]) -> dict[str, Any]:
-    """What one run is worth."""
+    """Return the result of one training."""
     best = min if objective["direction"] == "min" else max
-    curve = curve_of(run, objective)
+    curve = _curve(run, objective)
     finite = [value for value in curve if math.isfinite(value)]
     score = best(finite) if finite else None
-    before = run.results().get("pretraining_seconds", 0)
+    pretraining = run.results().get("pretraining_seconds", 0)
     return {
-        "seed": read_json(run.path / "environment.json").get("seed"),
+        "seed": read_json(run.environment_file).get("seed"),
         "score": score,
         "best_epoch": None if score is None else curve.index(score) + 1,
         "epochs": len(curve),
-        "seconds": round(sum(row["seconds"] for row in read_history(run)) + before, 1),
+        "seconds": round(sum(row["seconds"] for row in read_history(run)) + pretraining, 1),
     }
 
 
-def curve_of(run: RunFolder, objective: Mapping[str, str]) -> list[float]:
+def _curve(run: RunFolder, objective: Mapping[str, str]) -> list[float]:
+    """Return the objective after each epoch."""
     return [row.get(objective["name"], math.nan) for row in read_history(run)]
 
 
 def _peak_memory() -> dict[str, int]:
-    """Bytes at most, of main memory and of each GPU."""
+    """Return the peak memory of this process and on each GPU, in bytes."""
     import psutil
 
     memory = psutil.Process().memory_info()
-    if hasattr(memory, "peak_wset"):  # Windows, which has no `resource`
+    if hasattr(memory, "peak_wset"):  # Windows, which has no module `resource`
         peak = {"process": memory.peak_wset}
     else:
         import resource
@@ -93,25 +96,7 @@ def _peak_memory() -> dict[str, int]:
     if "tensorflow" in sys.modules:
         import tensorflow as tf
 
-        for gpu in (d.name.removeprefix("/device:") for d in tf.config.list_logical_devices("GPU")):
+        for device in tf.config.list_logical_devices("GPU"):
+            gpu = device.name.removeprefix("/device:")
             peak[gpu] = tf.config.experimental.get_memory_info(gpu)["peak"]
     return peak
-
-
-def show_in_tensorboard(folder: Path, request: Request, result: Mapping[str, Any]) -> None:
-    """A row in the tab HParams, for the first run; written again, it takes the former's place."""
-    logs = RunFolder(run_path(folder, 1)).logs
-    if not logs.exists():
-        return
-    import tensorflow as tf
-    from tensorboard.plugins.hparams import api
-
-    for old in logs.glob("*.hparams"):
-        old.unlink()
-    drawn = {key: value for key, value in request.hyperparameters.items() if value is not None}
-    writer = tf.summary.create_file_writer(str(logs), filename_suffix=".hparams")
-    with writer.as_default(step=0):
-        api.hparams(drawn, trial_id=folder.name)
-        if result["score"] is not None:
-            tf.summary.scalar(result["objective"]["name"], result["score"])
-    writer.close()

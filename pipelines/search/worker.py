@@ -1,120 +1,75 @@
 """A worker of a search: asks an oracle for trials, and runs each in a process of its own."""
 
-import contextlib
-import dataclasses
 import os
-import shutil
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.src.engine.trial import Trial
 
-from ..core.config import replace
-from ..core.config_files import dump_config
 from ..core.errors import UserError
-from ..core.files import write_json, write_text
-from ..core.run_folder import RunFolder
-from .config import Search
-from .durable_oracle import fail
-from .trial import PARENT, TAKEN
-from .trial_folder import Request, read_result
+from .durable_oracle import mark_failed
+from .plan import SearchPlan
+from .resources import WorkerResources
+from .trial import BUSY
+from .trial_folder import read_result
+from .trial_process import prepare, run_process, take_over_runs
 
-DEATHS = 2  # of a trial's process without a result, until the trial has failed
-WAIT = 0.2  # seconds between two looks at a process, or two questions for a trial
-LAST_WORDS = 60  # seconds that a process has to stop when told to
-LAST_WORDS_AWAY = 5  # where its trial may soon be given to another worker
+if TYPE_CHECKING:
+    from .durable_oracle import DurableOracle
 
-
-class Stopped(BaseException):
-    """The search is to stop; the trial is gone on with another time."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Share:
-    """What a worker has of its machine.
-
-    Attributes:
-        number: of the worker, from 0.
-        processors: that its trials run on; None: on all.
-        gpus: for CUDA_VISIBLE_DEVICES; None: all.
-    """
-
-    number: int = 0
-    processors: Sequence[int] | None = None
-    gpus: str | None = None
+MAX_DEATHS = 2  # processes of a trial that end without a result, before the trial has failed
+WAIT = 0.2  # seconds between two checks of a process, or two requests for a trial
+BUSY_WAIT = 2.0  # seconds before the next attempt, while another process still trains the trial
+PATIENCE = 60  # seconds that a process has to stop by itself
+REMOTE_PATIENCE = 5  # the same, where the chief may soon give the trial to another worker
 
 
-def shares(workers: int) -> list[Share]:
-    """Processors and GPUs divided among workers; where there are too few, some share one."""
-    if workers < 2:
-        return [Share()] * workers
-    processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    gpus = _gpus()
-
-    def part(number: int, things: Sequence[Any]) -> Sequence[Any]:
-        return things[number::workers] or things[number % len(things) :][:1]
-
-    return [
-        Share(
-            number,
-            part(number, processors) if processors else None,
-            ",".join(part(number, gpus)) if gpus else None,
-        )
-        for number in range(workers)
-    ]
+class SearchStopped(BaseException):
+    """The search stops; the trial will be resumed."""
 
 
-def _gpus() -> list[str]:
-    """By the names that CUDA_VISIBLE_DEVICES knows them by."""
-    import tensorflow as tf
+class TrialWorker(BaseTuner):
+    """keras-tuner's `Tuner` in a thread; it runs each trial in a process of its own.
 
-    found = [str(number) for number, _ in enumerate(tf.config.list_physical_devices("GPU"))]
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return named.split(",")[: len(found)] if named else found
-
-
-class TrialRunner(BaseTuner):
-    """keras-tuner's Tuner, whose `run_trial` starts `python -m errorflow.pipelines.search.trial`.
-
-    To the oracle a score is the higher the better: of an objective that is to be low, it is told
-    the negative. Which figure that is may differ with the network, and is known after its training.
+    The oracle maximizes the score. For an objective that is minimized it gets the negative value.
+    Which metric that is may depend on the network, so it is known only after the training.
 
     Args:
-        search: what is searched.
-        oracle: of this process; keras-tuner puts that of a chief in its place where its environment
-            variables name one.
-        share: what of the machine the trials get.
+        plan: the plan of the search.
+        oracle: the oracle in this process. If keras-tuner's environment variables name a chief, its
+            oracle is used instead.
+        resources: what the trials use of the machine.
         stop: set when the search is to stop.
         beat: seconds between two calls to the chief while a trial runs; None: there is no chief.
+
+    Attributes:
+        thread: the thread in which `search` runs; it was not started yet.
+        error: the exception that has ended the thread; None: there was none.
     """
 
     def __init__(
         self,
-        search: Search,
-        oracle: Any,
-        share: Share,
+        plan: SearchPlan,
+        oracle: "DurableOracle",
+        resources: WorkerResources,
         stop: threading.Event,
         beat: float | None = None,
     ):
-        super().__init__(oracle, directory=search.project.parent, project_name=search.project.name)
-        self.of, self.share, self.stop, self.beat = search, share, stop, beat
-        self.tuner_id = os.environ.get("KERASTUNER_TUNER_ID", f"here-{share.number}")
-        self.called = 0.0  # the chief, last
+        super().__init__(oracle, directory=plan.project.parent, project_name=plan.project.name)
+        self.plan, self.resources, self.stop, self.beat = plan, resources, stop, beat
+        self.tuner_id = os.environ.get("KERASTUNER_TUNER_ID", f"here-{resources.number}")
+        self.last_call = 0.0  # to the chief
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._work, name=self.tuner_id, daemon=True)
 
     def _work(self) -> None:
         try:
             self.search()
-        except Stopped:
+        except SearchStopped:
             pass
         except BaseException as error:
             self.error = error
@@ -122,162 +77,95 @@ class TrialRunner(BaseTuner):
     # What keras-tuner's `search` calls
 
     def pre_create_trial(self) -> None:
-        """Keras-tuner asks again at once when it is told to wait."""
-        if self.stop.wait(WAIT):
-            raise Stopped
+        """Wait before each request: keras-tuner repeats one at once if there is no trial yet."""
+        self._pause(WAIT)
 
-    def _try_run_and_update_trial(self, trial: Trial) -> None:
+    def _try_run_and_update_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> None:
         result = self.run_trial(trial)
         if result["score"] is None:
-            fail(trial, result["reason"])
+            mark_failed(trial, result["reason"])
             return
         sign = 1 if result["objective"]["direction"] == "max" else -1
-        self.oracle.update_trial(
-            trial.trial_id, {"score": sign * result["score"]}, step=result["best_epoch"]
-        )
+        metrics = {"score": sign * result["score"]}
+        self.oracle.update_trial(trial.trial_id, metrics, step=result["best_epoch"])
         trial.status = "COMPLETED"
 
-    def run_trial(self, trial: Trial) -> dict[str, Any]:
-        """What its result.json holds."""
-        folder = self.of.folder(trial.trial_id)
+    def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Train a trial, unless it has a result; return the content of result.json."""
+        folder = self.plan.trial_folder(trial.trial_id)
         if self.beat and not (folder / "trial.json").exists():
-            raise UserError(f"{self.of.project} is not the folder that the chief's search is in")
+            raise UserError(f"{self.plan.project} is not the folder of the chief's search")
         if not read_result(folder):
-            self._prepare(folder, trial)
-        _take_over(folder)
+            prepare(self.plan, trial.trial_id, trial.hyperparameters)
+        take_over_runs(folder)
         code, deaths = 0, 0
-        while not (result := read_result(folder)) and deaths < DEATHS:
-            code = self._train(folder, trial.trial_id)
-            if code == TAKEN:  # by a process that was told to stop, and has not yet
-                if self.stop.wait(2):
-                    raise Stopped
+        while not (result := read_result(folder)) and deaths < MAX_DEATHS:
+            code = self._run_process(trial.trial_id)
+            if code == BUSY:  # by a process that was told to stop, but has not stopped yet
+                self._pause(BUSY_WAIT)
             else:
                 deaths += 1
-        if result:
-            return result
-        died = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        return {"score": None, "reason": f"its process was {died}; its last words are in log.txt"}
+        return result or {"score": None, "reason": _death(code)}
 
     def save(self) -> None:
-        """Nothing: the oracle keeps all there is to know."""
+        """Save nothing: the oracle saves all that is known."""
 
-    # The trial's folder and process
+    # What we call
 
-    def _prepare(self, folder: Path, trial: Trial) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        values = trial.hyperparameters.values
-        drawn = self.of.drawn(trial.hyperparameters)
-        config = replace(self.of.config, **drawn)
-        if "tuner/epochs" in values:
-            config = replace(config, epochs=values["tuner/epochs"])
-            if earlier := values.get("tuner/trial_id"):
-                _go_on_from(self.of.folder(earlier), folder)
-        told = self.of.told
-        others = sorted(other.parent.name for other in self.of.project.glob("trial_*/result.json"))
-        request = Request(
-            task=self.of.task.name,
-            objective=self.of.objective,
-            executions=told.executions_per_trial,
-            hyperparameters=drawn,
-            median={} if told.prune else None,
-            vanishing={} if told.prune_vanishing else None,
-            finished=[f"../{name}" for name in others],
-            most_parameters=told.max_model_size,
-        )
-        write_text(folder / "config.yaml", dump_config(config))
-        write_json(folder / "trial_request.json", dataclasses.asdict(request))
+    def _run_process(self, trial_id: str) -> int:
+        """Return the exit code of a trial's process."""
 
-    def _train(self, folder: Path, trial_id: str) -> int:
-        """The exit code of the trial's process."""
-        surroundings = os.environ | {PARENT: str(os.getpid())}
-        if self.share.gpus is not None:
-            surroundings["CUDA_VISIBLE_DEVICES"] = self.share.gpus
-        with (folder / "log.txt").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "errorflow.pipelines.search.trial", str(folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=surroundings,
-                start_new_session=True,  # Ctrl-C is told to it by us, once
-            )
-            if self.share.processors:
-                with contextlib.suppress(ProcessLookupError):  # it has ended already
-                    os.sched_setaffinity(process.pid, self.share.processors)
-            try:
-                self._wait_for(process, trial_id)
-            except BaseException:
-                _end(process, LAST_WORDS if self.beat is None else LAST_WORDS_AWAY)
-                raise
-        return process.returncode
-
-    def _wait_for(self, process: subprocess.Popen, trial_id: str) -> None:
-        while process.poll() is None:
-            if self.beat is not None and time.monotonic() - self.called > self.beat:
+        def wait() -> None:
+            if self.beat is not None and time.monotonic() - self.last_call > self.beat:
                 self.oracle.get_trial(trial_id)
-                self.called = time.monotonic()
-            if self.stop.wait(WAIT):
-                raise Stopped
+                self.last_call = time.monotonic()
+            self._pause(WAIT)
+
+        patience = PATIENCE if self.beat is None else REMOTE_PATIENCE
+        return run_process(self.plan.trial_folder(trial_id), self.resources, wait, patience)
+
+    def _pause(self, seconds: float) -> None:
+        if self.stop.wait(seconds):
+            raise SearchStopped
 
 
-def run_all(
-    runners: Sequence[TrialRunner],
+def _death(code: int) -> str:
+    """Return the reason of a trial whose process ended without a result."""
+    end = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    return f"its process {end}; its output is in log.txt"
+
+
+def run_workers(
+    workers: Sequence[TrialWorker],
     stop: threading.Event,
     meanwhile: Callable[[], None] = lambda: None,
-    done: Callable[[], bool] = lambda: True,
+    is_done: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Lets runners work side by side until there are no more trials.
+    """Let workers run trials side by side until there are no more.
 
     Args:
-        stop: of the runners; set when this is left, by Ctrl-C too.
-        meanwhile: called now and then.
-        done: whether there is nothing to wait for but the runners.
+        stop: of the workers; set when this function is left, also by Ctrl-C.
+        meanwhile: called regularly.
+        is_done: whether there is nothing to wait for but these workers.
 
     Raises:
-        whatever ends a runner.
+        Exception: whatever has ended a worker.
     """
     try:
-        for runner in runners:
-            runner.thread.start()
-        while not done() or any(runner.thread.is_alive() for runner in runners):
-            _raise_errors(runners)
+        for worker in workers:
+            worker.thread.start()
+        while not is_done() or any(worker.thread.is_alive() for worker in workers):
+            _raise_errors(workers)
             meanwhile()
             time.sleep(WAIT)
     finally:
         stop.set()
-        for runner in runners:
-            runner.thread.join()
-    _raise_errors(runners)
+        for worker in workers:
+            worker.thread.join()
+    _raise_errors(workers)
 
 
-def _raise_errors(runners: Sequence[TrialRunner]) -> None:
-    for runner in runners:
-        if runner.error is not None:
-            raise runner.error
-
-
-def _take_over(folder: Path) -> None:
-    """A run that another machine began is ours now: its worker is lost, or has stopped."""
-    for path in folder.glob("run*"):
-        results = RunFolder(path).results()
-        if results.get("status") == "running" and results.get("host") != socket.gethostname():
-            RunFolder(path).update(status="interrupted")
-
-
-def _go_on_from(earlier: Path, folder: Path) -> None:
-    """Takes over what a shorter trial of the same values has learned."""
-    for run in earlier.glob("run*"):
-        if not (folder / run.name).exists():
-            unfinished = folder / f".copying-{run.name}"
-            shutil.rmtree(unfinished, ignore_errors=True)
-            shutil.copytree(run, unfinished)
-            unfinished.rename(folder / run.name)
-
-
-def _end(process: subprocess.Popen, patience: float) -> None:
-    process.terminate()
-    try:
-        process.wait(patience)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _raise_errors(workers: Sequence[TrialWorker]) -> None:
+    for worker in workers:
+        if worker.error is not None:
+            raise worker.error

@@ -24,8 +24,8 @@ import keras_tuner
 import numpy as np
 import pytest
 from errorflow.pipelines.core.errors import UserError
-from errorflow.pipelines.search import durable_oracle as durable
 from errorflow.pipelines.search import oracles
+from errorflow.pipelines.search.durable_oracle import REASON, mark_failed
 from keras_tuner.src.distribute import oracle_chief, oracle_client
 from keras_tuner.src.engine.trial import Trial
 
@@ -86,7 +86,7 @@ def run(oracle, trial, score=formula):
         oracle.update_trial(trial.trial_id, {"val_loss": loss, "seconds": 1.0})
         trial.status = "COMPLETED"
     except MemoryError as error:
-        durable.fail(trial, f"out of memory: {error}")
+        mark_failed(trial, f"out of memory: {error}")
     oracle.end_trial(trial)
 
 
@@ -344,7 +344,7 @@ def test_a_trial_that_failed_is_kept_with_its_reason(tmp_path):
             values, got = trial.hyperparameters.values, (trial.status, trial.message, trial.score)
             if values["cell"] == "gru":
                 assert got == ("FAILED", "out of memory: 12 GB", None)
-                assert durable.REASON not in values
+                assert REASON not in values
             elif values["layers"] == 1:
                 assert got == ("FAILED", "no finite val_loss was reported", None)
             else:
@@ -501,7 +501,7 @@ def test_nor_with_another_oracle_nor_with_what_keras_tuner_left(tmp_path):
     with pytest.raises(UserError, match=r"another oracle \(random → grid\): --overwrite"):
         make("random", tmp_path, kind="grid")
     (tmp_path / "p" / "search.json").rename(tmp_path / "p" / "oracle.json")
-    with pytest.raises(UserError, match=r"no search\.json to compare: --overwrite"):
+    with pytest.raises(UserError, match=r"without search\.json to compare: --overwrite"):
         make("random", tmp_path)
 
 
@@ -532,8 +532,8 @@ def test_a_trial_given_back_is_the_next_to_run(kind, tmp_path):
     first, second = oracle.create_trial("a"), oracle.create_trial("b")
     known = dict(first.hyperparameters.values)
     oracle.update_trial(first.trial_id, {"val_loss": 100.0})
-    assert oracle.give_back(first.trial_id)
-    assert not oracle.give_back(first.trial_id)
+    assert oracle.requeue(first.trial_id)
+    assert not oracle.requeue(first.trial_id)
     assert [t.trial_id for t in oracle.ongoing_trials.values()] == [second.trial_id]
     again = oracle.create_trial("c")
     assert (again.trial_id, again.hyperparameters.values) == (first.trial_id, known)
@@ -542,13 +542,13 @@ def test_a_trial_given_back_is_the_next_to_run(kind, tmp_path):
     run(oracle, again, lambda values: 0.5)
     assert again.score == 0.5  # nothing of the earlier 100
     assert oracle.create_trial("b") is second
-    assert not oracle.give_back(again.trial_id)
+    assert not oracle.requeue(again.trial_id)
 
 
 def test_several_given_back_run_in_their_order(tmp_path):
     oracle = make("random", tmp_path)
     ids = [oracle.create_trial(tuner).trial_id for tuner in "abcd"]
-    assert oracle.give_back(ids[2]) and oracle.give_back(ids[0])
+    assert oracle.requeue(ids[2]) and oracle.requeue(ids[0])
     oracle = make("random", tmp_path)  # and those that ran when all was killed
     assert not oracle.ongoing_trials
     assert [oracle.create_trial(tuner).trial_id for tuner in "efgh"] == ids
@@ -558,7 +558,7 @@ def test_a_worker_thought_dead_may_end_its_trial_once(tmp_path):
     oracle = make("random", tmp_path)
     trial = oracle.create_trial("a")
     mine, theirs = (Trial.from_state(trial.get_state()) for _ in range(2))
-    oracle.give_back(trial.trial_id)
+    oracle.requeue(trial.trial_id)
     run(oracle, mine, lambda values: 1.0)
     assert oracle.create_trial("b").trial_id != trial.trial_id
     run(oracle, theirs, lambda values: 2.0)
@@ -572,14 +572,14 @@ def test_threads_share_an_oracle_and_an_exception_does_not_lock_it(tmp_path):
     trial = oracle.create_trial("main")
     with pytest.raises(ValueError, match="Objective value missing"):
         oracle.update_trial(trial.trial_id, {"val_los": 1.0})
-    oracle.give_back(trial.trial_id)
+    oracle.requeue(trial.trial_id)
     ran = []
 
     def work(tuner):
         dice = random.Random(tuner)
         while (trial := oracle.create_trial(tuner)).status == "RUNNING":
             if dice.random() < 0.3:
-                oracle.give_back(trial.trial_id)
+                oracle.requeue(trial.trial_id)
                 continue
             run(oracle, trial, lambda values: 1.0)
             ran.append(trial.trial_id)
@@ -607,7 +607,7 @@ def test_a_chief_outlives_a_worker_and_hears_why_trials_failed(tmp_path, monkeyp
     client = oracle_client.OracleClient(oracle)
 
     lost = client.create_trial("dies")
-    oracle.give_back(lost.trial_id)
+    oracle.requeue(lost.trial_id)
     while (trial := client.create_trial("lives")).status == "RUNNING":
         run(client, trial)
     chief.join(timeout=10)

@@ -1,5 +1,6 @@
 """Trials: trained as `train` trains, gone on with after a kill, and recorded however they end."""
 
+import copy
 import dataclasses
 import json
 import math
@@ -12,15 +13,16 @@ import event_files
 import numpy as np
 import pytest
 from errorflow.pipelines import cli, names
+from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.config_files import dump_config
 from errorflow.pipelines.core.files import write_json, write_text
-from errorflow.pipelines.core.run_folder import Run, read_history
+from errorflow.pipelines.core.run_folder import RunFolder, read_history
 from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.names import NamesConfig
 from errorflow.pipelines.search.pruning import best_so_far, first_to_last, median_at, vanished
 from errorflow.pipelines.search.trial import run_trial
 from errorflow.pipelines.search.trial_folder import Request, read_result
-from errorflow.pipelines.training import workflow as shared
+from errorflow.pipelines.training import workflow
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 SMALL = {"units": 5, "embedding": 4, "batch_size": 16, "dropout": 0.2, "limit": 60}
@@ -32,24 +34,24 @@ F1 = {"name": "val_macro_f1", "direction": "max"}
 def make(two_classes, tmp_path):
     """Writes a trial: request and configuration."""
 
-    def made(name: str = "t1", *, config=None, **request) -> Path:
+    def make_trial(name: str = "t1", *, config=None, **request) -> Path:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        told = NamesConfig(**({"data_dir": two_classes} | SMALL | (config or {})))
-        write_text(folder / "config.yaml", dump_config(told))
+        settings = {"data_dir": two_classes} | SMALL | (config or {})
+        write_text(folder / "config.yaml", dump_config(replace(NamesConfig(), **settings)))
         content = dataclasses.asdict(Request(task="names", **request))
         write_json(folder / "trial_request.json", content)
         return folder
 
-    return made
+    return make_trial
 
 
-def figures(run: Run) -> list[dict[str, float]]:
+def figures(run: RunFolder) -> list[dict[str, float]]:
     """The history without how long it took."""
     return [{k: v for k, v in row.items() if k != "seconds"} for row in read_history(run)]
 
 
-def assert_same(run: Run, other: Run):
+def assert_same(run: RunFolder, other: RunFolder):
     assert len(figures(run)) == len(figures(other))
     for row, expected in zip(figures(run), figures(other), strict=True):
         assert row == pytest.approx(expected, rel=1e-5)
@@ -62,7 +64,7 @@ def test_a_trial_is_what_train_makes_of_the_same_configuration(make, two_classes
     flags = [f"--{key.replace('_', '-')}={value}" for key, value in SMALL.items()]
     where = ["--name", "a", "--run-dir", str(tmp_path), "--data-dir", str(two_classes)]
     assert cli.main(["names", "train", *where, *flags]) == 0
-    run, trained = Run(folder / "run"), Run(tmp_path / "names" / "a")
+    run, trained = RunFolder(folder / "run"), RunFolder(tmp_path / "names" / "a")
     assert_same(run, trained)
 
     curve = [row["val_macro_f1"] for row in read_history(run)]
@@ -81,9 +83,9 @@ def test_a_trial_is_what_train_makes_of_the_same_configuration(make, two_classes
 
     values, metadata = event_files.read(run.logs)
     assert values[0]["val_macro_f1"] == pytest.approx(max(curve))
-    told = metadata["_hparams_/session_start_info"].plugin_data
-    assert told.plugin_name == "hparams"
-    start = plugin_data_pb2.HParamsPluginData.FromString(told.content).session_start_info
+    plugin = metadata["_hparams_/session_start_info"].plugin_data
+    assert plugin.plugin_name == "hparams"
+    start = plugin_data_pb2.HParamsPluginData.FromString(plugin.content).session_start_info
     assert start.group_name == "t1"
     shown = {key: getattr(v, str(v.WhichOneof("kind"))) for key, v in start.hparams.items()}
     assert shown == {"units": 5, "bidirectional": False, "model": "lstm"}
@@ -92,16 +94,16 @@ def test_a_trial_is_what_train_makes_of_the_same_configuration(make, two_classes
 def test_a_finished_execution_is_not_repeated_and_the_score_is_their_mean(make, monkeypatch):
     folder = make(executions=2, config={"epochs": 1})
     result = run_trial(folder)
-    seeds = [one["seed"] for one in result["executions"]]
-    scores = [one["score"] for one in result["executions"]]
-    histories = [figures(Run(folder / name)) for name in ("run", "run-2")]
+    seeds = [execution["seed"] for execution in result["executions"]]
+    scores = [execution["score"] for execution in result["executions"]]
+    histories = [figures(RunFolder(folder / name)) for name in ("run", "run-2")]
     assert seeds == [1, 2]
     assert histories[0] != histories[1]
     assert result["score"] == pytest.approx(np.mean(scores))
     assert scores == [rows[0]["val_macro_f1"] for rows in histories]
     assert result["epochs"] == 2
 
-    monkeypatch.setattr(shared, "trained", None)
+    monkeypatch.setattr(workflow, "train_in", None)
     assert run_trial(folder) == result
     (folder / "result.json").unlink()
     again = run_trial(folder)
@@ -116,22 +118,23 @@ def test_a_finished_trial_goes_on_when_given_more_epochs(make):
     assert run_trial(make(config={"epochs": 2, "schedule": "constant"}))["epochs"] == 2
     straight = make("t2", config={"epochs": 2, "schedule": "constant"})
     run_trial(straight)
-    assert_same(Run(folder / "run"), Run(straight / "run"))
+    assert_same(RunFolder(folder / "run"), RunFolder(straight / "run"))
 
 
 SIGNALLED = """
 import os, sys
-from errorflow.pipelines import keeper, trial
+from errorflow.pipelines.search import trial
+from errorflow.pipelines.training.checkpoint import RunCheckpoint
 
 folder, number, epochs = sys.argv[1], *map(int, sys.argv[2:])
-write = keeper.Keeper._write
+end_epoch = RunCheckpoint.on_epoch_end
 
-def write_and_die(self, better):
-    write(self, better)
-    if len(self.rows) == epochs:
+def end_epoch_and_die(self, epoch, logs=None):
+    end_epoch(self, epoch, logs)
+    if epoch + 1 == epochs:
         os.kill(os.getpid(), number)
 
-keeper.Keeper._write = write_and_die
+RunCheckpoint.on_epoch_end = end_epoch_and_die
 raise SystemExit(trial.main([folder]))
 """
 
@@ -143,12 +146,12 @@ def test_a_trial_told_to_stop_or_killed_goes_on_to_the_same_end(make):
     for epochs, (number, code) in enumerate(signals.items(), start=1):
         assert run_python("-c", SIGNALLED, folder, int(number), epochs) == code
         assert not (folder / "result.json").exists()
-        assert Run(folder / "run").status == "interrupted"
-        assert len(read_history(Run(folder / "run"))) == epochs
+        assert RunFolder(folder / "run").status == "interrupted"
+        assert len(read_history(RunFolder(folder / "run"))) == epochs
     assert run_python("-m", "errorflow.pipelines.search.trial", folder) == 0
     straight = make("t2", config=config)
     assert run_trial(straight)["curve"] == pytest.approx(read_result(folder)["curve"], rel=1e-5)
-    assert_same(Run(folder / "run"), Run(straight / "run"))
+    assert_same(RunFolder(folder / "run"), RunFolder(straight / "run"))
 
 
 def run_python(*arguments) -> int:
@@ -161,24 +164,38 @@ def test_what_is_no_trial_has_no_result(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+class Sealed:
+    """A split that may be counted, but not read."""
+
+    def __init__(self, split):
+        self.split = split
+
+    def __len__(self):
+        return len(self.split)
+
+    def __getattr__(self, name):
+        raise AssertionError("the test split was used")
+
+
 class Guarded:
-    """Data whose test split nobody may look at."""
+    """Data whose test split must not be read."""
 
     def __init__(self, data):
         self.data = data
 
     def __getattr__(self, name):
-        assert name != "test", "the test split was looked at"
-        return getattr(self.data, name)
+        value = getattr(self.data, name)
+        return Sealed(value) if name == "test" else value
 
 
-def test_the_test_split_is_never_looked_at(make, two_classes, tmp_path, monkeypatch):
-    guarded = dataclasses.replace(names.TASK, read_data=lambda c: Guarded(names.read_data(c)))
+def test_the_test_split_is_never_used(make, two_classes, tmp_path, monkeypatch):
+    guarded, read_data = copy.copy(names.TASK), names.TASK.read_data
+    object.__setattr__(guarded, "read_data", lambda config: Guarded(read_data(config)))
     monkeypatch.setattr(names, "TASK", guarded)
     assert run_trial(make(config={"epochs": 1}))["status"] == "completed"
-    config = NamesConfig(data_dir=two_classes, run_dir=tmp_path, **SMALL | {"epochs": 1})
-    with pytest.raises(AssertionError, match="the test split was looked at"):
-        shared.train(guarded, config)
+    settings = SMALL | {"epochs": 1, "data_dir": two_classes, "run_dir": tmp_path}
+    with pytest.raises(AssertionError, match="the test split was used"):
+        workflow.train(guarded, replace(NamesConfig(), **settings))
 
 
 @pytest.mark.parametrize(
@@ -221,17 +238,17 @@ def test_a_loss_that_is_no_number_has_a_verdict_too(make):
     ],
 )
 def test_an_error_is_named(make, monkeypatch, error, said):
-    def raise_it(run, config, data):
+    def raise_it(*_):
         raise error
 
-    monkeypatch.setattr("errorflow.pipelines.text_classification.training.make_job", raise_it)
+    monkeypatch.setattr(type(names.TASK), "build_training", raise_it)
     assert run_trial(make())["reason"] == said
 
 
 def test_resource_exhaustion_is_out_of_memory(make, monkeypatch):
     import tensorflow as tf
 
-    def raise_it(job, strategy):
+    def raise_it(*_):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating [9]")
 
     monkeypatch.setattr("errorflow.pipelines.training.loop.fit", raise_it)
@@ -244,19 +261,20 @@ def test_a_trial_behind_the_others_is_pruned_and_its_best_is_kept(make):
     for name, curve in (("a", [9.0]), ("b", [0.0, 9.0]), ("c", [0.1, 8.0, 9.0])):
         (make(name) / "result.json").write_text(json.dumps({"status": "completed", "curve": curve}))
     (make("d") / "result.json").write_text(json.dumps({"status": "pruned", "curve": [-1.0]}))
-    told = {"finished": ["../a", "../b", "../c", "../d"], "median": {"warm_up": 2, "trials": 3}}
-    folder = make(**told, config={"epochs": 4})
+    others = {"finished": ["../a", "../b", "../c", "../d"]}
+    folder = make(**others, median={"warm_up": 2, "trials": 3}, config={"epochs": 4})
     result = run_trial(folder)
     assert result["status"] == "pruned"
-    assert "in 2 epochs, the median of 3 finished trials 9" in result["reason"]
+    assert " in 2 epochs was " in result["reason"]
+    assert ", the median of 3 finished trials 9" in result["reason"]
     assert (len(result["curve"]), result["score"]) == (2, max(result["curve"]))
-    run = Run(folder / "run")
+    run = RunFolder(folder / "run")
     assert run.status == "finished"
     assert run.results()["best_epoch"] == result["best_epoch"]
     assert load(run.best)
 
-    enough = told | {"median": {"warm_up": 2, "trials": 4}}
-    assert run_trial(make("e", **enough))["status"] == "completed"
+    too_few = make("e", **others, median={"warm_up": 2, "trials": 4})
+    assert run_trial(too_few)["status"] == "completed"
 
 
 def test_a_network_that_no_error_gets_through_is_vanishing(make):
@@ -268,7 +286,7 @@ def test_a_network_that_no_error_gets_through_is_vanishing(make):
     assert result["epochs"] == len(result["first_to_last"]) == 2
     shares = [epoch["rnn_1"] for epoch in result["first_to_last"]]
     assert 0 < shares[0] != shares[1] > 0
-    assert load(Run(folder / "run").best)
+    assert load(RunFolder(folder / "run").best)
     none = make("t2", config={"model": "rnn"}, vanishing={"epochs": 2, "threshold": 1e-30})
     assert run_trial(none)["status"] == "completed"
     bag = make("t3", config={"model": "bag", "epochs": 2}, vanishing={"epochs": 1})
@@ -321,8 +339,8 @@ def test_the_share_at_the_first_step_is_the_median_of_the_rows_of_one_epoch():
 def test_vanished_wants_every_layer_in_each_of_the_first_epochs():
     epochs = [{"a": 1e-4, "b": 0.0}, {"a": 2e-5, "b": 1e-9}, {"a": 1.0, "b": 1.0}]
     assert vanished(epochs, 2, 1e-3) == (
-        "the first step's error over the last step's, epoch by epoch: a 1e-4, 2e-5; b 0, 1e-9;"
-        " all below 0.001"
+        "share of the last time step's error that reaches the first one, epoch by epoch:"
+        " a 1e-4, 2e-5; b 0, 1e-9; all below 0.001"
     )
     assert vanished(epochs, 3, 1e-3) is None
     assert vanished(epochs[:1], 2, 1e-3) is None

@@ -20,18 +20,17 @@ import keras_tuner
 import numpy as np
 import pytest
 from errorflow.pipelines import cli
+from errorflow.pipelines.core.config import flat
 from errorflow.pipelines.core.config_files import load_config
 from errorflow.pipelines.core.files import read_json, write_json, write_text
-from errorflow.pipelines.core.run_folder import Run, this_process
+from errorflow.pipelines.core.run_folder import RunFolder, this_process
 from errorflow.pipelines.core.space import Choice, Range
 from errorflow.pipelines.names import NamesConfig
-from errorflow.pipelines.search import oracles
-from errorflow.pipelines.search import service as search_service
-from errorflow.pipelines.search import worker as trial_runner
-from errorflow.pipelines.search.config import objective
+from errorflow.pipelines.search import oracles, service, worker
+from errorflow.pipelines.search.config import parse_objective
 from errorflow.pipelines.search.plots import importances
+from errorflow.pipelines.search.resources import divide_resources
 from errorflow.pipelines.search.trial import PARENT
-from errorflow.pipelines.search.worker import TrialRunner, shares
 
 FAST = ["--limit", "60", "--epochs", "1"]
 
@@ -42,8 +41,8 @@ def space(tmp_path) -> Path:
     keys = "bidirectional embedding dropout balance label_smoothing learning_rate batch_size"
     keys = [*keys.split(), "optimizer", "clip_norm", "layers"]
     fixed = {"model": "lstm", "units": [2, 3, 4, 5, 6, 7], "embedding": 4, "layers": 1}
-    plain = NamesConfig()
-    lines = {key: fixed.get(key, getattr(plain, key)) for key in ("model", "units", *keys)}
+    default = flat(NamesConfig())
+    lines = {key: fixed.get(key, default[key]) for key in ("model", "units", *keys)}
     path = tmp_path / "space.yaml"
     write_text(path, "\n".join(f"{key}: {json.dumps(value)}" for key, value in lines.items()))
     return path
@@ -66,23 +65,24 @@ def project(tmp_path) -> Path:
 
 
 class Trials:
-    """In place of a trial's process: the score is what `score` says of its configuration."""
+    """Takes the place of a trial's process: `score` computes the score from the network."""
 
     def __init__(self):
         self.ran: list[str] = []
-        self.score = lambda config: config.units / 10
+        self.score = lambda network: network.units / 10
         self.reason = "it raised"
 
-    def train(self, folder: Path, trial_id: str) -> int:
+    def train(self, folder: Path, *_) -> int:
+        trial_id = folder.name.removeprefix("trial_")
         self.ran.append(trial_id)
         config = load_config(NamesConfig, folder / "config.yaml")
-        run = Run(folder / "run")
+        run = RunFolder(folder / "run")
         for path in (run.best, run.last):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(trial_id.encode())
         write_text(run.config_file, (folder / "config.yaml").read_text())
         write_json(run.results_file, {"task": "names"})
-        score = self.score(config)
+        score = self.score(config.network)
         write_json(
             folder / "result.json",
             {
@@ -103,14 +103,10 @@ class Trials:
 
 @pytest.fixture
 def trials(monkeypatch) -> Trials:
-    made = Trials()
-
-    def train(runner: TrialRunner, folder: Path, trial_id: str) -> int:
-        return made.train(folder, trial_id)
-
-    monkeypatch.setattr(TrialRunner, "_train", train)
-    monkeypatch.setattr(trial_runner, "WAIT", 0.01)
-    return made
+    trials = Trials()
+    monkeypatch.setattr(worker, "run_process", trials.train)
+    monkeypatch.setattr(worker, "WAIT", 0.01)
+    return trials
 
 
 def rows(project: Path) -> list[dict[str, str]]:
@@ -132,13 +128,13 @@ def test_a_search_of_real_trials_gives_a_model_to_use_at_once(tune, project, cap
 
     best = project / "best"
     chosen = load_config(NamesConfig, best / "config.yaml")
-    assert (str(chosen.units), chosen.embedding) == (found[0]["units"], 4)
-    assert (best / "best.keras").read_bytes() == Run(best).best.read_bytes()
+    assert (str(chosen.network.units), chosen.network.embedding) == (found[0]["units"], 4)
+    assert (best / "best.keras").read_bytes() == RunFolder(best).best.read_bytes()
     assert cli.main(["names", "predict", "--run", str(best), "aeiou", "bcdbcd"]) == 0
     assert (
         cli.main(["names", "train", "--config", str(best / "config.yaml"), "--print-config"]) == 0
     )
-    assert f"units: {chosen.units}\n" in capsys.readouterr().out
+    assert f"units: {chosen.network.units}\n" in capsys.readouterr().out
 
     _, metadata = event_files.read(project)
     assert "_hparams_/experiment" in metadata
@@ -147,11 +143,11 @@ def test_a_search_of_real_trials_gives_a_model_to_use_at_once(tune, project, cap
         assert values
 
     assert tune("--max-trials", "2") == 0  # nothing is left to do
-    assert "going on after 2 finished trials" in capsys.readouterr().err
+    assert "resuming after 2 finished trials" in capsys.readouterr().err
 
 
 def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(tune, trials, project):
-    trials.score = lambda config: None if config.units % 2 else config.units / 10
+    trials.score = lambda network: None if network.units % 2 else network.units / 10
     assert tune("--oracle", "grid") == 0
     found = rows(project)
     assert [row["units"] for row in found] == ["6", "4", "2", "3", "5", "7"]
@@ -166,7 +162,7 @@ def test_only_the_best_trials_keep_their_networks(tune, trials, project):
     found = rows(project)
     assert sorted(kept) == sorted(f"trial_{row['trial']}" for row in found[:2])
     assert (project / "best" / "best.keras").read_bytes() == found[0]["trial"].encode()
-    assert Run(project / "best").results()["trial"] == found[0]["trial"]
+    assert RunFolder(project / "best").results()["trial"] == found[0]["trial"]
 
 
 @pytest.mark.parametrize("oracle", ["random", "bayesian", "hyperband"])
@@ -183,15 +179,15 @@ def test_one_seed_gives_the_same_trials_and_another_one_others(tune, trials, pro
 
 
 def test_a_stopped_search_goes_on_and_runs_no_trial_twice(tune, trials, project):
-    def interrupt(config):
+    def interrupt(network):
         if len(trials.ran) == 3:
             raise KeyboardInterrupt
-        return config.units / 10
+        return network.units / 10
 
     trials.score = interrupt
     assert tune("--oracle", "grid") == 130
     assert not (project / "lock.json").exists()
-    trials.score = lambda config: config.units / 10
+    trials.score = lambda network: network.units / 10
     assert tune("--oracle", "grid") == 0
     assert sorted(map(int, trials.ran)) == [0, 1, 2, 2, 3, 4, 5]
     assert sorted(row["units"] for row in rows(project)) == [*"234567"]
@@ -199,10 +195,10 @@ def test_a_stopped_search_goes_on_and_runs_no_trial_twice(tune, trials, project)
 
 def test_a_trial_whose_process_dies_is_tried_again_and_then_failed(tune, project, monkeypatch):
     codes = iter([-signal.SIGKILL, -signal.SIGKILL, 1, 1])
-    monkeypatch.setattr(TrialRunner, "_train", lambda *_: next(codes))
+    monkeypatch.setattr(worker, "run_process", lambda *_: next(codes))
     assert tune("--max-trials", "2") == 2  # no trial has a score
     said = {row["reason"].partition(";")[0] for row in rows(project)}
-    assert said == {"its process was killed by SIGKILL", "its process was ended with code 1"}
+    assert said == {"its process was killed by SIGKILL", "its process ended with code 1"}
 
 
 def test_what_a_kill_has_left_undone_is_done_by_the_next_call(tune, trials, project):
@@ -218,7 +214,7 @@ def test_what_a_kill_has_left_undone_is_done_by_the_next_call(tune, trials, proj
 def test_hyperband_wants_to_know_its_epochs(tune, space, capsys):
     write_text(space, space.read_text() + "\nepochs: [1, 2]")
     assert tune("--oracle", "hyperband") == 2
-    assert "leave them out of the space" in capsys.readouterr().err
+    assert "remove them from the space" in capsys.readouterr().err
     assert cli.main(["images", "tune", "--oracle", "hyperband"]) == 2
     assert "--oracle hyperband needs --epochs" in capsys.readouterr().err
 
@@ -233,7 +229,7 @@ def test_hyperband_goes_on_from_the_shorter_trial(tune, trials, project):
     assert later
     for values, folder in later:
         config = load_config(NamesConfig, folder / "config.yaml")
-        assert config.epochs == values["tuner/epochs"] > values["tuner/initial_epoch"]
+        assert config.optimisation.epochs == values["tuner/epochs"] > values["tuner/initial_epoch"]
         assert (project / f"trial_{values['tuner/trial_id']}" / "result.json").exists()
 
 
@@ -241,7 +237,7 @@ def test_workers_share_processors_and_all_trials(tune, trials, project):
     assert tune("--oracle", "grid", "--workers", "3") == 0
     assert sorted(map(int, trials.ran)) == [*range(6)]
     if hasattr(os, "sched_getaffinity"):
-        parts = [share.processors for share in shares(2)]
+        parts = [resources.cores for resources in divide_resources(2)]
         assert all(parts)
         assert sorted({p for part in parts for p in part}) == sorted(os.sched_getaffinity(0))
 
@@ -291,12 +287,12 @@ def test_a_worker_waits_while_anothers_trial_may_come_back(tmp_path):
     objective = keras_tuner.Objective("score", "max")
     space = keras_tuner.HyperParameters()
     space.Int("units", 1, 9)
-    told = {"seed": 0, "task": "names", "data_hash": "", "max_trials": 1}
+    search = {"seed": 0, "task": "names", "data_hash": "", "max_trials": 1}
     where = {"directory": tmp_path, "project_name": "p"}
-    oracle = oracles.make("random", objective=objective, hyperparameters=space, **told, **where)
+    oracle = oracles.make("random", objective=objective, hyperparameters=space, **search, **where)
     first = oracle.create_trial("one")
     assert oracle.create_trial("two").status == "IDLE"
-    oracle.give_back(first.trial_id)
+    oracle.requeue(first.trial_id)
     again = oracle.create_trial("two")
     assert (again.trial_id, again.status) == (first.trial_id, "RUNNING")
     oracle.update_trial(again.trial_id, {"score": 1.0})
@@ -311,16 +307,16 @@ def test_a_lost_workers_trial_is_given_to_another_one(monkeypatch, address):
         def __init__(self):
             self.back = []
 
-        def give_back(self, trial_id):
+        def requeue(self, trial_id):
             self.back.append(trial_id)
             return True
 
-    service = search_service.Service(Oracle())
-    service.last_call = {"1": time.monotonic() - 50, "2": time.monotonic()}
-    service.give_back_the_lost()
-    service.give_back_the_lost()
-    assert service.oracle.back == ["1"]
-    assert search_service.PATIENCE + search_service.BEAT < search_service.LOST < 60
+    chief = service.Service(Oracle())
+    chief.last_call = {"1": time.monotonic() - 50, "2": time.monotonic()}
+    chief.return_lost_trials()
+    chief.return_lost_trials()
+    assert chief.oracle.back == ["1"]
+    assert service.PATIENCE + service.BEAT < service.LOST < 60
 
 
 @pytest.mark.enable_socket
@@ -332,7 +328,7 @@ def test_what_is_wrong_with_an_address_is_said(tune, trials, address, capsys, mo
     assert tune("--worker-of", address) == 2
     assert "holds no search" in capsys.readouterr().err
     assert tune("--max-trials", "1") == 0
-    monkeypatch.setattr(search_service, "PATIENCE", 0.2)
+    monkeypatch.setattr(service, "PATIENCE", 0.2)
     assert tune("--worker-of", address) == 2
     assert "no chief has answered for 0.2 s" in capsys.readouterr().err
 
@@ -343,7 +339,7 @@ def test_what_is_wrong_with_an_address_is_said(tune, trials, address, capsys, mo
 def test_an_objective_that_is_not_there_ends_the_search_and_leaves_nothing(
     tune, trials, project, capsys
 ):
-    trials.score = lambda config: None
+    trials.score = lambda network: None
     trials.reason = "no objective 'val_fun'; there are: loss, val_loss"
     assert tune("--objective", "val_fun") == 2
     said = capsys.readouterr().err
@@ -357,9 +353,9 @@ def test_an_objective_that_is_not_there_ends_the_search_and_leaves_nothing(
         (["--max-trials", "0"], "--max-trials (key max_trials) must be 1 or more, got 0"),
         (["--workers", "0"], "--workers (key workers) must be 1 or more"),
         (["--objective", "val_f1:best"], "must be NAME, NAME:min or NAME:max"),
-        (["--chief", "here:x"], "must be HOST:PORT, or a PORT"),
-        (["--workers", "2", "--device", "gpu:0"], "they divide all GPUs"),
-        (["--chief", "a:1", "--worker-of", "b:1"], "a process is one or the other"),
+        (["--chief", "here:x"], "must be HOST:PORT, or PORT"),
+        (["--workers", "2", "--device", "gpu:0"], "the workers divide all GPUs"),
+        (["--chief", "a:1", "--worker-of", "b:1"], "--chief and --worker-of exclude each other"),
         (["--project-name", "a/b"], "--project-name 'a/b' must be"),
         (["--space", "nowhere.yaml"], "nowhere.yaml"),
         (["--data-dir", "nowhere"], "nowhere"),
@@ -404,13 +400,13 @@ def test_a_folder_of_another_search_is_not_taken_for_this_one(tune, trials, proj
     [("val_loss", "min"), ("val_accuracy", "max"), ("val_wrong", "min"), ("val_loss:max", "max")],
 )
 def test_directions(text, direction):
-    assert objective(text) == {"name": text.partition(":")[0], "direction": direction}
+    assert parse_objective(text) == {"name": text.partition(":")[0], "direction": direction}
 
 
 def test_a_trial_stops_when_its_search_is_killed(tmp_path):
     """Started by a process that is no more, it ends by itself."""
-    code = "import sys, time; from errorflow.pipelines import trial; trial.run_trial = lambda _: "
-    code += "time.sleep(60); sys.exit(trial.main(sys.argv[1:]))"
+    code = "import sys, time; from errorflow.pipelines.search import trial; "
+    code += "trial.run_trial = lambda *_: time.sleep(60); sys.exit(trial.main(sys.argv[1:]))"
     parent = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     surroundings = os.environ | {PARENT: str(parent.pid)}
     child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=surroundings)

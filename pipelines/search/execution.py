@@ -1,0 +1,142 @@
+"""The trainings of a trial: one for each execution, which rules may stop early."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.config import TrainingConfig, replace
+from ..core.config_files import config_dict, load_config
+from ..core.errors import UserError
+from ..core.run_folder import RunFolder, read_history
+from ..core.run_lifecycle import MACHINE_SETTINGS, begin_in, recorded_status
+from ..registry import load_task
+from ..training import workflow
+from ..training.task import Task
+from .stop_request import StopRequest
+from .trial_folder import NO_OBJECTIVE, Request, read_result, run_path
+
+if TYPE_CHECKING:
+    from ..training.loop import Recorders
+    from ..training.spec import TrainingSpec
+    from .pruning import Rule
+
+
+def execute_all(folder: Path, request: Request, stop: StopRequest) -> None:
+    """Train all executions of a trial; if a rule stops the first one, the others are left out."""
+    task = load_task(request.task)
+    config = load_config(task.config, folder / "config.yaml").resolved()
+    for number in range(1, request.executions + 1):
+        run = RunFolder(run_path(folder, number))
+        seed = (config.optimisation.seed + number - 1) % 2**31
+        seeded = replace(config, seed=seed)
+        if not _is_done(run, seeded):
+            _Execution(folder, request, stop, run, has_rules=number == 1).train(task, seeded)
+            if number < request.executions:
+                _free_memory()
+        if run.results().get("stopped"):
+            return
+
+
+def _is_done(run: RunFolder, config: TrainingConfig) -> bool:
+    """Whether the run is finished with these settings; it may have been given more epochs."""
+    if run.status != "finished" or not run.config_file.exists():
+        return False
+    earlier = config_dict(load_config(type(config), run.config_file))
+    current = config_dict(config)
+    return all(
+        earlier[key] == value for key, value in current.items() if key not in MACHINE_SETTINGS
+    )
+
+
+def _free_memory() -> None:
+    import keras
+
+    keras.utils.clear_session()
+
+
+class _Execution:
+    """One training of a trial."""
+
+    def __init__(
+        self, folder: Path, request: Request, stop: StopRequest, run: RunFolder, has_rules: bool
+    ):
+        self.folder, self.request, self.stop, self.run = folder, request, stop, run
+        self.has_rules = has_rules
+        self.rules: Sequence[Rule] = ()
+
+    def train(self, task: Task, config: TrainingConfig) -> None:
+        """Train without using the test split; record the reason if a rule stops the training."""
+        session = workflow.start(config)
+        data = task.read_data(config)
+        begin_in(self.run, task.name, config, session.environment)
+        with self.stop.at_once_afterwards(), recorded_status(self.run):
+            workflow.train_in(self.run, task, config, data, session.strategy, self._make_callbacks)
+            self._check_objective()
+            for rule in self.rules:
+                if rule.reason:
+                    self.run.update(stopped={"status": rule.status, "reason": rule.reason})
+
+    def _make_callbacks(self, spec: "TrainingSpec", recorders: "Recorders") -> list[Any]:
+        """Return the further callbacks of the training, before it begins.
+
+        Raises:
+            UserError: the network is too large.
+        """
+        default = {"name": spec.monitor, "direction": spec.mode}
+        objective = dict(self.request.objective or default)
+        parameters, limit = spec.network.count_params(), self.request.most_parameters
+        self.run.update(objective=objective, parameters=parameters, stopped=None)
+        if limit is not None and parameters > limit:
+            raise UserError(f"{parameters:,} parameters are more than --max-model-size {limit:,}")
+        if self.has_rules:
+            self.rules = self._make_rules(spec, recorders, objective)
+        return [_interruption(objective["name"], self.stop), *self.rules]
+
+    def _make_rules(
+        self, spec: "TrainingSpec", recorders: "Recorders", objective: Mapping[str, str]
+    ) -> list["Rule"]:
+        from .pruning import MedianRule, VanishingRule
+
+        median, vanishing, flow = self.request.median, self.request.vanishing, recorders.error_flow
+        rules: list[Rule] = []
+        if median is not None:
+            curves = _finished_curves(self.folder, self.request)
+            rules.append(MedianRule(self.run, objective, curves, **median))
+        if vanishing is not None and flow is not None:
+            rules.append(VanishingRule(self.run, flow, tuple(spec.joined), **vanishing))
+        return rules
+
+    def _check_objective(self) -> None:
+        name = self.run.results()["objective"]["name"]
+        if not any(math.isfinite(row[name]) for row in read_history(self.run)):
+            raise UserError(f"{name} was not a finite number after any epoch")
+
+
+def _interruption(objective: str, stop: StopRequest) -> Any:
+    """Return a callback that ends the training on a signal, or if there is no such objective."""
+    import keras
+
+    def begin(logs: Any) -> None:  # before the first epoch, a signal may interrupt at once
+        stop.defer()
+
+    def end_step(batch: int, logs: Any) -> None:
+        stop.check()
+
+    def end_epoch(epoch: int, logs: Mapping[str, float]) -> None:
+        if objective not in logs:
+            known = ", ".join(sorted(logs))
+            raise UserError(f"{NO_OBJECTIVE} {objective!r}; there are: {known}")
+
+    return keras.callbacks.LambdaCallback(
+        on_train_begin=begin,
+        on_train_batch_end=end_step,
+        on_test_batch_end=end_step,
+        on_epoch_end=end_epoch,
+    )
+
+
+def _finished_curves(folder: Path, request: Request) -> list[list[float]]:
+    """Return the curves of the trials that were trained to their end; the others' end too early."""
+    results = [read_result(folder / other) for other in request.finished]
+    return [result["curve"] for result in results if result.get("status") == "completed"]

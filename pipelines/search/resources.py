@@ -1,0 +1,53 @@
+"""The CPU cores and GPUs of this machine, divided among the workers of a search."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkerResources:
+    """What a worker uses of its machine.
+
+    Attributes:
+        number: the number of the worker, from 0.
+        cores: the CPU cores that its trials run on; None: all.
+        gpus: its GPUs, as in CUDA_VISIBLE_DEVICES; None: all.
+    """
+
+    number: int = 0
+    cores: Sequence[int] | None = None
+    gpus: str | None = None
+
+
+def divide_resources(workers: int) -> list[WorkerResources]:
+    """Divide CPU cores and GPUs among workers; if there are too few, several workers share one."""
+    if workers < 2:
+        return [WorkerResources()] * workers
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    gpus = _visible_gpus()
+    return [
+        WorkerResources(
+            number,
+            _part(number, workers, cores) or None,
+            ",".join(_part(number, workers, gpus)) or None,
+        )
+        for number in range(workers)
+    ]
+
+
+def _part(number: int, workers: int, items: Sequence[T]) -> Sequence[T]:
+    """Return every item whose turn it is; at least one, unless there are none."""
+    return items[number::workers] or items[number % (len(items) or 1) :][:1]
+
+
+def _visible_gpus() -> list[str]:
+    """Return the names of the GPUs, as CUDA_VISIBLE_DEVICES holds them."""
+    import tensorflow as tf
+
+    numbers = [str(number) for number, _ in enumerate(tf.config.list_physical_devices("GPU"))]
+    names = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return names.split(",")[: len(numbers)] if names else numbers
