@@ -89,6 +89,8 @@ def _annotated(hint: Any, text: str) -> Any:
     if isinstance(hint, type) and issubclass(hint, Section):
         return Annotated[_form(hint), tyro.conf.arg(help=text)]
     has_default = "(default:" in text
+    if isinstance(hint, types.UnionType):
+        hint = Union[get_args(hint)]  # noqa: UP007 - of `A | B` tyro imports a slow type checker
     return Annotated[
         hint,
         tyro.conf.arg(
@@ -119,15 +121,21 @@ def _metavar(hint: Any) -> str | None:
 
 
 def _help_texts(cls: type) -> dict[str, str]:
-    """The docstring of each field as one paragraph, that of the nearest class that has one."""
+    """The help text of each field, that of the nearest class that has one."""
+    owners = [owner for owner in reversed(cls.__mro__) if "__annotations__" in vars(owner)]
+    return {name: text for owner in owners for name, text in _own_help_texts(owner).items()}
+
+
+@functools.cache
+def _own_help_texts(owner: type) -> dict[str, str]:
+    """The docstring of each field that a class defines itself, as one paragraph."""
     import docstring_parser
 
-    texts: dict[str, str] = {}
-    for owner in reversed(cls.__mro__):
-        if dataclasses.is_dataclass(owner):
-            for entry in docstring_parser.parse_from_object(owner).params:
-                texts[entry.arg_name] = " ".join((entry.description or "").split())
-    return texts
+    try:
+        docstrings = docstring_parser.parse_from_object(owner).params
+    except OSError:  # a class that was made at run time has no source
+        return {}
+    return {d.arg_name: " ".join((d.description or "").split()) for d in docstrings}
 
 
 def _to_form(form: Any, config: Any) -> Any:

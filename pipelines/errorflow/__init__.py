@@ -8,10 +8,10 @@ This file is installed as `errorflow/__init__.py`; the three packages are the fo
 the project (see `package-dir` in pyproject.toml).
 """
 
-from importlib import metadata
-
 
 def __getattr__(name: str) -> str:
-    if name == "__version__":  # reading the metadata takes longer than the import
-        return metadata.version("errorflow")
+    if name == "__version__":  # at first use: importlib.metadata takes longer than all else
+        from importlib.metadata import version
+
+        return version("errorflow")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -146,11 +146,11 @@ class Success(keras.callbacks.Callback):
         self.in_a_row = 0
         self.longest = max((int(row["in_a_row"]) for row in read_history(run)), default=0)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.before = epoch * max(1, self.problem.epoch // self.size) * self.size
         self.wrong = 0
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self.solved:
             self.model.stop_training = True
             return
@@ -163,12 +163,12 @@ class Success(keras.callbacks.Callback):
             self.longest = max(self.longest, self.in_a_row + self.problem.tested)
             self.solved = self.model.stop_training = True
 
-    def on_epoch_end(self, epoch, logs: Any = None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs["in_a_row"] = self.longest
         logs["progress"] = self.longest + 1 / (1 + logs.get("val_loss", math.inf))
         self.run.update(solved=self.solved, sequences=self.sequences)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Any = None) -> None:
         problem, paper = self.problem, self.problem.paper
         outcome = (
             f"solved after {self.sequences:,}"
