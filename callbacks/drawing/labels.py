@@ -5,11 +5,11 @@ from collections.abc import Mapping
 _GATES = ("input", "forget", "output", "update", "reset")
 _LABELS: Mapping[str, Mapping[str, str]] = {
     "error_flow": {
-        "hidden": "‖dE/dh‖, root mean square over the batch",
+        "hidden": "‖dE/dh‖, rms over the batch",
         "hidden_max": "‖dE/dh‖, largest in the batch",
-        "carried": "‖dE/dh‖ carried back from later steps, root mean square",
+        "carried": "‖dE/dh‖ from later steps only, rms",
         "valid": "number of examples",
-        "cell": "‖dE/dc‖, root mean square over the batch",
+        "cell": "‖dE/dc‖, rms over the batch",
         "cell_max": "‖dE/dc‖, largest in the batch",
     },
     "layer_gradients": {
@@ -20,12 +20,12 @@ _LABELS: Mapping[str, Mapping[str, str]] = {
     "horizon": {
         "hidden": "‖dh_T/dh_t‖",
         "cell": "‖dh_T/dc_t‖",
-        "bound": "product of the norms of the single steps",
+        "bound": "product of single-step norms",
     },
     "gates": {
         **{gate: f"{gate} gate, mean" for gate in _GATES},
-        **{f"{gate}_closed": f"{gate} gate, share of values below 0.1" for gate in _GATES},
-        **{f"{gate}_open": f"{gate} gate, share of values above 0.9" for gate in _GATES},
+        **{f"{gate}_closed": f"{gate} gate, share below 0.1" for gate in _GATES},
+        **{f"{gate}_open": f"{gate} gate, share above 0.9" for gate in _GATES},
     },
 }
 

@@ -261,7 +261,7 @@ def test_plots_values_and_selections(server, trained, browser, tmp_path):
     tab = Tab(browser, f"{server}/#errorflow")
     pair = [f"pair · {name}" for name in ("both", "decoder", "encoder")]
     assert tab.texts("h2") == ["lstm · rnn", *pair, "simple · rnn"]
-    labels = ["‖dE/dh‖, root mean square over the batch", "‖dE/dh‖, largest in the batch"]
+    labels = ["‖dE/dh‖, rms over the batch", "‖dE/dh‖, largest in the batch"]
     assert tab.texts("#statistic option")[:2] == labels
     tab.click("pair")  # off
     until(lambda: tab.texts("h2") == ["lstm · rnn", "simple · rnn"])
