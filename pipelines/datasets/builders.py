@@ -1,4 +1,4 @@
-"""What our TFDS builders share. Importing this module imports TensorFlow."""
+"""The base class of our TFDS builders. Importing this module loads TensorFlow."""
 
 import contextlib
 import io
@@ -14,8 +14,8 @@ from ..core.errors import UserError
 class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # pyright: ignore[reportGeneralTypeIssues, reportCallIssue]
     """A TFDS builder that also works from an editable install of a namespace package.
 
-    TFDS looks for a builder's own folder from the root of its package; a namespace root is no
-    single folder, so the paths are given here.
+    TFDS looks for a builder's folder from the root of its package. The root of a namespace package
+    is not a single folder, so the paths are set here.
     """
 
     pkg_dir_path = tfds.core.Path(__file__).parent
@@ -23,10 +23,13 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # pyrig
 
 
 def prepare(builder_class: type[Builder], data_dir: str | None = None) -> tfds.core.DatasetBuilder:
-    """The builder, its data written if they were not: wholly or not at all.
+    """Return a builder whose data are on disk; write them, wholly or not at all, if they are not.
 
-    TFDS names its temporary folder by the global random state, which two runs with one seed
-    share; so the data are made in a folder of our own and moved into place by one rename.
+    TFDS names its temporary folder by the global random state, which two runs with the same seed
+    share. So the data are written to a folder of our own and moved into place by one rename.
+
+    Raises:
+        UserError: the folder of TFDS data cannot be written.
     """
     builder = builder_class(data_dir=data_dir)
     if not builder.data_path.exists():
@@ -46,15 +49,17 @@ def _write(builder_class: type[Builder], target: Path) -> None:
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Where one download fails, another may still be writing: that must not hide what went wrong.
+    # Where one download fails, another may still be writing: that must not hide the error.
     with tempfile.TemporaryDirectory(
         dir=target.parent, prefix="incomplete.", ignore_cleanup_errors=True
     ) as scratch:
         builder = builder_class(data_dir=scratch)
-        with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints the scratch folder's name
+        with contextlib.redirect_stdout(
+            io.StringIO()
+        ):  # TFDS prints the name of the scratch folder
             builder.download_and_prepare()
         try:
             Path(builder.data_dir).rename(target)
         except OSError:
-            if not target.exists():  # else another run was faster, and its data are the same
+            if not target.exists():  # else another run was faster; its data are the same
                 raise

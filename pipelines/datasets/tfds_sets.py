@@ -1,4 +1,4 @@
-"""TFDS sets by name, with errors that say what to do. Importing this module imports TensorFlow."""
+"""TFDS sets by name, with errors that say what to do. Importing this module loads TensorFlow."""
 
 import difflib
 import re
@@ -10,7 +10,11 @@ from ..core.errors import UserError
 
 
 def find_builder(dataset: str) -> tfds.core.DatasetBuilder:
-    """The builder of a set that comes with TFDS, on disk or not."""
+    """Return the builder of a set that comes with TFDS, whether it is on disk or not.
+
+    Raises:
+        UserError: no such set, or a configuration that the set does not have.
+    """
     try:
         name, _ = tfds.core.naming.parse_builder_name_kwargs(dataset)
         if name.namespace:
@@ -24,7 +28,7 @@ def find_builder(dataset: str) -> tfds.core.DatasetBuilder:
 
 
 def check_on_disk(builder: tfds.core.DatasetBuilder, dataset: str) -> None:
-    """Raises `UserError` with the command that fetches the set, unless it lies ready."""
+    """Raise `UserError`, with the command that fetches the set, unless the set is on disk."""
     if not builder.data_path.exists():
         raise UserError(
             f"--dataset {dataset}: not on this machine; fetch it with: {_fetch(dataset)}"
@@ -32,7 +36,7 @@ def check_on_disk(builder: tfds.core.DatasetBuilder, dataset: str) -> None:
 
 
 def check_train(builder: tfds.core.DatasetBuilder, dataset: str | None) -> None:
-    """Raises `UserError` for a set without a train split."""
+    """Raise `UserError` for a set without a train split."""
     if "train" not in builder.info.splits:
         raise UserError(
             f"--dataset {dataset}: no train split, only {', '.join(builder.info.splits)}"
@@ -40,13 +44,13 @@ def check_train(builder: tfds.core.DatasetBuilder, dataset: str | None) -> None:
 
 
 def features_of(builder: tfds.core.DatasetBuilder) -> dict[str, tfds.features.FeatureConnector]:
-    """The features of an example by name."""
+    """Return the features of an example by name."""
     features = builder.info.features
     return dict(features) if isinstance(features, tfds.features.FeaturesDict) else {}
 
 
 def features_of_type(builder: tfds.core.DatasetBuilder, kind: type) -> list[str]:
-    """The names of the features of a kind."""
+    """Return the names of the features of a class such as `tfds.features.Text`."""
     return [key for key, feature in features_of(builder).items() if isinstance(feature, kind)]
 
 
@@ -57,6 +61,6 @@ def _no_such_set(dataset: str) -> str:
 
 
 def _fetch(dataset: str) -> str:
-    """The shell command that prepares a set. The tfds command itself fails without apache-beam."""
+    """Return the shell command that prepares a set; the command `tfds` itself needs apache-beam."""
     code = f"import tensorflow_datasets as t; t.builder('{dataset}').download_and_prepare()"
     return f'{sys.executable} -c "{code}"'

@@ -1,4 +1,4 @@
-"""The user's text files: what every reader of them takes and refuses alike."""
+"""Reading the user's text files: UTF-8 only, with errors that name file and line."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -9,7 +9,11 @@ from .splits import SPLIT_NAMES
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file without a byte order mark; ValueError says why it cannot be read."""
+    """Return the content of a file without a byte order mark.
+
+    Raises:
+        ValueError: why the file cannot be read.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -20,7 +24,11 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode(line: bytes) -> str:
-    """The text of a line, NFC-normalised; ValueError says which byte is not UTF-8."""
+    """Return the text of a line, NFC-normalised.
+
+    Raises:
+        ValueError: the byte that is not UTF-8.
+    """
     try:
         return unicodedata.normalize("NFC", line.decode())
     except UnicodeDecodeError as error:
@@ -29,7 +37,11 @@ def decode(line: bytes) -> str:
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a file with their numbers; `UserError` names the line that is not text."""
+    """Yield the number and the text of each line of a file.
+
+    Raises:
+        UserError: with file and line, for a line that is not text.
+    """
     number = 1
     try:
         for number, line in enumerate(read_bytes(path).splitlines(), start=1):
@@ -41,26 +53,30 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def collapse_whitespace(text: str) -> str:
-    """Each run of whitespace as one space, none at the ends."""
+    """Return the text with single spaces for runs of whitespace, and none at its ends."""
     return " ".join(text.split())
 
 
-def split_paths(where: Path) -> dict[str, list[Path]]:
-    """What is in a folder under the names of each split, as a folder, as .tsv or as .txt."""
+def split_paths(folder: Path) -> dict[str, list[Path]]:
+    """Return the sub-folders and .tsv and .txt files of a folder that are named like each split."""
     return {
-        split: [path for name in names for path in _spellings(where, name) if path.exists()]
+        split: [path for name in names for path in _spellings(folder, name) if path.exists()]
         for split, names in SPLIT_NAMES.items()
     }
 
 
-def _spellings(where: Path, name: str) -> list[Path]:
-    return [where / name, where / f"{name}.tsv", where / f"{name}.txt"]
+def _spellings(folder: Path, name: str) -> list[Path]:
+    return [folder / name, folder / f"{name}.tsv", folder / f"{name}.txt"]
 
 
-def unique_paths(paths_of: dict[str, list[Path]], where: Path) -> dict[str, Path]:
-    """The path of each split that has one; `UserError` if one has several."""
+def unique_paths(paths_of: dict[str, list[Path]], folder: Path) -> dict[str, Path]:
+    """Return the path of each split that has one.
+
+    Raises:
+        UserError: a split has several paths.
+    """
     for split, paths in paths_of.items():
         if len(paths) > 1:
-            found = ", ".join(path.name for path in paths)
-            raise UserError(f"--data-dir {where}: several {split} splits ({found}); keep one")
+            names = ", ".join(path.name for path in paths)
+            raise UserError(f"--data-dir {folder}: several {split} splits ({names}); keep one")
     return {split: paths[0] for split, paths in paths_of.items() if paths}

@@ -7,6 +7,7 @@ import sys
 import unicodedata
 
 import pytest
+from errorflow.pipelines.core.console import shorten
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.splits import (
     SPLITS,
@@ -19,7 +20,7 @@ from errorflow.pipelines.datasets.splits import (
     stratified_subsample,
 )
 from errorflow.pipelines.datasets.text.label_files import read_folder
-from errorflow.pipelines.datasets.text.text_data import load_text, shorten
+from errorflow.pipelines.datasets.text.text_data import load_text
 
 
 def write(folder, **files):

@@ -18,27 +18,36 @@ from .json_lines import parsed_lines
 
 
 class Line(NamedTuple):
-    """What a line says."""
+    """One line of the file, parsed."""
 
-    images: list[str]  # names in the folder
+    images: list[str]  # file names in the folder
     texts: list[str]
     split: str | None
-    descriptions: list[str]  # of each image by itself, or of none
+    descriptions: list[str]  # one for each image; empty where there are none
 
 
 class Layout(NamedTuple):
-    """What the file of lines is like."""
+    """The format of the file of lines.
 
-    file: str  # its name
-    line: str  # an example
-    parse: Callable[[dict[str, Any]], Line]  # ValueError says what is wrong
-    load: Callable[[Sequence[Sequence[Path]], int], Images]  # the paths of items and channels
-    item: str  # what the images of a line are called
-    text: str  # what is told of them is called
+    Attributes:
+        file: the name of the file.
+        line: an example of a line, for messages.
+        parse: parses the JSON object of a line; raises ValueError with the fault.
+        load: (the paths of each item, channels) → images.
+        item: the noun for the images of a line, "image" or "sequence".
+        text: the noun for their text, "caption" or "story".
+    """
+
+    file: str
+    line: str
+    parse: Callable[[dict[str, Any]], Line]
+    load: Callable[[Sequence[Sequence[Path]], int], Images]
+    item: str
+    text: str
 
 
 class Item(NamedTuple):
-    """The images that lines name together, and all that is told of them."""
+    """Images that lines name together, and all texts of them."""
 
     paths: tuple[Path, ...]
     texts: list[str]
@@ -50,24 +59,22 @@ Inspections = Mapping[Path, Inspection]
 
 
 def read_annotated_images(where: str | Path, layout: Layout) -> ImageTextItems:
-    """The images of a folder, and what its file of lines tells of them.
+    """Read the images of a folder, and the texts of its file of lines.
 
-    Lines with the same images are of one item, described as by the first of them that does so. They
-    may say their split, all or none of them; a split that no line says is carved from train, a
+    Lines with the same images form one item, with the first descriptions that are not empty. Either
+    all lines name their split or none does; a split that no line names is carved from train, a
     tenth each, by a hash of the images' content.
 
-    Every image is opened once. What shows a broken one is left out and told in `problems`, as are
-    images that no line names and repeated texts.
+    Every image is opened once. Items with a broken image are left out and listed in `problems`, as
+    are images that no line names, and repeated texts.
 
     Raises:
-        UserError: no such folder or file, a line that is not as `layout` says or names an image
-            that is not there, splits that contradict each other, too few items.
+        UserError: no such folder or file, a line that does not follow `layout` or names a missing
+            image, contradictory splits, too few items.
     """
     where = Path(where).expanduser()
     file, known = _file(where, layout), _images(where)
-    lines = {
-        n: _with_known_names(line, known, f"{file}:{n}") for n, line in _lines(file, layout).items()
-    }
+    lines = {n: _normalised(line, known, f"{file}:{n}") for n, line in _lines(file, layout).items()}
     _check_splits(lines, file)
     items, repeated = _group_by_images(lines.values(), known)
     inspections = _inspect({path for item in items for path in item.paths})
@@ -83,7 +90,9 @@ def read_annotated_images(where: str | Path, layout: Layout) -> ImageTextItems:
         *_unnamed(set(known.values()) - inspections.keys(), layout),
         *([f"{file}: {repeated:,} repeated texts left out"] if repeated else []),
     ]
-    images_of = {split: _told(items_of[split], inspections, layout, shape[-1]) for split in SPLITS}
+    images_of = {
+        split: _annotated(items_of[split], inspections, layout, shape[-1]) for split in SPLITS
+    }
     return ImageTextItems(images_of, shape, problems, str(where))
 
 
@@ -99,7 +108,7 @@ def _file(where: Path, layout: Layout) -> Path:
 
 
 def _images(where: Path) -> dict[str, Path]:
-    """The images in a folder by the names that lines give them; macOS leaves hidden files."""
+    """Return {name in lines: image}; the hidden files of macOS are left out."""
     paths = (path for path in sorted(where.rglob("*")) if path.suffix.lower() in SUFFIXES)
     visible = (path for path in paths if not path.name.startswith("."))
     names = ((normalize("NFC", path.relative_to(where).as_posix()), path) for path in visible)
@@ -113,20 +122,24 @@ def _lines(file: Path, layout: Layout) -> dict[int, Line]:
     return lines
 
 
-def _with_known_names(line: Line, known: Collection[str], place: str) -> Line:
-    """The line with its images called as they are known."""
+def _normalised(line: Line, known: Collection[str], location: str) -> Line:
+    """Return the line with normalised names of images.
+
+    Raises:
+        UserError: an image is not in the folder.
+    """
     names = [PurePosixPath(name).as_posix() for name in line.images]
     for name in names:
         if name not in known:
             raise UserError(
-                f"{place}: no image {name!r} in the folder (.jpg and .png count); add it or remove"
-                " the line"
+                f"{location}: no image {name!r} in the folder (.jpg and .png count); add it or"
+                " remove the line"
             )
     return line._replace(images=names)
 
 
 def _check_splits(lines: Mapping[int, Line], file: Path) -> None:
-    """Raises `UserError` unless all lines say their split or none, and one for the same images."""
+    """Raise `UserError` unless all lines or none name their split, the same for the same images."""
     if not any(line.split for line in lines.values()):
         return
     first: dict[tuple[str, ...], int] = {}
@@ -142,7 +155,7 @@ def _check_splits(lines: Mapping[int, Line], file: Path) -> None:
 
 
 def _group_by_images(lines: Collection[Line], known: Mapping[str, Path]) -> tuple[list[Item], int]:
-    """The different texts of the same images together, and how many texts were repeated."""
+    """Return the distinct texts of the same images as items, and the number of repeated texts."""
     items: dict[tuple[Path, ...], Item] = {}
     for line in lines:
         paths = tuple(known[name] for name in line.images)
@@ -162,7 +175,7 @@ def _inspect(paths: set[Path]) -> dict[Path, Inspection]:
 def _with_every_split(
     items: Sequence[Item], inspections: Inspections, file: Path, layout: Layout
 ) -> tuple[dict[str, list[Item]], list[str]]:
-    """The items by split, those without any carved from train; the line that says so."""
+    """Return the items of each split, missing ones carved from train, and the problem if so."""
     items_of = defaultdict(list)
     for item in items:
         items_of[item.split or "train"].append(item)
@@ -170,7 +183,7 @@ def _with_every_split(
     _check_enough(len(items_of["train"]), missing, file, layout)
     if missing:
         items_of |= _carve(items_of["train"], ["train", *missing], inspections)
-    if not missing or not items[0].split:  # where no line says its split nobody expects one
+    if not missing or not items[0].split:  # without splits in the file this is no problem
         return items_of, []
     return items_of, [f"{file}: no {' and no '.join(missing)} split; carved from train"]
 
@@ -187,13 +200,13 @@ def _check_enough(number: int, missing: Sequence[str], file: Path, layout: Layou
 def _carve(
     items: Sequence[Item], splits: Sequence[str], inspections: Inspections
 ) -> dict[str, list[Item]]:
-    """The items by split, as the content of their images decides: the same ones stay together."""
-    key_of = {str(place): " ".join(_digests(item, inspections)) for place, item in enumerate(items)}
-    rows_of = assign_splits([Row("", place) for place in key_of], splits, key=key_of.__getitem__)
+    """Assign items to splits by their images' content: items of equal images stay together."""
+    key_of = {str(index): " ".join(_digests(item, inspections)) for index, item in enumerate(items)}
+    rows_of = assign_splits([Row("", index) for index in key_of], splits, key=key_of.__getitem__)
     return {split: [items[int(row.text)] for row in rows] for split, rows in rows_of.items()}
 
 
-def _told(
+def _annotated(
     items: Sequence[Item], inspections: Inspections, layout: Layout, channels: int
 ) -> AnnotatedImages:
     return AnnotatedImages(
@@ -201,7 +214,7 @@ def _told(
         [item.descriptions for item in items],
         [" ".join(_digests(item, inspections)) for item in items],
         np.zeros(len(items), bool),
-        lambda places: layout.load([items[place].paths for place in places], channels),
+        lambda indices: layout.load([items[index].paths for index in indices], channels),
     )
 
 
@@ -212,7 +225,7 @@ def _digests(item: Item, inspections: Inspections) -> list[str]:
 def _in_train_too(
     items_of: Mapping[str, Sequence[Item]], inspections: Inspections, layout: Layout
 ) -> list[str]:
-    """A line for each split that shows what train shows: on that, memory is measured."""
+    """Return a line for each split that shares images with train: there, memorising is rewarded."""
     trained = {digest for item in items_of["train"] for digest in _digests(item, inspections)}
     lines = []
     for split in SPLITS[1:]:
@@ -226,7 +239,7 @@ def _in_train_too(
 
 
 def _broken(inspections: Inspections, lost: int, layout: Layout) -> list[str]:
-    """What cannot be read."""
+    """Return a line for each image that cannot be read."""
     faults = [
         f"{inspection.path}: {inspection.fault}; left out"
         for inspection in inspections.values()
@@ -239,7 +252,7 @@ def _broken(inspections: Inspections, lost: int, layout: Layout) -> list[str]:
 
 
 def _unnamed(paths: Collection[Path], layout: Layout) -> list[str]:
-    """That there are images of which nothing is told."""
+    """Return a line about the images without a text."""
     if not paths:
         return []
     return [f"{len(paths):,} images without a {layout.text}, first {min(paths)}; left out"]

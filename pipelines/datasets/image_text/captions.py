@@ -1,4 +1,4 @@
-"""The one door to images with captions: scenes of digits, a TFDS set, or the user's own folder."""
+"""The loader of images with captions: scenes of digits, a TFDS set, or the user's own folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,16 +20,17 @@ def load_captions(
     limit: int | None = None,
     seed: int = 0,
 ) -> ImageTextData:
-    """Reads images and captions; nothing is ever downloaded.
+    """Read images and captions. Nothing is downloaded.
 
     Args:
         dataset: `scene_captions` (the default), or a prepared TFDS set such as `coco_captions`.
         data_dir: the user's folder, see `LAYOUT` and `read_annotated_images`.
-        limit: at most so many training images; as large a share of the others, at least one.
-        seed: chooses the images that stay under `limit`.
+        limit: the largest number of training images; the other splits shrink likewise,
+            to at least one.
+        seed: selects the images that `limit` keeps.
 
     Raises:
-        UserError: the data are not there, not usable, or the arguments do not go together.
+        UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
     items = _read(dataset, data_dir)
@@ -50,7 +51,11 @@ def _read(dataset: str | None, data_dir: str | Path | None) -> ImageTextItems:
 
 
 def parse(entry: dict[str, Any]) -> Line:
-    """What a line of captions.jsonl says; ValueError says what is wrong with it."""
+    """Parse the JSON object of a line of captions.jsonl.
+
+    Raises:
+        ValueError: what is wrong with it.
+    """
     check_keys(entry, ["image"], ["caption", "captions", "split"])
     if ("caption" in entry) == ("captions" in entry):
         raise ValueError('one of "caption" and "captions" is needed')

@@ -1,4 +1,4 @@
-"""What the doors to captions and to stories share: images in splits and the texts of each."""
+"""Images and their texts in three splits, as the loaders of captions and of stories return them."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,11 +11,11 @@ import numpy as np
 from ..images.image_folder import read_image
 from ..splits import SPLITS, Row, splits_hash, stratified_subsample
 
-Shape = tuple[int | None, int | None, int]  # H and W where all images agree on them
+Shape = tuple[int | None, int | None, int]  # [H, W, C]; H and W None where they differ
 
 
 class Images(Protocol):
-    """Images, or sequences of images, in a fixed order, as often as one likes."""
+    """Images, or sequences of images, in a fixed order; can be iterated repeatedly."""
 
     def __len__(self) -> int: ...
 
@@ -32,35 +32,50 @@ class ImageFiles:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, place: int) -> np.ndarray:
-        return read_image(self.paths[place], self.channels)
+    def __getitem__(self, index: int) -> np.ndarray:
+        return read_image(self.paths[index], self.channels)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (read_image(path, self.channels) for path in self.paths)
 
 
 class AnnotatedImages(NamedTuple):
-    """One split of a source: N images, or sequences of them, and what is told of each."""
+    """One split of a source: N items, each an image or a sequence of images, and their texts.
 
-    texts: list[list[str]]  # every text that counts as right
-    descriptions: list[list[str]]  # of each image of a sequence by itself, or of none
-    digests: list[str]  # which differ as the images do
-    unseen: np.ndarray  # [N] bool
-    take: Callable[[np.ndarray], Images]  # the images at some places
+    Attributes:
+        texts: the reference texts of each item.
+        descriptions: of each item, a text per image of its sequence; empty where there are none.
+        digests: of each item's images.
+        unseen: [N] bool, as in `ImageTextSplit`.
+        load: returns the images of the items at some indices.
+    """
 
-    def at(self, places: np.ndarray) -> "AnnotatedImages":
-        """What is told of the images at some places alone."""
+    texts: list[list[str]]
+    descriptions: list[list[str]]
+    digests: list[str]
+    unseen: np.ndarray
+    load: Callable[[np.ndarray], Images]
+
+    def select(self, indices: np.ndarray) -> "AnnotatedImages":
+        """Return the items at some indices."""
         return AnnotatedImages(
-            [self.texts[place] for place in places],
-            [self.descriptions[place] for place in places],
-            [self.digests[place] for place in places],
-            self.unseen[places],
-            lambda chosen: self.take(places[chosen]),
+            [self.texts[index] for index in indices],
+            [self.descriptions[index] for index in indices],
+            [self.digests[index] for index in indices],
+            self.unseen[indices],
+            lambda selected: self.load(indices[selected]),
         )
 
 
 class ImageTextItems(NamedTuple):
-    """What a reader found: what is told by split, what was wrong, where it is from."""
+    """The result of a reader.
+
+    Attributes:
+        images_of: the annotated images of each split.
+        shape: of the images.
+        problems: what was left out and why, one line each.
+        source: where the data come from.
+    """
 
     images_of: dict[str, AnnotatedImages]
     shape: Shape
@@ -70,17 +85,22 @@ class ImageTextItems(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageTextSplit:
-    """One split: N images, or sequences of them, and of each every text that counts as right.
+    """One split: N images, or sequences of images, and the reference texts of each.
 
-    Images are uint8 [H, W, C]. Those of the embedded sets are one array, [N, 80, 80, 1], of stories
-    [N, 5, 80, 80, 1]; others are read as one goes through them, those of a folder also by their
-    place, `images[7]`. Sequences of a folder are of any length.
+    Attributes:
+        images: uint8 [H, W, C] each. The embedded sets are one array, [N, 80, 80, 1] for captions
+            and [N, 5, 80, 80, 1] for stories. Other images are read during the iteration; those of
+            a folder can also be indexed, `images[7]`, and its sequences have any length.
+        texts: the reference texts of each item, in the order of the source.
+        descriptions: of each item, a text per image of its sequence; empty where there are none.
+        unseen: [N] bool, whether an item shows a combination that is never in train; False where
+            that is unknown.
     """
 
     images: Images
-    texts: list[list[str]]  # in the order given
-    descriptions: list[list[str]]  # of each image of a sequence by itself, or of none
-    unseen: np.ndarray  # [N] bool: shows what training never does; False where that is not known
+    texts: list[list[str]]
+    descriptions: list[list[str]]
+    unseen: np.ndarray
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -88,11 +108,17 @@ class ImageTextSplit:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageTextData:
-    """Images and texts in three splits; all texts of an image are in one of them.
+    """Images and texts in three splits; all texts of an image are in the same split.
 
-    `shape` is [H, W, C] of an image, H and W None where they differ; `content_hash` is the SHA-256
-    of all texts and images and their splits before `limit`; `counts` is {what: {split: n}} after
-    it; `problems` says line by line what was left out and why.
+    Attributes:
+        train, validation, test: the splits.
+        shape: [H, W, C] of an image, H and W None where they differ.
+        content_hash: SHA-256 of all texts and images and their splits, before `limit`.
+        counts: {kind: {split: number}}, kind "images" and "captions" or "sequences" and "stories",
+            after `limit`.
+        problems: what was left out and why, one line each.
+        source: where the data come from.
+        labels: empty, as nothing is classified.
     """
 
     train: ImageTextSplit
@@ -103,45 +129,48 @@ class ImageTextData:
     counts: dict[str, dict[str, int]]
     problems: list[str]
     source: str
-    labels: list[str] = field(default_factory=list)  # there are none; other tasks' data have some
+    labels: list[str] = field(default_factory=list)
 
 
 def digest_of(image: bytes) -> str:
-    """What tells an image from any other."""
+    """Return the SHA-256 of an image."""
     return hashlib.sha256(image).hexdigest()
 
 
 def assemble(
-    found: ImageTextItems, counted: tuple[str, str], limit: int | None, seed: int
+    items: ImageTextItems, kinds: tuple[str, str], limit: int | None, seed: int
 ) -> ImageTextData:
-    """What a door gives of what its reader found.
+    """Return the data of a reader's result.
 
     Args:
-        counted: what images and texts are called.
-        limit: at most so many training images; as large a share of the others, at least one;
-            unseen ones in proportion.
-        seed: chooses those that stay.
+        items: the result of the reader.
+        kinds: the names of images and texts in `counts`.
+        limit: the largest number of training images; the other splits shrink likewise, to one
+            image at least. Unseen images stay in proportion.
+        seed: selects the images that `limit` keeps.
     """
-    images_of = found.images_of if limit is None else _limited(found.images_of, limit, seed)
-    images, texts = counted
-    train, validation, test = (
-        ImageTextSplit(
-            told.take(np.arange(len(told.texts))), told.texts, told.descriptions, told.unseen
-        )
-        for told in (images_of[split] for split in SPLITS)
-    )
+    images_of = items.images_of if limit is None else _limited(items.images_of, limit, seed)
+    images, texts = kinds
+    train, validation, test = (_split(images_of[split]) for split in SPLITS)
     return ImageTextData(
         train=train,
         validation=validation,
         test=test,
-        shape=found.shape,
-        content_hash=_hash(found.images_of),
+        shape=items.shape,
+        content_hash=_hash(items.images_of),
         counts={
-            images: {split: len(told.texts) for split, told in images_of.items()},
-            texts: {split: sum(map(len, told.texts)) for split, told in images_of.items()},
+            images: {split: len(images_of[split].texts) for split in images_of},
+            texts: {split: sum(map(len, images_of[split].texts)) for split in images_of},
         },
-        problems=found.problems,
-        source=found.source,
+        problems=items.problems,
+        source=items.source,
+    )
+
+
+def _split(annotated: AnnotatedImages) -> ImageTextSplit:
+    every = np.arange(len(annotated.texts))
+    return ImageTextSplit(
+        annotated.load(every), annotated.texts, annotated.descriptions, annotated.unseen
     )
 
 
@@ -149,21 +178,25 @@ def _limited(
     images_of: Mapping[str, AnnotatedImages], limit: int, seed: int
 ) -> dict[str, AnnotatedImages]:
     share = min(1.0, limit / len(images_of["train"].texts))
-    return {split: images_of[split].at(_share(images_of[split], share, seed)) for split in SPLITS}
+    return {
+        split: images_of[split].select(_share(images_of[split], share, seed)) for split in SPLITS
+    }
 
 
-def _share(told: AnnotatedImages, share: float, seed: int) -> np.ndarray:
-    rows = [Row(str(unseen), str(place)) for place, unseen in enumerate(told.unseen)]
-    return np.array(
-        [int(row.text) for row in stratified_subsample(rows, round(share * len(rows)), seed)]
-    )
+def _share(annotated: AnnotatedImages, share: float, seed: int) -> np.ndarray:
+    """Return the indices of a share of the items, seen and unseen ones in proportion."""
+    rows = [Row(str(unseen), str(index)) for index, unseen in enumerate(annotated.unseen)]
+    kept = stratified_subsample(rows, round(share * len(rows)), seed)
+    return np.array([int(row.text) for row in kept])
 
 
 def _hash(images_of: Mapping[str, AnnotatedImages]) -> str:
-    return splits_hash({split: _rows(told) for split, told in images_of.items()})
+    return splits_hash({split: _rows(annotated) for split, annotated in images_of.items()})
 
 
-def _rows(told: AnnotatedImages) -> Iterator[Row]:
-    for texts, described, digest in zip(told.texts, told.descriptions, told.digests, strict=True):
+def _rows(annotated: AnnotatedImages) -> Iterator[Row]:
+    for texts, descriptions, digest in zip(
+        annotated.texts, annotated.descriptions, annotated.digests, strict=True
+    ):
         for text in texts:
-            yield Row("\n".join([text, *described]), digest)
+            yield Row("\n".join([text, *descriptions]), digest)

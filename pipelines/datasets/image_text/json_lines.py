@@ -1,4 +1,4 @@
-"""Files of JSON lines from the user: an object a line, every value checked."""
+"""Reading the user's files of JSON lines: an object per line, every value checked."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -15,11 +15,11 @@ Parsed = TypeVar("Parsed")
 def parsed_lines(
     path: Path, parse: Callable[[dict[str, Any]], Parsed], example: str
 ) -> Iterator[tuple[int, Parsed]]:
-    """What `parse` makes of each line that is not empty, with the line's number.
+    """Yield the number of each line that is not empty, and the result of `parse` for it.
 
     Raises:
-        UserError: with file and line, where it is no text, no JSON object, or `parse` has raised
-            ValueError; it shows `example` as what is expected.
+        UserError: with file and line, for a line that is not text, not a JSON object, or for which
+            `parse` raises ValueError; the message shows `example` as the expected form.
     """
     for number, line in numbered_lines(path):
         if line.strip():
@@ -40,7 +40,7 @@ def _entry(line: str) -> dict[str, Any]:
 
 
 def check_keys(entry: dict[str, Any], needed: Sequence[str], others: Sequence[str]) -> None:
-    """ValueError for a key that is unknown or missing."""
+    """Raise ValueError for an unknown or missing key."""
     for key in entry:
         if key not in (*needed, *others):
             raise ValueError(f'unknown key "{key}"')
@@ -50,12 +50,12 @@ def check_keys(entry: dict[str, Any], needed: Sequence[str], others: Sequence[st
 
 
 def text_of(entry: dict[str, Any], key: str) -> str:
-    """The text of a key; ValueError if it is none."""
+    """Return the text of a key; raise ValueError if its value is not a text."""
     return _text(entry[key], f'"{key}"')
 
 
 def texts_of(entry: dict[str, Any], key: str) -> list[str]:
-    """The texts of a key, one at least; ValueError if they are none."""
+    """Return the list of texts of a key; raise ValueError if it is empty or not a list of texts."""
     if not isinstance(entry[key], list) or not entry[key]:
         raise ValueError(f'"{key}" is no list of texts')
     return [_text(value, f'a text of "{key}"') for value in entry[key]]
@@ -68,13 +68,13 @@ def _text(value: Any, name: str) -> str:
         raise ValueError(f"{name} is empty")
     try:
         text.encode()
-    except UnicodeEncodeError as error:  # JSON can say half of a surrogate pair
+    except UnicodeEncodeError as error:  # JSON can hold half of a surrogate pair
         raise ValueError(f"{name} has half a character ({text[error.start]!a})") from None
     return text
 
 
 def choice_of(entry: dict[str, Any], key: str, choices: Sequence[str]) -> str | None:
-    """The value of a key that may be missing; ValueError if it is none of the choices."""
+    """Return the value of an optional key; raise ValueError if it is none of the choices."""
     value = entry.get(key)
     if key in entry and value not in choices:
         raise ValueError(f'"{key}" is {json.dumps(value)[:40]}, none of {", ".join(choices)}')

@@ -1,4 +1,4 @@
-"""What the builders of captions and stories share. Importing this module imports TensorFlow."""
+"""The base class of the builders of scenes. Importing this module loads TensorFlow."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,32 +16,34 @@ SEED = 1
 
 
 class SceneBuilder(Builder, skip_registration=True):  # pyright: ignore[reportGeneralTypeIssues, reportCallIssue]
-    """ImageTextItems of scenes and what is said of them, drawn from a fixed seed.
+    """Images of scenes and their texts, drawn from a fixed seed.
 
-    The digits of a split are those of that split of `mnist_digits`, those of train also turned and
-    slanted; the config has that set's name, so what was made of other digits is never taken for
-    this. In test, every other example is of something that train and validation never show.
+    Each split uses the digits of the same split of `mnist_digits`; those of train are also rotated
+    and slanted. The config has the name of that set's config, so data made from other digits are
+    never used in its place. In test, every other example shows a combination that train and
+    validation never show.
     """
 
     VERSION = tfds.core.Version("1.0.0")
     BUILDER_CONFIGS = MnistDigits.BUILDER_CONFIGS
-    sizes: dict[str, int]  # of the splits
+    sizes: dict[str, int]  # number of examples of each split
 
     def example(
         self, random: np.random.Generator, stamps: Stamps, split: str, unseen: bool
     ) -> dict[str, Any]:
-        """All features but `unseen`."""
+        """Return the features of an example, except `unseen`."""
         raise NotImplementedError
 
     def _split_generators(self, dl_manager):
         del dl_manager  # nothing to download
         digits = MnistDigits()
         images, values = digits.arrays()
-        of = stratified_split(images, values, digits.shares)
-        drawn = {split: (images[of[split]], values[of[split]]) for split in SPLITS}
-        drawn["train"] = with_variants(*drawn["train"], np.random.default_rng(SEED))
+        indices_of = stratified_split(images, values, digits.shares)
+        digits_of = {s: (images[indices_of[s]], values[indices_of[s]]) for s in SPLITS}
+        digits_of["train"] = with_variants(*digits_of["train"], np.random.default_rng(SEED))
         return {
-            split: self._generate_examples(split, make_stamps(*drawn[split])) for split in SPLITS
+            split: self._generate_examples(split, make_stamps(*digits_of[split]))
+            for split in SPLITS
         }
 
     def _generate_examples(self, split, stamps):
@@ -52,29 +54,29 @@ class SceneBuilder(Builder, skip_registration=True):  # pyright: ignore[reportGe
 
 
 def read_scenes(builder_class: type[SceneBuilder]) -> ImageTextItems:
-    """What a builder makes, prepared on first use; the images of a split are one array."""
+    """Read the set of a builder, prepared on first use; the images of a split are one array."""
     builder = prepare(builder_class)
-    images_of = {split: _told(builder, split) for split in SPLITS}
+    images_of = {split: _annotated(builder, split) for split in SPLITS}
     return ImageTextItems(images_of, (SIDE, SIDE, 1), [], builder.info.full_name)
 
 
-def _told(builder: tfds.core.DatasetBuilder, split: str) -> AnnotatedImages:
-    pictures, said = builder.info.supervised_keys
+def _annotated(builder: tfds.core.DatasetBuilder, split: str) -> AnnotatedImages:
+    image_key, text_key = builder.info.supervised_keys
     number = builder.info.splits[split].num_examples
-    images = np.empty((number, *builder.info.features[pictures].shape), np.uint8)
+    images = np.empty((number, *builder.info.features[image_key].shape), np.uint8)
     unseen = np.empty(number, bool)
     texts, descriptions = [], []
     examples: Any = builder.as_dataset(split, shuffle_files=False)
-    for place, example in enumerate(examples.as_numpy_iterator()):
-        images[place], unseen[place] = example[pictures], example["unseen"]
-        texts.append(_decoded(np.atleast_1d(example[said])))
+    for index, example in enumerate(examples.as_numpy_iterator()):
+        images[index], unseen[index] = example[image_key], example["unseen"]
+        texts.append(_decoded(np.atleast_1d(example[text_key])))
         descriptions.append(_decoded(example.get("descriptions", [])))
 
-    def take(places: np.ndarray) -> np.ndarray:
-        return images if len(places) == number else images[places]  # all of them without a copy
+    def load(indices: np.ndarray) -> np.ndarray:
+        return images if len(indices) == number else images[indices]  # no copy of the whole
 
     digests = [digest_of(image.tobytes()) for image in images]
-    return AnnotatedImages(texts, descriptions, digests, unseen, take)
+    return AnnotatedImages(texts, descriptions, digests, unseen, load)
 
 
 def _decoded(texts: Iterable[bytes]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The one door to sequences of images with stories: scenes of digits, or the user's own folder."""
+"""The loader of sequences of images with stories: scenes of digits, or the user's own folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,16 +22,17 @@ def load_stories(
     limit: int | None = None,
     seed: int = 0,
 ) -> ImageTextData:
-    """Reads sequences of images and their stories; nothing is ever downloaded.
+    """Read sequences of images and their stories. Nothing is downloaded.
 
     Args:
         dataset: `scene_stories` (the default); TFDS has no other set of stories.
         data_dir: the user's folder, see `LAYOUT` and `read_annotated_images`.
-        limit: at most so many training sequences; as large a share of the others, at least one.
-        seed: chooses the sequences that stay under `limit`.
+        limit: the largest number of training sequences; the other splits shrink likewise,
+            to at least one.
+        seed: selects the sequences that `limit` keeps.
 
     Raises:
-        UserError: the data are not there, not usable, or the arguments do not go together.
+        UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
     items = _read(dataset, data_dir)
@@ -53,7 +54,11 @@ def _read(dataset: str | None, data_dir: str | Path | None) -> ImageTextItems:
 
 
 def parse(entry: dict[str, Any]) -> Line:
-    """What a line of stories.jsonl says; ValueError says what is wrong with it."""
+    """Parse the JSON object of a line of stories.jsonl.
+
+    Raises:
+        ValueError: what is wrong with it.
+    """
     check_keys(entry, ["images", "story"], ["descriptions", "split"])
     images, split = texts_of(entry, "images"), choice_of(entry, "split", SPLITS)
     descriptions = texts_of(entry, "descriptions") if "descriptions" in entry else []
@@ -65,13 +70,13 @@ def parse(entry: dict[str, Any]) -> Line:
 def _story(entry: dict[str, Any]) -> str:
     if not isinstance(entry["story"], list):
         return text_of(entry, "story")
-    if not (story := joined(texts_of(entry, "story"))):
+    if not (story := join_sentences(texts_of(entry, "story"))):
         raise ValueError('"story" is empty')
     return story
 
 
-def joined(sentences: Sequence[str]) -> str:
-    """One text of several sentences; a full stop that one ends with is not doubled."""
+def join_sentences(sentences: Sequence[str]) -> str:
+    """Join sentences into one text; a full stop at the end of a sentence is not doubled."""
     return BETWEEN.join(filter(None, (sentence.rstrip(" .") for sentence in sentences)))
 
 

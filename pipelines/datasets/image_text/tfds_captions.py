@@ -1,4 +1,4 @@
-"""Images and captions out of TFDS sets. Importing this module imports TensorFlow."""
+"""Images and captions out of TFDS sets. Importing this module loads TensorFlow."""
 
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -20,10 +20,10 @@ _SPLIT_NAMES = SPLIT_NAMES | {
 
 
 def read(dataset: str) -> ImageTextItems:
-    """The images and captions of a prepared TFDS set.
+    """Read the images and captions of a prepared TFDS set.
 
     A missing validation or test split (or one without captions) is carved from train, a tenth each,
-    by the images' places. An image without a caption is left out.
+    by the images' indices. Images without a caption are left out.
 
     Raises:
         UserError: unknown or unprepared set, no train split, no or too few images with captions.
@@ -35,7 +35,7 @@ def read(dataset: str) -> ImageTextItems:
     images_of, problems = {}, []
     for split in SPLITS:
         for name in [name for name in _SPLIT_NAMES[split] if name in builder.info.splits][:1]:
-            images_of[split], left_out = _told(builder, name)
+            images_of[split], left_out = _annotated(builder, name)
             problems += left_out
     missing = [
         split for split in SPLITS[1:] if split not in images_of or not images_of[split].texts
@@ -55,11 +55,11 @@ def read(dataset: str) -> ImageTextItems:
 
 
 def image_and_captions(builder: tfds.core.DatasetBuilder) -> tuple[str, bool]:
-    """The name of the image, and whether each of the "captions" has a "text" among other things."""
+    """Return the name of the image, and whether "captions" have a "text" among other features."""
     images = features_of_type(builder, tfds.features.Image)
-    each = getattr(features_of(builder).get("captions"), "feature", None)
-    nested = isinstance(each, tfds.features.FeaturesDict)
-    if len(images) != 1 or each is None or (nested and "text" not in each):
+    caption = getattr(features_of(builder).get("captions"), "feature", None)
+    nested = isinstance(caption, tfds.features.FeaturesDict)
+    if len(images) != 1 or caption is None or (nested and "text" not in caption):
         raise UserError(
             f'--dataset {builder.name}: needs one image and a sequence "captions"; it has'
             f" {len(images)} images ({', '.join(features_of(builder))})"
@@ -67,33 +67,33 @@ def image_and_captions(builder: tfds.core.DatasetBuilder) -> tuple[str, bool]:
     return images[0], nested
 
 
-def _told(builder: tfds.core.DatasetBuilder, split: str) -> tuple[AnnotatedImages, list[str]]:
-    """What is told of the images of a split, and what was left out."""
+def _annotated(builder: tfds.core.DatasetBuilder, split: str) -> tuple[AnnotatedImages, list[str]]:
+    """Return the images of a split that have captions, and the problem if some have none."""
     image, nested = image_and_captions(builder)
-    texts, digests, places = [], [], []
+    texts, digests, indices = [], [], []
     examples: Any = _undecoded(builder, split, image, captions={"text"} if nested else True)
-    for place, example in enumerate(examples.as_numpy_iterator()):
-        found = example["captions"]["text"] if nested else example["captions"]
-        if captions := list(dict.fromkeys(filter(None, map(_clean, found)))):
+    for index, example in enumerate(examples.as_numpy_iterator()):
+        raw = example["captions"]["text"] if nested else example["captions"]
+        if captions := list(dict.fromkeys(filter(None, map(_clean, raw)))):
             texts.append(captions)
             digests.append(digest_of(example[image]))
-            places.append(place)
-    told = AnnotatedImages(
+            indices.append(index)
+    annotated = AnnotatedImages(
         texts,
         [[] for _ in texts],
         digests,
         np.zeros(len(texts), bool),
-        lambda chosen: Stream(builder, split, np.array(places, int)[chosen]),
+        lambda selected: ImageStream(builder, split, np.array(indices, int)[selected]),
     )
     number = builder.info.splits[split].num_examples
     without = f"{number - len(texts):,} of {number:,} images have no caption; left out"
-    return told, [f"{builder.name} {split}: {without}"] if len(texts) < number else []
+    return annotated, [f"{builder.name} {split}: {without}"] if len(texts) < number else []
 
 
 def _undecoded(
     builder: tfds.core.DatasetBuilder, split: str, image: str, **others: Any
 ) -> tf.data.Dataset:
-    """The examples of a split in their order, the image as its file, and other features."""
+    """Return the examples of a split in order: the image undecoded, and other features."""
     decoders = tfds.decode.PartialDecoding(
         {image: True, **others}, decoders={image: tfds.decode.SkipDecoding()}
     )
@@ -105,31 +105,31 @@ def _clean(raw: bytes) -> str:
 
 
 def _carve(train: AnnotatedImages, splits: Sequence[str]) -> dict[str, AnnotatedImages]:
-    rows = [Row("", str(place)) for place in range(len(train.texts))]
+    rows = [Row("", str(index)) for index in range(len(train.texts))]
     return {
-        split: train.at(np.array([int(row.text) for row in kept]))
+        split: train.select(np.array([int(row.text) for row in kept]))
         for split, kept in assign_splits(rows, splits).items()
     }
 
 
-class Stream:
-    """The images at some places of a TFDS split, uint8 [H, W, C], decoded one by one."""
+class ImageStream:
+    """The images at some indices of a TFDS split, uint8 [H, W, C], decoded during iteration."""
 
-    def __init__(self, builder: tfds.core.DatasetBuilder, split: str, places: np.ndarray):
+    def __init__(self, builder: tfds.core.DatasetBuilder, split: str, indices: np.ndarray) -> None:
         self.builder = builder
         self.split = split
-        self.places = places  # ascending
+        self.indices = indices  # ascending
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.indices)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         image, _ = image_and_captions(self.builder)
         wanted = np.zeros(self.builder.info.splits[self.split].num_examples, bool)
-        wanted[self.places] = True
+        wanted[self.indices] = True
         mask: Any = tf.constant(wanted)
         feature = features_of(self.builder)[image]
-        is_wanted: Any = lambda place, _: mask[place]  # noqa: E731
+        is_wanted: Any = lambda index, _: mask[index]  # noqa: E731
         decode: Any = lambda _, example: feature.decode_example(example[image])  # noqa: E731
         chosen = _undecoded(self.builder, self.split, image).enumerate().filter(is_wanted)
         decoded = chosen.map(decode, num_parallel_calls=tf.data.AUTOTUNE)

@@ -13,15 +13,15 @@ LAYOUT = "a file of lines label<TAB>text, or a folder with one sub-folder of .tx
 
 
 def read_documents(where: str | Path) -> Items:
-    """The documents of a file of lines label<TAB>text, or of a folder <class>/*.txt.
+    """Read the documents of a file of lines label<TAB>text, or of a folder <class>/*.txt.
 
     They are split 80/10/10 by a hash of the text. A folder may also hold ready splits, named
     train, validation (valid, dev) and test, each a sub-folder <class>/*.txt or a file (.tsv, .txt)
-    of such lines; a missing one is then carved from train, a tenth each, and a class that is in
-    one of them only is left out.
+    of such lines. A missing split is carved from train, a tenth each. A class that is in a single
+    split is left out.
 
     Texts are NFC-normalised, each run of whitespace is one space. An empty text is left out and
-    listed in `problems`; a text that comes again within its class (letter case aside) is left out
+    listed in `problems`; a text that is repeated within its class (letter case aside) is left out
     and counted.
 
     Raises:
@@ -46,7 +46,7 @@ def read_documents(where: str | Path) -> Items:
 
 
 def _ready_splits(where: Path) -> dict[str, Path]:
-    """{split: file or folder}; empty where nothing is called train, or only a class."""
+    """Return {split: file or folder}; empty if nothing is named train, or only a class is."""
     paths_of = split_paths(where)
     if not any(path.is_file() or _folders(path) for path in paths_of["train"]):
         return {}
@@ -54,7 +54,7 @@ def _ready_splits(where: Path) -> dict[str, Path]:
 
 
 def _read_splits(paths: dict[str, Path]) -> tuple[dict[str, list[Row]], list[str]]:
-    """The rows of each split, and what there is to tell of them."""
+    """Return the rows of each split, and the problems."""
     rows_of, problems = {}, []
     for split, path in paths.items():
         rows_of[split], left_out = _read(path)
@@ -69,7 +69,7 @@ def _read_splits(paths: dict[str, Path]) -> tuple[dict[str, list[Row]], list[str
 
 
 def _read(path: Path) -> tuple[list[Row], list[str]]:
-    """The different documents of a file or folder, and what was left out."""
+    """Return the distinct documents of a file or folder, and what was left out."""
     rows: dict[tuple[str, str], Row] = {}
     problems, repeated = [], 0
     for place, row in _in_folders(path) if path.is_dir() else _in_lines(path):
@@ -88,7 +88,7 @@ def _read(path: Path) -> tuple[list[Row], list[str]]:
 
 
 def _in_lines(path: Path) -> Iterator[tuple[str, Row]]:
-    """The documents of a file of lines, each with its place."""
+    """Yield the documents of a file of lines, each with its file and line."""
     for number, line in numbered_lines(path):
         label, tab, text = line.partition("\t")
         if line.strip() and not tab:
@@ -99,7 +99,7 @@ def _in_lines(path: Path) -> Iterator[tuple[str, Row]]:
 
 
 def _in_folders(path: Path) -> Iterator[tuple[str, Row]]:
-    """The documents of a folder with a sub-folder per class, each with its place."""
+    """Yield the documents of a folder with a sub-folder per class, each with its file."""
     folders = _folders(path)
     if not folders:
         raise UserError(f"--data-dir {path}: no sub-folder in it; expected {LAYOUT}")
@@ -107,7 +107,7 @@ def _in_folders(path: Path) -> Iterator[tuple[str, Row]]:
         files = [p for p in _visible(folder) if p.suffix.lower() == ".txt" and p.is_file()]
         if not files:
             raise UserError(f"--data-dir {path}: no .txt in {folder.name}; expected {LAYOUT}")
-        label = normalize("NFC", folder.name)  # macOS takes names apart
+        label = normalize("NFC", folder.name)  # macOS decomposes file names
         for file in files:
             yield (
                 str(file),
@@ -124,7 +124,7 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _without_lone_classes(rows_of: dict[str, list[Row]]) -> tuple[dict[str, list[Row]], list[str]]:
-    """Without the classes that one split has alone: they are not learnt, or never measured."""
+    """Return the rows without the classes that are in a single split: nothing can test them."""
     tallies = {split: Counter(row.label for row in rows) for split, rows in rows_of.items()}
     places = Counter(label for tally in tallies.values() for label in tally)
     lone = [
@@ -138,18 +138,18 @@ def _without_lone_classes(rows_of: dict[str, list[Row]]) -> tuple[dict[str, list
 
 
 def _in_train_too(rows_of: dict[str, list[Row]]) -> list[str]:
-    """A line for each split that shares texts with train: on those, memory is measured."""
+    """Return a line for each split that shares texts with train: there, memorising is rewarded."""
     trained = {row.text.lower() for row in rows_of["train"]}
     lines = []
     for split, rows in rows_of.items():
-        known = sum(row.text.lower() in trained for row in rows)
-        if known and split != "train":
-            lines.append(f"{split}: {known:,} of {len(rows):,} documents are in train too")
+        shared = sum(row.text.lower() in trained for row in rows)
+        if shared and split != "train":
+            lines.append(f"{split}: {shared:,} of {len(rows):,} documents are in train too")
     return lines
 
 
 def _carve(rows: Sequence[Row], splits: Sequence[str], where: Path) -> dict[str, list[Row]]:
-    """The rows by split; `UserError` if a label is missing in one."""
+    """Assign the rows to splits; raise `UserError` if a label is missing in one of them."""
     rows_of = assign_splits(rows, splits)
     for label, tally in counts(rows_of, sorted({row.label for row in rows})).items():
         number = sum(tally.values())

@@ -1,4 +1,4 @@
-"""The one door to documents, texts of many words: the user's own files or a TFDS set by name."""
+"""The loader of documents, texts of many words: the user's own files or a TFDS set."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -23,19 +23,20 @@ def load_documents(
     limit: int | None = None,
     seed: int = 0,
 ) -> TextData:
-    """Reads labelled documents; nothing is ever downloaded.
+    """Read labelled documents. Nothing is downloaded.
 
     Args:
         dataset: name of a prepared TFDS set with a text and a ClassLabel.
         data_dir: the user's file or folder, see `read_documents`.
-        max_length: longest document in words; longer ones are counted in `problems`.
-        too_long: "skip" leaves longer documents out; "cut" keeps them, whole: the model cuts.
-        length: the number of words of each of N texts, [N].
-        limit: at most so many training documents, labels in proportion; other splits likewise.
-        seed: chooses the documents that stay under `limit`.
+        max_length: the number of words of the longest document; `problems` counts longer ones.
+        too_long: "skip" leaves longer documents out; "cut" keeps them whole for the model to cut.
+        length: returns the number of words of each of N texts, [N].
+        limit: the largest number of training documents; labels stay in proportion, and the other
+            splits shrink likewise.
+        seed: selects the documents that `limit` keeps.
 
     Raises:
-        UserError: no source or two, the data are not there or not usable.
+        UserError: no source or two; the data are missing or unusable.
     """
     check_single_source(dataset, data_dir)
     items = fit_length(_read(dataset, data_dir), max_length, too_long, length)
@@ -70,22 +71,22 @@ def fit_length(
     too_long: Literal["cut", "skip"],
     length: Callable[[Sequence[str]], np.ndarray],
 ) -> Items:
-    """Counts the documents of too many words in `problems`, and leaves them out if told to."""
-    rows_of, told = {}, []
+    """Count the documents of too many words in `problems`; for "skip" leave them out."""
+    rows_of, problems = {}, []
     for split, rows in items.rows_of.items():
         longer = length([row.text for row in rows]) > max_length
         skipped = longer & (too_long == "skip")
-        rows_of[split] = [row for row, gone in zip(rows, skipped, strict=True) if not gone]
+        rows_of[split] = [row for row, skip in zip(rows, skipped, strict=True) if not skip]
         if longer.any():
-            told.append(
+            problems.append(
                 f"{split}: {longer.sum():,} of {len(rows):,} documents have more than {max_length}"
                 f" words; {'cut' if too_long == 'cut' else 'left out'}"
             )
-    return items._replace(rows_of=rows_of, problems=told + items.problems)
+    return items._replace(rows_of=rows_of, problems=problems + items.problems)
 
 
 def _check_filled(items: Items, longest: str | None) -> None:
-    """Raises `UserError` where a split has no document left."""
+    """Raise `UserError` if a split has no document left."""
     limit = f" of at most {longest}" if longest else ""
     remedy = "raise --max-length or use --too-long cut" if longest else "choose other data"
     for split in SPLITS:

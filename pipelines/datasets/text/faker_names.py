@@ -1,23 +1,23 @@
 """Surnames by language, from the lists inside the `faker` package.
 
-The lists are read as they stand; no name is sampled from a generator. They go by language, not
-by locale, and a language takes part when it has at least 200 different names after cleaning:
+The lists are read as they are; no name is sampled from a generator. They are grouped by language,
+not by locale, and a language is included if it has at least 200 distinct names after cleaning:
 24 languages and 24,475 names with faker 40.54.0, from 200 Czech to 3,890 Polish ones. 429 names
-belong to two languages or more, so no classifier that sees a name alone can pass 98 %.
+belong to two or more languages, so no classifier can be right on more than 98 %.
 
 Left out, after reading the lists:
   * fewer than 200 names: Danish, Norwegian, Portuguese, Romanian, Hungarian, Turkish, Latvian,
     Lithuanian, Slovenian, Bulgarian, Macedonian, Uzbek, Japanese, Korean, Vietnamese, Indonesian,
     Nepali, Twi, Yoruba, Swahili and others;
-  * scripts written without their vowels, of which no table makes the usual spelling: Hebrew,
-    Arabic, Persian, and (inherent vowels, letters out of order) Odia, Tamil, Thai. Arabic is
-    there all the same, in the French spelling of Algeria, some Berber names among it;
+  * scripts that a table cannot transliterate to the usual spelling: those written without vowels
+    (Hebrew, Arabic, Persian), and those with inherent vowels or reordered letters (Odia, Tamil,
+    Thai). Arabic is included in the French spelling of Algeria, with some Berber names;
   * lists that are not of one language: en_US (a tenth is Spanish), en (invented or German),
     en_IE (Irish names in English spelling), en_IN, en_KE, en_PK, fr_BE (a quarter is Flemish),
-    de_LU, the Russian part of et_EE. What stays holds the immigrant names of its country too.
+    de_LU, the Russian part of et_EE. The lists that remain hold immigrants' names too.
 
-Both forms of a Slavic or Greek surname are in it (Novák, Nováková); see `family`. Icelanders have
-no surnames but patronymics: each stem is used once, with son or dóttir.
+Both forms of a Slavic or Greek surname are included (Novák, Nováková); see `family`. Icelanders
+have patronymics instead of surnames: each stem is used once, with son or dóttir.
 """
 
 import functools
@@ -79,11 +79,11 @@ _ROMAN_NUMERAL = re.compile(r"[IVX]{2,}")
 
 
 def patronymic(stem: str) -> str:
-    """Gunnars -> gunnarsson or gunnarsdóttir, the same one every time."""
+    """Return gunnarsson or gunnarsdóttir for Gunnars, the same every time."""
     return stem + ("son" if hash_fraction(stem) < 0.5 else "dóttir")
 
 
-# Language -> what turns a listed name into its Latin spelling; names in Latin script stay as is.
+# Language -> function that returns the Latin spelling of a name; Latin names stay as they are.
 _ROMANISERS = {
     "Armenian": romanise.armenian,
     "Chinese": romanise.chinese,
@@ -96,7 +96,7 @@ _ROMANISERS = {
 
 
 def clean(name: str) -> str | None:
-    """The name in lower case and NFC with plain apostrophes, or None when it is no surname."""
+    """Return the name in lower case and NFC with plain apostrophes; None if it is no surname."""
     if _ROMAN_NUMERAL.fullmatch(name):
         return None
     name = re.sub(r"[’ʼ‘`]", "'", " ".join(name.split()))
@@ -105,10 +105,10 @@ def clean(name: str) -> str | None:
 
 
 def family(name: str) -> str:
-    """One key for all spellings of a surname: Novák and Nováková, Pérez and Perez.
+    """Return the same key for all spellings of a surname: Novák and Nováková, Pérez and Perez.
 
-    Without accents and endings; a stem under four letters is too short to tell, so such names
-    stand for themselves. Names of one family share a split: near copies would leak otherwise.
+    Accents and endings are removed, unless fewer than four letters would remain. Names of a family
+    share a split: otherwise near copies of test names would be in train.
     """
     letters = re.sub(r"[^a-z]", "", anyascii(name).lower())
     stem = re.sub(r"[aeiouys]+$", "", letters)
@@ -118,7 +118,7 @@ def family(name: str) -> str:
 
 
 def names_of(language: str) -> Iterator[str]:
-    """The cleaned names of a language, repetitions included."""
+    """Yield the cleaned names of a language, repetitions included."""
     romanised = _ROMANISERS.get(language, str)
     for source in SOURCES[language]:
         locale, attribute = source.split(".")
@@ -130,7 +130,7 @@ def names_of(language: str) -> Iterator[str]:
 
 @functools.cache
 def rows() -> tuple[Row, ...]:
-    """All (language, name) pairs, sorted, each once."""
+    """Return all distinct (language, name) pairs, sorted."""
     by_language = {language: set(names_of(language)) for language in SOURCES}
     return tuple(
         sorted(

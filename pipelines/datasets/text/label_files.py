@@ -11,11 +11,11 @@ _LAYOUT = "one <Label>.txt per class, one item per line, UTF-8"
 
 
 def read_folder(directory: str | Path, max_length: int) -> Items:
-    """The items of a folder, split 80/10/10 by a hash of the item.
+    """Read the items of a folder, split 80/10/10 by a hash of the item.
 
     Items are stripped and NFC-normalised. A line that is empty, not UTF-8, not text or longer
     than `max_length` characters is left out and listed in `problems` with its file and line; an
-    item that comes again within its class (letter case aside) is left out and counted.
+    item that is repeated within its class (letter case aside) is left out and counted.
 
     Raises:
         UserError: no such folder, no .txt file in it, one class only, a class without items, a
@@ -34,7 +34,7 @@ def read_folder(directory: str | Path, max_length: int) -> Items:
 
 
 def _files(directory: Path) -> dict[str, Path]:
-    """Label -> file, sorted by label."""
+    """Return {label: file}, sorted by label."""
     if not directory.exists():
         raise UserError(f"--data-dir {directory}: no such folder")
     if not directory.is_dir():
@@ -45,7 +45,7 @@ def _files(directory: Path) -> dict[str, Path]:
     for path in sorted(directory.iterdir()):
         if path.suffix.lower() != ".txt" or path.name.startswith(".") or not path.is_file():
             continue
-        label = unicodedata.normalize("NFC", path.stem)  # macOS takes names apart
+        label = unicodedata.normalize("NFC", path.stem)  # macOS decomposes file names
         if label in files:
             raise UserError(f"{path}: class {label!r} is also in {files[label].name}; join the two")
         files[label] = path
@@ -59,7 +59,7 @@ def _files(directory: Path) -> dict[str, Path]:
 
 
 def _read_class(path: Path, max_length: int) -> tuple[list[str], list[str]]:
-    """The different items of one file, and its problems."""
+    """Return the distinct items of a file, and its problems."""
     items: dict[str, str] = {}
     problems, repeated = [], 0
     for number, line in enumerate(_lines(path), start=1):
@@ -86,7 +86,11 @@ def _lines(path: Path) -> list[bytes]:
 
 
 def parse(line: bytes, max_length: int) -> str:
-    """The item on a line; ValueError says why there is none."""
+    """Return the item on a line.
+
+    Raises:
+        ValueError: why there is none.
+    """
     item = decode(line).strip()
     if not item:
         raise ValueError("empty line")

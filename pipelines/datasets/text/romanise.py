@@ -1,8 +1,8 @@
-"""Surnames of other scripts in the Latin spelling their bearers use.
+"""Surnames of other scripts in the Latin spelling that their bearers use.
 
-`anyascii` does the letters. Each function here mends only what is not the language's usual
-spelling: digraphs, letters whose sound depends on their place, and the apostrophes that
-transliteration tables write and passports do not.
+`anyascii` transliterates the letters. Each function here corrects what differs from the usual
+spelling of the language: digraphs, letters whose sound depends on their position, and apostrophes,
+which transliteration tables write and passports do not.
 """
 
 import re
@@ -10,7 +10,7 @@ import unicodedata
 
 from anyascii import anyascii
 
-# Surnames that anyascii reads as the character's more common word.
+# Surnames for which anyascii gives the more common reading of the character.
 _SURNAME_READING = {
     "曾": "zeng",
     "翟": "zhai",
@@ -45,23 +45,23 @@ _UKRAINIAN = str.maketrans(
 
 
 def plain(name: str) -> str:
-    """anyascii without the marks for soft signs, ejectives and aspirates."""
+    """Return the result of anyascii without the marks for soft signs, ejectives and aspirates."""
     return anyascii(name).replace("'", "").lower()
 
 
 def armenian(name: str) -> str:
-    """ու is one vowel; a name begins with Ye and Vo, not with E and O."""
+    """Return the Latin spelling: ու is one vowel; ե and ո at the start are Ye and Vo."""
     name = name.lower().replace("ու", "u").replace("ռ", "ր")
     return plain(re.sub(r"\bե", "ye", re.sub(r"\bո", "vo", name)))
 
 
 def chinese(name: str) -> str:
-    """Pinyin without tones, a surname's own reading where it has one."""
+    """Return pinyin without tones, with the reading that a character has as a surname."""
     return _SURNAME_READING.get(name) or plain(name)
 
 
 def greek(name: str) -> str:
-    """ELOT 743."""
+    """Return the spelling of ELOT 743, the table of Greek passports."""
     without_stress = unicodedata.normalize("NFD", name.lower()).replace("\u0301", "")
     name = unicodedata.normalize("NFC", without_stress)
     for pattern, latin in _GREEK:
@@ -70,7 +70,7 @@ def greek(name: str) -> str:
 
 
 def ukrainian(name: str) -> str:
-    """The national system: г is h, и is y."""
+    """Return the spelling of the national system of 2010: г is h, и is y."""
     name = name.lower().replace("зг", "зgh")
     name = re.sub(r"\b\w", lambda letter: letter[0].translate(_UKRAINIAN_START), name)
     return plain(name.translate(_UKRAINIAN))

@@ -18,7 +18,7 @@ class Surnames(Builder):
     """Surname -> language.
 
     The config's name carries the hash of the content, so data prepared from another release of
-    faker are never taken for these.
+    faker are never used in their place.
     """
 
     VERSION = tfds.core.Version("1.0.0")

@@ -1,4 +1,4 @@
-"""The one door to text data: the embedded default, a TFDS set by name, or the user's own folder."""
+"""The loader of labelled texts: the embedded surnames, a TFDS set, or the user's own folder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,8 +26,13 @@ class TextSplit:
 class TextData:
     """Labelled texts in three splits.
 
-    `content_hash` is the SHA-256 of all items and their splits before `limit`; `counts` is
-    {label: {split: n}} after it; `problems` says line by line what was left out and why.
+    Attributes:
+        train, validation, test: the splits.
+        labels: the classes, in the order of their indices.
+        content_hash: SHA-256 of all items and their splits, before `limit`.
+        counts: {label: {split: number of items}}, after `limit`.
+        problems: what was left out and why, one line each.
+        source: where the data come from.
     """
 
     train: TextSplit
@@ -48,17 +53,18 @@ def load_text(
     limit: int | None = None,
     seed: int = 0,
 ) -> TextData:
-    """Reads labelled texts; nothing is ever downloaded.
+    """Read labelled texts. Nothing is downloaded.
 
     Args:
         dataset: name of a prepared TFDS set with a text and a ClassLabel.
-        data_dir: the user's folder, one `<Label>.txt` per class. With neither: the surnames.
+        data_dir: the user's folder, one `<Label>.txt` per class. Without either: the surnames.
         max_length: longest text in characters; longer ones are left out and reported.
-        limit: at most so many training items, labels in proportion; other splits likewise.
-        seed: chooses the items that stay under `limit`.
+        limit: the largest number of training items; labels stay in proportion, and the other
+            splits shrink likewise.
+        seed: selects the items that `limit` keeps.
 
     Raises:
-        UserError: the data are not there, not usable, or the arguments do not go together.
+        UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
     if data_dir is not None:
@@ -71,15 +77,20 @@ def load_text(
 
 
 def check_single_source(dataset: str | None, data_dir: str | Path | None) -> None:
-    """Raises `UserError` where both are given."""
+    """Raise `UserError` if both sources are set."""
     if dataset is not None and data_dir is not None:
         raise UserError("--dataset and --data-dir: two sources; give one of them")
 
 
 def drop_untrained_classes(items: Items, longest: str | None = None) -> Items:
-    """Without the labels that have no training item, and saying so.
+    """Return the items without the classes that have no training item; add a problem for each.
 
-    `longest` is the length ("40 characters") beyond which items have been left out, if any.
+    Args:
+        items: the result of a reader.
+        longest: the length ("40 characters") beyond which items were left out, if any.
+
+    Raises:
+        UserError: fewer than two classes are left.
     """
     trained = {row.label for row in items.rows_of["train"]}
     labels = [label for label in items.labels if label in trained]
@@ -90,16 +101,20 @@ def drop_untrained_classes(items: Items, longest: str | None = None) -> Items:
             f"{items.source}: {len(labels)} classes with training items{limit}, at least two are"
             f" needed; {remedy}choose other data"
         )
-    gone = [f"class {x!r}: no training item; left out" for x in items.labels if x not in trained]
+    dropped = [f"class {x!r}: no training item; left out" for x in items.labels if x not in trained]
     rows_of = {
         split: [row for row in rows if row.label in trained]
         for split, rows in items.rows_of.items()
     }
-    return items._replace(rows_of=rows_of, labels=labels, problems=items.problems + gone)
+    return items._replace(rows_of=rows_of, labels=labels, problems=items.problems + dropped)
 
 
 def assemble(items: Items, limit: int | None, seed: int) -> TextData:
-    """Rows to texts and label indices, thinned to the limit."""
+    """Return texts and label indices of the rows, or of as many of them as `limit` allows.
+
+    Raises:
+        UserError: `limit` is less than the number of classes.
+    """
     rows_of = items.rows_of
     if limit is not None:
         if limit < len(items.labels):
@@ -111,9 +126,9 @@ def assemble(items: Items, limit: int | None, seed: int) -> TextData:
             split: stratified_subsample(rows, round(share * len(rows)), seed)
             for split, rows in rows_of.items()
         }
-    parts = {split: _part(rows_of[split], items.labels) for split in SPLITS}
+    splits = {split: _split(rows_of[split], items.labels) for split in SPLITS}
     return TextData(
-        **parts,
+        **splits,
         labels=items.labels,
         content_hash=splits_hash(items.rows_of),
         counts=counts(rows_of, items.labels),
@@ -122,14 +137,8 @@ def assemble(items: Items, limit: int | None, seed: int) -> TextData:
     )
 
 
-def _part(rows: Sequence[Row], labels: Sequence[str]) -> TextSplit:
+def _split(rows: Sequence[Row], labels: Sequence[str]) -> TextSplit:
     index = {label: i for i, label in enumerate(labels)}
     return TextSplit(
         [row.text for row in rows], np.array([index[row.label] for row in rows], np.int32)
     )
-
-
-def shorten(problems: Sequence[str], shown: int = 5) -> list[str]:
-    """The first problems in full and how many more there are."""
-    more = len(problems) - shown
-    return [*problems[:shown], *([f"and {more} more"] if more > 0 else [])]

@@ -1,4 +1,4 @@
-"""Texts and labels out of TFDS sets. Importing this module imports TensorFlow."""
+"""Texts and labels out of TFDS sets. Importing this module loads TensorFlow."""
 
 import itertools
 import unicodedata
@@ -15,7 +15,7 @@ from .surnames import Surnames
 
 
 def read(dataset: str | None, max_length: int | None = None) -> Items:
-    """The items of a prepared TFDS set; None is the embedded surnames, prepared on first use.
+    """Read the items of a prepared TFDS set; None: the embedded surnames, prepared on first use.
 
     A missing validation or test split (or one without labels) is carved from train, a tenth each.
     Texts of more than `max_length` characters, if given, are left out.
@@ -40,7 +40,7 @@ def read(dataset: str | None, max_length: int | None = None) -> Items:
 
 
 def prepared(dataset: str) -> tfds.core.DatasetBuilder:
-    """The builder of a set of texts and labels that lies ready on disk."""
+    """Return the builder of a set of texts and labels that is on disk."""
     builder = find_builder(dataset)
     text_and_label(builder)  # an unusable set is not worth fetching
     check_on_disk(builder, dataset)
@@ -48,7 +48,7 @@ def prepared(dataset: str) -> tfds.core.DatasetBuilder:
 
 
 def text_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
-    """The names of the text feature and of the ClassLabel: the supervised pair or the only one."""
+    """Return the names of the text and of the ClassLabel: the supervised pair or the only one."""
     texts = features_of_type(builder, tfds.features.Text)
     labels = features_of_type(builder, tfds.features.ClassLabel)
     for text, label in itertools.product(texts, labels):
@@ -60,8 +60,10 @@ def text_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
     )
 
 
-def _rows(builder, split, text, label, max_length) -> tuple[list[Row], list[str]]:
-    """The usable rows of a split, and how many were left out for which reason."""
+def _rows(
+    builder: tfds.core.DatasetBuilder, split: str, text: str, label: str, max_length: int | None
+) -> tuple[list[Row], list[str]]:
+    """Return the usable rows of a split, and the number left out for each reason."""
     names = features_of(builder)[label].names
     rows, left_out = [], Counter()
     for raw, index in _pairs(builder, split, text, label):
@@ -76,14 +78,16 @@ def _rows(builder, split, text, label, max_length) -> tuple[list[Row], list[str]
     ]
 
 
-def _pairs(builder, split, text, label) -> Iterator[tuple[bytes, int]]:
+def _pairs(
+    builder: tfds.core.DatasetBuilder, split: str, text: str, label: str
+) -> Iterator[tuple[bytes, int]]:
     pairs = builder.as_dataset(split).map(lambda example: (example[text], example[label]))
     for batch in tfds.as_numpy(pairs.batch(4096)):
         yield from zip(*batch, strict=True)
 
 
 def _fault(item: str, index: int, max_length: int | None) -> str | None:
-    if index < 0:  # how TFDS marks the hidden labels of a contest
+    if index < 0:  # TFDS marks the hidden labels of a competition by -1
         return "without label"
     if not item:
         return "empty"
