@@ -46,7 +46,7 @@ def mean_and_std(images: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclasses.dataclass
-class ImageFeed:
+class ImageBatches:
     """Batches [B, H, W, C] of normalised float32 with one-hot targets [B, K].
 
     Attributes:
@@ -94,9 +94,8 @@ class ImageFeed:
 
     def _pass(self, epoch):
         """(images, labels, seed [2]) of one epoch."""
-        tf.random.set_seed(
-            1
-        )  # of this graph; with 0, TensorFlow would also test whether the other seed is 0
+        # The seed of this graph; with 0, TensorFlow would also test whether the other seed is 0.
+        tf.random.set_seed(1)
         shuffled = self.images.shuffle(
             self._buffer_size,
             seed=self.seed + 1_000_003 * (epoch + 1),

@@ -21,7 +21,7 @@ from ..models.zoo import MODELS
 from ..training.evaluation import TOP, Scores, score_labels, top5_accuracy
 from ..training.export import CORE, ExportInputs
 from ..training.spec import TrainingSpec
-from .batching import ImageFeed, mean_and_std, resized
+from .batching import ImageBatches, mean_and_std, resized
 from .config import ImagesConfig
 
 BATCH = 256  # images per batch of an evaluation
@@ -38,7 +38,7 @@ def build_training(config: ImagesConfig, data: ImageData) -> TrainingSpec:
     targets: dict[str, Any] = {"target": _for_each(network.output)} if has_auxiliary else {}
 
     def batches(images, split, batch_size, operations=()):
-        return ImageFeed(
+        return ImageBatches(
             images=images,
             count=len(split),
             classes=len(data.labels),

@@ -1,4 +1,4 @@
-"""The actions pipeline from end to end, on a few clips of moving digits and on own films."""
+"""The actions pipeline from end to end, on a few clips of moving digits and on a user's videos."""
 
 import io
 import json
@@ -52,8 +52,8 @@ def errorflow(where: Path, verb: str, *arguments: str) -> int:
     return cli.main(["actions", verb, "--run-dir", str(where), *arguments])
 
 
-def film(path: Path, step: int, shade: int = 200) -> Path:
-    """A bright square that moves across a dark frame."""
+def write_video(path: Path, step: int, shade: int = 200) -> Path:
+    """Write a video of a bright square that moves across a dark frame."""
     frames = []
     for number in range(8):
         pixels = np.zeros([40, 40, 3], np.uint8)
@@ -76,8 +76,8 @@ def test_a_run_folder_contains_all_files_and_results(run):
     assert layers[0].startswith("rnn_1")
 
 
-def test_convolutions_learn_on_two_replicas_of_a_processor(where, tmp_path):
-    """In a process of its own, which chooses how TensorFlow computes convolutions."""
+def test_convolutions_train_on_two_replicas_on_the_cpu(where, tmp_path):
+    """In a separate process, since the start of TensorFlow decides how it computes convolutions."""
     command = [sys.executable, "-m", "errorflow.pipelines.actions", "train", "--name", "two"]
     flags = ["--run-dir", str(tmp_path), "--strategy", "mirrored", *TINY]
     done = subprocess.run([*command, *flags], capture_output=True, text=True, check=False)
@@ -85,7 +85,7 @@ def test_convolutions_learn_on_two_replicas_of_a_processor(where, tmp_path):
     assert "× 2 replicas" in done.stderr
 
 
-def test_the_gradient_is_seen_down_into_the_convolutions(run):
+def test_layer_gradients_include_the_convolutions(run):
     _, metadata = read(run.logs / "layer_gradients")
     content = json.loads(metadata["layer_gradients/rows"].plugin_data.content)
     assert any("conv1" in name for name in content["layers"])
@@ -100,8 +100,8 @@ def test_evaluate_reproduces_the_results_of_training(where, run, capsys):
     assert run.results()["test"] == expected
 
 
-def test_predict_tells_clip_and_frames(where, tmp_path, capsys, monkeypatch):
-    paths = [str(film(tmp_path / "a.gif", 1)), str(film(tmp_path / "b.gif", 2))]
+def test_predict_prints_labels_of_clip_and_frames(where, tmp_path, capsys, monkeypatch):
+    paths = [str(write_video(tmp_path / "a.gif", 1)), str(write_video(tmp_path / "b.gif", 2))]
     assert errorflow(where, "predict", *paths, "--top", "2") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("\t")[0] for line in lines] == [paths[0], "", paths[1], ""]
@@ -113,11 +113,11 @@ def test_predict_tells_clip_and_frames(where, tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().out.splitlines() == lines[2:]
 
 
-def test_own_films_have_labels_of_clips_alone(tmp_path, capsys):
+def test_a_users_videos_have_labels_of_clips_only(tmp_path, capsys):
     for label, step in (("left", -2), ("right", 2)):
         (tmp_path / "data" / label).mkdir(parents=True)
         for number in range(12):
-            film(tmp_path / "data" / label / f"{number}.gif", step, 100 + 10 * number)
+            write_video(tmp_path / "data" / label / f"{number}.gif", step, 100 + 10 * number)
     flags = ["--data-dir", str(tmp_path / "data"), "--model", "bag", "--frames", "4", *TINY]
     assert errorflow(tmp_path, "train", "--name", "a", *flags) == 0
     run = RunFolder(tmp_path / "actions" / "a")
@@ -129,7 +129,7 @@ def test_own_films_have_labels_of_clips_alone(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["predict", "nowhere.mp4"], "nowhere.mp4: no such file or folder"),
         (["train", "--frames", "1"], "--frames (key frames) must be 2 or more, got 1"),
@@ -137,9 +137,9 @@ def test_own_films_have_labels_of_clips_alone(tmp_path, capsys):
         (["train", "--cnn", "mlp"], "--cnn mlp: this network has no convolutions"),
     ],
 )
-def test_an_error_is_one_line(where, arguments, said, capsys):
+def test_an_error_is_one_line(where, arguments, message, capsys):
     assert errorflow(where, *arguments) == 2
-    assert capsys.readouterr().err.splitlines()[-1] == f"errorflow: {said}"
+    assert capsys.readouterr().err.splitlines()[-1] == f"errorflow: {message}"
 
 
 def test_exported_models_have_the_same_outputs(where, run, capsys):
@@ -149,7 +149,7 @@ def test_exported_models_have_the_same_outputs(where, run, capsys):
     assert capsys.readouterr().out.count("read back") == 2
 
 
-def test_the_first_frame_does_not_count():
+def test_the_first_frame_has_weight_0():
     random = np.random.default_rng(0)
     clips = random.integers(0, 256, (5, 4, 32, 32, 1)).astype(np.uint8)
     part = ClipSplit(clips, np.array([0, 1, 1, 0, 1]), random.integers(0, 2, (5, 4)))
@@ -169,8 +169,8 @@ def test_the_first_frame_does_not_count():
     }
 
 
-def test_motion_shows_each_frame_beside_its_change_from_the_one_before():
-    """A network that passes on the middle of what it sees: the pixel, and how it has changed."""
+def test_motion_adds_the_difference_to_the_previous_frame():
+    """An image encoder that returns the pixel in the middle and its difference."""
     pixels = keras.Input([3, 3, 2])
     picture = keras.Model(pixels, pixels[:, 1, 1])
     core = frames_to_labels(None, picture, labels=2, frames=True, motion=True, units=1, dropout=0.0)
@@ -180,8 +180,8 @@ def test_motion_shows_each_frame_beside_its_change_from_the_one_before():
     assert seen(clips)[0].numpy().tolist() == [[10, 0], [14, 4], [9, -5]]
 
 
-def test_a_frame_is_answered_by_what_was_seen_up_to_it():
-    """Later frames change nothing; the clip's answer is that after the last frame."""
+def test_the_prediction_for_a_frame_depends_only_on_frames_up_to_it():
+    """Later frames change nothing; the prediction for the clip is that after the last frame."""
     picture = image_encoder("lenet5", (32, 32, 1), width=0.5, features=4)
     core = frames_to_labels(
         LSTM, picture, labels=3, frames=True, motion=False, units=5, dropout=0.0
@@ -192,7 +192,7 @@ def test_a_frame_is_answered_by_what_was_seen_up_to_it():
     assert np.abs(whole["clip"] - part["clip"]).max() > 1e-4
 
 
-def test_runs_are_told_with_their_lengths():
+def test_repeated_labels_are_printed_with_their_counts():
     assert in_runs(["grow", "grow", "stay", "grow"]) == "grow ×2, stay ×1, grow ×1"
     assert in_runs([]) == ""
 

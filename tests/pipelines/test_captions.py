@@ -1,4 +1,4 @@
-"""The captions pipeline from end to end, on a few scenes and own photos, and what it is made of."""
+"""The captions pipeline from end to end, on a few scenes and a user's photos, and its parts."""
 
 import io
 import json
@@ -58,7 +58,7 @@ def errorflow(where: Path, verb: str, *arguments: str) -> int:
 
 
 def photo(path: Path, *shape: int) -> Path:
-    """An image file of noise, another one for each name."""
+    """Write an image file of noise, different for each name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng([*path.parent.name.encode(), *path.name.encode()])
     Image.fromarray(random.integers(0, 256, shape, dtype=np.uint8)).save(path)
@@ -77,7 +77,7 @@ def test_a_run_folder_contains_all_files_and_results(run):
     assert results["verdict"][0].startswith("decoder/rnn_1")
 
 
-def test_tensorboard_shows_pictures_with_what_is_said_before_and_after_an_epoch(run):
+def test_tensorboard_shows_images_with_captions_before_and_after_an_epoch(run):
     values, _ = read(run.logs / "pictures")
     assert sorted(values) == [0, 1]
     width, height, png = values[1]["pictures"]
@@ -87,7 +87,7 @@ def test_tensorboard_shows_pictures_with_what_is_said_before_and_after_an_epoch(
         assert tag in values[max(values)]
 
 
-def test_a_run_that_goes_on_is_not_pretrained_again(run, tmp_path, monkeypatch):
+def test_a_resumed_run_is_not_pretrained_again(run, tmp_path, monkeypatch):
     shutil.copytree(run.path, tmp_path / "captions" / "a")
     monkeypatch.setattr(training, "pretrain", None)
     assert errorflow(tmp_path, "train", "--resume", "--name", "a", "--epochs", "2") == 0
@@ -128,13 +128,13 @@ def test_predict_prints_captions_with_scores_and_draws_them(
     assert (tmp_path / "to" / "a.told.png").exists()
 
 
-def test_every_file_has_a_drawing_of_its_own():
+def test_drawings_have_unique_names():
     given = [Path("x/a.jpg"), Path("y/a.jpg"), Path("z/a-2.jpg"), Path("to/a.told.png")]
     names = _names(given, Path("to"))
     assert len({*names, "a.told.png"}) == 5
 
 
-def test_the_serving_model_answers_as_predict_does(serving_model):
+def test_the_serving_model_agrees_with_best_texts(serving_model):
     pixels = np.random.default_rng(0).integers(0, 256, (3, 80, 80, 1)).astype(np.uint8)
     given = serving_model(pixels.astype("float32"))
     answers, scores = best_texts(serving_model, store_images(pixels, (80, 80, 1)))
@@ -143,7 +143,7 @@ def test_the_serving_model_answers_as_predict_does(serving_model):
     assert serving_model(pixels[:1, :50, :70].astype("float32"))["answers"].shape == (1, 5)
 
 
-def test_own_photos_of_different_sizes(tmp_path, capsys):
+def test_a_users_photos_of_different_sizes(tmp_path, capsys):
     pytest.importorskip("sacrebleu")
     lines = []
     for number in range(12):
@@ -167,7 +167,7 @@ def test_own_photos_of_different_sizes(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["predict", "{}/whole.png", "nowhere.png", "--to", "{}/to"], "nowhere.png: no such file"),
         (["predict", "{}/cut.png", "--to", "{}/to"], "{}/cut.png: broken image ("),
@@ -186,7 +186,7 @@ def test_own_photos_of_different_sizes(tmp_path, capsys):
         (["train", "--max-length", "1"], "train: no text of at most 1 words; raise --max-length"),
     ],
 )
-def test_an_error_is_one_line(where, tmp_path, arguments, said, capsys):
+def test_an_error_is_one_line(where, tmp_path, arguments, message, capsys):
     whole = photo(tmp_path / "whole.png", 80, 80).read_bytes()
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.png").write_text("not an image")
@@ -195,7 +195,7 @@ def test_an_error_is_one_line(where, tmp_path, arguments, said, capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert {*tmp_path.rglob("*")} == before
-    assert err.splitlines()[-1].startswith(f"errorflow: {said.format(tmp_path)}")
+    assert err.splitlines()[-1].startswith(f"errorflow: {message.format(tmp_path)}")
 
 
 def test_exported_models_have_the_same_outputs(where, run, serving_model, capsys):
@@ -210,7 +210,7 @@ def test_exported_models_have_the_same_outputs(where, run, serving_model, capsys
     assert (meaning["shape"], meaning["padding"]) == (["batch", 80, 80, 1], 0)
 
 
-# What it is made of
+# Parts
 
 
 SHAPE, SYMBOLS, D, H = (32, 32, 1), 9, 5, 6
@@ -218,7 +218,7 @@ SHAPE, SYMBOLS, D, H = (32, 32, 1), 9, 5, 6
 
 @pytest.fixture
 def core() -> keras.Model:
-    """An untrained network with weights that are not small, so that answers differ."""
+    """An untrained network with weights that are not small, so that predictions differ."""
     return network(LSTM)
 
 
@@ -236,7 +236,7 @@ def pictures(count: int) -> tf.Tensor:
     return tf.constant(pixels, tf.float32)
 
 
-def test_the_network_is_an_lstm_that_sees_the_image_and_then_all_words_but_the_last(core):
+def test_the_decoder_is_an_lstm_on_the_image_and_then_all_words_but_the_last(core):
     pixels, target = pictures(2), tf.constant([[START, 4, 8, 5], [START, 7, 7, 6]])
     encoder, decoder = core.get_layer("encoder"), core.get_layer("decoder")
     image = encoder(pixels)["image"].numpy()
@@ -252,7 +252,7 @@ def test_the_network_is_an_lstm_that_sees_the_image_and_then_all_words_but_the_l
 
 
 def some_pairs(count):
-    """Noise, with a caption of one of two words each."""
+    """Images of noise with captions of one word, of two different ones."""
     images = np.random.default_rng(0).integers(0, 256, (count, *SHAPE), np.uint8)
     texts = [["a"], ["b"]] * (count // 2)
     part = ImageTextSplit(images, texts, [[] for _ in texts], np.zeros(count, bool))
@@ -260,7 +260,7 @@ def some_pairs(count):
     return encode_pairs(part, "train", SHAPE, words, max_length=3)
 
 
-def test_pretraining_is_of_the_convolutions_alone(core, capsys):
+def test_pretraining_trains_the_convolutions_only(core, capsys):
     pairs = some_pairs(8)
     before = {part: core.get_layer(part).get_weights() for part in ("encoder", "decoder")}
     pretrain(core, pairs, pairs, replace(CaptionsConfig(), pretrain=2))
@@ -276,7 +276,7 @@ def test_pretraining_is_of_the_convolutions_alone(core, capsys):
     assert changed == {"encoder": True, "decoder": False}
 
 
-def test_pretraining_sees_each_picture_once_a_pass():
+def test_pretraining_uses_each_image_once_per_epoch():
     texts = [["a", "b a"], ["a b", "b", "c"]]  # 1 1/2 words in the mean, and 1 1/3
     images = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), np.uint8)
     part = ImageTextSplit(images, texts, [[], []], np.zeros(2, bool))
@@ -289,10 +289,8 @@ def test_pretraining_sees_each_picture_once_a_pass():
     np.testing.assert_allclose(words[:, 4:], [[1 / 3, 2 / 3, 1 / 3], [1, 1 / 2, 0]], rtol=1e-6)
 
 
-@pytest.mark.parametrize(("passes", "pictures"), [(1, [8]), (3, [3, 8, 8])])
-def test_the_first_of_several_passes_is_through_the_plain_third(
-    core, monkeypatch, passes, pictures
-):
+@pytest.mark.parametrize(("epochs", "images"), [(1, [8]), (3, [3, 8, 8])])
+def test_the_first_of_several_epochs_uses_the_simplest_third(core, monkeypatch, epochs, images):
     seen = []
 
     def fit(model, batches, **_):
@@ -301,11 +299,11 @@ def test_the_first_of_several_passes_is_through_the_plain_third(
         )
 
     monkeypatch.setattr(keras.Model, "fit", fit)
-    pretrain(core, some_pairs(8), some_pairs(8), replace(CaptionsConfig(), pretrain=passes))
-    assert [*map(len, seen)] == pictures
+    pretrain(core, some_pairs(8), some_pairs(8), replace(CaptionsConfig(), pretrain=epochs))
+    assert [*map(len, seen)] == images
 
 
-def test_after_pretraining_a_picture_does_not_depend_on_the_others_in_its_batch():
+def test_after_pretraining_an_image_does_not_depend_on_others_in_its_batch():
     core = network(LSTM, cnn="vgg11", width=0.05)
     pairs = some_pairs(8)
     pixels, target = tf.constant(pairs.store.take(np.arange(8))), tf.fill([8, 2], START)
@@ -320,7 +318,7 @@ def test_after_pretraining_a_picture_does_not_depend_on_the_others_in_its_batch(
     np.testing.assert_allclose(words(8), words(2), atol=1e-6)
 
 
-def test_the_start_symbols_vector_plays_no_part(core):
+def test_the_embedding_of_the_start_symbol_is_not_used(core):
     inputs = {"pixels": pictures(2), "target": tf.constant([[START, 4, 8], [START, 7, 7]])}
     table = core.get_layer("decoder").get_layer("embedding").embeddings
     with tf.GradientTape() as tape:
@@ -334,7 +332,7 @@ def test_the_start_symbols_vector_plays_no_part(core):
     np.testing.assert_array_equal(core(inputs)["next"], before)
 
 
-def test_padding_behind_a_text_reaches_no_recurrent_layer(core):
+def test_recurrent_layers_skip_padding(core):
     decoder, pixels = core.get_layer("decoder"), pictures(2)
     encoded = core.get_layer("encoder")(pixels)
     target = tf.constant([[START, 4, 8], [START, 7, 5]])
@@ -353,7 +351,7 @@ def test_padding_behind_a_text_reaches_no_recurrent_layer(core):
 
 
 @pytest.mark.parametrize(("recurrent", "layers"), [(LSTM, 1), (GRU, 2)])
-def test_a_beam_of_one_follows_the_likeliest_word(recurrent, layers):
+def test_a_beam_of_one_is_greedy_search(recurrent, layers):
     core, pixels, longest = network(recurrent, layers), pictures(6), 7
     expected = np.zeros([6, 1, longest], int)
     for image, row in zip(pixels, expected[:, 0], strict=True):
@@ -370,7 +368,7 @@ def test_a_beam_of_one_follows_the_likeliest_word(recurrent, layers):
     assert len({row.tobytes() for row in expected}) > 1
 
 
-def test_every_caption_is_learned_and_the_decoder_reads_one_step_late(capsys):
+def test_pairs_have_every_caption_and_shifted_decoder_inputs(capsys):
     images = np.arange(2 * 32 * 32, dtype=np.uint8).reshape(2, 32, 32, 1)
     part = ImageTextSplit(images, [["a b", "b"], ["b b b b", "A c"]], [[], []], np.zeros(2, bool))
     pairs = encode_pairs(
@@ -389,7 +387,7 @@ def test_every_caption_is_learned_and_the_decoder_reads_one_step_late(capsys):
     assert weights["words"].tolist() == [1, 1]
 
 
-def test_images_keep_their_size_if_they_share_one():
+def test_images_keep_their_size_if_it_is_the_same_for_all():
     config = replace(CaptionsConfig(), cnn="lenet5")
     assert config.image_shape((40, 50, 3)) == (40, 50, 3)
     assert config.image_shape((20, 50, 1)) == (32, 50, 1)  # the least that LeNet-5 takes
@@ -399,7 +397,7 @@ def test_images_keep_their_size_if_they_share_one():
     assert replace(CaptionsConfig(), size=64).image_shape((40, 50, 3)) == (64, 64, 3)
 
 
-# What is right
+# Evaluation
 
 
 ONE = wordings(Facts((Group(1, "small", 3), Group(2, "large", 5)), "left of"))
@@ -408,7 +406,7 @@ OTHER = wordings(Facts((Group(3, "large", 7),), "top left"))
 
 @pytest.fixture
 def figures(serving_model, monkeypatch):
-    """(texts, unseen, answers) → the figures of a serving_model that gives these answers."""
+    """(texts, unseen, predictions) → the figures of a serving model with these predictions."""
 
     def of(texts, unseen, answers):
         given = [[best, "never looked at"] for best in answers], np.zeros([len(answers), 2])
@@ -420,7 +418,7 @@ def figures(serving_model, monkeypatch):
     return of
 
 
-def test_what_training_never_shows_is_measured_by_itself(figures):
+def test_unseen_combinations_have_figures_of_their_own(figures):
     unseen = [False, True, False, True]
     found = figures([ONE, OTHER] * 2, unseen, [ONE[0], ONE[0], ONE[4], ONE[4]])
     assert (found["facts"], found["facts_seen"], found["facts_unseen"]) == (0.5, 1, 0)
@@ -428,7 +426,7 @@ def test_what_training_never_shows_is_measured_by_itself(figures):
     assert 0 < found["bleu"] < 100
 
 
-def test_all_right_is_a_bleu_of_100_whatever_the_wording(figures):
+def test_correct_captions_have_a_bleu_of_100_in_any_wording(figures):
     found = figures([ONE, ONE, OTHER], [False] * 3, [ONE[3], ONE[1], OTHER[3]])
     assert (found["bleu"], found["exact"], found["facts"]) == (pytest.approx(100), 1, 1)
     assert found["baseline_facts"] == pytest.approx(2 / 3, abs=1e-6)
@@ -436,12 +434,12 @@ def test_all_right_is_a_bleu_of_100_whatever_the_wording(figures):
     assert "facts_seen" not in found
 
 
-def test_a_wording_that_no_text_has_tells_the_facts_all_the_same(figures):
+def test_facts_are_correct_in_a_wording_that_no_reference_has(figures):
     found = figures([ONE[:1], OTHER[:1]], [False] * 2, [ONE[4], OTHER[2]])
     assert (found["exact"], found["facts"]) == (0, 1)
 
 
-def test_texts_of_a_persons_own_have_no_facts(figures):
+def test_a_users_texts_have_no_facts(figures):
     found = figures([ONE, ["A dog on the beach!"]], [False] * 2, [ONE[0], "a dog on the beach !"])
     assert set(found) == {"bleu", "baseline_bleu", "exact"}
     assert found["exact"] == 1

@@ -1,4 +1,4 @@
-"""The documents pipeline from end to end, on a file of made-up texts, and its networks."""
+"""The documents pipeline from end to end, on invented texts, and its networks."""
 
 import csv
 import io
@@ -33,7 +33,7 @@ FILES = [
 
 
 def write_data(path: Path) -> Path:
-    """Texts of 5 to 12 words, of which every second one tells the class."""
+    """Write texts of 5 to 12 words; every second word depends on the class."""
     random = np.random.default_rng(0)
     lines = []
     for label, own in WORDS.items():
@@ -109,7 +109,7 @@ def test_predict_reads_arguments_and_stdin_alike(where, capsys, monkeypatch):
         assert sum(float(share) for _, share in answers) == pytest.approx(1, abs=0.002)
 
 
-def test_predict_reads_a_text_as_far_as_the_network_does(where, serving_model, capsys):
+def test_predict_cuts_texts_at_the_maximum_length_of_the_network(where, serving_model, capsys):
     read = " ".join(["soup"] * LONGEST)
     longer, shorter = f"{read} {'wave ' * 50}", read.removesuffix(" soup")
     assert errorflow(where, "predict", "--name", "a", read, longer) == 0
@@ -120,7 +120,7 @@ def test_predict_reads_a_text_as_far_as_the_network_does(where, serving_model, c
     assert np.abs(given[0] - given[2]).max() > 1e-5  # the last word that is read counts
 
 
-def test_the_serving_model_answers_as_the_core_does_on_cut_ids(serving_model):
+def test_the_serving_model_agrees_with_the_network_on_cut_ids(serving_model):
     texts = ["The soup", "my old harbour is a wave . and more sail still", "Unknown!"]
     ids = text_serving.vectorize(texts, text_serving.vocabulary_in(serving_model), "word", LONGEST)
     assert ids.shape == (3, LONGEST)
@@ -166,12 +166,12 @@ def test_onnx_takes_the_ids_of_its_vocabulary(where, run, serving_model):
 
 
 @pytest.mark.parametrize("model", ["bag", "conv1d"])
-def test_networks_without_recurrence_train_and_know_so_many_words(where, model, capsys):
-    """10 of the 14 words, and texts of more than 8 words left out."""
+def test_feed_forward_networks_train_with_a_limited_vocabulary(where, model, capsys):
+    """10 of the 14 words; texts of more than 8 words are left out."""
     flags = ["--model", model, "--epochs", "1", "--vocabulary", "10", "--max-length", "8"]
     assert train(where, model, *flags, "--too-long", "skip") == 0
-    told = capsys.readouterr().err
-    assert "documents have more than 8 words; left out" in told
+    err = capsys.readouterr().err
+    assert "documents have more than 8 words; left out" in err
     run = RunFolder(where / "documents" / model)
     assert not (run.plots / "error_flow.png").exists()
     serving_model = load(run.best)
@@ -188,7 +188,7 @@ def test_networks_without_recurrence_train_and_know_so_many_words(where, model, 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["train"], "this task has no data of its own: give yours with --data-dir"),
         (["train", "--data-dir", "nowhere"], "--data-dir nowhere: no such file or folder"),
@@ -199,18 +199,18 @@ def test_networks_without_recurrence_train_and_know_so_many_words(where, model, 
         (["train", "--kernel-sizes", "0,3"], "kernel_sizes"),
     ],
 )
-def test_an_error_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
+def test_an_error_is_one_line_and_leaves_no_run(where, arguments, message, capsys):
     before = sorted((where / "documents").iterdir())
     assert errorflow(where, *arguments) == 2
     err = capsys.readouterr().err
-    assert said in err.splitlines()[-1]
+    assert message in err.splitlines()[-1]
     assert "Traceback" not in err
     assert sorted((where / "documents").iterdir()) == before
 
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_conv1d_ignores_padding(layers):
-    """Although what its filters say of padding, their bias, is more than they say of words."""
+    """Although the biases make the outputs for padding larger than those for words."""
     core = conv1d(
         vocabulary_size=9, labels=3, embedding=3, units=2, layers=layers, activation="tanh"
     )
@@ -224,7 +224,7 @@ def test_conv1d_ignores_padding(layers):
     np.testing.assert_allclose(core(ids[1:, :2]), answer[1:], atol=1e-6)
 
 
-def test_a_filter_of_conv1d_gives_its_largest_value_over_the_words():
+def test_a_filter_of_conv1d_returns_its_maximum_over_the_words():
     config = replace(
         DocumentsConfig(),
         model="conv1d",
@@ -253,7 +253,7 @@ def test_a_filter_of_conv1d_gives_its_largest_value_over_the_words():
     np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-4, atol=1e-6)
 
 
-def test_a_bag_of_words_knows_no_order_and_ignores_padding():
+def test_a_bag_of_words_ignores_order_and_padding():
     config = replace(DocumentsConfig(), model="bag", units=4)
     core = build(config, vocabulary_size=9, labels=3)
     ids = np.array([[2, 3, 4, 8, 3]], np.int32)
@@ -262,8 +262,8 @@ def test_a_bag_of_words_knows_no_order_and_ignores_padding():
     assert np.abs(core(ids[:, :4]) - core(ids)).max() > 1e-5  # how often a word comes counts
 
 
-def test_a_bag_learns_something_of_real_genres(tmp_path):
-    """More than a coin of five sides; most documents are reviews."""
+def test_a_bag_of_words_learns_real_genres(tmp_path):
+    """Accuracy above chance for five genres; most documents are reviews."""
     if not ewt_genres.EWT.is_dir():
         pytest.skip(f"no {ewt_genres.EWT}; set ERRORFLOW_DATA to the folder with ud-english-ewt")
     data = ewt_genres.write_genres(tmp_path / "genres", ewt_genres.EWT)
@@ -273,7 +273,7 @@ def test_a_bag_learns_something_of_real_genres(tmp_path):
     assert RunFolder(tmp_path / "documents" / "ewt").results()["test"]["accuracy"] > 0.4
 
 
-def test_a_text_without_words_finds_nothing():
+def test_conv1d_returns_its_bias_for_a_text_without_words():
     core = conv1d(vocabulary_size=5, labels=3, embedding=2, units=2)
     (bias,) = [w for w in core.get_layer("probabilities").weights if w.name == "bias"]
     bias.assign([1.0, 2.0, 4.0])

@@ -1,4 +1,4 @@
-"""Variations of images, and the batches that networks are fed."""
+"""Augmentation of images, and training batches."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from errorflow.pipelines.datasets.images import augmentation as augment
 from errorflow.pipelines.datasets.images.image_data import ImageSplit
-from errorflow.pipelines.images.batching import ImageFeed, mean_and_std, resized
+from errorflow.pipelines.images.batching import ImageBatches, mean_and_std, resized
 from errorflow.pipelines.training.batching import stream
 
 SEED = np.array([1, 2])
@@ -127,7 +127,7 @@ def numbered(count=23):
 @pytest.fixture
 def feed():
     images, _ = numbered()
-    return ImageFeed(images, 23, 3, size=5, seed=7, mean=np.zeros(1), std=np.ones(1) / 255)
+    return ImageBatches(images, 23, 3, size=5, seed=7, mean=np.zeros(1), std=np.ones(1) / 255)
 
 
 def numbers(dataset):
@@ -166,7 +166,7 @@ def test_one_dataset_follows_the_epoch_of_its_feed(feed):
 
 def test_images_are_read_once_for_all_epochs():
     images, reads = numbered()
-    feed = ImageFeed(images, 23, 3, size=5, seed=7, mean=np.zeros(1), std=np.ones(1))
+    feed = ImageBatches(images, 23, 3, size=5, seed=7, mean=np.zeros(1), std=np.ones(1))
     for feed.epoch in range(3):
         list(feed.dataset())
     assert sorted(reads) == list(range(23))

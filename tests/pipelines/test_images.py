@@ -1,4 +1,4 @@
-"""The images pipeline from end to end, on a folder of small pictures."""
+"""The images pipeline from end to end, on a folder of small images."""
 
 import csv
 import json
@@ -25,8 +25,8 @@ SMALL = ["--model", "resnet20", "--width", "0.25", "--batch-size", "8"]
 SMALL += ["--image-size", "12", "--optimizer", "adam", "--learning-rate", "0.01"]
 
 
-def picture(label, random):
-    """12 by 14 or so pixels that a glance tells apart, in colour."""
+def image_of(label, random):
+    """A small colour image; the labels are easy to distinguish."""
     height, width = 12, random.integers(12, 16)
     rows, columns = np.mgrid[:height, :width]
     shapes = {
@@ -49,7 +49,7 @@ def where(tmp_path_factory) -> Path:
     for label in LABELS:
         (folder / "data" / label).mkdir(parents=True)
         for number in range(12):
-            picture(label, random).save(folder / "data" / label / f"{number}.png")
+            image_of(label, random).save(folder / "data" / label / f"{number}.png")
     flags = ["--name", "a", "--run-dir", str(folder), "--data-dir", str(folder / "data")]
     assert cli.main(["images", "train", *flags, *SMALL, "--epochs", "2"]) == 0
     return folder
@@ -77,7 +77,7 @@ def test_a_run_folder_contains_all_files_and_results(run):
     assert {row["label"] for row in rows} == set(LABELS)
 
 
-def test_tensorboard_gets_the_gradient_over_depth_and_the_maps(run):
+def test_tensorboard_shows_the_gradient_over_depth_and_the_feature_maps(run):
     tags = {
         tag
         for folder in ("layer_gradients", "feature_maps")
@@ -95,7 +95,7 @@ def test_evaluate_reproduces_the_results_of_training(where, run, capsys):
 
 
 def test_predict_takes_files_of_any_size(where, tmp_path, capsys):
-    large = picture("left", np.random.default_rng(1)).resize((300, 280))
+    large = image_of("left", np.random.default_rng(1)).resize((300, 280))
     large.convert("CMYK").save(tmp_path / "large.jpg")
     large.convert("L").resize((7, 9)).save(tmp_path / "small.png")
     files = [str(tmp_path / name) for name in ("large.jpg", "small.png")]
@@ -124,7 +124,7 @@ def test_exported_models_have_the_same_outputs(where, run, capsys):
     assert meaning["shape"] == ["batch", 12, 12, 3]
 
 
-def test_the_auxiliary_classifiers_train_and_are_gone_afterwards(where):
+def test_auxiliary_classifiers_are_trained_and_then_removed(where):
     flags = ["--name", "aux", "--data-dir", str(where / "data"), "--epochs", "1"]
     flags += ["--model", "googlenet", "--width", "0.1", "--auxiliary", "true"]
     flags += ["--image-size", "65", "--batch-size", "16", "--learning-rate", "0.001"]
@@ -136,7 +136,7 @@ def test_the_auxiliary_classifiers_train_and_are_gone_afterwards(where):
     assert not any(name.startswith("auxiliary") for name in names)
 
 
-def test_recipes_fill_in_what_is_left_open_and_nothing_else():
+def test_recipes_set_only_settings_without_a_value():
     config = replace(ImagesConfig(), model="vgg16", epochs=3).resolved()
     settings = config.optimisation
     assert (settings.epochs, settings.batch_size, settings.learning_rate) == (3, 256, 0.01)
@@ -150,7 +150,7 @@ def test_recipes_fill_in_what_is_left_open_and_nothing_else():
 
 
 @pytest.mark.parametrize(
-    ("flags", "complaint"),
+    ("flags", "message"),
     [
         (["--model", "lenet"], "lenet"),
         (["--model", "resnet18", "--image-size", "16"], "32 or more for resnet18"),
@@ -161,23 +161,23 @@ def test_recipes_fill_in_what_is_left_open_and_nothing_else():
         (["--width", "0"], "above 0"),
     ],
 )
-def test_an_error_is_one_line_and_leaves_nothing(where, tmp_path, capsys, flags, complaint):
+def test_an_error_is_one_line_and_leaves_nothing(where, tmp_path, capsys, flags, message):
     source = [] if {"--data-dir", "--dataset"} & {*flags} else ["--data-dir", str(where / "data")]
     assert errorflow(tmp_path, "train", *source, *flags) == 2
     errors = capsys.readouterr().err.splitlines()
-    assert complaint in errors[-1]
+    assert message in errors[-1]
     assert errors[-1].startswith("errorflow: ")
     assert not list((tmp_path / "images").glob("*"))
 
 
-def test_a_file_that_is_no_image_is_one_line(where, tmp_path, capsys):
+def test_a_file_that_is_not_an_image_is_a_one_line_error(where, tmp_path, capsys):
     (tmp_path / "x.png").write_text("no")
     assert errorflow(where, "predict", str(tmp_path / "x.png")) == 2
     assert "not an image that can be read" in capsys.readouterr().err
 
 
-def test_a_serving_model_answers_as_in_inference_whoever_asks():
-    """Keras' image preprocessing layers switch what follows them to training mode by default."""
+def test_a_serving_model_runs_in_inference_mode_by_default():
+    """Keras' preprocessing layers switch the layers after them to training mode by default."""
     core = build("resnet20", (8, 8, 3), 4, width=0.25)
     model = build_serving_model(core, list("abcd"), np.zeros(3), np.ones(3))
     pixels = np.random.default_rng(0).integers(0, 256, (5, 9, 8, 3)).astype("float32")
@@ -185,7 +185,7 @@ def test_a_serving_model_answers_as_in_inference_whoever_asks():
     np.testing.assert_array_equal(model(pixels)["probabilities"], expected)
 
 
-def test_the_name_of_a_folder_does_not_choose_the_variations():
+def test_augmentation_does_not_depend_on_the_name_of_a_folder():
     photos = SimpleNamespace(shape=(None, None, 3), source="/home/mnist/digits/cats (2 classes)")
     config = replace(ImagesConfig(), data_dir=Path("/home/mnist/digits/cats"))
     assert augmentation_kind(config, photos) == "photos"
@@ -193,7 +193,7 @@ def test_the_name_of_a_folder_does_not_choose_the_variations():
 
 
 @pytest.mark.parametrize(
-    ("model", "own", "asked", "expected"),
+    ("model", "own", "image_size_flag", "expected"),
     [
         ("lenet5", (28, 28), None, (32, 32)),
         ("resnet18", (48, 64), None, (48, 64)),
@@ -203,6 +203,9 @@ def test_the_name_of_a_folder_does_not_choose_the_variations():
         ("lenet5_original", (64, 64), None, (32, 32)),
     ],
 )
-def test_images_keep_their_size_where_the_network_takes_it(model, own, asked, expected):
+def test_images_keep_their_size_if_the_network_accepts_it(model, own, image_size_flag, expected):
     data = SimpleNamespace(shape=(*own, 1))
-    assert image_size(replace(ImagesConfig(), model=model, image_size=asked), data) == expected
+    assert (
+        image_size(replace(ImagesConfig(), model=model, image_size=image_size_flag), data)
+        == expected
+    )

@@ -1,4 +1,4 @@
-"""The long-lag laboratory: what is drawn, what counts as right and as solved, and the pipeline."""
+"""The long-lag problems: sequences, correctness, the criterion of success, and the pipeline."""
 
 import csv
 import dataclasses
@@ -38,7 +38,7 @@ def drawn(made: Problem, count: int = 300) -> Drawn:
 
 
 def words(made: Problem, x: np.ndarray) -> list[str]:
-    """The symbols of a one-hot sequence [W, D], to its last one."""
+    """Return the symbols of a one-hot sequence [W, D]."""
     length = int(x.sum())
     assert np.array_equal(x.sum(axis=1), np.arange(len(x)) < length)
     return [made.symbols[i] for i in x[:length].argmax(axis=1)]
@@ -50,10 +50,10 @@ def digits():
     return pixels.load_digit_sequences()
 
 
-# What is drawn
+# Sequences
 
 
-def test_adding_marks_two_early_numbers_and_asks_for_their_sum():
+def test_adding_marks_two_early_numbers_and_the_target_is_their_sum():
     made = make_problem("adding", 40)
     lengths, places, zeroed = set(), set(), 0
     for (numbers, marks), (target,) in zip(
@@ -84,7 +84,7 @@ def test_adding_marks_two_early_numbers_and_asks_for_their_sum():
     ("name", "windows"),
     [("order-6a", [(10, 20), (50, 60)]), ("order-6b", [(10, 20), (33, 43), (66, 76)])],
 )
-def test_order_is_told_by_the_symbols_in_the_windows_alone(name, windows):
+def test_order_depends_only_on_the_symbols_in_the_windows(name, windows):
     made = make_problem(name)
     seen = [set() for _ in windows]
     lengths, classes = set(), set()
@@ -105,7 +105,7 @@ def test_order_is_told_by_the_symbols_in_the_windows_alone(name, windows):
 
 
 @pytest.mark.parametrize("name", ["lag-2a", "lag-2b"])
-def test_the_last_symbol_of_a_lag_is_the_first_one_again(name):
+def test_the_last_symbol_of_a_lag_equals_the_first(name):
     made = make_problem(name, 20)
     in_order = [f"a{n}" for n in range(1, 20)]
     starts, between = set(), set()
@@ -134,7 +134,7 @@ def test_digits_are_those_of_scikit_learn_row_by_row():
         assert given == part.y.argmax(axis=1).tolist()
 
 
-def test_the_same_seed_draws_the_same_and_every_epoch_something_else():
+def test_sequences_depend_on_the_seed_and_the_epoch():
     made = make_problem("adding", 20)
 
     def first(seed: int, epoch: int):
@@ -145,12 +145,12 @@ def test_the_same_seed_draws_the_same_and_every_epoch_something_else():
     assert np.any(first(1, 2) != first(2, 2))
 
 
-# What is right
+# Correctness
 
 
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("name", ["adding", "order-6a", "lag-2a", "lag-2b"])
-def test_right_is_every_judged_output_within_the_tolerance(name, compiled):
+def test_a_sequence_is_correct_if_every_judged_output_is_within_the_tolerance(name, compiled):
     made = make_problem(name, None if name == "order-6a" else 20)
     y = np.repeat(drawn(made, 1).y, 5, axis=0)
     y[..., -1] = 0  # where the errors go: there they are exact
@@ -168,18 +168,18 @@ def test_right_is_every_judged_output_within_the_tolerance(name, compiled):
         np.testing.assert_array_equal(count(y, given), expected)
 
 
-def test_without_a_criterion_the_likeliest_label_is_the_answer_and_nan_is_none():
+def test_without_a_criterion_the_argmax_counts_and_nan_is_wrong():
     made = dataclasses.replace(make_problem("order-6a"), in_a_row=0)
     y = np.eye(4, dtype="float32")[[0, 0, 0, 2]]
     given = [[0.4, 0.3, 0.3, 0], [0.3, 0.4, 0.3, 0], [np.nan] * 4, [0, 0, 0.6, 0.4]]
     np.testing.assert_array_equal(wrong(made)(y, np.array(given, "float32")), [0, 1, 1, 0])
 
 
-# What is solved
+# Success
 
 
 def lazy(answers, **more) -> Problem:
-    """A problem that a network of zeros answers right where `answers` (random, N) are 0."""
+    """A problem with targets `answers(random, N)`; zeros are correct where they are 0."""
 
     def draw(random, count):
         y = np.reshape(answers(random, count), [count, 1])
@@ -217,13 +217,13 @@ def fit(folder: Path, made: Problem, epochs: int, done: int = 0) -> tuple[dict, 
     return run.results(), history.history.get("in_a_row", [])
 
 
-def test_success_counts_every_sequence_over_the_ends_of_epochs(tmp_path, capsys):
+def test_success_counts_sequences_across_epochs(tmp_path, capsys):
     # 22 sequences an epoch are 5 batches of 4; the 30 in a row are there with the 8th batch.
     assert fit(tmp_path, lazy(always_right), 9) == ({"solved": True, "sequences": 32}, [20, 32])
     assert capsys.readouterr().out == "lazy: solved after 32 sequences\n"
 
 
-def test_a_row_begins_anew_after_a_wrong_one(tmp_path):
+def test_a_wrong_sequence_resets_the_row(tmp_path):
     def sometimes(random, count):
         return random.random(count) < 0.05
 
@@ -241,7 +241,7 @@ def test_a_row_begins_anew_after_a_wrong_one(tmp_path):
     assert given == ({"solved": True, "sequences": 4 * batches}, longest)
 
 
-def test_fresh_sequences_must_be_right_too(tmp_path):
+def test_new_sequences_must_be_correct_too(tmp_path):
     said = [1, 0, 1, 0, 0]  # of 512, and if they are right of 88 more
 
     def fresh_are_wrong(random, count):
@@ -254,20 +254,20 @@ def test_fresh_sequences_must_be_right_too(tmp_path):
     assert said == []
 
 
-def test_what_was_solved_stays_so_when_its_run_goes_on(tmp_path):
+def test_a_solved_run_stays_solved_when_resumed(tmp_path):
     solved = {"solved": True, "sequences": 32}
     fit(tmp_path, lazy(always_right), 9)
     assert fit(tmp_path, lazy(always_right), 2, done=2) == (solved, [])  # no epoch is left
     assert fit(tmp_path, lazy(always_right), 9, done=2)[0] == solved
 
 
-def test_what_was_never_right_is_not_solved(tmp_path):
+def test_a_network_that_is_always_wrong_does_not_solve_the_problem(tmp_path):
     results, rows = fit(tmp_path, lazy(lambda random, count: np.ones(count)), 2)
     assert results == {"solved": False, "sequences": 40}
     assert rows == [0, 0]
 
 
-# As a person writes it
+# Notation
 
 
 def made(name: str) -> Problem:
@@ -275,7 +275,7 @@ def made(name: str) -> Problem:
 
 
 @pytest.mark.parametrize("name", ["adding", "order-6b", "lag-2b", "digits"])
-def test_what_is_written_is_read_as_it_was(name):
+def test_reading_inverts_writing(name):
     for x in drawn(made(name), 5).x:
         again = parse_sequence(made(name), format_sequence(made(name), x))
         assert again.dtype == np.float32
@@ -283,7 +283,7 @@ def test_what_is_written_is_read_as_it_was(name):
         assert not np.any(x[len(again) :])
 
 
-def test_the_ends_of_a_sum_are_marked_unless_they_are_to_be_added():
+def test_the_ends_of_an_adding_sequence_are_marked_unless_they_are_summands():
     given = parse_sequence(make_problem("adding"), "0.3 -0.5* 0.9 1*")
     np.testing.assert_allclose(given, [[0.3, -1], [-0.5, 1], [0.9, 0], [1, 1]])
 
@@ -301,7 +301,7 @@ def test_the_ends_of_a_sum_are_marked_unless_they_are_to_be_added():
         ("digits", "nan " * 64, "'nan' is no number; a sequence looks like 0 0 5 13"),
     ],
 )
-def test_what_cannot_be_read_is_told(name, text, message):
+def test_unreadable_sequences_are_rejected(name, text, message):
     with pytest.raises(UserError, match=f"^{message}"):
         parse_sequence(made(name), text)
 
@@ -311,7 +311,7 @@ def test_what_cannot_be_read_is_told(name, text, message):
 
 @pytest.fixture(scope="module")
 def where(tmp_path_factory) -> Path:
-    """A folder with two finished runs: lags/a adds, lags/lag answers at every step."""
+    """A folder with two finished runs: lags/a (adding) and lags/lag (an output at every step)."""
     folder = tmp_path_factory.mktemp("lags")
     flags = ["--name", "lag", "--problem", "lag-2a", "--batch-size", "50", "--epochs", "1"]
     assert errorflow(folder, "train", *flags, *SMALL) == 0
@@ -361,7 +361,7 @@ def test_predict_reads_arguments_and_stdin_alike(where, run, capsys, monkeypatch
         assert told == f"{line}\t{value:.3f}\tsum {4 * (value - 0.5):.3f}"
 
 
-def test_a_network_that_answers_at_every_step_is_asked_for_the_last(where, capsys):
+def test_predict_uses_the_last_output_of_a_network_with_outputs_at_every_step(where, capsys):
     run = RunFolder(where / "lags" / "lag")
     line = "x " + " ".join(f"a{n}" for n in range(1, 20))
     assert errorflow(where, "predict", "--name", "lag", line) == 0
@@ -372,8 +372,8 @@ def test_a_network_that_answers_at_every_step_is_asked_for_the_last(where, capsy
     assert capsys.readouterr().out == f"{line}\t{label} {np.max(p[-1]):.3f}\n"
 
 
-def test_inputs_that_go_past_the_network_count_in_its_answer(where):
-    """With 100 times the last input in it, the answer is led by what is learned of that symbol."""
+def test_direct_connections_count_in_the_output(where):
+    """The last input, times 100, is an input of the output layer beside the recurrent layer."""
     core = load(RunFolder(where / "lags" / "lag").best).get_layer("core")
     kernel = core.get_layer("probabilities").get_weights()[0]
     assert kernel.shape == (21 + 4, 21)
@@ -395,7 +395,7 @@ def test_exported_models_have_the_same_outputs(where, run, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["train", "--steps", "5"], "--steps 5: must be 20 or more"),
         (["train", "--problem", "order-6a", "--steps", "50"], "order-6a has 100 to 110 steps"),
@@ -406,11 +406,11 @@ def test_exported_models_have_the_same_outputs(where, run, capsys):
         (["predict", " "], "one of them is empty"),
     ],
 )
-def test_an_error_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
+def test_an_error_is_one_line_and_leaves_no_run(where, arguments, message, capsys):
     before = sorted((where / "lags").iterdir())
     assert errorflow(where, *arguments) == 2
     err = capsys.readouterr().err
-    assert said in err.splitlines()[-1]
+    assert message in err.splitlines()[-1]
     assert "Traceback" not in err
     assert sorted((where / "lags").iterdir()) == before
 
@@ -420,7 +420,7 @@ def history(run: RunFolder) -> list[dict[str, str]]:
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
 
-def test_two_epochs_are_the_same_with_a_stop_between_and_without(where, run, capsys):
+def test_a_resumed_training_equals_an_uninterrupted_one(where, run, capsys):
     assert errorflow(where, "train", "--name", "b", "--epochs", "2", *SMALL) == 0
     assert errorflow(where, "train", "--resume", "--name", "a", "--epochs", "2", *SMALL) == 0
     assert f"resuming {run.path} after epoch 1" in capsys.readouterr().err
@@ -434,7 +434,7 @@ def test_two_epochs_are_the_same_with_a_stop_between_and_without(where, run, cap
 # The table
 
 
-def test_the_table_trains_what_is_not_finished_and_nothing_twice(tmp_path, monkeypatch, capsys):
+def test_the_table_trains_only_missing_and_unfinished_runs(tmp_path, monkeypatch, capsys):
     trained: list[LagsConfig] = []
     resumed: list[RunFolder | None] = []
 
@@ -477,7 +477,7 @@ def test_the_table_trains_what_is_not_finished_and_nothing_twice(tmp_path, monke
     assert trained[0].network.model == "lstm97"
 
 
-def test_a_cell_of_the_table_is_a_run_and_an_rnn_has_no_gates(tmp_path, monkeypatch, capsys):
+def test_a_cell_of_the_table_is_a_run_that_predict_can_use(tmp_path, monkeypatch, capsys):
     tiny = {"problem": "order-6a", "epochs": 1, "units": 2, "batch_size": 500, "jit": "off"}
     monkeypatch.setattr(lags_table, "ROWS", {"order-6a": tiny})
     for is_trained in (True, False):

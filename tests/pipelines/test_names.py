@@ -1,4 +1,4 @@
-"""The names pipeline from end to end, on a folder of a few made-up names."""
+"""The names pipeline from end to end, on a few invented names."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ FILES = [
 
 
 def write_data(folder: Path) -> Path:
-    """Three classes that a glance tells apart."""
+    """Write three classes that are easy to distinguish."""
     random = np.random.default_rng(0)
     for label, letters, longest in zip(LABELS, ("bcd", "aeiou", "öxs"), (14, 7, 7), strict=True):
         names = {
@@ -140,7 +140,7 @@ def test_onnx_takes_the_ids_of_its_vocabulary(where, run):
     np.testing.assert_allclose(given, expected, atol=1e-5)
 
 
-def test_bptt_shows_a_line_per_character_and_draws(where, run, capsys):
+def test_bptt_prints_a_line_per_character_and_a_plot(where, run, capsys):
     assert errorflow(where, "names", "bptt", "BcdB", "--label", "Vowels") == 0
     out = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in out[1:5]] == list("bcdb")
@@ -148,7 +148,7 @@ def test_bptt_shows_a_line_per_character_and_draws(where, run, capsys):
     assert (run.plots / "bptt_bcdb.png").stat().st_size > 0
 
 
-def test_the_every_step_twin_answers_at_the_end_as_the_network_does(run):
+def test_the_every_step_twin_agrees_with_the_network_at_the_last_step(run):
     serving_model = load(run.best)
     config = replace(NamesConfig(), units=5, embedding=4)
     ids = text_serving.vectorize(["bcdbcd"], text_serving.vocabulary_in(serving_model), "character")
@@ -159,7 +159,7 @@ def test_the_every_step_twin_answers_at_the_end_as_the_network_does(run):
         np.testing.assert_allclose(twin(ids)[:, length - 1], core(prefix), atol=1e-6)
 
 
-def test_a_finished_run_goes_on_for_more_epochs(where, run, capsys):
+def test_a_finished_run_is_resumed_for_more_epochs(where, run, capsys):
     before = json.loads(run.results_file.read_text())["epochs"]
     flags = ["--resume", "--name", "a", "--epochs", str(before + 1)]
     assert errorflow(where, "names", "train", *flags) == 0
@@ -168,7 +168,7 @@ def test_a_finished_run_goes_on_for_more_epochs(where, run, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["train", "--data-dir", "nowhere"], "--data-dir nowhere: no such folder"),
         (["train", "--name", "a"], "exists (finished)"),
@@ -179,11 +179,11 @@ def test_a_finished_run_goes_on_for_more_epochs(where, run, capsys):
         (["predict", " "], "one of them is empty"),
     ],
 )
-def test_an_error_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
+def test_an_error_is_one_line_and_leaves_no_run(where, arguments, message, capsys):
     before = sorted((where / "names").iterdir())
     assert errorflow(where, "names", *arguments) == 2
     err = capsys.readouterr().err
-    assert said in err.splitlines()[-1]
+    assert message in err.splitlines()[-1]
     assert "Traceback" not in err
     assert sorted((where / "names").iterdir()) == before
 
@@ -201,7 +201,7 @@ def test_evaluate_refuses_data_that_have_changed(where, run, capsys):
 
 @pytest.mark.parametrize("model", ["bag", "rnn", "gru"])
 @pytest.mark.parametrize("layers", [1, 2])
-def test_every_network_answers_with_probabilities_and_ignores_padding(model, layers):
+def test_every_network_returns_probabilities_and_ignores_padding(model, layers):
     config = replace(
         NamesConfig(), model=model, layers=layers, units=4, embedding=3, bidirectional=True
     )
@@ -213,7 +213,7 @@ def test_every_network_answers_with_probabilities_and_ignores_padding(model, lay
     np.testing.assert_allclose(core(ids[1:, :2]), answer[1:], atol=1e-6)
 
 
-def test_class_weights_are_one_on_average_and_fall_with_the_share():
+def test_class_weights_have_mean_one_and_decrease_with_the_share():
     labels = np.array([0] * 8 + [1] * 2)
     weights = class_weights(labels, 0.5)
     assert weights[labels].mean() == pytest.approx(1)
@@ -221,7 +221,7 @@ def test_class_weights_are_one_on_average_and_fall_with_the_share():
     np.testing.assert_array_equal(class_weights(labels, 0.0), [1, 1])
 
 
-def test_training_on_two_replicas_is_quiet_and_done_with_code_0(where):
+def test_training_on_two_replicas_prints_no_warnings_and_exits_with_0(where):
     command = [sys.executable, "-m", "errorflow.pipelines.names", "train", "--name", "two"]
     flags = ["--model", "rnn", "--strategy", "mirrored", "--data-dir", str(where / "data")]
     done = subprocess.run(

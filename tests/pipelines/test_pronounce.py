@@ -1,4 +1,4 @@
-"""The pronounce pipeline from end to end, on made-up words, and what it is made of."""
+"""The pronounce pipeline from end to end, on invented words, and its parts."""
 
 import csv
 import io
@@ -38,7 +38,7 @@ FILES = [
 
 
 def write_pairs(folder: Path) -> Path:
-    """Words of 1 to 4 letters; "c" is spoken as two phones, and a word with "dd" in two ways."""
+    """Words of 1 to 4 letters; "c" has two phones, and words with "dd" two pronunciations."""
     folder.mkdir()
     words = ["".join(w) for n in range(1, 5) for w in itertools.product(PHONES, repeat=n)]
     np.random.default_rng(0).shuffle(words)
@@ -108,7 +108,7 @@ def test_tensorboard_shows_the_joined_error_samples_attention_and_gates(run):
         assert tag in values[max(values)]
 
 
-def test_what_is_right_under_teacher_forcing_is_what_greedy_search_finds(where, run, serving_model):
+def test_exact_match_under_teacher_forcing_equals_that_of_greedy_search(where, run, serving_model):
     rows = list(csv.DictReader(run.history_file.open()))
     best = float(rows[run.results()["best_epoch"] - 1]["val_right"])
     part = load_pairs(data_dir=where / "pairs").validation
@@ -127,7 +127,7 @@ def test_evaluate_reproduces_the_results_of_training(where, run, capsys):
     assert run.results()["test"] == expected
 
 
-def test_predict_prints_the_best_answers_with_scores(where, serving_model, capsys, monkeypatch):
+def test_predict_prints_the_best_predictions_with_scores(where, serving_model, capsys, monkeypatch):
     assert errorflow(where, "predict", "abba", "BAD", "--top", "2") == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     answers, scores = best_predictions(serving_model, ["abba", "bad"], width=2)
@@ -150,7 +150,7 @@ def test_predict_shows_the_alignment(where, serving_model, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["predict", "abx"], "errorflow: 'abx': character 'x' is not in the training data; it"),
         (["predict", "ab", " "], "errorflow: errorflow pronounce predict takes words: one of them"),
@@ -159,12 +159,12 @@ def test_predict_shows_the_alignment(where, serving_model, capsys):
         (["train", "--beam", "0"], "errorflow: --beam (key beam) must be 1 or more, got 0"),
     ],
 )
-def test_an_error_is_one_line(where, arguments, said, capsys):
+def test_an_error_is_one_line(where, arguments, message, capsys):
     verb, *rest = arguments
     assert errorflow(where, verb, *rest) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines()[-1].startswith(said)
+    assert err.splitlines()[-1].startswith(message)
 
 
 def test_exported_models_have_the_same_outputs(where, run, capsys):
@@ -177,7 +177,7 @@ def test_exported_models_have_the_same_outputs(where, run, capsys):
     assert meaning["target"] == ["", "[UNK]", "[START]", "[END]", "AH", "B", "D", "K", "S", "T"]
 
 
-def test_words_are_translated_and_measured_by_bleu(tmp_path, capsys):
+def test_word_targets_are_evaluated_by_bleu(tmp_path, capsys):
     pytest.importorskip("jiwer")
     pytest.importorskip("sacrebleu")
     numbers = ["one", "two", "three", "four", "five", "six", "seven"]
@@ -207,11 +207,11 @@ def test_words_are_translated_and_measured_by_bleu(tmp_path, capsys):
     assert {"!", "one"} <= {*source_vocabulary(serving_model).symbols}
 
 
-# What it is made of
+# Parts
 
 
 @pytest.mark.parametrize("attention", [False, True])
-def test_ours_and_stock_layers_give_the_same_outputs_and_gradients(attention):
+def test_layers_of_errorflow_and_keras_give_the_same_outputs_and_gradients(attention):
     shared = {
         "source_symbols": 6,
         "target_symbols": 7,
@@ -237,7 +237,7 @@ def test_ours_and_stock_layers_give_the_same_outputs_and_gradients(attention):
         np.testing.assert_allclose(ours, stock, rtol=2e-4, atol=1e-6)
 
 
-def test_the_decoder_begins_with_the_last_states_of_both_directions_side_by_side():
+def test_the_decoder_starts_from_the_concatenated_states_of_both_directions():
     shared = {"source_symbols": 6, "target_symbols": 7, "embedding": 3, "units": 4}
     core = encoder_decoder(layers.LSTM, **shared, bidirectional=True)
     encoded = core.get_layer("encoder")(tf.constant([[2, 3, 4, 5]]))
@@ -248,7 +248,7 @@ def test_the_decoder_begins_with_the_last_states_of_both_directions_side_by_side
     assert (np.abs(cell) > np.abs(hidden)).all()
 
 
-def test_padding_is_not_looked_at_and_no_part_of_the_answer():
+def test_attention_ignores_padding():
     core = encoder_decoder(
         layers.GRU, source_symbols=6, target_symbols=7, embedding=3, units=4, attention=True
     )
@@ -272,7 +272,7 @@ def test_a_reversed_encoder_reads_from_the_end_and_aligns_in_order():
     np.testing.assert_allclose(one, other[:, :, 2::-1], rtol=1e-5)
 
 
-def test_every_target_of_a_source_is_learned_and_the_decoder_reads_one_step_late():
+def test_pairs_have_every_target_of_a_source_and_shifted_decoder_inputs():
     source, target = (
         SequenceVocabulary("character", ["a", "b"]),
         SequenceVocabulary("phone", ["AH", "B"]),
@@ -297,7 +297,7 @@ def test_rates_count_edits_to_the_nearest_target():
     assert (per, wer) == (3 / 7, 2 / 3)
 
 
-def test_a_source_that_is_longer_than_any_trained_one_counts(serving_model):
+def test_sources_longer_than_in_training_are_evaluated(serving_model):
     part = PairSplit(["ab", "ab" * 40], [["AH B"], ["AH B"]])
     once, both = (
         evaluate(serving_model, PairSplit(["ab"], [["AH B"]]), []),
@@ -306,7 +306,9 @@ def test_a_source_that_is_longer_than_any_trained_one_counts(serving_model):
     assert both.figures["wer"] >= (once.figures["wer"] + 1) / 2
 
 
-def test_measuring_without_its_package_says_what_to_install(where, monkeypatch, capsys, tmp_path):
+def test_without_an_optional_package_the_error_says_what_to_install(
+    where, monkeypatch, capsys, tmp_path
+):
     import importlib.util
 
     true = importlib.util.find_spec
@@ -324,7 +326,7 @@ def test_measuring_without_its_package_says_what_to_install(where, monkeypatch, 
     assert "pip install 'errorflow[speech]'" in capsys.readouterr().err
 
 
-def test_sources_with_symbols_that_training_never_shows_are_told(capsys):
+def test_sources_with_unknown_symbols_are_reported(capsys):
     part = PairSplit(["ab", "axb", "x"], [["A"], ["B"], ["C"]])
     note_unknown_symbols(part, "test", SequenceVocabulary("character", ["a", "b"]))
     said = capsys.readouterr().err
@@ -335,15 +337,15 @@ def test_sources_with_symbols_that_training_never_shows_are_told(capsys):
     assert not capsys.readouterr().err
 
 
-def test_phones_keep_their_case_and_words_split_at_signs():
+def test_phones_keep_their_case_and_words_are_split_at_punctuation():
     assert [*text_serving.split_texts(["HH ah0"], "phone")] == [["HH", "ah0"]]
     assert [*text_serving.split_texts(["It's"], "word")] == [["it", "'", "s"]]
     ids = text_serving.vectorize(["AH B X"], ["AH", "B"], "phone")
     assert ids.tolist() == [[2, 3, 1]]
 
 
-def test_the_search_runs_for_all_sources_at_once(serving_model):
-    """One source alone and among others gets the same answers."""
+def test_the_search_result_does_not_depend_on_other_sources(serving_model):
+    """A source gets the same predictions alone and in a batch."""
     core = serving_model.get_layer("search").core
     ids = text_serving.vectorize(
         ["ab", "dcba"], source_vocabulary(serving_model).symbols, "character"

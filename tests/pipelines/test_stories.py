@@ -1,4 +1,4 @@
-"""The stories pipeline from end to end, on a few scenes and own pictures, and its parts."""
+"""The stories pipeline from end to end, on a few scenes and a user's images, and its parts."""
 
 import io
 import json
@@ -57,7 +57,7 @@ def errorflow(where: Path, verb: str, *arguments: str) -> int:
 
 
 def folder_of(path: Path, count: int, *shape: int) -> Path:
-    """A folder with pictures of noise, 1.png, 2.png, …: other ones for each name of a folder."""
+    """Write images of noise, 1.png, 2.png, …, different for each name of a folder."""
     path.mkdir(parents=True)
     random = np.random.default_rng([*path.name.encode()])
     for number in range(1, count + 1):
@@ -67,7 +67,7 @@ def folder_of(path: Path, count: int, *shape: int) -> Path:
 
 
 def film(path: Path, frames: int) -> Path:
-    """A square that becomes brighter from frame to frame."""
+    """Write a video of a square that becomes brighter."""
     pictures = [Image.fromarray(np.full([80, 80], 20 * number, np.uint8)) for number in range(12)]
     pictures[0].save(path, save_all=True, append_images=pictures[1:frames])
     return path
@@ -88,7 +88,7 @@ def test_a_run_folder_contains_all_files_and_results(run):
     assert Image.open(io.BytesIO(png)).size == (int(width), int(height))
 
 
-def test_a_run_in_half_precision(run, tmp_path, capsys):
+def test_training_in_half_precision(run, tmp_path, capsys):
     flags = ["--mixed-precision", "bfloat16", "--name", "half"]
     assert errorflow(tmp_path, "train", *flags, *TINY) == 0
     half, whole = (
@@ -100,8 +100,8 @@ def test_a_run_in_half_precision(run, tmp_path, capsys):
     assert float(capsys.readouterr().out.split("\t")[-1]) < 0
 
 
-def test_the_error_is_seen_from_the_last_word_to_the_first_picture(run):
-    """The encoder's five steps and the decoder's stand on one time axis."""
+def test_the_error_flow_reaches_from_the_last_word_to_the_first_image(run):
+    """The five steps of the encoder and those of the decoder share a time axis."""
     values, metadata = read(run.logs / "error_flow")
     shown = {tag for at in values.values() for tag in at}
     assert {f"error_flow/{what}/rnn_1" for what in ("heat_map", "first_to_largest")} <= shown
@@ -111,15 +111,15 @@ def test_the_error_is_seen_from_the_last_word_to_the_first_picture(run):
     assert "of the largest error at any step of decoder/rnn_1" in joined
 
 
-def test_the_gradient_is_seen_down_into_the_convolutions(run):
+def test_layer_gradients_include_the_convolutions(run):
     _, metadata = read(run.logs / "layer_gradients")
     content = json.loads(metadata["layer_gradients/rows"].plugin_data.content)
     for name in ("conv1", "encoder/rnn_1", "decoder/rnn_1"):
         assert any(name in layer for layer in content["layers"])
 
 
-def test_predict_takes_folders_and_films(where, run, tmp_path, capsys):
-    """All pictures of a folder, 2 before 10; five of a film; so many as --frames says of both."""
+def test_predict_takes_folders_and_videos(where, run, tmp_path, capsys):
+    """All images of a folder, 2 before 10; five of a video; --frames of both."""
     photos, grown = folder_of(tmp_path / "photos", 11, 80, 80), film(tmp_path / "grown.gif", 12)
     pictures = [read_image(photos / f"{number}.png", 1) for number in range(1, 12)]
     saved = load(run.best)
@@ -144,8 +144,8 @@ def test_predict_takes_folders_and_films(where, run, tmp_path, capsys):
     check([pictures[::5], [*read_clip(grown, 3, (80, 80, 1))]], "--frames", "3")
 
 
-def test_pictures_of_a_folder_are_the_same_however_many_are_asked_for(where, tmp_path, capsys):
-    """Theirs is another size than the network's."""
+def test_images_of_a_folder_are_read_alike_with_and_without_frames(where, tmp_path, capsys):
+    """Their size differs from that of the network."""
     photos = folder_of(tmp_path / "photos", 4, 50, 110)
     said = []
     for flags in ([], ["--frames", "4"]):
@@ -154,7 +154,7 @@ def test_pictures_of_a_folder_are_the_same_however_many_are_asked_for(where, tmp
     assert said[0] == said[1]
 
 
-def test_a_sentence_stands_below_each_picture_if_there_are_as_many():
+def test_each_image_has_a_sentence_below_if_the_numbers_agree():
     story = "a small seven is in the top left . it grows . it leaves"
     assert sentences_below(story, 3) == [
         "a small seven is in the top left",
@@ -166,7 +166,7 @@ def test_a_sentence_stands_below_each_picture_if_there_are_as_many():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["predict", "{}/one"], "{}/one: one frame only; a clip needs at least two"),
         (["predict", "{}/none"], "{}/none: no frame in it; a clip needs at least two"),
@@ -177,14 +177,14 @@ def test_a_sentence_stands_below_each_picture_if_there_are_as_many():
         (["train", "--auxiliary", "0"], "--pretrain 2: --auxiliary 0 leaves nothing to learn from"),
     ],
 )
-def test_an_error_is_one_line(where, tmp_path, arguments, said, capsys):
+def test_an_error_is_one_line(where, tmp_path, arguments, message, capsys):
     folder_of(tmp_path / "one", 1, 80, 80)
     folder_of(tmp_path / "none", 0)
     (tmp_path / "cut.gif").write_bytes(film(tmp_path / "whole.gif", 3).read_bytes()[:20])
     assert errorflow(where, *(argument.format(tmp_path) for argument in arguments)) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines()[-1].startswith(f"errorflow: {said.format(tmp_path)}")
+    assert err.splitlines()[-1].startswith(f"errorflow: {message.format(tmp_path)}")
 
 
 def test_exported_models_have_the_same_outputs(where, run, capsys):
@@ -196,7 +196,7 @@ def test_exported_models_have_the_same_outputs(where, run, capsys):
     assert meaning["shape"] == ["batch", None, 80, 80, 1]
 
 
-def test_own_sequences_of_different_lengths(tmp_path):
+def test_a_users_sequences_of_different_lengths(tmp_path):
     pytest.importorskip("sacrebleu")
     lines = []
     for number in range(14):
@@ -223,11 +223,11 @@ def test_own_sequences_of_different_lengths(tmp_path):
     assert found == {2, 3, 4}
 
 
-# What it is made of
+# Parts
 
 
 def network(attention=False) -> keras.Model:
-    """Untrained; it sees 25 places. Its decoder's weights are not small, so that answers differ."""
+    """An untrained network on 25 places; large decoder weights, so that predictions differ."""
     picture = image_encoder("lenet5", (32, 32, 1), width=0.5)
     core = images_to_text(GRU, picture, symbols=9, embedding=4, units=6, attention=attention)
     decoder, random = core.get_layer("decoder"), np.random.default_rng(0)
@@ -240,12 +240,12 @@ def pictures(*shape: int) -> np.ndarray:
 
 
 def filled(pixels: np.ndarray, count: int) -> np.ndarray:
-    """So many pictures in each sequence."""
+    """Pad each sequence to `count` images."""
     more = count - pixels.shape[1]
     return np.pad(pixels, [(0, 0), (0, more), *[(0, 0)] * 3], constant_values=PADDING_PIXEL)
 
 
-def test_without_a_dense_layer_features_are_the_maxima_of_places():
+def test_without_a_dense_layer_features_are_max_pooled_places():
     picture, pixels = image_encoder("lenet5", (32, 32, 1), width=0.5), pictures(1, 32, 32, 1)
     x = picture.get_layer("scale")(pixels)
     (maps,) = picture.get_layer("lenet5")(x).numpy()  # [10, 10, C]
@@ -253,7 +253,7 @@ def test_without_a_dense_layer_features_are_the_maxima_of_places():
     np.testing.assert_allclose(picture(pixels)[0], expected, rtol=1e-6)
 
 
-def test_the_words_of_a_picture_are_asked_of_it_alone():
+def test_the_words_of_an_image_are_predicted_from_it_alone():
     core, read = network(), tf.constant([[START]])
     several = pictures(1, 3, 32, 32, 1)
 
@@ -274,7 +274,7 @@ def test_the_words_of_a_picture_are_asked_of_it_alone():
         ("a . b", 3, ["b d . c", "", "A a"], [["b", "c"], ["b"], ["a"]]),
     ],
 )
-def test_a_picture_is_asked_for_the_words_that_are_told_of_it(story, pictures, described, words):
+def test_the_target_words_of_each_image(story, pictures, described, words):
     images = np.zeros([1, pictures, 32, 32, 1], np.uint8)
     part = ImageTextSplit(images, [[story]], [described], np.zeros(1, bool))
     vocabulary = [".", "a", "b", "c", "runs"]
@@ -285,7 +285,7 @@ def test_a_picture_is_asked_for_the_words_that_are_told_of_it(story, pictures, d
     assert weights["words"].tolist() == [[float(bool(some)) for some in [*words, []]]]
 
 
-def test_single_pictures_say_what_they_say_in_their_sequence():
+def test_single_images_have_the_words_that_they_have_in_their_sequence():
     core, vocabulary = network(), [".", "a", "b", "c", "d"]
     noise = pictures(5, 32, 32, 1).astype(np.uint8)
     part = ImageTextSplit(
@@ -307,7 +307,7 @@ def test_single_pictures_say_what_they_say_in_their_sequence():
 
 
 @pytest.mark.parametrize("shape", [(2, 32, 32, 1), (2, 3, 32, 32, 1)])
-def test_pictures_of_which_no_known_word_is_told_are_pictures_still(shape):
+def test_images_without_known_words_are_kept(shape):
     part = ImageTextSplit(np.zeros(shape, np.uint8), [["x"], ["y"]], [[], []], None)
     pairs = encode_pairs(part, "validation", (32, 32, 1), SequenceVocabulary("word", ["a"]), 60)
     ((pixels, words),) = (
@@ -316,7 +316,7 @@ def test_pictures_of_which_no_known_word_is_told_are_pictures_still(shape):
     assert len(pixels) == 2 and not words.any()
 
 
-def test_plain_pictures_are_the_third_that_the_fewest_words_are_told_of_thrice():
+def test_simple_images_are_the_third_with_the_fewest_words_three_times():
     noise = pictures(2, 3, 32, 32, 1).astype(np.uint8)
     part = ImageTextSplit(
         noise, [["a"], ["b"]], [["b c", "c", "a b c"], ["b", "c d a", "b a"]], None
@@ -329,8 +329,8 @@ def test_plain_pictures_are_the_third_that_the_fewest_words_are_told_of_thrice()
     assert {shown.count(one.tobytes()) for one in (noise[0, 1], noise[1, 0])} == {3}
 
 
-def test_what_fills_up_a_sequence_is_not_normalised_over():
-    """It is looked at as the first picture would be."""
+def test_padding_does_not_change_batch_normalisation():
+    """It is replaced by the first image of the sequence."""
     picture = image_encoder("vgg11", (32, 32, 1), width=0.0625)
     core = images_to_text(GRU, picture, symbols=9, embedding=4, units=6)
     short = pictures(2, 2, 32, 32, 1)
@@ -340,7 +340,7 @@ def test_what_fills_up_a_sequence_is_not_normalised_over():
 
 
 @pytest.mark.parametrize("attention", [False, True])
-def test_what_fills_up_a_sequence_changes_neither_answers_nor_gradients(attention):
+def test_padding_changes_neither_predictions_nor_gradients(attention):
     core = network(attention)
     short, long = pictures(1, 2, 32, 32, 1), pictures(1, 4, 32, 32, 1)
     read = tf.constant([[START, 4, 7], [START, 8, 5]])
@@ -368,7 +368,7 @@ def test_what_fills_up_a_sequence_changes_neither_answers_nor_gradients(attentio
         np.testing.assert_allclose(given["scores"][place], expected["scores"][0], rtol=1e-4)
 
 
-def test_what_fills_up_a_sequence_does_so_in_any_size():
+def test_padding_works_in_any_image_size():
     whole = build_image_serving_model(
         network(), SequenceVocabulary("word", [*"abcde"]), width=2, length_norm=0.6, max_length=5
     )
@@ -377,8 +377,8 @@ def test_what_fills_up_a_sequence_does_so_in_any_size():
     np.testing.assert_allclose(given["scores"], expected["scores"], rtol=1e-4)
 
 
-def test_each_place_is_seen_alike_beside_what_is_new_there():
-    """The encoder gets what a dense layer finds at each place: here, relu(x + 2 Δx)."""
+def test_each_place_has_its_features_and_their_change():
+    """The recurrent encoder reads a dense layer at each place: here, relu(x + 2 Δx)."""
     core, sequence = network_of_two_places(attention=False)
     encoder = core.get_layer("encoder")
     each, happens = encoder.get_layer("each_place"), encoder.get_layer("rnn_1").input[0]
@@ -387,8 +387,8 @@ def test_each_place_is_seen_alike_beside_what_is_new_there():
     assert y[0].numpy().tolist() == [[10, 1], [22, 1], [0, 7]]
 
 
-def test_a_word_looks_at_each_place_of_each_picture():
-    """There are what is seen, what is new and happens, which place, and the encoder's output."""
+def test_the_memory_has_an_entry_for_each_place_of_each_image():
+    """Features, their change, the dense layer, the position, and the encoder's output."""
     core, sequence = network_of_two_places(attention=True)
     encoder = core.get_layer("encoder")
     outputs = encoder.get_layer("rnn_1").output[0]
@@ -401,7 +401,7 @@ def test_a_word_looks_at_each_place_of_each_picture():
 
 
 def network_of_two_places(attention: bool) -> tuple[keras.Model, np.ndarray]:
-    """Of each picture it sees two pixels, as its places; and three pictures."""
+    """A network with two pixels of each image as its places, and a sequence of three images."""
     pixels = keras.Input([3, 3, 1])
     picture = keras.Model(pixels, pixels[:, 1, 1:])
     core = images_to_text(GRU, picture, symbols=5, embedding=2, units=2, attention=attention)
@@ -411,7 +411,7 @@ def network_of_two_places(attention: bool) -> tuple[keras.Model, np.ndarray]:
     return core, sequence
 
 
-def test_each_word_looks_at_the_real_pictures_alone():
+def test_attention_ignores_padding():
     core, target = network(attention=True), tf.constant([[START, 4, 7], [START, 8, 5]])
     brightness = np.array([0.01, 1, 0.3, 3], np.float32)[:, None, None, None]
     unlike = brightness * pictures(1, 4, 32, 32, 1)
@@ -424,8 +424,8 @@ def test_each_word_looks_at_the_real_pictures_alone():
     assert weights[1].std() > weights[1].mean() / 2
 
 
-def test_a_word_can_depend_on_the_state_and_on_what_is_looked_at_together():
-    """Which of two things in a picture comes next: log odds that are no sum of both."""
+def test_the_output_can_depend_jointly_on_state_and_context():
+    """The log odds are not a sum of a function of the state and one of the context."""
     decode = network(attention=True).get_layer("decoder")
     random = np.random.default_rng(0)
     states = random.normal(size=[2, 1, 6]).astype("float32")
@@ -447,7 +447,7 @@ def test_a_word_can_depend_on_the_state_and_on_what_is_looked_at_together():
     assert np.abs(together).max() > 0.1
 
 
-def test_the_words_of_answers_are_aligned_with_the_real_pictures():
+def test_alignments_of_predicted_words_with_images():
     core = network(attention=True)
     whole = build_image_serving_model(
         core, SequenceVocabulary("word", [*"abcde"]), width=2, length_norm=0.6, max_length=5
@@ -467,12 +467,12 @@ def test_the_words_of_answers_are_aligned_with_the_real_pictures():
     np.testing.assert_allclose(found[0].weights, expected, rtol=1e-5)
 
 
-def test_a_run_is_called_after_its_model_and_its_attention():
+def test_the_default_name_of_a_run_has_model_and_attention():
     assert StoriesConfig().kind == "gru-attention"
     assert replace(StoriesConfig(), model="lstm", attention=False).kind == "lstm"
 
 
-# What is right
+# Evaluation
 
 
 OPENING = "a small seven is in the top left and two large threes are in the top right"
@@ -492,12 +492,12 @@ STORY = f"{OPENING} . the seven moves to the bottom right . it grows . the three
         (STORY.replace("it grows", "it grow"), False, False),
     ],
 )
-def test_readings_of_a_story(other, same_order, same_events):
+def test_order_and_events_of_a_story(other, same_order, same_events):
     assert other != STORY
     assert (order(other) == order(STORY)) == same_order
     assert (all_events(other) == all_events(STORY)) == same_events
 
 
-def test_what_is_no_story_says_nothing():
+def test_a_text_outside_the_grammar_has_no_events():
     assert order("a dog runs . it jumps") is None
     assert all_events("a dog runs . it jumps") is None

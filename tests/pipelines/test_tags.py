@@ -1,4 +1,4 @@
-"""The tags pipeline from end to end, on a made-up treebank, and what it is made of."""
+"""The tags pipeline from end to end, on an invented treebank, and its parts."""
 
 import csv
 import io
@@ -42,7 +42,7 @@ FILES = [
 
 
 def sentence(random) -> list[tuple[str, str]]:
-    """2 to 6 words: "the" is a DET, what ends in -ly is an ADV, any other a NOUN."""
+    """Return 2 to 6 words: "the" is a DET, words in -ly are ADV, all others NOUN."""
     words = []
     for _ in range(random.integers(2, 7)):
         stem = "".join(random.choice(list("abcdel"), 3))
@@ -105,8 +105,8 @@ def test_a_run_folder_contains_all_files_and_results(run):
     assert not list(run.path.rglob(".writing-*"))
 
 
-def test_the_best_epoch_is_that_of_the_accuracy_over_tokens(run):
-    """Keras' masked, weighted metric and our own counting are the same figure."""
+def test_the_best_epoch_has_the_highest_accuracy_over_tokens(run):
+    """The masked, weighted metric of Keras agrees with our own count."""
     rows = list(csv.DictReader(run.history_file.open()))
     best = max(float(row["val_accuracy"]) for row in rows)
     assert run.results()["validation"]["accuracy"] == pytest.approx(best, abs=1e-5)
@@ -129,7 +129,7 @@ def test_evaluate_reproduces_the_results_of_training(where, run, capsys):
 
 
 def test_predict_reads_arguments_and_stdin_alike(where, capsys, monkeypatch):
-    """Words and characters never seen, and words longer than any that is read."""
+    """Unknown words and characters, and words longer than the network reads."""
     lines = ["The bed, badly.", "Ω₂ 字", "a" * 500, "?"]
     assert errorflow(where, "predict", *lines) == 0
     by_arguments = capsys.readouterr().out
@@ -142,13 +142,13 @@ def test_predict_reads_arguments_and_stdin_alike(where, capsys, monkeypatch):
         assert set(tags) <= set(TAGS)
 
 
-def test_tokens_are_taken_as_they_stand(where, capsys):
+def test_predict_does_not_split_given_tokens(where, capsys):
     assert errorflow(where, "predict", "--tokens", "can't stop.  U.S./the") == 0
     given = capsys.readouterr().out.split()
     assert [pair.rsplit("/", 1)[0] for pair in given] == ["can't", "stop.", "U.S./the"]
 
 
-def test_a_word_never_seen_is_known_by_its_characters_and_one_seen_in_any_case(serving_model):
+def test_unknown_words_differ_by_their_characters_and_known_ones_ignore_case(serving_model):
     sentences = tf.constant(["zazaly", "zazael", "the", "The"])
     ids = tagger.tokenizer_in(serving_model)(sentences)["words"].numpy()
     assert ids[:2].tolist() == [[1], [1]]
@@ -180,7 +180,7 @@ def test_exported_models_have_the_same_outputs(where, run, serving_model, capsys
             np.testing.assert_allclose(given, expected, atol=1e-5)
 
 
-def test_onnx_takes_two_inputs_by_name_as_its_vocabulary_tells(where, run, serving_model):
+def test_onnx_takes_the_two_named_inputs_of_its_vocabulary(where, run, serving_model):
     for needed in ("tf2onnx", "onnx"):
         pytest.importorskip(needed)
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -198,8 +198,8 @@ def test_onnx_takes_two_inputs_by_name_as_its_vocabulary_tells(where, run, servi
     assert (meaning["padding"], meaning["unknown"], meaning["labels"]) == (0, 1, TAGS)
 
 
-def test_a_sentence_is_answered_alike_whatever_its_neighbours(serving_model):
-    """Longer sentences and longer words beside it are padding to it."""
+def test_predictions_do_not_depend_on_other_sentences_in_the_batch(serving_model):
+    """Longer sentences and words in the batch only add padding."""
     alone = serving_model(tf.constant(["the bad"]))["probabilities"]
     for neighbour in ("a", "b " * 9, "abcde" * 9):
         both = serving_model(tf.constant([neighbour, "the bad"]))["probabilities"]
@@ -215,7 +215,7 @@ def ids_of(serving_model, *sentences) -> SentenceIds:
     )
 
 
-def test_loss_and_accuracy_are_those_of_the_tokens_alone(serving_model):
+def test_loss_and_accuracy_ignore_padding(serving_model):
     core, ids = (
         serving_model.get_layer("core"),
         ids_of(serving_model, "the bad", "abcly the cab bad"),
@@ -270,7 +270,7 @@ def test_evaluate_agrees_with_counts_by_hand(serving_model):
     assert "unknown_accuracy" not in known.figures
 
 
-def test_tensorboard_gets_gates_samples_and_the_error_of_both_readers(run):
+def test_tensorboard_shows_gates_samples_and_the_error_over_words_and_characters(run):
     tags = {
         folder: {tag for step in read(run.logs / folder)[0].values() for tag in step}
         for folder in ("gates", "samples", "error_flow")
@@ -294,7 +294,7 @@ def test_sentences_that_are_too_long_are_cut_or_skipped_and_reported(where, too_
     assert {len(tags) for tags in part.tags} == {len(s) for s in part.sentences} == {2, 3, 4}
 
 
-def test_a_network_of_words_alone_trains_and_goes_on_for_more_epochs(where, capsys):
+def test_a_network_without_characters_trains_and_is_resumed(where, capsys):
     flags = [*TINY, "--max-length", "4", "--character-units", "0", "--epochs", "1"]
     assert train(where, "words", *flags, "--model", "gru") == 0
     run = RunFolder(where / "tags" / "words")
@@ -310,7 +310,7 @@ def test_a_network_of_words_alone_trains_and_goes_on_for_more_epochs(where, caps
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["train", "--data-dir", "nowhere"], "--data-dir nowhere: no such file or folder"),
         (["train", "--word-dropout", "1"], "word_dropout"),
@@ -319,11 +319,11 @@ def test_a_network_of_words_alone_trains_and_goes_on_for_more_epochs(where, caps
         (["predict", "a", " "], "one of them is empty"),
     ],
 )
-def test_an_error_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
+def test_an_error_is_one_line_and_leaves_no_run(where, arguments, message, capsys):
     before = sorted((where / "tags").iterdir())
     assert errorflow(where, *arguments) == 2
     err = capsys.readouterr().err
-    assert said in err.splitlines()[-1]
+    assert message in err.splitlines()[-1]
     assert "Traceback" not in err
     assert sorted((where / "tags").iterdir()) == before
 
@@ -347,11 +347,11 @@ def test_an_error_is_one_line_and_leaves_no_run(where, arguments, said, capsys):
         ("a@b 'No!'", "a @ b ' No ! '"),
     ],
 )
-def test_text_is_cut_into_tokens(text, tokens):
+def test_text_is_split_into_tokens(text, tokens):
     assert tokens_of(text) == tokens.split()
 
 
-def test_a_vocabulary_has_all_words_and_the_characters_that_come_again():
+def test_a_vocabulary_has_all_words_and_the_repeated_characters():
     sentences = [("Ab", "cab"), ("ab", "É", "x!"), ("CAB", "AB", "é")]
     vocabulary = build_vocabulary(iter(sentences))
     assert vocabulary.words == ["ab", "cab", "é", "x!"]
