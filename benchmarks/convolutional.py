@@ -1,34 +1,35 @@
-"""How long do our convolutional networks take, as a share of the same networks written plainly?
+"""How long does a step of our convolutional networks take, relative to the same network in Keras?
 
     python benchmarks/convolutional.py
 
-ResNet-50 and VGG-16 run against keras.applications (batch 8, 96×96), GoogLeNet (batch 8, 96×96) and
-LeNet-5 (batch 64, 32×32) against a functional model of single Keras layers with the same
-operations. Training is `fit` with SGD, inference a compiled call. The contestants take turns, a few
-steps each, round after round; printed is the ratio of the median steps and, as the noise of the
-machine, that of a second copy of the peer; below 1, ours is faster.
+ResNet-50 and VGG-16 are compared with keras.applications (batch 8, 96×96 pixels); GoogLeNet (batch
+8, 96×96) and LeNet-5 (batch 64, 32×32) with a functional model of stock Keras layers that does the
+same operations. Training is `fit` with SGD; inference is a call compiled by `tf.function`. The
+contestants take turns of a few steps. The script prints the ratio of the median steps (below 1,
+ours is faster) and, as a measure of the noise, the same ratio for a second copy of the peer.
 """
 
 import argparse
 import os
-import statistics
 import time
+
+import turns
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 MODELS = ("resnet50", "vgg16", "googlenet", "lenet5")
-TURN = 4  # steps before the other model takes over; the first is not counted
+TURN = 4  # steps before the next contestant; the first one is not counted
 
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=8, help="turns of each contestant")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     return parser.parse_args()
 
 
 def plain(name, shape, classes):
-    """The peer: probabilities, no batch normalisation but ResNet's."""
+    """Return the peer; only ResNet has batch normalisation."""
     import keras
 
     if name == "resnet50":
@@ -67,69 +68,44 @@ def plain_googlenet(x):
     def pool(x):
         return MaxPooling2D(3, 2, "same")(x)
 
-    def normalised(x):
+    def normalize(x):
         return Lambda(lambda x: tf.nn.local_response_normalization(x, 2, 2.0, 1e-4, 0.75))(x)
 
-    x = normalised(pool(conv(x, 64, 7, 2)))
-    x = pool(normalised(conv(conv(x, 64, 1), 192, 3)))
+    x = normalize(pool(conv(x, 64, 7, 2)))
+    x = pool(normalize(conv(conv(x, 64, 1), 192, 3)))
     for name, (f1, r3, f3, r5, f5, f_pool) in BLOCKS.items():
         x = pool(x) if name in ("4a", "5a") else x
-        views = [
+        branches = [
             conv(x, f1, 1),
             conv(conv(x, r3, 1), f3, 3),
             conv(conv(x, r5, 1), f5, 5),
             conv(MaxPooling2D(3, 1, "same")(x), f_pool, 1),
         ]
-        x = Concatenate()(views)
+        x = Concatenate()(branches)
     return Dropout(0.4)(GlobalAveragePooling2D()(x))
 
 
 def training(model, x, y):
-    """A function that trains TURN steps in `fit` and returns their times."""
+    """Return a function that trains TURN steps in `fit` and returns their seconds."""
     import keras
     import tensorflow as tf
 
-    class Clock(keras.callbacks.Callback):
-        def on_train_batch_begin(self, step, logs=None):
-            self.began = time.perf_counter()
-
-        def on_train_batch_end(self, step, logs=None):
-            self.times.append(time.perf_counter() - self.began)
-
     model.compile(keras.optimizers.SGD(1e-3), "sparse_categorical_crossentropy")
-    data = tf.data.Dataset.from_tensors((x, y)).cache().repeat(TURN)
-    clock = Clock()
-
-    def turn():
-        clock.times = []
-        model.fit(data, verbose=0, shuffle=False, callbacks=[clock])
-        return clock.times
-
-    return turn
+    return turns.fit_turn(model, tf.data.Dataset.from_tensors((x, y)).cache().repeat(TURN))
 
 
 def inference(model, x):
+    """Return a function that calls the model TURN times and returns the seconds of each call."""
     import tensorflow as tf
 
-    run = tf.function(lambda x: model(x, training=False))
+    call = tf.function(lambda x: model(x, training=False))
 
     def step():
         began = time.perf_counter()
-        run(x).numpy()
+        call(x).numpy()
         return time.perf_counter() - began
 
     return lambda: [step() for _ in range(TURN)]
-
-
-def race(turns, rounds):
-    """{name: median step in ms}, the contestants taking turns."""
-    times = {name: [] for name in turns}
-    for turn in turns.values():
-        turn()
-    for _ in range(rounds):
-        for name, turn in turns.items():
-            times[name] += turn()[1:]
-    return {name: 1e3 * statistics.median(values) for name, values in times.items()}
 
 
 def main():
@@ -148,14 +124,18 @@ def main():
             "peer": plain(name, shape, classes),
             "peer, again": plain(name, shape, classes),
         }
-        for what, contest in (
-            ("training", {n: training(m, x, y) for n, m in models.items()}),
-            ("inference", {n: inference(m, x) for n, m in models.items()}),
-        ):
-            found = race(contest, args.rounds)
-            ratio, noise = (found[n] / found["peer"] for n in ("ours", "peer, again"))
-            told = f"ours/peer {ratio:.2f}   noise {noise:.2f}"
-            print(f"{name:10} {what:10} {found['ours']:8.1f} ms   {told}", flush=True)
+        contests = {
+            "training": {key: training(model, x, y) for key, model in models.items()},
+            "inference": {key: inference(model, x) for key, model in models.items()},
+        }
+        for phase, contest in contests.items():
+            median = {key: ms for key, (ms, _) in turns.race(contest, args.rounds).items()}
+            ratio, noise = (median[key] / median["peer"] for key in ("ours", "peer, again"))
+            print(
+                f"{name:10} {phase:10} {median['ours']:8.1f} ms"
+                f"   ours/peer {ratio:.2f}   noise {noise:.2f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,21 +1,18 @@
-"""How far are our gradients from other people's?
+"""How much do our gradients differ from those of stock Keras layers?
 
     python benchmarks/gradients.py
 
-Largest difference over all outputs, states and gradients (weights, input, initial states), relative
-to the largest entry of each: in float64 to stock cells unrolled step by step under autodiff
-(`keras.layers.RNN(unroll=True)`), in float32 to keras.layers. Ours are compiled, as in training. An
-error arrives at every step and at the last states; weights, biases and initial states are random.
+The script prints the largest difference over all outputs, states and gradients (of the weights, the
+input and the initial states), relative to the largest entry of each: in float64 to stock cells that
+are unrolled step by step and differentiated by TensorFlow (`keras.layers.RNN(unroll=True)`), in
+float32 to keras.layers. Our layers are compiled, as in training. An error is injected at every step
+and at the last states. Weights, biases and initial states are random.
 """
 
+import argparse
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import errorflow.layers
-import keras
-import numpy as np
-import tensorflow as tf
 
 BATCH, STEPS, WIDTH, UNITS = 6, 17, 5, 8
 CASES = {
@@ -27,7 +24,10 @@ CASES = {
 
 
 def inputs(states, masked, dtype):
-    """x, initial states, mask, and the errors that arrive at outputs and last states."""
+    """Return x, initial states, mask, and the errors injected at outputs and last states."""
+    import numpy as np
+    import tensorflow as tf
+
     random = np.random.default_rng(0)
     normal = lambda *shape: tf.constant(random.standard_normal(shape), dtype)  # noqa: E731
     mask = tf.constant(random.random((BATCH, STEPS)) > 0.3) if masked else None
@@ -37,6 +37,9 @@ def inputs(states, masked, dtype):
 
 
 def outputs_and_gradients(layer, x, initial, mask, errors, training):
+    """Return outputs, last states and all gradients in one flat list."""
+    import tensorflow as tf
+
     weights = [w.value for w in layer.trainable_variables]
 
     @tf.function
@@ -51,37 +54,44 @@ def outputs_and_gradients(layer, x, initial, mask, errors, training):
 
 
 def difference(cell, options, masked, dtype):
+    """Return the largest relative difference between our layer and the stock one."""
+    import errorflow.layers
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
     common = {"return_sequences": True, "return_state": True, "dtype": dtype}
     ours = getattr(errorflow.layers, cell)(UNITS, **common, **options)
     if dtype == "float64":
         stock = getattr(keras.layers, f"{cell}Cell")(UNITS, dtype=dtype, **options)
-        theirs = keras.layers.RNN(stock, unroll=True, **common)
+        peer = keras.layers.RNN(stock, unroll=True, **common)
     else:
-        theirs = getattr(keras.layers, cell)(UNITS, **common, **options)
+        peer = getattr(keras.layers, cell)(UNITS, **common, **options)
     data = inputs(2 if cell == "LSTM" else 1, masked, dtype)
     random = np.random.default_rng(1)
-    for layer in (ours, theirs):
+    for layer in (ours, peer):
         layer.build(data[0].shape)
     weights = [0.5 * random.standard_normal(w.shape) for w in ours.weights]
-    ours.set_weights(weights), theirs.set_weights(weights)
+    ours.set_weights(weights), peer.set_weights(weights)
     pairs = zip(
         outputs_and_gradients(ours, *data, training=True),
-        outputs_and_gradients(theirs, *data, training=False),
+        outputs_and_gradients(peer, *data, training=False),
         strict=True,
     )
     return max(float(tf.reduce_max(abs(a - b)) / tf.reduce_max(abs(b))) for a, b in pairs)
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     print(f"{'':18}  {'float64, unrolled':>22}  {'float32, keras.layers':>22}")
     print(f"{'':18}  {'':>10}  {'masked':>10}  {'':>10}  {'masked':>10}")
     for name, (cell, options) in CASES.items():
-        found = [
+        differences = [
             difference(cell, options, masked, dtype)
             for dtype in ("float64", "float32")
             for masked in (False, True)
         ]
-        print(f"{name:18}  " + "  ".join(f"{value:10.1e}" for value in found), flush=True)
+        print(f"{name:18}  " + "  ".join(f"{value:10.1e}" for value in differences), flush=True)
 
 
 if __name__ == "__main__":

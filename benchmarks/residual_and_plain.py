@@ -1,11 +1,10 @@
-"""How does the gradient flow through 56 layers, with shortcuts and without?
+"""How does the gradient flow through 56 layers, with and without shortcuts?
 
-    python benchmarks/residual_and_plain.py
+    python benchmarks/residual_and_plain.py    # writes benchmarks/depth.png
 
-Trains ResNet-56 and its plain counterpart on the embedded digits with one recipe and seed, as
-`errorflow images train --model resnet56 --epochs 6` would, with `--skip false` for the second. It
-prints the loss of each epoch and the gradient of the first and the last block, and draws
-`depth.png`.
+Trains ResNet-56 and its plain counterpart on the embedded digits with the same recipe and seed, as
+`errorflow images train --model resnet56 --epochs 6` does, with `--skip false` for the second. The
+script prints the loss of each epoch and the gradients of the first and the last convolution.
 """
 
 import argparse
@@ -21,33 +20,30 @@ TITLES = {"true": "ResNet-56", "false": "plain, 56 layers"}
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--picture", type=Path, default=Path(__file__).with_name("depth.png"))
+    parser.add_argument("--model", default="resnet56", help="any residual network of the zoo")
+    parser.add_argument("--limit", type=int, help="maximum number of training images")
+    picture = Path(__file__).with_name("depth.png")
+    parser.add_argument("--picture", type=Path, default=picture, help="where to write the picture")
     return parser.parse_args()
 
 
-def train(skip, epochs, folder):
-    """(rows per epoch, the gradients over depth)"""
-    from errorflow.pipelines.core import devices
-    from errorflow.pipelines.core import run_folder as runs
-    from errorflow.pipelines.images import TASK, ImagesConfig
-    from errorflow.pipelines.training import loop as training
+def train(args, skip, folder):
+    """Return one row per epoch and the recorded gradients over depth."""
+    from errorflow.pipelines.core.config import replace
+    from errorflow.pipelines.core.run_lifecycle import begin
+    from errorflow.pipelines.images import TASK
+    from errorflow.pipelines.training import workflow
 
-    config = ImagesConfig(
-        model="resnet56",
-        skip=skip,
-        epochs=epochs,
-        run_dir=Path(folder),
-        name=skip,
-    ).resolved()
-    strategy = devices.start(config)
-    data = TASK.read_data(config)
-    run = runs.begin(config, TASK.name, devices.describe(config, strategy))
-    outcome = training.fit(TASK.tool("make_job")(run, config, data), strategy)
-    return outcome.rows, outcome.layer_gradients.history
+    settings = {"model": args.model, "skip": skip, "epochs": args.epochs, "limit": args.limit}
+    config = replace(TASK.config(), **settings, run_dir=Path(folder), name=skip).resolved()
+    session = workflow.start(config)
+    run = begin(TASK.name, config, session.environment)
+    outcome = workflow.train_in(run, TASK, config, TASK.read_data(config), session.strategy)
+    return outcome.history, outcome.recorders.layer_gradients.history
 
 
-def of_convolutions(history):
-    """The gradients without those of the normalisations between."""
+def convolutions_of(history):
+    """Return the gradients without those of the batch normalisations between."""
     places = [i for i, name in enumerate(history["layers"]) if name.endswith("/convolution")]
     names = [history["layers"][i].removesuffix("/convolution") for i in places]
     return {"step": history["step"], "layers": names, "norm": history["norm"][:, places]}
@@ -62,8 +58,8 @@ def main():
     histories = {}
     for skip, title in TITLES.items():
         with tempfile.TemporaryDirectory() as folder:
-            rows, history = train(skip, args.epochs, folder)
-        histories[title] = of_convolutions(history)
+            rows, history = train(args, skip, folder)
+        histories[title] = convolutions_of(history)
         norms = histories[title]["norm"]
         print(f"{title}: training loss", *(f"{row['loss']:.3f}" for row in rows))
         print(f"{title}: validation accuracy", *(f"{row['val_accuracy']:.3f}" for row in rows))
@@ -71,6 +67,7 @@ def main():
             first, *_, last = np.median(chosen, axis=0)
             print(f"{title}: {when}: first convolution {first:.2g}, last {last:.2g}", flush=True)
     plots.save(figures.layer_gradients(histories), args.picture)
+    print(args.picture)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def horizon(
 
     The H rows of the Jacobian go back through time as H copies of the batch. A call therefore takes
     as long as a training step on H times as many examples, plus the singular values of T·B matrices
-    H × H (`benchmarks/cost_of_looking.py` measures it).
+    H × H (`benchmarks/snapshot_cost.py` measures it).
 
     Args:
         model: a model with recurrent layers of errorflow or Keras; it is called at
