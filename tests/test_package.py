@@ -1,13 +1,37 @@
-"""The wheel holds what the tree holds, and the README's commands and example are true."""
+"""The wheel contains the tree, and what the READMEs print is true."""
 
+import ast
+import importlib
 import re
+import shlex
+import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
+import pytest
+from errorflow.pipelines.commands.report import ReportConfig
+from errorflow.pipelines.commands.runs import CompareConfig, ListConfig
+from errorflow.pipelines.commands.tensorboard import TensorBoardConfig
+from errorflow.pipelines.core.flags import parse_flags
+from errorflow.pipelines.registry import TASKS, load_task
+from errorflow.pipelines.search.config import tune_config
+from errorflow.pipelines.training.verbs import verbs_of
+
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("layers", "callbacks", "pipelines")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+READMES = README + (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+SET_UP = [line for line in README.splitlines() if line.startswith("[ -d .venv ] || ")]
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+
+
+# The wheel
 
 
 def test_the_wheel_has_every_file(tmp_path):
@@ -21,20 +45,157 @@ def test_the_wheel_has_every_file(tmp_path):
         for path in (ROOT / folder).rglob("*.*")
         if path.suffix != ".pyc"
     }
-    assert packed == tree
+    # pyproject.toml maps the package `errorflow` itself to this folder
+    assert packed == {name.replace("errorflow/pipelines/errorflow/", "errorflow/") for name in tree}
+    assert packed >= {"errorflow/__init__.py", "errorflow/py.typed"}
+
+
+def test_the_version_is_that_of_the_project():
+    import errorflow
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert errorflow.__version__ == project["version"]
+
+
+# The README's two commands
+
+
+def test_readme_has_the_two_commands():
+    train, check = SET_UP
+    assert train.endswith(" && .venv/bin/errorflow names train")
+    assert check.endswith(" && .venv/bin/python -m pytest -n 2 --dist loadfile")
+    assert train.split(".venv/bin/pip")[0] == check.split(".venv/bin/pip")[0]
+
+
+MAKE_VENV = """#!/bin/sh
+mkdir -p .venv/bin
+for name in pip errorflow; do
+  printf '#!/bin/sh\\necho "$0" "$@"\\n' > .venv/bin/$name
+  chmod +x .venv/bin/$name
+done
+"""
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_the_set_up_takes_the_python_that_works(tmp_path, version):
+    """Shims of pyenv are there for every version, and fail for those that are not selected."""
+    for name in ("3.11", "3.12", "3.13"):
+        script = MAKE_VENV if name == version else "#!/bin/sh\nexit 127\n"
+        _script(tmp_path / f"python{name}", script)
+    done = _set_up(tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    install, train = done.stdout.splitlines()
+    assert install == ".venv/bin/pip install -q -e ."
+    assert train == ".venv/bin/errorflow names train"
+
+
+def test_the_set_up_without_a_suitable_python(tmp_path):
+    done = _set_up(tmp_path)
+    assert done.returncode != 0
+    assert done.stdout == "errorflow needs Python 3.11, 3.12 or 3.13\n"
+
+
+def _script(path, text):
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def _set_up(folder):
+    """Run the README's first command in a folder that has the only Pythons on the path."""
+    for tool in ("mkdir", "chmod"):
+        (folder / tool).symlink_to(str(shutil.which(tool)))
+    return subprocess.run(
+        ["/bin/sh", "-c", SET_UP[0]],
+        cwd=folder,
+        env={"PATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+# The README's examples
 
 
 def test_readme_example_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    subprocess.run([sys.executable, "-c", example], check=True, timeout=240)
+    subprocess.run([sys.executable, "-c", blocks("python")[0]], check=True, timeout=240)
     assert (tmp_path / "error_flow.png").stat().st_size > 10_000
     assert list(tmp_path.rglob("events.out.tfevents.*"))
 
 
-def test_readme_begins_with_the_two_commands():
-    commands = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    lines = "".join(commands).splitlines()[:2]
-    assert all(line.startswith("[ -d .venv ] || python3.11 -m venv .venv; ") for line in lines)
-    assert lines[0].endswith("errorflow names train")
-    assert lines[1].endswith("-m pytest -n 2 --dist loadfile")
+def test_the_python_api_of_the_readme_exists():
+    from errorflow import pipelines
+
+    owners = {"pipelines": pipelines, "run": pipelines.Run, "search": pipelines.Search}
+    example = blocks("python")[1]
+    names = re.findall(r"\b(pipelines|run|search)\.(\w+)", example)
+    assert {"train", "tune", "load_run"} <= {name for _, name in names}
+    fields = {"path"}  # of dataclasses, which the class itself has not
+    missing = [(o, n) for o, n in names if n not in fields and not hasattr(owners[o], n)]
+    assert not missing
+    ast.parse(example)
+
+
+def test_names_in_the_readmes_exist():
+    for dotted in sorted(set(re.findall(r"errorflow(?:\.\w+)+", READMES))):
+        assert _resolves(dotted), dotted
+    table = README.split("| callback |")[1].split("\n\n")[0]
+    for name in re.findall(r"`([A-Z]\w+)`", table):
+        assert _resolves(f"errorflow.callbacks.{name}"), name
+
+
+def _resolves(dotted):
+    module, *names = dotted.split(".")
+    value = importlib.import_module(module)
+    for name in names:
+        module = f"{module}.{name}"
+        try:
+            value = getattr(value, name)
+        except AttributeError:
+            try:
+                value = importlib.import_module(module)
+            except ModuleNotFoundError:
+                return False
+    return True
+
+
+def command_lines():
+    """Every command of errorflow in both READMEs: in blocks, and between backticks."""
+    in_blocks = [line for block in blocks("sh") for line in block.splitlines()]
+    between = [" ".join(text.split()) for text in re.findall(r"`([^`]+)`", READMES)]
+    lines = [line for line in in_blocks + between if line.startswith("errorflow ")]
+    return sorted({line for line in lines if "…" not in line})
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_commands_of_the_readmes_parse(line):
+    _, *words = shlex.split(line, comments=True)
+    if words == ["zoo"]:
+        return
+    prog, cls, flags = _command(words)
+    config = parse_flags(cls, flags, prog)
+    getattr(config, "resolved", lambda: config)().check()
+
+
+def _command(words):
+    """What a command line is parsed with: (prog, config class, flags)."""
+    commands = {"report": ReportConfig, "tensorboard": TensorBoardConfig}
+    match words:
+        case ["runs", "compare", *flags]:
+            return "errorflow runs compare", CompareConfig, flags
+        case ["runs", *flags]:
+            return "errorflow runs", ListConfig, flags
+        case [command, *flags] if command in commands:
+            return f"errorflow {command}", commands[command], flags
+        case [task, verb, *flags] if task in TASKS:
+            task = load_task(task)
+            configs = {"train": task.config, "tune": tune_config(task.config)}
+            configs |= {name: verb.config for name, verb in verbs_of(task).items()}
+            return f"errorflow {task.name} {verb}", configs[verb], flags
+    raise AssertionError(f"no such command: {words}")
+
+
+@pytest.mark.parametrize("script", sorted(set(re.findall(r"python (benchmarks/\w+\.py)", READMES))))
+def test_scripts_that_the_readmes_name_exist(script):
+    assert (ROOT / script).is_file()
