@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..recording.tables import Tables
 from .finding import JUDGED_SHARE, MIN_STEPS, Finding, every_steps, short, since_when
 
 VANISHING = 1e-3  # the first step receives less than this share of the last step's error
 EXPLODING = 1e3
 MIN_TIME_STEPS = 4
 _NOT_INJECTED = 0.999  # carried / total error, above which no error is injected at a step
-
-Tables = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ def _judge_decay(layer, kept, recent, evidence):
     known = ~np.isnan(shares)
     agrees = np.array([_kind(share) == kind for share in shares[known]])
     when, since = since_when(kept["step"][known], agrees)
-    text = f"{kind}{when}: {_change(recent, found)}, {_arrival(recent, found)}"
+    text = f"{kind}{when}; {_change(recent, found)}, {_arrival(recent, found)}"
     text += f" ({_basis(evidence)})"
     if kind == "vanishing":
         text += ". Whether the task needs a longer range was not measured"

@@ -56,7 +56,7 @@ def test_vanishing():
     found = error_flow_finding("rnn", history(decaying(3.1), rows=1240))
     assert found.kind == "vanishing"
     assert found.sentence == (
-        "rnn: vanishing: the error halves every 3.1 steps going back in time, and step 1 receives "
+        "rnn: vanishing; the error halves every 3.1 steps going back in time, and step 1 receives "
         "2e-4 of the last step's error (median of the last 20% of 1,240 recorded training steps). "
         "Whether the task needs a longer range was not measured"
     )
@@ -77,7 +77,7 @@ def test_only_the_last_part_of_training_counts():
     both["step"] = np.arange(1, 101)
     found = error_flow_finding("rnn", both)
     assert found.kind == "healthy"
-    assert found.sentence.startswith("rnn: healthy since training step 81: ")
+    assert found.sentence.startswith("rnn: healthy since training step 81; ")
     assert found.evidence["since"] == 81
 
 
@@ -93,7 +93,7 @@ def test_an_lstm_is_judged_by_its_cell_error():
     through_h = np.append(np.full(39, 1e-4), 0.3)
     found = error_flow_finding("lstm", history(through_h, cell=decaying(1000.0)))
     assert found.kind == "healthy"
-    assert found.sentence.startswith("lstm: healthy: the cell error hardly changes")
+    assert found.sentence.startswith("lstm: healthy; the cell error hardly changes")
 
 
 def test_an_lstm_with_errors_at_every_step_is_not_judged():

@@ -1,6 +1,7 @@
 """How the tab reads the blocks that TensorBoard has loaded: which rows, which columns."""
 
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -150,16 +151,31 @@ def test_files_of_version_1_give_the_findings_that_were_written_with_them(task):
         assert evidence == pytest.approx(finding["evidence"])
 
 
-def test_files_of_version_1_and_of_today_name_the_same_statistics_in_the_same_order():
-    """TensorBoard reads the names from the oldest file of a run that was resumed."""
+def test_a_run_of_version_1_that_is_resumed_today(tmp_path):
+    """TensorBoard reads the names of the statistics from the oldest file of a run."""
+    from errorflow.callbacks.recording.event_log import EventLog
     from errorflow.layers.rnn.statistics import STATISTICS, VERSION
 
-    provider = tensorboard(FIRST_EDITION / "runs" / "names" / "interrupted" / "logs")
+    logs = shutil.copytree(
+        FIRST_EDITION / "runs" / "names" / "interrupted" / "logs", tmp_path / "a"
+    )
+    names = [statistic.name for statistic in STATISTICS]
+    values = np.tile(np.arange(6, dtype=np.float32)[:, None, None], [1, 3, 4])
+    new = Rows(np.arange(13, 16), np.full(3, 4), values, names)
+    log = EventLog(logs / "error_flow", every=1)
+    log.write("error_flow", {"rnn_1": new}, {}, {}, step=15)
+    log.close()
+
+    provider = tensorboard(logs)
     (tags,) = provider.list_tensors(request(), experiment_id="", plugin_name=PLUGIN).values()
     (about,) = tags.values()
-    content = json.loads(about.plugin_content)
-    assert content["version"] == 1 < VERSION
-    assert content["statistics"] == [statistic.name for statistic in STATISTICS]  # of an LSTM
+    assert json.loads(about.plugin_content)["version"] == 1 < VERSION
+    (series,) = find_series(provider, request(), "")
+    rows = read_rows(provider, request(), "", series)
+    np.testing.assert_array_equal(rows.steps, np.arange(1, 16))
+    for number, name in enumerate(names):
+        shown = table(series, rows, statistic=name, align="start")
+        np.testing.assert_array_equal(shown.values[12:, :4], number)
 
 
 def test_all_runs_and_searches_of_the_first_edition_are_read():
