@@ -63,7 +63,7 @@ def gate_activations(
     """
     with _restored(model), record_calls(model) as (_, calls):
         model(inputs, training=False)
-    calls = [call for call in calls if {*GATES} & {*call.cell.residuals._fields}]
+    calls = [call for call in calls if {*GATES} & {*call.equations.residuals._fields}]
     # The first call of a model that is not built yet is preceded by one with symbolic tensors.
     calls = [call for call in calls if not call.symbolic]
     calls = [call for call in calls if layers is None or call.name in layers]
@@ -119,13 +119,13 @@ def _grouped(calls: Sequence[Call], distributed: set[str]) -> dict[str, list[Cal
 
 def _activations(group: Sequence[Call]) -> GateActivations:
     """The calls of one layer as one batch."""
-    cell, backwards = group[0].cell, group[0].backwards
+    backwards = group[0].backwards
     order = slice(None, None, -1 if backwards else 1)
     valid = np.concatenate([_valid(call) for call in group], axis=1)[order]
     gates = {}
-    for place, name in enumerate(cell.residuals._fields):
+    for name in group[0].equations.residuals._fields:
         if name in GATES:
-            values = [call.sequence.residuals[place].numpy() for call in group]
+            values = [getattr(call.sequence.residuals, name).numpy() for call in group]
             gates[name] = _gate(np.concatenate(values, axis=1)[order], valid)
     return GateActivations(gates, backwards)
 

@@ -127,7 +127,7 @@ class _Errors:
         if direct is not None and call.backwards:
             numbers = np.where(numbers < 0, -1, len(direct) - 1 - numbers)
         injected = Injected(tf.constant(numbers, tf.int32), direct, indirect, last)
-        scan = reverse_scan(call.cell, CHUNK, below)
+        scan = reverse_scan(call.equations, CHUNK, below)
         return scan(call.sequence, call.weights, call.mask, injected)
 
 

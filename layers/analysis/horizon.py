@@ -81,7 +81,7 @@ def _of_call(call, probes):
     if probes is not None and not 1 <= probes <= units:
         raise ValueError(f"horizon: probes must be from 1 to {units}, the layer's units")
     rows = np.eye(units) if probes is None else _directions(probes, units)
-    function = jacobian_norms(call.cell, units, probes is None)
+    function = jacobian_norms(call.equations, units, probes is None)
     norms, single = function(
         call.sequence, call.weights, call.mask, tf.constant(rows, hidden.dtype)
     )

@@ -13,7 +13,7 @@ from ..rnn.scan import readable
 
 
 @functools.cache
-def jacobian_norms(cell: Equations, units: int, single_steps: bool) -> Callable:
+def jacobian_norms(equations: Equations, units: int, single_steps: bool) -> Callable:
     """Return a function to the largest singular values of a call's Jacobians.
 
     It takes a call's sequence [T, B, ·], weights and mask, and the rows [R, H] of dh_T/dh_T to
@@ -25,16 +25,17 @@ def jacobian_norms(cell: Equations, units: int, single_steps: bool) -> Callable:
     def norms(sequence, weights, mask, rows):
         steps, batch = tf.shape(sequence.x)[0], tf.shape(sequence.x)[1]
         loop = _Loop(
-            cell,
+            equations,
             map_fields(readable, sequence.states),
             map_fields(readable, sequence.residuals),
             tf.transpose(weights.recurrent_kernel),
             mask,
             [batch, units],
-            _unit_errors(cell, units, batch, rows.dtype) if single_steps else None,
+            _unit_errors(equations, units, batch, rows.dtype) if single_steps else None,
         )
         first = tf.repeat(rows[:, None], batch, axis=1)
-        errors = cell.state(first, *[tf.zeros_like(first)] * (len(cell.state._fields) - 1))
+        others = [tf.zeros_like(first) for _ in equations.state._fields[1:]]
+        errors = equations.state(first, *others)
         series = functools.partial(tf.TensorArray, tf.float64, steps)
         _, _, of_fields, single = tf.while_loop(
             lambda t, *_: t >= 0,
@@ -50,7 +51,7 @@ def jacobian_norms(cell: Equations, units: int, single_steps: bool) -> Callable:
 class _Loop:
     """The body of the loop back through time, for R errors of each example at once."""
 
-    cell: Equations
+    equations: Equations
     states: Any  # readable fields
     residuals: Any  # readable fields
     transposed_kernel: Any
@@ -75,8 +76,8 @@ class _Loop:
         before, after = self._read(self.states, t, count), self._read(self.states, t + 1, count)
         residuals = self._read(self.residuals, t, count)
         flat = map_fields(lambda e: tf.reshape(e, [-1, self.sizes[1]]), errors)
-        total = self.cell.total_errors(flat, after, residuals)
-        _, sent_back = self.cell.backward(
+        total = self.equations.total_errors(flat, after, residuals)
+        _, sent_back = self.equations.backward(
             total, before, after, residuals, self.transposed_kernel, StepOps()
         )
         shape = [count, *self.sizes]
@@ -87,12 +88,12 @@ class _Loop:
         return map_fields(lambda a: tf.tile(a.read(t), tf.stack([count, 1])), arrays)
 
 
-def _unit_errors(cell, units, batch, dtype):
+def _unit_errors(equations, units, batch, dtype):
     """Return the errors that are the rows of the identity over the whole state, [kinds·H, B, H]."""
-    kinds = len(cell.state._fields)
+    kinds = len(equations.state._fields)
     identity = tf.eye(kinds * units, dtype=dtype)[:, None]
     parts = tf.split(identity, kinds, axis=2)
-    return cell.state(*(tf.repeat(part, batch, axis=1) for part in parts))
+    return equations.state(*(tf.repeat(part, batch, axis=1) for part in parts))
 
 
 def _largest(parts):

@@ -61,7 +61,7 @@ def per_step_gradients(model: keras.Model, x: Any, y: Any) -> dict[str, dict[str
 def _contributions(call, errors):
     """Return {weight: [T, *shape]} in the order of x, and the errors of `call.inputs`."""
     injected, last = call.split(errors)
-    backward = _backward(call.cell, call.sequence.x.shape[-1], last.hidden.shape[-1])
+    backward = _backward(call.equations, call.sequence.x.shape[-1], last.hidden.shape[-1])
     gradients, errors = backward(call.sequence, injected, last, call.weights, call.mask)
     order = slice(None, None, -1 if call.backwards else 1)
     named = zip(Weights._fields, gradients, call.weights, strict=True)
@@ -69,7 +69,7 @@ def _contributions(call, errors):
 
 
 @functools.cache
-def _backward(cell, inputs, units):
+def _backward(equations, inputs, units):
     """Return a function to (weight gradients per step [T, *shape], errors of x and first states).
 
     `inputs` and `units` key the cache, as in `programs`.
@@ -78,10 +78,12 @@ def _backward(cell, inputs, units):
     @functools.partial(tf.function, autograph=False, reduce_retracing=True)
     def backward(sequence, injected, last, weights, mask):
         injected = None if injected is None else swap_batch_and_time(injected)
-        errors, initial, _ = backward_scan(cell, sequence, injected, last, weights, mask, StepOps())
-        gradients = cell.weight_gradients(sequence, errors, StepOps(), outer_per_step)
-        dx = product(cell.input_errors(errors), tf.transpose(weights.kernel))
-        return gradients, [swap_batch_and_time(dx), *initial]
+        ops = StepOps()
+        scan = backward_scan(equations, sequence, injected, last, weights, mask, ops)
+        errors = scan.preactivation_errors
+        gradients = equations.weight_gradients(sequence, errors, ops, outer_per_step)
+        dx = product(equations.input_errors(errors), tf.transpose(weights.kernel))
+        return gradients, [swap_batch_and_time(dx), *scan.initial_errors]
 
     return backward
 

@@ -23,7 +23,7 @@ class Call:
 
     Attributes:
         name: the path of the layer.
-        cell: the equations.
+        equations: of the cell.
         inputs: x [B, T, D] in the order in which it was read, then the initial states.
         sequence: what the forward loop returned, time-major.
         mask: [T, B, 1] bool or None.
@@ -32,7 +32,7 @@ class Call:
     """
 
     name: str
-    cell: Equations
+    equations: Equations
     weights: Weights
     inputs: tuple[Any, ...]
     sequence: ForwardSequence
@@ -49,7 +49,7 @@ class Call:
     def split(self, errors: Sequence[Any]) -> tuple[Any, Any]:
         """Split errors of `outputs` in those of h (or None) and those of the last state."""
         injected, last = (errors[0], errors[1:]) if self.returns_sequences else (None, errors)
-        return injected, self.cell.state(*last)
+        return injected, self.equations.state(*last)
 
 
 @contextlib.contextmanager

@@ -35,7 +35,7 @@ class ReverseScan(Protocol):
 
 
 @functools.cache
-def reverse_scan(cell: Equations, losses: int, below: bool) -> ReverseScan:
+def reverse_scan(equations: Equations, losses: int, below: bool) -> ReverseScan:
     """Return the reverse scan, compiled by XLA, for C = `losses` losses.
 
     Args:
@@ -49,7 +49,7 @@ def reverse_scan(cell: Equations, losses: int, below: bool) -> ReverseScan:
         zeros = tf.zeros_like(tf.tile(sequence.states.hidden[0], [losses, 1]))
         arriving = _Arriving.of(injected, tiled)
         errors, initial, (squares, *_) = backward_scan(
-            cell,
+            equations,
             Sequence(
                 sequence.x,
                 map_fields(tiled, sequence.states),
@@ -65,7 +65,7 @@ def reverse_scan(cell: Equations, losses: int, below: bool) -> ReverseScan:
         squares = _sum_over_valid(squares, losses, mask)
         if not below:
             return squares, None
-        dx = product(cell.input_errors(errors), tf.transpose(weights.kernel))
+        dx = product(equations.input_errors(errors), tf.transpose(weights.kernel))
         return squares, tuple(_unfold(e, losses) for e in (dx, *initial))
 
     return scan

@@ -123,8 +123,8 @@ class _Call:
         def gradient(*arriving):
             errors = [tf.stop_gradient(e) for e in arriving]
             probes, *gradients = tape.gradient(outputs, [zeros, *inputs], errors)
-            seen = Pass.of(x, outputs[0], initial, weights, probes, errors, self.padding)
-            row = _record_row(errors_of(self.equations, seen), self.padding)
+            backward = Pass.of(x, outputs[0], initial, weights, probes, errors, self.padding)
+            row = _record_row(errors_of(self.equations, backward), self.padding)
             self.record.write([row], self.backwards)
             return [differentiable_once(g, [*arriving, *tensors]) for g in gradients]
 
