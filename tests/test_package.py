@@ -165,12 +165,12 @@ def command_lines():
     in_blocks = [line for block in blocks("sh") for line in block.splitlines()]
     between = [" ".join(text.split()) for text in re.findall(r"`([^`]+)`", READMES)]
     lines = [line for line in in_blocks + between if line.startswith("errorflow ")]
-    return sorted({line for line in lines if "…" not in line})
+    return sorted({re.sub(r"\s+# .*", "", line) for line in lines if "…" not in line})
 
 
 @pytest.mark.parametrize("line", command_lines())
 def test_commands_of_the_readmes_parse(line):
-    _, *words = shlex.split(line, comments=True)
+    _, *words = shlex.split(line)
     if words == ["zoo"]:
         return
     prog, cls, flags = _command(words)
@@ -196,6 +196,23 @@ def _command(words):
     raise AssertionError(f"no such command: {words}")
 
 
-@pytest.mark.parametrize("script", sorted(set(re.findall(r"python (benchmarks/\w+\.py)", READMES))))
-def test_scripts_that_the_readmes_name_exist(script):
-    assert (ROOT / script).is_file()
+def test_scripts_that_the_readmes_name_have_these_flags():
+    commands = re.findall(r"python\s+(benchmarks/\w+\.py)([^`]*)`", READMES)
+    assert commands
+    for script, arguments in commands:
+        source = (ROOT / script).read_text(encoding="utf-8")
+        missing = [
+            flag for flag in re.findall(r"--[a-z-]+", arguments) if f'"{flag}"' not in source
+        ]
+        assert not missing, script
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.stem)
+def test_scripts_import_names_that_exist(script):
+    imports = [
+        node
+        for node in ast.walk(ast.parse(script.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("errorflow")
+    ]
+    names = [f"{node.module}.{alias.name}" for node in imports for alias in node.names]
+    assert all(map(_resolves, names)), [name for name in names if not _resolves(name)]
