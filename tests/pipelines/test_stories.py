@@ -174,7 +174,10 @@ def test_each_image_has_a_sentence_below_if_the_numbers_agree():
         (["predict", "nowhere"], "nowhere: no such file or folder"),
         (["predict", "{}/one", "--frames", "1"], "--frames (key frames) must be 2 or more, got 1"),
         (["train", "--embedding", "0"], "--embedding (key embedding) must be 1 or more, got 0"),
-        (["train", "--auxiliary", "0"], "--pretrain 2: --auxiliary 0 leaves nothing to learn from"),
+        (
+            ["train", "--auxiliary", "0"],
+            "--pretrain 2: with --auxiliary 0 there is nothing to pretrain on",
+        ),
     ],
 )
 def test_an_error_is_one_line(where, tmp_path, arguments, message, capsys):
