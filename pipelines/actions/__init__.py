@@ -99,8 +99,10 @@ class Actions(BaseTask):
         return training
 
     def predict(self, run: RunFolder, inputs: Sequence[str | Path], top: int = 3) -> Rows:
-        """The labels of videos: {"video", "label", "probability", "probabilities"} and, if the
-        network was trained on frame labels, "frames": the label of each frame."""
+        """Return the labels of videos: {"video", "label", "probability", "probabilities"}.
+
+        A network that was trained on labels of frames adds "frames", the label of each frame.
+        """
         import numpy as np
 
         from ..datasets.clips.videos import read_clip

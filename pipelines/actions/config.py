@@ -1,4 +1,4 @@
-"""The settings of a training on clips."""
+"""Settings for training on clips."""
 
 import dataclasses
 from pathlib import Path
@@ -65,7 +65,7 @@ class ClipSettings(DataSettings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ActionsConfig(TrainingConfig):
-    """The settings of a training on clips."""
+    """Settings for training on clips."""
 
     network: ActionsNetwork = ActionsNetwork()
     data: ClipSettings = ClipSettings()

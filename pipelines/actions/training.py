@@ -23,7 +23,7 @@ SHOWN = 20  # validation clips in TensorBoard
 
 
 def build_training(config: ActionsConfig, data: ClipData) -> TrainingSpec:
-    """Network, batches, loss and metrics of a training."""
+    """Return the network, batches, loss and metrics of a training."""
     network, settings = build_network(config, data), config.optimisation
     served = build_serving_model(network, data.labels)
     outputs, validation, model = [*network.output], data.validation, config.network.model
@@ -44,7 +44,7 @@ def build_training(config: ActionsConfig, data: ClipData) -> TrainingSpec:
 
 
 def build_network(config: ActionsConfig, data: ClipData) -> keras.Model:
-    """The network of a config."""
+    """Build the network of a config."""
     settings, (height, width, channels) = config.network, data.train.clips.shape[2:]
     shape = height, width, channels * (1 + settings.motion)
     encoder = image_encoder(settings.cnn, shape, width=settings.width, features=settings.features)
@@ -70,7 +70,7 @@ def build_serving_model(network: keras.Model, labels: Sequence[str]) -> keras.Mo
 
 
 def _batches(split: ClipSplit, size: int, seed: int) -> Batches:
-    """Batches of clips with the labels of clips and frames, and their weights."""
+    """Return batches of clips with the labels of clips and frames, and their weights."""
     count, frames = split.clips.shape[:2]
 
     def take(chosen: np.ndarray, length: int) -> tuple[Any, ...]:
@@ -87,7 +87,7 @@ def _batches(split: ClipSplit, size: int, seed: int) -> Batches:
 
 
 def _probabilities(serving_model: keras.Model, split: ClipSplit) -> dict[str, np.ndarray]:
-    """The network's outputs: "clip" [N, K] and, where frames have labels, "frames" [N, F, K]."""
+    """Return the probabilities "clip" [N, K] and, if frames have labels, "frames" [N, F, K]."""
     call = tf.function(serving_model.get_layer(CORE), reduce_retracing=True)
     batches = []
     for start in range(0, len(split), BATCH):
@@ -97,9 +97,9 @@ def _probabilities(serving_model: keras.Model, split: ClipSplit) -> dict[str, np
 
 
 def evaluate(serving_model: keras.Model, split: ClipSplit, labels: list[str]) -> Scores:
-    """Accuracy and confusions of clips, and the accuracy of frames that show something.
+    """Return accuracy and confusion matrix of clips, and the accuracy of the frames that count.
 
-    `baseline` is the share of the split's most frequent label, `frame_baseline` that among frames.
+    `baseline` and `frame_baseline` are the accuracies of always predicting the most frequent label.
     """
     outputs = _probabilities(serving_model, split)
     scores = score_labels(split.labels, outputs["clip"].argmax(axis=1), labels).with_figures(
@@ -119,7 +119,7 @@ def evaluate(serving_model: keras.Model, split: ClipSplit, labels: list[str]) ->
 def sample_predictions(
     serving_model: keras.Model, split: ClipSplit, labels: list[str], count: int = 100
 ) -> list[dict[str, Any]]:
-    """The first clips, by their place in the split, with their labels and the predicted ones."""
+    """Return the first clips, by their place in the split, with true and predicted labels."""
     first = ClipSplit(
         split.clips[:count],
         split.labels[:count],
@@ -138,13 +138,13 @@ def sample_predictions(
 
 
 def in_runs(labels: Sequence[str]) -> str:
-    """["grow", "grow", "stay"] → grow ×2, stay ×1"""
+    """Shorten repeated labels: ["grow", "grow", "stay"] → "grow ×2, stay ×1"."""
     runs = [(label, len([*group])) for label, group in itertools.groupby(labels)]
     return ", ".join(f"{label} ×{length}" for label, length in runs)
 
 
 def export_inputs(serving_model: keras.Model) -> ExportInputs:
-    """Two clips of noise, to compare an exported model's outputs on."""
+    """Return two clips of noise, to compare an exported model's outputs on."""
     shape = serving_model.input_shape[2:]
     clips = np.random.default_rng(0).integers(0, 256, (2, 4, *shape)).astype(np.float32)
     return ExportInputs(

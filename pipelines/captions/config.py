@@ -1,4 +1,4 @@
-"""The settings of a training on images with captions."""
+"""Settings for training on images with captions."""
 
 import dataclasses
 from pathlib import Path
@@ -42,14 +42,14 @@ class CaptionsOptimisation(ImageToTextOptimisation):
     """How to train."""
 
     epochs: int = 6
-    """Maximum number of passes over the training images, each with another of their captions."""
+    """Maximum number of passes over the training images, each with another caption of an image."""
     batch_size: int = 32
     """Number of captions per training step."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CaptionsConfig(ImageToTextConfig):
-    """The settings of a training on images with captions."""
+    """Settings for training on images with captions."""
 
     network: CaptionsNetwork = CaptionsNetwork()
     data: CaptionsData = CaptionsData()

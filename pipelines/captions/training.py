@@ -17,7 +17,7 @@ __all__ = ["build_training", "evaluate", "export_inputs", "sample_predictions"]
 
 
 def build_training(config: CaptionsConfig, data: ImageTextData) -> TrainingSpec:
-    """Network, batches, loss and metrics of a training."""
+    """Return the network, batches, loss and metrics of a training."""
     settings = config.network
 
     def network(shape: tuple[int, int, int], symbols: int) -> keras.Model:
@@ -45,5 +45,5 @@ def build_training(config: CaptionsConfig, data: ImageTextData) -> TrainingSpec:
 
 
 def evaluate(serving_model: keras.Model, split: ImageTextSplit, labels: list[str]) -> Scores:
-    """BLEU, exact matches and `facts`: the share of captions with all facts of the scene right."""
+    """Return BLEU, exact matches and `facts`: the share of captions with all facts correct."""
     return training.evaluate(serving_model, split, {"facts": facts})

@@ -1,4 +1,4 @@
-"""The settings of a training on documents."""
+"""Settings for training on documents."""
 
 import dataclasses
 from pathlib import Path
@@ -29,7 +29,7 @@ class DocumentsNetwork(TextNetwork):
 
     @property
     def sizes(self) -> list[int]:
-        """The kernel sizes of conv1d, each once: a repeated size gives the same network."""
+        """The kernel sizes of conv1d, sorted and without repetitions."""
         try:
             return sorted({int(size) for size in self.kernel_sizes.split(",")})
         except ValueError:
@@ -76,7 +76,7 @@ class DocumentsData(LabelledTexts):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DocumentsConfig(TextClassificationConfig):
-    """The settings of a training on documents."""
+    """Settings for training on documents."""
 
     network: DocumentsNetwork = DocumentsNetwork()
     data: DocumentsData = DocumentsData()

@@ -18,7 +18,7 @@ LARGE = 256  # pixels: images with a side above this are large
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageToTextNetwork(Section):
-    """Convolutions that read images, then a recurrent network that writes."""
+    """Convolutions that encode images, then a recurrent network that writes text."""
 
     model: Literal["rnn", "lstm", "gru"] = "lstm"
     """Recurrent layers."""
@@ -65,18 +65,18 @@ class ImageTextSettings(DataSettings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageToTextOptimisation(Optimisation):
-    """How a network that writes about images is trained."""
+    """How to train an image-to-text network."""
 
     learning_rate: float = 2e-3
     schedule: Schedule = "cosine"
     auxiliary: float = 0.1
-    """Weight of an auxiliary loss: predict from each image alone which words its text contains,
-    summed over the vocabulary. Of several images, the words of each one's description or, without
-    one, of its sentence. 0: no auxiliary loss."""
+    """Weight of an auxiliary loss, summed over the vocabulary: predict from each image alone which
+    words its text contains (in a sequence, the words of the image's description or, without a
+    description, of its sentence). 0: no auxiliary loss."""
     pretrain: int = 4
-    """Number of epochs in which the convolutions are first trained alone, on the auxiliary loss: a
-    decoder that starts before images can be distinguished memorises which words occur together. The
-    first of several epochs uses the simplest images only: the third with the fewest words."""
+    """Number of epochs of pretraining: the convolutions alone, on the auxiliary loss. A decoder trained
+    before images can be distinguished memorises which words occur together. The first of several
+    epochs uses only the third of the images with the fewest words."""
 
     def check(self) -> None:
         super().check()
@@ -91,7 +91,7 @@ class ImageToTextOptimisation(Optimisation):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageToTextConfig(TrainingConfig):
-    """The settings of a training on images and their texts."""
+    """Settings for training on images and their texts."""
 
     network: Any
     data: ImageTextSettings = ImageTextSettings()

@@ -30,7 +30,7 @@ def predictions(
     beam: int | None,
     to: Path | None,
 ) -> list[dict[str, Any]]:
-    """The best texts for each file or folder; each is drawn with the best text below.
+    """Return the best texts for each file or folder; draw each with the best text below.
 
     Raises:
         UserError: an input cannot be read, or a drawing cannot be written.
@@ -68,7 +68,7 @@ def _make(folder: Path) -> None:
 
 
 def _names(paths: Sequence[Path], folder: Path) -> list[str]:
-    """A file name for each drawing, after its input's, that no other drawing and no input has."""
+    """Return a file name for each drawing, after that of its input and unique."""
     names: dict[str, None] = {}
     own = {path.resolve() for path in paths}
     for path in paths:

@@ -42,7 +42,7 @@ class ImageToText(BaseTask):
         check_installed(["sacrebleu"])
 
     def read_images(self, path: Path, shape: Shape, **options: Any) -> Sequence[np.ndarray]:
-        """The images of one input, each [H, W, C]."""
+        """Return the images of one input, each [H, W, C]."""
         raise NotImplementedError
 
     def predict(
@@ -54,7 +54,7 @@ class ImageToText(BaseTask):
         to: Path | None = None,
         **options: Any,
     ) -> Rows:
-        """The best texts: {"path", "predictions": [(text, score)], "picture": Path}.
+        """Return the best texts: {"path", "predictions": [(text, score)], "picture": Path}.
 
         Args:
             top: the number of texts. beam: the beam width; None: as trained.

@@ -30,7 +30,9 @@ from .pretraining import freeze_normalization, pretrain
 
 BATCH = 64  # images or sequences per batch of an evaluation
 SHOWN = 12  # validation images or sequences in TensorBoard
-Parser = Callable[[str], Any]  # the meaning of a text of the embedded grammar; None: it is not one
+Parser = Callable[
+    [str], Any
+]  # text of the embedded grammar → its meaning; None: not of that grammar
 
 
 def build_training(
@@ -42,7 +44,7 @@ def build_training(
     joined: Mapping[str, tuple[str, str]] | None = None,
     callbacks: Callable[[RunFolder, keras.Model], Sequence[Any]] = lambda run, model: (),
 ) -> TrainingSpec:
-    """Network, batches, loss and metrics of a training.
+    """Return the network, batches, loss and metrics of a training.
 
     Args:
         network: ([H, W, C] of an image, number of symbols) → the network to train.
@@ -105,14 +107,14 @@ def _vocabulary(split: ImageTextSplit, limit: int) -> list[str]:
 
 
 def image_shape_of(serving_model: keras.Model) -> tuple[int, int, int]:
-    """[H, W, C] of the images that the network in a serving model takes."""
+    """Return [H, W, C] of the images that the network in a serving model takes."""
     return tuple(core_in(serving_model).input["pixels"].shape[-3:])
 
 
 def best_texts(
     serving_model: keras.Model, images: ImageStore, width: int | None = None
 ) -> tuple[list[list[str]], np.ndarray]:
-    """The best texts [N, W] for images and their scores [N, W], the best first.
+    """Return the best texts [N, W] for images and their scores [N, W], the best first.
 
     Args:
         width: the beam width W; None: that of the serving model.
@@ -129,7 +131,7 @@ def best_texts(
 def evaluate(
     serving_model: keras.Model, split: ImageTextSplit, parsers: Mapping[str, Parser]
 ) -> Scores:
-    """The quality of the best texts.
+    """Return the quality of the best texts.
 
     `bleu`, from 0 to 100, and `exact`, the share of predictions that are one of the reference
     texts. Where all references are of the embedded grammar, also, by the name of each parser, the
@@ -158,7 +160,7 @@ def evaluate(
 def _meaning_figures(
     name: str, predicted: Sequence[Any], meanings: Sequence[Any], split: ImageTextSplit
 ) -> dict[str, float]:
-    """The share of predictions with the same meaning as the reference."""
+    """Return the share of predictions with the same meaning as the reference."""
     is_right = np.array([p == meaning for p, meaning in zip(predicted, meanings, strict=True)])
     figures = {name: is_right.mean()}
     if split.unseen.any():
@@ -180,7 +182,7 @@ def _share(is_right: Any) -> float:
 def sample_predictions(
     serving_model: keras.Model, split: ImageTextSplit, labels: list[str], count: int = 100
 ) -> list[dict[str, Any]]:
-    """The first references with the best text, by the place of their images in the split."""
+    """Return the first references with the best text, by the place of their images in the split."""
     images = store_images(split.images, image_shape_of(serving_model), count)
     texts, scores = best_texts(serving_model, images)
     return [
@@ -192,7 +194,7 @@ def sample_predictions(
 
 
 def captioned_images(serving_model: keras.Model, split: ImageTextSplit) -> list[CaptionedImage]:
-    """The first images with the best text and a reference."""
+    """Return the first images with the best text and a reference."""
     images = store_images(split.images, image_shape_of(serving_model), SHOWN)
     texts, _ = best_texts(serving_model, images)
     return [
@@ -206,13 +208,13 @@ def captioned_images(serving_model: keras.Model, split: ImageTextSplit) -> list[
 
 
 def sentences_below(story: str, images: int) -> list[str]:
-    """A text as it stands below images: one sentence per image if the numbers agree, else whole."""
+    """Split a story into one sentence per image if the numbers agree; else return it whole."""
     sentences = story.split(BETWEEN)
     return sentences if len(sentences) == images else [story]
 
 
 def export_inputs(serving_model: keras.Model) -> ExportInputs:
-    """Two images of noise, or sequences of some, to compare an exported model's outputs on."""
+    """Return two images, or sequences, of noise, to compare an exported model's outputs on."""
     core = core_in(serving_model)
     vocabulary = target_vocabulary(serving_model).symbols
     shape = [size or 2 for size in core.input["pixels"].shape[1:]]

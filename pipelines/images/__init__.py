@@ -84,7 +84,7 @@ class Images(BaseTask):
         return training
 
     def predict(self, run: RunFolder, inputs: Sequence[str | Path], top: int = 5) -> Rows:
-        """The labels of image files: {"file", "label", "probability", "probabilities"}."""
+        """Return the labels of image files: {"file", "label", "probability", "probabilities"}."""
         from ..datasets.images.image_folder import read_image
         from ..models.image_serving import predict_probabilities
         from ..models.serving import labels_in, load

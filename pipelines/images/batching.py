@@ -72,7 +72,7 @@ class ImageBatches:
     target: Callable[[Any], Any] = lambda one_hot: one_hot
     epoch: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.size = min(self.size, self.count)
         spec: Any = self.images.element_spec
         bytes_each = int(np.prod(spec[0].shape))
@@ -92,7 +92,7 @@ class ImageBatches:
         )
         return self._finish(epoch.flat_map(self._pass), self.steps, self.operations)
 
-    def _pass(self, epoch):
+    def _pass(self, epoch: Any) -> tf.data.Dataset:
         """(images, labels, seed [2]) of one epoch."""
         # The seed of this graph; with 0, TensorFlow would also test whether the other seed is 0.
         tf.random.set_seed(1)
@@ -113,17 +113,19 @@ class ImageBatches:
         batches = self.images.batch(self.size).map(lambda image, label: (image, label, [0, 0]))
         return self._finish(batches, -(-self.count // self.size), ())
 
-    def _finish(self, batches, steps, operations):
+    def _finish(
+        self, batches: tf.data.Dataset, steps: int, operations: Sequence[augment.Operation]
+    ) -> tf.data.Dataset:
         """Augment and normalise batches."""
 
         def finish(images, labels, seed):
             images = augment.apply(operations, tf.cast(images, tf.float32), seed)
-            images = normalised(images, self.mean, self.std)
+            images = normalise(images, self.mean, self.std)
             return images, self.target(tf.one_hot(labels, self.classes))
 
         return known_length(batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE), steps)
 
 
-def normalised(images, mean, std):
-    """(pixels / 255 − mean) / std"""
+def normalise(images: Any, mean: np.ndarray, std: np.ndarray) -> Any:
+    """Return (pixels / 255 − mean) / std for images [B, H, W, C], mean and std [C]."""
     return images * tf.constant(1 / (255 * std), tf.float32) - tf.constant(mean / std, tf.float32)

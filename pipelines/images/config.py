@@ -1,4 +1,4 @@
-"""The settings of a training on images."""
+"""Settings for training on images."""
 
 import dataclasses
 from pathlib import Path
@@ -105,20 +105,20 @@ class ImagesOptimisation(Optimisation):
     """How to train; settings without a value come from the network's recipe."""
 
     epochs: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Maximum number of passes over the training data (default: as the network's recipe says)."""
+    """Maximum number of passes over the training data (default: from the network's recipe)."""
     batch_size: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Number of examples per training step (default: as the network's recipe says)."""
+    """Number of examples per training step (default: from the network's recipe)."""
     learning_rate: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Learning rate at the start (default: as the network's recipe says)."""
+    """Learning rate at the start (default: from the network's recipe)."""
     schedule: Schedule = "cosine"
     optimizer: Literal["adam", "adamw", "rmsprop", "sgd", "momentum"] = "momentum"
     weight_decay: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     """Decoupled weight decay: this times the learning rate is the fraction of each weight that is
-    subtracted per step; biases are exempt (default: as the network's recipe says)."""
+    subtracted per step; biases are exempt (default: from the network's recipe)."""
     clip_norm: float = 0.0
     patience: int = 0
     label_smoothing: float = 0.0
-    """Part of each target that is spread over all labels."""
+    """Share of each target's probability that is spread over all labels."""
 
     def check(self) -> None:
         super().check()
@@ -128,7 +128,7 @@ class ImagesOptimisation(Optimisation):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImagesConfig(TrainingConfig):
-    """The settings of a training on images."""
+    """Settings for training on images."""
 
     network: ImagesNetwork = ImagesNetwork()
     data: ImagesData = ImagesData()

@@ -28,7 +28,7 @@ BATCH = 256  # images per batch of an evaluation
 
 
 def build_training(config: ImagesConfig, data: ImageData) -> TrainingSpec:
-    """Network, batches, loss and metrics of a training."""
+    """Return the network, batches, loss and metrics of a training."""
     size, settings = image_size(config, data), config.optimisation
     network = build_network(config, (*size, data.shape[-1]), len(data.labels))
     core = remove_auxiliary_outputs(network)
@@ -70,7 +70,7 @@ def build_training(config: ImagesConfig, data: ImageData) -> TrainingSpec:
 
 
 def _for_each(outputs: dict[str, Any]) -> Callable[[Any], dict[str, Any]]:
-    """The same target for each output."""
+    """Return a function that repeats the target for each output."""
     return lambda one_hot: dict.fromkeys(outputs, one_hot)
 
 
@@ -79,7 +79,7 @@ def _weights(outputs: dict[str, Any]) -> dict[str, float]:
 
 
 def build_network(config: ImagesConfig, shape: tuple[int, int, int], classes: int) -> keras.Model:
-    """The network of a config, images [B, H, W, C] → probabilities [B, K]."""
+    """Build the network of a config: images [B, H, W, C] → probabilities [B, K]."""
     try:
         model = build(config.network.model, shape, classes, **config.network.options)
     except ValueError as error:
@@ -88,9 +88,9 @@ def build_network(config: ImagesConfig, shape: tuple[int, int, int], classes: in
 
 
 def image_size(config: ImagesConfig, data: ImageData) -> tuple[int, int]:
-    """The size that images are resized to: --image-size, else their own if all have the same.
+    """Return the size to resize images to: --image-size, else their own if all have the same.
 
-    Images of several sizes get the paper's size; images that are too small get the smallest one
+    Images of several sizes get the paper's size; images that are too small get the smallest size
     that the network accepts.
     """
     height, width, _ = data.shape
@@ -108,14 +108,14 @@ def image_size(config: ImagesConfig, data: ImageData) -> tuple[int, int]:
 
 
 def augmentation_kind(config: ImagesConfig, data: ImageData) -> str:
-    """The kind of data augmentation to train with."""
+    """Return the kind of data augmentation to train with."""
     if config.data.augment != "auto":
         return config.data.augment
     return augmentation.kind_for(data.shape[-1], config.data.dataset)
 
 
 def feature_maps(logs: Path, core: keras.Model, validation: tf.data.Dataset) -> list[Any]:
-    """The callback that shows the first convolution's output for the first validation image."""
+    """Return the callback that shows the first convolution's output for a validation image."""
     if not any(len(layer.output.shape) == 4 for layer in core.layers if layer.weights):
         return []
     image, _ = next(iter(validation.unbatch().take(1)))
@@ -123,7 +123,7 @@ def feature_maps(logs: Path, core: keras.Model, validation: tf.data.Dataset) -> 
 
 
 def evaluate(serving_model: keras.Model, split: ImageSplit, labels: list[str]) -> Scores:
-    """Accuracy, macro-F1, confusions and, of many classes, the top-5 accuracy."""
+    """Return accuracy, macro-F1, confusion matrix and, with many classes, top-5 accuracy."""
     rows = _probabilities(serving_model, split)
     scores = score_labels(split.labels, rows.argmax(axis=1), labels)
     if len(labels) <= TOP:
@@ -139,7 +139,7 @@ def _probabilities(serving_model: keras.Model, split: ImageSplit) -> np.ndarray:
 def sample_predictions(
     serving_model: keras.Model, split: ImageSplit, labels: list[str], count: int = 100
 ) -> list[dict[str, Any]]:
-    """The first images, by their place in the split, with their label and the predicted one."""
+    """Return the first images, by their place in the split, with true and predicted labels."""
     first = ImageSplit(split.examples.take(count), split.labels[:count])
     rows = _probabilities(serving_model, first)
     return [
@@ -154,7 +154,7 @@ def sample_predictions(
 
 
 def export_inputs(serving_model: keras.Model) -> ExportInputs:
-    """Two images of noise, to compare an exported model's outputs on."""
+    """Return two images of noise, to compare an exported model's outputs on."""
     shape = serving_model.get_layer(CORE).input_shape[1:]
     pixels = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype("float32")
     scale = serving_model.get_layer("scale")

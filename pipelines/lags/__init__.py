@@ -97,7 +97,7 @@ class Lags(BaseTask):
         return training
 
     def predict(self, run: RunFolder, inputs: Sequence[str]) -> Rows:
-        """The predictions for sequences in the problem's notation.
+        """Return the predictions for sequences in the problem's notation.
 
         {"sequence", "value", "sum"} where a number is predicted, else {"sequence", "label",
         "probability"}.

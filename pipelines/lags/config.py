@@ -1,4 +1,4 @@
-"""The settings of a training on long time lags."""
+"""Settings for training on long time lags."""
 
 import dataclasses
 from pathlib import Path
@@ -38,10 +38,10 @@ class LagsNetwork(Section):
     """Number of hidden layers."""
     chrono: float | None = None
     """Chrono initialisation: initial gates remember for up to this multiple of a sequence's length
-    (Tallec & Ollivier 2018); 0: Keras' initial biases (default: as the problem's recipe says)."""
+    (Tallec & Ollivier 2018); 0: Keras' initial biases (default: from the problem's recipe)."""
     direct: float | None = None
     """Above 0: a direct connection from inputs to outputs, past the recurrent layers, with the
-    inputs multiplied by this (default: as the problem's recipe says)."""
+    inputs multiplied by this (default: from the problem's recipe)."""
 
     def check(self) -> None:
         for key in ("units", "layers"):
@@ -79,15 +79,15 @@ class LagsOptimisation(Optimisation):
     """Maximum number of epochs of 1,000 sequences each; of digits, of passes over the data
     (default: a third of the sequences that the paper's LSTM needed)."""
     batch_size: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Number of sequences per training step (default: as the problem's recipe says)."""
+    """Number of sequences per training step (default: from the problem's recipe)."""
     learning_rate: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Learning rate at the start (default: as the problem's recipe says)."""
+    """Learning rate at the start (default: from the problem's recipe)."""
     patience: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LagsConfig(TrainingConfig):
-    """The settings of a training on long time lags."""
+    """Settings for training on long time lags."""
 
     network: LagsNetwork = LagsNetwork()
     data: LagsData = LagsData()
@@ -105,7 +105,7 @@ class LagsConfig(TrainingConfig):
         )
 
     def default_epochs(self) -> int:
-        """A third of the paper's sequences, in epochs."""
+        """Return a third of the paper's number of sequences, in epochs."""
         if self.data.problem in EPOCHS:
             return EPOCHS[self.data.problem]
         from ..datasets.lags.problems import make_problem

@@ -29,7 +29,7 @@ def show(task: Task, config: TableConfig) -> None:
 
 
 def _cell(table: TableConfig, row: str, model: Any, seed: int) -> LagsConfig:
-    """The settings of the training of one row, network and seed."""
+    """Return the settings of the training for one row, network and seed."""
     model = {"lstm": "lstm97"}.get(model, model) if row.startswith("lag") else model
     name = f"table-{row}-{model}-{seed}"
     settings = ROWS[row] | {"model": model, "seed": seed, "run_dir": table.run_dir, "name": name}
@@ -37,7 +37,7 @@ def _cell(table: TableConfig, row: str, model: Any, seed: int) -> LagsConfig:
 
 
 def _trained(task: Task, config: LagsConfig) -> RunFolder:
-    """The finished run of a cell; trained now if it does not exist."""
+    """Return the finished run of a cell; train it if it does not exist."""
     run = RunFolder(config.run.run_dir / task.name / str(config.run.name))
     if run.results_file.exists() and run.status in ("finished", "failed"):
         return run
@@ -55,7 +55,7 @@ def _trained(task: Task, config: LagsConfig) -> RunFolder:
 
 
 def _solution(run: RunFolder) -> tuple[bool, int]:
-    """Whether a run solved its problem, and the number of its training sequences."""
+    """Return whether a run solved its problem, and its number of training sequences."""
     results = run.results()
     return results.get("solved", False), results.get("sequences", 0)
 

@@ -28,7 +28,7 @@ BATCH = 512  # sequences per batch of an evaluation
 
 
 def build(config: LagsConfig, problem: Problem) -> keras.Model:
-    """The network of a config, x [B, T, D] → [B, C], or [B, T, C]."""
+    """Build the network of a config: x [B, T, D] → [B, C], or [B, T, C]."""
     settings = config.network
     arguments: dict[str, Any] = {}
     if settings.model in GATED and settings.chrono:
@@ -61,7 +61,7 @@ def build_serving_model(network: keras.Model, problem: Problem) -> keras.Model:
 
 
 def build_training(config: LagsConfig, data: LagData) -> TrainingSpec:
-    """Network, batches, loss and metrics of a training."""
+    """Return the network, batches, loss and metrics of a training."""
     problem, validation = data.train.problem, data.validation
     network = build(config, problem)
     served = build_serving_model(network, problem)
@@ -159,7 +159,7 @@ class Success(keras.callbacks.Callback):
         self.in_a_row = self.in_a_row + self.size if wrong < self.wrong + 0.5 else 0
         self.wrong = wrong
         self.longest = max(self.longest, self.in_a_row)
-        if self.in_a_row >= self.problem.in_a_row and self._solves_fresh_sequences():
+        if self.in_a_row >= self.problem.in_a_row and self._solves_new_sequences():
             self.longest = max(self.longest, self.in_a_row + self.problem.tested)
             self.solved = self.model.stop_training = True
 
@@ -177,7 +177,8 @@ class Success(keras.callbacks.Callback):
         )
         say(f"{problem.name}: {outcome} sequences" + (f" (paper: {paper:,})" if paper else ""))
 
-    def _solves_fresh_sequences(self) -> bool:
+    def _solves_new_sequences(self) -> bool:
+        """Whether all of the new sequences that the problem requires are correct."""
         for count in [BATCH] * (self.problem.tested // BATCH) + [self.problem.tested % BATCH]:
             if count:
                 drawn = self.problem.draw(self.random, count)
@@ -187,7 +188,7 @@ class Success(keras.callbacks.Callback):
 
 
 def evaluate(serving_model: keras.Model, split: LagSplit | LagStream, labels: list[str]) -> Scores:
-    """The share of wrong sequences and, of numbers, the mean squared error."""
+    """Return the share of wrong sequences and, if targets are numbers, the mean squared error."""
     sequences = split.sample()
     problem = sequences.problem
     network = serving_model.get_layer(CORE)
@@ -206,7 +207,7 @@ def evaluate(serving_model: keras.Model, split: LagSplit | LagStream, labels: li
 def sample_predictions(
     serving_model: keras.Model, split: LagSplit | LagStream, labels: list[str], count: int = 100
 ) -> list[dict[str, Any]]:
-    """The first sequences with the target and the prediction."""
+    """Return the first sequences with the target and the prediction."""
     sequences = split.sample()
     problem = sequences.problem
     outputs = serving_model(sequences.x[:count])
@@ -225,7 +226,7 @@ def sample_predictions(
 
 
 def export_inputs(serving_model: keras.Model) -> ExportInputs:
-    """Two sequences of noise, to compare an exported model's outputs on."""
+    """Return two sequences of noise, to compare an exported model's outputs on."""
     features = serving_model.input_shape[-1]
     x = np.random.default_rng(0).normal(size=(2, 9, features)).astype("float32")
     outputs = [name for name in ("probabilities", "value") if name in serving_model.output]

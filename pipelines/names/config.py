@@ -1,4 +1,4 @@
-"""The settings of a training on names and other short texts."""
+"""Settings for training on names and other short texts."""
 
 import dataclasses
 from pathlib import Path
@@ -41,7 +41,7 @@ class NamesData(LabelledTexts):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NamesConfig(TextClassificationConfig):
-    """The settings of a training on names."""
+    """Settings for training on names."""
 
     network: NamesNetwork = NamesNetwork()
     data: NamesData = NamesData()

@@ -114,7 +114,7 @@ class Pronounce(BaseTask):
         beam: int | None = None,
         attention: bool = False,
     ) -> Rows:
-        """The best predictions for sources: {"source", "predictions": [(text, score)]}.
+        """Return the best predictions for sources: {"source", "predictions": [(text, score)]}.
 
         Args:
             top: the number of predictions. beam: the beam width; None: as trained.

@@ -1,4 +1,4 @@
-"""The settings of a training on pairs of a source and a target."""
+"""Settings for training on pairs of a source and a target."""
 
 import dataclasses
 from pathlib import Path
@@ -79,7 +79,7 @@ class PairSettings(DataSettings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PronounceConfig(TrainingConfig):
-    """The settings of a training on pairs of a source and a target."""
+    """Settings for training on pairs of a source and a target."""
 
     network: PronounceNetwork = PronounceNetwork()
     data: PairSettings = PairSettings()

@@ -18,11 +18,11 @@ from .decoding import alignments, best_predictions
 def predictions(
     best: Path, sources: Sequence[str], top: int, width: int | None, attention: bool
 ) -> Rows:
-    """The `top` best predictions for each source with their scores, and the attention as text.
+    """Return the `top` best predictions for each source with scores, and the attention as text.
 
     Raises:
-        UserError: a character or phone that the training data did not contain; attention of a
-            network that has none.
+        UserError: a character or phone that is not in the training data, or a network without
+            attention.
     """
     serving_model = load(best)
     search = serving_model.get_layer("search")
@@ -44,7 +44,7 @@ def predictions(
 
 
 def _check_known(serving_model: keras.Model, sources: Sequence[str]) -> None:
-    """Refuse what the network cannot read; of unknown words, which have an id, print a note."""
+    """Raise `UserError` for unknown characters or phones; print a note for unknown words."""
     split, vocabulary = source_vocabulary(serving_model)
     known = set(vocabulary)
     for source, symbols in zip(sources, text_serving.split_texts(sources, split), strict=True):

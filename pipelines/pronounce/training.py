@@ -142,12 +142,12 @@ def _vocabulary(texts: Sequence[str], split: text_serving.Split, limit: int) -> 
 
 
 def evaluate(serving_model: keras.Model, split: PairSplit, labels: list[str]) -> Scores:
-    """Edit distances of the best predictions to the nearest target, and the share of wrong ones.
+    """Return edit distances of the best predictions to the nearest target, and the error rate.
 
-    Of phones: `per`, edits per phone, and `wer`, the share of wrong predictions; of characters
-    `cer` and `wer`; of words `wer`, edits per word, `wrong`, the share of wrong predictions, and
-    `bleu`. `baseline` is the share of wrong ones if the split's most frequent target is always
-    predicted.
+    For phones: `per`, edits per phone, and `wer`, the share of wrong predictions. For characters:
+    `cer` and `wer`. For words: `wer`, edits per word, `wrong`, the share of wrong predictions, and
+    `bleu`. `baseline` is the share of wrong predictions of a model that always predicts the most
+    frequent target of the split.
     """
     tokens = target_vocabulary(serving_model).split
     text_metrics.check_installed(text_metrics.needed(tokens))
@@ -170,7 +170,7 @@ def evaluate(serving_model: keras.Model, split: PairSplit, labels: list[str]) ->
 def sample_predictions(
     serving_model: keras.Model, split: PairSplit, labels: list[str], count: int = 100
 ) -> list[dict[str, Any]]:
-    """The first sources with their targets and the best prediction."""
+    """Return the first sources with their targets and the best prediction."""
     texts, scores = best_predictions(serving_model, split.sources[:count])
     return [
         {"source": source, "right": " / ".join(targets), "given": row[0], "score": f"{score:.2f}"}
@@ -181,7 +181,7 @@ def sample_predictions(
 
 
 def export_inputs(serving_model: keras.Model) -> ExportInputs:
-    """Some sources, to compare an exported model's outputs on."""
+    """Return some sources, to compare an exported model's outputs on."""
     source = source_vocabulary(serving_model)
     target = target_vocabulary(serving_model)
     between = SEPARATOR[source.split]

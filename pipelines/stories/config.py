@@ -1,4 +1,4 @@
-"""The settings of a training on sequences of images with stories."""
+"""Settings for training on sequences of images with stories."""
 
 import dataclasses
 from pathlib import Path
@@ -35,12 +35,12 @@ class StoriesData(ImageTextSettings):
     """Sequences of images with stories."""
 
     dataset: str | None = None
-    """scene_stories, generated at first use (the default); TFDS has no other."""
+    """Prepared TFDS dataset; scene_stories, generated at first use, is the only one (default)."""
     data_dir: Path | None = None
     """Your own data: a folder with images and stories.jsonl, lines {"images": ["a/1.jpg",
     "a/2.jpg"], "story": "a dog runs . it jumps"} and, if you have them, "descriptions": ["a dog on
     grass", "a dog in the air"], one for each image alone; the convolutions learn most from
-    them."""
+    these."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class StoriesOptimisation(ImageToTextOptimisation):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StoriesConfig(ImageToTextConfig):
-    """The settings of a training on sequences of images with stories."""
+    """Settings for training on sequences of images with stories."""
 
     network: StoriesNetwork = StoriesNetwork()
     data: StoriesData = StoriesData()

@@ -33,7 +33,7 @@ __all__ = ["build_training", "evaluate", "export_inputs", "sample_predictions"]
 
 
 def build_training(config: StoriesConfig, data: ImageTextData) -> TrainingSpec:
-    """Network, batches, loss and metrics of a training."""
+    """Return the network, batches, loss and metrics of a training."""
     settings = config.network
 
     def network(shape: tuple[int, int, int], symbols: int) -> keras.Model:
@@ -66,16 +66,16 @@ def build_training(config: StoriesConfig, data: ImageTextData) -> TrainingSpec:
 
 
 def evaluate(serving_model: keras.Model, split: ImageTextSplit, labels: list[str]) -> Scores:
-    """BLEU, exact matches, and the share of stories with the right events.
+    """Return BLEU, exact matches, and the share of stories with the correct events.
 
-    `order` compares what happens to which thing, in order; `events` compares all that a story says,
-    with places, counts and sizes.
+    `order` compares the kinds of events and their things, in order; `events` compares everything,
+    including places, counts and sizes.
     """
     return training.evaluate(serving_model, split, {"order": order, "events": all_events})
 
 
 def order(story: str) -> tuple[Any, ...] | None:
-    """What happens to which thing, in order; None if the story is not of the embedded grammar."""
+    """Return the kind and thing of each event, in order; None outside the embedded grammar."""
     parsed = events(story)
     if parsed is None:
         return None
@@ -83,7 +83,7 @@ def order(story: str) -> tuple[Any, ...] | None:
 
 
 def all_events(story: str) -> tuple[Any, ...] | None:
-    """All that a story says: what is there at first, in any order, and then what happens."""
+    """Return the things at the start, in any order, then all events; None outside the grammar."""
     parsed = events(story)
     if parsed is None:
         return None
@@ -94,7 +94,7 @@ def all_events(story: str) -> tuple[Any, ...] | None:
 
 
 def alignments(serving_model: keras.Model, split: ImageTextSplit) -> list[Alignment]:
-    """The attention of each word of the first stories, and of their end, to the images."""
+    """Return the attention of each word of the first stories, and of their end, to the images."""
     images = store_images(split.images, image_shape_of(serving_model), SHOWN)
     target = target_vocabulary(serving_model)
     best = [row[0] for row in best_texts(serving_model, images)[0]]

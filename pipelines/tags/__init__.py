@@ -82,7 +82,7 @@ class Tags(BaseTask):
         return training
 
     def predict(self, run: RunFolder, inputs: Sequence[str], tokens: bool = False) -> Rows:
-        """The tags of sentences: {"sentence", "tokens", "tags"}.
+        """Return the tags of sentences: {"sentence", "tokens", "tags"}.
 
         Args:
             tokens: split sentences at blanks only; else punctuation marks are split off words.

@@ -1,4 +1,4 @@
-"""The settings of a training on tagged sentences."""
+"""Settings for training on tagged sentences."""
 
 import dataclasses
 from pathlib import Path
@@ -59,7 +59,7 @@ class TagsData(DataSettings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TagsConfig(TrainingConfig):
-    """The settings of a training on tagged sentences."""
+    """Settings for training on tagged sentences."""
 
     network: TagsNetwork = TagsNetwork()
     data: TagsData = TagsData()

@@ -23,7 +23,7 @@ UNKNOWN = 1
 
 
 def build_training(config: TagsConfig, data: TagData) -> TrainingSpec:
-    """Network, batches, loss and metrics of a training."""
+    """Return the network, batches, loss and metrics of a training."""
     settings = config.network
     vocabulary = tagger.build_vocabulary(data.train.sentences)
     network = tagger.tagger(
@@ -71,7 +71,7 @@ def build_training(config: TagsConfig, data: TagData) -> TrainingSpec:
 
 
 def _targets(part: TagSplit, chosen: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tags [B, T] and, for the metrics, weights [B, T]: 1 for a token, 0 for padding."""
+    """Return tags [B, T] and, for the metrics, weights [B, T]: 1 for a token, 0 for padding."""
     tags, weights = np.zeros([2, len(chosen), length], np.float32)
     for row, place in enumerate(chosen):
         steps = min(length, len(part.tags[place]))
@@ -83,7 +83,7 @@ def _targets(part: TagSplit, chosen: np.ndarray, length: int) -> tuple[np.ndarra
 def _probabilities(
     serving_model: keras.Model, sentences: Sequence[Any]
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Probabilities [T, K] and word ids [T] of each sentence."""
+    """Return the probabilities [T, K] and word ids [T] of each sentence."""
     ids = tagger.sentence_ids(tagger.tokenizer_in(serving_model), sentences)
     call = tf.function(serving_model.get_layer(CORE), reduce_retracing=True)
     probabilities: list[Any] = [None] * len(sentences)
@@ -97,9 +97,9 @@ def _probabilities(
 
 
 def evaluate(serving_model: keras.Model, split: TagSplit, labels: list[str]) -> Scores:
-    """Accuracy and confusions of the tags, and the accuracy on words unknown from training.
+    """Return accuracy and confusion matrix of the tags, and the accuracy on unknown words.
 
-    `baseline` is the accuracy of the split's most frequent tag, for comparison.
+    `baseline` is the accuracy of always predicting the most frequent tag of the split.
     """
     probabilities, words = _probabilities(serving_model, split.sentences)
     tags = np.concatenate(split.tags)
@@ -116,7 +116,7 @@ def evaluate(serving_model: keras.Model, split: TagSplit, labels: list[str]) -> 
 def sample_predictions(
     serving_model: keras.Model, split: TagSplit, labels: list[str], count: int = 100
 ) -> list[dict[str, Any]]:
-    """The first sentences with the predicted tags, and the right tag where they are wrong."""
+    """Return the first sentences with the predicted tags, and the true ones where they differ."""
     sentences = split.sentences[:count]
     probabilities, _ = _probabilities(serving_model, sentences)
     rows = []
@@ -131,7 +131,7 @@ def sample_predictions(
 
 
 def export_inputs(serving_model: keras.Model) -> ExportInputs:
-    """Sentences of all kinds, to compare an exported model's outputs on."""
+    """Return sentences of all kinds, to compare an exported model's outputs on."""
     read = tagger.tokenizer_in(serving_model)
     ids = read(tf.constant(EXAMPLES))
     return ExportInputs(

@@ -1,4 +1,4 @@
-"""The settings that tasks share which predict the label of a text."""
+"""Settings that the text-classification tasks share."""
 
 import dataclasses
 from typing import Any, Literal
@@ -54,17 +54,17 @@ class LabelledTexts(DataSettings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TextOptimisation(Optimisation):
-    """How a network that predicts the label of a text is trained."""
+    """How to train a text classifier."""
 
     batch_size: int | Literal["online", "full"] = 128  # pyright: ignore[reportIncompatibleVariableOverride]
     """Number of examples per training step: a number, online (1), or full (all: plain gradient
     descent)."""
     schedule: Schedule = "cosine"
     balance: float = 0.5
-    """Weight of a class in the loss: its share of the examples to the power of -balance; 0: no
-    weights, 1: all classes count the same."""
+    """Exponent of the class weights in the loss, (share of the examples)^-balance. 0: no weights;
+    1: all classes have the same total weight."""
     label_smoothing: float = 0.0
-    """Part of each target that is spread over all labels."""
+    """Share of each target's probability that is spread over all labels."""
 
     def check(self) -> None:
         super().check()
@@ -75,7 +75,7 @@ class TextOptimisation(Optimisation):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TextClassificationConfig(TrainingConfig):
-    """The settings of a training that predicts the label of a text."""
+    """Settings for training a text classifier."""
 
     network: Any
     data: LabelledTexts = LabelledTexts()

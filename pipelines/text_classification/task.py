@@ -1,4 +1,4 @@
-"""What tasks share that predict the label of a text."""
+"""The part of a task that the text-classification tasks share, and their verb `predict`."""
 
 import dataclasses
 import functools
@@ -30,7 +30,13 @@ class TextClassification(BaseTask):
         return training
 
     def predict(self, run: RunFolder, inputs: Sequence[str], top: int = 3) -> Rows:
-        """The most probable labels of texts: {"text", "label", "probability", "probabilities"}."""
+        """Return the labels of texts: {"text", "label", "probability", "probabilities"}.
+
+        Args:
+            run: the run whose best model predicts.
+            inputs: texts.
+            top: number of labels in "probabilities", the most probable ones.
+        """
         from ..models.serving import labels_in, load
         from ..models.text_serving import predict_probabilities
         from ..training.evaluation import most_probable
@@ -59,7 +65,7 @@ class PredictConfig(RunVerbConfig):
 
 
 def predict_verb(task: Task, about: str) -> Verb:
-    """The verb that prints the most probable labels of texts."""
+    """Return the verb that prints the most probable labels of texts."""
     return Verb("predict", about, PredictConfig, functools.partial(_predict, task))
 
 

@@ -70,7 +70,7 @@ def build_training(
     data: TextData,
     recurrent: Callable[..., Any] | None = None,
 ) -> TrainingSpec:
-    """Network, batches, loss and metrics of a training; `recurrent` as in `build`."""
+    """Return the network, batches, loss and metrics of a training; `recurrent` as in `build`."""
     tokens, longest = config.data.tokens, config.data.max_length
     vocabulary = text_serving.build_vocabulary(
         data.train.texts, tokens, config.data.vocabulary_limit
@@ -118,14 +118,19 @@ def _batch_size(config: TextClassificationConfig, data: TextData) -> int:
 
 
 def class_weights(labels: np.ndarray, balance: float) -> np.ndarray:
-    """w_c ∝ n_c^-balance with mean 1 over the examples, [C] float32."""
+    """Return w_c ∝ n_c^-balance, with mean 1 over the examples, [C] float32.
+
+    Args:
+        labels: index of each example's class, [N].
+        balance: the exponent; 0 gives equal weights.
+    """
     counts = np.maximum(np.bincount(labels), 1)
     weights = counts**-balance
     return (weights / weights[labels].mean()).astype(np.float32)
 
 
 def evaluate(serving_model: keras.Model, split: TextSplit, labels: list[str]) -> Scores:
-    """Accuracy, macro-F1 and confusions of the labels that a serving model predicts for texts."""
+    """Return accuracy, macro-F1 and confusion matrix of a serving model on texts."""
     predicted = text_serving.predict_probabilities(serving_model, split.texts).argmax(axis=1)
     return score_labels(split.labels, predicted, labels)
 
@@ -133,7 +138,7 @@ def evaluate(serving_model: keras.Model, split: TextSplit, labels: list[str]) ->
 def sample_predictions(
     serving_model: keras.Model, split: TextSplit, labels: list[str], count: int = 100
 ) -> list[dict[str, Any]]:
-    """The first texts with their label and the predicted one."""
+    """Return the first texts with their label and the predicted one."""
     probabilities = text_serving.predict_probabilities(serving_model, split.texts[:count])
     return [
         {
@@ -147,7 +152,11 @@ def sample_predictions(
 
 
 def every_step_twin(config: TextClassificationConfig, serving_model: keras.Model) -> keras.Model:
-    """The same network with the same weights, but with an output after every character."""
+    """Return the same network with the same weights, but with an output after every character.
+
+    Raises:
+        UserError: the network is a bag or bidirectional.
+    """
     settings = config.network
     if settings.model == "bag" or settings.bidirectional:
         raise UserError(
@@ -161,7 +170,7 @@ def every_step_twin(config: TextClassificationConfig, serving_model: keras.Model
 
 
 def export_inputs(serving_model: keras.Model) -> ExportInputs:
-    """Texts of all kinds, to compare an exported model's outputs on."""
+    """Return texts of all kinds, to compare an exported model's outputs on."""
     vocabulary, split = (
         text_serving.vocabulary_in(serving_model),
         text_serving.split_in(serving_model),
