@@ -11,13 +11,13 @@ from .training.task import Task
 TASKS: Mapping[str, str] = {
     "names": "predict the language of a surname, or the label of any short text",
     "tags": "predict the part of speech of each word of a sentence",
-    "pronounce": "predict how a word is pronounced, or translate: any sequence into another",
-    "documents": "predict the label of a text of many words: its topic, tone, kind",
-    "actions": "predict the action in a clip, as a whole and frame by frame",
+    "pronounce": "predict the pronunciation of a word, or translate any sequence into another",
+    "documents": "predict the label of a text of many words, such as its topic or sentiment",
+    "actions": "predict the action in a clip, and in each of its frames",
     "captions": "describe an image in a sentence",
-    "stories": "describe in sentences what happens from image to image",
-    "lags": "watch an error vanish, or not: the long-lag problems of the LSTM's first paper",
-    "images": "predict what an image shows, by any network from LeNet-5 to ResNet-152",
+    "stories": "write the story of a sequence of images",
+    "lags": "see errors vanish or survive on the long-lag problems of the first LSTM paper",
+    "images": "predict the class of an image, with any network from LeNet-5 to ResNet-152",
 }
 
 

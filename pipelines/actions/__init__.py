@@ -57,7 +57,7 @@ class PredictConfig(RunVerbConfig):
 
 
 class Actions(BaseTask):
-    """Predict the action in a clip, as a whole and frame by frame."""
+    """Predict the action in a clip, and in each of its frames."""
 
     name = "actions"
     config = ActionsConfig

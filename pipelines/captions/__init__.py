@@ -71,7 +71,7 @@ class Captions(ImageToText):
 
     @property
     def verbs(self) -> list[Verb]:
-        about = "Describe images, and draw each with its caption below."
+        about = "Write captions of images, and draw each image with its caption below."
         return [Verb("predict", about, PredictConfig, self._print_predictions)]
 
     def read_data(self, config: CaptionsConfig) -> Any:

@@ -38,7 +38,7 @@ vocabulary are read as one unknown word."""
 
 
 class Documents(TextClassification):
-    """Predict the label of a text of many words: its topic, tone, kind."""
+    """Predict the label of a text of many words, such as its topic or sentiment."""
 
     name = "documents"
     config = DocumentsConfig

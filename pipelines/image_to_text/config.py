@@ -74,9 +74,9 @@ class ImageToTextOptimisation(Optimisation):
     words its text contains (in a sequence, the words of the image's description or, without a
     description, of its sentence). 0: no auxiliary loss."""
     pretrain: int = 4
-    """Number of epochs of pretraining: the convolutions alone, on the auxiliary loss. A decoder trained
-    before images can be distinguished memorises which words occur together. The first of several
-    epochs uses only the third of the images with the fewest words."""
+    """Number of epochs of pretraining of the convolutions alone, on the auxiliary loss. A decoder
+    that is trained before images can be distinguished memorises which words occur together. The
+    first of several epochs uses only the third of the images with the fewest words."""
 
     def check(self) -> None:
         super().check()

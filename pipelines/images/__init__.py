@@ -1,4 +1,4 @@
-"""Images: predict the class of an image, by any network from LeNet-5 to ResNet-152.
+"""Images: predict the class of an image, with any network from LeNet-5 to ResNet-152.
 
 errorflow images train                        5,000 handwritten digits, LeNet-5
 errorflow images train --model resnet20
@@ -47,7 +47,7 @@ class PredictConfig(RunVerbConfig):
 
 
 class Images(BaseTask):
-    """Predict what an image shows, by any network from LeNet-5 to ResNet-152."""
+    """Predict the class of an image, with any network from LeNet-5 to ResNet-152."""
 
     name = "images"
     config = ImagesConfig

@@ -57,7 +57,7 @@ class PredictConfig(RunVerbConfig):
 
 
 class Lags(BaseTask):
-    """Long-lag problems of the first LSTM paper: see the error vanish or survive."""
+    """See errors vanish or survive on the long-lag problems of the first LSTM paper."""
 
     name = "lags"
     config = LagsConfig

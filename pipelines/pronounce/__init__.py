@@ -62,7 +62,7 @@ class PredictConfig(RunVerbConfig):
 
 
 class Pronounce(BaseTask):
-    """Predict how a word is pronounced, or translate: any sequence into another."""
+    """Predict the pronunciation of a word, or translate any sequence into another."""
 
     name = "pronounce"
     config = PronounceConfig

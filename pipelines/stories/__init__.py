@@ -61,7 +61,7 @@ class PredictConfig(ImageToTextPredictConfig):
 
 
 class Stories(ImageToText):
-    """Describe in sentences what happens from image to image."""
+    """Write the story of a sequence of images."""
 
     name = "stories"
     config = StoriesConfig
@@ -80,7 +80,7 @@ class Stories(ImageToText):
 
     @property
     def verbs(self) -> list[Verb]:
-        about = "Write the story of images, and draw them with it below."
+        about = "Write stories of image sequences, and draw each below its images."
         return [Verb("predict", about, PredictConfig, self._print_predictions)]
 
     def read_data(self, config: StoriesConfig) -> Any:
