@@ -33,7 +33,7 @@ def test_a_step_at_full_size_stays_under_6_gb(name):
 FAULTS = """
 import resource, sys
 import numpy as np
-from errorflow.pipelines.devices import keep_freed_memory
+from errorflow.pipelines.core.devices import keep_freed_memory
 
 if "keep" in sys.argv:
     keep_freed_memory()

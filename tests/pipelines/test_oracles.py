@@ -1,7 +1,7 @@
-"""Searches that end, can be repeated, and go on after SIGKILL. No model is trained: a formula is.
+"""Searches that end, are reproducible, and resume after SIGKILL. A formula replaces the training.
 
-Run as a program, this file is one search that is killed over and over, in processes forked from
-one that has keras-tuner loaded already.
+Run as a program, this file is a search that is killed over and over, in processes forked from one
+that has loaded keras-tuner.
 """
 
 import json
@@ -44,7 +44,7 @@ TRIALS = {"random": 12, "grid": 12, "bayesian": 12, "hyperband": 7 + 5 + 3}
 
 
 def space(kind="random"):
-    """One value that only counts with one of the cells; for a grid, 3 * (1 + 3) = 12 of them."""
+    """A space with a conditional value; the grid has 3 * (1 + 3) = 12 combinations."""
     hp = keras_tuner.HyperParameters()
     if kind == "grid":
         hp.Int("units", 8, 24, step=8)
@@ -65,13 +65,13 @@ def small_space():
 
 
 def make(oracle, directory, **changes):
-    told = {"objective": "val_loss", "hyperparameters": space(oracle), "seed": 3}
-    told |= {"task": "names", "data_hash": "ab12", "project_name": "p", "directory": directory}
-    return oracles.make(**{"kind": oracle} | told | KINDS[oracle] | changes)
+    arguments = {"objective": "val_loss", "hyperparameters": space(oracle), "seed": 3}
+    arguments |= {"task": "names", "data_hash": "ab12", "project_name": "p", "directory": directory}
+    return oracles.make(**{"kind": oracle} | arguments | KINDS[oracle] | changes)
 
 
 def formula(values):
-    """The score of a trial; some raise, some are NaN."""
+    """The score of a trial; some trials raise an error, some have the score NaN."""
     if values["units"] == 16 and values["cell"] == "gru":
         raise MemoryError("too many units")
     if values.get("layers") == 2:
@@ -98,7 +98,7 @@ def search(oracle, score=formula):
 
 
 def trials(oracle):
-    """All there is to compare, in the order of the beginnings."""
+    """What two searches are compared by, in the order in which the trials began."""
     assert list(oracle.trials) == oracle.start_order
     return [
         (t.trial_id, t.hyperparameters.values, t.status, t.score, t.message)
@@ -107,8 +107,9 @@ def trials(oracle):
 
 
 def make_fast(patch):
-    """A Gaussian process fitted once, not 20 times, and of 50 guesses the best, not the best near
-    any: the seconds that a proposal takes, and nothing that a kill could touch."""
+    """Fit the Gaussian process once instead of 20 times, and skip the local search for a maximum.
+
+    They take most of the time of a proposal; a kill cannot affect them."""
 
     def minimize(function, x0, **_):
         return SimpleNamespace(fun=function(x0), x=x0)
@@ -131,7 +132,7 @@ def fast(monkeypatch):
 
 
 def snapshots(kind, folder, kept):
-    """A search, and what a kill would have left on the disk, within and around each write.
+    """Run a search; copy what a kill would leave on the disk, within and around each write.
 
     Returns the state after 0, 1, ... trials, and [(how many had been ended, copy)].
     """
@@ -170,7 +171,7 @@ def state_of(folder):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_killed_at_any_write_a_search_goes_on_as_if_it_had_not_been(kind, tmp_path, fast):
+def test_a_search_killed_at_any_write_continues_as_if_it_had_not_been(kind, tmp_path, fast):
     oracle, states, copies = snapshots(kind, tmp_path / "whole", tmp_path / "kept")
     known = trials(oracle)
     assert len(known) == TRIALS[kind] == len(states) - 1
@@ -192,7 +193,7 @@ def test_killed_at_any_write_a_search_goes_on_as_if_it_had_not_been(kind, tmp_pa
         shutil.rmtree(copy)
 
 
-def test_killed_again_and_again_a_search_ends_as_if_it_had_not_been(tmp_path, fast):
+def test_a_search_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path, fast):
     command = [sys.executable, __file__, str(tmp_path)]
     subprocess.run(command, check=True, timeout=120)
     for kind in KINDS:
@@ -212,7 +213,7 @@ def test_killed_again_and_again_a_search_ends_as_if_it_had_not_been(tmp_path, fa
 
 
 def life(kind, folder, fate):
-    """Goes on with the search until it is done or dies; `fate` is the write to die at, or 0."""
+    """Continue a search until it is done or dies; `fate` is the write to die at, or 0: none."""
     left = [fate]
 
     def dying(method):
@@ -240,7 +241,7 @@ def life(kind, folder, fate):
 
 
 def killed_until_it_ends(kind, folder, dice):
-    """Dies at a write of its own, then at any moment at all, then at a write, ..."""
+    """Kill a search in turn at one of its writes and at any moment, until it ends."""
     for number in range(400):
         sys.stdout.flush()
         at_a_write = number % 2 == 0
@@ -261,7 +262,7 @@ def killed_until_it_ends(kind, folder, dice):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_seed_says_which_trials_come_and_0_is_one(kind, tmp_path, fast):
+def test_the_seed_determines_the_trials_and_0_is_a_seed(kind, tmp_path, fast):
     first, again, other = (
         search(make(kind, tmp_path / name, seed=seed), lambda values: values["units"])
         for name, seed in (("a", 0), ("b", 0), ("c", 1))
@@ -296,14 +297,14 @@ def test_a_grid_is_in_order_and_complete(tmp_path):
 
 def test_no_worker_of_a_grid_waits_for_another(tmp_path):
     oracle = make("grid", tmp_path)
-    given = [oracle.create_trial(f"worker {n}") for n in range(13)]
-    assert [trial.status for trial in given] == ["RUNNING"] * 12 + ["IDLE"]
+    running = [oracle.create_trial(f"worker {n}") for n in range(13)]
+    assert [trial.status for trial in running] == ["RUNNING"] * 12 + ["IDLE"]
     alone = search(make("grid", tmp_path / "alone"), lambda values: 0.0)
     values = [trial.hyperparameters.values for trial in alone.trials.values()]
-    assert [trial.hyperparameters.values for trial in given[:12]] == values
+    assert [trial.hyperparameters.values for trial in running[:12]] == values
 
 
-def test_max_trials_ends_a_search_and_more_of_them_go_on_with_it(tmp_path):
+def test_max_trials_ends_a_search_and_a_larger_number_continues_it(tmp_path):
     oracle = make("random", tmp_path / "a", max_trials=10)
     assert not oracle.done and oracle.ending is None
     search(oracle)
@@ -313,7 +314,7 @@ def test_max_trials_ends_a_search_and_more_of_them_go_on_with_it(tmp_path):
     assert trials(search(longer)) == trials(search(make("random", tmp_path / "b")))
 
 
-def test_hyperband_can_be_cut_short(tmp_path):
+def test_max_trials_ends_hyperband_early(tmp_path):
     oracle = search(make("hyperband", tmp_path, max_trials=5))
     assert len(oracle.trials) == 5 and oracle.done
 
@@ -333,7 +334,7 @@ def test_an_exhausted_space_ends_a_search(kind, tmp_path, fast):
 # Failed
 
 
-def test_a_trial_that_failed_is_kept_with_its_reason(tmp_path):
+def test_a_failed_trial_is_kept_with_its_reason(tmp_path):
     def score(values):
         if values["cell"] == "gru":
             raise MemoryError("12 GB")
@@ -354,7 +355,7 @@ def test_a_trial_that_failed_is_kept_with_its_reason(tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("loss", [float("nan"), float("-inf"), None])
-def test_a_search_in_which_all_fails_ends_too(kind, loss, tmp_path):
+def test_a_search_in_which_all_trials_fail_ends_too(kind, loss, tmp_path):
     def score(values):
         if loss is None:
             raise MemoryError
@@ -376,7 +377,7 @@ def test_a_trial_that_reports_nothing_has_failed(tmp_path):
     assert (trial.status, trial.message) == ("FAILED", "no finite val_loss was reported")
 
 
-def test_bayesian_learns_from_what_did_not_fail(tmp_path, fast):
+def test_bayesian_is_fitted_to_trials_that_have_not_failed(tmp_path, fast):
     def score(values):
         return float("nan") if values["units"] > 40 else formula(values | {"layers": 1})
 
@@ -387,8 +388,8 @@ def test_bayesian_learns_from_what_did_not_fail(tmp_path, fast):
     assert np.isfinite(x).all() and np.isfinite(y).all()
 
 
-def test_bayesian_guesses_what_runs_from_what_is_finished(tmp_path, fast):
-    """A guess from nothing would be about 0, better than the scores, which are about 1000."""
+def test_bayesian_predicts_running_trials_from_finished_ones(tmp_path, fast):
+    """Without a fit the prediction would be about 0, better than the scores of about 1000."""
     oracle = make("bayesian", tmp_path, max_trials=30)
     for _ in range(8):
         run(oracle, oracle.create_trial("a"), lambda values: 1000.0 + values["units"])
@@ -398,7 +399,7 @@ def test_bayesian_guesses_what_runs_from_what_is_finished(tmp_path, fast):
 
 
 def rounds(oracle):
-    """How many trials each round of each bracket had."""
+    """The number of trials in each round of each bracket."""
     counted = {}
     for trial in oracle.trials.values():
         values = trial.hyperparameters.values
@@ -414,29 +415,28 @@ def test_hyperband_promotes_the_best_of_each_round(tmp_path):
 
 
 def check_promotions(oracle):
-    """Each goes on where its earlier trial stopped, and none left behind was better."""
-    told = {key: trial.hyperparameters.values for key, trial in oracle.trials.items()}
-    origins = {values.get("tuner/trial_id") for values in told.values()}
-    for values in told.values():
+    """Assert that each trial continues an earlier one, and that no better one was left out."""
+    by_trial = {key: trial.hyperparameters.values for key, trial in oracle.trials.items()}
+    origins = {values.get("tuner/trial_id") for values in by_trial.values()}
+    for values in by_trial.values():
         if "tuner/trial_id" not in values:
             assert values["tuner/initial_epoch"] == values["tuner/round"] == 0
             continue
         earlier = oracle.trials[values["tuner/trial_id"]]
-        before = told[earlier.trial_id]
+        before = by_trial[earlier.trial_id]
         assert values["tuner/initial_epoch"] == before["tuner/epochs"] < values["tuner/epochs"]
         assert values["tuner/round"] == before["tuner/round"] + 1
         assert {k: v for k, v in values.items() if k in oracle.hyperparameters} == {
             k: v for k, v in before.items() if k in oracle.hyperparameters
         }
         for key, other in oracle.trials.items():
-            same = all(told[key][k] == before[k] for k in ("tuner/bracket", "tuner/round"))
+            same = all(by_trial[key][k] == before[k] for k in ("tuner/bracket", "tuner/round"))
             if same and key not in origins and other.status == "COMPLETED":
                 assert other.score >= earlier.score
 
 
-def test_hyperband_goes_round_failed_trials(tmp_path):
-    """With keras-tuner's rule two failures of four leave no promotion at all; here two of three
-    leave one."""
+def test_failed_trials_do_not_take_places_in_hyperband(tmp_path):
+    """By keras-tuner's rule, two failures among four trials prevent any promotion."""
     oracle = make("hyperband", tmp_path)
     while (trial := oracle.create_trial("tuner0")).status == "RUNNING":
         values = trial.hyperparameters.values
@@ -454,7 +454,7 @@ def test_hyperband_halves_a_space_that_is_smaller_than_a_round(tmp_path):
     check_promotions(oracle)
 
 
-def test_retries_and_a_limit_are_there_for_who_asks(tmp_path):
+def test_retries_and_a_limit_of_failures_can_be_set(tmp_path):
     oracle = make("random", tmp_path / "a", max_retries_per_trial=1)
     for loss in (float("nan"), 0.5):
         trial = oracle.create_trial("tuner0")
@@ -468,7 +468,7 @@ def test_retries_and_a_limit_are_there_for_who_asks(tmp_path):
     assert make("random", tmp_path / "b").end_order == ["00", "01"]
 
 
-# Another search
+# Other arguments
 
 
 @pytest.mark.parametrize(
@@ -484,7 +484,7 @@ def test_retries_and_a_limit_are_there_for_who_asks(tmp_path):
         ({"hyperparameters": small_space()}, "space (rate, units, cell, layers, masked)"),
     ],
 )
-def test_a_search_does_not_go_on_with_other_arguments(changes, what, tmp_path):
+def test_a_search_does_not_resume_with_other_arguments(changes, what, tmp_path):
     make("hyperband", tmp_path).create_trial("tuner0")
     before = state_of(tmp_path)
     with pytest.raises(UserError) as error:
@@ -496,7 +496,7 @@ def test_a_search_does_not_go_on_with_other_arguments(changes, what, tmp_path):
     assert make("hyperband", tmp_path, hyperband_iterations=1).trials
 
 
-def test_nor_with_another_oracle_nor_with_what_keras_tuner_left(tmp_path):
+def test_nor_with_another_oracle_nor_after_keras_tuner_alone(tmp_path):
     make("random", tmp_path)
     with pytest.raises(UserError, match=r"another oracle \(random → grid\): --overwrite"):
         make("random", tmp_path, kind="grid")
@@ -517,7 +517,7 @@ def test_nor_with_another_oracle_nor_with_what_keras_tuner_left(tmp_path):
         ("hyperband", {"max_epochs": 0}),
     ],
 )
-def test_what_makes_no_sense_is_refused_before_anything_is_written(kind, changes, tmp_path):
+def test_invalid_arguments_are_refused_before_anything_is_written(kind, changes, tmp_path):
     with pytest.raises(UserError, match="must be"):
         make(kind, tmp_path, **changes)
     assert not any(tmp_path.iterdir())
@@ -527,7 +527,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_written(kind, changes
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_trial_given_back_is_the_next_to_run(kind, tmp_path):
+def test_a_queued_trial_is_the_next_to_run(kind, tmp_path):
     oracle = make(kind, tmp_path)
     first, second = oracle.create_trial("a"), oracle.create_trial("b")
     known = dict(first.hyperparameters.values)
@@ -540,12 +540,12 @@ def test_a_trial_given_back_is_the_next_to_run(kind, tmp_path):
     copy = Trial.load(str(tmp_path / "p" / f"trial_{first.trial_id}" / "trial.json"))
     assert copy.status == "RUNNING" and not copy.metrics.metrics
     run(oracle, again, lambda values: 0.5)
-    assert again.score == 0.5  # nothing of the earlier 100
+    assert again.score == 0.5  # not the earlier 100
     assert oracle.create_trial("b") is second
     assert not oracle.requeue(again.trial_id)
 
 
-def test_several_given_back_run_in_their_order(tmp_path):
+def test_several_queued_trials_run_in_their_order(tmp_path):
     oracle = make("random", tmp_path)
     ids = [oracle.create_trial(tuner).trial_id for tuner in "abcd"]
     assert oracle.requeue(ids[2]) and oracle.requeue(ids[0])
@@ -554,7 +554,7 @@ def test_several_given_back_run_in_their_order(tmp_path):
     assert [oracle.create_trial(tuner).trial_id for tuner in "efgh"] == ids
 
 
-def test_a_worker_thought_dead_may_end_its_trial_once(tmp_path):
+def test_a_trial_that_two_workers_run_ends_once(tmp_path):
     oracle = make("random", tmp_path)
     trial = oracle.create_trial("a")
     mine, theirs = (Trial.from_state(trial.get_state()) for _ in range(2))
@@ -594,7 +594,7 @@ def test_threads_share_an_oracle_and_an_exception_does_not_lock_it(tmp_path):
     assert len(ran) == 40
 
 
-def test_a_chief_outlives_a_worker_and_hears_why_trials_failed(tmp_path, monkeypatch):
+def test_a_chief_survives_a_lost_worker_and_learns_why_trials_failed(tmp_path, monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -616,7 +616,7 @@ def test_a_chief_outlives_a_worker_and_hears_why_trials_failed(tmp_path, monkeyp
     assert trials(oracle) == trials(search(make("grid", tmp_path / "alone")))
 
 
-def test_what_a_trial_meets_besides_joins_the_space(tmp_path):
+def test_hyperparameters_that_a_trial_adds_join_the_space(tmp_path):
     oracle = make("random", tmp_path)
     trial = Trial.from_proto(oracle.create_trial("a").to_proto())
     assert trial.hyperparameters.Float("dropout", 0, 1, default=0.25) == 0.25
@@ -629,7 +629,7 @@ def test_what_a_trial_meets_besides_joins_the_space(tmp_path):
     assert "dropout" in kept.create_trial("a").hyperparameters.values
 
 
-def test_files_are_keras_tuners_and_whole(tmp_path):
+def test_files_are_complete_and_in_keras_tuners_format(tmp_path):
     oracle = search(make("random", tmp_path))
     for trial_id, trial in oracle.trials.items():
         copy = Trial.load(str(tmp_path / "p" / f"trial_{trial_id}" / "trial.json"))

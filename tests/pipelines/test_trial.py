@@ -1,8 +1,7 @@
-"""Trials: trained as `train` trains, gone on with after a kill, and recorded however they end."""
+"""Trials: trained like `train`, resumed after a kill, and recorded however they end."""
 
 import copy
 import dataclasses
-import json
 import math
 import signal
 import subprocess
@@ -32,7 +31,7 @@ F1 = {"name": "val_macro_f1", "direction": "max"}
 
 @pytest.fixture
 def make(two_classes, tmp_path):
-    """Writes a trial: request and configuration."""
+    """Write the folder of a trial: request and configuration."""
 
     def make_trial(name: str = "t1", *, config=None, **request) -> Path:
         folder = tmp_path / name
@@ -47,7 +46,7 @@ def make(two_classes, tmp_path):
 
 
 def figures(run: RunFolder) -> list[dict[str, float]]:
-    """The history without how long it took."""
+    """The history without its timings."""
     return [{k: v for k, v in row.items() if k != "seconds"} for row in read_history(run)]
 
 
@@ -57,9 +56,9 @@ def assert_same(run: RunFolder, other: RunFolder):
         assert row == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_trial_is_what_train_makes_of_the_same_configuration(make, two_classes, tmp_path):
-    drawn = {"units": 5, "bidirectional": False, "model": "lstm", "weight_decay": None}
-    folder = make(hyperparameters=drawn)
+def test_a_trial_and_train_agree_on_the_same_configuration(make, two_classes, tmp_path):
+    values = {"units": 5, "bidirectional": False, "model": "lstm", "weight_decay": None}
+    folder = make(hyperparameters=values)
     result = run_trial(folder)
     flags = [f"--{key.replace('_', '-')}={value}" for key, value in SMALL.items()]
     where = ["--name", "a", "--run-dir", str(tmp_path), "--data-dir", str(two_classes)]
@@ -108,10 +107,10 @@ def test_a_finished_execution_is_not_repeated_and_the_score_is_their_mean(make, 
     (folder / "result.json").unlink()
     again = run_trial(folder)
     assert again | {"peak_memory": None} == result | {"peak_memory": None}
-    event_files.read(folder / "run" / "logs")  # asserts that nothing is there twice
+    event_files.read(folder / "run" / "logs")  # asserts that nothing was written twice
 
 
-def test_a_finished_trial_goes_on_when_given_more_epochs(make):
+def test_a_finished_trial_continues_with_more_epochs(make):
     folder = make(config={"epochs": 1, "schedule": "constant"})
     run_trial(folder)
     (folder / "result.json").unlink()
@@ -139,7 +138,7 @@ raise SystemExit(trial.main([folder]))
 """
 
 
-def test_a_trial_told_to_stop_or_killed_goes_on_to_the_same_end(make):
+def test_a_stopped_or_killed_trial_resumes_to_the_same_result(make):
     config = {"epochs": 4, "patience": 0}
     folder = make(config=config)
     signals = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}
@@ -159,7 +158,7 @@ def run_python(*arguments) -> int:
     return subprocess.run(command, stdout=quiet, check=False).returncode
 
 
-def test_what_is_no_trial_has_no_result(tmp_path):
+def test_a_folder_that_is_not_a_trial_gets_no_result(tmp_path):
     assert run_python("-m", "errorflow.pipelines.search.trial", tmp_path) == 2
     assert not list(tmp_path.iterdir())
 
@@ -199,7 +198,7 @@ def test_the_test_split_is_never_used(make, two_classes, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("config", "request_", "said"),
+    ("config", "request_", "message"),
     [
         ({"data_dir": Path("nowhere")}, {}, "--data-dir nowhere: no such folder"),
         ({"units": 0}, {}, "--units (key units) must be 1 or more, got 0"),
@@ -210,18 +209,18 @@ def test_the_test_split_is_never_used(make, two_classes, tmp_path, monkeypatch):
         ),
     ],
 )
-def test_a_failure_is_a_result_with_its_reason(make, config, request_, said):
+def test_a_failure_is_a_result_with_its_reason(make, config, request_, message):
     folder = make(config=config, **request_)
     result = run_trial(folder)
     assert result["status"] == "failed"
-    assert said in result["reason"]
+    assert message in result["reason"]
     assert "\n" not in result["reason"]
     assert result["score"] is None
     assert result["curve"] == []
     assert read_result(folder) == result
 
 
-def test_a_loss_that_is_no_number_has_a_verdict_too(make):
+def test_a_trial_whose_loss_is_not_finite_has_a_verdict_too(make):
     wild = {"clip_norm": 0.0, "optimizer": "sgd", "learning_rate": 1e30}
     result = run_trial(make(config=wild | {"model": "rnn", "activation": "relu"}))
     assert result["status"] == "failed"
@@ -231,18 +230,18 @@ def test_a_loss_that_is_no_number_has_a_verdict_too(make):
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "reason"),
     [
         (MemoryError("Unable to allocate 9 GiB"), "out of memory: Unable to allocate 9 GiB"),
         (ZeroDivisionError("division\nby zero"), "ZeroDivisionError: division by zero"),
     ],
 )
-def test_an_error_is_named(make, monkeypatch, error, said):
+def test_the_reason_names_the_error(make, monkeypatch, error, reason):
     def raise_it(*_):
         raise error
 
     monkeypatch.setattr(type(names.TASK), "build_training", raise_it)
-    assert run_trial(make())["reason"] == said
+    assert run_trial(make())["reason"] == reason
 
 
 def test_resource_exhaustion_is_out_of_memory(make, monkeypatch):
@@ -257,15 +256,25 @@ def test_resource_exhaustion_is_out_of_memory(make, monkeypatch):
     assert result["parameters"] > 0
 
 
-def test_a_trial_behind_the_others_is_pruned_and_its_best_is_kept(make):
+# Rules that stop a trial early
+
+
+@pytest.fixture
+def others(make) -> dict[str, list[str]]:
+    """Three completed trials, far ahead, and one that was stopped and does not count."""
     for name, curve in (("a", [9.0]), ("b", [0.0, 9.0]), ("c", [0.1, 8.0, 9.0])):
-        (make(name) / "result.json").write_text(json.dumps({"status": "completed", "curve": curve}))
-    (make("d") / "result.json").write_text(json.dumps({"status": "pruned", "curve": [-1.0]}))
-    others = {"finished": ["../a", "../b", "../c", "../d"]}
-    folder = make(**others, median={"warm_up": 2, "trials": 3}, config={"epochs": 4})
+        write_json(make(name) / "result.json", {"status": "completed", "curve": curve})
+    write_json(make("d") / "result.json", {"status": "pruned", "curve": [-1.0]})
+    return {"finished": ["../a", "../b", "../c", "../d"]}
+
+
+def test_a_trial_behind_the_others_is_pruned_and_its_best_is_kept(make, others):
+    """Without a recurrent layer, the rule on vanishing errors has nothing to judge."""
+    rules = {"median": {"warm_up": 2, "trials": 3}, "vanishing": {"epochs": 1}}
+    folder = make(**others, **rules, config={"epochs": 4, "model": "bag"})
     result = run_trial(folder)
     assert result["status"] == "pruned"
-    assert " in 2 epochs was " in result["reason"]
+    assert "the best val_macro_f1 in 2 epochs was " in result["reason"]
     assert ", the median of 3 finished trials 9" in result["reason"]
     assert (len(result["curve"]), result["score"]) == (2, max(result["curve"]))
     run = RunFolder(folder / "run")
@@ -273,11 +282,8 @@ def test_a_trial_behind_the_others_is_pruned_and_its_best_is_kept(make):
     assert run.results()["best_epoch"] == result["best_epoch"]
     assert load(run.best)
 
-    too_few = make("e", **others, median={"warm_up": 2, "trials": 4})
-    assert run_trial(too_few)["status"] == "completed"
 
-
-def test_a_network_that_no_error_gets_through_is_vanishing(make):
+def test_a_network_in_which_the_error_vanishes_is_stopped(make):
     folder = make(config={"model": "rnn"}, vanishing={"epochs": 2, "threshold": 1e9})
     result = run_trial(folder)
     assert result["status"] == "vanishing"
@@ -287,16 +293,20 @@ def test_a_network_that_no_error_gets_through_is_vanishing(make):
     shares = [epoch["rnn_1"] for epoch in result["first_to_last"]]
     assert 0 < shares[0] != shares[1] > 0
     assert load(RunFolder(folder / "run").best)
-    none = make("t2", config={"model": "rnn"}, vanishing={"epochs": 2, "threshold": 1e-30})
-    assert run_trial(none)["status"] == "completed"
-    bag = make("t3", config={"model": "bag", "epochs": 2}, vanishing={"epochs": 1})
-    assert run_trial(bag)["status"] == "completed"
+
+
+def test_a_trial_that_no_rule_applies_to_is_completed(make, others):
+    """Too few trials are finished, and the error does not vanish."""
+    rules = {"median": {"warm_up": 2, "trials": 4}, "vanishing": {"epochs": 2, "threshold": 1e-30}}
+    result = run_trial(make(**others, **rules, config={"model": "rnn"}))
+    assert result["status"] == "completed"
+    assert result["first_to_last"]
 
 
 # Pure functions
 
 
-def test_the_best_so_far_passes_over_what_is_not_finite():
+def test_the_best_so_far_ignores_values_that_are_not_finite():
     nan = math.nan
     assert best_so_far([nan, 3, 5, None, 2, math.inf], "min") == [math.inf, 3, 3, 3, 2, 2]
     assert best_so_far([nan, 3, 5, -math.inf, 2], "max") == [-math.inf, 3, 5, 5, 5]
@@ -306,7 +316,7 @@ def test_the_best_so_far_passes_over_what_is_not_finite():
     ("direction", "medians"),
     [("max", [2.0, 2.0, 4.0, 5.0]), ("min", [2.0, 1.0, 1.0, 1.0])],
 )
-def test_the_median_of_what_finished_trials_had_by_an_epoch(direction, medians):
+def test_the_median_of_finished_trials_at_an_epoch(direction, medians):
     curves = [
         [1.0, 2.0, 4.0, 5.0],  # max: 1 2 4 5   min: 1 1 1 1
         [2.0, 1.0],  #            max: 2 2 2 2   min: 2 1 1 1
@@ -316,7 +326,7 @@ def test_the_median_of_what_finished_trials_had_by_an_epoch(direction, medians):
 
 
 def tables(rows: list[list[float]]) -> dict[str, np.ndarray]:
-    """Of an error that enters at the last step alone."""
+    """The records of an error that enters at the last time step only."""
     hidden = np.array(rows, np.float32)
     carried = np.where(np.arange(hidden.shape[1]) < hidden.shape[1] - 1, hidden, 0.0)
     return {
@@ -327,16 +337,16 @@ def tables(rows: list[list[float]]) -> dict[str, np.ndarray]:
     }
 
 
-def test_the_share_at_the_first_step_is_the_median_of_the_rows_of_one_epoch():
-    found = tables([[1, 1, 1, 1], [1, 2, 4, 8], [1, 10, 50, 100], [1, 3, 9, 27]])
-    assert first_to_last(found) == pytest.approx((27 * 8) ** -0.5)  # in logarithms
-    assert first_to_last(found, after=1) == pytest.approx(1 / 27)
-    assert first_to_last(found, after=4) is None
-    assert first_to_last(tables([[1, 2, 3]])) is None  # too short to tell
+def test_the_share_is_the_median_over_the_training_steps_of_one_epoch():
+    recorded = tables([[1, 1, 1, 1], [1, 2, 4, 8], [1, 10, 50, 100], [1, 3, 9, 27]])
+    assert first_to_last(recorded) == pytest.approx((27 * 8) ** -0.5)  # in logarithms
+    assert first_to_last(recorded, after=1) == pytest.approx(1 / 27)
+    assert first_to_last(recorded, after=4) is None
+    assert first_to_last(tables([[1, 2, 3]])) is None  # too short
     assert first_to_last(tables([[0, 0, 0, 1]])) == 0
 
 
-def test_vanished_wants_every_layer_in_each_of_the_first_epochs():
+def test_an_error_has_vanished_only_in_all_layers_and_all_first_epochs():
     epochs = [{"a": 1e-4, "b": 0.0}, {"a": 2e-5, "b": 1e-9}, {"a": 1.0, "b": 1.0}]
     assert vanished(epochs, 2, 1e-3) == (
         "share of the last time step's error that reaches the first one, epoch by epoch:"

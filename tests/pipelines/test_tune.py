@@ -1,6 +1,6 @@
-"""`tune`: what comes of trials however they end, and what a person gets.
+"""`tune`: how trials end, what is kept of them, and what a person sees.
 
-The trials of one test are real; others put a function in the place of a trial's process.
+The trials of one test are real; in the others, a function takes the place of a trial's process.
 """
 
 import csv
@@ -31,13 +31,14 @@ from errorflow.pipelines.search.config import parse_objective
 from errorflow.pipelines.search.plots import importances
 from errorflow.pipelines.search.resources import divide_resources
 from errorflow.pipelines.search.trial import PARENT
+from keras_tuner.src.engine import conditions
 
 FAST = ["--limit", "60", "--epochs", "1"]
 
 
 @pytest.fixture
 def space(tmp_path) -> Path:
-    """A file that leaves the number of units to search."""
+    """A space file in which only the number of units is searched."""
     keys = "bidirectional embedding dropout balance label_smoothing learning_rate batch_size"
     keys = [*keys.split(), "optimizer", "clip_norm", "layers"]
     fixed = {"model": "lstm", "units": [2, 3, 4, 5, 6, 7], "embedding": 4, "layers": 1}
@@ -70,7 +71,7 @@ class Trials:
     def __init__(self):
         self.ran: list[str] = []
         self.score = lambda network: network.units / 10
-        self.reason = "it raised"
+        self.reason = "out of memory"
 
     def train(self, folder: Path, *_) -> int:
         trial_id = folder.name.removeprefix("trial_")
@@ -114,21 +115,21 @@ def rows(project: Path) -> list[dict[str, str]]:
         return [*csv.DictReader(file)]
 
 
-def test_a_search_of_real_trials_gives_a_model_to_use_at_once(tune, project, capsys):
+def test_a_search_of_real_trials_ends_with_a_model_ready_to_use(tune, project, capsys):
     assert tune("--max-trials", "2") == 0
-    said = capsys.readouterr()
-    assert said.out.count("completed  val_macro_f1") == 2
-    (head,) = [line for line in said.out.splitlines() if line.split()[:1] == ["rank"]]
+    output = capsys.readouterr().out
+    assert output.count("completed  val_macro_f1") == 2
+    (head,) = [line for line in output.splitlines() if line.split()[:1] == ["rank"]]
     assert head.split()[:3] == ["rank", "trial", "val_macro_f1"] and "objective" not in head
-    found = rows(project)
-    assert [row["rank"] for row in found] == ["1", "2"]
-    assert float(found[0]["score"]) >= float(found[1]["score"])
-    assert {row["status"] for row in found} == {"completed"}
-    assert all(row["verdict"].startswith("rnn_1") for row in found)
+    table = rows(project)
+    assert [row["rank"] for row in table] == ["1", "2"]
+    assert float(table[0]["score"]) >= float(table[1]["score"])
+    assert {row["status"] for row in table} == {"completed"}
+    assert all(row["verdict"].startswith("rnn_1") for row in table)
 
     best = project / "best"
     chosen = load_config(NamesConfig, best / "config.yaml")
-    assert (str(chosen.network.units), chosen.network.embedding) == (found[0]["units"], 4)
+    assert (str(chosen.network.units), chosen.network.embedding) == (table[0]["units"], 4)
     assert (best / "best.keras").read_bytes() == RunFolder(best).best.read_bytes()
     assert cli.main(["names", "predict", "--run", str(best), "aeiou", "bcdbcd"]) == 0
     assert (
@@ -142,31 +143,31 @@ def test_a_search_of_real_trials_gives_a_model_to_use_at_once(tune, project, cap
         values, _ = event_files.read(trial / "run" / "logs" / "error_flow")
         assert values
 
-    assert tune("--max-trials", "2") == 0  # nothing is left to do
+    assert tune("--max-trials", "2") == 0  # there is nothing left to do
     assert "resuming after 2 finished trials" in capsys.readouterr().err
 
 
 def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(tune, trials, project):
     trials.score = lambda network: None if network.units % 2 else network.units / 10
     assert tune("--oracle", "grid") == 0
-    found = rows(project)
-    assert [row["units"] for row in found] == ["6", "4", "2", "3", "5", "7"]
-    assert [row["status"] for row in found] == ["completed"] * 3 + ["failed"] * 3
-    assert {row["reason"] for row in found[3:]} == {"it raised"}
-    assert [row["rank"] for row in found] == ["1", "2", "3", "", "", ""]
+    table = rows(project)
+    assert [row["units"] for row in table] == ["6", "4", "2", "3", "5", "7"]
+    assert [row["status"] for row in table] == ["completed"] * 3 + ["failed"] * 3
+    assert {row["reason"] for row in table[3:]} == {"out of memory"}
+    assert [row["rank"] for row in table] == ["1", "2", "3", "", "", ""]
 
 
 def test_only_the_best_trials_keep_their_networks(tune, trials, project):
     assert tune("--oracle", "grid", "--keep", "2") == 0
     kept = [path.parts[-4] for path in project.glob("trial_*/run/checkpoints/best.keras")]
-    found = rows(project)
-    assert sorted(kept) == sorted(f"trial_{row['trial']}" for row in found[:2])
-    assert (project / "best" / "best.keras").read_bytes() == found[0]["trial"].encode()
-    assert RunFolder(project / "best").results()["trial"] == found[0]["trial"]
+    table = rows(project)
+    assert sorted(kept) == sorted(f"trial_{row['trial']}" for row in table[:2])
+    assert (project / "best" / "best.keras").read_bytes() == table[0]["trial"].encode()
+    assert RunFolder(project / "best").results()["trial"] == table[0]["trial"]
 
 
 @pytest.mark.parametrize("oracle", ["random", "bayesian", "hyperband"])
-def test_one_seed_gives_the_same_trials_and_another_one_others(tune, trials, project, oracle):
+def test_the_seed_determines_the_trials(tune, trials, project, oracle):
     def search(seed: str):
         flags = ["--oracle", oracle, "--max-trials", "5", "--epochs", "4"]
         assert tune(*flags, "--seed", seed, "--project-name", f"p{len(trials.ran)}") == 0
@@ -178,7 +179,7 @@ def test_one_seed_gives_the_same_trials_and_another_one_others(tune, trials, pro
     assert search("1") != first or search("2") != first
 
 
-def test_a_stopped_search_goes_on_and_runs_no_trial_twice(tune, trials, project):
+def test_a_stopped_search_resumes_and_runs_no_trial_twice(tune, trials, project):
     def interrupt(network):
         if len(trials.ran) == 3:
             raise KeyboardInterrupt
@@ -197,11 +198,11 @@ def test_a_trial_whose_process_dies_is_tried_again_and_then_failed(tune, project
     codes = iter([-signal.SIGKILL, -signal.SIGKILL, 1, 1])
     monkeypatch.setattr(worker, "run_process", lambda *_: next(codes))
     assert tune("--max-trials", "2") == 2  # no trial has a score
-    said = {row["reason"].partition(";")[0] for row in rows(project)}
-    assert said == {"its process was killed by SIGKILL", "its process ended with code 1"}
+    reasons = {row["reason"].partition(";")[0] for row in rows(project)}
+    assert reasons == {"its process was killed by SIGKILL", "its process ended with code 1"}
 
 
-def test_what_a_kill_has_left_undone_is_done_by_the_next_call(tune, trials, project):
+def test_the_next_call_completes_what_a_killed_one_has_not_written(tune, trials, project):
     assert tune("--max-trials", "2") == 0
     shutil.rmtree(project / "best")
     (project / "trials.csv").unlink()
@@ -211,7 +212,7 @@ def test_what_a_kill_has_left_undone_is_done_by_the_next_call(tune, trials, proj
     assert (project / "best" / "best.keras").exists()
 
 
-def test_hyperband_wants_to_know_its_epochs(tune, space, capsys):
+def test_hyperband_needs_a_number_of_epochs(tune, space, capsys):
     write_text(space, space.read_text() + "\nepochs: [1, 2]")
     assert tune("--oracle", "hyperband") == 2
     assert "remove them from the space" in capsys.readouterr().err
@@ -219,13 +220,13 @@ def test_hyperband_wants_to_know_its_epochs(tune, space, capsys):
     assert "--oracle hyperband needs --epochs" in capsys.readouterr().err
 
 
-def test_hyperband_goes_on_from_the_shorter_trial(tune, trials, project):
+def test_hyperband_continues_the_shorter_trial(tune, trials, project):
     assert tune("--oracle", "hyperband", "--epochs", "4", "--factor", "2") == 0
-    told = [
+    trials = [
         (read_json(path)["hyperparameters"]["values"], path.parent)
         for path in project.glob("trial_*/trial.json")
     ]
-    later = [(values, folder) for values, folder in told if values["tuner/initial_epoch"]]
+    later = [(values, folder) for values, folder in trials if values["tuner/initial_epoch"]]
     assert later
     for values, folder in later:
         config = load_config(NamesConfig, folder / "config.yaml")
@@ -233,7 +234,7 @@ def test_hyperband_goes_on_from_the_shorter_trial(tune, trials, project):
         assert (project / f"trial_{values['tuner/trial_id']}" / "result.json").exists()
 
 
-def test_workers_share_processors_and_all_trials(tune, trials, project):
+def test_workers_divide_cores_and_trials_among_them(tune, trials, project):
     assert tune("--oracle", "grid", "--workers", "3") == 0
     assert sorted(map(int, trials.ran)) == [*range(6)]
     if hasattr(os, "sched_getaffinity"):
@@ -260,7 +261,7 @@ def as_worker(monkeypatch):
 
 
 @pytest.mark.enable_socket
-def test_a_worker_of_another_machine_takes_part(tune, trials, project, address, as_worker):
+def test_a_worker_on_another_machine_takes_part(tune, trials, project, address, as_worker):
     codes = []
     chief = threading.Thread(
         target=lambda: codes.append(tune("--oracle", "grid", "--chief", address))
@@ -283,7 +284,7 @@ def test_workers_that_are_started_elsewhere_find_the_data(
     assert f"data_dir: {two_classes}\n" in (project / "tune.yaml").read_text()
 
 
-def test_a_worker_waits_while_anothers_trial_may_come_back(tmp_path):
+def test_a_worker_waits_while_anothers_trial_may_be_queued_again(tmp_path):
     objective = keras_tuner.Objective("score", "max")
     space = keras_tuner.HyperParameters()
     space.Int("units", 1, 9)
@@ -319,8 +320,17 @@ def test_a_lost_workers_trial_is_given_to_another_one(monkeypatch, address):
     assert service.PATIENCE + service.BEAT < service.LOST < 60
 
 
+def test_keras_tuner_prints_nothing_while_conditions_are_sent(capsys):
+    parent = conditions.Parent("model", ["lstm"])
+    with service.quiet_conditions():
+        assert parent.to_proto().parent.name == "model"
+        assert capsys.readouterr().out == ""
+    parent.to_proto()
+    assert capsys.readouterr().out == "lstm\n"  # else `quiet_conditions` is no longer needed
+
+
 @pytest.mark.enable_socket
-def test_what_is_wrong_with_an_address_is_said(tune, trials, address, capsys, monkeypatch):
+def test_a_wrong_address_is_explained(tune, trials, address, capsys, monkeypatch):
     host, port = address.split(":")
     with socket.create_server((host, int(port))):
         assert tune("--chief", address) == 2
@@ -333,22 +343,20 @@ def test_what_is_wrong_with_an_address_is_said(tune, trials, address, capsys, mo
     assert "no chief has answered for 0.2 s" in capsys.readouterr().err
 
 
-# What is wrong
+# Mistakes
 
 
-def test_an_objective_that_is_not_there_ends_the_search_and_leaves_nothing(
-    tune, trials, project, capsys
-):
+def test_an_unknown_objective_ends_the_search_and_leaves_nothing(tune, trials, project, capsys):
     trials.score = lambda network: None
     trials.reason = "no objective 'val_fun'; there are: loss, val_loss"
     assert tune("--objective", "val_fun") == 2
-    said = capsys.readouterr().err
-    assert "errorflow: --objective: no objective 'val_fun'; there are: loss, val_loss" in said
+    message = "errorflow: --objective: no objective 'val_fun'; there are: loss, val_loss"
+    assert message in capsys.readouterr().err
     assert not project.exists()
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (["--max-trials", "0"], "--max-trials (key max_trials) must be 1 or more, got 0"),
         (["--workers", "0"], "--workers (key workers) must be 1 or more"),
@@ -361,14 +369,14 @@ def test_an_objective_that_is_not_there_ends_the_search_and_leaves_nothing(
         (["--data-dir", "nowhere"], "nowhere"),
     ],
 )
-def test_bad_flags_leave_nothing(tune, tmp_path, capsys, flags, said):
+def test_bad_flags_leave_nothing(tune, tmp_path, capsys, flags, message):
     assert tune(*flags) == 2
     lines = capsys.readouterr().err.strip().splitlines()
-    assert said in lines[-1]
+    assert message in lines[-1]
     assert not any((tmp_path / "searches").glob("*"))
 
 
-def test_a_folder_of_another_search_is_not_taken_for_this_one(tune, trials, project, capsys):
+def test_a_folder_of_another_search_or_process_is_refused(tune, trials, project, capsys):
     assert tune("--max-trials", "1") == 0
     assert tune("--max-trials", "1", "--oracle", "grid") == 2
     assert "was begun with another oracle (random → grid)" in capsys.readouterr().err
@@ -377,7 +385,7 @@ def test_a_folder_of_another_search_is_not_taken_for_this_one(tune, trials, proj
     assert tune("--max-trials", "1", "--objective", "val_loss") == 2
     assert "objective (the task's own → val_loss)" in capsys.readouterr().err
     assert tune("--max-trials", "1", "--overwrite", "--data-dir", "nowhere") == 2
-    assert len(rows(project)) == 1  # what is refused destroys nothing
+    assert len(rows(project)) == 1  # a refused call deletes nothing
     capsys.readouterr()
     assert tune("--max-trials", "1", "--oracle", "grid", "--overwrite") == 0
     assert [*map(int, trials.ran)] == [0, 0]
@@ -399,17 +407,17 @@ def test_a_folder_of_another_search_is_not_taken_for_this_one(tune, trials, proj
     ("text", "direction"),
     [("val_loss", "min"), ("val_accuracy", "max"), ("val_wrong", "min"), ("val_loss:max", "max")],
 )
-def test_directions(text, direction):
+def test_the_direction_of_an_objective_follows_from_its_name(text, direction):
     assert parse_objective(text) == {"name": text.partition(":")[0], "direction": direction}
 
 
 def test_a_trial_stops_when_its_search_is_killed(tmp_path):
-    """Started by a process that is no more, it ends by itself."""
+    """It ends by itself when the process that has started it has ended."""
     code = "import sys, time; from errorflow.pipelines.search import trial; "
     code += "trial.run_trial = lambda *_: time.sleep(60); sys.exit(trial.main(sys.argv[1:]))"
     parent = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    surroundings = os.environ | {PARENT: str(parent.pid)}
-    child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=surroundings)
+    environment = os.environ | {PARENT: str(parent.pid)}
+    child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=environment)
     time.sleep(2)
     assert child.poll() is None
     parent.kill()
@@ -417,7 +425,7 @@ def test_a_trial_stops_when_its_search_is_killed(tmp_path):
     assert child.wait(20) == 128 + signal.SIGTERM
 
 
-def test_the_key_that_scores_hang_on_is_the_important_one():
+def test_the_setting_that_scores_depend_on_is_the_most_important_one():
     space = {"units": Range(1, 50), "model": Choice("rnn", "lstm"), "layers": Choice(1, 2)}
     random = np.random.default_rng(0)
     values = [
@@ -426,7 +434,7 @@ def test_the_key_that_scores_hang_on_is_the_important_one():
         for _ in range(40)
     ]  # fmt: skip
     ranked = [{"values": v, "score": v["units"] + 5.0 * (v["model"] == "lstm")} for v in values]
-    found = importances(space, ranked, [*space])
-    assert sum(found.values()) == pytest.approx(1)
-    assert found["units"] > 0.7
-    assert found["layers"] < found["model"] < found["units"]
+    shares = importances(space, ranked, [*space])
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["units"] > 0.7
+    assert shares["layers"] < shares["model"] < shares["units"]
