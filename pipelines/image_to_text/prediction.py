@@ -17,7 +17,7 @@ from ..models.serving import load
 from .image_store import store_images
 from .training import best_texts, image_shape_of, sentences_below
 
-AT_ONCE = 16  # files or folders in memory
+BATCH = 16  # files or folders in memory at the same time
 Shape = tuple[int, int, int]  # of the images that the network takes
 ReadImages = Callable[[Path, Shape], Sequence[np.ndarray]]  # the images of a file or folder
 
@@ -32,6 +32,17 @@ def predictions(
 ) -> list[dict[str, Any]]:
     """Return the best texts for each file or folder; draw each with the best text below.
 
+    Args:
+        run: the run whose best model predicts.
+        paths: the inputs.
+        read: (path, [H, W, C]) → the images of an input.
+        top: number of texts per input.
+        beam: beam width; None: that of the serving model.
+        to: folder for the drawings; None: in the samples of the run.
+
+    Returns:
+        One row per input: {"path", "predictions": [(text, score)], "drawing": its path}.
+
     Raises:
         UserError: an input cannot be read, or a drawing cannot be written.
     """
@@ -43,23 +54,23 @@ def predictions(
     width = max(beam or model.get_layer("search").width, top)
     folder = to or run.samples / "told"
     names, rows = _names(paths, folder), []
-    for start in range(0, len(paths), AT_ONCE):
-        chosen = slice(start, start + AT_ONCE)
+    for start in range(0, len(paths), BATCH):
+        chosen = slice(start, start + BATCH)
         items = [read(path, shape) for path in paths[chosen]]
         images = store_images(items if is_sequence else [image for (image,) in items], shape)
-        _make(folder)
-        for path, name, pictures, texts, scores in zip(
+        _make_folder(folder)
+        for path, name, shown, texts, scores in zip(
             paths[chosen], names[chosen], items, *best_texts(model, images, width), strict=True
         ):
-            _draw(CaptionedImage(pictures, sentences_below(texts[0], len(pictures))), folder / name)
+            _draw(CaptionedImage(shown, sentences_below(texts[0], len(shown))), folder / name)
             best = [*zip(texts[:top], map(float, scores), strict=False)]
-            rows.append({"path": str(path), "predictions": best, "picture": folder / name})
+            rows.append({"path": str(path), "predictions": best, "drawing": folder / name})
     if names:
         note(f"drawn: {folder / names[0]}" + (" and so on" if len(names) > 1 else ""))
     return rows
 
 
-def _make(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

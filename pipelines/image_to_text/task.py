@@ -54,11 +54,15 @@ class ImageToText(BaseTask):
         to: Path | None = None,
         **options: Any,
     ) -> Rows:
-        """Return the best texts: {"path", "predictions": [(text, score)], "picture": Path}.
+        """Return the best texts: {"path", "predictions": [(text, score)], "drawing": Path}.
 
         Args:
-            top: the number of texts. beam: the beam width; None: as trained.
-            to: a folder for the images with the best text below; None: samples/ of the run.
+            run: the run whose best model predicts.
+            inputs: paths of images, or of folders or videos.
+            top: number of texts per input.
+            beam: beam width; None: as trained.
+            to: folder for the drawings, images with the best text below; None: in the run folder.
+            **options: see `read_images`.
         """
         from .prediction import predictions
 

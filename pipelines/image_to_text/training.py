@@ -30,9 +30,7 @@ from .pretraining import freeze_normalization, pretrain
 
 BATCH = 64  # images or sequences per batch of an evaluation
 SHOWN = 12  # validation images or sequences in TensorBoard
-Parser = Callable[
-    [str], Any
-]  # text of the embedded grammar → its meaning; None: not of that grammar
+Parser = Callable[[str], Any]  # text → its meaning; None: not of the embedded grammar
 
 
 def build_training(
@@ -47,9 +45,11 @@ def build_training(
     """Return the network, batches, loss and metrics of a training.
 
     Args:
+        config: the settings.
+        data: the data.
         network: ([H, W, C] of an image, number of symbols) → the network to train.
-        monitor, mode, joined: as `TrainingSpec` takes them.
-        callbacks: (run, serving model) → the task's own callbacks.
+        monitor, mode, joined: see `TrainingSpec`.
+        callbacks: (run, serving model) → callbacks of the task.
     """
     settings, network_settings = config.optimisation, config.network
     target = SequenceVocabulary("word", _vocabulary(data.train, config.data.vocabulary))

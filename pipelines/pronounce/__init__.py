@@ -117,7 +117,10 @@ class Pronounce(BaseTask):
         """Return the best predictions for sources: {"source", "predictions": [(text, score)]}.
 
         Args:
-            top: the number of predictions. beam: the beam width; None: as trained.
+            run: the run whose best model predicts.
+            inputs: sources.
+            top: number of predictions per source.
+            beam: beam width; None: as trained.
             attention: add "attention", the alignment of the best prediction as text.
         """
         from .prediction import predictions

@@ -85,6 +85,8 @@ class Tags(BaseTask):
         """Return the tags of sentences: {"sentence", "tokens", "tags"}.
 
         Args:
+            run: the run whose best model predicts.
+            inputs: sentences.
             tokens: split sentences at blanks only; else punctuation marks are split off words.
         """
         import tensorflow as tf
