@@ -3,7 +3,7 @@
 import keras
 
 from ..datasets.image_text.image_text_data import ImageTextData, ImageTextSplit
-from ..datasets.image_text.scenes import facts
+from ..datasets.image_text.scenes import parse_caption
 from ..image_to_text import training
 from ..image_to_text.training import export_inputs, sample_predictions
 from ..models.image_to_text import image_to_text
@@ -46,4 +46,4 @@ def build_training(config: CaptionsConfig, data: ImageTextData) -> TrainingSpec:
 
 def evaluate(serving_model: keras.Model, split: ImageTextSplit, labels: list[str]) -> Scores:
     """Return BLEU, exact matches and `facts`: the share of captions with all facts correct."""
-    return training.evaluate(serving_model, split, {"facts": facts})
+    return training.evaluate(serving_model, split, {"facts": parse_caption})

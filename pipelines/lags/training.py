@@ -14,7 +14,7 @@ from ..core.console import say
 from ..core.run_folder import RunFolder, read_history
 from ..datasets.lags.lag_data import LagData
 from ..datasets.lags.notation import format_sequence
-from ..datasets.lags.problems import Drawn, Problem
+from ..datasets.lags.problems import LagSequences, Problem
 from ..datasets.lags.sequences import SEED_STREAM, LagSplit, LagStream
 from ..models.recurrent import CELLS, GATED, series_to_value
 from ..models.serving import label_outputs
@@ -115,7 +115,7 @@ class EndlessBatches:
         return max(1, self.problem.epoch // self.size)
 
     def dataset(self) -> tf.data.Dataset:
-        def generate() -> Iterator[Drawn]:
+        def generate() -> Iterator[LagSequences]:
             random = np.random.default_rng([self.seed, self.epoch])
             return (self.problem.draw(random, self.size) for _ in range(self.steps))
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from ...callbacks import Alignment, AttentionMaps
 from ..datasets.image_text.image_text_data import ImageTextData, ImageTextSplit
-from ..datasets.image_text.scene_events import PRESENCE, events
+from ..datasets.image_text.scene_events import PRESENCE, parse_story
 from ..image_to_text import training
 from ..image_to_text.image_store import store_images
 from ..image_to_text.training import (
@@ -76,7 +76,7 @@ def evaluate(serving_model: keras.Model, split: ImageTextSplit, labels: list[str
 
 def order(story: str) -> tuple[Any, ...] | None:
     """Return the kind and thing of each event, in order; None outside the embedded grammar."""
-    parsed = events(story)
+    parsed = parse_story(story)
     if parsed is None:
         return None
     return tuple((event.kind, event.value) for event in parsed if event.kind != PRESENCE)
@@ -84,7 +84,7 @@ def order(story: str) -> tuple[Any, ...] | None:
 
 def all_events(story: str) -> tuple[Any, ...] | None:
     """Return the things at the start, in any order, then all events; None outside the grammar."""
-    parsed = events(story)
+    parsed = parse_story(story)
     if parsed is None:
         return None
     return (

@@ -19,7 +19,7 @@ from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.datasets.lags import sequential_digits as pixels
 from errorflow.pipelines.datasets.lags.notation import format_sequence, parse_sequence
-from errorflow.pipelines.datasets.lags.problems import Drawn, Problem, make_problem
+from errorflow.pipelines.datasets.lags.problems import LagSequences, Problem, make_problem
 from errorflow.pipelines.lags import LagsConfig
 from errorflow.pipelines.lags import table as lags_table
 from errorflow.pipelines.lags.training import EndlessBatches, Success, wrong
@@ -33,7 +33,7 @@ FILES = [
 ]
 
 
-def drawn(made: Problem, count: int = 300) -> Drawn:
+def drawn(made: Problem, count: int = 300) -> LagSequences:
     return made.draw(np.random.default_rng(4), count)
 
 
@@ -183,7 +183,7 @@ def lazy(answers, **more) -> Problem:
 
     def draw(random, count):
         y = np.reshape(answers(random, count), [count, 1])
-        return Drawn(np.ones([count, 3, 1], np.float32), y.astype(np.float32))
+        return LagSequences(np.ones([count, 3, 1], np.float32), y.astype(np.float32))
 
     return Problem("lazy", "", (), (), 3, 3, draw, in_a_row=30, epoch=22, **more)
 

@@ -25,11 +25,11 @@ from errorflow.pipelines.datasets.image_text.scene_events import (
     Event,
     describe,
     draw_story,
-    events,
     has_held_out_plot,
+    parse_story,
     plot_of,
     scenes_of,
-    tell,
+    story_text,
 )
 from errorflow.pipelines.datasets.image_text.scene_stories import SceneStories
 from errorflow.pipelines.datasets.image_text.scenes import (
@@ -40,8 +40,8 @@ from errorflow.pipelines.datasets.image_text.scenes import (
     Group,
     Thing,
     draw_scene,
-    facts,
     facts_of,
+    parse_caption,
     wordings,
 )
 from errorflow.pipelines.datasets.image_text.stories import load_stories
@@ -78,7 +78,7 @@ def test_no_two_facts_share_a_wording():
 
 def test_every_wording_is_understood():
     for found in itertools.islice(all_facts(), 0, None, 17):
-        assert {facts(caption) for caption in wordings(found)} == {found}
+        assert {parse_caption(caption) for caption in wordings(found)} == {found}
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_every_wording_is_understood():
     ],
 )
 def test_captions(caption, meaning):
-    assert facts(caption) == meaning
+    assert parse_caption(caption) == meaning
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_captions(caption, meaning):
     ],
 )
 def test_no_captions(caption):
-    assert facts(caption) is None
+    assert parse_caption(caption) is None
 
 
 def test_held_out_combinations_are_balanced():
@@ -215,9 +215,9 @@ def test_a_story():
         " . the seven is joined by another . they grow . the threes leave"
         " . the sevens move to the bottom right"
     )
-    assert tell(story) == told
-    assert events(told) == story
-    assert events(told.replace("they", "the sevens")) == story
+    assert story_text(story) == told
+    assert parse_story(told) == story
+    assert parse_story(told.replace("they", "the sevens")) == story
     threes = Thing(Group(2, "large", 3), "top right")
     assert [set(scene) for scene in scenes_of(story)] == [
         {Thing(Group(1, "small", 7), "top left"), threes},
@@ -262,7 +262,7 @@ TWO = f"{ONE} and two large threes are in the top right"
     ],
 )
 def test_no_stories(story):
-    assert events(story) is None
+    assert parse_story(story) is None
 
 
 @pytest.mark.parametrize("held_out", [False, True])
@@ -270,7 +270,7 @@ def test_stories_are_drawn_as_asked_and_understood(held_out):
     drawn = random()
     stories = [draw_story(drawn, held_out) for _ in range(150)]
     for story in stories:
-        assert events(tell(story)) == story
+        assert parse_story(story_text(story)) == story
         assert len(plot_of(story)) == EVENTS
         scenes = scenes_of(story)
         assert len(scenes) == EVENTS + 1
@@ -321,12 +321,12 @@ def check_captions(data, unseen_of):
         assert part.images.shape == (len(part), 80, 80, 1)
         assert data.counts["captions"][split] == sum(map(len, part.texts))
         for captions, unseen in zip(part.texts, part.unseen, strict=True):
-            (found,) = set(map(facts, captions))
+            (found,) = set(map(parse_caption, captions))
             right = wordings(found)
             assert sorted(captions) == sorted(right)
             assert bool(set(found.groups) & HELD_OUT) == unseen
         assert part.unseen.sum() == unseen_of[split]
-    drawn = collections.Counter(wordings(facts(c[0])).index(c[0]) for c in data.train.texts)
+    drawn = collections.Counter(wordings(parse_caption(c[0])).index(c[0]) for c in data.train.texts)
     assert set(drawn) == set(range(5))
 
 
@@ -336,7 +336,7 @@ def check_stories(data, unseen_of):
         part = getattr(data, split)
         assert part.images.shape == (len(part), 5, 80, 80, 1)
         for told, described, unseen in zip(part.texts, part.descriptions, part.unseen, strict=True):
-            (story,) = map(events, told)
+            (story,) = map(parse_story, told)
             assert described == [*map(describe, scenes_of(story))]
             assert has_held_out_plot(story) == unseen
         assert part.unseen.sum() == unseen_of[split]
@@ -368,7 +368,7 @@ def test_only_what_happens_changes_the_picture(small):
     data = load_stories()
     corners = list(itertools.product((0, QUADRANT), repeat=2))
     for pictures, (told,) in zip(data.train.images, data.train.texts, strict=True):
-        story = events(told)
+        story = parse_story(told)
         pairs = itertools.pairwise(zip(pictures[..., 0], map(set, scenes_of(story)), strict=True))
         for kind, ((before, had), (now, has)) in zip(plot_of(story), pairs, strict=True):
             changed = {thing.place for thing in had ^ has}

@@ -1,4 +1,4 @@
-"""The embedded set of `captions`, as a TFDS builder. Importing this module imports TensorFlow."""
+"""The embedded set of `captions`, as a TFDS builder. Importing this module loads TensorFlow."""
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -15,7 +15,7 @@ Scenes of one or two groups of handwritten digits, each with every caption that 
 
 
 class SceneCaptions(SceneBuilder):
-    """Picture -> captions: 60,000 to train, 500 to validate, 1,000 to test."""
+    """Image -> captions: 60,000 to train, 500 to validate, 1,000 to test."""
 
     VERSION = tfds.core.Version("1.4.0")  # 1.3.0 had half as many in train, with one caption each
     sizes = {"train": 60_000, "validation": 500, "test": 1_000}  # noqa: RUF012

@@ -1,4 +1,4 @@
-"""Pictures of scenes: grey, 80×80, real handwritten digits on black."""
+"""Images of scenes: grey, 80×80, real handwritten digits on black."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -10,18 +10,17 @@ from .scenes import MOST, PLACES, SIZES, Scene
 
 QUADRANT = 40  # pixels
 SIDE = 2 * QUADRANT
-# The longer side of a digit. MNIST's own 20 would leave no gap between two in a quadrant, and of
-# three sevens it could not be seen where one ends.
+# The longer side of a digit. MNIST's own 20 would leave no gap between two digits in a quadrant.
 PIXELS = {"small": 12, "large": 18}
 
-VARIANTS = 15  # of each digit that one learns from
+VARIANTS = 15  # of each training digit
 TURN, SLANT = 15.0, 0.2  # degrees, and pixels to the side for a pixel down, at most
 
 Stamps = Mapping[str, Sequence[Sequence[np.ndarray]]]  # digits by size and value, cut to their ink
 
 
 class Appearance(NamedTuple):
-    """Which digits a group shows and where they stand in its quadrant.
+    """The digits that a group shows, and their positions in its quadrant.
 
     It holds for any count, size and place: a group that grows, moves or is joined keeps it.
     """
@@ -33,7 +32,7 @@ class Appearance(NamedTuple):
 
 
 def make_stamps(images: np.ndarray, values: np.ndarray) -> Stamps:
-    """Digits [N, 28, 28] of the given values [N], in both sizes."""
+    """Return digits [N, 28, 28] of some values [N], in both sizes."""
     inked = [[_ink(image) for image in images[values == value]] for value in range(10)]
     return {size: [[_shrunk(i, PIXELS[size]) for i in same] for same in inked] for size in SIZES}
 
@@ -41,16 +40,16 @@ def make_stamps(images: np.ndarray, values: np.ndarray) -> Stamps:
 def with_variants(
     images: np.ndarray, values: np.ndarray, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Digits [N, 28, 28], values [N]: each as it is, and `VARIANTS` times turned and slanted.
+    """Return digits [M, 28, 28] and values [M]: each with `VARIANTS` rotated and slanted copies.
 
-    Of the few hundred real ones of a value a network learns each by heart.
+    A network would memorise the few hundred original digits of a value.
     """
     more = [[image, *(_variant(image, random) for _ in range(VARIANTS))] for image in images]
     return np.concatenate(more), np.repeat(values, VARIANTS + 1)
 
 
 def _variant(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Turned and slanted about its middle."""
+    """Return the image rotated and slanted about its middle."""
     turn, slant = np.radians(random.uniform(-TURN, TURN)), random.uniform(-SLANT, SLANT)
     middle = (np.array(image.shape) - 1) / 2
     cos, sin = np.cos(turn), np.sin(turn)
@@ -69,7 +68,7 @@ def _ink(image: np.ndarray) -> np.ndarray:
 
 
 def _shrunk(ink: np.ndarray, longest: int) -> np.ndarray:
-    """In proportion, and as bright at its brightest as before: thin strokes would fade."""
+    """Scale in proportion and keep the largest brightness: otherwise thin strokes would fade."""
     height, width = (max(1, round(side * longest / max(ink.shape))) for side in ink.shape)
     small = Image.fromarray(ink).resize((width, height), Image.Resampling.LANCZOS)
     pixels = np.asarray(small, np.float32)
@@ -77,7 +76,7 @@ def _shrunk(ink: np.ndarray, longest: int) -> np.ndarray:
 
 
 def draw_appearance(random: np.random.Generator, digits: int) -> Appearance:
-    """A appearance for a value of which there are so many digits."""
+    """Draw the appearance of a group whose value has this number of digits to choose from."""
     return Appearance(
         digits=random.choice(digits, MOST, replace=False).tolist(),
         corners=random.permutation(4)[:MOST].tolist(),
@@ -87,13 +86,13 @@ def draw_appearance(random: np.random.Generator, digits: int) -> Appearance:
 
 
 def draw_appearances(random: np.random.Generator, scene: Scene, stamps: Stamps) -> list[Appearance]:
-    """A appearance for each thing of a scene."""
+    """Draw the appearance of each group of a scene."""
     return [draw_appearance(random, len(stamps[group.size][group.value])) for group, _ in scene]
 
 
 def paint(scene: Scene, appearances: Sequence[Appearance], stamps: Stamps) -> np.ndarray:
-    """The picture, uint8 [80, 80, 1]. A row or column of black at least is between any digits."""
-    picture = np.zeros((SIDE, SIDE, 1), np.uint8)
+    """Return the image, uint8 [80, 80, 1]; at least one black row or column separates digits."""
+    image = np.zeros((SIDE, SIDE, 1), np.uint8)
     for (group, place), appearance in zip(scene, appearances, strict=True):
         quadrant = divmod(PLACES.index(place), 2)
         for number in range(group.number):
@@ -103,12 +102,12 @@ def paint(scene: Scene, appearances: Sequence[Appearance], stamps: Stamps) -> np
                 + _position(appearance, number, axis, stamp.shape[axis], PIXELS[group.size])
                 for axis in (0, 1)
             )
-            picture[top : top + stamp.shape[0], left : left + stamp.shape[1], 0] = stamp
-    return picture
+            image[top : top + stamp.shape[0], left : left + stamp.shape[1], 0] = stamp
+    return image
 
 
 def _position(appearance: Appearance, number: int, axis: int, extent: int, longest: int) -> int:
-    """Where a digit begins in its quadrant: inside its quarter, whose last pixel stays free."""
+    """Return where a digit begins in its quadrant: in its quarter, whose last pixel stays black."""
     cut = longest + 1 + int(appearance.cut[axis] * (QUADRANT - 2 * longest - 1))
     second = divmod(appearance.corners[number], 2)[axis]
     room = (QUADRANT - cut if second else cut) - 1 - extent

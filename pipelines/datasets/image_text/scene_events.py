@@ -1,7 +1,7 @@
-"""Stories: what happens from picture to picture of a scene, told and understood.
+"""Stories: the events from image to image of a scene, as text and parsed from it.
 
-A story begins with what is there; then there is one event a picture. Its grammar, over that of
-captions:
+A story begins with the things in the first image; each further image shows one event. Its grammar
+extends that of captions:
 
     story    = opening {" . " sentence}
     opening  = presence {" and " presence}
@@ -11,11 +11,11 @@ captions:
     verb     = "grows" | "shrinks" | "leaves" | "moves to the" place | "is joined by another"
              | "grow"  | "shrink"  | "leave"  | "move to the" place  | "are joined by another"
 
-It is never in doubt what is meant. Things that are there together differ in value; "it" and "they"
-are what the sentence before was about, where that was one thing and it is still there. "They", a
-value's plural and a verb's go with a thing that has several digits before the event.
+A story is unambiguous. Things in the same image differ in value; "it" and "they" refer to the
+subject of the sentence before, if that was a single thing and is still there. "They", the plural of
+a value and that of a verb belong to a thing that has several digits before the event.
 
-A plot is the order of the kinds of events, such as "joined moves grows leaves". About a fifth of
+A plot is the sequence of the kinds of events, such as "joined moves grows leaves". About a fifth of
 all plots (241 of 6⁴), by a hash of these words, is never in training: see `has_held_out_plot`.
 """
 
@@ -28,10 +28,10 @@ import numpy as np
 from ..splits import hash_fraction
 from .scenes import MOST, PLACES, SIZES, Group, Scene, Thing, groups_in, noun, phrase
 
-EVENTS = 4  # of a story, which has one picture more
-MOST_THINGS = 3  # at once, so that there is always a place to move to
-SHARE = 0.2  # of the plots are held out
-BETWEEN = " . "  # sentences
+EVENTS = 4  # of a story, which has one image more
+MOST_THINGS = 3  # at once: one place is always free
+SHARE = 0.2  # of the plots is held out
+BETWEEN = " . "  # separates sentences
 
 PRESENCE, ARRIVAL = "is", "arrives"
 _VERBS = {  # with one digit and with several
@@ -50,10 +50,10 @@ Option = TypeVar("Option")
 
 
 class Event(NamedTuple):
-    """What a sentence says of the thing of a value.
+    """The content of a sentence about the thing of a value.
 
-    `place` is where it is, arrives or moves to; `number` and `size` are told of what is there at
-    first and of what arrives.
+    `place` is where the thing is, arrives or moves to. `number` and `size` are set for things that
+    are there at first or arrive.
     """
 
     kind: str
@@ -67,12 +67,12 @@ class Event(NamedTuple):
         return Group(self.number, self.size, self.value)
 
 
-Story = list[Event]  # what is there at first, then EVENTS events
+Story = list[Event]  # an event per thing of the first image, then EVENTS events
 Things = dict[int, Thing]  # by value
 
 
 def after(things: Things, event: Event) -> Things:
-    """What is there once an event has happened."""
+    """Return the things after an event."""
     if event.number:
         return things | {event.value: Thing(event.group, event.place)}
     group, place = things[event.value]
@@ -89,62 +89,62 @@ def after(things: Things, event: Event) -> Things:
 
 
 def scenes_of(story: Story) -> list[Scene]:
-    """What is in each picture."""
+    """Return the scene of each image."""
     scenes = [tuple(things.values()) for things in itertools.accumulate(story, after, initial={})]
     return scenes[sum(event.kind == PRESENCE for event in story) :]
 
 
 def has_held_out_plot(story: Story) -> bool:
-    """Whether no story of this plot is in training."""
+    """Return whether the plot of a story is never in training."""
     return hash_fraction(" ".join(plot_of(story))) < SHARE
 
 
 def plot_of(story: Story) -> tuple[str, ...]:
-    """The kinds of events in their order."""
+    """Return the kinds of the events in their order."""
     return tuple(event.kind for event in story if event.kind != PRESENCE)
 
 
-def tell(story: Story) -> str:
-    """The story in words, with "it" and "they" where they can stand."""
-    said: list[str] = []
+def story_text(story: Story) -> str:
+    """Return the text of a story, with "it" and "they" wherever possible."""
+    parts: list[str] = []
     things: Things = {}
-    it = None
+    pronoun = None
     for event in story:
-        said += [_AND if event.kind == PRESENCE else BETWEEN, _wordings(event, things, it)[0]]
+        parts += [_AND if event.kind == PRESENCE else BETWEEN, _wordings(event, things, pronoun)[0]]
         things = after(things, event)
-        it = _meant(event, things)
-    return "".join(said[1:])
+        pronoun = _referent(event, things)
+    return "".join(parts[1:])
 
 
 def describe(scene: Scene) -> str:
-    """What is in a picture, told without the others: as if a story opened with it."""
+    """Return the description of a single image: the opening of a story that begins with it."""
     things = sorted(scene, key=lambda thing: PLACES.index(thing.place))
-    return tell([Event(PRESENCE, g.value, place, g.number, g.size) for g, place in things])
+    return story_text([Event(PRESENCE, g.value, place, g.number, g.size) for g, place in things])
 
 
-def events(story: str) -> Story | None:
-    """What happens in a story; None if it is none of the grammar.
+def parse_story(story: str) -> Story | None:
+    """Return the events of a story; None if the text does not follow the grammar.
 
-    It may say "the seven" where "it" could stand. Whether an event is possible is not asked.
+    "The seven" is accepted where "it" is possible. Impossible events are accepted too.
     """
     opening, *sentences = story.split(BETWEEN)
     clauses = [(clause, (PRESENCE,)) for clause in opening.split(_AND)]
-    found: Story = []
+    parsed: Story = []
     things: Things = {}
-    it = None
+    pronoun = None
     for clause, kinds in clauses + [(sentence, KINDS) for sentence in sentences]:
         candidates = (event for event in _candidates(clause, things) if event.kind in kinds)
-        event = next((e for e in candidates if clause in _wordings(e, things, it)), None)
+        event = next((e for e in candidates if clause in _wordings(e, things, pronoun)), None)
         if event is None:
             return None
-        found.append(event)
+        parsed.append(event)
         things = after(things, event)
-        it = _meant(event, things)
-    return found
+        pronoun = _referent(event, things)
+    return parsed
 
 
 def _candidates(clause: str, things: Things) -> Iterator[Event]:
-    """All that a clause could say, given the things that are there."""
+    """Yield the events that a clause could state, given the things in the image before."""
     for count, size, value in groups_in(clause):
         if value not in things:
             for kind, place in itertools.product((PRESENCE, ARRIVAL), PLACES):
@@ -154,30 +154,34 @@ def _candidates(clause: str, things: Things) -> Iterator[Event]:
         yield from (Event("moves", value, place) for place in PLACES)
 
 
-def _wordings(event: Event, things: Things, it: int | None) -> list[str]:
-    """The ways to say what happens to the things, the one that we tell first."""
+def _wordings(event: Event, things: Things, pronoun: int | None) -> list[str]:
+    """Return the clauses that state an event; the first is the one that `story_text` uses."""
     count = event.number or things[event.value].group.number
     if event.number:
         subjects = [phrase(event.group)]
     else:
         subjects = [f"the {noun(event.value, count)}"]
-        if event.value == it:
+        if event.value == pronoun:
             subjects.insert(0, "it" if count == 1 else "they")
     verb = _VERBS[event.kind][count > 1].format(event.place)
     return [f"{subject} {verb}" for subject in subjects]
 
 
-def _meant(last: Event, things: Things) -> int | None:
-    """What "it" or "they" means after an event: the value of a thing, or nothing certain."""
+def _referent(last: Event, things: Things) -> int | None:
+    """Return the value of the thing that "it" or "they" refers to after an event, if any."""
     certain = last.kind != PRESENCE or len(things) == 1
     return last.value if certain and last.value in things else None
 
 
 def draw_story(random: np.random.Generator, held_out: bool) -> Story:
-    """One or two things, then four events; of a held-out plot or not, as asked.
+    """Draw a story: one or two things, then four events.
 
-    What is there at first is told in the order of places. A value is of one thing only; no picture
-    is empty; all kinds of events that are possible are equally likely.
+    The things of the first image are in the order of places. Each thing has a value of its own; no
+    image is empty; all kinds of events that are possible are equally likely.
+
+    Args:
+        random: the generator.
+        held_out: whether the plot of the story is a held-out one.
     """
     while True:
         values = iter(random.permutation(10).tolist())
@@ -195,30 +199,30 @@ def draw_story(random: np.random.Generator, held_out: bool) -> Story:
 def _draw_event(
     random: np.random.Generator, kind: str | None, things: Things, values: Iterator[int]
 ) -> Event:
-    """An event of a kind, or of any; `values` are those that no thing has had."""
-    can = _possible(things)
-    kind = kind or _one_of(random, sorted(can))
+    """Draw an event of a kind, or of any kind; `values` yields values that no thing has had."""
+    candidates = _possible(things)
+    kind = kind or _choice(random, sorted(candidates))
     free = [place for place in PLACES if place not in {thing.place for thing in things.values()}]
     if kind in (PRESENCE, ARRIVAL):
-        count, size = int(random.integers(1, MOST + 1)), _one_of(random, SIZES)
-        return Event(kind, next(values), _one_of(random, free), count, size)
-    place = _one_of(random, free) if kind == "moves" else ""
-    return Event(kind, _one_of(random, can[kind]), place)
+        count, size = int(random.integers(1, MOST + 1)), _choice(random, SIZES)
+        return Event(kind, next(values), _choice(random, free), count, size)
+    place = _choice(random, free) if kind == "moves" else ""
+    return Event(kind, _choice(random, candidates[kind]), place)
 
 
 def _possible(things: Things) -> dict[str, list[int]]:
-    """The kinds of events that can happen, and to which things: of an arrival, to none of them."""
+    """Return the possible kinds of events, each with the values of its things (arrivals: none)."""
     groups = [thing.group for thing in things.values()]
-    can = {
+    candidates = {
         "leaves": [*things] if len(things) > 1 else [],
         "grows": [group.value for group in groups if group.size == "small"],
         "shrinks": [group.value for group in groups if group.size == "large"],
         "moves": [*things],
         "joined": [group.value for group in groups if group.number < MOST],
     }
-    possible = {kind: values for kind, values in can.items() if values}
+    possible = {kind: values for kind, values in candidates.items() if values}
     return possible | ({ARRIVAL: []} if len(things) < MOST_THINGS else {})
 
 
-def _one_of(random: np.random.Generator, options: Sequence[Option]) -> Option:
+def _choice(random: np.random.Generator, options: Sequence[Option]) -> Option:
     return options[int(random.integers(len(options)))]

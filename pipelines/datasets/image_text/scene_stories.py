@@ -1,11 +1,11 @@
-"""The embedded set of `stories`, as a TFDS builder. Importing this module imports TensorFlow."""
+"""The embedded set of `stories`, as a TFDS builder. Importing this module loads TensorFlow."""
 
 import numpy as np
 import tensorflow_datasets as tfds
 
 from .scene_builder import SceneBuilder
 from .scene_drawing import SIDE, draw_appearance, paint
-from .scene_events import EVENTS, describe, draw_story, scenes_of, tell
+from .scene_events import EVENTS, describe, draw_story, scenes_of, story_text
 
 _DESCRIPTION = """
 Five pictures of handwritten digits between which four things happen, and the story of it, a
@@ -15,7 +15,7 @@ the test stories and nowhere else: there `unseen` is true.
 
 
 class SceneStories(SceneBuilder):
-    """Pictures -> story: 16,000 to train, 400 to validate, 800 to test."""
+    """Images -> story: 16,000 to train, 400 to validate, 800 to test."""
 
     VERSION = tfds.core.Version("1.4.0")  # 1.3.0 had half as many in train
     sizes = {"train": 16_000, "validation": 400, "test": 800}  # noqa: RUF012
@@ -39,18 +39,18 @@ class SceneStories(SceneBuilder):
 
     def example(self, random, stamps, split, unseen):
         story = draw_story(random, held_out=unseen)
-        appearances = {}  # a thing keeps its own from picture to picture: nothing else may change
+        appearances = {}  # a thing keeps its appearance from image to image
         for event in story:
             if event.number:
                 digits = len(stamps[event.size][event.value])
                 appearances[event.value] = draw_appearance(random, digits)
         scenes = scenes_of(story)
-        pictures = [
+        images = [
             paint(scene, [appearances[thing.group.value] for thing in scene], stamps)
             for scene in scenes
         ]
         return {
-            "images": np.stack(pictures),
-            "story": tell(story),
+            "images": np.stack(images),
+            "story": story_text(story),
             "descriptions": [*map(describe, scenes)],
         }

@@ -9,7 +9,17 @@ from .sequences import TEST, VALIDATION, LagSplit, LagStream, fresh
 
 @dataclasses.dataclass(frozen=True)
 class LagData:
-    """A problem's sequences; other attributes as in `text.TextData`."""
+    """The sequences of a problem in three splits.
+
+    Attributes:
+        train: sequences that are drawn during training.
+        validation, test: fixed sequences that are never in train.
+        labels: the classes; empty where a number or every step is predicted.
+        content_hash: SHA-256 of the problem and of the test sequences.
+        counts: {"sequences": {split: number}}.
+        source: the problem, in words.
+        problems: empty, as nothing is left out.
+    """
 
     train: LagStream
     validation: LagSplit
@@ -18,30 +28,36 @@ class LagData:
     content_hash: str
     counts: dict[str, dict[str, int]]
     source: str
+    problems: list[str] = dataclasses.field(default_factory=list)
 
 
 def load_lags(name: str, steps: int | None, epochs: int) -> LagData:
-    """The sequences of a problem: `epochs` times its epoch for training, at most.
+    """Return the sequences of a problem.
+
+    Args:
+        name: a name in PROBLEMS, or "digits".
+        steps: T; None for the default of the problem.
+        epochs: of training, which set the number of training sequences.
 
     Raises:
-        UserError: as `problem`.
+        UserError: as `make_problem`.
     """
     if name == "digits":
         from . import sequential_digits  # imports TensorFlow
 
-        made, validation, test = sequential_digits.load_digit_sequences()
+        problem, validation, test = sequential_digits.load_digit_sequences()
     else:
-        made = make_problem(name, steps)
-        validation, test = fresh(made, VALIDATION, 1), fresh(made, TEST, 2)
-    train = LagStream(made, epochs * made.epoch)
+        problem = make_problem(name, steps)
+        validation, test = fresh(problem, VALIDATION, 1), fresh(problem, TEST, 2)
+    train = LagStream(problem, epochs * problem.epoch)
     sizes = {"train": len(train), "validation": len(validation), "test": len(test)}
-    content = hashlib.sha256(f"{made.name} {made.steps}".encode() + test.x.tobytes())
+    content = hashlib.sha256(f"{problem.name} {problem.steps}".encode() + test.x.tobytes())
     return LagData(
         train=train,
         validation=validation,
         test=test,
-        labels=[] if made.every_step else list(made.labels),
+        labels=[] if problem.every_step else list(problem.labels),
         content_hash=content.hexdigest(),
         counts={"sequences": sizes},
-        source=f"{made.name}, {made.steps} steps: {made.about}",
+        source=f"{problem.name}, {problem.steps} steps: {problem.about}",
     )

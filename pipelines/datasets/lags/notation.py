@@ -1,4 +1,4 @@
-"""Sequences of the long-lag problems as a person writes them.
+"""The notation of the sequences of long-lag problems on the command line.
 
 adding        0.3 -0.5* 0.9 0.12*       numbers from -1 to 1, the two to add marked by *
 order-6a, 6b  EabXcdaYcB                symbols without blanks
@@ -15,7 +15,7 @@ from .problems import Problem
 
 
 def format_sequence(problem: Problem, x: np.ndarray) -> str:
-    """A sequence [W, D] in words."""
+    """Return the notation of a sequence [W, D]."""
     if problem.symbols:
         names = [problem.symbols[row.argmax()] for row in x if row.any()]
         return ("" if problem.name.startswith("order") else " ").join(names)
@@ -25,10 +25,10 @@ def format_sequence(problem: Problem, x: np.ndarray) -> str:
 
 
 def parse_sequence(problem: Problem, text: str) -> np.ndarray:
-    """A sequence [T, D] from words.
+    """Return the sequence [T, D] of a notation.
 
     Raises:
-        UserError: what cannot be read, and what is expected.
+        UserError: the word that is not part of the notation, and what is expected.
     """
     words = list(text.strip()) if problem.name.startswith("order") else text.split()
     if not words:
@@ -37,8 +37,8 @@ def parse_sequence(problem: Problem, text: str) -> np.ndarray:
         return np.stack([_symbol(problem, word) for word in words]).astype(np.float32)
     if problem.name == "digits":
         return _pixels(words)
-    like = "0.3 -0.5* 0.9 0.12*"
-    numbers = np.array([[_number(w.rstrip("*"), like), float(w.endswith("*"))] for w in words])
+    example = "0.3 -0.5* 0.9 0.12*"
+    numbers = np.array([[_number(w.rstrip("*"), example), float(w.endswith("*"))] for w in words])
     ends = numbers[[0, -1], 1]
     numbers[[0, -1], 1] = np.where(ends > 0, ends, -1)
     return numbers.astype(np.float32)
@@ -46,8 +46,8 @@ def parse_sequence(problem: Problem, text: str) -> np.ndarray:
 
 def _symbol(problem: Problem, word: str) -> np.ndarray:
     if word not in problem.symbols:
-        known = " ".join([*problem.symbols[:4], "…", *problem.symbols[-4:]])
-        raise UserError(f"{word!r} is no symbol of {problem.name}; there are: {known}")
+        examples = " ".join([*problem.symbols[:4], "…", *problem.symbols[-4:]])
+        raise UserError(f"{word!r} is no symbol of {problem.name}; there are: {examples}")
     return np.eye(len(problem.symbols))[problem.symbols.index(word)]
 
 
@@ -61,12 +61,12 @@ def _pixels(words: list[str]) -> np.ndarray:
     return pixels / 16
 
 
-def _number(word: str, like: str) -> float:
-    """The number a word is; `like` is a sequence to show to whom it is none."""
+def _number(word: str, example: str) -> float:
+    """Return the number that a word is; the message for any other word shows an example."""
     try:
         number = float(word)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise UserError(f"{word!r} is no number; a sequence looks like {like}")
+        raise UserError(f"{word!r} is no number; a sequence looks like {example}")
     return number

@@ -1,7 +1,7 @@
-"""The long-lag problems of Hochreiter & Schmidhuber 1997, drawn anew for as long as one likes.
+"""The long-lag problems of Hochreiter & Schmidhuber 1997, as endless streams of sequences.
 
-"The paper" is Long short-term memory, Neural Computation 9 (8), 1735-1780; a problem's number is
-that of its experiment there. Importing this module imports no TensorFlow.
+"The paper" is Long short-term memory, Neural Computation 9 (8), 1735-1780; the number
+of a problem is that of its experiment there. Importing this module does not load TensorFlow.
 """
 
 import dataclasses
@@ -13,8 +13,8 @@ import numpy as np
 from ...core.errors import UserError
 
 
-class Drawn(NamedTuple):
-    """N sequences of up to W steps: x [N, W, D], 0 behind the end; y [N, C], or [N, W, C]."""
+class LagSequences(NamedTuple):
+    """N sequences of up to W steps: x [N, W, D], 0 after the end; y [N, C] or [N, W, C]."""
 
     x: np.ndarray
     y: np.ndarray
@@ -25,19 +25,22 @@ class Problem:
     """One long-lag problem.
 
     Attributes:
-        name, about: for people.
-        symbols: of one-hot sequences, one for each feature; empty where features are numbers.
-        labels: of the answers, C of them; empty where the answer is a number.
-        steps: T, the least length. longest: W.
+        name: the name on the command line.
+        about: the target, in words.
+        symbols: the D symbols of one-hot sequences; empty where features are numbers.
+        labels: the C classes; empty where the target is a number.
+        steps: T, the smallest length.
+        longest: W, the largest length.
         draw: (random generator, N) → N sequences.
-        every_step: every next symbol is to be told, not only the last one.
-        judged: the answers that must be right: "all" steps, or the "last".
-        tolerance: the largest error of any output that counts as right.
-        in_a_row: so many training sequences must be right in a row for success; 0: there is no such
-            thing as success.
-        tested: and then so many fresh ones.
-        epoch: training sequences that are called an epoch.
-        paper: training sequences that the paper's LSTM took; None if it did not try.
+        every_step: predict the next symbol at every step, not only at the last.
+        judged: the steps whose prediction must be correct: "all", or the "last".
+        tolerance: the largest absolute error of a correct output.
+        in_a_row: the number of consecutive training sequences that must be correct for the problem
+            to count as solved; 0 if there is no such criterion.
+        tested: the number of fresh sequences that must then be correct too.
+        epoch: the number of training sequences in an epoch.
+        paper: the number of training sequences that the LSTM of the paper took; None if the paper
+            has no result.
     """
 
     name: str
@@ -46,7 +49,7 @@ class Problem:
     labels: tuple[str, ...]
     steps: int
     longest: int
-    draw: Callable[[np.random.Generator, int], Drawn]
+    draw: Callable[[np.random.Generator, int], LagSequences]
     every_step: bool = False
     judged: str = "all"
     tolerance: float = 0.3
@@ -57,27 +60,29 @@ class Problem:
 
     @property
     def features(self) -> int:
+        """D, the number of features of a step."""
         return self.draw(np.random.default_rng(0), 1).x.shape[-1]
 
     @property
     def outputs(self) -> int:
+        """C, the number of outputs."""
         return len(self.labels) or 1
 
     @property
     def padded(self) -> bool:
-        """Whether sequences end with steps of zeros, which are none."""
+        """Whether shorter sequences are padded with zeros at their end."""
         return self.longest > self.steps
 
 
 def make_problem(name: str, steps: int | None = None) -> Problem:
-    """A problem of the paper by its name.
+    """Return a problem of the paper by its name.
 
     Args:
         name: one of PROBLEMS.
         steps: T, by default 100.
 
     Raises:
-        UserError: too few steps, or another number than that of a problem that has but one.
+        UserError: too few steps, or a number of steps that the problem does not have.
     """
     if name.startswith("order") and steps not in (None, 100):
         raise UserError(f"--steps {steps}: {name} has 100 to 110 steps, as in the paper")
@@ -90,7 +95,7 @@ def make_problem(name: str, steps: int | None = None) -> Problem:
 
 
 def adding(steps: int) -> Problem:
-    """Two of the numbers are marked, at a distance; their sum is to be told at the end."""
+    """Adding: predict the sum of the two marked numbers at the end of the sequence."""
     return Problem(
         name="adding",
         about="the sum of the two marked numbers",
@@ -104,11 +109,12 @@ def adding(steps: int) -> Problem:
     )
 
 
-def _draw_adding(random: np.random.Generator, count: int, steps: int) -> Drawn:
-    """x: a number from -1 … 1, and a mark: 1 at the two, -1 at both ends, else 0.
+def _draw_adding(random: np.random.Generator, count: int, steps: int) -> LagSequences:
+    """Draw x, a number in [-1, 1] and a mark per step, and y = 0.5 + (X1 + X2) / 4.
 
-    One of the first ten pairs is marked, and one of the other T/2 - 1; if it is the very first,
-    its number is set to 0. y = 0.5 + (X1 + X2) / 4.
+    The mark is 1 at the two numbers X1 and X2, -1 at both ends, and 0 elsewhere. One of the first
+    ten steps is marked, and another one of the first T/2; if the very first step is marked, its
+    number is set to 0.
     """
     longest = steps + steps // 10
     lengths = random.integers(steps, longest + 1, count)
@@ -127,12 +133,12 @@ def _draw_adding(random: np.random.Generator, count: int, steps: int) -> Drawn:
 # Experiment 6
 
 
-def order(relevant: int) -> Callable[[int], Problem]:
-    """The order of two or three symbols X and Y among many others tells the class."""
+def temporal_order(relevant: int) -> Callable[[int], Problem]:
+    """Temporal order: the order of two or three symbols X or Y among many others is the class."""
     windows = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}[relevant]
     labels = ["X", "Y"]
     for _ in windows[1:]:
-        labels = [known + new for known in labels for new in "XY"]
+        labels = [label + symbol for label in labels for symbol in "XY"]
 
     def make(steps: int) -> Problem:
         return Problem(
@@ -149,28 +155,30 @@ def order(relevant: int) -> Callable[[int], Problem]:
     return make
 
 
-def _draw_order(random, count: int, windows: Sequence[tuple[int, int]], steps: int) -> Drawn:
-    """E, then a to d by chance with X or Y at one place of each window, then B."""
+def _draw_order(
+    random: np.random.Generator, count: int, windows: Sequence[tuple[int, int]], steps: int
+) -> LagSequences:
+    """Draw E, then random symbols a to d with an X or Y in each window, then B."""
     lengths = random.integers(steps, steps + 11, count)
     rows, places = np.arange(count), np.arange(steps + 10)
-    symbols, answer = random.integers(0, 4, (count, steps + 10)), np.zeros(count, int)
+    symbols, target = random.integers(0, 4, (count, steps + 10)), np.zeros(count, int)
     for low, high in windows:
         which = random.integers(0, 2, count)
         symbols[rows, random.integers(low, high + 1, count)] = 4 + which
-        answer = 2 * answer + which
+        target = 2 * target + which
     symbols[:, 0], symbols[rows, lengths - 1] = 6, 7
     x = np.eye(8)[symbols] * (places < lengths[:, None])[..., None]
-    return _single(x, np.eye(2 ** len(windows))[answer])
+    return _single(x, np.eye(2 ** len(windows))[target])
 
 
 # Experiment 2
 
 
 def long_lag(noisy: bool) -> Callable[[int], Problem]:
-    """The last symbol is the first one again, with p - 1 others in between.
+    """Long lag: the last symbol equals the first, with T - 1 others in between.
 
-    2a: these are a1, a2, … in their order, so all but the last symbol is told by the one before.
-    2b: they come by chance, so nothing but the last symbol can be told.
+    2a: these are a1, a2, … in order; every symbol but the last follows from the one before.
+    2b: they are random; only the last symbol can be predicted.
     """
 
     def make(steps: int) -> Problem:
@@ -194,7 +202,7 @@ def long_lag(noisy: bool) -> Callable[[int], Problem]:
     return make
 
 
-def _draw_lag(random, count: int, steps: int, noisy: bool) -> Drawn:
+def _draw_lag(random: np.random.Generator, count: int, steps: int, noisy: bool) -> LagSequences:
     ends = steps - 1 + random.integers(0, 2, (count, 1))
     between = np.tile(np.arange(steps - 1), (count, 1))
     if noisy:
@@ -203,14 +211,14 @@ def _draw_lag(random, count: int, steps: int, noisy: bool) -> Drawn:
     return _single(x[:, :-1], x[:, 1:])
 
 
-def _single(x: np.ndarray, y: np.ndarray) -> Drawn:
-    return Drawn(x.astype(np.float32), y.astype(np.float32))
+def _single(x: np.ndarray, y: np.ndarray) -> LagSequences:
+    return LagSequences(x.astype(np.float32), y.astype(np.float32))
 
 
 PROBLEMS: dict[str, Callable[[int], Problem]] = {
     "adding": adding,
-    "order-6a": order(2),
-    "order-6b": order(3),
+    "order-6a": temporal_order(2),
+    "order-6b": temporal_order(3),
     "lag-2a": long_lag(noisy=False),
     "lag-2b": long_lag(noisy=True),
 }

@@ -1,4 +1,4 @@
-"""The sequences of a long-lag problem: a fixed number of them, or drawn while a network trains."""
+"""The sequences of a long-lag problem: fixed ones, or those drawn during training."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ SEED_STREAM = 1_000_003  # no training shares its sequences with the validation 
 
 @dataclasses.dataclass(frozen=True)
 class LagSplit:
-    """N sequences of a problem; x and y as in `Drawn`."""
+    """N fixed sequences of a problem; x and y as in `LagSequences`."""
 
     problem: Problem
     x: np.ndarray
@@ -22,12 +22,13 @@ class LagSplit:
         return len(self.x)
 
     def sample(self) -> "LagSplit":
+        """Return the sequences themselves."""
         return self
 
 
 @dataclasses.dataclass(frozen=True)
 class LagStream:
-    """Sequences that are drawn while a network trains, N of them at most."""
+    """Sequences that are drawn during training, `count` of them at most."""
 
     problem: Problem
     count: int
@@ -36,10 +37,16 @@ class LagStream:
         return self.count
 
     def sample(self) -> LagSplit:
-        """Some of them, to look at."""
+        """Return a few sequences, to evaluate a network on."""
         return fresh(self.problem, VALIDATION, 3)
 
 
-def fresh(made: Problem, count: int, number: int) -> LagSplit:
-    """Sequences that no training sees, the same ones every time."""
-    return LagSplit(made, *made.draw(np.random.default_rng([SEED_STREAM, number]), count))
+def fresh(problem: Problem, count: int, number: int) -> LagSplit:
+    """Return sequences that are in no training, the same every time.
+
+    Args:
+        problem: the problem.
+        count: the number of sequences.
+        number: of the stream; different streams share no sequences.
+    """
+    return LagSplit(problem, *problem.draw(np.random.default_rng([SEED_STREAM, number]), count))
