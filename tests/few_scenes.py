@@ -1,43 +1,41 @@
-"""A finished training on a few embedded scenes, for the tests of captions and of stories."""
+"""Few embedded scenes, for trainings of captions and of stories that take seconds."""
 
 import contextlib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from errorflow.pipelines import cli
 
-TINY = ["--cnn", "lenet5", "--width", "0.5", "--units", "6"]
-TINY += ["--batch-size", "8", "--epochs", "1", "--pretrain", "1"]
-FILES = [
-    *["config.yaml", "environment.json", "history.csv", "results.json", "README.md"],
-    *["checkpoints/best.keras", "checkpoints/last.keras", "samples/test.csv"],
-    *[f"plots/{name}.png" for name in ("curves", "error_flow", "layer_gradients", "gates")],
-]
+TINY = "--cnn lenet5 --width 0.5 --units 6 --batch-size 8 --epochs 1 --pretrain 1"
 
 
-@contextlib.contextmanager
-def finished_run(task: str, builder: str, folder: Path) -> Iterator[Path]:
-    """`folder` with one finished run, <task>/a; as long as it is open, scenes are few.
+def few_scenes(
+    task: str, builder: str
+) -> Callable[[Path], contextlib.AbstractContextManager[None]]:
+    """(folder) → a context in which the embedded scenes are few, and stay below the folder.
 
     Args:
-        builder: name of the set's class in the module of that name, SceneCaptions or SceneStories.
+        builder: name of the dataset's class in the module of that name, SceneCaptions or
+            SceneStories.
     """
-    pytest.importorskip("sacrebleu")
-    import tensorflow_datasets as tfds
-    from errorflow.pipelines.datasets.images.digits import MnistDigits
 
-    module = importlib.import_module(f"errorflow.pipelines.datasets.image_text.scene_{task}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tfds.core.constants, "DATA_DIR", str(folder / "tfds"))
-        patch.setenv("TFDS_DATA_DIR", str(folder / "tfds"))
-        patch.setattr(MnistDigits, "arrays", _noise)
-        sizes = {"train": 8, "validation": 3, "test": 4}
-        patch.setattr(getattr(module, builder), "sizes", sizes)
-        assert cli.main([task, "train", "--run-dir", str(folder), "--name", "a", *TINY]) == 0
-        yield folder
+    @contextlib.contextmanager
+    def context(folder: Path) -> Iterator[None]:
+        import tensorflow_datasets as tfds
+        from errorflow.pipelines.datasets.images.digits import MnistDigits
+
+        module = importlib.import_module(f"errorflow.pipelines.datasets.image_text.scene_{task}")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tfds.core.constants, "DATA_DIR", str(folder / "tfds"))
+            patch.setenv("TFDS_DATA_DIR", str(folder / "tfds"))
+            patch.setattr(MnistDigits, "arrays", _noise)
+            sizes = {"train": 8, "validation": 3, "test": 4}
+            patch.setattr(getattr(module, builder), "sizes", sizes)
+            yield
+
+    return context
 
 
 def _noise(builder):

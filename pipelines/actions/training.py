@@ -30,8 +30,8 @@ def build_training(config: ActionsConfig, data: ClipData) -> TrainingSpec:
     return TrainingSpec(
         network=network,
         serving_model=served,
-        train_data=_batches(data.train, settings.batch_size, settings.seed),
-        validation_data=_batches(validation, BATCH, settings.seed).in_order(),
+        train_data=clip_batches(data.train, settings.batch_size, settings.seed),
+        validation_data=clip_batches(validation, BATCH, settings.seed).in_order(),
         loss=dict.fromkeys(outputs, "sparse_categorical_crossentropy"),
         metrics=None,
         weighted_metrics={name: ["accuracy"] for name in outputs},
@@ -69,7 +69,7 @@ def build_serving_model(network: keras.Model, labels: Sequence[str]) -> keras.Mo
     return keras.Model(clips, label_outputs(outputs["clip"], labels) | frames, name="serving_model")
 
 
-def _batches(split: ClipSplit, size: int, seed: int) -> Batches:
+def clip_batches(split: ClipSplit, size: int, seed: int) -> Batches:
     """Return batches of clips with the labels of clips and frames, and their weights."""
     count, frames = split.clips.shape[:2]
 

@@ -53,7 +53,7 @@ def predictions(
     shape, is_sequence = image_shape_of(model), len(model.input_shape) == 5
     width = max(beam or model.get_layer("search").width, top)
     folder = to or run.samples / "told"
-    names, rows = _names(paths, folder), []
+    names, rows = drawing_names(paths, folder), []
     for start in range(0, len(paths), BATCH):
         chosen = slice(start, start + BATCH)
         items = [read(path, shape) for path in paths[chosen]]
@@ -78,7 +78,7 @@ def _make_folder(folder: Path) -> None:
         raise UserError(message) from None
 
 
-def _names(paths: Sequence[Path], folder: Path) -> list[str]:
+def drawing_names(paths: Sequence[Path], folder: Path) -> list[str]:
     """Return a file name for each drawing, after that of its input and unique."""
     names: dict[str, None] = {}
     own = {path.resolve() for path in paths}

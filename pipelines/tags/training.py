@@ -46,7 +46,7 @@ def build_training(config: TagsConfig, data: TagData) -> TrainingSpec:
         ids = tagger.sentence_ids(read, split.sentences)
 
         def take(chosen: np.ndarray, length: int):
-            return ids.batch(chosen, length), *_targets(split, chosen, length)
+            return ids.batch(chosen, length), *padded_targets(split, chosen, length)
 
         return Batches(ids.lengths, take, size, config.optimisation.seed)
 
@@ -70,7 +70,9 @@ def build_training(config: TagsConfig, data: TagData) -> TrainingSpec:
     )
 
 
-def _targets(part: TagSplit, chosen: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+def padded_targets(
+    part: TagSplit, chosen: np.ndarray, length: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return tags [B, T] and, for the metrics, weights [B, T]: 1 for a token, 0 for padding."""
     tags, weights = np.zeros([2, len(chosen), length], np.float32)
     for row, place in enumerate(chosen):

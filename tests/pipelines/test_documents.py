@@ -1,9 +1,6 @@
-"""The documents pipeline from end to end, on invented texts, and its networks."""
+"""What the documents pipeline has of its own, on a file of made-up texts, and its networks."""
 
-import csv
-import io
 import json
-import sys
 from pathlib import Path
 
 import ewt_genres
@@ -11,7 +8,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from errorflow.pipelines import cli
 from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.documents import TASK, DocumentsConfig
@@ -19,41 +15,13 @@ from errorflow.pipelines.models import text_serving
 from errorflow.pipelines.models.conv1d import conv1d
 from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.text_classification.training import build
-
-WORDS = {"kitchen": "soup bread salt oven", "sea": "wave sail wind harbour"}
-BOTH = "the a . old my is"
-LONGEST = 9
-SMALL = ["--units", "4", "--embedding", "3", "--batch-size", "32", "--dropout", "0"]
-SMALL += ["--learning-rate", "0.05", "--max-length", str(LONGEST)]
-FILES = [
-    *["config.yaml", "environment.json", "history.csv", "results.json", "README.md"],
-    *["checkpoints/best.keras", "checkpoints/last.keras", "samples/test.csv"],
-    *[f"plots/{name}.png" for name in ("curves", "error_flow", "layer_gradients", "confusion")],
-]
+from tasks import MAX_WORDS, WORDS, errorflow, train_flags
 
 
-def write_data(path: Path) -> Path:
-    """Write texts of 5 to 12 words; every second word depends on the class."""
-    random = np.random.default_rng(0)
-    lines = []
-    for label, own in WORDS.items():
-        for _ in range(80):
-            kinds = [own, BOTH] * random.integers(3, 7)
-            words = [random.choice(kind.split()) for kind in kinds[random.integers(2) :]]
-            lines.append(f"{label}\t{' '.join(words).capitalize()}")
-    path.write_text("\n".join(lines), encoding="utf-8")
-    return path
-
-
-@pytest.fixture(scope="module")
-def where(tmp_path_factory) -> Path:
-    """A folder with the data and one finished run, documents/a, of an LSTM."""
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    folder = tmp_path_factory.mktemp("documents")
-    write_data(folder / "texts.tsv")
-    assert train(folder, "a", "--epochs", "2") == 0
-    return folder
+@pytest.fixture
+def where(finished_run):
+    with finished_run("documents") as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -66,53 +34,14 @@ def serving_model(run) -> keras.Model:
     return load(run.best)
 
 
-def errorflow(where: Path, verb: str, *arguments: str) -> int:
-    return cli.main(["documents", verb, "--run-dir", str(where), *arguments])
-
-
-def train(where: Path, name: str, *flags: str) -> int:
-    data = ["--data-dir", str(where / "texts.tsv")]
-    return errorflow(where, "train", "--name", name, *data, *SMALL, *flags)
-
-
-def test_a_run_folder_contains_all_files_and_results(run):
-    for name in FILES:
-        assert (run.path / name).stat().st_size > 0
-    for watcher in ("gates", "samples", "error_flow"):
-        assert any((run.logs / watcher).rglob("*.tfevents.*"))
-    results = run.results()
-    assert run.status == "finished"
-    assert set(results["test"]) == {"accuracy", "macro_f1"}
-    assert results["verdict"]
-    rows = list(csv.DictReader((run.samples / "test.csv").open(encoding="utf-8")))
-    assert {row["label"] for row in rows} == set(WORDS)
-
-
-def test_evaluate_reproduces_the_results_of_training(where, run, capsys):
-    expected = run.results()["test"]
-    assert errorflow(where, "evaluate", "--name", "a") == 0
-    said = f"accuracy {expected['accuracy']:.4f}, macro-F1 {expected['macro_f1']:.4f}"
-    assert said in capsys.readouterr().out
-    assert run.results()["test"] == expected
-
-
-def test_predict_reads_arguments_and_stdin_alike(where, capsys, monkeypatch):
-    texts = ["My soup is old.", "WAVE", "zzz Ω ½ ☂", "x" * 500]
-    assert errorflow(where, "predict", "--name", "a", *texts) == 0
-    by_arguments = capsys.readouterr().out
-    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join([*texts, ""])))
-    assert errorflow(where, "predict", "--name", "a") == 0
-    assert capsys.readouterr().out == by_arguments
-    for line in by_arguments.splitlines():
-        answers = [answer.split() for answer in line.split("\t")[1:]]
-        assert {label for label, _ in answers} == set(WORDS)
-        assert sum(float(share) for _, share in answers) == pytest.approx(1, abs=0.002)
+def documents(where: Path, verb: str, *flags: str) -> int:
+    return errorflow("documents", verb, where, *flags)
 
 
 def test_predict_cuts_texts_at_the_maximum_length_of_the_network(where, serving_model, capsys):
-    read = " ".join(["soup"] * LONGEST)
+    read = " ".join(["soup"] * MAX_WORDS)
     longer, shorter = f"{read} {'wave ' * 50}", read.removesuffix(" soup")
-    assert errorflow(where, "predict", "--name", "a", read, longer) == 0
+    assert documents(where, "predict", "--name", "a", read, longer) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first.split("\t")[1:] == second.split("\t")[1:]
     given = serving_model(tf.constant([read, longer, shorter]))["probabilities"].numpy()
@@ -122,8 +51,9 @@ def test_predict_cuts_texts_at_the_maximum_length_of_the_network(where, serving_
 
 def test_the_serving_model_agrees_with_the_network_on_cut_ids(serving_model):
     texts = ["The soup", "my old harbour is a wave . and more sail still", "Unknown!"]
-    ids = text_serving.vectorize(texts, text_serving.vocabulary_in(serving_model), "word", LONGEST)
-    assert ids.shape == (3, LONGEST)
+    vocabulary = text_serving.vocabulary_in(serving_model)
+    ids = text_serving.vectorize(texts, vocabulary, "word", MAX_WORDS)
+    assert ids.shape == (3, MAX_WORDS)
     assert ids[2, :3].tolist() == [1, 1, 0]
     expected = serving_model.get_layer("core")(ids)
     given = serving_model(tf.constant(texts))
@@ -135,27 +65,19 @@ def test_the_serving_model_agrees_with_the_network_on_cut_ids(serving_model):
     )
 
 
-def test_best_is_a_plain_keras_model_on_strings(run):
+def test_best_takes_strings_in_any_case(run):
     model = keras.saving.load_model(run.best)
-    answer = model(tf.constant(["salt.", "SALT ."]))["probabilities"]
-    np.testing.assert_allclose(answer[0], answer[1], atol=1e-6)
+    outputs = model(tf.constant(["salt.", "SALT ."]))["probabilities"]
+    np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-6)
 
 
-def test_exported_models_have_the_same_outputs(where, run, serving_model, capsys):
-    assert errorflow(where, "export", "--name", "a", "--format", "keras,saved_model") == 0
-    assert capsys.readouterr().out.count("read back") == 2
-    loaded = tf.saved_model.load(run.path / "export" / "saved_model")
-    texts = tf.constant(["my old salt", " ".join(["wave"] * 2 * LONGEST)])
-    given = loaded.serve(texts)["probabilities"]
-    np.testing.assert_allclose(given, serving_model(texts)["probabilities"], atol=1e-6)
-
-
-def test_onnx_takes_the_ids_of_its_vocabulary(where, run, serving_model):
+def test_onnx_takes_the_ids_of_its_vocabulary(where, serving_model, tmp_path):
     for needed in ("tf2onnx", "onnx"):
         pytest.importorskip(needed)
     onnxruntime = pytest.importorskip("onnxruntime")
-    assert errorflow(where, "export", "--name", "a", "--format", "onnx") == 0
-    folder = run.path / "export" / "onnx"
+    flags = ["--name", "a", "--format", "onnx", "--to", str(tmp_path)]
+    assert documents(where, "export", *flags) == 0
+    folder = tmp_path / "onnx"
     meaning = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
     assert (meaning["split"], meaning["labels"]) == ("word", [*WORDS])
     ids = np.array([[meaning["ids"].index(word) for word in ("the", "salt", ".")]], np.int32)
@@ -166,24 +88,24 @@ def test_onnx_takes_the_ids_of_its_vocabulary(where, run, serving_model):
 
 
 @pytest.mark.parametrize("model", ["bag", "conv1d"])
-def test_feed_forward_networks_train_with_a_limited_vocabulary(where, model, capsys):
-    """10 of the 14 words; texts of more than 8 words are left out."""
+def test_feed_forward_networks_train_with_a_limited_vocabulary(model, where, tmp_path, capsys):
+    """10 of the 14 words, and texts of more than 8 words left out."""
     flags = ["--model", model, "--epochs", "1", "--vocabulary", "10", "--max-length", "8"]
-    assert train(where, model, *flags, "--too-long", "skip") == 0
-    err = capsys.readouterr().err
-    assert "documents have more than 8 words; left out" in err
-    run = RunFolder(where / "documents" / model)
+    flags = [*train_flags("documents", where), *flags, "--too-long", "skip"]
+    assert documents(tmp_path, "train", "--name", model, *flags) == 0
+    assert "documents have more than 8 words; left out" in capsys.readouterr().err
+    run = RunFolder(tmp_path / "documents" / model)
     assert not (run.plots / "error_flow.png").exists()
-    serving_model = load(run.best)
-    known = text_serving.vocabulary_in(serving_model)
-    data = TASK.read_data(
-        replace(DocumentsConfig(), data_dir=where / "texts.tsv", max_length=8, too_long="skip")
-    )
+    vocabulary = text_serving.vocabulary_in(load(run.best))
+    settings = {"data_dir": where / "texts.tsv", "max_length": 8, "too_long": "skip"}
+    data = TASK.read_data(replace(DocumentsConfig(), **settings))
     trained = [word for words in data.train.texts for word in words.lower().split()]
-    assert sorted(map(trained.count, known)) == sorted(map(trained.count, set(trained)))[-10:]
-    unknown = set(trained) - set(known)
-    assert (text_serving.vectorize([" ".join(unknown)], known, "word") == 1).all()
-    assert errorflow(where, "predict", "--name", model, "old soup") == 0
+    counts = sorted(map(trained.count, {*trained}))
+    assert sorted(map(trained.count, vocabulary)) == counts[-10:]
+    unknown = {*trained} - {*vocabulary}
+    assert (text_serving.vectorize([" ".join(unknown)], vocabulary, "word") == 1).all()
+    capsys.readouterr()
+    assert documents(tmp_path, "predict", "old soup") == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("old soup\t")
 
 
@@ -201,7 +123,7 @@ def test_feed_forward_networks_train_with_a_limited_vocabulary(where, model, cap
 )
 def test_an_error_is_one_line_and_leaves_no_run(where, arguments, message, capsys):
     before = sorted((where / "documents").iterdir())
-    assert errorflow(where, *arguments) == 2
+    assert documents(where, *arguments) == 2
     err = capsys.readouterr().err
     assert message in err.splitlines()[-1]
     assert "Traceback" not in err
@@ -269,7 +191,7 @@ def test_a_bag_of_words_learns_real_genres(tmp_path):
     data = ewt_genres.write_genres(tmp_path / "genres", ewt_genres.EWT)
     flags = ["--model", "bag", "--limit", "200", "--epochs", "2", "--learning-rate", "0.03"]
     flags += ["--name", "ewt", "--data-dir", str(data)]
-    assert errorflow(tmp_path, "train", *flags) == 0
+    assert documents(tmp_path, "train", *flags) == 0
     assert RunFolder(tmp_path / "documents" / "ewt").results()["test"]["accuracy"] > 0.4
 
 

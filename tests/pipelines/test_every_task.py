@@ -1,0 +1,353 @@
+"""What all tasks have in common, over the table of tasks: from a training to an export."""
+
+import csv
+import dataclasses
+import io
+import json
+import shutil
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from errorflow.pipelines.core.config import replace
+from errorflow.pipelines.core.config_files import config_dict
+from errorflow.pipelines.core.run_folder import RunFolder, read_history
+from errorflow.pipelines.models.serving import load
+from errorflow.pipelines.registry import TASKS, load_task
+from errorflow.pipelines.training import workflow
+from errorflow.pipelines.training.summary import figures_in_words
+from errorflow.pipelines.training.verbs import config_of
+from tasks import TABLE, errorflow, train_flags
+
+FILES = [
+    *["config.yaml", "environment.json", "history.csv", "results.json", "README.md"],
+    *["checkpoints/best.keras", "checkpoints/last.keras", "checkpoints/backup/state.json"],
+    *["samples/validation.csv", "samples/test.csv", "plots/curves.png"],
+    "plots/layer_gradients.png",
+]
+RESULTS = {
+    *["task", "name", "status", "started", "finished", "host", "pid", "pid_started", "data"],
+    *["parameters", "epochs", "best_epoch", "ending", "seconds", "compile_seconds", "padding"],
+    *["monitor", "verdict", "findings", "validation", "test"],
+}
+TASKS_OF_MANY_EPOCHS = ["names", "tags", "lags", "images"]  # cheap ones
+READ_LINES = [task for task, row in TABLE.items() if row.reads_lines]
+
+
+@pytest.fixture(params=TABLE)
+def task(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def where(task, finished_run):
+    with finished_run(task) as folder:
+        yield folder
+
+
+@pytest.fixture
+def run(task, where) -> RunFolder:
+    return RunFolder(where / task / "a")
+
+
+def files_below(folder) -> dict:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_task_has_a_row_in_the_table():
+    assert {*TABLE} == {*TASKS}
+
+
+# What a training leaves
+
+
+def test_a_finished_run_has_all_its_files(task, run):
+    plots = [f"plots/{name}.png" for name in TABLE[task].plots]
+    for name in (*FILES, *plots):
+        assert (run.path / name).stat().st_size > 0
+    assert {path.name for path in run.plots.glob("*.png")} == {
+        *("curves.png", "layer_gradients.png"),
+        *(f"{name}.png" for name in TABLE[task].plots),
+        *(["confusion_validation.png"] if "confusion" in TABLE[task].plots else []),
+    }
+    assert any((run.logs / "layer_gradients").rglob("*.tfevents.*"))
+    assert (run.logs / "error_flow").exists() == ("error_flow" in TABLE[task].plots)
+    assert not list(run.path.rglob(".writing-*"))
+
+
+def test_the_results_of_a_run_are_complete(task, run):
+    results, history = run.results(), read_history(run)
+    assert results.keys() >= RESULTS
+    assert (results["task"], results["name"], run.status) == (task, "a", "finished")
+    assert results["test"].keys() == TABLE[task].figures
+    assert results["validation"].keys() <= results["test"].keys()
+    assert results["validation"]
+    assert all(np.isfinite([*results[split].values()]).all() for split in ("validation", "test"))
+    assert len(results["data"]["content_hash"]) == 64
+    assert results["data"]["source"]
+    assert results["verdict"]
+    assert [row["epoch"] for row in history] == [*range(1, results["epochs"] + 1)]
+    assert 1 <= results["best_epoch"] <= results["epochs"]
+    assert {"loss", "val_loss", "learning_rate", "seconds"} <= {*history[0]}
+
+
+def test_the_model_card_states_figures_data_and_settings(task, run):
+    card, results = (run.path / "README.md").read_text(encoding="utf-8"), run.results()
+    for name, value in results["test"].items():
+        assert f"| {name} | {value:.4f} |" in card
+    for text in (results["data"]["source"], results["data"]["content_hash"][:16]):
+        assert text in card
+    for key, value in config_dict(config_of(load_task(task), run)).items():
+        assert value is None or f"| {key} | {value} |" in card
+
+
+def test_samples_are_of_the_first_examples(task, run):
+    rows = [*csv.DictReader((run.samples / "test.csv").open(encoding="utf-8"))]
+    assert 1 <= len(rows) <= 100
+    assert all(row.values() for row in rows)
+
+
+# What can be done with a run
+
+
+def test_evaluate_reproduces_the_figures_of_the_training(task, where, run, capsys):
+    expected = run.results()["test"]
+    assert errorflow(task, "evaluate", where, "--name", "a") == 0
+    out, err = capsys.readouterr()
+    assert f"test: {figures_in_words(expected)}\n" in out
+    assert f"using {run.path}\n" in err
+    assert run.results()["test"] == expected
+
+
+def test_evaluate_measures_other_splits_too(task, where, run, capsys):
+    assert errorflow(task, "evaluate", where, "--name", "a", "--split", "validation") == 0
+    words = figures_in_words(run.results()["validation"])
+    assert f"validation: {words}\n" in capsys.readouterr().out
+
+
+def test_a_confusion_matrix_counts_every_example(task, run):
+    if "confusion" not in TABLE[task].plots:
+        pytest.skip("nothing is classified")
+    rows = [*csv.DictReader((run.plots / "confusion.csv").open(encoding="utf-8"))]
+    labels = [row["true"] for row in rows]
+    right = sum(int(row[row["true"]]) for row in rows)
+    total = sum(int(row[label]) for row in rows for label in labels)
+    assert right / total == pytest.approx(run.results()["test"]["accuracy"], abs=1e-6)
+
+
+def test_predict_gives_one_row_per_input_and_prints_it(task, where, run, tmp_path, capsys):
+    inputs = TABLE[task].inputs(tmp_path)
+    rows = load_task(task).predict(run, inputs)
+    assert len(rows) == len(inputs)
+    capsys.readouterr()
+    assert errorflow(task, "predict", where, "--name", "a", *inputs) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) >= len(inputs)
+    assert f"using {run.path}\n" in err
+
+
+@pytest.mark.parametrize("task", READ_LINES, indirect=True)
+def test_predict_reads_lines_of_stdin_as_it_reads_arguments(
+    task, where, tmp_path, capsys, monkeypatch
+):
+    inputs = TABLE[task].inputs(tmp_path)
+    assert errorflow(task, "predict", where, "--name", "a", *inputs) == 0
+    by_arguments = capsys.readouterr().out
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(["", *inputs, ""])))
+    assert errorflow(task, "predict", where, "--name", "a") == 0
+    assert capsys.readouterr().out == by_arguments
+
+
+def outputs_of(outputs) -> dict[str, np.ndarray]:
+    """The numbers among the outputs of a serving model, by name."""
+    arrays = {name: np.asarray(array) for name, array in outputs.items()}
+    return {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
+
+
+def test_best_is_a_plain_keras_model(task, run):
+    model = keras.saving.load_model(run.best)
+    inputs = load_task(task).export_inputs(model).inputs
+    outputs, expected = outputs_of(model(inputs)), outputs_of(load(run.best)(inputs))
+    assert outputs.keys() == expected.keys() != set()
+    for name, array in outputs.items():
+        assert np.isfinite(array).all()
+        np.testing.assert_allclose(array, expected[name], rtol=1e-5)
+
+
+def test_exported_models_give_the_same_outputs(task, where, run, tmp_path, capsys):
+    flags = ["--name", "a", "--format", "keras,saved_model", "--to", str(tmp_path)]
+    assert errorflow(task, "export", where, *flags) == 0
+    assert capsys.readouterr().out.count("read back") == 2
+    model = load(run.best)
+    inputs = load_task(task).export_inputs(model).inputs
+    exported = tf.saved_model.load(tmp_path / "saved_model")
+    outputs = outputs_of(exported.serve(inputs))
+    for name, array in outputs_of(model(inputs)).items():
+        np.testing.assert_allclose(outputs[name], array, rtol=1e-4, atol=1e-5)
+
+
+def test_onnx_comes_with_the_meaning_of_its_inputs(task, where, tmp_path, capsys):
+    for package in ("tf2onnx", "onnx", "onnxruntime"):
+        pytest.importorskip(package)
+    flags = ["--name", "a", "--format", "onnx", "--to", str(tmp_path)]
+    assert errorflow(task, "export", where, *flags) == 0
+    assert capsys.readouterr().out.count("read back") == 1
+    assert (tmp_path / "onnx" / "model.onnx").stat().st_size > 0
+    (meaning,) = (tmp_path / "onnx").glob("*.json")
+    assert json.loads(meaning.read_text(encoding="utf-8"))
+
+
+# Going on, and not going on
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Ctrl-C in the middle of the second epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.epoch == 1:
+            raise KeyboardInterrupt
+
+
+def interrupted(task: str):
+    """The task, whose training is interrupted."""
+    original = load_task(task)
+
+    class Interrupted(type(original)):
+        def build_training(self, config, data):
+            spec = original.build_training(config, data)
+            return dataclasses.replace(
+                spec, callbacks=lambda run: [*spec.callbacks(run), Interrupt()]
+            )
+
+    return Interrupted()
+
+
+@pytest.mark.parametrize("task", TASKS_OF_MANY_EPOCHS, indirect=True)
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(task, run, tmp_path, capsys):
+    config = replace(config_of(load_task(task), run), run_dir=tmp_path, name="b")
+    with pytest.raises(KeyboardInterrupt, match="after epoch 1; resume with"):
+        workflow.train(interrupted(task), config)
+    resumed = RunFolder(tmp_path / task / "b")
+    assert resumed.status == "interrupted"
+    assert errorflow(task, "train", tmp_path, "--resume") == 0
+    assert f"resuming {resumed.path} after epoch 1\n" in capsys.readouterr().err
+    assert resumed.status == "finished"
+    for key in ("test", "validation", "epochs", "best_epoch"):
+        assert resumed.results()[key] == run.results()[key]
+    for file in ("best.keras", "last.keras"):
+        models = [load(folder.path / "checkpoints" / file) for folder in (run, resumed)]
+        for straight, again in zip(*(model.get_weights() for model in models), strict=True):
+            np.testing.assert_array_equal(straight, again)
+
+
+def test_a_name_that_is_taken_is_refused(task, where, run, capsys):
+    before = files_below(run.path)
+    flags = train_flags(task, where)
+    assert errorflow(task, "train", where, "--name", "a", *flags) == 2
+    assert "exists (finished)" in capsys.readouterr().err.splitlines()[-1]
+    assert files_below(run.path) == before
+
+
+@pytest.mark.parametrize("task", ["lags"], indirect=True)
+def test_overwrite_trains_a_new_run_in_place_of_the_old_one(task, run, tmp_path):
+    shutil.copytree(run.path, tmp_path / task / "a")
+    again = RunFolder(tmp_path / task / "a")
+    (again.path / "mine.txt").write_text("goes with the old run")
+    flags = [*train_flags(task, tmp_path), "--epochs", "1"]
+    assert errorflow(task, "train", tmp_path, "--name", "a", "--overwrite", *flags) == 0
+    assert not (again.path / "mine.txt").exists()
+    assert (run.results()["epochs"], again.results()["epochs"]) == (2, 1)
+    assert [path.name for path in (tmp_path / task).iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "flags", "message"),
+    [
+        ("train", ["--epoch", "3"], "--epoch"),
+        ("train", ["--epochs", "three"], "--epochs takes INT"),
+        ("train", ["--epochs", "0"], "--epochs (key epochs) must be 1 or more, got 0"),
+        ("train", ["--batch-size", "-1"], "--batch-size (key batch_size) must be 1 or more"),
+        ("train", ["--learning-rate", "0"], "--learning-rate (key learning_rate) must be above 0"),
+        ("train", ["--model", "perceptron"], "--model"),
+        ("train", ["--device", "tpu"], "--device (key device) must be auto, cpu, gpu or gpu:N"),
+        ("train", ["--name", "a/b"], "--name 'a/b' must be letters, digits"),
+        ("train", ["--resume", "--overwrite"], "contradict each other"),
+        ("evaluate", [], "no finished run in"),
+        ("predict", ["--name", "none", "x"], "no run"),
+        ("export", ["--format", "pickle"], "--format"),
+        ("tune", ["--max-trials", "0"], "--max-trials"),
+        ("fly", [], "has no 'fly'"),
+    ],
+)
+def test_a_mistake_is_one_line_with_code_2_and_leaves_nothing(
+    task, verb, flags, message, tmp_path, capsys
+):
+    assert errorflow(task, verb, tmp_path, *flags) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("errorflow: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert not any(tmp_path.iterdir())
+
+
+def test_evaluate_refuses_data_that_have_changed(finished_run, capsys):
+    with finished_run("names") as folder:
+        file = folder / "data" / "Long.txt"
+        content = file.read_bytes()
+        file.write_bytes(content + b"\nbbbbbbbb")
+        try:
+            assert errorflow("names", "evaluate", folder, "--name", "a") == 2
+            assert "have changed since it was trained" in capsys.readouterr().err
+        finally:
+            file.write_bytes(content)
+
+
+# Without TensorFlow
+
+WITHOUT_TENSORFLOW = """
+import contextlib, io, json, sys
+from errorflow.pipelines.cli import main
+from errorflow.pipelines.registry import TASKS
+
+def printed(*arguments):
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
+        main([*arguments])
+    return out.getvalue()
+
+texts = {
+    task: [printed(task, "--help")]
+    + [printed(task, verb, "--help") for verb in ("train", "evaluate", "predict", "export", "tune")]
+    + [printed(task, verb, "--print-config") for verb in ("train", "tune")]
+    for task in TASKS
+}
+heavy = sorted({"tensorflow", "keras", "sklearn", "matplotlib"} & {*sys.modules})
+json.dump([texts, heavy], sys.stdout)
+"""
+
+
+def test_help_and_print_config_answer_without_tensorflow():
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TENSORFLOW], capture_output=True, text=True, check=True
+    )
+    texts, heavy = json.loads(done.stdout)
+    assert heavy == []
+    for task, (verbs, *helps, train_config, tune_config) in texts.items():
+        assert verbs.startswith(f"usage: errorflow {task} VERB")
+        for text in helps:
+            assert text.startswith(f"usage: errorflow {task} ")
+        for text in (train_config, tune_config):
+            assert "\nlearning_rate: " in text
+            assert "\nseed: 1\n" in text
+
+
+def test_a_task_is_a_module_to_run(task):
+    command = [sys.executable, "-m", f"errorflow.pipelines.{task}", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"usage: errorflow {task} VERB")
