@@ -11,6 +11,7 @@ import pytest
 from errorflow.layers import LSTM
 from errorflow.pipelines.actions.training import (
     build_serving_model,
+    clip_batches,
     evaluate,
     in_runs,
 )

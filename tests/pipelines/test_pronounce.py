@@ -12,7 +12,7 @@ import tensorflow as tf
 from errorflow import layers
 from errorflow.layers.text.beam_search import search
 from errorflow.layers.text.symbols import END
-from errorflow.pipelines.core.run_folder import RunFolder
+from errorflow.pipelines.core.run_folder import RunFolder, read_history
 from errorflow.pipelines.datasets.pairs.pair_data import PairSplit, load_pairs
 from errorflow.pipelines.models import text_serving
 from errorflow.pipelines.models.encoder_decoder import alignment, encoder_decoder
