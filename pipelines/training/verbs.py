@@ -51,10 +51,10 @@ def verbs_of(task: Task) -> dict[str, Verb]:
 
 def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -> None:
     """Train a network, and print its results and what to do next."""
-    from .summary import print_results
-    from .workflow import train
+    from . import workflow
 
-    run = train(task, config, resume)
+    run = workflow.train(task, config, resume)
+    from .summary import print_results  # not sooner: Keras is to be loaded quietly
 
     own = [line.format(run=run.flags) for line in task.next_commands]
     flag = run.run_dir_flag

@@ -196,6 +196,7 @@ def test_exported_models_give_the_same_outputs(task, where, run, tmp_path, capsy
         np.testing.assert_allclose(outputs[name], array, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("task", ["lags", "actions"], indirect=True)  # others: in their own files
 def test_onnx_comes_with_the_meaning_of_its_inputs(task, where, tmp_path, capsys):
     for package in ("tf2onnx", "onnx", "onnxruntime"):
         pytest.importorskip(package)
