@@ -1,7 +1,6 @@
 """`errorflow report`: one file that says what the callbacks say, and asks for no other."""
 
 import re
-from dataclasses import replace
 
 import keras
 import numpy as np
@@ -9,7 +8,8 @@ import pytest
 from errorflow.callbacks import ErrorFlow, LayerGradients
 from errorflow.layers import SimpleRNN
 from errorflow.pipelines.cli import main
-from errorflow.pipelines.core import run_folder as runs
+from errorflow.pipelines.core import run_lifecycle as lifecycle
+from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.names import NamesConfig
 
 T = 12
@@ -18,21 +18,22 @@ T = 12
 @pytest.fixture
 def trained(tmp_path):
     """(folder of two runs, {name: the sentences of its callbacks})"""
-    config, said = NamesConfig(run_dir=tmp_path / "runs", name="a"), {}
+    folder, sentences = tmp_path / "runs", {}
     random = np.random.default_rng(0)
     x, y = random.normal(size=(64, T, 2)), random.normal(size=(64, 1))
     for name, units in (("a", 3), ("b", 4)):
-        run = runs.begin(replace(config, name=name, units=units), "names", {})
+        config = replace(NamesConfig(), run_dir=folder, name=name, units=units)
+        run = lifecycle.begin("names", config, {})
         model = keras.Sequential(
             [keras.Input((T, 2)), SimpleRNN(units, name="rnn"), keras.layers.Dense(1)]
         )
         model.compile(keras.optimizers.SGD(1e-3, global_clipnorm=1e-3), "mse")
-        flow, gradients = watchers = ErrorFlow(run.logs), LayerGradients(run.logs)
-        model.fit(x, y, batch_size=4, verbose=0, callbacks=[*watchers])
+        flow, gradients = callbacks = ErrorFlow(run.logs), LayerGradients(run.logs)
+        model.fit(x, y, batch_size=4, verbose=0, callbacks=[*callbacks])
         flow.plot().savefig(run.plots / "curves.png")
         run.update(test={"accuracy": 0.25 * units})
-        said[name] = [*flow.verdict(), *(one.sentence for one in gradients.findings())]
-    return config.run_dir, said
+        sentences[name] = [*flow.verdict(), *(one.sentence for one in gradients.findings())]
+    return folder, sentences
 
 
 def test_it_says_what_the_callbacks_say(trained, tmp_path, capsys):
