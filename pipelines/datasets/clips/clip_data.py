@@ -1,4 +1,4 @@
-"""The one door to clips: moving digits, a TFDS set of films, or the user's own folder of films."""
+"""The loader of clips: moving digits, a TFDS set of films, or the user's own folder of films."""
 
 import os
 from collections.abc import Mapping
@@ -18,15 +18,15 @@ from .videos import read_clip
 
 @dataclass(frozen=True)
 class ClipSplit:
-    """One split: N clips of F frames, and what is to be seen in them, as indices of labels."""
+    """One split: N clips of F frames, and the indices of their labels."""
 
     clips: np.ndarray  # uint8 [N, F, H, W, C]
     labels: np.ndarray  # int32 [N]
-    frame_labels: np.ndarray | None  # int32 [N, F], None where only clips have labels
+    frame_labels: np.ndarray | None  # int32 [N, F]; None if only clips have labels
 
     @property
     def frame_weights(self) -> np.ndarray:
-        """How much the label of each frame counts, float32 [F]: the first shows no action yet."""
+        """The weight of each frame's label, float32 [F]; 0 for the first, which shows no action."""
         weights = np.ones(self.clips.shape[1], np.float32)
         weights[0] = 0
         return weights
@@ -39,9 +39,13 @@ class ClipSplit:
 class ClipData:
     """Labelled clips in three splits.
 
-    `content_hash` is of all films found and of their ready splits, whatever `limit` leaves out and
-    whatever is broken; `counts` is {label: {split: n}} of what is left; `problems` says line by
-    line what was left out and why.
+    Attributes:
+        train, validation, test: the splits.
+        labels: the classes, in the order of their indices.
+        content_hash: of all films and their ready splits, before `limit`, broken films included.
+        counts: {label: {split: number of clips}}, after `limit`.
+        problems: what was left out and why, one line each.
+        source: where the data come from.
     """
 
     train: ClipSplit
@@ -63,18 +67,19 @@ def load_clips(
     limit: int | None = None,
     seed: int = 0,
 ) -> ClipData:
-    """Reads labelled films as clips of one form; nothing is ever downloaded.
+    """Read labelled films as clips of the same size. Nothing is downloaded.
 
     Args:
         dataset: `moving_digits` (the default), or a prepared TFDS set of films, such as ucf101.
         data_dir: the user's folder, one sub-folder of films per class; see `find_videos`.
-        frames: of each clip, evenly spaced over its film; their labels are those of these frames.
-        size: height and width of each frame.
-        limit: at most so many training clips, labels in proportion; other splits likewise.
-        seed: chooses the clips that stay under `limit`.
+        frames: the number of frames of a clip, evenly spaced over its film.
+        size: the height and width of each frame.
+        limit: the largest number of training clips; labels stay in proportion, and the other
+            splits shrink likewise.
+        seed: selects the clips that `limit` keeps.
 
     Raises:
-        UserError: the data are not there, not usable, or the arguments do not go together.
+        UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
     if data_dir is not None:
@@ -88,9 +93,9 @@ def _from_folder(
     films = clip_folder.find_videos(data_dir)
     clip_of: dict[str, np.ndarray] = {}
     faults: dict[str, str] = {}
-    while True:  # until none of the chosen films is broken
-        chosen = _choose(clip_folder.split_videos(films, faults), limit, seed)
-        digests = [digest for split in SPLITS for digest in getattr(chosen, split).texts]
+    while True:  # until none of the selected films is broken
+        selected = _select(clip_folder.split_videos(films, faults), limit, seed)
+        digests = [digest for split in SPLITS for digest in getattr(selected, split).texts]
         new = {digest: films.path_of[digest] for digest in digests if digest not in clip_of}
         if not new:
             break
@@ -98,18 +103,18 @@ def _from_folder(
         clip_of |= read
         faults |= broken
     grey = all((clip == clip[..., :1]).all() for clip in clip_of.values())
-    parts = {}
+    splits = {}
     for split in SPLITS:
-        part = getattr(chosen, split)
-        clips = np.stack([clip_of[digest][..., : 1 if grey else 3] for digest in part.texts])
-        parts[split] = ClipSplit(clips, part.labels, None)
-    return _assembled(chosen, parts, splits_hash(films.rows_of))
+        keys = getattr(selected, split)
+        clips = np.stack([clip_of[digest][..., : 1 if grey else 3] for digest in keys.texts])
+        splits[split] = ClipSplit(clips, keys.labels, None)
+    return _assembled(selected, splits, splits_hash(films.rows_of))
 
 
 def _read(
     path_of: Mapping[str, Path], frames: int, size: int
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The clips of films in RGB, and why others have none, by the same keys."""
+    """Return the RGB clips of films, and the faults of unreadable films, by the same keys."""
 
     def read(path: Path) -> np.ndarray | UserError:
         try:
@@ -136,27 +141,30 @@ def _from_tfds(
     from .tfds_clips import ClipSet, Selection  # imports TensorFlow
 
     films = ClipSet(dataset)
-    found, problems = films.parts()
+    selections, problems = films.select_splits()
     rows_of = {
         split: [
-            Row(films.labels[label], str(place))
-            for place, label in zip(found[split].places, found[split].labels, strict=True)
+            Row(films.labels[label], str(index))
+            for index, label in zip(
+                selections[split].indices, selections[split].labels, strict=True
+            )
         ]
         for split in SPLITS
     }
     source = f"{films.builder.info.full_name} ({len(films.labels)} classes)"
-    chosen = _choose(Items(rows_of, films.labels, problems, source), limit, seed)
-    parts = {}
+    selected = _select(Items(rows_of, films.labels, problems, source), limit, seed)
+    splits = {}
     for split in SPLITS:
-        part = getattr(chosen, split)
-        some = Selection(found[split].split, np.array(part.texts, int), part.labels)
-        clips, frame_labels = films.clips(some, frames, size)
-        parts[split] = ClipSplit(clips, part.labels, frame_labels)
-    return _assembled(chosen, parts, films.content_hash)
+        keys = getattr(selected, split)
+        indices = np.array(keys.texts, int)
+        selection = Selection(selections[split].split, indices, keys.labels)
+        clips, frame_labels = films.clips(selection, frames, size)
+        splits[split] = ClipSplit(clips, keys.labels, frame_labels)
+    return _assembled(selected, splits, films.content_hash)
 
 
-def _choose(items: Items, limit: int | None, seed: int) -> TextData:
-    """What is taken of the films: their keys in the place of texts."""
+def _select(items: Items, limit: int | None, seed: int) -> TextData:
+    """Return the films that `limit` keeps, with their keys in place of texts."""
     items = drop_untrained_classes(items)
     for split in SPLITS:
         if not items.rows_of[split]:
@@ -164,17 +172,17 @@ def _choose(items: Items, limit: int | None, seed: int) -> TextData:
     return assemble(items, limit, seed)
 
 
-def _assembled(chosen: TextData, parts: dict[str, ClipSplit], content_hash: str) -> ClipData:
+def _assembled(selected: TextData, splits: dict[str, ClipSplit], content_hash: str) -> ClipData:
     problems = []
     for split in SPLITS:
-        absent = [label for label, tally in chosen.counts.items() if not tally[split]]
+        absent = [label for label, tally in selected.counts.items() if not tally[split]]
         if absent:
             problems.append(f"no {split} film of {len(absent)} classes: {', '.join(absent[:5])}")
     return ClipData(
-        **parts,
-        labels=chosen.labels,
+        **splits,
+        labels=selected.labels,
         content_hash=content_hash,
-        counts=chosen.counts,
-        problems=[*problems, *chosen.problems],
-        source=chosen.source,
+        counts=selected.counts,
+        problems=[*problems, *selected.problems],
+        source=selected.source,
     )

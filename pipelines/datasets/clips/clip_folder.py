@@ -17,28 +17,28 @@ LAYOUT = "one sub-folder per class, of films (.mp4, .gif, …) or of folders of 
 
 
 class VideoFiles(NamedTuple):
-    """What a folder holds, not yet looked at: rows of (label, digest of the content)."""
+    """The films of a folder, not yet opened: rows of (label, digest of the content)."""
 
     directory: Path
-    rows_of: dict[str, list[Row]]  # by ready split; all are in train where there are none
+    rows_of: dict[str, list[Row]]  # by ready split; all are in train if there is none
     path_of: dict[str, Path]  # by digest
     problems: list[str]
 
 
 def find_videos(directory: str | Path) -> VideoFiles:
-    """The films of a folder <class>/FILM, or of ready splits in it: <split>/<class>/FILM.
+    """Find the films of a folder <class>/FILM, or of ready splits in it: <split>/<class>/FILM.
 
-    A film is a file that `read_clip` takes or a folder of frames. Splits are named train,
-    validation (valid, dev) and test. A film that comes again within its class is left out.
+    A film is a file that `read_clip` reads or a folder of frames. Splits are named train,
+    validation (valid, dev) and test. A film that is repeated within its class is left out.
 
     Raises:
         UserError: no such folder, no films where they are expected, one class only, several folders
-            for a split; or video files, and the package that reads them is missing.
+            for a split; or video files without the package that reads them.
     """
     directory = Path(directory).expanduser()
     if not directory.is_dir():
-        what = "is a file" if directory.exists() else "no such folder"
-        raise UserError(f"--data-dir {directory}: {what}; expected a folder with {LAYOUT}")
+        fault = "is a file" if directory.exists() else "no such folder"
+        raise UserError(f"--data-dir {directory}: {fault}; expected a folder with {LAYOUT}")
     label_of = {split: _films(folder) for split, folder in _split_folders(directory).items()}
     paths = [path for labels in label_of.values() for path in labels]
     if any(path.suffix.lower() in VIDEOS for path in paths):
@@ -49,22 +49,26 @@ def find_videos(directory: str | Path) -> VideoFiles:
         split: [Row(label, digest_of[path]) for path, label in labels.items()]
         for split, labels in label_of.items()
     }
-    different = {split: list(dict.fromkeys(rows)) for split, rows in rows_of.items()}
-    repeated = sum(len(rows_of[split]) - len(different[split]) for split in rows_of)
-    problems = [*_of_other_kinds(label_of), *_shared(different)]
+    distinct = {split: list(dict.fromkeys(rows)) for split, rows in rows_of.items()}
+    repeated = sum(len(rows_of[split]) - len(distinct[split]) for split in rows_of)
+    problems = [*_of_other_kinds(label_of), *_shared(distinct)]
     if repeated:
         problems.append(f"{repeated} films left out: the same film is in their class already")
-    return VideoFiles(directory, different, {digest_of[path]: path for path in paths}, problems)
+    return VideoFiles(directory, distinct, {digest_of[path]: path for path in paths}, problems)
 
 
 def split_videos(films: VideoFiles, faults: Mapping[str, str]) -> Items:
-    """The films in three splits, without those that cannot be read: `faults` says why, by digest.
+    """Return the films in three splits, without those that cannot be read.
 
     Without ready splits they are split 80/10/10 by their digests; a missing split is carved from
     train, a tenth. The rows' texts are digests.
 
+    Args:
+        films: the films of a folder.
+        faults: the reason for each unreadable film, by digest.
+
     Raises:
-        UserError: a class without enough films for the splits that are made.
+        UserError: a class without enough films for the splits.
     """
     good = {s: [row for row in rows if row.text not in faults] for s, rows in films.rows_of.items()}
     missing = [split for split in SPLITS if split not in good]
@@ -84,7 +88,7 @@ def split_videos(films: VideoFiles, faults: Mapping[str, str]) -> Items:
 
 
 def _split_folders(directory: Path) -> dict[str, Path]:
-    """The folder of each ready split; the whole is train where nothing is a split of that name."""
+    """Return the folder of each ready split; without a train split, {"train": directory}."""
     paths_of = {
         split: [path for path in paths if any(map(_films_in, _folders(path)))]
         for split, paths in split_paths(directory).items()
@@ -93,7 +97,7 @@ def _split_folders(directory: Path) -> dict[str, Path]:
 
 
 def _films(directory: Path) -> dict[Path, str]:
-    """{film: label}, sorted by label."""
+    """Return {film: label}, sorted by label."""
     folders = _folders(directory)
     if not folders:
         raise UserError(f"--data-dir {directory}: no sub-folder in it; expected {LAYOUT}")
@@ -101,20 +105,20 @@ def _films(directory: Path) -> dict[Path, str]:
         raise UserError(f"--data-dir {directory}: only one class ({folders[0].name}); add a second")
     label_of = {}
     for folder in folders:
-        found = _films_in(folder)
-        if not found:
+        films = _films_in(folder)
+        if not films:
             raise UserError(f"--data-dir {directory}: no film in {folder.name}; expected {LAYOUT}")
-        label_of |= dict.fromkeys(found, unicodedata.normalize("NFC", folder.name))
+        label_of |= dict.fromkeys(films, unicodedata.normalize("NFC", folder.name))
     return label_of
 
 
 def _films_in(folder: Path) -> list[Path]:
-    """The films of a class."""
+    """Return the films in the folder of a class."""
     return [p for p in _visible(folder) if p.suffix.lower() in SUFFIXES or frame_files(p)]
 
 
 def _of_other_kinds(label_of: Mapping[str, Mapping[Path, str]]) -> list[str]:
-    """That there are files beside the films which are none by their suffix, if so."""
+    """Return a line about the files that are not films by their suffix."""
     films = {film for labels in label_of.values() for film in labels}
     folders = sorted({film.parent for film in films})
     others = [p for folder in folders for p in _visible(folder) if p.is_file() and p not in films]
@@ -135,7 +139,7 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _digest(film: Path) -> str:
-    """SHA-256 of a film's content; of a folder, of its frames' in their order."""
+    """Return the SHA-256 of a film's content, or of the frames of a folder in their order."""
     if film.is_dir():
         frames = "".join(map(_digest, frame_files(film)))
         return hashlib.sha256(frames.encode()).hexdigest()
@@ -147,31 +151,31 @@ def _digest(film: Path) -> str:
 
 
 def _shared(rows_of: dict[str, list[Row]]) -> list[str]:
-    """What to tell of films that are in several classes, or in train and another split."""
+    """Return a line for the films in several classes, and for those in train and another split."""
     classes = defaultdict(set)
     for row in (row for rows in rows_of.values() for row in rows):
         classes[row.text].add(row.label)
-    tally = Counter(" and ".join(sorted(found)) for found in classes.values() if len(found) > 1)
-    told = [f"{n} films are the same in classes {names}" for names, n in tally.items()]
+    tally = Counter(" and ".join(sorted(names)) for names in classes.values() if len(names) > 1)
+    problems = [f"{n} films are the same in classes {names}" for names, n in tally.items()]
     trained = {row.text for row in rows_of["train"]}
     for split, rows in rows_of.items():
-        known = sum(row.text in trained for row in rows)
-        if known and split != "train":
-            told.append(f"{split}: {known} of {len(rows)} films are in train too")
-    return told
+        shared = sum(row.text in trained for row in rows)
+        if shared and split != "train":
+            problems.append(f"{split}: {shared} of {len(rows)} films are in train too")
+    return problems
 
 
 def _check_every_split(
-    films: VideoFiles, made: dict[str, list[Row]], faults: Mapping[str, str]
+    films: VideoFiles, rows_of: dict[str, list[Row]], faults: Mapping[str, str]
 ) -> None:
     labels = sorted({row.label for row in films.rows_of["train"]})
-    for label, tally in counts(made, labels).items():
+    for label, tally in counts(rows_of, labels).items():
         if not all(tally.values()):
             rows = [row for row in films.rows_of["train"] if row.label == label]
             broken = [faults[row.text] for row in rows if row.text in faults]
             first = f" ({len(broken)} cannot be read, first {broken[0]})" if broken else ""
             raise UserError(
                 f"--data-dir {films.directory}: {sum(tally.values())} different films in class"
-                f" {label!r}{first}, at least {len(made)} of its own are needed: one each for"
-                f" {', '.join(made)}"
+                f" {label!r}{first}, at least {len(rows_of)} of its own are needed: one each for"
+                f" {', '.join(rows_of)}"
             )

@@ -1,4 +1,4 @@
-"""The default clips of `actions`, as a TFDS builder. Importing this imports TensorFlow."""
+"""The default clips of `actions`, as a TFDS builder. Importing this loads TensorFlow."""
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -29,7 +29,7 @@ class MovingDigits(Builder):
     def _info(self) -> tfds.core.DatasetInfo:
         shape = (moving_digits.FRAMES, moving_digits.SIZE, moving_digits.SIZE, 1)
         action = tfds.features.ClassLabel(names=moving_digits.ACTIONS)
-        # In one piece it takes three quarters of the room of single images and half of their time.
+        # One tensor needs three quarters of the space of single images, and half of their time.
         video = tfds.features.Tensor(shape=shape, dtype=np.uint8, encoding="zlib")
         frame_labels = tfds.features.Sequence(action, length=moving_digits.FRAMES)
         return self.dataset_info_from_configs(
@@ -52,7 +52,7 @@ class MovingDigits(Builder):
             yield number, clip._asdict()
 
     def digits(self) -> dict[str, np.ndarray]:
-        """The images, uint8 [N, 28, 28], that `mnist_digits` has in each split."""
+        """Return the images, uint8 [N, 28, 28], of each split of `mnist_digits`."""
         mnist = MnistDigits()
         images, digits = mnist.arrays()
         indices_of = stratified_split(images, digits, mnist.shares)

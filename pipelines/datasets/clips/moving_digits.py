@@ -2,7 +2,7 @@
 
 The label of a clip is the action that takes most of it. The label of frame t is the action that
 leads from frame t − 1 to it; frame 0 has the label of frame 1 and shows no action yet, so it must
-not count when frames are scored.
+have no weight in a score of frames.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ ACTIONS = tuple(_STEP_OF)
 
 
 class Clip(NamedTuple):
-    """One clip and what is to be seen in it, as indices into `ACTIONS`."""
+    """One clip and its labels, as indices into `ACTIONS`."""
 
     video: np.ndarray  # uint8 [F, H, W, 1]
     frame_labels: np.ndarray  # int [F]
@@ -46,15 +46,15 @@ class Clip(NamedTuple):
 
 
 class _Path(NamedTuple):
-    """Where the digit is in each frame."""
+    """The position of the digit in each frame."""
 
     centres: np.ndarray  # [F, 2]: y, x
-    turns: np.ndarray  # [F, 2, 2]: what (y, x) around the digit's middle becomes
+    turns: np.ndarray  # [F, 2, 2]: rotates (y, x) about the digit's middle
     scales: np.ndarray  # [F]
 
 
 def clips(digits: np.ndarray, number: int, seed: int) -> Iterator[Clip]:
-    """So many clips of digits uint8 [N, 28, 28]: each action is equally often the label.
+    """Draw clips of digits uint8 [N, 28, 28]; each action is equally often the label.
 
     Clip i depends on the digits, the seed and i alone.
     """
@@ -64,7 +64,7 @@ def clips(digits: np.ndarray, number: int, seed: int) -> Iterator[Clip]:
 
 
 def draw(digit: np.ndarray, label: int, random: np.random.Generator) -> Clip:
-    """A clip of the digit in which the action `label` takes most of the frames."""
+    """Draw a clip of the digit in which the action `label` takes most of the frames."""
     other = (label + random.integers(1, len(ACTIONS))) % len(ACTIONS)
     shorter = random.integers(*_SHORTER, endpoint=True)
     steps = np.full(FRAMES - 1, label)
@@ -82,31 +82,31 @@ def draw(digit: np.ndarray, label: int, random: np.random.Generator) -> Clip:
 
 
 def _path(steps: np.ndarray, extent: np.ndarray, random: np.random.Generator) -> _Path | None:
-    """A way through the clip, or None where the digit of this extent [2] would leave the canvas."""
+    """Draw a path, or None if a digit of this extent [2] would leave the canvas."""
     speeds = random.uniform(_SLOWEST, _FASTEST, [len(ACTIONS), 4])  # one for each action
     changes = speeds * np.array(list(_STEP_OF.values()))
-    way = np.concatenate([np.zeros([1, 4]), np.cumsum(changes[steps], axis=0)])
-    angles = way[:, 2] + np.radians(random.uniform(-_TILT, _TILT))
-    scales = np.exp(way[:, 3] + random.uniform(*np.log(_SIZES)))
+    course = np.concatenate([np.zeros([1, 4]), np.cumsum(changes[steps], axis=0)])
+    angles = course[:, 2] + np.radians(random.uniform(-_TILT, _TILT))
+    scales = np.exp(course[:, 3] + random.uniform(*np.log(_SIZES)))
     cos, sin = np.cos(angles), np.sin(angles)
     turns = np.moveaxis(np.array([[cos, -sin], [sin, cos]]), 2, 0)
-    # Of the box around the turned digit; its grey reaches one pixel beyond its outermost points.
+    # Half the box around the rotated digit, whose grey reaches one pixel beyond its outline.
     half = scales[:, None] * (np.abs(turns) @ (extent + 1)) / 2
-    lowest = (half - 0.5 - way[:, :2]).max(axis=0)
-    highest = (SIZE - 0.5 - half - way[:, :2]).min(axis=0)
+    lowest = (half - 0.5 - course[:, :2]).max(axis=0)
+    highest = (SIZE - 0.5 - half - course[:, :2]).min(axis=0)
     if (lowest > highest).any() or scales.min() < _SMALLEST:
         return None
-    return _Path(way[:, :2] + random.uniform(lowest, highest), turns, scales)
+    return _Path(course[:, :2] + random.uniform(lowest, highest), turns, scales)
 
 
 def _video(
     digit: np.ndarray, middle: np.ndarray, path: _Path, random: np.random.Generator
 ) -> np.ndarray:
-    """The digit drawn along its path, uint8 [F, H, W, 1]."""
+    """Draw the digit along its path, uint8 [F, H, W, 1]."""
     light = digit * np.float32(random.uniform(*_BRIGHTNESS))
     fine = np.empty([FRAMES, SIZE * _FINER, SIZE * _FINER], np.float32)
     for frame, centre, turn, scale in zip(fine, *path, strict=True):
-        # From point p of the frame to where in the digit its grey is taken from.
+        # Maps a point of the frame to the point of the digit that it shows.
         back = turn.T / scale
         first = (1 / _FINER - 1) / 2  # point 0, counted in pixels of the frame
         start = back @ (first - centre) + middle

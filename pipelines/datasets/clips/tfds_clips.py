@@ -1,4 +1,6 @@
-"""Clips and labels out of TFDS sets. Importing this module imports TensorFlow."""
+"""Clips and labels out of TFDS sets. Importing this module loads TensorFlow."""
+
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +17,7 @@ from .videos import spaced_indices
 
 
 class ClipSet(ImageSet):
-    """A prepared TFDS set of films with a class label: a set of images that are films.
+    """A prepared TFDS set of films with a class label.
 
     Args:
         dataset: its name; None is the embedded default.
@@ -24,7 +26,7 @@ class ClipSet(ImageSet):
         UserError: unknown or unprepared set, no train split, no film with a class label.
     """
 
-    def __init__(self, dataset: str | None):
+    def __init__(self, dataset: str | None) -> None:
         name = MovingDigits.name if dataset is None else dataset
         self.embedded = name == MovingDigits.name
         if self.embedded:
@@ -38,57 +40,61 @@ class ClipSet(ImageSet):
         self.labels = features_of(self.builder)[self.label].names
 
     def clips(
-        self, chosen: Selection, frames: int, size: int
+        self, selection: Selection, frames: int, size: int
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Evenly spaced frames of the chosen films, uint8 [N, F, H, W, C], in their order.
+        """Return clips of the selected films, in their order.
 
-        And the labels of these frames, int32 [N, F], which the embedded set alone has.
+        Returns:
+            Evenly spaced frames, uint8 [N, F, H, W, C], and the labels of these frames,
+            int32 [N, F], which only the embedded set has.
 
         Raises:
             UserError: more frames than the clips of the embedded set have.
         """
         if self.embedded and frames > FRAMES:
             raise UserError(
-                f"--frames {frames}: the clips of {self.builder.name} have {FRAMES} frames; ask for"
-                " at most so many"
+                f"--frames {frames}: the clips of {self.builder.name} have {FRAMES} frames; use at"
+                f" most {FRAMES}"
             )
         channels = features_of(self.builder)[self.image].shape[3] or 3
-        clips = np.empty([len(chosen.places), frames, size, size, channels], np.uint8)
+        clips = np.empty([len(selection.indices), frames, size, size, channels], np.uint8)
         labels = np.empty([len(clips), frames], np.int32) if self.embedded else None
-        for place, film in enumerate(self._films(chosen, frames, size).as_numpy_iterator()):
-            clips[place] = film["clip"]
+        for index, film in enumerate(self._films(selection, frames, size).as_numpy_iterator()):
+            clips[index] = film["clip"]
             if labels is not None:
-                labels[place] = film["frame_labels"]
+                labels[index] = film["frame_labels"]
         return clips, labels
 
-    def _films(self, chosen: Selection, frames: int, size: int) -> tf.data.Dataset:
-        """{"clip": uint8 [F, H, W, C]}, and "frame_labels" [F] where the set has them."""
+    def _films(self, selection: Selection, frames: int, size: int) -> tf.data.Dataset:
+        """Return {"clip": uint8 [F, H, W, C]}, with "frame_labels" [F] if the set has them."""
         feature = features_of(self.builder)[self.image]
         fit = resizing_layer(size, size)
 
-        def film(_, example):
+        def film(_: Any, example: dict[str, Any]) -> dict[str, Any]:
             if self.embedded:
-                taken = spaced_indices(FRAMES, frames)
-                clip = tf.gather(feature.decode_example(example[self.image]), taken)
-                given = {"frame_labels": tf.gather(example["frame_labels"], taken)}
+                indices = spaced_indices(FRAMES, frames)
+                clip = tf.gather(feature.decode_example(example[self.image]), indices)
+                labels = {"frame_labels": tf.gather(example["frame_labels"], indices)}
             else:
-                clip, given = _decoded(example[self.image], feature.feature, frames), {}
+                clip, labels = _decoded(example[self.image], feature.feature, frames), {}
             if feature.shape[1:3] != (size, size):
                 clip = tf.round(tf.clip_by_value(fit(tf.cast(clip, tf.float32)), 0.0, 255.0))
-            return {"clip": tf.cast(clip, tf.uint8), **given}
+            return {"clip": tf.cast(clip, tf.uint8), **labels}
 
-        return self._chosen(chosen).map(film, num_parallel_calls=tf.data.AUTOTUNE)
+        return self._select(selection).map(film, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def _decoded(encoded, image: tfds.features.Image, frames: int):
-    """Evenly spaced ones of a film's frames [F]: only they are decoded, uint8 [frames, H, W, C]."""
+def _decoded(encoded: Any, image: tfds.features.Image, frames: int) -> Any:
+    """Decode evenly spaced frames of a film [F] → uint8 [frames, H, W, C]."""
     last = tf.cast(tf.shape(encoded)[0] - 1, tf.float64)
-    taken = tf.cast(tf.round(tf.linspace(tf.zeros_like(last), last, frames)), tf.int32)
-    return tf.map_fn(image.decode_example, tf.gather(encoded, taken), fn_output_signature=tf.uint8)
+    indices = tf.cast(tf.round(tf.linspace(tf.zeros_like(last), last, frames)), tf.int32)
+    return tf.map_fn(
+        image.decode_example, tf.gather(encoded, indices), fn_output_signature=tf.uint8
+    )
 
 
 def video_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
-    """The names of the film and of its class label: the supervised pair or the only one."""
+    """Return the names of the film and of its class label: the supervised pair or the only one."""
     videos = features_of_type(builder, tfds.features.Video)
     labels = features_of_type(builder, tfds.features.ClassLabel)
     supervised = builder.info.supervised_keys

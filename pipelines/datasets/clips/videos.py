@@ -1,7 +1,7 @@
-"""The user's films: a fixed number of small frames out of each, however long it is.
+"""Reading the user's films: a fixed number of small frames from each, whatever its length.
 
-Video files are decoded by ffmpeg, which the optional package imageio-ffmpeg brings; .gif files and
-folders of single frames need nothing more.
+ffmpeg, from the optional package imageio-ffmpeg, decodes video files; .gif files and folders of
+single frames need no further package.
 """
 
 import importlib.util
@@ -21,20 +21,20 @@ from ..images.image_folder import read_image
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm")
 SUFFIXES = (*VIDEOS, ".gif")
 Shape = tuple[int, int, int]  # [H, W, C]
-_FINER = 8  # times as many frames are held as are wanted: then the gaps between these are even
+_FINER = 8  # times the requested number of frames are held, so that gaps are nearly even
 
 
 def read_clip(path: str | Path, frames: int, shape: Shape) -> np.ndarray:
-    """Evenly spaced frames of a film, uint8 [frames, H, W, C], the first one included.
+    """Return evenly spaced frames of a film, uint8 [frames, H, W, C], the first one included.
 
-    Frames are scaled, and cut where they are too long. Of a film with fewer frames, some come
-    several times. Memory does not grow with the length of the film. Half a file that can be played
-    (.mkv, .webm and .avi can) is a film of what is there.
+    Frames are scaled and their longer side is cropped. Frames of a film with fewer frames are
+    repeated. Memory does not grow with the length of the film. Of an incomplete file that can be
+    played (.mkv, .webm and .avi can), the frames that are there are read.
 
     Args:
         path: a film (.mp4, .mov, .avi, .mkv, .webm, .gif), or a folder of frames (.jpg, .jpeg,
-            .png), which are taken in the order of the numbers in their names.
-        frames: how many.
+            .png), in the order of the numbers in their names.
+        frames: the number of frames.
         shape: [H, W, C] of each; C is 1 (grey) or 3 (RGB).
 
     Raises:
@@ -58,7 +58,7 @@ def read_clip(path: str | Path, frames: int, shape: Shape) -> np.ndarray:
 
 
 def check_installed() -> None:
-    """Raises `UserError` where the package that reads video files is missing."""
+    """Raise `UserError` if the package that reads video files is missing."""
     if importlib.util.find_spec("imageio_ffmpeg") is None:
         raise UserError(
             "imageio-ffmpeg, which reads video files, is not installed: pip install"
@@ -66,41 +66,41 @@ def check_installed() -> None:
         )
 
 
-def spaced_indices(count: int, wanted: int) -> np.ndarray:
-    """Which of `count` frames are taken: evenly spaced, the first and the last one included."""
-    return np.rint(np.linspace(0, count - 1, wanted)).astype(int)
+def spaced_indices(count: int, selected: int) -> np.ndarray:
+    """Return evenly spaced indices of `count` frames, the first and the last included."""
+    return np.rint(np.linspace(0, count - 1, selected)).astype(int)
 
 
 def evenly_spaced_frames(film: Iterable[np.ndarray], frames: int) -> np.ndarray:
-    """So many frames of a film of unknown length, stacked.
+    """Return evenly spaced frames of a film of unknown length, stacked.
 
-    Every `stride`-th frame is held; when they are too many, every second one of them is dropped,
-    and `stride` doubles. So a gap is off by an eighth of its length at most.
+    Every `stride`-th frame is held; when they are too many, every second one is dropped and
+    `stride` doubles. So a gap deviates by an eighth of its length at most.
     """
     held, stride = [], 1
-    for place, frame in enumerate(film):
-        if place % stride == 0:
+    for index, frame in enumerate(film):
+        if index % stride == 0:
             held.append(frame)
             if len(held) == 2 * _FINER * frames:
                 held, stride = held[::2], 2 * stride
-    return np.stack([held[place] for place in spaced_indices(len(held), frames)])
+    return np.stack([held[index] for index in spaced_indices(len(held), frames)])
 
 
 def frame_files(folder: Path) -> list[Path]:
-    """The frames in a folder, 2 before 10; none in what is no folder."""
+    """Return the frames in a folder, 2 before 10; an empty list for any other path."""
     if not folder.is_dir():
         return []
-    found = [p for p in folder.iterdir() if p.suffix.lower() in FRAMES and p.name[0] != "."]
-    return sorted(found, key=lambda path: (_natural(path.name), path.name))
+    files = [p for p in folder.iterdir() if p.suffix.lower() in FRAMES and p.name[0] != "."]
+    return sorted(files, key=lambda path: (_natural(path.name), path.name))
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """A key that sorts the numbers in a name by value."""
+    """Return a key that sorts the numbers in a name by value."""
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def _several(film: Iterator[np.ndarray], path: Path) -> Iterator[np.ndarray]:
-    """The same; `UserError` unless there are two frames."""
+    """Yield the frames; raise `UserError` unless there are at least two."""
     count = 0
     for frame in film:
         count += 1
@@ -110,19 +110,19 @@ def _several(film: Iterator[np.ndarray], path: Path) -> Iterator[np.ndarray]:
 
 def _check_count(count: int, path: Path) -> None:
     if count < 2:
-        found = "one frame only" if count else "no frame in it"
-        raise UserError(f"{path}: {found}; a clip needs at least two")
+        fault = "one frame only" if count else "no frame in it"
+        raise UserError(f"{path}: {fault}; a clip needs at least two")
 
 
 def _from_folder(path: Path, frames: int, shape: Shape) -> np.ndarray:
     files = frame_files(path)
     _check_count(len(files), path)
-    chosen = [files[place] for place in spaced_indices(len(files), frames)]
-    read = {file: _fit(read_image(file, shape[2]), shape) for file in dict.fromkeys(chosen)}
-    return np.stack([read[file] for file in chosen])
+    selected = [files[index] for index in spaced_indices(len(files), frames)]
+    read = {file: _fit(read_image(file, shape[2]), shape) for file in dict.fromkeys(selected)}
+    return np.stack([read[file] for file in selected])
 
 
-# What Pillow raises where the file ends within a frame, beside what it does for any image.
+# Raised by Pillow for a file that ends within a frame, and for other broken images.
 _BROKEN_GIF = (OSError, SyntaxError, ValueError, EOFError, LookupError, struct.error)
 
 
@@ -139,35 +139,35 @@ def _gif_frames(path: Path, shape: Shape) -> Iterator[np.ndarray]:
 
 
 def _fit(pixels: np.ndarray, shape: Shape) -> np.ndarray:
-    """An image scaled to this shape, its middle where it is too long."""
+    """Return an image scaled to this shape, with its longer side cropped."""
     image = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
     fitted = ImageOps.fit(image, (shape[1], shape[0]), Image.Resampling.BILINEAR)
     return np.asarray(fitted).reshape(shape)
 
 
 def _video_frames(path: Path, shape: Shape) -> Iterator[np.ndarray]:
-    """The frames of a file that ffmpeg reads, as ffmpeg scales them."""
+    """Yield the frames of a video file, decoded and scaled by ffmpeg."""
     check_installed()
     import imageio_ffmpeg
 
-    # It warns of every film that its frames are not read in their own size.
+    # It warns for every film that its frames are not read in their original size.
     logging.getLogger("imageio_ffmpeg").setLevel(logging.ERROR)
     height, width, channels = shape
     kind = "gray" if channels == 1 else "rgb24"
     fit = f"scale={width}:{height}:force_original_aspect_ratio=increase:flags=area"
     film = imageio_ffmpeg.read_frames(
-        str(path.absolute()),  # a relative one with a colon in it would be an address
+        str(path.absolute()),  # a relative path with a colon in it would be a URL
         pix_fmt=kind,
         bits_per_pixel=8 * channels,
-        input_params=["-threads", "1"],  # films are read side by side
+        input_params=["-threads", "1"],  # films are read in parallel
         output_params=[
             *("-vf", f"{fit},format=rgb24,format={kind},crop={width}:{height}"),
-            # Each frame once: where the rate varies, ffmpeg would repeat some to make it even.
+            # Each frame once: ffmpeg would repeat some where the frame rate varies.
             *("-fps_mode", "passthrough"),
         ],
     )
     try:
-        next(film)  # what is known of the film
+        next(film)  # the metadata
         for frame in film:
             yield np.frombuffer(frame, np.uint8).reshape(shape)
     except (OSError, RuntimeError, LookupError, AttributeError, ValueError) as error:
@@ -175,6 +175,6 @@ def _video_frames(path: Path, shape: Shape) -> Iterator[np.ndarray]:
 
 
 def _broken(path: Path, error: Exception) -> UserError:
-    """The error with the last thing that was said of it: ffmpeg says much."""
-    said = [line for line in str(error).splitlines() if line.strip()]
-    return UserError(f"{path}: broken film ({said[-1].strip() if said else 'no reason known'})")
+    """Return an error with the last line of a message: those of ffmpeg are long."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return UserError(f"{path}: broken film ({lines[-1].strip() if lines else 'no reason known'})")

@@ -1,7 +1,7 @@
-"""Variations of images that leave their label as it is, drawn anew for each batch.
+"""Random variations of images that preserve their label, drawn for each batch.
 
-Each operation is a function (images float32 [B, H, W, C], pixels 0 … 255, H and W known; seed [2])
-→ images. The same seed draws the same variations, so that a run can be repeated and gone on with.
+Each operation is a function (images float32 [B, H, W, C], seed [2]) → images, with pixels 0 … 255
+and static H and W. The same seed draws the same variations, so runs can be repeated and resumed.
 """
 
 import math
@@ -12,43 +12,43 @@ import tensorflow as tf
 
 Operation = Callable[[Any, Any], Any]
 
-# Sets of colour images that a mirror turns into something else.
+# Sets of colour images whose meaning a mirror changes.
 _WRITTEN = ("digits", "mnist", "svhn", "cmaterdb", "omniglot")
 
 
 def recipe(kind: str) -> list[Operation]:
-    """The operations of "digits", "photos" or "none"."""
+    """Return the operations of "digits", "photos" or "none"."""
     if kind == "digits":
         return [affine(degrees=15, stretch=0.2, shift=0.1)]
     return [flip, crop(margin=0.125), colour(0.2)] if kind == "photos" else []
 
 
 def kind_for(channels: int, dataset: str | None = None) -> str:
-    """What suits images: those in grey and TFDS sets of writing as digits, the rest as photos."""
+    """Return the recipe for images: "digits" for grey images and sets of writing, else "photos"."""
     written = any(word in (dataset or "") for word in _WRITTEN)
     return "digits" if channels == 1 or written else "photos"
 
 
-def apply(operations: Sequence[Operation], images, seed):
-    """All operations, one after the other, each with random numbers of its own."""
+def apply(operations: Sequence[Operation], images: Any, seed: Any) -> Any:
+    """Apply all operations in order, each with its own random numbers."""
     for number, operation in enumerate(operations):
         images = operation(images, tf.random.fold_in(seed, number))
     return images
 
 
-def flip(images, seed):
-    """Each image is mirrored, left to right, with probability one half."""
+def flip(images: Any, seed: Any) -> Any:
+    """Mirror each image, left to right, with probability one half."""
     mirrored = tf.random.stateless_uniform([_count(images), 1, 1, 1], seed) < 0.5
     return tf.where(mirrored, tf.reverse(images, [2]), images)
 
 
 def crop(margin: float) -> Operation:
-    """A window of the image's size, from the image with black of `margin` · size around it.
+    """Return an operation that pads images by `margin` · size with black and crops them at random.
 
     For CIFAR 0.125 is 4 pixels (He et al. 2016, section 4.2).
     """
 
-    def cropped(images, seed):
+    def cropped(images: Any, seed: Any) -> Any:
         height, width = images.shape[1:3]
         down, across = math.ceil(margin * height), math.ceil(margin * width)
         wide: Any = tf.pad(images, [[0, 0], [down, down], [across, across], [0, 0]])
@@ -64,9 +64,9 @@ def crop(margin: float) -> Operation:
 
 
 def colour(strength: float) -> Operation:
-    """Brightness, contrast and saturation, each times 1 ± up to `strength`; stays in 0 … 255."""
+    """Return an operation that scales brightness, contrast and saturation by 1 ± `strength`."""
 
-    def coloured(images, seed):
+    def coloured(images: Any, seed: Any) -> Any:
         factors = tf.random.stateless_uniform(
             [3, _count(images), 1, 1, 1], seed, 1 - strength, 1 + strength
         )
@@ -80,10 +80,15 @@ def colour(strength: float) -> Operation:
 
 
 def affine(degrees: float = 0.0, stretch: float = 0.0, shift: float = 0.0) -> Operation:
-    """Turned by up to ± degrees, stretched by 1 ± `stretch` along each axis, and moved by up to
-    ± `shift` of the size along each; black where the image does not reach."""
+    """Return an operation that rotates, stretches and shifts images; the outside is black.
 
-    def transformed(images, seed):
+    Args:
+        degrees: the largest rotation.
+        stretch: the largest relative change of size, along each axis.
+        shift: the largest shift, relative to the size, along each axis.
+    """
+
+    def transformed(images: Any, seed: Any) -> Any:
         height, width = images.shape[1:3]
         size = tf.cast([height, width], tf.float32)
         angle, tall, wide, down, across = tf.unstack(
@@ -112,6 +117,6 @@ def affine(degrees: float = 0.0, stretch: float = 0.0, shift: float = 0.0) -> Op
     return transformed
 
 
-def _count(images) -> Any:
-    """B, which may be unknown until the step runs."""
+def _count(images: Any) -> Any:
+    """Return B, which may be unknown before the step runs."""
     return tf.shape(images)[0]

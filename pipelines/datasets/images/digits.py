@@ -17,7 +17,7 @@ from ..splits import SPLITS
 
 
 class _DigitsBuilder(Builder, skip_registration=True):  # pyright: ignore[reportGeneralTypeIssues, reportCallIssue]
-    """Images of digits and the digit; a subclass says where they are from."""
+    """Images of digits and their values; a subclass provides them."""
 
     VERSION = tfds.core.Version("1.0.0")
     side: int
@@ -26,7 +26,7 @@ class _DigitsBuilder(Builder, skip_registration=True):  # pyright: ignore[report
     homepage: str
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Images uint8 [N, side, side] and digits [N]."""
+        """Return images uint8 [N, side, side] and digits [N]."""
         raise NotImplementedError
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -42,11 +42,11 @@ class _DigitsBuilder(Builder, skip_registration=True):  # pyright: ignore[report
     def _split_generators(self, dl_manager):
         del dl_manager  # nothing to download
         images, digits = self.arrays()
-        of = stratified_split(images, digits, self.shares)
-        return {split: self._generate_examples(images, digits, of[split]) for split in SPLITS}
+        indices_of = stratified_split(images, digits, self.shares)
+        return {s: self._generate_examples(images, digits, indices_of[s]) for s in SPLITS}
 
-    def _generate_examples(self, images, digits, chosen):
-        for index in chosen:
+    def _generate_examples(self, images, digits, indices):
+        for index in indices:
             image = images[index][..., None]
             yield f"{digits[index]}/{index:05}", {"image": image, "label": str(digits[index])}
 
@@ -54,25 +54,25 @@ class _DigitsBuilder(Builder, skip_registration=True):  # pyright: ignore[report
 def stratified_split(
     images: np.ndarray, digits: np.ndarray, shares: tuple[int, int]
 ) -> dict[str, list[int]]:
-    """{split: indices}: of each digit the same share, in an order that the pixels give.
+    """Return {split: indices} with the same share of each digit, ordered by a hash of the pixels.
 
-    Of images that are equal to the last pixel, the first one stays.
+    Of equal images, the first is kept.
     """
     of_digit = defaultdict(dict)
     for index, (image, digit) in enumerate(zip(images, digits, strict=True)):
         of_digit[int(digit)].setdefault(hashlib.sha256(image.tobytes()).digest(), index)
-    of: dict[str, list[int]] = {split: [] for split in SPLITS}
+    indices_of: dict[str, list[int]] = {split: [] for split in SPLITS}
     for digit in sorted(of_digit):
         order = [index for _, index in sorted(of_digit[digit].items())]
         validation, test = (round(len(order) * share / 1000) for share in shares)
         cuts = np.split(np.array(order), [validation, validation + test])
         for split, part in zip(("validation", "test", "train"), cuts, strict=True):
-            of[split] += part.tolist()
-    return of
+            indices_of[split] += part.tolist()
+    return indices_of
 
 
 def _config(content: bytes, package: str) -> tfds.core.BuilderConfig:
-    """Its name is the content's hash: data of another release are never taken for these."""
+    """Return a config named by the hash of the content, so releases with other data never mix."""
     return tfds.core.BuilderConfig(
         name=hashlib.sha256(content).hexdigest()[:16],
         description=f"{package} {importlib.metadata.version(package)}",
@@ -116,5 +116,5 @@ class Digits(_DigitsBuilder):
 
 
 def embedded_builders() -> Iterator[type[Builder]]:
-    """The builders of this module, the default first."""
+    """Yield the builders of this module, the default first."""
     yield from (MnistDigits, Digits)

@@ -1,4 +1,4 @@
-"""Labelled images in three splits, whatever they come from. Importing this imports TensorFlow."""
+"""The loader of labelled images. Importing this module loads TensorFlow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from .tfds_images import ImageSet, Selection
 
 @dataclass(frozen=True)
 class ImageSplit:
-    """One split: N images, in a fixed order, and the index of each one's label."""
+    """One split: N images in a fixed order, and the index of each image's label."""
 
     examples: tf.data.Dataset  # of (uint8 [H, W, C], int64)
     labels: np.ndarray  # [N] int32
 
     @property
     def size(self) -> tuple[int | None, int | None]:
-        """Height and width, where all images have the same."""
+        """Height and width; None where images differ."""
         spec: Any = self.examples.element_spec
         return tuple(spec[0].shape[:2])
 
@@ -35,8 +35,14 @@ class ImageSplit:
 class ImageData:
     """Labelled images in three splits.
 
-    `shape` is [H, W, C], H and W None where they differ; `counts` is {label: {split: n}};
-    `problems` says line by line what was left out and why.
+    Attributes:
+        train, validation, test: the splits.
+        labels: the classes, in the order of their indices.
+        shape: [H, W, C], H and W None where they differ.
+        content_hash: of all images, before `limit`.
+        counts: {label: {split: number of images}}, after `limit`.
+        problems: what was left out and why, one line each.
+        source: where the data come from.
     """
 
     train: ImageSplit
@@ -57,16 +63,17 @@ def load_images(
     limit: int | None = None,
     seed: int = 0,
 ) -> ImageData:
-    """Reads labelled images; nothing is ever downloaded, and nothing decoded yet.
+    """Read labelled images. Nothing is downloaded, and no image is kept in memory.
 
     Args:
         dataset: `mnist_digits` (the default), `digits`, or a prepared TFDS set.
         data_dir: the user's folder, one sub-folder of images per class.
-        limit: at most so many training images, labels in proportion; other splits likewise.
-        seed: chooses the images that stay under `limit`.
+        limit: the largest number of training images; labels stay in proportion, and the other
+            splits shrink likewise.
+        seed: selects the images that `limit` keeps.
 
     Raises:
-        UserError: the data are not there, not usable, or the arguments do not go together.
+        UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     if dataset is not None and data_dir is not None:
         raise UserError("--dataset and --data-dir: two sources; give one of them")
@@ -79,24 +86,26 @@ def _from_folder(data_dir: str | Path, limit: int | None, seed: int) -> ImageDat
     items, shape, content_hash = read_folder(data_dir)
     index = {label: i for i, label in enumerate(items.labels)}
     labels = {s: np.array([index[r.label] for r in items.rows_of[s]], np.int32) for s in SPLITS}
-    kept = _thinned(labels, len(items.labels), limit, seed)
-    parts = {}
-    for split, places in kept.items():
-        paths = [items.rows_of[split][place].text for place in places]
-        parts[split] = _files(paths, labels[split][places], shape)
+    kept = _subsampled(labels, len(items.labels), limit, seed)
+    splits = {}
+    for split, indices in kept.items():
+        paths = [items.rows_of[split][index].text for index in indices]
+        splits[split] = _files(paths, labels[split][indices], shape)
     return ImageData(
-        **parts,
+        **splits,
         labels=items.labels,
         shape=shape,
         content_hash=content_hash,
-        counts=_counts(parts, items.labels),
+        counts=_counts(splits, items.labels),
         problems=items.problems,
         source=items.source,
     )
 
 
-def _files(paths: Sequence[str], labels: np.ndarray, shape) -> ImageSplit:
-    def read(path, label):
+def _files(
+    paths: Sequence[str], labels: np.ndarray, shape: tuple[int | None, int | None, int]
+) -> ImageSplit:
+    def read(path: Any, label: Any) -> tuple[Any, Any]:
         image = tf.numpy_function(lambda p: read_image(p.decode(), shape[-1]), [path], tf.uint8)
         image.set_shape(shape)
         return image, label
@@ -107,21 +116,21 @@ def _files(paths: Sequence[str], labels: np.ndarray, shape) -> ImageSplit:
 
 def _from_tfds(dataset: str | None, limit: int | None, seed: int) -> ImageData:
     images = ImageSet(dataset)
-    chosen, problems = images.parts()
-    labels = {split: chosen[split].labels for split in SPLITS}
-    kept = _thinned(labels, len(images.labels), limit, seed)
-    parts = {}
-    for split, places in kept.items():
-        found = chosen[split]
-        part = Selection(found.split, found.places[places], found.labels[places])
-        parts[split] = ImageSplit(images.examples(part), part.labels)
-    counts = _counts(parts, images.labels)
+    selections, problems = images.select_splits()
+    labels = {split: selections[split].labels for split in SPLITS}
+    kept = _subsampled(labels, len(images.labels), limit, seed)
+    splits = {}
+    for split, indices in kept.items():
+        whole = selections[split]
+        selection = Selection(whole.split, whole.indices[indices], whole.labels[indices])
+        splits[split] = ImageSplit(images.examples(selection), selection.labels)
+    counts = _counts(splits, images.labels)
     for split in SPLITS:
         absent = [label for label in images.labels if not counts[label][split]]
         if absent:
             problems.append(f"no {split} image of {len(absent)} classes: {', '.join(absent[:5])}")
     return ImageData(
-        **parts,
+        **splits,
         labels=images.labels,
         shape=images.shape,
         content_hash=images.content_hash,
@@ -131,27 +140,27 @@ def _from_tfds(dataset: str | None, limit: int | None, seed: int) -> ImageData:
     )
 
 
-def _thinned(
+def _subsampled(
     labels: dict[str, np.ndarray], classes: int, limit: int | None, seed: int
 ) -> dict[str, np.ndarray]:
-    """{split: places that stay}: the same share of each label in each split, one at least."""
+    """Return {split: kept indices}: the same share of each label in each split, one at least."""
     if limit is None:
-        return {split: np.arange(len(found)) for split, found in labels.items()}
+        return {split: np.arange(len(every)) for split, every in labels.items()}
     if limit < classes:
         raise UserError(f"--limit {limit}: less than the number of classes, {classes}")
     share = min(1.0, limit / len(labels["train"]))
-    return {split: _share(found, share, seed) for split, found in labels.items()}
+    return {split: _share(every, share, seed) for split, every in labels.items()}
 
 
 def _share(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
     kept: list[int] = []
     for label in np.unique(labels):
-        found = np.flatnonzero(labels == label).tolist()
-        places = sorted(found, key=lambda p: hash_fraction(f"{seed}\t{p}"))
-        kept += places[: max(1, int(share * len(places)))]
+        indices = np.flatnonzero(labels == label).tolist()
+        indices.sort(key=lambda index: hash_fraction(f"{seed}\t{index}"))
+        kept += indices[: max(1, int(share * len(indices)))]
     return np.array(sorted(kept))
 
 
-def _counts(parts: dict[str, ImageSplit], labels: Sequence[str]) -> dict[str, dict[str, int]]:
-    tallies = {s: np.bincount(p.labels, minlength=len(labels)) for s, p in parts.items()}
+def _counts(splits: dict[str, ImageSplit], labels: Sequence[str]) -> dict[str, dict[str, int]]:
+    tallies = {s: np.bincount(p.labels, minlength=len(labels)) for s, p in splits.items()}
     return {label: {s: int(tallies[s][i]) for s in SPLITS} for i, label in enumerate(labels)}

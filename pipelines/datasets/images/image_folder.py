@@ -3,33 +3,36 @@
 import hashlib
 import unicodedata
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ...core.console import note
 from ...core.errors import UserError
 from ..splits import SPLITS, Items, Row, assign_splits, counts
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "F")
+Item = TypeVar("Item")
 _LAYOUT = "one sub-folder of .jpg or .png files per class"
 
 
 class ImageFolder(NamedTuple):
-    """What a folder holds: items whose texts are paths, and the images' common shape."""
+    """The images of a folder: items whose texts are paths, and their common shape."""
 
     items: Items
-    shape: tuple[int | None, int | None, int]  # H and W where all images agree on them
+    shape: tuple[int | None, int | None, int]  # [H, W, C]; H and W None where they differ
     content_hash: str
 
 
 def read_image(path: str | Path, channels: int) -> np.ndarray:
-    """The pixels of an image file, uint8 [H, W, channels], channels 1 (grey) or 3 (RGB).
+    """Return the pixels of an image file, uint8 [H, W, channels], channels 1 (grey) or 3 (RGB).
 
-    Turned as the camera says; 16 bits become 8; what is transparent becomes white.
+    The image is rotated as its EXIF data say; 16 bits become 8; transparent pixels become white.
 
     Raises:
         UserError: no such file, no image, or broken.
@@ -47,7 +50,7 @@ def read_image(path: str | Path, channels: int) -> np.ndarray:
 
 
 def _pixels(image: Image.Image, channels: int) -> np.ndarray:
-    if image.mode.startswith("I"):  # 16 bits, in whatever order
+    if image.mode.startswith("I"):  # 16 bits of either byte order
         image = Image.fromarray((np.asarray(image).astype(np.uint32) // 257).astype(np.uint8))
     if image.has_transparency_data:
         paper = Image.new("RGBA", image.size, "white")
@@ -79,14 +82,14 @@ def inspect_image(path: Path) -> Inspection:
 
 
 def read_folder(directory: str | Path) -> ImageFolder:
-    """The images of a folder, split 80/10/10 by a hash of each file's content.
+    """Read the images of a folder, split 80/10/10 by a hash of each file's content.
 
-    Every file is opened once. Broken ones, and those that come again within their class, are left
-    out and listed in `problems`; equal files in several classes are listed too.
+    Every file is opened once. Broken files, and those that are repeated within their class, are
+    left out and listed in `problems`; equal files in several classes are listed too.
 
     Raises:
-        UserError: no such folder, no images in it, one class only, a class without images that can
-            be read, or with too few to be in every split.
+        UserError: no such folder, no images in it, one class only, a class without readable images
+            or with too few to be in every split.
     """
     directory = Path(directory).expanduser()
     label_of = _files(directory)
@@ -112,7 +115,7 @@ def read_folder(directory: str | Path) -> ImageFolder:
 
 
 def _files(directory: Path) -> dict[Path, str]:
-    """{image file: label}, sorted by label."""
+    """Return {image file: label}, sorted by label."""
     if not directory.exists():
         raise UserError(f"--data-dir {directory}: no such folder")
     if not directory.is_dir():
@@ -131,39 +134,39 @@ def _files(directory: Path) -> dict[Path, str]:
     return label_of
 
 
-def with_progress(checked, total: int):
-    """The same, saying on stderr now and then how far it is, where that takes long."""
-    from ...core.console import note
-
-    for number, item in enumerate(checked, start=1):
+def with_progress(items: Iterable[Item], total: int) -> Iterator[Item]:
+    """Yield the items, with a note on stderr about the progress after every 5,000."""
+    for number, item in enumerate(items, start=1):
         if number % 5000 == 0:
-            note(f"data: {number} of {total} images looked at")
+            note(f"data: {number} of {total} images read")
         yield item
 
 
-def _without_repetitions(good, label_of) -> tuple[list[Inspection], int]:
+def _without_repetitions(
+    good: Sequence[Inspection], label_of: Mapping[Path, str]
+) -> tuple[list[Inspection], int]:
     first = {}
     for c in good:
         first.setdefault((label_of[c.path], c.digest), c)
     return list(first.values()), len(good) - len(first)
 
 
-def _shared(rows, digest_of) -> list[str]:
+def _shared(rows: Sequence[Row], digest_of: Mapping[str, str]) -> list[str]:
     classes = defaultdict(set)
     for row in rows:
         classes[digest_of[row.text]].add(row.label)
-    tally = Counter(" and ".join(sorted(found)) for found in classes.values() if len(found) > 1)
+    tally = Counter(" and ".join(sorted(names)) for names in classes.values() if len(names) > 1)
     return [f"{n} images are the same in classes {names}" for names, n in tally.items()]
 
 
-def common_shape(good) -> tuple[int | None, int | None, int]:
-    """[H, W, C] of images without faults; H and W None where they differ."""
+def common_shape(good: Sequence[Inspection]) -> tuple[int | None, int | None, int]:
+    """Return [H, W, C] of readable images, H and W None where they differ."""
     sizes = {c.size for c in good}
     height, width = sizes.pop() if len(sizes) == 1 else (None, None)
     return height, width, 1 if all(c.grey for c in good) else 3
 
 
-def _content_hash(rows, digest_of) -> str:
+def _content_hash(rows: Sequence[Row], digest_of: Mapping[str, str]) -> str:
     lines = sorted(f"{row.label}\t{digest_of[row.text]}\n" for row in rows)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

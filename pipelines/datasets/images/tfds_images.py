@@ -1,4 +1,4 @@
-"""Images and labels out of TFDS sets. Importing this module imports TensorFlow."""
+"""Images and labels out of TFDS sets. Importing this module loads TensorFlow."""
 
 import hashlib
 import json
@@ -16,10 +16,10 @@ from .digits import embedded_builders
 
 
 class Selection(NamedTuple):
-    """Examples of one split of a set: their places in it, and their labels."""
+    """Examples of a split of a TFDS set: their indices in it, and their labels."""
 
     split: str
-    places: np.ndarray  # [N], ascending
+    indices: np.ndarray  # [N], ascending
     labels: np.ndarray  # [N] int32
 
 
@@ -33,7 +33,7 @@ class ImageSet:
         UserError: unknown or unprepared set, no train split, no image with a class label.
     """
 
-    def __init__(self, dataset: str | None):
+    def __init__(self, dataset: str | None) -> None:
         own = {builder.name: builder for builder in embedded_builders()}
         name = next(iter(own)) if dataset is None else dataset
         if name in own:
@@ -48,61 +48,61 @@ class ImageSet:
         shape = features_of(self.builder)[self.image].shape
         self.shape = (shape[0], shape[1], shape[2] or 3)
 
-    def parts(self) -> tuple[dict[str, Selection], list[str]]:
-        """The examples of train, validation and test, and what had to be arranged for that.
+    def select_splits(self) -> tuple[dict[str, Selection], list[str]]:
+        """Return the examples of train, validation and test, and the problems.
 
         A set without a labelled test split is tested on its validation split; a missing validation
-        split is a tenth of train, chosen by place.
+        split is a tenth of train, selected by a hash of the indices.
         """
         read = {split: self._labels(split) for split in SPLITS if split in self.builder.info.splits}
-        found = {split: chosen for split, chosen in read.items() if len(chosen.places)}
+        labelled = {split: selection for split, selection in read.items() if len(selection.indices)}
         problems = []
-        if "test" not in found and "validation" in found:
-            found["test"] = found.pop("validation")
+        if "test" not in labelled and "validation" in labelled:
+            labelled["test"] = labelled.pop("validation")
             problems.append(
                 f"{self.builder.name}: no test labels; its validation split is the test"
             )
-        missing = [split for split in SPLITS[1:] if split not in found]
+        missing = [split for split in SPLITS[1:] if split not in labelled]
         if missing:
-            found |= _carve(found["train"], ("train", *missing))
+            labelled |= _carve(labelled["train"], ("train", *missing))
             problems.append(
                 f"{self.builder.name}: no {' and no '.join(missing)} split left; a tenth"
                 " of train each"
             )
-        return found, problems
+        return labelled, problems
 
     def _labels(self, split: str) -> Selection:
-        """All examples of a split that have a label; images stay undecoded."""
+        """Return the labelled examples of a split; images stay undecoded."""
         labels = self._encoded(split).map(lambda example: example[self.label])
         read = np.concatenate([*labels.batch(4096).as_numpy_iterator(), []]).astype(np.int32)
-        places = np.flatnonzero(read >= 0)  # TFDS marks a contest's hidden labels by -1
-        return Selection(split, places, read[places])
+        indices = np.flatnonzero(read >= 0)  # TFDS marks the hidden labels of a competition by -1
+        return Selection(split, indices, read[indices])
 
     def _encoded(self, split: str) -> tf.data.Dataset:
         return self.builder.as_dataset(
             split, decoders={self.image: tfds.decode.SkipDecoding()}, shuffle_files=False
         )
 
-    def examples(self, chosen: Selection) -> tf.data.Dataset:
-        """(image uint8 [H, W, C], label) of the chosen examples, in their order."""
+    def examples(self, selection: Selection) -> tf.data.Dataset:
+        """Return (image uint8 [H, W, C], label) of the selected examples, in their order."""
         decode = features_of(self.builder)[self.image].decode_example
 
-        def pair(_, example):
+        def pair(_: Any, example: dict[str, Any]) -> tuple[Any, Any]:
             return decode(example[self.image]), example[self.label]
 
-        return self._chosen(chosen).map(pair, num_parallel_calls=tf.data.AUTOTUNE)
+        return self._select(selection).map(pair, num_parallel_calls=tf.data.AUTOTUNE)
 
-    def _chosen(self, chosen: Selection) -> tf.data.Dataset:
-        """(place, example not yet decoded) of the chosen examples."""
-        wanted = np.zeros(self.builder.info.splits[chosen.split].num_examples, bool)
-        wanted[chosen.places] = True
+    def _select(self, selection: Selection) -> tf.data.Dataset:
+        """Return (index, undecoded example) of the selected examples."""
+        wanted = np.zeros(self.builder.info.splits[selection.split].num_examples, bool)
+        wanted[selection.indices] = True
         mask: Any = tf.constant(wanted)
-        is_chosen: Any = lambda place, _: mask[place]  # noqa: E731
-        return self._encoded(chosen.split).enumerate().filter(is_chosen)
+        is_selected: Any = lambda index, _: mask[index]  # noqa: E731
+        return self._encoded(selection.split).enumerate().filter(is_selected)
 
     @property
     def content_hash(self) -> str:
-        """Of the set's name, version and files; an embedded set's name holds its content's hash."""
+        """Hash of the set's name, version and files; an embedded set's name has a content hash."""
         info = self.builder.info
         splits = {
             name: [s.num_examples, s.num_bytes, list(s.shard_lengths)]
@@ -112,15 +112,15 @@ class ImageSet:
 
 
 def _carve(train: Selection, splits: tuple[str, ...]) -> dict[str, Selection]:
-    goes = np.array([splits.index(split_of(str(place), splits)) for place in train.places])
+    numbers = np.array([splits.index(split_of(str(index), splits)) for index in train.indices])
     return {
-        split: Selection(train.split, train.places[goes == i], train.labels[goes == i])
+        split: Selection(train.split, train.indices[numbers == i], train.labels[numbers == i])
         for i, split in enumerate(splits)
     }
 
 
 def image_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
-    """The names of the image and of its class label: the supervised pair or the only one."""
+    """Return the names of the image and of its class label: the supervised pair or the only one."""
     images = features_of_type(builder, tfds.features.Image)
     labels = features_of_type(builder, tfds.features.ClassLabel)
     supervised = builder.info.supervised_keys

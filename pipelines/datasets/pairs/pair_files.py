@@ -1,4 +1,4 @@
-"""The user's own pairs: lines of a source and a target; and what readers of pairs share."""
+"""Reading the user's own pairs: lines of a source and a target."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,11 +12,11 @@ SHARE = 0.05  # of all sources, for each of validation and test
 LINE = "source<TAB>target"
 LAYOUT = f"a file of lines {LINE}, or a folder with train.tsv and, if any, dev.tsv and test.tsv"
 
-Targets = dict[str, list[str]]  # every target that counts as right, by source
+Targets = dict[str, list[str]]  # reference targets by source
 
 
 class PairItems(NamedTuple):
-    """What a reader found: targets by split, what was wrong, where it is from."""
+    """The result of a reader: targets by split, problems (one line each) and the source."""
 
     targets_of: dict[str, Targets]
     problems: list[str]
@@ -24,14 +24,14 @@ class PairItems(NamedTuple):
 
 
 def read_pairs(where: str | Path) -> PairItems:
-    """The pairs of a file of lines source<TAB>target, or of a folder with ready splits.
+    """Read the pairs of a file of lines source<TAB>target, or of a folder with ready splits.
 
-    A file, of whatever suffix, is split 90/5/5 by a hash of the source. The splits of a folder
+    A file, whatever its suffix, is split 90/5/5 by a hash of the source. The splits of a folder
     are files (.tsv, .txt) named train, validation (valid, dev) and test; a missing one is carved
     from train, a twentieth each.
 
-    Texts are NFC-normalised, each run of blanks is one space. Empty lines are skipped, repeated
-    pairs left out and counted, as are the pairs of a source that an earlier split has too.
+    Texts are NFC-normalised, each run of blanks is one space. Empty lines are skipped.
+    Repeated pairs, and pairs of a source that is in an earlier split too, are left out and counted.
 
     Raises:
         UserError: no such path, no train file in the folder, a file without pairs or not UTF-8, a
@@ -48,14 +48,14 @@ def read_pairs(where: str | Path) -> PairItems:
             raise UserError(f"--data-dir {path}: no pair in it; expected lines {LINE}")
         if repeated:
             problems.append(f"{path}: {repeated:,} repeated pairs left out")
-    targets_of, told = with_every_split(targets_of, str(where))
+    targets_of, carved = with_every_split(targets_of, str(where))
     if not where.is_dir():
-        told = []  # of a file nobody expects its splits
-    return PairItems(targets_of, told + problems, str(where))
+        carved = []  # a single file has no splits
+    return PairItems(targets_of, carved + problems, str(where))
 
 
 def _ready_splits(where: Path) -> dict[str, Path]:
-    """The file of each split of a folder."""
+    """Return the file of each split of a folder."""
     paths_of = {
         split: [path for path in paths if path.is_file()]
         for split, paths in split_paths(where).items()
@@ -75,7 +75,7 @@ def _pairs(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def parse(line: str) -> tuple[str, str]:
-    """Source and target on a line; ValueError says what is malformed."""
+    """Return source and target of a line; raise ValueError with what is malformed."""
     source, *targets = map(collapse_whitespace, line.split("\t"))
     if not targets:
         raise ValueError("no tab in the line")
@@ -89,20 +89,20 @@ def parse(line: str) -> tuple[str, str]:
 
 
 def group(pairs: Iterable[tuple[str, str]]) -> tuple[Targets, int]:
-    """The different targets of each source, in their order, and how many pairs were repeated."""
+    """Return the distinct targets of each source, in order, and the number of repeated pairs."""
     targets: dict[str, dict[str, None]] = {}  # a dict is a set in order
     repeated = 0
     for source, target in pairs:
-        different = targets.setdefault(source, {})
-        repeated += target in different
-        different[target] = None
-    return {source: list(different) for source, different in targets.items()}, repeated
+        distinct = targets.setdefault(source, {})
+        repeated += target in distinct
+        distinct[target] = None
+    return {source: list(distinct) for source, distinct in targets.items()}, repeated
 
 
 def with_every_split(
     targets_of: dict[str, Targets], name: str
 ) -> tuple[dict[str, Targets], list[str]]:
-    """No source in two splits, and missing splits carved from train; the lines that say so."""
+    """Keep each source in one split only, and carve missing splits from train; add the problems."""
     missing = [split for split in SPLITS[1:] if split not in targets_of]
     targets_of, problems = _apart(targets_of)
     if missing:
@@ -112,23 +112,23 @@ def with_every_split(
 
 
 def _apart(targets_of: dict[str, Targets]) -> tuple[dict[str, Targets], list[str]]:
-    """Each source in the first of its splits only: on what was trained, memory is measured."""
+    """Keep each source in the first of its splits only, so that no test source was trained."""
     apart: dict[str, Targets] = {}
     problems = []
     for split, targets in targets_of.items():
         kept = targets
-        for earlier, known in apart.items():
-            if shared := [source for source in targets if source in known]:
+        for earlier, others in apart.items():
+            if shared := [source for source in targets if source in others]:
                 problems.append(
                     f"{split}: {len(shared):,} of {len(targets):,} sources are in {earlier} too,"
                     f" first {shared[0]!r}; left out"
                 )
-                kept = {source: kept[source] for source in kept if source not in known}
+                kept = {source: kept[source] for source in kept if source not in others}
         apart[split] = kept
     return apart, problems
 
 
 def _carve(targets: Targets, splits: list[str]) -> dict[str, Targets]:
-    """The sources by split, those that differ in letter case alone together."""
+    """Assign sources to splits; those that differ in letter case only stay together."""
     rows_of = assign_splits([Row("", source) for source in targets], splits, share=SHARE)
     return {split: {row.text: targets[row.text] for row in rows} for split, rows in rows_of.items()}

@@ -1,4 +1,4 @@
-"""Pairs of a source and a target out of TFDS sets. Importing this module imports TensorFlow."""
+"""Pairs of a source and a target out of TFDS sets. Importing this module loads TensorFlow."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ from .pair_files import PairItems, Targets, group, with_every_split
 
 
 def read(dataset: str | None) -> PairItems:
-    """The pairs of a prepared TFDS set; None is CMUdict, prepared on first use.
+    """Read the pairs of a prepared TFDS set; None: CMUdict, prepared on first use.
 
     A missing validation or test split (or one without pairs) is carved from train, a twentieth
-    each. A pair with an empty side, and one that comes again in its split, is left out.
+    each. Pairs with an empty side, and pairs that are repeated in their split, are left out.
 
     Raises:
         UserError: unknown or unprepared set, no train split, no source and target in it.
@@ -28,7 +28,7 @@ def read(dataset: str | None) -> PairItems:
 
 
 def prepared(dataset: str) -> tfds.core.DatasetBuilder:
-    """The builder of a set of pairs that lies ready on disk."""
+    """Return the builder of a set of pairs that is on disk."""
     builder = find_builder(dataset)
     source_and_target(builder)  # an unusable set is not worth fetching
     check_on_disk(builder, dataset)
@@ -37,7 +37,7 @@ def prepared(dataset: str) -> tfds.core.DatasetBuilder:
 
 
 def source_and_target(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
-    """The names of the two texts: the supervised pair, or the languages in their order."""
+    """Return the names of the two texts: the supervised pair, or the languages in order."""
     texts = features_of_type(builder, tfds.features.Text)
     if len(texts) == 2:
         first, second = texts
@@ -61,22 +61,22 @@ def _cmudict() -> PairItems:
 
 
 def _pronunciations(builder: tfds.core.DatasetBuilder, split: str) -> Targets:
-    """The pronunciations of each word.
+    """Read the pronunciations of each word.
 
-    The files are parsed a batch at a time: TFDS' own reader goes example by example, and would
-    take six seconds of every run in place of half a one.
+    The files are parsed in batches: the reader of TFDS parses single examples, which would take six
+    seconds of every run instead of half a second.
     """
-    kinds = {
+    features = {
         "word": tf.io.FixedLenFeature([], tf.string),
         "pronunciations": tf.io.RaggedFeature(tf.string),
     }
     files = [str(path) for path in builder.info.splits[split].filepaths]
     targets: Targets = {}
     for examples in tf.data.TFRecordDataset(files).batch(4096):
-        batch = tf.io.parse_example(examples, kinds)
+        batch = tf.io.parse_example(examples, features)
         words, pronunciations = batch["word"].numpy(), batch["pronunciations"].to_list()
-        for word, several in zip(words, pronunciations, strict=True):
-            targets[word.decode()] = [phones.decode() for phones in several]
+        for word, phones_of_word in zip(words, pronunciations, strict=True):
+            targets[word.decode()] = [phones.decode() for phones in phones_of_word]
     return targets
 
 
@@ -90,12 +90,12 @@ def _translations(builder: tfds.core.DatasetBuilder, dataset: str) -> PairItems:
                 targets_of[split] = targets
     if "train" not in targets_of:
         raise UserError(f"--dataset {dataset}: no pair in its train split; choose another set")
-    targets_of, told = with_every_split(targets_of, builder.name)
-    return PairItems(targets_of, told + problems, builder.info.full_name)
+    targets_of, carved = with_every_split(targets_of, builder.name)
+    return PairItems(targets_of, carved + problems, builder.info.full_name)
 
 
 def _targets(builder: tfds.core.DatasetBuilder, split: str) -> tuple[Targets, list[str]]:
-    """The targets of each source of a split, and what was left out."""
+    """Return the targets of each source of a split, and what was left out."""
     pairs = list(_pairs(builder, split))
     whole = [pair for pair in pairs if all(pair)]
     targets, repeated = group(whole)

@@ -1,4 +1,4 @@
-"""Sentences and their tags out of CoNLL-U files: one token per line, its word class in column 4.
+"""Reading tagged sentences from CoNLL-U files: a token per line, its word class in column 4.
 
 The format: https://universaldependencies.org/format.html
 """
@@ -32,7 +32,7 @@ class Sentence(NamedTuple):
 
 
 class TagItems(NamedTuple):
-    """What a reader found: sentences by split, what was wrong, where it is from."""
+    """The result of a reader: sentences by split, problems (one line each) and the source."""
 
     sentences_of: dict[str, list[Sentence]]
     problems: list[str]
@@ -40,7 +40,7 @@ class TagItems(NamedTuple):
 
 
 def read_treebank(where: Path) -> TagItems:
-    """The sentences of one .conllu file, or of a folder whose files say their split by name.
+    """Read the sentences of a .conllu file, or of a folder whose file names state their split.
 
     A missing validation or test split is carved from train, a tenth each, by a hash of the
     sentence.
@@ -61,13 +61,13 @@ def read_treebank(where: Path) -> TagItems:
 
 
 def read_conllu(path: Path) -> tuple[list[Sentence], list[str]]:
-    """The sentences of a file, and line by line which were left out and why.
+    """Read the sentences of a file; return them and a line for each sentence that was left out.
 
     Multiword tokens (id 1-2) and empty nodes (id 1.1) are skipped: neither has a tag of its own.
     A sentence without a token, or with a token without tag, is left out.
 
     Raises:
-        UserError: not readable, not UTF-8, empty, or a line that is not CoNLL-U.
+        UserError: the file is unreadable, not UTF-8 or empty, or a line is not CoNLL-U.
     """
     sentences, problems = [], []
     for block in _blocks(path):
@@ -81,7 +81,7 @@ def read_conllu(path: Path) -> tuple[list[Sentence], list[str]]:
 
 
 def _blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
-    """What stands between blank lines: [(line number, line)]."""
+    """Yield the blocks between blank lines: [(line number, line)]."""
     numbered = enumerate(_lines(path), start=1)
     for blank, lines in itertools.groupby(numbered, key=lambda pair: not pair[1].strip()):
         if not blank:
@@ -92,7 +92,9 @@ def _lines(path: Path) -> Iterator[str]:
     try:
         content = read_bytes(path)
     except ValueError as problem:
-        line = "" if isinstance(problem.__cause__, OSError) else ":1"  # what is not read has none
+        line = (
+            "" if isinstance(problem.__cause__, OSError) else ":1"
+        )  # an unreadable file has no line
         raise UserError(f"{path}{line}: {problem}") from None
     if not content.strip():
         raise UserError(f"{path}:1: the file is empty; expected CoNLL-U")
@@ -104,7 +106,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _words(path: Path, block: Sequence[tuple[int, str]]) -> list[tuple[int, str, str]]:
-    """The words of a block: [(line number, form, tag)]."""
+    """Return the words of a block: [(line number, form, tag)]."""
     words = []
     for number, line in block:
         if line.startswith("#"):
@@ -119,9 +121,14 @@ def _words(path: Path, block: Sequence[tuple[int, str]]) -> list[tuple[int, str,
 
 
 def parse(line: str, before: int) -> tuple[str, str] | None:
-    """Form and tag on a line that `before` words precede; ValueError says what is malformed.
+    """Return form and tag of a line; None for a multiword token or an empty node.
 
-    None: the line is a multiword token or an empty node.
+    Args:
+        line: the line.
+        before: the number of words before it in the sentence.
+
+    Raises:
+        ValueError: what is malformed.
     """
     columns = line.split("\t")
     if len(columns) != 10:
@@ -137,51 +144,53 @@ def parse(line: str, before: int) -> tuple[str, str] | None:
 
 
 def _is_extra(identifier: str, before: int) -> bool:
-    """Whether an id is no word's; ValueError if it is none or not the one that is due."""
-    found = re.fullmatch(r"([0-9]+)(?:([-.])([0-9]+))?", identifier)
-    if not found:
+    """Return whether an id is not a word's; raise ValueError if it is invalid or out of order."""
+    match = re.fullmatch(r"([0-9]+)(?:([-.])([0-9]+))?", identifier)
+    if not match:
         raise ValueError(f"id {identifier!r}, expected a number, a range 1-2 or a decimal 1.1")
-    start, mark, end = found.groups()
-    due = before if mark == "." else before + 1  # an empty node follows the word it is named after
-    if int(start) != due or (mark == "-" and int(end) <= due):
+    start, mark, end = match.groups()
+    expected = before if mark == "." else before + 1  # an empty node follows its word
+    if int(start) != expected or (mark == "-" and int(end) <= expected):
         raise ValueError(f"id {identifier} out of order, expected {before + 1} for the next word")
     return mark is not None
 
 
 def clean(form: str) -> str:
-    """NFC, and a blank inside a form (20 000) becomes a no-break space: blanks part the tokens."""
+    """Return a form in NFC, with no-break spaces inside (20 000): blanks separate tokens."""
     return re.sub(r"\s", "\u00a0", unicodedata.normalize("NFC", form))
 
 
 def _fault(block: Sequence[tuple[int, str]], words: Sequence[tuple[int, str, str]]) -> str | None:
-    """Line and reason why a block is no sentence to learn from."""
+    """Return line and reason if a block is not a usable sentence."""
     if not words:
         return f"{block[0][0]}: no token"
     return next((f"{n}: no UPOS for {form!r}" for n, form, tag in words if tag == "_"), None)
 
 
 def _paths_by_split(where: Path) -> tuple[dict[str, list[Path]], list[str]]:
-    """The files of each split, and a line for each file that says none."""
+    """Return the files of each split, and a line for each file whose name states none."""
     if not where.exists():
         raise UserError(f"--data-dir {where}: no such file or folder")
     if not where.is_dir():
         if where.suffix.lower() != ".conllu":
             raise UserError(f"--data-dir {where}: not a .conllu file")
         return {"train": [where]}, []
-    of: dict[str | None, list[Path]] = {}
+    paths_of: dict[str | None, list[Path]] = {}
     for path in _conllu_files(where):
-        of.setdefault(split_by_name(path), []).append(path)
-    unnamed = of.pop(None, [])
-    if not of:
+        paths_of.setdefault(split_by_name(path), []).append(path)
+    unnamed = paths_of.pop(None, [])
+    if not paths_of:
         return {"train": unnamed}, []
-    if "train" not in of:
+    if "train" not in paths_of:
         raise UserError(f"--data-dir {where}: no train file in it; expected {_LAYOUT}")
     problems = [f"{path.name}: its name says no split (train, dev, test)" for path in unnamed]
-    return {split: of.get(split, []) for split in SPLITS}, [f"{p}; left out" for p in problems]
+    return {split: paths_of.get(split, []) for split in SPLITS}, [
+        f"{p}; left out" for p in problems
+    ]
 
 
 def _conllu_files(folder: Path) -> list[Path]:
-    """Sorted; hidden files (macOS leaves some) are none."""
+    """Return the .conllu files of a folder, sorted, without hidden ones (macOS adds some)."""
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() == ".conllu")
     paths = [path for path in paths if not path.name.startswith(".")]
     if not paths:
@@ -190,7 +199,7 @@ def _conllu_files(folder: Path) -> list[Path]:
 
 
 def split_by_name(path: Path) -> str | None:
-    """The split whose word is in a file's name."""
+    """Return the split that a file's name states, or None."""
     words = re.findall("[a-z]+", path.stem.lower())
     splits = {_SPLIT_OF_WORD[word] for word in words if word in _SPLIT_OF_WORD}
     if len(splits) > 1:
@@ -199,7 +208,7 @@ def split_by_name(path: Path) -> str | None:
 
 
 def check_trainable(train: Sequence[Sentence], problems: Sequence[str], origin: str) -> set[str]:
-    """The tags of train; `UserError` beginning with `origin` for fewer than two."""
+    """Return the tags of train; raise `UserError`, beginning with `origin`, for fewer than two."""
     tags = {tag for sentence in train for tag in sentence.tags}
     if not tags:
         first = f"; {problems[0]}" if problems else ""
@@ -212,7 +221,7 @@ def check_trainable(train: Sequence[Sentence], problems: Sequence[str], origin: 
 def with_every_split(
     sentences_of: dict[str, list[Sentence]], name: str
 ) -> tuple[dict[str, list[Sentence]], list[str]]:
-    """Splits that have no sentence carved from train, and the line that says so."""
+    """Carve splits without a sentence from train; return all splits, and the problem if so."""
     missing = [split for split in SPLITS[1:] if not sentences_of.get(split)]
     if not missing:
         return sentences_of, []
@@ -222,11 +231,11 @@ def with_every_split(
 
 
 def carve(sentences: Sequence[Sentence], splits: Sequence[str]) -> dict[str, list[Sentence]]:
-    """The sentences by split, equal ones (letter case aside) together."""
+    """Assign sentences to splits; equal ones (letter case aside) stay together."""
     texts = [" ".join(sentence.tokens) for sentence in sentences]
     rows_of = assign_splits([Row("", text) for text in texts], splits)
     split_of = {row.text: split for split, rows in rows_of.items() for row in rows}
-    of: dict[str, list[Sentence]] = {split: [] for split in splits}
+    sentences_of: dict[str, list[Sentence]] = {split: [] for split in splits}
     for sentence, text in zip(sentences, texts, strict=True):
-        of[split_of[text]].append(sentence)
-    return of
+        sentences_of[split_of[text]].append(sentence)
+    return sentences_of

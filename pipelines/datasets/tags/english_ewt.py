@@ -1,6 +1,6 @@
 """The default treebank of `tags`, English EWT of Universal Dependencies, as a TFDS builder.
 
-It is no package's, so it must be fetched once. Importing this module imports TensorFlow.
+No package contains it, so it must be downloaded once. Importing this module loads TensorFlow.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from ..splits import SPLITS
 from .conllu import read_conllu
 
 URL = "https://raw.githubusercontent.com/UniversalDependencies/UD_English-EWT/r2.16/{}"
-# The release's files. TFDS' own list of checksums wants their sizes too; a digest says enough.
+# The release's files. The checksum lists of TFDS need sizes too; a digest is enough.
 SHA256 = {
     "en_ewt-ud-train.conllu": "3fb78e2b55482c8ee00caa653af436c88c9e5bc9a73ce26e4ae3ddc79d2b7e7b",
     "en_ewt-ud-dev.conllu": "531a54ff90d6ab12201c5a50c3e78e6ddac4de69abc4bce5d275d3cd29efe2b6",
@@ -65,7 +65,7 @@ class EnglishEWT(Builder):
 
 
 def fetch() -> None:
-    """Downloads and prepares the treebank; a failure ends the program with one line."""
+    """Download and prepare the treebank; a failure ends the program with one line."""
     try:
         builder = prepare(EnglishEWT)
     except UserError as error:
@@ -74,7 +74,7 @@ def fetch() -> None:
 
 
 def ready() -> EnglishEWT:
-    """The builder of the treebank, which lies ready; else `UserError` with what to do."""
+    """Return the builder of the treebank; `UserError` has instructions if it is not on disk."""
     builder = EnglishEWT()
     if not builder.data_path.exists():
         code = f"from {__name__} import fetch; fetch()"
@@ -86,8 +86,8 @@ def ready() -> EnglishEWT:
     return builder
 
 
-def _download(dl_manager) -> dict[str, Path]:
-    """The released files by name, in the order of the splits."""
+def _download(dl_manager: tfds.download.DownloadManager) -> dict[str, Path]:
+    """Download the released files; return them by name, in the order of the splits."""
     try:
         paths = dl_manager.download({name: URL.format(name) for name in SHA256})
     except (OSError, tfds.core.download.util.DownloadError) as error:
@@ -97,7 +97,7 @@ def _download(dl_manager) -> dict[str, Path]:
 
 
 def _check(path: Path, name: str) -> None:
-    """Refuses a file that is not the released one, and takes it out of TFDS' cache."""
+    """Remove a file that differs from the released one from TFDS' cache and raise `UserError`."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != SHA256[name]:
         path.unlink()

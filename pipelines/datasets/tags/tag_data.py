@@ -1,4 +1,4 @@
-"""The one door to tagged sentences: the default treebank, a TFDS set, or the user's CoNLL-U."""
+"""The loader of tagged sentences: the default treebank, a TFDS set, or the user's CoNLL-U."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -29,9 +29,13 @@ class TagSplit:
 class TagData:
     """Tagged sentences in three splits.
 
-    `labels` are the tags of train, sorted; `content_hash` is the SHA-256 of all sentences and their
-    splits before any is cut or left out for its length or by `limit`; `counts` is
-    {tag: {split: tokens}} after that; `problems` says line by line what was left out and why.
+    Attributes:
+        train, validation, test: the splits.
+        labels: the tags of train, sorted.
+        content_hash: SHA-256 of all sentences and their splits, before `max_length` and `limit`.
+        counts: {tag: {split: number of tokens}}, after them.
+        problems: what was left out and why, one line each.
+        source: where the data come from.
     """
 
     train: TagSplit
@@ -53,18 +57,19 @@ def load_tags(
     limit: int | None = None,
     seed: int = 0,
 ) -> TagData:
-    """Reads tagged sentences; nothing is ever downloaded.
+    """Read tagged sentences. Nothing is downloaded.
 
     Args:
         dataset: name of a prepared TFDS set with a sequence of tokens and one of tags.
-        data_dir: the user's CoNLL-U file or folder. With neither: the treebank `english_ewt`.
-        max_length: longest sentence in tokens.
+        data_dir: the user's CoNLL-U file or folder. Without either: the treebank `english_ewt`.
+        max_length: the number of tokens of the longest sentence.
         too_long: whether longer sentences are cut to that length or left out.
-        limit: at most so many training sentences; as large a share of the others, at least one.
-        seed: chooses the sentences that stay under `limit`.
+        limit: the largest number of training sentences; the other splits shrink likewise,
+            to at least one.
+        seed: selects the sentences that `limit` keeps.
 
     Raises:
-        UserError: the data are not there, not usable, or the arguments do not go together.
+        UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
     if data_dir is not None:
@@ -76,9 +81,9 @@ def load_tags(
     usable = drop_untrained_tags(fit_length(items, max_length, too_long))
     labels = _labels(usable, max_length)
     sentences_of = usable.sentences_of if limit is None else _limited(usable, limit, seed)
-    parts = {split: _part(sentences_of[split], labels) for split in SPLITS}
+    splits = {split: _split(sentences_of[split], labels) for split in SPLITS}
     return TagData(
-        **parts,
+        **splits,
         labels=labels,
         content_hash=_hash(items),
         counts=_counts(sentences_of, labels),
@@ -88,7 +93,7 @@ def load_tags(
 
 
 def fit_length(items: TagItems, max_length: int, too_long: Literal["cut", "skip"]) -> TagItems:
-    """No sentence longer than `max_length` tokens, and how many there were."""
+    """Cut or leave out sentences of more than `max_length` tokens, and count them in `problems`."""
     sentences_of, problems = {}, []
     for split, sentences in items.sentences_of.items():
         kept = [s for s in sentences if too_long == "cut" or len(s.tokens) <= max_length]
@@ -102,22 +107,22 @@ def fit_length(items: TagItems, max_length: int, too_long: Literal["cut", "skip"
 
 
 def drop_untrained_tags(items: TagItems) -> TagItems:
-    """Without the sentences that hold a tag no training sentence has, and saying so."""
+    """Leave out the sentences with a tag that is not in train; add a problem for each tag."""
     tally = Counter(tag for sentence in items.sentences_of["train"] for tag in sentence.tags)
     problems = [f"train: tag {tag!r} occurs only once" for tag in sorted(tally) if tally[tag] == 1]
     sentences_of = {}
     for split, sentences in items.sentences_of.items():
         sentences_of[split] = [s for s in sentences if tally.keys() >= set(s.tags)]
-        strange = Counter(tag for s in sentences for tag in set(s.tags) - tally.keys())
+        untrained = Counter(tag for s in sentences for tag in set(s.tags) - tally.keys())
         problems += [
-            f"{split}: tag {tag!r} is never in train; {strange[tag]:,} sentences with it left out"
-            for tag in sorted(strange)
+            f"{split}: tag {tag!r} is never in train; {untrained[tag]:,} sentences with it left out"
+            for tag in sorted(untrained)
         ]
     return items._replace(sentences_of=sentences_of, problems=items.problems + problems)
 
 
 def _labels(items: TagItems, max_length: int) -> list[str]:
-    """The tags of train, sorted; raises `UserError` if there is too little left to learn from."""
+    """Return the tags of train, sorted; `UserError` if a split is empty or has one tag only."""
     remedy = "raise --max-length or give more data"
     for split in SPLITS:
         if not items.sentences_of[split]:
@@ -137,19 +142,19 @@ def _labels(items: TagItems, max_length: int) -> list[str]:
 def _limited(items: TagItems, limit: int, seed: int) -> dict[str, list[Sentence]]:
     share = min(1.0, limit / len(items.sentences_of["train"]))
     return {
-        split: _chosen(sentences, max(1, round(share * len(sentences))), seed)
+        split: _subsample(sentences, max(1, round(share * len(sentences))), seed)
         for split, sentences in items.sentences_of.items()
     }
 
 
-def _chosen(sentences: Sequence[Sentence], number: int, seed: int) -> list[Sentence]:
-    """So many sentences, in their order; which ones, the seed and the sentences decide."""
+def _subsample(sentences: Sequence[Sentence], number: int, seed: int) -> list[Sentence]:
+    """Return a number of sentences in their order, selected by the seed and their text."""
     keys = [hash_fraction(f"{seed}\t{' '.join(sentence.tokens)}") for sentence in sentences]
-    places = sorted(range(len(sentences)), key=keys.__getitem__)
-    return [sentences[place] for place in sorted(places[:number])]
+    indices = sorted(range(len(sentences)), key=keys.__getitem__)
+    return [sentences[index] for index in sorted(indices[:number])]
 
 
-def _part(sentences: Sequence[Sentence], labels: Sequence[str]) -> TagSplit:
+def _split(sentences: Sequence[Sentence], labels: Sequence[str]) -> TagSplit:
     index = {label: i for i, label in enumerate(labels)}
     tags = [np.array([index[tag] for tag in sentence.tags], np.int32) for sentence in sentences]
     return TagSplit([sentence.tokens for sentence in sentences], tags)

@@ -1,4 +1,4 @@
-"""Tokens and tags out of TFDS sets. Importing this module imports TensorFlow."""
+"""Tokens and tags out of TFDS sets. Importing this module loads TensorFlow."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ _TOKENS, _TAGS = ("tokens",), ("upos", "pos")
 
 
 def read(dataset: str | None) -> TagItems:
-    """The sentences of a prepared TFDS set; None is the default treebank, English EWT.
+    """Read the sentences of a prepared TFDS set; None: the default treebank, English EWT.
 
     A missing validation or test split (or one without tags) is carved from train, a tenth each.
 
@@ -38,7 +38,7 @@ def read(dataset: str | None) -> TagItems:
 
 
 def prepared(dataset: str) -> tfds.core.DatasetBuilder:
-    """The builder of a set of tokens and tags that lies ready on disk."""
+    """Return the builder of a set of tokens and tags that is on disk."""
     builder = find_builder(dataset)
     tokens_and_tags(builder)  # an unusable set is not worth fetching
     check_on_disk(builder, dataset)
@@ -46,13 +46,13 @@ def prepared(dataset: str) -> tfds.core.DatasetBuilder:
 
 
 def tokens_and_tags(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
-    """The names of the features: the supervised pair, the only ones, or the usual names."""
+    """Return the names of the features: the supervised pair, the only ones, or the usual names."""
     texts = _sequences_of(builder, tfds.features.Text)
     labels = _sequences_of(builder, tfds.features.ClassLabel)
     pair = builder.info.supervised_keys
     if pair and pair[0] in texts and pair[1] in labels:
         return pair
-    tokens, tags = _the_one(texts, _TOKENS), _the_one(labels, _TAGS)
+    tokens, tags = _single_or_usual(texts, _TOKENS), _single_or_usual(labels, _TAGS)
     if tokens is None or tags is None:
         raise UserError(
             f"--dataset {builder.name}: needs a sequence of texts (tokens) and one of class labels"
@@ -68,15 +68,15 @@ def _sequences_of(builder: tfds.core.DatasetBuilder, kind: type) -> list[str]:
     return [name for name in sequences if isinstance(features[name].feature, kind)]
 
 
-def _the_one(names: Sequence[str], usual: Sequence[str]) -> str | None:
-    """The only name, or the first of the usual ones that is there."""
+def _single_or_usual(names: Sequence[str], usual: Sequence[str]) -> str | None:
+    """Return the only name, or the first usual name that is present."""
     if len(names) == 1:
         return names[0]
     return next((name for name in usual if name in names), None)
 
 
-def _sentences(builder, split) -> tuple[list[Sentence], list[str]]:
-    """The usable sentences of a split, and how many were left out for which reason."""
+def _sentences(builder: tfds.core.DatasetBuilder, split: str) -> tuple[list[Sentence], list[str]]:
+    """Return the usable sentences of a split, and the number left out for each reason."""
     tokens, tags = tokens_and_tags(builder)
     names = np.array(features_of(builder)[tags].feature.names)
     sentences, left_out = [], Counter()
@@ -92,8 +92,10 @@ def _sentences(builder, split) -> tuple[list[Sentence], list[str]]:
     ]
 
 
-def _pairs(builder, split, tokens, tags) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Of each sentence the tokens and the indices of the tags."""
+def _pairs(
+    builder: tfds.core.DatasetBuilder, split: str, tokens: str, tags: str
+) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Yield the tokens and the indices of the tags of each sentence."""
     pairs = builder.as_dataset(split).map(lambda example: (example[tokens], example[tags]))
     for raw, indices in tfds.as_numpy(pairs):
         yield [clean(token.decode("utf-8", "replace").strip()) for token in raw], indices

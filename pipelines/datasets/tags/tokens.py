@@ -1,13 +1,13 @@
-"""Plain text to tokens, as the English treebanks have them."""
+"""Tokens of plain text, in the manner of the English treebanks."""
 
 import re
 import unicodedata
 
 _TOKEN = re.compile(
     r"""(?xi)
-    (?:https?://|www\.)\S*[^\s.,:;!?'"’”)\]>]       # addresses, without what follows them
+    (?:https?://|www\.)\S*[^\s.,:;!?'"’”)\]>]       # addresses, without punctuation after them
     | [\w.+-]+@\w[\w-]*(?:\.\w[\w-]*)+
-    | n['’]t\b | ['’](?:s|m|d|re|ve|ll)\b           # what is left of not, is, have, will
+    | n['’]t\b | ['’](?:s|m|d|re|ve|ll)\b           # contracted not, is, have, will
     | \d+(?:st|nd|rd|th|s)\b | \d+(?:[.,:]\d+)*     # 3rd, 1990s, 1,000.50
     | (?:\w\.){2,}                                  # U.S.
     | \w+(?:[-'’]\w+)*? (?= n['’]t\b | ['’](?:s|m|d|re|ve|ll)\b )
@@ -19,9 +19,9 @@ _TOKEN = re.compile(
 
 
 def tokens_of(text: str) -> list[str]:
-    """Words and signs of a sentence: "I can't." → ["I", "ca", "n't", "."]
+    """Return the words and punctuation of a sentence: "I can't." → ["I", "ca", "n't", "."]
 
-    A few rules, near enough to tag a sentence that somebody types. A treebank brings its tokens.
+    These few rules suffice for sentences that a user types. A treebank has its own tokens.
     """
     composed = unicodedata.normalize("NFC", text)  # as a treebank is read
-    return [found.group() for found in _TOKEN.finditer(composed)]
+    return [match.group() for match in _TOKEN.finditer(composed)]
