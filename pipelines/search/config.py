@@ -93,7 +93,13 @@ class SearchCall(Section):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TuneConfig(TrainingConfig):
+class _SearchSection(Section):
+    search: SearchSettings = SearchSettings()
+    """How to search for better settings."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TuneConfig(TrainingConfig, _SearchSection):  # the last base has the first fields
     """The settings of a search, and the training settings that all its trials share.
 
     Training settings that are searched start from the values given here.
@@ -101,10 +107,8 @@ class TuneConfig(TrainingConfig):
 
     training_class: ClassVar[type[TrainingConfig]]
 
-    search: SearchSettings = SearchSettings()
-    """How to search."""
     run: SearchCall = SearchCall()  # pyright: ignore[reportIncompatibleVariableOverride]
-    """How to call."""
+    """Options of this call."""
 
     def training(self) -> TrainingConfig:
         """Return the settings of the trainings."""
@@ -126,8 +130,7 @@ class TuneConfig(TrainingConfig):
 @functools.cache
 def tune_config(training_class: type[TrainingConfig]) -> type[TuneConfig]:
     """Return the config class of a task's searches: `search` and the sections of its trainings."""
-    sections = {f.name: f.default for f in dataclasses.fields(training_class) if f.name != "run"}
-    defaults = {"search": SearchSettings()} | sections
+    defaults = {f.name: f.default for f in dataclasses.fields(training_class) if f.name != "run"}
     fields = [(name, type(v), dataclasses.field(default=v)) for name, v in defaults.items()]
     return dataclasses.make_dataclass(
         "TuneConfig",
