@@ -80,7 +80,9 @@ class DurableOracle(keras_tuner.Oracle):
     @synchronized
     def done(self) -> bool:
         """Whether no trial is running or queued, and none is left to try."""
-        return (self._full or self._nothing_left) and not (self.ongoing_trials or self._retry_queue)
+        return (self._is_full or self._nothing_left) and not (
+            self.ongoing_trials or self._retry_queue
+        )
 
     @property
     def ending(self) -> str | None:
@@ -88,14 +90,14 @@ class DurableOracle(keras_tuner.Oracle):
         if not self.done:
             return None
         count = len(self.trials)
-        return f"all {count} trials done" if self._full else f"nothing left to try after {count}"
+        return f"all {count} trials done" if self._is_full else f"nothing left to try after {count}"
 
     def trials_in_total(self, combinations: float) -> float:
         """Return the number of trials that a space with this number of combinations allows."""
         return combinations
 
     @property
-    def _full(self) -> bool:
+    def _is_full(self) -> bool:
         return self.max_trials is not None and len(self.trials) >= self.max_trials
 
     @synchronized
@@ -106,7 +108,7 @@ class DurableOracle(keras_tuner.Oracle):
             self._prepare_queued_trial()
         with self._one_save():
             trial = super().create_trial(tuner_id)
-            if trial.status == "STOPPED" and not self._full:
+            if trial.status == "STOPPED" and not self._is_full:
                 self._nothing_left = True
                 self.save()
         if trial.status == "STOPPED" and not self.done:

@@ -1,7 +1,8 @@
 """The trainings of a trial: one for each execution, which rules may stop early."""
 
+import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,27 +56,31 @@ def _free_memory() -> None:
     keras.utils.clear_session()
 
 
+@dataclasses.dataclass(frozen=True)
 class _Execution:
-    """One training of a trial."""
+    """One training of a trial.
 
-    def __init__(
-        self, folder: Path, request: Request, stop: StopRequest, run: RunFolder, has_rules: bool
-    ):
-        self.folder, self.request, self.stop, self.run = folder, request, stop, run
-        self.has_rules = has_rules
-        self.rules: Sequence[Rule] = ()
+    Attributes:
+        folder, request: of the trial.
+        stop: ends the training between two steps.
+        run: where it is trained.
+        has_rules: whether rules may stop it early.
+    """
+
+    folder: Path
+    request: Request
+    stop: StopRequest
+    run: RunFolder
+    has_rules: bool
 
     def train(self, task: Task, config: TrainingConfig) -> None:
-        """Train without using the test split; record the reason if a rule stops the training."""
+        """Train without using the test split."""
         session = workflow.start(config)
         data = task.read_data(config)
         begin_in(self.run, task.name, config, session.environment)
         with self.stop.at_once_afterwards(), recorded_status(self.run):
             workflow.train_in(self.run, task, config, data, session.strategy, self._make_callbacks)
             self._check_objective()
-            for rule in self.rules:
-                if rule.reason:
-                    self.run.update(stopped={"status": rule.status, "reason": rule.reason})
 
     def _make_callbacks(self, spec: "TrainingSpec", recorders: "Recorders") -> list[Any]:
         """Return the further callbacks of the training, before it begins.
@@ -89,9 +94,8 @@ class _Execution:
         self.run.update(objective=objective, parameters=parameters, stopped=None)
         if limit is not None and parameters > limit:
             raise UserError(f"{parameters:,} parameters are more than --max-model-size {limit:,}")
-        if self.has_rules:
-            self.rules = self._make_rules(spec, recorders, objective)
-        return [_interruption(objective["name"], self.stop), *self.rules]
+        rules = self._make_rules(spec, recorders, objective) if self.has_rules else []
+        return [_interruption(objective["name"], self.stop), *rules]
 
     def _make_rules(
         self, spec: "TrainingSpec", recorders: "Recorders", objective: Mapping[str, str]

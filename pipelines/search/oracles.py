@@ -67,7 +67,7 @@ def make(
     arguments |= {"objective": str(oracle.objective), **(common or {})}
     arguments |= {name: getattr(oracle, name) for name in oracle.arguments}
     arguments["space"] = hyperparameters.get_config()["space"]
-    _check_same_search(oracle.project, arguments)
+    _record_arguments(oracle.project, arguments)
     oracle.reload()
     return oracle
 
@@ -96,6 +96,7 @@ class Grid(DurableOracle, keras_tuner.oracles.GridSearchOracle):
     """
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Return the combination that follows on the one of the latest trial."""
         space = self.get_space()
         if self.start_order:
             last = self.trials[self.start_order[-1]].hyperparameters.values
@@ -117,6 +118,7 @@ class Bayesian(DurableOracle, keras_tuner.oracles.BayesianOptimizationOracle):
     arguments = (*DurableOracle.arguments, "num_initial_points", "alpha", "beta")
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Return the values with the best expectation, or random ones if they were tried before."""
         self._random_state = np.random.RandomState([self.seed, len(self.trials)])
         self.gpr = self._make_gpr()
         with warnings.catch_warnings():
@@ -149,6 +151,7 @@ class Hyperband(DurableOracle, keras_tuner.oracles.HyperbandOracle):
     arguments = (*DurableOracle.arguments, "max_epochs", "factor", "hyperband_iterations")
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Return values for a place in one of the brackets; begin the next bracket if all wait."""
         while True:
             for bracket in self._brackets:
                 values = self._new(bracket, trial_id) or self._promoted(bracket, trial_id)
@@ -221,7 +224,7 @@ KINDS: dict[str, type[DurableOracle]] = {
 }
 
 
-def _check_same_search(project: Path, arguments: dict[str, Any]) -> None:
+def _record_arguments(project: Path, arguments: dict[str, Any]) -> None:
     """Write the arguments of a new search; raise `UserError` if an earlier one had others."""
     current = json.loads(json.dumps(arguments))
     earlier = read_json(project / "search.json")

@@ -22,13 +22,18 @@ class Rule(keras.callbacks.Callback):
 
     `RunCheckpoint`, which comes later in the list of callbacks, still saves that epoch.
 
+    Args:
+        run: the run that is trained; its results record why it was stopped.
+
     Attributes:
-        status: the status of a trial that this rule has stopped.
-        reason: why it was stopped, in one line; None: it was not.
+        status: the status of a trial that this rule stops.
     """
 
     status: str
-    reason: str | None = None
+
+    def __init__(self, run: RunFolder):
+        super().__init__()
+        self.run = run
 
     def judge(self, epoch: int, logs: Mapping[str, float]) -> str | None:
         """Return the reason to stop after an epoch, counted from 0; None: go on."""
@@ -37,7 +42,8 @@ class Rule(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         reason = self.judge(epoch, logs or {})
         if reason and epoch + 1 < self.params["epochs"]:
-            self.reason, self.model.stop_training = reason, True
+            self.run.update(stopped={"status": self.status, "reason": reason})
+            self.model.stop_training = True
 
 
 # Other trials were better
@@ -47,7 +53,7 @@ class MedianRule(Rule):
     """Stops a trial that is worse than the median of the finished trials at the same epoch.
 
     Args:
-        run: its earlier epochs count too, after a resume.
+        run: the run that is trained; after a resume, its earlier epochs count too.
         objective: {"name": a metric of each epoch, "direction": "min" or "max"}.
         curves: that metric in finished trials, epoch by epoch.
         warm_up: number of epochs before the rule applies.
@@ -64,8 +70,8 @@ class MedianRule(Rule):
         warm_up: int = 3,
         trials: int = 5,
     ):
-        super().__init__()
-        self.run, self.curves = run, curves
+        super().__init__(run)
+        self.curves = curves
         self.name, self.direction = objective["name"], objective["direction"]
         self.warm_up, self.trials = warm_up, trials
 
@@ -121,7 +127,7 @@ class VanishingRule(Rule):
     run that is resumed.
 
     Args:
-        run: where the shares are recorded.
+        run: the run that is trained.
         error_flow: the callback that records the error.
         joined: names of joined layers, which are not judged.
         epochs: number of epochs that are judged.
@@ -138,8 +144,8 @@ class VanishingRule(Rule):
         epochs: int = 3,
         threshold: float = VANISHING,
     ):
-        super().__init__()
-        self.run, self.error_flow, self.joined = run, error_flow, joined
+        super().__init__(run)
+        self.error_flow, self.joined = error_flow, joined
         self.epochs, self.threshold = epochs, threshold
         self.shares: list[Shares] = run.results().get("first_to_last", [])
         self.step = 0  # the last training step of the previous epoch
