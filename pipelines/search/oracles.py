@@ -72,9 +72,7 @@ def make(
     return oracle
 
 
-def _check_arguments(
-    kind: str, seed: int, max_trials: int | None, options: Mapping[str, Any]
-) -> None:
+def _check_arguments(kind: str, seed: int, max_trials: int | None, options: Any) -> None:
     require(kind in KINDS, "oracle", " or ".join(KINDS), kind)
     require(0 <= seed < 2**31, "seed", "from 0 to 2147483647", seed)
     is_endless = max_trials is None and kind in ("random", "bayesian")

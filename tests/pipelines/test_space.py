@@ -1,4 +1,4 @@
-"""Search spaces: what keras-tuner makes of them, what a person does, and what tasks have."""
+"""Search spaces: as keras-tuner's hyperparameters, narrowed by a file, and those of the tasks."""
 
 import json
 import math
@@ -26,26 +26,26 @@ SMALL: Space = {
 
 
 def through_a_file(hp: Any) -> Any:
-    """As an oracle keeps a trial."""
+    """A copy that was written and read, as an oracle does."""
     return type(hp).from_config(json.loads(json.dumps(hp.get_config())))
 
 
-def draw(space: Space, seed: int = 0, **given: Any) -> dict[str, Any]:
-    """A random configuration, found as `RandomSearch` does; `given`: as keras-tuner carries it."""
+def draw(space: Space, seed: int = 0, **fixed: Any) -> dict[str, Any]:
+    """Random values, drawn as `RandomSearch` does, but for those that are `fixed`."""
     from keras_tuner import HyperParameters
 
-    known, drawn = HyperParameters(), HyperParameters()
-    suggest(space, known)
-    for number, one in enumerate(known.space):
-        drawn.merge([one])
-        if drawn.is_active(one):
-            drawn.values[one.name] = given.get(one.name, one.random_sample(1000 * seed + number))
+    declared, drawn = HyperParameters(), HyperParameters()
+    suggest(space, declared)
+    for number, hp in enumerate(declared.space):
+        drawn.merge([hp])
+        if drawn.is_active(hp):
+            drawn.values[hp.name] = fixed.get(hp.name, hp.random_sample(1000 * seed + number))
     return suggest(space, through_a_file(drawn))
 
 
 @pytest.fixture
 def left(tmp_path):
-    """What the text of a file leaves of a space, and the config with what it fixes."""
+    """(text of a space file) → the remaining space, and the config with the fixed settings."""
 
     def read(text: str, space: Space = SMALL, config: TrainingConfig | None = None):
         file = tmp_path / "mine.yaml"
@@ -55,7 +55,7 @@ def left(tmp_path):
     return read
 
 
-# What is drawn
+# Drawing values
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_key_is_drawn_only_where_all_its_conditions_hold(given, active):
 
 
 @pytest.mark.parametrize("values", [(None, True, 0.5, "x"), (True, False), (True,), (1, 1.0), (3,)])
-def test_every_value_comes_back_as_the_one_it_was(values):
+def test_every_value_comes_back_with_its_type(values):
     found = {repr(draw({"key": Choice(*values)}, seed)["key"]) for seed in range(40)}
     assert found == {repr(value) for value in values}
 
@@ -97,7 +97,7 @@ def test_a_condition_on_a_key_of_several_types_holds():
         (Range(0.001, 1, step=10, log=True), {0.001, 0.01, 0.1, 1.0}),
     ],
 )
-def test_both_ends_of_a_range_and_no_other_numbers_are_drawn(given, values):
+def test_exactly_the_numbers_of_a_range_are_drawn(given, values):
     drawn = [draw({"key": given}, seed)["key"] for seed in range(60)]
     assert {*drawn} == {*given.values} == values
     assert {type(one) for one in drawn} == {type(given.low)}
@@ -109,12 +109,12 @@ def test_a_logarithmic_range_is_drawn_evenly_over_the_powers_of_ten():
     assert np.mean(np.array(drawn) < 1e-2) == pytest.approx(0.5, abs=0.1)
 
 
-def test_a_seed_draws_the_same_again():
+def test_the_seed_determines_the_values():
     assert draw(SMALL, 3) == draw(SMALL, 3)
     assert len({repr(draw(SMALL, seed)) for seed in range(20)}) > 5
 
 
-def test_the_search_can_start_from_a_config_as_far_as_the_space_holds_it():
+def test_the_values_of_a_config_are_defaults_where_the_space_contains_them():
     from keras_tuner import HyperParameters
 
     start = replace(
@@ -134,10 +134,10 @@ def test_size_counts_every_combination_once():
     assert size({**SMALL, "learning_rate": never}) == size(SMALL)
 
 
-# What a person makes of it
+# Narrowed by a file
 
 
-def test_a_file_fixes_chooses_and_gives_ranges(left):
+def test_a_file_has_fixed_values_choices_and_ranges(left):
     space, config = left(
         "layers: 2\nmodel: [rnn, lstm]\nunits: {low: 8, high: 64, step: 2, log: true}\n"
         "learning_rate: {low: 1, high: 2}\nembedding: [32]\n"
@@ -153,7 +153,7 @@ def test_a_file_fixes_chooses_and_gives_ranges(left):
     assert config == replace(NamesConfig(), layers=2)
 
 
-def test_a_fixed_key_settles_what_hangs_on_it(left):
+def test_a_fixed_key_decides_the_conditions_on_it(left):
     space, config = left("model: lstm\nbidirectional: true")
     assert space == {"layers": Range(1, 3), "embedding": Choice(8, 16, when={"layers": (2, 3)})}
     assert (config.network.model, config.network.bidirectional) == ("lstm", True)
@@ -166,13 +166,13 @@ def test_a_condition_on_a_key_that_is_not_always_searched_stays(left):
     assert space["embedding"].when == SMALL["embedding"].when
 
 
-def test_what_the_space_does_not_have_is_searched_too(left):
+def test_keys_that_the_space_does_not_have_are_searched_too(left):
     space, config = left("jit: [on, off]\nseed: 0\nbatch_size: [32, full]")
     assert space == {**SMALL, "jit": Choice("on", "off"), "batch_size": Choice(32, "full")}
     assert config.optimisation.seed == 0
 
 
-def test_values_that_make_sense_only_beside_what_is_fixed_are_taken(left):
+def test_values_that_are_valid_only_with_the_fixed_ones_are_accepted(left):
     models: Space = {"model": Choice("lenet5", "resnet20")}
     space, config = left("model: resnet20\nimage_size: [8, 16]", models, ImagesConfig())
     assert space == {"image_size": Choice(8, 16)}
@@ -180,7 +180,7 @@ def test_values_that_make_sense_only_beside_what_is_fixed_are_taken(left):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("unit: 3", "unknown key 'unit'; did you mean 'units'?"),
         ("name: x", "'name' is a flag (--name), not a key"),
@@ -215,65 +215,67 @@ def test_values_that_make_sense_only_beside_what_is_fixed_are_taken(left):
         ("model: [bag]", "leaves nothing to search"),
     ],
 )
-def test_a_wrong_file_is_told_with_its_name_and_key(left, text, said):
+def test_a_message_about_a_file_names_the_file_and_the_key(left, text, message):
     with pytest.raises(UserError) as error:
         left(text)
     assert str(error.value).startswith("space file mine.yaml")
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
-# What tasks have
+# The spaces of the tasks
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_the_space_of_a_task_speaks_of_its_config(name):
-    config, space = load_task(name).config, load_task(name).space
-    kinds, seen = setting_types(config), {}
-    for key, given in space.items():
-        assert key in kinds
-        for value in given.values if given.values is not None else (given.low, given.high):
-            assert repr(strict(value, kinds[key])) == repr(value)
-        for earlier, wanted in given.when.items():
-            assert {*wanted} < {*seen[earlier].values}
-        seen[key] = given
+def test_a_task_searches_settings_of_its_config(name):
+    task, earlier = load_task(name), {}
+    types = setting_types(task.config)
+    for key, domain in task.space.items():
+        assert key in types
+        for value in domain.values if domain.values is not None else (domain.low, domain.high):
+            assert repr(strict(value, types[key])) == repr(value)
+        for condition, values in domain.when.items():
+            assert {*values} < {*earlier[condition].values}
+        earlier[key] = domain
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_the_default_config_lies_in_the_space_of_its_load_task(name):
+def test_the_space_of_a_task_contains_its_default_config(name):
     from keras_tuner import HyperParameters
 
-    start = load_task(name).config().resolved()
-    for key, value in suggest(load_task(name).space, HyperParameters(), start).items():
+    task = load_task(name)
+    start = task.config().resolved()
+    for key, value in suggest(task.space, HyperParameters(), start).items():
         assert flat(start)[key] == value
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_every_configuration_in_the_space_of_a_task_makes_sense(name):
-    found = [draw(load_task(name).space, seed) for seed in range(30)]
-    for drawn in found:
-        replace(load_task(name).config(), **drawn).resolved().check()
-    assert {key for drawn in found for key in drawn} == {*load_task(name).space}
-    assert any(len(drawn) < len(load_task(name).space) for drawn in found)  # some key is inactive
+def test_all_values_in_the_space_of_a_task_are_valid(name):
+    task = load_task(name)
+    trials = [draw(task.space, seed) for seed in range(30)]
+    for values in trials:
+        replace(task.config(), **values).resolved().check()
+    assert {key for values in trials for key in values} == {*task.space}
+    assert any(len(values) < len(task.space) for values in trials)  # some key is inactive
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
-def test_what_is_drawn_is_built_and_compiled(name, tmp_path):
+def test_drawn_values_give_a_model_that_compiles(name, tmp_path):
     import keras
     from errorflow.pipelines.training.loop import compile_training
 
-    config = replace(load_task(name).config(), data_dir=own_data(name, tmp_path / "data"))
+    task = load_task(name)
+    default = replace(task.config(), data_dir=own_data(name, tmp_path / "data"))
     for seed in range(4):
-        drawn = draw(load_task(name).space, seed)
-        asked = replace(config, **drawn).resolved()
-        spec = load_task(name).build_training(asked, load_task(name).read_data(asked))
-        assert compile_training(spec, asked).count_params() > 0
+        config = replace(default, **draw(task.space, seed)).resolved()
+        spec = task.build_training(config, task.read_data(config))
+        assert compile_training(spec, config).count_params() > 0
         keras.backend.clear_session()
 
 
 def own_data(name: str, folder: Path) -> Path | None:
-    """A little of what each task reads."""
+    """Small data of the kind that a task reads."""
     folder.mkdir()
     letters = [f"{a}{b}{c}" for a in "abc" for b in "abc" for c in "abc"]
     words = "1\tthe\t_\tDET\t_\t_\t_\t_\t_\t_\n2\tcat\t_\tNOUN\t_\t_\t_\t_\t_\t_\n\n"
