@@ -503,5 +503,3 @@ def test_a_tfds_set_of_films(tfds_folder, side):
 def test_an_unusable_set_is_refused(tfds_folder, name, complaint):
     with pytest.raises(UserError, match=f"^--dataset {name}: {complaint}"):
         load_clips(name)
-    with pytest.raises(UserError, match=r"^--dataset and --data-dir: two sources"):
-        load_clips(name, "folder")

@@ -1,6 +1,5 @@
 """Documents: the two layouts, ready splits, what is refused, what is too long, TFDS sets."""
 
-import subprocess
 import sys
 import unicodedata
 
@@ -255,16 +254,6 @@ def test_the_task_has_no_data_of_its_own():
         assert part in message
     code = "import tensorflow_datasets as t; t.builder('imdb_reviews').download_and_prepare()"
     assert message.endswith(f'{sys.executable} -c "{code}"')
-    with pytest.raises(UserError, match="--dataset and --data-dir: two sources"):
-        load(dataset="imdb_reviews", data_dir="here")
-
-
-def test_reading_files_needs_no_tensorflow():
-    code = (
-        "import sys; from errorflow.pipelines.datasets.text import documents;"
-        "assert 'tensorflow' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_tfds_set_is_read_whole_and_carved(tmp_path, monkeypatch):

@@ -354,8 +354,3 @@ def test_unusable_dataset_names(data_dir, dataset, message):
         load_pairs(dataset)
     assert "\n" not in str(error.value)
     assert not data_dir.exists()
-
-
-def test_two_sources_are_refused(tmp_path):
-    with pytest.raises(UserError, match="--dataset and --data-dir: two sources"):
-        load_pairs("cmudict", tmp_path)

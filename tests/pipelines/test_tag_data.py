@@ -4,7 +4,6 @@ import functools
 import hashlib
 import http.server
 import os
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -263,19 +262,6 @@ def test_content_hash_is_of_the_sentences_and_not_of_their_order(tmp_path):
         for split in SPLITS
     }
     assert hashes[0] == splits_hash(rows_of)
-
-
-def test_two_sources_are_refused(tmp_path):
-    with pytest.raises(UserError, match="--dataset and --data-dir: two sources"):
-        load_tags("conll2003", tmp_path, max_length=9)
-
-
-def test_reading_conllu_needs_no_tensorflow():
-    code = (
-        "import sys; from errorflow.pipelines.datasets.tags import conllu, tag_data;"
-        "assert 'tensorflow' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_real_treebank():

@@ -10,8 +10,9 @@ import numpy as np
 
 from ...core.console import note
 from ...core.errors import UserError
+from ..sources import check_single_source
 from ..splits import SPLITS, Items, Row, splits_hash
-from ..text.text_data import TextData, assemble, check_single_source, drop_untrained_classes
+from ..text.text_data import TextData, assemble, drop_untrained_classes
 from . import clip_folder
 from .videos import read_clip
 

@@ -1,10 +1,10 @@
 """The user's own images and texts: a folder with images and a file of JSON lines."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from unicodedata import normalize
 
 import numpy as np
@@ -13,37 +13,9 @@ from ...core.errors import UserError
 from ..images.image_folder import SUFFIXES, Inspection, common_shape, inspect_image, with_progress
 from ..splits import SPLITS, Row, assign_splits
 from ..utf8 import collapse_whitespace
-from .image_text_data import AnnotatedImages, Images, ImageTextItems
+from .image_text_data import AnnotatedImages, ImageTextItems
 from .json_lines import parsed_lines
-
-
-class Line(NamedTuple):
-    """One line of the file, parsed."""
-
-    images: list[str]  # file names in the folder
-    texts: list[str]
-    split: str | None
-    descriptions: list[str]  # one for each image; empty where there are none
-
-
-class Layout(NamedTuple):
-    """The format of the file of lines.
-
-    Attributes:
-        file: the name of the file.
-        line: an example of a line, for messages.
-        parse: parses the JSON object of a line; raises ValueError with the fault.
-        load: (the paths of each item, channels) → images.
-        item: the noun for the images of a line, "image" or "sequence".
-        text: the noun for their text, "caption" or "story".
-    """
-
-    file: str
-    line: str
-    parse: Callable[[dict[str, Any]], Line]
-    load: Callable[[Sequence[Sequence[Path]], int], Images]
-    item: str
-    text: str
+from .layout import Layout, Line
 
 
 class Item(NamedTuple):

@@ -1,10 +1,12 @@
 """The embedded set of `captions`, as a TFDS builder. Importing this module loads TensorFlow."""
 
+from typing import Any
+
 import numpy as np
 import tensorflow_datasets as tfds
 
 from .scene_builder import SceneBuilder
-from .scene_drawing import SIDE, draw_appearances, paint
+from .scene_drawing import SIDE, Stamps, draw_appearances, paint
 from .scenes import draw_scene, facts_of, wordings
 
 _DESCRIPTION = """
@@ -33,7 +35,9 @@ class SceneCaptions(SceneBuilder):
             supervised_keys=("image", "captions"),
         )
 
-    def example(self, random, stamps, split, unseen):
+    def example(
+        self, random: np.random.Generator, stamps: Stamps, split: str, unseen: bool
+    ) -> dict[str, Any]:
         scene = draw_scene(random, held_out=unseen)
         captions = random.permutation(wordings(facts_of(scene))).tolist()
         return {

@@ -144,7 +144,7 @@ def parse_story(story: str) -> Story | None:
 
 
 def _candidates(clause: str, things: Things) -> Iterator[Event]:
-    """Yield the events that a clause could state, given the things in the image before."""
+    """Yield the events that a clause could state, with the things in the image before."""
     for count, size, value in groups_in(clause):
         if value not in things:
             for kind, place in itertools.product((PRESENCE, ARRIVAL), PLACES):

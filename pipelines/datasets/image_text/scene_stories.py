@@ -1,10 +1,12 @@
 """The embedded set of `stories`, as a TFDS builder. Importing this module loads TensorFlow."""
 
+from typing import Any
+
 import numpy as np
 import tensorflow_datasets as tfds
 
 from .scene_builder import SceneBuilder
-from .scene_drawing import SIDE, draw_appearance, paint
+from .scene_drawing import SIDE, Stamps, draw_appearance, paint
 from .scene_events import EVENTS, describe, draw_story, scenes_of, story_text
 
 _DESCRIPTION = """
@@ -37,7 +39,9 @@ class SceneStories(SceneBuilder):
             supervised_keys=("images", "story"),
         )
 
-    def example(self, random, stamps, split, unseen):
+    def example(
+        self, random: np.random.Generator, stamps: Stamps, split: str, unseen: bool
+    ) -> dict[str, Any]:
         story = draw_story(random, held_out=unseen)
         appearances = {}  # a thing keeps its appearance from image to image
         for event in story:

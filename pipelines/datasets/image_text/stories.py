@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import UserError
+from ..sources import check_single_source
 from ..splits import SPLITS
-from ..text.text_data import check_single_source
-from .annotated_images import Layout, Line, read_annotated_images
+from .annotated_images import read_annotated_images
 from .image_text_data import ImageFiles, ImageTextData, ImageTextItems, assemble
 from .json_lines import check_keys, choice_of, text_of, texts_of
+from .layout import Layout, Line
 from .scene_events import BETWEEN
 
 EMBEDDED = "scene_stories"

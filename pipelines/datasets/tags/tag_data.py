@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 
 from ...core.errors import UserError
+from ..sources import check_single_source
 from ..splits import SPLITS, Row, hash_fraction, splits_hash
-from ..text.text_data import check_single_source
 from .conllu import Sentence, TagItems, read_treebank
 
 

@@ -72,10 +72,10 @@ def _read(path: Path) -> tuple[list[Row], list[str]]:
     """Return the distinct documents of a file or folder, and what was left out."""
     rows: dict[tuple[str, str], Row] = {}
     problems, repeated = [], 0
-    for place, row in _in_folders(path) if path.is_dir() else _in_lines(path):
+    for location, row in _in_folders(path) if path.is_dir() else _in_lines(path):
         key = row.label, row.text.lower()
         if not row.text:
-            problems.append(f"{place}: no text; left out")
+            problems.append(f"{location}: no text; left out")
         elif key in rows:
             repeated += 1
         else:
@@ -126,14 +126,16 @@ def _visible(folder: Path) -> list[Path]:
 def _without_lone_classes(rows_of: dict[str, list[Row]]) -> tuple[dict[str, list[Row]], list[str]]:
     """Return the rows without the classes that are in a single split: nothing can test them."""
     tallies = {split: Counter(row.label for row in rows) for split, rows in rows_of.items()}
-    places = Counter(label for tally in tallies.values() for label in tally)
+    number_of_splits = Counter(label for tally in tallies.values() for label in tally)
     lone = [
         f"class {label!r}: only in {split}; {tally[label]:,} documents left out"
         for split, tally in tallies.items()
         for label in sorted(tally)
-        if places[label] == 1
+        if number_of_splits[label] == 1
     ]
-    kept = {s: [row for row in rows if places[row.label] > 1] for s, rows in rows_of.items()}
+    kept = {
+        s: [row for row in rows if number_of_splits[row.label] > 1] for s, rows in rows_of.items()
+    }
     return kept, lone
 
 

@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 
 from ...core.errors import UserError
+from ..sources import check_single_source
 from ..splits import SPLITS, Items
 from .document_files import LAYOUT, read_documents
-from .text_data import TextData, assemble, check_single_source, drop_untrained_classes
+from .text_data import TextData, assemble, drop_untrained_classes
 
 
 def load_documents(

@@ -39,7 +39,7 @@ def _files(directory: Path) -> dict[str, Path]:
         raise UserError(f"--data-dir {directory}: no such folder")
     if not directory.is_dir():
         raise UserError(
-            f"--data-dir {directory}: is a file; give the folder it lies in ({_LAYOUT})"
+            f"--data-dir {directory}: is a file; give the folder that it is in ({_LAYOUT})"
         )
     files: dict[str, Path] = {}
     for path in sorted(directory.iterdir()):

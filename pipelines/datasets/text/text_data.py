@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ...core.errors import UserError
+from ..sources import check_single_source
 from ..splits import SPLITS, Items, Row, counts, splits_hash, stratified_subsample
 from .label_files import read_folder
 
@@ -74,12 +75,6 @@ def load_text(
 
         items = tfds_text.read(dataset, max_length)
     return assemble(drop_untrained_classes(items, f"{max_length} characters"), limit, seed)
-
-
-def check_single_source(dataset: str | None, data_dir: str | Path | None) -> None:
-    """Raise `UserError` if both sources are set."""
-    if dataset is not None and data_dir is not None:
-        raise UserError("--dataset and --data-dir: two sources; give one of them")
 
 
 def drop_untrained_classes(items: Items, longest: str | None = None) -> Items:

@@ -18,7 +18,7 @@ def read(dataset: str | None, max_length: int | None = None) -> Items:
     """Read the items of a prepared TFDS set; None: the embedded surnames, prepared on first use.
 
     A missing validation or test split (or one without labels) is carved from train, a tenth each.
-    Texts of more than `max_length` characters, if given, are left out.
+    Texts of more than `max_length` characters, if it is set, are left out.
 
     Raises:
         UserError: unknown or unprepared set, no train split, no text with a ClassLabel.
