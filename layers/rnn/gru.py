@@ -44,7 +44,7 @@ class _GRUEquations:
     def total_errors(
         self, arriving: HiddenState, after: HiddenState, residuals: Any
     ) -> HiddenState:
-        """δ_t: all that arrives"""
+        """Return δ_t = all the error that arrives."""
         return arriving
 
 
@@ -57,16 +57,16 @@ class ResetAfterEquations(_GRUEquations):
     """
 
     residuals: ClassVar[type] = ResetAfterResiduals
-    preactivation_widths: ClassVar[tuple[int, ...]] = (3, 1)  # of h R + b', and of x W_g + b_g
+    preactivation_widths: ClassVar[tuple[int, ...]] = (3, 1)  # δa, of h R + b'; δg, of x W_g + b_g
 
     def input_product(self, x: Any, weights: Weights) -> Any:
-        """x W + b"""
+        """Return x W + b."""
         return product(x, weights.kernel, None if weights.bias is None else weights.bias[0])
 
     def forward(
         self, z: Any, before: HiddenState, weights: Weights, ops: StepOps
     ) -> tuple[HiddenState, ResetAfterResiduals]:
-        """g = φ(x_t W_g + b_g + r ⊗ (h_{t-1} R_g + b'_g)), h_t = z ⊗ h_{t-1} + (1 − z) ⊗ g"""
+        """Compute h_t = z ⊗ h_{t-1} + (1 − z) ⊗ g, with r ⊗ (h_{t-1} R_g + b'_g) inside g."""
         sigma, phi = self.recurrent_activation, self.activation
         a = ops.recurrent_product(before.hidden, weights.recurrent_kernel)
         a = a if weights.bias is None else a + weights.bias[1]
@@ -85,7 +85,7 @@ class ResetAfterEquations(_GRUEquations):
         transposed_kernel: Any,
         ops: StepOps,
     ) -> tuple[tuple[Any, ...], HiddenState]:
-        """δ_t ⊗ z goes back directly, and δa Rᵀ through the gates and the candidate."""
+        """Compute δa; δa Rᵀ goes back to step t-1, and δ_t ⊗ z directly."""
         d_sigma, d_phi = derivative(self.recurrent_activation), derivative(self.activation)
         dh, (z, r, g, a_g) = errors.hidden, residuals
         dg = dh * (1.0 - z) * d_phi(g)
@@ -100,7 +100,7 @@ class ResetAfterEquations(_GRUEquations):
         ops: StepOps,
         outer: Callable[[Any, Any], Any],
     ) -> Weights:
-        """W and b from the errors of x W + b, R and b' from those of h R + b'"""
+        """Return the gradients: of W and b from δ(x W + b), of R and b' from δ(h R + b')."""
         (da, _), h = preactivation_errors, ops.dropout(sequence.states.hidden[:-1])
         dz = self.input_errors(preactivation_errors)
         kernel, bias = kernel_gradients((sequence.x,), dz, outer)
@@ -108,7 +108,7 @@ class ResetAfterEquations(_GRUEquations):
         return Weights(kernel, recurrent_kernel, tf.stack([bias, recurrent_bias], axis=-2))
 
     def input_errors(self, preactivation_errors: tuple[Any, ...]) -> Any:
-        """Those of z and r are the same with either product; that of g is δg."""
+        """Return δz: for the gates as in δa, for the candidate δg."""
         da, dg = preactivation_errors
         return tf.concat([da[..., : -dg.shape[-1]], dg], axis=-1)
 
@@ -125,13 +125,13 @@ class ResetBeforeEquations(_GRUEquations):
     preactivation_widths: ClassVar[tuple[int, ...]] = (3,)  # δz of z, r, g
 
     def input_product(self, x: Any, weights: Weights) -> Any:
-        """x W + b"""
+        """Return x W + b."""
         return product(x, weights.kernel, weights.bias)
 
     def forward(
         self, z: Any, before: HiddenState, weights: Weights, ops: StepOps
     ) -> tuple[HiddenState, ResetBeforeResiduals]:
-        """g = φ(x_t W_g + b_g + (r ⊗ h_{t-1}) R_g), h_t = z ⊗ h_{t-1} + (1 − z) ⊗ g"""
+        """Compute h_t = z ⊗ h_{t-1} + (1 − z) ⊗ g, with (r ⊗ h_{t-1}) R_g inside g."""
         sigma, phi = self.recurrent_activation, self.activation
         gates, candidate = _columns(weights.recurrent_kernel)
         x_gates, x_g = _columns(z)
@@ -149,7 +149,7 @@ class ResetBeforeEquations(_GRUEquations):
         transposed_kernel: Any,
         ops: StepOps,
     ) -> tuple[tuple[Any, ...], HiddenState]:
-        """δ_t ⊗ z goes back directly; the rest through both gates, and through r ⊗ h_{t-1}."""
+        """Compute δz; error goes back through the gates and r ⊗ h_{t-1}, and δ_t ⊗ z directly."""
         d_sigma, d_phi = derivative(self.recurrent_activation), derivative(self.activation)
         dh, h, (z, r, g) = errors.hidden, before.hidden, residuals
         gates, candidate = tf.split(transposed_kernel, [2 * h.shape[-1], h.shape[-1]])
@@ -166,7 +166,7 @@ class ResetBeforeEquations(_GRUEquations):
         ops: StepOps,
         outer: Callable[[Any, Any], Any],
     ) -> Weights:
-        """R of the gates from h, and R of the candidate from r ⊗ h"""
+        """Return the gradients: of R for the gates from h, for the candidate from r ⊗ h."""
         (dz,), h = preactivation_errors, ops.dropout(sequence.states.hidden[:-1])
         d_gates, d_candidate = _columns(dz)
         recurrent = [outer(h, d_gates), outer(sequence.residuals.reset * h, d_candidate)]
@@ -174,7 +174,7 @@ class ResetBeforeEquations(_GRUEquations):
         return Weights(kernel, tf.concat(recurrent, axis=-1), bias)
 
     def input_errors(self, preactivation_errors: tuple[Any, ...]) -> Any:
-        """δz"""
+        """Return δz."""
         return preactivation_errors[0]
 
 

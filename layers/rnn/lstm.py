@@ -48,11 +48,11 @@ class _CarouselEquations:
     state: ClassVar[type] = LSTMState
 
     def input_product(self, x: Any, weights: Weights) -> Any:
-        """x W + b"""
+        """Return x W + b."""
         return product(x, weights.kernel, weights.bias)
 
     def total_errors(self, arriving: LSTMState, after: LSTMState, residuals: Any) -> LSTMState:
-        """dE/dc_t also gets what comes through h_t = o ⊗ φ(c_t)."""
+        """Add to dE/dc_t the error that comes through h_t = o ⊗ φ(c_t)."""
         through_output = residuals.output * derivative(self.activation)(self.activation(after.cell))
         return LSTMState(arriving.hidden, arriving.cell + arriving.hidden * through_output)
 
@@ -63,12 +63,12 @@ class _CarouselEquations:
         ops: StepOps,
         outer: Callable[[Any, Any], Any],
     ) -> Weights:
-        """Σ_t x_tᵀ δz_t, Σ_t h_{t-1}ᵀ δz_t, Σ_t δz_t"""
+        """Return Σ_t x_tᵀ δz_t, Σ_t h_{t-1}ᵀ δz_t, Σ_t δz_t."""
         (dz,), h = preactivation_errors, ops.dropout(sequence.states.hidden[:-1])
         return Weights(*kernel_gradients((sequence.x, h), dz, outer))
 
     def input_errors(self, preactivation_errors: tuple[Any, ...]) -> Any:
-        """δz"""
+        """Return δz."""
         return preactivation_errors[0]
 
 
@@ -86,7 +86,7 @@ class LSTMEquations(_CarouselEquations):
     def forward(
         self, z: Any, before: LSTMState, weights: Weights, ops: StepOps
     ) -> tuple[LSTMState, LSTMResiduals]:
-        """c_t = f ⊗ c_{t-1} + i ⊗ g, h_t = o ⊗ φ(c_t)"""
+        """Compute c_t = f ⊗ c_{t-1} + i ⊗ g and h_t = o ⊗ φ(c_t)."""
         sigma, phi = self.recurrent_activation, self.activation
         z = z + ops.recurrent_product(before.hidden, weights.recurrent_kernel)
         i, f, g, o = ops.split(z, 4)
@@ -103,7 +103,7 @@ class LSTMEquations(_CarouselEquations):
         transposed_kernel: Any,
         ops: StepOps,
     ) -> tuple[tuple[Any, ...], LSTMState]:
-        """δz Rᵀ goes back to h_{t-1}, and dE/dc_t ⊗ f along the carousel to c_{t-1}."""
+        """Compute δz; δz Rᵀ goes back to h_{t-1}, and dE/dc_t ⊗ f to c_{t-1} along the carousel."""
         d_sigma, d_phi = derivative(self.recurrent_activation), derivative(self.activation)
         (dh, dc), (i, f, g, o) = errors, residuals
         dz = ops.join(
@@ -128,7 +128,7 @@ class LSTM1997Equations(_CarouselEquations):
     def forward(
         self, z: Any, before: LSTMState, weights: Weights, ops: StepOps
     ) -> tuple[LSTMState, LSTM1997Residuals]:
-        """c_t = c_{t-1} + i ⊗ g, h_t = o ⊗ φ(c_t)"""
+        """Compute c_t = c_{t-1} + i ⊗ g and h_t = o ⊗ φ(c_t)."""
         sigma, phi = self.recurrent_activation, self.activation
         z = z + ops.recurrent_product(before.hidden, weights.recurrent_kernel)
         i, g, o = ops.split(z, 3)
@@ -145,7 +145,7 @@ class LSTM1997Equations(_CarouselEquations):
         transposed_kernel: Any,
         ops: StepOps,
     ) -> tuple[tuple[Any, ...], LSTMState]:
-        """δz Rᵀ goes back to h_{t-1}, and dE/dc_t as it is along the carousel to c_{t-1}."""
+        """Compute δz; δz Rᵀ goes back to h_{t-1}, and dE/dc_t unchanged to c_{t-1}."""
         d_sigma, d_phi = derivative(self.recurrent_activation), derivative(self.activation)
         (dh, dc), (i, g, o) = errors, residuals
         dz = ops.join(

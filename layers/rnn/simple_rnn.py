@@ -30,20 +30,20 @@ class SimpleRNNEquations:
     preactivation_widths: ClassVar[tuple[int, ...]] = (1,)  # δz
 
     def input_product(self, x: Any, weights: Weights) -> Any:
-        """x W + b"""
+        """Return x W + b."""
         return product(x, weights.kernel, weights.bias)
 
     def forward(
         self, z: Any, before: HiddenState, weights: Weights, ops: StepOps
     ) -> tuple[HiddenState, NoResiduals]:
-        """h_t = φ(z_t + h_{t-1} R)"""
+        """Compute h_t = φ(z_t + h_{t-1} R)."""
         z = z + ops.recurrent_product(before.hidden, weights.recurrent_kernel)
         return HiddenState(self.activation(z)), NoResiduals()
 
     def total_errors(
         self, arriving: HiddenState, after: HiddenState, residuals: NoResiduals
     ) -> HiddenState:
-        """δ_t: all that arrives"""
+        """Return δ_t = all the error that arrives."""
         return arriving
 
     def backward(
@@ -55,7 +55,7 @@ class SimpleRNNEquations:
         transposed_kernel: Any,
         ops: StepOps,
     ) -> tuple[tuple[Any, ...], HiddenState]:
-        """δz = δ_t ⊗ φ'(z_t); δz Rᵀ goes back to step t-1."""
+        """Compute δz = δ_t ⊗ φ'(z_t); δz Rᵀ goes back to step t-1."""
         dz = errors.hidden * derivative(self.activation)(after.hidden)
         return (dz,), HiddenState(ops.recurrent_errors(dz, transposed_kernel))
 
@@ -66,12 +66,12 @@ class SimpleRNNEquations:
         ops: StepOps,
         outer: Callable[[Any, Any], Any],
     ) -> Weights:
-        """Σ_t x_tᵀ δz_t, Σ_t h_{t-1}ᵀ δz_t, Σ_t δz_t"""
+        """Return Σ_t x_tᵀ δz_t, Σ_t h_{t-1}ᵀ δz_t, Σ_t δz_t."""
         (dz,), h = preactivation_errors, ops.dropout(sequence.states.hidden[:-1])
         return Weights(*kernel_gradients((sequence.x, h), dz, outer))
 
     def input_errors(self, preactivation_errors: tuple[Any, ...]) -> Any:
-        """δz"""
+        """Return δz."""
         return preactivation_errors[0]
 
 
