@@ -37,18 +37,18 @@ from PIL import Image
 from tasks import errorflow, photo
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def where(finished_run):
     with finished_run("captions") as folder:
         yield folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run(where) -> RunFolder:
     return RunFolder(where / "captions" / "a")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def serving_model(run) -> keras.Model:
     return load(run.best)
 

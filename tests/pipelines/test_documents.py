@@ -18,18 +18,18 @@ from errorflow.pipelines.text_classification.training import build
 from tasks import MAX_WORDS, WORDS, errorflow, train_flags
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def where(finished_run):
     with finished_run("documents") as folder:
         yield folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run(where) -> RunFolder:
     return RunFolder(where / "documents" / "a")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def serving_model(run) -> keras.Model:
     return load(run.best)
 

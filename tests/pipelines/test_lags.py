@@ -1,4 +1,4 @@
-"""The long-lag laboratory: what is drawn, what counts as right and as solved, and the pipeline."""
+"""The long-lag problems: sequences, correctness, the criterion of success, and the pipeline."""
 
 import dataclasses
 import functools
@@ -30,7 +30,7 @@ def drawn(made: Problem, count: int = 300) -> LagSequences:
 
 
 def words(made: Problem, x: np.ndarray) -> list[str]:
-    """The symbols of a one-hot sequence [W, D], to its last one."""
+    """Return the symbols of a one-hot sequence [W, D]."""
     length = int(x.sum())
     assert np.array_equal(x.sum(axis=1), np.arange(len(x)) < length)
     return [made.symbols[i] for i in x[:length].argmax(axis=1)]
@@ -39,7 +39,7 @@ def words(made: Problem, x: np.ndarray) -> list[str]:
 @functools.cache
 def digits():
     """The problem, which takes a second to read, its validation and its test part."""
-    return pixels.read()
+    return pixels.load_digit_sequences()
 
 
 # Sequences

@@ -1,4 +1,4 @@
-"""What the names pipeline has of its own, on a folder of a few made-up names."""
+"""What the names pipeline has of its own, on a few made-up names."""
 
 import json
 import subprocess

@@ -29,18 +29,18 @@ from tasks import errorflow
 TINY = ["--units", "8", "--embedding", "4", "--layers", "1", "--batch-size", "16", "--beam", "2"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def where(finished_run):
     with finished_run("pronounce") as folder:
         yield folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run(where) -> RunFolder:
     return RunFolder(where / "pronounce" / "a")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def serving_model(run) -> keras.Model:
     return load(run.best)
 

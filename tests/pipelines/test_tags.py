@@ -28,18 +28,18 @@ from event_files import read
 from tasks import TAGS, errorflow, train_flags
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def where(finished_run):
     with finished_run("tags") as folder:
         yield folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run(where) -> RunFolder:
     return RunFolder(where / "tags" / "a")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def serving_model(run) -> keras.Model:
     return load(run.best)
 
