@@ -152,7 +152,7 @@ def test_word_targets_are_evaluated_by_bleu(tmp_path, capsys):
     assert out.startswith("one zwei!\t")
     assert "'one zwei!': not in the training data: 'zwei'" in err
     assert pronounce(tmp_path, "predict", "one", "--attention") == 2
-    assert "this run has none" in capsys.readouterr().err
+    assert "this network has no attention" in capsys.readouterr().err
     serving_model = load(run.best)
     source, target = source_vocabulary(serving_model), target_vocabulary(serving_model)
     assert (source.split, target.split) == ("word", "word")
