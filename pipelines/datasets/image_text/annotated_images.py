@@ -45,10 +45,12 @@ def read_annotated_images(where: str | Path, layout: Layout) -> ImageTextItems:
             image, contradictory splits, too few items.
     """
     where = Path(where).expanduser()
-    file, known = _file(where, layout), _images(where)
-    lines = {n: _normalised(line, known, f"{file}:{n}") for n, line in _lines(file, layout).items()}
+    file, path_of = _file(where, layout), _images(where)
+    lines = {
+        n: _normalised(line, path_of, f"{file}:{n}") for n, line in _lines(file, layout).items()
+    }
     _check_splits(lines, file)
-    items, repeated = _group_by_images(lines.values(), known)
+    items, repeated = _group_by_images(lines.values(), path_of)
     inspections = _inspect({path for item in items for path in item.paths})
     whole = [item for item in items if not any(inspections[path].fault for path in item.paths)]
     items_of, carved = _with_every_split(whole, inspections, file, layout)
@@ -59,7 +61,7 @@ def read_annotated_images(where: str | Path, layout: Layout) -> ImageTextItems:
         *carved,
         *_in_train_too(items_of, inspections, layout),
         *_broken(inspections, len(items) - len(whole), layout),
-        *_unnamed(set(known.values()) - inspections.keys(), layout),
+        *_unnamed(set(path_of.values()) - inspections.keys(), layout),
         *([f"{file}: {repeated:,} repeated texts left out"] if repeated else []),
     ]
     images_of = {
@@ -94,7 +96,7 @@ def _lines(file: Path, layout: Layout) -> dict[int, Line]:
     return lines
 
 
-def _normalised(line: Line, known: Collection[str], location: str) -> Line:
+def _normalised(line: Line, names_in_folder: Collection[str], location: str) -> Line:
     """Return the line with normalised names of images.
 
     Raises:
@@ -102,7 +104,7 @@ def _normalised(line: Line, known: Collection[str], location: str) -> Line:
     """
     names = [PurePosixPath(name).as_posix() for name in line.images]
     for name in names:
-        if name not in known:
+        if name not in names_in_folder:
             raise UserError(
                 f"{location}: no image {name!r} in the folder (.jpg and .png count); add it or"
                 " remove the line"
@@ -126,11 +128,13 @@ def _check_splits(lines: Mapping[int, Line], file: Path) -> None:
             )
 
 
-def _group_by_images(lines: Collection[Line], known: Mapping[str, Path]) -> tuple[list[Item], int]:
+def _group_by_images(
+    lines: Collection[Line], path_of: Mapping[str, Path]
+) -> tuple[list[Item], int]:
     """Return the distinct texts of the same images as items, and the number of repeated texts."""
     items: dict[tuple[Path, ...], Item] = {}
     for line in lines:
-        paths = tuple(known[name] for name in line.images)
+        paths = tuple(path_of[name] for name in line.images)
         item = items.setdefault(paths, Item(paths, [], line.split, []))
         item.texts.extend(text for text in dict.fromkeys(line.texts) if text not in item.texts)
         item.descriptions[:] = item.descriptions or line.descriptions
