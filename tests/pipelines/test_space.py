@@ -59,7 +59,7 @@ def left(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("given", "active"),
+    ("fixed", "active"),
     [
         ({"model": "bag"}, {"model"}),
         ({"model": "rnn"}, {"model", "layers"}),
@@ -68,16 +68,16 @@ def left(tmp_path):
         ({"model": "lstm", "bidirectional": True, "layers": 3}, {*SMALL}),
     ],
 )
-def test_a_key_is_drawn_only_where_all_its_conditions_hold(given, active):
-    drawn = draw(SMALL, **given)
+def test_a_key_is_drawn_only_where_all_its_conditions_hold(fixed, active):
+    drawn = draw(SMALL, **fixed)
     assert {*drawn} == active
-    assert given.items() <= drawn.items()
+    assert fixed.items() <= drawn.items()
 
 
 @pytest.mark.parametrize("values", [(None, True, 0.5, "x"), (True, False), (True,), (1, 1.0), (3,)])
 def test_every_value_comes_back_with_its_type(values):
-    found = {repr(draw({"key": Choice(*values)}, seed)["key"]) for seed in range(40)}
-    assert found == {repr(value) for value in values}
+    drawn = {repr(draw({"key": Choice(*values)}, seed)["key"]) for seed in range(40)}
+    assert drawn == {repr(value) for value in values}
 
 
 def test_a_condition_on_a_key_of_several_types_holds():
@@ -87,7 +87,7 @@ def test_a_condition_on_a_key_of_several_types_holds():
 
 
 @pytest.mark.parametrize(
-    ("given", "values"),
+    ("domain", "values"),
     [
         (Range(2, 4), {2, 3, 4}),
         (Range(2, 8, step=3), {2, 5, 8}),
@@ -97,10 +97,10 @@ def test_a_condition_on_a_key_of_several_types_holds():
         (Range(0.001, 1, step=10, log=True), {0.001, 0.01, 0.1, 1.0}),
     ],
 )
-def test_exactly_the_numbers_of_a_range_are_drawn(given, values):
-    drawn = [draw({"key": given}, seed)["key"] for seed in range(60)]
-    assert {*drawn} == {*given.values} == values
-    assert {type(one) for one in drawn} == {type(given.low)}
+def test_exactly_the_numbers_of_a_range_are_drawn(domain, values):
+    drawn = [draw({"key": domain}, seed)["key"] for seed in range(60)]
+    assert {*drawn} == {*domain.values} == values
+    assert {type(value) for value in drawn} == {type(domain.low)}
 
 
 def test_a_logarithmic_range_is_drawn_evenly_over_the_powers_of_ten():
