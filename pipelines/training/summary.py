@@ -3,19 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import keras
-
 from ...callbacks.findings.finding import Finding
 from ...callbacks.findings.remedies import REMEDIES
 from ..core.config import TrainingConfig
 from ..core.config_files import config_dict
-from ..core.console import note, say
+from ..core.console import say
 from ..core.files import write_text
 from ..core.run_folder import RunFolder
 from . import plots
 from .loop import Outcome
 from .spec import TrainingSpec
-from .task import Data, ModelCard
+from .task import ModelCard
 
 ABBREVIATIONS = ("per", "wer", "cer", "bleu")
 
@@ -125,13 +123,6 @@ def _bullets(lines: Sequence[str]) -> str:
 
 
 # What is printed
-
-
-def announce(run: RunFolder, network: keras.Model, data: Data) -> None:
-    """Print the size of the data and of the network, and where the files go."""
-    sizes = {split: len(getattr(data, split)) for split in ("train", "validation", "test")}
-    note(f"{data.source}: " + ", ".join(f"{size} {split}" for split, size in sizes.items()))
-    note(f"{network.count_params():,} parameters; files go to {run.path}")
 
 
 def print_results(run: RunFolder, next_commands: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ class Data(Protocol):
         source: what the data are, in words.
         content_hash: of all examples and their splits; a run refuses other data.
         counts: {label: {split: number of examples}}, for the model card.
+        problems: what was left out or cut, in words.
     """
 
     @property
@@ -41,6 +42,8 @@ class Data(Protocol):
     def content_hash(self) -> str: ...
     @property
     def counts(self) -> Mapping[str, Mapping[str, int]]: ...
+    @property
+    def problems(self) -> Sequence[str]: ...
 
 
 @dataclasses.dataclass(frozen=True)

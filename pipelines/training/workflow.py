@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core import devices
 from ..core.config import TrainingConfig
@@ -20,6 +20,13 @@ from ..core.run_lifecycle import (
 )
 from .evaluation import Scores, write_confusion
 from .task import Data, Task
+
+if TYPE_CHECKING:
+    from keras.callbacks import Callback
+
+    from .export import Exported
+    from .loop import Outcome, Recorders
+    from .spec import TrainingSpec
 
 
 class Session(NamedTuple):
@@ -56,6 +63,7 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
     data = task.read_data(config)
     run = begin(task.name, config, session.environment, resume)
     with recorded_status(run):
+        note(data_in_one_line(data))
         train_in(run, task, config, data, session.strategy)
         for split in ("validation", "test"):
             scores = _evaluate_split(task, run, data, split)
@@ -72,9 +80,9 @@ def train_in(
     config: TrainingConfig,
     data: Data,
     strategy: Any,
-    callbacks: Callable[[Any, Any], Sequence[Any]] = lambda spec, recorders: (),
-) -> Any:
-    """Train in a folder that a run was begun in; return the `Outcome`.
+    callbacks: "Callable[[TrainingSpec, Recorders], Sequence[Callback]]" = lambda *_: (),
+) -> "Outcome":
+    """Train in a folder that a run was begun in; return what came of it.
 
     Args:
         callbacks: makes further Keras callbacks from the `TrainingSpec` and the `Recorders`; what
@@ -86,7 +94,7 @@ def train_in(
     devices.set_seed(config.optimisation.seed)  # making data may have used random numbers
     with strategy.scope():
         spec = task.build_training(config, data)
-    summary.announce(run, spec.network, data)
+    note(f"{spec.network.count_params():,} parameters; files go to {run.path}")
     recorders = loop.make_recorders(spec, run)
     further = callbacks(spec, recorders)
     discard_replaced(run)
@@ -97,13 +105,14 @@ def train_in(
 
 
 @contextlib.contextmanager
-def _recorded_verdict(run: RunFolder, recorders: Any) -> Iterator[None]:
+def _recorded_verdict(run: RunFolder, recorders: "Recorders") -> Iterator[None]:
     """Record what the error flow has shown so far, if the block fails."""
     try:
         yield
     except Exception:
         with contextlib.suppress(Exception):  # nothing may hide the reason of the failure
-            run.update(verdict=recorders.error_flow.verdict())
+            if recorders.error_flow is not None:
+                run.update(verdict=recorders.error_flow.verdict())
         raise
 
 
@@ -119,6 +128,12 @@ def evaluate(task: Task, run: RunFolder, split: str = "test") -> Scores:
     scores = _evaluate_split(task, run, data, split)
     run.update(**{split: scores.figures})
     return scores
+
+
+def data_in_one_line(data: Data) -> str:
+    """The source of the data, and the number of examples in each split."""
+    sizes = {split: len(getattr(data, split)) for split in ("train", "validation", "test")}
+    return f"{data.source}: " + ", ".join(f"{size} {split}" for split, size in sizes.items())
 
 
 def _evaluate_split(task: Task, run: RunFolder, data: Data, split: str) -> Scores:
@@ -141,8 +156,8 @@ def confusion_file(run: RunFolder, split: str) -> Path:
 
 def export(
     task: Task, run: RunFolder, formats: Sequence[str], folder: Path | None = None
-) -> Iterator[Any]:
-    """Write a run's best model in other formats; yield an `Exported` for each.
+) -> "Iterator[Exported]":
+    """Write a run's best model in other formats; yield each when it is done.
 
     Args:
         formats: some of "keras", "saved_model", "onnx".

@@ -163,28 +163,15 @@ def test_a_folder_that_is_not_a_trial_gets_no_result(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-class Sealed:
-    """A split that may be counted, but not read."""
-
-    def __init__(self, split):
-        self.split = split
-
-    def __len__(self):
-        return len(self.split)
-
-    def __getattr__(self, name):
-        raise AssertionError("the test split was used")
-
-
 class Guarded:
-    """Data whose test split must not be read."""
+    """Data whose test split must not be touched, not even to count it."""
 
     def __init__(self, data):
         self.data = data
 
     def __getattr__(self, name):
-        value = getattr(self.data, name)
-        return Sealed(value) if name == "test" else value
+        assert name != "test", "the test split was used"
+        return getattr(self.data, name)
 
 
 def test_the_test_split_is_never_used(make, two_classes, tmp_path, monkeypatch):
