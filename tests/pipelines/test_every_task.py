@@ -298,7 +298,6 @@ def test_overwrite_trains_a_new_run_in_place_of_the_old_one(task, run, tmp_path)
         ("evaluate", [], "no finished run in"),
         ("predict", ["--name", "none", "x"], "no run"),
         ("export", ["--format", "pickle"], "--format"),
-        ("tune", ["--max-trials", "0"], "--max-trials"),
         ("fly", [], "has no 'fly'"),
     ],
 )
