@@ -88,36 +88,36 @@ def test_predict_prints_captions_with_scores_and_draws_them(
     pixels = [np.asarray(Image.open(path))[..., None] for path in paths]
     assert captions(where, "predict", *map(str, paths)) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    answers, scores = best_texts(serving_model, store_images(pixels, (80, 80, 1)))
+    predictions, scores = best_texts(serving_model, store_images(pixels, (80, 80, 1)))
     assert [row[:2] for row in rows] == [
-        [str(p), a[0]] for p, a in zip(paths, answers, strict=True)
+        [str(p), a[0]] for p, a in zip(paths, predictions, strict=True)
     ]
     assert [float(row[2]) for row in rows] == pytest.approx(scores[:, 0].tolist(), abs=6e-4)
     drawn = run.samples / "told"
     assert sorted(path.name for path in drawn.iterdir()) == ["a-2.told.png", "a.told.png"]
-    for name, one, said in zip(["a.told.png", "a-2.told.png"], pixels, answers, strict=True):
-        expected = caption_sheet([CaptionedImage([one], [said[0]])])
+    for name, image, row in zip(["a.told.png", "a-2.told.png"], pixels, predictions, strict=True):
+        expected = caption_sheet([CaptionedImage([image], [row[0]])])
         np.testing.assert_array_equal(Image.open(drawn / name), expected)
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{paths[1]}\n\n"))
     assert captions(where, "predict", "--top", "3", "--to", str(tmp_path / "to")) == 0
     several = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert several[0] == rows[1]
-    assert [row[1] for row in several] == answers[1][:3]
+    assert [row[1] for row in several] == predictions[1][:3]
     assert (tmp_path / "to" / "a.told.png").exists()
 
 
 def test_drawings_have_unique_names():
-    given = [Path("x/a.jpg"), Path("y/a.jpg"), Path("z/a-2.jpg"), Path("to/a.told.png")]
-    names = drawing_names(given, Path("to"))
+    paths = [Path("x/a.jpg"), Path("y/a.jpg"), Path("z/a-2.jpg"), Path("to/a.told.png")]
+    names = drawing_names(paths, Path("to"))
     assert len({*names, "a.told.png"}) == 5
 
 
 def test_the_serving_model_agrees_with_best_texts(serving_model):
     pixels = np.random.default_rng(0).integers(0, 256, (3, 80, 80, 1)).astype(np.uint8)
-    given = serving_model(pixels.astype("float32"))
-    answers, scores = best_texts(serving_model, store_images(pixels, (80, 80, 1)))
-    assert [[one.decode() for one in row] for row in given["answers"].numpy()] == answers
-    np.testing.assert_allclose(given["scores"], scores, rtol=1e-5)
+    outputs = serving_model(pixels.astype("float32"))
+    predictions, scores = best_texts(serving_model, store_images(pixels, (80, 80, 1)))
+    assert [[text.decode() for text in row] for row in outputs["answers"].numpy()] == predictions
+    np.testing.assert_allclose(outputs["scores"], scores, rtol=1e-5)
     assert serving_model(pixels[:1, :50, :70].astype("float32"))["answers"].shape == (1, 5)
 
 
@@ -126,8 +126,8 @@ def test_a_users_photos_of_different_sizes(tmp_path, capsys):
     lines = []
     for number in range(12):
         photo(tmp_path / "data" / f"{number}.png", 20 + 5 * number, 60, 3)
-        said = f"A {('dog', 'cat')[number % 2]} runs!"
-        lines.append(json.dumps({"image": f"{number}.png", "captions": [said, "it runs"]}))
+        caption = f"A {('dog', 'cat')[number % 2]} runs!"
+        lines.append(json.dumps({"image": f"{number}.png", "captions": [caption, "it runs"]}))
     (tmp_path / "data" / "captions.jsonl").write_text("\n".join(lines))
     flags = ["--data-dir", str(tmp_path / "data"), "--size", "32", "--model", "rnn", *TINY.split()]
     assert captions(tmp_path, "train", "--name", "a", *flags) == 0
@@ -137,9 +137,9 @@ def test_a_users_photos_of_different_sizes(tmp_path, capsys):
     capsys.readouterr()
     path = photo(tmp_path / "grey.jpg", 90, 50)
     assert captions(tmp_path, "predict", str(path)) == 0
-    file, said, score = capsys.readouterr().out.rstrip("\n").split("\t")
+    file, caption, score = capsys.readouterr().out.rstrip("\n").split("\t")
     assert file == str(path)
-    assert {*said.split()} <= {"a", "cat", "dog", "it", "runs", "!"}
+    assert {*caption.split()} <= {"a", "cat", "dog", "it", "runs", "!"}
     assert float(score) < 0
     assert (run.samples / "told" / "grey.told.png").stat().st_size > 0
 
@@ -202,11 +202,11 @@ def core() -> keras.Model:
 
 def network(recurrent, layers=1, cnn="lenet5", width=0.5) -> keras.Model:
     picture = image_encoder(cnn, SHAPE, width=width, features=D)
-    made = image_to_text(recurrent, picture, symbols=SYMBOLS, units=H, layers=layers)
+    model = image_to_text(recurrent, picture, symbols=SYMBOLS, units=H, layers=layers)
     random = np.random.default_rng(0)
-    decoder = made.get_layer("decoder")
+    decoder = model.get_layer("decoder")
     decoder.set_weights([random.normal(size=w.shape) for w in decoder.get_weights()])
-    return made
+    return model
 
 
 def pictures(count: int) -> tf.Tensor:
@@ -224,9 +224,9 @@ def test_the_decoder_is_an_lstm_on_the_image_and_then_all_words_but_the_last(cor
     stock.set_weights(decoder.get_layer("rnn_1").get_weights())
     hidden = stock(np.concatenate([image[:, None], words], axis=1))
     expected = decoder.get_layer("probabilities")(hidden)
-    given = core({"pixels": pixels, "target": target})["next"]
-    np.testing.assert_allclose(given, expected, atol=1e-5)
-    assert np.abs(given[0, 0] - given[1, 0]).max() > 1e-3  # by the image alone
+    outputs = core({"pixels": pixels, "target": target})["next"]
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+    assert np.abs(outputs[0, 0] - outputs[1, 0]).max() > 1e-3  # by the image alone
 
 
 def some_pairs(count):
@@ -242,8 +242,8 @@ def test_pretraining_trains_the_convolutions_only(core, capsys):
     pairs = some_pairs(8)
     before = {part: core.get_layer(part).get_weights() for part in ("encoder", "decoder")}
     pretrain(core, pairs, pairs, replace(CaptionsConfig(), pretrain=2))
-    told = capsys.readouterr().err.splitlines()
-    assert [line.split()[1] for line in told] == ["1/2", "2/2"]
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
     changed = {
         part: any(
             (old != new).any()
@@ -287,8 +287,8 @@ def test_after_pretraining_an_image_does_not_depend_on_others_in_its_batch():
     pixels, target = tf.constant(pairs.store.take(np.arange(8))), tf.fill([8, 2], START)
 
     def words(count):
-        given = {"pixels": pixels[:count], "target": target[:count]}
-        return core(given, training=True)["words"][:2].numpy()
+        inputs = {"pixels": pixels[:count], "target": target[:count]}
+        return core(inputs, training=True)["words"][:2].numpy()
 
     assert np.abs(words(8) - words(2)).max() > 1e-4
     pretrain(core, pairs, pairs, replace(CaptionsConfig(), pretrain=1))
@@ -321,8 +321,8 @@ def test_recurrent_layers_skip_padding(core):
     for one, other in zip(short, long, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6)
     with tf.GradientTape() as tape:
-        given = core({"pixels": pixels, "target": tf.constant([[START, 4, 8], [START, 0, 0]])})
-        loss = tf.reduce_sum(given["next"][:, 0, 4])
+        outputs = core({"pixels": pixels, "target": tf.constant([[START, 4, 8], [START, 0, 0]])})
+        loss = tf.reduce_sum(outputs["next"][:, 0, 4])
     tape.gradient(loss, core.trainable_variables)
     (row,) = decoder.get_layer("rnn_1").error.latest()
     assert row["valid"].tolist() == [2, 1, 1]
@@ -341,8 +341,8 @@ def test_a_beam_of_one_is_greedy_search(recurrent, layers):
             if read[-1] == END:
                 break
             row[step] = read[-1]
-    found = search(core, pixels, 1, 0.6, longest)["ids"]
-    np.testing.assert_array_equal(found, expected)
+    result = search(core, pixels, 1, 0.6, longest)["ids"]
+    np.testing.assert_array_equal(result, expected)
     assert len({row.tobytes() for row in expected}) > 1
 
 
@@ -355,13 +355,13 @@ def test_pairs_have_every_caption_and_shifted_decoder_inputs(capsys):
     assert pairs.items.tolist() == [0, 0, 1]
     assert "train: 1 of 4 texts have more than 3 words; left out" in capsys.readouterr().err
     assert pairs.lengths.tolist() == [3, 2, 3]
-    inputs, wanted, weights = pairs.take(np.array([1, 2]), 4)
+    inputs, targets, weights = pairs.take(np.array([1, 2]), 4)
     np.testing.assert_array_equal(inputs["pixels"], images)
     assert inputs["target"].tolist() == [[2, 5, 0], [2, 4, 1]]
-    assert wanted["next"].tolist() == [[5, END, 0], [4, 1, END]]
+    assert targets["next"].tolist() == [[5, END, 0], [4, 1, END]]
     assert weights["next"].tolist() == [[1, 1, 0], [1, 1, 1]]
     # Of the words it knows one is in half of the first image's captions, the other in all of them.
-    assert wanted["words"].tolist() == [[0, 0, 0, 0, 0.5, 1], [0, 0, 0, 0, 1, 0]]
+    assert targets["words"].tolist() == [[0, 0, 0, 0, 0.5, 1], [0, 0, 0, 0, 1, 0]]
     assert weights["words"].tolist() == [1, 1]
 
 
@@ -386,9 +386,12 @@ OTHER = wordings(Facts((Group(3, "large", 7),), "top left"))
 def figures(serving_model, monkeypatch):
     """(texts, unseen, predictions) → the figures of a serving model with these predictions."""
 
-    def of(texts, unseen, answers):
-        given = [[best, "never looked at"] for best in answers], np.zeros([len(answers), 2])
-        monkeypatch.setattr(training, "best_texts", lambda *_: given)
+    def of(texts, unseen, predictions):
+        outputs = (
+            [[best, "never looked at"] for best in predictions],
+            np.zeros([len(predictions), 2]),
+        )
+        monkeypatch.setattr(training, "best_texts", lambda *_: outputs)
         images = np.zeros([len(texts), *image_shape_of(serving_model)], np.uint8)
         part = ImageTextSplit(images, texts, [[] for _ in texts], np.array(unseen))
         return evaluate(serving_model, part, []).figures
@@ -398,26 +401,26 @@ def figures(serving_model, monkeypatch):
 
 def test_unseen_combinations_have_figures_of_their_own(figures):
     unseen = [False, True, False, True]
-    found = figures([ONE, OTHER] * 2, unseen, [ONE[0], ONE[0], ONE[4], ONE[4]])
-    assert (found["facts"], found["facts_seen"], found["facts_unseen"]) == (0.5, 1, 0)
-    assert (found["exact"], found["baseline_facts"]) == (0.5, 0.5)
-    assert 0 < found["bleu"] < 100
+    result = figures([ONE, OTHER] * 2, unseen, [ONE[0], ONE[0], ONE[4], ONE[4]])
+    assert (result["facts"], result["facts_seen"], result["facts_unseen"]) == (0.5, 1, 0)
+    assert (result["exact"], result["baseline_facts"]) == (0.5, 0.5)
+    assert 0 < result["bleu"] < 100
 
 
 def test_correct_captions_have_a_bleu_of_100_in_any_wording(figures):
-    found = figures([ONE, ONE, OTHER], [False] * 3, [ONE[3], ONE[1], OTHER[3]])
-    assert (found["bleu"], found["exact"], found["facts"]) == (pytest.approx(100), 1, 1)
-    assert found["baseline_facts"] == pytest.approx(2 / 3, abs=1e-6)
-    assert 0 < found["baseline_bleu"] < 100
-    assert "facts_seen" not in found
+    result = figures([ONE, ONE, OTHER], [False] * 3, [ONE[3], ONE[1], OTHER[3]])
+    assert (result["bleu"], result["exact"], result["facts"]) == (pytest.approx(100), 1, 1)
+    assert result["baseline_facts"] == pytest.approx(2 / 3, abs=1e-6)
+    assert 0 < result["baseline_bleu"] < 100
+    assert "facts_seen" not in result
 
 
 def test_facts_are_correct_in_a_wording_that_no_reference_has(figures):
-    found = figures([ONE[:1], OTHER[:1]], [False] * 2, [ONE[4], OTHER[2]])
-    assert (found["exact"], found["facts"]) == (0, 1)
+    result = figures([ONE[:1], OTHER[:1]], [False] * 2, [ONE[4], OTHER[2]])
+    assert (result["exact"], result["facts"]) == (0, 1)
 
 
 def test_a_users_texts_have_no_facts(figures):
-    found = figures([ONE, ["A dog on the beach!"]], [False] * 2, [ONE[0], "a dog on the beach !"])
-    assert set(found) == {"bleu", "baseline_bleu", "exact"}
-    assert found["exact"] == 1
+    result = figures([ONE, ["A dog on the beach!"]], [False] * 2, [ONE[0], "a dog on the beach !"])
+    assert set(result) == {"bleu", "baseline_bleu", "exact"}
+    assert result["exact"] == 1

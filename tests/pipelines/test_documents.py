@@ -44,9 +44,9 @@ def test_predict_cuts_texts_at_the_maximum_length_of_the_network(where, serving_
     assert documents(where, "predict", "--name", "a", read, longer) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first.split("\t")[1:] == second.split("\t")[1:]
-    given = serving_model(tf.constant([read, longer, shorter]))["probabilities"].numpy()
-    np.testing.assert_allclose(given[0], given[1], atol=1e-6)
-    assert np.abs(given[0] - given[2]).max() > 1e-5  # the last word that is read counts
+    outputs = serving_model(tf.constant([read, longer, shorter]))["probabilities"].numpy()
+    np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-6)
+    assert np.abs(outputs[0] - outputs[2]).max() > 1e-5  # the last word that is read counts
 
 
 def test_the_serving_model_agrees_with_the_network_on_cut_ids(serving_model):
@@ -56,9 +56,9 @@ def test_the_serving_model_agrees_with_the_network_on_cut_ids(serving_model):
     assert ids.shape == (3, MAX_WORDS)
     assert ids[2, :3].tolist() == [1, 1, 0]
     expected = serving_model.get_layer("core")(ids)
-    given = serving_model(tf.constant(texts))
-    np.testing.assert_allclose(given["probabilities"], expected, atol=1e-6)
-    labels = [label.decode() for label in given["label"].numpy()]
+    outputs = serving_model(tf.constant(texts))
+    np.testing.assert_allclose(outputs["probabilities"], expected, atol=1e-6)
+    labels = [label.decode() for label in outputs["label"].numpy()]
     assert labels == [[*WORDS][i] for i in np.argmax(expected, axis=1)]
     np.testing.assert_allclose(
         text_serving.predict_probabilities(serving_model, texts, batch_size=2), expected, atol=1e-6
@@ -82,9 +82,9 @@ def test_onnx_takes_the_ids_of_its_vocabulary(where, serving_model, tmp_path):
     assert (meaning["split"], meaning["labels"]) == ("word", [*WORDS])
     ids = np.array([[meaning["ids"].index(word) for word in ("the", "salt", ".")]], np.int32)
     session = onnxruntime.InferenceSession(folder / "model.onnx")
-    (given,) = session.run(None, {session.get_inputs()[0].name: ids})
+    (outputs,) = session.run(None, {session.get_inputs()[0].name: ids})
     expected = serving_model(tf.constant(["The salt."]))["probabilities"]
-    np.testing.assert_allclose(given, expected, atol=1e-5)
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("model", ["bag", "conv1d"])
@@ -141,9 +141,9 @@ def test_conv1d_ignores_padding(layers):
             kernel, bias = layer.get_weights()
             layer.set_weights([kernel, bias + 3])
     ids = np.array([[2, 3, 4, 8], [5, 6, 0, 0]], np.int32)
-    answer = core(ids)
-    np.testing.assert_allclose(core(np.pad(ids, ((0, 0), (0, 7)))), answer, atol=1e-6)
-    np.testing.assert_allclose(core(ids[1:, :2]), answer[1:], atol=1e-6)
+    outputs = core(ids)
+    np.testing.assert_allclose(core(np.pad(ids, ((0, 0), (0, 7)))), outputs, atol=1e-6)
+    np.testing.assert_allclose(core(ids[1:, :2]), outputs[1:], atol=1e-6)
 
 
 def test_a_filter_of_conv1d_returns_its_maximum_over_the_words():
@@ -161,7 +161,7 @@ def test_a_filter_of_conv1d_returns_its_maximum_over_the_words():
     core.set_weights([random.normal(size=w.shape, scale=0.5) for w in core.get_weights()])
     vectors = core.get_layer("embedding").get_weights()[0]
     ids = [4, 7, 2, 3, 8, 1]
-    (found,) = keras.Model(core.input, core.get_layer("largest").output)(np.array([[*ids, 0, 0]]))
+    (maxima,) = keras.Model(core.input, core.get_layer("largest").output)(np.array([[*ids, 0, 0]]))
     expected = []
     for width in (2, 5):
         kernel, bias = core.get_layer(f"size_{width}_1").get_weights()  # [width, D, F], [F]
@@ -172,7 +172,7 @@ def test_a_filter_of_conv1d_returns_its_maximum_over_the_words():
             for t in range(len(ids))
         ]
         expected.append(np.max(values, axis=0))
-    np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(maxima, np.concatenate(expected), rtol=1e-4, atol=1e-6)
 
 
 def test_a_bag_of_words_ignores_order_and_padding():
@@ -199,5 +199,5 @@ def test_conv1d_returns_its_bias_for_a_text_without_words():
     core = conv1d(vocabulary_size=5, labels=3, embedding=2, units=2)
     (bias,) = [w for w in core.get_layer("probabilities").weights if w.name == "bias"]
     bias.assign([1.0, 2.0, 4.0])
-    answer = np.array(core(np.array([[0, 0, 0], [2, 3, 4]])))[0]
-    np.testing.assert_allclose(answer, np.exp([1, 2, 4]) / np.exp([1, 2, 4]).sum(), rtol=1e-5)
+    outputs = np.array(core(np.array([[0, 0, 0], [2, 3, 4]])))[0]
+    np.testing.assert_allclose(outputs, np.exp([1, 2, 4]) / np.exp([1, 2, 4]).sum(), rtol=1e-5)

@@ -66,9 +66,9 @@ def test_predict_takes_files_of_any_size(where, tmp_path, capsys):
 def test_best_takes_pixels_of_any_size(run):
     model = keras.saving.load_model(run.best)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 30, 20, 3)).astype("float32")
-    answer = model(pixels)
-    words = [label.decode() for label in answer["label"].numpy()]
-    assert words == [SHAPES[i] for i in np.argmax(answer["probabilities"], axis=1)]
+    outputs = model(pixels)
+    labels = [label.decode() for label in outputs["label"].numpy()]
+    assert labels == [SHAPES[i] for i in np.argmax(outputs["probabilities"], axis=1)]
 
 
 def test_onnx_comes_with_labels_and_shape(where, tmp_path):

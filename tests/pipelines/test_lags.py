@@ -25,15 +25,15 @@ from tasks import errorflow
 SMALL = ["--units", "4", "--steps", "20"]
 
 
-def drawn(made: Problem, count: int = 300) -> LagSequences:
-    return made.draw(np.random.default_rng(4), count)
+def drawn(lag_problem: Problem, count: int = 300) -> LagSequences:
+    return lag_problem.draw(np.random.default_rng(4), count)
 
 
-def words(made: Problem, x: np.ndarray) -> list[str]:
+def words(lag_problem: Problem, x: np.ndarray) -> list[str]:
     """Return the symbols of a one-hot sequence [W, D]."""
     length = int(x.sum())
     assert np.array_equal(x.sum(axis=1), np.arange(len(x)) < length)
-    return [made.symbols[i] for i in x[:length].argmax(axis=1)]
+    return [lag_problem.symbols[i] for i in x[:length].argmax(axis=1)]
 
 
 @functools.cache
@@ -46,10 +46,10 @@ def digits():
 
 
 def test_adding_marks_two_early_numbers_and_the_target_is_their_sum():
-    made = make_problem("adding", 40)
+    lag_problem = make_problem("adding", 40)
     lengths, places, zeroed = set(), set(), 0
     for (numbers, marks), (target,) in zip(
-        drawn(made).x.transpose(0, 2, 1), drawn(made).y, strict=True
+        drawn(lag_problem).x.transpose(0, 2, 1), drawn(lag_problem).y, strict=True
     ):
         length = int(np.flatnonzero(marks == -1)[-1]) + 1
         first, second = np.flatnonzero(marks == 1)
@@ -77,18 +77,18 @@ def test_adding_marks_two_early_numbers_and_the_target_is_their_sum():
     [("order-6a", [(10, 20), (50, 60)]), ("order-6b", [(10, 20), (33, 43), (66, 76)])],
 )
 def test_order_depends_only_on_the_symbols_in_the_windows(name, windows):
-    made = make_problem(name)
+    lag_problem = make_problem(name)
     seen = [set() for _ in windows]
     lengths, classes = set(), set()
-    for x, y in zip(*drawn(made), strict=True):
-        text = "".join(words(made, x))
+    for x, y in zip(*drawn(lag_problem), strict=True):
+        text = "".join(words(lag_problem, x))
         assert re.fullmatch("E[abcdXY]+B", text)
-        found = [match.start() for match in re.finditer("[XY]", text)]
-        for place, (low, high), places in zip(found, windows, seen, strict=True):
+        positions = [match.start() for match in re.finditer("[XY]", text)]
+        for place, (low, high), places in zip(positions, windows, seen, strict=True):
             assert low <= place <= high
             places.add(place)
         assert sorted(y) == [0] * (len(y) - 1) + [1]
-        assert made.labels[y.argmax()] == "".join(text[place] for place in found)
+        assert lag_problem.labels[y.argmax()] == "".join(text[place] for place in positions)
         lengths.add(len(text))
         classes.add(int(y.argmax()))
     assert seen == [set(range(low, high + 1)) for low, high in windows]
@@ -98,12 +98,12 @@ def test_order_depends_only_on_the_symbols_in_the_windows(name, windows):
 
 @pytest.mark.parametrize("name", ["lag-2a", "lag-2b"])
 def test_the_last_symbol_of_a_lag_equals_the_first(name):
-    made = make_problem(name, 20)
+    lag_problem = make_problem(name, 20)
     in_order = [f"a{n}" for n in range(1, 20)]
     starts, between = set(), set()
-    for x, y in zip(*drawn(made), strict=True):
-        first, *middle = words(made, x)
-        assert words(made, y) == [*middle, first]
+    for x, y in zip(*drawn(lag_problem), strict=True):
+        first, *middle = words(lag_problem, x)
+        assert words(lag_problem, y) == [*middle, first]
         starts.add(first)
         between.add(tuple(middle))
     assert starts == {"x", "y"}
@@ -117,20 +117,20 @@ def test_the_last_symbol_of_a_lag_equals_the_first(name):
 def test_digits_are_those_of_scikit_learn_row_by_row():
     from sklearn.datasets import load_digits
 
-    made, validation, test = digits()
+    lag_problem, validation, test = digits()
     bunch = load_digits()
     digit_of = {tuple(row): digit for row, digit in zip(bunch.data, bunch.target, strict=True)}
-    for part in (drawn(made, 50), validation, test):
+    for part in (drawn(lag_problem, 50), validation, test):
         assert part.x.shape[1:] == (64, 1)
-        given = [digit_of[tuple(np.round(16 * x[:, 0]))] for x in part.x]
-        assert given == part.y.argmax(axis=1).tolist()
+        labels = [digit_of[tuple(np.round(16 * x[:, 0]))] for x in part.x]
+        assert labels == part.y.argmax(axis=1).tolist()
 
 
 def test_sequences_depend_on_the_seed_and_the_epoch():
-    made = make_problem("adding", 20)
+    lag_problem = make_problem("adding", 20)
 
     def first(seed: int, epoch: int):
-        return next(iter(EndlessBatches(made, 4, seed, epoch).dataset()))[0].numpy()
+        return next(iter(EndlessBatches(lag_problem, 4, seed, epoch).dataset()))[0].numpy()
 
     np.testing.assert_array_equal(first(1, 2), first(1, 2))
     assert np.any(first(1, 2) != first(1, 3))
@@ -143,38 +143,38 @@ def test_sequences_depend_on_the_seed_and_the_epoch():
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("name", ["adding", "order-6a", "lag-2a", "lag-2b"])
 def test_a_sequence_is_correct_if_every_judged_output_is_within_the_tolerance(name, compiled):
-    made = make_problem(name, None if name == "order-6a" else 20)
-    y = np.repeat(drawn(made, 1).y, 5, axis=0)
+    lag_problem = make_problem(name, None if name == "order-6a" else 20)
+    y = np.repeat(drawn(lag_problem, 1).y, 5, axis=0)
     y[..., -1] = 0  # where the errors go: there they are exact
-    tolerance = np.float32(made.tolerance)
+    tolerance = np.float32(lag_problem.tolerance)
     below, above = np.nextafter(tolerance, [np.float32(0), np.float32(1)])
-    count = tf.function(wrong(made), jit_compile=compiled)
+    count = tf.function(wrong(lag_problem), jit_compile=compiled)
     errors = [below, -below, tolerance, above, np.nan]
-    given = y.copy()
-    given.reshape(5, -1)[:, -1] += errors
-    np.testing.assert_array_equal(count(y, given), [0, 0, 1, 1, 1])
-    if made.every_step:
-        given = y.copy()
-        given[:, 3, -1] += errors
+    outputs = y.copy()
+    outputs.reshape(5, -1)[:, -1] += errors
+    np.testing.assert_array_equal(count(y, outputs), [0, 0, 1, 1, 1])
+    if lag_problem.every_step:
+        outputs = y.copy()
+        outputs[:, 3, -1] += errors
         expected = [0, 0, 1, 1, 1] if name == "lag-2a" else [0] * 5
-        np.testing.assert_array_equal(count(y, given), expected)
+        np.testing.assert_array_equal(count(y, outputs), expected)
 
 
 def test_without_a_criterion_the_argmax_counts_and_nan_is_wrong():
-    made = dataclasses.replace(make_problem("order-6a"), in_a_row=0)
+    lag_problem = dataclasses.replace(make_problem("order-6a"), in_a_row=0)
     y = np.eye(4, dtype="float32")[[0, 0, 0, 2]]
-    given = [[0.4, 0.3, 0.3, 0], [0.3, 0.4, 0.3, 0], [np.nan] * 4, [0, 0, 0.6, 0.4]]
-    np.testing.assert_array_equal(wrong(made)(y, np.array(given, "float32")), [0, 1, 1, 0])
+    outputs = [[0.4, 0.3, 0.3, 0], [0.3, 0.4, 0.3, 0], [np.nan] * 4, [0, 0, 0.6, 0.4]]
+    np.testing.assert_array_equal(wrong(lag_problem)(y, np.array(outputs, "float32")), [0, 1, 1, 0])
 
 
 # Success
 
 
-def lazy(answers, **more) -> Problem:
+def lazy(targets, **more) -> Problem:
     """A problem with targets `answers(random, N)`; zeros are correct where they are 0."""
 
     def draw(random, count):
-        y = np.reshape(answers(random, count), [count, 1])
+        y = np.reshape(targets(random, count), [count, 1])
         return LagSequences(np.ones([count, 3, 1], np.float32), y.astype(np.float32))
 
     return Problem("lazy", "", (), (), 3, 3, draw, in_a_row=30, epoch=22, **more)
@@ -184,20 +184,20 @@ def always_right(random, count):
     return np.zeros(count)
 
 
-def fit(folder: Path, made: Problem, epochs: int, done: int = 0) -> tuple[dict, list[int]]:
+def fit(folder: Path, lag_problem: Problem, epochs: int, done: int = 0) -> tuple[dict, list[int]]:
     """results.json and the rows' `in_a_row` of a network that never changes, by batches of 4."""
     run = RunFolder(folder / "lags" / "lazy")
     run.path.mkdir(parents=True, exist_ok=True)
-    feed = EndlessBatches(made, 4, seed=7)
+    feed = EndlessBatches(lag_problem, 4, seed=7)
     series = keras.Input([None, 1])
     y = keras.layers.Dense(1, kernel_initializer="zeros")(keras.layers.GlobalMaxPooling1D()(series))
     model = keras.Model(series, y)
-    metrics = [keras.metrics.MeanMetricWrapper(wrong(made), name="wrong")]
+    metrics = [keras.metrics.MeanMetricWrapper(wrong(lag_problem), name="wrong")]
     model.compile(keras.optimizers.SGD(0.0), "mse", metrics=metrics, jit_compile=False)
     set_epoch = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: setattr(feed, "epoch", epoch)
     )
-    success = Success(run, replace(LagsConfig(), batch_size=4, seed=7), made)
+    success = Success(run, replace(LagsConfig(), batch_size=4, seed=7), lag_problem)
     history = model.fit(
         feed.dataset(),
         epochs=epochs,
@@ -229,8 +229,8 @@ def test_a_wrong_sequence_resets_the_row(tmp_path):
         longest[-1] = max(longest[-1], row)
         batches += 1
     assert batches == 22  # where all are right, 8 are enough
-    given = fit(tmp_path, lazy(sometimes), len(longest) + 3)
-    assert given == ({"solved": True, "sequences": 4 * batches}, longest)
+    result = fit(tmp_path, lazy(sometimes), len(longest) + 3)
+    assert result == ({"solved": True, "sequences": 4 * batches}, longest)
 
 
 def test_new_sequences_must_be_correct_too(tmp_path):
@@ -262,22 +262,22 @@ def test_a_network_that_is_always_wrong_does_not_solve_the_problem(tmp_path):
 # Notation
 
 
-def made(name: str) -> Problem:
+def lag_problem(name: str) -> Problem:
     return digits()[0] if name == "digits" else make_problem(name)
 
 
 @pytest.mark.parametrize("name", ["adding", "order-6b", "lag-2b", "digits"])
 def test_reading_inverts_writing(name):
-    for x in drawn(made(name), 5).x:
-        again = parse_sequence(made(name), format_sequence(made(name), x))
+    for x in drawn(lag_problem(name), 5).x:
+        again = parse_sequence(lag_problem(name), format_sequence(lag_problem(name), x))
         assert again.dtype == np.float32
         np.testing.assert_allclose(again, x[: len(again)], atol=0.005001)
         assert not np.any(x[len(again) :])
 
 
 def test_the_ends_of_an_adding_sequence_are_marked_unless_they_are_summands():
-    given = parse_sequence(make_problem("adding"), "0.3 -0.5* 0.9 1*")
-    np.testing.assert_allclose(given, [[0.3, -1], [-0.5, 1], [0.9, 0], [1, 1]])
+    values = parse_sequence(make_problem("adding"), "0.3 -0.5* 0.9 1*")
+    np.testing.assert_allclose(values, [[0.3, -1], [-0.5, 1], [0.9, 0], [1, 1]])
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_the_ends_of_an_adding_sequence_are_marked_unless_they_are_summands():
 )
 def test_unreadable_sequences_are_rejected(name, text, message):
     with pytest.raises(UserError, match=f"^{message}"):
-        parse_sequence(made(name), text)
+        parse_sequence(lag_problem(name), text)
 
 
 # The pipeline

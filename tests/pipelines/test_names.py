@@ -49,8 +49,8 @@ def test_best_takes_strings_in_any_case(run):
     outputs = model(tf.constant(["bcdb", "BCDB", "aeiou"]))
     assert outputs["probabilities"].shape == (3, 3)
     np.testing.assert_allclose(outputs["probabilities"][0], outputs["probabilities"][1], atol=1e-6)
-    words = [label.decode() for label in outputs["label"].numpy()]
-    assert words == [LABELS[i] for i in np.argmax(outputs["probabilities"], axis=1)]
+    labels = [label.decode() for label in outputs["label"].numpy()]
+    assert labels == [LABELS[i] for i in np.argmax(outputs["probabilities"], axis=1)]
 
 
 def test_onnx_takes_the_ids_of_its_vocabulary(where, run, tmp_path):
@@ -116,10 +116,10 @@ def test_every_network_returns_probabilities_and_ignores_padding(model, layers):
     )
     core = build(config, vocabulary_size=9, labels=3)
     ids = np.array([[2, 3, 4], [5, 6, 0]], np.int32)
-    answer = core(ids)
-    np.testing.assert_allclose(np.sum(answer, axis=1), 1, rtol=1e-5)
-    np.testing.assert_allclose(core(np.pad(ids, ((0, 0), (0, 4)))), answer, atol=1e-6)
-    np.testing.assert_allclose(core(ids[1:, :2]), answer[1:], atol=1e-6)
+    outputs = core(ids)
+    np.testing.assert_allclose(np.sum(outputs, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(core(np.pad(ids, ((0, 0), (0, 4)))), outputs, atol=1e-6)
+    np.testing.assert_allclose(core(ids[1:, :2]), outputs[1:], atol=1e-6)
 
 
 def test_class_weights_have_mean_one_and_decrease_with_the_share():

@@ -74,18 +74,24 @@ def test_tensorboard_shows_the_joined_error_samples_attention_and_gates(run):
 def test_exact_match_under_teacher_forcing_equals_that_of_greedy_search(where, run, serving_model):
     best = read_history(run)[run.results()["best_epoch"] - 1]["val_right"]
     part = load_pairs(data_dir=where / "pairs").validation
-    said, _ = best_predictions(serving_model, part.sources, width=1)
-    pairs = [(one[0], t) for one, several in zip(said, part.targets, strict=True) for t in several]
-    assert np.mean([given == target for given, target in pairs]) == pytest.approx(best, abs=1e-6)
+    predictions, _ = best_predictions(serving_model, part.sources, width=1)
+    pairs = [
+        (row[0], target)
+        for row, several in zip(predictions, part.targets, strict=True)
+        for target in several
+    ]
+    assert np.mean([prediction == target for prediction, target in pairs]) == pytest.approx(
+        best, abs=1e-6
+    )
     assert 0.1 < best < 1
 
 
 def test_predict_prints_the_best_predictions_with_scores(where, serving_model, capsys, monkeypatch):
     assert pronounce(where, "predict", "abba", "BAD", "--top", "2") == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    answers, scores = best_predictions(serving_model, ["abba", "bad"], width=2)
+    predictions, scores = best_predictions(serving_model, ["abba", "bad"], width=2)
     assert [row[0] for row in rows] == ["abba", "abba", "BAD", "BAD"]
-    assert [row[1] for row in rows] == [*answers[0], *answers[1]]
+    assert [row[1] for row in rows] == [*predictions[0], *predictions[1]]
     assert [float(row[2]) for row in rows] == pytest.approx(scores.ravel().tolist(), abs=6e-4)
     monkeypatch.setattr(sys, "stdin", io.StringIO("abba\n\nbad\n"))
     assert pronounce(where, "predict", "--top", "1") == 0
@@ -95,11 +101,13 @@ def test_predict_prints_the_best_predictions_with_scores(where, serving_model, c
 def test_predict_shows_the_alignment(where, serving_model, capsys):
     assert pronounce(where, "predict", "abd", "--top", "1", "--attention") == 0
     out = capsys.readouterr().out
-    (one,) = alignments(serving_model, ["abd"], [best_predictions(serving_model, ["abd"])[0][0][0]])
-    np.testing.assert_allclose(one.weights.sum(axis=1), 1, rtol=1e-5)
-    assert one.inputs == [*"abd"]
-    assert [line.split()[0] for line in out.splitlines()[3:-1]] == one.outputs
-    assert one.outputs[-1] == "end"
+    (shown,) = alignments(
+        serving_model, ["abd"], [best_predictions(serving_model, ["abd"])[0][0][0]]
+    )
+    np.testing.assert_allclose(shown.weights.sum(axis=1), 1, rtol=1e-5)
+    assert shown.inputs == [*"abd"]
+    assert [line.split()[0] for line in out.splitlines()[3:-1]] == shown.outputs
+    assert shown.outputs[-1] == "end"
 
 
 @pytest.mark.parametrize(
@@ -174,18 +182,18 @@ def test_layers_of_errorflow_and_keras_give_the_same_outputs_and_gradients(atten
         "attention": attention,
     }
     source = tf.constant([[2, 3, 4, 5], [5, 4, 0, 0]])
-    wanted = np.array([[4, 5, 3], [6, 3, 0]])
-    found = []
+    targets = np.array([[4, 5, 3], [6, 3, 0]])
+    results = []
     for recurrent in (layers.LSTM, keras.layers.LSTM):
         core = encoder_decoder(recurrent, **shared)
         random = np.random.default_rng(0)
         core.set_weights([random.normal(size=w.shape) for w in core.get_weights()])
         with tf.GradientTape() as tape:
-            given = core({"source": source, "target": tf.constant(shift_right(wanted))})
-            loss = tf.reduce_sum(tf.gather(given, wanted, batch_dims=2) * (wanted != 0))
+            outputs = core({"source": source, "target": tf.constant(shift_right(targets))})
+            loss = tf.reduce_sum(tf.gather(outputs, targets, batch_dims=2) * (targets != 0))
         gradients = tape.gradient(loss, core.trainable_variables)
-        found.append([given, *(tf.convert_to_tensor(g) for g in gradients)])
-    for ours, stock in zip(*found, strict=True):
+        results.append([outputs, *(tf.convert_to_tensor(g) for g in gradients)])
+    for ours, stock in zip(*results, strict=True):
         np.testing.assert_allclose(ours, stock, rtol=2e-4, atol=1e-6)
 
 
@@ -217,11 +225,11 @@ def test_a_reversed_encoder_reads_from_the_end_and_aligns_in_order():
     back = encoder_decoder(layers.GRU, **shared, attention=True, reverse=True)
     back.set_weights(ahead.get_weights())
     target = tf.constant([[2, 4, 5]])
-    one, other = (
+    forward, backward = (
         alignment(ahead, tf.constant([[4, 3, 2]]), target),
         alignment(back, tf.constant([[2, 3, 4, 0]]), target),
     )
-    np.testing.assert_allclose(one, other[:, :, 2::-1], rtol=1e-5)
+    np.testing.assert_allclose(forward, backward[:, :, 2::-1], rtol=1e-5)
 
 
 def test_pairs_have_every_target_of_a_source_and_shifted_decoder_inputs():
@@ -232,20 +240,20 @@ def test_pairs_have_every_target_of_a_source_and_shifted_decoder_inputs():
     part = PairSplit(["ab", "b", "bbb"], [["AH B", "B"], ["B"], ["B B B B"]])
     pairs = encode_pairs(part, "train", source, target, max_length=3)
     assert pairs.lengths.tolist() == [[2, 3], [2, 2], [1, 2]]  # the last has a symbol too many
-    inputs, wanted, weights = pairs.take(np.array([0, 2]), (2, 3))
+    inputs, targets, weights = pairs.take(np.array([0, 2]), (2, 3))
     assert inputs["source"].tolist() == [[2, 3], [3, 0]]
     assert inputs["target"].tolist() == [[2, 4, 5], [2, 5, 0]]
-    assert wanted.tolist() == [[4, 5, END], [5, END, 0]]
+    assert targets.tolist() == [[4, 5, END], [5, END, 0]]
     assert weights.tolist() == [[1, 1, 1], [1, 1, 0]]
 
 
 def test_rates_count_edits_to_the_nearest_target():
     pytest.importorskip("jiwer")
-    answers = [["K", "AE", "T"], [], ["B", "B"]]
+    predictions = [["K", "AE", "T"], [], ["B", "B"]]
     targets = [[["T"], ["K", "AH", "T"]], [["D", "D"]], [["B", "B"]]]
-    found = text_metrics.distances(answers, targets)
-    assert found == [(1, 3), (2, 2), (0, 2)]
-    per, wer = text_metrics.rates(found)
+    results = text_metrics.distances(predictions, targets)
+    assert results == [(1, 3), (2, 2), (0, 2)]
+    per, wer = text_metrics.rates(results)
     assert (per, wer) == (3 / 7, 2 / 3)
 
 
@@ -271,9 +279,9 @@ def test_without_an_optional_package_the_error_says_what_to_install(
     assert (
         pronounce(tmp_path, "train", "--source", "word", "--target", "word", "--dataset", "x") == 2
     )
-    said = capsys.readouterr().err
-    assert "jiwer and sacrebleu" in said
-    assert "pip install 'errorflow[speech,text]'" in said
+    err = capsys.readouterr().err
+    assert "jiwer and sacrebleu" in err
+    assert "pip install 'errorflow[speech,text]'" in err
     assert pronounce(where, "evaluate", "--name", "a") == 2
     assert "pip install 'errorflow[speech]'" in capsys.readouterr().err
 
@@ -281,10 +289,8 @@ def test_without_an_optional_package_the_error_says_what_to_install(
 def test_sources_with_unknown_symbols_are_reported(capsys):
     part = PairSplit(["ab", "axb", "x"], [["A"], ["B"], ["C"]])
     note_unknown_symbols(part, "test", SequenceVocabulary("character", ["a", "b"]))
-    said = capsys.readouterr().err
-    assert (
-        "test: 2 of 3 sources have a character that is not in the vocabulary, such as 'x'" in said
-    )
+    err = capsys.readouterr().err
+    assert "test: 2 of 3 sources have a character that is not in the vocabulary, such as 'x'" in err
     note_unknown_symbols(part, "test", SequenceVocabulary("character", ["a", "b", "x"]))
     assert not capsys.readouterr().err
 

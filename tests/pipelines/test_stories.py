@@ -56,7 +56,7 @@ def stories(run_dir: Path, verb: str, *flags: str) -> int:
     return errorflow("stories", verb, run_dir, *flags)
 
 
-def film(path: Path, frames: int) -> Path:
+def write_video(path: Path, frames: int) -> Path:
     """A square that becomes brighter from frame to frame."""
     pictures = [Image.fromarray(np.full([80, 80], 20 * number, np.uint8)) for number in range(12)]
     pictures[0].save(path, save_all=True, append_images=pictures[1:frames])
@@ -87,8 +87,8 @@ def test_the_error_flow_reaches_from_the_last_word_to_the_first_image(run):
     shown = {tag for at in values.values() for tag in at}
     assert {f"error_flow/{what}/rnn_1" for what in ("heat_map", "first_to_largest")} <= shown
     assert {f"error_flow/rows/{side}/rnn_1" for side in ("encoder", "decoder")} <= metadata.keys()
-    told = "encoder/rnn_1: its first step receives "
-    (joined,) = [line for line in run.results()["verdict"] if line.startswith(told)]
+    beginning = "encoder/rnn_1: its first step receives "
+    (joined,) = [line for line in run.results()["verdict"] if line.startswith(beginning)]
     assert "of the largest error at any step of decoder/rnn_1" in joined
 
 
@@ -101,23 +101,24 @@ def test_layer_gradients_include_the_convolutions(run):
 
 def test_predict_takes_folders_and_videos(where, run, tmp_path, capsys):
     """All images of a folder, 2 before 10; five of a video; --frames of both."""
-    photos, grown = photo_folder(tmp_path / "photos", 11, 80, 80), film(tmp_path / "grown.gif", 12)
+    photos, grown = (
+        photo_folder(tmp_path / "photos", 11, 80, 80),
+        write_video(tmp_path / "grown.gif", 12),
+    )
     pictures = [read_image(photos / f"{number}.png", 1) for number in range(1, 12)]
     saved = load(run.best)
 
     def check(expected, *flags):
-        answers, scores = best_texts(saved, store_images(expected, (80, 80, 1)))
+        predictions, scores = best_texts(saved, store_images(expected, (80, 80, 1)))
         assert stories(where, "predict", str(photos), str(grown), *flags) == 0
         rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
         assert [row[:2] for row in rows] == [
-            [str(path), said[0]] for path, said in zip((photos, grown), answers, strict=True)
+            [str(path), said[0]] for path, said in zip((photos, grown), predictions, strict=True)
         ]
-        found = [float(row[2]) for row in rows]
-        assert found == pytest.approx(scores[:, 0].tolist(), abs=6e-4)
-        for name, shown, said in zip(("photos", "grown"), expected, answers, strict=True):
-            drawing = caption_sheet(
-                [CaptionedImage([*shown], sentences_below(said[0], len(shown)))]
-            )
+        result = [float(row[2]) for row in rows]
+        assert result == pytest.approx(scores[:, 0].tolist(), abs=6e-4)
+        for name, shown, row in zip(("photos", "grown"), expected, predictions, strict=True):
+            drawing = caption_sheet([CaptionedImage([*shown], sentences_below(row[0], len(shown)))])
             with Image.open(run.samples / "told" / f"{name}.told.png") as image:
                 np.testing.assert_array_equal(image, drawing)
 
@@ -164,7 +165,7 @@ def test_each_image_has_a_sentence_below_if_the_numbers_agree():
 def test_an_error_is_one_line(where, tmp_path, arguments, message, capsys):
     photo_folder(tmp_path / "one", 1, 80, 80)
     photo_folder(tmp_path / "none", 0)
-    (tmp_path / "cut.gif").write_bytes(film(tmp_path / "whole.gif", 3).read_bytes()[:20])
+    (tmp_path / "cut.gif").write_bytes(write_video(tmp_path / "whole.gif", 3).read_bytes()[:20])
     assert stories(where, *(argument.format(tmp_path) for argument in arguments)) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -198,13 +199,13 @@ def test_a_users_sequences_of_different_lengths(tmp_path):
     part = load_stories(data_dir=tmp_path / "data").train
     pairs = encode_pairs(part, "train", (32, 32, 3), SequenceVocabulary("word", ["a", "dog"]), 60)
     feed = Batches(pairs.lengths, pairs.take, 8, seed=1)
-    found = set()
+    lengths = set()
     for chosen, shape in feed.plan(0):
         pixels = feed.take(chosen, shape)[0]["pixels"]
         real = (pixels != PADDING_PIXEL).any(axis=(2, 3, 4))
         assert real.sum(axis=1).tolist() == [len(part.images[pairs.items[i]]) for i in chosen]
-        found |= {*real.sum(axis=1)}
-    assert found == {2, 3, 4}
+        lengths |= {*real.sum(axis=1)}
+    assert lengths == {2, 3, 4}
 
 
 # Parts
@@ -223,7 +224,7 @@ def pictures(*shape: int) -> np.ndarray:
     return np.random.default_rng(1).uniform(0, 255, shape).astype("float32")
 
 
-def filled(pixels: np.ndarray, count: int) -> np.ndarray:
+def padded(pixels: np.ndarray, count: int) -> np.ndarray:
     """Pad each sequence to `count` images."""
     more = count - pixels.shape[1]
     return np.pad(pixels, [(0, 0), (0, more), *[(0, 0)] * 3], constant_values=PADDING_PIXEL)
@@ -263,8 +264,8 @@ def test_the_target_words_of_each_image(story, pictures, described, words):
     part = ImageTextSplit(images, [[story]], [described], np.zeros(1, bool))
     vocabulary = [".", "a", "b", "c", "runs"]
     pairs = encode_pairs(part, "train", (32, 32, 1), SequenceVocabulary("word", vocabulary), 60)
-    _, wanted, weights = pairs.take(np.array([0]), (pictures + 1, 12))
-    (asked,) = wanted["words"]
+    _, targets, weights = pairs.take(np.array([0]), (pictures + 1, 12))
+    (asked,) = targets["words"]
     assert [[vocabulary[k - 4] for k in np.flatnonzero(row)] for row in asked] == [*words, []]
     assert weights["words"].tolist() == [[float(bool(some)) for some in [*words, []]]]
 
@@ -276,18 +277,18 @@ def test_single_images_have_the_words_that_they_have_in_their_sequence():
         [[*noise[:3]], [*noise[3:]]], [["a . b"], ["c . d"]], [[], ["c", "a b"]], np.zeros(2, bool)
     )
     pairs = encode_pairs(part, "train", (32, 32, 1), SequenceVocabulary("word", vocabulary), 60)
-    inputs, wanted, weights = pairs.take(np.arange(2), pairs.longest)
+    inputs, targets, weights = pairs.take(np.arange(2), pairs.longest)
     said = core({key: tf.constant(value) for key, value in inputs.items()})["words"]
     ((pixels, words),) = (
         pairs.single_image_batches(pairs.images_with_words(), 4, 0).dataset().as_numpy_iterator()
     )
-    found = word_predictor(core)(pixels)
+    result = word_predictor(core)(pixels)
     at = {picture[..., 0].tobytes(): place for place, picture in enumerate(pixels)}
     assert np.argwhere(weights["words"]).tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
     for item, number in np.argwhere(weights["words"]):
         place = at[inputs["pixels"][item, number, ..., 0].tobytes()]
-        np.testing.assert_array_equal(words[place], wanted["words"][item, number])
-        np.testing.assert_allclose(found[place], said[item, number], atol=1e-6)
+        np.testing.assert_array_equal(words[place], targets["words"][item, number])
+        np.testing.assert_allclose(result[place], said[item, number], atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(2, 32, 32, 1), (2, 3, 32, 32, 1)])
@@ -318,9 +319,9 @@ def test_padding_does_not_change_batch_normalisation():
     picture = image_encoder("vgg11", (32, 32, 1), width=0.0625)
     core = images_to_text(GRU, picture, symbols=9, embedding=4, units=6)
     short = pictures(2, 2, 32, 32, 1)
-    filled_up, again = filled(short, 3), np.concatenate([short, short[:, :1]], axis=1)
-    found = [core.get_layer("encoder")(x, training=True)["words"] for x in (filled_up, again)]
-    np.testing.assert_allclose(*[words[:, :2] for words in found], rtol=1e-5)
+    with_padding, again = padded(short, 3), np.concatenate([short, short[:, :1]], axis=1)
+    result = [core.get_layer("encoder")(x, training=True)["words"] for x in (with_padding, again)]
+    np.testing.assert_allclose(*[words[:, :2] for words in result], rtol=1e-5)
 
 
 @pytest.mark.parametrize("attention", [False, True])
@@ -331,25 +332,25 @@ def test_padding_changes_neither_predictions_nor_gradients(attention):
 
     def gradients(sequences):
         with tf.GradientTape() as tape:
-            answers = [core({"pixels": tf.constant(p), "target": t}) for p, t in sequences]
-            given = tf.concat([one["next"] for one in answers], 0)
-            loss = tf.reduce_sum(given[..., 4:6])
-            for (p, _), one in zip(sequences, answers, strict=True):
+            predictions = [core({"pixels": tf.constant(p), "target": t}) for p, t in sequences]
+            outputs = tf.concat([one["next"] for one in predictions], 0)
+            loss = tf.reduce_sum(outputs[..., 4:6])
+            for (p, _), one in zip(sequences, predictions, strict=True):
                 loss += tf.reduce_sum(one["words"][(p != PADDING_PIXEL).any(axis=(2, 3, 4))])
-        found = tape.gradient(loss, core.trainable_variables)
-        return [given, *map(tf.convert_to_tensor, found)]
+        gradients = tape.gradient(loss, core.trainable_variables)
+        return [outputs, *map(tf.convert_to_tensor, gradients)]
 
-    both = np.concatenate([filled(short, 5), filled(long, 5)])
+    both = np.concatenate([padded(short, 5), padded(long, 5)])
     together, apart = gradients([(both, read)]), gradients([(short, read[:1]), (long, read[1:])])
     for one, other in zip(together, apart, strict=True):
         largest = np.abs(other).max()
         assert largest > 1e-6
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4 * largest)
-    given = search(core, tf.constant(both), 3, 0.6, 6)
+    outputs = search(core, tf.constant(both), 3, 0.6, 6)
     for place, alone in enumerate((short, long)):
         expected = search(core, tf.constant(alone), 3, 0.6, 6)
-        np.testing.assert_array_equal(given["ids"][place], expected["ids"][0])
-        np.testing.assert_allclose(given["scores"][place], expected["scores"][0], rtol=1e-4)
+        np.testing.assert_array_equal(outputs["ids"][place], expected["ids"][0])
+        np.testing.assert_allclose(outputs["scores"][place], expected["scores"][0], rtol=1e-4)
 
 
 def test_padding_works_in_any_image_size():
@@ -357,8 +358,8 @@ def test_padding_works_in_any_image_size():
         network(), SequenceVocabulary("word", [*"abcde"]), width=2, length_norm=0.6, max_length=5
     )
     alone = pictures(1, 2, 50, 50, 1)
-    given, expected = whole(filled(alone, 4)), whole(alone)
-    np.testing.assert_allclose(given["scores"], expected["scores"], rtol=1e-4)
+    outputs, expected = whole(padded(alone, 4)), whole(alone)
+    np.testing.assert_allclose(outputs["scores"], expected["scores"], rtol=1e-4)
 
 
 def test_each_place_has_its_features_and_their_change():
@@ -399,7 +400,7 @@ def test_attention_ignores_padding():
     core, target = network(attention=True), tf.constant([[START, 4, 7], [START, 8, 5]])
     brightness = np.array([0.01, 1, 0.3, 3], np.float32)[:, None, None, None]
     unlike = brightness * pictures(1, 4, 32, 32, 1)
-    both = np.concatenate([filled(pictures(1, 2, 32, 32, 1), 4), unlike])
+    both = np.concatenate([padded(pictures(1, 2, 32, 32, 1), 4), unlike])
     weights = alignment(core, tf.constant(both), target).numpy()
     assert weights.shape == (2, 3, 4 * 25)
     np.testing.assert_allclose(weights.sum(axis=2), 1, rtol=1e-5)
@@ -416,7 +417,7 @@ def test_the_output_can_depend_jointly_on_state_and_context():
     memories = random.normal(size=[2, 1, 1, decode.input["memory"].shape[2]]).astype("float32")
 
     def odds(state, picture):
-        given = decode(
+        outputs = decode(
             {
                 "target": tf.constant([[START]]),
                 "states": [tf.constant(states[state])],
@@ -424,7 +425,7 @@ def test_the_output_can_depend_jointly_on_state_and_context():
                 "valid": tf.constant([[True]]),
             }
         )
-        logs = np.log(given["probabilities"][0, 0])
+        logs = np.log(outputs["probabilities"][0, 0])
         return logs - logs[0]
 
     together = odds(0, 0) - odds(0, 1) - odds(1, 0) + odds(1, 1)
@@ -437,18 +438,20 @@ def test_alignments_of_predicted_words_with_images():
         core, SequenceVocabulary("word", [*"abcde"]), width=2, length_norm=0.6, max_length=5
     )
     images = [[*pictures(count, 32, 32, 1).astype(np.uint8)] for count in (4, 2)]
-    found = alignments(whole, ImageTextSplit(images, [["a b"], ["c"]], [[], []], np.zeros(2, bool)))
-    assert [one.inputs for one in found] == [["1", "2", "3", "4"], ["1", "2"]]
-    answers, _ = best_texts(whole, store_images(images, (32, 32, 1)))
-    for one, said in zip(found, answers, strict=True):
-        assert one.outputs == [*said[0].split(), "end"]
-        assert one.weights.shape == (len(one.outputs), len(one.inputs))
-        np.testing.assert_allclose(one.weights.sum(axis=1), 1, rtol=1e-5)
+    result = alignments(
+        whole, ImageTextSplit(images, [["a b"], ["c"]], [[], []], np.zeros(2, bool))
+    )
+    assert [one.inputs for one in result] == [["1", "2", "3", "4"], ["1", "2"]]
+    predictions, _ = best_texts(whole, store_images(images, (32, 32, 1)))
+    for alignment_, row in zip(result, predictions, strict=True):
+        assert alignment_.outputs == [*row[0].split(), "end"]
+        assert alignment_.weights.shape == (len(alignment_.outputs), len(alignment_.inputs))
+        np.testing.assert_allclose(alignment_.weights.sum(axis=1), 1, rtol=1e-5)
     shown = tf.constant(store_images(images, (32, 32, 1)).take(np.array([0])))
-    ids = [START, *("abcde".index(word) + FIRST_SYMBOL for word in found[0].outputs[:-1])]
+    ids = [START, *("abcde".index(word) + FIRST_SYMBOL for word in result[0].outputs[:-1])]
     of_places = alignment(core, shown, tf.constant([ids])).numpy()[0]
     expected = of_places.reshape(-1, 4, 25).sum(axis=2)
-    np.testing.assert_allclose(found[0].weights, expected, rtol=1e-5)
+    np.testing.assert_allclose(result[0].weights, expected, rtol=1e-5)
 
 
 def test_the_default_name_of_a_run_has_model_and_attention():

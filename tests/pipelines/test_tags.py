@@ -79,8 +79,8 @@ def test_every_token_gets_a_tag(where, capsys):
 
 def test_predict_does_not_split_given_tokens(where, capsys):
     assert tags(where, "predict", "--tokens", "can't stop.  U.S./the") == 0
-    given = capsys.readouterr().out.split()
-    assert [pair.rsplit("/", 1)[0] for pair in given] == ["can't", "stop.", "U.S./the"]
+    outputs = capsys.readouterr().out.split()
+    assert [pair.rsplit("/", 1)[0] for pair in outputs] == ["can't", "stop.", "U.S./the"]
 
 
 def test_unknown_words_differ_by_their_characters_and_known_ones_ignore_case(serving_model):
@@ -88,8 +88,8 @@ def test_unknown_words_differ_by_their_characters_and_known_ones_ignore_case(ser
     ids = tagger.tokenizer_in(serving_model)(sentences)["words"].numpy()
     assert ids[:2].tolist() == [[1], [1]]
     assert ids[2] == ids[3] > 1
-    given = serving_model(sentences)["probabilities"].numpy()
-    assert np.abs(given[0] - given[1]).max() > 1e-3
+    outputs = serving_model(sentences)["probabilities"].numpy()
+    assert np.abs(outputs[0] - outputs[1]).max() > 1e-3
 
 
 def test_best_takes_sentences(run):
@@ -114,10 +114,10 @@ def test_onnx_takes_the_two_named_inputs_of_its_vocabulary(where, serving_model,
     words = np.array([[meaning["words"].index("the"), 1]], np.int32)
     characters = np.array([[[*map(signs, "the"), 0], [*map(signs, "aaly")]]], np.int32)
     session = onnxruntime.InferenceSession(folder / "model.onnx")
-    assert {given.name for given in session.get_inputs()} == {"words", "characters"}
-    (given,) = session.run(None, {"words": words, "characters": characters})
+    assert {tensor.name for tensor in session.get_inputs()} == {"words", "characters"}
+    (outputs,) = session.run(None, {"words": words, "characters": characters})
     expected = serving_model(tf.constant(["the aaly"]))["probabilities"]
-    np.testing.assert_allclose(given, expected, atol=1e-5)
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
     assert (meaning["padding"], meaning["unknown"], meaning["labels"]) == (0, 1, TAGS)
 
 
@@ -158,10 +158,10 @@ def test_loss_and_accuracy_ignore_padding(serving_model):
     right = np.concatenate([row.argmax(1) == t for row, t in zip(rows, tags, strict=True)])
     for batch, length in zip(x, (4, 6), strict=True):
         targets, weights = padded_targets(part, chosen, length)
-        for strange in (targets, np.where(weights == 0, 2, targets)):
-            found = core.test_on_batch(batch, strange, weights, return_dict=True)
-            assert found["loss"] == pytest.approx(-np.log(picked).mean(), rel=1e-5)
-            assert found["accuracy"] == pytest.approx(right.mean())
+        for padded in (targets, np.where(weights == 0, 2, targets)):
+            scores = core.test_on_batch(batch, padded, weights, return_dict=True)
+            assert scores["loss"] == pytest.approx(-np.log(picked).mean(), rel=1e-5)
+            assert scores["accuracy"] == pytest.approx(right.mean())
 
 
 def test_targets_are_cut_and_padded_with_weights_of_0():
@@ -175,19 +175,19 @@ def test_evaluate_agrees_with_counts_by_hand(serving_model):
     sentences = [("the", "qqqly"), ("qqq", "the", "the"), ("the",)]
     right = [[1, 0], [2, 0, 1], [2]]  # of which the model may know the first four
     part = TagSplit(sentences, [np.array(tags, np.int32) for tags in right])
-    found = evaluate(serving_model, part, TAGS)
-    said = [
+    scores = evaluate(serving_model, part, TAGS)
+    predicted = [
         serving_model(tf.constant([" ".join(tokens)]))["label"][0].numpy() for tokens in sentences
     ]
     hits = [
         [TAGS[i] == tag.decode() for i, tag in zip(*pair, strict=True)]
-        for pair in zip(right, said, strict=True)
+        for pair in zip(right, predicted, strict=True)
     ]
-    assert found.figures["accuracy"] == pytest.approx(sum(map(sum, hits)) / 6, abs=1e-6)
-    assert found.figures["unknown_words"] == pytest.approx(2 / 6, abs=1e-6)
-    assert found.figures["unknown_accuracy"] == (hits[0][1] + hits[1][0]) / 2
-    assert found.figures["baseline"] == pytest.approx(2 / 6, abs=1e-6)
-    assert found.confusion.sum() == 6
+    assert scores.figures["accuracy"] == pytest.approx(sum(map(sum, hits)) / 6, abs=1e-6)
+    assert scores.figures["unknown_words"] == pytest.approx(2 / 6, abs=1e-6)
+    assert scores.figures["unknown_accuracy"] == (hits[0][1] + hits[1][0]) / 2
+    assert scores.figures["baseline"] == pytest.approx(2 / 6, abs=1e-6)
+    assert scores.confusion.sum() == 6
     known = evaluate(serving_model, TagSplit([("the",)], [np.array([1], np.int32)]), TAGS)
     assert known.figures["unknown_words"] == 0
     assert "unknown_accuracy" not in known.figures
@@ -204,12 +204,12 @@ def test_tensorboard_shows_gates_samples_and_the_error_over_words_and_characters
         assert any(f"{layer}/" in tag for tag in tags["error_flow"])
 
 
-@pytest.mark.parametrize(("too_long", "said"), [("cut", "cut"), ("skip", "left out")])
-def test_sentences_that_are_too_long_are_cut_or_skipped_and_reported(where, too_long, said, capsys):
+@pytest.mark.parametrize(("too_long", "verb"), [("cut", "cut"), ("skip", "left out")])
+def test_sentences_that_are_too_long_are_cut_or_skipped_and_reported(where, too_long, verb, capsys):
     config = replace(TagsConfig(), data_dir=where / "data", max_length=4, too_long=too_long)
     part = TASK.read_data(config).train
     (longer,) = re.findall(
-        rf"data: train: (\d+) of 48 sentences have more than 4 tokens; {said}",
+        rf"data: train: (\d+) of 48 sentences have more than 4 tokens; {verb}",
         capsys.readouterr().err,
     )
     assert len(part) == (48 if too_long == "cut" else 48 - int(longer))
