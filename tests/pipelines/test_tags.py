@@ -218,7 +218,18 @@ def test_sentences_that_are_too_long_are_cut_or_skipped_and_reported(where, too_
 
 
 def test_a_network_without_characters_trains(where, tmp_path, capsys):
-    flags = ["--max-length", "4", "--character-units", "0", "--epochs", "1", "--model", "gru"]
+    flags = [
+        "--max-length",
+        "4",
+        "--character-units",
+        "0",
+        "--epochs",
+        "1",
+        "--model",
+        "gru",
+        "--jit",
+        "off",
+    ]
     flags = [*train_flags("tags", where), *flags]
     assert tags(tmp_path, "train", "--name", "words", *flags) == 0
     core = load(RunFolder(tmp_path / "tags" / "words").best).get_layer("core")
