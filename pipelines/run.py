@@ -90,7 +90,8 @@ class Run:
         """
         is_list = len(inputs) == 1 and isinstance(inputs[0], list | tuple)
         with quiet_tensorflow():
-            return self.task.predict(self.folder, [*(inputs[0] if is_list else inputs)], **options)
+            items = [*(inputs[0] if is_list else inputs)]
+            return [*self.task.predict(self.folder, items, **options)]
 
     def evaluate(self, split: SplitName = "test") -> dict[str, float]:
         """Measure the best model on a split of the run's data; return the figures by name."""

@@ -1,7 +1,7 @@
 """The texts that a trained network writes about a user's images, and drawings of them."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,8 @@ def predictions(
     top: int,
     beam: int | None,
     to: Path | None,
-) -> list[dict[str, Any]]:
-    """Return the best texts for each file or folder; draw each with the best text below.
+) -> Iterator[dict[str, Any]]:
+    """Yield the best texts for each file or folder; draw each with the best text below.
 
     Args:
         run: the run whose best model predicts.
@@ -40,7 +40,7 @@ def predictions(
         beam: beam width; None: that of the serving model.
         to: folder for the drawings; None: in the samples of the run.
 
-    Returns:
+    Yields:
         One row per input: {"path", "predictions": [(text, score)], "drawing": its path}.
 
     Raises:
@@ -53,7 +53,7 @@ def predictions(
     shape, is_sequence = image_shape_of(model), len(model.input_shape) == 5
     width = max(beam or model.get_layer("search").width, top)
     folder = to or run.samples / "told"
-    names, rows = drawing_names(paths, folder), []
+    names = drawing_names(paths, folder)
     for start in range(0, len(paths), BATCH):
         chosen = slice(start, start + BATCH)
         items = [read(path, shape) for path in paths[chosen]]
@@ -64,10 +64,9 @@ def predictions(
         ):
             _draw(CaptionedImage(shown, sentences_below(texts[0], len(shown))), folder / name)
             best = [*zip(texts[:top], map(float, scores), strict=False)]
-            rows.append({"path": str(path), "predictions": best, "drawing": folder / name})
+            yield {"path": str(path), "predictions": best, "drawing": folder / name}
     if names:
         note(f"drawn: {folder / names[0]}" + (" and so on" if len(names) > 1 else ""))
-    return rows
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """The part of a task that captions and stories share, and their verb `predict`."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from ..core.console import say
 from ..core.errors import require
 from ..core.run_folder import RunFolder
-from ..training.task import BaseTask, Rows, RunVerbConfig
+from ..training.task import BaseTask, RunVerbConfig
 
 Shape = tuple[int, int, int]  # [H, W, C] of the images that the network takes
 ReadImages = Callable[[Path, Shape], Sequence[np.ndarray]]  # the images of a file or folder
@@ -53,8 +53,8 @@ class ImageToText(BaseTask):
         beam: int | None = None,
         to: Path | None = None,
         **options: Any,
-    ) -> Rows:
-        """Return the best texts: {"path", "predictions": [(text, score)], "drawing": Path}.
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the best texts: {"path", "predictions": [(text, score)], "drawing": Path}.
 
         Args:
             run: the run whose best model predicts.
@@ -72,7 +72,7 @@ class ImageToText(BaseTask):
         return predictions(run, [Path(path) for path in inputs], read, top, beam, to)
 
 
-def print_predictions(rows: Rows) -> None:
+def print_predictions(rows: Iterable[dict[str, Any]]) -> None:
     """Print the texts of each input with their scores."""
     for row in rows:
         for text, score in row["predictions"]:

@@ -10,14 +10,14 @@ took 11 minutes on two cores, with other trainings in progress.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import tyro
 
 from ..core.console import lines_from, note_problems, say
 from ..core.run_folder import RunFolder
-from ..training.task import BaseTask, ModelCard, Rows, RunVerbConfig, TrainingFunctions, Verb
+from ..training.task import BaseTask, ModelCard, RunVerbConfig, TrainingFunctions, Verb
 from ..training.verbs import use_run
 from .config import SPACE, TagsConfig
 
@@ -81,8 +81,10 @@ class Tags(BaseTask):
 
         return training
 
-    def predict(self, run: RunFolder, inputs: Sequence[str], tokens: bool = False) -> Rows:
-        """Return the tags of sentences: {"sentence", "tokens", "tags"}.
+    def predict(
+        self, run: RunFolder, inputs: Sequence[str], tokens: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the tags of sentences: {"sentence", "tokens", "tags"}.
 
         Args:
             run: the run whose best model predicts.
@@ -95,13 +97,11 @@ class Tags(BaseTask):
         from ..datasets.tags.tokens import tokens_of
         from ..models.serving import load
 
-        model, rows = load(run.best), []
+        model = load(run.best)
         for sentence in inputs:
             words = [clean(t) for t in sentence.split()] if tokens else tokens_of(sentence)
             tags = model(tf.constant([" ".join(words)]))["label"][0].numpy()
-            row = {"sentence": sentence, "tokens": words, "tags": [tag.decode() for tag in tags]}
-            rows.append(row)
-        return rows
+            yield {"sentence": sentence, "tokens": words, "tags": [tag.decode() for tag in tags]}
 
     def _print_predictions(self, config: PredictConfig) -> None:
         sentences = lines_from(config.sentences, "errorflow tags predict takes sentences")

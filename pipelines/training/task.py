@@ -1,7 +1,7 @@
 """What a task provides, and what the data that it reads provide."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.config import RunChoice, Section, TrainingConfig
@@ -135,8 +135,11 @@ class Task(Protocol):
         ...
 
     @property
-    def predict(self) -> Callable[..., Rows]:
-        """(run, inputs, **options) → predictions for a user's inputs, one row for each."""
+    def predict(self) -> Callable[..., Iterable[dict[str, Any]]]:
+        """(run, inputs, **options) → predictions for a user's inputs, one row for each.
+
+        A task that predicts input by input yields each row when it is done.
+        """
         ...
 
 

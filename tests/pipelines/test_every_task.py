@@ -147,7 +147,7 @@ def test_a_confusion_matrix_counts_every_example(task, run):
 
 def test_predict_gives_one_row_per_input_and_prints_it(task, where, run, tmp_path, capsys):
     inputs = TABLE[task].inputs(tmp_path)
-    rows = load_task(task).predict(run, inputs)
+    rows = [*load_task(task).predict(run, inputs)]
     assert [next(iter(row.values())) for row in rows] == inputs  # the first key names the input
     capsys.readouterr()
     assert errorflow(task, "predict", where, "--name", "a", *inputs) == 0
