@@ -302,15 +302,16 @@ def test_overwrite_trains_a_new_run_in_place_of_the_old_one(task, run, tmp_path)
     ],
 )
 def test_a_mistake_is_one_line_with_code_2_and_leaves_nothing(
-    task, verb, flags, message, tmp_path, capsys
+    verb, flags, message, tmp_path, capsys
 ):
-    assert errorflow(task, verb, tmp_path, *flags) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("errorflow: ")
-    assert message in err
-    assert err.count("\n") == 1
-    assert not any(tmp_path.iterdir())
+    for task in TABLE:
+        assert errorflow(task, verb, tmp_path, *flags) == 2, task
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("errorflow: ")
+        assert message in err
+        assert err.count("\n") == 1
+        assert not any(tmp_path.iterdir())
 
 
 def test_evaluate_refuses_data_that_have_changed(finished_run, capsys):
