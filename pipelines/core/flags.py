@@ -32,7 +32,7 @@ def parse_flags(
     Args:
         flags: without the words that `prog` has.
         default: the values of flags that are not given; None: the class's own.
-        describe: the text above the flags in `--help`.
+        describe: the text above the flags in `--help`; None: the docstring of the class.
 
     Raises:
         UserError: a bad flag or value, in one line.
@@ -49,7 +49,7 @@ def parse_flags(
                 args=flags,
                 prog=prog,
                 default=start,
-                description=describe,
+                description=describe or cls.__doc__,
                 config=(tyro.conf.OmitArgPrefixes,),
             )
     except SystemExit as stop:

@@ -107,6 +107,15 @@ def test_a_mistake_on_a_colour_terminal_is_one_plain_line_too(tmp_path):
     assert (done.stderr, done.returncode) == (expected, 2)
 
 
+@pytest.mark.parametrize("command", ["runs", "runs compare", "report", "zoo", "tensorboard"])
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([*command.split(), "--help"])
+    usage, _, about, *_ = capsys.readouterr().out.splitlines()
+    assert (usage.startswith(f"usage: errorflow {command} "), stop.value.code) == (True, 0)
+    assert about.endswith(".")
+
+
 def test_version(capsys):
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("errorflow ")
