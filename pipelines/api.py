@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def tasks() -> dict[str, str]:
-    """The tasks: what each does, by name."""
+    """Return the tasks, as {name: what the task does}."""
     return dict(TASKS)
 
 
@@ -33,7 +33,7 @@ def train(
     verbose: bool = False,
     **settings: Any,
 ) -> "Run":
-    """Train a network, and keep everything in a run folder.
+    """Train a network and write all results to a run folder.
 
         run = pipelines.train("names", model="gru", epochs=5)
 
@@ -41,9 +41,9 @@ def train(
         task: one of `tasks()`.
         config: the settings to begin with, such as `NamesConfig()`; None: the task's defaults or,
             with `resume`, those of the run.
-        name: of the run; None: the model and the time.
+        name: name of the run; None: composed of the model and the time.
         run_dir: the folder of all runs; this one goes to run_dir/task/name.
-        resume: go on with an interrupted run, the latest one unless `name` is given.
+        resume: continue an interrupted run: the latest one, unless `name` is given.
         overwrite: replace an earlier run of the same name.
         verbose: print progress and results.
         **settings: flags of `errorflow <task> train`, with underscores.
@@ -75,14 +75,14 @@ def tune(
     verbose: bool = False,
     **settings: Any,
 ) -> "Search":
-    """Search for better settings: each trial is a training in a process of its own.
+    """Search for better settings; each trial is a training in its own process.
 
         search = pipelines.tune("names", max_trials=10, workers=2)
 
     Args:
         task: one of `tasks()`.
         config: the settings that all trials have in common; None: the task's defaults.
-        overwrite: delete an earlier search of the same name first; else it is continued.
+        overwrite: delete an earlier search of the same name first; otherwise it is resumed.
         verbose: print a line per trial, and the table of results.
         **settings: flags of `errorflow <task> tune`, with underscores.
 
@@ -104,10 +104,10 @@ def tune(
 
 
 def load_run(path: PathLike) -> "Run":
-    """The trained run in a folder.
+    """Open the trained run in a folder.
 
     Raises:
-        UserError: it is not the folder of a trained run of a known task.
+        UserError: `path` is not the folder of a trained run of a known task.
     """
     folder = open_run(Path(path))
     load_task(str(folder.results().get("task")))
@@ -124,8 +124,8 @@ class Search:
     """A search over settings.
 
     Attributes:
-        path: its folder.
-        trials: one row per trial, the best first, a DataFrame.
+        path: folder of the search.
+        trials: a DataFrame with one row per trial, the best first.
         best: the run of the best trial.
     """
 

@@ -1,4 +1,4 @@
-"""The command `errorflow`: find the task and the verb, and turn every mistake into one line."""
+"""The command `errorflow`: run a verb of a task, and report a user's mistake in one line."""
 
 import os
 import sys
@@ -33,14 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reason = interrupt.args[0] if interrupt.args else "interrupted"
         print(f"\nerrorflow: {reason}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader, such as `head`, has what it wanted
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return 0
 
 
 def dispatch(arguments: list[str]) -> None:
-    """Run the command that the first words name."""
+    """Run the task or command that the first argument names."""
     match arguments:
         case [] | ["-h" | "--help", *_]:
             print(usage())
@@ -78,7 +78,7 @@ def run_task(task: Task, arguments: list[str]) -> None:
 
 
 def run_verb(task: Task, verb: Verb, flags: Sequence[str]) -> None:
-    """Fill the verb's settings from flags, and run it."""
+    """Parse the flags of a verb, and run it."""
     prog = f"errorflow {task.name} {verb.name}"
     config = parse_flags(verb.config, flags, prog, describe=verb.about)
     config.check()
@@ -86,7 +86,7 @@ def run_verb(task: Task, verb: Verb, flags: Sequence[str]) -> None:
 
 
 def train(task: Task, flags: Sequence[str]) -> None:
-    """Train as the flags say."""
+    """Train a network with the settings of the flags."""
     config, resume = training_config(task, flags)
     if config.run.print_config:
         print(dump_config(config), end="")
@@ -95,9 +95,10 @@ def train(task: Task, flags: Sequence[str]) -> None:
 
 
 def training_config(task: Task, flags: Sequence[str]) -> tuple[TrainingConfig, RunFolder | None]:
-    """The settings of a training, and the run to resume if there is one.
+    """Return the settings of a training, and the run to resume, if any.
 
-    Default < file < flags. The file is that of --config or, with --resume, the one of the run.
+    Precedence: default < file < flags. The file is that of --config or, with --resume, the
+    config.yaml of the run.
     """
     prog = f"errorflow {task.name} train"
     config = parse_flags(task.config, flags, prog, describe=task.train_about)
@@ -114,7 +115,7 @@ def training_config(task: Task, flags: Sequence[str]) -> tuple[TrainingConfig, R
 
 
 def tune(task: Task, flags: Sequence[str]) -> None:
-    """Search the task's space as the flags say."""
+    """Search the task's space with the settings of the flags."""
     from .search import tune as search
     from .search.config import tune_config
 
@@ -170,7 +171,7 @@ COMMANDS: Mapping[str, tuple[str, Callable[[list[str]], None]]] = {
 
 
 def usage() -> str:
-    """The help of the whole command."""
+    """Return the help text of `errorflow`."""
     return "\n".join(
         [
             "usage: errorflow TASK VERB [FLAGS]",
@@ -187,7 +188,7 @@ def usage() -> str:
 
 
 def task_usage(task: str, about: Mapping[str, str]) -> str:
-    """The help of one task."""
+    """Return the help text of a task."""
     return "\n".join([f"usage: errorflow {task} VERB [FLAGS]", "", "verbs:", *_columns(about)])
 
 

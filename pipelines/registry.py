@@ -22,7 +22,7 @@ TASKS: Mapping[str, str] = {
 
 
 def load_task(name: str) -> Task:
-    """The task of that name; its package is imported, without TensorFlow.
+    """Import the package of a task, but not TensorFlow, and return the task.
 
     Raises:
         UserError: there is no such task.

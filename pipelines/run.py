@@ -30,9 +30,9 @@ class Run:
     """A trained run.
 
     Attributes:
-        path: its folder.
+        path: folder of the run.
         model: the best model, which takes raw inputs such as strings or pixels.
-        history: one row per epoch, a DataFrame.
+        history: a DataFrame with one row per epoch.
         results: the content of results.json, such as the figures of the splits.
         findings: what the recorded error, gradients and gates show.
         config: its settings.
@@ -47,7 +47,7 @@ class Run:
 
     @functools.cached_property
     def task(self) -> Task:
-        """The task that the run is of."""
+        """The task that the run belongs to."""
         return load_task(self.results["task"])
 
     @property
@@ -79,7 +79,7 @@ class Run:
         return [_finding(row, text) for row, text in zip(rows, texts, strict=True)]
 
     def predict(self, *inputs: Any, **options: Any) -> list[dict[str, Any]]:
-        """Predictions for inputs: texts, sentences, or paths of images or videos, as the task has.
+        """Return predictions for inputs: texts, or paths of images or videos, by the task.
 
         Args:
             *inputs: one or more inputs, or one list of them.
@@ -108,11 +108,11 @@ class Run:
         """Write the best model in other formats, each checked against the original.
 
         Args:
-            *formats: "keras", "saved_model", "onnx"; none: the first two.
+            *formats: "keras", "saved_model", "onnx"; without any, the first two.
             to: the folder to write to; None: export/ in the run folder.
 
         Returns:
-            The path of what was written, by format.
+            The path of each exported model, by format.
         """
         from .training.export import check_formats
 
@@ -128,10 +128,11 @@ class Run:
         """Draw the error over time, or the gradient over depth.
 
         Args:
-            kind: None: the error over time, if the network is recurrent.
+            kind: what to draw; None: the error over time if the network is recurrent, otherwise
+                the gradient over depth.
 
         Raises:
-            UserError: the run has recorded nothing of the kind.
+            UserError: the run has not recorded it.
         """
         with quiet_tensorflow():
             from .commands import recorded

@@ -39,7 +39,7 @@ def build_training(config: CaptionsConfig, data: ImageTextData) -> TrainingSpec:
         config,
         data,
         network,
-        monitor="val_next_loss",  # of several right captions, accuracy counts only one
+        monitor="val_next_loss",  # accuracy counts only one of several correct captions
         mode="min",
     )
 

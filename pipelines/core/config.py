@@ -5,12 +5,12 @@ A task's config is composed of five sections:
     network         the task's own: which network, how large
     data            what it is trained on
     optimisation    how it is trained
-    hardware        on what, in which precision
-    run             where the results go and how this call is made; flags, never keys of a file
+    hardware        on which devices and in which precision it is trained
+    run             where the results go, and options of this call; flags, never keys of a file
 
 Every setting has one name in all places: `--learning-rate` on the command line, `learning_rate` in
 a YAML file (which has no sections), in a search space and in `pipelines.train(...)`, and
-`config.optimisation.learning_rate` in code. So a name is used in one section only.
+`config.optimisation.learning_rate` in code. Therefore each name is used in one section only.
 
 Nothing here imports TensorFlow: help, a bad flag and `--print-config` answer at once.
 """
@@ -32,7 +32,7 @@ class Section:
     """Settings that belong together."""
 
     def check(self) -> None:
-        """Raise `UserError` where a value makes no sense."""
+        """Raise `UserError` if a value is not valid."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -165,15 +165,15 @@ class TrainingConfig(Section):
 
     @property
     def kind(self) -> str:
-        """The first part of the name of a run that was given none."""
+        """The first part of an automatic run name."""
         return self.network.model
 
     def resolved(self) -> Self:
-        """A copy in which all that depends on other settings is decided."""
+        """Return a copy in which the defaults that depend on other settings are filled in."""
         return self
 
     def check(self) -> None:
-        """Raise `UserError` where a value, or a combination of values, makes no sense."""
+        """Raise `UserError` if a value, or a combination of values, is not valid."""
         for section in sections(self).values():
             section.check()
 
@@ -182,13 +182,13 @@ class TrainingConfig(Section):
 
 
 def sections(config: Section) -> dict[str, Section]:
-    """The fields of a config that are sections."""
+    """Return the sections of a config, by field name."""
     values = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
     return {name: value for name, value in values.items() if isinstance(value, Section)}
 
 
 def section_types(cls: type[Section]) -> dict[str, type[Section]]:
-    """The class of each section of a config class."""
+    """Return the class of each section of a config class."""
     hints = typing.get_type_hints(cls)
     return {
         name: hint
@@ -198,7 +198,7 @@ def section_types(cls: type[Section]) -> dict[str, type[Section]]:
 
 
 def setting_types(cls: type[TrainingConfig]) -> dict[str, Any]:
-    """The type of every setting that a file may hold, by its name."""
+    """Return the type of every setting that a file may hold, by name."""
     return {
         field.name: typing.get_type_hints(section)[field.name]
         for name, section in section_types(cls).items()
@@ -208,7 +208,7 @@ def setting_types(cls: type[TrainingConfig]) -> dict[str, Any]:
 
 
 def flat(config: TrainingConfig) -> dict[str, Any]:
-    """The settings by name, without those of the section `run`."""
+    """Return the settings by name, without those of the section `run`."""
     return {
         field.name: getattr(section, field.name)
         for name, section in sections(config).items()
@@ -218,7 +218,7 @@ def flat(config: TrainingConfig) -> dict[str, Any]:
 
 
 def replace(config: T, **settings: Any) -> T:
-    """A copy of a config with other values of some settings, by name.
+    """Return a copy of a config with new values for some settings, by name.
 
     Raises:
         KeyError: no section has a setting of that name.

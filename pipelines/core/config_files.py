@@ -16,7 +16,7 @@ CALL_FLAGS = frozenset(field.name for field in dataclasses.fields(RunSettings))
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file; an empty file is an empty mapping."""
+    """Read the mapping in a YAML file; an empty file is an empty mapping."""
     import yaml
 
     try:
@@ -42,7 +42,7 @@ def _plain_loader() -> type:
     import yaml
 
     class PlainLoader(yaml.SafeLoader):
-        yaml_implicit_resolvers: dict = {}  # noqa: RUF012 - PyYAML's own way to start afresh
+        yaml_implicit_resolvers: dict = {}  # noqa: RUF012 - hides PyYAML's default resolvers
 
     number = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan"
     for tag, pattern in (
@@ -71,10 +71,10 @@ def load_config(cls: type[C], path: Path) -> C:
 
 
 def with_settings(config: C, settings: Mapping[str, Any], source: str) -> C:
-    """A copy of a config with settings by name, of which names and types are checked.
+    """Return a copy of a config with new values for some settings; check names and types.
 
     Args:
-        source: what the settings were read from, for messages.
+        source: where the settings come from, for messages.
 
     Raises:
         UserError: an unknown name or a wrong type.
@@ -90,7 +90,7 @@ def with_settings(config: C, settings: Mapping[str, Any], source: str) -> C:
 
 
 def check_keys(cls: type[TrainingConfig], keys: Iterable[Any], source: str) -> None:
-    """Raise `UserError` for a key that is no setting of the config."""
+    """Raise `UserError` for a key that is not a setting of the config."""
     known = setting_types(cls)
     for key in keys:
         if key in CALL_FLAGS:
@@ -101,22 +101,22 @@ def check_keys(cls: type[TrainingConfig], keys: Iterable[Any], source: str) -> N
 
 
 def dump_config(config: TrainingConfig) -> str:
-    """The complete configuration as YAML."""
+    """Return the complete configuration as YAML."""
     import yaml
 
     return yaml.safe_dump(config_dict(config), sort_keys=False, allow_unicode=True)
 
 
 def config_dict(config: TrainingConfig) -> dict[str, Any]:
-    """The settings by name as plain values, as they stand in a YAML file."""
+    """Return the settings by name as plain values, as a YAML file holds them."""
     return {key: str(v) if isinstance(v, Path) else v for key, v in flat(config).items()}
 
 
 def strict(value: Any, kind: Any) -> Any:
-    """Return the value if it is of a kind: a plain type, a Literal, or a union of these.
+    """Return a value if it has the type `kind`: a plain type, a Literal, or a union of these.
 
     Raises:
-        TypeError: it is not.
+        TypeError: the value has another type.
     """
     for arm in get_args(kind) if _is_union(kind) else (kind,):
         if get_origin(arm) is Literal:

@@ -61,14 +61,14 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown word: the closest known word, or all of them."""
+    """Return the end of a message about an unknown word: the closest known word, or all of them."""
     known = [*known]
     close = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
 
 
 def shorten(problems: Sequence[str], shown: int = 5) -> list[str]:
-    """The first problems in full, and the number of further ones."""
+    """Return the first problems, and the number of the remaining ones."""
     more = len(problems) - shown
     return [*problems[:shown], *([f"and {more} more"] if more > 0 else [])]
 
@@ -80,10 +80,10 @@ def note_problems(problems: Sequence[str]) -> None:
 
 
 def lines_from(arguments: Sequence[str], usage: str) -> list[str]:
-    """The arguments or, without any, the non-empty lines of stdin.
+    """Return the arguments or, without any, the non-empty lines of stdin.
 
     Raises:
-        UserError: an empty argument; no arguments, and stdin is a terminal.
+        UserError: an argument is empty, or there are no arguments and stdin is a terminal.
     """
     if not arguments and sys.stdin.isatty():
         raise UserError(f"{usage}, as arguments or as lines of stdin")

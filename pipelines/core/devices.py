@@ -1,4 +1,4 @@
-"""Start TensorFlow for a run: quiet, on the right device, in the right precision."""
+"""Start TensorFlow for a run: without messages, on the chosen devices, in the chosen precision."""
 
 import contextlib
 import ctypes.util
@@ -16,12 +16,12 @@ _MALLOPT = {-1: 2**31 - 1, -2: 2**26, -3: 2**25, -8: 1}
 
 
 def load_tensorflow() -> Any:
-    """Import TensorFlow without its start-up messages; if the import fails they are shown.
+    """Import TensorFlow without its start-up messages, which are shown only if the import fails.
 
     Set TF_CPP_MIN_LOG_LEVEL=0 to see them all. On a CPU, oneDNN computes the convolutions.
-    TensorFlow enables it only on processors with instructions for neural networks, but with AVX2
-    alone convolutions take 0.4 to 0.9 of the time, too. TF_ENABLE_ONEDNN_OPTS=0 disables it, and
-    so does --strategy mirrored.
+    TensorFlow enables oneDNN only on processors with instructions for neural networks, but on
+    processors with AVX2 alone, too, it reduces the time of convolutions, to 40 to 90 %.
+    TF_ENABLE_ONEDNN_OPTS=0 disables oneDNN, and so does --strategy mirrored.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors also come as exceptions
@@ -44,12 +44,13 @@ def load_tensorflow() -> Any:
 def keep_freed_memory() -> None:
     """Let glibc keep the memory of freed tensors, up to 32 MB each, for the next ones.
 
-    By default it returns it to the system after each operation, and every page of the next tensor
-    is filled with zeros again before its first use. Keeping it saves a fifth of the processor time
-    of a training step of convolutions. Environment variables of glibc take precedence.
+    By default glibc returns the memory to the system after each operation, and the system fills
+    every page with zeros again before the next tensor uses it. Keeping the memory saves a fifth of
+    the processor time of a training step with convolutions. Environment variables of glibc take
+    precedence.
 
-    Call it after TensorFlow has its devices: under Python 3.11 its first data generator lowers the
-    limit to 128 KB, once.
+    Call this function after TensorFlow has set up its devices. Under Python 3.11, TensorFlow's
+    first data generator lowers the limit to 128 KB, once; therefore one runs here first.
     """
     libc = ctypes.util.find_library("c") if sys.platform == "linux" else None
     mallopt = getattr(ctypes.CDLL(libc), "mallopt", None) if libc else None
@@ -90,8 +91,8 @@ def start(hardware: Hardware) -> Any:
         UserError: the requested device does not exist.
     """
     if hardware.strategy == "mirrored":
-        # With oneDNN the second replica's convolutions fail on a CPU (TensorFlow 2.21). Not only
-        # by default: a search has chosen for the processes that it starts.
+        # With oneDNN the second replica's convolutions fail on a CPU (TensorFlow 2.21). The
+        # variable is overwritten because a search has set it for the processes that it starts.
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
     tf = load_tensorflow()
     import keras
@@ -122,7 +123,7 @@ def set_seed(seed: int) -> None:
 
 
 def _split_cpu(tf: Any) -> None:
-    """Split the processor into two devices, to try out what is meant for several GPUs."""
+    """Split the processor into two devices, to try out training on several GPUs."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     if len(tf.config.get_logical_device_configuration(cpu) or ()) < 2:
         two = [tf.config.LogicalDeviceConfiguration()] * 2
@@ -130,7 +131,7 @@ def _split_cpu(tf: Any) -> None:
 
 
 def _choose_gpus(tf: Any, device: str) -> list[Any]:
-    """The GPUs that stay visible."""
+    """Make only the chosen GPUs visible, and return them."""
     gpus = tf.config.list_physical_devices("GPU")
     if device == "cpu":
         tf.config.set_visible_devices([], "GPU")
@@ -151,7 +152,7 @@ def _choose_gpus(tf: Any, device: str) -> list[Any]:
 
 
 def describe(config: TrainingConfig, strategy: Any) -> dict[str, Any]:
-    """The software, devices and precision of a run, for environment.json."""
+    """Return the software, devices and precision of a run, for environment.json."""
     import platform
 
     import keras
@@ -174,7 +175,7 @@ def describe(config: TrainingConfig, strategy: Any) -> dict[str, Any]:
 
 
 def version() -> str:
-    """The installed version of errorflow."""
+    """Return the installed version of errorflow."""
     from importlib.metadata import version
 
     return version("errorflow")
@@ -189,7 +190,7 @@ def _device_names(tf: Any) -> list[str]:
 
 
 def in_one_line(environment: dict[str, Any]) -> str:
-    """The device report that a run begins with."""
+    """Return the line about software and devices that is printed at the start of a run."""
     versions = environment["versions"]
     devices = " + ".join(environment["devices"])
     replicas = f" × {environment['replicas']} replicas" if environment["replicas"] > 1 else ""

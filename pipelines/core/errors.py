@@ -1,10 +1,10 @@
-"""Mistakes that the user can put right."""
+"""Errors that the user can correct."""
 
 import re
 
 
 class UserError(Exception):
-    """Something the user can put right: what is wrong, where, and what to do, in one line."""
+    """An error that the user can correct; the message says what is wrong and what to do."""
 
 
 def require(condition: bool, key: str, expected: str, value: object) -> None:
@@ -14,7 +14,7 @@ def require(condition: bool, key: str, expected: str, value: object) -> None:
 
 
 def require_name(name: str, flag: str = "--name") -> None:
-    """Raise `UserError` unless a name is one plain folder name."""
+    """Raise `UserError` unless a name is a plain folder name."""
     if not re.fullmatch(r"[\w][\w.+=-]*", name):
         raise UserError(
             f"{flag} {name!r} must be letters, digits and . _ - + = (no path; no space)"

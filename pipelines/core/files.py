@@ -1,4 +1,4 @@
-"""Files written beside their place and renamed, so that a killed process leaves only whole ones."""
+"""Write files under a temporary name and rename them: a killed process leaves none incomplete."""
 
 import contextlib
 import csv
@@ -13,7 +13,7 @@ from .config import UserError
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Gives a temporary name beside `path`, with its endings, and renames it when all went well."""
+    """Yield a temporary path beside `path`, with its suffix; rename it if the block succeeds."""
     temporary = path.with_name(f".writing-{path.name}")
     try:
         yield temporary
@@ -32,7 +32,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The content of a JSON file; empty where there is none."""
+    """Return the content of a JSON file; empty if the file does not exist."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -42,7 +42,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """NumPy numbers as Python's, and NaN, which JSON lacks, as null."""
+    """Return a value for JSON: NumPy numbers as Python numbers, NaN and infinity as null."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if hasattr(value, "tolist"):
@@ -55,7 +55,7 @@ def _plain(value: Any) -> Any:
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """A CSV file with the first row's keys as head."""
+    """Write rows as a CSV file; the keys of the first row are the header."""
     with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else [])
         writer.writeheader()

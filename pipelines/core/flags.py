@@ -1,7 +1,7 @@
 """Read a config from the command line, by tyro.
 
-tyro is given a copy of the config's class in which each flag carries its own help text: one
-paragraph that wraps by the terminal's width, and one default.
+tyro receives a copy of the config's class in which each field carries its help text: one
+paragraph, wrapped at the width of the terminal, with the default once.
 """
 
 import contextlib
@@ -30,8 +30,8 @@ def parse_flags(
     """Fill a config class from the command line.
 
     Args:
-        flags: without the words that `prog` has.
-        default: the values of flags that are not given; None: the class's own.
+        flags: the arguments after the words of `prog`.
+        default: the values of absent flags; None: the defaults of the class.
         describe: the text above the flags in `--help`; None: the docstring of the class.
 
     Raises:
@@ -61,7 +61,7 @@ def parse_flags(
 
 @functools.cache
 def _form(cls: type[Section]) -> Any:
-    """The class with a help text in each field's annotation, sections included."""
+    """Return a copy of the class with a help text in the annotation of each field and section."""
     texts, hints = _help_texts(cls), typing.get_type_hints(cls, include_extras=True)
     fields = [
         (field.name, _annotated(hints[field.name], texts.get(field.name, "")), field)
@@ -104,7 +104,7 @@ def _annotated(hint: Any, text: str) -> Any:
 
 
 def _metavar(hint: Any) -> str | None:
-    """For an optional value its type alone, without {None}; None: as tyro has it."""
+    """Return the type of an optional value without {None}; None: keep tyro's text."""
     while get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     if get_origin(hint) not in (Union, types.UnionType):
@@ -121,25 +121,25 @@ def _metavar(hint: Any) -> str | None:
 
 
 def _help_texts(cls: type) -> dict[str, str]:
-    """The help text of each field, that of the nearest class that has one."""
+    """Return the help text of each field; that of a subclass replaces that of its bases."""
     owners = [owner for owner in reversed(cls.__mro__) if "__annotations__" in vars(owner)]
     return {name: text for owner in owners for name, text in _own_help_texts(owner).items()}
 
 
 @functools.cache
 def _own_help_texts(owner: type) -> dict[str, str]:
-    """The docstring of each field that a class defines itself, as one paragraph."""
+    """Return the docstring of each field that a class defines itself, as one paragraph."""
     import docstring_parser
 
     try:
         docstrings = docstring_parser.parse_from_object(owner).params
-    except OSError:  # a class that was made at run time has no source
+    except OSError:  # a class that was created at run time has no source
         return {}
     return {d.arg_name: " ".join((d.description or "").split()) for d in docstrings}
 
 
 def _to_form(form: Any, config: Any) -> Any:
-    """The values of a config in the form's class."""
+    """Return a config as an instance of the form's class."""
     values = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
     return form(
         **{
@@ -161,7 +161,7 @@ def _from_form(cls: type[S], filled: Any) -> S:
 
 
 def _in_one_line(box: str) -> str:
-    """The message in tyro's framed text, which has a title, and the flags that it suggests."""
+    """Return tyro's framed error text as one line: the message and the suggested flags."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", box)  # colours, on a terminal
     lines = [line.strip("│╰╯ ") for line in plain.splitlines()[1:]]
     lines = lines[1:] if _is_rule(lines[0]) else lines

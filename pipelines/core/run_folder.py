@@ -4,8 +4,8 @@
         config.yaml  environment.json  history.csv  results.json  README.md
         checkpoints/{best,last}.keras  checkpoints/backup/  logs/  plots/  samples/
 
-No file is ever seen half-written. How a run begins and ends: `run_lifecycle`; how a command finds
-the run that it needs: `run_selection`.
+Files are written under a temporary name and renamed, so none is ever incomplete. `run_lifecycle`
+begins and ends a run; `run_selection` finds the run that a command uses.
 """
 
 import csv
@@ -85,7 +85,7 @@ class RunFolder:
         return "" if run_dir == Path("runs") else f" --run-dir {run_dir}"
 
     def results(self) -> dict[str, Any]:
-        """The content of results.json; empty if there is none yet."""
+        """Return the content of results.json; empty if the file does not exist yet."""
         return read_json(self.results_file)
 
     def update(self, **figures: Any) -> None:
@@ -94,14 +94,14 @@ class RunFolder:
 
     @property
     def status(self) -> str:
-        """running, finished, interrupted or failed; without its process a run is interrupted."""
+        """running, finished, interrupted (also if its process was killed) or failed."""
         results = self.results()
         status = results.get("status", "interrupted")
         return "interrupted" if status == "running" and not is_alive(results) else status
 
 
 def this_process() -> dict[str, Any]:
-    """What identifies this process, for `is_alive`."""
+    """Return what identifies this process, for `is_alive`."""
     import psutil
 
     started = psutil.Process().create_time()
@@ -109,7 +109,7 @@ def this_process() -> dict[str, Any]:
 
 
 def is_alive(results: Mapping[str, Any]) -> bool:
-    """Whether the process that wrote these results is alive; assumed for one of another host."""
+    """Return whether the process that wrote these results is alive; on another host, True."""
     import psutil
 
     if results.get("host") != socket.gethostname():
@@ -121,7 +121,7 @@ def is_alive(results: Mapping[str, Any]) -> bool:
 
 
 def read_history(run: RunFolder) -> list[dict[str, int | float]]:
-    """history.csv as one mapping per epoch."""
+    """Read history.csv: one mapping per epoch; empty if the file does not exist."""
     if not run.history_file.exists():
         return []
     with run.history_file.open(newline="", encoding="utf-8") as file:

@@ -1,7 +1,7 @@
-"""How a run begins, goes on after an interruption, and ends.
+"""Begin, resume and end a run.
 
-A finished run is never written over unasked. With `--overwrite` the earlier run of that name waits
-in a hidden folder until the new one begins to train; if the new one fails before, it comes back.
+An existing run is replaced only with `--overwrite`. It is then kept in a hidden folder until the
+new run of that name begins to train, and restored if the new run fails before.
 """
 
 import contextlib
@@ -18,16 +18,16 @@ from .run_folder import RunFolder, this_process
 
 SUBFOLDERS = ("checkpoints/backup", "logs", "plots", "samples")
 
-# What may change when a run is resumed: how long and on what, not what is computed.
+# A resumed run may change how long and on which device it trains, but not what it computes.
 MACHINE_SETTINGS = frozenset({"device", "jit", "strategy"})
 CHANGEABLE_SETTINGS = MACHINE_SETTINGS | {"epochs", "patience"}
 
 
-# Checks, which write nothing: to be asked before the long work
+# Checks before training: they write nothing
 
 
 def check_can_begin(task: str, config: TrainingConfig, resume: RunFolder | None) -> None:
-    """Raise `UserError` where `begin` would."""
+    """Raise `UserError` if `begin` would."""
     if resume is not None:
         _check_can_resume(config, resume)
     elif config.run.name is not None:
@@ -35,7 +35,7 @@ def check_can_begin(task: str, config: TrainingConfig, resume: RunFolder | None)
 
 
 def _check_is_free(run: RunFolder, overwrite: bool) -> None:
-    """An earlier run of that name gives way only on request; what is not a run never does."""
+    """Raise `UserError` if the folder holds other files, or a run that must not be overwritten."""
     if not run.path.exists() or (run.path.is_dir() and not any(run.path.iterdir())):
         return
     if not run.config_file.exists() or not run.results_file.exists():
@@ -74,7 +74,7 @@ def begin(
     environment: dict[str, Any],
     resume: RunFolder | None = None,
 ) -> RunFolder:
-    """Make the folder to train in: a new one, or the one of the run to resume."""
+    """Prepare the folder to train in: a new one, or that of the run to resume."""
     check_can_begin(task, config, resume)
     try:
         return begin_in(resume or _new_folder(task, config), task, config, environment)
@@ -86,7 +86,7 @@ def begin(
 def begin_in(
     run: RunFolder, task: str, config: TrainingConfig, environment: dict[str, Any]
 ) -> RunFolder:
-    """Write what a run begins with into a folder; an earlier training there is continued."""
+    """Write config, environment and status to a run folder; a training there is resumed."""
     for folder in SUBFOLDERS:
         (run.path / folder).mkdir(parents=True, exist_ok=True)
     write_text(run.config_file, dump_config(config))
@@ -97,13 +97,13 @@ def begin_in(
 
 
 def record_data(run: RunFolder, data: Any) -> None:
-    """Write the source, the content hash and the counts of a run's data into its results.
+    """Record the source, the content hash and the counts of a run's data in its results.
 
     Raises:
-        UserError: the data have changed since the run began: splits may have mixed.
+        UserError: the data have changed since the run began, so its splits may overlap with theirs.
     """
-    known = run.results().get("data", {}).get("content_hash", data.content_hash)
-    if known != data.content_hash:
+    recorded_hash = run.results().get("data", {}).get("content_hash", data.content_hash)
+    if recorded_hash != data.content_hash:
         raise UserError(
             f"the data of {run.path} ({data.source}) have changed since it was trained: examples of"
             " the test split may have been trained on; train a new run"
@@ -125,12 +125,12 @@ def _new_folder(task: str, config: TrainingConfig) -> RunFolder:
 
 
 def _replaced(run: RunFolder) -> Any:
-    """Where the earlier run of that name waits until the new one begins to train."""
+    """Return where the earlier run of that name is kept until the new one begins to train."""
     return run.path.with_name(f".replaced-{run.name}")
 
 
 def _timestamped_folder(task: str, config: TrainingConfig) -> RunFolder:
-    """A folder named after the kind of model and the time; made here, so never shared."""
+    """Create a folder named after the model and the time, which no other process uses."""
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     name, count = f"{config.kind}-{stamp}", 1
     while True:
@@ -153,7 +153,7 @@ def _now() -> str:
 
 
 def discard_replaced(run: RunFolder) -> None:
-    """Remove the earlier run of that name for good: the new one begins to train."""
+    """Delete the earlier run of that name, because the new one begins to train."""
     shutil.rmtree(_replaced(run), ignore_errors=True)
 
 
@@ -161,8 +161,8 @@ def discard_replaced(run: RunFolder) -> None:
 def recorded_status(run: RunFolder) -> Iterator[None]:
     """Record how the block ends: finished, interrupted (Ctrl-C), or failed with the reason.
 
-    A mistake that is found before anything was trained leaves no folder behind. As long as an
-    earlier run of that name still waits, any failure brings it back.
+    A `UserError` before training has begun removes the folder. While an earlier run of that name
+    is kept, any failure restores it.
     """
     try:
         yield

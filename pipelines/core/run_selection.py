@@ -1,4 +1,4 @@
-"""Which run a command means: by name, by path, or the latest that serves."""
+"""Find the run that a command uses: by name, by path, or the latest suitable one."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from .run_folder import RunFolder
 
 
 def all_runs(run_dir: Path, task: str | None = None) -> list[RunFolder]:
-    """Every run below a folder, the oldest first."""
+    """Return every run below a folder, the oldest first."""
     runs = [RunFolder(path.parent) for path in run_dir.glob(f"{task or '*'}/[!.]*/results.json")]
     return sorted(runs, key=lambda run: (str(run.results().get("started", "")), run.name))
 
 
 def run_named(run_dir: Path, task: str, name: str) -> RunFolder:
-    """The run of a task by its name."""
+    """Return the run of a task by its name."""
     require_name(name)
     run = RunFolder(run_dir / task / name)
     if not run.results_file.exists() or not run.config_file.exists():
@@ -24,7 +24,7 @@ def run_named(run_dir: Path, task: str, name: str) -> RunFolder:
 
 
 def run_to_resume(run_dir: Path, task: str, name: str | None) -> RunFolder:
-    """The run of that name, or the latest one that is neither finished nor running."""
+    """Return the run of that name, or the latest one that was interrupted or has failed."""
     if name is not None:
         run = run_named(run_dir, task, name)
         if run.status == "running":
@@ -37,7 +37,7 @@ def run_to_resume(run_dir: Path, task: str, name: str | None) -> RunFolder:
 
 
 def latest_usable(run_dir: Path, task: str, name: str | None) -> RunFolder:
-    """The run of that name, if it has a model, or the latest finished one."""
+    """Return the run of that name, if it has a model, or the latest finished one."""
     if name is not None:
         run = run_named(run_dir, task, name)
         if not run.best.exists():
@@ -52,7 +52,7 @@ def latest_usable(run_dir: Path, task: str, name: str | None) -> RunFolder:
 
 
 def open_run(path: Path, task: str | None = None) -> RunFolder:
-    """The trained run in a folder, wherever that is; of a given task, if one is named."""
+    """Return the trained run in any folder; with `task`, only a run of that task."""
     run = RunFolder(path)
     if not run.config_file.exists() or not run.best.exists():
         raise UserError(f"{path} is not the folder of a trained run")
@@ -63,7 +63,7 @@ def open_run(path: Path, task: str | None = None) -> RunFolder:
 
 
 def choose_run(choice: RunChoice, task: str) -> RunFolder:
-    """The run that --run, or --name and --run-dir, choose."""
+    """Return the run that --run, or --name and --run-dir, choose."""
     if choice.run is not None:
         return open_run(choice.run, task)
     return latest_usable(choice.run_dir, task, choice.name)

@@ -1,8 +1,8 @@
 """The space that `tune` searches: a task declares it by `Choice` and `Range`.
 
 The keys of a space are settings of the task's config, so that the values of a trial go straight
-into `config.replace`. A setting that is given as a flag or in --config is searched all the same; a
---space file fixes settings (`space_file`).
+into `config.replace`. A setting with a value from a flag or --config is still searched; a --space
+file can fix it (`space_file`).
 """
 
 import dataclasses
@@ -17,10 +17,10 @@ When = Mapping[str, Sequence[Value]]
 
 @dataclasses.dataclass(init=False)
 class Choice:
-    """One of some values.
+    """A choice between values.
 
     Attributes:
-        values: of a setting.
+        values: the values to choose from.
         when: {earlier key: some of its values}; the key is searched only where each of these keys
             is searched too and has one of these values.
 
@@ -41,17 +41,17 @@ class Choice:
         return Choice(*self.values, when=when)
 
     def holds(self, value: Any) -> bool:
-        """Whether the value is one of these."""
+        """Return whether a value is one of the choices."""
         return value in self.values
 
 
 @dataclasses.dataclass
 class Range:
-    """Numbers between two ends, which are included: integers if both ends are, else fractions.
+    """Numbers from `low` to `high`, both included: integers if both are integers, else floats.
 
     Attributes:
         low, high: the ends.
-        step: from a number to the next; with `log` a factor. None: any number.
+        step: difference between neighbouring numbers, with `log` their ratio; None: every number.
         log: draw on a logarithmic scale.
         when: as in `Choice`.
 
@@ -91,7 +91,7 @@ class Range:
 
     @property
     def values(self) -> Sequence[float] | None:
-        """All numbers; None where they are infinitely many."""
+        """All numbers of the range; None if there are infinitely many."""
         low, high, step = self.low, self.high, self.step
         if isinstance(low, int) and (step is None or not self.log):
             return range(low, int(high) + 1, int(step or 1))
@@ -106,7 +106,7 @@ class Range:
         return [n if isinstance(n, int) else float(f"{n:.12g}") for n in numbers]  # 0.1 · 3 is 0.3
 
     def holds(self, value: Any) -> bool:
-        """Whether the value is one of these numbers."""
+        """Return whether a value is one of these numbers."""
         if self.values is not None:
             return value in self.values
         return isinstance(value, int | float) and self.low <= value <= self.high
@@ -123,7 +123,7 @@ TRAINING: Space = {
 
 
 def size(space: Space) -> float:
-    """The number of different combinations; infinity where a range has no steps."""
+    """Return the number of combinations; infinity if a range of floats has no step."""
     conditioning = {key for domain in space.values() for key in domain.when}
     counts = Counter({(): 1})  # values of the keys in conditions → combinations of all keys
     for key, domain in space.items():

@@ -14,7 +14,7 @@ RANGE_KEYS = ("low", "high", "step", "log")
 
 
 def narrow(space: Space, content: Mapping[str, Any], path: str, config: C) -> tuple[Space, C]:
-    """The space that a file leaves to search, and the config with the settings that it fixes.
+    """Return the space that remains to be searched, and the config with the fixed settings.
 
     `key: value` fixes a key, `key: [a, b]` is a choice, `key: {low: 1, high: 9, step: 2, log:
     true}` is a range; a list or range of one value fixes too. A key that the space does not have is
@@ -22,11 +22,12 @@ def narrow(space: Space, content: Mapping[str, Any], path: str, config: C) -> tu
     remains in the space, with its one value; a key whose conditions can never hold is left out.
 
     Args:
-        content: of the file, whose name is `path`.
-        config: the settings of the trials, not `resolved`: a recipe depends on searched keys.
+        content: content of the file.
+        path: name of the file, for messages.
+        config: settings of the trials, not yet `resolved`, which may depend on searched keys.
 
     Raises:
-        UserError: a key or value makes no sense, or nothing is left to search.
+        UserError: a key or value is not valid, or nothing is left to search.
     """
     file, cls = f"space file {path}", type(config)
     check_keys(cls, content, file)
@@ -45,7 +46,7 @@ def narrow(space: Space, content: Mapping[str, Any], path: str, config: C) -> tu
 
 
 def _read_domain(value: Any, kind: Any, place: str) -> Choice | Range:
-    """The domain of a key; `kind` is the type of its values."""
+    """Return the domain of a key; `kind` is the type of its values."""
     try:
         if isinstance(value, Mapping):
             return _read_range(value, kind)
@@ -72,7 +73,7 @@ def _read_range(settings: Mapping[str, Any], kind: Any) -> Range:
 
 
 def _apply(space: Space, domains: Space, file: str) -> tuple[Space, dict[str, Any]]:
-    """The space with these domains of some keys, and the values of the keys that are fixed."""
+    """Return the space with new domains for some keys, and the values of the fixed keys."""
     searched: dict[str, Choice | Range] = {}
     fixed: dict[str, Any] = {}
     for key in [*space, *(key for key in domains if key not in space)]:
@@ -91,7 +92,7 @@ def _apply(space: Space, domains: Space, file: str) -> tuple[Space, dict[str, An
 
 
 def _open_conditions(when: When, searched: Space, fixed: Mapping[str, Any]) -> When | None:
-    """The conditions that do not hold for sure; None if one of them can never hold."""
+    """Return the conditions that do not always hold; None if one of them can never hold."""
     conditions = {}
     for key, wanted in when.items():
         if key in fixed and fixed[key] in wanted:
@@ -109,12 +110,12 @@ def _in_words(when: When) -> str:
 
 
 def _extremes(domain: Choice | Range) -> Sequence[Any]:
-    """The values that decide whether all of a domain make sense."""
+    """Return the values to check; if they are valid, the whole domain is."""
     return domain.values if isinstance(domain, Choice) else (domain.low, domain.high)
 
 
 def _replaced(config: C, values: Mapping[str, Any], place: str) -> C:
-    """The config with other values; `UserError` if they make no sense."""
+    """Return the config with new values; raise `UserError` if they are not valid."""
     changed = replace(config, **values)
     try:
         changed.resolved().check()

@@ -29,8 +29,8 @@ class ImageTextPairs(NamedTuple):
     Attributes:
         store: N items, each an image or a sequence of images.
         items: [P], the item of each pair, ascending.
-        targets: [P, T] ids of each text with its end symbol, 0 behind it.
-        descriptions: [N, F, W] ids of the description of each image, 0 behind it.
+        targets: [P, T], ids of each text with its end symbol, padded with 0.
+        descriptions: [N, F, W], ids of the description of each image, padded with 0.
         symbols: K, size of the vocabulary with the special ids.
         sentence_end: id of the symbol that separates sentences; -1 if there is none.
     """
@@ -144,9 +144,9 @@ class ImageTextPairs(NamedTuple):
     def _words_per_image(self, chosen: np.ndarray, images: int) -> np.ndarray:
         """Whether each word is in the description of each image, 0 or 1, [B, F, K].
 
-        Descriptions, because a story mentions only what is new. Without a description, the words
-        are those of the image's sentence: sentence s of S belongs to image ⌊s F / S⌋ of F, which is
-        its own if there are as many sentences as images.
+        Descriptions are used because a story mentions only what is new. Without a description, the
+        words are those of the image's sentence: sentence s of S belongs to image ⌊s F / S⌋ of F; if
+        there are as many sentences as images, that is image s.
         """
         words = np.zeros([len(chosen), images, self.symbols], np.float32)
         ids, counts = self.targets[chosen], self.store.counts[self.items[chosen]]
@@ -175,7 +175,7 @@ def encode_pairs(
 
     Args:
         split: images and texts.
-        name: of the split, for messages.
+        name: name of the split, for messages.
         shape: [H, W, C] that images are resized to.
         target: vocabulary of the texts.
         max_length: maximum number of words of a text; the number of longer texts is reported.
@@ -183,8 +183,8 @@ def encode_pairs(
     Raises:
         UserError: all texts are too long.
     """
-    texts = [text for several in split.texts for text in several]
-    items = np.repeat(np.arange(len(split)), [len(several) for several in split.texts])
+    texts = [text for references in split.texts for text in references]
+    items = np.repeat(np.arange(len(split)), [len(references) for references in split.texts])
     ids = target_ids(texts, target)
     is_short = np.array([*map(len, ids)]) <= max_length + 1
     if not is_short.any():
@@ -207,11 +207,11 @@ def encode_pairs(
 def _description_ids(
     descriptions: Sequence[Sequence[str]], target: SequenceVocabulary
 ) -> np.ndarray:
-    """The ids of the descriptions of each item's images, [N, F, W]; 0 behind them."""
-    ids = [target_ids(several, target) if several else [] for several in descriptions]
-    longest = max((len(row) for several in ids for row in several), default=0)
+    """Return the ids of the descriptions of each item's images, [N, F, W], padded with 0."""
+    ids = [target_ids(texts, target) if texts else [] for texts in descriptions]
+    longest = max((len(row) for rows in ids for row in rows), default=0)
     table = np.zeros([len(ids), max(map(len, ids)), longest], np.int32)
-    for item, several in zip(table, ids, strict=True):
-        for row, symbols in zip(item, several, strict=False):
+    for item, rows in zip(table, ids, strict=True):
+        for row, symbols in zip(item, rows, strict=False):
             row[: len(symbols)] = symbols
     return table

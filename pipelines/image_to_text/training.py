@@ -30,7 +30,7 @@ from .pretraining import freeze_normalization, pretrain
 
 BATCH = 64  # images or sequences per batch of an evaluation
 SHOWN = 12  # validation images or sequences in TensorBoard
-Parser = Callable[[str], Any]  # text → its meaning; None: not of the embedded grammar
+Parser = Callable[[str], Any]  # text → its meaning; None if the embedded grammar does not apply
 
 
 def build_training(
@@ -99,7 +99,7 @@ def build_training(
 
 
 def _vocabulary(split: ImageTextSplit, limit: int) -> list[str]:
-    texts = [text for several in [*split.texts, *split.descriptions] for text in several]
+    texts = [text for group in [*split.texts, *split.descriptions] for text in group]
     vocabulary = text_serving.build_vocabulary(texts, "word", limit)
     if not vocabulary:
         raise UserError("no word occurs twice in the training texts; give more texts")
@@ -134,24 +134,24 @@ def evaluate(
     """Return the quality of the best texts.
 
     `bleu`, from 0 to 100, and `exact`, the share of predictions that are one of the reference
-    texts. Where all references are of the embedded grammar, also, by the name of each parser, the
-    share of predictions with the same meaning as the reference: of all, of the combinations that
-    training shows ("seen"), and of those that it never shows ("unseen"). `baseline_…` is the score
-    of always predicting the split's most frequent text, or meaning.
+    texts. If all references follow the embedded grammar, the name of each parser stands for the
+    share of predictions with the same meaning as the reference: of all predictions, of those whose
+    combination of facts occurs in training ("seen"), and of the others ("unseen"). `baseline_…` is
+    the score of always predicting the split's most frequent text, or meaning.
     """
     text_metrics.check_installed(["sacrebleu"])
     images = store_images(split.images, image_shape_of(serving_model))
     best = [row[0] for row in best_texts(serving_model, images)[0]]
     tokens = target_vocabulary(serving_model).split
-    references = [[detokenize(text, tokens) for text in several] for several in split.texts]
-    most = _most_frequent(text for several in references for text in dict.fromkeys(several))
+    references = [[detokenize(text, tokens) for text in texts] for texts in split.texts]
+    baseline = _most_frequent(text for texts in references for text in dict.fromkeys(texts))
     figures = {
         "bleu": text_metrics.bleu(best, references),
-        "baseline_bleu": text_metrics.bleu([most] * len(references), references),
-        "exact": _share(text in several for text, several in zip(best, references, strict=True)),
+        "baseline_bleu": text_metrics.bleu([baseline] * len(references), references),
+        "exact": _share(text in texts for text, texts in zip(best, references, strict=True)),
     }
     for name, parse in parsers.items():
-        meanings = [parse(several[0]) for several in references]
+        meanings = [parse(texts[0]) for texts in references]
         if None not in meanings:
             figures |= _meaning_figures(name, [parse(text) for text in best], meanings, split)
     return Scores({}).with_figures(**figures)
@@ -161,22 +161,22 @@ def _meaning_figures(
     name: str, predicted: Sequence[Any], meanings: Sequence[Any], split: ImageTextSplit
 ) -> dict[str, float]:
     """Return the share of predictions with the same meaning as the reference."""
-    is_right = np.array([p == meaning for p, meaning in zip(predicted, meanings, strict=True)])
-    figures = {name: is_right.mean()}
+    is_correct = np.array([p == meaning for p, meaning in zip(predicted, meanings, strict=True)])
+    figures = {name: is_correct.mean()}
     if split.unseen.any():
-        figures[f"{name}_seen"] = is_right[~split.unseen].mean()
-        figures[f"{name}_unseen"] = is_right[split.unseen].mean()
-    most = _most_frequent(meanings)
-    return figures | {f"baseline_{name}": _share(meaning == most for meaning in meanings)}
+        figures[f"{name}_seen"] = is_correct[~split.unseen].mean()
+        figures[f"{name}_unseen"] = is_correct[split.unseen].mean()
+    baseline = _most_frequent(meanings)
+    return figures | {f"baseline_{name}": _share(meaning == baseline for meaning in meanings)}
 
 
 def _most_frequent(items: Any) -> Any:
-    ((most, _),) = Counter(items).most_common(1)
-    return most
+    ((item, _),) = Counter(items).most_common(1)
+    return item
 
 
-def _share(is_right: Any) -> float:
-    return float(np.mean([*is_right]))
+def _share(is_correct: Any) -> float:
+    return float(np.mean([*is_correct]))
 
 
 def sample_predictions(

@@ -178,7 +178,7 @@ class Success(keras.callbacks.Callback):
         say(f"{problem.name}: {outcome} sequences" + (f" (paper: {paper:,})" if paper else ""))
 
     def _solves_new_sequences(self) -> bool:
-        """Whether all of the new sequences that the problem requires are correct."""
+        """Return whether all of the new sequences that the problem requires are correct."""
         for count in [BATCH] * (self.problem.tested // BATCH) + [self.problem.tested % BATCH]:
             if count:
                 drawn = self.problem.draw(self.random, count)

@@ -55,10 +55,10 @@ class PairSettings(DataSettings):
     """Your own pairs: a file of lines source<TAB>target, or a folder with train, validation and
     test files of such lines."""
     source: Tokens = "character"
-    """What sources are sequences of. Characters and words are lower-cased; phones are symbols
-    separated by blanks and stay as they are."""
+    """Symbols of the sources. Characters and words are lower-cased; phones are separated by spaces
+    and are not changed."""
     target: Tokens = "phone"
-    """What targets are sequences of."""
+    """Symbols of the targets."""
     stress: bool = False
     """Keep the stress of CMUdict's vowels: AH0, AH1, AH2 instead of AH."""
     max_length: int = 32

@@ -12,7 +12,7 @@ from ..models.text_serving import split_texts, vectorize
 
 
 class SequencePairs(NamedTuple):
-    """N pairs as ids, 0 behind their ends."""
+    """N pairs as ids, padded with 0."""
 
     sources: np.ndarray  # [N, S]
     targets: np.ndarray  # [N, T], with the end symbol
@@ -52,7 +52,7 @@ def encode_pairs(
 
     Args:
         split: sources with their targets.
-        name: of the split, for messages.
+        name: name of the split, for messages.
         source, target: the vocabularies.
         max_length: maximum number of symbols of source and target; the number of longer pairs is
             reported.
@@ -60,8 +60,8 @@ def encode_pairs(
     Raises:
         UserError: all pairs are too long.
     """
-    texts = [text for several in split.targets for text in several]
-    rows = np.repeat(np.arange(len(split)), [len(several) for several in split.targets])
+    texts = [text for alternatives in split.targets for text in alternatives]
+    rows = np.repeat(np.arange(len(split)), [len(texts) for texts in split.targets])
     sources = vectorize(split.sources, source.symbols, source.split)[rows]
     targets = target_ids(texts, target)
     has_short_source = (sources != 0).sum(axis=1) <= max_length

@@ -73,7 +73,7 @@ def build_training(config: PronounceConfig, data: PairData) -> TrainingSpec:
         loss="sparse_categorical_crossentropy",
         metrics=[ExactMatch(name="right")],
         weighted_metrics=["accuracy"],
-        monitor="val_accuracy",  # of symbols: whole targets of words are rarely right
+        monitor="val_accuracy",  # per symbol: whole sentences are rarely correct
         joined=joined(config),
         jit=False,  # XLA takes longer for sequences this short
         sample_predictions=lambda: sample_predictions(
@@ -110,7 +110,7 @@ def vocabularies(
 ) -> tuple[SequenceVocabulary, SequenceVocabulary]:
     """Return the symbols of the sources and of the targets of the training data."""
     settings = config.data
-    targets = [target for several in data.train.targets for target in several]
+    targets = [target for alternatives in data.train.targets for target in alternatives]
     return (
         _vocabulary(data.train.sources, settings.source, settings.vocabulary),
         _vocabulary(targets, settings.target, settings.vocabulary),
@@ -152,19 +152,19 @@ def evaluate(serving_model: keras.Model, split: PairSplit, labels: list[str]) ->
     tokens = target_vocabulary(serving_model).split
     text_metrics.check_installed(text_metrics.needed(tokens))
     best = [row[0] for row in best_predictions(serving_model, split.sources)[0]]
-    targets = [[detokenize(target, tokens) for target in several] for several in split.targets]
+    targets = [[detokenize(text, tokens) for text in texts] for texts in split.targets]
     distances = text_metrics.distances(
         [*text_serving.split_texts(best, tokens)],
-        [[*text_serving.split_texts(several, tokens)] for several in targets],
+        [[*text_serving.split_texts(texts, tokens)] for texts in targets],
     )
     rate, wrong = text_metrics.rates(distances)
-    counts = Counter(target for several in targets for target in {*several})
-    ((_, most),) = counts.most_common(1)
+    counts = Counter(target for texts in targets for target in {*texts})
+    ((_, count),) = counts.most_common(1)
     if tokens == "word":
         figures = {"wer": rate, "wrong": wrong, "bleu": text_metrics.bleu(best, targets)}
     else:
         figures = {"per" if tokens == "phone" else "cer": rate, "wer": wrong}
-    return Scores({}).with_figures(**figures, baseline=1 - most / len(split))
+    return Scores({}).with_figures(**figures, baseline=1 - count / len(split))
 
 
 def sample_predictions(

@@ -1,7 +1,7 @@
 """keras-tuner's oracles, corrected: a search ends, is reproducible, and resumes after a SIGKILL.
 
     directory/project_name/
-        search.json             the arguments of the search; it does not resume with other ones
+        search.json             the arguments of the search, which must not change on a resume
         oracle.json             the state of the oracle, with all trials
         trial_<id>/trial.json   a copy of one trial, for people and other processes; not read here
 
@@ -39,7 +39,7 @@ def make(
     max_trials: int | None = None,
     **options: Any,
 ) -> DurableOracle:
-    """Return a new oracle, or the one of the search in `directory/project_name` as it was left.
+    """Return a new oracle, or restore that of the search in `directory/project_name`.
 
     Args:
         kind: random, grid, bayesian or hyperband.
@@ -94,7 +94,7 @@ class Grid(DurableOracle, keras_tuner.oracles.GridSearchOracle):
     """
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Return the combination that follows on the one of the latest trial."""
+        """Return the combination that follows that of the latest trial."""
         space = self.get_space()
         if self.start_order:
             last = self.trials[self.start_order[-1]].hyperparameters.values

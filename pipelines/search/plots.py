@@ -55,7 +55,7 @@ def parallel_coordinates(space: Space, ranked: Sequence[Row], keys: Sequence[str
 
 
 def _draw_lines(axes: Any, heights: np.ndarray) -> None:
-    """Draw trials of which the best comes first. heights: [trials, settings + 1]."""
+    """Draw a line per trial, the best first; heights: [trials, settings + 1]."""
     from matplotlib import colormaps
 
     colours = colormaps["viridis"](np.linspace(0.95, 0.1, len(heights)))
@@ -135,7 +135,7 @@ def importances(space: Space, ranked: Sequence[Row], keys: Sequence[str]) -> dic
 
 
 def _columns(values: Choice | Range, trials: Sequence[Any]) -> np.ndarray:
-    """Return what the forest sees of a setting: [trials, columns]."""
+    """Return the forest's input for a setting: [trials, columns]."""
     positions = np.array([_position(values, value) for value in trials])
     absent = np.isnan(positions)
     if isinstance(values, Range):

@@ -32,7 +32,7 @@ class NoObjective(UserError):
 
 
 class Progress:
-    """Follows a search.
+    """Reports the progress of a search, and updates its folder.
 
     Args:
         plan: the plan of the search.
@@ -133,7 +133,7 @@ class Progress:
         """
         from . import plots
 
-        self._write()  # also what a killed process has left undone
+        self._write()  # a killed process may not have done so
         self._print_table()
         best_first, rows = ranked(self.rows.values()), self.rows.values()
         plots.write(self.plan, best_first, varied_settings(self.plan.space, rows))

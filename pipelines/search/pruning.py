@@ -1,4 +1,4 @@
-"""Rules that stop a trial early: others were better by then, or the error vanishes over time."""
+"""Rules that stop a trial early: it is worse than others, or its error vanishes over time."""
 
 import math
 import statistics
@@ -18,7 +18,7 @@ Shares = Mapping[str, float | None]  # one for each recurrent layer; None where 
 
 
 class Rule(keras.callbacks.Callback):
-    """Stops a training after an epoch, unless that was the last one anyway.
+    """Stops a training after an epoch, unless it was the last one.
 
     `RunCheckpoint`, which comes later in the list of callbacks, still saves that epoch.
 

@@ -1,4 +1,4 @@
-"""Takes part in the search of a chief (`service`) on another machine."""
+"""A worker of the search of a chief (`service`) on another machine."""
 
 import contextlib
 import os
@@ -23,7 +23,12 @@ from .plan import SearchPlan, project_folder, read_plan
 from .resources import divide_resources
 from .worker import TrialWorker, run_workers
 
-OWN_SETTINGS = ("directory", "project_name", "workers", "worker_of")  # not those of the chief
+OWN_SETTINGS = (
+    "directory",
+    "project_name",
+    "workers",
+    "worker_of",
+)  # of this command, not of the chief
 
 
 def work(task: Task, config: TuneConfig) -> None:

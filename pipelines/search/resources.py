@@ -40,7 +40,7 @@ def divide_resources(workers: int) -> list[WorkerResources]:
 
 
 def _part(number: int, workers: int, items: Sequence[T]) -> Sequence[T]:
-    """Return every item whose turn it is; at least one, unless there are none."""
+    """Return every `workers`-th item, from `number` on; at least one, unless there are none."""
     return items[number::workers] or items[number % (len(items) or 1) :][:1]
 
 

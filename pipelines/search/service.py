@@ -28,7 +28,7 @@ PATIENCE = 30  # seconds for which a worker tries to reach its chief; then it st
 
 
 class Service(oracle_chief.OracleServicer):
-    """keras-tuner's service; it also records when the worker of each trial has last called."""
+    """keras-tuner's service, which also records the time of each worker's last call."""
 
     def __init__(self, oracle: DurableOracle):
         super().__init__(oracle)
@@ -53,7 +53,7 @@ class Service(oracle_chief.OracleServicer):
     # What we call
 
     def return_lost_trials(self) -> None:
-        """Put the trials of workers that have not called for long into the queue."""
+        """Queue the trials of workers that have not called for `LOST` seconds."""
         for trial_id, last in list(self.last_call.items()):
             if time.monotonic() - last > LOST:
                 del self.last_call[trial_id]
@@ -61,7 +61,7 @@ class Service(oracle_chief.OracleServicer):
                     note(f"trial {trial_id}: no call from its worker for {LOST} s; queued again")
 
     def wait_for_workers(self) -> None:
-        """After a restart, count the trials that were running as running until they are lost."""
+        """After a restart, treat the trials that were running as still running, until lost."""
         for trial_id in self.oracle.queued_trials:
             self.oracle.keep_running(trial_id)
             self.last_call[trial_id] = time.monotonic()
@@ -95,7 +95,7 @@ def serve(plan: SearchPlan, oracle: DurableOracle) -> Iterator[Service]:
         )
         try:
             yield service
-            time.sleep(2)  # workers that wait for a trial still learn that the search is over
+            time.sleep(2)  # time for waiting workers to learn that the search is over
         finally:
             server.stop(grace=1).wait()
 

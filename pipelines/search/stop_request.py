@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a KeyboardInterrupt at a moment when nothing gets lost."""
+"""Turn SIGTERM and Ctrl-C into a KeyboardInterrupt at a safe moment."""
 
 import contextlib
 import os
@@ -9,14 +9,14 @@ from typing import Any
 
 
 class StopRequest:
-    """Whether this process was told to stop.
+    """A request to stop this process, by SIGINT or SIGTERM.
 
     A signal becomes a KeyboardInterrupt: at once, or during a training at the end of the training
     step. Within a step it could get lost in TensorFlow, or leave a broken file. A second signal
-    never waits.
+    interrupts at once.
 
     Attributes:
-        signal: the signal that came; None: there was none.
+        signal: the signal that was received; None: there was none.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class StopRequest:
         threading.Thread(target=wait, daemon=True).start()
 
     def defer(self) -> None:
-        """Let signals wait until `check` is called."""
+        """From now on, signals wait until `check` is called."""
         self._is_deferred = True
 
     @contextlib.contextmanager
@@ -58,6 +58,6 @@ class StopRequest:
             self._is_deferred = False
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if a signal has come."""
+        """Raise KeyboardInterrupt if a signal was received."""
         if self.signal is not None:
             raise KeyboardInterrupt

@@ -48,7 +48,7 @@ def run_trial(folder: Path, stop: StopRequest | None = None) -> dict[str, Any]:
         peak_memory               bytes by device, since the process began; "process": main memory
 
     Args:
-        stop: ends the training between two steps; None: nothing does.
+        stop: ends the training between two steps; None: signals end it at once.
 
     Raises:
         UserError: the folder is not a trial.
@@ -77,7 +77,7 @@ def _check_idle(runs: Sequence[RunFolder]) -> None:
 def _record(folder: Path, request: Request, result: dict[str, Any]) -> dict[str, Any]:
     """Write a result and return it; if another process has written one meanwhile, return that."""
     logs = RunFolder(run_path(folder, 1)).logs
-    with contextlib.suppress(Exception):  # a missing row in a table must not cost the result
+    with contextlib.suppress(Exception):  # a failure here must not lose the result
         write_row(logs, folder.name, request.hyperparameters, result)
     if not read_result(folder):
         write_json(folder / "result.json", result)
@@ -85,7 +85,7 @@ def _record(folder: Path, request: Request, result: dict[str, Any]) -> dict[str,
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the trial in the folder that the only argument names; return the exit code."""
+    """Run the trial in the folder that is the only argument; return the exit code."""
     paths = sys.argv[1:] if arguments is None else arguments
     stop = StopRequest()
     stop.listen()

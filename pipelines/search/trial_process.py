@@ -1,4 +1,4 @@
-"""The process of a trial: its folder is prepared, then `trial` trains it."""
+"""The process of a trial: prepare its folder, then run `trial` in a process of its own."""
 
 import contextlib
 import dataclasses
@@ -67,7 +67,7 @@ def _copy_runs(earlier: Path, folder: Path) -> None:
 
 
 def take_over_runs(folder: Path) -> None:
-    """Mark the runs that another machine left as interrupted: its worker is lost or has stopped."""
+    """Mark the unfinished runs of another machine, whose worker is gone, as interrupted."""
     for path in folder.glob("run*"):
         run = RunFolder(path)
         results = run.results()
@@ -81,7 +81,7 @@ def run_process(
     """Train the trial of a folder in a process of its own; return its exit code.
 
     Args:
-        wait: waits a short time, while the process runs; what it raises ends the process.
+        wait: function that waits a short time; an exception in it ends the process.
         patience: seconds that the process has to stop by itself.
     """
     environment = os.environ | {PARENT: str(os.getpid())}

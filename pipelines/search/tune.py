@@ -35,12 +35,12 @@ from .progress import NoObjective, Progress
 if TYPE_CHECKING:
     from .durable_oracle import DurableOracle
 
-DEFAULT_TRIALS = 20  # of random and bayesian, which have no end of their own
+DEFAULT_TRIALS = 20  # for random and bayesian, which otherwise do not end
 INITIAL_TRIALS = 8  # random trials of bayesian before its first guess; keras-tuner: 3 per setting
 
 
 def tune(task: Task, config: TuneConfig) -> Path:
-    """Search until there are no more trials; a search that was interrupted goes on.
+    """Search until there are no more trials; resume a search that was interrupted.
 
     With `worker_of`, run trials of the chief's search instead.
 
@@ -51,8 +51,8 @@ def tune(task: Task, config: TuneConfig) -> Path:
         The folder of the search.
 
     Raises:
-        UserError: the settings, the data or the folder do not allow it, or no trial has a score.
-        KeyboardInterrupt: Ctrl-C; the message says how to go on.
+        UserError: the settings, the data or the folder are not valid, or no trial has a score.
+        KeyboardInterrupt: Ctrl-C; the message says how to resume.
     """
     if config.search.worker_of is not None:
         load_tensorflow()  # without its start-up messages, before keras-tuner imports it
@@ -82,7 +82,7 @@ def _search(plan: SearchPlan) -> None:
         try:
             _run(plan, oracle, show_life)
         except NoObjective:
-            shutil.rmtree(plan.project, ignore_errors=True)  # nothing in it is of use
+            shutil.rmtree(plan.project, ignore_errors=True)  # it holds no useful results
             raise
 
 
@@ -129,7 +129,7 @@ def _make_oracle(plan: SearchPlan, data_hash: str) -> "DurableOracle":
 
 
 def _common_settings(plan: SearchPlan) -> dict[str, Any]:
-    """Return the settings that may not change when a search goes on."""
+    """Return the settings that must not change when a search resumes."""
     varying = {*MACHINE_SETTINGS, *plan.space}
     training = {k: v for k, v in config_dict(plan.training).items() if k not in varying}
     return training | {
@@ -154,7 +154,7 @@ def _oracle_options(plan: SearchPlan) -> dict[str, Any]:
 
 
 def _run(plan: SearchPlan, oracle: "DurableOracle", show_life: Callable[[], None]) -> None:
-    """Run the trials; report each one that is finished and, at the end, all of them."""
+    """Run the trials; report each when it is finished and, at the end, all of them."""
     from .resources import divide_resources
     from .worker import TrialWorker, run_workers
 
@@ -162,7 +162,7 @@ def _run(plan: SearchPlan, oracle: "DurableOracle", show_life: Callable[[], None
     if count is None:
         count = 0 if plan.settings.chief else 1
     with _service(plan, oracle) as return_lost_trials:
-        workers = [TrialWorker(plan, oracle, share, stop) for share in divide_resources(count)]
+        workers = [TrialWorker(plan, oracle, part, stop) for part in divide_resources(count)]
         progress.report_start()
 
         def meanwhile() -> None:

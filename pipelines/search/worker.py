@@ -35,8 +35,8 @@ class SearchStopped(BaseException):
 class TrialWorker(BaseTuner):
     """keras-tuner's `Tuner` in a thread; it runs each trial in a process of its own.
 
-    The oracle maximizes the score. For an objective that is minimized it gets the negative value.
-    Which metric that is may depend on the network, so it is known only after the training.
+    The oracle maximizes the score; an objective to minimize is reported with the opposite sign. The
+    metric may depend on the network, so its direction is known only after the training.
 
     Args:
         plan: the plan of the search.
@@ -47,7 +47,7 @@ class TrialWorker(BaseTuner):
         beat: seconds between two calls to the chief while a trial runs; None: there is no chief.
 
     Attributes:
-        thread: the thread in which `search` runs; it was not started yet.
+        thread: the thread in which `search` runs; the caller starts it.
         error: the exception that has ended the thread; None: there was none.
     """
 
@@ -101,14 +101,14 @@ class TrialWorker(BaseTuner):
         code, deaths = 0, 0
         while not (result := read_result(folder)) and deaths < MAX_DEATHS:
             code = self._run_process(trial.trial_id)
-            if code == BUSY:  # by a process that was told to stop, but has not stopped yet
+            if code == BUSY:  # an earlier process was asked to stop, but has not stopped yet
                 self._pause(BUSY_WAIT)
             else:
                 deaths += 1
         return result or {"score": None, "reason": _death(code)}
 
     def save(self) -> None:
-        """Save nothing: the oracle saves all that is known."""
+        """Save nothing: the oracle saves everything."""
 
     # What we call
 
@@ -141,12 +141,12 @@ def run_workers(
     meanwhile: Callable[[], None] = lambda: None,
     is_done: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Let workers run trials side by side until there are no more.
+    """Let workers run trials in parallel until there are no more.
 
     Args:
-        stop: of the workers; set when this function is left, also by Ctrl-C.
-        meanwhile: called regularly.
-        is_done: whether there is nothing to wait for but these workers.
+        stop: the workers' event; set when this function ends, also by Ctrl-C.
+        meanwhile: function to call regularly.
+        is_done: returns whether there is nothing to wait for but these workers.
 
     Raises:
         Exception: whatever has ended a worker.

@@ -58,7 +58,7 @@ def build_training(config: StoriesConfig, data: ImageTextData) -> TrainingSpec:
         config,
         data,
         network,
-        monitor="val_next_accuracy",  # the loss grows with confident mistakes
+        monitor="val_next_accuracy",  # confident mistakes increase the loss
         mode="max",
         joined={name: (f"encoder/{name}", f"decoder/{name}") for name in names},
         callbacks=callbacks,

@@ -43,7 +43,7 @@ class LabelledTexts(DataSettings):
 
     @property
     def tokens(self) -> Literal["character", "word"]:
-        """What a text is a sequence of."""
+        """The kind of tokens that a text is split into."""
         return "character"
 
     @property

@@ -1,8 +1,8 @@
 """Batches of sequences, padded to a few shapes.
 
-Every training batch has the same number of examples B, and a length T that is one of a few: see
-`padded_shapes`. Where an example has several sequences, a source and a target, its shape has a
-length for each.
+Every training batch has the same number of examples B and one of a few padded lengths T: see
+`padded_shapes`. If an example has several sequences, such as a source and a target, the padded
+shape has a length for each.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ import numpy as np
 from ..core.errors import UserError
 from .padded_shapes import MAX_SHAPES, padded_lengths, padded_shapes
 
-MIN_STEPS = 4  # average number of batches of a shape that is worth compiling
+MIN_STEPS = 4  # minimum average number of batches per shape, so that compiling it pays off
 
 Batch = tuple[np.ndarray, Any]  # indices [B] and padded shape: T, or (S, T)
 Take = Callable[[np.ndarray, Any], tuple[Any, ...]]
@@ -25,14 +25,14 @@ class Batches:
     """Batches that are shuffled anew in every epoch, the same way for the same seed.
 
     Attributes:
-        lengths: of the sequences, [N]; or of each example's D sequences, [N, D].
+        lengths: lengths of the sequences, [N]; or of each example's D sequences, [N, D].
         take: (indices [B], padded length T) → one batch, as `fit` takes it; with several sequences
             per example, their padded lengths come as a tuple.
-        size: B.
+        size: number of examples per batch, B.
         epoch: the epoch whose order the next pass takes.
-        groups: the group of each example, [N]; an epoch takes one example per group, drawn anew. So
-            an image with several captions has another of them in each epoch: a network that always
-            sees the same one memorises it.
+        groups: the group of each example, [N]; each epoch draws one example per group. For an image
+            with several captions, each epoch thus draws one of them: a network that always sees the
+            same caption memorises it.
     """
 
     lengths: np.ndarray
@@ -55,7 +55,7 @@ class Batches:
         return -(-examples // self.size)
 
     def plan(self, epoch: int) -> list[Batch]:
-        """The batches of an epoch: every example once, or one per group.
+        """Return the batches of an epoch: every example once, or one per group.
 
         Examples that do not fill a batch of their padded shape go into the next larger shape; the
         last batch is filled up with other examples.
@@ -63,10 +63,8 @@ class Batches:
         random = np.random.default_rng([self.seed, epoch])
         order = random.permutation(len(self.lengths))
         if self.groups is not None:
-            first = np.unique(self.groups[order], return_index=True)[
-                1
-            ]  # of each group, in their order
-            order = random.permutation(order[first])
+            _, first = np.unique(self.groups[order], return_index=True)
+            order = random.permutation(order[first])  # one example per group
         places = self._places(self.lengths[order])
         pools = [order[places == place] for place in range(len(self.padded))]
         batches, left = [], order[:0]
@@ -83,14 +81,14 @@ class Batches:
         return [batches[i] for i in random.permutation(len(batches))]
 
     def _places(self, lengths: np.ndarray, first: int = 0) -> np.ndarray:
-        """The index of the first padded shape, from `first` on, that holds each example."""
+        """Return the index of the first padded shape, from `first` on, that fits each example."""
         steps = len(lengths)
         shapes = np.reshape(self.padded[first:], [-1, 1, lengths[0].size])
         holds = (lengths.reshape(1, steps, -1) <= shapes).all(axis=2)  # [G, N]
         return first + holds.argmax(axis=0)
 
     def shapes(self, epoch: int) -> list[Any]:
-        """The padded shapes of an epoch's batches."""
+        """Return the padded shapes of the batches of an epoch."""
         return [shape for _, shape in self.plan(epoch)]
 
     @property
@@ -101,11 +99,11 @@ class Batches:
         return 1 - real / sum(len(i) * np.sum(shape) for i, shape in plan)
 
     def dataset(self) -> Any:
-        """One pass, in the order of `self.epoch`."""
+        """Return one pass over the data, in the order of `self.epoch`."""
         return self._stream(lambda: self.plan(self.epoch), self.steps)
 
     def in_order(self) -> Any:
-        """Every example once, the shortest first, in batches of up to B, for validation."""
+        """Return every example once, the shortest first, in batches of up to B, for validation."""
         order = np.argsort(self._places(self.lengths), kind="stable")
         parts = _even_first_part(np.split(order, range(self.size, len(order), self.size)))
         places = self._places(np.array([self.lengths[part].max(axis=0) for part in parts]))
@@ -119,7 +117,10 @@ class Batches:
         return stream(generate, self._signature(), steps)
 
     def _signature(self) -> Any:
-        """The shape of any batch: the dimensions that a batch of one and a batch of two share."""
+        """Return the tensor specs of any batch.
+
+        A dimension that differs between a batch of one example and a batch of two is None.
+        """
         import tensorflow as tf
 
         def spec(one, two):
@@ -132,7 +133,7 @@ class Batches:
 
 
 def _even_first_part(parts: list[np.ndarray]) -> list[np.ndarray]:
-    """The same parts, but the first one of a length that replicas share evenly.
+    """Return the parts with a first one whose size is a multiple of the number of replicas.
 
     Keras reduces the first batch of an evaluation by a mean over replicas, which fails otherwise.
     """
@@ -149,14 +150,14 @@ def _even_first_part(parts: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def stream(generate: Callable[[], Iterator[Any]], signature: Any, steps: int) -> Any:
-    """A tf.data.Dataset of `steps` batches, each as `fit` takes it."""
+    """Return a tf.data.Dataset of `steps` batches, each as `fit` takes it."""
     import tensorflow as tf
 
     return known_length(tf.data.Dataset.from_generator(generate, output_signature=signature), steps)
 
 
 def known_length(batches: Any, steps: int) -> Any:
-    """A tf.data.Dataset that knows its number of batches and prefetches them.
+    """Return a tf.data.Dataset that knows its number of batches and prefetches them.
 
     Autotuning is off: at the end of a pass, TensorFlow 2.21 wakes the tuning thread before it
     signals the end, and the thread goes to sleep again; the epoch then ends up to a minute late.

@@ -17,8 +17,9 @@ from .spec import TrainingSpec
 class RunCheckpoint(keras.callbacks.Callback):
     """Write history, best, last and backup after each epoch; stop when patience has run out.
 
-    After a resume, Keras' own callbacks no longer know the best value and for how long it has
-    stood. Here all of that is one file, `backup/state.json`, written after everything it refers to.
+    When a training is resumed, Keras' own callbacks have forgotten the best value and the number of
+    epochs since. This callback keeps both in `backup/state.json`, which is written after all files
+    that it refers to.
 
     Args:
         run: the folder to keep up to date.
@@ -40,7 +41,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         self.failure: str | None = None
 
     def restore(self, model: keras.Model) -> int:
-        """Restore weights, optimizer, seeds of dropout and counters; return the epochs done."""
+        """Restore weights, optimizer, dropout seeds and counters; return the epochs done."""
         state = read_json(self.run.backup / "state.json")
         if not state:
             return 0
@@ -86,7 +87,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         self.model.stop_training |= self.is_exhausted
 
     def _compare(self, row: dict[str, float]) -> bool:
-        """Whether this epoch is the best so far; count the epochs since."""
+        """Return whether this epoch is the best so far; count the epochs since the best."""
         value = self.sign * row[self.spec.monitor]
         if value > self.best:
             self.best, self.best_epoch, self.epochs_waited = value, int(row["epoch"]), 0
@@ -120,7 +121,7 @@ class RunCheckpoint(keras.callbacks.Callback):
 
 
 def _random_states(model: keras.Model) -> list[Any]:
-    """The states of the model's random generators, which a weights file leaves out."""
+    """Return the states of the model's random generators, which a weights file leaves out."""
     return [v for v in model.variables if v.name == "seed_generator_state"]
 
 

@@ -45,7 +45,7 @@ class CompileTime(keras.callbacks.Callback):
 
 
 def compiling(shapes: list[Any], taken: list[float]) -> float:
-    """What the first steps of each shape took above the later ones."""
+    """Return the seconds by which the first step of each shape exceeds the later ones."""
     by_shape = defaultdict(list)
     for shape, seconds in zip(shapes, taken, strict=True):
         by_shape[shape].append(seconds)

@@ -1,4 +1,4 @@
-"""How good a model is: figures and, of a classifier, a table per class and a confusion matrix."""
+"""The quality of a model: figures and, for a classifier, a table per class and confusion matrix."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,18 +9,18 @@ import numpy as np
 
 from ..core.files import write_rows
 
-TOP = 5  # predictions that may contain the label, for the top-5 accuracy
+TOP = 5  # number of predictions in the top-5 accuracy
 
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """How good a model is on a split.
+    """The quality of a model on a split.
 
     Attributes:
-        figures: by name. Of a classifier: accuracy; macro_f1, the mean over all classes of
-            2PR/(P+R), 0 for a class that is never predicted rightly; and what the task adds.
+        figures: numbers by name. For a classifier: accuracy; macro_f1, the mean over all classes of
+            2PR/(P+R), 0 for a class without correct predictions; and what the task adds.
         per_class: one row per class: class, precision, recall, f1, examples.
-        confusion: [C, C], rows true, columns predicted; None where nothing is classified.
+        confusion: [C, C], rows true, columns predicted; None if the model is not a classifier.
     """
 
     figures: dict[str, float]
@@ -28,13 +28,13 @@ class Scores:
     confusion: np.ndarray | None = None
 
     def with_figures(self, **figures: float) -> "Scores":
-        """A copy with further figures."""
+        """Return a copy with further figures."""
         rounded = {name: round(float(value), 6) for name, value in figures.items()}
         return dataclasses.replace(self, figures=self.figures | rounded)
 
 
 def score_labels(true: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> Scores:
-    """Scores of predicted label indices [N] against true ones [N]."""
+    """Return the scores of predicted label indices [N] against true ones [N]."""
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     classes = range(len(labels))
@@ -56,13 +56,13 @@ def score_labels(true: np.ndarray, predicted: np.ndarray, labels: Sequence[str])
 
 
 def top5_accuracy(true: np.ndarray, probabilities: np.ndarray) -> float:
-    """The share of examples whose label is among the five most probable ones of [N, C]."""
+    """Return the share of examples whose label is among the five most probable ones of [N, C]."""
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
     return float((best == true[:, None]).any(axis=1).mean())
 
 
 def write_confusion(confusion: np.ndarray, labels: Sequence[str], path: Path) -> None:
-    """Write the confusion matrix [C, C] as CSV, and a picture of it beside."""
+    """Write the confusion matrix [C, C] as a CSV file, and its plot beside the file."""
     from . import plots
 
     rows = [
@@ -74,7 +74,7 @@ def write_confusion(confusion: np.ndarray, labels: Sequence[str], path: Path) ->
 
 
 def most_probable(probabilities: np.ndarray, labels: Sequence[str], top: int) -> dict[str, Any]:
-    """The most probable label of [C], its probability, and the `top` best ones by label."""
+    """Return the most probable label of [C], its probability, and the `top` best ones by label."""
     best = (-probabilities).argsort()[:top]
     ranked = {str(labels[i]): float(probabilities[i]) for i in best}
     label, probability = next(iter(ranked.items()))

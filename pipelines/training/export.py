@@ -15,12 +15,12 @@ import numpy as np
 from ..core.errors import UserError
 from ..core.files import write_text
 
-TOLERANCE = 1e-4  # between probabilities
+TOLERANCE = 1e-4  # maximum difference between probabilities
 CORE = "core"  # the name, in every serving model, of the network that was trained
 
 
 def check_formats(formats: str) -> list[str]:
-    """`"keras,onnx"` → ["keras", "onnx"]; `UserError` for what is unknown or not installed."""
+    """Parse "keras,onnx"; raise `UserError` if a format is unknown or a package is missing."""
     names = [name.strip() for name in formats.split(",") if name.strip()]
     unknown = [name for name in names if name not in FORMATS]
     if unknown or not names:
@@ -40,10 +40,10 @@ class ExportInputs(NamedTuple):
     """A batch of examples on which the outputs of two models are compared.
 
     Attributes:
-        inputs: as the serving model takes them.
-        core_inputs: the same as its core takes them: an array, or several by name.
-        meaning: of the core's inputs and outputs, for users of the ONNX file alone.
-        meaning_file: the name of the file that holds it, beside the ONNX file.
+        inputs: inputs of the serving model.
+        core_inputs: the corresponding inputs of its core: an array, or arrays by name.
+        meaning: the meaning of the core's inputs and outputs, for users of the ONNX file alone.
+        meaning_file: the name of the file beside the ONNX file that holds `meaning`.
         output: the name of the serving model's output to compare.
     """
 
@@ -59,7 +59,7 @@ class Exported(NamedTuple):
 
     format: str
     path: Path
-    difference: float  # the largest one between its outputs and those of the original
+    difference: float  # largest difference between its outputs and those of the original
 
 
 def export_all(
@@ -68,7 +68,7 @@ def export_all(
     """Write every format below `folder` and compare its outputs; yield each when it is done.
 
     Raises:
-        UserError: the outputs differ; that file is not kept.
+        UserError: the outputs differ; that file is deleted.
     """
     for name in formats:
         file, write = FORMATS[name]
@@ -86,7 +86,7 @@ def _outputs(model: Any, inputs: ExportInputs) -> np.ndarray:
 
 @contextlib.contextmanager
 def _renamed_when_complete(path: Path) -> Iterator[Path]:
-    """Give a temporary place beside `path` for a file or folder; rename it when all went well."""
+    """Yield a temporary path beside `path`, for a file or folder; rename it on success."""
     temporary = path.with_name(f".writing-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def _keras(model: Any, path: Path, inputs: ExportInputs) -> Outputs:
 
 
 def _saved_model(model: Any, path: Path, inputs: ExportInputs) -> Outputs:
-    """Inputs and outputs are those of the serving model; the endpoint is `serve`."""
+    """Write a SavedModel with the serving model's inputs and outputs; its endpoint is `serve`."""
     import tensorflow as tf
 
     model.export(path, format="tf_saved_model", verbose=False)
@@ -124,7 +124,7 @@ def _saved_model(model: Any, path: Path, inputs: ExportInputs) -> Outputs:
 
 
 def _onnx(model: Any, path: Path, inputs: ExportInputs) -> Outputs:
-    """The core alone; a file beside it explains its inputs and outputs."""
+    """Write the core alone; a file beside it explains its inputs and outputs."""
     path.mkdir()
     write_text(path / inputs.meaning_file, json.dumps(inputs.meaning, ensure_ascii=False, indent=1))
     import keras
@@ -141,7 +141,7 @@ def _onnx(model: Any, path: Path, inputs: ExportInputs) -> Outputs:
 
 
 def core_in(model: Any) -> Any:
-    """The network that was trained, in a serving model or in the beam search around it."""
+    """Return the trained network in a serving model, also from the beam search around it."""
     names = [layer.name for layer in model.layers]
     return model.get_layer(CORE) if CORE in names else model.get_layer("search").core
 

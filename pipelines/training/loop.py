@@ -1,4 +1,4 @@
-"""The training loop that all tasks share: compile, record, fit, go on after a stop."""
+"""The training loop that all tasks share: compile, record, fit, resume."""
 
 import contextlib
 import dataclasses
@@ -27,7 +27,7 @@ OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
 
 
 class Recorders(NamedTuple):
-    """The callbacks that record a training; None where a network has nothing of the kind."""
+    """The callbacks that record a training; None if a callback does not apply to the network."""
 
     layer_gradients: LayerGradients
     error_flow: ErrorFlow | None
@@ -47,9 +47,9 @@ class Outcome:
         history: one row per epoch.
         best_epoch: counted from 1.
         ending: why training ended, in words.
-        seconds: of training, all epochs together.
-        compile_seconds: of these; None where everything was compiled before.
-        recorders: what was recorded.
+        seconds: training time of all epochs.
+        compile_seconds: the part of `seconds` spent on compiling; None if it is unknown.
+        recorders: the callbacks that have recorded the training.
     """
 
     history: list[dict[str, float]]
@@ -61,7 +61,7 @@ class Outcome:
 
 
 def make_recorders(spec: TrainingSpec, run: RunFolder) -> Recorders:
-    """The callbacks that show the error, the gradients, the gates and sample predictions."""
+    """Return the callbacks that record error, gradients, gates and sample predictions."""
     logs = run.logs
     return Recorders(
         LayerGradients(logs),
@@ -72,7 +72,7 @@ def make_recorders(spec: TrainingSpec, run: RunFolder) -> Recorders:
 
 
 def compile_training(spec: TrainingSpec, config: TrainingConfig) -> keras.Model:
-    """A compiled model on the layers of the network, which stays free of optimizer state."""
+    """Return a compiled model that shares the layers of the network, which keeps no optimizer."""
     model = keras.Model(spec.network.input, spec.network.output, name=spec.network.name)
     settings = config.optimisation
     optimizer: Any = OPTIMIZERS[settings.optimizer](
@@ -81,7 +81,7 @@ def compile_training(spec: TrainingSpec, config: TrainingConfig) -> keras.Model:
         weight_decay=settings.weight_decay or (0.0 if settings.optimizer == "adamw" else None),
         global_clipnorm=settings.clip_norm or None,
     )
-    if settings.weight_decay:  # weights that multiply alone: biases, scales, shifts are vectors
+    if settings.weight_decay:  # biases, scales and shifts, which are vectors, do not decay
         vectors = [v for v in model.trainable_variables if len(v.shape) < 2]
         optimizer.exclude_from_weight_decay(var_list=vectors)
     model.compile(
@@ -114,7 +114,7 @@ def fit(
     recorders: Recorders,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Outcome:
-    """Train, keeping the run folder up to date; a resumed run goes on where it stopped.
+    """Train, and keep the run folder up to date; resume after the last complete epoch, if any.
 
     Raises:
         UserError: the loss is no longer a finite number.
@@ -135,7 +135,7 @@ def fit(
             validation_data=spec.validation_data,
             epochs=epochs_done if checkpoint.is_exhausted else config.optimisation.epochs,
             initial_epoch=epochs_done,
-            shuffle=False,  # the data shuffle by epoch, the same way after a resume
+            shuffle=False,  # `train_data` shuffles, the same way after a resume
             verbose=keras_verbosity(),  # pyright: ignore[reportArgumentType]
             callbacks=[
                 *recorders.present,
@@ -166,7 +166,7 @@ def fit(
 
 
 def _pretrain(pretrain: Callable[[], None], run: RunFolder, strategy: Any) -> None:
-    """Pretrain, and record the seconds that it took, also for a training resumed later."""
+    """Pretrain, and record its duration in the results, which a resumed training keeps."""
     began = time.perf_counter()
     with strategy.scope():
         pretrain()
@@ -174,7 +174,7 @@ def _pretrain(pretrain: Callable[[], None], run: RunFolder, strategy: Any) -> No
 
 
 def _close(recorders: Recorders) -> None:
-    """Let callbacks write what they hold, after `fit` was left in the middle."""
+    """Let the callbacks write their pending records after `fit` was interrupted."""
     for recorder in recorders.present:
-        with contextlib.suppress(Exception):  # nothing may hide the reason for leaving
+        with contextlib.suppress(Exception):  # must not hide the interruption
             recorder.on_train_end()

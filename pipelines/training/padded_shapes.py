@@ -1,24 +1,24 @@
 """The few shapes that batches of sequences are padded to.
 
-A recurrent layer is compiled once per shape (B, T) in training, so there should be few of them, and
-little padding.
+A recurrent layer is compiled once per shape (B, T) in training, so there should be few shapes, but
+also little padding.
 """
 
 import numpy as np
 
-MAX_PADDING = 0.085  # of all steps; with the batches that are filled up it stays below a tenth
+MAX_PADDING = 0.085  # share of all steps; below a tenth together with the filled-up batches
 MAX_SHAPES = 16  # each takes seconds to compile
-MAX_CANDIDATES = 300  # shapes to start from, where an example has several sequences
+MAX_CANDIDATES = 300  # shapes to start from, if an example has several sequences
 
 
 def padded_lengths(lengths: np.ndarray, max_shapes: int = MAX_SHAPES) -> list[int]:
-    """The lengths that batches are padded to, ascending; the last one holds every sequence.
+    """Return the lengths that batches are padded to, ascending; the last fits every sequence.
 
-    As few as keep padding below `MAX_PADDING`, but at most `max_shapes`; for their number, the
-    choice with the least padding (by dynamic programming).
+    Their number is the smallest that keeps padding below `MAX_PADDING`, but at most `max_shapes`.
+    For that number, dynamic programming finds the lengths with the least padding.
 
     Args:
-        lengths: of the sequences, [N].
+        lengths: lengths of the sequences, [N].
     """
     values, counts = np.unique(lengths, return_counts=True)
     up_to = np.concatenate([[0], np.cumsum(counts)])  # number of sequences below value j
@@ -39,14 +39,14 @@ def padded_lengths(lengths: np.ndarray, max_shapes: int = MAX_SHAPES) -> list[in
 
 
 def padded_shapes(lengths: np.ndarray, max_shapes: int = MAX_SHAPES) -> list[tuple[int, ...]]:
-    """The shapes that batches are padded to, where each example has D sequences.
+    """Return the shapes that batches are padded to, if each example has D sequences.
 
-    Starting from all shapes of the data, the two whose union adds the least padding are merged,
-    again and again, while there are too many shapes or padding stays low. The last shape holds
+    Starting from all shapes of the data, the two whose union adds the least padding are merged.
+    This is repeated while there are too many shapes or padding stays low. The last shape fits
     every example.
 
     Args:
-        lengths: of each example's sequences, [N, D].
+        lengths: lengths of each example's sequences, [N, D].
     """
     shapes, counts = _candidates(lengths)
     steps = lengths.sum() / (1 - MAX_PADDING)
@@ -66,7 +66,7 @@ def padded_shapes(lengths: np.ndarray, max_shapes: int = MAX_SHAPES) -> list[tup
 
 
 def _candidates(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shapes [G, D] and their numbers of examples [G]; rounded up if there are very many."""
+    """Return shapes [G, D] and their numbers of examples [G]; many shapes are rounded up."""
     shapes, counts, grain = *np.unique(lengths, axis=0, return_counts=True), 1
     while len(shapes) > MAX_CANDIDATES:
         grain += 1

@@ -16,7 +16,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def curves(rows: Sequence[dict[str, float]], figures: Sequence[str], best_epoch: int) -> Figure:
-    """Training and validation curves, one panel per figure, with the best epoch marked."""
+    """Draw training and validation curves, one panel per metric, with the best epoch marked."""
     figure = Figure(figsize=(5 * len(figures), 3.5), layout="constrained")
     epochs = [row["epoch"] for row in rows]
     for axes, name in zip(figure.subplots(1, len(figures), squeeze=False)[0], figures, strict=True):
@@ -31,7 +31,7 @@ def curves(rows: Sequence[dict[str, float]], figures: Sequence[str], best_epoch:
 
 
 def confusion(matrix: np.ndarray, labels: Sequence[str]) -> Figure:
-    """A confusion matrix [C, C], rows true, columns predicted; colours show shares of the row."""
+    """Draw a confusion matrix [C, C], rows true, columns predicted; colours are shares of a row."""
     size = max(4.0, 0.35 * len(labels) + 1.5)
     figure = Figure(figsize=(size + 0.8, size), layout="constrained")
     axes = figure.subplots()
@@ -50,7 +50,7 @@ def confusion(matrix: np.ndarray, labels: Sequence[str]) -> Figure:
 
 
 def error_matrix(matrix: np.ndarray, steps: Sequence[str], title: str) -> Figure:
-    """‖δ_i^(k)‖ [T, T]: the error of the loss at step i that arrives at step k, on a log scale."""
+    """Draw ‖δ_i^(k)‖ [T, T]: error of the loss at step i that arrives at step k, on a log scale."""
     from matplotlib.colors import LogNorm
 
     size = max(4.0, 0.4 * len(steps) + 1.5)

@@ -1,4 +1,4 @@
-"""What a training consists of."""
+"""The specification of a training."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ class TrainData(Protocol):
     def steps(self) -> int: ...
 
     def dataset(self) -> Any:
-        """One pass, a `tf.data.Dataset`."""
+        """Return one pass over the data, a `tf.data.Dataset`."""
         ...
 
 
@@ -33,7 +33,7 @@ def _no_callbacks(run: RunFolder) -> Sequence[keras.callbacks.Callback]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingSpec:
-    """One training: a network and what it is trained with.
+    """A training: its network, data, loss, metrics and callbacks.
 
     Attributes:
         network: the model to train.
@@ -47,8 +47,8 @@ class TrainingSpec:
         jit: what `--jit auto` means for this network.
         sample_predictions: predictions of some examples, as rows, for TensorBoard's Text tab.
         gates_batch: a batch on which the gates of LSTMs and GRUs are recorded.
-        callbacks: makes the task's own callbacks for a run.
-        pretrain: trains parts of the network before the first epoch.
+        callbacks: function that returns the task's own callbacks for a run.
+        pretrain: function that trains parts of the network before the first epoch.
     """
 
     network: keras.Model

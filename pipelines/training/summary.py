@@ -19,7 +19,7 @@ ABBREVIATIONS = ("per", "wer", "cer", "bleu")
 
 
 def write_results(run: RunFolder, spec: TrainingSpec, outcome: Outcome) -> None:
-    """Write what is known after a training: results.json, curves, plots of what was recorded."""
+    """Write the results of a training: results.json, curves, and plots of the records."""
     run.update(
         parameters=spec.network.count_params(),
         epochs=len(outcome.history),
@@ -53,20 +53,20 @@ def _save_plots(run: RunFolder, outcome: Outcome) -> None:
 
 
 def findings_of(outcome: Outcome) -> list[Finding]:
-    """The findings of all callbacks."""
+    """Return the findings of all callbacks."""
     gradients, flow, gates, _ = outcome.recorders
     recorders = [recorder for recorder in (flow, gradients, gates) if recorder is not None]
     return [finding for recorder in recorders for finding in recorder.findings()]
 
 
 def verdict(spec: TrainingSpec, findings: Sequence[Finding]) -> list[str]:
-    """One sentence per finding about the error's way back through time and depth."""
+    """Return one sentence per finding on the error that flows back through time and depth."""
     missing = [] if spec.is_recurrent else ["no recurrent layer: no error flows through time"]
     return [*missing, *(finding.sentence for finding in findings)]
 
 
 def _finding_row(finding: Finding) -> dict[str, Any]:
-    """For results.json."""
+    """Return a finding as results.json holds it."""
     names = ("layer", "kind", "evidence", "confidence")
     return {name: getattr(finding, name) for name in names}
 
@@ -126,7 +126,7 @@ def _bullets(lines: Sequence[str]) -> str:
 
 
 def print_results(run: RunFolder, next_commands: Sequence[str]) -> None:
-    """Print the figures, the findings with remedies, where the files are and what to run next."""
+    """Print figures, findings and remedies, the path of the files, and the next commands."""
     results = run.results()
     figures = figures_in_words(results["test"])
     say(f"\ntest: {figures} (epoch {results['best_epoch']} of {results['epochs']})")
@@ -141,7 +141,7 @@ def print_results(run: RunFolder, next_commands: Sequence[str]) -> None:
 
 
 def figures_in_words(figures: Mapping[str, float]) -> str:
-    """Figures in one line: accuracy 0.7950, macro-F1 0.7600, WER 0.2710."""
+    """Return figures as one line: accuracy 0.7950, macro-F1 0.7600, WER 0.2710."""
     return ", ".join(f"{_figure_name(key)} {value:.4f}" for key, value in figures.items())
 
 
@@ -152,7 +152,7 @@ def _figure_name(key: str) -> str:
 
 
 def _time_in_words(results: Mapping[str, Any]) -> str:
-    """time: 93 s of training, 8 of them compiling; padding 8.1 % of all time steps"""
+    """Return "time: 93 s of training, 8 of them compiling; padding 8.1% of all time steps"."""
     compiling = results.get("compile_seconds")
     words = f"time: {results['seconds']:.0f} s of training"
     words += "" if compiling is None else f", {compiling:.0f} of them compiling"

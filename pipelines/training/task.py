@@ -1,4 +1,4 @@
-"""What a task provides, and what the data that it reads provide."""
+"""The interfaces of a task and of its data."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,11 +21,11 @@ class Data(Protocol):
 
     Attributes:
         train, validation, test: the splits, each of which has a length.
-        labels: the classes, in the order of their indices; empty where nothing is classified.
-        source: what the data are, in words.
-        content_hash: of all examples and their splits; a run refuses other data.
+        labels: the classes, in the order of their indices; empty if the task has no classes.
+        source: description of the data, for messages and the model card.
+        content_hash: hash of all examples and their splits; a run refuses other data.
         counts: {label: {split: number of examples}}, for the model card.
-        problems: what was left out or cut, in words.
+        problems: one line for each kind of example that was left out or cut.
     """
 
     @property
@@ -66,7 +66,7 @@ class Verb:
     Attributes:
         about: one line for the list of verbs.
         config: the class of its settings, whose flags `--help` shows.
-        run: does it.
+        run: function that executes the verb with these settings.
     """
 
     name: str
@@ -76,19 +76,19 @@ class Verb:
 
 
 class Task(Protocol):
-    """What one task has of its own; each is the constant `TASK` of its package.
+    """What distinguishes one task from the others: the constant `TASK` of a task's package.
 
     A task's package imports TensorFlow only inside these methods.
 
     Attributes:
-        name: on the command line, and of its folder of runs.
+        name: name on the command line, and of the folder of the task's runs.
         config: the class of its settings.
-        space: the settings that `tune` may search.
+        space: the settings that `tune` searches by default.
         card: texts of the model card.
         train_about: one line about its `train`.
         evaluate_about: one line about its `evaluate`.
         next_commands: suggestions after a training; {run} stands for the flags of the run.
-        verbs: those that not every task has.
+        verbs: further verbs, beyond those that all tasks share.
     """
 
     @property
@@ -109,15 +109,15 @@ class Task(Protocol):
     def verbs(self) -> Sequence[Verb]: ...
 
     def check_requirements(self, config: Any) -> None:
-        """Raise `UserError` where an optional package that a training needs is missing."""
+        """Raise `UserError` if an optional package that a training needs is missing."""
         ...
 
     def read_data(self, config: Any) -> Data:
-        """Read the data of a config; note on stderr what is left out of them."""
+        """Read the data of a config; print to stderr what was left out."""
         ...
 
     def build_training(self, config: Any, data: Any) -> "TrainingSpec":
-        """The network, batches, loss and metrics of a training."""
+        """Return the network, batches, loss and metrics of a training."""
         ...
 
     def evaluate(self, serving_model: Any, split: Split, labels: Any) -> "Scores":
@@ -127,11 +127,11 @@ class Task(Protocol):
     def sample_predictions(
         self, serving_model: Any, split: Split, labels: Any, count: int = 100
     ) -> Rows:
-        """The first examples of a split with the reference and the prediction, as rows."""
+        """Return the first examples of a split with reference and prediction, as rows."""
         ...
 
     def export_inputs(self, serving_model: Any) -> "ExportInputs":
-        """A batch of examples on which exported models are compared with the original."""
+        """Return a batch of examples, to compare exported models with the original."""
         ...
 
     @property
@@ -144,7 +144,7 @@ class Task(Protocol):
 
 
 class TrainingFunctions(Protocol):
-    """The functions of a module `training` of a task: those of `Task` that need TensorFlow."""
+    """The functions of a task's module `training`: the part of `Task` that needs TensorFlow."""
 
     def build_training(self, config: Any, data: Any) -> "TrainingSpec": ...
     def evaluate(self, serving_model: Any, split: Any, labels: Any) -> "Scores": ...
@@ -158,11 +158,11 @@ class BaseTask:
     """The part of a `Task` that its module `training` implements."""
 
     def training_functions(self) -> TrainingFunctions:
-        """Import the module; TensorFlow is loaded then."""
+        """Import the module, and with it TensorFlow."""
         raise NotImplementedError
 
     def check_requirements(self, config: Any) -> None:
-        """No package is needed beyond those of errorflow itself."""
+        """Require no packages beyond those of errorflow itself."""
 
     def build_training(self, config: Any, data: Any) -> "TrainingSpec":
         return self.training_functions().build_training(config, data)

@@ -19,7 +19,7 @@ EXTRAS = {"jiwer": "speech", "sacrebleu": "text"}  # the extra that installs eac
 
 
 def needed(split: str) -> list[str]:
-    """The packages that measure predictions of this kind."""
+    """Return the packages that measure predictions of words, or of characters or phones."""
     return ["jiwer", "sacrebleu"] if split == "word" else ["jiwer"]
 
 
@@ -39,12 +39,12 @@ def check_installed(packages: Sequence[str]) -> None:
 def distances(
     predictions: Sequence[Sequence[str]], targets: Sequence[Sequence[Sequence[str]]]
 ) -> list[Distance]:
-    """The distance of each prediction, as symbols, to the target with the fewest edits."""
+    """Return the distance of each prediction, a list of symbols, to its nearest target."""
     import jiwer
 
-    places = [place for place, several in enumerate(targets) for _ in several]
-    references = [target for several in targets for target in several]
-    # A symbol may contain a blank, at which jiwer splits: numbers stand for symbols.
+    places = [place for place, alternatives in enumerate(targets) for _ in alternatives]
+    references = [target for alternatives in targets for target in alternatives]
+    # jiwer splits at spaces, which a symbol may contain; numbers stand for the symbols.
     numbers: dict[str, str] = {}
 
     def coded(symbols: Sequence[str]) -> str:
@@ -69,13 +69,13 @@ def _edits(chunk: Any) -> int:
 
 
 def rates(distances: Sequence[Distance]) -> tuple[float, float]:
-    """(edits per symbol of the targets, share of wrong predictions)"""
+    """Return (edits per symbol of the targets, share of wrong predictions)."""
     edits, lengths = np.transpose(distances)
     return float(edits.sum() / lengths.sum()), float(np.mean(edits > 0))
 
 
 def bleu(predictions: Sequence[str], targets: Sequence[Sequence[str]]) -> float:
-    """BLEU of a corpus, from 0 to 100, by sacrebleu; each prediction may have several targets."""
+    """Return sacrebleu's BLEU of a corpus, 0 to 100; a prediction may have several targets."""
     import sacrebleu
 
     most = max(map(len, targets))

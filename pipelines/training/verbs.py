@@ -31,7 +31,7 @@ class ExportConfig(RunVerbConfig):
 
 
 def verbs_of(task: Task) -> dict[str, Verb]:
-    """The verbs of a task by name, but `train` and `tune`, which have settings of their own."""
+    """Return the verbs of a task by name, except `train` and `tune`."""
     shared = [
         Verb(
             "evaluate",
@@ -54,7 +54,7 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
     from . import workflow
 
     run = workflow.train(task, config, resume)
-    from .summary import print_results  # not sooner: Keras is to be loaded quietly
+    from .summary import print_results  # late: by now Keras is loaded, without its messages
 
     own = [line.format(run=run.flags) for line in task.next_commands]
     flag = run.run_dir_flag
@@ -62,7 +62,7 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
 
 
 def evaluate(task: Task, config: EvaluateConfig) -> None:
-    """Print the figures of a split and, of a classifier, a table per class."""
+    """Print the figures of a split and, for a classifier, a table per class."""
     run = use_run(config.run, task.name)
     from . import workflow
     from .summary import figures_in_words
@@ -93,7 +93,7 @@ def export(task: Task, config: ExportConfig) -> None:
 
 
 def use_run(choice: RunChoice, task: str) -> RunFolder:
-    """The run that the flags choose; prints which, and starts TensorFlow."""
+    """Return the run that the flags choose; print its path and load TensorFlow."""
     run = choose_run(choice, task)
     from ..core.devices import load_tensorflow
 
@@ -103,7 +103,7 @@ def use_run(choice: RunChoice, task: str) -> RunFolder:
 
 
 def config_of(task: Task, run: RunFolder) -> Any:
-    """The settings that a run was trained with."""
+    """Return the settings that a run was trained with."""
     from ..core.config_files import load_config
 
     return load_config(task.config, run.config_file).resolved()

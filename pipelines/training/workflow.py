@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 
 class Session(NamedTuple):
-    """TensorFlow, started as a config wants it."""
+    """TensorFlow, started with the settings of a config."""
 
     strategy: Any  # a tf.distribute.Strategy
     environment: dict[str, Any]  # for environment.json
 
 
 def start(config: TrainingConfig) -> Session:
-    """Start TensorFlow, and print on what it runs."""
+    """Start TensorFlow, and print its version and devices."""
     strategy = devices.start(config.hardware)
     devices.set_seed(config.optimisation.seed)
     environment = devices.describe(config, strategy)
@@ -46,11 +46,11 @@ def start(config: TrainingConfig) -> Session:
 
 
 def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -> RunFolder:
-    """Train a network and keep everything in a run folder.
+    """Train a network and write all results to a run folder.
 
     Args:
         config: all settings, resolved and checked.
-        resume: the run to go on with, in its own folder; None: a new run.
+        resume: the run to continue, in its own folder; None: a new run.
 
     Raises:
         UserError: the settings, the data or the run folder do not allow it, or the loss is no
@@ -82,16 +82,16 @@ def train_in(
     strategy: Any,
     callbacks: "Callable[[TrainingSpec, Recorders], Sequence[Callback]]" = lambda *_: (),
 ) -> "Outcome":
-    """Train in a folder that a run was begun in; return what came of it.
+    """Train in the folder of a run that has begun; return the outcome.
 
     Args:
-        callbacks: makes further Keras callbacks from the `TrainingSpec` and the `Recorders`; what
-            it raises ends the training before it begins.
+        callbacks: function of the `TrainingSpec` and the `Recorders` that returns further Keras
+            callbacks; if it raises an exception, the training does not begin.
     """
     from . import loop, summary
 
     record_data(run, data)
-    devices.set_seed(config.optimisation.seed)  # making data may have used random numbers
+    devices.set_seed(config.optimisation.seed)  # reading the data may have used random numbers
     with strategy.scope():
         spec = task.build_training(config, data)
     note(f"{spec.network.count_params():,} parameters; files go to {run.path}")
@@ -106,11 +106,11 @@ def train_in(
 
 @contextlib.contextmanager
 def _recorded_verdict(run: RunFolder, recorders: "Recorders") -> Iterator[None]:
-    """Record what the error flow has shown so far, if the block fails."""
+    """If the block fails, record the verdict on the error flow so far."""
     try:
         yield
     except Exception:
-        with contextlib.suppress(Exception):  # nothing may hide the reason of the failure
+        with contextlib.suppress(Exception):  # must not hide the reason of the failure
             if recorders.error_flow is not None:
                 run.update(verdict=recorders.error_flow.verdict())
         raise
@@ -131,13 +131,13 @@ def evaluate(task: Task, run: RunFolder, split: str = "test") -> Scores:
 
 
 def data_in_one_line(data: Data) -> str:
-    """The source of the data, and the number of examples in each split."""
+    """Return the source of the data, and the number of examples in each split."""
     sizes = {split: len(getattr(data, split)) for split in ("train", "validation", "test")}
     return f"{data.source}: " + ", ".join(f"{size} {split}" for split, size in sizes.items())
 
 
 def _evaluate_split(task: Task, run: RunFolder, data: Data, split: str) -> Scores:
-    """Scores of best.keras; write sample predictions and a classifier's confusion matrix."""
+    """Return the scores of best.keras; write sample predictions and any confusion matrix."""
     from ..models.serving import load
 
     model, examples = load(run.best), getattr(data, split)
@@ -150,7 +150,7 @@ def _evaluate_split(task: Task, run: RunFolder, data: Data, split: str) -> Score
 
 
 def confusion_file(run: RunFolder, split: str) -> Path:
-    """Where the confusion matrix of a split is written."""
+    """Return where the confusion matrix of a split is written."""
     return run.plots / ("confusion.csv" if split == "test" else f"confusion_{split}.csv")
 
 
@@ -161,7 +161,7 @@ def export(
 
     Args:
         formats: some of "keras", "saved_model", "onnx".
-        folder: to write to; None: export/ in the run folder.
+        folder: the folder to write to; None: export/ in the run folder.
 
     Raises:
         UserError: an exported model's outputs differ from those of the original.
