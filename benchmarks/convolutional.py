@@ -3,8 +3,8 @@
     python benchmarks/convolutional.py
 
 ResNet-50 and VGG-16 are compared with keras.applications (batch 8, 96×96 pixels); GoogLeNet (batch
-8, 96×96) and LeNet-5 (batch 64, 32×32) with a functional model of stock Keras layers that does the
-same operations. Training is `fit` with SGD; inference is a call compiled by `tf.function`. The
+8, 96×96) and LeNet-5 (batch 64, 32×32) with a functional model of stock Keras layers that performs
+the same operations. Training is `fit` with SGD; inference is a call compiled by `tf.function`. The
 contestants take turns of a few steps. The script prints the ratio of the median steps (below 1,
 ours is faster) and, as a measure of the noise, the same ratio for a second copy of the peer.
 """

@@ -1,4 +1,4 @@
-"""Small trainings that are built to have one certain fault, or none; `findings.py` runs them.
+"""Small trainings that are built to have one known fault, or none; `findings.py` runs them.
 
 A training is a function of a NumPy generator, from which it draws its sizes, initial weights and
 data. It returns the kinds of the findings that name a fault.

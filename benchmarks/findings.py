@@ -3,7 +3,7 @@
     python benchmarks/findings.py                     # 4 runs of each training, seeds 100 to 103
     python benchmarks/findings.py --first 0 --runs 3  # those that the thresholds were chosen on
 
-Small trainings are built to have one certain fault, or none. The seed of a run decides its sizes,
+Small trainings are built to have one known fault, or none. The seed of a run decides its sizes,
 initial weights and data. For each fault the script prints the number of runs, the number of runs in
 which the findings name that fault and nothing else, and the wrong findings.
 """

@@ -4,7 +4,7 @@
 
 The data are scikit-learn's 8×8 digits as sequences of 64 pixels; the networks have 32 units and are
 trained for 100 epochs, as `errorflow lags train --problem digits` does. For each layer six settings
-are tried with seed 1: three learning rates, each with and without chrono initialisation (of the
+are tried with seed 1: three learning rates, each with and without chrono initialisation (for the
 SimpleRNN, which has no gates, each with a clip norm of 1 and of 0.1). The best on the validation
 digits is trained with three seeds. The script prints the test accuracies and what the error flow
 shows.

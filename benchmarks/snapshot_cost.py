@@ -1,4 +1,4 @@
-"""What do the callbacks cost that take a snapshot once per epoch, in training steps?
+"""How many training steps does a snapshot cost that a callback takes once per epoch?
 
     python benchmarks/snapshot_cost.py           # LSTM, B=64, T=100, D=64, H=128
 

@@ -60,10 +60,10 @@ class ErrorFlow(StepRecorder):
             to 0 and those of the second from 1. `first_to_largest` is the error at the first step
             of the first layer over the largest error at any step of the second.
 
-    Long runs stay small: at most 64 MB are kept in memory, and in the files, after each 16 MB, only
-    every second row is written (a run of 100,000 steps with 8 LSTM layers and 1,000 time steps
-    takes about 100 MB). The rows that remain are evenly spaced. Heat maps show at most 216 training
-    steps.
+    The records of long runs stay small: at most 64 MB are kept in memory, and in the files, after
+    each 16 MB, only every second row is written (a run of 100,000 steps with 8 LSTM layers and
+    1,000 time steps takes about 100 MB). The rows that remain are evenly spaced. Heat maps show at
+    most 216 training steps.
 
     Source: S. Hochreiter, 1991; Y. Bengio, P. Simard, P. Frasconi: Learning long-term dependencies
     with gradient descent is difficult, 1994.
@@ -87,7 +87,7 @@ class ErrorFlow(StepRecorder):
 
     @property
     def history(self) -> dict[str, dict[str, np.ndarray]]:
-        """What has been recorded, by the path of the layer: "lstm", "bidirectional/forward_lstm".
+        """The recorded tables, by the path of the layer: "lstm", "bidirectional/forward_lstm".
 
         A layer called more than once in a training step has an entry for each call, in their order:
         "lstm", "lstm:1", …. Each entry holds:
@@ -101,8 +101,8 @@ class ErrorFlow(StepRecorder):
             cell        [N, T]  root mean square of ‖dE/dc_t‖ (LSTM only)
             cell_max    [N, T]  the largest ‖dE/dc_t‖ (LSTM only)
 
-        all float32, and NaN where there is no such step. Each table comes once more with the suffix
-        "_from_end": there column -1 is the last valid step of every example.
+        all float32, and NaN where there is no such step. Each table exists once more with the
+        suffix "_from_end": there column -1 is the last valid step of every example.
 
         The entries of `joined` follow those of the layers; their second layer starts at column
         "border".
@@ -123,7 +123,7 @@ class ErrorFlow(StepRecorder):
         return [finding.sentence for finding in self.findings()]
 
     def findings(self) -> list[Finding]:
-        """Return what the recorded errors show, one finding for each layer."""
+        """Return the findings on the recorded errors, one for each layer."""
         history = self.history
         findings = [
             encoder_decoder_finding(self.joined[name], recorded)
@@ -158,7 +158,7 @@ class ErrorFlow(StepRecorder):
             layers = [name for name in history if name not in inside]
         return figures.error_flow({name: history[name] for name in layers}, statistic, align)
 
-    # What `StepRecorder` calls
+    # Hooks that `StepRecorder` calls
 
     def _attach(self):
         self._readers = {}
@@ -242,5 +242,5 @@ class ErrorFlow(StepRecorder):
 _DESCRIPTION = (
     "The error that arrives at each time step, root mean square over the batch. Each row is one "
     "training step; the error flows from right to left. All layers have the same colour scale. "
-    "Time steps that fewer than one batch in fifty has are left out."
+    "Time steps that occur in fewer than one in fifty batches are left out."
 )

@@ -46,7 +46,7 @@ class ErrorMatrix(LayerSnapshotCallback):
 
     @property
     def history(self) -> dict[str, np.ndarray]:
-        """What has been recorded; empty before training.
+        """The recorded tables; empty before training.
 
         step    [N]        0 before training, then the epoch, from 1
         matrix  [N, I, K]  float32: the error of loss step i at step k; 0 for k > i

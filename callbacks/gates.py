@@ -67,7 +67,7 @@ class Gates(LayerSnapshotCallback):
 
     @property
     def history(self) -> dict[str, dict[str, np.ndarray]]:
-        """What has been recorded, by the path of the layer: "lstm", "bidirectional/forward_lstm".
+        """The recorded tables, by the path of the layer: "lstm", "bidirectional/forward_lstm".
 
         A layer that the model calls more than once has an entry for each call: "lstm", "lstm:1".
 

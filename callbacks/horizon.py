@@ -14,9 +14,9 @@ from .recording.snapshot import LayerSnapshotCallback
 class Horizon(LayerSnapshotCallback):
     """Records ‖dh_T/dh_t‖ of every recurrent layer for one batch, and writes it for TensorBoard.
 
-    This is what the recurrence can carry back through time, whatever the loss; `ErrorFlow` records
-    the error that it does carry. `errorflow.layers.horizon` describes the figures. They are
-    recorded when training begins and after each epoch, by one call of the model with
+    It shows how much error the recurrence can carry back through time, whatever the loss;
+    `ErrorFlow` records how much it does carry. `errorflow.layers.horizon` describes the figures.
+    They are recorded when training begins and after each epoch, by one call of the model with
     `training=False`, which does not change the model.
 
         horizon = Horizon(x[:8], log_dir="logs")
@@ -53,7 +53,7 @@ class Horizon(LayerSnapshotCallback):
 
     @property
     def history(self) -> dict[str, dict[str, np.ndarray]]:
-        """What has been recorded, by the path of the layer, float32.
+        """The recorded tables, by the path of the layer, float32.
 
         step    [N]     0 before training, then the epoch, from 1
         hidden  [N, T]  ‖dh_T/dh_t‖

@@ -31,8 +31,8 @@ class LayerGradients(StepRecorder):
         model.fit(x, y, callbacks=[gradients])
         gradients.history["norm"]  # [N, L]
 
-    When training begins, the training step is traced with this callback unless it has been already:
-    once for a model and callback, and again after each `compile`. Neither the model nor the
+    When training begins, the training step is traced with this callback. This happens once for each
+    model and callback, and again after each `compile`. Neither the model nor the
     optimizer is changed.
 
     Args:
@@ -41,7 +41,7 @@ class LayerGradients(StepRecorder):
             after each epoch, and the scalar `global_norm`.
         every: record every `every`-th training step, those that are divisible by it.
 
-    Long runs stay small in the same way as with `ErrorFlow`.
+    The records of long runs stay small in the same way as those of `ErrorFlow`.
 
     Source: X. Glorot, Y. Bengio: Understanding the difficulty of training deep feedforward neural
     networks, 2010.
@@ -57,7 +57,7 @@ class LayerGradients(StepRecorder):
 
     @property
     def history(self) -> dict[str, Any]:
-        """What has been recorded; empty before training.
+        """The recorded tables; empty before training.
 
         step    [N]     the training step, from 1
         layers          L names of the layers that were trained, from input to loss
@@ -81,7 +81,7 @@ class LayerGradients(StepRecorder):
         return {"step": rows.steps, "layers": layers, **tables}
 
     def findings(self) -> list[Finding]:
-        """Return what is wrong with the gradient over depth; nothing if it is healthy."""
+        """Return the findings on the gradient over depth; none if it is healthy."""
         history = self.history
         if not history:
             return []
@@ -103,7 +103,7 @@ class LayerGradients(StepRecorder):
         history = self.history
         return figures.layer_gradients({"gradients": history} if history else {}, statistic)
 
-    # What `StepRecorder` calls
+    # Hooks that `StepRecorder` calls
 
     def _attach(self):
         before = self._monitor

@@ -73,8 +73,8 @@ def derivative(activation: Callable) -> Callable[[Any], Any]:
     """Return the function y ↦ φ'(z), where y = φ(z), of an activation φ.
 
     Raises:
-        ValueError: the derivative of `activation` is not known; the message names the activations
-            whose derivative is.
+        ValueError: the derivative of `activation` is not known; the message lists the
+            supported activations.
     """
     if isinstance(activation, ScaledTanh):
         return activation.derivative

@@ -8,8 +8,8 @@ import keras
 def walk(layer: keras.Layer, path: str = "") -> Iterator[tuple[str, keras.Layer]]:
     """Yield (path, layer) for all layers inside a layer or model, in depth order.
 
-    A recurrent layer is not entered: its cell is left out. A layer that is used several times comes
-    once, and a path that occurs several times gets a number.
+    A recurrent layer is not entered: its cell is left out. A layer that is used several times is
+    yielded once, and a path that occurs several times gets a number.
 
     Args:
         layer: the model, or a layer that contains layers.

@@ -51,6 +51,6 @@ def two_classes(tmp_path_factory):
     """A folder of <Label>.txt with two classes that a glance tells apart; to read only."""
     folder, random = tmp_path_factory.mktemp("two_classes"), np.random.default_rng(0)
     for label, letters in (("Long", "bcd"), ("Vowels", "aeiou")):
-        made = {"".join(random.choice([*letters], random.integers(5, 12))) for _ in range(60)}
-        (folder / f"{label}.txt").write_text("\n".join(sorted(made)), encoding="utf-8")
+        words = {"".join(random.choice([*letters], random.integers(5, 12))) for _ in range(60)}
+        (folder / f"{label}.txt").write_text("\n".join(sorted(words)), encoding="utf-8")
     return folder

@@ -85,17 +85,17 @@ def test_the_set_up_takes_the_python_that_works(tmp_path, version):
     for name in ("3.11", "3.12", "3.13"):
         script = MAKE_VENV if name == version else "#!/bin/sh\nexit 127\n"
         _script(tmp_path / f"python{name}", script)
-    done = _set_up(tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    install, train = done.stdout.splitlines()
+    process = _set_up(tmp_path)
+    assert (process.returncode, process.stderr) == (0, "")
+    install, train = process.stdout.splitlines()
     assert install == ".venv/bin/pip install -q -e ."
     assert train == ".venv/bin/errorflow names train"
 
 
 def test_the_set_up_without_a_suitable_python(tmp_path):
-    done = _set_up(tmp_path)
-    assert done.returncode != 0
-    assert done.stdout == "errorflow needs Python 3.11, 3.12 or 3.13\n"
+    process = _set_up(tmp_path)
+    assert process.returncode != 0
+    assert process.stdout == "errorflow needs Python 3.11, 3.12 or 3.13\n"
 
 
 def _script(path, text):

@@ -35,7 +35,7 @@ def error_flow(
     """Return heat maps time step × training step, with the first and the latest row as curves.
 
     Args:
-        histories: by title; each an entry of `ErrorFlow.history`, also of several runs.
+        histories: by title; each is an entry of `ErrorFlow.history`, of one or several runs.
         statistic: a name in `layers.rnn.statistics.STATISTICS`.
         align: "end" counts time steps back from the last one, "start" from the first one.
     """
@@ -79,7 +79,7 @@ def layer_gradients(histories: Mapping[str, History], statistic: str = "norm") -
     """Return heat maps layer × training step, from the first layer (left) to the last.
 
     Args:
-        histories: by title; each a `LayerGradients.history`, also of several runs.
+        histories: by title; each is a `LayerGradients.history`, of one or several runs.
         statistic: "norm" or "ratio".
     """
     histories = {title: history for title, history in histories.items() if len(history["step"])}
@@ -156,13 +156,15 @@ def _maps_and_curves(
 ) -> tuple[Figure, dict[str, tuple[Axes, Axes]]]:
     """→ (figure, {title: (axes of the map, axes of the curves)}), with one colour scale for all
 
-    first_column: from a history to the number of its first column.
+    first_column: a function from a history to the number of its first column.
     """
     if not histories:
         raise ValueError("plot: nothing was recorded; train with the callback first")
     name, drawable = table.removesuffix("_from_end"), _drawable(histories)
     if name not in drawable:
-        raise ValueError(f"plot: no {name!r} was recorded that can be drawn, only {drawable}")
+        raise ValueError(
+            f"plot: {name!r} cannot be drawn or was not recorded; use one of {drawable}"
+        )
     shown = {title: history for title, history in histories.items() if table in history}
     filled = {title: filled_columns(history[table]) for title, history in shown.items()}
     cut = {title: history[table][:, filled[title]] for title, history in shown.items()}

@@ -21,9 +21,9 @@ class Panel(NamedTuple):
 
     Attributes:
         table: [rows, T], 0 is closed, 1 is open; NaN where there is no such step.
-        title: at the left above the map.
-        note: at the right above the map.
-        rows: what the rows are, as text beside the map.
+        title: the text at the left above the map.
+        note: the text at the right above the map.
+        rows: the title of the rows, beside the map.
     """
 
     table: np.ndarray

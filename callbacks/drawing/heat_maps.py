@@ -55,10 +55,10 @@ def heat_map(
         table: [N, W]; NaN is drawn in grey, infinity in blue.
         steps: [N], the training step of each row.
         columns: [W], the names of the columns.
-        scale: of the colours.
-        titles: of the column axis and of the colours.
+        scale: the scale of the colours.
+        titles: the titles of the column axis and of the colours.
         border: draw a line before this column.
-        row_title: of the row axis.
+        row_title: the title of the row axis.
     """
     chosen = evenly_spaced(len(table), HEIGHT)
     image = Image.new("RGB", (LEFT + WIDTH + RIGHT, TOP + HEIGHT + BOTTOM), "white")

@@ -22,7 +22,7 @@ def encoder_decoder_finding(paths: tuple[str, str], joined: Mapping[str, np.ndar
     """Return how much of the decoder's error reaches the first step of the encoder.
 
     Args:
-        paths: of the encoder's and the decoder's recurrent layer.
+        paths: the paths of the encoder's and the decoder's recurrent layer.
         joined: their joined tables.
     """
     encoder, decoder = paths
@@ -30,7 +30,8 @@ def encoder_decoder_finding(paths: tuple[str, str], joined: Mapping[str, np.ndar
     judged = max(1, math.ceil(JUDGED_SHARE * len(shares)))
     recent = shares[-judged:]
     if not np.isfinite(recent).any():
-        return Finding(encoder, "too little", "no error was recorded")
+        text = "cannot be judged: the recorded errors are zero or not finite"
+        return Finding(encoder, "too little", text)
     share = float(np.nanmedian(recent))
     vanishes = share < VANISHING
     agrees = (shares < VANISHING) == vanishes

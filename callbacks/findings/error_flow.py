@@ -54,11 +54,11 @@ def decay(tables: Tables) -> Decay:
     """
     gains, everywhere = _gains(tables)  # [N, T-1]
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        known = ~np.isnan(gains)  # neither padding nor before an error of zero
+        defined = ~np.isnan(gains)  # neither padding nor before an error of zero
         finite = np.isfinite(gains)
         rates = np.where(finite, gains, 0.0).sum(axis=1) / finite.sum(axis=1)
-        totals = np.where(known, gains, 0.0).sum(axis=1)
-        totals[~known.any(axis=1)] = np.nan
+        totals = np.where(defined, gains, 0.0).sum(axis=1)
+        totals[~defined.any(axis=1)] = np.nan
         each = np.exp(totals)
         return Decay(float(np.median(rates)), float(np.exp(np.median(totals))), everywhere, each)
 
@@ -70,11 +70,11 @@ def decay_figures(tables: Tables) -> dict[str, float]:
     reaches the first step, and the half-life in time steps (NaN if the error does not decay).
     """
     norms = np.sqrt(np.nansum(tables["hidden"].astype(np.float64) ** 2, axis=1))
-    found = decay(tables)
+    medians = decay(tables)
     return {
         "norm": float(np.median(norms)),
-        "first_to_last": found.first_to_last,
-        "half_life": found.half_life if found.rate < 0 else np.nan,
+        "first_to_last": medians.first_to_last,
+        "half_life": medians.half_life if medians.rate < 0 else np.nan,
     }
 
 
@@ -105,9 +105,9 @@ def error_flow_finding(layer: str, tables: Tables) -> Finding:
     finite = np.all(np.isfinite(tables["hidden"]) | ~(tables["valid"] > 0), axis=1)
     if not finite[-judged:].any():
         return _not_finite(layer, tables["step"], finite)
-    kept = {name: table[finite] for name, table in tables.items()}
-    recent = {name: table[-int(finite[-judged:].sum()) :] for name, table in kept.items()}
-    finding = _judge_finite(layer, kept, recent, {"recorded": recorded, "judged": judged})
+    finite_rows = {name: table[finite] for name, table in tables.items()}
+    recent = {name: table[-int(finite[-judged:].sum()) :] for name, table in finite_rows.items()}
+    finding = _judge_finite(layer, finite_rows, recent, {"recorded": recorded, "judged": judged})
     return finding if finite.all() else _with_overflows(finding, tables["step"][~finite])
 
 
@@ -129,8 +129,8 @@ def _with_overflows(finding, steps):
     return Finding(finding.layer, finding.kind, text, evidence, finding.confidence)
 
 
-def _judge_finite(layer, kept, recent, evidence):
-    """Judge rows that are finite. kept: all of them; recent: those that are judged."""
+def _judge_finite(layer, finite_rows, recent, evidence):
+    """Judge finite rows. finite_rows: all of them; recent: those that are judged."""
     if not np.nansum(recent["hidden"]):
         judged = f"the last {evidence['judged']:,} recorded training steps"
         text = f"no error arrives: it is zero in {judged}"
@@ -148,29 +148,29 @@ def _judge_finite(layer, kept, recent, evidence):
             f"{MIN_TIME_STEPS} time steps are needed"
         )
         return Finding(layer, "too little", text, evidence)
-    return _judge_decay(layer, kept, recent, evidence)
+    return _judge_decay(layer, finite_rows, recent, evidence)
 
 
-def _judge_decay(layer, kept, recent, evidence):
-    found = decay(recent)
-    if math.isnan(found.rate) and found.enters_everywhere:
+def _judge_decay(layer, finite_rows, recent, evidence):
+    recent_decay = decay(recent)
+    if math.isnan(recent_decay.rate) and recent_decay.enters_everywhere:
         text = (
             "cannot be judged: errors enter at many time steps, and an LSTM passes them back "
             "through h and c at once, so the sum does not show how far each one reaches; "
             "errorflow.layers.error_matrix measures that"
         )
         return Finding(layer, "undecided", text, evidence)
-    kind = _kind(found.first_to_last)
-    shares = decay(kept).each
-    known = ~np.isnan(shares)
-    agrees = np.array([_kind(share) == kind for share in shares[known]])
-    when, since = since_when(kept["step"][known], agrees)
-    text = f"{kind}{when}; {_change(recent, found)}, {_arrival(recent, found)}"
+    kind = _kind(recent_decay.first_to_last)
+    shares = decay(finite_rows).each
+    defined = ~np.isnan(shares)
+    agrees = np.array([_kind(share) == kind for share in shares[defined]])
+    when, since = since_when(finite_rows["step"][defined], agrees)
+    text = f"{kind}{when}; {_change(recent, recent_decay)}, {_arrival(recent, recent_decay)}"
     text += f" ({_basis(evidence)})"
     if kind == "vanishing":
         text += ". Whether the task needs a longer range was not measured"
-    same = [_kind(share) == kind for share in found.each if not math.isnan(share)]
-    numbers = {"half_life": found.half_life, "first_to_last": found.first_to_last}
+    same = [_kind(share) == kind for share in recent_decay.each if not math.isnan(share)]
+    numbers = {"half_life": recent_decay.half_life, "first_to_last": recent_decay.first_to_last}
     return Finding(layer, kind, text, evidence | numbers | since, float(np.mean(same)))
 
 
@@ -180,26 +180,28 @@ def _kind(first_to_last: float) -> str:
     return "exploding" if first_to_last > EXPLODING else "healthy"
 
 
-def _change(recent: Tables, found: Decay) -> str:
+def _change(recent: Tables, recent_decay: Decay) -> str:
     error = "the cell error" if "cell" in recent else "the error"
-    if math.isnan(found.rate):
+    if math.isnan(recent_decay.rate):
         return f"{error} does not travel back a single step"
-    if abs(found.half_life) > 10 * np.median(recent["length"]):
+    if abs(recent_decay.half_life) > 10 * np.median(recent["length"]):
         return f"{error} hardly changes going back in time"
-    verb = "halves" if found.rate < 0 else "doubles"
-    return f"{error} {verb} {every_steps(abs(found.half_life))} going back in time"
+    verb = "halves" if recent_decay.rate < 0 else "doubles"
+    return f"{error} {verb} {every_steps(abs(recent_decay.half_life))} going back in time"
 
 
-def _arrival(recent: Tables, found: Decay) -> str:
+def _arrival(recent: Tables, recent_decay: Decay) -> str:
     valid = recent["valid_from_end"]
     same_length = (valid == np.nanmax(valid)).all()
     first = "step 1" if same_length else "the first step of the longest sequences"
-    share = short(found.first_to_last) if found.first_to_last else "nothing measurable"
-    if found.enters_everywhere:
-        return (
-            f"which over the whole sequence would leave {share} of the last step's error at {first}"
-        )
-    return f"and {first} receives {share} of the last step's error"
+    share = (
+        short(recent_decay.first_to_last) if recent_decay.first_to_last else "nothing measurable"
+    )
+    error = "cell error" if "cell" in recent else "error"
+    of_last_step = f"{share} of the last step's {error}"
+    if recent_decay.enters_everywhere:
+        return f"which over the whole sequence would leave {of_last_step} at {first}"
+    return f"and {first} receives {of_last_step}"
 
 
 def _basis(evidence: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A finding: what recorded numbers show about a training.
+"""Findings: judgements on a training, drawn from recorded numbers.
 
 The functions that return findings are pure: `error_flow` judges the error over time,
 `encoder_decoder` whether the error crosses from a decoder to its encoder, `layer_gradients` the
@@ -26,7 +26,7 @@ class Finding:
     Attributes:
         layer: the path of the layer; "" for the whole network.
         kind: over time "vanishing", "exploding", "healthy", "not finite", "no error", "too little"
-            (was recorded) or "undecided"; over depth "starving", "exploding over depth",
+            (recorded) or "undecided"; over depth "starving", "exploding over depth",
             "no gradient", "dead units", "clipped" or "not finite"; of gates "saturated"; of the
             horizon "range" or "not finite"; of an encoder and its decoder "does not cross",
             "healthy" or "too little".
@@ -49,7 +49,7 @@ class Finding:
 
     @property
     def remedies(self) -> Sequence[str]:
-        """What the literature offers, with its source; empty if nothing is wrong."""
+        """The remedies in the literature, with sources; empty if nothing is wrong."""
         return REMEDIES.get(self.kind, ())
 
 

@@ -12,10 +12,10 @@ def half_life(norms: np.ndarray) -> float:
 
     It is an average over all time steps; negative if the norms double instead.
     """
-    known = np.flatnonzero(np.isfinite(norms) & (norms > 0))
-    if len(known) < 2:
+    positive = np.flatnonzero(np.isfinite(norms) & (norms > 0))
+    if len(positive) < 2:
         return np.nan
-    first, last = known[0], known[-1]
+    first, last = positive[0], positive[-1]
     decay = np.log2(norms[last]) - np.log2(norms[first])
     return float((last - first) / decay) if decay else np.inf
 

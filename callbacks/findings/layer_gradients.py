@@ -23,7 +23,7 @@ def gradient_findings(
     dead: np.ndarray | None = None,
     clip_norm: float | None = None,
 ) -> list[Finding]:
-    """Return what is wrong with the gradient over depth; nothing if it is healthy.
+    """Return the findings on the gradient over depth; none if it is healthy.
 
     Args:
         steps: [N] training steps.
@@ -80,16 +80,21 @@ def _no_gradient(steps, layers, norm, silent, recent):
     if len(names) == 1:
         text = f"its gradient {zero}, so it does not learn"
         return [Finding(names[0], "no gradient", text, evidence, 1.0)]
-    listed = ", ".join(names[:MAX_NAMED])
-    if len(names) > MAX_NAMED:
-        listed += f" and {len(names) - MAX_NAMED} more layers"
-    text = f"the gradient of {listed} {zero}, so they do not learn"
+    text = f"the gradient of {_listed(names)} {zero}, so they do not learn"
     return [Finding("", "no gradient", text, evidence, 1.0)]
 
 
+def _listed(names):
+    """Return "a and b", "a, b and c" or "a, b, c and 2 more layers"."""
+    more = len(names) - MAX_NAMED
+    if more <= 0:
+        return f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"{', '.join(names[:MAX_NAMED])} and {more} more layer{'s' if more > 1 else ''}"
+
+
 def _dead_units(steps, layer, shares, recent):
-    known = ~np.isnan(shares[recent])
-    share = float(np.median(shares[recent][known])) if known.any() else 0.0
+    defined = ~np.isnan(shares[recent])
+    share = float(np.median(shares[recent][defined])) if defined.any() else 0.0
     if share <= DEAD:
         return []
     when, since = since_when(steps, shares > DEAD)
@@ -97,8 +102,8 @@ def _dead_units(steps, layer, shares, recent):
         f"{share:.0%} of its units are dead: they received no gradient in the last {DEAD_AFTER} "
         "recorded training steps"
     )
-    text += f"; most of them have been dead{when}" if when else ""
-    confidence = float(np.mean(shares[recent][known] > DEAD))
+    text += f"; more than {DEAD:.0%} of its units have been dead{when}" if when else ""
+    confidence = float(np.mean(shares[recent][defined] > DEAD))
     return [Finding(layer, "dead units", text, {"share": share, **since}, confidence)]
 
 
@@ -111,19 +116,20 @@ def _over_depth(steps, layers, ratio, silent, recent):
     share = float(np.nanmedian(shares[recent]))
     if share < STARVING:
         kind, agrees = "starving", shares < STARVING
-        judgement = "the first layers hardly learn"
+        now, past = "the first layers hardly learn", "the first layers have hardly learned"
     elif share > 1 / STARVING:
         kind, agrees = "exploding over depth", shares > 1 / STARVING
-        judgement = "the gradient explodes over depth"
+        now, past = "the gradient explodes over depth", "the gradient has exploded over depth"
     else:
         return []
     when, since = since_when(steps, agrees)
+    judgement = past + when if when else now
     first = f"the first {quarter} of {len(learning)} layers" if quarter > 1 else layers[learning[0]]
     last = f"the last {quarter}" if quarter > 1 else f"the last of {len(learning)} layers"
     judged = len(shares[recent])
     text = (
-        f"{judgement}{when}: the relative gradient ‖dE/dW‖ / ‖W‖ of {first} is {share:.1g} times "
-        f"that of {last} (median of {judged:,} recorded training steps)"
+        f"{judgement}: the relative gradient ‖dE/dW‖ / ‖W‖ of {first} is {share:.1g} times "
+        f"that of {last} (median of the last {judged:,} recorded training steps)"
     )
     evidence = {"first_to_last": share, "judged": judged, **since}
     return [Finding("", kind, text, evidence, float(np.mean(agrees[recent])))]

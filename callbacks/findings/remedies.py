@@ -1,4 +1,4 @@
-"""What the literature offers against each kind of finding."""
+"""The remedies in the literature for each kind of finding."""
 
 from collections.abc import Mapping, Sequence
 

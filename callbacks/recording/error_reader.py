@@ -17,7 +17,7 @@ class ErrorReader:
 
     Args:
         name: the path of the layer.
-        record: of the layer.
+        record: the error record of the layer.
         capacity: the number of backward passes that the record keeps.
 
     Attributes:

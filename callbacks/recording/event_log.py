@@ -49,7 +49,7 @@ class EventLog:
         Args:
             kind: see `blocks`.
             new: the rows, by name.
-            about: what the metadata of the rows hold besides version, kind, name and statistics.
+            about: the metadata of the rows besides version, kind, name and statistics.
             scalars: by tag; values that are not finite are left out.
             step: the training step or epoch of the scalars.
         """
@@ -94,7 +94,7 @@ class EventLog:
         self._put(summary)
 
     def flush(self) -> None:
-        """Make what was added visible: everything while a run is young, later whole blocks."""
+        """Write added rows to the file: all of them while a run is young, later whole blocks."""
         self._put(self._summary(BlockWriter.is_young))
         if self._writer is not None:
             self._writer.flush()

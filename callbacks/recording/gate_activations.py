@@ -12,7 +12,13 @@ import tensorflow as tf
 from ...layers.analysis.recorded_calls import Call, record_calls
 from ...layers.paths import walk
 
-GATES = ("input", "forget", "output", "update", "reset")  # other residuals of a cell are no gates
+GATES = (
+    "input",
+    "forget",
+    "output",
+    "update",
+    "reset",
+)  # other residuals are not gates
 CLOSED, OPEN = 0.1, 0.9  # below, above
 
 
@@ -54,7 +60,7 @@ def gate_activations(
 ) -> dict[str, GateActivations]:
     """Return the gates of each call of a model's LSTMs and GRUs, by path.
 
-    Calls the model once with `training=False`, and restores what the call changes.
+    Calls the model once with `training=False`, and restores the states that the call changes.
 
     Args:
         model: any Keras model.

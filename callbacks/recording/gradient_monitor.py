@@ -17,7 +17,7 @@ class GradientMonitor:
     """A ring of rows in the graph: the figures of every variable in the latest training steps.
 
     The figures of a variable are ‖dE/dW‖², ‖W‖² and, if it belongs to a `Dense` or `Conv` layer,
-    the share of the layer's units that are dead: that got no gradient in any of the last
+    the share of the layer's units that are dead: that received no gradient in any of the last
     `DEAD_AFTER` rows. Of other variables this share is NaN.
 
     While a training step is traced inside `attached()`, the optimizer's `apply` measures the

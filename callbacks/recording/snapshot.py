@@ -21,7 +21,7 @@ class SnapshotCallback(keras.callbacks.Callback):
 
     Args:
         snapshot: a function without arguments that returns the snapshot.
-        folder: of the event files; None: no files, and no `_log`.
+        folder: the folder of the event files; None: no files, and no `_log`.
         every: take a snapshot after every `every`-th epoch.
 
     If `fit` is called again, epochs continue to be counted.

@@ -54,7 +54,7 @@ class StepRecorder(keras.callbacks.Callback):
         self._unread = 0  # upper bound of the training steps since then
         self._drawn = 0  # the training step of the latest images
 
-    # What a subclass implements
+    # Hooks that a subclass implements
 
     def _attach(self) -> None:
         raise NotImplementedError
@@ -71,7 +71,7 @@ class StepRecorder(keras.callbacks.Callback):
         raise NotImplementedError
 
     def _about(self) -> Mapping[str, Any]:
-        """Return what the metadata of the rows hold for this kind; see `blocks`."""
+        """Return the metadata of the rows for this kind; see `blocks`."""
         raise NotImplementedError
 
     def _scalars(self, new: Mapping[str, Rows]) -> Mapping[str, Mapping[str, float]]:
@@ -82,7 +82,7 @@ class StepRecorder(keras.callbacks.Callback):
         """Yield (name, [height, width, 3] uint8, description)."""
         raise NotImplementedError
 
-    # What Keras calls
+    # Hooks that Keras calls
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         self._catch_up()  # with a call of `fit` that was interrupted

@@ -35,7 +35,8 @@ def error_matrix(model: keras.Model, x: Any, y: Any, layer: str | None = None) -
 
     Returns:
         float32 [T, T] for a model with an output at each step; [1, T] for one with a single output;
-        [N, T] if it has N outputs and the layer T steps. NaN where no example has both steps.
+        [N, T] if the model has N output steps and the layer T steps. NaN where no example has both
+        steps.
 
     Raises:
         ValueError: the model is not compiled or has several outputs, its loss is not one number per
@@ -71,7 +72,7 @@ def _losses(model, y, outputs):
     losses = tf.convert_to_tensor(function(tf.convert_to_tensor(y), outputs))
     if losses.shape.rank not in (1, 2):
         raise ValueError(
-            f"error_matrix: the loss {loss!r} returns numbers of shape {tuple(losses.shape)}, "
+            f"error_matrix: the loss {loss!r} returns values of shape {tuple(losses.shape)}, "
             "not one for each example (and step)"
         )
     losses = losses[:, None] if losses.shape.rank == 1 else losses
@@ -103,12 +104,12 @@ class _Errors:
         count = self.shape[1]
         chunks = np.arange(-(-count // CHUNK) * CHUNK).reshape(-1, CHUNK)
         chunks = np.where(chunks < count, chunks, -1)  # all of one size: compiled once
-        with ThreadPoolExecutor(2) as pool:  # the chunk with the longest way back first
+        with ThreadPoolExecutor(2) as pool:  # the chunk with the longest scan first
             rows = list(pool.map(self._chunk, chunks[::-1]))
         return np.concatenate(rows[::-1])[:count]
 
     def _chunk(self, numbers):
-        """Return [C, T] for the losses with these numbers, where -1 stands for no loss."""
+        """Return [C, T] for the losses with these indices, where -1 stands for no loss."""
         chosen = tf.cast(numbers[:, None] == np.arange(self.shape[1]), self.dtype)  # [C, N]
         one_hot = tf.broadcast_to(chosen[:, None], [CHUNK, *self.shape])
         errors = [

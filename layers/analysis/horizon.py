@@ -19,7 +19,7 @@ class Horizon(NamedTuple):
 
     Attributes:
         hidden: ‖dh_T/dh_t‖, the largest singular value; NaN where it is not finite.
-        cell: ‖dh_T/dc_t‖ of an LSTM, through h_t too; None for other layers.
+        cell: ‖dh_T/dc_t‖ of an LSTM, including the path through h_t; None for other layers.
         bound: Π_k ‖ds_{k+1}/ds_k‖ over the steps from t to T, where s is the state: h, or h and c
             side by side. It is the textbook's upper bound of ‖ds_T/ds_t‖; None with `probes`.
     """
@@ -36,8 +36,9 @@ def horizon(
 
         dh_T/dh_t = Π_{k=t}^{T-1} dh_{k+1}/dh_k        (for an LSTM, of h and c together)
 
-    There is no loss in it: it shows how much error can come back through time, and `ErrorFlow`
-    records how much does. T is the last step of an example that is not masked.
+    No loss is involved: the horizon shows how much error can come back through time, and
+    `ErrorFlow` records how much does come back. T is the last step of an example that is not
+    masked.
 
     The H rows of the Jacobian go back through time as H copies of the batch. A call therefore takes
     as long as a training step on H times as many examples, plus the singular values of T·B matrices
@@ -49,7 +50,7 @@ def horizon(
         x: a batch.
         layer: the recurrent layer, as in `error_matrix`.
         probes: P, for large layers: use P random orthonormal directions of h_T instead of all H.
-            The norms are then estimates, σ(P rows) · √(H/P). They are right on average where one
+            The norms are then estimates, σ(P rows) · √(H/P). They are correct on average where one
             direction outweighs the others, as it does far from T.
 
     Raises:
@@ -71,7 +72,7 @@ def _calls(model, x) -> list[Call]:
     model = watch(model)
     with record_calls(model) as (_, calls):
         model(x, training=False)
-    # Keras calls a model that its first call builds with symbols before.
+    # Keras precedes the first call of an unbuilt model by a call with symbolic tensors.
     return [call for call in calls if not call.symbolic]
 
 

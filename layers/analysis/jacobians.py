@@ -14,7 +14,7 @@ from ..rnn.scan import readable
 
 @functools.cache
 def jacobian_norms(equations: Equations, units: int, single_steps: bool) -> Callable:
-    """Return a function to the largest singular values of a call's Jacobians.
+    """Return a function that computes the largest singular values of a call's Jacobians.
 
     It takes a call's sequence [T, B, ·], weights and mask, and the rows [R, H] of dh_T/dh_T to
     start from. It returns ‖dh_T/ds_t‖ [T, B] for each field of the state, and ‖ds_t/ds_{t-1}‖
@@ -100,7 +100,7 @@ def _largest(parts):
     """Return the largest singular values [B] of matrices [R, B, H] side by side.
 
     They come from the eigenvalues of M Mᵀ, which takes a quarter of the time; in float64, because
-    the squares of what remains far from T are too small for float32.
+    the squares of the small norms far from T underflow in float32.
     """
     matrix = tf.transpose(tf.cast(tf.concat([*parts], axis=-1), tf.float64), [1, 0, 2])
     finite = tf.reduce_all(tf.math.is_finite(matrix), axis=[1, 2])  # eigvalsh requires it

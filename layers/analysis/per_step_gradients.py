@@ -70,7 +70,7 @@ def _contributions(call, errors):
 
 @functools.cache
 def _backward(equations, inputs, units):
-    """Return a function to (weight gradients per step [T, *shape], errors of x and first states).
+    """Return a function that computes weight gradients per step and the errors of its inputs.
 
     `inputs` and `units` key the cache, as in `programs`.
     """

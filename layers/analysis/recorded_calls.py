@@ -19,11 +19,11 @@ from ..rnn.programs import programs
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One call of a recurrent layer: its inputs, what its loop saved, and its outputs.
+    """One call of a recurrent layer: its inputs, the arrays that its loop saved, and its outputs.
 
     Attributes:
         name: the path of the layer.
-        equations: of the cell.
+        equations: the equations of the cell.
         inputs: x [B, T, D] in the order in which it was read, then the initial states.
         sequence: what the forward loop returned, time-major.
         mask: [T, B, 1] bool or None.
@@ -43,11 +43,11 @@ class Call:
 
     @property
     def symbolic(self) -> bool:
-        """Whether Keras made the call with symbols, to build a model, and not with numbers."""
+        """Whether Keras made the call with symbolic tensors, to build a model."""
         return tf.is_symbolic_tensor(self.sequence.x)
 
     def split(self, errors: Sequence[Any]) -> tuple[Any, Any]:
-        """Split errors of `outputs` in those of h (or None) and those of the last state."""
+        """Split errors of `outputs` into those of h (or None) and those of the last state."""
         injected, last = (errors[0], errors[1:]) if self.returns_sequences else (None, errors)
         return injected, self.equations.state(*last)
 
@@ -56,12 +56,12 @@ class Call:
 def record_calls(model: keras.Model) -> Iterator[tuple[tf.GradientTape, list[Call]]]:
     """Within the context, record the calls of a model's recurrent layers.
 
-    To the tape, the outputs of each call are new variables. So it knows what lies between the
-    recurrent layers, and nothing of what happens inside them. No error is recorded in
+    To the tape, the outputs of each call are new variables. So it records the operations between
+    the recurrent layers, and nothing inside them. No error is recorded in
     `layer.error`, and the states of stateful layers are restored afterwards.
 
     Yields:
-        A persistent tape, and the list of the calls in their order, which grows with each call.
+        A persistent tape, and the list of the calls in their order, to which each call is appended.
     """
     layers = {name: part for name, part in walk(model) if isinstance(part, RecurrentLayer)}
     tape = tf.GradientTape(persistent=True, watch_accessed_variables=False)
@@ -104,7 +104,7 @@ class _Recording:
         backwards: bool,
         **_: Any,
     ) -> tuple[Any, Any]:
-        """Take the place of `unroll` in the layer `name`: the same outputs, and one more call."""
+        """Replace `unroll` in the layer `name`: return the same outputs, and record the call."""
         with self.tape.stop_recording():
             forward = programs(equations, False, x.shape[-1], initial.hidden.shape[-1]).forward
             hidden, last, sequence = forward(x, initial, weights, mask, None, return_sequences)

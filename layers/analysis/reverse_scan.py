@@ -17,7 +17,7 @@ class Injected(NamedTuple):
 
     where: Any  # [C], the step at which each loss acts directly on h, or -1
     direct: Any  # the errors dL_t/dh_t of all these losses [T, B, H], or None
-    indirect: Any  # errors that came another way, [C, B, T, H], or None
+    indirect: Any  # errors that arrive by other paths, [C, B, T, H], or None
     last: Any  # those of the last state, fields [C, B, H] or None
 
 
@@ -27,7 +27,7 @@ class ReverseScan(Protocol):
     def __call__(
         self, sequence: Sequence, weights: Weights, mask: Any, injected: Injected
     ) -> tuple[Any, Any]:
-        """Return ‖δ^(k)‖² summed over the valid examples [C, T], and the errors that go on.
+        """Return ‖δ^(k)‖² summed over the valid examples [C, T], and the errors passed on.
 
         The latter are those of x [C, B, T, D] and of the initial states [C, B, H], or None.
         """
@@ -122,7 +122,7 @@ def _tiled(times, array):
 
 @dataclass(frozen=True)
 class _Arriving:
-    """The errors injected at each step, [C·B, H]; those that there are none of are None."""
+    """The errors injected at each step, [C·B, H]; None where there are none."""
 
     where: Any
     direct: Readable | None

@@ -104,7 +104,7 @@ class ConvUnit2D(_ConvUnit):
             step and ε is 1e-5, as in He et al. 2016 (the defaults of Keras are 0.99 and 1e-3).
         activation: φ; None is the identity.
         preactivation: compute x → normalisation → φ → convolution instead (He et al. 2016b).
-        use_bias: by default True if there is no normalisation.
+        use_bias: True by default if there is no normalisation.
         kernel_initializer: by default that of He et al. 2015, made for ReLU (Keras defaults to
             Glorot).
 
@@ -187,7 +187,7 @@ def normalization_layer(config: Any, dtype: Any) -> keras.layers.Layer | None:
 
 
 def build_in_order(layers: Sequence[keras.layers.Layer], shape: Any) -> Any:
-    """Build layers of which each feeds the next; return the output shape of the last one."""
+    """Build a chain of layers; return the output shape of the last one."""
     for layer in layers:
         layer.build(shape)
         shape = layer.compute_output_shape(shape)
@@ -195,7 +195,7 @@ def build_in_order(layers: Sequence[keras.layers.Layer], shape: Any) -> Any:
 
 
 def run_in_order(layers: Sequence[keras.layers.Layer], x: Any, training: bool | None) -> Any:
-    """Return the output of layers of which each feeds the next."""
+    """Return the output of a chain of layers."""
     for layer in layers:
         x = layer(x, training=training) if layer._call_has_training_arg else layer(x)
     return x

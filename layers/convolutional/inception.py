@@ -29,7 +29,7 @@ class InceptionBlock(keras.layers.Layer):
         normalization, activation: of every convolution, as in `ConvUnit2D`.
 
     Raises:
-        ValueError: `filters` are not six numbers.
+        ValueError: `filters` does not have six numbers.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class InceptionBlock(keras.layers.Layer):
         super().__init__(**kwargs)
         if len(filters) != 6:
             raise ValueError(
-                f"filters must be six: f1, r3, f3, r5, f5, f_pool; got {tuple(filters)}"
+                f"filters must be six numbers: f1, r3, f3, r5, f5, f_pool; got {tuple(filters)}"
             )
         self.filters, self.factorize = tuple(filters), factorize
         self.normalization_config = serialize_normalization(normalization)
@@ -101,11 +101,11 @@ class AuxiliaryClassifier(keras.layers.Layer):
 
     Args:
         num_classes: the number of classes.
-        filters: of the 1×1 convolution.
-        units: of the hidden dense layer.
+        filters: the number of filters of the 1×1 convolution.
+        units: the number of units of the hidden dense layer.
         dropout: the rate of the dropout after the hidden layer.
-        activation: of the output; None gives logits.
-        normalization: of the convolution, as in `ConvUnit2D`.
+        activation: the activation of the output; None gives logits.
+        normalization: that of the convolution, as in `ConvUnit2D`.
     """
 
     def __init__(

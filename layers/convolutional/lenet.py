@@ -1,4 +1,4 @@
-"""The three layers that are special to LeNet-5 (LeCun et al. 1998, section II.B)."""
+"""The three layers that only LeNet-5 has (LeCun et al. 1998, section II.B)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -46,9 +46,10 @@ class PartialConvolution(keras.layers.Layer):
 
     Args:
         connections: for each of the F filters, the channels that it reads.
-        kernel_size: of every filter.
+        kernel_size: the height and width of every filter.
         activation: φ.
-        kernel_initializer: of the connections' weights [k, k, number of connections].
+        kernel_initializer: the initializer of the connections' weights [k, k, number of
+            connections].
     """
 
     def __init__(

@@ -22,7 +22,7 @@ class LocalResponseNormalization(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         if n < 1 or n % 2 == 0:
-            raise ValueError(f"n is the number of channels around each, it must be odd; got {n}")
+            raise ValueError(f"n, the number of channels in each sum, must be odd; got {n}")
         self.n, self.k, self.alpha, self.beta = n, k, alpha, beta
 
     def call(self, inputs: Any) -> Any:

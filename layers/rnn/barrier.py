@@ -1,4 +1,4 @@
-"""The optimization barrier that keeps XLA on CPU from fusing what it should not."""
+"""An optimization barrier that prevents slow fusions by XLA on CPU."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ from .equations import identity
 
 try:
     from tensorflow.compiler.tf2xla.ops import gen_xla_ops
-except ImportError:  # a TensorFlow release that moved it: the programs are slower, never wrong
+except ImportError:  # this TensorFlow release has moved it: programs are slower, but correct
     gen_xla_ops: Any = None
 
 

@@ -14,7 +14,7 @@ from .unroll import unroll
 
 
 class VisibleCell:
-    """A mixin that goes before a Keras cell and computes the step from `self.equations`.
+    """A mixin, listed before a Keras cell, that computes the step from `self.equations`.
 
     The cell also runs inside `keras.layers.RNN`, but only errorflow's layers show its error.
 

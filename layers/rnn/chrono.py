@@ -21,13 +21,14 @@ class Chrono(keras.initializers.Initializer):
         b_i = −ln u                                               LSTM without a forget gate
         b_z = ln u                                                GRU (z keeps the state, as Keras)
 
-    with one u for each unit; the other biases are 0. An LSTM needs `unit_forget_bias=False` with
-    it.
+    with one u for each unit; the other biases are 0. In an LSTM, use it with
+    `unit_forget_bias=False`.
 
     Args:
         longest: the longest time to remember, in time steps; above 2.
         cell: "lstm", "lstm97" (without a forget gate) or "gru".
-        seed: of u; by default drawn from the state that `keras.utils.set_random_seed` sets.
+        seed: the seed of u; by default drawn from the state that `keras.utils.set_random_seed`
+            sets.
 
     Raises:
         ValueError: `cell` is unknown, or `longest` is not above 2.

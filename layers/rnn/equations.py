@@ -43,13 +43,13 @@ class Weights(NamedTuple):
 
 
 class HiddenState(NamedTuple):
-    """The state of a cell that has no other state than its output."""
+    """The state of a cell whose only state is its output."""
 
     hidden: Any  # h_t
 
 
 class Sequence(NamedTuple):
-    """What the forward loop keeps for the backward loop."""
+    """The arrays that the forward loop saves for the backward loop."""
 
     x: Any  # [T, B, D]
     states: Any  # the cell's state with arrays [T+1, B, H]; entry 0 is the initial state

@@ -127,7 +127,7 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
         return [{name: v[i, :n] for name, v in rows.items()} for i, n in enumerate(lengths)]
 
     def rows(self, calls: int) -> dict[str, np.ndarray]:
-        """Return the same as `latest` in arrays [calls, T], and "length" [calls], the T of each.
+        """Return the figures of `latest` as arrays [calls, T], and "length" [calls], the T of each.
 
         Rows of shorter sequences are padded with NaN at the right.
         """
@@ -190,7 +190,7 @@ def _figures(rows: np.ndarray, has_cell: bool) -> dict[str, np.ndarray]:
 
 
 def _figure(merge, values, valid, batch):
-    """[N, T]: recorded are the squares of dE/dh_t(b); reported are norms of d(B·E)/dh_t(b)."""
+    """Turn recorded squares of dE/dh_t(b) into norms of d(B·E)/dh_t(b), [N, T]."""
     if merge == "count":
         return values
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -1,7 +1,7 @@
 """The loop over time of a stock Keras layer, cuDNN's on a GPU, with its errors made visible.
 
-`fused_errors.py` explains how the errors are found. The numbers are tested on CPU, where the stock
-layer runs its ordinary loop. Nothing here has been run or timed on a GPU.
+`fused_errors.py` explains how the errors are computed. The numbers are tested on CPU, where the
+stock layer runs its ordinary loop. Nothing here has been run or timed on a GPU.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class FusedLoop:
         layer: the stock layer.
 
     Raises:
-        ValueError: cuDNN does not have an option of the layer; the message names it.
+        ValueError: cuDNN does not support an option of the layer; the message names it.
     """
 
     def __init__(self, layer: keras.layers.RNN):
@@ -107,7 +107,7 @@ class _Call:
         Args:
             tensors: x, the fields of the initial state, and the weights that the cell has.
         """
-        # An outer tape must not record what is inside: the gradient returned here is all there is.
+        # An outer tape must not record the operations inside: the gradient below is complete.
         inputs = [tf.stop_gradient(t) for t in tensors]
         count = len(self.equations.state._fields)
         x, initial = inputs[0], self.equations.state(*inputs[1 : 1 + count])

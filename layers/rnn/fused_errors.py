@@ -1,11 +1,11 @@
 """The error of every step of a fused kernel, from zeros in its input.
 
-A fused kernel keeps δ_t to itself, but returns the gradient of its input. So the input gets columns
-of zeros, with rows P of the kernel for them. They change nothing in the forward pass, and the
+A fused kernel does not return δ_t, but it returns the gradient of its input. So columns of zeros
+are added to the input, and rows P to the kernel. They change nothing in the forward pass, and the
 gradient of the zeros at step t is δz_t Pᵀ, where δz_t is the error before the activations. It is
 part of the real backward pass, which the kernel runs anyway.
 
-    SimpleRNN, LSTM   P = R, the recurrent kernel: the gradient is what goes back to h_{t-1}
+    SimpleRNN, LSTM   P = R, the recurrent kernel: the gradient is the error sent back to h_{t-1}
     GRU (reset after) P = 1: the gradient is δz_t, and with the gates z and r, computed again,
                       δ_{t-1} = dE/dy_{t-1} + δ_t ⊗ z_t + [δz_z, δz_r, δz_g ⊗ r_t] Rᵀ
 
@@ -132,7 +132,7 @@ def _(equations, backward):
 
 
 def _next(sequence):
-    """Move what belongs to step t+1 to step t, with zeros at the last step. [B, T, ·]"""
+    """Shift each entry from step t+1 to step t, with zeros at the last step. [B, T, ·]"""
     return tf.concat([sequence[:, 1:], tf.zeros_like(sequence[:, :1])], axis=1)
 
 

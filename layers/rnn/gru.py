@@ -44,7 +44,7 @@ class _GRUEquations:
     def total_errors(
         self, arriving: HiddenState, after: HiddenState, residuals: Any
     ) -> HiddenState:
-        """Return δ_t = all the error that arrives."""
+        """Return the arriving errors, which are δ_t."""
         return arriving
 
 

@@ -77,7 +77,7 @@ class LSTMEquations(_CarouselEquations):
     """One step of the LSTM forward, and the same step of BPTT backward.
 
     The carousel is the line c_t = f ⊗ c_{t-1} + i ⊗ g: the error that comes back along it is
-    multiplied with f. See `Equations` for the meaning of each method. G = 4H.
+    multiplied by f. See `Equations` for the meaning of each method. G = 4H.
     """
 
     residuals: ClassVar[type] = LSTMResiduals
@@ -171,7 +171,7 @@ class LSTMCell(VisibleCell, keras.layers.LSTMCell):
         forget_gate: False gives the cell of Hochreiter & Schmidhuber (1997): f = 1, so that
             ∂c_t/∂c_{t-1} on the direct path is exactly 1. Its kernels are [·, 3H], with the gates
             in the order i, g, o. True (the default) is the cell of Gers, Schmidhuber & Cummins
-            (2000). The cell of 1997 squashes with scaled sigmoids; here φ does, tanh by default.
+            (2000). The cell of 1997 has scaled sigmoids in place of φ, which is tanh by default.
 
     Raises:
         ValueError: an activation is not one that `activations.derivative` knows.

@@ -1,4 +1,4 @@
-"""Padded sequences for cuDNN, which reads right-padded ones only."""
+"""Padded sequences for cuDNN, which only reads right-padded ones."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ class Padding:
         self.valid = (self.steps <= self.last)[:, :, None]
 
     def to_the_right(self, x: Any) -> Any:
-        """Move the block to the start, so that the padding is right of it. x: [B, T, ·]
+        """Move the block to the start, so that the padding is on its right. x: [B, T, ·]
 
         Raises:
             tf.errors.InvalidArgumentError: when the graph runs with a mask that leaves more than

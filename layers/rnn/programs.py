@@ -35,8 +35,8 @@ def programs(equations: Equations, compiled: bool, inputs: int, units: int) -> P
 
     Args:
         compiled: let XLA compile them, once for each shape of a batch.
-        inputs, units: D and H. They only key the cache: with a set of programs for each, the batch
-            and the number of steps are all that is traced as unknown.
+        inputs, units: D and H. They only key the cache: with one set of programs for each pair,
+            only the batch size and the number of steps are unknown when a program is traced.
     """
     own_barrier = barrier(compiled)
 

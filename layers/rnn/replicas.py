@@ -1,4 +1,4 @@
-"""Variables of which every replica of a distribution strategy keeps its own copy."""
+"""Variables with one independent copy per replica of a distribution strategy."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -178,7 +178,7 @@ def _buffer(steps, like, width, dtype=None):
 
 
 def readable(array: Any) -> Readable:
-    """Return an array over time as one to read step by step; a `Readable` is returned as it is."""
+    """Return an array over time as a `Readable`; a `Readable` is returned unchanged."""
     if hasattr(array, "read"):
         return array
     return tf.TensorArray(

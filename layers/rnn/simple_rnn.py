@@ -43,7 +43,7 @@ class SimpleRNNEquations:
     def total_errors(
         self, arriving: HiddenState, after: HiddenState, residuals: NoResiduals
     ) -> HiddenState:
-        """Return δ_t = all the error that arrives."""
+        """Return the arriving errors, which are δ_t."""
         return arriving
 
     def backward(

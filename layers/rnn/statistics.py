@@ -14,13 +14,13 @@ class Statistic(NamedTuple):
     """One number per time step.
 
     Attributes:
-        name: what it is called in `ErrorRecord.latest`, `ErrorFlow.history`, event files, the
+        name: its name in `ErrorRecord.latest`, `ErrorFlow.history`, event files, the
             TensorBoard tab and the report.
         merge: how it is recorded and how the values of several parts of a batch, or of several
             replicas, become one. "sum": squared norms, which are added; "max": squared norms, of
             which the largest is kept; "count": numbers of examples, which are added.
-        unit: of the value that is reported.
-        description: what it is.
+        unit: the unit of the reported value.
+        description: its definition, for readers.
         needs_cell_state: only layers with a cell state (LSTM) have it.
     """
 

@@ -37,10 +37,10 @@ def unroll(
     """Run a cell over a sequence; the gradient is back-propagation through time.
 
     Args:
-        equations: of the cell.
-        x: [B, T, D], in the order in which it is to be read.
+        equations: the equations of the cell.
+        x: [B, T, D], in reading order.
         initial: the initial state, fields [B, H].
-        record: gets a row at each backward pass.
+        record: the record to which each backward pass appends a row.
         mask: [B, T, 1] bool or None.
         recurrent_dropout: the dropout mask [B, H] or None.
         backwards: whether x was reversed; the record then counts steps from the other end.
@@ -89,7 +89,7 @@ class _Call:
         Args:
             tensors: x, the fields of the initial state, and the weights that the cell has.
         """
-        # An outer tape must not record what is inside: the gradient returned here is all there is.
+        # An outer tape must not record the operations inside: the gradient below is complete.
         x, initial, weights = self._arguments([tf.stop_gradient(t) for t in tensors])
         results = [
             self.programs.forward(
@@ -173,10 +173,10 @@ class _Call:
 
 
 def differentiable_once(gradient: Any, sources: Sequence[Any]) -> Any:
-    """Return a gradient whose own derivative by `sources` raises instead of lacking terms.
+    """Return a gradient whose own derivative by `sources` raises an error instead of lacking terms.
 
-    To be called for each gradient by itself: TensorFlow then still leaves out the gradients that
-    nobody uses, such as dE/dx of a first layer.
+    Call it for each gradient separately: TensorFlow then still skips the gradients that nobody
+    uses, such as dE/dx of a first layer.
 
     Raises:
         NotImplementedError: when the result is differentiated.

@@ -140,7 +140,7 @@ class _Replacements:
         self._by_id: dict[int, Any] = {}
 
     def __call__(self, layer: Any) -> Any:
-        """Return the replacement of a layer or operation; for most, that is itself."""
+        """Return the replacement of a layer or operation; most are returned unchanged."""
         if id(layer) not in self._by_id:
             self._by_id[id(layer)] = self._replacement(layer)
         return self._by_id[id(layer)]

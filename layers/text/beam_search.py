@@ -15,7 +15,7 @@ class BeamSearch(keras.layers.Layer):
     """ids [B, S] → {"ids": [B, W, T] int32, "scores": [B, W]}, the W best outputs, best first.
 
     In each step every output of the beam is continued by every symbol, and the W best of all these
-    stay; an output that has ended competes as it is. W = 1 is greedy search. Outputs are compared
+    are kept; a finished output competes unchanged. W = 1 is greedy search. Outputs are compared
     by
 
         score(y) = log p(y | x) / ((5 + |y|) / 6)^α          (Wu et al. 2016, without coverage)

@@ -16,7 +16,7 @@ class WordDropout(keras.layers.Layer):
 
     Args:
         rate: the share of the ids above 1 that are replaced by 1.
-        seed: of the random choice.
+        seed: the seed of the random choice.
     """
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any):

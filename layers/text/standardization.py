@@ -17,10 +17,10 @@ def lower(texts: Any) -> Any:
 
 @keras.saving.register_keras_serializable("errorflow")
 def separate_words(texts: Any) -> Any:
-    """Return texts in lower case with spaces around every sign: "It's 5." → "it ' s 5 ."
+    """Return texts in lower case with spaces around each symbol: "It's 5." → "it ' s 5 ."
 
     Used as `standardize` of `keras.layers.TextVectorization`, which then splits at spaces. Keras'
-    own default removes signs, and with them the word that a question or an email begins with.
+    own default removes such symbols, although they carry information, as a question mark does.
     """
     texts = tf.strings.regex_replace(lower(texts), _WHITESPACE, " ")
     return tf.strings.regex_replace(texts, _SIGN, r" \1 ")

@@ -74,10 +74,10 @@ def test_outputs_are_rows_and_inputs_columns(inputs):
     for row, column in enumerate([1, 1, 3]):
         y, x = row * CELL, column * CELL
         expected[y : y + FILLED, x : x + FILLED] = True
-    found = np.zeros_like(expected)
+    actual = np.zeros_like(expected)
     rows, columns = where(image, YELLOW)
-    found[rows - top, columns - left] = True
-    np.testing.assert_array_equal(found, expected)
+    actual[rows - top, columns - left] = True
+    np.testing.assert_array_equal(actual, expected)
 
 
 def test_twelve_maps_form_a_grid_with_cells_of_one_size():

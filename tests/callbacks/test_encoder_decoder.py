@@ -43,9 +43,9 @@ def test_the_error_of_the_decoder_reaches_the_last_step_of_the_encoder():
     encoded = {"states": encoder(SOURCE)["states"]}
     with tf.GradientTape() as tape:
         tape.watch(encoded["states"])
-        given = decoder(decoder_inputs(decoder, encoded, tf.constant(TARGET)))["probabilities"]
+        outputs = decoder(decoder_inputs(decoder, encoded, tf.constant(TARGET)))["probabilities"]
         loss = keras.losses.SparseCategoricalCrossentropy()(
-            WANTED, given, sample_weight=(WANTED != 0).astype("float32")
+            WANTED, outputs, sample_weight=(WANTED != 0).astype("float32")
         )
     (error,) = tape.gradient(loss, encoded["states"])
     expected = np.sqrt(np.mean(np.sum((2 * error.numpy()) ** 2, axis=1)))
@@ -58,12 +58,12 @@ def test_the_error_of_the_decoder_reaches_the_last_step_of_the_encoder():
 def test_the_joined_axis_is_the_end_of_one_layer_and_the_start_of_the_other():
     flow = ErrorFlow(joined=JOINED)
     train(network(LSTM), flow, epochs=2)
-    one, other = (flow.history[path] for path in JOINED["both"])
+    encoder, decoder = (flow.history[path] for path in JOINED["both"])
     table = flow.history["both"]
     for name in ("hidden", "carried", "cell", "valid"):
-        np.testing.assert_array_equal(table[name][:, :4], one[f"{name}_from_end"])
-        np.testing.assert_array_equal(table[name][:, 4:], other[name])
-    share = one["hidden"][:, 0] / other["hidden"].max(axis=1)
+        np.testing.assert_array_equal(table[name][:, :4], encoder[f"{name}_from_end"])
+        np.testing.assert_array_equal(table[name][:, 4:], decoder[name])
+    share = encoder["hidden"][:, 0] / decoder["hidden"].max(axis=1)
     np.testing.assert_allclose(table["at_first"] / table["largest"], share)
     sentence = flow.verdict()[-1]
     assert sentence.startswith("encoder/rnn_1: its first step receives 0.")
@@ -80,9 +80,9 @@ def test_tensorboard_shows_the_joined_layers(tmp_path):
     values, _ = event_files.read(tmp_path / "error_flow")
     step = max(values)
     assert "error_flow/heat_map/both" in values[step]
-    found = flow.history["both"]
+    joined = flow.history["both"]
     share = values[step]["error_flow/first_to_largest/both"]
-    assert share == pytest.approx((found["at_first"] / found["largest"])[-1], rel=1e-5)
+    assert share == pytest.approx((joined["at_first"] / joined["largest"])[-1], rel=1e-5)
 
 
 def test_a_path_without_a_recurrent_layer_raises_an_error():

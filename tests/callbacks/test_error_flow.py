@@ -72,8 +72,8 @@ def expected(kind, data, mask):
         def loss(_, last, kernel=kernel, bias=bias, y=y):
             return tf.reduce_mean((last[0] @ kernel + bias - y) ** 2)
 
-        found = reference.errors(loss, STEP[kind], x, states, weights, valid)
-        rows.append(reference.figures(found, valid))
+        errors = reference.errors(loss, STEP[kind], x, states, weights, valid)
+        rows.append(reference.figures(errors, valid))
         model.train_on_batch(x, y)
     return rows
 
@@ -211,8 +211,8 @@ def test_loss_scale_is_divided_out_even_if_training_began_without():
     start = model.get_weights()
     model.fit(dataset(4), verbose=0)
     model.set_weights(start)
-    found = fit(model, dataset(4), ErrorFlow())["rnn"]
-    np.testing.assert_allclose(found["hidden"], plain["hidden"], rtol=1e-5)
+    recorded = fit(model, dataset(4), ErrorFlow())["rnn"]
+    np.testing.assert_allclose(recorded["hidden"], plain["hidden"], rtol=1e-5)
 
 
 def test_mixed_float16():

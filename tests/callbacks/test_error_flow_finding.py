@@ -32,10 +32,10 @@ def decaying(half_life, steps=40, last=0.3):
 
 @pytest.mark.parametrize("half_life", [0.5, 3.1, 20.0, -5.0])
 def test_half_life_and_share_that_reaches_the_first_step(half_life):
-    found = decay(history(decaying(half_life)))
-    np.testing.assert_allclose(found.half_life, half_life, rtol=1e-5)
-    np.testing.assert_allclose(found.first_to_last, 0.5 ** (39 / half_life), rtol=1e-4)
-    assert not found.enters_everywhere
+    result = decay(history(decaying(half_life)))
+    np.testing.assert_allclose(result.half_life, half_life, rtol=1e-5)
+    np.testing.assert_allclose(result.first_to_last, 0.5 ** (39 / half_life), rtol=1e-4)
+    assert not result.enters_everywhere
 
 
 def test_decay_if_errors_enter_at_every_step():
@@ -44,18 +44,18 @@ def test_decay_if_errors_enter_at_every_step():
     for _ in range(39):
         whole.append(math.hypot(injected, gain * whole[-1]))
     tables = history(whole[::-1], injected=injected)
-    found = decay(tables)
-    np.testing.assert_allclose(found.half_life, 1.0, rtol=1e-4)
-    assert found.enters_everywhere
+    result = decay(tables)
+    np.testing.assert_allclose(result.half_life, 1.0, rtol=1e-4)
+    assert result.enters_everywhere
     assert tables["hidden"][0, 0] > tables["hidden"][0, -1]
     sentence = error_flow_finding("rnn", tables).sentence
     assert "would leave 2e-12 of the last step's error at step 1 (" in sentence
 
 
 def test_vanishing():
-    found = error_flow_finding("rnn", history(decaying(3.1), rows=1240))
-    assert found.kind == "vanishing"
-    assert found.sentence == (
+    finding = error_flow_finding("rnn", history(decaying(3.1), rows=1240))
+    assert finding.kind == "vanishing"
+    assert finding.sentence == (
         "rnn: vanishing; the error halves every 3.1 steps going back in time, and step 1 receives "
         "2e-4 of the last step's error (median of the last 20% of 1,240 recorded training steps). "
         "Whether the task needs a longer range was not measured"
@@ -75,10 +75,10 @@ def test_only_the_last_part_of_training_counts():
     early, late = history(decaying(1.0), rows=80), history(decaying(1000.0), rows=20)
     both = {name: np.concatenate([early[name], late[name]]) for name in early}
     both["step"] = np.arange(1, 101)
-    found = error_flow_finding("rnn", both)
-    assert found.kind == "healthy"
-    assert found.sentence.startswith("rnn: healthy since training step 81; ")
-    assert found.evidence["since"] == 81
+    finding = error_flow_finding("rnn", both)
+    assert finding.kind == "healthy"
+    assert finding.sentence.startswith("rnn: healthy since training step 81; ")
+    assert finding.evidence["since"] == 81
 
 
 def test_since_when_tolerates_a_few_rows():
@@ -91,43 +91,45 @@ def test_since_when_tolerates_a_few_rows():
 def test_an_lstm_is_judged_by_its_cell_error():
     """Little error reaches h while c keeps it: the constant error carousel does not vanish."""
     through_h = np.append(np.full(39, 1e-4), 0.3)
-    found = error_flow_finding("lstm", history(through_h, cell=decaying(1000.0)))
-    assert found.kind == "healthy"
-    assert found.sentence.startswith("lstm: healthy; the cell error hardly changes")
+    finding = error_flow_finding("lstm", history(through_h, cell=decaying(1000.0)))
+    assert finding.kind == "healthy"
+    assert finding.sentence.startswith("lstm: healthy; the cell error hardly changes")
 
 
 def test_an_lstm_with_errors_at_every_step_is_not_judged():
     tables = history(np.ones(40), injected=0.5, cell=decaying(3.0))
-    found = error_flow_finding("lstm", tables)
-    assert found.kind == "undecided"
-    assert "error_matrix" in found.sentence
+    finding = error_flow_finding("lstm", tables)
+    assert finding.kind == "undecided"
+    assert "error_matrix" in finding.sentence
 
 
 def test_padding_does_not_look_like_vanishing():
     """Steps that no example has are NaN, not zero."""
     curve = np.where(np.arange(40) < 25, np.nan, decaying(1000.0))
-    found = error_flow_finding("rnn", history(curve, valid=np.where(np.arange(40) < 25, 0.0, 4.0)))
-    assert found.kind == "healthy"
-    assert "the first step of the longest sequences receives" in found.sentence
+    finding = error_flow_finding(
+        "rnn", history(curve, valid=np.where(np.arange(40) < 25, 0.0, 4.0))
+    )
+    assert finding.kind == "healthy"
+    assert "the first step of the longest sequences receives" in finding.sentence
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_not_finite(bad):
     tables = history(decaying(3.0), rows=100)
     tables["hidden"][36:, 5] = bad
-    found = error_flow_finding("rnn", tables)
-    assert (found.kind, found.evidence["step"]) == ("not finite", 37)
-    assert found.sentence == "rnn: the error has not been a finite number since training step 37"
+    finding = error_flow_finding("rnn", tables)
+    assert (finding.kind, finding.evidence["step"]) == ("not finite", 37)
+    assert finding.sentence == "rnn: the error has not been a finite number since training step 37"
 
 
 def test_steps_that_overflowed_are_left_out_and_counted():
     """A dynamic loss scale is found by overflowing."""
     tables = history(decaying(3.1), rows=100)
     tables["hidden"][[0, 90], 5] = tables["hidden_from_end"][[0, 90], 5] = np.inf
-    found = error_flow_finding("rnn", tables)
-    assert found.kind == "vanishing"
-    np.testing.assert_allclose(found.evidence["half_life"], 3.1, rtol=1e-4)
-    assert found.sentence.endswith(
+    finding = error_flow_finding("rnn", tables)
+    assert finding.kind == "vanishing"
+    np.testing.assert_allclose(finding.evidence["half_life"], 3.1, rtol=1e-4)
+    assert finding.sentence.endswith(
         ". Left out: 2 training steps in which the error was not finite, the first of them step 1"
     )
 

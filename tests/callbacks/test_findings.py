@@ -38,30 +38,30 @@ def test_a_healthy_network_has_no_findings(layers):
 
 
 def test_a_deep_network_of_sigmoids_starves():
-    (one,) = found(dense(14, "sigmoid", kernel_initializer="glorot_uniform"))
-    assert one.kind == "starving"
-    assert one.sentence.startswith("the first layers hardly learn")
-    assert "of the first 3 of 15 layers is " in one.sentence
-    assert one.evidence["first_to_last"] < 1e-3
-    assert one.confidence == 1
-    assert any("He et al. 2016" in remedy for remedy in one.remedies)
+    (finding,) = found(dense(14, "sigmoid", kernel_initializer="glorot_uniform"))
+    assert finding.kind == "starving"
+    assert finding.sentence.startswith("the first layers hardly learn")
+    assert "of the first 3 of 15 layers is " in finding.sentence
+    assert finding.evidence["first_to_last"] < 1e-3
+    assert finding.confidence == 1
+    assert any("He et al. 2016" in remedy for remedy in finding.remedies)
 
 
 def test_a_gradient_that_explodes_over_depth():
     steps, layers = np.arange(1, 51), [*"abcdefgh"]
     norm = np.tile(10.0 ** np.arange(8)[::-1], [50, 1])
-    (one,) = gradient_findings(steps, layers, norm, norm)
-    assert one.kind == "exploding over depth"
-    np.testing.assert_allclose(one.evidence["first_to_last"], 1e6)  # medians of two layers each
+    (finding,) = gradient_findings(steps, layers, norm, norm)
+    assert finding.kind == "exploding over depth"
+    np.testing.assert_allclose(finding.evidence["first_to_last"], 1e6)  # medians of two layers each
 
 
 @pytest.mark.parametrize("limit, kinds", [(1e-3, ["clipped"]), (1e3, [])])
 def test_clipped_most_of_the_time(limit, kinds):
-    ours = found(dense(2), keras.optimizers.SGD(1e-3, global_clipnorm=limit))
-    assert [one.kind for one in ours] == kinds
-    for one in ours:
-        assert one.evidence["share"] == one.confidence == 1
-        assert one.sentence.endswith("the threshold is 0.001")
+    findings = found(dense(2), keras.optimizers.SGD(1e-3, global_clipnorm=limit))
+    assert [finding.kind for finding in findings] == kinds
+    for finding in findings:
+        assert finding.evidence["share"] == finding.confidence == 1
+        assert finding.sentence.endswith("the threshold is 0.001")
 
 
 def test_a_layer_whose_units_are_all_dead():
@@ -72,23 +72,23 @@ def test_a_layer_whose_units_are_all_dead():
     (both,) = found(layers, batch=2)
     assert (both.kind, both.evidence["layers"], both.evidence["since"]) == ("no gradient", 2, 1)
     assert both.sentence == (
-        "the gradient of hidden1, dead is zero in the last 32 recorded training steps, so they do "
-        "not learn"
+        "the gradient of hidden1 and dead is zero in the last 32 recorded training steps, so they "
+        "do not learn"
     )
 
 
 def test_layers_that_stop_learning():
     steps, norm = np.arange(1, 101), np.ones([100, 6])
     norm[60:, :5] = 0.0
-    (those,) = gradient_findings(steps, [*"abcdef"], norm, norm)
-    assert those.text.startswith(
+    (common,) = gradient_findings(steps, [*"abcdef"], norm, norm)
+    assert common.text.startswith(
         "the gradient of a, b, c and 2 more layers is zero in the last 20 "
     )
-    assert those.text.endswith(", and has been zero since training step 61, so they do not learn")
-    (one,) = gradient_findings(
+    assert common.text.endswith(", and has been zero since training step 61, so they do not learn")
+    (finding,) = gradient_findings(
         steps, [*"abcdef"], np.where(np.arange(6) == 2, norm, 1), norm * 0 + 1
     )
-    assert (one.layer, one.evidence["since"]) == ("c", 61)
+    assert (finding.layer, finding.evidence["since"]) == ("c", 61)
 
 
 def test_units_that_died_are_counted_by_layer():
@@ -98,8 +98,12 @@ def test_units_that_died_are_counted_by_layer():
     bias.assign([-99.0] * 5 + [0.0] * 3)
     gradients = LayerGradients()
     model.fit(X, Y, batch_size=2, verbose=0, callbacks=[gradients])
-    (one,) = gradients.findings()
-    assert (one.layer, one.kind, one.evidence["share"]) == ("hidden1", "dead units", 5 / 8)
+    (finding,) = gradients.findings()
+    assert (finding.layer, finding.kind, finding.evidence["share"]) == (
+        "hidden1",
+        "dead units",
+        5 / 8,
+    )
     dead = gradients.history["dead"]
     assert (dead[: DEAD_AFTER - 1] == 0).all()
     np.testing.assert_allclose(dead[DEAD_AFTER - 1 :, 0], 5 / 8)
@@ -119,14 +123,20 @@ def test_a_unit_that_one_example_in_many_activates_is_not_dead():
 
 def test_not_finite_names_the_first_step_and_layer():
     root = keras.layers.Lambda(lambda x: keras.ops.sqrt(0 * x))  # 0, whose slope is 0 · ∞
-    (one,) = found([keras.layers.Dense(4, name="below"), root, keras.layers.Dense(1, name="head")])
-    assert (one.kind, one.layer, one.evidence["step"]) == ("not finite", "below", 1)
-    assert one.text.endswith("going back from the loss, below is the first layer where it is not")
+    (finding,) = found(
+        [keras.layers.Dense(4, name="below"), root, keras.layers.Dense(1, name="head")]
+    )
+    assert (finding.kind, finding.layer, finding.evidence["step"]) == ("not finite", "below", 1)
+    assert finding.text.endswith(
+        "going back from the loss, below is the first layer where it is not"
+    )
 
-    (one,) = found(dense(2, "linear"), keras.optimizers.SGD(1e6))
-    assert one.kind == "not finite"
-    assert one.text.endswith("already in the last layer, head: the loss itself may not be finite")
-    assert 1 < one.evidence["step"] < STEPS
+    (finding,) = found(dense(2, "linear"), keras.optimizers.SGD(1e6))
+    assert finding.kind == "not finite"
+    assert finding.text.endswith(
+        "already in the last layer, head: the loss itself may not be finite"
+    )
+    assert 1 < finding.evidence["step"] < STEPS
 
 
 @pytest.mark.parametrize("layer", [LSTM, GRU])
@@ -141,32 +151,34 @@ def test_gates_that_never_open(layer, bias, state):
     gated.cell.bias.assign(values)
     gates = Gates(x)
     model.fit(x, np.zeros([4, 1]), verbose=0, callbacks=[gates])
-    ours = [(one.layer, one.evidence["gate"], one.kind) for one in gates.findings()]
+    findings = [
+        (finding.layer, finding.evidence["gate"], finding.kind) for finding in gates.findings()
+    ]
     name = {LSTM: "input", GRU: "update"}[layer]
-    assert ours == ([("gated", name, "saturated")] if state else [])
+    assert findings == ([("gated", name, "saturated")] if state else [])
 
 
 def test_a_cell_that_keeps_its_state_is_no_problem():
-    one, none = np.ones([1, 5]), np.zeros([1, 5])
-    holding = {"forget": one, "forget_closed": none, "input": none, "input_closed": one}
+    ones, zeros = np.ones([1, 5]), np.zeros([1, 5])
+    holding = {"forget": ones, "forget_closed": zeros, "input": zeros, "input_closed": ones}
     history = {"step": np.array([3]), **holding}
     assert gate_findings("lstm", history) == []
-    history |= {"forget": none, "forget_closed": one}
-    assert [one.evidence["gate"] for one in gate_findings("lstm", history)] == ["forget", "input"]
+    history |= {"forget": zeros, "forget_closed": ones}
+    assert [ones.evidence["gate"] for ones in gate_findings("lstm", history)] == ["forget", "input"]
     assert gate_findings("lstm", history)[0].sentence == (
         "lstm: its forget gate is closed (below 0.1) for 100% of all values"
     )
-    of_1997 = {"step": np.array([0]), "input": none, "input_closed": one}
+    of_1997 = {"step": np.array([0]), "input": zeros, "input_closed": ones}
     assert gate_findings("lstm", of_1997) == []
 
 
 def test_horizon_of_a_layer():
     norms = 0.5 ** np.arange(8.0)[::-1]
-    found = horizon_finding(
+    finding = horizon_finding(
         "rnn", {"step": np.array([0, 4]), "hidden": np.stack([norms**2, norms])}
     )
-    assert found.evidence == {"half_life": 1.0, "first": 0.5**7, "epoch": 4}
-    assert found.sentence.startswith("rnn: ‖dh_T/dh_t‖ halves every step going back in time; ")
+    assert finding.evidence == {"half_life": 1.0, "first": 0.5**7, "epoch": 4}
+    assert finding.sentence.startswith("rnn: ‖dh_T/dh_t‖ halves every step going back in time; ")
     broken = {"step": np.array([2]), "hidden": np.array([[np.nan, np.nan, 1.0]])}
     assert horizon_finding("rnn", broken).kind == "not finite"
 
@@ -213,11 +225,11 @@ def orthogonal(gain):
     [(orthogonal(0.8), "vanishing"), (orthogonal(1.25), "exploding"), (orthogonal(1.0), "healthy")],
 )
 def test_the_error_over_time_of_a_real_training(options, kind):
-    (one,) = over_time(**options)
-    assert (one.layer, one.kind) == ("rnn", kind)
+    (finding,) = over_time(**options)
+    assert (finding.layer, finding.kind) == ("rnn", kind)
     gain = options["recurrent_initializer"].gain
-    np.testing.assert_allclose(one.evidence["first_to_last"], gain**39, rtol=1e-3)
-    assert one.confidence == 1
+    np.testing.assert_allclose(finding.evidence["first_to_last"], gain**39, rtol=1e-3)
+    assert finding.confidence == 1
 
 
 @pytest.mark.parametrize("activation, kind", [("sigmoid", "does not cross"), ("tanh", "healthy")])
@@ -230,5 +242,5 @@ def test_whether_the_error_of_the_decoder_crosses_the_encoder(activation, kind):
     flow = ErrorFlow(joined={"both": ("encoder", "decoder")})
     x = RANDOM.normal(size=(8, 20, 3)) / 9, RANDOM.normal(size=(8, 2, 3))
     model.fit([*x], np.ones([8, 1]), batch_size=2, verbose=0, callbacks=[flow])
-    (both,) = [one for one in flow.findings() if "first_to_largest" in one.evidence]
+    (both,) = [finding for finding in flow.findings() if "first_to_largest" in finding.evidence]
     assert both.kind == kind

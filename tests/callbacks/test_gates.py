@@ -57,20 +57,20 @@ def expected(case, x, weights, valid):
 def assert_gates(recorded, gates, valid):
     assert [*recorded.gates] == [*gates]
     for name, values in gates.items():
-        found, counted = recorded.gates[name], values[valid.T]
+        gate, counted = recorded.gates[name], values[valid.T]
         units = [
-            v[now].mean(axis=0) if now.any() else np.full(H, np.nan)
-            for v, now in zip(values, valid.T, strict=True)
+            v[is_valid].mean(axis=0) if is_valid.any() else np.full(H, np.nan)
+            for v, is_valid in zip(values, valid.T, strict=True)
         ]
-        np.testing.assert_allclose(found.units, units, rtol=1e-5, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(gate.units, units, rtol=1e-5, atol=1e-6, err_msg=name)
         shares = [counted.mean(), (counted < 0.1).mean(), (counted > 0.9).mean()]
-        np.testing.assert_allclose([*found.totals.values()], shares, rtol=1e-5)
-        assert found.totals["closed"] > 0
-        assert found.totals["open"] > 0
-        for share, those in ((found.closed, values < 0.1), (found.open, values > 0.9)):
+        np.testing.assert_allclose([*gate.totals.values()], shares, rtol=1e-5)
+        assert gate.totals["closed"] > 0
+        assert gate.totals["open"] > 0
+        for share, matches in ((gate.closed, values < 0.1), (gate.open, values > 0.9)):
             steps = [
-                one[now].mean() if now.any() else np.nan
-                for one, now in zip(those, valid.T, strict=True)
+                column[is_valid].mean() if is_valid.any() else np.nan
+                for column, is_valid in zip(matches, valid.T, strict=True)
             ]
             np.testing.assert_allclose(share, steps, rtol=1e-5, atol=1e-6)
 
@@ -86,8 +86,8 @@ def test_gates_are_those_of_the_equations(case):
     x, weights = problem(case)
     model = model_of(keras.layers.Masking(), case.make(name="rnn"))
     model.set_weights(weights)
-    found = gate_activations(model, x)
-    assert_gates(found["rnn"], expected(case, x, weights, VALID), VALID)
+    activations = gate_activations(model, x)
+    assert_gates(activations["rnn"], expected(case, x, weights, VALID), VALID)
 
 
 @cases.each([cases.LSTM, cases.GRU])
@@ -97,12 +97,12 @@ def test_a_backwards_layer_has_the_time_steps_of_the_input(case):
         keras.layers.Masking(), keras.layers.Bidirectional(case.make(name="rnn"), name="both")
     )
     model.set_weights([*weights, *weights])
-    found = gate_activations(model, x)
-    assert [*found] == ["both/forward_rnn", "both/backward_rnn"]
-    assert_gates(found["both/forward_rnn"], expected(case, x, weights, VALID), VALID)
+    activations = gate_activations(model, x)
+    assert [*activations] == ["both/forward_rnn", "both/backward_rnn"]
+    assert_gates(activations["both/forward_rnn"], expected(case, x, weights, VALID), VALID)
     mirrored = expected(case, x[:, ::-1], weights, VALID[:, ::-1])
-    assert_gates(found["both/backward_rnn"], {n: v[::-1] for n, v in mirrored.items()}, VALID)
-    assert found["both/backward_rnn"].backwards
+    assert_gates(activations["both/backward_rnn"], {n: v[::-1] for n, v in mirrored.items()}, VALID)
+    assert activations["both/backward_rnn"].backwards
 
 
 def test_time_distributed_and_calls():
@@ -113,12 +113,14 @@ def test_time_distributed_and_calls():
     again = twice(twice(SimpleRNN(D, return_sequences=True)(x[:, 0])))
     model = keras.Model({"x": x}, [every, again])
     batch = np.random.default_rng(0).normal(size=(B, 2, T, D)).astype("float32")
-    found = gate_activations(model, {"x": batch})
-    assert {*found} == {"each/inside", "twice", "twice:1"}
+    activations = gate_activations(model, {"x": batch})
+    assert {*activations} == {"each/inside", "twice", "twice:1"}
     alone = gate_activations(model_of(wrapped), batch.reshape(2 * B, T, D))["inside"]
     for name, gate in alone.gates.items():
-        np.testing.assert_allclose(found["each/inside"].gates[name].units, gate.units, rtol=1e-5)
-    first, second = found["twice"].gates["update"], found["twice:1"].gates["update"]
+        np.testing.assert_allclose(
+            activations["each/inside"].gates[name].units, gate.units, rtol=1e-5
+        )
+    first, second = activations["twice"].gates["update"], activations["twice:1"].gates["update"]
     assert not np.allclose(first.units, second.units)
 
 
@@ -135,8 +137,8 @@ def test_training_is_bitwise_the_same_as_without_the_callback():
         stock = keras.layers.GRU(H, stateful=True)
         model = model_of(rnn, at_inference, stock, keras.layers.Dense(1), batch_size=B)
         model.fit(x, x[:, 0, :1], B, epochs=2, verbose=0, shuffle=False, callbacks=callbacks)
-        kept = [*model.variables, *rnn.states, *stock.states]
-        return [v.numpy() for v in kept], rnn.error.count
+        state = [*model.variables, *rnn.states, *stock.states]
+        return [v.numpy() for v in state], rnn.error.count
 
     plain, rows = train()
     gates = Gates(x[:B])

@@ -29,10 +29,10 @@ def rows(folder, tag):
     """{step: {statistic: [L]}} of one tag."""
     values, metadata = event_files.read(folder)
     names = json.loads(metadata[tag].plugin_data.content)["statistics"]
-    found = {step: unpack(at[tag], names) for step, at in values.items()}
+    by_step = {step: unpack(at[tag], names) for step, at in values.items()}
     return {
         step: dict(zip(names, row.values[:, 0], strict=True))
-        for step, row in found.items()
+        for step, row in by_step.items()
         if row.steps == [step]
     }
 

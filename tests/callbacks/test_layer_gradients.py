@@ -151,9 +151,9 @@ def test_several_callbacks_at_once_with_a_scaled_loss():
     """Each takes part in the training step, in any order."""
     optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))
     model = make(optimizer=optimizer, recurrent=True)
-    one, two, flow = LayerGradients(), LayerGradients(every=2), ErrorFlow()
-    model.fit(data(4), callbacks=[one, flow, two], verbose=0)
-    np.testing.assert_array_equal(one.history["norm"][1::2], two.history["norm"])
+    every_step, every_second, flow = LayerGradients(), LayerGradients(every=2), ErrorFlow()
+    model.fit(data(4), callbacks=[every_step, flow, every_second], verbose=0)
+    np.testing.assert_array_equal(every_step.history["norm"][1::2], every_second.history["norm"])
     assert flow.history["both/forward_rnn"]["hidden"].max() < 100
 
 

@@ -145,13 +145,13 @@ def test_a_full_memory_keeps_every_second_row(monkeypatch, every):
     memory = Memory(every)
     for step in range(0, 30_000, 100):
         memory.add({"a": rows(step + 1, 100), "b": rows(step + 1, 100)})
-    kept = memory.all()["a"]
+    remaining = memory.all()["a"]
     assert memory.stride > every
     np.testing.assert_array_equal(
-        kept.steps, np.arange(1, 30_001)[memory.stride - 1 :: memory.stride]
+        remaining.steps, np.arange(1, 30_001)[memory.stride - 1 :: memory.stride]
     )
-    assert 200 < len(kept.steps) <= 500
-    np.testing.assert_allclose(kept.values[0, :, 0], kept.steps)
+    assert 200 < len(remaining.steps) <= 500
+    np.testing.assert_allclose(remaining.values[0, :, 0], remaining.steps)
 
 
 def test_files_of_a_long_run_stay_small(tmp_path, monkeypatch):

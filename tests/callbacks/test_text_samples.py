@@ -17,8 +17,8 @@ HARD = ["a|b", "<b>&amp;</b>", "*_~`[x](y)`~_*", "two\r\nlines", "\\|", "", "# n
 def cells(text):
     """The table as a browser shows it: a list of its lines."""
     lines = re.findall("<tr>(.*?)</tr>", markdown_to_safe_html(text), re.DOTALL)
-    found = [re.findall("<t[hd]>(.*?)</t[hd]>", line, re.DOTALL) for line in lines]
-    return [[html.unescape(cell.replace("<br>", "\n")) for cell in line] for line in found]
+    table = [re.findall("<t[hd]>(.*?)</t[hd]>", line, re.DOTALL) for line in lines]
+    return [[html.unescape(cell.replace("<br>", "\n")) for cell in line] for line in table]
 
 
 def test_cells_show_their_text_literally():

@@ -60,9 +60,9 @@ def test_a_layer_built_with_it_saves_and_loads(name, tmp_path):
 
 
 def test_the_seed_decides_and_the_type_is_that_of_the_weight():
-    one, same, other = (Chrono(30, seed=seed)((32,)) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(one, same)
-    assert np.any(np.asarray(one) != np.asarray(other))
+    first, same, different = (Chrono(30, seed=seed)((32,)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, same)
+    assert np.any(np.asarray(first) != np.asarray(different))
     assert keras.backend.standardize_dtype(Chrono(30)((8,), dtype="float16").dtype) == "float16"
 
 

@@ -183,7 +183,7 @@ def gru(x):
         (compiled(gru), "lstm", "no recurrent layer 'lstm'; there are: gru"),
         (compiled(twice), "shared", "called 2 times"),
         (compiled(lambda x: [gru(x), x], ["mse", "mse"]), None, "several outputs"),
-        (compiled(gru, lambda y, p: tf.reduce_mean(p)), None, "numbers of shape \\(\\)"),
+        (compiled(gru, lambda y, p: tf.reduce_mean(p)), None, "values of shape \\(\\)"),
     ],
 )
 def test_models_without_an_error_matrix_are_refused(make, layer, message):

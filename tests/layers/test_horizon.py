@@ -109,8 +109,8 @@ def test_probes_estimate_the_horizon():
     ratios = []
     for _ in range(20):
         a, b = random.normal(size=(2, units))
-        one = 1.1 * np.outer(a, b) / (a @ b)  # of rank 1
-        model.set_weights([np.eye(units), one])
+        rank_one = 1.1 * np.outer(a, b) / (a @ b)  # of rank 1
+        model.set_weights([np.eye(units), rank_one])
         x = np.zeros([1, 9, units], "float32")
         estimate = horizon(model, x, probes=16)
         assert estimate.bound is None

@@ -77,8 +77,8 @@ def dropped_by_hand(case, p, weights, mask_x, mask_h):
 def test_dropout_draws_new_masks_for_each_batch_and_none_in_inference():
     p = problem(LSTM)
     layer = built(LSTM, p, dropout=0.5, recurrent_dropout=0.5, seed=1)
-    one, two = layer(p.x, training=True), layer(p.x, training=True)
-    assert not np.allclose(one, two)
+    first, second = layer(p.x, training=True), layer(p.x, training=True)
+    assert not np.allclose(first, second)
     np.testing.assert_array_equal(layer(p.x), layer(p.x))
     np.testing.assert_allclose(layer(p.x), built(LSTM, p)(p.x), rtol=1e-5)
 
@@ -109,5 +109,5 @@ def test_equal_seeds_train_to_equal_bits():
         x = np.random.default_rng(0).normal(size=[4 * B, T, D])
         model.fit(x, x[:, 0, :1], batch_size=B, epochs=3, verbose=0)
         weights.append(model.get_weights())
-    for one, two in zip(*weights, strict=True):
-        np.testing.assert_array_equal(one, two)
+    for first, second in zip(*weights, strict=True):
+        np.testing.assert_array_equal(first, second)

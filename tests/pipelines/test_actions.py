@@ -52,9 +52,9 @@ def test_convolutions_train_on_two_replicas_on_the_cpu(where, tmp_path):
     """In a separate process, since the start of TensorFlow decides how it computes convolutions."""
     command = [sys.executable, "-m", "errorflow.pipelines.actions", "train", "--name", "two"]
     flags = ["--run-dir", str(tmp_path), "--strategy", "mirrored", *TINY]
-    done = subprocess.run([*command, *flags], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "× 2 replicas" in done.stderr
+    process = subprocess.run([*command, *flags], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    assert "× 2 replicas" in process.stderr
 
 
 def test_layer_gradients_include_the_convolutions(run):
@@ -127,10 +127,10 @@ def test_motion_adds_the_difference_to_the_previous_frame():
     pixels = keras.Input([3, 3, 2])
     picture = keras.Model(pixels, pixels[:, 1, 1])
     core = frames_to_labels(None, picture, labels=2, frames=True, motion=True, units=1, dropout=0.0)
-    seen = keras.Model(core.input, core.get_layer("each_frame").output)
+    features = keras.Model(core.input, core.get_layer("each_frame").output)
     clips = np.zeros([1, 3, 3, 3, 1], np.float32)
     clips[0, :, 1, 1, 0] = [10, 14, 9]
-    assert seen(clips)[0].numpy().tolist() == [[10, 0], [14, 4], [9, -5]]
+    assert features(clips)[0].numpy().tolist() == [[10, 0], [14, 4], [9, -5]]
 
 
 def test_the_prediction_for_a_frame_depends_only_on_frames_up_to_it():

@@ -42,10 +42,10 @@ def test_a_loaded_run_is_the_same(run):
 
 
 def test_predictions_are_rows(run):
-    one, two = run.predict(["aeiou", "bcdbc"], top=2)
-    assert (one["text"], set(one["probabilities"])) == ("aeiou", {"Long", "Vowels"})
-    assert one["probability"] == max(one["probabilities"].values())
-    assert run.predict("bcdbc", top=2) == [two]
+    first, second = run.predict(["aeiou", "bcdbc"], top=2)
+    assert (first["text"], set(first["probabilities"])) == ("aeiou", {"Long", "Vowels"})
+    assert first["probability"] == max(first["probabilities"].values())
+    assert run.predict("bcdbc", top=2) == [second]
 
 
 def test_evaluate_gives_the_figures_of_a_split(run):
@@ -134,10 +134,10 @@ for call in (
     raise SystemExit("no error")
 print(sorted(pipelines.tasks())[:2], "tensorflow" in sys.modules)
 """
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )
-    assert done.stdout == "['actions', 'captions'] False\n"
+    assert process.stdout == "['actions', 'captions'] False\n"
 
 
 @pytest.mark.parametrize("verbose", [False, True])

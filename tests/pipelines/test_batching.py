@@ -29,11 +29,11 @@ def taking(*arrays):
 
 def test_an_epoch_has_every_example_once_and_full_batches_in_a_few_shapes(batches):
     plan = batches.plan(epoch=0)
-    seen = np.concatenate([indices for indices, _ in plan])
+    examples = np.concatenate([indices for indices, _ in plan])
     assert len(plan) == batches.steps == -(-101 // SIZE)
     assert all(len(indices) == SIZE for indices, _ in plan)
-    assert set(seen) == set(range(101))
-    assert len(seen) - 101 < SIZE  # the last batch is filled up
+    assert set(examples) == set(range(101))
+    assert len(examples) - 101 < SIZE  # the last batch is filled up
     assert {length for _, length in plan} == set(batches.padded)
     assert batches.shapes(0) == [length for _, length in plan]
     assert all(batches.lengths[indices].max() <= length for indices, length in plan)
@@ -58,8 +58,8 @@ def test_fewer_examples_than_a_batch_still_fill_one():
 
 def test_the_dataset_is_the_plan(batches):
     batches = dataclasses.replace(batches, epoch=2)
-    given = list(batches.dataset().as_numpy_iterator())
-    for (ids, who), (indices, length) in zip(given, batches.plan(2), strict=True):
+    from_dataset = list(batches.dataset().as_numpy_iterator())
+    for (ids, who), (indices, length) in zip(from_dataset, batches.plan(2), strict=True):
         assert ids.shape == (SIZE, length)
         np.testing.assert_array_equal(ids[:, 0] - 1, indices)
         np.testing.assert_array_equal(who, indices)
@@ -100,8 +100,8 @@ def test_pairs_share_a_few_shapes_that_hold_both_their_sequences():
     for (x, of), (indices, shape) in zip(pairs.dataset().take(9), plan, strict=False):
         assert x.shape == (SIZE, shape[0])
         np.testing.assert_array_equal(of, lengths[indices])
-    seen = np.concatenate([of for _, of in pairs.in_order().as_numpy_iterator()])
-    assert sorted(map(tuple, seen)) == sorted(map(tuple, lengths))
+    examples = np.concatenate([of for _, of in pairs.in_order().as_numpy_iterator()])
+    assert sorted(map(tuple, examples)) == sorted(map(tuple, lengths))
 
 
 def test_what_fills_no_batch_of_its_shape_goes_where_both_sequences_fit():

@@ -38,24 +38,28 @@ def test_answers_without_tensorflow(arguments):
         "except SystemExit: pass\n"
         "print('HEAVY', sorted({'tensorflow', 'keras', 'numpy', 'rich'} & set(sys.modules)))"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", watch, *arguments], capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines()[-1] == "HEAVY []"
+    assert process.stdout.splitlines()[-1] == "HEAVY []"
 
 
 def test_help_imports_nothing_that_takes_long():
     """It takes a third of a second on a good day; machines differ, what is imported does not."""
-    ours = ("-X", "importtime", "-m", "errorflow.pipelines.cli", "names", "train", "--help")
-    told = subprocess.run([sys.executable, *ours], check=True, capture_output=True, text=True)
-    assert told.stdout.startswith("usage: errorflow names train")
-    imported = {line.rpartition("|")[2].strip().split(".")[0] for line in told.stderr.splitlines()}
+    arguments = ("-X", "importtime", "-m", "errorflow.pipelines.cli", "names", "train", "--help")
+    process = subprocess.run(
+        [sys.executable, *arguments], check=True, capture_output=True, text=True
+    )
+    assert process.stdout.startswith("usage: errorflow names train")
+    imported = {
+        line.rpartition("|")[2].strip().split(".")[0] for line in process.stderr.splitlines()
+    }
     assert "tyro" in imported
     assert not imported & {"numpy", "matplotlib", "tensorflow", "keras", "sklearn", "scipy"}
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("nams train", "no task 'nams'; did you mean 'names'?"),
         ("names trian", "names has no 'trian'; did you mean 'train'?"),
@@ -73,11 +77,11 @@ def test_help_imports_nothing_that_takes_long():
         ("tensorboard --port 99999", "--port"),
     ],
 )
-def test_a_mistake_is_one_line_and_code_2_and_leaves_nothing(line, said, capsys, tmp_path):
+def test_a_mistake_is_one_line_and_code_2_and_leaves_nothing(line, message, capsys, tmp_path):
     assert cli.main(line.split()) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert said in err
+    assert message in err
     assert err.startswith("errorflow: ")
     assert err.count("\n") == 1
     assert not any(tmp_path.iterdir())
@@ -99,12 +103,14 @@ def test_print_config_is_a_file_that_can_be_given_back(tmp_path):
 def test_a_mistake_on_a_colour_terminal_is_one_plain_line_too(tmp_path):
     pty = pytest.importorskip("pty")
     command = [sys.executable, "-m", "errorflow.pipelines.cli", "names", "train", "--epochs", "x"]
-    main, other = pty.openpty()
-    done = subprocess.run(command, stdout=other, stderr=subprocess.PIPE, text=True, check=False)
-    os.close(other)
+    main, terminal = pty.openpty()
+    process = subprocess.run(
+        command, stdout=terminal, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(terminal)
     os.close(main)
     expected = "errorflow: --epochs takes INT, not 'x'; see errorflow names train --help\n"
-    assert (done.stderr, done.returncode) == (expected, 2)
+    assert (process.stderr, process.returncode) == (expected, 2)
 
 
 @pytest.mark.parametrize("command", ["runs", "runs compare", "report", "zoo", "tensorboard"])
@@ -132,6 +138,6 @@ def test_ctrl_c_says_how_to_go_on_and_ends_with_130(monkeypatch, capsys):
 
 def test_a_closed_pipe_is_no_error():
     command = f"{sys.executable} -m errorflow.pipelines.cli names train --help | head -1"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("usage: ")
-    assert done.stderr == ""
+    process = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert process.stdout.startswith("usage: ")
+    assert process.stderr == ""

@@ -350,11 +350,11 @@ def test_broken_and_repeated_films_are_told_and_left_out(folder):
     data = load_clips(data_dir=folder, frames=3, size=8)
     assert sum(sum(tally.values()) for tally in data.counts.values()) == 17
     assert data.problems[0] == "2 films cannot be read; left out"
-    told = "\n".join(data.problems)
-    assert f"{folder / 'red' / 'broken.gif'}: broken film (" in told
-    assert f"{folder / 'red' / 'empty.gif'}: empty file" in told
-    assert "1 films left out: the same film is in their class already" in told
-    assert "1 films are the same in classes blue and red" in told
+    problems = "\n".join(data.problems)
+    assert f"{folder / 'red' / 'broken.gif'}: broken film (" in problems
+    assert f"{folder / 'red' / 'empty.gif'}: empty file" in problems
+    assert "1 films left out: the same film is in their class already" in problems
+    assert "1 films are the same in classes blue and red" in problems
 
 
 def test_ready_splits_are_taken_as_they_are(tmp_path):

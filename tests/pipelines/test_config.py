@@ -64,7 +64,7 @@ def test_a_switch_in_a_file_may_be_written_as_yaml_writes_it(file, word):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("epohs: 3", "unknown key 'epohs'; did you mean 'epochs'"),
         ("epochs: '3'", "whole number, got '3' at key epochs"),
@@ -80,17 +80,17 @@ def test_a_switch_in_a_file_may_be_written_as_yaml_writes_it(file, word):
         ("units: [", "line 1 is not YAML"),
     ],
 )
-def test_a_wrong_file_is_named_with_its_key(file, text, said):
+def test_a_wrong_file_is_named_with_its_key(file, text, message):
     path = file(text)
     with pytest.raises(UserError) as error:
         read("--config", str(path))
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         ("--epoch 3", "Unrecognized options: --epoch, 3; did you mean --epochs"),
         ("--epochs x", "--epochs takes INT, not 'x'"),
@@ -111,10 +111,10 @@ def test_a_wrong_file_is_named_with_its_key(file, text, said):
         ("--config .", "cannot read config file ."),
     ],
 )
-def test_a_wrong_flag_is_one_line(flags, said):
+def test_a_wrong_flag_is_one_line(flags, message):
     with pytest.raises(UserError) as error:
         read(*flags.split())
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 

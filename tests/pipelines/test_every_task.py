@@ -140,9 +140,9 @@ def test_evaluate_measures_other_splits_too(task, where, run, capsys):
 def test_a_confusion_matrix_counts_every_example(task, run):
     rows = [*csv.DictReader((run.plots / "confusion.csv").open(encoding="utf-8"))]
     labels = [row["true"] for row in rows]
-    right = sum(int(row[row["true"]]) for row in rows)
+    correct = sum(int(row[row["true"]]) for row in rows)
     total = sum(int(row[label]) for row in rows for label in labels)
-    assert right / total == pytest.approx(run.results()["test"]["accuracy"], abs=1e-6)
+    assert correct / total == pytest.approx(run.results()["test"]["accuracy"], abs=1e-6)
 
 
 def test_predict_gives_one_row_per_input_and_prints_it(task, where, run, tmp_path, capsys):
@@ -354,10 +354,10 @@ json.dump([texts, heavy], sys.stdout)
 
 
 def test_help_and_print_config_answer_without_tensorflow():
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", WITHOUT_TENSORFLOW], capture_output=True, text=True, check=True
     )
-    texts, heavy = json.loads(done.stdout)
+    texts, heavy = json.loads(process.stdout)
     assert heavy == []
     for task, (verbs, *helps, train_config, tune_config) in texts.items():
         assert verbs.startswith(f"usage: errorflow {task} VERB")
@@ -370,5 +370,5 @@ def test_help_and_print_config_answer_without_tensorflow():
 
 def test_a_task_is_a_module_to_run(task):
     command = [sys.executable, "-m", f"errorflow.pipelines.{task}", "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith(f"usage: errorflow {task} VERB")
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert process.stdout.startswith(f"usage: errorflow {task} VERB")

@@ -61,9 +61,9 @@ def task(request):
 
 
 def test_a_finished_run_has_the_same_test_figures(task):
-    known = read_json(Path("runs") / task / "finished" / "results.json")["test"]
+    expected = read_json(Path("runs") / task / "finished" / "results.json")["test"]
     errorflow(f"{task} evaluate --name finished")
-    assert read_json(Path("runs") / task / "finished" / "results.json")["test"] == known
+    assert read_json(Path("runs") / task / "finished" / "results.json")["test"] == expected
 
 
 def test_a_finished_run_predicts_the_same(task, capsys):

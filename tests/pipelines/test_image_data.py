@@ -57,8 +57,8 @@ def test_embedded_digits_are_split_evenly_and_leak_nothing(name, side, sizes):
 
 def test_embedded_labels_belong_to_their_images():
     data = load_images("digits")
-    given = [label for _, label in data.test.examples.as_numpy_iterator()]
-    np.testing.assert_array_equal(given, data.test.labels)
+    labels = [label for _, label in data.test.examples.as_numpy_iterator()]
+    np.testing.assert_array_equal(labels, data.test.labels)
 
 
 def test_a_limit_keeps_every_label_in_proportion():
@@ -99,11 +99,11 @@ def test_broken_images_are_told_counted_and_left_out(folder):
     (folder / "dog" / "again.png").write_bytes((folder / "dog" / "0.png").read_bytes())
     data = load_images(data_dir=folder)
     assert sum(map(len, (data.train, data.validation, data.test))) == 21
-    told = "\n".join(data.problems)
-    assert "2 of 24 images cannot be read" in told
-    assert f"{folder / 'cat' / 'cut.jpg'}: broken image" in told
-    assert f"{folder / 'dog' / 'text.png'}: not an image" in told
-    assert "1 files left out: the same image" in told
+    problems = "\n".join(data.problems)
+    assert "2 of 24 images cannot be read" in problems
+    assert f"{folder / 'cat' / 'cut.jpg'}: broken image" in problems
+    assert f"{folder / 'dog' / 'text.png'}: not an image" in problems
+    assert "1 files left out: the same image" in problems
 
 
 @pytest.mark.parametrize(

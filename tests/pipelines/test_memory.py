@@ -23,10 +23,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet152", "vgg16"])
 def test_a_step_at_full_size_stays_under_6_gb(name):
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", STEP.format(name=name)], capture_output=True, text=True, check=True
     )
-    kilobytes = int(done.stdout.split()[-1])
+    kilobytes = int(process.stdout.split()[-1])
     assert kilobytes < 6e6, f"{name}: {kilobytes / 1e6:.2f} GB"
 
 

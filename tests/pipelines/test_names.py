@@ -133,14 +133,16 @@ def test_class_weights_have_mean_one_and_decrease_with_the_share():
 def test_training_on_two_replicas_prints_no_warnings_and_exits_with_0(where, tmp_path):
     command = [sys.executable, "-m", "errorflow.pipelines.names", "train", "--name", "two"]
     flags = [*train_flags("names", where), "--model", "rnn", "--strategy", "mirrored"]
-    done = subprocess.run(
+    process = subprocess.run(
         [*command, "--run-dir", str(tmp_path), *flags],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert "× 2 replicas" in done.stderr
-    assert not [line for line in done.stderr.splitlines() if line.startswith(("I0", "E0", "WARN"))]
-    assert done.stdout.startswith("epoch 1/2 ")
+    assert process.returncode == 0, process.stderr
+    assert "× 2 replicas" in process.stderr
+    assert not [
+        line for line in process.stderr.splitlines() if line.startswith(("I0", "E0", "WARN"))
+    ]
+    assert process.stdout.startswith("epoch 1/2 ")
     assert RunFolder(tmp_path / "names" / "two").status == "finished"

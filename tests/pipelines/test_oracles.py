@@ -173,21 +173,21 @@ def state_of(folder):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_search_killed_at_any_write_continues_as_if_it_had_not_been(kind, tmp_path, fast):
     oracle, states, copies = snapshots(kind, tmp_path / "whole", tmp_path / "kept")
-    known = trials(oracle)
-    assert len(known) == TRIALS[kind] == len(states) - 1
-    assert {"COMPLETED", "FAILED"} == {status for _, _, status, _, _ in known}
-    assert len(copies) > 2 * 4 * len(known)
+    expected = trials(oracle)
+    assert len(expected) == TRIALS[kind] == len(states) - 1
+    assert {"COMPLETED", "FAILED"} == {status for _, _, status, _, _ in expected}
+    assert len(copies) > 2 * 4 * len(expected)
     for ended, copy in copies:
         again = make(kind, copy)
         if again.done:
-            assert ended == len(known)
+            assert ended == len(expected)
             continue
         trial = again.create_trial("tuner0")
-        if ended == len(known):
+        if ended == len(expected):
             assert trial.status == "STOPPED" and again.done
             continue
         number = max(ended, 0)  # -1 before there is any file
-        assert (trial.trial_id, trial.hyperparameters.values) == known[number][:2]
+        assert (trial.trial_id, trial.hyperparameters.values) == expected[number][:2]
         run(again, trial)
         assert state_of(copy) == states[number + 1]
         shutil.rmtree(copy)
@@ -202,12 +202,12 @@ def test_a_search_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path, fa
         assert trials(killed) == trials(search(make(kind, tmp_path / f"{kind} whole")))
         begun, finished, lives = [], set(), 0
         for line in (tmp_path / f"{kind}.log").read_text().splitlines():
-            what, _, trial_id = line.partition(" ")
-            assert what != "began" or trial_id not in finished
-            if what == "alive":
+            event, _, trial_id = line.partition(" ")
+            assert event != "began" or trial_id not in finished
+            if event == "alive":
                 lives += 1
             else:
-                (begun.append if what == "began" else finished.add)(trial_id)
+                (begun.append if event == "began" else finished.add)(trial_id)
         assert lives > 3
         assert begun == sorted(begun)
 
@@ -271,7 +271,7 @@ def test_the_seed_determines_the_trials_and_0_is_a_seed(kind, tmp_path, fast):
     assert trials(first) == trials(again)
     if kind != "grid":
         values = [[t.hyperparameters.values for t in o.trials.values()] for o in (first, other)]
-        assert not any(one in values[0] for one in values[1])
+        assert not any(value in values[0] for value in values[1])
 
 
 def test_bayesian_is_repeatable_with_scipys_search_too(tmp_path):
@@ -326,7 +326,7 @@ def test_an_exhausted_space_ends_a_search(kind, tmp_path, fast):
         options["num_initial_points"] = 2
     oracle = search(make(kind, tmp_path, **options), lambda values: len(values["cell"]))
     values = [t.hyperparameters.values for t in oracle.trials.values()]
-    assert len(values) == 6 and all(values.count(one) == 1 for one in values)
+    assert len(values) == 6 and all(values.count(value) == 1 for value in values)
     assert oracle.done and oracle.ending == "nothing left to try after 6"
     assert make(kind, tmp_path, **options).done
 
@@ -472,7 +472,7 @@ def test_retries_and_a_limit_of_failures_can_be_set(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "what"),
+    ("changes", "argument"),
     [
         ({"factor": 3}, "factor (2 → 3)"),
         ({"hyperband_iterations": 2}, "hyperband_iterations (1 → 2)"),
@@ -484,12 +484,12 @@ def test_retries_and_a_limit_of_failures_can_be_set(tmp_path):
         ({"hyperparameters": small_space()}, "space (rate, units, cell, layers, masked)"),
     ],
 )
-def test_a_search_does_not_resume_with_other_arguments(changes, what, tmp_path):
+def test_a_search_does_not_resume_with_other_arguments(changes, argument, tmp_path):
     make("hyperband", tmp_path).create_trial("tuner0")
     before = state_of(tmp_path)
     with pytest.raises(UserError) as error:
         make("hyperband", tmp_path, **changes)
-    assert f"the search in {tmp_path / 'p'} was begun with another {what}" in str(error.value)
+    assert f"the search in {tmp_path / 'p'} was begun with another {argument}" in str(error.value)
     assert "--overwrite to start anew, or another --project-name" in str(error.value)
     assert "\n" not in str(error.value)
     assert state_of(tmp_path) == before
@@ -530,13 +530,13 @@ def test_invalid_arguments_are_refused_before_anything_is_written(kind, changes,
 def test_a_queued_trial_is_the_next_to_run(kind, tmp_path):
     oracle = make(kind, tmp_path)
     first, second = oracle.create_trial("a"), oracle.create_trial("b")
-    known = dict(first.hyperparameters.values)
+    first_values = dict(first.hyperparameters.values)
     oracle.update_trial(first.trial_id, {"val_loss": 100.0})
     assert oracle.requeue(first.trial_id)
     assert not oracle.requeue(first.trial_id)
     assert [t.trial_id for t in oracle.ongoing_trials.values()] == [second.trial_id]
     again = oracle.create_trial("c")
-    assert (again.trial_id, again.hyperparameters.values) == (first.trial_id, known)
+    assert (again.trial_id, again.hyperparameters.values) == (first.trial_id, first_values)
     copy = Trial.load(str(tmp_path / "p" / f"trial_{first.trial_id}" / "trial.json"))
     assert copy.status == "RUNNING" and not copy.metrics.metrics
     run(oracle, again, lambda values: 0.5)
@@ -621,12 +621,17 @@ def test_hyperparameters_that_a_trial_adds_join_the_space(tmp_path):
     trial = Trial.from_proto(oracle.create_trial("a").to_proto())
     assert trial.hyperparameters.Float("dropout", 0, 1, default=0.25) == 0.25
     run(oracle, trial, lambda values: 1.0)
-    names = [one.name for one in space().space]
-    kept = make("random", tmp_path)
-    assert [one.name for one in kept.hyperparameters.space] == [*names, "dropout"]
-    assert [one.name for one in kept.trials["00"].hyperparameters.space] == [*names, "dropout"]
-    assert kept.trials["00"].hyperparameters.values["dropout"] == 0.25
-    assert "dropout" in kept.create_trial("a").hyperparameters.values
+    names = [hyperparameter.name for hyperparameter in space().space]
+    resumed = make("random", tmp_path)
+    assert [hyperparameter.name for hyperparameter in resumed.hyperparameters.space] == [
+        *names,
+        "dropout",
+    ]
+    assert [
+        hyperparameter.name for hyperparameter in resumed.trials["00"].hyperparameters.space
+    ] == [*names, "dropout"]
+    assert resumed.trials["00"].hyperparameters.values["dropout"] == 0.25
+    assert "dropout" in resumed.create_trial("a").hyperparameters.values
 
 
 def test_files_are_complete_and_in_keras_tuners_format(tmp_path):

@@ -272,9 +272,9 @@ def test_without_an_optional_package_the_error_says_what_to_install(
     import importlib.util
 
     true = importlib.util.find_spec
-    gone = ("jiwer", "sacrebleu")
+    missing = ("jiwer", "sacrebleu")
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda n, *a: None if n in gone else true(n, *a)
+        importlib.util, "find_spec", lambda n, *a: None if n in missing else true(n, *a)
     )
     assert (
         pronounce(tmp_path, "train", "--source", "word", "--target", "word", "--dataset", "x") == 2

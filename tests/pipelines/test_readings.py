@@ -75,28 +75,28 @@ def test_early_rows_are_thinned_like_late_ones_except_rows_that_are_not_finite()
 def test_columns_of_a_time_axis(align, columns):
     series, rows = Provider(rows=[rows_at(1, 2)]).read()
     rows.values[0, :, 0] = 5.0
-    found = table(series, rows, statistic="hidden", align=align)
-    assert found.columns == columns
-    np.testing.assert_array_equal(found.values, [[5, 1, 1]] * 2)
+    result = table(series, rows, statistic="hidden", align=align)
+    assert result.columns == columns
+    np.testing.assert_array_equal(result.values, [[5, 1, 1]] * 2)
 
 
 def test_a_layer_that_was_never_trained_has_no_column():
     values = np.array([[[1.0, np.nan, 2.0]], [[0.1, np.nan, 0.2]]])
     rows = Rows(np.array([1]), np.array([3]), values, ["norm", "ratio"])
     layers = ["first", "frozen", "last"]
-    made = Provider("layer_gradients", ["norm", "ratio"], layers, rows=[rows])
-    found = table(*made.read(), statistic="ratio")
-    assert found.columns == ["first", "last"]
-    np.testing.assert_array_equal(found.values, np.float32([[0.1, 0.2]]))
+    provider = Provider("layer_gradients", ["norm", "ratio"], layers, rows=[rows])
+    result = table(*provider.read(), statistic="ratio")
+    assert result.columns == ["first", "last"]
+    np.testing.assert_array_equal(result.values, np.float32([[0.1, 0.2]]))
 
 
 def test_a_large_table_is_thinned_evenly_with_both_ends():
     steps, columns = np.arange(1, 1_001), [*range(500)]
     values = steps[:, None] * 1_000.0 + np.array(columns)
-    found = thinned(Table(steps, columns, values), rows=5, columns=3)
-    np.testing.assert_array_equal(found.steps, [1, 251, 501, 750, 1000])
-    assert found.columns == [0, 250, 499]
-    np.testing.assert_array_equal(found.values, found.steps[:, None] * 1_000 + [0, 250, 499])
+    result = thinned(Table(steps, columns, values), rows=5, columns=3)
+    np.testing.assert_array_equal(result.steps, [1, 251, 501, 750, 1000])
+    assert result.columns == [0, 250, 499]
+    np.testing.assert_array_equal(result.values, result.steps[:, None] * 1_000 + [0, 250, 499])
 
 
 def test_training_steps_that_tensorboard_left_out_are_counted():
@@ -133,20 +133,20 @@ def test_files_of_version_1_give_the_findings_that_were_written_with_them(task):
     run = FIRST_EDITION / "runs" / task / "finished"
     provider = tensorboard(run / "logs")
     every_series = find_series(provider, request(), "")
-    found = []
+    findings = []
     for series in every_series:
         parts = parts_of(series, every_series)
         rows = [read_rows(provider, request(), "", part) for part in parts]
-        found += findings_of(series, *rows)
+        findings += findings_of(series, *rows)
     written = json.loads((run / "results.json").read_text())["findings"]
 
     def name(layer, evidence):
         return layer, sorted(evidence)
 
-    found = {str(name(f.layer, f.evidence)): (f.kind, f.evidence) for f in found}
-    assert {*found} == {str(name(f["layer"], f["evidence"])) for f in written}
+    findings = {str(name(f.layer, f.evidence)): (f.kind, f.evidence) for f in findings}
+    assert {*findings} == {str(name(f["layer"], f["evidence"])) for f in written}
     for finding in written:
-        kind, evidence = found[str(name(finding["layer"], finding["evidence"]))]
+        kind, evidence = findings[str(name(finding["layer"], finding["evidence"]))]
         assert kind == finding["kind"]
         assert evidence == pytest.approx(finding["evidence"])
 

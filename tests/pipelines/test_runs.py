@@ -40,9 +40,9 @@ def finished(config: NamesConfig, **figures) -> RunFolder:
 def killed(config: NamesConfig) -> RunFolder:
     """A run whose process is gone without a word."""
     run = begin(config)
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    run.update(pid=gone.pid)
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    run.update(pid=process.pid)
     return run
 
 
@@ -134,9 +134,9 @@ def test_nothing_to_resume(config):
 
 
 def test_runs_without_a_name_never_share_a_folder(config):
-    made = [begin(replace(config, name=None)).path for _ in range(3)]
-    assert len(set(made)) == 3
-    assert all(path.name.startswith("lstm-") for path in made)
+    paths = [begin(replace(config, name=None)).path for _ in range(3)]
+    assert len(set(paths)) == 3
+    assert all(path.name.startswith("lstm-") for path in paths)
 
 
 def test_status_tells_how_training_ended(config):
@@ -166,7 +166,7 @@ def test_a_mistake_removes_a_run_that_has_nothing_and_no_other(config, left):
 def test_a_run_is_replaced_when_the_new_one_begins_to_train_and_no_sooner(config, error):
     finished(config, test={"accuracy": 0.5})
     run = begin(replace(config, overwrite=True))
-    assert [other.path for other in all_runs(config.run.run_dir)] == [run.path]
+    assert [listed.path for listed in all_runs(config.run.run_dir)] == [run.path]
     with pytest.raises(type(error)), lifecycle.recorded_status(run):
         raise error
     assert (run.status, run.results()["test"]) == ("finished", {"accuracy": 0.5})

@@ -71,14 +71,14 @@ def all_facts():
 
 
 def test_no_two_facts_share_a_wording():
-    said = [caption for found in all_facts() for caption in wordings(found)]
-    assert len(said) == len(set(said)) == 4 * 240 + 5 * 60 * 59 * 2
-    assert len({word for caption in said for word in caption.split()}) == 35
+    captions = [caption for facts in all_facts() for caption in wordings(facts)]
+    assert len(captions) == len(set(captions)) == 4 * 240 + 5 * 60 * 59 * 2
+    assert len({word for caption in captions for word in caption.split()}) == 35
 
 
 def test_every_wording_is_understood():
-    for found in itertools.islice(all_facts(), 0, None, 17):
-        assert {parse_caption(caption) for caption in wordings(found)} == {found}
+    for facts in itertools.islice(all_facts(), 0, None, 17):
+        assert {parse_caption(caption) for caption in wordings(facts)} == {facts}
 
 
 @pytest.mark.parametrize(
@@ -148,12 +148,12 @@ def test_scenes_are_drawn_as_asked(held_out):
     alone = [scene for scene in scenes if len(scene) == 1]
     assert 150 < len(alone) < 250
     assert {scene[0].place for scene in alone} == set(PLACES)
-    told = collections.Counter()
+    counts = collections.Counter()
     for first, second in (scene for scene in scenes if len(scene) == 2):
         assert first.group != second.group
         where = facts_of((second, first)).where  # whatever their order
-        told[first.place, where, second.place] += 1
-    assert set(told) == {
+        counts[first.place, where, second.place] += 1
+    assert set(counts) == {
         ("top left", "left of", "top right"),
         ("bottom left", "left of", "bottom right"),
         ("top left", "above", "bottom left"),
@@ -176,7 +176,7 @@ def test_a_picture_shows_every_digit_in_its_quadrant_apart_from_all_others(block
         picture = paint(scene, draw_appearances(drawn, scene, stamps), stamps)
         assert (picture.shape, picture.dtype) == ((80, 80, 1), np.uint8)
         marked, _ = ndimage.label(picture[..., 0], np.ones((3, 3)))
-        seen = collections.Counter()
+        digits = collections.Counter()
         for rows, columns in ndimage.find_objects(marked):
             (corner,) = {
                 (row // QUADRANT, column // QUADRANT)
@@ -184,8 +184,8 @@ def test_a_picture_shows_every_digit_in_its_quadrant_apart_from_all_others(block
                 for column in (columns.start, columns.stop - 1)
             }
             longest = max(rows.stop - rows.start, columns.stop - columns.start)
-            seen[PLACES[2 * corner[0] + corner[1]], longest] += 1
-        assert seen == {(place, PIXELS[group.size]): group.number for group, place in scene}
+            digits[PLACES[2 * corner[0] + corner[1]], longest] += 1
+        assert digits == {(place, PIXELS[group.size]): group.number for group, place in scene}
 
 
 def test_digits_are_different_ones_and_whole(stamps):
@@ -210,14 +210,14 @@ def test_a_story():
         Event("leaves", 3),
         Event("moves", 7, "bottom right"),
     ]
-    told = (
+    text = (
         "a small seven is in the top left and two large threes are in the top right"
         " . the seven is joined by another . they grow . the threes leave"
         " . the sevens move to the bottom right"
     )
-    assert story_text(story) == told
-    assert parse_story(told) == story
-    assert parse_story(told.replace("they", "the sevens")) == story
+    assert story_text(story) == text
+    assert parse_story(text) == story
+    assert parse_story(text.replace("they", "the sevens")) == story
     threes = Thing(Group(2, "large", 3), "top right")
     assert [set(scene) for scene in scenes_of(story)] == [
         {Thing(Group(1, "small", 7), "top left"), threes},
@@ -321,10 +321,10 @@ def check_captions(data, unseen_of):
         assert part.images.shape == (len(part), 80, 80, 1)
         assert data.counts["captions"][split] == sum(map(len, part.texts))
         for captions, unseen in zip(part.texts, part.unseen, strict=True):
-            (found,) = set(map(parse_caption, captions))
-            right = wordings(found)
-            assert sorted(captions) == sorted(right)
-            assert bool(set(found.groups) & HELD_OUT) == unseen
+            (facts,) = set(map(parse_caption, captions))
+            expected = wordings(facts)
+            assert sorted(captions) == sorted(expected)
+            assert bool(set(facts.groups) & HELD_OUT) == unseen
         assert part.unseen.sum() == unseen_of[split]
     drawn = collections.Counter(wordings(parse_caption(c[0])).index(c[0]) for c in data.train.texts)
     assert set(drawn) == set(range(5))
@@ -335,8 +335,8 @@ def check_stories(data, unseen_of):
     for split in SPLITS:
         part = getattr(data, split)
         assert part.images.shape == (len(part), 5, 80, 80, 1)
-        for told, described, unseen in zip(part.texts, part.descriptions, part.unseen, strict=True):
-            (story,) = map(parse_story, told)
+        for text, described, unseen in zip(part.texts, part.descriptions, part.unseen, strict=True):
+            (story,) = map(parse_story, text)
             assert described == [*map(describe, scenes_of(story))]
             assert has_held_out_plot(story) == unseen
         assert part.unseen.sum() == unseen_of[split]
@@ -367,8 +367,8 @@ def test_stories_of_scenes(small):
 def test_only_what_happens_changes_the_picture(small):
     data = load_stories()
     corners = list(itertools.product((0, QUADRANT), repeat=2))
-    for pictures, (told,) in zip(data.train.images, data.train.texts, strict=True):
-        story = parse_story(told)
+    for pictures, (text,) in zip(data.train.images, data.train.texts, strict=True):
+        story = parse_story(text)
         pairs = itertools.pairwise(zip(pictures[..., 0], map(set, scenes_of(story)), strict=True))
         for kind, ((before, had), (now, has)) in zip(plot_of(story), pairs, strict=True):
             changed = {thing.place for thing in had ^ has}
@@ -381,8 +381,8 @@ def test_only_what_happens_changes_the_picture(small):
 
 def test_the_same_seed_gives_the_same_files(small):
     def files(builder, folder):
-        made = prepare(builder, str(small / folder))
-        paths = sorted(made.data_path.glob("*.tfrecord*"))
+        prepared = prepare(builder, str(small / folder))
+        paths = sorted(prepared.data_path.glob("*.tfrecord*"))
         return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
 
     for builder in (SceneCaptions, SceneStories):

@@ -85,7 +85,7 @@ def test_the_error_flow_reaches_from_the_last_word_to_the_first_image(run):
     """The five steps of the encoder and those of the decoder share a time axis."""
     values, metadata = read(run.logs / "error_flow")
     shown = {tag for at in values.values() for tag in at}
-    assert {f"error_flow/{what}/rnn_1" for what in ("heat_map", "first_to_largest")} <= shown
+    assert {f"error_flow/{figure}/rnn_1" for figure in ("heat_map", "first_to_largest")} <= shown
     assert {f"error_flow/rows/{side}/rnn_1" for side in ("encoder", "decoder")} <= metadata.keys()
     beginning = "encoder/rnn_1: its first step receives "
     (joined,) = [line for line in run.results()["verdict"] if line.startswith(beginning)]
@@ -113,7 +113,8 @@ def test_predict_takes_folders_and_videos(where, run, tmp_path, capsys):
         assert stories(where, "predict", str(photos), str(grown), *flags) == 0
         rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
         assert [row[:2] for row in rows] == [
-            [str(path), said[0]] for path, said in zip((photos, grown), predictions, strict=True)
+            [str(path), predicted[0]]
+            for path, predicted in zip((photos, grown), predictions, strict=True)
         ]
         result = [float(row[2]) for row in rows]
         assert result == pytest.approx(scores[:, 0].tolist(), abs=6e-4)
@@ -129,11 +130,11 @@ def test_predict_takes_folders_and_videos(where, run, tmp_path, capsys):
 def test_images_of_a_folder_are_read_alike_with_and_without_frames(where, tmp_path, capsys):
     """Their size differs from that of the network."""
     photos = photo_folder(tmp_path / "photos", 4, 50, 110)
-    said = []
+    printed = []
     for flags in ([], ["--frames", "4"]):
         assert stories(where, "predict", str(photos), *flags) == 0
-        said.append(capsys.readouterr().out)
-    assert said[0] == said[1]
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
 
 
 def test_each_image_has_a_sentence_below_if_the_numbers_agree():
@@ -265,8 +266,8 @@ def test_the_target_words_of_each_image(story, pictures, described, words):
     vocabulary = [".", "a", "b", "c", "runs"]
     pairs = encode_pairs(part, "train", (32, 32, 1), SequenceVocabulary("word", vocabulary), 60)
     _, targets, weights = pairs.take(np.array([0]), (pictures + 1, 12))
-    (asked,) = targets["words"]
-    assert [[vocabulary[k - 4] for k in np.flatnonzero(row)] for row in asked] == [*words, []]
+    (target,) = targets["words"]
+    assert [[vocabulary[k - 4] for k in np.flatnonzero(row)] for row in target] == [*words, []]
     assert weights["words"].tolist() == [[float(bool(some)) for some in [*words, []]]]
 
 
@@ -278,7 +279,7 @@ def test_single_images_have_the_words_that_they_have_in_their_sequence():
     )
     pairs = encode_pairs(part, "train", (32, 32, 1), SequenceVocabulary("word", vocabulary), 60)
     inputs, targets, weights = pairs.take(np.arange(2), pairs.longest)
-    said = core({key: tf.constant(value) for key, value in inputs.items()})["words"]
+    words_of_sequences = core({key: tf.constant(value) for key, value in inputs.items()})["words"]
     ((pixels, words),) = (
         pairs.single_image_batches(pairs.images_with_words(), 4, 0).dataset().as_numpy_iterator()
     )
@@ -288,7 +289,7 @@ def test_single_images_have_the_words_that_they_have_in_their_sequence():
     for item, number in np.argwhere(weights["words"]):
         place = at[inputs["pixels"][item, number, ..., 0].tobytes()]
         np.testing.assert_array_equal(words[place], targets["words"][item, number])
-        np.testing.assert_allclose(result[place], said[item, number], atol=1e-6)
+        np.testing.assert_allclose(result[place], words_of_sequences[item, number], atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(2, 32, 32, 1), (2, 3, 32, 32, 1)])
@@ -379,8 +380,8 @@ def test_the_memory_has_an_entry_for_each_place_of_each_image():
     outputs = encoder.get_layer("rnn_1").output[0]
     of_pictures = keras.Model(encoder.input, outputs)(sequence)[0].numpy()
     memory = encoder(sequence)["memory"][0].numpy()
-    seen = [[10, 0, 10], [1, 0, 1], [14, 4, 22], [1, 0, 1], [9, -5, 0], [3, 2, 7]]
-    assert memory[:, :3].tolist() == seen
+    expected = [[10, 0, 10], [1, 0, 1], [14, 4, 22], [1, 0, 1], [9, -5, 0], [3, 2, 7]]
+    assert memory[:, :3].tolist() == expected
     assert memory[:, 3:5].tolist() == [[1, 0], [0, 1]] * 3
     np.testing.assert_array_equal(memory[:, 5:], of_pictures.repeat(2, axis=0))
 

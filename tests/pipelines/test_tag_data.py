@@ -249,14 +249,17 @@ def test_limit_is_of_train_and_the_same_share_of_the_others(tmp_path):
 
 
 def test_content_hash_is_of_the_sentences_and_not_of_their_order(tmp_path):
-    one = treebank(tmp_path / "1", train=[*numbered("a", 3), *numbered("b", 3)])
-    two = treebank(tmp_path / "2", train=[*numbered("b", 3), *numbered("a", 3)])
-    other = treebank(
+    first = treebank(tmp_path / "1", train=[*numbered("a", 3), *numbered("b", 3)])
+    second = treebank(tmp_path / "2", train=[*numbered("b", 3), *numbered("a", 3)])
+    different = treebank(
         tmp_path / "3", train=[*numbered("b", 3), *block(("a0", "X")), *numbered("a", 3)]
     )
-    hashes = [load_tags(data_dir=folder, max_length=9).content_hash for folder in (one, two, other)]
+    hashes = [
+        load_tags(data_dir=folder, max_length=9).content_hash
+        for folder in (first, second, different)
+    ]
     assert hashes[0] == hashes[1] != hashes[2]
-    data = load_tags(data_dir=one, max_length=9)
+    data = load_tags(data_dir=first, max_length=9)
     rows_of = {
         split: [Row("NOUN VERB", " ".join(words)) for words in getattr(data, split).sentences]
         for split in SPLITS

@@ -155,13 +155,13 @@ def test_loss_and_accuracy_ignore_padding(serving_model):
     probabilities = core(x[0]).numpy()
     rows = [row[: len(t)] for row, t in zip(probabilities, tags, strict=True)]
     picked = np.concatenate([row[range(len(t)), t] for row, t in zip(rows, tags, strict=True)])
-    right = np.concatenate([row.argmax(1) == t for row, t in zip(rows, tags, strict=True)])
+    correct = np.concatenate([row.argmax(1) == t for row, t in zip(rows, tags, strict=True)])
     for batch, length in zip(x, (4, 6), strict=True):
         targets, weights = padded_targets(part, chosen, length)
         for padded in (targets, np.where(weights == 0, 2, targets)):
             scores = core.test_on_batch(batch, padded, weights, return_dict=True)
             assert scores["loss"] == pytest.approx(-np.log(picked).mean(), rel=1e-5)
-            assert scores["accuracy"] == pytest.approx(right.mean())
+            assert scores["accuracy"] == pytest.approx(correct.mean())
 
 
 def test_targets_are_cut_and_padded_with_weights_of_0():
@@ -173,24 +173,24 @@ def test_targets_are_cut_and_padded_with_weights_of_0():
 
 def test_evaluate_agrees_with_counts_by_hand(serving_model):
     sentences = [("the", "qqqly"), ("qqq", "the", "the"), ("the",)]
-    right = [[1, 0], [2, 0, 1], [2]]  # of which the model may know the first four
-    part = TagSplit(sentences, [np.array(tags, np.int32) for tags in right])
+    expected = [[1, 0], [2, 0, 1], [2]]  # of which the model may know the first four
+    part = TagSplit(sentences, [np.array(tags, np.int32) for tags in expected])
     scores = evaluate(serving_model, part, TAGS)
     predicted = [
         serving_model(tf.constant([" ".join(tokens)]))["label"][0].numpy() for tokens in sentences
     ]
     hits = [
         [TAGS[i] == tag.decode() for i, tag in zip(*pair, strict=True)]
-        for pair in zip(right, predicted, strict=True)
+        for pair in zip(expected, predicted, strict=True)
     ]
     assert scores.figures["accuracy"] == pytest.approx(sum(map(sum, hits)) / 6, abs=1e-6)
     assert scores.figures["unknown_words"] == pytest.approx(2 / 6, abs=1e-6)
     assert scores.figures["unknown_accuracy"] == (hits[0][1] + hits[1][0]) / 2
     assert scores.figures["baseline"] == pytest.approx(2 / 6, abs=1e-6)
     assert scores.confusion.sum() == 6
-    known = evaluate(serving_model, TagSplit([("the",)], [np.array([1], np.int32)]), TAGS)
-    assert known.figures["unknown_words"] == 0
-    assert "unknown_accuracy" not in known.figures
+    without_unknown = evaluate(serving_model, TagSplit([("the",)], [np.array([1], np.int32)]), TAGS)
+    assert without_unknown.figures["unknown_words"] == 0
+    assert "unknown_accuracy" not in without_unknown.figures
 
 
 def test_tensorboard_shows_gates_samples_and_the_error_over_words_and_characters(run):

@@ -207,8 +207,8 @@ def test_a_loss_that_is_no_number_stops_and_is_not_kept(config):
 
 
 def test_compiling_is_what_the_first_step_of_each_shape_takes_longer():
-    shapes, taken = [8, 8, 20, 8, 20, 30], [5.0, 1.0, 7.0, 1.0, 2.0, 4.0]
-    assert compiling(shapes, taken) == (5 - 1) + (7 - 2) + (4 - 3)  # 30 came once: the median, 3
+    shapes, seconds = [8, 8, 20, 8, 20, 30], [5.0, 1.0, 7.0, 1.0, 2.0, 4.0]
+    assert compiling(shapes, seconds) == (5 - 1) + (7 - 2) + (4 - 3)  # 30 came once: the median, 3
 
 
 def test_a_resumed_run_that_had_no_epoch_left_keeps_its_findings(config):

@@ -159,9 +159,9 @@ def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(tune, trials, pro
 
 def test_only_the_best_trials_keep_their_networks(tune, trials, project):
     assert tune("--oracle", "grid", "--keep", "2") == 0
-    kept = [path.parts[-4] for path in project.glob("trial_*/run/checkpoints/best.keras")]
+    folders = [path.parts[-4] for path in project.glob("trial_*/run/checkpoints/best.keras")]
     table = rows(project)
-    assert sorted(kept) == sorted(f"trial_{row['trial']}" for row in table[:2])
+    assert sorted(folders) == sorted(f"trial_{row['trial']}" for row in table[:2])
     assert (project / "best" / "best.keras").read_bytes() == table[0]["trial"].encode()
     assert RunFolder(project / "best").results()["trial"] == table[0]["trial"]
 
