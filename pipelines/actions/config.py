@@ -26,7 +26,7 @@ class ActionsNetwork(Section):
     width: float = 2.0
     """Multiplier of the number of channels of the convolutional network."""
     motion: bool = True
-    """Also feed the difference of each frame from the one before to the convolutional network."""
+    """Also feed the difference between each frame and the previous one to the convolutions."""
     features: int = 128
     """Number of features that the convolutional network extracts from a frame."""
     units: int = 128
@@ -74,7 +74,7 @@ class ActionsConfig(TrainingConfig):
     )
 
     def check_frame_size(self) -> None:
-        """Raise `UserError` where frames are too small for the convolutional network."""
+        """Raise `UserError` if frames are too small for the convolutional network."""
         least = MODELS[self.network.cnn].min_size
         if self.data.size < least:
             raise UserError(

@@ -97,7 +97,7 @@ def _probabilities(serving_model: keras.Model, split: ClipSplit) -> dict[str, np
 
 
 def evaluate(serving_model: keras.Model, split: ClipSplit, labels: list[str]) -> Scores:
-    """Return accuracy and confusion matrix of clips, and the accuracy of the frames that count.
+    """Return accuracy and confusion matrix of clips, and the accuracy of frames with a weight.
 
     `baseline` and `frame_baseline` are the accuracies of always predicting the most frequent label.
     """

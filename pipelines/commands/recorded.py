@@ -1,4 +1,4 @@
-"""What the callbacks recorded in a run's logs, read as the TensorBoard tab reads it."""
+"""Read the records of the callbacks from a run's logs, as the TensorBoard tab does."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,28 +16,28 @@ Recorded = tuple[readings.Series, list[Any]]  # a series, and the rows of its pa
 
 
 def read_recorded(logs: Path) -> list[Recorded]:
-    """Every series in a folder of event files with its rows."""
+    """Read every series in a folder of event files, with its rows."""
     from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
     from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
     from tensorboard.context import RequestContext
 
-    multiplexer = EventMultiplexer(tensor_size_guidance={PLUGIN: 0})  # all of it
+    multiplexer = EventMultiplexer(tensor_size_guidance={PLUGIN: 0})  # 0: load all tensors
     multiplexer.AddRunsFromDirectory(str(logs))
     multiplexer.Reload()
     provider, context = MultiplexerDataProvider(multiplexer, str(logs)), RequestContext()
-    every = readings.find_series(provider, context, "")
-    rows = {s.key: readings.read_rows(provider, context, "", s) for s in every if s.tags}
-    return [(s, [rows[part.key] for part in readings.parts_of(s, every)]) for s in every]
+    all_series = readings.find_series(provider, context, "")
+    rows = {s.key: readings.read_rows(provider, context, "", s) for s in all_series if s.tags}
+    return [(s, [rows[part.key] for part in readings.parts_of(s, all_series)]) for s in all_series]
 
 
 def error_flow_figure(recorded: Mapping[str, Sequence[Recorded]]) -> Figure | None:
-    """Heat maps of the error over time, of several runs by name with common colours."""
+    """Draw heat maps of the error over time, for runs by name, with common colours."""
     layers = {title: _over_time(rows) for title, _, rows in _titled(recorded, "error_flow")}
     return figures.error_flow(layers) if layers else None
 
 
 def layer_gradients_figure(recorded: Mapping[str, Sequence[Recorded]]) -> Figure | None:
-    """Heat maps of the gradient over depth, of several runs by name with common colours."""
+    """Draw heat maps of the gradient over depth, for runs by name, with common colours."""
     runs = {
         title: _over_depth(series, rows)
         for title, series, rows in _titled(recorded, "layer_gradients")
@@ -48,11 +48,11 @@ def layer_gradients_figure(recorded: Mapping[str, Sequence[Recorded]]) -> Figure
 def _titled(
     recorded: Mapping[str, Sequence[Recorded]], kind: str
 ) -> list[tuple[str, readings.Series, list[Any]]]:
-    """The series of a kind, each with a title: the run if there are several, and the layer."""
+    """Return the series of a kind, each with a title: its run, if there are several, and layer."""
     return [
         (" · ".join(filter(None, (run * (len(recorded) > 1), series.name))) or run, series, rows)
-        for run, every in recorded.items()
-        for series, rows in every
+        for run, all_series in recorded.items()
+        for series, rows in all_series
         if series.kind == kind and len(rows[0].steps)
     ]
 

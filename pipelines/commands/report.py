@@ -1,6 +1,6 @@
-"""`errorflow report`: one HTML file about runs, to send to a colleague; it needs no network.
+"""`errorflow report`: one HTML file about runs, to send to a colleague; it opens offline.
 
-The recorded numbers are read from the event files as the tab reads them, so both say the same.
+The records are read from the event files as the TensorBoard tab reads them: both show the same.
 """
 
 import base64
@@ -55,7 +55,7 @@ def command(flags: list[str]) -> None:
 
 
 def page(runs: Sequence[RunFolder]) -> str:
-    """The report as HTML."""
+    """Return the report as HTML."""
     from .recorded import read_recorded
 
     names = [f"{run.task}/{run.name}" for run in runs]
@@ -105,7 +105,7 @@ def _finding(finding: Finding) -> str:
 
 
 def _heat_maps(recorded: "Mapping[str, Sequence[Recorded]]") -> Iterator[str]:
-    """Error over time and gradient over depth, of all runs with common colours."""
+    """Yield the error over time and the gradient over depth, with common colours for all runs."""
     from .recorded import error_flow_figure, layer_gradients_figure
 
     if (figure := error_flow_figure(recorded)) is not None:
@@ -115,7 +115,7 @@ def _heat_maps(recorded: "Mapping[str, Sequence[Recorded]]") -> Iterator[str]:
 
 
 def _saved_plots(name: str, run: RunFolder) -> str:
-    """The plots of the run folder that are not drawn again."""
+    """Return the plots of the run folder that are not drawn again."""
     drawn = ("error_flow.png", "layer_gradients.png")
     paths = sorted(path for path in run.plots.glob("*.png") if path.name not in drawn)
     images = "".join(_embedded(path.read_bytes(), path.stem) for path in paths)

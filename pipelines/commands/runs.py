@@ -1,4 +1,4 @@
-"""`errorflow runs`: the runs with their figures, and some of them side by side."""
+"""`errorflow runs`: list the runs with their figures, or compare some side by side."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -59,8 +59,8 @@ def show(config: ListConfig) -> None:
 
 def compare(config: CompareConfig) -> None:
     """Print a column per run: figures first, then the settings that differ."""
-    known = existing_runs(config.run_dir, None)
-    runs = [pick_run(name, known) for name in config.names] or known[-2:]
+    every_run = existing_runs(config.run_dir, None)
+    runs = [pick_run(name, every_run) for name in config.names] or every_run[-2:]
     if len(runs) < 2:
         raise UserError("errorflow runs compare: two runs are needed; `errorflow runs` lists them")
     print_table(["", *(run.name for run in runs)], side_by_side([figures_of(r) for r in runs]))
@@ -73,16 +73,16 @@ def compare(config: CompareConfig) -> None:
 
 
 def existing_runs(run_dir: Path, task: str | None) -> list[RunFolder]:
-    """All runs below a folder; `UserError` if there are none."""
+    """Return all runs below a folder; raise `UserError` if there are none."""
     runs = all_runs(run_dir, task)
     if not runs:
         raise UserError(f"no runs in {run_dir / (task or '')}: train something, or give --run-dir")
     return runs
 
 
-def pick_run(name: str, known: Sequence[RunFolder]) -> RunFolder:
-    """The run called NAME or TASK/NAME."""
-    matches = [run for run in known if name in (run.name, f"{run.task}/{run.name}")]
+def pick_run(name: str, runs: Sequence[RunFolder]) -> RunFolder:
+    """Return the run called NAME or TASK/NAME."""
+    matches = [run for run in runs if name in (run.name, f"{run.task}/{run.name}")]
     if not matches:
         raise UserError(f"no run {name!r}; `errorflow runs` lists them")
     if len(matches) > 1:
@@ -91,7 +91,7 @@ def pick_run(name: str, known: Sequence[RunFolder]) -> RunFolder:
 
 
 def figures_of(run: RunFolder) -> dict[str, str]:
-    """The figures of a run, as text."""
+    """Return the figures of a run as text."""
     results = run.results()
     best = f" (best {results['best_epoch']})" if "best_epoch" in results else ""
     row = {
@@ -110,11 +110,11 @@ def figures_of(run: RunFolder) -> dict[str, str]:
 
 
 def as_text(config: Mapping[str, Any]) -> dict[str, str]:
-    """The settings as text."""
+    """Return the settings as text."""
     return {key: str(value) for key, value in config.items()}
 
 
 def side_by_side(columns: Sequence[Mapping[str, str]]) -> list[list[str]]:
-    """Rows [key, value in each column] for every key that any column has."""
+    """Return rows [key, value in each column] for every key that any column has."""
     keys = dict.fromkeys(key for column in columns for key in column)
     return [[key, *(column.get(key, "") for column in columns)] for key in keys]

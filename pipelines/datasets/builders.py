@@ -23,10 +23,10 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # pyrig
 
 
 def prepare(builder_class: type[Builder], data_dir: str | None = None) -> tfds.core.DatasetBuilder:
-    """Return a builder whose data are on disk; write them, wholly or not at all, if they are not.
+    """Return a builder whose data are on disk; write them first if they are missing.
 
     TFDS names its temporary folder by the global random state, which two runs with the same seed
-    share. So the data are written to a folder of our own and moved into place by one rename.
+    share. Therefore the data are written to a folder of their own, which is renamed at the end.
 
     Raises:
         UserError: the folder of TFDS data cannot be written.
@@ -49,15 +49,13 @@ def _write(builder_class: type[Builder], target: Path) -> None:
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Where one download fails, another may still be writing: that must not hide the error.
+    # If one download fails while another is still writing, the cleanup must not hide the error.
     with tempfile.TemporaryDirectory(
         dir=target.parent, prefix="incomplete.", ignore_cleanup_errors=True
     ) as scratch:
         builder = builder_class(data_dir=scratch)
-        with contextlib.redirect_stdout(
-            io.StringIO()
-        ):  # TFDS prints the name of the scratch folder
-            builder.download_and_prepare()
+        with contextlib.redirect_stdout(io.StringIO()):
+            builder.download_and_prepare()  # prints the name of the scratch folder
         try:
             Path(builder.data_dir).rename(target)
         except OSError:

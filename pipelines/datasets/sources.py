@@ -1,4 +1,4 @@
-"""The source of a task's data: a TFDS set or the user's own files."""
+"""The source of a task's data: a TFDS dataset or the user's own files."""
 
 from pathlib import Path
 

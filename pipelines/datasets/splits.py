@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 SPLITS = ("train", "validation", "test")
-# The names of each split in data sets and folders of other people.
+# The usual names of each split, in TFDS datasets and in users' folders.
 SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "valid", "dev"), "test": ("test",)}
 
 
@@ -80,8 +80,8 @@ def assign_splits(
 
     Args:
         rows: labelled items.
-        splits: the names of the splits; the first takes what the others leave.
-        key: of an item's text; items with equal keys are in the same split.
+        splits: the names of the splits; the first takes the rest.
+        key: function of an item's text; items with equal keys are in the same split.
         share: the fraction of the items in each split but the first.
 
     Returns:

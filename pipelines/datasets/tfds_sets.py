@@ -1,4 +1,4 @@
-"""TFDS sets by name, with errors that say what to do. Importing this module loads TensorFlow."""
+"""TFDS datasets by name, with helpful errors. Importing this module loads TensorFlow."""
 
 import difflib
 import re
@@ -10,15 +10,15 @@ from ..core.errors import UserError
 
 
 def find_builder(dataset: str) -> tfds.core.DatasetBuilder:
-    """Return the builder of a set that comes with TFDS, whether it is on disk or not.
+    """Return the builder of a dataset that comes with TFDS, whether it is on disk or not.
 
     Raises:
-        UserError: no such set, or a configuration that the set does not have.
+        UserError: no such dataset, or a configuration that it does not have.
     """
     try:
         name, _ = tfds.core.naming.parse_builder_name_kwargs(dataset)
         if name.namespace:
-            raise UserError(f"--dataset {dataset}: not a set that comes with TFDS")
+            raise UserError(f"--dataset {dataset}: not a dataset that comes with TFDS")
         return tfds.builder(dataset)
     except tfds.core.DatasetNotFoundError:
         raise UserError(f"--dataset {dataset}: {_no_such_set(dataset)}") from None
@@ -28,7 +28,7 @@ def find_builder(dataset: str) -> tfds.core.DatasetBuilder:
 
 
 def check_on_disk(builder: tfds.core.DatasetBuilder, dataset: str) -> None:
-    """Raise `UserError`, with the command that fetches the set, unless the set is on disk."""
+    """Raise `UserError`, with the command that fetches the dataset, unless it is on disk."""
     if not builder.data_path.exists():
         raise UserError(
             f"--dataset {dataset}: not on this machine; fetch it with: {_fetch(dataset)}"
@@ -36,7 +36,7 @@ def check_on_disk(builder: tfds.core.DatasetBuilder, dataset: str) -> None:
 
 
 def check_train(builder: tfds.core.DatasetBuilder, dataset: str | None) -> None:
-    """Raise `UserError` for a set without a train split."""
+    """Raise `UserError` for a dataset without a train split."""
     if "train" not in builder.info.splits:
         raise UserError(
             f"--dataset {dataset}: no train split, only {', '.join(builder.info.splits)}"
@@ -57,10 +57,14 @@ def features_of_type(builder: tfds.core.DatasetBuilder, kind: type) -> list[str]
 def _no_such_set(dataset: str) -> str:
     known = tfds.list_builders(with_community_datasets=False)
     close = difflib.get_close_matches(re.split("[/:]", dataset)[0], known)
-    return f"no such TFDS set; did you mean {' or '.join(close)}?" if close else "no such TFDS set"
+    return (
+        f"no such TFDS dataset; did you mean {' or '.join(close)}?"
+        if close
+        else "no such TFDS dataset"
+    )
 
 
 def _fetch(dataset: str) -> str:
-    """Return the shell command that prepares a set; the command `tfds` itself needs apache-beam."""
+    """Return the shell command that prepares a dataset; the command `tfds` needs apache-beam."""
     code = f"import tensorflow_datasets as t; t.builder('{dataset}').download_and_prepare()"
     return f'{sys.executable} -c "{code}"'

@@ -21,7 +21,7 @@ from ...callbacks.recording.rows import Rows
 from . import readings
 
 STATIC = Path(__file__).parent / "static"
-MAX_ROWS, MAX_COLUMNS = 240, 1_024  # of a table: as many as a screen can show
+MAX_ROWS, MAX_COLUMNS = 240, 1_024  # size of the largest table that a screen can show
 CACHED = 16  # series whose rows are kept in memory
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -75,7 +75,7 @@ class Inspector(base_plugin.TBPlugin):
     def _table(self, request: Request, every_series: list[readings.Series]) -> Any:
         arguments = request.args
         key = tuple(arguments.get(name, "") for name in ("run", "kind", "name"))
-        series = next((one for one in every_series if one.key == key), None)
+        series = next((series for series in every_series if series.key == key), None)
         if series is None:
             raise KeyError(f"series {'/'.join(filter(None, key))}")
         parts = [self._rows(request, part) for part in readings.parts_of(series, every_series)]
@@ -143,7 +143,7 @@ def _in_json(finding: Finding) -> dict[str, Any]:
 
 
 def _number(value: Any) -> Any:
-    """JSON has no infinity and no NaN; they become strings."""
+    """Return a value for JSON, which has no infinity and no NaN: they become strings."""
     return value if isinstance(value, str) or np.isfinite(value) else str(value)
 
 

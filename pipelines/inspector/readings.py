@@ -1,4 +1,4 @@
-"""Reads through TensorBoard what the callbacks wrote. Importing this module imports no TensorFlow.
+"""Read the callbacks' records through TensorBoard. Importing this module imports no TensorFlow.
 
 A series is what one callback wrote under one name: the rows of one recurrent layer, or those of the
 gradients of all layers. `callbacks/recording/blocks.py` describes their format.
@@ -22,8 +22,8 @@ from ...callbacks.recording.tables import join_layers, tables
 
 Key = tuple[str, str, str]  # run, kind and name
 
-LAST_ROWS = 16  # whose spacing all rows are given
-GAP = 8  # times the usual distance between rows, above which rows are missing
+LAST_ROWS = 16  # number of last rows, whose spacing is used for all rows
+GAP = 8  # rows are missing where their distance is more than this multiple of the median
 
 
 class Series(NamedTuple):
@@ -34,9 +34,9 @@ class Series(NamedTuple):
         kind, name: see `recording.blocks`.
         statistics: the names of the tables in its rows.
         layers: names of the columns, of "layer_gradients" only.
-        tags: of its blocks, in their order.
+        tags: the tags of its blocks, in order.
         latest: the training step of the last block.
-        clip_norm: what the global norm of the gradient is clipped to, of "layer_gradients" only.
+        clip_norm: maximum global norm of the gradient (clipping), of "layer_gradients" only.
         joined: the two layers that it shows on one time axis; None if it is a layer of its own.
     """
 
@@ -89,7 +89,7 @@ def _series(key: Key, parts: list[tuple[str, dict, int]]) -> Series:
 
 
 def _joined(key: Key, content: Mapping[str, Any], layers: Mapping[Key, Series]) -> Iterator[Series]:
-    """The pairs of layers that share a time axis; see the argument `joined` of `ErrorFlow`."""
+    """Yield the pairs of layers that share a time axis; see `joined` of `ErrorFlow`."""
     run, kind, _ = key
     for name, paths in content.get("joined", {}).items():
         first, second = (layers.get((run, kind, path)) for path in paths)
@@ -103,7 +103,7 @@ def parts_of(series: Series, every_series: Sequence[Series]) -> list[Series]:
     """Return the series that hold the rows of a series: itself, or the two that it joins."""
     if not series.joined:
         return [series]
-    by_name = {one.name: one for one in every_series if one[:2] == series[:2]}
+    by_name = {other.name: other for other in every_series if other[:2] == series[:2]}
     return [by_name[name] for name in series.joined]
 
 
@@ -135,7 +135,7 @@ def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> R
 
 
 def _not_finite(series: Series, rows: Rows) -> Any:
-    """Which rows hold an infinite value, or NaN where there is an error, [N] bool."""
+    """Return which rows hold an infinite value, or NaN at a valid step, [N] bool."""
     infinite = np.isinf(rows.values).any(axis=(0, 2))
     if series.kind != "error_flow":
         return infinite
@@ -211,7 +211,7 @@ def table(series: Series, rows: Rows, *others: Rows, statistic: str, align: str 
 
 
 def _snapshot_table(series, rows, values):
-    """A table whose columns are layers, or time steps of a snapshot."""
+    """Return a table whose columns are layers, or time steps of a snapshot."""
     if series.layers:
         trained = ~np.isnan(values).all(axis=0)
         layers = [

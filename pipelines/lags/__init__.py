@@ -22,7 +22,7 @@ Number of training sequences until solved, mean of three seeds, beside that of t
     temporal order 6b                        7,803   571,100
     noise-free lag 2a, no forget gate          499     5,040
 
-Guessing solves none of these; it is right for one digit in ten (`benchmarks/sequential_digits.py`
+Guessing solves none of these; it is correct for one digit in ten (`benchmarks/sequential_digits.py`
 measures digits).
 """
 

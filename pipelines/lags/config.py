@@ -23,12 +23,12 @@ RECIPES: dict[str, dict[str, Any]] = {
     "digits": {"learning_rate": 0.003, "batch_size": 32, "chrono": 0.0, "direct": 0.0},
 }
 EPOCHS = {"digits": 100}  # passes over the data; an epoch of the others is 1,000 sequences
-MOST = 100_000  # training sequences, where the paper has no number
+MOST = 100_000  # maximum number of training sequences, if the paper has no number
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LagsNetwork(Section):
-    """A recurrent network, and the problem that it is to solve."""
+    """A recurrent network."""
 
     model: Literal["rnn", "lstm", "lstm97", "gru"] = "lstm"
     """Recurrent layer; lstm97 has no forget gate."""

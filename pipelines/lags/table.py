@@ -15,11 +15,11 @@ from ..training.workflow import train
 from .config import LagsConfig
 from .table_config import ROWS, TableConfig
 
-HEAD = ["problem", "paper", "network", "solved", "sequences, seed by seed", "mean, of the paper's"]
+HEAD = ["problem", "paper", "network", "solved", "sequences, seed by seed", "mean / paper"]
 
 
 def show(task: Task, config: TableConfig) -> None:
-    """Train what is not finished yet, then print the table."""
+    """Train the runs that are not finished yet, then print the table."""
     lines = []
     for row, model in itertools.product(config.rows or tuple(ROWS), config.models):
         runs = [_trained(task, _cell(config, row, model, seed)) for seed in config.seeds]

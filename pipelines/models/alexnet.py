@@ -85,9 +85,9 @@ def alexnet(
         width: multiplies the number of channels and hidden units.
         head: "softmax", "logits" or "identity".
         dropout: rate after each hidden dense layer.
-        initializer: of the weights. By default `alexnet` has the paper's normal(0, 0.01) with some
-            biases of 1, which learns slowly at first, and the other variants have He
-            initialisation.
+        initializer: initializer of the weights. By default `alexnet` has the paper's
+            normal(0, 0.01) with some biases of 1, which learns slowly at first, and the other
+            variants have He initialisation.
     """
     variant = VARIANTS[name]
     images = x = keras.Input(input_shape, name="images")

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-MAX_SLOTS = 2**15  # rows of the table of n-grams at most; larger numbers wrap around
+MAX_SLOTS = 2**15  # maximum number of rows of the n-gram table; larger numbers wrap around
 
 
 def bag_of_ngrams(

@@ -71,7 +71,7 @@ def encoder_decoder(
 
 
 def decoder_inputs(decoder: keras.Model, encoded: dict[str, Any], target: Any) -> dict[str, Any]:
-    """Return the inputs of a decoder, out of the encoder's outputs and a target."""
+    """Return the inputs of a decoder, from the encoder's outputs and a target."""
     available = {**encoded, "target": target}
     return {name: available[name] for name in decoder.input}
 
@@ -124,7 +124,7 @@ def recurrent_encoder(
     Args:
         x: [B, S, D].
         valid: [B, S] bool, False for padding.
-        recurrent, units, layers, bidirectional, dropout: as of `encoder_decoder`.
+        recurrent, units, layers, bidirectional, dropout: as in `encoder_decoder`.
 
     Returns:
         The outputs [B, S, M], 0 where not valid, and the states, each [B, M].
@@ -207,7 +207,7 @@ def decoder(
     for number, initial in enumerate(initial_states, start=1):
         name = f"rnn_{number}"
         layer = recurrent(units, return_sequences=True, return_state=True, name=name)
-        # The mask is passed explicitly: Keras 3.15 drops it where there are initial states.
+        # The mask is passed explicitly: Keras 3.15 drops it if there are initial states.
         x, *last = layer(x, initial_state=initial, mask=valid)
         outputs["states"] += last
         if memory and number == 1:

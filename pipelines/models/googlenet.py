@@ -40,7 +40,7 @@ def googlenet(
     """The network of table 1: stem → nine inception blocks → global average pooling → head.
 
     Args:
-        name: of the model.
+        name: name of the model.
         input_shape: (H, W, C).
         num_classes: number of outputs.
         width: multiplies the number of channels.

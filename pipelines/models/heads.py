@@ -13,7 +13,7 @@ def scaled_channels(channels: int, width: float, multiple: int = 1) -> int:
 
 
 def head_layer(x: Any, num_classes: int, head: str, **options: Any) -> Any:
-    """The output layer: [B, D] → [B, num_classes], in float32 under mixed precision too.
+    """Apply the output layer: [B, D] → [B, num_classes], in float32 under mixed precision too.
 
     Args:
         x: features [B, D].
@@ -36,12 +36,12 @@ def check_head(head: str) -> None:
 
 
 def hidden_layer(x: Any, units: int, name: str, dropout: float = 0.0, **options: Any) -> Any:
-    """A dense layer with ReLU, then dropout: [B, D] → [B, units].
+    """Apply a dense layer with ReLU, then dropout: [B, D] → [B, units].
 
     Args:
         x: [B, D].
         units: size of the layer.
-        name: of the dense layer.
+        name: name of the dense layer.
         dropout: rate; 0 adds no dropout layer.
         **options: for `keras.layers.Dense`; they override ReLU and He initialisation.
     """

@@ -22,7 +22,7 @@ def mlp(
     """Flatten → (dense, φ, dropout) × hidden_layers → head: [B, H, W, C] → [B, num_classes].
 
     Args:
-        name: of the model.
+        name: name of the model.
         input_shape: (H, W, C).
         num_classes: number of outputs.
         width: multiplies `units`.

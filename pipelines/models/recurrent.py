@@ -70,8 +70,8 @@ def series_to_value(
         padded: mask steps whose features are all 0.
         every_step: predict after every step.
         direct: if above 0, x times this factor is also an input of the output layer, past the
-            recurrent layers, as in experiment 2 of Hochreiter & Schmidhuber 1997; these direct
-            connections learn the faster, the larger the factor.
+            recurrent layers, as in experiment 2 of Hochreiter & Schmidhuber 1997. A larger factor
+            makes these direct connections learn faster.
         **stack_options: see `recurrent_layers`.
     """
     series = keras.Input([None, features], name="series")
@@ -120,5 +120,5 @@ def recurrent_layers(
 
 
 def class_probabilities(x: Any, labels: int, name: str = "probabilities") -> Any:
-    """A softmax layer: [..., D] → [..., labels], in float32 under mixed precision too."""
+    """Apply a softmax layer: [..., D] → [..., labels], in float32 under mixed precision too."""
     return keras.layers.Dense(labels, activation="softmax", dtype="float32", name=name)(x)

@@ -35,7 +35,7 @@ def build_text_serving_model(
         target: vocabulary of the answers.
         width: beam width, W.
         length_norm: exponent of the length normalisation, see `BeamSearch`.
-        max_length: symbols of an answer at most.
+        max_length: maximum number of symbols of an answer.
     """
     texts = keras.Input([], dtype="string", name="texts")
     ids = vectorizer(source.symbols, source.split)(texts)
@@ -57,7 +57,7 @@ def build_image_serving_model(
 
     Args:
         core: the trained encoder-decoder.
-        target, width, length_norm, max_length: as of `build_text_serving_model`.
+        target, width, length_norm, max_length: as in `build_text_serving_model`.
     """
     *frames, rows, columns, channels = core.input["pixels"].shape[1:]
     resizing = resizing_layer(rows, columns)
@@ -103,7 +103,7 @@ def traced_search(
     """Return the beam search of a serving model as a function that is traced once.
 
     Args:
-        serving_model: one that this module builds.
+        serving_model: a model built by this module.
         width: beam width W; by default that of the serving model.
 
     Returns:

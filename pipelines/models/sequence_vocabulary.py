@@ -30,7 +30,7 @@ def target_ids(texts: Sequence[str], target: SequenceVocabulary) -> list[np.ndar
 
 
 def pad(sequences: Sequence[np.ndarray]) -> np.ndarray:
-    """Return sequences of ids as one array [N, T], with 0 behind their ends."""
+    """Return sequences of ids as one array [N, T], padded with 0."""
     table = np.zeros([len(sequences), max(map(len, sequences))], np.int32)
     for row, ids in zip(table, sequences, strict=True):
         row[: len(ids)] = ids
@@ -51,7 +51,7 @@ def detokenize(text: str, split: Split) -> str:
 class ExactMatch(keras.metrics.Mean):
     """The share of targets whose symbols are all predicted correctly under teacher forcing.
 
-    These are exactly the targets that greedy search finds, since it leaves them at no step.
+    Greedy search finds exactly these targets: at each step, the next symbol is the most probable.
     """
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:

@@ -1,7 +1,7 @@
 """Serving models: the models in best.keras, which take raw inputs and return labels.
 
-A serving model stands around the trained network, which is its layer "core". It takes strings or
-pixels, does the preprocessing, and decodes the network's outputs.
+A serving model wraps the trained network, which is its layer "core". It takes strings or pixels,
+does the preprocessing, and decodes the network's outputs.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """A tagger on words and their characters (Ling et al. 2015, Plank, Søgaard & Goldberg 2016).
 
-Its serving model takes strings [B], sentences of tokens separated by blanks, and returns one tag
+Its serving model takes strings [B], sentences of tokens separated by spaces, and returns one tag
 per token.
 """
 

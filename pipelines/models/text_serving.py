@@ -1,7 +1,7 @@
 """Serving models on texts: strings in, labels out; and the tokenisation of texts.
 
 A text is a sequence of characters, words or phones, depending on `split`. Characters and words are
-in lower case, and each punctuation mark is a word. Phones are separated by blanks and not changed.
+in lower case, and each punctuation mark is a word. Phones are separated by spaces and not changed.
 """
 
 import functools
@@ -33,8 +33,8 @@ def build_vocabulary(texts: Iterable[str], split: Split, max_size: int | None = 
 
     Args:
         texts: the training texts.
-        split: their symbols.
-        max_size: number of symbols at most, the most frequent ones.
+        split: the kind of symbols.
+        max_size: maximum number of symbols; the most frequent ones are kept.
     """
     counts = Counter(symbol for text in split_texts(texts, split) for symbol in text)
     vocabulary = [symbol for symbol, count in counts.most_common(max_size) if count > 1]
@@ -52,7 +52,7 @@ def split_texts(texts: Iterable[str], split: Split) -> Sequence[Sequence[str]]:
 
 
 def vectorizer(vocabulary: Sequence[str], split: Split) -> keras.layers.TextVectorization:
-    """A layer: strings [B] → ids [B, T]; 0 is padding, 1 any unknown symbol."""
+    """Return a layer: strings [B] → ids [B, T]; 0 is padding, 1 any unknown symbol."""
     options: dict[Split, tuple[Any, str]] = {
         "character": ("lower", "character"),
         "word": (separate_words, "whitespace"),

@@ -23,12 +23,12 @@ def image_encoder(
     """Pixels 0 … 255 [B, H, W, C] → features, by the convolutions of a network of the zoo.
 
     With `features`, the last feature maps are flattened for a dense layer: [B, features]. They are
-    not averaged, since the position of a thing matters. Without, they are max-pooled by 2×2 and
-    returned as P places: [B, P, D]. Deep networks get batch normalisation; they learn nothing here
-    without it.
+    not averaged, since the position of a thing matters. Without `features`, they are max-pooled by
+    2×2 and returned as P places: [B, P, D]. Deep networks get batch normalisation, without which
+    they learn nothing here.
 
     Args:
-        name: of the network, a key of `zoo.MODELS`.
+        name: name of the network, a key of `zoo.MODELS`.
         shape: (H, W, C).
         width: multiplies the number of channels.
         features: size of the dense layer; None: no dense layer.
@@ -80,7 +80,7 @@ def frames_to_labels(
         image_encoder: pixels of one frame → features [B, D].
         labels: K.
         frames: also predict a label for each frame, from the frames up to it.
-        motion: also show the encoder each frame's difference to the one before, as C more channels.
+        motion: add each frame's difference to the previous one to its input, as C more channels.
         units: size of each recurrent layer, or of the dense layer without recurrence.
         dropout: rate after the features and after each recurrent layer.
         **stack_options: see `recurrent_layers`.

@@ -12,13 +12,13 @@ class Architecture(NamedTuple):
     Attributes:
         family: key of `builder.FAMILIES`.
         input_shape: (H, W, C) of the paper; the figures hold for it.
-        num_classes: of the paper; the figures hold for it.
+        num_classes: number of classes in the paper; the figures hold for it.
         min_size: smallest height and width of an image.
         parameters: number of trained parameters.
-        multiply_adds: of convolutions and dense layers, for one image.
+        multiply_adds: number in all convolutions and dense layers, for one image.
         depth: number of layers with weights on the longest path.
         errors: published top-1 / top-5 error in %, as printed; "" if there is none.
-        source: of the errors.
+        source: source of the errors.
         fixed_size: the model takes images of `input_shape` only.
     """
 

@@ -14,7 +14,7 @@ from ..training import plots
 from .config import NamesConfig
 
 WIDTH = 40  # of the longest bar, in characters
-DECADES = 3  # at least, from the longest bar to none
+DECADES = 3  # minimum number of decades between the longest and an empty bar
 
 
 def show(

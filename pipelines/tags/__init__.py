@@ -1,6 +1,6 @@
 """Tags: predict the part of speech of each word of a sentence (aligned sequence to sequence).
 
-errorflow tags train                          English EWT, to be downloaded once (an error says how)
+errorflow tags train                          English EWT, downloaded once (the error says how)
 errorflow tags train --data-dir TREEBANK      any CoNLL-U treebank: a folder with *-train.conllu …
 errorflow tags train --dataset conll2003      or a prepared TFDS dataset of tokens and tags
 
@@ -29,8 +29,8 @@ model = keras.saving.load_model("checkpoints/best.keras")
 model(tf.constant(["Time flies like an arrow ."]))  # {"label": [B, T], "probabilities": ...}
 ```
 
-Pass sentences as tokens separated by blanks. Of a token that is not in the training data, the model
-reads the characters only."""
+Pass sentences as tokens separated by spaces. For a token that is not in the training data, the
+model uses its characters only."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class PredictConfig(RunVerbConfig):
     sentences: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
     """Sentences; without any, one per line from stdin."""
     tokens: bool = False
-    """Split sentences at blanks only; without it, punctuation marks are split off words."""
+    """Split sentences at spaces only; without it, punctuation marks become tokens."""
 
 
 class Tags(BaseTask):
@@ -89,7 +89,7 @@ class Tags(BaseTask):
         Args:
             run: the run whose best model predicts.
             inputs: sentences.
-            tokens: split sentences at blanks only; else punctuation marks are split off words.
+            tokens: split sentences at spaces only; else punctuation marks become tokens.
         """
         import tensorflow as tf
 

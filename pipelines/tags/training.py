@@ -17,7 +17,7 @@ from ..training.export import CORE, ExportInputs
 from ..training.spec import TrainingSpec
 from .config import TagsConfig
 
-BATCH = 128  # sentences at once where nothing is trained
+BATCH = 128  # sentences per batch of an evaluation
 SHOWN = 20  # validation sentences in TensorBoard
 UNKNOWN = 1
 

@@ -1,4 +1,4 @@
-"""Images with captions, sequences of images with stories: the user's folders and TFDS sets."""
+"""Images with captions, sequences of images with stories: the user's folders and TFDS datasets."""
 
 import hashlib
 import json
@@ -182,28 +182,40 @@ CAPTION = f"expected {captions.LAYOUT.line}"
     ("line", "complaint"),
     [
         ('{"image": "a.jpg", caption}', ":3: not JSON (Expecting property name enclosed in"),
-        ("[1]", f":3: no JSON object; {CAPTION}"),
+        ("[1]", f":3: not a JSON object; {CAPTION}"),
         ({**GOOD, "text": "x"}, f':3: unknown key "text"; {CAPTION}'),
         ({"caption": "x"}, f':3: no "image"; {CAPTION}'),
         ({"image": "photos/0.png"}, f':3: one of "caption" and "captions" is needed; {CAPTION}'),
         ({**GOOD, "captions": ["x"]}, ':3: one of "caption" and "captions" is needed; expected'),
-        ({**GOOD, "caption": 3}, f':3: "caption" is no text (3); {CAPTION}'),
-        ({**GOOD, "caption": ["x"]}, ':3: "caption" is no text (["x"]); expected'),
+        ({**GOOD, "caption": 3}, f':3: "caption" is not a text (3); {CAPTION}'),
+        ({**GOOD, "caption": ["x"]}, ':3: "caption" is not a text (["x"]); expected'),
         ({**GOOD, "caption": " \t"}, f':3: "caption" is empty; {CAPTION}'),
-        ({"image": "photos/0.png", "captions": "x"}, ':3: "captions" is no list of texts; expect'),
-        ({"image": "photos/0.png", "captions": []}, ':3: "captions" is no list of texts; expected'),
+        (
+            {"image": "photos/0.png", "captions": "x"},
+            ':3: "captions" is not a list of texts; expect',
+        ),
+        (
+            {"image": "photos/0.png", "captions": []},
+            ':3: "captions" is not a list of texts; expected',
+        ),
         (
             {"image": "photos/0.png", "captions": ["x", ""]},
             ':3: a text of "captions" is empty; exp',
         ),
-        ({"image": None, "caption": "x"}, ':3: "image" is no text (null); expected'),
+        ({"image": None, "caption": "x"}, ':3: "image" is not a text (null); expected'),
         ({**GOOD, "image": "photos/99.png"}, ":3: no image 'photos/99.png' in the folder (.jpg an"),
         (
             {**GOOD, "caption": "a dog \ud83d"},
             ":3: \"caption\" has half a character ('\\ud83d'); exp",
         ),
-        ({**GOOD, "split": "dev"}, ':3: "split" is "dev", none of train, validation, test; expect'),
-        ({**GOOD, "split": ["test"]}, ':3: "split" is ["test"], none of train, validation, test;'),
+        (
+            {**GOOD, "split": "dev"},
+            ':3: "split" is "dev", not one of train, validation, test; expect',
+        ),
+        (
+            {**GOOD, "split": ["test"]},
+            ':3: "split" is ["test"], not one of train, validation, test;',
+        ),
         ({**GOOD, "split": "test"}, ':1: no "split"; give it on all lines or on none'),
     ],
 )
@@ -291,11 +303,11 @@ STORY = f"expected {stories.LAYOUT.line}"
     ("line", "complaint"),
     [
         ({"images": ["0.png"]}, f':1: no "story"; {STORY}'),
-        ({"images": "0.png", "story": "x"}, f':1: "images" is no list of texts; {STORY}'),
-        ({"images": [], "story": "x"}, ':1: "images" is no list of texts; expected'),
+        ({"images": "0.png", "story": "x"}, f':1: "images" is not a list of texts; {STORY}'),
+        ({"images": [], "story": "x"}, ':1: "images" is not a list of texts; expected'),
         ({"images": ["0.png"], "story": [" "]}, f':1: a text of "story" is empty; {STORY}'),
         ({"images": ["0.png"], "story": ["."]}, f':1: "story" is empty; {STORY}'),
-        ({"images": ["0.png"], "story": {}}, ':1: "story" is no text ({}); expected'),
+        ({"images": ["0.png"], "story": {}}, ':1: "story" is not a text ({}); expected'),
         ({"images": ["0.png", "9.png"], "story": "x"}, ":1: no image '9.png' in the folder"),
         ({"images": ["0.png"], "story": "x", "image": "0.png"}, ':1: unknown key "image"; expect'),
         (
@@ -314,7 +326,7 @@ def test_a_bad_line_of_a_story_is_refused(tmp_path, line, complaint):
 
 
 def test_there_is_no_other_set_of_stories(tmp_path):
-    with pytest.raises(UserError, match=r"^--dataset vist: no set of stories; leave it out"):
+    with pytest.raises(UserError, match=r"^--dataset vist: not a dataset of stories; leave it out"):
         load_stories("vist")
 
 
@@ -419,7 +431,7 @@ def test_a_tfds_set_of_plain_captions(data_dir):
     ("dataset", "message"),
     [
         ("coco_captions", "not on this machine; fetch it with: .*coco_captions'"),
-        ("coco_caption", "no such TFDS set; did you mean coco_captions"),
+        ("coco_caption", "no such TFDS dataset; did you mean coco_captions"),
         ("mnist", r'needs one image and a sequence "captions"; it has 1 images \(image, label\)'),
     ],
 )

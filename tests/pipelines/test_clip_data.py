@@ -1,4 +1,4 @@
-"""Clips of every source: what moves in the embedded ones, the user's films, TFDS sets."""
+"""Clips of every source: what moves in the embedded ones, the user's videos, TFDS datasets."""
 
 import contextlib
 import importlib.util
@@ -185,7 +185,7 @@ def write_film(path, frames):
 VIDEOS = [pytest.param(f"a:b%d{suffix}", marks=no_ffmpeg) for suffix in videos.VIDEOS]
 
 
-@pytest.mark.parametrize("name", [*VIDEOS, "film.gif", "frames"])
+@pytest.mark.parametrize("name", [*VIDEOS, "video.gif", "frames"])
 def test_frames_are_evenly_spaced_whatever_the_film_is(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     write_film(tmp_path / name, ramp(41, (255, 255, 0)))
@@ -199,7 +199,7 @@ def test_frames_are_evenly_spaced_whatever_the_film_is(tmp_path, monkeypatch, na
     assert 35 < len(np.unique(few)) <= 41
 
 
-@pytest.mark.parametrize("name", [*VIDEOS[:1], "film.gif", "frames"])
+@pytest.mark.parametrize("name", [*VIDEOS[:1], "video.gif", "frames"])
 def test_what_is_too_long_is_cut_on_both_sides(tmp_path, name):
     frames = np.zeros([3, 16, 48, 3], np.uint8)
     frames[:, :, 16:32] = np.array([255, 250, 245])[:, None, None, None]  # .gif drops equal ones
@@ -211,7 +211,7 @@ def test_frames_of_a_stream_are_even_and_few_are_held():
     alive: set[int] = set()
     most = 0
 
-    def film(length):
+    def video(length):
         nonlocal most
         for number in range(length):
             frame = np.array([number])
@@ -221,14 +221,14 @@ def test_frames_of_a_stream_are_even_and_few_are_held():
             yield frame
 
     for length in [*range(1, 60), 127, 128, 129, 1000, 9999]:
-        taken = evenly_spaced_frames(film(length), 4)[:, 0]
+        taken = evenly_spaced_frames(video(length), 4)[:, 0]
         gap = max(1, (length - 1) / 3)
         assert np.abs(taken - np.linspace(0, length - 1, 4)).max() <= max(0.5, gap / 8)
     assert most <= 8 * 4 * 2 + 2
     np.testing.assert_array_equal(spaced_indices(3, 5), [0, 0, 1, 2, 2])
 
 
-@pytest.mark.parametrize("name", [*VIDEOS[:1], "film.gif"])
+@pytest.mark.parametrize("name", [*VIDEOS[:1], "video.gif"])
 def test_memory_does_not_grow_with_the_film(tmp_path, name):
     peaks = []
     for length in (60, 1200):
@@ -253,10 +253,14 @@ def test_frames_in_a_folder_are_in_the_order_of_their_numbers(tmp_path):
     ("name", "content", "complaint"),
     [
         ("no.mp4", None, "no such file or folder"),
-        ("notes.txt", b"x", "not a film by its suffix; give .mp4, .mov, .avi, .mkv, .webm, .gif, "),
+        (
+            "notes.txt",
+            b"x",
+            "not a video suffix; give .mp4, .mov, .avi, .mkv, .webm, .gif, ",
+        ),
         ("empty.mp4", b"", "empty file"),
-        pytest.param("text.mp4", b"text" * 99, "broken film (", marks=no_ffmpeg),
-        ("text.gif", b"text" * 99, "broken film ("),
+        pytest.param("text.mp4", b"text" * 99, "broken video (", marks=no_ffmpeg),
+        ("text.gif", b"text" * 99, "broken video ("),
     ],
 )
 def test_what_is_no_film_is_refused(tmp_path, name, content, complaint):
@@ -268,7 +272,7 @@ def test_what_is_no_film_is_refused(tmp_path, name, content, complaint):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", [*VIDEOS[:1], "film.gif", "frames"])
+@pytest.mark.parametrize("name", [*VIDEOS[:1], "video.gif", "frames"])
 def test_one_frame_is_no_clip_and_half_a_file_no_film(tmp_path, name):
     path = write_film(tmp_path / "1" / name, ramp(2)[1:])
     with pytest.raises(UserError) as error:
@@ -277,14 +281,14 @@ def test_one_frame_is_no_clip_and_half_a_file_no_film(tmp_path, name):
     path = write_film(tmp_path / "2" / name, ramp(30))
     file = path / "frame 29.png" if path.is_dir() else path
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    kind = "image" if path.is_dir() else "film"
+    kind = "image" if path.is_dir() else "video"
     with pytest.raises(UserError, match="broken") as error:
         read_clip(path, 4, (8, 8, 3))
     assert str(error.value).startswith(f"{file}: broken {kind} (")
 
 
 def test_a_gif_may_end_anywhere(tmp_path):
-    """It is broken, or a film of the frames before."""
+    """It is broken, or a video of the frames before."""
     whole = write_film(tmp_path / "whole.gif", ramp(3)).read_bytes()
     outcomes = set()
     for length in range(1, len(whole)):
@@ -300,12 +304,12 @@ def write_class(folder, colour, count):
     """VideoFiles that differ in length, and a file that is none."""
     for number in range(count):
         write_film(folder / f"{number}.gif", ramp(5 + number, colour))
-    (folder / "README.txt").write_text("no film")
+    (folder / "README.txt").write_text("no video")
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two classes of eight films each."""
+    """Two classes of eight videos each."""
     write_class(tmp_path / "my" / "blue", (0, 0, 255), 8)
     write_class(tmp_path / "my" / "red", (255, 0, 0), 4)
     for number in range(4):
@@ -319,7 +323,7 @@ def test_a_folder_gives_every_film_once(folder):
     assert data.labels == ["blue", "red"]
     assert sum(map(len, parts)) == 16
     assert all(min(tally.values()) > 0 for tally in data.counts.values())
-    others = "2 files are no films by their suffix, first {}; left out"
+    others = "2 files have no video suffix, first {}; left out"
     assert data.problems == [others.format(folder / "blue" / "README.txt")]
     assert data.source == f"{folder} (2 classes)"
     for part in parts:
@@ -349,12 +353,12 @@ def test_broken_and_repeated_films_are_told_and_left_out(folder):
     (folder / "blue" / "red.gif").write_bytes((folder / "red" / "0.gif").read_bytes())
     data = load_clips(data_dir=folder, frames=3, size=8)
     assert sum(sum(tally.values()) for tally in data.counts.values()) == 17
-    assert data.problems[0] == "2 films cannot be read; left out"
+    assert data.problems[0] == "2 videos cannot be read; left out"
     problems = "\n".join(data.problems)
-    assert f"{folder / 'red' / 'broken.gif'}: broken film (" in problems
+    assert f"{folder / 'red' / 'broken.gif'}: broken video (" in problems
     assert f"{folder / 'red' / 'empty.gif'}: empty file" in problems
-    assert "1 films left out: the same film is in their class already" in problems
-    assert "1 films are the same in classes blue and red" in problems
+    assert "1 videos left out: the same video is in their class already" in problems
+    assert "1 videos are the same in classes blue and red" in problems
 
 
 def test_ready_splits_are_taken_as_they_are(tmp_path):
@@ -369,18 +373,18 @@ def test_ready_splits_are_taken_as_they_are(tmp_path):
     assert data.labels == ["blue", "red"]
     assert data.problems == [
         f"{tmp_path}: no validation split; carved from train",
-        f"5 files are no films by their suffix, first {readme}; left out",
-        "test: 4 of 5 films are in train too",
+        f"5 files have no video suffix, first {readme}; left out",
+        "test: 4 of 5 videos are in train too",
         "class 'green': no training item; left out",
     ]
     write_class(tmp_path / "dev" / "red", (255, 9, 0), 1)
     write_class(tmp_path / "dev" / "green", (0, 255, 0), 1)
     data = load_clips(data_dir=tmp_path, frames=3, size=8)
     assert data.counts["red"] == {"train": 6, "validation": 1, "test": 2}
-    assert data.problems[0] == "no validation film of 1 classes: blue"
-    film = write_film(tmp_path / "train" / "red" / "own.gif", ramp(9, (9, 99, 9)))
+    assert data.problems[0] == "no validation video of 1 classes: blue"
+    video = write_film(tmp_path / "train" / "red" / "own.gif", ramp(9, (9, 99, 9)))
     before = load_clips(data_dir=tmp_path, frames=3, size=8).content_hash
-    film.rename(tmp_path / "test" / "red" / "own.gif")  # it was learned from
+    video.rename(tmp_path / "test" / "red" / "own.gif")  # it was learned from
     assert load_clips(data_dir=tmp_path, frames=3, size=8).content_hash != before
 
 
@@ -404,7 +408,7 @@ def one_film(folder):
 
 def all_broken(folder):
     for path in (folder / "blue").iterdir():
-        path.write_text(f"no film {path.name}")
+        path.write_text(f"no video {path.name}")
 
 
 def no_film(folder):
@@ -419,9 +423,12 @@ def no_folder(folder):
     ("spoil", "complaint"),
     [
         (one_class, "only one class (blue); add a second"),
-        (one_film, "1 different films in class 'blue', at least 3 of its own are needed: one each"),
-        (all_broken, "0 different films in class 'blue' (8 cannot be read, first {}/blue/"),
-        (no_film, "no film in blue; expected " + clip_folder.LAYOUT),
+        (
+            one_film,
+            "1 different videos in class 'blue', at least 3 of its own are needed: one each",
+        ),
+        (all_broken, "0 different videos in class 'blue' (8 cannot be read, first {}/blue/"),
+        (no_film, "no video in blue; expected " + clip_folder.LAYOUT),
         (no_folder, "no such folder; expected a folder with " + clip_folder.LAYOUT),
     ],
 )
@@ -440,7 +447,7 @@ importlib.util.find_spec = lambda name: None
 from errorflow.pipelines.datasets.clips.clip_data import UserError, load_clips
 folder = pathlib.Path({str(folder)!r})
 print(len(load_clips(data_dir=folder).train) > 8, "tensorflow" in sys.modules)
-(folder / "red" / "film.mp4").touch()
+(folder / "red" / "video.mp4").touch()
 try: load_clips(data_dir=folder)
 except UserError as error: print(error)
 """
@@ -495,8 +502,8 @@ def test_a_tfds_set_of_films(tfds_folder, side):
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("ucf1O1", "no such TFDS set; did you mean ucf101"),
-        ("mnist", r"no set of films with a class: it has 0 videos and 1 class labels"),
+        ("ucf1O1", "no such TFDS dataset; did you mean ucf101"),
+        ("mnist", r"not a dataset of videos with a class: it has 0 videos and 1 class labels"),
         ("ucf101", r"not on this machine; fetch it with: .*t.builder\('ucf101'\)"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Images of every source: the embedded digits, TFDS sets, and the user's own folder."""
+"""Images of every source: the embedded digits, TFDS datasets, and the user's own folder."""
 
 import numpy as np
 import pytest
@@ -168,8 +168,8 @@ def test_an_unusable_folder_is_refused(folder, spoil, complaint):
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("cifar1O", "no such TFDS set; did you mean cifar10"),
-        ("imdb_reviews", "no image-classification set: it has 0 images"),
+        ("cifar1O", "no such TFDS dataset; did you mean cifar10"),
+        ("imdb_reviews", "not an image-classification dataset: it has 0 images"),
         ("cifar10", "not on this machine; fetch it with"),
     ],
 )

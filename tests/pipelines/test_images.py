@@ -122,7 +122,7 @@ def test_recipes_set_only_settings_without_a_value():
         (["--model", "lenet5", "--skip", "false"], "lenet5 has no option 'skip'"),
         (["--model", "lenet5_original"], "bitmaps of 10 digits"),
         (["--data-dir", "/nowhere"], "/nowhere: no such folder"),
-        (["--dataset", "imdb_reviews"], "no image-classification set"),
+        (["--dataset", "imdb_reviews"], "not an image-classification dataset"),
         (["--width", "0"], "above 0"),
     ],
 )

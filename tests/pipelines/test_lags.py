@@ -284,13 +284,13 @@ def test_the_ends_of_an_adding_sequence_are_marked_unless_they_are_summands():
     ("name", "text", "message"),
     [
         ("adding", " ", "an empty sequence has no answer"),
-        ("adding", "0.3 two*", r"'two' is no number; a sequence looks like 0\.3 -0\.5\*"),
-        ("adding", "0.3 nan*", "'nan' is no number"),
-        ("order-6a", "EaZB", "'Z' is no symbol of order-6a; there are: a b c d … X Y E B"),
-        ("lag-2a", "x a1 a100", "'a100' is no symbol of lag-2a; .*: a1 a2 a3 a4 … a98 a99 x y"),
+        ("adding", "0.3 two*", r"'two' is not a number; a sequence looks like 0\.3 -0\.5\*"),
+        ("adding", "0.3 nan*", "'nan' is not a number"),
+        ("order-6a", "EaZB", "'Z' is not a symbol of order-6a; there are: a b c d … X Y E B"),
+        ("lag-2a", "x a1 a100", "'a100' is not a symbol of lag-2a; .*: a1 a2 a3 a4 … a98 a99 x y"),
         ("digits", "1 2 3", "a digit is 64 numbers from 0 to 16, got 3 from 1 to 3"),
         ("digits", "17 " * 64, "a digit is 64 numbers from 0 to 16, got 64 from 17 to 17"),
-        ("digits", "nan " * 64, "'nan' is no number; a sequence looks like 0 0 5 13"),
+        ("digits", "nan " * 64, "'nan' is not a number; a sequence looks like 0 0 5 13"),
     ],
 )
 def test_unreadable_sequences_are_rejected(name, text, message):
@@ -384,7 +384,7 @@ def test_an_error_is_one_line_and_leaves_no_run(where, arguments, message, capsy
 
 def test_an_unknown_symbol_is_a_one_line_error(lag, capsys):
     assert lags(lag.path.parent.parent, "predict", "x a1 b") == 2
-    assert "'b' is no symbol of lag-2a" in capsys.readouterr().err.splitlines()[-1]
+    assert "'b' is not a symbol of lag-2a" in capsys.readouterr().err.splitlines()[-1]
 
 
 # The table

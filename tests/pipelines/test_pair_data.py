@@ -1,4 +1,4 @@
-"""Pairs: CMUdict and its splits, the user's files, what is refused, TFDS sets."""
+"""Pairs: CMUdict and its splits, the user's files, what is refused, TFDS datasets."""
 
 import hashlib
 import importlib.metadata
@@ -344,7 +344,7 @@ def test_supervised_keys_say_which_text_is_the_source(data_dir):
     ("dataset", "message"),
     [
         ("ted_hrlr_translate/pt_to_en", "not on this machine; fetch it with: .*pt_to_en'"),
-        ("ted_hrlr_translat", "no such TFDS set; did you mean ted_hrlr_translate"),
+        ("ted_hrlr_translat", "no such TFDS dataset; did you mean ted_hrlr_translate"),
         ("ted_multi_translate", "needs two texts"),
         ("imdb_reviews", r"needs two texts, .* it has 1 texts \(text, label\)"),
     ],

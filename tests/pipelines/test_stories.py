@@ -153,7 +153,7 @@ def test_each_image_has_a_sentence_below_if_the_numbers_agree():
     [
         (["predict", "{}/one"], "{}/one: one frame only; a clip needs at least two"),
         (["predict", "{}/none"], "{}/none: no frame in it; a clip needs at least two"),
-        (["predict", "{}/cut.gif"], "{}/cut.gif: broken film ("),
+        (["predict", "{}/cut.gif"], "{}/cut.gif: broken video ("),
         (["predict", "nowhere"], "nowhere: no such file or folder"),
         (["predict", "{}/one", "--frames", "1"], "--frames (key frames) must be 2 or more, got 1"),
         (["train", "--embedding", "0"], "--embedding (key embedding) must be 1 or more, got 0"),

@@ -1,4 +1,4 @@
-"""The embedded surnames: their cleaning, their split, the TFDS builder and other TFDS sets."""
+"""The embedded surnames: their cleaning, their split, the TFDS builder and other TFDS datasets."""
 
 import importlib.metadata
 import itertools
@@ -295,12 +295,12 @@ def test_a_folder_that_cannot_be_written_is_named(tiny, tmp_path):
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        ("agnews", "no such TFDS set; did you mean .*ag_news_subset"),
+        ("agnews", "no such TFDS dataset; did you mean .*ag_news_subset"),
         ("imdb_reviews", r"not on this machine; fetch it with: .*builder\('imdb_reviews'\)"),
         ("mnist", r"needs one text and one class label; it has 0 texts .*\(image, label\)"),
         ("glue/nothing", "BuilderConfig nothing not found"),
         ("imdb_reviews:9.9.9", "cannot be loaded at version 9.9.9, only: 1.0.0"),
-        ("huggingface:imdb", "not a set that comes with TFDS"),
+        ("huggingface:imdb", "not a dataset that comes with TFDS"),
         ("no set!", "Parsing builder name string no set! failed"),
     ],
 )

@@ -451,7 +451,7 @@ def test_sentences_of_a_tfds_set_are_cleaned_checked_and_carved(data_dir):
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        ("conll20003", "no such TFDS set; did you mean .*conll2003"),
+        ("conll20003", "no such TFDS dataset; did you mean .*conll2003"),
         ("conll2003", r"not on this machine; fetch it with: .*builder\('conll2003'\)"),
         ("xtreme_pos", r"not on this machine; fetch it with: .*builder\('xtreme_pos'\)"),
         ("imdb_reviews", r"needs a sequence of texts .* it has 0 of the one and 0 of the other"),

@@ -1,4 +1,4 @@
-"""The loader of clips: moving digits, a TFDS set of films, or the user's own folder of films."""
+"""The loader of clips: moving digits, a TFDS dataset of videos, or the user's own videos."""
 
 import os
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class ClipData:
     Attributes:
         train, validation, test: the splits.
         labels: the classes, in the order of their indices.
-        content_hash: of all films and their ready splits, before `limit`, broken films included.
+        content_hash: hash of all videos and their splits, before `limit`, with broken videos.
         counts: {label: {split: number of clips}}, after `limit`.
         problems: what was left out and why, one line each.
         source: where the data come from.
@@ -68,15 +68,15 @@ def load_clips(
     limit: int | None = None,
     seed: int = 0,
 ) -> ClipData:
-    """Read labelled films as clips of the same size. Nothing is downloaded.
+    """Read labelled videos as clips of the same size. Nothing is downloaded.
 
     Args:
-        dataset: `moving_digits` (the default), or a prepared TFDS set of films, such as ucf101.
-        data_dir: the user's folder, one sub-folder of films per class; see `find_videos`.
-        frames: the number of frames of a clip, evenly spaced over its film.
+        dataset: `moving_digits` (the default), or a prepared TFDS dataset of videos: ucf101, …
+        data_dir: the user's folder, one sub-folder of videos per class; see `find_videos`.
+        frames: the number of frames of a clip, evenly spaced over its video.
         size: the height and width of each frame.
-        limit: the largest number of training clips; labels stay in proportion, and the other
-            splits shrink likewise.
+        limit: the maximum number of training clips; labels stay in proportion, and the other
+            splits shrink in proportion.
         seed: selects the clips that `limit` keeps.
 
     Raises:
@@ -91,13 +91,13 @@ def load_clips(
 def _from_folder(
     data_dir: str | Path, frames: int, size: int, limit: int | None, seed: int
 ) -> ClipData:
-    films = clip_folder.find_videos(data_dir)
+    videos = clip_folder.find_videos(data_dir)
     clip_of: dict[str, np.ndarray] = {}
     faults: dict[str, str] = {}
-    while True:  # until none of the selected films is broken
-        selected = _select(clip_folder.split_videos(films, faults), limit, seed)
+    while True:  # until none of the selected videos is broken
+        selected = _select(clip_folder.split_videos(videos, faults), limit, seed)
         digests = [digest for split in SPLITS for digest in getattr(selected, split).texts]
-        new = {digest: films.path_of[digest] for digest in digests if digest not in clip_of}
+        new = {digest: videos.path_of[digest] for digest in digests if digest not in clip_of}
         if not new:
             break
         read, broken = _read(new, frames, size)
@@ -109,13 +109,13 @@ def _from_folder(
         keys = getattr(selected, split)
         clips = np.stack([clip_of[digest][..., : 1 if grey else 3] for digest in keys.texts])
         splits[split] = ClipSplit(clips, keys.labels, None)
-    return _assembled(selected, splits, splits_hash(films.rows_of))
+    return _assembled(selected, splits, splits_hash(videos.rows_of))
 
 
 def _read(
     path_of: Mapping[str, Path], frames: int, size: int
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Return the RGB clips of films, and the faults of unreadable films, by the same keys."""
+    """Return the RGB clips of videos, and the faults of unreadable videos, by the same keys."""
 
     def read(path: Path) -> np.ndarray | UserError:
         try:
@@ -132,7 +132,7 @@ def _read(
             else:
                 clip_of[key] = result
             if number % 500 == 0:
-                note(f"data: {number:,} of {len(path_of):,} films read")
+                note(f"data: {number:,} of {len(path_of):,} videos read")
     return clip_of, faults
 
 
@@ -141,35 +141,35 @@ def _from_tfds(
 ) -> ClipData:
     from .tfds_clips import ClipSet, Selection  # imports TensorFlow
 
-    films = ClipSet(dataset)
-    selections, problems = films.select_splits()
+    videos = ClipSet(dataset)
+    selections, problems = videos.select_splits()
     rows_of = {
         split: [
-            Row(films.labels[label], str(index))
+            Row(videos.labels[label], str(index))
             for index, label in zip(
                 selections[split].indices, selections[split].labels, strict=True
             )
         ]
         for split in SPLITS
     }
-    source = f"{films.builder.info.full_name} ({len(films.labels)} classes)"
-    selected = _select(Items(rows_of, films.labels, problems, source), limit, seed)
+    source = f"{videos.builder.info.full_name} ({len(videos.labels)} classes)"
+    selected = _select(Items(rows_of, videos.labels, problems, source), limit, seed)
     splits = {}
     for split in SPLITS:
         keys = getattr(selected, split)
         indices = np.array(keys.texts, int)
         selection = Selection(selections[split].split, indices, keys.labels)
-        clips, frame_labels = films.clips(selection, frames, size)
+        clips, frame_labels = videos.clips(selection, frames, size)
         splits[split] = ClipSplit(clips, keys.labels, frame_labels)
-    return _assembled(selected, splits, films.content_hash)
+    return _assembled(selected, splits, videos.content_hash)
 
 
 def _select(items: Items, limit: int | None, seed: int) -> TextData:
-    """Return the films that `limit` keeps, with their keys in place of texts."""
+    """Return the videos that `limit` keeps, with their keys in place of texts."""
     items = drop_untrained_classes(items)
     for split in SPLITS:
         if not items.rows_of[split]:
-            raise UserError(f"{items.source}: no {split} film is left; give more")
+            raise UserError(f"{items.source}: no {split} video is left; give more")
     return assemble(items, limit, seed)
 
 
@@ -178,7 +178,7 @@ def _assembled(selected: TextData, splits: dict[str, ClipSplit], content_hash: s
     for split in SPLITS:
         absent = [label for label, tally in selected.counts.items() if not tally[split]]
         if absent:
-            problems.append(f"no {split} film of {len(absent)} classes: {', '.join(absent[:5])}")
+            problems.append(f"no {split} video of {len(absent)} classes: {', '.join(absent[:5])}")
     return ClipData(
         **splits,
         labels=selected.labels,

@@ -12,10 +12,10 @@ import numpy as np
 from scipy import ndimage
 
 FRAMES, SIZE = 16, 32
-_SHORTER = (2, 5)  # steps of a clip's other action; the remaining 10 to 13 are of its label's
-_SIZES = (0.5, 1.0)  # of MNIST's 20 pixels, where the clip begins
-_SMALLEST = 0.4  # anywhere in the clip
-_TILT = 15.0  # degrees, either way, where the clip begins
+_SHORTER = (2, 5)  # number of steps of the other action; the other 10 to 13 show the label
+_SIZES = (0.5, 1.0)  # relative to MNIST's 20 pixels, at the start of the clip
+_SMALLEST = 0.4  # minimum size in the clip
+_TILT = 15.0  # maximum rotation at the start of the clip, in degrees, either way
 _BRIGHTNESS = (0.7, 1.0)
 _NOISE = 3.0  # standard deviation, in grey levels of 255
 _FINER = 2  # a pixel is the mean of 2×2 points: without that a small digit's strokes flicker

@@ -1,4 +1,4 @@
-"""Clips and labels out of TFDS sets. Importing this module loads TensorFlow."""
+"""Clips and labels out of TFDS datasets. Importing this module loads TensorFlow."""
 
 from typing import Any
 
@@ -17,13 +17,13 @@ from .videos import spaced_indices
 
 
 class ClipSet(ImageSet):
-    """A prepared TFDS set of films with a class label.
+    """A prepared TFDS dataset of videos with a class label.
 
     Args:
         dataset: its name; None is the embedded default.
 
     Raises:
-        UserError: unknown or unprepared set, no train split, no film with a class label.
+        UserError: unknown or unprepared dataset, no train split, no video with a class label.
     """
 
     def __init__(self, dataset: str | None) -> None:
@@ -42,14 +42,14 @@ class ClipSet(ImageSet):
     def clips(
         self, selection: Selection, frames: int, size: int
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return clips of the selected films, in their order.
+        """Return clips of the selected videos, in their order.
 
         Returns:
             Evenly spaced frames, uint8 [N, F, H, W, C], and the labels of these frames,
-            int32 [N, F], which only the embedded set has.
+            int32 [N, F], which only the embedded dataset has.
 
         Raises:
-            UserError: more frames than the clips of the embedded set have.
+            UserError: more frames than the clips of the embedded dataset have.
         """
         if self.embedded and frames > FRAMES:
             raise UserError(
@@ -59,18 +59,18 @@ class ClipSet(ImageSet):
         channels = features_of(self.builder)[self.image].shape[3] or 3
         clips = np.empty([len(selection.indices), frames, size, size, channels], np.uint8)
         labels = np.empty([len(clips), frames], np.int32) if self.embedded else None
-        for index, film in enumerate(self._films(selection, frames, size).as_numpy_iterator()):
-            clips[index] = film["clip"]
+        for index, video in enumerate(self._videos(selection, frames, size).as_numpy_iterator()):
+            clips[index] = video["clip"]
             if labels is not None:
-                labels[index] = film["frame_labels"]
+                labels[index] = video["frame_labels"]
         return clips, labels
 
-    def _films(self, selection: Selection, frames: int, size: int) -> tf.data.Dataset:
-        """Return {"clip": uint8 [F, H, W, C]}, with "frame_labels" [F] if the set has them."""
+    def _videos(self, selection: Selection, frames: int, size: int) -> tf.data.Dataset:
+        """Return {"clip": uint8 [F, H, W, C]}, with "frame_labels" [F] if the dataset has them."""
         feature = features_of(self.builder)[self.image]
         fit = resizing_layer(size, size)
 
-        def film(_: Any, example: dict[str, Any]) -> dict[str, Any]:
+        def video(_: Any, example: dict[str, Any]) -> dict[str, Any]:
             if self.embedded:
                 indices = spaced_indices(FRAMES, frames)
                 clip = tf.gather(feature.decode_example(example[self.image]), indices)
@@ -81,11 +81,11 @@ class ClipSet(ImageSet):
                 clip = tf.round(tf.clip_by_value(fit(tf.cast(clip, tf.float32)), 0.0, 255.0))
             return {"clip": tf.cast(clip, tf.uint8), **labels}
 
-        return self._select(selection).map(film, num_parallel_calls=tf.data.AUTOTUNE)
+        return self._select(selection).map(video, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def _decoded(encoded: Any, image: tfds.features.Image, frames: int) -> Any:
-    """Decode evenly spaced frames of a film [F] → uint8 [frames, H, W, C]."""
+    """Decode evenly spaced frames of a video [F] → uint8 [frames, H, W, C]."""
     last = tf.cast(tf.shape(encoded)[0] - 1, tf.float64)
     indices = tf.cast(tf.round(tf.linspace(tf.zeros_like(last), last, frames)), tf.int32)
     return tf.map_fn(
@@ -94,7 +94,7 @@ def _decoded(encoded: Any, image: tfds.features.Image, frames: int) -> Any:
 
 
 def video_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
-    """Return the names of the film and of its class label: the supervised pair or the only one."""
+    """Return the names of the video and of its class label: the supervised pair or the only one."""
     videos = features_of_type(builder, tfds.features.Video)
     labels = features_of_type(builder, tfds.features.ClassLabel)
     supervised = builder.info.supervised_keys
@@ -103,6 +103,6 @@ def video_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
     if len(videos) == len(labels) == 1:
         return videos[0], labels[0]
     raise UserError(
-        f"--dataset {builder.name}: no set of films with a class: it has {len(videos)} videos and"
-        f" {len(labels)} class labels ({', '.join(features_of(builder))})"
+        f"--dataset {builder.name}: not a dataset of videos with a class: it has {len(videos)}"
+        f" videos and {len(labels)} class labels ({', '.join(features_of(builder))})"
     )

@@ -1,4 +1,4 @@
-"""Reading the user's films: a fixed number of small frames from each, whatever its length.
+"""Reading the user's videos: a fixed number of small frames from each, whatever its length.
 
 ffmpeg, from the optional package imageio-ffmpeg, decodes video files; .gif files and folders of
 single frames need no further package.
@@ -21,24 +21,24 @@ from ..images.image_folder import read_image
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm")
 SUFFIXES = (*VIDEOS, ".gif")
 Shape = tuple[int, int, int]  # [H, W, C]
-_FINER = 8  # times the requested number of frames are held, so that gaps are nearly even
+_FINER = 8  # at least this multiple of the requested frames is kept: gaps are nearly even
 
 
 def read_clip(path: str | Path, frames: int, shape: Shape) -> np.ndarray:
-    """Return evenly spaced frames of a film, uint8 [frames, H, W, C], the first one included.
+    """Return evenly spaced frames of a video, uint8 [frames, H, W, C], the first one included.
 
-    Frames are scaled and their longer side is cropped. Frames of a film with fewer frames are
-    repeated. Memory does not grow with the length of the film. Of an incomplete file that can be
-    played (.mkv, .webm and .avi can), the frames that are there are read.
+    Frames are scaled and their longer side is cropped. Frames of a video with fewer frames are
+    repeated. Memory does not grow with the length of the video. If a file is incomplete but can
+    be played (as .mkv, .webm and .avi files can), its available frames are read.
 
     Args:
-        path: a film (.mp4, .mov, .avi, .mkv, .webm, .gif), or a folder of frames (.jpg, .jpeg,
+        path: a video (.mp4, .mov, .avi, .mkv, .webm, .gif), or a folder of frames (.jpg, .jpeg,
             .png), in the order of the numbers in their names.
         frames: the number of frames.
         shape: [H, W, C] of each; C is 1 (grey) or 3 (RGB).
 
     Raises:
-        UserError: no such file, not a film, broken, one frame only; or the package is missing.
+        UserError: no such file, not a video, broken, one frame only; or the package is missing.
     """
     path = Path(path).expanduser()
     if not path.exists():
@@ -48,7 +48,7 @@ def read_clip(path: str | Path, frames: int, shape: Shape) -> np.ndarray:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UserError(
-            f"{path}: not a film by its suffix; give {', '.join(SUFFIXES)}, or a folder of frames"
+            f"{path}: not a video suffix; give {', '.join(SUFFIXES)}, or a folder of frames"
             f" ({', '.join(FRAMES)})"
         )
     if not path.stat().st_size:
@@ -71,19 +71,19 @@ def spaced_indices(count: int, selected: int) -> np.ndarray:
     return np.rint(np.linspace(0, count - 1, selected)).astype(int)
 
 
-def evenly_spaced_frames(film: Iterable[np.ndarray], frames: int) -> np.ndarray:
-    """Return evenly spaced frames of a film of unknown length, stacked.
+def evenly_spaced_frames(video: Iterable[np.ndarray], frames: int) -> np.ndarray:
+    """Return evenly spaced frames of a video of unknown length, stacked.
 
-    Every `stride`-th frame is held; when they are too many, every second one is dropped and
-    `stride` doubles. So a gap deviates by an eighth of its length at most.
+    Every `stride`-th frame is kept; when there are too many, every second one is dropped and
+    `stride` doubles. A gap therefore deviates by at most an eighth of its length.
     """
-    held, stride = [], 1
-    for index, frame in enumerate(film):
+    kept, stride = [], 1
+    for index, frame in enumerate(video):
         if index % stride == 0:
-            held.append(frame)
-            if len(held) == 2 * _FINER * frames:
-                held, stride = held[::2], 2 * stride
-    return np.stack([held[index] for index in spaced_indices(len(held), frames)])
+            kept.append(frame)
+            if len(kept) == 2 * _FINER * frames:
+                kept, stride = kept[::2], 2 * stride
+    return np.stack([kept[index] for index in spaced_indices(len(kept), frames)])
 
 
 def frame_files(folder: Path) -> list[Path]:
@@ -99,10 +99,10 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
-def _several(film: Iterator[np.ndarray], path: Path) -> Iterator[np.ndarray]:
+def _several(video: Iterator[np.ndarray], path: Path) -> Iterator[np.ndarray]:
     """Yield the frames; raise `UserError` unless there are at least two."""
     count = 0
-    for frame in film:
+    for frame in video:
         count += 1
         yield frame
     _check_count(count, path)
@@ -128,10 +128,10 @@ _BROKEN_GIF = (OSError, SyntaxError, ValueError, EOFError, LookupError, struct.e
 
 def _gif_frames(path: Path, shape: Shape) -> Iterator[np.ndarray]:
     try:
-        with Image.open(path) as film:
-            paper = Image.new("RGBA", film.size, "white")  # as read_image does
-            for frame in ImageSequence.Iterator(film):
-                whole = Image.alpha_composite(paper, frame.convert("RGBA"))
+        with Image.open(path) as video:
+            background = Image.new("RGBA", video.size, "white")  # as read_image does
+            for frame in ImageSequence.Iterator(video):
+                whole = Image.alpha_composite(background, frame.convert("RGBA"))
                 pixels = np.asarray(whole.convert("L" if shape[2] == 1 else "RGB"))
                 yield _fit(pixels.reshape(*pixels.shape[:2], shape[2]), shape)
     except (*_BROKEN_GIF, Image.DecompressionBombError) as error:
@@ -150,16 +150,16 @@ def _video_frames(path: Path, shape: Shape) -> Iterator[np.ndarray]:
     check_installed()
     import imageio_ffmpeg
 
-    # It warns for every film that its frames are not read in their original size.
+    # The package warns for every video that its frames are not read in their original size.
     logging.getLogger("imageio_ffmpeg").setLevel(logging.ERROR)
     height, width, channels = shape
     kind = "gray" if channels == 1 else "rgb24"
     fit = f"scale={width}:{height}:force_original_aspect_ratio=increase:flags=area"
-    film = imageio_ffmpeg.read_frames(
+    video = imageio_ffmpeg.read_frames(
         str(path.absolute()),  # a relative path with a colon in it would be a URL
         pix_fmt=kind,
         bits_per_pixel=8 * channels,
-        input_params=["-threads", "1"],  # films are read in parallel
+        input_params=["-threads", "1"],  # videos are read in parallel
         output_params=[
             *("-vf", f"{fit},format=rgb24,format={kind},crop={width}:{height}"),
             # Each frame once: ffmpeg would repeat some where the frame rate varies.
@@ -167,14 +167,14 @@ def _video_frames(path: Path, shape: Shape) -> Iterator[np.ndarray]:
         ],
     )
     try:
-        next(film)  # the metadata
-        for frame in film:
+        next(video)  # the metadata
+        for frame in video:
             yield np.frombuffer(frame, np.uint8).reshape(shape)
     except (OSError, RuntimeError, LookupError, AttributeError, ValueError) as error:
         raise _broken(path, error) from None
 
 
 def _broken(path: Path, error: Exception) -> UserError:
-    """Return an error with the last line of a message: those of ffmpeg are long."""
+    """Return an error with the last line of a message, because those of ffmpeg are long."""
     lines = [line for line in str(error).splitlines() if line.strip()]
-    return UserError(f"{path}: broken film ({lines[-1].strip() if lines else 'no reason known'})")
+    return UserError(f"{path}: broken video ({lines[-1].strip() if lines else 'no reason known'})")

@@ -1,4 +1,4 @@
-"""The loader of images with captions: scenes of digits, a TFDS set, or the user's own folder."""
+"""The loader of images with captions: scenes of digits, a TFDS dataset, or the user's folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,9 +24,9 @@ def load_captions(
     """Read images and captions. Nothing is downloaded.
 
     Args:
-        dataset: `scene_captions` (the default), or a prepared TFDS set such as `coco_captions`.
+        dataset: `scene_captions` (the default), or a prepared TFDS dataset such as `coco_captions`.
         data_dir: the user's folder, see `LAYOUT` and `read_annotated_images`.
-        limit: the largest number of training images; the other splits shrink likewise,
+        limit: the maximum number of training images; the other splits shrink in proportion,
             to at least one.
         seed: selects the images that `limit` keeps.
 
@@ -55,7 +55,7 @@ def parse(entry: dict[str, Any]) -> Line:
     """Parse the JSON object of a line of captions.jsonl.
 
     Raises:
-        ValueError: what is wrong with it.
+        ValueError: the object is not valid; the message says why.
     """
     check_keys(entry, ["image"], ["caption", "captions", "split"])
     if ("caption" in entry) == ("captions" in entry):

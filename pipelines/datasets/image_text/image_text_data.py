@@ -44,7 +44,7 @@ class AnnotatedImages(NamedTuple):
 
     Attributes:
         texts: the reference texts of each item.
-        descriptions: of each item, a text per image of its sequence; empty where there are none.
+        descriptions: for each item, a text per image of its sequence; empty if there are none.
         digests: of each item's images.
         unseen: [N] bool, as in `ImageTextSplit`.
         load: returns the images of the items at some indices.
@@ -88,11 +88,11 @@ class ImageTextSplit:
     """One split: N images, or sequences of images, and the reference texts of each.
 
     Attributes:
-        images: uint8 [H, W, C] each. The embedded sets are one array, [N, 80, 80, 1] for captions
-            and [N, 5, 80, 80, 1] for stories. Other images are read during the iteration; those of
-            a folder can also be indexed, `images[7]`, and its sequences have any length.
+        images: uint8 [H, W, C] each. Each embedded dataset is one array, [N, 80, 80, 1] for
+            captions and [N, 5, 80, 80, 1] for stories. Other images are read during the iteration;
+            those of a folder can also be indexed, `images[7]`, and its sequences have any length.
         texts: the reference texts of each item, in the order of the source.
-        descriptions: of each item, a text per image of its sequence; empty where there are none.
+        descriptions: for each item, a text per image of its sequence; empty if there are none.
         unseen: [N] bool, whether an item shows a combination that is never in train; False where
             that is unknown.
     """
@@ -145,7 +145,7 @@ def assemble(
     Args:
         items: the result of the reader.
         kinds: the names of images and texts in `counts`.
-        limit: the largest number of training images; the other splits shrink likewise, to one
+        limit: the maximum number of training images; the other splits shrink in proportion, to one
             image at least. Unseen images stay in proportion.
         seed: selects the images that `limit` keeps.
     """

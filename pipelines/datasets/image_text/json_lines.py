@@ -35,7 +35,7 @@ def _entry(line: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON ({error.msg}, column {error.colno})") from None
     if not isinstance(entry, dict):
-        raise ValueError("no JSON object")
+        raise ValueError("not a JSON object")
     return entry
 
 
@@ -57,13 +57,13 @@ def text_of(entry: dict[str, Any], key: str) -> str:
 def texts_of(entry: dict[str, Any], key: str) -> list[str]:
     """Return the list of texts of a key; raise ValueError if it is empty or not a list of texts."""
     if not isinstance(entry[key], list) or not entry[key]:
-        raise ValueError(f'"{key}" is no list of texts')
+        raise ValueError(f'"{key}" is not a list of texts')
     return [_text(value, f'a text of "{key}"') for value in entry[key]]
 
 
 def _text(value: Any, name: str) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{name} is no text ({json.dumps(value)[:40]})")
+        raise ValueError(f"{name} is not a text ({json.dumps(value)[:40]})")
     if not (text := collapse_whitespace(normalize("NFC", value))):
         raise ValueError(f"{name} is empty")
     try:
@@ -77,5 +77,5 @@ def choice_of(entry: dict[str, Any], key: str, choices: Sequence[str]) -> str | 
     """Return the value of an optional key; raise ValueError if it is none of the choices."""
     value = entry.get(key)
     if key in entry and value not in choices:
-        raise ValueError(f'"{key}" is {json.dumps(value)[:40]}, none of {", ".join(choices)}')
+        raise ValueError(f'"{key}" is {json.dumps(value)[:40]}, not one of {", ".join(choices)}')
     return value

@@ -19,8 +19,8 @@ class SceneBuilder(Builder, skip_registration=True):  # pyright: ignore[reportGe
     """Images of scenes and their texts, drawn from a fixed seed.
 
     Each split uses the digits of the same split of `mnist_digits`; those of train are also rotated
-    and slanted. The config has the name of that set's config, so data made from other digits are
-    never used in its place. In test, every other example shows a combination that train and
+    and slanted. The config has the name of that dataset's config, so data made from other digits
+    are never used in its place. In test, every other example shows a combination that train and
     validation never show.
     """
 
@@ -54,7 +54,7 @@ class SceneBuilder(Builder, skip_registration=True):  # pyright: ignore[reportGe
 
 
 def read_scenes(builder_class: type[SceneBuilder]) -> ImageTextItems:
-    """Read the set of a builder, prepared on first use; the images of a split are one array."""
+    """Read the dataset of a builder, prepared on first use; the images of a split are one array."""
     builder = prepare(builder_class)
     images_of = {split: _annotated(builder, split) for split in SPLITS}
     return ImageTextItems(images_of, (SIDE, SIDE, 1), [], builder.info.full_name)

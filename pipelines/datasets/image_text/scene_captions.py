@@ -1,4 +1,4 @@
-"""The embedded set of `captions`, as a TFDS builder. Importing this module loads TensorFlow."""
+"""The embedded dataset of `captions`, as a TFDS builder. Importing this module loads TensorFlow."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The embedded set of `stories`, as a TFDS builder. Importing this module loads TensorFlow."""
+"""The embedded dataset of `stories`, as a TFDS builder. Importing this module loads TensorFlow."""
 
 from typing import Any
 

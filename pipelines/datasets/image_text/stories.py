@@ -26,9 +26,9 @@ def load_stories(
     """Read sequences of images and their stories. Nothing is downloaded.
 
     Args:
-        dataset: `scene_stories` (the default); TFDS has no other set of stories.
+        dataset: `scene_stories` (the default); TFDS has no other dataset of stories.
         data_dir: the user's folder, see `LAYOUT` and `read_annotated_images`.
-        limit: the largest number of training sequences; the other splits shrink likewise,
+        limit: the maximum number of training sequences; the other splits shrink in proportion,
             to at least one.
         seed: selects the sequences that `limit` keeps.
 
@@ -45,8 +45,9 @@ def _read(dataset: str | None, data_dir: str | Path | None) -> ImageTextItems:
         return read_annotated_images(data_dir, LAYOUT)
     if dataset not in (None, EMBEDDED):
         raise UserError(
-            f"--dataset {dataset}: no set of stories; leave it out for {EMBEDDED}, or give your own"
-            f" with --data-dir (a folder with images and {LAYOUT.file}, lines {LAYOUT.line})"
+            f"--dataset {dataset}: not a dataset of stories; leave it out for {EMBEDDED}, or give"
+            f" your own with --data-dir (a folder with images and {LAYOUT.file}, lines"
+            f" {LAYOUT.line})"
         )
     from .scene_builder import read_scenes  # imports TensorFlow
     from .scene_stories import SceneStories
@@ -58,7 +59,7 @@ def parse(entry: dict[str, Any]) -> Line:
     """Parse the JSON object of a line of stories.jsonl.
 
     Raises:
-        ValueError: what is wrong with it.
+        ValueError: the object is not valid; the message says why.
     """
     check_keys(entry, ["images", "story"], ["descriptions", "split"])
     images, split = texts_of(entry, "images"), choice_of(entry, "split", SPLITS)

@@ -1,4 +1,4 @@
-"""Images and captions out of TFDS sets. Importing this module loads TensorFlow."""
+"""Images and captions out of TFDS datasets. Importing this module loads TensorFlow."""
 
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -20,16 +20,16 @@ _SPLIT_NAMES = SPLIT_NAMES | {
 
 
 def read(dataset: str) -> ImageTextItems:
-    """Read the images and captions of a prepared TFDS set.
+    """Read the images and captions of a prepared TFDS dataset.
 
     A missing validation or test split (or one without captions) is carved from train, a tenth each,
     by the images' indices. Images without a caption are left out.
 
     Raises:
-        UserError: unknown or unprepared set, no train split, no or too few images with captions.
+        UserError: unknown or unprepared dataset, no train split, too few images with captions.
     """
     builder = find_builder(dataset)
-    image, _ = image_and_captions(builder)  # an unusable set is not worth fetching
+    image, _ = image_and_captions(builder)  # check before the user downloads it
     check_on_disk(builder, dataset)
     check_train(builder, dataset)
     images_of, problems = {}, []
@@ -43,7 +43,7 @@ def read(dataset: str) -> ImageTextItems:
     if (number := len(images_of["train"].texts)) <= len(missing):
         raise UserError(
             f"--dataset {dataset}: {number} training images with a caption, too few; choose another"
-            " set"
+            " dataset"
         )
     if missing:
         images_of |= _carve(images_of["train"], ["train", *missing])

@@ -1,4 +1,4 @@
-"""The embedded sets of the image tasks, as TFDS builders: real digits from two packages.
+"""The embedded datasets of the image tasks, as TFDS builders: real digits from two packages.
 
 Which split an image is in depends on its pixels alone.
 """

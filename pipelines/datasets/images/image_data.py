@@ -67,10 +67,10 @@ def load_images(
     """Read labelled images. Nothing is downloaded, and no image is kept in memory.
 
     Args:
-        dataset: `mnist_digits` (the default), `digits`, or a prepared TFDS set.
+        dataset: `mnist_digits` (the default), `digits`, or a prepared TFDS dataset.
         data_dir: the user's folder, one sub-folder of images per class.
-        limit: the largest number of training images; labels stay in proportion, and the other
-            splits shrink likewise.
+        limit: the maximum number of training images; labels stay in proportion, and the other
+            splits shrink in proportion.
         seed: selects the images that `limit` keeps.
 
     Raises:

@@ -32,10 +32,11 @@ class ImageFolder(NamedTuple):
 def read_image(path: str | Path, channels: int) -> np.ndarray:
     """Return the pixels of an image file, uint8 [H, W, channels], channels 1 (grey) or 3 (RGB).
 
-    The image is rotated as its EXIF data say; 16 bits become 8; transparent pixels become white.
+    The image is rotated as its EXIF data require; 16 bits are reduced to 8; transparent pixels
+    become white.
 
     Raises:
-        UserError: no such file, no image, or broken.
+        UserError: the file does not exist, is not an image, or is broken.
     """
     try:
         with Image.open(path) as image:
@@ -53,8 +54,8 @@ def _pixels(image: Image.Image, channels: int) -> np.ndarray:
     if image.mode.startswith("I"):  # 16 bits of either byte order
         image = Image.fromarray((np.asarray(image).astype(np.uint32) // 257).astype(np.uint8))
     if image.has_transparency_data:
-        paper = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(paper, image.convert("RGBA"))
+        background = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(background, image.convert("RGBA"))
     pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     return pixels[..., None] if channels == 1 else pixels
 

@@ -1,4 +1,4 @@
-"""Images and labels out of TFDS sets. Importing this module loads TensorFlow."""
+"""Images and labels out of TFDS datasets. Importing this module loads TensorFlow."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from .digits import embedded_builders
 
 
 class Selection(NamedTuple):
-    """Examples of a split of a TFDS set: their indices in it, and their labels."""
+    """Examples of a split of a TFDS dataset: their indices in it, and their labels."""
 
     split: str
     indices: np.ndarray  # [N], ascending
@@ -24,13 +24,13 @@ class Selection(NamedTuple):
 
 
 class ImageSet:
-    """A prepared TFDS set of images with a class label.
+    """A prepared TFDS dataset of images with a class label.
 
     Args:
         dataset: its name; None is the embedded default.
 
     Raises:
-        UserError: unknown or unprepared set, no train split, no image with a class label.
+        UserError: unknown or unprepared dataset, no train split, no image with a class label.
     """
 
     def __init__(self, dataset: str | None) -> None:
@@ -40,7 +40,7 @@ class ImageSet:
             self.builder = prepare(own[name])
         else:
             self.builder = find_builder(name)
-            image_and_label(self.builder)  # an unusable set is not worth fetching
+            image_and_label(self.builder)  # check before the user downloads it
             check_on_disk(self.builder, name)
         self.image, self.label = image_and_label(self.builder)
         check_train(self.builder, dataset)
@@ -51,8 +51,8 @@ class ImageSet:
     def select_splits(self) -> tuple[dict[str, Selection], list[str]]:
         """Return the examples of train, validation and test, and the problems.
 
-        A set without a labelled test split is tested on its validation split; a missing validation
-        split is a tenth of train, selected by a hash of the indices.
+        If there is no labelled test split, the validation split is used for the test. A missing
+        validation split is a tenth of train, selected by a hash of the indices.
         """
         read = {split: self._labels(split) for split in SPLITS if split in self.builder.info.splits}
         labelled = {split: selection for split, selection in read.items() if len(selection.indices)}
@@ -102,7 +102,7 @@ class ImageSet:
 
     @property
     def content_hash(self) -> str:
-        """Hash of the set's name, version and files; an embedded set's name has a content hash."""
+        """Hash of the dataset's name, version and files; embedded ones have a hash in the name."""
         info = self.builder.info
         splits = {
             name: [s.num_examples, s.num_bytes, list(s.shard_lengths)]
@@ -129,6 +129,6 @@ def image_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
     if len(images) == len(labels) == 1:
         return images[0], labels[0]
     raise UserError(
-        f"--dataset {builder.name}: no image-classification set: it has {len(images)} images and"
-        f" {len(labels)} class labels ({', '.join(features_of(builder))})"
+        f"--dataset {builder.name}: not an image-classification dataset: it has {len(images)}"
+        f" images and {len(labels)} class labels ({', '.join(features_of(builder))})"
     )

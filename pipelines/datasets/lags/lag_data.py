@@ -37,7 +37,7 @@ def load_lags(name: str, steps: int | None, epochs: int) -> LagData:
     Args:
         name: a name in PROBLEMS, or "digits".
         steps: T; None for the default of the problem.
-        epochs: of training, which set the number of training sequences.
+        epochs: number of epochs, which determines the number of training sequences.
 
     Raises:
         UserError: as `make_problem`.

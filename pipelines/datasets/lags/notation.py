@@ -1,8 +1,8 @@
 """The notation of the sequences of long-lag problems on the command line.
 
 adding        0.3 -0.5* 0.9 0.12*       numbers from -1 to 1, the two to add marked by *
-order-6a, 6b  EabXcdaYcB                symbols without blanks
-lag-2a, 2b    x a1 a2 a3                symbols with blanks between
+order-6a, 6b  EabXcdaYcB                symbols without spaces
+lag-2a, 2b    x a1 a2 a3                symbols separated by spaces
 digits        0 0 5 13 9 1 0 …          64 pixels from 0 to 16
 """
 
@@ -25,10 +25,10 @@ def format_sequence(problem: Problem, x: np.ndarray) -> str:
 
 
 def parse_sequence(problem: Problem, text: str) -> np.ndarray:
-    """Return the sequence [T, D] of a notation.
+    """Return the sequence [T, D] that a text denotes.
 
     Raises:
-        UserError: the word that is not part of the notation, and what is expected.
+        UserError: a word is not part of the notation; the message says what is expected.
     """
     words = list(text.strip()) if problem.name.startswith("order") else text.split()
     if not words:
@@ -47,7 +47,7 @@ def parse_sequence(problem: Problem, text: str) -> np.ndarray:
 def _symbol(problem: Problem, word: str) -> np.ndarray:
     if word not in problem.symbols:
         examples = " ".join([*problem.symbols[:4], "…", *problem.symbols[-4:]])
-        raise UserError(f"{word!r} is no symbol of {problem.name}; there are: {examples}")
+        raise UserError(f"{word!r} is not a symbol of {problem.name}; there are: {examples}")
     return np.eye(len(problem.symbols))[problem.symbols.index(word)]
 
 
@@ -62,11 +62,11 @@ def _pixels(words: list[str]) -> np.ndarray:
 
 
 def _number(word: str, example: str) -> float:
-    """Return the number that a word is; the message for any other word shows an example."""
+    """Return a word as a number; the error message for any other word shows an example."""
     try:
         number = float(word)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise UserError(f"{word!r} is no number; a sequence looks like {example}")
+        raise UserError(f"{word!r} is not a number; a sequence looks like {example}")
     return number

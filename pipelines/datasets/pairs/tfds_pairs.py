@@ -1,4 +1,4 @@
-"""Pairs of a source and a target out of TFDS sets. Importing this module loads TensorFlow."""
+"""Pairs of a source and a target out of TFDS datasets. Importing this module loads TensorFlow."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -16,21 +16,21 @@ from .pair_files import PairItems, Targets, group, with_every_split
 
 
 def read(dataset: str | None) -> PairItems:
-    """Read the pairs of a prepared TFDS set; None: CMUdict, prepared on first use.
+    """Read the pairs of a prepared TFDS dataset; None: CMUdict, prepared on first use.
 
     A missing validation or test split (or one without pairs) is carved from train, a twentieth
     each. Pairs with an empty side, and pairs that are repeated in their split, are left out.
 
     Raises:
-        UserError: unknown or unprepared set, no train split, no source and target in it.
+        UserError: unknown or unprepared dataset, no train split, no source and target in it.
     """
     return _cmudict() if dataset in (None, CMUDICT) else _translations(prepared(dataset), dataset)
 
 
 def prepared(dataset: str) -> tfds.core.DatasetBuilder:
-    """Return the builder of a set of pairs that is on disk."""
+    """Return the builder of a dataset of pairs that is on disk."""
     builder = find_builder(dataset)
-    source_and_target(builder)  # an unusable set is not worth fetching
+    source_and_target(builder)  # check before the user downloads it
     check_on_disk(builder, dataset)
     check_train(builder, dataset)
     return builder
@@ -89,7 +89,7 @@ def _translations(builder: tfds.core.DatasetBuilder, dataset: str) -> PairItems:
             if targets:
                 targets_of[split] = targets
     if "train" not in targets_of:
-        raise UserError(f"--dataset {dataset}: no pair in its train split; choose another set")
+        raise UserError(f"--dataset {dataset}: no pair in its train split; choose another dataset")
     targets_of, carved = with_every_split(targets_of, builder.name)
     return PairItems(targets_of, carved + problems, builder.info.full_name)
 

@@ -156,7 +156,7 @@ def _is_extra(identifier: str, before: int) -> bool:
 
 
 def clean(form: str) -> str:
-    """Return a form in NFC, with no-break spaces inside (20 000): blanks separate tokens."""
+    """Return a form in NFC, with no-break spaces inside (20 000): spaces separate tokens."""
     return re.sub(r"\s", "\u00a0", unicodedata.normalize("NFC", form))
 
 

@@ -1,4 +1,4 @@
-"""The loader of tagged sentences: the default treebank, a TFDS set, or the user's CoNLL-U."""
+"""The loader of tagged sentences: the default treebank, a TFDS dataset, or the user's CoNLL-U."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -60,11 +60,11 @@ def load_tags(
     """Read tagged sentences. Nothing is downloaded.
 
     Args:
-        dataset: name of a prepared TFDS set with a sequence of tokens and one of tags.
+        dataset: name of a prepared TFDS dataset with a sequence of tokens and one of tags.
         data_dir: the user's CoNLL-U file or folder. Without either: the treebank `english_ewt`.
         max_length: the number of tokens of the longest sentence.
         too_long: whether longer sentences are cut to that length or left out.
-        limit: the largest number of training sentences; the other splits shrink likewise,
+        limit: the maximum number of training sentences; the other splits shrink in proportion,
             to at least one.
         seed: selects the sentences that `limit` keeps.
 

@@ -1,4 +1,4 @@
-"""Tokens and tags out of TFDS sets. Importing this module loads TensorFlow."""
+"""Tokens and tags out of TFDS datasets. Importing this module loads TensorFlow."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,12 +17,12 @@ _TOKENS, _TAGS = ("tokens",), ("upos", "pos")
 
 
 def read(dataset: str | None) -> TagItems:
-    """Read the sentences of a prepared TFDS set; None: the default treebank, English EWT.
+    """Read the sentences of a prepared TFDS dataset; None: the default treebank, English EWT.
 
     A missing validation or test split (or one without tags) is carved from train, a tenth each.
 
     Raises:
-        UserError: unknown or unprepared set, no train split, no tokens with tags, one tag only.
+        UserError: unknown or unprepared dataset, no train split, no tokens with tags, one tag only.
     """
     builder = ready() if dataset in (None, EnglishEWT.name) else prepared(dataset)
     check_train(builder, dataset)
@@ -38,9 +38,9 @@ def read(dataset: str | None) -> TagItems:
 
 
 def prepared(dataset: str) -> tfds.core.DatasetBuilder:
-    """Return the builder of a set of tokens and tags that is on disk."""
+    """Return the builder of a dataset of tokens and tags that is on disk."""
     builder = find_builder(dataset)
-    tokens_and_tags(builder)  # an unusable set is not worth fetching
+    tokens_and_tags(builder)  # check before the user downloads it
     check_on_disk(builder, dataset)
     return builder
 

@@ -15,14 +15,14 @@ LAYOUT = "a file of lines label<TAB>text, or a folder with one sub-folder of .tx
 def read_documents(where: str | Path) -> Items:
     """Read the documents of a file of lines label<TAB>text, or of a folder <class>/*.txt.
 
-    They are split 80/10/10 by a hash of the text. A folder may also hold ready splits, named
+    They are split 80/10/10 by a hash of the text. A folder may also hold predefined splits, named
     train, validation (valid, dev) and test, each a sub-folder <class>/*.txt or a file (.tsv, .txt)
     of such lines. A missing split is carved from train, a tenth each. A class that is in a single
     split is left out.
 
-    Texts are NFC-normalised, each run of whitespace is one space. An empty text is left out and
-    listed in `problems`; a text that is repeated within its class (letter case aside) is left out
-    and counted.
+    Texts are NFC-normalised; each run of whitespace becomes one space. An empty text is left out
+    and listed in `problems`; a text that is repeated within its class (letter case aside) is left
+    out and counted.
 
     Raises:
         UserError: no such path, a file that is not UTF-8, a line without tab or label, no documents

@@ -1,4 +1,4 @@
-"""The loader of documents, texts of many words: the user's own files or a TFDS set."""
+"""The loader of documents, texts of many words: the user's own files or a TFDS dataset."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -27,13 +27,13 @@ def load_documents(
     """Read labelled documents. Nothing is downloaded.
 
     Args:
-        dataset: name of a prepared TFDS set with a text and a ClassLabel.
+        dataset: name of a prepared TFDS dataset with a text and a ClassLabel.
         data_dir: the user's file or folder, see `read_documents`.
         max_length: the number of words of the longest document; `problems` counts longer ones.
         too_long: "skip" leaves longer documents out; "cut" keeps them whole for the model to cut.
         length: returns the number of words of each of N texts, [N].
-        limit: the largest number of training documents; labels stay in proportion, and the other
-            splits shrink likewise.
+        limit: the maximum number of training documents; labels stay in proportion, and the other
+            splits shrink in proportion.
         seed: selects the documents that `limit` keeps.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The loader of labelled texts: the embedded surnames, a TFDS set, or the user's own folder."""
+"""The loader of labelled texts: the embedded surnames, a TFDS dataset, or the user's own folder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,11 +57,11 @@ def load_text(
     """Read labelled texts. Nothing is downloaded.
 
     Args:
-        dataset: name of a prepared TFDS set with a text and a ClassLabel.
+        dataset: name of a prepared TFDS dataset with a text and a ClassLabel.
         data_dir: the user's folder, one `<Label>.txt` per class. Without either: the surnames.
         max_length: longest text in characters; longer ones are left out and reported.
-        limit: the largest number of training items; labels stay in proportion, and the other
-            splits shrink likewise.
+        limit: the maximum number of training items; labels stay in proportion, and the other
+            splits shrink in proportion.
         seed: selects the items that `limit` keeps.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Texts and labels out of TFDS sets. Importing this module loads TensorFlow."""
+"""Texts and labels out of TFDS datasets. Importing this module loads TensorFlow."""
 
 import itertools
 import unicodedata
@@ -15,13 +15,13 @@ from .surnames import Surnames
 
 
 def read(dataset: str | None, max_length: int | None = None) -> Items:
-    """Read the items of a prepared TFDS set; None: the embedded surnames, prepared on first use.
+    """Read the items of a prepared TFDS dataset; None: the surnames, prepared on first use.
 
     A missing validation or test split (or one without labels) is carved from train, a tenth each.
     Texts of more than `max_length` characters, if it is set, are left out.
 
     Raises:
-        UserError: unknown or unprepared set, no train split, no text with a ClassLabel.
+        UserError: unknown or unprepared dataset, no train split, no text with a ClassLabel.
     """
     builder = prepare(Surnames) if dataset in (None, Surnames.name) else prepared(dataset)
     text, label = text_and_label(builder)
@@ -40,9 +40,9 @@ def read(dataset: str | None, max_length: int | None = None) -> Items:
 
 
 def prepared(dataset: str) -> tfds.core.DatasetBuilder:
-    """Return the builder of a set of texts and labels that is on disk."""
+    """Return the builder of a dataset of texts and labels that is on disk."""
     builder = find_builder(dataset)
-    text_and_label(builder)  # an unusable set is not worth fetching
+    text_and_label(builder)  # check before the user downloads it
     check_on_disk(builder, dataset)
     return builder
 
