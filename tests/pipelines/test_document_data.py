@@ -1,4 +1,4 @@
-"""Documents: the two layouts, predefined splits, what is refused, what is too long, TFDS datasets."""
+"""Documents: the layouts, predefined splits, what is refused, what is too long, TFDS datasets."""
 
 import sys
 import unicodedata
