@@ -91,13 +91,13 @@ def with_settings(config: C, settings: Mapping[str, Any], source: str) -> C:
 
 def check_keys(cls: type[TrainingConfig], keys: Iterable[Any], source: str) -> None:
     """Raise `UserError` for a key that is not a setting of the config."""
-    known = setting_types(cls)
+    setting_names = setting_types(cls)
     for key in keys:
         if key in CALL_FLAGS:
             flag = str(key).replace("_", "-")
             raise UserError(f"{source}: {key!r} is a flag (--{flag}), not a key")
-        if key not in known:
-            raise UserError(f"{source}: unknown key {key!r}{suggestion(str(key), known)}")
+        if key not in setting_names:
+            raise UserError(f"{source}: unknown key {key!r}{suggestion(str(key), setting_names)}")
 
 
 def dump_config(config: TrainingConfig) -> str:

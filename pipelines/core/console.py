@@ -60,11 +60,11 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     Console(width=1000, highlight=False).print(table)
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
+def suggestion(word: str, options: Iterable[str]) -> str:
     """Return the end of a message about an unknown word: the closest known word, or all of them."""
-    known = [*known]
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+    words = [*options]
+    close = difflib.get_close_matches(word, words, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(words)}"
 
 
 def shorten(problems: Sequence[str], shown: int = 5) -> list[str]:

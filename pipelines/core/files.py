@@ -38,7 +38,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except ValueError:
-        raise UserError(f"{path} is damaged (not JSON): mend or remove it") from None
+        raise UserError(f"{path} is damaged (not JSON): repair or delete it") from None
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The run folder: what is in it, and how it is read and written.
+"""The run folder: its files, and how they are read and written.
 
     runs/<task>/<name>/
         config.yaml  environment.json  history.csv  results.json  README.md

@@ -44,7 +44,7 @@ def _check_is_free(run: RunFolder, overwrite: bool) -> None:
     if status == "running":
         raise UserError(f"run {run.path} is being trained by process {run.results().get('pid')}")
     if not overwrite:
-        resume = "" if status == "finished" else "--resume to go on, "
+        resume = "" if status == "finished" else "--resume to continue it, "
         raise UserError(
             f"run {run.path} exists ({status}): {resume}--overwrite to replace it,"
             " or another --name"

@@ -55,8 +55,8 @@ def features_of_type(builder: tfds.core.DatasetBuilder, kind: type) -> list[str]
 
 
 def _no_such_set(dataset: str) -> str:
-    known = tfds.list_builders(with_community_datasets=False)
-    close = difflib.get_close_matches(re.split("[/:]", dataset)[0], known)
+    names = tfds.list_builders(with_community_datasets=False)
+    close = difflib.get_close_matches(re.split("[/:]", dataset)[0], names)
     return (
         f"no such TFDS dataset; did you mean {' or '.join(close)}?"
         if close

@@ -115,7 +115,7 @@ class ImageTextPairs(NamedTuple):
 
         Args:
             images: rows of `images_with_words()`.
-            size, seed: as of `Batches`.
+            size, seed: as in `Batches`.
         """
 
         def take(chosen: np.ndarray, _: Any) -> tuple[np.ndarray, np.ndarray]:

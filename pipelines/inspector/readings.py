@@ -1,7 +1,7 @@
 """Read the callbacks' records through TensorBoard. Importing this module imports no TensorFlow.
 
-A series is what one callback wrote under one name: the rows of one recurrent layer, or those of the
-gradients of all layers. `callbacks/recording/blocks.py` describes their format.
+A series is the record of one callback under one name: the rows of one recurrent layer, or those of
+the gradients of all layers. `callbacks/recording/blocks.py` describes their format.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Results beside the tables of Hochreiter & Schmidhuber 1997: each cell of the table is a run."""
+"""Compare results with the tables of Hochreiter & Schmidhuber 1997; each cell is a run."""
 
 import contextlib
 import io

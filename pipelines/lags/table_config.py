@@ -36,7 +36,7 @@ class TableConfig(Section):
     seeds: tuple[int, ...] = (1, 2, 3)
     """Seeds of weights and sequences."""
     run_dir: Path = Path("runs")
-    """Folder of all runs; what is finished there is not trained again."""
+    """Folder of all runs; finished runs are not trained again."""
 
     def check(self) -> None:
         for row in self.rows:

@@ -27,7 +27,7 @@ class Variant(NamedTuple):
     """Five convolutions, and the place of the local response normalisation."""
 
     convolutions: tuple[Conv, ...]
-    normalise: str | None  # in the first two layers, "before" or "after" pooling; None: nowhere
+    normalise: str | None  # in the first two layers, "before" or "after" pooling; None: not at all
 
 
 VARIANTS = {

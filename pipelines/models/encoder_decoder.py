@@ -37,7 +37,7 @@ def encoder_decoder(
     Args:
         recurrent: a recurrent layer class, of errorflow or of Keras.
         source_symbols: size of the source vocabulary, special ids included.
-        target_symbols: likewise of the target vocabulary, K.
+        target_symbols: size of the target vocabulary, special ids included, K.
         embedding: size of a symbol's vector, in encoder and decoder.
         units: size of each encoder layer and direction; a decoder layer has the size of all
             directions together.

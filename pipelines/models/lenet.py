@@ -3,7 +3,7 @@ Recognition"): as printed, and in its common modern form.
 
 `errorflow images train` trains on 3,600 digits and classifies 98.5 % of the 1,000 test digits
 correctly (mean of three seeds, 98.1 to 99.0) after 143 s on two cores, with a second network in
-training beside it (`python benchmarks/seeds.py images --models lenet5`).
+training at the same time (`python benchmarks/seeds.py images --models lenet5`).
 """
 
 from typing import Any

@@ -3,7 +3,7 @@
 
 `errorflow images train --model resnet20` trains on 3,600 digits and classifies 99.0 % of the 1,000
 test digits correctly (mean of three seeds, 98.9 to 99.1) after 397 s on two cores, with a second
-network in training beside it (`python benchmarks/seeds.py images --models resnet20`).
+network in training at the same time (`python benchmarks/seeds.py images --models resnet20`).
 """
 
 from typing import Any, NamedTuple

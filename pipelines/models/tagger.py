@@ -58,7 +58,7 @@ def tagger(
     Args:
         recurrent: a recurrent layer class, of errorflow or of Keras.
         words: size of the vocabulary of words, with padding and the unknown word.
-        characters: likewise of characters.
+        characters: size of the vocabulary of characters, with padding and the unknown character.
         labels: K.
         embedding: size of a word's embedding; that of a character is half of `character_units`.
         character_units: size of the layer over characters, per direction; 0: word embeddings only.
@@ -107,8 +107,8 @@ def build_serving_model(
 ) -> keras.Model:
     """Strings [B] → {"probabilities": [B, T, K], "label": [B, T] strings}, one per token.
 
-    T is the number of tokens of the longest sentence; outputs behind the end of a shorter one have
-    no meaning.
+    T is the number of tokens of the longest sentence; outputs after the end of a shorter sentence
+    have no meaning.
     """
     texts = keras.Input([], dtype="string", name="sentences")
     ids = tokenizer(vocabulary)(texts)

@@ -13,7 +13,7 @@ from ..text_classification.training import every_step_twin
 from ..training import plots
 from .config import NamesConfig
 
-WIDTH = 40  # of the longest bar, in characters
+WIDTH = 40  # width of the longest bar, in characters
 DECADES = 3  # minimum number of decades between the longest and an empty bar
 
 

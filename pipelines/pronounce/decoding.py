@@ -1,4 +1,4 @@
-"""Predictions of a trained encoder-decoder, and the attention behind them."""
+"""Predictions of a trained encoder-decoder, and their attention to the source."""
 
 from collections.abc import Sequence
 

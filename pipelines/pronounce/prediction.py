@@ -46,9 +46,9 @@ def predictions(
 def _check_known(serving_model: keras.Model, sources: Sequence[str]) -> None:
     """Raise `UserError` for unknown characters or phones; print a note for unknown words."""
     split, vocabulary = source_vocabulary(serving_model)
-    known = set(vocabulary)
+    known_symbols = set(vocabulary)
     for source, symbols in zip(sources, text_serving.split_texts(sources, split), strict=True):
-        unknown = ", ".join(dict.fromkeys(repr(s) for s in symbols if s not in known))
+        unknown = ", ".join(dict.fromkeys(repr(s) for s in symbols if s not in known_symbols))
         if unknown and split == "word":
             note(f"{source!r}: not in the training data: {unknown}")
         elif unknown:

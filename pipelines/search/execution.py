@@ -129,8 +129,8 @@ def _interruption(objective: str, stop: StopRequest) -> Any:
 
     def end_epoch(epoch: int, logs: Mapping[str, float]) -> None:
         if objective not in logs:
-            known = ", ".join(sorted(logs))
-            raise UserError(f"{NO_OBJECTIVE} {objective!r}; there are: {known}")
+            names = ", ".join(sorted(logs))
+            raise UserError(f"{NO_OBJECTIVE} {objective!r}; there are: {names}")
 
     return keras.callbacks.LambdaCallback(
         on_train_begin=begin,

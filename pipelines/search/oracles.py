@@ -141,9 +141,9 @@ class Bayesian(DurableOracle, keras_tuner.oracles.BayesianOptimizationOracle):
 class Hyperband(DurableOracle, keras_tuner.oracles.HyperbandOracle):
     """Brackets of rounds, each with fewer and longer trials than the one before.
 
-    In keras-tuner's, each failed trial takes the place of one that should go on to the next round,
-    three failures of nine end the bracket, and a space with fewer combinations than a bracket's
-    first round ends after that round. Here failed trials do not count in the size of a round.
+    In keras-tuner's Hyperband, each failed trial takes the place of one that should advance to the
+    next round, three failures of nine end the bracket, and a space with fewer combinations than a
+    bracket's first round ends after that round. Here the size of a round excludes failed trials.
     """
 
     arguments = (*DurableOracle.arguments, "max_epochs", "factor", "hyperband_iterations")

@@ -36,7 +36,7 @@ class Rule(keras.callbacks.Callback):
         self.run = run
 
     def judge(self, epoch: int, logs: Mapping[str, float]) -> str | None:
-        """Return the reason to stop after an epoch, counted from 0; None: go on."""
+        """Return the reason to stop after an epoch, counted from 0; None: continue."""
         raise NotImplementedError
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:

@@ -36,7 +36,7 @@ def work(task: Task, config: TuneConfig) -> None:
 
     Raises:
         UserError: the folder holds no search, the data differ, or the chief cannot be reached.
-        KeyboardInterrupt: Ctrl-C; the message says how to go on.
+        KeyboardInterrupt: Ctrl-C; the message says how to resume.
     """
     address = str(config.search.worker_of)
     plan = _read_chiefs_plan(task, config)
@@ -114,5 +114,5 @@ def _explained(address: str) -> Iterator[None]:
         is_silent = error.code() in unreachable  # pyright: ignore[reportAttributeAccessIssue]
         problem = f"has not answered for {service.PATIENCE} s" if is_silent else f"failed ({error})"
         raise UserError(
-            f"the chief at {address} {problem}; once it runs, the same command goes on"
+            f"the chief at {address} {problem}; once it runs, repeat this command"
         ) from None

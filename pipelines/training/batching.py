@@ -22,7 +22,7 @@ Take = Callable[[np.ndarray, Any], tuple[Any, ...]]
 
 @dataclasses.dataclass
 class Batches:
-    """Batches that are shuffled anew in every epoch, the same way for the same seed.
+    """Batches of examples, reshuffled in every epoch, reproducibly by the seed.
 
     Attributes:
         lengths: lengths of the sequences, [N]; or of each example's D sequences, [N, D].
@@ -167,5 +167,5 @@ def known_length(batches: Any, steps: int) -> Any:
     options = tf.data.Options()
     options.autotune.enabled = False
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    known = batches.apply(tf.data.experimental.assert_cardinality(steps))
-    return known.with_options(options).prefetch(4)
+    counted = batches.apply(tf.data.experimental.assert_cardinality(steps))
+    return counted.with_options(options).prefetch(4)

@@ -29,7 +29,7 @@ class RunCheckpoint(keras.callbacks.Callback):
     Attributes:
         history: one row per epoch, as in history.csv.
         best_epoch: counted from 1.
-        failure: why training cannot go on, or None.
+        failure: the reason why training cannot continue, or None.
     """
 
     def __init__(self, run: RunFolder, settings: Optimisation, spec: TrainingSpec):

@@ -18,7 +18,7 @@ class Scores:
 
     Attributes:
         figures: numbers by name. For a classifier: accuracy; macro_f1, the mean over all classes of
-            2PR/(P+R), 0 for a class without correct predictions; and what the task adds.
+            2PR/(P+R), 0 for a class without correct predictions; and figures of the task.
         per_class: one row per class: class, precision, recall, f1, examples.
         confusion: [C, C], rows true, columns predicted; None if the model is not a classifier.
     """
@@ -62,7 +62,7 @@ def top5_accuracy(true: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def write_confusion(confusion: np.ndarray, labels: Sequence[str], path: Path) -> None:
-    """Write the confusion matrix [C, C] as a CSV file, and its plot beside the file."""
+    """Write the confusion matrix [C, C] as a CSV file, and its plot next to it."""
     from . import plots
 
     rows = [

@@ -43,7 +43,7 @@ class ExportInputs(NamedTuple):
         inputs: inputs of the serving model.
         core_inputs: the corresponding inputs of its core: an array, or arrays by name.
         meaning: the meaning of the core's inputs and outputs, for users of the ONNX file alone.
-        meaning_file: the name of the file beside the ONNX file that holds `meaning`.
+        meaning_file: the name of the file with `meaning`, next to the ONNX file.
         output: the name of the serving model's output to compare.
     """
 
@@ -86,7 +86,7 @@ def _outputs(model: Any, inputs: ExportInputs) -> np.ndarray:
 
 @contextlib.contextmanager
 def _renamed_when_complete(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, for a file or folder; rename it on success."""
+    """Yield a temporary path next to `path`, for a file or folder; rename it on success."""
     temporary = path.with_name(f".writing-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def _saved_model(model: Any, path: Path, inputs: ExportInputs) -> Outputs:
 
 
 def _onnx(model: Any, path: Path, inputs: ExportInputs) -> Outputs:
-    """Write the core alone; a file beside it explains its inputs and outputs."""
+    """Write the core alone, and a file that explains its inputs and outputs."""
     path.mkdir()
     write_text(path / inputs.meaning_file, json.dumps(inputs.meaning, ensure_ascii=False, indent=1))
     import keras

@@ -10,7 +10,7 @@ from ..core.run_folder import RunFolder
 
 
 class TrainData(Protocol):
-    """Batches to train on, shuffled anew in each epoch.
+    """Batches to train on, reshuffled in each epoch.
 
     Attributes:
         steps: the number of batches per epoch.
@@ -37,7 +37,8 @@ class TrainingSpec:
 
     Attributes:
         network: the model to train.
-        serving_model: what best.keras holds: `network` and all that `predict` needs around it.
+        serving_model: the model in best.keras: `network`, with the pre- and postprocessing that
+            `predict` needs.
         train_data: the batches to train on.
         validation_data: a `tf.data.Dataset`.
         loss, metrics, loss_weights, weighted_metrics: as `keras.Model.compile` takes them.

@@ -98,7 +98,7 @@ def test_a_running_run_is_left_alone(config):
 def test_a_run_whose_process_is_gone_was_interrupted(config):
     run = killed(config)
     assert run.status == "interrupted"
-    with pytest.raises(UserError, match="--resume to go on, --overwrite to replace it"):
+    with pytest.raises(UserError, match="--resume to continue it, --overwrite to replace it"):
         begin(config)
 
 

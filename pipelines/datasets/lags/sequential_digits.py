@@ -10,7 +10,7 @@ STEPS = 64
 
 
 def load_digit_sequences() -> tuple[Problem, LagSplit, LagSplit]:
-    """Return the problem, which draws from the train split, and the validation and test splits."""
+    """Return the problem, which samples the train split, and the validation and test splits."""
     data = load_images("digits", None, limit=None, seed=0)
     x, y = _series(data.train)
 

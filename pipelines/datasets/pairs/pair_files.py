@@ -75,7 +75,7 @@ def _pairs(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def parse(line: str) -> tuple[str, str]:
-    """Return source and target of a line; raise ValueError with what is malformed."""
+    """Return source and target of a line; raise ValueError if it is malformed."""
     source, *targets = map(collapse_whitespace, line.split("\t"))
     if not targets:
         raise ValueError("no tab in the line")

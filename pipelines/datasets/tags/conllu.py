@@ -128,7 +128,7 @@ def parse(line: str, before: int) -> tuple[str, str] | None:
         before: the number of words before it in the sentence.
 
     Raises:
-        ValueError: what is malformed.
+        ValueError: the line is malformed; the message says how.
     """
     columns = line.split("\t")
     if len(columns) != 10:
