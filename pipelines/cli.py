@@ -15,7 +15,9 @@ from .registry import TASKS, load_task
 from .training import verbs
 from .training.task import Task, Verb
 
-TUNE_ABOUT = "Search for better settings: each trial a training, then a table and the best model."
+TUNE_ABOUT = (
+    "Search for better settings: train per trial, print a table of trials, keep the best model."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

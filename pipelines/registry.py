@@ -1,4 +1,4 @@
-"""The one table of tasks."""
+"""The table of all tasks."""
 
 import importlib
 from collections.abc import Mapping

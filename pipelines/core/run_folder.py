@@ -75,7 +75,7 @@ class RunFolder:
 
     @property
     def flags(self) -> str:
-        """The flags that choose this run on a command line."""
+        """The flags that select this run on a command line."""
         return f"--name {self.name}{self.run_dir_flag}"
 
     @property

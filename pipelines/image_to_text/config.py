@@ -105,10 +105,10 @@ class ImageToTextConfig(TrainingConfig):
             raise UserError(f"--size {size}: {cnn} needs {least} pixels or more")
 
     def image_shape(self, shape: tuple[int | None, int | None, int]) -> tuple[int, int, int]:
-        """[H, W, C] of the images that the network gets.
+        """Return [H, W, C] of the images that the network takes.
 
         Args:
-            shape: that of the data; None where images differ.
+            shape: shape of the data; H and W are None if images differ.
         """
         height, width, channels = shape
         if self.data.size is None and height and width and max(height, width) <= LARGE:

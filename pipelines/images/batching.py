@@ -54,9 +54,9 @@ class ImageBatches:
         count: N.
         classes: K.
         size: B.
-        seed: of the order and of the augmentation.
-        mean, std: of each channel, [C], for pixels of 0 … 1.
-        operations: of `augmentation`, in training.
+        seed: seed of the order and of the augmentation.
+        mean, std: statistics of each channel, [C], for pixels of 0 … 1.
+        operations: operations of `augmentation`, used in training only.
         target: maps the one-hot labels to the targets of a network with several outputs.
         epoch: number of the epoch whose order and augmentation the next pass uses.
     """
@@ -86,14 +86,14 @@ class ImageBatches:
         return self.count // self.size
 
     def dataset(self) -> tf.data.Dataset:
-        """One pass for training, in the order and with the augmentation of `self.epoch`."""
+        """Return one pass for training, in the order and with the augmentation of `self.epoch`."""
         epoch = tf.data.Dataset.from_generator(
             lambda: [self.epoch], output_signature=tf.TensorSpec([], tf.int64)
         )
         return self._finish(epoch.flat_map(self._pass), self.steps, self.operations)
 
     def _pass(self, epoch: Any) -> tf.data.Dataset:
-        """(images, labels, seed [2]) of one epoch."""
+        """Return batches (images, labels, seed [2]) of one epoch."""
         # The seed of this graph; with 0, TensorFlow would also test whether the other seed is 0.
         tf.random.set_seed(1)
         shuffled = self.images.shuffle(
@@ -109,7 +109,7 @@ class ImageBatches:
         return batches.enumerate().map(seeded)
 
     def in_order(self) -> tf.data.Dataset:
-        """Every image once, in order and without augmentation, for validation."""
+        """Return every image once, in order and without augmentation, for validation."""
         batches = self.images.batch(self.size).map(lambda image, label: (image, label, [0, 0]))
         return self._finish(batches, -(-self.count // self.size), ())
 

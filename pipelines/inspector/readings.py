@@ -27,10 +27,10 @@ GAP = 8  # rows are missing where their distance is more than this multiple of t
 
 
 class Series(NamedTuple):
-    """The rows of one name.
+    """The record of one callback under one name.
 
     Attributes:
-        run: as TensorBoard names it, the folder of the event file.
+        run: TensorBoard's name of the run: the folder of the event file.
         kind, name: see `recording.blocks`.
         statistics: the names of the tables in its rows.
         layers: names of the columns, of "layer_gradients" only.
@@ -172,7 +172,7 @@ def findings_of(series: Series, rows: Rows, *others: Rows) -> list[Finding]:
 
 
 class Table(NamedTuple):
-    """One statistic.
+    """One statistic of a series as a table.
 
     Attributes:
         steps: [N], the training step, epoch or loss step of each row.

@@ -30,7 +30,7 @@ def conv1d(
         units: filters of each kernel size, F.
         layers: convolutions on top of each other, for each kernel size.
         dropout: rate after the embedding and after max pooling.
-        activation: of the convolutions.
+        activation: activation of the convolutions.
         kernel_sizes: widths of the convolutions, in words.
     """
     ids = keras.Input([None], dtype="int32", name="ids")

@@ -19,8 +19,8 @@ def build_serving_model(
     Args:
         core: the trained network; takes (pixels / 255 − mean) / std, images of its own size.
         labels: K names.
-        mean: of each channel, [C].
-        std: of each channel, [C].
+        mean: mean of each channel, [C].
+        std: standard deviation of each channel, [C].
     """
     height, width, channels = core.input_shape[1:]
     pixels = keras.Input([None, None, channels], name="pixels")

@@ -18,9 +18,9 @@ class BpttConfig(RunVerbConfig):
     text: Annotated[str, tyro.conf.Positional] = ""
     """Name whose error is backpropagated."""
     label: str | None = None
-    """Its label (default: the predicted one)."""
+    """Label of the name (default: the predicted label)."""
     layer: str = "rnn_1"
-    """Recurrent layer to show the error of."""
+    """Recurrent layer whose error is shown."""
 
     def check(self) -> None:
         super().check()

@@ -48,7 +48,7 @@ def synchronized(method: Callable[..., T]) -> Callable[..., T]:
 
 
 class DurableOracle(keras_tuner.Oracle):
-    """A mixin of all four oracles; among the bases it comes before keras-tuner's class.
+    """A mixin of all four oracles; it comes before keras-tuner's class among the bases.
 
     Attributes:
         arguments: names of the arguments that must not change when a search resumes.

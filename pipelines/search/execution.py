@@ -61,7 +61,8 @@ class _Execution:
     """One training of a trial.
 
     Attributes:
-        folder, request: of the trial.
+        folder: folder of the trial.
+        request: request of the trial.
         stop: ends the training between two steps.
         run: where it is trained.
         has_rules: whether rules may stop it early.

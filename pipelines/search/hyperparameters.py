@@ -23,7 +23,7 @@ def suggest(space: Space, hp: Any, start: TrainingConfig | None = None) -> dict[
 
 
 def _parameter(key: str, space: Space, start: TrainingConfig | None) -> dict[str, Any]:
-    """A key in keras-tuner's file format.
+    """Return a key in keras-tuner's file format.
 
     The format allows several conditions on one key; keras-tuner's `conditional_scope` takes a
     second condition only on a key that depends on the first one itself.
@@ -45,7 +45,7 @@ def _parameter(key: str, space: Space, start: TrainingConfig | None) -> dict[str
 
 
 def _class_and_settings(domain: Domain) -> tuple[str, dict[str, Any]]:
-    """keras-tuner's class of hyperparameter and its settings.
+    """Return the name of keras-tuner's hyperparameter class, and its settings.
 
     Fractions with a step are a choice: `Float` loses the upper end of 0.0, 0.1 … 0.5.
     """
@@ -63,7 +63,7 @@ def _class_and_settings(domain: Domain) -> tuple[str, dict[str, Any]]:
 
 
 def _encode(domain: Domain, value: Any) -> Any:
-    """A value for keras-tuner: as text, unless all values are of one type that it supports."""
+    """Return a value for keras-tuner: text, unless all values are of one type that it supports."""
     if isinstance(domain, Range) or _is_boolean(domain):
         return value
     types = {type(v) for v in domain.values}
@@ -71,7 +71,7 @@ def _encode(domain: Domain, value: Any) -> Any:
 
 
 def _decode(domain: Domain, value: Any) -> Any:
-    """The value that `_encode` has encoded."""
+    """Return the value that `_encode` has encoded."""
     if isinstance(domain, Range):
         return value
     return next(v for v in domain.values if _encode(domain, v) == value)

@@ -15,7 +15,7 @@ from .hyperparameters import suggest
 
 @dataclasses.dataclass(frozen=True)
 class SearchPlan:
-    """What a search does.
+    """The plan of a search.
 
     Attributes:
         task: the task that is trained.

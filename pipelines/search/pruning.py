@@ -55,7 +55,7 @@ class MedianRule(Rule):
     Args:
         run: the run that is trained; after a resume, its earlier epochs count too.
         objective: {"name": a metric of each epoch, "direction": "min" or "max"}.
-        curves: that metric in finished trials, epoch by epoch.
+        curves: values of the objective in finished trials, epoch by epoch.
         warm_up: number of epochs before the rule applies.
         trials: number of finished trials before the rule applies.
     """

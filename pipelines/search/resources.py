@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class WorkerResources:
-    """What a worker uses of its machine.
+    """The CPU cores and GPUs that a worker uses.
 
     Attributes:
         number: the number of the worker, from 0.

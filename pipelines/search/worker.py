@@ -42,7 +42,7 @@ class TrialWorker(BaseTuner):
         plan: the plan of the search.
         oracle: the oracle in this process. If keras-tuner's environment variables name a chief, its
             oracle is used instead.
-        resources: what the trials use of the machine.
+        resources: the CPU cores and GPUs that the trials use.
         stop: set when the search is to stop.
         beat: seconds between two calls to the chief while a trial runs; None: there is no chief.
 

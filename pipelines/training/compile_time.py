@@ -18,7 +18,7 @@ class CompileTime(keras.callbacks.Callback):
         train_data: has `shapes(epoch)`, one shape per step; without it, all steps have one shape.
 
     Attributes:
-        seconds: of all shapes together; None until an epoch with more than one step has passed.
+        seconds: compile time of all shapes; None until an epoch with more than one step has ended.
     """
 
     def __init__(self, train_data: Any):

@@ -47,7 +47,7 @@ class TrainingSpec:
         joined: layers that share a time axis, as `ErrorFlow` takes them.
         jit: what `--jit auto` means for this network.
         sample_predictions: predictions of some examples, as rows, for TensorBoard's Text tab.
-        gates_batch: a batch on which the gates of LSTMs and GRUs are recorded.
+        gates_batch: a batch of inputs, on which the gates of LSTMs and GRUs are recorded.
         callbacks: function that returns the task's own callbacks for a run.
         pretrain: function that trains parts of the network before the first epoch.
     """

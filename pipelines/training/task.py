@@ -76,7 +76,7 @@ class Verb:
 
 
 class Task(Protocol):
-    """What distinguishes one task from the others: the constant `TASK` of a task's package.
+    """A task: the part of a pipeline that differs by task; constant `TASK` of the task's package.
 
     A task's package imports TensorFlow only inside these methods.
 

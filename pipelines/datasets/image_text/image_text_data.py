@@ -45,7 +45,7 @@ class AnnotatedImages(NamedTuple):
     Attributes:
         texts: the reference texts of each item.
         descriptions: for each item, a text per image of its sequence; empty if there are none.
-        digests: of each item's images.
+        digests: hash of each item's images.
         unseen: [N] bool, as in `ImageTextSplit`.
         load: returns the images of the items at some indices.
     """
@@ -72,7 +72,7 @@ class ImageTextItems(NamedTuple):
 
     Attributes:
         images_of: the annotated images of each split.
-        shape: of the images.
+        shape: shape of the images.
         problems: what was left out and why, one line each.
         source: where the data come from.
     """

@@ -40,7 +40,7 @@ class ImageData:
         train, validation, test: the splits.
         labels: the classes, in the order of their indices.
         shape: [H, W, C], H and W None where they differ.
-        content_hash: of all images, before `limit`.
+        content_hash: hash of all images, before `limit`.
         counts: {label: {split: number of images}}, after `limit`.
         problems: what was left out and why, one line each.
         source: where the data come from.
