@@ -26,7 +26,7 @@ def pytest_collection_finish():
 
 @pytest.fixture(autouse=True)
 def reproducible():
-    """Costs nothing in a run that never imported Keras: some tests check that it stays so."""
+    """Does nothing if Keras was never imported: some tests check that it is not."""
     if "keras" not in sys.modules:
         yield
         return
@@ -48,7 +48,7 @@ def two_replicas():
 
 @pytest.fixture(scope="session")
 def two_classes(tmp_path_factory):
-    """A folder of <Label>.txt with two classes that a glance tells apart; to read only."""
+    """A read-only folder of <Label>.txt with two classes that are easy to tell apart."""
     folder, random = tmp_path_factory.mktemp("two_classes"), np.random.default_rng(0)
     for label, letters in (("Long", "bcd"), ("Vowels", "aeiou")):
         words = {"".join(random.choice([*letters], random.integers(5, 12))) for _ in range(60)}

@@ -23,14 +23,14 @@ class Row:
     """How a task is trained in tests.
 
     Attributes:
-        flags: of `train`, so that it takes seconds.
+        flags: the flags of `train`, with which it takes seconds.
         figures: the names of the figures of the test split.
         plots: the names of pictures in plots/, besides curves and layer_gradients.
-        inputs: writes what has to be written, and returns arguments of `predict`.
-        data: writes data of the user's own, and returns the value of --data-dir; None: embedded.
+        inputs: a function that writes any input files and returns the arguments of `predict`.
+        data: a function that writes user data and returns the value of --data-dir; None: embedded.
         reads_lines: whether `predict` takes its inputs from stdin too.
         surroundings: (folder) → a context in which the embedded data are few.
-        packages: that training and evaluation need.
+        packages: the optional packages that training and evaluation need.
     """
 
     flags: str
@@ -49,7 +49,7 @@ def errorflow(task: str, verb: str, run_dir: Path, *flags: str) -> int:
 
 
 def train_flags(task: str, folder: Path) -> list[str]:
-    """The flags of a tiny training on the data in a folder, which are written if they are not."""
+    """The flags of a tiny training on the data in a folder; missing data are written."""
     row = TABLE[task]
     source = [] if row.data is None else ["--data-dir", str(row.data(folder))]
     return [*source, *row.flags.split()]
@@ -61,7 +61,7 @@ LABELS = ["Long", "Vowels", "Ös"]
 
 
 def write_names(folder: Path) -> Path:
-    """Three classes that a glance tells apart."""
+    """Three classes that are easy to tell apart."""
     random, folder = np.random.default_rng(0), folder / "data"
     folder.mkdir(exist_ok=True)
     for label, letters, longest in zip(LABELS, ("bcd", "aeiou", "öxs"), (14, 7, 7), strict=True):
@@ -80,7 +80,7 @@ MAX_WORDS = 9
 
 
 def write_documents(folder: Path) -> Path:
-    """Texts of 5 to 12 words, of which every second one tells the class."""
+    """Texts of 5 to 12 words; every second word indicates the class."""
     random, lines = np.random.default_rng(0), []
     for label, own in WORDS.items():
         for _ in range(80):
@@ -149,7 +149,7 @@ def write_images(folder: Path) -> Path:
 
 
 def shape_image(label: str, random: np.random.Generator) -> Image.Image:
-    """12 by 14 or so pixels that a glance tells apart, in colour."""
+    """A colour image of about 12 by 14 pixels; the classes are easy to tell apart."""
     height, width = 12, random.integers(12, 16)
     rows, columns = np.mgrid[:height, :width]
     shapes = {
@@ -188,7 +188,7 @@ def film(path: Path, step: int, shade: int = 200) -> Path:
 
 
 def photo(path: Path, *shape: int) -> Path:
-    """An image file of noise, another one for each name."""
+    """An image file of noise, different for each name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng([*path.parent.name.encode(), *path.name.encode()])
     Image.fromarray(random.integers(0, 256, shape, dtype=np.uint8)).save(path)
@@ -196,7 +196,7 @@ def photo(path: Path, *shape: int) -> Path:
 
 
 def photo_folder(path: Path, count: int, *shape: int) -> Path:
-    """A folder with images of noise, 1.png, 2.png, …: other ones for each name of a folder."""
+    """A folder with images of noise, 1.png, 2.png, …, different for each folder name."""
     path.mkdir(parents=True)
     random = np.random.default_rng([*path.name.encode()])
     for number in range(1, count + 1):

@@ -112,7 +112,7 @@ def test_every_folder_and_module_of_pipelines_has_its_place_in_the_order():
 
 
 def test_no_module_imports_itself_through_others():
-    """A package's __init__ is executed before its modules, which do not depend on it by that."""
+    """A package's __init__ runs before its modules; this is not a dependence of the modules."""
     below = {module: sorted(imports(module)) for module in MODULES if module not in ENTRY_POINTS}
     circles, done = [], set()
 
@@ -129,7 +129,7 @@ def test_no_module_imports_itself_through_others():
     assert circles == []
 
 
-def test_what_is_read_without_tensorflow_imports_none():
+def test_modules_that_must_start_without_tensorflow_do_not_import_it():
     """Findings, and what the TensorBoard tab and the command line load, start in an instant."""
     names = ("callbacks.findings", "pipelines.core", "pipelines.registry", "pipelines.cli")
     assert [

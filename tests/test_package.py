@@ -1,4 +1,4 @@
-"""The wheel contains the tree, and what the READMEs print is true."""
+"""The wheel contains the tree, and the examples and commands in the READMEs work."""
 
 import ast
 import importlib
@@ -80,8 +80,8 @@ done
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
-def test_the_set_up_takes_the_python_that_works(tmp_path, version):
-    """Shims of pyenv are there for every version, and fail for those that are not selected."""
+def test_the_set_up_uses_a_python_that_works(tmp_path, version):
+    """pyenv has a shim for every version; a shim of a version that is not selected fails."""
     for name in ("3.11", "3.12", "3.13"):
         script = MAKE_VENV if name == version else "#!/bin/sh\nexit 127\n"
         _script(tmp_path / f"python{name}", script)
@@ -182,7 +182,7 @@ def test_commands_of_the_readmes_parse(line):
 
 
 def _command(words):
-    """What a command line is parsed with: (prog, config class, flags)."""
+    """The arguments for parsing a command line: (prog, config class, flags)."""
     commands = {"report": ReportConfig, "tensorboard": TensorBoardConfig}
     match words:
         case ["runs", "compare", *flags]:

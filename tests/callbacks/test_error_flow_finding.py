@@ -10,9 +10,9 @@ from errorflow.callbacks.findings.finding import first_agreeing_step, short
 
 
 def history(curve, rows=100, injected=None, cell=None, valid=None):
-    """The same row again and again; `curve` [T] is the whole error, from the first step on.
+    """A history of equal rows; `curve` [T] is the total error, from the first step on.
 
-    injected: how much of it enters at each step (all of it at the last step, if None).
+    injected: the error that enters at each step; None: it enters at the last step only.
     """
     curve = np.asarray(curve, float)
     carried = np.append(curve[:-1], 0.0) if injected is None else np.sqrt(curve**2 - injected**2)
@@ -123,7 +123,7 @@ def test_not_finite(bad):
 
 
 def test_steps_that_overflowed_are_left_out_and_counted():
-    """A dynamic loss scale is found by overflowing."""
+    """A dynamic loss scale is adjusted by overflows."""
     tables = history(decaying(3.1), rows=100)
     tables["hidden"][[0, 90], 5] = tables["hidden_from_end"][[0, 90], 5] = np.inf
     finding = error_flow_finding("rnn", tables)

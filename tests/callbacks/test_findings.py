@@ -17,7 +17,7 @@ RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(STEPS * 8, 8)).astype("float32"), RANDOM.normal(size=(STEPS * 8, 1))
 
 
-def found(layers, optimizer="sgd", batch=8):
+def findings_of(layers, optimizer="sgd", batch=8):
     """The findings over depth in a training of STEPS steps, or more with smaller batches."""
     model = keras.Sequential([keras.Input((8,)), *layers])
     model.compile(optimizer, "mse")
@@ -34,11 +34,11 @@ def dense(count, activation="relu", **options):
 
 @pytest.mark.parametrize("layers", [1, 4, 12])
 def test_a_healthy_network_has_no_findings(layers):
-    assert found(dense(layers)) == []
+    assert findings_of(dense(layers)) == []
 
 
 def test_a_deep_network_of_sigmoids_starves():
-    (finding,) = found(dense(14, "sigmoid", kernel_initializer="glorot_uniform"))
+    (finding,) = findings_of(dense(14, "sigmoid", kernel_initializer="glorot_uniform"))
     assert finding.kind == "starving"
     assert finding.sentence.startswith("the first layers hardly learn")
     assert "of the first 3 of 15 layers is " in finding.sentence
@@ -57,7 +57,7 @@ def test_a_gradient_that_explodes_over_depth():
 
 @pytest.mark.parametrize("limit, kinds", [(1e-3, ["clipped"]), (1e3, [])])
 def test_clipped_most_of_the_time(limit, kinds):
-    findings = found(dense(2), keras.optimizers.SGD(1e-3, global_clipnorm=limit))
+    findings = findings_of(dense(2), keras.optimizers.SGD(1e-3, global_clipnorm=limit))
     assert [finding.kind for finding in findings] == kinds
     for finding in findings:
         assert finding.evidence["share"] == finding.confidence == 1
@@ -69,7 +69,7 @@ def test_a_layer_whose_units_are_all_dead():
     layers = dense(3)
     layers[1] = keras.layers.Dense(8, "relu", bias_initializer=never, name="dead")
     layers[2] = keras.layers.Dense(8, "tanh", name="above")  # which its bias still reaches
-    (both,) = found(layers, batch=2)
+    (both,) = findings_of(layers, batch=2)
     assert (both.kind, both.evidence["layers"], both.evidence["since"]) == ("no gradient", 2, 1)
     assert both.sentence == (
         "the gradient of hidden1 and dead is zero in the last 32 recorded training steps, so they "
@@ -123,7 +123,7 @@ def test_a_unit_that_one_example_in_many_activates_is_not_dead():
 
 def test_not_finite_names_the_first_step_and_layer():
     root = keras.layers.Lambda(lambda x: keras.ops.sqrt(0 * x))  # 0, whose slope is 0 · ∞
-    (finding,) = found(
+    (finding,) = findings_of(
         [keras.layers.Dense(4, name="below"), root, keras.layers.Dense(1, name="head")]
     )
     assert (finding.kind, finding.layer, finding.evidence["step"]) == ("not finite", "below", 1)
@@ -131,7 +131,7 @@ def test_not_finite_names_the_first_step_and_layer():
         "going back from the loss, below is the first layer where it is not"
     )
 
-    (finding,) = found(dense(2, "linear"), keras.optimizers.SGD(1e6))
+    (finding,) = findings_of(dense(2, "linear"), keras.optimizers.SGD(1e6))
     assert finding.kind == "not finite"
     assert finding.text.endswith(
         "already in the last layer, head: the loss itself may not be finite"

@@ -34,7 +34,7 @@ VALID = cases.MASKS["holes"] & (np.arange(T) != 2)  # no example has the third s
 
 
 def problem(case):
-    """Inputs that are zero where a model masks, and weights large enough to saturate gates."""
+    """Inputs that are zero at masked steps, and weights large enough to saturate gates."""
     p = cases.problem(case)
     return np.where(VALID[:, :, None], p.x, 0.0).astype("float32"), [3.0 * w for w in p.weights]
 

@@ -64,7 +64,7 @@ def test_leaky_relu_has_the_slope_of_the_textbook():
 
 
 @pytest.mark.parametrize("activation", KNOWN, ids=name)
-def test_activation_survives_serialisation(activation):
+def test_an_activation_survives_serialisation(activation):
     layer = layers.SimpleRNN(2, activation=activation)
     again = layers.SimpleRNN.from_config(layer.get_config())
     assert again.cell.activation == activation

@@ -100,8 +100,8 @@ def test_an_exported_model_gives_the_same_numbers_and_gradients(case, tmp_path):
     np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-4, atol=1e-7)
 
 
-def test_training_goes_on_alike_in_every_copy(tmp_path):
-    """And each copy has an error record of its own."""
+def test_training_continues_equally_in_every_copy(tmp_path):
+    """Each copy also has its own error record."""
     model, x = model_of(LSTM)
     y = np.ones([len(x), 2])
     model.compile("adam", "mse")

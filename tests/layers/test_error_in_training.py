@@ -93,7 +93,7 @@ def test_every_way_to_train_shows_the_error_of_each_step(way):
 
 @pytest.mark.parametrize("jit", [False, True], ids=["no_jit", "jit"])
 def test_batch_and_length_unknown_until_the_step_runs(jit):
-    """An odd batch, a batch of one and two lengths in one run, all unknown when it is traced."""
+    """An odd batch, a batch of one and two lengths in one run, all unknown at tracing."""
     layer = GRU.make(return_sequences=True)
     model = model_around(layer)
     data = list(batches(GRU, sizes=(3, 1), steps=(T, T + 2)))
@@ -148,7 +148,7 @@ def test_each_layer_of_a_masked_stack_shows_its_own_error():
     assert_same_figures(shown[1], figures(of_gru, valid))
 
 
-def test_both_directions_of_a_bidirectional_layer_show_theirs():
+def test_both_directions_of_a_bidirectional_layer_show_their_error():
     both = keras.layers.Bidirectional(LSTM.make(return_sequences=True))
     model = model_around(both)
     [(x, y)] = batches(LSTM, (B,), (T,))

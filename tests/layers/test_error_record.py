@@ -142,7 +142,7 @@ def test_missing_figures_raise_an_error():
 
 
 def test_a_fully_masked_step_has_no_figure():
-    """It is NaN; zero would look like an error that vanished."""
+    """The figure is NaN; zero would look like an error that vanished."""
     p, valid = problem(GRU), np.array(MASKS["right"])
     valid[:, 3:] = False
     layer = built(GRU, p, return_sequences=True)

@@ -39,7 +39,7 @@ def sequences(model, right_padding=True):
 
 
 def spread(model):
-    """Make no weight zero or one, so that a swapped or dropped bias is noticed."""
+    """Add noise to all weights, so that a swapped or dropped bias is noticed."""
     model.set_weights([w + 0.1 * np.random.randn(*w.shape) for w in model.get_weights()])
 
 

@@ -1,4 +1,4 @@
-"""What the actions pipeline has of its own, on a few clips of moving digits and on videos."""
+"""Tests of the actions pipeline alone, on a few clips of moving digits and on videos."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The Python API: objects come back, mistakes are found before anything is loaded."""
+"""The Python API: it returns objects, and finds mistakes before anything is loaded."""
 
 import subprocess
 import sys
@@ -141,7 +141,7 @@ print(sorted(pipelines.tasks())[:2], "tensorflow" in sys.modules)
 
 
 @pytest.mark.parametrize("verbose", [False, True])
-def test_nothing_is_printed_unless_asked(verbose, two_classes, tmp_path, capfd):
+def test_nothing_is_printed_by_default(verbose, two_classes, tmp_path, capfd):
     pipelines.train(
         "names",
         run_dir=tmp_path,

@@ -104,7 +104,7 @@ def test_pairs_share_a_few_shapes_that_hold_both_their_sequences():
     assert sorted(map(tuple, examples)) == sorted(map(tuple, lengths))
 
 
-def test_what_fills_no_batch_of_its_shape_goes_where_both_sequences_fit():
+def test_all_pairs_are_in_batches_that_hold_both_sequences():
     """Neither of the two shapes holds the other; the last one holds all."""
     lengths = np.array([[1, 9]] * 101 + [[9, 1]] * 101)
     pairs = Batches(lengths, lambda i, shape: (lengths[i],), SIZE, seed=0)
@@ -120,12 +120,12 @@ def test_the_shapes_of_many_long_pairs_are_found_at_once():
     assert shapes[-1] == tuple(lengths.max(axis=0))
 
 
-def test_validation_sees_every_example_once_without_filler(batches):
+def test_validation_has_every_example_once_without_repetition(batches):
     ids = np.concatenate([x[:, 0] for x, _ in batches.in_order().as_numpy_iterator()])
     assert sorted(ids) == list(range(1, 102))
 
 
-def test_an_epoch_takes_one_of_each_and_another_time_another(batches):
+def test_each_epoch_takes_one_example_of_each_group_and_all_in_time(batches):
     """Of 101 examples up to five each are of the same."""
     of = np.arange(101) // 5
     feed = Batches(batches.lengths, batches.take, SIZE, seed=3, groups=of)
@@ -144,9 +144,9 @@ def test_the_first_batch_of_a_validation_is_shared_evenly_among_replicas(two_rep
     few = Batches(lengths, lambda i, length: (i.astype(np.int32),), 16, seed=0)
     assert [len(i) for (i,) in few.in_order().as_numpy_iterator()] == [7]
     with two_replicas.scope():
-        given = [i for (i,) in few.in_order().as_numpy_iterator()]
-    assert [len(i) for i in given] == [6, 1]
-    assert sorted(np.concatenate(given)) == [*range(7)]
-    one = Batches(lengths[:1], few.take, 16, seed=0)
+        order = [i for (i,) in few.in_order().as_numpy_iterator()]
+    assert [len(i) for i in order] == [6, 1]
+    assert sorted(np.concatenate(order)) == [*range(7)]
+    single = Batches(lengths[:1], few.take, 16, seed=0)
     with two_replicas.scope(), pytest.raises(UserError, match="1 validation examples for 2 dev"):
-        one.in_order()
+        single.in_order()

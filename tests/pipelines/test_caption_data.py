@@ -68,10 +68,10 @@ def test_photos_and_their_captions(tmp_path, photos):
     lines += ["", {"image": "./photos/3.png", "captions": ["Third \u0065\u0301", "a photos/3.png"]}]
     write_captions(tmp_path, lines)
     data = load_captions(data_dir=str(tmp_path))
-    found = by_caption(data)
-    assert found.keys() == {f"a {name}" for name in photos}
+    examples = by_caption(data)
+    assert examples.keys() == {f"a {name}" for name in photos}
     for name, pixels in photos.items():
-        image, texts = found[f"a {name}"]
+        image, texts = examples[f"a {name}"]
         np.testing.assert_array_equal(image, pixels)
         assert texts == [f"a {name}", *(["Third é"] if name == "photos/3.png" else [])]
     for split, part in zip(SPLITS, parts(data), strict=True):
@@ -115,13 +115,13 @@ def test_images_of_other_names_are_the_same_data_and_in_other_splits_are_not(tmp
     assert [part.texts for part in parts(again)] == [part.texts for part in parts(data)]
     hashes = set()
     for first in ("train", "test"):
-        said = [first, "test", "validation", *["train"] * 27]
-        write_captions(tmp_path, [{**x, "split": y} for x, y in zip(lines, said, strict=True)])
+        splits = [first, "test", "validation", *["train"] * 27]
+        write_captions(tmp_path, [{**x, "split": y} for x, y in zip(lines, splits, strict=True)])
         hashes.add(load_captions(data_dir=tmp_path).content_hash)
     assert len(hashes) == 2
 
 
-def test_splits_are_taken_as_said_and_missing_ones_carved(tmp_path, photos):
+def test_named_splits_are_used_and_missing_ones_are_carved(tmp_path, photos):
     names = list(photos)
     lines = [
         {"image": name, "caption": name, "split": "test" if number % 3 else "train"}
@@ -141,7 +141,7 @@ def test_splits_are_taken_as_said_and_missing_ones_carved(tmp_path, photos):
     assert data.problems == []
 
 
-def test_what_is_left_out_is_told(tmp_path, photos):
+def test_left_out_images_are_reported(tmp_path, photos):
     whole = tmp_path / "photos" / "whole.jpg"
     Image.fromarray(noise(64, 64, 3)).save(whole)
     (tmp_path / "photos" / "cut.jpg").write_bytes(whole.read_bytes()[:900])
@@ -149,10 +149,10 @@ def test_what_is_left_out_is_told(tmp_path, photos):
     (tmp_path / "photos" / "text.png").write_text("not an image")
     (tmp_path / "photos" / "._1.png").write_text("macOS leaves these")
     (tmp_path / "photos" / "1.png").write_bytes((tmp_path / "photos" / "0.png").read_bytes())
-    said = dict(zip(photos, ["train", "test", "validation"] * 10, strict=True))
-    del said["photos/29.png"], said["photos/28.png"]
-    said |= {"photos/cut.jpg": "train", "photos/text.png": "test"}
-    lines = [{"image": name, "caption": "x", "split": split} for name, split in said.items()]
+    splits = dict(zip(photos, ["train", "test", "validation"] * 10, strict=True))
+    del splits["photos/29.png"], splits["photos/28.png"]
+    splits |= {"photos/cut.jpg": "train", "photos/text.png": "test"}
+    lines = [{"image": name, "caption": "x", "split": split} for name, split in splits.items()]
     write_captions(tmp_path, lines)
     data = load_captions(data_dir=tmp_path)
     assert sum(map(len, parts(data))) == 28
@@ -274,17 +274,17 @@ def test_sequences_and_their_stories(tmp_path):
     lines.append({"images": of["h"], "story": "another one"})
     write_stories(tmp_path, lines)
     data = load_stories(data_dir=tmp_path)
-    found = {
+    by_story = {
         texts[0]: (images, texts, described)
         for part in parts(data)
         for images, texts, described in zip(part.images, part.texts, part.descriptions, strict=True)
     }
-    assert found["A dog runs . It jumps . it sleeps"][1] == ["A dog runs . It jumps . it sleeps"]
-    assert found["h runs"][1] == ["h runs", "another one"]
-    assert len(found["b runs"][0]) == 2
-    assert [found[f"{album} runs"][2] for album in "bc"] == [["a dog", "sleep"], []]
+    assert by_story["A dog runs . It jumps . it sleeps"][1] == ["A dog runs . It jumps . it sleeps"]
+    assert by_story["h runs"][1] == ["h runs", "another one"]
+    assert len(by_story["b runs"][0]) == 2
+    assert [by_story[f"{album} runs"][2] for album in "bc"] == [["a dog", "sleep"], []]
     for album in "bcdefgh":
-        for image, name in zip(found[f"{album} runs"][0], of[album], strict=True):
+        for image, name in zip(by_story[f"{album} runs"][0], of[album], strict=True):
             np.testing.assert_array_equal(image, shown[name])
     assert data.shape == (4, 5, 3)
     assert sum(data.counts["sequences"].values()) == 8
@@ -399,9 +399,9 @@ def test_a_tfds_set_like_coco(data_dir):
     ]
     assert len(data.validation) == 3
     assert len(data.train) + len(data.test) == 29
-    found = by_caption(data)
-    assert found.keys() == {f"picture {n}" for n in range(33) if n != 7}
-    for name, (image, texts) in found.items():
+    examples = by_caption(data)
+    assert examples.keys() == {f"picture {n}" for n in range(33) if n != 7}
+    for name, (image, texts) in examples.items():
         np.testing.assert_array_equal(image, images[name])
         assert texts == [name, name.removeprefix("picture ")]
     assert len(list(data.train.images)) == len(data.train.images)  # and once more

@@ -1,4 +1,4 @@
-"""What the captions pipeline has of its own, on a few scenes and photos, and what it is made of."""
+"""Tests of the captions pipeline alone, on a few scenes and photos, and of its parts."""
 
 import io
 import json
@@ -269,16 +269,16 @@ def test_pretraining_uses_each_image_once_per_epoch():
 
 @pytest.mark.parametrize(("epochs", "images"), [(1, [8]), (3, [3, 8, 8])])
 def test_the_first_of_several_epochs_uses_the_simplest_third(core, monkeypatch, epochs, images):
-    seen = []
+    images_of_epochs = []
 
     def fit(model, batches, **_):
-        seen.append(
+        images_of_epochs.append(
             {image.tobytes() for images, _ in batches.as_numpy_iterator() for image in images}
         )
 
     monkeypatch.setattr(keras.Model, "fit", fit)
     pretrain(core, some_pairs(8), some_pairs(8), replace(CaptionsConfig(), pretrain=epochs))
-    assert [*map(len, seen)] == images
+    assert [*map(len, images_of_epochs)] == images
 
 
 def test_after_pretraining_an_image_does_not_depend_on_others_in_its_batch():
@@ -318,8 +318,8 @@ def test_recurrent_layers_skip_padding(core):
     short, long = (
         decoder(decoder_inputs(decoder, encoded, ids))["states"] for ids in (target, padded)
     )
-    for one, other in zip(short, long, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-6)
+    for state_of_short, state_of_long in zip(short, long, strict=True):
+        np.testing.assert_allclose(state_of_short, state_of_long, rtol=1e-6)
     with tf.GradientTape() as tape:
         outputs = core({"pixels": pixels, "target": tf.constant([[START, 4, 8], [START, 0, 0]])})
         loss = tf.reduce_sum(outputs["next"][:, 0, 4])

@@ -1,4 +1,4 @@
-"""The command line as a person meets it: quick, one line per mistake, the right exit code."""
+"""The command line: quick answers, one line per mistake, the right exit code."""
 
 import os
 import subprocess
@@ -44,8 +44,8 @@ def test_answers_without_tensorflow(arguments):
     assert process.stdout.splitlines()[-1] == "HEAVY []"
 
 
-def test_help_imports_nothing_that_takes_long():
-    """It takes a third of a second on a good day; machines differ, what is imported does not."""
+def test_help_imports_no_slow_module():
+    """Start-up times differ between machines; the imported modules do not."""
     arguments = ("-X", "importtime", "-m", "errorflow.pipelines.cli", "names", "train", "--help")
     process = subprocess.run(
         [sys.executable, *arguments], check=True, capture_output=True, text=True
@@ -94,7 +94,7 @@ def test_the_module_is_the_same_command(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-def test_print_config_is_a_file_that_can_be_given_back(tmp_path):
+def test_printed_config_can_be_read_as_a_config_file(tmp_path):
     first = errorflow("names", "train", "--units", "7", "--jit", "on", "--print-config").stdout
     (tmp_path / "c.yaml").write_text(first)
     assert errorflow("names", "train", "--config", "c.yaml", "--print-config").stdout == first
@@ -127,7 +127,7 @@ def test_version(capsys):
     assert capsys.readouterr().out.startswith("errorflow ")
 
 
-def test_ctrl_c_says_how_to_go_on_and_ends_with_130(monkeypatch, capsys):
+def test_ctrl_c_names_the_command_to_resume_and_exits_with_130(monkeypatch, capsys):
     def interrupted(arguments):
         raise KeyboardInterrupt("interrupted after epoch 3; go on with: ...")
 

@@ -1,4 +1,4 @@
-"""Clips of every source: what moves in the embedded ones, the user's videos, TFDS datasets."""
+"""Clips of every source: the motion in embedded clips, the user's videos, TFDS datasets."""
 
 import contextlib
 import importlib.util
@@ -200,7 +200,7 @@ def test_frames_are_evenly_spaced_whatever_the_film_is(tmp_path, monkeypatch, na
 
 
 @pytest.mark.parametrize("name", [*VIDEOS[:1], "video.gif", "frames"])
-def test_what_is_too_long_is_cut_on_both_sides(tmp_path, name):
+def test_the_longer_side_of_frames_is_cropped_at_both_ends(tmp_path, name):
     frames = np.zeros([3, 16, 48, 3], np.uint8)
     frames[:, :, 16:32] = np.array([255, 250, 245])[:, None, None, None]  # .gif drops equal ones
     clip = read_clip(write_film(tmp_path / name, frames), 2, (8, 8, 1))
@@ -221,9 +221,9 @@ def test_frames_of_a_stream_are_even_and_few_are_held():
             yield frame
 
     for length in [*range(1, 60), 127, 128, 129, 1000, 9999]:
-        taken = evenly_spaced_frames(video(length), 4)[:, 0]
+        frames = evenly_spaced_frames(video(length), 4)[:, 0]
         gap = max(1, (length - 1) / 3)
-        assert np.abs(taken - np.linspace(0, length - 1, 4)).max() <= max(0.5, gap / 8)
+        assert np.abs(frames - np.linspace(0, length - 1, 4)).max() <= max(0.5, gap / 8)
     assert most <= 8 * 4 * 2 + 2
     np.testing.assert_array_equal(spaced_indices(3, 5), [0, 0, 1, 2, 2])
 
@@ -263,7 +263,7 @@ def test_frames_in_a_folder_are_in_the_order_of_their_numbers(tmp_path):
         ("text.gif", b"text" * 99, "broken video ("),
     ],
 )
-def test_what_is_no_film_is_refused(tmp_path, name, content, complaint):
+def test_files_that_are_not_videos_are_refused(tmp_path, name, content, complaint):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError) as error:
@@ -288,7 +288,7 @@ def test_one_frame_is_no_clip_and_half_a_file_no_film(tmp_path, name):
 
 
 def test_a_gif_may_end_anywhere(tmp_path):
-    """It is broken, or a video of the frames before."""
+    """The file is broken, or is a video of the frames before the end."""
     whole = write_film(tmp_path / "whole.gif", ramp(3)).read_bytes()
     outcomes = set()
     for length in range(1, len(whole)):
@@ -346,7 +346,7 @@ def test_grey_films_have_one_channel(tmp_path):
     assert load_clips(data_dir=tmp_path, size=8).train.clips.shape == (2, 16, 8, 8, 1)
 
 
-def test_broken_and_repeated_films_are_told_and_left_out(folder):
+def test_broken_and_repeated_films_are_reported_and_left_out(folder):
     (folder / "red" / "broken.gif").write_bytes((folder / "red" / "0.gif").read_bytes()[:90])
     (folder / "red" / "empty.gif").touch()
     (folder / "blue" / "again.gif").write_bytes((folder / "blue" / "0.gif").read_bytes())

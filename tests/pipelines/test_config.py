@@ -46,7 +46,7 @@ def test_a_flag_that_says_the_default_wins_over_the_file_too(file):
     assert read("--config", str(file("units: 7")), "--units", str(default)).network.units == default
 
 
-def test_what_is_written_reads_back_the_same(file):
+def test_a_written_config_reads_back_the_same(file):
     config = replace(
         NamesConfig(),
         batch_size="online",

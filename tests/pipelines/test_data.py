@@ -1,4 +1,4 @@
-"""What the data of all tasks have in common: one source, the same attributes, few imports."""
+"""Properties of the data of all tasks: one source, the same attributes, few imports."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Documents: the layouts, predefined splits, what is refused, what is too long, TFDS datasets."""
+"""Documents: the layouts, predefined splits, errors, long documents, TFDS datasets."""
 
 import sys
 import unicodedata
@@ -83,7 +83,7 @@ def test_only_text_files_right_under_a_class_are_documents(tmp_path):
     assert read_documents(folder) == before
 
 
-def test_repeated_and_empty_documents_are_left_out_and_told(tmp_path):
+def test_repeated_and_empty_documents_are_left_out_and_reported(tmp_path):
     more = ["good\tSame  words", "good\tsame words", "good\tSAME WORDS ", "bad\tsame words"]
     path = write(tmp_path / "a.tsv", [*more, "good\t  ", "", *GOOD])
     items = read_documents(path)

@@ -1,4 +1,4 @@
-"""What the documents pipeline has of its own, on a file of made-up texts, and its networks."""
+"""Tests of the documents pipeline alone, on a file of made-up texts, and its networks."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What all tasks have in common, over the table of tasks: from a training to an export."""
+"""Tests that all tasks share, over the table of tasks: from training to export."""
 
 import csv
 import dataclasses
@@ -66,7 +66,7 @@ def test_every_task_has_a_row_in_the_table():
     assert {*TABLE} == {*TASKS}
 
 
-# What a training leaves
+# The files of a run
 
 
 def test_a_finished_run_has_all_its_files(task, run):
@@ -118,7 +118,7 @@ def test_samples_are_of_the_first_examples(task, run):
     assert all(row.values() for row in rows)
 
 
-# What can be done with a run
+# Using a run
 
 
 def test_evaluate_reproduces_the_figures_of_the_training(task, where, run, capsys):
@@ -212,7 +212,7 @@ def test_onnx_comes_with_the_meaning_of_its_inputs(task, where, tmp_path, capsys
     assert json.loads(meaning.read_text(encoding="utf-8"))
 
 
-# Going on, and not going on
+# Resuming and overwriting
 
 
 class Interrupt(keras.callbacks.Callback):
@@ -250,7 +250,7 @@ def lasting_history(run: RunFolder) -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize("task", TASKS_OF_MANY_EPOCHS, indirect=True)
-def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(task, run, tmp_path, capsys):
+def test_a_resumed_run_equals_an_uninterrupted_one(task, run, tmp_path, capsys):
     config = replace(config_of(load_task(task), run), run_dir=tmp_path, name="b")
     with pytest.raises(KeyboardInterrupt, match="after epoch 1; resume with"):
         workflow.train(interrupted(task), config)

@@ -41,7 +41,7 @@ NEEDS = {"pronounce": "jiwer", "captions": "sacrebleu"}
 
 @pytest.fixture(scope="module", autouse=True)
 def here(tmp_path_factory):
-    """A copy of the first edition's folder, which paths in its configurations are relative to."""
+    """A copy of the first edition's folder; paths in its configurations are relative to it."""
     folder = tmp_path_factory.mktemp("first") / "edition"
     shutil.copytree(WRITTEN, folder)
     with pytest.MonkeyPatch.context() as patch:

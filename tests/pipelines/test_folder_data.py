@@ -1,4 +1,4 @@
-"""The user's own folder of text files: what is read, what is refused, who lands in which split."""
+"""The user's folder of text files: reading, errors, and the splits."""
 
 import hashlib
 import random
@@ -98,7 +98,7 @@ def test_a_missing_folder_and_a_file_are_refused(tmp_path):
         read_folder(tmp_path / "A.txt", 10)
 
 
-def test_the_split_hangs_on_the_item_alone():
+def test_the_split_depends_on_the_item_alone():
     rows = [Row("A", name) for name in names("a", 300)] + [Row("B", n) for n in names("b", 300)]
     shuffled = random.Random(1).sample(rows, len(rows))
     first, second = assign_splits(rows), assign_splits(shuffled)
@@ -138,7 +138,7 @@ def test_content_hash_is_of_the_sorted_lines():
     assert content_hash(rows) == hashlib.sha256("A\tü\nB\ty\n".encode()).hexdigest()
 
 
-def test_the_hash_of_splits_is_of_what_is_in_which():
+def test_the_hash_of_splits_depends_on_the_items_of_each_split():
     one, other = [Row("A", "x")], [Row("A", "y")]
     hashed = splits_hash({"train": one, "test": other})
     assert hashed == splits_hash({"test": other, "train": one})
@@ -148,12 +148,14 @@ def test_the_hash_of_splits_is_of_what_is_in_which():
 
 def test_limit_keeps_every_label_and_its_share():
     rows = [Row("A", n) for n in names("a", 900)] + [Row("B", n) for n in names("b", 100)]
-    kept = stratified_subsample(rows, 100, seed=1)
-    share = sum(row.label == "A" for row in kept)
-    assert 98 <= len(kept) <= 100
+    subsample = stratified_subsample(rows, 100, seed=1)
+    share = sum(row.label == "A" for row in subsample)
+    assert 98 <= len(subsample) <= 100
     assert 88 <= share <= 91
     assert (
-        kept == stratified_subsample(rows, 100, seed=1) != stratified_subsample(rows, 100, seed=2)
+        subsample
+        == stratified_subsample(rows, 100, seed=1)
+        != stratified_subsample(rows, 100, seed=2)
     )
     assert len(stratified_subsample(rows, 2, seed=1)) == 2
     assert stratified_subsample(rows, 5000, seed=1) == rows

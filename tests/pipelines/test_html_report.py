@@ -1,4 +1,4 @@
-"""`errorflow report`: one file that says what the callbacks say, and asks for no other."""
+"""`errorflow report`: one self-contained file with the findings of the callbacks."""
 
 import re
 
@@ -32,17 +32,17 @@ def trained(tmp_path):
         model.fit(x, y, batch_size=4, verbose=0, callbacks=[*callbacks])
         flow.plot().savefig(run.plots / "curves.png")
         run.update(test={"accuracy": 0.25 * units})
-        sentences[name] = [*flow.verdict(), *(one.sentence for one in gradients.findings())]
+        sentences[name] = [*flow.verdict(), *(finding.sentence for finding in gradients.findings())]
     return folder, sentences
 
 
-def test_it_says_what_the_callbacks_say(trained, tmp_path, capsys):
-    folder, said = trained
+def test_the_report_has_the_findings_of_the_callbacks(trained, tmp_path, capsys):
+    folder, by_run = trained
     file = tmp_path / "report.html"
     assert main(["report", "a", "b", "--run-dir", str(folder), "--to", str(file)]) == 0
     assert capsys.readouterr().out == f"{file}\n"
     page = file.read_text(encoding="utf-8")
-    for sentences in said.values():
+    for sentences in by_run.values():
         assert len(sentences) == 2  # the second one: clipped
         assert all(sentence.replace("'", "&#x27;") in page for sentence in sentences)
     assert "Pascanu, Mikolov" in page
@@ -53,21 +53,21 @@ def test_it_says_what_the_callbacks_say(trained, tmp_path, capsys):
     assert "<script" not in page
 
 
-def test_without_names_it_is_about_the_latest_run(trained, tmp_path):
+def test_without_names_the_report_is_about_the_latest_run(trained, tmp_path):
     file = tmp_path / "report.html"
     assert main(["report", "--run-dir", str(trained[0]), "--to", str(file)]) == 0
     assert "<h1>names/b</h1>" in file.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    "flags, what",
+    "flags, message",
     [
         (["zzz"], "no run 'zzz'"),
         (["a", "--to", "none/r.html"], "--to none/r.html: there is no folder"),
     ],
 )
-def test_a_mistake_is_one_line(trained, flags, what, capsys, monkeypatch):
+def test_a_mistake_is_one_line(trained, flags, message, capsys, monkeypatch):
     monkeypatch.chdir(trained[0].parent)
     assert main(["report", *flags]) == 2
-    assert what in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not list(trained[0].parent.glob("*.html"))

@@ -40,7 +40,7 @@ def test_flip_mirrors_some_images_and_leaves_the_others():
 def test_crop_takes_windows_of_the_image_in_a_black_frame():
     cropped = augment.crop(0.25)(X, SEED).numpy()
     framed = np.pad(X, [(0, 0), (2, 2), (2, 2), (0, 0)])
-    found = set()
+    offsets = set()
     for before, after in zip(framed, cropped, strict=True):
         at = [
             (i, j)
@@ -49,11 +49,11 @@ def test_crop_takes_windows_of_the_image_in_a_black_frame():
             if np.array_equal(before[i : i + 6, j : j + 7], after)
         ]
         assert len(at) == 1
-        found |= {*at}
-    assert len(found) > 3
+        offsets |= {*at}
+    assert len(offsets) > 3
 
 
-def test_colour_changes_what_it_says_and_stays_in_range():
+def test_colour_stays_in_range_and_keeps_grey_images_grey():
     strong = augment.colour(0.9)(X, SEED).numpy()
     assert strong.min() >= 0
     assert strong.max() <= 255
@@ -63,11 +63,11 @@ def test_colour_changes_what_it_says_and_stays_in_range():
     np.testing.assert_allclose(np.ptp(still_grey, axis=3), 0, atol=1e-3)
 
 
-def test_affine_of_nothing_changes_nothing():
+def test_an_affine_map_without_options_changes_nothing():
     np.testing.assert_allclose(augment.affine()(X, SEED), X, atol=1e-3)
 
 
-def test_shifts_move_up_to_what_they_say():
+def test_shifts_are_at_most_the_given_distance():
     moved = places(augment.affine(shift=0.2)(dots(), SEED).numpy()) - [6, 10]
     for axis, most in enumerate((0.2 * 21, 0.2 * 15)):
         assert 0.7 * most < np.abs(moved[:, axis]).max() <= most + 1e-3
@@ -134,11 +134,11 @@ def numbers(dataset):
     return [batch[:, 0, 0, 0].round().astype(int).tolist() for batch, _ in dataset]
 
 
-def test_an_epoch_has_full_batches_and_nobody_twice(feed):
+def test_an_epoch_has_full_batches_and_no_example_twice(feed):
     batches = numbers(feed.dataset().as_numpy_iterator())
-    seen = [number for batch in batches for number in batch]
+    drawn = [number for batch in batches for number in batch]
     assert [len(b) for b in batches] == [5] * feed.steps == [5] * 4
-    assert len(set(seen)) == 20
+    assert len(set(drawn)) == 20
     assert feed.dataset().cardinality() == 4
 
 
@@ -213,5 +213,5 @@ def test_images_of_any_size_keep_their_shape_and_lose_the_ends():
                 tf.TensorSpec([], tf.int64),
             ),
         )
-        ((given, _),) = resized(ImageSplit(images, np.zeros(1)), (4, 4)).as_numpy_iterator()
-        np.testing.assert_array_equal(given, np.full([4, 4, 1], 200))
+        ((resized_image, _),) = resized(ImageSplit(images, np.zeros(1)), (4, 4)).as_numpy_iterator()
+        np.testing.assert_array_equal(resized_image, np.full([4, 4, 1], 200))

@@ -83,15 +83,15 @@ def test_a_folder_gives_every_image_once(folder):
         for label in data.labels
         for path in (folder / label).iterdir()
     }
-    found = {
+    images = {
         (data.labels[label], image.tobytes())
         for part in parts
         for image, label in part.examples.as_numpy_iterator()
     }
-    assert found == expected
+    assert images == expected
 
 
-def test_broken_images_are_told_counted_and_left_out(folder):
+def test_broken_images_are_reported_counted_and_left_out(folder):
     whole = folder / "cat" / "whole.jpg"
     Image.fromarray(noise(64, 64, 3)).save(whole)
     (folder / "cat" / "cut.jpg").write_bytes(whole.read_bytes()[:900])

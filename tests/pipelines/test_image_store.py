@@ -94,13 +94,13 @@ def test_sequences_keep_their_bounds(sequences):
 
 def test_shorter_sequences_are_padded(sequences):
     stored = store_images(sequences, SHAPE)
-    taken = stored.take([2, 1])
-    assert (taken.shape, taken.dtype) == ((2, 2, *SHAPE), np.float32)
-    np.testing.assert_array_equal(taken[0], stored[2])
-    np.testing.assert_array_equal(taken[1, 0], stored[1][0])
-    assert (taken[1, 1] == PADDING_PIXEL).all()
-    taken = stored.take(np.array([0, 2]), 2)
-    np.testing.assert_array_equal(taken, [stored[0][:2], stored[2]])
+    images = stored.take([2, 1])
+    assert (images.shape, images.dtype) == ((2, 2, *SHAPE), np.float32)
+    np.testing.assert_array_equal(images[0], stored[2])
+    np.testing.assert_array_equal(images[1, 0], stored[1][0])
+    assert (images[1, 1] == PADDING_PIXEL).all()
+    images = stored.take(np.array([0, 2]), 2)
+    np.testing.assert_array_equal(images, [stored[0][:2], stored[2]])
     assert stored.take([1], 4).shape == (1, 4, *SHAPE)
 
 

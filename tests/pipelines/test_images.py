@@ -1,4 +1,4 @@
-"""What the images pipeline has of its own, on a folder of small pictures."""
+"""Tests of the images pipeline alone, on a folder of small pictures."""
 
 import csv
 import json

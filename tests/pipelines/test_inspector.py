@@ -111,17 +111,17 @@ def test_the_loader_imports_nothing_that_could_stop_tensorboard():
         "import sys, errorflow.pipelines.inspector.loader; print(*(name for name in sys.modules if"
         " name.split('.')[0] in ('tensorflow', 'keras') or name.startswith('errorflow.')))"
     )
-    found = subprocess.run(
+    imported = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     ).stdout.split()
     package = "errorflow.pipelines"
-    assert found == [package, f"{package}.inspector", f"{package}.inspector.loader"]
+    assert imported == [package, f"{package}.inspector", f"{package}.inspector.loader"]
 
 
 def test_the_server_runs_without_tensorflow():
     script = "import sys, errorflow.pipelines.inspector.plugin; print('tensorflow' in sys.modules)"
-    found = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
-    assert found.stdout.split() == [b"False"]
+    process = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+    assert process.stdout.split() == [b"False"]
 
 
 def test_tables_are_what_the_callbacks_recorded(server, trained):
@@ -243,15 +243,17 @@ class Tab:
     def leaves_the_host(self):
         """Return the addresses of other hosts that the page requested."""
         events = [json.loads(entry["message"]) for entry in self.browser.get_log("performance")]
-        asked = [
+        requested = [
             event["message"]["params"]["request"]["url"]
             for event in events
             if event["message"]["method"] == "Network.requestWillBeSent"
         ]
-        plugin = [url for url in asked if "errorflow" in url]
+        plugin = [url for url in requested if "errorflow" in url]
         assert plugin
         return [
-            url for url in asked if not re.match(r"(http://127\.0\.0\.1:|data:|blob:|about:)", url)
+            url
+            for url in requested
+            if not re.match(r"(http://127\.0\.0\.1:|data:|blob:|about:)", url)
         ]
 
 

@@ -78,20 +78,20 @@ def test_adding_marks_two_early_numbers_and_the_target_is_their_sum():
 )
 def test_order_depends_only_on_the_symbols_in_the_windows(name, windows):
     lag_problem = make_problem(name)
-    seen = [set() for _ in windows]
+    places_of_windows = [set() for _ in windows]
     lengths, classes = set(), set()
     for x, y in zip(*drawn(lag_problem), strict=True):
         text = "".join(words(lag_problem, x))
         assert re.fullmatch("E[abcdXY]+B", text)
         positions = [match.start() for match in re.finditer("[XY]", text)]
-        for place, (low, high), places in zip(positions, windows, seen, strict=True):
+        for place, (low, high), places in zip(positions, windows, places_of_windows, strict=True):
             assert low <= place <= high
             places.add(place)
         assert sorted(y) == [0] * (len(y) - 1) + [1]
         assert lag_problem.labels[y.argmax()] == "".join(text[place] for place in positions)
         lengths.add(len(text))
         classes.add(int(y.argmax()))
-    assert seen == [set(range(low, high + 1)) for low, high in windows]
+    assert places_of_windows == [set(range(low, high + 1)) for low, high in windows]
     assert lengths == set(range(100, 111))
     assert len(classes) == 2 ** len(windows)
 

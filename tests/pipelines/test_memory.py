@@ -1,4 +1,4 @@
-"""What training needs of main memory, and what it gives back of it."""
+"""The main memory that training needs, and the memory that it reuses."""
 
 import os
 import platform
@@ -52,8 +52,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the system's malloc is another one")
-def test_what_a_tensor_frees_is_kept_for_the_next_one():
-    """No page is handed out anew, unless a person has said how malloc is to be."""
+def test_memory_that_a_tensor_frees_is_reused_by_the_next_one():
+    """Freed pages are reused, unless the user has configured malloc."""
 
     def faults(*words: str, **more: str) -> int:
         plain = {key: value for key, value in os.environ.items() if "MALLOC" not in key}

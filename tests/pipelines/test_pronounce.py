@@ -1,4 +1,4 @@
-"""What the pronounce pipeline has of its own, on made-up words, and what it is made of."""
+"""Tests of the pronounce pipeline alone, on made-up words, and of its parts."""
 
 import io
 import json

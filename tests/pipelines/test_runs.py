@@ -1,4 +1,4 @@
-"""Run folders: never half-written, never written over unasked, found again. No TensorFlow."""
+"""Run folders: written atomically, overwritten only on request, found again. No TensorFlow."""
 
 import json
 import subprocess
@@ -38,7 +38,7 @@ def finished(config: NamesConfig, **figures) -> RunFolder:
 
 
 def killed(config: NamesConfig) -> RunFolder:
-    """A run whose process is gone without a word."""
+    """A run whose process has ended without recording its status."""
     run = begin(config)
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
@@ -70,7 +70,7 @@ def test_json_has_null_for_what_is_not_a_number(tmp_path):
     assert json.loads(path.read_text()) == {"loss": None, "rows": [1.0, None]}
 
 
-def test_a_finished_run_is_written_over_only_when_told_to(config):
+def test_a_finished_run_is_overwritten_only_with_the_overwrite_flag(config):
     run = finished(config)
     with pytest.raises(UserError, match="exists \\(finished\\): --overwrite to replace it"):
         begin(config)
@@ -139,7 +139,7 @@ def test_runs_without_a_name_never_share_a_folder(config):
     assert all(path.name.startswith("lstm-") for path in paths)
 
 
-def test_status_tells_how_training_ended(config):
+def test_the_status_names_how_training_ended(config):
     run = begin(config)
     with pytest.raises(KeyboardInterrupt), lifecycle.recorded_status(run):
         raise KeyboardInterrupt

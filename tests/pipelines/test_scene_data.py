@@ -1,4 +1,4 @@
-"""Scenes of digits: what is said of them, what happens in them, their pictures, their builders."""
+"""Scenes of digits: their captions, their events, their pictures and their builders."""
 
 import collections
 import hashlib
@@ -133,7 +133,7 @@ def test_held_out_combinations_are_balanced():
 
 
 def test_training_shows_every_word_with_every_other():
-    """What is held out is a combination of three things that are seen two by two."""
+    """A held-out combination of three words occurs in training pair by pair."""
     shown = {*COMBINATIONS} - HELD_OUT
     several = {*COMBINATIONS} - {group for group in COMBINATIONS if group.number == 1}
     for pair in (lambda g: (g.size, g.value), lambda g: (g.number, g.value)):
@@ -141,7 +141,7 @@ def test_training_shows_every_word_with_every_other():
 
 
 @pytest.mark.parametrize("held_out", [False, True])
-def test_scenes_are_drawn_as_asked(held_out):
+def test_drawn_scenes_are_valid(held_out):
     drawn = random()
     scenes = [draw_scene(drawn, held_out) for _ in range(400)]
     assert {bool({group for group, _ in scene} & HELD_OUT) for scene in scenes} == {held_out}
@@ -266,7 +266,7 @@ def test_no_stories(story):
 
 
 @pytest.mark.parametrize("held_out", [False, True])
-def test_stories_are_drawn_as_asked_and_understood(held_out):
+def test_drawn_stories_are_valid_and_can_be_parsed(held_out):
     drawn = random()
     stories = [draw_story(drawn, held_out) for _ in range(150)]
     for story in stories:
@@ -364,7 +364,7 @@ def test_stories_of_scenes(small):
     assert data.content_hash == CONTENT[SceneStories]
 
 
-def test_only_what_happens_changes_the_picture(small):
+def test_only_the_events_of_a_story_change_the_picture(small):
     data = load_stories()
     corners = list(itertools.product((0, QUADRANT), repeat=2))
     for pictures, (text,) in zip(data.train.images, data.train.texts, strict=True):

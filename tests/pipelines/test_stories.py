@@ -1,4 +1,4 @@
-"""What the stories pipeline has of its own, on a few scenes and pictures, and its parts."""
+"""Tests of the stories pipeline alone, on a few scenes and pictures, and its parts."""
 
 import io
 import json
@@ -316,7 +316,7 @@ def test_simple_images_are_the_third_with_the_fewest_words_three_times():
 
 
 def test_padding_does_not_change_batch_normalisation():
-    """It is replaced by the first image of the sequence."""
+    """Padding is replaced by the first image of the sequence."""
     picture = image_encoder("vgg11", (32, 32, 1), width=0.0625)
     core = images_to_text(GRU, picture, symbols=9, embedding=4, units=6)
     short = pictures(2, 2, 32, 32, 1)

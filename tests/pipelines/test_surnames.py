@@ -104,7 +104,7 @@ def test_short_names_stay_apart():
     assert len({faker_names.family(name) for name in ("li", "lu", "liu", "lai", "luo")}) == 5
 
 
-def test_nothing_hangs_on_the_hash_seed():
+def test_the_split_does_not_depend_on_the_hash_seed():
     code = (
         "from errorflow.pipelines.datasets import splits as s;"
         "from errorflow.pipelines.datasets.text import faker_names as f;"
@@ -162,7 +162,7 @@ def test_every_language_is_in_every_split(surnames):
     )
 
 
-def test_lower_case_is_what_the_model_makes_of_user_input(surnames):
+def test_lower_case_is_the_same_as_in_the_model(surnames):
     import tensorflow as tf
 
     lowered = tf.strings.lower(surnames.train.texts, encoding="utf-8").numpy()

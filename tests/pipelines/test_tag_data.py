@@ -1,4 +1,4 @@
-"""Tagged sentences: what is read from CoNLL-U and TFDS, what is refused, who is in which split."""
+"""Tagged sentences: reading CoNLL-U files and TFDS sets, errors, and the splits."""
 
 import functools
 import hashlib
@@ -315,7 +315,7 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.mark.parametrize("dataset", [None, "english_ewt"])
-def test_the_default_treebank_is_never_fetched_unasked(data_dir, dataset):
+def test_the_default_treebank_is_never_downloaded_without_a_command(data_dir, dataset):
     with pytest.raises(UserError) as error:
         load_tags(dataset, max_length=9)
     message = str(error.value)
@@ -360,7 +360,7 @@ def test_a_file_that_is_not_the_released_one_is_refused_every_time(release, data
     assert len(load_tags(max_length=9).validation) == 2
 
 
-def test_a_failed_download_is_told_in_one_line(release, data_dir):
+def test_a_failed_download_is_reported_in_one_line(release, data_dir):
     from errorflow.pipelines.datasets.tags import english_ewt
 
     (release / "en_ewt-ud-test.conllu").unlink()

@@ -1,4 +1,4 @@
-"""What the tags pipeline has of its own, on a made-up treebank, and what it is made of."""
+"""Tests of the tags pipeline alone, on a made-up treebank, and of its parts."""
 
 import csv
 import json

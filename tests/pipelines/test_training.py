@@ -1,4 +1,4 @@
-"""Training: compile, keep, and bring back after a stop."""
+"""Training: compiling, checkpoints, and resuming after a stop."""
 
 import random
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_every_optimizer_learns_with_and_without_weight_decay(optimizer):
 
 
 def test_a_seed_holds_however_many_random_numbers_the_data_took(tmp_path):
-    """Data that are made for the first time take some."""
+    """Preparing data for the first time draws random numbers."""
     numbers = []
 
     def stop(*_):
@@ -90,7 +90,7 @@ class Examples:
 
 
 def network() -> keras.Model:
-    """With all that must come back: momenta, a schedule, dropout's random state."""
+    """A network with all kinds of state: momenta, a schedule, dropout's random state."""
     layers = [keras.Input([3]), keras.layers.Dense(4), keras.layers.Dropout(0.5, seed=1)]
     model = keras.Sequential([*layers, keras.layers.Dense(1)])
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 60)
@@ -120,7 +120,7 @@ def checkpoint(run: RunFolder, config: NamesConfig, model: keras.Model) -> RunCh
 
 
 def train(run: RunFolder, config: NamesConfig, until: int, seed: int) -> RunCheckpoint:
-    """Go on to epoch `until` with a new model and a new checkpoint, as a new process would."""
+    """Train to epoch `until` with a new model and a new checkpoint, as a new process would."""
     keras.utils.set_random_seed(seed)
     model = network()
     callback = checkpoint(run, config, model)
@@ -136,7 +136,7 @@ def train(run: RunFolder, config: NamesConfig, until: int, seed: int) -> RunChec
     return callback
 
 
-def test_a_run_that_stopped_goes_on_as_if_it_had_not(config):
+def test_a_resumed_training_equals_an_uninterrupted_one(config):
     config = replace(config, patience=0)
     straight = train(begin(config), config, until=6, seed=5)
     run = begin(replace(config, name="b"))
@@ -194,7 +194,7 @@ def test_a_kill_while_writing_costs_one_epoch_at_most(config, monkeypatch):
     assert [row["epoch"] for row in train(run, config, until=4, seed=7).history] == [1, 2, 3, 4]
 
 
-def test_a_loss_that_is_no_number_stops_and_is_not_kept(config):
+def test_a_nan_loss_stops_training_and_is_not_recorded(config):
     run = begin(config)
     callback = checkpoint(run, config, network())
     report_losses(callback, [0.5, float("nan"), 0.4])
@@ -206,7 +206,7 @@ def test_a_loss_that_is_no_number_stops_and_is_not_kept(config):
 # Compile time
 
 
-def test_compiling_is_what_the_first_step_of_each_shape_takes_longer():
+def test_compile_time_is_the_extra_time_of_the_first_step_of_each_shape():
     shapes, seconds = [8, 8, 20, 8, 20, 30], [5.0, 1.0, 7.0, 1.0, 2.0, 4.0]
     assert compiling(shapes, seconds) == (5 - 1) + (7 - 2) + (4 - 3)  # 30 came once: the median, 3
 

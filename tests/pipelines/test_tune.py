@@ -1,4 +1,4 @@
-"""`tune`: how trials end, what is kept of them, and what a person sees.
+"""`tune`: how trials end, which files remain, and what is printed.
 
 The trials of one test are real; in the others, a function takes the place of a trial's process.
 """
@@ -412,7 +412,7 @@ def test_the_direction_of_an_objective_follows_from_its_name(text, direction):
 
 
 def test_a_trial_stops_when_its_search_is_killed(tmp_path):
-    """It ends by itself when the process that has started it has ended."""
+    """A trial ends by itself when the process that started it has ended."""
     code = "import sys, time; from errorflow.pipelines.search import trial; "
     code += "trial.run_trial = lambda *_: time.sleep(60); sys.exit(trial.main(sys.argv[1:]))"
     parent = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
