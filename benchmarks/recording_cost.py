@@ -7,7 +7,7 @@ The contestants train epochs in `fit` in turns. All that the callbacks do is inc
 event files, and the heat map at the end of each epoch. The script prints (with callback) /
 (without): the ratio of the lower quartiles of the wall-clock times of an epoch, and median and
 quartiles over the rounds of the ratio of the processor seconds of all threads. (A virtual machine
-that now and then stops a core doubles an epoch's wall-clock time, but not its processor seconds.) A
+that sometimes stops a core doubles an epoch's wall-clock time, but not its processor seconds.) A
 second contestant without callbacks shows the noise.
 
 The layers compute the norms of the error in every contestant. `--bare` removes that computation

@@ -123,7 +123,7 @@ class Gates(LayerSnapshotCallback):
 
 _DESCRIPTION = (
     "How open each gate is at each time step, mean over the batch: 0 is closed, 1 is open. Each "
-    "row is one unit. In every image the units are sorted anew, the most open ones on top. Closed "
+    "row is one unit. In every image the units are sorted, the most open ones on top. Closed "
     "and open: the share of values below 0.1 and above 0.9."
 )
 

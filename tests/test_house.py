@@ -130,7 +130,7 @@ def test_no_module_imports_itself_through_others():
 
 
 def test_modules_that_must_start_without_tensorflow_do_not_import_it():
-    """Findings, and what the TensorBoard tab and the command line load, start in an instant."""
+    """The findings, the TensorBoard tab and the command line must start in an instant."""
     names = ("callbacks.findings", "pipelines.core", "pipelines.registry", "pipelines.cli")
     assert [
         f"{module} imports errorflow.layers"

@@ -19,7 +19,7 @@ def first_to_largest(joined: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def encoder_decoder_finding(paths: tuple[str, str], joined: Mapping[str, np.ndarray]) -> Finding:
-    """Return how much of the decoder's error reaches the first step of the encoder.
+    """Return the finding on the share of the decoder's error that reaches the encoder's first step.
 
     Args:
         paths: the paths of the encoder's and the decoder's recurrent layer.

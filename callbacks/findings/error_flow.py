@@ -24,7 +24,7 @@ class Decay:
         rate: the mean over the time steps of ln(‖error one step earlier‖ / ‖error‖).
         first_to_last: the share of the last step's error that reaches the first step.
         enters_everywhere: errors are injected not only at the last step.
-        each: [N], `first_to_last` of each row by itself.
+        each: [N], `first_to_last` of each single row.
     """
 
     rate: float
@@ -42,9 +42,9 @@ def decay(tables: Tables) -> Decay:
     """Return the decay of the error: the median over the rows of the tables.
 
     The error that is carried back from step t+1 to t, over the total error at t+1, is the gain of
-    that step, wherever the loss enters. The product of the gains is what comes through from the
-    last step to the first: exactly if the loss enters at the last step only, otherwise as an
-    estimate.
+    that step, wherever the loss enters. The product of the gains is the share that comes through
+    from the last step to the first: exactly if the loss enters at the last step only, otherwise as
+    an estimate.
 
     An LSTM passes its error back through h and through c. There the gain is that of the cell error
     dE/dc_t, which is defined if the loss enters at the last step only; otherwise `rate` is NaN.
@@ -94,7 +94,7 @@ def _gains(tables):
 
 
 def error_flow_finding(layer: str, tables: Tables) -> Finding:
-    """Return what the recorded error of one layer shows in the last training steps.
+    """Return the finding on the recorded error of one layer, judged by the last training steps.
 
     Args:
         layer: its path.

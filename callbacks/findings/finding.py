@@ -32,8 +32,8 @@ class Finding:
             "healthy" or "too little".
         text: a sentence without the name of the layer.
         evidence: numbers by name.
-        confidence: the share of the judged training steps, from 0 to 1, that lead to the same
-            judgement each by itself; NaN if that is undefined.
+        confidence: the share of the judged training steps, from 0 to 1, that individually
+            lead to the same judgement; NaN if that is undefined.
     """
 
     layer: str
@@ -74,7 +74,7 @@ def first_agreeing_step(steps: np.ndarray, agrees: np.ndarray) -> int | None:
 
     Args:
         steps: [N] training steps.
-        agrees: [N] bool, whether each row by itself leads to the judgement.
+        agrees: [N] bool, whether each single row leads to the judgement.
     """
     counts = np.arange(len(agrees), 0, -1)
     holds = agrees & (np.cumsum(agrees[::-1])[::-1] >= HOLDS * counts)

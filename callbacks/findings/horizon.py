@@ -21,7 +21,7 @@ def half_life(norms: np.ndarray) -> float:
 
 
 def horizon_finding(layer: str, history: Mapping[str, np.ndarray]) -> Finding:
-    """Return how far back a layer can see after the last recorded epoch.
+    """Return the finding on how far back a layer can see after the last recorded epoch.
 
     Args:
         layer: its path.

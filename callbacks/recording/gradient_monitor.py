@@ -182,8 +182,8 @@ def _units_reached(variables: Sequence[Any], gradient_of):
 
 
 def _sum_over_replicas(replicas, grads):
-    known = [g for g in grads if g is not None]
-    total = iter(replicas.all_reduce(tf.distribute.ReduceOp.SUM, known))
+    present = [g for g in grads if g is not None]
+    total = iter(replicas.all_reduce(tf.distribute.ReduceOp.SUM, present))
     return [None if g is None else next(total) for g in grads]
 
 

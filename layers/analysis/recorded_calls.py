@@ -1,4 +1,4 @@
-"""The calls of a model's recurrent layers, recorded so that each can be analysed by itself."""
+"""The calls of a model's recurrent layers, recorded so that each can be analysed separately."""
 
 import contextlib
 import functools

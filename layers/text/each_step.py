@@ -1,4 +1,4 @@
-"""A layer applied to each time step by itself."""
+"""A layer applied to each time step separately."""
 
 import inspect
 from typing import Any

@@ -96,8 +96,8 @@ class Detokenizer(keras.layers.Layer):
     def call(self, ids: Any) -> Any:
         shape = tf.shape(ids)
         flat = tf.reshape(ids, [-1, shape[-1]])
-        kept = tf.ragged.boolean_mask(flat, flat >= self.first)
-        symbols = tf.gather(tf.constant(self.vocabulary), kept - self.first)
+        symbol_ids = tf.ragged.boolean_mask(flat, flat >= self.first)
+        symbols = tf.gather(tf.constant(self.vocabulary), symbol_ids - self.first)
         texts = tf.strings.reduce_join(symbols, axis=-1, separator=self.between)
         return tf.reshape(texts, shape[:-1])
 

@@ -158,7 +158,7 @@ def test_gates_that_never_open(layer, bias, state):
     assert findings == ([("gated", name, "saturated")] if state else [])
 
 
-def test_a_cell_that_keeps_its_state_is_no_problem():
+def test_a_cell_that_keeps_its_state_gives_no_finding():
     ones, zeros = np.ones([1, 5]), np.zeros([1, 5])
     holding = {"forget": ones, "forget_closed": zeros, "input": zeros, "input_closed": ones}
     history = {"step": np.array([3]), **holding}
@@ -183,7 +183,7 @@ def test_horizon_of_a_layer():
     assert horizon_finding("rnn", broken).kind == "not finite"
 
 
-def test_a_layer_that_is_frozen_for_a_while_is_no_problem():
+def test_a_layer_that_is_frozen_for_a_while_gives_no_finding():
     steps, norm = np.arange(1, 21), np.ones([20, 2])
     norm[10:, 0] = np.nan
     assert gradient_findings(steps, ["a", "b"], norm, norm) == []

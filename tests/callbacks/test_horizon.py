@@ -1,4 +1,4 @@
-"""Horizon and ErrorMatrix record what the functions of the same names return, epoch by epoch."""
+"""Horizon and ErrorMatrix record the results of the functions of the same names, epoch by epoch."""
 
 import json
 

@@ -78,7 +78,7 @@ def test_groups_see_their_own_channels_and_train(jit):
     y, gradient = step(tf.constant(x))
     expected = cross_correlation(x, weights, 1, "same", groups=2) + bias
     np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)
-    # y is linear in the kernel: dE/dK is what each kernel entry alone makes of E
+    # y is linear in the kernel: dE/dK is E with a single kernel entry set to 1
     for place in [(0, 0, 0, 0), (1, 2, 1, 2), (2, 1, 0, 5)]:
         unit = np.zeros_like(weights)
         unit[place] = 1

@@ -102,7 +102,7 @@ def test_variables_layers_and_compilation_are_the_same_objects(name):
     np.testing.assert_allclose(*[list(metrics.values()) for metrics in losses], rtol=1e-5)
 
 
-def test_optimizer_state_goes_on_from_one_model_to_the_other():
+def test_optimizer_state_is_shared_by_both_models():
     model = sequential(plain("SimpleRNN"))
     model.compile(keras.optimizers.Adam(0.1), "mse")
     x, y = sequences(model)

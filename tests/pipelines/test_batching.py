@@ -17,7 +17,7 @@ def batches() -> Batches:
     random = np.random.default_rng(0)
     lengths = np.append(random.integers(1, 8, 96), [20] * 5)
     ids = np.where(np.arange(20) < lengths[:, None], 5, 0).astype(np.int32)
-    ids[:, 0] = np.arange(1, 102)  # who is who
+    ids[:, 0] = np.arange(1, 102)  # the first id identifies the example
     return Batches(lengths, taking(ids, np.arange(101, dtype=np.float32)), SIZE, seed=3)
 
 

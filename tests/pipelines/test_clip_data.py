@@ -186,13 +186,13 @@ VIDEOS = [pytest.param(f"a:b%d{suffix}", marks=no_ffmpeg) for suffix in videos.V
 
 
 @pytest.mark.parametrize("name", [*VIDEOS, "video.gif", "frames"])
-def test_frames_are_evenly_spaced_whatever_the_film_is(tmp_path, monkeypatch, name):
+def test_frames_are_evenly_spaced_in_every_kind_of_video(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     write_film(tmp_path / name, ramp(41, (255, 255, 0)))
     clip = read_clip(name, 5, (15, 15, 3))
     assert (clip.shape, clip.dtype) == ((5, 15, 15, 3), np.uint8)
     expected = ramp(5, (255, 255, 0), 15, 15).astype(int)
-    assert np.abs(clip - expected).max() < 12  # what is lost in colours
+    assert np.abs(clip - expected).max() < 12  # the loss of the colour palette
     assert read_clip(name, 5, (15, 15, 1)).shape == (5, 15, 15, 1)
     few = read_clip(name, 82, (4, 4, 1))[:, 0, 0, 0]  # more than there are
     assert len(few) == 82
@@ -229,11 +229,11 @@ def test_frames_of_a_stream_are_even_and_few_are_held():
 
 
 @pytest.mark.parametrize("name", [*VIDEOS[:1], "video.gif"])
-def test_memory_does_not_grow_with_the_film(tmp_path, name):
+def test_memory_does_not_grow_with_the_video(tmp_path, name):
     peaks = []
     for length in (60, 1200):
         path = write_film(tmp_path / str(length) / name, ramp(length))
-        read_clip(path, 2, (24, 24, 3))  # what is imported and cached at the first time
+        read_clip(path, 2, (24, 24, 3))  # the first call imports and caches modules
         tracemalloc.start()
         read_clip(path, 2, (24, 24, 3))
         peaks.append(tracemalloc.get_traced_memory()[1])
@@ -273,7 +273,7 @@ def test_files_that_are_not_videos_are_refused(tmp_path, name, content, complain
 
 
 @pytest.mark.parametrize("name", [*VIDEOS[:1], "video.gif", "frames"])
-def test_one_frame_is_no_clip_and_half_a_file_no_film(tmp_path, name):
+def test_single_frames_and_truncated_videos_are_refused(tmp_path, name):
     path = write_film(tmp_path / "1" / name, ramp(2)[1:])
     with pytest.raises(UserError) as error:
         read_clip(path, 4, (8, 8, 3))
@@ -317,7 +317,7 @@ def folder(tmp_path):
     return tmp_path / "my"
 
 
-def test_a_folder_gives_every_film_once(folder):
+def test_a_folder_gives_every_video_once(folder):
     data = load_clips(data_dir=folder, frames=3, size=8)
     parts = [getattr(data, split) for split in SPLITS]
     assert data.labels == ["blue", "red"]
@@ -340,13 +340,13 @@ def test_a_folder_gives_every_film_once(folder):
     assert sorted(map(bytes, again.train.clips)) == sorted(map(bytes, limited.train.clips))
 
 
-def test_grey_films_have_one_channel(tmp_path):
+def test_grey_videos_have_one_channel(tmp_path):
     for label, colour in {"dark": (90, 90, 90), "light": (255, 255, 255)}.items():
         write_class(tmp_path / label, colour, 3)
     assert load_clips(data_dir=tmp_path, size=8).train.clips.shape == (2, 16, 8, 8, 1)
 
 
-def test_broken_and_repeated_films_are_reported_and_left_out(folder):
+def test_broken_and_repeated_videos_are_reported_and_left_out(folder):
     (folder / "red" / "broken.gif").write_bytes((folder / "red" / "0.gif").read_bytes()[:90])
     (folder / "red" / "empty.gif").touch()
     (folder / "blue" / "again.gif").write_bytes((folder / "blue" / "0.gif").read_bytes())
@@ -388,7 +388,7 @@ def test_ready_splits_are_taken_as_they_are(tmp_path):
     assert load_clips(data_dir=tmp_path, frames=3, size=8).content_hash != before
 
 
-def test_a_class_called_train_is_no_split(folder):
+def test_a_class_called_train_is_not_a_split(folder):
     (folder / "red").rename(folder / "train")
     assert load_clips(data_dir=folder, frames=3, size=8).labels == ["blue", "train"]
 
@@ -460,7 +460,7 @@ except UserError as error: print(error)
 
 
 @pytest.mark.parametrize("side", [None, 8])
-def test_a_tfds_set_of_films(tfds_folder, side):
+def test_a_tfds_set_of_videos(tfds_folder, side):
     import tensorflow_datasets as tfds
     from errorflow.pipelines.datasets.builders import Builder, prepare
 

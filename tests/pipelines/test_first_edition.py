@@ -85,7 +85,7 @@ def test_a_finished_run_is_a_run_of_the_python_api(task):
     ]
 
 
-def test_an_interrupted_run_goes_on(here):
+def test_an_interrupted_run_continues(here):
     state = read_json(here / "runs/names/interrupted/checkpoints/backup/state.json")
     epochs = state["epochs"] + 1
     errorflow(f"names train --resume --epochs {epochs}")
@@ -108,7 +108,7 @@ def test_the_best_run_of_a_search_predicts(capsys):
     assert search.best.results["trial"] == search.trials["trial"][0]
 
 
-def test_an_interrupted_search_goes_on(here):
+def test_an_interrupted_search_continues(here):
     """In a process of its own, as it starts others."""
     command = "names tune --project-name interrupted --oracle random --max-trials 2 --epochs 2"
     command += " --limit 400 --max-length 20 --space searches/interrupted/space.yaml"

@@ -66,7 +66,7 @@ def test_a_repeated_item_counts_once_whatever_its_case(tmp_path):
     assert items.problems == ["A.txt: 2 repeated items left out"]
 
 
-def test_hidden_files_and_other_suffixes_are_no_classes(tmp_path):
+def test_hidden_files_and_other_suffixes_are_not_classes(tmp_path):
     folder = write(tmp_path / "d", A=names("a", 3), B=names("b", 3))
     (folder / "._A.txt").write_bytes(b"\0\5")
     (folder / "notes.md").write_text("no class")

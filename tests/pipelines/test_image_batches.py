@@ -173,7 +173,7 @@ def test_images_are_read_once_for_all_epochs():
 
 
 def test_no_pass_has_a_thread_that_tunes_it(feed):
-    """The end of a pass would wait for that one, now and then for seconds."""
+    """The end of a pass would wait for that thread, sometimes for seconds."""
     spec = tf.TensorSpec([2], tf.float32)
     some = stream(lambda: iter(np.zeros([3, 2], "float32")), spec, 3)
     for dataset in (feed.dataset(), feed.in_order(), some, some.map(tf.abs)):

@@ -242,7 +242,7 @@ def test_new_sequences_must_be_correct_too(tmp_path):
     # Wrong are the first 512, then the 88 after right ones, then none: three batches tried.
     results, rows = fit(tmp_path, lazy(fresh_are_wrong, tested=600), 9)
     assert results == {"solved": True, "sequences": 40}
-    assert rows == [20, 40 + 600]  # the row that solves it is the longest, whatever came before
+    assert rows == [20, 40 + 600]  # the row that solves it is the longest of all
     assert said == []
 
 

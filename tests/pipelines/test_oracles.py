@@ -171,7 +171,7 @@ def state_of(folder):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_search_killed_at_any_write_continues_as_if_it_had_not_been(kind, tmp_path, fast):
+def test_a_search_killed_at_any_write_resumes_to_the_same_result(kind, tmp_path, fast):
     oracle, states, copies = snapshots(kind, tmp_path / "whole", tmp_path / "kept")
     expected = trials(oracle)
     assert len(expected) == TRIALS[kind] == len(states) - 1
@@ -193,7 +193,7 @@ def test_a_search_killed_at_any_write_continues_as_if_it_had_not_been(kind, tmp_
         shutil.rmtree(copy)
 
 
-def test_a_search_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path, fast):
+def test_a_search_killed_repeatedly_ends_with_the_same_result(tmp_path, fast):
     command = [sys.executable, __file__, str(tmp_path)]
     subprocess.run(command, check=True, timeout=120)
     for kind in KINDS:

@@ -78,7 +78,7 @@ def test_a_finished_run_is_overwritten_only_with_the_overwrite_flag(config):
     assert not begin(replace(config, overwrite=True)).best.exists()
 
 
-def test_a_folder_that_is_no_run_is_never_removed(config):
+def test_a_folder_that_is_not_a_run_is_never_removed(config):
     precious = config.run.run_dir / "names" / "a" / "thesis.txt"
     precious.parent.mkdir(parents=True)
     precious.write_text("x")
@@ -121,7 +121,7 @@ def test_resume_with_another_model_is_refused_and_names_the_keys(config):
     assert "epochs" not in str(error.value)
 
 
-def test_a_finished_run_goes_on_only_for_more_epochs(config):
+def test_a_finished_run_continues_only_for_more_epochs(config):
     run = finished(config)
     with pytest.raises(UserError, match="is finished; to train longer, give more --epochs"):
         begin(config, run)
@@ -197,7 +197,7 @@ def test_the_latest_finished_run_is_used_unless_one_is_named(config):
         latest_usable(config.run.run_dir, "names", "d")
 
 
-def test_a_run_never_goes_on_with_other_data(config):
+def test_a_run_never_continues_with_other_data(config):
     run, data = begin(config), SimpleNamespace(source="here", content_hash="1a", counts={"a": 3})
     lifecycle.record_data(run, data)
     lifecycle.record_data(run, data)

@@ -51,7 +51,7 @@ from errorflow.pipelines.datasets.splits import SPLITS
 from scipy import ndimage
 
 SMALL = {"train": 40, "validation": 10, "test": 20}
-# Of what the builders make in these sizes.
+# Of the data that the builders make in these sizes.
 CONTENT = {
     SceneCaptions: "f43e353cd06989b7a79c8000ba80f3c99b316c735c1a90e9301faff4830ce56c",
     SceneStories: "bfe58a73b560b462baee43b3c795275e6d135892399d39af1424ebc05c7de254",
@@ -151,7 +151,7 @@ def test_drawn_scenes_are_valid(held_out):
     counts = collections.Counter()
     for first, second in (scene for scene in scenes if len(scene) == 2):
         assert first.group != second.group
-        where = facts_of((second, first)).where  # whatever their order
+        where = facts_of((second, first)).where  # in any order
         counts[first.place, where, second.place] += 1
     assert set(counts) == {
         ("top left", "left of", "top right"),

@@ -171,7 +171,7 @@ def test_lower_case_is_the_same_as_in_the_model(surnames):
     assert dotted == faker_names.clean("İbrahimov")
 
 
-def test_other_content_is_prepared_anew(surnames):
+def test_changed_content_is_prepared_again(surnames):
     from errorflow.pipelines.datasets.text.surnames import Surnames
 
     content = content_hash(faker_names.rows())[:16]

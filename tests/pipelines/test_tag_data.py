@@ -48,7 +48,7 @@ def first_words(part):
     return [sentence[0] for sentence in part.sentences]
 
 
-def test_words_are_read_and_lines_that_are_no_words_skipped(tmp_path):
+def test_words_are_read_and_other_lines_are_skipped(tmp_path):
     lines = [
         "# sent_id = 1",
         line("1-2", "don't", "_"),
@@ -277,7 +277,7 @@ def test_the_real_treebank():
     assert data.problems == []
     from errorflow.pipelines.datasets.tags.english_ewt import SHA256
 
-    for name in ("en_ewt-ud-dev.conllu", "en_ewt-ud-test.conllu"):  # train was put together anew
+    for name in ("en_ewt-ud-dev.conllu", "en_ewt-ud-test.conllu"):  # the train split was rebuilt
         assert hashlib.sha256((EWT / name).read_bytes()).hexdigest() == SHA256[name]
 
 

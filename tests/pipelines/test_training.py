@@ -141,7 +141,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(config):
     straight = train(begin(config), config, until=6, seed=5)
     run = begin(replace(config, name="b"))
     train(run, config, until=2, seed=5)
-    resumed = train(run, config, until=6, seed=99)  # whatever it starts with is written over
+    resumed = train(run, config, until=6, seed=99)  # the new model's own weights are overwritten
     assert [row["epoch"] for row in resumed.history] == [1, 2, 3, 4, 5, 6]
     for key in ("loss", "learning_rate"):
         assert [row[key] for row in straight.history] == [row[key] for row in resumed.history]

@@ -147,7 +147,7 @@ def test_a_search_of_real_trials_ends_with_a_model_ready_to_use(tune, project, c
     assert "resuming after 2 finished trials" in capsys.readouterr().err
 
 
-def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(tune, trials, project):
+def test_a_trial_that_fails_is_recorded_and_the_search_continues(tune, trials, project):
     trials.score = lambda network: None if network.units % 2 else network.units / 10
     assert tune("--oracle", "grid") == 0
     table = rows(project)
