@@ -23,7 +23,7 @@ class ImageStore:
 
     Attributes:
         images: uint8 [M, H, W, C], those of a sequence one after the other.
-        offsets: [N + 1], where the images of each item begin, and the end of the last one.
+        offsets: [N + 1], index of the first image of each item, and the end of the last item.
         has_sequences: whether items are sequences.
     """
 

@@ -23,7 +23,7 @@ def pretrain(
 ) -> None:
     """Train the image encoder of a network to predict which words the text of an image contains.
 
-    For sequences of images these are the words of each image's description, where there is one:
+    For sequences of images these are the words of each image's description, if there is one:
     Huang et al. (2016) have both, "descriptions in isolation" and "stories in sequence". A sentence
     of a story depends on the image before; with its words as targets, the convolutions learn much
     more slowly.

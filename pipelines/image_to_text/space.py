@@ -5,7 +5,7 @@ from ..core.space import TRAINING, Choice, Range, Space
 # beam and length_norm are left out: they change the predictions, not what is learned.
 _BOTH: Space = {
     "model": Choice("rnn", "lstm", "gru"),
-    # All begin with 64 channels, so the same widths suit them.
+    # All three networks begin with 64 channels, so the same widths suit them.
     "cnn": Choice("vgg11", "googlenet", "resnet18"),
     "width": Choice(0.125, 0.25, 0.5),
     "units": Choice(128, 256, 512),

@@ -94,7 +94,7 @@ class ImageBatches:
 
     def _pass(self, epoch: Any) -> tf.data.Dataset:
         """Return batches (images, labels, seed [2]) of one epoch."""
-        # The seed of this graph; with 0, TensorFlow would also test whether the other seed is 0.
+        # Seed of this graph; with 0, TensorFlow would also test whether the other seed is 0.
         tf.random.set_seed(1)
         shuffled = self.images.shuffle(
             self._buffer_size,

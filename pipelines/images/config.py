@@ -23,8 +23,8 @@ else:
     Model = Literal[tuple(MODELS)]
 TrueOrFalse = Literal["true", "false"]
 
-# The papers' settings: SGD with momentum 0.9, weight decay, and these. The epochs are for the
-# embedded digits where a network is made for small images, else the paper's for ImageNet.
+# The papers' settings: SGD with momentum 0.9, weight decay, and these. For networks on small
+# images, the number of epochs is for the embedded digits; otherwise it is the paper's for ImageNet.
 RECIPES: dict[str, dict[str, Any]] = {
     "mlp": {"learning_rate": 0.05, "weight_decay": 1e-4, "epochs": 40, "batch_size": 64},
     # chosen on the validation digits; LeCun et al. 1998 trained by a second-order method, online
@@ -63,7 +63,7 @@ class ImagesNetwork(Section):
     """VGG, GoogLeNet, residual networks: batch normalisation of each convolution's output (default:
     as in the paper)."""
     dropout: float | None = None
-    """Dropout rate before the dense layers, where the network has them (default: as in the
+    """Dropout rate before the dense layers, if the network has any (default: as in the
     paper)."""
 
     @property

@@ -99,7 +99,7 @@ class Lags(BaseTask):
     def predict(self, run: RunFolder, inputs: Sequence[str]) -> Rows:
         """Return the predictions for sequences in the problem's notation.
 
-        {"sequence", "value", "sum"} where a number is predicted, else {"sequence", "label",
+        {"sequence", "value", "sum"} if a number is predicted, otherwise {"sequence", "label",
         "probability"}.
         """
         from ..datasets.lags.notation import parse_sequence

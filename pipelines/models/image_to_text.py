@@ -1,7 +1,7 @@
 """Images in, text out: a caption of an image (Vinyals et al. 2015, "Show and Tell"), or a story for
 a sequence of images (Huang et al. 2016, "Visual Storytelling").
 
-Encoder and decoder as in `encoder_decoder`, so that the same beam search finds the text.
+Encoder and decoder have the interface of `encoder_decoder`; the same beam search finds the text.
 """
 
 from typing import Any
@@ -105,7 +105,7 @@ def images_to_text(
         dropout: rate after features, embeddings and each recurrent layer.
     """
     pixels = keras.Input([None, *image_encoder.input_shape[1:]], name="pixels")
-    # [B, F]; above half of it, since resizing in the serving model may round −1.
+    # [B, F]; the threshold is half of PADDING_PIXEL: resizing in the serving model may round −1.
     valid = keras.ops.any(pixels > PADDING_PIXEL / 2, axis=[2, 3, 4])
     # Padding is replaced by the first image, so that it does not disturb batch normalisation.
     images = keras.ops.where(valid[:, :, None, None, None], pixels, pixels[:, :1])

@@ -20,7 +20,7 @@ class Variant(NamedTuple):
     block: type[keras.layers.Layer]
     counts: tuple[int, ...]
     filters: tuple[int, ...]
-    shortcut: str  # where a block changes the shape, see `ResidualBlock`
+    shortcut: str  # the shortcut of blocks that change the shape, see `ResidualBlock`
 
 
 def _imagenet(block: type[keras.layers.Layer], *counts: int) -> Variant:

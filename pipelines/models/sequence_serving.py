@@ -53,7 +53,7 @@ def build_image_serving_model(
 ) -> keras.Model:
     """Pixels 0 … 255 of any size → {"answers": strings [B, W], "scores": [B, W]}, the best first.
 
-    It takes [B, H, W, C], or [B, F, H, W, C] where the network takes sequences of images.
+    It takes [B, H, W, C], or [B, F, H, W, C] if the network takes sequences of images.
 
     Args:
         core: the trained encoder-decoder.

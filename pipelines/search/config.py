@@ -116,7 +116,7 @@ class TuneConfig(TrainingConfig, _SearchSection):  # the last base has the first
         return self.training_class(**{name: getattr(self, name) for name in names})
 
     def check(self) -> None:
-        """Raise `UserError` where a value makes no sense."""
+        """Raise `UserError` if a value is not valid."""
         self.search.check()
         self.run.check()
         self.training().resolved().check()

@@ -64,7 +64,7 @@ class _Execution:
         folder: folder of the trial.
         request: request of the trial.
         stop: ends the training between two steps.
-        run: where it is trained.
+        run: run folder of the training.
         has_rules: whether rules may stop it early.
     """
 

@@ -12,7 +12,7 @@ def suggest(space: Space, hp: Any, start: TrainingConfig | None = None) -> dict[
     """Declare a space to `keras_tuner.HyperParameters`; return the values of the active keys.
 
     Args:
-        start: its values are the defaults, where the space contains them; the default of other keys
+        start: its values are the defaults, if the space contains them; the default of other keys
             is a choice's first value or a range's lower end.
     """
     from keras_tuner.engine.hyperparameters import deserialize

@@ -85,7 +85,7 @@ def _label_scores(axes: Any, x: int, ranked: Sequence[Row], scores: np.ndarray) 
 
 
 def _position(values: Choice | Range, value: Any) -> float:
-    """Return the position of a value on its axis, 0 … 1; NaN where the setting is not active."""
+    """Return the position of a value on its axis, 0 … 1; NaN if the setting is not active."""
     if isinstance(values, Choice):
         last = max(len(values.values) - 1, 1)
         return values.values.index(value) / last if value in values.values else float("nan")

@@ -14,7 +14,7 @@ from ...callbacks.findings.error_flow import MIN_TIME_STEPS, VANISHING, Tables, 
 from ...callbacks.findings.finding import short
 from ..core.run_folder import RunFolder, read_history
 
-Shares = Mapping[str, float | None]  # one for each recurrent layer; None where it is unknown
+Shares = Mapping[str, float | None]  # one for each recurrent layer; None if it is unknown
 
 
 class Rule(keras.callbacks.Callback):
@@ -131,7 +131,7 @@ class VanishingRule(Rule):
         error_flow: the callback that records the error.
         joined: names of joined layers, which are not judged.
         epochs: number of epochs that are judged.
-        threshold: error has vanished where the share is below it.
+        threshold: error has vanished if the share is below this value.
     """
 
     status = "vanishing"

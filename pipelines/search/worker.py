@@ -25,7 +25,9 @@ MAX_DEATHS = 2  # processes of a trial that end without a result, before the tri
 WAIT = 0.2  # seconds between two checks of a process, or two requests for a trial
 BUSY_WAIT = 2.0  # seconds before the next attempt, while another process still trains the trial
 PATIENCE = 60  # seconds that a process has to stop by itself
-REMOTE_PATIENCE = 5  # the same, where the chief may soon give the trial to another worker
+REMOTE_PATIENCE = (
+    5  # the same for a remote worker, since the chief may soon give the trial to another worker
+)
 
 
 class SearchStopped(BaseException):

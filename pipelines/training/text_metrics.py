@@ -1,4 +1,4 @@
-"""Edit distances and BLEU of predicted texts, where an example may have several targets."""
+"""Edit distances and BLEU of predicted texts; an example may have several targets."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

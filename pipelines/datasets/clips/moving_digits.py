@@ -106,7 +106,7 @@ def _video(
     light = digit * np.float32(random.uniform(*_BRIGHTNESS))
     fine = np.empty([FRAMES, SIZE * _FINER, SIZE * _FINER], np.float32)
     for frame, centre, turn, scale in zip(fine, *path, strict=True):
-        # Maps a point of the frame to the point of the digit that it shows.
+        # `back` maps a point of the frame to the point of the digit that is visible there.
         back = turn.T / scale
         first = (1 / _FINER - 1) / 2  # point 0, counted in pixels of the frame
         start = back @ (first - centre) + middle

@@ -162,7 +162,7 @@ def _video_frames(path: Path, shape: Shape) -> Iterator[np.ndarray]:
         input_params=["-threads", "1"],  # videos are read in parallel
         output_params=[
             *("-vf", f"{fit},format=rgb24,format={kind},crop={width}:{height}"),
-            # Each frame once: ffmpeg would repeat some where the frame rate varies.
+            # Each frame once: ffmpeg would repeat some if the frame rate varies.
             *("-fps_mode", "passthrough"),
         ],
     )

@@ -11,7 +11,7 @@ import numpy as np
 from ..images.image_folder import read_image
 from ..splits import SPLITS, Row, splits_hash, stratified_subsample
 
-Shape = tuple[int | None, int | None, int]  # [H, W, C]; H and W None where they differ
+Shape = tuple[int | None, int | None, int]  # [H, W, C]; H and W None if they differ
 
 
 class Images(Protocol):
@@ -112,7 +112,7 @@ class ImageTextData:
 
     Attributes:
         train, validation, test: the splits.
-        shape: [H, W, C] of an image, H and W None where they differ.
+        shape: [H, W, C] of an image, H and W None if they differ.
         content_hash: SHA-256 of all texts and images and their splits, before `limit`.
         counts: {kind: {split: number}}, kind "images" and "captions" or "sequences" and "stories",
             after `limit`.

@@ -13,7 +13,7 @@ class Line(NamedTuple):
     images: list[str]  # file names in the folder
     texts: list[str]
     split: str | None
-    descriptions: list[str]  # one for each image; empty where there are none
+    descriptions: list[str]  # one for each image; empty if there are none
 
 
 class Layout(NamedTuple):

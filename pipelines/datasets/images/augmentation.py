@@ -95,7 +95,7 @@ def affine(degrees: float = 0.0, stretch: float = 0.0, shift: float = 0.0) -> Op
             tf.random.stateless_uniform([5, _count(images)], seed, -1.0, 1.0)
         )
         angle *= math.radians(degrees)
-        # From a pixel (x, y) of the result to the pixel it is taken from: around the middle,
+        # Maps a pixel (x, y) of the result to its source pixel, around the middle:
         # [x', y'] = S R ([x, y] − middle − move) + middle
         cos, sin = tf.cos(angle), tf.sin(angle)
         tall, wide = 1.0 / (1.0 + stretch * tall), 1.0 / (1.0 + stretch * wide)

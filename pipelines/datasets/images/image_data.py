@@ -24,7 +24,7 @@ class ImageSplit:
 
     @property
     def size(self) -> tuple[int | None, int | None]:
-        """Height and width; None where images differ."""
+        """Height and width; None if images differ."""
         spec: Any = self.examples.element_spec
         return tuple(spec[0].shape[:2])
 
@@ -39,7 +39,7 @@ class ImageData:
     Attributes:
         train, validation, test: the splits.
         labels: the classes, in the order of their indices.
-        shape: [H, W, C], H and W None where they differ.
+        shape: [H, W, C], H and W None if they differ.
         content_hash: hash of all images, before `limit`.
         counts: {label: {split: number of images}}, after `limit`.
         problems: what was left out and why, one line each.

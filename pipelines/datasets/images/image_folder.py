@@ -25,7 +25,7 @@ class ImageFolder(NamedTuple):
     """The images of a folder: items whose texts are paths, and their common shape."""
 
     items: Items
-    shape: tuple[int | None, int | None, int]  # [H, W, C]; H and W None where they differ
+    shape: tuple[int | None, int | None, int]  # [H, W, C]; H and W None if they differ
     content_hash: str
 
 
@@ -161,7 +161,7 @@ def _shared(rows: Sequence[Row], digest_of: Mapping[str, str]) -> list[str]:
 
 
 def common_shape(good: Sequence[Inspection]) -> tuple[int | None, int | None, int]:
-    """Return [H, W, C] of readable images, H and W None where they differ."""
+    """Return [H, W, C] of readable images, H and W None if they differ."""
     sizes = {c.size for c in good}
     height, width = sizes.pop() if len(sizes) == 1 else (None, None)
     return height, width, 1 if all(c.grey for c in good) else 3

@@ -14,7 +14,7 @@ class LagData:
     Attributes:
         train: sequences that are drawn during training.
         validation, test: fixed sequences that are never in train.
-        labels: the classes; empty where a number or every step is predicted.
+        labels: the classes; empty if a number or every step is predicted.
         content_hash: SHA-256 of the problem and of the test sequences.
         counts: {"sequences": {split: number}}.
         source: the problem, in words.

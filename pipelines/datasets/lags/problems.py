@@ -28,7 +28,7 @@ class Problem:
         name: the name on the command line.
         about: the target, in words.
         symbols: the D symbols of one-hot sequences; empty where features are numbers.
-        labels: the C classes; empty where the target is a number.
+        labels: the C classes; empty if the target is a number.
         steps: T, the smallest length.
         longest: W, the largest length.
         draw: (random generator, N) → N sequences.
