@@ -42,7 +42,7 @@ class CaptionsOptimisation(ImageToTextOptimisation):
     """How to train."""
 
     epochs: int = 6
-    """Maximum number of passes over the training images, each with another caption of an image."""
+    """Maximum number of passes over the training images; each pass draws one caption per image."""
     batch_size: int = 32
     """Number of captions per training step."""
 

@@ -69,10 +69,10 @@ class Optimisation(Section):
     optimizer: Literal["adam", "adamw", "rmsprop", "sgd", "momentum"] = "adam"
     """Optimizer; momentum is SGD with Nesterov momentum 0.9."""
     weight_decay: float = 0.0
-    """Decoupled weight decay: this times the learning rate is the fraction of each weight that is
-    subtracted per step; biases are exempt."""
+    """Decoupled weight decay: each step reduces each weight by the fraction weight decay times
+    learning rate; biases are exempt."""
     clip_norm: float = 1.0
-    """Maximum global norm of the gradients, clipped above it; 0: no clipping."""
+    """Maximum global norm of the gradients; larger gradients are scaled down. 0: no clipping."""
     patience: int = 10
     """Stop after this number of epochs without a better validation result; 0: never."""
     seed: int = 1

@@ -22,7 +22,7 @@ class DocumentsNetwork(TextNetwork):
     model: Literal["bag", "conv1d", "rnn", "lstm", "gru"] = "lstm"  # pyright: ignore[reportIncompatibleVariableOverride]
     """Network; conv1d has convolutions over time, bag ignores the order of words."""
     units: int = 64
-    """Number of units of a hidden layer; of conv1d, of filters of each kernel size."""
+    """Number of units of a hidden layer; for conv1d, number of filters of each kernel size."""
     dropout: float = 0.5
     kernel_sizes: str = "3,4,5"
     """Kernel sizes of conv1d in words, separated by commas."""
@@ -51,8 +51,8 @@ class DocumentsData(LabelledTexts):
     """Prepared TFDS dataset with a text and a class label, such as imdb_reviews or
     ag_news_subset."""
     data_dir: Path | None = None
-    """Your own data: a file of label<TAB>text lines, or a folder of <class>/*.txt; also a folder
-    with a train and a test of these."""
+    """Your own data: a file of label<TAB>text lines, or a folder of <class>/*.txt; or a folder with
+    train and test, each in one of these forms."""
     max_length: int = 400
     """Maximum length of a document in words; punctuation marks are words."""
     too_long: Literal["cut", "skip"] = "cut"

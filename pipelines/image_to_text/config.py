@@ -35,7 +35,8 @@ class ImageToTextNetwork(Section):
     beam: int = 5
     """Beam width of the search for the best text; 1: greedy."""
     length_norm: float = 0.6
-    """Exponent of the length normalisation of the beam search; 0: none, more favours long texts."""
+    """Exponent of the length normalisation of the beam search; 0: none. Larger values favour long
+    texts."""
 
     def check(self) -> None:
         for key in ("units", "layers", "beam"):

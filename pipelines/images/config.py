@@ -93,8 +93,8 @@ class ImagesData(DataSettings):
     data_dir: Path | None = None
     """Your own data: a folder with one sub-folder of jpg or png files per class."""
     image_size: int | None = None
-    """Height and width that images are resized to (default: their own, if all have the same and it
-    is large enough; else the network's)."""
+    """Height and width that images are resized to (default: their own size, if it is the same for
+    all and large enough; otherwise that of the network)."""
     augment: Literal["auto", "digits", "photos", "none"] = "auto"
     """Data augmentation. digits: rotate, stretch and shift; photos: crop, flip and recolour; auto:
     digits for grey images and for datasets of writing, else photos."""
@@ -113,8 +113,8 @@ class ImagesOptimisation(Optimisation):
     schedule: Schedule = "cosine"
     optimizer: Literal["adam", "adamw", "rmsprop", "sgd", "momentum"] = "momentum"
     weight_decay: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Decoupled weight decay: this times the learning rate is the fraction of each weight that is
-    subtracted per step; biases are exempt (default: from the network's recipe)."""
+    """Decoupled weight decay: each step reduces each weight by the fraction weight decay times
+    learning rate; biases are exempt (default: from the network's recipe)."""
     clip_norm: float = 0.0
     patience: int = 0
     label_smoothing: float = 0.0

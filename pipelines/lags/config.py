@@ -40,8 +40,8 @@ class LagsNetwork(Section):
     """Chrono initialisation: initial gates remember for up to this multiple of a sequence's length
     (Tallec & Ollivier 2018); 0: Keras' initial biases (default: from the problem's recipe)."""
     direct: float | None = None
-    """Above 0: a direct connection from inputs to outputs, past the recurrent layers, with the
-    inputs multiplied by this (default: from the problem's recipe)."""
+    """Above 0: the output layer also reads the inputs directly, multiplied by this factor (default:
+    from the problem's recipe)."""
 
     def check(self) -> None:
         for key in ("units", "layers"):
@@ -76,7 +76,7 @@ class LagsOptimisation(Optimisation):
     """How to train; settings without a value come from the problem's recipe."""
 
     epochs: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Maximum number of epochs of 1,000 sequences each; of digits, of passes over the data
+    """Maximum number of epochs of 1,000 sequences each; for digits, of passes over the data
     (default: a third of the sequences that the paper's LSTM needed)."""
     batch_size: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     """Number of sequences per training step (default: from the problem's recipe)."""

@@ -18,7 +18,7 @@ class PronounceNetwork(Section):
     model: Literal["rnn", "lstm", "gru"] = "gru"
     """Recurrent layers."""
     units: int = 128
-    """Number of units of an encoder layer, per direction; a decoder layer has those of all
+    """Number of units of an encoder layer, per direction; a decoder layer has as many as all
     directions together."""
     layers: int = 2
     """Number of layers of the encoder, and of the decoder."""
@@ -35,7 +35,7 @@ class PronounceNetwork(Section):
     beam: int = 5
     """Beam width of the search for the best prediction; 1: greedy."""
     length_norm: float = 0.6
-    """Exponent of the length normalisation of the beam search; 0: none, more favours long
+    """Exponent of the length normalisation of the beam search; 0: none. Larger values favour long
     predictions."""
 
     def check(self) -> None:
