@@ -134,8 +134,8 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
         rings = [copy.numpy() for copy in copies(self._rows)]  # each [rows, 2, S + 1, W]
         width = max(ring.shape[-1] for ring in rings)
         rings = [np.pad(ring, [(0, 0)] * 3 + [(0, width - ring.shape[-1])]) for ring in rings]
-        kept, count = len(rings[0]), self.count
-        newest = np.arange(max(count - min(calls, kept), 0), count) % kept
+        capacity, count = len(rings[0]), self.count
+        newest = np.arange(max(count - min(calls, capacity), 0), count) % capacity
         stack = np.stack([ring[newest] for ring in rings])  # [replicas, calls, 2, S + 1, W]
         merged = np.where(_IS_MAXIMUM, stack.max(axis=0), stack.sum(axis=0))
         return _figures(merged, self._has_cell)

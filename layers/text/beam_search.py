@@ -126,16 +126,16 @@ def _best(beams, log_probabilities, step, length_norm):
     score = logp / (((5.0 + length) / 6.0) ** length_norm)[:, :, None]
     score, places = tf.math.top_k(tf.reshape(score, [-1, width * symbols]), width)
     parents, symbol = places // symbols, places % symbols
-    kept = {name: tf.gather(beams[name], parents, batch_dims=1) for name in ("ids", "ended")}
+    continued = {name: tf.gather(beams[name], parents, batch_dims=1) for name in ("ids", "ended")}
     now = tf.range(tf.shape(beams["ids"])[2]) == step
     written = tf.where(symbol == END, PADDING, symbol)
     return {
-        "ids": tf.where(now, written[:, :, None], kept["ids"]),
+        "ids": tf.where(now, written[:, :, None], continued["ids"]),
         "last": symbol,
         "logp": tf.gather(tf.reshape(logp, [-1, width * symbols]), places, batch_dims=1),
         "score": score,
         "length": tf.gather(length, parents, batch_dims=1),
-        "ended": kept["ended"] | (symbol == END),
+        "ended": continued["ended"] | (symbol == END),
     }, parents
 
 
