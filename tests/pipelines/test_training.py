@@ -47,7 +47,8 @@ def test_a_seed_holds_however_many_random_numbers_the_data_took(tmp_path):
 
     def read(_):
         random.random(), np.random.random(), keras.random.uniform([])
-        return SimpleNamespace(source="", content_hash="", counts={})
+        splits = dict.fromkeys(("train", "validation", "test"), ())
+        return SimpleNamespace(source="", content_hash="", counts={}, **splits)
 
     class Task(names.Names):
         build_training = staticmethod(stop)
