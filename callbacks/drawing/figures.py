@@ -163,7 +163,7 @@ def _maps_and_curves(
     name, drawable = table.removesuffix("_from_end"), _drawable(histories)
     if name not in drawable:
         raise ValueError(
-            f"plot: {name!r} cannot be drawn or was not recorded; use one of {drawable}"
+            f"plot: {name!r} cannot be drawn or was not recorded; use one of {', '.join(drawable)}"
         )
     shown = {title: history for title, history in histories.items() if table in history}
     filled = {title: filled_columns(history[table]) for title, history in shown.items()}

@@ -269,5 +269,5 @@ def test_plot():
     fit(make(), dataset(3), flow)
     figure = flow.plot(statistic="cell", align="start")
     assert figure.axes[0].get_title(loc="left") == "rnn"
-    with pytest.raises(ValueError, match="no 'gates' was recorded"):
+    with pytest.raises(ValueError, match="'gates' cannot be drawn or was not recorded"):
         flow.plot("gates")
