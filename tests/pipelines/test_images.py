@@ -90,8 +90,6 @@ def test_auxiliary_classifiers_are_trained_and_then_removed(where, tmp_path):
         "16",
         "--learning-rate",
         "0.001",
-        "--jit",
-        "off",
     ]
     assert images(tmp_path, "train", *flags) == 0
     run = RunFolder(tmp_path / "images" / "aux")

@@ -227,8 +227,6 @@ def test_a_network_without_characters_trains(where, tmp_path, capsys):
         "1",
         "--model",
         "gru",
-        "--jit",
-        "off",
     ]
     flags = [*train_flags("tags", where), *flags]
     assert tags(tmp_path, "train", "--name", "words", *flags) == 0
