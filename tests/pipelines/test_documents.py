@@ -1,5 +1,6 @@
 """Tests of the documents pipeline alone, on a file of made-up texts, and its networks."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -36,6 +37,11 @@ def serving_model(run) -> keras.Model:
 
 def documents(where: Path, verb: str, *flags: str) -> int:
     return errorflow("documents", verb, where, *flags)
+
+
+def test_samples_have_documents_of_every_label(run):
+    rows = [*csv.DictReader((run.samples / "test.csv").open(encoding="utf-8"))]
+    assert {row["label"] for row in rows} == set(WORDS)
 
 
 def test_predict_cuts_texts_at_the_maximum_length_of_the_network(where, serving_model, capsys):
