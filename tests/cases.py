@@ -91,6 +91,30 @@ CELLS = (
 )
 
 
+_MAPS = {1: (7,), 2: (4, 3), 3: (2, 3, 4)}
+CONV_LSTMS = tuple(
+    Recurrent(
+        f"ConvLSTM{rank}D",
+        getattr(layers, f"ConvLSTM{rank}D"),
+        {
+            "kernel": (*kernel_size, D, 4 * H),
+            "recurrent_kernel": (*kernel_size, H, 4 * H),
+            "bias": (4 * H,),
+        },
+        parameters,
+        {"filters": H, "kernel_size": kernel_size},
+        (B, T, *_MAPS[rank], D),
+        step=reference.conv_lstm,
+        states=2,
+    )
+    for rank, kernel_size, parameters in (
+        (1, (3,), 672),
+        (2, (3, 2), 1320),
+        (3, (1, 2, 3), 1320),
+    )
+)
+
+
 @dataclass(frozen=True)
 class Block(Case):
     """A block of a convolutional network; its weights are named by their paths below it."""
@@ -245,7 +269,7 @@ BLOCKS = (
         (B, 4),
     ),
 )
-CASES = RECURRENT + CELLS + BLOCKS
+CASES = RECURRENT + CONV_LSTMS + CELLS + BLOCKS
 
 
 class Problem(NamedTuple):

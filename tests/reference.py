@@ -6,6 +6,7 @@ TensorFlow tensors: `xp` is the module `numpy` or `tensorflow`. `nudges` are add
 
 from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -28,6 +29,17 @@ def simple_rnn(xp, x, states, weights, nudges):
 def lstm(xp, x, states, weights, nudges):
     h, c = states
     i, f, g, o = (x @ w + h @ u + b for w, u, b in gates(4, *weights))
+    c = sigmoid(xp, f) * c + sigmoid(xp, i) * xp.tanh(g) + nudges[1]
+    return sigmoid(xp, o) * xp.tanh(c) + nudges[0], c
+
+
+def conv_lstm(xp, x, states, weights, nudges):
+    """With valid padding and stride 1 for x; Keras' own convolution."""
+    h, c = states
+    i, f, g, o = (
+        keras.ops.conv(x, w, padding="valid") + keras.ops.conv(h, u, padding="same") + b
+        for w, u, b in gates(4, *weights)
+    )
     c = sigmoid(xp, f) * c + sigmoid(xp, i) * xp.tanh(g) + nudges[1]
     return sigmoid(xp, o) * xp.tanh(c) + nudges[0], c
 
@@ -85,7 +97,7 @@ def unrolled(xp, step, x, states, weights, valid=None, probes=None):
         if valid is None:
             states, shown, last_h = new, show, show
         else:
-            now = valid[:, t, None]
+            now = valid[:, t].reshape([-1] + [1] * (x.ndim - 2))
             states = tuple(xp.where(now, n, s) for n, s in zip(new, states, strict=True))
             shown, last_h = xp.where(now, show, shown), xp.where(now, show, last_h)
         outputs.append(shown)
@@ -125,7 +137,7 @@ def figures(of: Errors, valid=None):
         for name, error in of._asdict().items():
             if error is None:
                 continue
-            norms = np.linalg.norm(error, axis=-1)
+            norms = np.linalg.norm(error.reshape(steps, batch, -1), axis=-1)
             result[name + suffix] = rms(norms, valid, sources)
             if name != "carried":
                 largest = np.where(counted, moved(norms, sources), 0.0).max(1)

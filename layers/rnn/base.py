@@ -10,6 +10,7 @@ import tensorflow as tf
 from ..activations import derivative
 from .equations import Equations, StepOps, Weights
 from .error_record import ErrorRecord
+from .scan import over_map
 from .unroll import unroll
 
 
@@ -22,8 +23,8 @@ class VisibleCell:
         ValueError: an activation is not one that `activations.derivative` knows.
     """
 
-    def __init__(self, units: int, **kwargs: Any):
-        super().__init__(units, **kwargs)  # pyright: ignore[reportCallIssue]
+    def __init__(self, *size: int, **kwargs: Any):
+        super().__init__(*size, **kwargs)  # pyright: ignore[reportCallIssue]
         # One dropout mask for all gates, where Keras draws one per gate if recurrent_dropout > 0.
         self.implementation = 2
         self.dropout_mask_count = None
@@ -46,6 +47,18 @@ class VisibleCell:
             *(None if w is None else tf.convert_to_tensor(w, self.compute_dtype) for w in weights)
         )
 
+    @property
+    def input_size(self) -> tuple[int, ...]:
+        """The shape of x_t of one example; the cell must be built."""
+        return (self.kernel.shape[0],)
+
+    def take_over(self, stock: Any) -> None:
+        """Use the Variables of a stock cell with the same options: weights and dropout seed."""
+        for name in Weights._fields:
+            _share(self, name, getattr(stock, name))
+        self.seed_generator.state = stock.seed_generator.state
+        self.built = True
+
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
         states = states if isinstance(states, list | tuple) else (states,)
         if training and self.dropout:
@@ -55,8 +68,23 @@ class VisibleCell:
             dropout = self.get_recurrent_dropout_mask(states[0])
         equations, weights = self.equations, self.tensors()
         z = equations.input_product(inputs[None], weights)[0]
-        state, _ = equations.forward(z, equations.state(*states), weights, StepOps(dropout))
+        ops = StepOps(dropout, linear=equations.linear)
+        state, _ = equations.forward(z, equations.state(*states), weights, ops)
         return state.hidden, [*state]
+
+
+def _share(cell, name, variable):
+    """Make `variable` a weight of `cell`.
+
+    Keras lists a variable as trainable or not by its state at the time of the assignment.
+    """
+    if variable is None:
+        setattr(cell, name, None)
+        return
+    trainable = variable.trainable
+    variable.trainable = True
+    setattr(cell, name, variable)
+    variable.trainable = trainable
 
 
 class Loop(Protocol):
@@ -203,5 +231,5 @@ def _silence(outputs, mask, zero_output_for_mask):
     """
     if not zero_output_for_mask:
         mask = tf.math.cumsum(tf.cast(mask, tf.int32), axis=1) > 0
-    shown = mask if outputs.shape[1] != 1 else mask[:, -1:]
+    shown = over_map(mask if outputs.shape[1] != 1 else mask[:, -1:], outputs)
     return tf.where(shown, outputs, tf.zeros_like(outputs))

@@ -16,13 +16,15 @@ cells:
     programs.py           the two loops as functions that XLA may compile
     scan.py               the two loops over time, forward and backward
     matrix_products.py    the input product and the weight gradients, outside the loops
+    convolutions.py       the same for a ConvLSTM, whose states are maps
     statistics.py         the norms of δ_t that the backward loop measures
     error_record.py       the variables that keep them
 
 A new cell needs its `Equations`, a subclass of `VisibleCell` and one of `RecurrentLayer`.
 
 Symbols: B examples, T steps, D inputs, H units, G columns of the kernels (H per gate); ⊗ is the
-product of elements. Inside the loops, arrays over time are time-major: [T, B, ·].
+product of elements. Inside the loops, arrays over time are time-major: [T, B, ·]. In a ConvLSTM,
+the products with W and R are convolutions, and every [B, ·] is a map [B, *map, ·].
 """
 
 from collections.abc import Callable
@@ -30,6 +32,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import tensorflow as tf
+
+from .matrix_products import MatrixProducts
 
 Fields = TypeVar("Fields", bound=tuple)
 
@@ -61,6 +65,32 @@ def identity(tensors: Any) -> Any:
     return tensors
 
 
+class LinearMaps(Protocol):
+    """The products of a cell with its kernels: `MatrixProducts` or `Convolutions`."""
+
+    def input_product(self, x: Any, kernel: Any, bias: Any = None) -> Any:
+        """Return x W + b for all steps: [T, B, D] → [T, B, G]."""
+        ...
+
+    def input_errors(self, errors: Any, kernel: Any) -> Any:
+        """Return the errors of x from those of x W: [T, B, G] → [T, B, D]."""
+        ...
+
+    def step(self, hidden: Any, kernel: Any) -> Any:
+        """Return h R of one step: [B, H] → [B, G]."""
+        ...
+
+    def transpose(self, recurrent_kernel: Any) -> Any:
+        """Return Rᵀ, with which `step` computes the errors of h from those of h R."""
+        ...
+
+    def kernel_gradients(
+        self, inputs: Any, errors: Any, outer: Callable[[Any, Any], Any]
+    ) -> tuple[Any, ...]:
+        """Return the gradients of W, R and b in x W + h R + b, for the inputs x and h."""
+        ...
+
+
 @dataclass(frozen=True)
 class StepOps:
     """The operations of a step that involve dropout or need help from the compiler.
@@ -72,10 +102,12 @@ class StepOps:
             without dropout.
         barrier: a function that returns its tensors and keeps XLA from fusing operations across it
             (see `barrier.py`).
+        linear: the linear maps of the cell.
     """
 
     recurrent_dropout: Any = None
     barrier: Callable[[Any], Any] = identity
+    linear: LinearMaps = MatrixProducts()
 
     def dropout(self, hidden: Any) -> Any:
         """Return h ⊗ m for the dropout mask m."""
@@ -83,19 +115,19 @@ class StepOps:
 
     def recurrent_product(self, hidden: Any, kernel: Any) -> Any:
         """Return (h ⊗ m) R: [B, H] → [B, G]."""
-        return tf.matmul(self.dropout(hidden), kernel)
+        return self.linear.step(self.dropout(hidden), kernel)
 
     def recurrent_errors(self, errors: Any, transposed_kernel: Any) -> Any:
         """Return the errors of h from those of `recurrent_product`: (δz Rᵀ) ⊗ m, [B, H]."""
-        return self.dropout(tf.matmul(errors, transposed_kernel))
+        return self.dropout(self.linear.step(errors, transposed_kernel))
 
     def split(self, gates: Any, count: int) -> list[Any]:
         """Split [B, G] into `count` gates, each [B, H]."""
-        return tf.split(self.barrier(gates), count, axis=1)
+        return tf.split(self.barrier(gates), count, axis=-1)
 
     def join(self, *gates: Any) -> Any:
         """Put gates [B, H] side by side: [B, G]."""
-        return self.barrier(tf.concat(self.barrier([*gates]), axis=1))
+        return self.barrier(tf.concat(self.barrier([*gates]), axis=-1))
 
 
 class Equations(Protocol):
@@ -110,12 +142,16 @@ class Equations(Protocol):
         state: the class of the state.
         residuals: the class of the values that the forward step saves for the backward step.
             Callbacks find the gates by the names of its fields.
+        linear: the products with the kernels.
         preactivation_widths: the widths of the arrays of preactivation errors, in multiples of H.
     """
 
     state: ClassVar[type]
     residuals: ClassVar[type]
     preactivation_widths: ClassVar[tuple[int, ...]]
+
+    @property
+    def linear(self) -> LinearMaps: ...
 
     def input_product(self, x: Any, weights: Weights) -> Any:
         """Return x W + b for all steps: [T, B, D] → [T, B, G]."""

@@ -10,7 +10,7 @@ import tensorflow as tf
 from ..activations import derivative
 from .base import RecurrentLayer, VisibleCell
 from .equations import HiddenState, Sequence, StepOps, Weights
-from .matrix_products import kernel_gradients, product
+from .matrix_products import MatrixProducts, kernel_gradients, product
 
 
 class ResetAfterResiduals(NamedTuple):
@@ -40,6 +40,7 @@ class _GRUEquations:
     activation: Callable[[Any], Any]  # φ
     recurrent_activation: Callable[[Any], Any]  # σ
     state: ClassVar[type] = HiddenState
+    linear: MatrixProducts = MatrixProducts()
 
     def total_errors(
         self, arriving: HiddenState, after: HiddenState, residuals: Any

@@ -8,8 +8,8 @@ import keras
 
 from ..activations import derivative
 from .base import RecurrentLayer, VisibleCell
-from .equations import Sequence, StepOps, Weights
-from .matrix_products import kernel_gradients, product
+from .equations import LinearMaps, Sequence, StepOps, Weights
+from .matrix_products import MatrixProducts
 
 
 class LSTMState(NamedTuple):
@@ -45,11 +45,12 @@ class _CarouselEquations:
 
     activation: Callable[[Any], Any]  # φ
     recurrent_activation: Callable[[Any], Any]  # σ
+    linear: LinearMaps = MatrixProducts()
     state: ClassVar[type] = LSTMState
 
     def input_product(self, x: Any, weights: Weights) -> Any:
         """Return x W + b."""
-        return product(x, weights.kernel, weights.bias)
+        return self.linear.input_product(x, weights.kernel, weights.bias)
 
     def total_errors(self, arriving: LSTMState, after: LSTMState, residuals: Any) -> LSTMState:
         """Add to dE/dc_t the error that comes through h_t = o ⊗ φ(c_t)."""
@@ -65,7 +66,7 @@ class _CarouselEquations:
     ) -> Weights:
         """Return Σ_t x_tᵀ δz_t, Σ_t h_{t-1}ᵀ δz_t, Σ_t δz_t."""
         (dz,), h = preactivation_errors, ops.dropout(sequence.states.hidden[:-1])
-        return Weights(*kernel_gradients((sequence.x, h), dz, outer))
+        return Weights(*self.linear.kernel_gradients((sequence.x, h), dz, outer))
 
     def input_errors(self, preactivation_errors: tuple[Any, ...]) -> Any:
         """Return δz."""

@@ -1,6 +1,7 @@
 """Matrix products over whole sequences, [T, B, ·]: fewer and larger than products per step."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
@@ -10,11 +11,11 @@ def product(x: Any, kernel: Any, bias: Any = None) -> Any:
     """Return x [T, B, D] · kernel [D, G] (+ bias [G]) as one matrix product: [T, B, G]."""
     flat = tf.matmul(tf.reshape(x, [-1, x.shape[-1]]), kernel)
     flat = flat if bias is None else flat + bias
-    return tf.reshape(flat, [*_leading_sizes(x), kernel.shape[-1]])
+    return tf.reshape(flat, [*leading_sizes(x), kernel.shape[-1]])
 
 
-def _leading_sizes(x):
-    """T and B, as integers where they are known: static shapes then survive the loop."""
+def leading_sizes(x: Any) -> list[Any]:
+    """Return T and B, as integers where they are known: static shapes then survive the loop."""
     dynamic = tf.shape(x)
     return [x.shape[axis] or dynamic[axis] for axis in range(2)]
 
@@ -43,6 +44,33 @@ def kernel_gradients(
     widths = [*(x.shape[-1] for x in inputs), 1]
     *kernels, bias = tf.split(outer(side_by_side, errors), widths, axis=-2)
     return *kernels, tf.squeeze(bias, -2)
+
+
+@dataclass(frozen=True)
+class MatrixProducts:
+    """The linear maps of a cell whose states are vectors [B, H]; see `LinearMaps`."""
+
+    def input_product(self, x: Any, kernel: Any, bias: Any = None) -> Any:
+        """Return x W + b: [T, B, D] → [T, B, G]."""
+        return product(x, kernel, bias)
+
+    def input_errors(self, errors: Any, kernel: Any) -> Any:
+        """Return δz Wᵀ: [T, B, G] → [T, B, D]."""
+        return product(errors, tf.transpose(kernel))
+
+    def step(self, hidden: Any, kernel: Any) -> Any:
+        """Return h R: [B, H] → [B, G]."""
+        return tf.matmul(hidden, kernel)
+
+    def transpose(self, recurrent_kernel: Any) -> Any:
+        """Return Rᵀ."""
+        return tf.transpose(recurrent_kernel)
+
+    def kernel_gradients(
+        self, inputs: Sequence[Any], errors: Any, outer: Callable[[Any, Any], Any]
+    ) -> tuple[Any, ...]:
+        """Return the gradients of W, R and b; see `kernel_gradients`."""
+        return kernel_gradients(inputs, errors, outer)
 
 
 def swap_batch_and_time(tensor: Any) -> Any:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from .barrier import barrier
 from .equations import Equations, StepOps
-from .matrix_products import product, swap_batch_and_time
+from .matrix_products import swap_batch_and_time
 from .scan import backward_scan, forward_scan
 from .statistics import summarise
 
@@ -41,14 +41,14 @@ def programs(equations: Equations, compiled: bool, inputs: int, units: int) -> P
     own_barrier = barrier(compiled)
 
     def forward(x, initial, weights, mask, recurrent_dropout, return_sequences):
-        ops = StepOps(recurrent_dropout, own_barrier)
+        ops = StepOps(recurrent_dropout, own_barrier, equations.linear)
         x, mask = swap_batch_and_time(x), _time_major(mask)
         sequence = forward_scan(equations, x, initial, weights, mask, ops)
         outputs = swap_batch_and_time(sequence.states.hidden[1:]) if return_sequences else None
         return outputs, type(initial)(*(s[-1] for s in sequence.states)), sequence
 
     def backward(sequence, injected, final_errors, weights, mask, recurrent_dropout):
-        ops = StepOps(recurrent_dropout, own_barrier)
+        ops = StepOps(recurrent_dropout, own_barrier, equations.linear)
         injected, mask = _time_major(injected), _time_major(mask)
         scan = backward_scan(equations, sequence, injected, final_errors, weights, mask, ops)
         hidden, carried, cell = (*scan.squared_norms, None)[:3]
@@ -57,7 +57,7 @@ def programs(equations: Equations, compiled: bool, inputs: int, units: int) -> P
 
     def input_gradient(preactivation_errors, kernel):
         errors = equations.input_errors(preactivation_errors)
-        return swap_batch_and_time(product(errors, tf.transpose(kernel)))
+        return swap_batch_and_time(equations.linear.input_errors(errors, kernel))
 
     function = functools.partial(
         tf.function, autograph=False, jit_compile=compiled or None, reduce_retracing=True

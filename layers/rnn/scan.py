@@ -96,7 +96,7 @@ def backward_scan(
     loop = _BackwardLoop(
         equations,
         ops,
-        tf.transpose(weights.recurrent_kernel),  # once for all steps: it is faster
+        equations.linear.transpose(weights.recurrent_kernel),  # once for all steps: it is faster
         map_fields(readable, sequence.states),
         map_fields(readable, sequence.residuals),
         None if injected is None else readable(injected),
@@ -105,7 +105,7 @@ def backward_scan(
     buffer = functools.partial(_buffer, steps, final_errors.hidden)
     start = steps - 1 if start is None else start
     preactivation_errors = tuple(buffer(n * units) for n in equations.preactivation_widths)
-    norms = tuple(buffer(lanes(units), tf.float64) for _ in range(len(final_errors) + 1))
+    norms = tuple(_norm_buffer(steps, final_errors.hidden) for _ in range(len(final_errors) + 1))
     _, carried, waiting, preactivation_errors, norms = tf.while_loop(
         lambda t, *_: t >= 0,
         loop.step,
@@ -169,12 +169,19 @@ class _BackwardLoop:
         return before, after, map_fields(lambda a: a.read(t), self.residuals)
 
 
-def _buffer(steps, like, width, dtype=None):
-    """Return a TensorArray of `steps` entries [B, width], B and dtype those of `like` [B, ·]."""
-    shape = [like.shape[0], width]
-    return tf.TensorArray(
-        dtype or like.dtype, size=steps, element_shape=shape, clear_after_read=False
-    )
+def _buffer(steps, like, width):
+    """Return a TensorArray of `steps` entries [B, width], B and dtype those of `like` [B, ·].
+
+    Of a map, [B, *map, ·], the entries are maps too.
+    """
+    shape = [*like.shape[:-1], width]
+    return tf.TensorArray(like.dtype, size=steps, element_shape=shape, clear_after_read=False)
+
+
+def _norm_buffer(steps, errors):
+    """Return a TensorArray for what `squares` returns at each step for errors [B, ·]."""
+    shape = [errors.shape[0], lanes(errors.shape[-1])]
+    return tf.TensorArray(tf.float64, size=steps, element_shape=shape, clear_after_read=False)
 
 
 def readable(array: Any) -> Readable:
@@ -191,8 +198,14 @@ def _write(arrays, t, values):
 
 
 def _select(condition, state, otherwise):
-    return map_fields(lambda a, b: tf.where(condition, a, b), state, otherwise)
+    return map_fields(lambda a, b: tf.where(over_map(condition, a), a, b), state, otherwise)
 
 
 def _zero_unless(condition, tensor):
-    return tf.where(condition, tensor, tf.zeros_like(tensor))
+    return tf.where(over_map(condition, tensor), tensor, tf.zeros_like(tensor))
+
+
+def over_map(mask: Any, array: Any) -> Any:
+    """Append axes of size 1 to a mask [·, 1] until it has as many as the array has."""
+    missing = len(array.shape) - len(mask.shape)
+    return mask[(..., *[tf.newaxis] * missing)] if missing else mask

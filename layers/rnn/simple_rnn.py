@@ -9,7 +9,7 @@ import keras
 from ..activations import derivative
 from .base import RecurrentLayer, VisibleCell
 from .equations import HiddenState, Sequence, StepOps, Weights
-from .matrix_products import kernel_gradients, product
+from .matrix_products import MatrixProducts, kernel_gradients, product
 
 
 class NoResiduals(NamedTuple):
@@ -26,6 +26,7 @@ class SimpleRNNEquations:
 
     activation: Callable[[Any], Any]
     state: ClassVar[type] = HiddenState
+    linear: MatrixProducts = MatrixProducts()
     residuals: ClassVar[type] = NoResiduals
     preactivation_widths: ClassVar[tuple[int, ...]] = (1,)  # δz
 

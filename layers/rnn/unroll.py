@@ -65,7 +65,8 @@ def unroll(
     )
     results = tf.custom_gradient(call.forward)(x, *initial, *(w for w in weights if w is not None))
     for result in results:  # shared programs forget which batch and which length this call has
-        result.set_shape([*x.shape[: len(result.shape) - 1], None])
+        known = x.shape[: 1 + len(result.shape) - len(initial.hidden.shape)]
+        result.set_shape([*known, *[None] * (len(result.shape) - len(known))])
     outputs, *last = results if return_sequences else (None, *results)
     return outputs, type(initial)(*last)
 

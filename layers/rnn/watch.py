@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from .base import RecurrentLayer
+from .conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from .error_record import ErrorRecord
 from .fused import FusedLoop
 from .gru import GRU, GRUCell
@@ -21,16 +22,21 @@ _VISIBLE: dict[type, type[RecurrentLayer]] = {
     GRUCell: GRU,
 }
 _STOCK = (keras.layers.RNN, keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU)
+_CONVOLUTIONAL: dict[type, type[RecurrentLayer]] = {  # all have cells of one class
+    keras.layers.ConvLSTM1D: ConvLSTM1D,
+    keras.layers.ConvLSTM2D: ConvLSTM2D,
+    keras.layers.ConvLSTM3D: ConvLSTM3D,
+}
 
 
 def watch(model: keras.Model, *, fused: bool = False) -> keras.Model:
     """Return the same model with layers that show the error they receive at every time step.
 
-    Every `keras.layers.SimpleRNN`, `LSTM` and `GRU`, `Bidirectional` of these, and `RNN` around one
-    of their cells is replaced by the errorflow layer of the same name, in nested models too. The
-    replacement uses the very same Variables, and all other layers are the same objects. A compiled
-    model is compiled as it was, with the same optimizer object and its state. So `fit` on either
-    model trains both; `model` itself keeps its stock layers.
+    Every `keras.layers.SimpleRNN`, `LSTM`, `GRU` and `ConvLSTM1D`, `2D` or `3D`, `Bidirectional` of
+    these, and `RNN` around a cell of the first three is replaced by the errorflow layer of the same
+    name, in nested models too. The replacement uses the very same Variables, and all other layers
+    are the same objects. A compiled model is compiled as it was, with the same optimizer object and
+    its state. So `fit` on either model trains both; `model` itself keeps its stock layers.
 
     Outputs and gradients are those of `model` up to rounding. One thing differs: an LSTM or GRU
     with `recurrent_dropout` (or `implementation=1`) draws one dropout mask for all gates, where
@@ -175,11 +181,14 @@ class _Replacements:
 def _visible(stock):
     """Return errorflow's layer with the name and the options of `stock`, not built yet."""
     cell = stock.cell
-    if type(stock) not in _STOCK or type(cell) not in _VISIBLE:
+    visible = _CONVOLUTIONAL.get(type(stock))
+    if type(stock) in _STOCK:
+        visible = _VISIBLE.get(type(cell))
+    if visible is None:
         raise ValueError(
             f"watch: layer {stock.name!r}, {type(stock).__name__} around {type(cell).__name__}, "
-            "has no visible equivalent; SimpleRNN, LSTM and GRU have one, and so has RNN around "
-            "one of their cells"
+            "has no visible equivalent; SimpleRNN, LSTM, GRU and ConvLSTM have one, and so has RNN "
+            "around a cell of the first three"
         )
     if cell.dtype_policy.name != stock.dtype_policy.name:
         raise ValueError(
@@ -188,7 +197,7 @@ def _visible(stock):
         )
     options = {name: getattr(cell, name) for name in cell.get_config()}
     try:
-        return _VISIBLE[type(cell)](
+        return visible(
             **{**options, "name": stock.name, "dtype": stock.dtype_policy},
             return_sequences=stock.return_sequences,
             return_state=stock.return_state,
@@ -203,37 +212,19 @@ def _visible(stock):
 
 def _take_over(visible, stock, fused):
     """Build `visible` around the Variables of `stock`: weights, dropout seed, carried states."""
-    ours, theirs = visible.cell, stock.cell
-    for name in ("kernel", "recurrent_kernel", "bias"):
-        _share(ours, name, getattr(theirs, name))
-    ours.built = True
-    ours.seed_generator.state = theirs.seed_generator.state
+    visible.cell.take_over(stock.cell)
     states = stock.states or []
     values = [state.numpy() for state in states]
     if states:  # untracked, as Keras leaves them; `build` would reset them
         vars(visible)["states"] = states
         visible._expected_batch_size = stock._expected_batch_size
-    visible.build((states[0].shape[0] if states else None, None, ours.kernel.shape[0]))
+    visible.build((states[0].shape[0] if states else None, None, *visible.cell.input_size))
     for state, value in zip(states, values, strict=True):
         state.assign(value)
     if fused:
         visible.loop = FusedLoop(stock)
         visible.supports_jit = visible.loop.stock.supports_jit
     return visible
-
-
-def _share(cell, name, variable):
-    """Make `variable` a weight of `cell`.
-
-    Keras lists a variable as trainable or not by its state at the time of the assignment.
-    """
-    if variable is None:
-        setattr(cell, name, None)
-        return
-    trainable = variable.trainable
-    variable.trainable = True
-    setattr(cell, name, variable)
-    variable.trainable = trainable
 
 
 def _compilation(model):

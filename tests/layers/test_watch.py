@@ -264,11 +264,6 @@ class OwnLSTM(keras.layers.LSTM):
     pass
 
 
-def with_image_rnn():
-    convolution = keras.layers.ConvLSTM1D(2, 3, name="conv")
-    return keras.Sequential([keras.Input((STEPS, 8, 2)), convolution])
-
-
 def with_wrapper():
     inner = keras.layers.TimeDistributed(keras.layers.LSTM(2, name="inside"))
     return keras.Sequential([keras.Input((2, STEPS, WIDTH)), inner])
@@ -282,7 +277,6 @@ def with_wrapper():
         (lambda: keras.Sequential(plain("LSTM")), ValueError, "not built.*keras.Input"),
         (lambda: sequential([keras.layers.Dense(2)]), ValueError, "no recurrent layer"),
         (lambda: sequential([OwnLSTM(2, name="own")]), ValueError, "'own', OwnLSTM around"),
-        (with_image_rnn, ValueError, "'conv', ConvLSTM1D"),
         (with_wrapper, ValueError, "'inside'.*inside a layer"),
         (
             lambda: sequential(plain("LSTM", activation="gelu")),
