@@ -30,8 +30,7 @@ class AttentionMaps(SnapshotCallback):
     Source: D. Bahdanau, K. Cho, Y. Bengio: Neural machine translation by jointly learning to align
     and translate, 2015.
 
-    Raises:
-        ValueError: after a snapshot, if weights are not [outputs, inputs].
+    Weights that are not [outputs, inputs] become one warning.
     """
 
     def __init__(self, snapshot: Callable[[], Sequence[Alignment]], log_dir: str | Path):

@@ -28,8 +28,7 @@ class CaptionedImages(SnapshotCallback):
 
     If `fit` is called again, epochs continue to be counted.
 
-    Raises:
-        ValueError: after a snapshot; see `drawing.captioned_images.caption_sheet`.
+    Snapshots that cannot be drawn become one warning; see `drawing.captioned_images.caption_sheet`.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class CaptionedImages(SnapshotCallback):
         self.title = title
 
     def _write(self, snapshot: Any, step: int) -> None:
-        self._log.write(self.title, {}, {}, {}, step)  # sets the step of the image
+        self._log.step = step
         self._log.image(self.title, caption_sheet(snapshot[:MAX_EXAMPLES]), _DESCRIPTION)
 
 

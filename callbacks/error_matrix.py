@@ -7,7 +7,7 @@ import numpy as np
 
 from ..layers import error_matrix
 from .drawing.heat_maps import common_scale, heat_map
-from .recording.snapshot import LayerSnapshotCallback
+from .recording.snapshot import LayerSnapshotCallback, recurrent_paths
 
 
 class ErrorMatrix(LayerSnapshotCallback):
@@ -27,8 +27,10 @@ class ErrorMatrix(LayerSnapshotCallback):
         every: record after every `every`-th epoch.
         layer: see `errorflow.layers.error_matrix`.
 
+    A model that the analysis does not support becomes a warning.
+
     Raises:
-        ValueError, TypeError: when training begins; see `errorflow.layers.error_matrix`.
+        ValueError: when training begins, if the model has no recurrent layer, or none at `layer`.
     """
 
     kind = "error_matrix"
@@ -60,6 +62,15 @@ class ErrorMatrix(LayerSnapshotCallback):
     @property
     def _name(self) -> str:
         return self.layer or ""
+
+    def _check(self) -> None:
+        if not self.model.built:
+            return
+        paths = recurrent_paths(self)
+        if self.layer and not any(f"/{path}".endswith(f"/{self.layer}") for path in paths):
+            raise ValueError(
+                f"ErrorMatrix: no recurrent layer {self.layer!r}; there are: {', '.join(paths)}"
+            )
 
     def _measure(self):
         return [error_matrix(self.model, self.inputs, self.targets, self.layer)]

@@ -1,19 +1,19 @@
 """The output of a convolutional layer for one image, after each epoch."""
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+
+from .recording.snapshot import SnapshotCallback
 
 MAX_CHANNELS = 64  # drawn
 SIDE = 96  # pixels of a feature map's longer side, about
 
 
-class FeatureMaps(keras.callbacks.Callback):
+class FeatureMaps(SnapshotCallback):
     """Writes the feature maps of a layer, side by side, as an image for TensorBoard.
 
     It writes after each epoch. All maps share one grey scale: black is the smallest value in any of
@@ -29,20 +29,22 @@ class FeatureMaps(keras.callbacks.Callback):
         ValueError: when training begins, if the model has no such layer.
     """
 
-    def __init__(self, image: np.ndarray, log_dir: str | Path, layer: str | None = None):
-        super().__init__()
-        self.image, self.layer = np.asarray(image), layer
-        self.folder = Path(log_dir) / "feature_maps"
-        self._writer: Any = None
-        self._features: Any = None  # a model from the image to the layer's output
+    takes_first = False
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, image: np.ndarray, log_dir: str | Path, layer: str | None = None):
+        super().__init__(self._measure, Path(log_dir) / "feature_maps")
+        self.image, self.layer = np.asarray(image), layer
+
+    def _check(self) -> None:
+        if self.model.built:
+            self._find_layer()
+
+    def _measure(self):
+        """→ [(the layer's name, [H, W, C])]"""
         layer = self._find_layer()
-        self._features = keras.Model(self.model.inputs, layer.output)
-        self._description = (
-            f"Feature maps of {layer.name}: one square per channel, one grey scale for all."
-        )
-        self._writer = tf.summary.create_file_writer(str(self.folder))
+        features = keras.Model(self.model.inputs, layer.output)
+        maps = features([self.image[None]], training=False)
+        return [(layer.name, np.asarray(maps, "float32")[0])]
 
     def _find_layer(self) -> keras.Layer:
         for layer in self.model.layers:
@@ -53,16 +55,11 @@ class FeatureMaps(keras.callbacks.Callback):
         name = f"layer {self.layer!r}" if self.layer else "the first layer with weights"
         raise ValueError(f"FeatureMaps: {name} has no output [B, H, W, C]")
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        maps = np.asarray(self._features([self.image[None]], training=False), "float32")[0]
-        image = mosaic(maps)[None, :, :, None]
-        with self._writer.as_default(step=epoch + 1):
-            tf.summary.image("feature_maps", image, description=self._description)
-        self._writer.flush()
-
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        self._writer.close()
-        self._writer = self._features = None  # neither can be copied
+    def _write(self, snapshot: Any, step: int) -> None:
+        ((name, maps),) = snapshot
+        description = f"Feature maps of {name}: one square per channel, one grey scale for all."
+        self._log.step = step
+        self._log.image("feature_maps", mosaic(maps), description)
 
 
 def mosaic(maps: np.ndarray) -> np.ndarray:

@@ -63,7 +63,6 @@ class Gates(LayerSnapshotCallback):
     ):
         super().__init__(self._measure, log_dir)
         self.inputs, self.layers = inputs, layers
-        self._latest: dict[str, GateActivations] = {}
 
     @property
     def history(self) -> dict[str, dict[str, np.ndarray]]:
@@ -105,12 +104,18 @@ class Gates(LayerSnapshotCallback):
         chosen = self._latest if layer is None else {layer: self._latest[layer]}
         return figures.gates({name: (panels(a), _axis(a)) for name, a in chosen.items()})
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        _check(self.model, self.layers)
-        super().on_train_begin(logs)
+    def _check(self) -> None:
+        if self.model.built:
+            _check_gates(self.model, self.layers)
+
+    def _start_over(self) -> None:
+        super()._start_over()
+        self._latest: dict[str, GateActivations] = {}
 
     def _measure(self):
-        return gate_activations(self.model, self.inputs, self.layers)
+        activations = gate_activations(self.model, self.inputs, self.layers)
+        _check_gates(self.model, self.layers)  # the call may have built the model
+        return activations
 
     def _write(self, snapshot: Any, step: int) -> None:
         self._latest = snapshot
@@ -128,7 +133,7 @@ _DESCRIPTION = (
 )
 
 
-def _check(model, layers):
+def _check_gates(model, layers):
     """Raise a ValueError if there are no gates to record."""
     gated = [name for name, part in walk(model) if isinstance(part, LSTM | GRU)]
     if not gated:

@@ -8,7 +8,7 @@ import numpy as np
 from ..layers.analysis.horizon import horizons
 from .drawing.heat_maps import common_scale, heat_map
 from .findings.horizon import half_life
-from .recording.snapshot import LayerSnapshotCallback
+from .recording.snapshot import LayerSnapshotCallback, recurrent_paths
 
 
 class Horizon(LayerSnapshotCallback):
@@ -34,9 +34,11 @@ class Horizon(LayerSnapshotCallback):
     Source: R. Pascanu, T. Mikolov, Y. Bengio: On the difficulty of training recurrent neural
     networks, 2013.
 
+    A model that the analysis does not support, such as one that calls all its recurrent layers
+    twice, becomes a warning.
+
     Raises:
-        ValueError: when training begins, if the model has no recurrent layer that it calls exactly
-            once.
+        ValueError: when training begins, if the model has no recurrent layer.
     """
 
     kind = "horizon"
@@ -64,13 +66,14 @@ class Horizon(LayerSnapshotCallback):
         """
         return self._recorded()
 
+    def _check(self) -> None:
+        if self.model.built:
+            recurrent_paths(self)
+
     def _measure(self):
         by_layer = horizons(self.model, self.inputs, self.probes)
         if not by_layer:
-            raise ValueError(
-                f"Horizon: model {self.model.name!r} has no recurrent layer that it calls exactly "
-                "once"
-            )
+            raise ValueError(f"model {self.model.name!r} calls no recurrent layer exactly once")
         return by_layer
 
     def _write(self, snapshot: Any, step: int) -> None:

@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
-import tensorflow as tf
+from .recording.snapshot import SnapshotCallback
 
 MAX_ROWS = 20
 LONG = 60  # characters of a text, beside which other columns become too narrow
@@ -14,7 +13,7 @@ LONG = 60  # characters of a text, beside which other columns become too narrow
 _ESCAPES = {ord(sign): f"&#{ord(sign)};" for sign in "\\`*_[]|~"} | {ord("\n"): "<br>"}
 
 
-class TextSamples(keras.callbacks.Callback):
+class TextSamples(SnapshotCallback):
     """Writes a table to TensorBoard's Text tab after each epoch.
 
         def rows():
@@ -30,29 +29,21 @@ class TextSamples(keras.callbacks.Callback):
         title: the tag of the table.
     """
 
+    takes_first = False
+
     def __init__(
         self,
         rows: Callable[[], Sequence[Mapping[str, Any]]],
         log_dir: str | Path,
         title: str = "samples",
     ):
-        super().__init__()
-        self.rows, self.title = rows, title
         # TensorBoard follows only the newest file of a folder, so each table has its own folder.
-        self.folder = Path(log_dir) / title
-        self._writer: Any = None
+        super().__init__(rows, Path(log_dir) / title)
+        self.title = title
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        self._writer = tf.summary.create_file_writer(str(self.folder))
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        with self._writer.as_default(step=epoch + 1):
-            tf.summary.text(self.title, markdown_table(self.rows()[:MAX_ROWS]))
-        self._writer.flush()
-
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        self._writer.close()
-        self._writer = None  # it cannot be copied
+    def _write(self, snapshot: Any, step: int) -> None:
+        self._log.step = step
+        self._log.text(self.title, markdown_table(snapshot[:MAX_ROWS]))
 
 
 def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -1,7 +1,8 @@
-"""Event files for TensorBoard: rows in blocks, images and scalars."""
+"""Event files for TensorBoard: rows in blocks, scalars, images and texts."""
 
+import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ from PIL import Image
 from tensorboard.compat.proto import summary_pb2
 from tensorboard.plugins.image.metadata import create_summary_metadata as image_metadata
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
+from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.util.tensor_util import make_tensor_proto
 
 from ...layers.rnn.statistics import VERSION
 from .blocks import BlockWriter, tag
 from .memory import Thinning
 from .rows import Rows
+from .run_places import Training, event_folder
 
 LIMIT = 16 * 2**20  # bytes of rows, after which only every second one is written
 
@@ -26,15 +29,29 @@ class EventLog:
 
     It needs its own folder, because TensorBoard follows only the newest file of a folder: Keras'
     own curves in `train` and `validation` would stop being updated. An `EventLog` can be
-    deep-copied until it is opened.
+    deep-copied until it is opened. All methods that write raise an OSError if that fails.
+
+    Args:
+        folder: `log_dir`/`kind`; see `begin`.
+        every: the distance between the training steps of the rows.
+
+    Attributes:
+        step: the training step or epoch of what is written.
     """
 
     def __init__(self, folder: Path, every: int):
+        self.step = 0
         self._folder = folder
+        self._training: Training | None = None  # the folder is yet to be chosen for it
+        self._is_placed = False
         self._thinning = Thinning(every, LIMIT)
         self._blocks: dict[str, BlockWriter] = {}
-        self._step = 0
         self._writer: Any = None
+
+    def begin(self, training: Training) -> None:
+        """Write to the run of this training (see `run_places`), unless something is written yet."""
+        if not self._is_placed:
+            self._training = training
 
     def write(
         self,
@@ -53,7 +70,7 @@ class EventLog:
             scalars: by tag; values that are not finite are left out.
             step: the training step or epoch of the scalars.
         """
-        self._step = step
+        self.step = step
         size = 0
         for name, rows in new.items():
             chosen = rows.every(self._thinning.stride)
@@ -79,8 +96,8 @@ class EventLog:
         return self._blocks[name]
 
     def image(self, name: str, image: np.ndarray, description: str) -> None:
-        """Write an image [height, width, 3] uint8, at the step of the last `write`."""
-        height, width, _ = image.shape
+        """Write an image [height, width] or [height, width, 3] uint8."""
+        height, width = image.shape[:2]
         png = io.BytesIO()
         # Takes half the time of tf.summary.image, for a file that is a sixth larger.
         Image.fromarray(image).save(png, "png", compress_level=1)
@@ -93,18 +110,30 @@ class EventLog:
         )
         self._put(summary)
 
+    def text(self, name: str, text: str) -> None:
+        """Write a text in Markdown."""
+        self._put(text_pb(name, text))
+
     def flush(self) -> None:
         """Write added rows to the file: all of them while a run is young, later whole blocks."""
         self._put(self._summary(BlockWriter.is_young))
         if self._writer is not None:
-            self._writer.flush()
+            with self._errors():
+                self._writer.flush()
+            self._check_file()
 
     def close(self) -> None:
         """Write everything that was added. Writing afterwards opens a new file."""
         self._put(self._summary(lambda blocks: True))
         if self._writer is not None:
-            self._writer.close()
+            with self._errors():
+                self._writer.close()
             self._writer = None
+            self._check_file()
+
+    def abandon(self) -> None:
+        """Forget the file, after an error. Writing afterwards opens a new file."""
+        self._writer = None
 
     def _summary(self, is_due):
         summary = summary_pb2.Summary()
@@ -116,7 +145,39 @@ class EventLog:
     def _put(self, summary):
         if not summary.value:
             return
-        if self._writer is None:
-            self._writer = tf.summary.create_file_writer(str(self._folder))
-        with self._writer.as_default():  # one operation for all: each has a high fixed cost
-            tf.summary.experimental.write_raw_pb(summary.SerializeToString(), self._step)
+        content = summary.SerializeToString()
+        with self._errors():
+            self._writer = self._writer or self._open()
+            with self._writer.as_default():  # one operation for all: each has a high fixed cost
+                tf.summary.experimental.write_raw_pb(content, self.step)
+        self._size += len(content)
+
+    def _open(self):
+        if self._training is not None:
+            self._folder = event_folder(self._folder.parent, self._folder.name, self._training)
+            self._training, self._is_placed = None, True
+        self._other_files = {*self._files()}
+        self._size = 0  # of the content, in bytes; the file is a little larger
+        return tf.summary.create_file_writer(str(self._folder))
+
+    def _files(self):
+        return self._folder.glob("events.out.tfevents.*")
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raise TensorFlow's errors as OSError."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            raise OSError(f"no event file can be written to {self._folder}: {error}") from error
+
+    def _check_file(self):
+        """Raise an OSError if content is missing: TensorFlow says nothing if the disk is full."""
+        sizes = [file.stat().st_size for file in {*self._files()} - self._other_files]
+        if not sizes:
+            raise OSError(f"the event file in {self._folder} has disappeared")
+        if max(sizes) < self._size:
+            raise OSError(
+                f"of {self._size:,} bytes, only {max(sizes):,} could be written to the event file "
+                f"in {self._folder}: the disk may be full"
+            )

@@ -1,5 +1,6 @@
 """The base classes of callbacks that take a snapshot of the model after each epoch."""
 
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,65 +8,137 @@ from typing import Any
 import keras
 import numpy as np
 
+from ...layers.paths import walk
 from .event_log import EventLog
+from .guard import GuardedCallback, guarded
+from .iterations import batches
 from .rows import single_row
+from .run_places import training_of
 
 Figures = Mapping[str, np.ndarray]  # by name, each [T]
 
 
-class SnapshotCallback(keras.callbacks.Callback):
+class SnapshotCallback(GuardedCallback):
     """Takes a snapshot when training begins and after each epoch, and writes it.
 
     A subclass implements `_write`, which receives the snapshot and the number of epochs so far. It
-    is not called for empty snapshots.
+    is not called for empty snapshots. It may implement `_check`, which raises a ValueError if the
+    callback is certainly of no use for the model; what goes wrong later becomes a warning.
+
+    If `fit` is called again, epochs continue to be counted, including those of calls without the
+    callback, which are known from the optimizer's training steps. With another model, the callback
+    starts over.
 
     Args:
         snapshot: a function without arguments that returns the snapshot.
-        folder: the folder of the event files; None: no files, and no `_log`.
+        folder: the folder of the event files, `log_dir`/`kind`; see `run_places`. None: no files,
+            and no `_log`.
         every: take a snapshot after every `every`-th epoch.
-
-    If `fit` is called again, epochs continue to be counted.
     """
+
+    takes_first = True  # whether there is a snapshot when training begins
 
     def __init__(self, snapshot: Callable[[], Any], folder: Path | None, every: int = 1):
         super().__init__()
         check_every(self, every)
-        self.snapshot, self.every = snapshot, every
-        self._log: Any = None if folder is None else EventLog(folder, every=1)
-        self._last_step = -1  # of the latest snapshot
-        self._offset: Any = None  # added to Keras' epochs: those of earlier calls of `fit`
+        self.snapshot, self.every, self.folder = snapshot, every, folder
+        self._model_before: Any = None  # a weak reference, which copies of the callback share
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self._log: Any = None if self.folder is None else EventLog(self.folder, every=1)
+        self._epochs = _EpochCounter()
+
+    def _check(self) -> None:
+        pass
 
     def _write(self, snapshot: Any, step: int) -> None:
         raise NotImplementedError
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        self._offset = None
+        self._check()
+        self.failure = None
+        if self._model_before is None or self._model_before() is not self.model:
+            self._model_before = weakref.ref(self.model)
+            self._start_over()
+        self._epochs.begin_fit()
 
+    @guarded
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        if self._offset is None:
-            self._offset = max(self._last_step - epoch, 0)
-            if epoch + self._offset != self._last_step:
-                self._take_snapshot(epoch + self._offset)
+        # What restores a training does so when it begins, before or after this callback.
+        if self._epochs.is_first:
+            if self._log is not None:
+                self._log.begin(training_of(self, epoch))
+            if self._epochs.begin(self, epoch) and self.takes_first:
+                self._take_snapshot()
+        self._epochs.begin_epoch(self.model)
 
+    @guarded
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self._take_snapshot(epoch + 1 + self._offset)
+        self._epochs.end_epoch(self.model)
+        self._take_snapshot()
 
+    @guarded
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         if self._log is not None:
             self._log.close()
 
-    def _take_snapshot(self, step):
-        self._last_step = step
+    def stop_recording(self) -> None:
+        if self._log is not None:
+            self._log.abandon()
+
+    def _take_snapshot(self):
+        step = self._epochs.count
         if step % self.every == 0 and (snapshot := self.snapshot()):
             self._write(snapshot, step)
             if self._log is not None:
                 self._log.flush()
 
 
+class _EpochCounter:
+    """Counts a model's epochs over all calls of `fit`.
+
+    Attributes:
+        count: the number of epochs so far.
+        is_first: whether the first epoch of a call of `fit` has yet to begin.
+    """
+
+    def __init__(self):
+        self.count = -1  # unknown
+        self.is_first = True
+        self._batches = 0  # training steps of the model, when `count` was set
+        self._batches_in_epoch = 0
+
+    def begin_fit(self):
+        self.is_first = True
+
+    def begin(self, callback, epoch):
+        """Set the count before Keras' first epoch of a call; return whether it has changed."""
+        self.is_first = False
+        before, steps = self.count, batches(callback.model)
+        if before < 0:
+            self._batches_in_epoch = (callback.params or {}).get("steps") or 0
+            self.count = epoch or self._epochs_in(steps)
+        elif epoch and steps < self._batches:
+            self.count = epoch  # the weights of an earlier epoch were restored
+        else:
+            self.count = max(epoch, before + self._epochs_in(steps - self._batches))
+        return self.count != before
+
+    def _epochs_in(self, steps):
+        return max(round(steps / self._batches_in_epoch), 0) if self._batches_in_epoch else 0
+
+    def begin_epoch(self, model):
+        self._batches = batches(model)
+
+    def end_epoch(self, model):
+        self.count += 1
+        before, self._batches = self._batches, batches(model)
+        self._batches_in_epoch = self._batches - before
+
+
 class LayerSnapshotCallback(SnapshotCallback):
     """A `SnapshotCallback` that keeps the figures over time of each layer of a model.
-
-    If it is used with another model, it starts over.
 
     Args:
         snapshot: see `SnapshotCallback`.
@@ -77,13 +150,10 @@ class LayerSnapshotCallback(SnapshotCallback):
 
     def __init__(self, snapshot: Callable[[], Any], log_dir: str | Path | None, every: int = 1):
         super().__init__(snapshot, None if log_dir is None else Path(log_dir) / self.kind, every)
-        self._recorded_model: Any = None
-        self._snapshots: dict[int, Mapping[str, Figures]] = {}
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        super().on_train_begin(logs)
-        if self.model is not self._recorded_model:
-            self._recorded_model, self._snapshots, self._last_step = self.model, {}, -1
+    def _start_over(self) -> None:
+        super()._start_over()
+        self._snapshots: dict[int, Mapping[str, Figures]] = {}
 
     def _recorded(self) -> dict[str, dict[str, np.ndarray]]:
         """Return {layer: {"step": [N], figure: [N, T]}}."""
@@ -104,6 +174,20 @@ class LayerSnapshotCallback(SnapshotCallback):
         if self._log is not None:
             rows = {layer: single_row(step, of_layer) for layer, of_layer in figures.items()}
             self._log.write(self.kind, rows, {}, scalars, step)
+
+
+def recurrent_paths(callback: keras.callbacks.Callback) -> list[str]:
+    """Return the paths of the recurrent layers of a callback's model.
+
+    Raises:
+        ValueError: there is none.
+    """
+    model: Any = callback.model
+    paths = [path for path, layer in walk(model) if isinstance(layer, keras.layers.RNN)]
+    if not paths:
+        name = type(callback).__name__
+        raise ValueError(f"{name}: model {model.name!r} has no recurrent layer")
+    return paths
 
 
 def check_every(callback: keras.callbacks.Callback, every: Any) -> None:

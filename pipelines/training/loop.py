@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import keras
 
 from ...callbacks import ErrorFlow, Gates, LayerGradients, TextSamples
+from ...callbacks.recording.run_places import reserve
 from ..core.config import Optimisation, TrainingConfig
 from ..core.console import keras_verbosity, note
 from ..core.errors import UserError
@@ -126,6 +127,7 @@ def fit(
         epochs_done = checkpoint.restore(model)
     if epochs_done:
         note(f"resuming {run.path} after epoch {epochs_done}")
+    reserve(model, run.logs)  # also if it was killed in its first epoch, and begins again
     compile_time = CompileTime(spec.train_data)
     try:
         if spec.pretrain is not None and not epochs_done:

@@ -37,12 +37,16 @@ class Provider:
         content = {"kind": kind, "name": "rnn", "statistics": statistics, "layers": layers}
         self.about = SimpleNamespace(plugin_content=json.dumps(content), max_step=9)
         self.tags = {name.replace("_", "/"): blocks for name, blocks in tags.items()}
+        self.times = {tag: place for place, tag in enumerate(self.tags)}
 
     def list_tensors(self, context, **_):
         return {"run": dict.fromkeys(self.tags, self.about)}
 
     def read_tensors(self, context, *, run_tag_filter, **_):
-        tags = {tag: [SimpleNamespace(numpy=pack(b)) for b in self.tags[tag]] for tag in self.tags}
+        tags = {
+            tag: [SimpleNamespace(numpy=pack(b), wall_time=self.times[tag]) for b in blocks]
+            for tag, blocks in self.tags.items()
+        }
         return {"run": {tag: tags[tag] for tag in run_tag_filter.tags}}
 
     def read(self):
@@ -62,6 +66,16 @@ def test_of_a_training_step_that_was_recorded_twice_the_later_row_counts():
     _, rows = Provider(rows=[rows_at(1, 2, 3, value=1.0), rows_at(2, 3, 4, value=2.0)]).read()
     np.testing.assert_array_equal(rows.steps, [1, 2, 3, 4])
     np.testing.assert_array_equal(rows.values[0, :, 0], [1, 2, 2, 2])
+    long = Provider(rows_2=[rows_at(2, value=1.0)], rows=[rows_at(2, 3, value=2.0)])  # by time
+    np.testing.assert_array_equal(long.read()[1].values[0, :, 0], [2, 2])
+
+
+def test_numbered_runs_follow_the_first_one_in_order():
+    provider = Provider(rows=[])
+    runs = ["2/error_flow", "10/error_flow", "error_flow", "b/error_flow"]
+    provider.list_tensors = lambda *_, **__: {run: {"rows": provider.about} for run in runs}
+    found = [series.run for series in find_series(provider, None, "")]
+    assert found == ["error_flow", "2/error_flow", "10/error_flow", "b/error_flow"]
 
 
 def test_early_rows_are_thinned_like_late_ones_except_rows_that_are_not_finite():

@@ -1,0 +1,107 @@
+"""Each training has a run of its own below one log_dir; one that goes on stays in its run."""
+
+import copy
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from errorflow.callbacks import Gates, TextSamples
+from errorflow.layers import LSTM
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+X, Y = np.random.default_rng(0).normal(size=(8, 3, 2)).astype("float32"), np.ones([8, 1], "float32")
+
+
+def network(*layers):
+    layers = layers or [keras.layers.Flatten()]
+    model = keras.Sequential([keras.Input([3, 2]), *layers, keras.layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    return model
+
+
+def gated():
+    return network(LSTM(1, name="rnn"))
+
+
+def samples(folder):
+    return TextSamples(lambda: [{"a": 1}], folder)
+
+
+def fit(model, *callbacks, **options):
+    model.fit(X, Y, verbose=0, callbacks=[*callbacks], **options)
+
+
+def steps(folder):
+    """{folder of event files: the epochs in them}"""
+    found = {}
+    for file in Path(folder).rglob("events.out.tfevents.*"):
+        events = EventFileLoader(str(file)).Load()
+        epochs = found.setdefault(str(file.parent.relative_to(folder)), set())
+        epochs |= {event.step for event in events if event.summary.value}
+    return found
+
+
+class Killed(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            raise RuntimeError("killed")
+
+
+def test_folds_are_runs_of_their_own_with_all_kinds_together(tmp_path):
+    gates = Gates(X, tmp_path)
+    fit(gated(), gates)
+    fit(gated(), samples(tmp_path), gates)
+    fit(gated(), gates, samples(tmp_path))
+    assert gates.history["rnn"]["step"].tolist() == [0, 1]
+    assert steps(tmp_path) == {
+        "gates": {0, 1},
+        "2/gates": {0, 1},
+        "2/samples": {1},
+        "3/gates": {0, 1},
+        "3/samples": {1},
+    }
+
+
+def test_copies_for_trials_are_runs_of_their_own(tmp_path):
+    """keras-tuner copies the callbacks for each trial."""
+    original = samples(tmp_path)
+    for _ in range(2):
+        fit(network(), copy.deepcopy(original))
+    assert steps(tmp_path) == {"samples": {1}, "2/samples": {1}}
+
+
+@pytest.mark.parametrize("backup_first", [True, False])
+def test_a_training_that_goes_on_in_a_new_process_goes_on_in_the_newest_run(tmp_path, backup_first):
+    fit(network(), samples(tmp_path))
+    for killed in ([Killed()], []):
+        backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+        gates = Gates(X, tmp_path)
+        callbacks = [backup, gates] if backup_first else [gates, backup]
+        try:
+            fit(gated(), *callbacks, *killed, epochs=3)
+        except RuntimeError:
+            gates._log.close()
+    assert gates.history["rnn"]["step"].tolist() == [1, 2, 3]
+    assert steps(tmp_path).keys() == {"samples", "2/gates"}
+
+
+def test_epochs_and_runs_of_a_model_that_is_trained_again(tmp_path):
+    """With, without and with the callback; then another callback, and a new optimizer."""
+    model, gates = gated(), Gates(X, tmp_path)
+    fit(model, gates, epochs=2)
+    fit(model, epochs=3)
+    fit(model, gates)
+    assert gates.history["rnn"]["step"].tolist() == [0, 1, 2, 5, 6]
+    fit(network(), samples(tmp_path))
+    fit(model, further := Gates(X, tmp_path))
+    assert further.history["rnn"]["step"].tolist() == [6, 7]
+    assert steps(tmp_path)["gates"] == {0, 1, 2, 5, 6, 7}
+    model.compile("sgd", "mse", run_eagerly=True)
+    fit(model, samples(tmp_path))
+    assert steps(tmp_path).keys() == {"gates", "2/samples", "3/samples"}
+
+
+def test_two_callbacks_of_one_kind_do_not_share_a_folder(tmp_path):
+    fit(gated(), Gates(X, tmp_path), Gates(X[:1], tmp_path), Gates(X, tmp_path / "other"))
+    assert steps(tmp_path).keys() == {"gates", "gates-2", "other/gates"}
