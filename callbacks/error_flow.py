@@ -5,26 +5,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 from matplotlib.figure import Figure
 
 from ..layers.paths import walk
+from ..layers.rnn import training_step
 from ..layers.rnn.error_record import ErrorRecord
 from .drawing import figures
 from .drawing.error_images import error_images
 from .findings.encoder_decoder import encoder_decoder_finding, first_to_largest
 from .findings.error_flow import decay_figures, error_flow_finding
 from .findings.finding import Finding
-from .recording.error_reader import (
-    ErrorReader,
-    divide_out_loss_scale,
-    no_visible_layer,
-    scales_loss,
-)
+from .recording.error_reader import ErrorReader, no_visible_layer
 from .recording.rows import Rows
-from .recording.step_recorder import RING, StepRecorder, iterations
+from .recording.step_recorder import StepRecorder
 from .recording.tables import Tables, join_layers, tables
 from .recording.train_step_context import trace_train_step_in
 
@@ -60,7 +54,8 @@ class ErrorFlow(StepRecorder):
             to 0 and those of the second from 1. `first_to_largest` is the error at the first step
             of the first layer over the largest error at any step of the second.
 
-    The records of long runs stay small: at most 64 MB are kept in memory, and in the files, after
+    The records of long runs stay small: at most 64 MB are kept in memory altogether (16 MB of them
+    in variables of the graph, on each replica), and in the files, after
     each 16 MB, only every second row is written (a run of 100,000 steps with 8 LSTM layers and
     1,000 time steps takes about 100 MB). The rows that remain are evenly spaced. Heat maps show at
     most 216 training steps.
@@ -134,13 +129,13 @@ class ErrorFlow(StepRecorder):
         return findings + [
             Finding(reader.name, "too little", self._why_missing(reader))
             for reader in self._readers.values()
-            if not reader.calls or reader.name not in history
+            if reader.name not in history
         ]
 
     def _why_missing(self, reader):
-        if not reader.calls:
-            return f"no error reached this layer in {self._step:,} training steps"
-        return f"none of {self._step:,} training steps was recorded (every={self.every:,})"
+        if self._step < self.every:
+            return f"none of {self._step:,} training steps was recorded (every={self.every:,})"
+        return f"no error reached this layer in {self._step:,} training steps"
 
     def plot(
         self, statistic: str = "hidden", align: str = "end", layers: Sequence[str] | None = None
@@ -158,17 +153,18 @@ class ErrorFlow(StepRecorder):
             layers = [name for name in history if name not in inside]
         return figures.error_flow({name: history[name] for name in layers}, statistic, align)
 
-    # Hooks that `StepRecorder` calls
+    # Hooks that `StepRecorder` and Keras call
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        super().on_train_end(logs)
+        self._steps.record_every(self, None)
 
     def _attach(self):
         self._readers = {}
-        self._iterations_before = iterations(self.model)
         self._find_layers()
-        is_built = all(layer.built for _, layer in walk(self.model))
-        if is_built:
+        if all(layer.built for _, layer in walk(self.model)):
             self._check_layers()
-        if not is_built or scales_loss(self.model.optimizer):
-            trace_train_step_in(self.model, self._tracing)
+        trace_train_step_in(self.model, record_errors)
 
     def _check_layers(self):
         if not self._readers:
@@ -181,47 +177,32 @@ class ErrorFlow(StepRecorder):
                 f"only at {', '.join(sorted(visible))}"
             )
 
-    @contextlib.contextmanager
-    def _tracing(self):
-        with tf.init_scope():  # some layers are built when they are traced first
-            self._find_layers()
-        yield
-
     def _find_layers(self):
         for name, layer in walk(self.model):
             record = getattr(layer, "error", None)
             if isinstance(record, ErrorRecord) and id(record) not in self._readers:
-                divide_out_loss_scale(record, self.model.optimizer)
-                calls = max(1, len(layer._inbound_nodes))  # an estimate
-                capacity = calls * self._steps_in_ring()
-                self._readers[id(record)] = ErrorReader(name, record, capacity)
+                self._readers[id(record)] = ErrorReader(name, record)
 
-    def _steps_in_ring(self):
-        return max(RING, self._steps_per_execution)
+    def _discard_rows(self):
+        for reader in self._readers.values():
+            reader.discard()
+
+    def _schedule(self):
+        super()._schedule()
+        self._steps.record_every(self, self._memory.stride)
 
     def _capacity(self):
-        readers, steps = self._readers.values(), self._steps_in_ring()
-        is_known = any(r.calls for r in readers) and all(r.has_room(steps) for r in readers)
-        return steps if is_known else 0
-
-    def _count_steps(self):
-        if not self._readers:
-            raise ValueError(no_visible_layer(self.model))
-        max_steps = self._max_steps()
-        steps = max([reader.count(max_steps) for reader in self._readers.values()])
-        return steps if steps and self._steps_per_execution > 1 else self._unread
-
-    def _max_steps(self):
-        """Training steps since training began; too many if skipped ones are not counted."""
-        counts_all = not isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer)
-        if counts_all and self._steps_per_execution > 1:
-            return iterations(self.model) - self._iterations_before or self._unread
-        return self._unread
+        steps = min((reader.capacity for reader in self._readers.values()), default=0)
+        return steps * self._memory.stride
 
     def _read_rows(self, steps: np.ndarray) -> dict[str, Rows]:
+        if not self._readers:  # they are built by the first batch
+            self._find_layers()
+            if not self._readers:
+                raise ValueError(no_visible_layer(self.model))
         new = {}
         for reader in self._readers.values():
-            new |= reader.read(steps, self._memory.stride, self._steps_in_ring())
+            new |= reader.read(steps, self._memory.stride)
         return new
 
     def _about(self) -> Mapping[str, Any]:
@@ -237,6 +218,11 @@ class ErrorFlow(StepRecorder):
     def _images(self) -> Iterator[tuple[str, np.ndarray, str]]:
         for name, image in error_images(self.history).items():
             yield name, image, _DESCRIPTION
+
+
+def record_errors(step: training_step.TrainingStep) -> contextlib.AbstractContextManager[None]:
+    """Let the layers record their errors in a training step that is traced in this context."""
+    return training_step.inside(step)
 
 
 _DESCRIPTION = (

@@ -14,8 +14,9 @@ from .findings.layer_gradients import gradient_findings
 from .recording.gradient_monitor import GradientMonitor
 from .recording.gradient_statistics import STATISTICS
 from .recording.rows import Rows
-from .recording.step_recorder import RING, StepRecorder
+from .recording.step_recorder import StepRecorder
 from .recording.train_step_context import trace_train_step_in
+from .recording.training_steps import RING
 from .recording.weight_owners import owner_paths
 
 
@@ -109,27 +110,32 @@ class LayerGradients(StepRecorder):
         before = self._monitor
         if before is None or not before.fits(self.model, self._steps_per_execution):
             rows = max(RING, self._steps_per_execution)
+            if before is not None:
+                before.is_training = False
             self._monitor = GradientMonitor(self.model, rows, self.every)
             self._columns = []
-        self._monitor.start_at(self._step)
-        trace_train_step_in(self.model, self._tracing, retrace=self._monitor is not before)
+        self._monitor.is_training = True
+        trace_train_step_in(self.model, self._monitor.attached)
 
-    def _tracing(self):
-        return self._monitor.attached()
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        super().on_train_end(logs)
+        self._monitor.is_training = False
+
+    def _discard_rows(self):
+        """Nothing: the rows of the ring are read by the number of their training step."""
 
     def _capacity(self):
         return self._monitor.capacity
 
-    def _count_steps(self):
-        return self._monitor.count - self._step
-
     def _read_rows(self, steps: np.ndarray) -> dict[str, Rows]:
         chosen = steps[-self._capacity() :]
         chosen = chosen[chosen % self._memory.stride == 0]
-        if not len(chosen):
+        if not len(chosen) or self._monitor.variables is None:
             return {}
         self._columns = self._columns or self._find_columns()
         gradient, weight, dead = self._measure(chosen)
+        arrived = ~np.isnan(gradient).all(axis=1)
+        chosen, gradient, weight, dead = (a[arrived] for a in (chosen, gradient, weight, dead))
         ratio = np.divide(
             gradient,
             weight,
@@ -143,14 +149,16 @@ class LayerGradients(StepRecorder):
 
     def _measure(self, steps):
         """→ ‖dE/dW‖, ‖W‖ and the share of dead units of each layer, each [N, L]"""
-        measured = self._monitor.read(steps)  # [N, variables, 3]
+        measured, arrived = self._monitor.read(steps)  # [N, variables, 3], [N, variables]
+        squares = np.where(arrived[:, :, None], measured[:, :, :2], 0.0)
+        shares = np.where(arrived, measured[:, :, 2], np.nan)
         gradient, weight, dead = np.full([3, len(steps), len(self._layers)], np.nan)
         for column, places in enumerate(self._columns):
-            if places:
-                norms = np.sqrt(measured[:, places, :2].sum(axis=1))
-                norms = np.where(np.isfinite(norms), norms, np.inf)
-                gradient[:, column], weight[:, column] = norms.T
-                dead[:, column] = np.fmax.reduce(measured[:, places, 2], axis=1)
+            rows = arrived[:, places].any(axis=1)
+            norms = np.sqrt(squares[:, places][rows].sum(axis=1))
+            norms = np.where(np.isfinite(norms), norms, np.inf)
+            gradient[rows, column], weight[rows, column] = norms.T
+            dead[:, column] = np.fmax.reduce(shares[:, places], axis=1, initial=np.nan)
         return gradient, weight, dead
 
     def _find_columns(self):

@@ -134,14 +134,24 @@ def figures(of: Errors, valid=None):
     for suffix, sources in (("", from_start(steps, batch)), ("_from_end", from_end(valid))):
         counted = moved(valid.T, sources)
         result["valid" + suffix] = counted.sum(1)
-        for name, error in of._asdict().items():
-            if error is None:
-                continue
-            norms = np.linalg.norm(error.reshape(steps, batch, -1), axis=-1)
+        flat = {n: e.reshape(steps, batch, -1) for n, e in of._asdict().items() if e is not None}
+        flat["injected"] = flat["hidden"] - flat["carried"]
+        for name, error in flat.items():
+            norms = np.linalg.norm(error, axis=-1)
             result[name + suffix] = rms(norms, valid, sources)
-            if name != "carried":
+            if name in ("hidden", "cell"):
+                result[f"{name}_next{suffix}"] = rms(at_next(norms, valid), valid, sources)
                 largest = np.where(counted, moved(norms, sources), 0.0).max(1)
                 result[f"{name}_max{suffix}"] = np.where(counted.any(1), largest, np.nan)
+    return result
+
+
+def at_next(norms, valid):
+    """norms [T, B] of the next valid step of each example, 0 after its last one."""
+    result = np.zeros_like(norms)
+    for b, row in enumerate(valid):
+        steps = np.flatnonzero(row)
+        result[steps[:-1], b] = norms[steps[1:], b]
     return result
 
 

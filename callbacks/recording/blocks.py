@@ -5,12 +5,13 @@ one float32 tensor [N, 1 + S, W]:
 
     block[:, 0, 0]       the training step, or epoch, of each row (exact up to 2²⁴)
     block[:, 0, 1]       its length L
+    block[:, 0, 2]       1 if dynamic loss scaling skipped the training step
     block[:, 1 + s, :L]  statistic s; NaN beyond L
 
 The content of the summary's metadata is JSON:
 
     version      of the table of statistics, `errorflow.layers.rnn.statistics.VERSION`; the files of
-                 version 1 hold the same statistics in the same order
+                 versions 1 and 2 hold the first six of them, and no mark of skipped training steps
     kind, name   as in the tag
     statistics   S names, in the order of the tensor
     …            depending on the kind
@@ -52,17 +53,25 @@ def block_length(index: int) -> int:
 def pack(rows: Rows) -> np.ndarray:
     """Return rows as one block, [N, 1 + S, W]."""
     statistics, count, width = rows.values.shape
-    block = np.full([count, 1 + statistics, max(width, 2)], np.nan, np.float32)
-    block[:, 0, 0], block[:, 0, 1] = rows.steps, rows.lengths
+    block = np.full([count, 1 + statistics, max(width, 3)], np.nan, np.float32)
+    block[:, 0, 0], block[:, 0, 1], block[:, 0, 2] = rows.steps, rows.lengths, rows.were_skipped
     block[:, 1:, :width] = rows.values.swapaxes(0, 1)
     return block
 
 
 def unpack(block: np.ndarray, statistics: Sequence[str]) -> Rows:
-    """Return the rows of a block, whose metadata name these statistics."""
+    """Return the rows of a block, whose metadata name these statistics.
+
+    If an older version began the file, its metadata name only the first statistics of a block that
+    a later version appended; the others are left out.
+    """
     lengths = block[:, 0, 1].astype(np.int64)
     values = block[:, 1:, : lengths.max(initial=0)].swapaxes(0, 1)
-    return Rows(block[:, 0, 0].astype(np.int64), lengths, values, statistics)
+    alignments = 2 if len(values) >= 2 * len(statistics) else 1
+    values = values.reshape(alignments, -1, *values.shape[1:])[:, : len(statistics)]
+    values = values.reshape(-1, *values.shape[2:])
+    skipped = (block[:, 0, 2:3] == 1).any(axis=-1)  # NaN or missing in older files
+    return Rows(block[:, 0, 0].astype(np.int64), lengths, values, statistics, skipped)
 
 
 def tag(kind: str, figure: str, name: str) -> str:

@@ -1,109 +1,100 @@
 """Reads the error record of one recurrent layer into rows."""
 
-import functools
-from typing import Any
+import collections
+from collections.abc import Iterable, Sequence
 
 import keras
 import numpy as np
 
 from ...layers.paths import walk
 from ...layers.rnn.error_record import ErrorRecord
-from ...layers.rnn.statistics import STATISTICS
+from ...layers.rnn.row_ring import Row
 from .rows import Rows
 
 
 class ErrorReader:
-    """Reads the rows that a layer's record gained since the last reading.
+    """Reads the rows of recorded training steps that a layer's record gained since the last time.
 
     Args:
         name: the path of the layer.
         record: the error record of the layer.
-        capacity: the number of backward passes that the record keeps.
 
     Attributes:
         name: the path of the layer.
-        calls: how often a training step calls the layer; 0 until that is known.
-        new: backward passes since the last `read`, as of the last `count`.
+        left_out: the number of rows that found no room, by their number of time steps.
+        overwritten: the number of rows that were overwritten before they were read.
     """
 
-    def __init__(self, name: str, record: ErrorRecord, capacity: int):
-        self.calls = 0
-        self.new = 0
+    def __init__(self, name: str, record: ErrorRecord):
         self.name = name
+        self.left_out: collections.Counter[int] = collections.Counter()
+        self.overwritten = 0
         self._record = record
-        self._reserve(capacity)
+        self._largest = 0, 0  # the most rows, and time steps in the ring, of one training step
+        self._count = 0  # of the rows that were read
 
-    def _reserve(self, capacity):
-        self._record.reserve(capacity)
-        self._capacity = capacity
-        self._read = 0
+    def discard(self) -> None:
+        """Skip the rows that are there."""
+        self._count = self._record.training.count
 
-    def count(self, max_steps: int) -> int:
-        """Update `new` and `calls`; return the number of training steps since the last `read`.
+    @property
+    def capacity(self) -> int:
+        """The number of recorded training steps that surely fit; 0 until that is known."""
+        rows, steps = self._record.training.size
+        most_rows, most_steps = self._largest
+        # Twice the longest so far: the next sequences may be longer.
+        return min(rows // most_rows, steps // (2 * most_steps) or 1) if most_rows else 0
 
-        Args:
-            max_steps: an upper bound of this number.
+    def read(self, steps: np.ndarray, stride: int) -> dict[str, Rows]:
+        """Return the rows of training steps that are divisible by `stride`, by call.
+
+        The first call has the name of the layer, the others a number: "lstm:1". A further backward
+        pass through the same call, as two losses on one persistent tape make it, is named after it.
         """
-        self.new = self._record.count - self._read
-        self.calls = self.calls or -(-self.new // max_steps)
-        return self.new // max(self.calls, 1)
+        count = self._record.training.count
+        rows = self._record.training_rows(self._count)
+        self.overwritten += count - self._count - len(rows)
+        self._count = count
+        self._measure(rows)
+        self.left_out.update(row.steps for row in rows if row.is_left_out)
+        numbers = {int(step) for step in steps[steps % stride == 0]}
+        rows = [r for r in rows if not r.is_left_out and r.labels["step"] in numbers]
+        return {name: self._rows(of_call) for name, of_call in _by_call(self.name, rows).items()}
 
-    def has_room(self, steps: int) -> bool:
-        """Return whether the record keeps this number of training steps."""
-        return self._capacity >= self.calls * steps
+    def _measure(self, rows: Iterable[Row]) -> None:
+        sizes: collections.defaultdict[int, list[int]] = collections.defaultdict(list)
+        for row in rows:
+            sizes[row.labels["step"]].append(row.values.shape[0] * row.values.shape[2])
+        most_rows, most_steps = self._largest
+        for of_step in sizes.values():
+            most_rows, most_steps = max(most_rows, len(of_step)), max(most_steps, sum(of_step), 1)
+        self._largest = most_rows, most_steps
 
-    def read(self, steps: np.ndarray, stride: int, capacity: int) -> dict[str, Rows]:
-        """Return the rows of the latest training steps, of each call of the layer by its name.
-
-        Args:
-            steps: the training steps since the last reading.
-            stride: only steps that are divisible by it are returned.
-            capacity: the number of training steps that the record keeps from now on.
-        """
-        self._read += self.new
-        count = min(self.new, self._capacity) // max(self.calls, 1)
-        if not count:
-            return {}
-        figures = self._record.rows(count * self.calls)
-        chosen = steps[-count:] % stride == 0
-        rows = {}
-        for call in range(self.calls):
-            # In each training step, the backward pass goes through the last call first.
-            of_call = slice(self.calls - 1 - call, None, self.calls)
-            name = self.name if call == 0 else f"{self.name}:{call}"
-            rows[name] = _rows(
-                steps[-count:][chosen], {k: v[of_call][chosen] for k, v in figures.items()}
-            )
-        if not self.has_room(capacity):
-            self._reserve(self.calls * capacity)
-        return rows
+    def _rows(self, rows: Sequence[Row]) -> Rows:
+        tables = self._record.tables(rows)  # [A, S, N, W]
+        same = all(np.array_equal(table, tables[0], equal_nan=True) for table in tables[1:])
+        return Rows(
+            np.array([row.labels["step"] for row in rows]),
+            np.array([row.steps for row in rows]),
+            tables[0] if same else np.concatenate(tables),
+            self._record.statistics,
+        )
 
 
-def _rows(steps, figures):
-    names = [statistic.name for statistic in STATISTICS if statistic.name in figures]
-    width = figures["hidden"].shape[-1]
-    filled = np.arange(width) < figures["length"][:, None]
-    start = np.where(filled, np.stack([figures[name] for name in names]), np.nan)
-    end = np.where(filled, np.stack([figures[f"{name}_from_end"] for name in names]), np.nan)
-    same = np.array_equal(start, end, equal_nan=True)
-    return Rows(steps, figures["length"], start if same else np.concatenate([start, end]), names)
-
-
-def divide_out_loss_scale(record: ErrorRecord, optimizer: Any) -> None:
-    """Let a record divide by the loss scale of this optimizer, unless the user has set one."""
-    is_ours = isinstance(record.loss_scale, functools.partial)
-    if scales_loss(optimizer):
-        if is_ours or record.loss_scale == 1.0:
-            record.loss_scale = functools.partial(optimizer.scale_loss, 1.0)
-    elif is_ours:
-        record.loss_scale = 1.0
-
-
-def scales_loss(optimizer: Any) -> bool:
-    """Return whether this optimizer multiplies the loss by a factor."""
-    return isinstance(optimizer, keras.optimizers.LossScaleOptimizer) or bool(
-        getattr(optimizer, "loss_scale_factor", None)
-    )
+def _by_call(name: str, rows: Iterable[Row]) -> dict[str, list[Row]]:
+    by_call: dict[tuple[int, int], list[Row]] = {}
+    passes: collections.Counter[tuple[int, int]] = collections.Counter()
+    for row in rows:
+        step, call = row.labels["step"], row.labels["call"]
+        by_call.setdefault((passes[step, call], call), []).append(row)
+        passes[step, call] += 1
+    names = {
+        (again, call): name
+        + (f":{call}" if call else "")
+        + (f" (backward pass {again + 1})" if again else "")
+        for again, call in sorted(by_call)
+    }
+    return {names[key]: by_call[key] for key in names}
 
 
 def no_visible_layer(model: keras.Model) -> str:

@@ -10,7 +10,10 @@ import tensorflow as tf
 
 from ...layers.rnn.replicas import copies, per_replica_variable
 from .gradient_statistics import DEAD_AFTER
+from .training_steps import TracedStep
 from .weight_owners import weights_by_units
+
+ROUNDING = 1e-5  # relative, of a regularizer's gradient
 
 
 class GradientMonitor:
@@ -20,10 +23,10 @@ class GradientMonitor:
     the share of the layer's units that are dead: that received no gradient in any of the last
     `DEAD_AFTER` rows. Of other variables this share is NaN.
 
-    While a training step is traced inside `attached()`, the optimizer's `apply` measures the
-    gradients first; afterwards the optimizer is as before. The gradients are dE/dW of the whole
-    batch, summed over the replicas, before clipping, weight decay and accumulation; the loss scale
-    is divided out.
+    The gradients are measured where a training step hands them to an optimizer, whichever: they are
+    dE/dW of the whole batch, summed over the replicas, before clipping, weight decay and
+    accumulation; the loss scale is divided out. If a variable is handed over more than once in a
+    training step, the last gradient counts.
 
     Args:
         model: a compiled model.
@@ -32,24 +35,26 @@ class GradientMonitor:
 
     Attributes:
         variables: the variables of a row, in their order; None until the model is built.
+        is_training: whether a callback records with it.
     """
 
     def __init__(self, model: keras.Model, rows: int, every: int):
         self._model = model
-        self._optimizer: Any = model.optimizer
         self._row_count = rows
         self._every = every
-        self._attached = 0
-        with tf.init_scope(), model.distribute_strategy.scope():
-            self._count = per_replica_variable(np.int64(0))
+        self.is_training = True
         self.variables: Any = None
         if model.built:
-            self._make_rows(model.trainable_variables)
+            self._make_rows()
 
-    def _make_rows(self, variables):
-        self.variables = list(variables)
+    def _make_rows(self):
+        self.variables = list(self._model.trainable_variables)
+        shape = [self._row_count, len(self.variables)]
         with tf.init_scope(), self._model.distribute_strategy.scope():
-            self._rows = per_replica_variable(np.zeros([self._row_count, len(self.variables), 3]))
+            self._rows = per_replica_variable(np.zeros([*shape, 3]))
+            self._steps = per_replica_variable(
+                np.zeros(shape, np.int64)
+            )  # in which it was measured
             layers = [
                 [v for v in self.variables if id(v) in weights]
                 for weights in weights_by_units(self._model)
@@ -59,107 +64,89 @@ class GradientMonitor:
             self._quiet_rows = per_replica_variable(np.zeros(units, np.int32))  # of each unit
 
     def fits(self, model: keras.Model, steps: int) -> bool:
-        """Return whether it monitors this model and its optimizer, and keeps `steps` steps."""
+        """Return whether it monitors the variables of this model, and keeps `steps` steps."""
         same = self.variables is None or (
             [*map(id, model.trainable_variables)] == [*map(id, self.variables)]
         )
-        return same and model.optimizer is self._optimizer and self.capacity >= steps
+        return same and self.capacity >= steps
 
     @property
     def capacity(self) -> int:
         """The number of latest training steps whose rows are kept."""
         return self._row_count * self._every
 
-    @property
-    def count(self) -> int:
-        """The number of training steps so far."""
-        return int(copies(self._count)[0].numpy())
+    def read(self, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of some of the latest training steps.
 
-    def start_at(self, step: int) -> None:
-        """Set the number of training steps so far."""
-        with tf.init_scope():
-            for copy in copies(self._count):
-                copy.assign(step)
-
-    def read(self, steps: np.ndarray) -> np.ndarray:
-        """Return the rows of some of the latest training steps, [N, variables, 3] float64."""
-        return copies(self._rows)[0].numpy()[(steps // self._every) % self._row_count]
+        Returns:
+            The figures, [N, variables, 3] float64; and whether an optimizer was handed the gradient
+            of the variable in that training step, [N, variables] bool.
+        """
+        slots = (steps // self._every) % self._row_count
+        rows, measured_in = copies(self._rows)[0].numpy(), copies(self._steps)[0].numpy()
+        return rows[slots], measured_in[slots] == steps[:, None]
 
     @contextlib.contextmanager
-    def attached(self) -> Iterator[None]:
-        """Measure in every training step that is traced inside this context.
+    def attached(self, step: TracedStep) -> Iterator[None]:
+        """Measure in a training step that is traced inside this context."""
+        step.monitors.append(self)
+        yield
 
-        Replicas are traced by threads that take turns, so several may be inside at once.
-        """
-        if not self._attached:
-            self._own_apply = vars(self._optimizer).get("apply")
-            self._plain_apply = self._optimizer.apply
-            vars(self._optimizer)["apply"] = self._apply
-        self._attached += 1
-        try:
-            yield
-        finally:
-            self._attached -= 1
-            if not self._attached:
-                del vars(self._optimizer)["apply"]
-                if self._own_apply is not None:
-                    vars(self._optimizer)["apply"] = self._own_apply
-
-    def _apply(self, grads, trainable_variables=None):
-        grads = list(grads)
-        variables = (
-            self._optimizer._trainable_variables
-            if trainable_variables is None
-            else list(trainable_variables)
-        )
+    def measure(self, step: TracedStep, grads: Sequence[Any], variables: Sequence[Any]) -> None:
+        """Measure the gradients that an optimizer is handed, in the graph."""
         if self.variables is None:
-            self._make_rows(variables)
-        self._measure(grads, variables)
-        return self._plain_apply(grads, variables)
-
-    def _measure(self, grads, variables):
+            self._make_rows()
         replicas: Any = tf.distribute.get_replica_context()
         several = replicas.num_replicas_in_sync > 1
         if several:
             grads = _sum_over_replicas(replicas, grads)
-        step = self._count.read_value() + 1
+        handed = {id(v): g for g, v in zip(grads, variables, strict=True)}
         if several or self._every == 1:  # a sum over replicas cannot be in a branch
-            written = self._write(step, grads, variables)
+            self._write(step, handed)
         else:
-            written = tf.cond(
-                step % self._every == 0,
-                lambda: self._write(step, grads, variables),
+            tf.cond(
+                step.number % self._every == 0,
+                lambda: self._write(step, handed),
                 lambda: tf.constant(False),
             )
-        # A step that fails, as the one after a dataset's last batch does, must not be counted.
-        with tf.control_dependencies([written]):
-            self._count.assign_add(1)
 
-    def _write(self, step, grads, variables):
-        gradient_of = {id(v): g for g, v in zip(grads, variables, strict=True)}
-        gradients = [_half_square(gradient_of.get(id(v)), tf.float64) for v in self.variables]
-        weights = [_half_square(tf.convert_to_tensor(v), tf.float32) for v in self.variables]
-        scale = tf.cast(self._optimizer.scale_loss(tf.ones([])), tf.float64)
+    def _write(self, step, handed):
+        columns = [place for place, v in enumerate(self.variables) if id(v) in handed]
+        if not columns:
+            return tf.constant(False)
+        variables = [self.variables[place] for place in columns]
+        gradients = [_half_square(handed[id(v)], tf.float64) for v in variables]
+        weights = [_half_square(tf.convert_to_tensor(v), tf.float32) for v in variables]
+        scale = step.loss_scale()
+        scale = tf.ones([], tf.float64) if scale is None else tf.cast(scale, tf.float64)
         figures = [
             2.0 * tf.stack(gradients) / scale**2,
             2.0 * tf.cast(tf.stack(weights), tf.float64),
-            self._dead_shares(gradient_of),
+            tf.gather(self._dead_shares(handed, scale), columns),
         ]
-        put = tf.raw_ops.ResourceScatterNdUpdate(
-            ref=self._rows.handle,
-            indices=[[tf.cast((step // self._every) % self._row_count, tf.int32)]],
-            updates=tf.stack(figures, axis=1)[None],
-        )
-        with tf.control_dependencies([put]):
-            return tf.constant(True)
+        slot = (step.number // self._every) % self._row_count
+        places = tf.stack([tf.fill([len(columns)], slot), tf.constant(columns, tf.int64)], axis=1)
+        numbers = tf.fill([len(columns)], step.number)
+        for variable, updates in ((self._rows, tf.stack(figures, axis=1)), (self._steps, numbers)):
+            tf.raw_ops.ResourceScatterNdUpdate(ref=variable.handle, indices=places, updates=updates)
+        return tf.constant(True)
 
-    def _dead_shares(self, gradient_of):
+    def _dead_shares(self, handed, scale):
         """The share of dead units in the layer of each variable, [variables]."""
         unknown = tf.constant(np.nan, tf.float64)
         if not self._layers:
             return tf.fill([len(self.variables)], unknown)
-        reached = tf.concat([_units_reached(layer, gradient_of) for layer in self._layers], axis=0)
-        quiet = tf.where(reached, 0, self._quiet_rows.read_value() + 1)
+        before = self._quiet_rows.read_value()
+        before = tf.split(before, [variables[0].shape[-1] for variables in self._layers])
+        quiet = tf.concat(
+            [
+                tf.where(_units_reached(variables, handed, scale), 0, rows + 1)
+                if any(id(v) in handed for v in variables)
+                else rows
+                for variables, rows in zip(self._layers, before, strict=True)
+            ],
+            axis=0,
+        )
         with tf.control_dependencies([self._quiet_rows.assign(quiet)]):
             dead = tf.cast(quiet >= DEAD_AFTER, tf.float64)
         shares = map(tf.reduce_mean, tf.split(dead, [vs[0].shape[-1] for vs in self._layers]))
@@ -169,16 +156,30 @@ class GradientMonitor:
         return tf.stack([share_of.get(id(v), unknown) for v in self.variables])
 
 
-def _units_reached(variables: Sequence[Any], gradient_of):
-    """Which units of a layer get a gradient by any of these weights, [units] bool."""
+def _units_reached(variables: Sequence[Any], handed, scale):
+    """Which units of a layer the loss gives a gradient by any of these weights, [units] bool."""
     units = tf.zeros(variables[0].shape[-1:], tf.bool)
     for variable in variables:
-        gradient = gradient_of.get(id(variable))
+        gradient = handed.get(id(variable))
         if gradient is not None:
             gradient = tf.convert_to_tensor(gradient)  # sparse if the kernel is also an embedding
             axes = [*range(len(variable.shape) - 1)]
-            units |= tf.reduce_any(gradient != 0, axes)  # NaN counts as a gradient
+            units |= tf.reduce_any(_comes_from_the_loss(gradient, variable, scale), axes)
     return units
+
+
+def _comes_from_the_loss(gradient, variable, scale):
+    """Where a gradient is more than that of the regularizer, bool. NaN counts as a gradient."""
+    regularizer = getattr(variable, "regularizer", None)
+    if regularizer is None:
+        return gradient != 0
+    value = tf.convert_to_tensor(variable)
+    with tf.GradientTape() as tape:
+        tape.watch(value)
+        penalty = regularizer(value)
+    of_penalty: Any = tape.gradient(penalty, value)
+    decay = tf.cast(of_penalty, gradient.dtype) * tf.cast(scale, gradient.dtype)
+    return ~(tf.abs(gradient - decay) <= ROUNDING * tf.abs(decay))
 
 
 def _sum_over_replicas(replicas, grads):

@@ -33,11 +33,11 @@ class Memory:
     """The rows that are kept in memory, by name.
 
     They take at most LIMIT bytes for all names together (a model of one LSTM on sequences of 100
-    steps: about 27,000 rows). Beyond that, every second row is dropped, and from then on only every
+    steps: about 9,000 rows). Beyond that, every second row is dropped, and from then on only every
     second one is kept, so the rows stay evenly spaced over the whole run.
     """
 
-    LIMIT = 64 * 2**20
+    LIMIT = 32 * 2**20
 
     def __init__(self, every: int):
         self._thinning = Thinning(every, self.LIMIT)
@@ -55,6 +55,13 @@ class Memory:
         if self._thinning.add(sum(parts[-1].nbytes for parts in self._parts.values())):
             for name, parts in self._parts.items():
                 self._parts[name] = [join(parts).every(self.stride)]
+
+    def drop_after(self, step: int) -> None:
+        """Drop the rows of later training steps."""
+        self._parts = {
+            name: [rows.take(rows.steps <= step) for rows in parts]
+            for name, parts in self._parts.items()
+        }
 
     def all(self) -> dict[str, Rows]:
         """Return all rows, by name."""

@@ -16,12 +16,15 @@ class Rows(NamedTuple):
             layers with masked steps there are 2 · S tables: all statistics, then the same with the
             last valid step of every example in column `lengths` - 1.
         statistics: S names.
+        skipped: [N] bool, whether dynamic loss scaling skipped the training step, because its
+            gradient overflowed; None: none of them.
     """
 
     steps: np.ndarray
     lengths: np.ndarray
     values: np.ndarray
     statistics: Sequence[str]
+    skipped: np.ndarray | None = None
 
     @property
     def nbytes(self) -> int:
@@ -31,10 +34,23 @@ class Rows(NamedTuple):
         """Return "step" [N] and the table [N, W] of each statistic, read from the first step."""
         return {"step": self.steps, **dict(zip(self.statistics, self.values, strict=False))}
 
+    @property
+    def were_skipped(self) -> np.ndarray:
+        """`skipped` as an array [N]."""
+        return np.zeros(len(self.steps), bool) if self.skipped is None else self.skipped
+
+    def mark(self, skipped: np.ndarray) -> "Rows":
+        """Return the same rows, those of these training steps marked as skipped."""
+        return self._replace(skipped=np.isin(self.steps, skipped))
+
     def take(self, chosen: np.ndarray) -> "Rows":
         """Return the rows at these indices, or those where a mask is true."""
         return Rows(
-            self.steps[chosen], self.lengths[chosen], self.values[:, chosen], self.statistics
+            self.steps[chosen],
+            self.lengths[chosen],
+            self.values[:, chosen],
+            self.statistics,
+            self.were_skipped[chosen],
         )
 
     def every(self, stride: int) -> "Rows":
@@ -58,6 +74,7 @@ def join(parts: Iterable[Rows]) -> Rows:
         np.concatenate([part.lengths for part in parts]),
         np.concatenate([_expand(part.values, tables, width) for part in parts], axis=1),
         parts[0].statistics,
+        np.concatenate([part.were_skipped for part in parts]),
     )
 
 

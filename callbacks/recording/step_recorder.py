@@ -1,6 +1,5 @@
 """The base class of callbacks that record one row per training step."""
 
-import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,21 +12,21 @@ from .event_log import EventLog
 from .memory import Memory
 from .rows import Rows
 from .snapshot import check_every
+from .training_steps import training_steps
 
 IMAGE_GROWTH = 1.05  # a new image is drawn when the number of training steps grew by this factor
-RING = 128  # training steps that the ring in the graph holds before it is read
 
 
 class StepRecorder(keras.callbacks.Callback):
     """A callback that reads rows which the training step itself writes into a ring.
 
-    A subclass implements: `_attach` prepares the ring before training, `_count_steps` returns the
-    number of training steps since the last reading, `_read_rows` returns their rows. Each reading
-    has a fixed cost, so the ring is read only if the next training step might overwrite a row that
-    is to be recorded.
+    A subclass implements: `_attach` prepares the ring before training, `_read_rows` returns the new
+    rows, each with the number of its training step. Each reading has a fixed cost, so the ring is
+    read only if the next training step might overwrite a row that is to be recorded.
 
-    Training steps are numbered from 1. If the model was trained before, numbering continues from
-    its optimizer's `iterations`; if `fit` is called again, it continues too.
+    Training steps are numbered from 1, by the training step itself (`TrainingSteps`). If the model
+    was trained before, numbering continues from its optimizer's count; if `fit` is called again, it
+    continues too.
 
     Args:
         log_dir: event files are written to its folder `kind`; None: no files.
@@ -53,6 +52,7 @@ class StepRecorder(keras.callbacks.Callback):
         self._step = 0  # the last training step that was read
         self._unread = 0  # upper bound of the training steps since then
         self._drawn = 0  # the training step of the latest images
+        self._has_begun = False  # the number of the first training step is known
 
     # Hooks that a subclass implements
 
@@ -63,11 +63,12 @@ class StepRecorder(keras.callbacks.Callback):
         """Return the number of training steps that the ring holds."""
         raise NotImplementedError
 
-    def _count_steps(self) -> int:
+    def _discard_rows(self) -> None:
+        """Forget the rows that are in the ring: they belong to no training step to come."""
         raise NotImplementedError
 
     def _read_rows(self, steps: np.ndarray) -> Mapping[str, Rows]:
-        """Return the rows of these training steps, the latest ones."""
+        """Return the rows of these training steps, the latest ones, that have any."""
         raise NotImplementedError
 
     def _about(self) -> Mapping[str, Any]:
@@ -89,10 +90,31 @@ class StepRecorder(keras.callbacks.Callback):
         if self.model is not self._recorded_model:
             self._start_over()
             self._recorded_model = self.model
-            self._step = iterations(self.model)
+        self._steps = training_steps(self.model)
         self._steps_per_execution: int = self.model.steps_per_execution
+        self._has_begun = False
         self.is_training = True
         self._attach()
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._begin()
+
+    def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._begin()
+
+    def _begin(self):
+        """Read the number of the first training step, after the other callbacks have begun.
+
+        BackupAndRestore, for one, restores it when training begins.
+        """
+        if self._has_begun:
+            return
+        self._has_begun = True
+        step = self._steps.begin(self.model)
+        if step < self._step:  # restored from before
+            self._memory.drop_after(step)
+        self._step = step
+        self._discard_rows()
         self._schedule()
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -121,11 +143,10 @@ class StepRecorder(keras.callbacks.Callback):
         """Read the rows of all training steps since the last reading."""
         if not self._unread:
             return
-        count = self._count_steps()
-        steps = np.arange(self._step + 1, self._step + count + 1)
-        self._step += count
         self._unread = 0
-        new = {name: rows for name, rows in self._read_rows(steps).items() if len(rows.steps)}
+        before, self._step = self._step, self._steps.note(self._recorded_model)
+        rows = self._read_rows(np.arange(before + 1, self._step + 1))
+        new = {name: r.mark(self._steps.skipped()) for name, r in rows.items() if len(r.steps)}
         self._memory.add(new)
         self._schedule()
         if self._log is not None and new:
@@ -149,10 +170,3 @@ class StepRecorder(keras.callbacks.Callback):
         self._drawn = self._step
         for name, image, description in self._images():
             log.image(tag(self.kind, "heat_map", name), image, description)
-
-
-def iterations(model: keras.Model) -> int:
-    """Return the number of training steps that the optimizer has applied, without skipped ones."""
-    with contextlib.suppress(AttributeError):  # no optimizer, or one that does not count
-        return int(model.optimizer.iterations.numpy())
-    return 0

@@ -10,7 +10,7 @@ Tables = Mapping[str, np.ndarray]
 
 
 def tables(rows: Rows) -> dict[str, np.ndarray]:
-    """Return "step" and "length" [N], and each statistic as a table [N, W].
+    """Return "step", "length" and "skipped" [N], and each statistic as a table [N, W].
 
     Each statistic comes once more with the suffix "_from_end": there the last valid step of every
     example is in column -1.
@@ -20,6 +20,7 @@ def tables(rows: Rows) -> dict[str, np.ndarray]:
     return {
         "step": rows.steps,
         "length": rows.lengths,
+        "skipped": rows.were_skipped,
         **dict(zip(names, start, strict=True)),
         **{
             f"{name}_from_end": _align_right(table, rows.lengths)
@@ -56,6 +57,7 @@ def join_layers(first: Tables, second: Tables) -> dict[str, np.ndarray]:
     return {
         "step": second["step"][of_second],
         "length": first["length"][of_first] + second["length"][of_second],
+        "skipped": second["skipped"][of_second],
         "border": np.array(first["hidden"].shape[1]),
         "at_first": first["hidden"][of_first, 0],
         "largest": np.nanmax(second["hidden"][of_second], axis=1, initial=0),

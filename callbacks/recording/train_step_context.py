@@ -6,33 +6,35 @@ from typing import Any
 
 import keras
 
-Context = Callable[[], contextlib.AbstractContextManager]
+from .training_steps import TracedStep, training_steps
+
+Context = Callable[[TracedStep], contextlib.AbstractContextManager]
 
 
-def trace_train_step_in(model: keras.Model, context: Context, retrace: bool = False) -> None:
-    """Trace the training step inside `context()`, now and again for inputs of new shapes.
+def trace_train_step_in(model: keras.Model, context: Context) -> None:
+    """Trace the training step inside `context(step)`, now and again for inputs of new shapes.
 
-    Does nothing if the model's train function is already traced this way, unless `retrace`: tracing
-    takes seconds. The model and its optimizer are not changed; the next `compile` discards the
-    traced function.
+    Does nothing if the model's train function is already traced this way: tracing takes seconds.
+    The model and its optimizer are not changed; the next `compile` discards the traced function.
 
     Args:
         model: a compiled model.
-        context: a method of a callback that has an attribute `is_training`. The contexts of other
-            callbacks stay in force as long as these are training.
-        retrace: trace even if the train function is already traced inside this context.
+        context: a function, or the method of an object with an attribute `is_training`: its context
+            stays in force as long as this is true.
     """
     contexts = getattr(model.train_function, "contexts", ())
-    if context in contexts and not retrace:
+    if context in contexts:
         return
-    contexts = (*(c for c in contexts if _is_training(c) and c != context), context)
+    contexts = (*filter(_is_needed, contexts), context)
+    steps = training_steps(model)
     plain_step = model.train_step
     own_step = vars(model).get("train_step")
 
     def train_step(data):
         with contextlib.ExitStack() as stack:
+            step = stack.enter_context(steps.tracing(model, data))
             for enter in contexts:
-                stack.enter_context(enter())
+                stack.enter_context(enter(step))
             return plain_step(data)
 
     model.train_step = train_step
@@ -46,5 +48,5 @@ def trace_train_step_in(model: keras.Model, context: Context, retrace: bool = Fa
     vars(model.train_function)["contexts"] = contexts
 
 
-def _is_training(context: Any) -> bool:
-    return context.__self__.is_training
+def _is_needed(context: Any) -> bool:
+    return getattr(getattr(context, "__self__", None), "is_training", True)

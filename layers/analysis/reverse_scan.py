@@ -48,7 +48,7 @@ def reverse_scan(equations: Equations, losses: int, below: bool) -> ReverseScan:
         tiled = functools.partial(_tiled, losses)
         zeros = tf.zeros_like(tf.tile(sequence.states.hidden[0], [losses, 1]))
         arriving = _Arriving.of(injected, tiled)
-        errors, initial, (squares, *_) = backward_scan(
+        errors, initial, norms = backward_scan(
             equations,
             Sequence(
                 sequence.x,
@@ -62,7 +62,7 @@ def reverse_scan(equations: Equations, losses: int, below: bool) -> ReverseScan:
             ops,
             _start(sequence.x.shape[0], injected),
         )
-        squares = _sum_over_valid(squares, losses, mask)
+        squares = _sum_over_valid(norms.hidden, losses, mask)
         if not below:
             return squares, None
         dx = product(equations.input_errors(errors), tf.transpose(weights.kernel))

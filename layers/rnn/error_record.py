@@ -1,22 +1,30 @@
 """The record of the error that a recurrent layer's backward pass meets at every time step."""
 
-from collections.abc import Sequence
-from typing import Any
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from . import training_step
 from .replicas import copies, per_replica_variable
-from .statistics import STATISTICS
+from .row_ring import Row, RowRing
+from .statistics import statistics_of
+from .training_step import TrainingStep
 
-# A record of one backward pass is [ALIGNMENTS, S + 1, T] float64: the S statistics, then the number
-# of examples. "": step t of every example is in column t. "_from_end": each example is shifted
-# until its last valid step is in column T-1.
+# ALIGNMENTS of a row. "": step t of every example is in column t. "_from_end": each example is
+# shifted until its last valid step is in column T-1; the same if no step is masked.
 ALIGNMENTS = ("", "_from_end")
-_BATCH = len(STATISTICS)
-_VALID = next(i for i, statistic in enumerate(STATISTICS) if statistic.name == "valid")
-_MERGES = np.array([*(statistic.merge for statistic in STATISTICS), "count"])[:, None]  # [S + 1, 1]
-_IS_MAXIMUM, _IS_SQUARE = _MERGES == "max", _MERGES != "count"
+_LABELS = ("order", "step", "call", "examples", "is_sum")
+
+
+class Call(NamedTuple):
+    """A call of the layer whose backward pass is still to come."""
+
+    step: TrainingStep | None
+    number: Any  # of the call in the training step, from 0
+    examples: Any  # B
 
 
 class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its variables
@@ -31,83 +39,97 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
     the error injected at t is added; `cell` and `cell_max` are the same figures of dE/dc_t (LSTM
     only). Each is a float32 array [T], of the unscaled loss, before any clipping. Step t is the
     step that read x[:, t], also if the layer runs backwards. If the layer is called more than once
-    in a training step, the attributes show its first call; `latest(n)` returns all calls. E must be
-    a mean: for a summed loss the figures are B times too large.
+    in a training step, the attributes show its first call; `latest(n)` returns all calls. While
+    `ErrorFlow` records, they show the newest training step that it records.
+
+    B is the batch of the loss in a training step that a callback records, also where the model
+    folds time steps into the batch; elsewhere it is the batch of the layer's call. E must be a
+    mean: in a training loop of your own, the figures of a summed loss are B times too large.
 
     Attributes:
-        loss_scale: the factor by which the loss is multiplied before the backward pass: a number, a
-            tensor, a variable, or a function that returns one of these. It is read when the
-            training step is traced, and the figures are divided by it.
+        loss_scale: the factor by which a training loop of your own multiplies the loss before the
+            backward pass: a number, a tensor, a variable, or a function that returns one of these.
+            The figures are divided by it. Where a callback records, the loss scale of the training
+            step itself is used.
     """
 
-    ROWS = 16  # backward passes that are kept unless `reserve` is called
-    UNKNOWN_STEPS = 256  # capacity if the sequence length is unknown when the step is traced
+    ROWS = 16  # backward passes that are kept, if they fit
+    LIMIT = 2 * 2**20  # bytes that they take
 
     def __init__(self, has_cell: bool):
         super().__init__()
         self.loss_scale: Any = 1.0
-        self._has_cell = has_cell
-        self._steps = 0
+        self.statistics = [statistic.name for statistic in statistics_of(has_cell)]
+        self._merges = np.array([s.merge for s in statistics_of(has_cell)])[:, None]  # [S, 1]
+        width = len(self.statistics)
+        self._latest = RowRing(width, _LABELS)
+        self.training = RowRing(width, _LABELS)  # rows of recorded training steps
         with tf.init_scope():
-            self._rows = per_replica_variable(_no_rows(self.ROWS, 0), shape=[None] * 4)
             self._count = per_replica_variable(np.int64(0))
+            self._last_call = per_replica_variable(np.array([-1, 0]))  # step, call
 
-    def make_room(self, steps: int | None) -> None:
-        """Make room for sequences of `steps` time steps, while the forward pass is traced.
+    def begin_call(self, examples: Any, steps: int | None, alignments: int) -> Call:
+        """Prepare for the backward pass of a call, in its forward pass.
 
-        XLA cannot change a variable's shape while it runs. Outside XLA, longer sequences fit too.
+        Args:
+            examples: the batch size of the call.
+            steps: T if it is known.
+            alignments: 2 if the layer runs backwards or steps are masked, otherwise 1.
         """
-        _ = self._rows.read_value(), self._count.read_value()  # so that an export tracks them
-        steps = steps or self.UNKNOWN_STEPS
-        if steps <= self._steps:
-            return
-        with tf.init_scope():
-            for copy in copies(self._rows):
-                copy.assign(_widen(copy.read_value(), steps))
-        self._steps = steps
+        self._make_room(steps, alignments)
+        step = training_step.current()
+        if step is None:
+            return Call(None, 0, examples)
+        step.make_room(self, steps, alignments)
+        last_step, last_number = tf.unstack(self._last_call.read_value())
+        number = tf.where(last_step == step.number, last_number + 1, tf.zeros_like(last_number))
+        self._last_call.assign(tf.stack([step.number, number]))
+        return Call(step, number, examples if step.examples is None else step.examples)
 
-    def write(self, parts: Sequence[Any], backwards: bool) -> None:
+    def _make_room(self, steps, alignments):
+        for variable in self.variables:
+            _ = variable.read_value()  # so that an export tracks them
+        limit = self.LIMIT // (8 * len(self.statistics))
+        row = alignments * steps if steps else limit
+        needed = max(min(self.ROWS * row, limit), row)
+        if needed > self._latest.size[1]:
+            self._latest.resize(self.ROWS, needed)
+
+    def write(self, parts: Sequence[Any], call: Call, backwards: bool) -> None:
         """Append one row, in the graph.
 
         Args:
             parts: what `summarise` returned for each part of the batch.
+            call: the call whose backward pass it is.
             backwards: the layer reads its input from the last time step to the first.
         """
-        stack = tf.stack(parts)  # [parts, ALIGNMENTS, S + 1, T]
-        row = tf.where(_IS_MAXIMUM, tf.reduce_max(stack, axis=0), tf.reduce_sum(stack, axis=0))
-        scale: Any = self.loss_scale() if callable(self.loss_scale) else self.loss_scale
-        unscale = tf.cast(tf.convert_to_tensor(scale), tf.float64) ** -2
-        row *= tf.where(_IS_SQUARE, unscale, tf.ones([], tf.float64))
+        stack = tf.stack(parts)  # [parts, A, S, T]
+        largest, total = tf.reduce_max(stack, axis=0), tf.reduce_sum(stack, axis=0)
+        row = tf.where(self._merges == "max", largest, total)
+        row *= tf.where(self._merges == "count", tf.ones([], tf.float64), self._unscale(call.step))
         if backwards:  # the step of the input, not the order in which the layer read it
-            row = tf.stack([tf.reverse(row[0], [1]), row[1]])
+            row = tf.stack([tf.reverse(row[0], [1]), row[-1]])
+        order = self._count.read_value()
+        is_sum = call.step is not None and call.step.is_sum
+        number = 0 if call.step is None else call.step.number
+        labels = [order, number, call.number, call.examples, int(is_sum)]
+        if call.step is None:
+            self._latest.append(row, labels)
+        else:
+            self.training.append(row, labels, call.step.is_recorded)
         # A step that fails, as the one after a dataset's last batch does, must not be counted.
-        with tf.control_dependencies([self._put(row)]):
+        with tf.control_dependencies([row]):
             self._count.assign_add(1)
 
-    def _put(self, row):
-        """Write a row in place, so that the cost does not grow with the number of rows."""
-        ring, width = self._rows.handle, tf.shape(row)[-1]
-        if row.shape[-1] is None or row.shape[-1] > self._steps:
-            room = tf.raw_ops.VariableShape(input=ring)[-1]
-            tf.cond(width > room, lambda: self._widen_to(tf.maximum(width, room)), lambda: None)
-        rows, *_, room = tf.unstack(tf.raw_ops.VariableShape(input=ring), num=4)
-        slot = tf.cast(self._count.read_value(), tf.int32) % rows
-        row = _widen(row, room)[None]
-        return tf.raw_ops.ResourceScatterNdUpdate(ref=ring, indices=[[slot]], updates=row)
-
-    def _widen_to(self, steps):
-        self._rows.assign(_widen(self._rows.read_value(), steps))
-
-    def reserve(self, rows: int) -> None:
-        """Discard what was recorded, and keep the `rows` newest rows from now on."""
-        for copy in copies(self._rows):
-            copy.assign(_no_rows(rows, self._steps))
-        for copy in copies(self._count):
-            copy.assign(0)
+    def _unscale(self, step):
+        scale: Any = None if step is None else step.loss_scale()
+        if scale is None:
+            scale = self.loss_scale() if callable(self.loss_scale) else self.loss_scale
+        return tf.cast(tf.convert_to_tensor(scale), tf.float64) ** -2
 
     @property
     def count(self) -> int:
-        """Number of backward passes through the layer since it was built, or since `reserve`."""
+        """Number of backward passes through the layer since it was built."""
         return int(copies(self._count)[0].numpy())
 
     def latest(self, calls: int = 1) -> list[dict[str, np.ndarray]]:
@@ -122,23 +144,43 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
             once more with the suffix "_from_end", where the last valid step of every example is
             step T-1. For a layer that runs backwards, "_from_end" counts from the last step read.
         """
-        rows = self.rows(calls)
-        lengths = rows.pop("length")
-        return [{name: v[i, :n] for name, v in rows.items()} for i, n in enumerate(lengths)]
+        rows = [*_merged(self._latest.rows(), self._merges), *self.training_rows()]
+        rows = sorted(rows, key=lambda row: row.labels["order"])[-calls:]
+        return [self._named(self.tables([row])) for row in rows if not row.is_left_out]
 
-    def rows(self, calls: int) -> dict[str, np.ndarray]:
-        """Return the figures of `latest` as arrays [calls, T], and "length" [calls], the T of each.
+    def _named(self, tables):
+        """[A, S, 1, T] → {name: [T]}"""
+        suffixed = zip(ALIGNMENTS, (tables[0], tables[-1]), strict=True)
+        return {
+            name + suffix: table[0]
+            for suffix, alignment in suffixed
+            for name, table in zip(self.statistics, alignment, strict=True)
+        }
 
-        Rows of shorter sequences are padded with NaN at the right.
+    def training_rows(self, since: int = 0) -> list[Row]:
+        """Return the rows of recorded training steps, from the `since`-th on, of all replicas.
+
+        A row's labels hold its training "step" and the number of its "call" in that step.
         """
-        rings = [copy.numpy() for copy in copies(self._rows)]  # each [rows, 2, S + 1, W]
-        width = max(ring.shape[-1] for ring in rings)
-        rings = [np.pad(ring, [(0, 0)] * 3 + [(0, width - ring.shape[-1])]) for ring in rings]
-        capacity, count = len(rings[0]), self.count
-        newest = np.arange(max(count - min(calls, capacity), 0), count) % capacity
-        stack = np.stack([ring[newest] for ring in rings])  # [replicas, calls, 2, S + 1, W]
-        merged = np.where(_IS_MAXIMUM, stack.max(axis=0), stack.sum(axis=0))
-        return _figures(merged, self._has_cell)
+        return _merged(self.training.rows(since), self._merges)
+
+    def tables(self, rows: Sequence[Row]) -> np.ndarray:
+        """Return the figures of rows as tables [A, S, N, T] float32; see `ALIGNMENTS` for A.
+
+        NaN where no example is valid, and beyond the length of shorter rows.
+        """
+        alignments = max((len(row.values) for row in rows), default=1)
+        width = max((row.steps for row in rows), default=0)
+        tables = np.full([alignments, len(self.statistics), len(rows), width], np.nan, np.float32)
+        valid = self.statistics.index("valid")
+        for n, row in enumerate(rows):
+            batch = 1 if row.labels["is_sum"] else row.labels["examples"]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                mean = row.values / np.where(self._merges == "sum", row.values[:, [valid]], 1.0)
+                norms = np.where(row.values[:, [valid]] > 0, batch * np.sqrt(mean), np.nan)
+            figures = np.where(self._merges == "count", row.values, norms)
+            tables[:, :, n, : row.steps] = figures  # broadcasts one alignment to both
+        return tables
 
     def _newest(self, name) -> np.ndarray:
         rows = self.latest()
@@ -174,36 +216,19 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
         return self._newest("cell_max")
 
 
-def _figures(rows: np.ndarray, has_cell: bool) -> dict[str, np.ndarray]:
-    """Rows [N, ALIGNMENTS, S + 1, W] → arrays [N, T]; NaN where no example is valid."""
-    length = np.sum(rows[:, 0, _BATCH] > 0, axis=-1)
-    rows = rows[..., : length.max(initial=0)]
-    figures = {}
-    for alignment, suffix in enumerate(ALIGNMENTS):
-        values = rows[:, alignment]
-        valid, batch = values[:, _VALID], values[:, _BATCH]
-        for column, statistic in enumerate(STATISTICS):
-            if has_cell or not statistic.needs_cell_state:
-                figure = _figure(statistic.merge, values[:, column], valid, batch)
-                figures[statistic.name + suffix] = figure.astype(np.float32)
-    return figures | {"length": length}
+def _merged(replicas: Sequence[Iterable[Row]], merges: np.ndarray) -> list[Row]:
+    """Return the rows of a batch from those of its parts, which the replicas hold."""
+    parts: dict[int, list[Row]] = {}
+    for row in itertools.chain(*replicas):
+        parts.setdefault(row.labels["order"], []).append(row)
+    return [_merge(rows, merges) for rows in parts.values()]
 
 
-def _figure(merge, values, valid, batch):
-    """Turn recorded squares of dE/dh_t(b) into norms of d(B·E)/dh_t(b), [N, T]."""
-    if merge == "count":
-        return values
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if merge == "max":
-            return np.where(valid > 0, batch * np.sqrt(values), np.nan)
-        return batch * np.sqrt(values / valid)
-
-
-def _widen(rows, width):
-    """Pad the time axis, the last one, with zeros."""
-    paddings = [[0, 0]] * (len(rows.shape) - 1) + [[0, width - tf.shape(rows)[-1]]]
-    return tf.pad(rows, paddings)
-
-
-def _no_rows(rows, steps):
-    return np.zeros([rows, len(ALIGNMENTS), _BATCH + 1, steps])
+def _merge(parts, merges):
+    if len(parts) == 1 or any(part.is_left_out for part in parts):
+        return parts[0]
+    steps = max(part.steps for part in parts)
+    stack = [np.pad(p.values, [(0, 0), (0, 0), (0, steps - p.steps)]) for p in parts]
+    values = np.where(merges == "max", np.max(stack, axis=0), np.sum(stack, axis=0))
+    examples = sum(part.labels["examples"] for part in parts)
+    return Row({**parts[0].labels, "examples": examples}, values, steps)

@@ -11,11 +11,11 @@ import keras
 import tensorflow as tf
 
 from .equations import Equations, Weights
-from .error_record import ErrorRecord
+from .error_record import Call, ErrorRecord
 from .fused_errors import Pass, errors_of, probe_rows
 from .matrix_products import swap_batch_and_time
 from .padding import Padding
-from .statistics import squares, summarise
+from .statistics import SquaredNorms, squares, summarise
 from .unroll import differentiable_once
 
 _STOCK = {
@@ -59,10 +59,11 @@ class FusedLoop:
         **_: Any,
     ) -> tuple[Any, Any]:
         """Return h [B, T, H] or None, and the last state; see `unroll`."""
-        record.make_room(x.shape[1])
+        alignments = 1 if mask is None and not backwards else 2
+        recorded = record.begin_call(tf.shape(x)[0], x.shape[1], alignments)
         padding = None if mask is None else Padding(mask)
         x = x if padding is None else padding.to_the_right(x)
-        call = _Call(self, equations, record, padding, backwards)
+        call = _Call(self, equations, record, recorded, padding, backwards)
         used = [w for w in weights if w is not None]
         hidden, *last = tf.custom_gradient(call.forward)(x, *initial, *used)
         if not return_sequences:
@@ -95,10 +96,12 @@ class _Call:
         loop: FusedLoop,
         equations: Equations,
         record: ErrorRecord,
+        recorded: Call,
         padding: Padding | None,
         backwards: bool,
     ):
-        self.loop, self.equations, self.record = loop, equations, record
+        self.loop, self.equations = loop, equations
+        self.record, self.recorded = record, recorded
         self.padding, self.backwards = padding, backwards
 
     def forward(self, *tensors: Any) -> tuple[list[Any], Callable]:
@@ -124,8 +127,8 @@ class _Call:
             errors = [tf.stop_gradient(e) for e in arriving]
             probes, *gradients = tape.gradient(outputs, [zeros, *inputs], errors)
             backward = Pass.of(x, outputs[0], initial, weights, probes, errors, self.padding)
-            row = _record_row(errors_of(self.equations, backward), self.padding)
-            self.record.write([row], self.backwards)
+            row = _record_row(errors_of(self.equations, backward), backward, self.padding)
+            self.record.write([row], self.recorded, self.backwards)
             return [differentiable_once(g, [*arriving, *tensors]) for g in gradients]
 
         return outputs, gradient
@@ -155,10 +158,22 @@ def _unfused_options(cell) -> dict[str, bool]:
     }
 
 
-def _record_row(errors, padding):
-    hidden, carried, cell = (None if e is None else _squared_norms(e, padding) for e in errors)
+def _record_row(errors, backward, padding):
+    arrays = *errors, backward.injected
+    hidden, carried, cell, injected = (
+        None if e is None else _squared_norms(e, padding) for e in arrays
+    )
     mask = None if padding is None else swap_batch_and_time(padding.mask)
-    return summarise(hidden, carried, cell, mask)
+    hidden_next, cell_next = (None if e is None else _next_norms(e, mask) for e in (hidden, cell))
+    norms = SquaredNorms(hidden, carried, injected, hidden_next, cell, cell_next)
+    return summarise(norms, mask)
+
+
+def _next_norms(norms, mask):
+    """Shift norms [T, B] from step t+1 to step t; a masked step after t ends the sequence."""
+    if mask is not None:
+        norms = tf.where(mask[:, :, 0], norms, tf.zeros_like(norms))
+    return tf.concat([norms[1:], tf.zeros_like(norms[:1])], axis=0)
 
 
 def _squared_norms(errors, padding):

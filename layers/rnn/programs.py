@@ -51,8 +51,7 @@ def programs(equations: Equations, compiled: bool, inputs: int, units: int) -> P
         ops = StepOps(recurrent_dropout, own_barrier, equations.linear)
         injected, mask = _time_major(injected), _time_major(mask)
         scan = backward_scan(equations, sequence, injected, final_errors, weights, mask, ops)
-        hidden, carried, cell = (*scan.squared_norms, None)[:3]
-        row = summarise(hidden, carried, cell, mask)
+        row = summarise(scan.squared_norms, mask)
         return scan.initial_errors, scan.preactivation_errors, row
 
     def input_gradient(preactivation_errors, kernel):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import tensorflow as tf
 
 from .equations import Equations, Sequence, StepOps, Weights, identity, map_fields
-from .statistics import lanes, squares
+from .statistics import SquaredNorms, lanes, squares
 
 
 class Readable(Protocol):
@@ -27,7 +27,7 @@ class BackwardScan(NamedTuple):
 
     preactivation_errors: tuple  # as `Equations.backward` returns them, each [T, B, ·]
     initial_errors: Any  # dE/d(initial state), a state of [B, H]
-    squared_norms: list  # [T, B] each: of δ_t, of its carried part, and of further states' errors
+    squared_norms: SquaredNorms
 
 
 def forward_scan(
@@ -105,18 +105,44 @@ def backward_scan(
     buffer = functools.partial(_buffer, steps, final_errors.hidden)
     start = steps - 1 if start is None else start
     preactivation_errors = tuple(buffer(n * units) for n in equations.preactivation_widths)
-    norms = tuple(_norm_buffer(steps, final_errors.hidden) for _ in range(len(final_errors) + 1))
-    _, carried, waiting, preactivation_errors, norms = tf.while_loop(
+    measured = {name: _norm_buffer(steps, final_errors.hidden) for name in loop.norm_names()}
+    _, carried, waiting, preactivation_errors, _, measured = tf.while_loop(
         lambda t, *_: t >= 0,
         loop.step,
-        (start, *loop.errors_at_the_end(final_errors), preactivation_errors, norms),
+        (
+            start,
+            *loop.errors_at_the_end(final_errors),
+            preactivation_errors,
+            loop.norms_after_the_end(final_errors.hidden),
+            measured,
+        ),
         maximum_iterations=steps,
     )
     initial = carried._replace(hidden=tf.add_n([carried.hidden, *waiting]))
-    norms = [tf.reduce_sum(a.stack(), -1) for a in norms]
-    if mask is None:  # dE/d(last state) is injected at the last step, not carried to it
-        norms[1] = tf.concat([norms[1][:-1], tf.zeros_like(norms[1][-1:])], axis=0)
-    return BackwardScan(tuple(a.stack() for a in preactivation_errors), initial, norms)
+    norms = {name: tf.reduce_sum(a.stack(), -1) for name, a in measured.items()}
+    squared_norms = _complete(**norms) if mask is None else SquaredNorms(**norms)
+    return BackwardScan(tuple(a.stack() for a in preactivation_errors), initial, squared_norms)
+
+
+def _complete(hidden, carried, injected=None, cell=None) -> SquaredNorms:
+    """Add what needs no loop if no step is masked, because the step after t is then t + 1.
+
+    dE/d(last state) is injected at the last step, not carried to it.
+    """
+    zero = tf.zeros_like(hidden[-1:])
+    injected = tf.zeros_like(hidden) if injected is None else injected
+
+    def following(norm):
+        return tf.concat([norm[1:], zero], axis=0)
+
+    return SquaredNorms(
+        hidden,
+        tf.concat([carried[:-1], zero], axis=0),
+        tf.concat([injected[:-1], hidden[-1:]], axis=0),
+        following(hidden),
+        cell,
+        None if cell is None else following(cell),
+    )
 
 
 @dataclass(frozen=True)
@@ -142,7 +168,20 @@ class _BackwardLoop:
         zeros = tf.zeros_like(final_errors.hidden)
         return final_errors._replace(hidden=zeros), [final_errors.hidden]
 
-    def step(self, t, carried, waiting, preactivation_errors, norms):
+    def norm_names(self) -> list[str]:
+        """Return the fields of `SquaredNorms` that the loop measures."""
+        cell = ["cell"] if "cell" in self.states._fields else []
+        names = ["hidden", "carried", *cell]
+        if self.valid is not None:
+            return [*names, "injected", *(f"{name}_next" for name in ("hidden", *cell))]
+        return names if self.above is None else [*names, "injected"]
+
+    def norms_after_the_end(self, like):
+        """Return the norms at the valid step after the last one; only a mask makes them needed."""
+        zero = tf.zeros([tf.shape(like)[0], lanes(like.shape[-1])], tf.float64)
+        return {name: zero for name in self.norm_names() if name.endswith("_next")}
+
+    def step(self, t, carried, waiting, preactivation_errors, following, norms):
         """Return the loop variables of step t-1, with the arrays written at step t."""
         arriving = [*waiting] if self.above is None else [*waiting, self.above.read(t)]
         before, after, residuals = self._read(t)
@@ -153,14 +192,22 @@ class _BackwardLoop:
         at_step, sent_back = self.equations.backward(
             errors, before, after, residuals, self.transposed_kernel, self.ops
         )
+        measured = {**errors._asdict(), "carried": through_time}
+        if arriving:
+            measured["injected"] = tf.add_n(arriving)
+        values = {name: squares(error) for name, error in measured.items()} | following
         if self.valid is not None:
             valid = self.valid.read(t)
             at_step = tuple(_zero_unless(valid, e) for e in at_step)
             sent_back = _select(valid, sent_back, carried)
             waiting = [_zero_unless(~valid, tf.add_n(arriving))]
+            following = {
+                name: tf.where(valid, values[name.removesuffix("_next")], norm)
+                for name, norm in following.items()
+            }
         preactivation_errors = _write(preactivation_errors, t, at_step)
-        norms = _write(norms, t, map(squares, (errors.hidden, through_time, *errors[1:])))
-        return t - 1, sent_back, waiting, preactivation_errors, norms
+        norms = {name: array.write(t, values[name]) for name, array in norms.items()}
+        return t - 1, sent_back, waiting, preactivation_errors, following, norms
 
     def _read(self, t):
         """Return the states of steps t-1 and t, and the residuals of step t."""

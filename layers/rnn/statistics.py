@@ -34,7 +34,7 @@ class Statistic(NamedTuple):
 # Event files store one table per statistic, in this order. A run that is resumed appends to event
 # files that an older version began, and TensorBoard reads the names from the oldest of them. So new
 # statistics go to the end, the order never changes, and a change raises the version.
-VERSION = 2
+VERSION = 3
 STATISTICS = (
     Statistic(
         "hidden", "sum", "loss per unit of h_t", "root mean square over the examples of ‖δ_t(b)‖"
@@ -61,7 +61,31 @@ STATISTICS = (
         "largest ‖d(B·E)/dc_t(b)‖ of any example",
         needs_cell_state=True,
     ),
+    Statistic(
+        "injected",
+        "sum",
+        "loss per unit of h_t",
+        "root mean square of the error injected at step t, by the layers above or the loss",
+    ),
+    Statistic(
+        "hidden_next",
+        "sum",
+        "loss per unit of h_t",
+        "root mean square, over the examples valid at t, of ‖δ(b)‖ at the next valid step",
+    ),
+    Statistic(
+        "cell_next",
+        "sum",
+        "loss per unit of c_t",
+        "root mean square, over the examples valid at t, of ‖d(B·E)/dc(b)‖ at the next valid step",
+        needs_cell_state=True,
+    ),
 )
+
+
+def statistics_of(has_cell: bool) -> tuple[Statistic, ...]:
+    """Return the statistics of a layer with or without a cell state."""
+    return tuple(s for s in STATISTICS if has_cell or not s.needs_cell_state)
 
 
 def lanes(width: int) -> int:
@@ -81,31 +105,41 @@ def squares(error: Any) -> Any:
     return tf.reduce_sum(columns * columns, axis=1)
 
 
-def summarise(hidden: Any, carried: Any, cell: Any, mask: Any) -> Any:
-    """Reduce the squared norms of a batch to one record [2, S + 1, T].
+class SquaredNorms(NamedTuple):
+    """The squared norms of the errors of each step and example, each [T, B] float64."""
 
-    The first axis holds both alignments: step t of every example in column t, then the last valid
-    step of every example in column T-1. The second axis holds the S `STATISTICS` and, last, the
-    number of examples B.
+    hidden: Any  # of δ_t
+    carried: Any  # of δ_t before the error injected at t is added
+    injected: Any  # of the error injected at t
+    hidden_next: Any  # of δ at the next valid step; 0 at the last one
+    cell: Any = None  # of dE/dc_t; None for a layer without a cell state
+    cell_next: Any = None  # of dE/dc at the next valid step
+
+
+def summarise(norms: SquaredNorms, mask: Any) -> Any:
+    """Reduce the squared norms of a batch to one row of the error record, [A, S, T].
+
+    A = 1 alignment if no step is masked: step t of every example is in column t. With a mask A = 2:
+    the other alignment has the last valid step of every example in column T-1. The S statistics are
+    those of `statistics_of` the layer.
 
     Args:
-        hidden, carried: ‖δ_t(b)‖² and its carried part, [T, B] float64.
-        cell: the squared norm of the cell error, [T, B]; None for a layer without a cell state.
+        norms: arrays [T, B].
         mask: [T, B, 1] bool, or None; masked steps are left out.
     """
-    cell = tf.zeros_like(hidden) if cell is None else cell
-    values = tf.stack([hidden, carried, cell, tf.ones_like(hidden)])  # [4, T, B]
+    arrays = {name: norm for name, norm in norms._asdict().items() if norm is not None}
+    arrays["valid"] = tf.ones_like(norms.hidden)
+    values = tf.stack([*arrays.values()])  # [N, T, B]
     if mask is None:
-        from_start = from_end = values
-    else:
-        valid = mask[:, :, 0]
-        from_start = tf.where(valid, values, tf.zeros_like(values))
-        from_end = _align_ends(from_start, valid)
-    return tf.stack([_reduce_examples(from_start), _reduce_examples(from_end)])
+        return _reduce_examples(values, [*arrays])[None]
+    valid = mask[:, :, 0]
+    from_start = tf.where(valid, values, tf.zeros_like(values))
+    both = from_start, _align_ends(from_start, valid)
+    return tf.stack([_reduce_examples(aligned, [*arrays]) for aligned in both])
 
 
 def _align_ends(values, valid):
-    """Shift each example along time, [4, T, B], until its last valid step is step T-1."""
+    """Shift each example along time, [N, T, B], until its last valid step is step T-1."""
     steps = tf.shape(valid)[0]
     time = tf.range(steps)[:, None]  # [T, 1]
     last = tf.reduce_max(tf.where(valid, time, -1), axis=0)  # [B]
@@ -116,17 +150,10 @@ def _align_ends(values, valid):
     return tf.where(source >= 0, tf.transpose(shifted, [2, 1, 0]), tf.zeros_like(values))
 
 
-def _reduce_examples(values):
-    """[4, T, B] → [S + 1, T]"""
-    hidden, carried, cell, valid = tf.unstack(tf.reduce_sum(values, axis=2))
-    hidden_max, _, cell_max, _ = tf.unstack(tf.reduce_max(values, axis=2))
-    by_name = {
-        "hidden": hidden,
-        "hidden_max": hidden_max,
-        "carried": carried,
-        "valid": valid,
-        "cell": cell,
-        "cell_max": cell_max,
-    }
-    batch = tf.cast(tf.fill(tf.shape(hidden), tf.shape(values)[2]), values.dtype)
-    return tf.stack([*(by_name[statistic.name] for statistic in STATISTICS), batch])
+def _reduce_examples(values, names):
+    """[N, T, B] → [S, T]"""
+    totals = dict(zip(names, tf.unstack(tf.reduce_sum(values, axis=2), len(names)), strict=True))
+    largest = tf.unstack(tf.reduce_max(values, axis=2), len(names))
+    totals |= {f"{name}_max": norm for name, norm in zip(names, largest, strict=True)}
+    statistics = statistics_of(has_cell="cell" in names)
+    return tf.stack([totals[statistic.name] for statistic in statistics])

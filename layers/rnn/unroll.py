@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 
 from .equations import Equations, StepOps, Weights, map_fields
-from .error_record import ErrorRecord
+from .error_record import Call, ErrorRecord
 from .matrix_products import summed_outer
 from .programs import Programs, programs
 
@@ -49,7 +49,6 @@ def unroll(
     Returns:
         h [B, T, H], or None without `return_sequences`; and the last state.
     """
-    record.make_room(x.shape[1])
     # In a graph, each call has functions of its own: ONNX converters rewrite the bodies of shared
     # loops, such as those of both directions of a Bidirectional, and fail on the second one.
     make = programs if compiled or tf.executing_eagerly() else programs.__wrapped__
@@ -57,6 +56,7 @@ def unroll(
         equations,
         make(equations, compiled, x.shape[-1], initial.hidden.shape[-1]),
         record,
+        record.begin_call(tf.shape(x)[0], x.shape[1], 1 if mask is None and not backwards else 2),
         _halves(x) if compiled else (slice(None),),
         mask,
         recurrent_dropout,
@@ -78,6 +78,7 @@ class _Call:
     equations: Equations
     programs: Programs
     record: ErrorRecord
+    recorded: Call
     parts: Sequence[slice]
     mask: Any
     recurrent_dropout: Any
@@ -151,7 +152,7 @@ class _Call:
             )
         ]
         initial_errors, preactivation_errors, rows = zip(*results, strict=True)
-        self.record.write(rows, self.backwards)
+        self.record.write(rows, self.recorded, self.backwards)
         return initial_errors, preactivation_errors
 
     def _weight_gradients(self, weights, sequences, preactivation_errors):

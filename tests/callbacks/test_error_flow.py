@@ -12,7 +12,7 @@ import pytest
 import reference
 import tensorflow as tf
 from errorflow.callbacks import ErrorFlow
-from errorflow.callbacks.recording.step_recorder import RING
+from errorflow.callbacks.recording.training_steps import RING
 from errorflow.layers import GRU, LSTM, SimpleRNN, watch
 
 B, T, D, H = 4, 6, 3, 5
@@ -82,7 +82,7 @@ def assert_tables(history, rows):
     lengths = [len(row["hidden"]) for row in rows]
     np.testing.assert_array_equal(history["length"], lengths)
     np.testing.assert_array_equal(history["step"], np.arange(1, len(rows) + 1))
-    assert {*history} == {"step", "length", *rows[0]}
+    assert {*history} == {"step", "length", "skipped", *rows[0]}
     for name, table in ((n, t) for n, t in history.items() if t.ndim == 2):
         assert table.shape == (len(rows), max(lengths))
         for row, length, got in zip(rows, lengths, table, strict=True):

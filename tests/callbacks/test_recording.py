@@ -70,7 +70,8 @@ def test_event_files_hold_the_history_of_the_error(run):
     values, metadata = event_files.read(folder / "error_flow")
     read, content = read_rows(values, metadata, "error_flow/rows/rnn")
     names = [statistic.name for statistic in STATISTICS]
-    assert names == ["hidden", "hidden_max", "carried", "valid", "cell", "cell_max"]
+    assert names[:6] == ["hidden", "hidden_max", "carried", "valid", "cell", "cell_max"]
+    assert names[6:] == ["injected", "hidden_next", "cell_next"]
     assert (content["version"], content["kind"], content["name"]) == (VERSION, "error_flow", "rnn")
     assert content["statistics"] == names
     assert len(read.values) == 2 * len(names)  # a mask: also from the end

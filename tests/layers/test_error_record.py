@@ -22,6 +22,7 @@ from cases import (
     objective,
     problem,
 )
+from errorflow.layers.rnn.error_record import ErrorRecord
 from reference import errors, figures
 
 
@@ -113,20 +114,15 @@ def test_the_figures_do_not_depend_on_the_size_of_the_batch():
     assert_same_figures(rows[0], rows[1])
 
 
-def test_a_ring_keeps_the_newest_rows():
-    layer = SIMPLE_RNN.make()
-    hidden = []
-    for seed in range(5):
+def test_the_newest_rows_are_kept():
+    layer, hidden = SIMPLE_RNN.make(), []
+    for seed in range(layer_rows := ErrorRecord.ROWS + 3):
         p = problem(SIMPLE_RNN, seed=seed)
         back_propagate(layer, p)
         hidden.append(layer.error.hidden)
-        if seed == 1:
-            layer.error.reserve(2)
-            assert layer.error.count == 0
-            assert layer.error.latest(9) == []
-    assert layer.error.count == 3
-    rows = layer.error.latest(9)
-    np.testing.assert_array_equal([row["hidden"] for row in rows], hidden[-2:])
+    assert layer.error.count == layer_rows
+    rows = layer.error.latest(99)
+    np.testing.assert_array_equal([row["hidden"] for row in rows], hidden[-ErrorRecord.ROWS :])
 
 
 def test_missing_figures_raise_an_error():
