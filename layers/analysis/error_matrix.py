@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ..rnn.matrix_products import swap_batch_and_time
+from ..rnn.scan import over_map
 from ..rnn.watch import watch
 from .recorded_calls import Call, index_of_call, record_calls
 from .reverse_scan import Injected, reverse_scan
@@ -46,7 +48,8 @@ def error_matrix(model: keras.Model, x: Any, y: Any, layer: str | None = None) -
     """
     model = watch(model)
     with record_calls(model) as (tape, calls):
-        losses, counted = _losses(model, y, model(x, training=False))  # [B, N]
+        outputs = model(x, training=False)
+        losses, counted = _losses(model, y, outputs, calls)  # [B, N]
     calls = calls[index_of_call(calls, layer, "error_matrix") :]  # errors reach the layer via these
     sums = _Errors(tape, losses, calls).squares()
     call = calls[0]
@@ -57,7 +60,7 @@ def error_matrix(model: keras.Model, x: Any, y: Any, layer: str | None = None) -
     return matrix[:, ::-1] if call.backwards else matrix
 
 
-def _losses(model, y, outputs):
+def _losses(model, y, outputs, calls):
     """Return the loss of each example and step [B, N], and which of them count [B, N]."""
     if not model.compiled or not model.loss:
         raise ValueError(f"error_matrix: model {model.name!r} has no loss yet: compile it first")
@@ -70,6 +73,7 @@ def _losses(model, y, outputs):
     function = keras.losses.get(loss)
     function = function.call if isinstance(function, keras.losses.Loss) else function
     losses = tf.convert_to_tensor(function(tf.convert_to_tensor(y), outputs))
+    losses = _over_maps(losses, calls)
     if losses.shape.rank not in (1, 2):
         raise ValueError(
             f"error_matrix: the loss {loss!r} returns values of shape {tuple(losses.shape)}, "
@@ -80,6 +84,18 @@ def _losses(model, y, outputs):
     if mask is None or mask.shape != losses.shape:
         return losses, tf.ones_like(losses, tf.bool)
     return tf.where(mask, losses, tf.zeros_like(losses)), mask
+
+
+def _over_maps(losses, calls):
+    """Return the mean over maps, as of predicted images: [B, N, *map] → [B, N], [B, *map] → [B].
+
+    The second axis is that of time if the last recurrent layer returns as many steps.
+    """
+    if losses.shape.rank is None or losses.shape.rank < 3 or not calls:
+        return losses
+    steps = calls[-1].sequence.x.shape[0]
+    over_time = calls[-1].returns_sequences and losses.shape[1] == steps
+    return tf.reduce_mean(losses, [*range(2 if over_time else 1, losses.shape.rank)])
 
 
 class _Errors:
@@ -147,11 +163,12 @@ def _direct(tape, losses, call):
     factors = tf.cast(2.0 ** np.random.default_rng(0).integers(-4, 5, losses.shape), losses.dtype)
     scaled = tape.gradient(losses, call.outputs[0], factors)
     factors = tf.reverse(factors, [1]) if call.backwards else factors
-    expected = gradient * tf.cast(factors, gradient.dtype)[:, :, None]
-    tolerance = 1e-4 * tf.reduce_max(tf.abs(expected), axis=2, keepdims=True)
+    expected = gradient * over_map(tf.cast(factors, gradient.dtype)[:, :, None], gradient)
+    of_step = [*range(2, len(gradient.shape))]
+    tolerance = 1e-4 * tf.reduce_max(tf.abs(expected), axis=of_step, keepdims=True)
     if not tf.reduce_all(tf.abs(scaled - expected) <= tolerance):
         return None
-    return tf.transpose(gradient, [1, 0, 2])
+    return swap_batch_and_time(gradient)
 
 
 def _pull_back(tape, targets, sources) -> Callable:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..rnn.equations import StepOps, Weights
-from ..rnn.matrix_products import outer_per_step, product, swap_batch_and_time
+from ..rnn.matrix_products import outer_per_step, swap_batch_and_time
 from ..rnn.scan import backward_scan
 from ..rnn.watch import watch
 from .recorded_calls import record_calls
@@ -78,11 +78,11 @@ def _backward(equations, inputs, units):
     @functools.partial(tf.function, autograph=False, reduce_retracing=True)
     def backward(sequence, injected, last, weights, mask):
         injected = None if injected is None else swap_batch_and_time(injected)
-        ops = StepOps()
+        ops = StepOps(linear=equations.linear)
         scan = backward_scan(equations, sequence, injected, last, weights, mask, ops)
         errors = scan.preactivation_errors
         gradients = equations.weight_gradients(sequence, errors, ops, outer_per_step)
-        dx = product(equations.input_errors(errors), tf.transpose(weights.kernel))
+        dx = equations.linear.input_errors(equations.input_errors(errors), weights.kernel)
         return gradients, [swap_batch_and_time(dx), *scan.initial_errors]
 
     return backward

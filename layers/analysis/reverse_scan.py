@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from ..rnn.barrier import barrier
 from ..rnn.equations import Equations, Sequence, StepOps, Weights, map_fields
-from ..rnn.matrix_products import product, swap_batch_and_time
-from ..rnn.scan import Readable, backward_scan, readable
+from ..rnn.matrix_products import swap_batch_and_time
+from ..rnn.scan import Readable, backward_scan, over_map, readable
 
 
 class Injected(NamedTuple):
@@ -41,12 +41,12 @@ def reverse_scan(equations: Equations, losses: int, below: bool) -> ReverseScan:
     Args:
         below: whether the errors of x and of the initial states are returned.
     """
-    ops = StepOps(barrier=barrier(compiled=True))
+    ops = StepOps(barrier=barrier(compiled=True), linear=equations.linear)
 
     @functools.partial(tf.function, autograph=False, jit_compile=True)
     def scan(sequence, weights, mask, injected):
         tiled = functools.partial(_tiled, losses)
-        zeros = tf.zeros_like(tf.tile(sequence.states.hidden[0], [losses, 1]))
+        zeros = tf.zeros_like(_copies(sequence.states.hidden[0], losses))
         arriving = _Arriving.of(injected, tiled)
         errors, initial, norms = backward_scan(
             equations,
@@ -65,8 +65,9 @@ def reverse_scan(equations: Equations, losses: int, below: bool) -> ReverseScan:
         squares = _sum_over_valid(norms.hidden, losses, mask)
         if not below:
             return squares, None
-        dx = product(equations.input_errors(errors), tf.transpose(weights.kernel))
-        return squares, tuple(_unfold(e, losses) for e in (dx, *initial))
+        dx = equations.linear.input_errors(equations.input_errors(errors), weights.kernel)
+        dx = _unfold(swap_batch_and_time(dx), losses)
+        return squares, (dx, *(_unfold(e, losses) for e in initial))
 
     return scan
 
@@ -88,21 +89,25 @@ def _start(steps, injected):
     if injected.direct is not None:
         entered.append(tf.reduce_max(injected.where))
     if injected.indirect is not None:
-        nonzero = tf.reduce_any(injected.indirect != 0, axis=[0, 1, 3])  # [T]
+        others = [0, 1, *range(3, len(injected.indirect.shape))]
+        nonzero = tf.reduce_any(injected.indirect != 0, axis=others)  # [T]
         entered.append(tf.reduce_max(tf.where(nonzero, tf.range(steps), -1)))
     return tf.reduce_max(tf.stack(entered))
 
 
 def _fold(errors):
-    """[C, B, H] → [C·B, H]; [C, B, T, H] → [T, C·B, H]"""
-    flat = tf.reshape(errors, [-1, *errors.shape[2:]])
-    return flat if len(flat.shape) == 2 else swap_batch_and_time(flat)
+    """[C, B, ·] → [C·B, ·]"""
+    return tf.reshape(errors, [-1, *errors.shape[2:]])
 
 
 def _unfold(errors, losses):
-    """[C·B, H] → [C, B, H]; [T, C·B, H] → [C, B, T, H]"""
-    flat = errors if len(errors.shape) == 2 else swap_batch_and_time(errors)
-    return tf.reshape(flat, tf.concat([[losses, -1], tf.shape(flat)[1:]], axis=0))
+    """[C·B, ·] → [C, B, ·]"""
+    return tf.reshape(errors, tf.concat([[losses, -1], tf.shape(errors)[1:]], axis=0))
+
+
+def _copies(entry, times):
+    """Repeat the batch of an array [B, ·] as a whole: [times·B, ·]."""
+    return tf.tile(entry, [times] + [1] * (len(entry.shape) - 1))
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ class _Tiled:
     times: int
 
     def read(self, index):
-        return tf.tile(self.array.read(index), [self.times, 1])
+        return _copies(self.array.read(index), self.times)
 
 
 def _tiled(times, array):
@@ -131,7 +136,9 @@ class _Arriving:
     @classmethod
     def of(cls, injected, tiled):
         direct = None if injected.direct is None else tiled(injected.direct)
-        indirect = None if injected.indirect is None else readable(_fold(injected.indirect))
+        indirect = injected.indirect
+        if indirect is not None:
+            indirect = readable(swap_batch_and_time(_fold(indirect)))
         return cls(injected.where, direct, indirect)
 
     def read(self, index):
@@ -140,5 +147,5 @@ class _Arriving:
             direct = self.direct.read(index)
             copies = tf.shape(direct)[0] // tf.shape(self.where)[0]
             now = tf.repeat(self.where == index, copies)[:, None]
-            errors.append(tf.where(now, direct, tf.zeros_like(direct)))
+            errors.append(tf.where(over_map(now, direct), direct, tf.zeros_like(direct)))
         return tf.add_n(errors)
