@@ -30,7 +30,9 @@ class ConvLSTMCell(VisibleCell, StockCell):
 
     @property
     def input_size(self) -> tuple[int, ...]:
-        return (*self.spatial_dims, self.input_dim)
+        if self.data_format == "channels_last":
+            return (*self.spatial_dims, self.input_dim)
+        return (self.input_dim, *self.spatial_dims)
 
     def take_over(self, stock: Any) -> None:
         super().take_over(stock)
