@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from .drawing import figures
 from .drawing.heat_maps import common_scale, heat_map
 from .findings.finding import Finding
-from .findings.layer_gradients import gradient_findings
+from .findings.layer_gradients import gradient_findings, listed
 from .recording.gradient_monitor import GradientMonitor
 from .recording.gradient_statistics import STATISTICS
 from .recording.rows import Rows
@@ -24,9 +24,10 @@ class LayerGradients(StepRecorder):
     """Records ‖dE/dW‖ of every layer, and its ratio to ‖W‖, for any Keras model.
 
     E is the mean loss over the batch. The gradients are those of the real backward pass, as they
-    are handed to `model.optimizer`: of the unscaled loss, before clipping; of all replicas together
-    under a distribution strategy; of each single batch under gradient accumulation. Weights that
-    are applied more than once count with the sum of their gradients.
+    are handed to a Keras optimizer, that of the model or any other: of the unscaled loss, before
+    clipping; of all replicas together under a distribution strategy; of each single batch under
+    gradient accumulation. Weights that are applied more than once count with the sum of their
+    gradients.
 
         gradients = LayerGradients(log_dir="logs")
         model.fit(x, y, callbacks=[gradients])
@@ -82,11 +83,14 @@ class LayerGradients(StepRecorder):
         return {"step": rows.steps, "layers": layers, **tables}
 
     def findings(self) -> list[Finding]:
-        """Return the findings on the gradient over depth; none if it is healthy."""
+        """Return the findings on the gradient over depth; none if it is healthy.
+
+        A layer whose gradient no Keras optimizer was handed is named.
+        """
         history = self.history
         if not history:
-            return []
-        return gradient_findings(
+            return self._nothing_arrived()
+        return self._missing_layers(history) + gradient_findings(
             history["step"],
             history["layers"],
             history["norm"],
@@ -95,8 +99,31 @@ class LayerGradients(StepRecorder):
             self._clip_norm(),
         )
 
+    def _nothing_arrived(self):
+        if self._step < self.every:
+            return []
+        text = (
+            f"no Keras optimizer was handed a gradient in {self._step:,} training steps; where the "
+            "training step updates weights by itself, their gradients are not recorded"
+        )
+        return [Finding("", "too little", text)]
+
+    def _missing_layers(self, history):
+        handed = {*history["layers"]}
+        trained = [n for n, places in zip(self._layers, self._columns, strict=True) if places]
+        missing = [name for name in trained if name not in handed]
+        if not missing:
+            return []
+        steps = f"in {len(history['step']):,} recorded training steps"
+        if len(missing) == 1:
+            text = f"no Keras optimizer was handed its gradient {steps}"
+            return [Finding(missing[0], "too little", text)]
+        text = f"no Keras optimizer was handed the gradient of {listed(missing)} {steps}"
+        return [Finding("", "too little", text)]
+
     def _clip_norm(self) -> float | None:
         optimizer = getattr(self.model, "optimizer", None)
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
         return getattr(optimizer, "global_clipnorm", None)
 
     def plot(self, statistic: str = "norm") -> Figure:

@@ -80,11 +80,11 @@ def _no_gradient(steps, layers, norm, silent, recent):
     if len(names) == 1:
         text = f"its gradient {zero}, so it does not learn"
         return [Finding(names[0], "no gradient", text, evidence, 1.0)]
-    text = f"the gradient of {_listed(names)} {zero}, so they do not learn"
+    text = f"the gradient of {listed(names)} {zero}, so they do not learn"
     return [Finding("", "no gradient", text, evidence, 1.0)]
 
 
-def _listed(names):
+def listed(names: Sequence[str]) -> str:
     """Return "a and b", "a, b and c" or "a, b, c and 2 more layers"."""
     more = len(names) - MAX_NAMED
     if more <= 0:
