@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..layers import GRU, LSTM
+from ..layers import GRU, LSTM, ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from ..layers.paths import walk
 from .drawing import figures
 from .drawing.gate_maps import Panel, gate_maps
@@ -18,6 +18,7 @@ from .recording.rows import evenly_spaced
 from .recording.snapshot import LayerSnapshotCallback
 
 MAX_UNITS = 64  # drawn
+_GATED = (LSTM, GRU, ConvLSTM1D, ConvLSTM2D, ConvLSTM3D)
 
 
 class Gates(LayerSnapshotCallback):
@@ -26,7 +27,8 @@ class Gates(LayerSnapshotCallback):
     It records when training begins and after each epoch. Gates are those of the equations in
     `errorflow.layers`: the input, forget (if any) and output gate of an LSTM, the update gate (1
     keeps the state) and reset gate of a GRU. Layers in nested models, `Bidirectional` and
-    `TimeDistributed` are included; `TimeDistributed` steps count as examples.
+    `TimeDistributed` are included; `TimeDistributed` steps count as examples, and so do the places
+    of the map of a ConvLSTM.
 
         gates = Gates(x[:32], log_dir="logs")
         model.fit(x, y, callbacks=[gates])
@@ -135,7 +137,7 @@ _DESCRIPTION = (
 
 def _check_gates(model, layers):
     """Raise a ValueError if there are no gates to record."""
-    gated = [name for name, part in walk(model) if isinstance(part, LSTM | GRU)]
+    gated = [name for name, part in walk(model) if isinstance(part, _GATED)]
     if not gated:
         raise ValueError(
             f"Gates: model {model.name!r} has no LSTM or GRU of errorflow; build it with "

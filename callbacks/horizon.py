@@ -34,6 +34,8 @@ class Horizon(LayerSnapshotCallback):
     Source: R. Pascanu, T. Mikolov, Y. Bengio: On the difficulty of training recurrent neural
     networks, 2013.
 
+    ConvLSTMs are left out: the Jacobian between two maps is too large.
+
     A model that the analysis does not support, such as one that calls all its recurrent layers
     twice, becomes a warning.
 
@@ -73,7 +75,10 @@ class Horizon(LayerSnapshotCallback):
     def _measure(self):
         by_layer = horizons(self.model, self.inputs, self.probes)
         if not by_layer:
-            raise ValueError(f"model {self.model.name!r} calls no recurrent layer exactly once")
+            raise ValueError(
+                f"model {self.model.name!r} calls no recurrent layer exactly once (ConvLSTMs do not "
+                "count: they have no horizon)"
+            )
         return by_layer
 
     def _write(self, snapshot: Any, step: int) -> None:

@@ -1,6 +1,7 @@
 """The gates of a model's LSTMs and GRUs for one batch."""
 
 import contextlib
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -131,16 +132,23 @@ def _activations(group: Sequence[Call]) -> GateActivations:
     gates = {}
     for name in group[0].equations.residuals._fields:
         if name in GATES:
-            values = [getattr(call.sequence.residuals, name).numpy() for call in group]
+            values = [_places(getattr(call.sequence.residuals, name).numpy()) for call in group]
             gates[name] = _gate(np.concatenate(values, axis=1)[order], valid)
     return GateActivations(gates, backwards)
 
 
+def _places(values):
+    """[T, B, *map, H] → [T, B·N, H]: in a ConvLSTM, each of the N places of the map counts."""
+    return values.reshape(len(values), -1, values.shape[-1])
+
+
 def _valid(call):
-    """[T, B] bool"""
+    """[T, B] bool; [T, B·N] of a ConvLSTM"""
+    places = math.prod(call.sequence.states.hidden.shape[2:-1])
     if call.mask is None:
-        return np.ones(call.sequence.x.shape[:2], bool)
-    return call.mask.numpy()[:, :, 0]
+        steps, batch = call.sequence.x.shape[:2]
+        return np.ones([steps, batch * places], bool)
+    return np.repeat(call.mask.numpy()[:, :, 0], places, axis=1)
 
 
 def _gate(values: np.ndarray, valid: np.ndarray) -> Gate:

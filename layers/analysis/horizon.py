@@ -54,18 +54,32 @@ def horizon(
             direction outweighs the others, as it does far from T.
 
     Raises:
-        ValueError: there is no such layer, or it is called more than once. Also as `watch`.
+        ValueError: there is no such layer, it is called more than once, or it is a ConvLSTM: the
+            Jacobian between two maps has too many rows. Also as `watch`.
         TypeError: as `watch`.
     """
     calls = _calls(model, x)
-    return _of_call(calls[index_of_call(calls, layer, "horizon")], probes)
+    call = calls[index_of_call(calls, layer, "horizon")]
+    if _has_maps(call):
+        raise ValueError(
+            f"horizon: layer {call.name!r} is a ConvLSTM, and the Jacobian between two of its maps "
+            "has too many rows; layer.error and error_matrix show the error that comes back in it"
+        )
+    return _of_call(call, probes)
 
 
 def horizons(model: keras.Model, x: Any, probes: int | None = None) -> dict[str, Horizon]:
-    """Return the `horizon` of every recurrent layer that is called once, by the layer's path."""
-    calls = _calls(model, x)
+    """Return the `horizon` of every recurrent layer that is called once, by the layer's path.
+
+    ConvLSTMs are left out.
+    """
+    calls = [call for call in _calls(model, x) if not _has_maps(call)]
     names = [call.name for call in calls]
     return {call.name: _of_call(call, probes) for call in calls if names.count(call.name) == 1}
+
+
+def _has_maps(call):
+    return len(call.sequence.states.hidden.shape) > 3
 
 
 def _calls(model, x) -> list[Call]:
