@@ -76,8 +76,8 @@ class Horizon(LayerSnapshotCallback):
         by_layer = horizons(self.model, self.inputs, self.probes)
         if not by_layer:
             raise ValueError(
-                f"model {self.model.name!r} calls no recurrent layer exactly once (ConvLSTMs do not "
-                "count: they have no horizon)"
+                f"model {self.model.name!r} calls no recurrent layer exactly once; "
+                "ConvLSTMs do not count, they have no horizon"
             )
         return by_layer
 

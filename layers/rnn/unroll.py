@@ -49,6 +49,8 @@ def unroll(
     Returns:
         h [B, T, H], or None without `return_sequences`; and the last state.
     """
+    if recurrent_dropout is not None:  # Keras draws it in the shape of the initial state
+        recurrent_dropout = tf.stop_gradient(recurrent_dropout)
     # In a graph, each call has functions of its own: ONNX converters rewrite the bodies of shared
     # loops, such as those of both directions of a Bidirectional, and fail on the second one.
     make = programs if compiled or tf.executing_eagerly() else programs.__wrapped__
