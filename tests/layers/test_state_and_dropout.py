@@ -33,10 +33,12 @@ def test_stateful_layers_train(jit):
 
 
 def dropped(case, p, *, seed=11, **rates):
-    """Output and weight gradients of one training pass."""
+    """Output and weight gradients of one training pass, whose initial states are trained too."""
     layer = built(case, p, seed=seed, return_sequences=True, dtype="float64", **rates)
+    states = [tf.constant(state) for state in p.states]
     with tf.GradientTape() as tape:
-        outputs = layer(p.x, initial_state=p.states, training=True)
+        tape.watch(states)
+        outputs = layer(p.x, initial_state=states, training=True)
         e = objective(outputs)
     return np.array(outputs), tape.gradient(e, [w.value for w in layer.trainable_weights])
 
