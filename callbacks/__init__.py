@@ -1,5 +1,14 @@
 """Keras callbacks that record how errors and gradients flow while a model trains.
 
+Several trainings can share one `log_dir`, such as the folds of a cross-validation or the trials of
+KerasTuner. The event files of the first one are written to `log_dir`/<kind>, those of the second
+one to `log_dir`/2/<kind>, and so on. A training that goes on, from a backup or by another call of
+`fit`, stays in its run; in a new process, this is the newest one.
+
+A callback never ends a training. What goes wrong in it becomes one warning, and it stops recording
+until the next call of `fit`. Only arguments that cannot be right for the model are errors, before
+the training begins.
+
 Names are imported on first use, so that code which only reads recorded numbers, such as the
 TensorBoard tab, starts without TensorFlow.
 """

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from errorflow.callbacks import Gates, TextSamples
+from errorflow.callbacks.recording.run_places import reserve
 from errorflow.layers import LSTM
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
@@ -100,6 +101,16 @@ def test_epochs_and_runs_of_a_model_that_is_trained_again(tmp_path):
     model.compile("sgd", "mse", run_eagerly=True)
     fit(model, samples(tmp_path))
     assert steps(tmp_path).keys() == {"gates", "2/samples", "3/samples"}
+
+
+def test_a_reserved_folder_is_used_although_an_earlier_training_wrote_to_it(tmp_path):
+    """A run of the pipelines that was killed in its first epoch begins again in its own folder."""
+    fit(network(), samples(tmp_path))
+    model = network()
+    reserve(model, tmp_path)
+    fit(model, samples(tmp_path))
+    fit(model, samples(tmp_path))
+    assert steps(tmp_path) == {"samples": {1, 2}}
 
 
 def test_two_callbacks_of_one_kind_do_not_share_a_folder(tmp_path):
