@@ -102,7 +102,7 @@ class ErrorFlow(StepRecorder):
         The entries of `joined` follow those of the layers; their second layer starts at column
         "border".
         """
-        self._catch_up()
+        self.catch_up()
         history = {name: tables(rows) for name, rows in self._memory.all().items()}
         return history | self._join(history)
 
@@ -153,18 +153,19 @@ class ErrorFlow(StepRecorder):
             layers = [name for name in history if name not in inside]
         return figures.error_flow({name: history[name] for name in layers}, statistic, align)
 
-    # Hooks that `StepRecorder` and Keras call
+    # Hooks that `StepRecorder` calls
 
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        super().on_train_end(logs)
-        self._steps.record_every(self, None)
-
-    def _attach(self):
+    def _check(self) -> None:
         self._readers = {}
         self._find_layers()
         if all(layer.built for _, layer in walk(self.model)):
             self._check_layers()
+
+    def _attach(self):
         trace_train_step_in(self.model, record_errors)
+
+    def _detach(self) -> None:
+        self._steps.record_every(self, None)
 
     def _check_layers(self):
         if not self._readers:

@@ -71,7 +71,7 @@ class LayerGradients(StepRecorder):
         All are NaN in training steps in which a layer was frozen. Norm and ratio are infinite where
         the gradient is not finite.
         """
-        self._catch_up()
+        self.catch_up()
         rows = self._memory.all().get("")
         if rows is None:
             return {}
@@ -144,8 +144,7 @@ class LayerGradients(StepRecorder):
         self._monitor.is_training = True
         trace_train_step_in(self.model, self._monitor.attached)
 
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        super().on_train_end(logs)
+    def _detach(self) -> None:
         self._monitor.is_training = False
 
     def _discard_rows(self):

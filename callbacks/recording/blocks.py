@@ -85,7 +85,10 @@ class BlockWriter:
     def __init__(self, tag: str, content: Mapping[str, Any]):
         self._tag = tag
         self._metadata = summary_pb2.SummaryMetadata(
-            plugin_data={"plugin_name": PLUGIN, "content": json.dumps(content).encode()},
+            plugin_data={
+                "plugin_name": PLUGIN,
+                "content": json.dumps(content, default=float).encode(),
+            },
             data_class=summary_pb2.DATA_CLASS_TENSOR,
         )
         self._waiting: list[Rows] = []

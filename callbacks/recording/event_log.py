@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from PIL import Image
@@ -19,7 +20,7 @@ from ...layers.rnn.statistics import VERSION
 from .blocks import BlockWriter, tag
 from .memory import Thinning
 from .rows import Rows
-from .run_places import Training, event_folder
+from .run_places import Place, place_of
 
 LIMIT = 16 * 2**20  # bytes of rows, after which only every second one is written
 
@@ -42,16 +43,21 @@ class EventLog:
     def __init__(self, folder: Path, every: int):
         self.step = 0
         self._folder = folder
-        self._training: Training | None = None  # the folder is yet to be chosen for it
+        self._place: Place | None = None  # where the folder is yet to be chosen
         self._is_placed = False
         self._thinning = Thinning(every, LIMIT)
         self._blocks: dict[str, BlockWriter] = {}
         self._writer: Any = None
 
-    def begin(self, training: Training) -> None:
-        """Write to the run of this training (see `run_places`), unless something is written yet."""
+    def begin(self, callback: keras.callbacks.Callback, epoch: int) -> None:
+        """Write to the run of a training (see `run_places`), unless something is written yet.
+
+        Args:
+            callback: the callback that writes.
+            epoch: the first epoch of a call of `fit`, which begins now.
+        """
         if not self._is_placed:
-            self._training = training
+            self._place = place_of(callback, self._folder.parent, epoch)
 
     def write(
         self,
@@ -153,9 +159,9 @@ class EventLog:
         self._size += len(content)
 
     def _open(self):
-        if self._training is not None:
-            self._folder = event_folder(self._folder.parent, self._folder.name, self._training)
-            self._training, self._is_placed = None, True
+        if self._place is not None:
+            self._folder = self._place.folder(self._folder.name)
+            self._place, self._is_placed = None, True
         self._other_files = {*self._files()}
         self._size = 0  # of the content, in bytes; the file is a little larger
         return tf.summary.create_file_writer(str(self._folder))

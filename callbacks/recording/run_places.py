@@ -10,11 +10,11 @@ training that goes on from an earlier one goes on in its run.
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 
-from .iterations import iterations
+from .training_steps import steps_so_far
 
 # The folders that show that a run is taken; Keras' own are `train` and `validation`.
 KINDS = frozenset(
@@ -33,64 +33,64 @@ KINDS = frozenset(
 _PLACES = "_errorflow_run_places"  # an attribute of models, which Keras does not track
 
 
-class Training(NamedTuple):
-    """One call of `fit`.
+class Place:
+    """Where the event files of a model's latest training below one `log_dir` are written to.
 
-    Attributes:
-        model: the model that is trained.
-        fit: an object that the callbacks of one call of `fit` have in common, and no others.
-        is_new: whether the training begins here, with the first training step.
+    Args:
+        log_dir: the folder of all trainings.
+        fit: the call of `fit`: an object that its callbacks have in common, and no others. None:
+            the next one.
+        is_new: whether the training begins with the first training step.
+        run: `log_dir` or one of its numbered folders; None: it is chosen when it is needed.
     """
 
-    model: keras.Model
-    fit: Any
-    is_new: bool
+    def __init__(self, log_dir: Path, fit: Any, is_new: bool, run: Path | None = None):
+        self._log_dir, self._is_new, self._run = log_dir, is_new, run
+        self.fit = fit
+        self._writers: Counter[str] = Counter()  # the number of callbacks of each kind
+
+    def begin_fit(self, fit: Any) -> None:
+        """Go on in another call of `fit`, whose callbacks may be new ones."""
+        self.fit = fit
+        self._writers.clear()
+
+    def folder(self, kind: str) -> Path:
+        """Return the folder for the event files of one more callback.
+
+        If a call of `fit` has several callbacks of one kind, the second one gets `<kind>-2`.
+        """
+        if self._run is None:
+            self._run = (_new_run if self._is_new else _newest_run)(self._log_dir, kind)
+        self._writers[kind] += 1
+        number = self._writers[kind]
+        return self._run / (kind if number == 1 else f"{kind}-{number}")
 
 
-class _Place(NamedTuple):
-    """Where the event files of a model's latest training below one `log_dir` are."""
+def place_of(callback: keras.callbacks.Callback, log_dir: Path, epoch: int) -> Place:
+    """Return the place of the training that a callback takes part in.
 
-    fit: Any
-    run: Path
-    writers: Counter[str]  # the number of callbacks of each kind
-
-
-def training_of(callback: keras.callbacks.Callback, epoch: int) -> Training:
-    """Return the training that a callback takes part in, at the beginning of its first epoch.
-
-    Callbacks that restore a training do so when it begins, so it is known only at that time whether
-    the training is new.
+    To be called at the beginning of the first epoch: callbacks that restore a training do so when
+    it begins, so it is known only then whether the training is new.
     """
     model: Any = callback.model
-    return Training(model, callback.params, epoch == 0 and iterations(model) == 0)
-
-
-def event_folder(log_dir: Path, kind: str, training: Training) -> Path:
-    """Return the folder for the event files of one callback; a new run is created if necessary.
-
-    If a call of `fit` has several callbacks of one kind with the same `log_dir`, the second one
-    gets the folder `<kind>-2`, and so on.
-    """
-    places = vars(training.model).setdefault(_PLACES, {})
-    key = log_dir.resolve()
-    place = places.get(key)
-    if place is None or place.fit is not training.fit:
-        place = places[key] = _Place(training.fit, _run(place, log_dir, kind, training), Counter())
-    place.writers[kind] += 1
-    number = place.writers[kind]
-    return place.run / (kind if number == 1 else f"{kind}-{number}")
+    places, key = _places(model), log_dir.resolve()
+    place, fit = places.get(key), callback.params
+    if place is None or place.fit is not fit:
+        is_new = epoch == 0 and steps_so_far(model) == 0
+        if place is None or (is_new and place.fit is not None):
+            place = places[key] = Place(log_dir, fit, is_new)
+        else:
+            place.begin_fit(fit)
+    return place
 
 
 def reserve(model: keras.Model, log_dir: Path) -> None:
     """Let the next training of a model write to `log_dir` itself, whatever is there already."""
-    vars(model).setdefault(_PLACES, {})[log_dir.resolve()] = _Place(None, log_dir, Counter())
+    _places(model)[log_dir.resolve()] = Place(log_dir, None, is_new=False, run=log_dir)
 
 
-def _run(place, log_dir, kind, training):
-    is_reserved = place is not None and place.fit is None
-    if place is not None and (is_reserved or not training.is_new):
-        return place.run
-    return _new_run(log_dir, kind) if training.is_new else _newest_run(log_dir, kind)
+def _places(model: keras.Model) -> dict[Path, Place]:
+    return vars(model).setdefault(_PLACES, {})
 
 
 def _new_run(log_dir, kind):

@@ -11,9 +11,8 @@ import numpy as np
 from ...layers.paths import walk
 from .event_log import EventLog
 from .guard import GuardedCallback, guarded
-from .iterations import batches
 from .rows import single_row
-from .run_places import training_of
+from .training_steps import applied_steps
 
 Figures = Mapping[str, np.ndarray]  # by name, each [T]
 
@@ -68,7 +67,7 @@ class SnapshotCallback(GuardedCallback):
         # What restores a training does so when it begins, before or after this callback.
         if self._epochs.is_first:
             if self._log is not None:
-                self._log.begin(training_of(self, epoch))
+                self._log.begin(self, epoch)
             if self._epochs.begin(self, epoch) and self.takes_first:
                 self._take_snapshot()
         self._epochs.begin_epoch(self.model)
@@ -106,35 +105,44 @@ class _EpochCounter:
     def __init__(self):
         self.count = -1  # unknown
         self.is_first = True
-        self._batches = 0  # training steps of the model, when `count` was set
-        self._batches_in_epoch = 0
+        self._steps = 0  # training steps of the optimizer, when `count` was set
+        self._steps_in_epoch = 0  # unknown
+        self._optimizer: Any = None  # a weak reference
 
-    def begin_fit(self):
+    def begin_fit(self) -> None:
         self.is_first = True
 
-    def begin(self, callback, epoch):
+    def begin(self, callback: keras.callbacks.Callback, epoch: int) -> bool:
         """Set the count before Keras' first epoch of a call; return whether it has changed."""
         self.is_first = False
-        before, steps = self.count, batches(callback.model)
+        before, model = self.count, callback.model
+        steps = self._read_steps(model)
         if before < 0:
-            self._batches_in_epoch = (callback.params or {}).get("steps") or 0
-            self.count = epoch or self._epochs_in(steps)
-        elif epoch and steps < self._batches:
+            self._steps_in_epoch = (callback.params or {}).get("steps") or 0
+            self.count = epoch or self._epochs_in(self._steps)
+        elif epoch and steps < 0:
             self.count = epoch  # the weights of an earlier epoch were restored
         else:
-            self.count = max(epoch, before + self._epochs_in(steps - self._batches))
+            self.count = max(epoch, before + self._epochs_in(steps))
         return self.count != before
 
-    def _epochs_in(self, steps):
-        return max(round(steps / self._batches_in_epoch), 0) if self._batches_in_epoch else 0
+    def begin_epoch(self, model: Any) -> None:
+        self._read_steps(model)
 
-    def begin_epoch(self, model):
-        self._batches = batches(model)
-
-    def end_epoch(self, model):
+    def end_epoch(self, model: Any) -> None:
         self.count += 1
-        before, self._batches = self._batches, batches(model)
-        self._batches_in_epoch = self._batches - before
+        self._steps_in_epoch = self._read_steps(model)
+
+    def _epochs_in(self, steps):
+        return max(round(steps / self._steps_in_epoch), 0) if self._steps_in_epoch else 0
+
+    def _read_steps(self, model):
+        """Read the number of training steps; return the difference from the last reading."""
+        optimizer = getattr(model, "optimizer", None)
+        is_same = self._optimizer is not None and self._optimizer() is optimizer
+        before, self._steps = self._steps if is_same else 0, applied_steps(optimizer)
+        self._optimizer = None if optimizer is None else weakref.ref(optimizer)
+        return self._steps - before
 
 
 class LayerSnapshotCallback(SnapshotCallback):

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from .blocks import tag
 from .event_log import EventLog
+from .guard import GuardedCallback, guarded
 from .memory import Memory
 from .rows import Rows
 from .snapshot import check_every
@@ -17,19 +17,20 @@ from .training_steps import training_steps
 IMAGE_GROWTH = 1.05  # a new image is drawn when the number of training steps grew by this factor
 
 
-class StepRecorder(keras.callbacks.Callback):
+class StepRecorder(GuardedCallback):
     """A callback that reads rows which the training step itself writes into a ring.
 
     A subclass implements: `_attach` prepares the ring before training, `_read_rows` returns the new
     rows, each with the number of its training step. Each reading has a fixed cost, so the ring is
-    read only if the next training step might overwrite a row that is to be recorded.
+    read only if the next training step might overwrite a row that is to be recorded. What goes
+    wrong becomes a warning, except in `_check`.
 
     Training steps are numbered from 1, by the training step itself (`TrainingSteps`). If the model
     was trained before, numbering continues from its optimizer's count; if `fit` is called again, it
     continues too.
 
     Args:
-        log_dir: event files are written to its folder `kind`; None: no files.
+        log_dir: event files are written to its folder `kind`, see `run_places`; None: no files.
         every: record every `every`-th training step.
     """
 
@@ -56,8 +57,14 @@ class StepRecorder(keras.callbacks.Callback):
 
     # Hooks that a subclass implements
 
+    def _check(self) -> None:
+        """Raise a ValueError if the callback is certainly of no use for the model."""
+
     def _attach(self) -> None:
         raise NotImplementedError
+
+    def _detach(self) -> None:
+        """Leave the model alone: training, or recording, has ended."""
 
     def _capacity(self) -> int:
         """Return the number of training steps that the ring holds."""
@@ -86,19 +93,30 @@ class StepRecorder(keras.callbacks.Callback):
     # Hooks that Keras calls
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        self._catch_up()  # with a call of `fit` that was interrupted
+        self.catch_up()  # with a call of `fit` that was interrupted
+        self.failure = None
         if self.model is not self._recorded_model:
             self._start_over()
             self._recorded_model = self.model
+        self._check()
+        self._start()
+
+    @guarded
+    def _start(self):
         self._steps = training_steps(self.model)
         self._steps_per_execution: int = self.model.steps_per_execution
         self._has_begun = False
         self.is_training = True
         self._attach()
 
+    @guarded
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        is_first = not self._has_begun
         self._begin()
+        if is_first and self._log is not None:
+            self._log.begin(self, epoch)
 
+    @guarded
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._begin()
 
@@ -117,11 +135,13 @@ class StepRecorder(keras.callbacks.Callback):
         self._discard_rows()
         self._schedule()
 
+    @guarded
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._unread += self._steps_per_execution
         if self._unread >= self._due:
             self._catch_up()
 
+    @guarded
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._catch_up()
         if self._log is not None:
@@ -129,18 +149,31 @@ class StepRecorder(keras.callbacks.Callback):
             if self._step >= IMAGE_GROWTH * self._drawn:
                 self._draw(self._log)
 
+    @guarded
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         self._catch_up()
-        self.is_training = False
         if self._log is not None:
             if self._step > self._drawn:
                 self._draw(self._log)
             self._log.close()
+        self.is_training = False
+        self._detach()
+
+    def stop_recording(self) -> None:
+        self.is_training = False
+        self._unread = 0
+        if self._log is not None:
+            self._log.abandon()
+        self._detach()
 
     # Reading and writing
 
-    def _catch_up(self):
+    @guarded
+    def catch_up(self) -> None:
         """Read the rows of all training steps since the last reading."""
+        self._catch_up()
+
+    def _catch_up(self):
         if not self._unread:
             return
         self._unread = 0

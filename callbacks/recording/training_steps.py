@@ -201,6 +201,12 @@ def applied_steps(optimizer: Any) -> int:
 _steps_of: weakref.WeakKeyDictionary[keras.Model, TrainingSteps] = weakref.WeakKeyDictionary()
 
 
+def steps_so_far(model: keras.Model) -> int:
+    """Return the number of training steps of a model, also of one that uses several optimizers."""
+    steps = _steps_of.get(model)
+    return max(applied_steps(model.optimizer), 0 if steps is None else steps.count)
+
+
 def training_steps(model: keras.Model) -> TrainingSteps:
     """Return the training steps of a model: one object for all callbacks and calls of `fit`."""
     if model not in _steps_of:
