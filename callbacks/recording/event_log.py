@@ -138,8 +138,11 @@ class EventLog:
             self._check_file()
 
     def abandon(self) -> None:
-        """Forget the file, after an error. Writing afterwards opens a new file."""
-        self._writer = None
+        """Give the file up, after an error. Writing afterwards opens a new file."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with contextlib.suppress(tf.errors.OpError):
+                writer.close()
 
     def _summary(self, is_due):
         summary = summary_pb2.Summary()
@@ -175,7 +178,8 @@ class EventLog:
         try:
             yield
         except tf.errors.OpError as error:
-            raise OSError(f"no event file can be written to {self._folder}: {error}") from error
+            reason = error.message.rpartition("}} ")[2]  # without the name of the operation
+            raise OSError(f"no event file can be written to {self._folder}: {reason}") from error
 
     def _check_file(self):
         """Raise an OSError if content is missing: TensorFlow says nothing if the disk is full."""

@@ -6,7 +6,15 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from errorflow.callbacks import AttentionMaps, ErrorMatrix, Gates, Horizon, TextSamples
+from errorflow.callbacks import (
+    AttentionMaps,
+    ErrorFlow,
+    ErrorMatrix,
+    Gates,
+    Horizon,
+    LayerGradients,
+    TextSamples,
+)
 from errorflow.layers import LSTM
 
 X, Y = np.random.default_rng(0).normal(size=(8, 3, 2)).astype("float32"), np.ones([8, 1], "float32")
@@ -75,6 +83,24 @@ def test_a_folder_that_disappears_or_cannot_be_written_is_said_once(tmp_path):
 def test_an_analysis_that_does_not_suit_the_model_is_said_once(callback):
     (said,) = fit(callback)
     assert f"Check that the arguments of {type(callback).__name__} suit the model" in said
+
+
+def test_a_model_that_is_built_too_late_to_be_checked_is_said_once():
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    flow = ErrorFlow()
+    (said,) = fit(flow, model=model)
+    assert "has no recurrent layer" in said
+    assert "in on_train_batch_end" in said
+    assert not flow.history
+    with pytest.raises(ValueError, match="has no recurrent layer"):  # now it is certain
+        fit(flow, model=model)
+
+
+def test_metadata_may_be_numbers_of_any_library(tmp_path):
+    model = network()
+    model.optimizer.global_clipnorm = np.float32(1.0)
+    assert not fit(LayerGradients(tmp_path), model=model)
 
 
 def test_misuse_that_is_certain_ends_a_training_before_it_begins():

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from errorflow.callbacks import Gates, TextSamples
+from errorflow.callbacks import ErrorFlow, Gates, LayerGradients, TextSamples
 from errorflow.callbacks.recording.run_places import reserve
 from errorflow.layers import LSTM
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
@@ -53,7 +53,7 @@ def test_folds_are_runs_of_their_own_with_all_kinds_together(tmp_path):
     gates = Gates(X, tmp_path)
     fit(gated(), gates)
     fit(gated(), samples(tmp_path), gates)
-    fit(gated(), gates, samples(tmp_path))
+    fit(gated(), gates, samples(tmp_path), LayerGradients(tmp_path), ErrorFlow(tmp_path))
     assert gates.history["rnn"]["step"].tolist() == [0, 1]
     assert steps(tmp_path) == {
         "gates": {0, 1},
@@ -61,6 +61,8 @@ def test_folds_are_runs_of_their_own_with_all_kinds_together(tmp_path):
         "2/samples": {1},
         "3/gates": {0, 1},
         "3/samples": {1},
+        "3/layer_gradients": {1},
+        "3/error_flow": {1},
     }
 
 
