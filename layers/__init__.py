@@ -22,6 +22,7 @@ from .convolutional.local_response_normalization import (
 )
 from .convolutional.residual import BottleneckBlock as BottleneckBlock
 from .convolutional.residual import ResidualBlock as ResidualBlock
+from .rnn.cells import register_cell as register_cell
 from .rnn.chrono import Chrono as Chrono
 from .rnn.conv_lstm import ConvLSTM1D as ConvLSTM1D
 from .rnn.conv_lstm import ConvLSTM2D as ConvLSTM2D

@@ -8,8 +8,9 @@ import keras
 def walk(layer: keras.Layer, path: str = "") -> Iterator[tuple[str, keras.Layer]]:
     """Yield (path, layer) for all layers inside a layer or model, in depth order.
 
-    A recurrent layer is not entered: its cell is left out. A layer that is used several times is
-    yielded once, and a path that occurs several times gets a number.
+    The cell of a recurrent layer is left out; the cells of a stack (`StackedRNNCells`) are yielded.
+    A layer that is used several times is yielded once, and a path that occurs several times gets a
+    number.
 
     Args:
         layer: the model, or a layer that contains layers.
@@ -26,14 +27,16 @@ def walk(layer: keras.Layer, path: str = "") -> Iterator[tuple[str, keras.Layer]
 
 
 def _descend(layer, path):
-    if isinstance(layer, keras.layers.RNN):
-        return
-    inside = (
-        layer.layers
-        if isinstance(layer, keras.Model)
-        else layer._flatten_layers(include_self=False, recursive=False)
-    )
-    for part in inside:
+    for part in _inside(layer):
         name = f"{path}/{part.name}" if path else part.name
         yield name, part
         yield from _descend(part, name)
+
+
+def _inside(layer):
+    if isinstance(layer, keras.layers.RNN):
+        cells = getattr(layer.cell, "cells", ())
+        return [cell for cell in cells if isinstance(cell, keras.Layer)]
+    if isinstance(layer, keras.Model):
+        return layer.layers
+    return layer._flatten_layers(include_self=False, recursive=False)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ..rnn.matrix_products import swap_batch_and_time
 from ..rnn.scan import over_map
-from ..rnn.watch import watch
+from ..rnn.watch import made_visible
 from .recorded_calls import Call, index_of_call, record_calls
 from .reverse_scan import Injected, reverse_scan
 
@@ -46,9 +46,8 @@ def error_matrix(model: keras.Model, x: Any, y: Any, layer: str | None = None) -
             `watch`.
         TypeError: as `watch`.
     """
-    model = watch(model)
-    with record_calls(model) as (tape, calls):
-        outputs = model(x, training=False)
+    with made_visible(model) as visible, record_calls(visible) as (tape, calls):
+        outputs = visible(x, training=False)
         losses, counted = _losses(model, y, outputs, calls)  # [B, N]
     calls = calls[index_of_call(calls, layer, "error_matrix") :]  # errors reach the layer via these
     sums = _Errors(tape, losses, calls).squares()

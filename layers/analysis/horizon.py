@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..rnn.watch import watch
+from ..rnn.watch import made_visible
 from .jacobians import jacobian_norms
 from .recorded_calls import Call, index_of_call, record_calls
 
@@ -83,8 +83,7 @@ def _has_maps(call):
 
 
 def _calls(model, x) -> list[Call]:
-    model = watch(model)
-    with record_calls(model) as (_, calls):
+    with made_visible(model) as model, record_calls(model) as (_, calls):
         model(x, training=False)
     # Keras precedes the first call of an unbuilt model by a call with symbolic tensors.
     return [call for call in calls if not call.symbolic]

@@ -10,7 +10,7 @@ import tensorflow as tf
 from ..rnn.equations import StepOps, Weights
 from ..rnn.matrix_products import outer_per_step, swap_batch_and_time
 from ..rnn.scan import backward_scan
-from ..rnn.watch import watch
+from ..rnn.watch import made_visible
 from .recorded_calls import record_calls
 
 ZERO = tf.UnconnectedGradients.ZERO
@@ -39,10 +39,9 @@ def per_step_gradients(model: keras.Model, x: Any, y: Any) -> dict[str, dict[str
     Raises:
         ValueError, TypeError: the model is not compiled, or cannot be watched (see `watch`).
     """
-    model = watch(model)
-    if not model.compiled:
+    if isinstance(model, keras.Model) and not model.compiled:
         raise ValueError(f"model {model.name!r} has no loss yet: compile it first")
-    with record_calls(model) as (tape, calls):
+    with made_visible(model) as model, record_calls(model) as (tape, calls):
         loss = model.compute_loss(x, y, model(x, training=False), training=False)
     outputs = [call.outputs for call in calls]
     errors: Any = tape.gradient(loss, outputs, unconnected_gradients=ZERO)

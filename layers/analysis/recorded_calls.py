@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,10 @@ import keras
 import tensorflow as tf
 
 from ..paths import walk
-from ..rnn.base import RecurrentLayer
+from ..rnn.base import RecurrentLayer, loop_replaced
 from ..rnn.equations import Equations, Weights
 from ..rnn.equations import Sequence as ForwardSequence
+from ..rnn.in_place import records_error
 from ..rnn.matrix_products import swap_batch_and_time
 from ..rnn.programs import programs
 
@@ -63,19 +64,25 @@ def record_calls(model: keras.Model) -> Iterator[tuple[tf.GradientTape, list[Cal
     Yields:
         A persistent tape, and the list of the calls in their order, to which each call is appended.
     """
-    layers = {name: part for name, part in walk(model) if isinstance(part, RecurrentLayer)}
+    parts = {
+        name: part
+        for name, part in walk(model)
+        if isinstance(part, RecurrentLayer) or records_error(part)  # some are not built yet
+    }
     tape = tf.GradientTape(persistent=True, watch_accessed_variables=False)
     with tape, contextlib.ExitStack() as stack:
         recording = _Recording(tape)
-        stack.enter_context(_restored_states(layers.values()))
-        for name, layer in layers.items():
-            stack.enter_context(layer.with_loop(functools.partial(recording.run, name)))
+        stack.enter_context(_restored_states(model))
+        for name, part in parts.items():
+            stack.enter_context(loop_replaced(part, functools.partial(recording.run, name)))
         yield tape, recording.calls
 
 
 @contextlib.contextmanager
-def _restored_states(layers: Iterable[RecurrentLayer]) -> Iterator[None]:
-    states = [(state, state.numpy()) for layer in layers for state in layer.states or ()]
+def _restored_states(model: keras.Model) -> Iterator[None]:
+    recurrent = [part for _, part in walk(model) if isinstance(part, keras.layers.RNN)]
+    states = keras.tree.flatten([layer.states or () for layer in recurrent])
+    states = [(state, state.numpy()) for state in states]
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from ..activations import derivative
 from .equations import Equations, StepOps, Weights
 from .error_record import ErrorRecord
-from .scan import over_map
+from .inner_loop import Part, run
 from .unroll import unroll
 
 
@@ -167,50 +167,14 @@ class RecurrentLayer(keras.layers.RNN):
         super().build(sequences_shape, initial_state_shape)
         self.error = ErrorRecord(has_cell=len(self.state_size) == 2)
 
-    @contextlib.contextmanager
-    def with_loop(self, loop: Loop) -> Iterator[None]:
-        """Use another loop over time within the context."""
-        own = vars(self).get("loop")
-        self.loop = loop
-        try:
-            yield
-        finally:
-            del self.loop
-            if own is not None:
-                self.loop = own
-
     def inner_loop(
         self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
     ) -> tuple[Any, Any, list[Any]]:
         """Return the last output, all outputs and the last states: the hook of `RNN`."""
         assert self.error is not None  # `build` has run
-        cell, dropout = self.cell, None
-        if training and cell.dropout:
-            sequences = sequences * cell.get_dropout_mask(sequences[:, 0])[:, None]
-        if training and cell.recurrent_dropout:
-            dropout = cell.get_recurrent_dropout_mask(initial_state[0])
-        if mask is not None:
-            mask = tf.cast(mask, tf.bool)
-            mask = mask[:, :, None] if len(mask.shape) == 2 else mask
-        if self.go_backwards:
-            sequences = tf.reverse(sequences, [1])
-            mask = None if mask is None else tf.reverse(mask, [1])
-        hidden, last = self.loop(
-            cell.equations,
-            sequences,
-            cell.equations.state(*initial_state),
-            cell.tensors(),
-            self.error,
-            mask=mask,
-            recurrent_dropout=dropout,
-            return_sequences=self.return_sequences,
-            backwards=self.go_backwards,
-            compiled=bool(training),
-        )
-        outputs = last.hidden[:, None] if hidden is None else hidden
-        if mask is not None:
-            outputs = _silence(outputs, mask, self.zero_output_for_mask)
-        return outputs[:, -1], outputs, [*last]
+        part = Part(self, self.cell, self.cell.equations, self.cell.tensors())
+        output, outputs, (last,) = run(self, [part], sequences, [initial_state], mask, training)
+        return output, outputs, [*last]
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -223,13 +187,14 @@ class RecurrentLayer(keras.layers.RNN):
         return cls(**config)
 
 
-def _silence(outputs, mask, zero_output_for_mask):
-    """Return Keras' outputs at masked steps: zero at all of them, or before the first valid step.
-
-    After it, without `zero_output_for_mask`, a masked step repeats the output before it, as the
-    scan does. outputs: [B, T, H], or the last step alone, [B, 1, H]; mask: [B, T, 1].
-    """
-    if not zero_output_for_mask:
-        mask = tf.math.cumsum(tf.cast(mask, tf.int32), axis=1) > 0
-    shown = over_map(mask if outputs.shape[1] != 1 else mask[:, -1:], outputs)
-    return tf.where(shown, outputs, tf.zeros_like(outputs))
+@contextlib.contextmanager
+def loop_replaced(part: Any, loop: Loop) -> Iterator[None]:
+    """Within the context, use another loop over time in a part of a model that shows its error."""
+    own = vars(part).get("loop")
+    part.loop = loop
+    try:
+        yield
+    finally:
+        del part.loop
+        if own is not None:
+            part.loop = own

@@ -10,6 +10,18 @@ from .convolutions import Convolutions
 from .lstm import LSTMEquations
 
 
+def conv_lstm_equations(cell: StockCell) -> LSTMEquations:
+    """Return the equations of a cell, Keras' or errorflow's; complete once the cell is built."""
+    convolutions = Convolutions(
+        tuple(getattr(cell, "spatial_dims", ())),
+        cell.kernel_size,
+        cell.strides,
+        cell.padding,
+        cell.dilation_rate,
+    )
+    return LSTMEquations(cell.activation, cell.recurrent_activation, convolutions)
+
+
 class ConvLSTMCell(VisibleCell, StockCell):
     """The LSTM cell whose states are maps, with convolutions in place of the matrix products.
 
@@ -40,14 +52,7 @@ class ConvLSTMCell(VisibleCell, StockCell):
 
     @property
     def equations(self) -> LSTMEquations:
-        convolutions = Convolutions(
-            tuple(self.spatial_dims),
-            self.kernel_size,
-            self.strides,
-            self.padding,
-            self.dilation_rate,
-        )
-        return LSTMEquations(self.activation, self.recurrent_activation, convolutions)
+        return conv_lstm_equations(self)
 
 
 class _ConvLSTM(RecurrentLayer):

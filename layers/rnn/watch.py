@@ -1,50 +1,51 @@
 """Make the recurrent layers of a stock Keras model visible, without touching its weights."""
 
-from collections.abc import Callable
-from typing import Any
+import contextlib
+import warnings
+from collections.abc import Iterator
 
 import keras
 
-from .base import RecurrentLayer
-from .conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
-from .error_record import ErrorRecord
-from .fused import FusedLoop
-from .gru import GRU, GRUCell
-from .lstm import LSTM, LSTMCell
-from .simple_rnn import SimpleRNN, SimpleRNNCell
-
-_VISIBLE: dict[type, type[RecurrentLayer]] = {
-    keras.layers.SimpleRNNCell: SimpleRNN,
-    keras.layers.LSTMCell: LSTM,
-    keras.layers.GRUCell: GRU,
-    SimpleRNNCell: SimpleRNN,
-    LSTMCell: LSTM,
-    GRUCell: GRU,
-}
-_STOCK = (keras.layers.RNN, keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU)
-_CONVOLUTIONAL: dict[type, type[RecurrentLayer]] = {  # all have cells of one class
-    keras.layers.ConvLSTM1D: ConvLSTM1D,
-    keras.layers.ConvLSTM2D: ConvLSTM2D,
-    keras.layers.ConvLSTM3D: ConvLSTM3D,
-}
+from .cells import is_known
+from .in_place import hide, is_shown_in_place, is_visible, why_not_in_place
+from .rewriting import hidden_layers, is_plain, rebuilt, recurrent_layers
 
 
 def watch(model: keras.Model, *, fused: bool = False) -> keras.Model:
     """Return the same model with layers that show the error they receive at every time step.
 
-    Every `keras.layers.SimpleRNN`, `LSTM`, `GRU` and `ConvLSTM1D`, `2D` or `3D`, `Bidirectional` of
-    these, and `RNN` around a cell of the first three is replaced by the errorflow layer of the same
-    name, in nested models too. The replacement uses the very same Variables, and all other layers
-    are the same objects. A compiled model is compiled as it was, with the same optimizer object and
-    its state. So `fit` on either model trains both; `model` itself keeps its stock layers.
+    The layers concerned are `keras.layers.SimpleRNN`, `LSTM`, `GRU` and `ConvLSTM1D`, `2D` and
+    `3D`, and `RNN` over a cell of the first three, over a list of cells (`StackedRNNCells`), or
+    over a cell that its author registered with `register_cell`; also in nested models,
+    `Bidirectional`, `TimeDistributed` and other layers.
+
+    * A `keras.Sequential` or functional model is rebuilt, and returned: each of these layers is
+      replaced by the errorflow layer of the same name with the very same Variables. All other
+      layers are the same objects. A compiled model is compiled as it was, with the same optimizer
+      object and its state. So `fit` on either model trains both; `model` itself keeps its stock
+      layers.
+    * A model with code or attributes of its own (a subclass with its own `call` or `train_step`, a
+      metric that was set on it) is changed in place, and returned itself: its recurrent layers keep
+      their class, Variables, options and names, and get another loop over time. Your own code runs
+      unchanged; functions that you traced with `tf.function` before have to be traced again. The
+      same happens to layers inside other layers and to those without an errorflow layer of the same
+      name, so `model` shows their errors too.
 
     Outputs and gradients are those of `model` up to rounding. One thing differs: an LSTM or GRU
     with `recurrent_dropout` (or `implementation=1`) draws one dropout mask for all gates, where
     Keras draws one per gate. `unroll=True` is accepted and has no effect.
 
+    The cells of a stack show one error each: their paths are "rnn/lstm_cell", "rnn/lstm_cell_1".
+
+    Saved files: a layer that was replaced is saved as errorflow's, so load the file after
+    `import errorflow.layers`. A layer that was changed in place is saved as what it is, a stock
+    layer; call `watch` again after loading. Keras itself does not save models with a `call` of
+    their own in the legacy .h5 format (save their weights, or use .keras), does not read optimizer
+    state or compiled losses of some .h5 files of Keras 2, and refuses options that it dropped, such
+    as `time_major`: load such a model first, then `watch` it.
+
     Args:
-        model: a built `keras.Sequential` or functional model. It may be of a subclass that has no
-            constructor, `call` or `compile` of its own.
+        model: a Keras model. A Sequential or functional one must be built.
         fused: run the stock layers' own loop, cuDNN's on a GPU, and read the error from the
             gradient of zeros in its input (`fused_errors.py`): H more columns, 3H for a GRU. It
             supports what cuDNN does, so no recurrent dropout, and only masks that leave one block
@@ -52,179 +53,117 @@ def watch(model: keras.Model, *, fused: bool = False) -> keras.Model:
             on a GPU. A model that is saved and loaded has errorflow's own loop again.
 
     Returns:
-        A model of the same class; `model` itself if all its recurrent layers are visible already.
+        A model of the same class; `model` itself if it was changed in place, or all its recurrent
+        layers are visible already.
+
+    Warns:
+        UserWarning: some recurrent layers cannot be made visible. They are left as they are.
 
     Raises:
-        TypeError: `model` is not a Keras model, or is a subclassed one whose `call` cannot be
-            rewritten.
-        ValueError: `model` is not built, has no recurrent layer, or has one without an equivalent
-            here; or, with `fused`, a layer has an option that cuDNN does not support.
+        TypeError: `model` is not a Keras model.
+        ValueError: no layer of `model` can be made visible, or `model` is not built; equations that
+            were registered for a cell are not those of its `call`; or, with `fused`, a layer has an
+            option that cuDNN does not support.
     """
-    recurrent = _check(model)
-    if all(map(is_visible, recurrent)):
-        return model
-    with model.distribute_strategy.scope():
-        watched = _rewrite(model, _Replacements(fused))
-        _refuse_leftovers(watched)
-        if model.compiled:
-            watched.compile(**_compilation(model))
+    invisible, before = _check(model), _shown(model)
+    watched = _visible(model, fused)
+    if _shown(watched) != before:
+        _forget_traces(watched)
+    if invisible:
+        warnings.warn(
+            "watch: some recurrent layers are left as they are, and their errors are not recorded: "
+            + "; ".join(invisible),
+            stacklevel=2,
+        )
     return watched
 
 
-def is_visible(layer: Any) -> bool:
-    """Return whether a layer records the error of its backward pass."""
-    return isinstance(getattr(layer, "error", None), ErrorRecord)
+@contextlib.contextmanager
+def made_visible(model: keras.Model) -> Iterator[keras.Model]:
+    """Yield `watch(model)`; what it changes in place is undone at the end. Raises as `watch`."""
+    _check(model)
+    before = _shown(model)
+    try:
+        yield _visible(model, fused=False)
+    finally:
+        _hide_again(model, before)
 
 
-def _check(model):
-    """Return the recurrent layers of a model; refuse a model that cannot be rewritten."""
+def _visible(model, fused):
+    """Return what `watch` returns; a failure leaves the model as it was."""
+    if not hidden_layers(model):
+        return model
+    before = _shown(model)
+    try:
+        with model.distribute_strategy.scope():
+            watched = rebuilt(model, fused)
+            if watched is not model and model.compiled:
+                watched.compile(**_compilation(model))
+    except BaseException:
+        _hide_again(model, before)
+        raise
+    return watched
+
+
+def _forget_traces(model):
+    """Let Keras trace the steps of a model, and of those inside it, with the visible loops."""
+    for part in model._flatten_layers():
+        if isinstance(part, keras.Model):
+            part.train_function = part.test_function = part.predict_function = None
+
+
+def _shown(model):
+    return {id(layer) for layer in recurrent_layers(model) if is_shown_in_place(layer)}
+
+
+def _hide_again(model, before):
+    for layer in recurrent_layers(model):
+        if is_shown_in_place(layer) and id(layer) not in before:
+            hide(layer)
+
+
+def _check(model) -> list[str]:
+    """Return what stays invisible and why; refuse a model in which everything does."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"watch: expected a Keras model, got {type(model).__name__}")
-    recurrent = _recurrent_layers(model)
+    recurrent = list(recurrent_layers(model))
     if recurrent and all(map(is_visible, recurrent)):
-        return recurrent
-    if not (isinstance(model, keras.Sequential) or hasattr(model, "operations")):
-        raise TypeError(
-            f"watch: {type(model).__name__} is a subclassed model, its `call` cannot be rewritten; "
-            "use errorflow.layers.SimpleRNN, LSTM or GRU in its code instead of Keras' layers"
-        )
-    if not model.built:
+        return []
+    if is_plain(model) and not model.built:
         raise ValueError(
             f"watch: model {model.name!r} is not built, so it has no weights to share yet; "
             "start it with keras.Input(...) or call it on a batch first"
         )
-    if not recurrent:
-        raise ValueError(
-            f"watch: model {model.name!r} has no recurrent layer (SimpleRNN, LSTM or GRU), "
-            "so no error flows through time in it"
-        )
-    _refuse_own_methods(model)
-    return recurrent
+    invisible = _invisible(model, recurrent)
+    if not invisible and not recurrent:
+        raise ValueError(_no_layer(model))
+    if not any(is_visible(layer) or why_not_in_place(layer) is None for layer in recurrent):
+        raise ValueError(f"watch: {'; '.join(invisible)}")
+    return invisible
 
 
-def _recurrent_layers(model):
-    return [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)]
+def _invisible(model, recurrent):
+    """Return a sentence for each recurrent layer, and each cell outside one, that stays hidden."""
+    reasons = ((layer, why_not_in_place(layer)) for layer in recurrent)
+    sentences = [f"layer {layer.name!r}, {reason}" for layer, reason in reasons if reason]
+    within = {id(part) for layer in recurrent for part in layer._flatten_layers()}
+    return sentences + [
+        f"cell {part.name!r} is called by the model's own code, step by step; only the loop of a "
+        "keras.layers.RNN over it could be seen"
+        for part in model._flatten_layers()
+        if id(part) not in within and is_known(part)
+    ]
 
 
-def _refuse_own_methods(model):
-    for owner in type(model).__mro__:
-        if owner.__module__.startswith("keras."):
-            return
-        for method in {"__init__", "call", "compile"} & set(vars(owner)):
-            raise TypeError(
-                f"watch: {owner.__name__} has a `{method}` of its own, so the model cannot be "
-                "rebuilt around other layers; use errorflow.layers in its code instead"
-            )
-
-
-def _refuse_leftovers(watched):
-    for layer in _recurrent_layers(watched):
-        if not is_visible(layer):
-            raise ValueError(
-                f"watch: layer {layer.name!r} ({type(layer).__name__}) is inside a layer that "
-                "cannot be rewritten; only Bidirectional and nested models can be"
-            )
-
-
-def _rewrite(model, replace: Callable):
-    """Return `model` rebuilt with `replace(layer)` for each layer."""
-    if isinstance(model, keras.Sequential):
-        (tensor,) = model.inputs
-        start = keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
-        layers = [start, *[replace(layer) for layer in model.layers]]
-        return type(model)(layers, name=model.name)
-    graph = keras.Model(model.input, model.output)  # not compiled: nothing else is cloned
-    graph = keras.models.clone_model(graph, clone_function=replace)
-    return type(model)(graph.input, graph.output, name=model.name)
-
-
-class _Replacements:
-    """The replacement of each layer, the same one wherever the layer is used again."""
-
-    def __init__(self, fused: bool):
-        self._fused = fused
-        self._by_id: dict[int, Any] = {}
-
-    def __call__(self, layer: Any) -> Any:
-        """Return the replacement of a layer or operation; most are returned unchanged."""
-        if id(layer) not in self._by_id:
-            self._by_id[id(layer)] = self._replacement(layer)
-        return self._by_id[id(layer)]
-
-    def _replacement(self, layer):
-        if isinstance(layer, keras.layers.Bidirectional):
-            return self._both_ways(layer)
-        if isinstance(layer, keras.layers.RNN) and not is_visible(layer):
-            return _take_over(_visible(layer), layer, self._fused)
-        if isinstance(layer, keras.Model) and not all(map(is_visible, _recurrent_layers(layer))):
-            _refuse_own_methods(layer)
-            return _rewrite(layer, self)
-        return layer
-
-    def _both_ways(self, stock):
-        if is_visible(stock.forward_layer) and is_visible(stock.backward_layer):
-            return stock
-        visible = keras.layers.Bidirectional(
-            _visible(stock.forward_layer),
-            backward_layer=_visible(stock.backward_layer),
-            merge_mode=stock.merge_mode,
-            name=stock.name,
-            dtype=stock.dtype_policy,
-            trainable=stock.trainable,
-            activity_regularizer=stock.activity_regularizer,
-        )
-        _take_over(visible.forward_layer, stock.forward_layer, self._fused)
-        _take_over(visible.backward_layer, stock.backward_layer, self._fused)
-        return visible
-
-
-def _visible(stock):
-    """Return errorflow's layer with the name and the options of `stock`, not built yet."""
-    cell = stock.cell
-    visible = _CONVOLUTIONAL.get(type(stock))
-    if type(stock) in _STOCK:
-        visible = _VISIBLE.get(type(cell))
-    if visible is None:
-        raise ValueError(
-            f"watch: layer {stock.name!r}, {type(stock).__name__} around {type(cell).__name__}, "
-            "has no visible equivalent; SimpleRNN, LSTM, GRU and ConvLSTM have one, and so has RNN "
-            "around a cell of the first three"
-        )
-    if cell.dtype_policy.name != stock.dtype_policy.name:
-        raise ValueError(
-            f"watch: layer {stock.name!r} has dtype {stock.dtype_policy.name}, its cell "
-            f"{cell.dtype_policy.name}; give both the same dtype"
-        )
-    options = {name: getattr(cell, name) for name in cell.get_config()}
-    try:
-        return visible(
-            **{**options, "name": stock.name, "dtype": stock.dtype_policy},
-            return_sequences=stock.return_sequences,
-            return_state=stock.return_state,
-            go_backwards=stock.go_backwards,
-            stateful=stock.stateful,
-            zero_output_for_mask=stock.zero_output_for_mask,
-            activity_regularizer=stock.activity_regularizer,
-        )
-    except ValueError as error:
-        raise ValueError(f"watch: layer {stock.name!r}: {error}") from error
-
-
-def _take_over(visible, stock, fused):
-    """Build `visible` around the Variables of `stock`: weights, dropout seed, carried states."""
-    visible.cell.take_over(stock.cell)
-    states = stock.states or []
-    values = [state.numpy() for state in states]
-    if states:  # untracked, as Keras leaves them; `build` would reset them
-        vars(visible)["states"] = states
-        visible._expected_batch_size = stock._expected_batch_size
-    visible.build((states[0].shape[0] if states else None, None, *visible.cell.input_size))
-    for state, value in zip(states, values, strict=True):
-        state.assign(value)
-    if fused:
-        visible.loop = FusedLoop(stock)
-        visible.supports_jit = visible.loop.stock.supports_jit
-    return visible
+def _no_layer(model):
+    advice = (
+        "" if model.built else "; it is not built: if it makes layers in `build` or `call`, call "
+        "it on a batch first"
+    )  # fmt: skip
+    return (
+        f"watch: model {model.name!r} has no recurrent layer (SimpleRNN, LSTM or GRU), so no error "
+        f"flows through time in it{advice}"
+    )
 
 
 def _compilation(model):

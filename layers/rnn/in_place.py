@@ -1,0 +1,133 @@
+"""Stock recurrent layers that show their errors in place: the same object with another inner loop.
+
+A layer keeps its class, Variables, configuration and name, so whatever holds it needs no change,
+and files are those of the stock layer. Only three attributes of the object are added: `inner_loop`,
+which hides the method of that name, and, as in errorflow's layers, `error` and `loop`. The cells
+of a stack have the latter two instead of the layer, one record each.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from .base import RecurrentLayer
+from .cells import cell_equations, cell_weights, is_registered, why_invisible
+from .equation_check import check_equations
+from .error_record import ErrorRecord
+from .fused import FusedLoop
+from .inner_loop import Part, run
+from .unroll import unroll
+
+_INNER_LOOPS = {
+    keras.layers.RNN.inner_loop,
+    keras.layers.LSTM.inner_loop,
+    keras.layers.GRU.inner_loop,
+}
+
+
+def records_error(part: Any) -> bool:
+    """Return whether a layer, or a cell of a stack, records the error of its backward pass."""
+    return isinstance(getattr(part, "error", None), ErrorRecord)
+
+
+def is_visible(layer: keras.layers.RNN) -> bool:
+    """Return whether a recurrent layer, or each cell of its stack, records its error once built."""
+    return isinstance(layer, RecurrentLayer) or all(
+        records_error(owner) for owner, _ in _owners(layer)
+    )
+
+
+def why_not_in_place(layer: keras.layers.RNN) -> str | None:
+    """Return why a layer cannot be made visible; None if it can, or is visible."""
+    if is_visible(layer):
+        return None
+    kind = f"{type(layer).__name__} around {type(layer.cell).__name__}, has no visible equivalent"
+    if type(layer).inner_loop not in _INNER_LOOPS:
+        return f"{kind}: it has an inner loop of its own"
+    for _, cell in _owners(layer):
+        reason = why_invisible(cell)
+        if reason is not None:
+            return f"{kind}: {reason}"
+    return None
+
+
+def show(layer: keras.layers.RNN, fused: bool) -> None:
+    """Make a layer visible in place.
+
+    Raises:
+        ValueError: the equations that are registered for a cell are not those of its `call`; or,
+            with `fused`, the layer has an option that cuDNN does not support.
+    """
+    owners = _owners(layer)
+    loop = FusedLoop(layer) if fused else unroll
+    inner_loop = _InnerLoop(layer)
+    inner_loop.check()
+    for owner, cell in owners:
+        owner.error = ErrorRecord(has_cell=len(cell_equations(cell).state._fields) == 2)
+        owner.loop = loop
+    layer.inner_loop = inner_loop
+    if hasattr(layer, "use_cudnn"):
+        layer.use_cudnn = False  # a Bidirectional would otherwise pass by the loop on a GPU
+    if isinstance(loop, FusedLoop):
+        layer.supports_jit = loop.stock.supports_jit
+
+
+def hide(layer: keras.layers.RNN) -> None:
+    """Undo `show`."""
+    del layer.inner_loop
+    for owner, _ in _owners(layer):
+        del owner.error, owner.loop
+
+
+def is_shown_in_place(layer: keras.layers.RNN) -> bool:
+    """Return whether `show` made the layer visible."""
+    return isinstance(layer.inner_loop, _InnerLoop)
+
+
+def _owners(layer):
+    """Return (owner of error and loop, cell) for the cell of a layer, or for each of its stack."""
+    if _is_stack(layer.cell):
+        return [(cell, cell) for cell in layer.cell.cells]
+    return [(layer, layer.cell)]
+
+
+def _is_stack(cell):
+    return type(cell) is keras.layers.StackedRNNCells
+
+
+class _InnerLoop:
+    """The inner loop of a visible layer."""
+
+    def __init__(self, layer: keras.layers.RNN):
+        self._layer = layer
+        self._unchecked = [cell for _, cell in _owners(layer) if is_registered(cell)]
+
+    def check(self) -> None:
+        """Check the equations that were registered, of cells that are built; see `show`."""
+        for cell in [cell for cell in self._unchecked if getattr(cell, "built", True)]:
+            if tf.executing_eagerly():
+                check_equations(cell)
+            else:  # while a graph is traced; another thread computes eagerly
+                with ThreadPoolExecutor(1) as pool:
+                    pool.submit(check_equations, cell).result()
+            self._unchecked.remove(cell)
+
+    def __call__(
+        self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
+    ) -> tuple[Any, Any, list[Any]]:
+        """Return the last output, all outputs and the last states."""
+        layer = self._layer
+        self.check()
+        parts = [
+            Part(owner, cell, cell_equations(cell), cell_weights(cell))
+            for owner, cell in _owners(layer)
+        ]
+        if not _is_stack(layer.cell):
+            output, outputs, (last,) = run(layer, parts, sequences, [initial_state], mask, training)
+            return output, outputs, [*last]
+        states = [s if tf.nest.is_nested(s) else [s] for s in initial_state]
+        output, outputs, last = run(layer, parts, sequences, states, mask, training)
+        # A state has the structure in which it was given, as in the loop of Keras.
+        return output, outputs, tf.nest.pack_sequence_as([*initial_state], tf.nest.flatten(last))
