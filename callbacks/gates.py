@@ -7,18 +7,16 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..layers import GRU, LSTM, ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from ..layers.paths import walk
 from .drawing import figures
 from .drawing.gate_maps import Panel, gate_maps
 from .findings.finding import Finding
 from .findings.gates import gate_findings
-from .recording.gate_activations import GateActivations, gate_activations, steps
+from .recording.gate_activations import GateActivations, gate_activations, has_gates, steps
 from .recording.rows import evenly_spaced
 from .recording.snapshot import LayerSnapshotCallback
 
 MAX_UNITS = 64  # drawn
-_GATED = (LSTM, GRU, ConvLSTM1D, ConvLSTM2D, ConvLSTM3D)
 
 
 class Gates(LayerSnapshotCallback):
@@ -137,7 +135,7 @@ _DESCRIPTION = (
 
 def _check_gates(model, layers):
     """Raise a ValueError if there are no gates to record."""
-    gated = [name for name, part in walk(model) if isinstance(part, _GATED)]
+    gated = [name for name, part in walk(model) if has_gates(part)]
     if not gated:
         raise ValueError(
             f"Gates: model {model.name!r} has no LSTM or GRU of errorflow; build it with "

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ...layers.analysis.recorded_calls import Call, record_calls
+from ...layers.analysis.recorded_calls import Call, is_recordable, record_calls
 from ...layers.paths import walk
+from ...layers.rnn.cells import cell_equations
 
 GATES = (
     "input",
@@ -56,6 +57,17 @@ class GateActivations(NamedTuple):
     backwards: bool
 
 
+def has_gates(part: Any) -> bool:
+    """Return whether a layer, or a cell of a stack, is an LSTM or GRU whose calls are recorded."""
+    if not is_recordable(part):
+        return False
+    return _are_gated(cell_equations(getattr(part, "cell", part)))
+
+
+def _are_gated(equations):
+    return bool({*GATES} & {*equations.residuals._fields})
+
+
 def gate_activations(
     model: keras.Model, inputs: Any, layers: Sequence[str] | None = None
 ) -> dict[str, GateActivations]:
@@ -70,7 +82,7 @@ def gate_activations(
     """
     with _restored(model), record_calls(model) as (_, calls):
         model(inputs, training=False)
-    calls = [call for call in calls if {*GATES} & {*call.equations.residuals._fields}]
+    calls = [call for call in calls if _are_gated(call.equations)]
     # The first call of a model that is not built yet is preceded by one with symbolic tensors.
     calls = [call for call in calls if not call.symbolic]
     calls = [call for call in calls if layers is None or call.name in layers]

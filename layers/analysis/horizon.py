@@ -83,8 +83,8 @@ def _has_maps(call):
 
 
 def _calls(model, x) -> list[Call]:
-    with made_visible(model) as model, record_calls(model) as (_, calls):
-        model(x, training=False)
+    with made_visible(model) as visible, record_calls(visible) as (_, calls):
+        visible(x, training=False)
     # Keras precedes the first call of an unbuilt model by a call with symbolic tensors.
     return [call for call in calls if not call.symbolic]
 

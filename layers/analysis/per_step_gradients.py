@@ -41,8 +41,8 @@ def per_step_gradients(model: keras.Model, x: Any, y: Any) -> dict[str, dict[str
     """
     if isinstance(model, keras.Model) and not model.compiled:
         raise ValueError(f"model {model.name!r} has no loss yet: compile it first")
-    with made_visible(model) as model, record_calls(model) as (tape, calls):
-        loss = model.compute_loss(x, y, model(x, training=False), training=False)
+    with made_visible(model) as visible, record_calls(visible) as (tape, calls):
+        loss = visible.compute_loss(x, y, visible(x, training=False), training=False)
     outputs = [call.outputs for call in calls]
     errors: Any = tape.gradient(loss, outputs, unconnected_gradients=ZERO)
     result: dict[str, dict[str, np.ndarray]] = {}

@@ -53,6 +53,11 @@ class Call:
         return injected, self.equations.state(*last)
 
 
+def is_recordable(part: Any) -> bool:
+    """Return whether `record_calls` records the calls of a layer, or of a cell of a stack."""
+    return isinstance(part, RecurrentLayer) or records_error(part)  # a layer may not be built yet
+
+
 @contextlib.contextmanager
 def record_calls(model: keras.Model) -> Iterator[tuple[tf.GradientTape, list[Call]]]:
     """Within the context, record the calls of a model's recurrent layers.
@@ -64,11 +69,7 @@ def record_calls(model: keras.Model) -> Iterator[tuple[tf.GradientTape, list[Cal
     Yields:
         A persistent tape, and the list of the calls in their order, to which each call is appended.
     """
-    parts = {
-        name: part
-        for name, part in walk(model)
-        if isinstance(part, RecurrentLayer) or records_error(part)  # some are not built yet
-    }
+    parts = {name: part for name, part in walk(model) if is_recordable(part)}
     tape = tf.GradientTape(persistent=True, watch_accessed_variables=False)
     with tape, contextlib.ExitStack() as stack:
         recording = _Recording(tape)

@@ -1,4 +1,4 @@
-"""Rebuild a Keras model around errorflow's recurrent layers, which share the stock layers' Variables."""
+"""Rebuild a Keras model around errorflow's recurrent layers, which share the Variables."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
