@@ -151,13 +151,10 @@ def _reading(cell):
 
 def _own_methods(cell):
     """Return what a cell's class defines anew of the class whose equations it would have."""
-    own = []
-    for owner in type(cell).__mro__:
-        if owner in _READINGS or issubclass(owner, VisibleCell):
-            base = owner
-            break
-        own += [name for name in vars(owner) if name not in _CONSTRUCTION]
-    return [name for name in own if hasattr(base, name) and not hasattr(object, name)]
+    kinds = type(cell).__mro__
+    known = [owner in _READINGS or issubclass(owner, VisibleCell) for owner in kinds].index(True)
+    own = [name for owner in kinds[:known] for name in vars(owner) if name not in _CONSTRUCTION]
+    return [name for name in own if hasattr(kinds[known], name) and not hasattr(object, name)]
 
 
 def _unknown_activation(cell):

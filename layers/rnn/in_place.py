@@ -43,7 +43,7 @@ def why_not_in_place(layer: keras.layers.RNN) -> str | None:
     """Return why a layer cannot be made visible; None if it can, or is visible."""
     if is_visible(layer):
         return None
-    kind = f"{type(layer).__name__} around {type(layer.cell).__name__}, has no visible equivalent"
+    kind = f"{type(layer).__name__} around {type(layer.cell).__name__}"
     if type(layer).inner_loop not in _INNER_LOOPS:
         return f"{kind}: it has an inner loop of its own"
     for _, cell in _owners(layer):

@@ -251,44 +251,37 @@ def test_a_watched_model_is_saved_and_loaded(tmp_path):
     assert isinstance(loaded.get_layer("recurrent"), layers.GRU)
 
 
-class Subclassed(keras.Model):
-    def __init__(self):
-        super().__init__()
-        self.rnn = keras.layers.LSTM(2)
-
-    def call(self, x):
-        return self.rnn(x)
+class OwnLoop(keras.layers.LSTM):
+    def inner_loop(self, *arguments, **options):
+        return super().inner_loop(*arguments, **options)
 
 
-class OwnLSTM(keras.layers.LSTM):
-    pass
-
-
-def with_wrapper():
-    inner = keras.layers.TimeDistributed(keras.layers.LSTM(2, name="inside"))
-    return keras.Sequential([keras.Input((2, STEPS, WIDTH)), inner])
+class OwnCell(keras.layers.LSTMCell):
+    def call(self, *arguments, **options):
+        return super().call(*arguments, **options)
 
 
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
         (lambda: "model", TypeError, "expected a Keras model, got str"),
-        (Subclassed, TypeError, "Subclassed is a subclassed model.*errorflow.layers"),
         (lambda: keras.Sequential(plain("LSTM")), ValueError, "not built.*keras.Input"),
         (lambda: sequential([keras.layers.Dense(2)]), ValueError, "no recurrent layer"),
-        (lambda: sequential([OwnLSTM(2, name="own")]), ValueError, "'own', OwnLSTM around"),
-        (with_wrapper, ValueError, "'inside'.*inside a layer"),
+        (keras.Model, ValueError, "no recurrent layer.*not built"),
+        (
+            lambda: sequential([OwnLoop(2, name="own")]),
+            ValueError,
+            "'own', OwnLoop around LSTMCell: it has an inner loop of its own",
+        ),
+        (
+            lambda: sequential([keras.layers.RNN([keras.layers.GRUCell(2), OwnCell(2)], name="r")]),
+            ValueError,
+            "'r', RNN around StackedRNNCells: its cell OwnCell has a `call`.*register_cell",
+        ),
         (
             lambda: sequential(plain("LSTM", activation="gelu")),
             ValueError,
-            "'recurrent': activation 'gelu'",
-        ),
-        (
-            lambda: sequential(
-                [keras.layers.RNN([keras.layers.LSTMCell(2) for _ in "ab"], name="deep")]
-            ),
-            ValueError,
-            "'deep', RNN around StackedRNNCells",
+            "'recurrent', LSTM around LSTMCell: activation 'gelu'",
         ),
     ],
 )
