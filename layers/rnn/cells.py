@@ -140,8 +140,6 @@ def why_invisible(cell: Any) -> str | None:
         return f"its cell {kind} has a `{own[0]}` of its own; see errorflow.layers.register_cell"
     if getattr(cell, "activity_regularizer", None) is not None:
         return f"its cell {kind} has an activity_regularizer; give it to the layer instead"
-    if getattr(cell, "data_format", None) == "channels_first":
-        return f"its cell {kind} has data_format='channels_first'"
     return _unknown_activation(cell)
 
 

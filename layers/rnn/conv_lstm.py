@@ -85,18 +85,6 @@ class _ConvLSTM(RecurrentLayer):
         self.filters = filters
         self.input_spec = keras.InputSpec(ndim=self.rank + 3)
 
-    def inner_loop(
-        self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
-    ) -> tuple[Any, Any, list[Any]]:
-        """Return the last output, all outputs and the last states: the hook of `RNN`."""
-        if self.cell.data_format == "channels_last":
-            return super().inner_loop(sequences, initial_state, mask, training)
-        self._maybe_reset_dropout_masks(self.cell)  # `RNN` drew them for channels_first
-        move = keras.ops.moveaxis
-        states = [move(state, 1, -1) for state in initial_state]
-        last, outputs, states = super().inner_loop(move(sequences, 2, -1), states, mask, training)
-        return move(last, -1, 1), move(outputs, -1, 2), [move(state, -1, 1) for state in states]
-
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
         batch, steps, *step = sequences_shape
         state = self.cell.compute_output_shape((batch, *step))[0]

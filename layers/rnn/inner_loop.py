@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import keras
 import tensorflow as tf
 
 from .equations import Equations, Weights
@@ -37,7 +38,8 @@ def run(
     Args:
         layer: the layer, for its options.
         parts: its cell, or the cells of its stack from the bottom to the top.
-        sequences: [B, T, D].
+        sequences: [B, T, D]; of a ConvLSTM [B, T, *map, D], or [B, T, D, *map] if its data format
+            is channels_first.
         states: the initial state of each part, a list of [B, H].
         mask: [B, T] or [B, T, 1], or None.
 
@@ -45,6 +47,21 @@ def run(
         The last output, all outputs (the last one alone without `return_sequences`), and the last
         state of each part.
     """
+    if getattr(layer.cell, "data_format", None) == "channels_first":
+        return _with_channels_last(layer, parts, sequences, states, mask, training)
+    return _run(layer, parts, sequences, states, mask, training)
+
+
+def _with_channels_last(layer, parts, sequences, states, mask, training):
+    layer._maybe_reset_dropout_masks(layer.cell)  # `RNN` drew them for channels_first
+    (state,), move = states, keras.ops.moveaxis
+    state = [move(s, 1, -1) for s in state]
+    last, outputs, (state,) = _run(layer, parts, move(sequences, 2, -1), [state], mask, training)
+    state = type(state)(*(move(s, -1, 1) for s in state))
+    return move(last, -1, 1), move(outputs, -1, 2), [state]
+
+
+def _run(layer, parts, sequences, states, mask, training):
     mask = _bool_mask(mask)
     if layer.go_backwards:
         sequences = tf.reverse(sequences, [1])
