@@ -27,7 +27,7 @@ class Horizon(LayerSnapshotCallback):
         inputs: the batch, as the model takes it; a few examples are enough.
         log_dir: event files are written to `log_dir`/horizon; None: no files. For each layer they
             hold a row (see `recording.blocks`), a heat map, and the scalar `half_life` in time
-            steps.
+            steps, of ‖dh_T/dc_t‖ for an LSTM.
         every: record after every `every`-th epoch.
         probes: see `errorflow.layers.horizon`; for large layers.
 
@@ -87,7 +87,8 @@ class Horizon(LayerSnapshotCallback):
             for layer, h in snapshot.items()
         }
         scalars = {
-            f"horizon/half_life/{layer}": half_life(h.hidden) for layer, h in snapshot.items()
+            f"horizon/half_life/{layer}": half_life(h.hidden if h.cell is None else h.cell)
+            for layer, h in snapshot.items()
         }
         self._record(step, figures, scalars)
         if self._log is not None:

@@ -13,6 +13,7 @@ from .findings.finding import Finding
 from .findings.layer_gradients import gradient_findings, listed
 from .recording.gradient_monitor import GradientMonitor
 from .recording.gradient_statistics import STATISTICS
+from .recording.relu import has_relu
 from .recording.rows import Rows
 from .recording.step_recorder import StepRecorder
 from .recording.train_step_context import trace_train_step_in
@@ -67,6 +68,7 @@ class LayerGradients(StepRecorder):
         ratio   [N, L]  ‖dE/dW‖ / ‖W‖
         dead    [N, L]  of a `Dense` or `Conv` layer, the share of its units (or filters) whose
                         gradient was zero in this and the 99 recorded steps before; NaN for others
+        skipped [N]     whether the loss scale skipped the training step
 
         All are NaN in training steps in which a layer was frozen. Norm and ratio are infinite where
         the gradient is not finite.
@@ -80,7 +82,7 @@ class LayerGradients(StepRecorder):
             name for name, is_trained in zip(self._layers, trained, strict=True) if is_trained
         ]
         tables = dict(zip(rows.statistics, rows.values[:, :, trained], strict=True))
-        return {"step": rows.steps, "layers": layers, **tables}
+        return {"step": rows.steps, "layers": layers, "skipped": rows.were_skipped, **tables}
 
     def findings(self) -> list[Finding]:
         """Return the findings on the gradient over depth; none if it is healthy.
@@ -97,6 +99,9 @@ class LayerGradients(StepRecorder):
             history["ratio"],
             history["dead"],
             self._clip_norm(),
+            skipped=history["skipped"],
+            every=self.every,
+            relu=has_relu(self._recorded_model),
         )
 
     def _nothing_arrived(self):
@@ -195,7 +200,12 @@ class LayerGradients(StepRecorder):
         return [[i for i, p in enumerate(trained) if p == path] for path in self._layers]
 
     def _about(self) -> Mapping[str, Any]:
-        return {"layers": self._layers, "clip_norm": self._clip_norm()}
+        return {
+            "layers": self._layers,
+            "clip_norm": self._clip_norm(),
+            "every": self.every,
+            "relu": has_relu(self.model),
+        }
 
     def _scalars(self, new: Mapping[str, Rows]) -> Mapping[str, Mapping[str, float]]:
         return {

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from .error_flow import VANISHING
-from .finding import JUDGED_SHARE, Finding, short, since_when
+from .finding import JUDGED_SHARE, Finding, share_in_words, short, since_when
 
 
 def first_to_largest(joined: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -18,14 +18,19 @@ def first_to_largest(joined: Mapping[str, np.ndarray]) -> np.ndarray:
         return joined["at_first"] / joined["largest"]
 
 
-def encoder_decoder_finding(paths: tuple[str, str], joined: Mapping[str, np.ndarray]) -> Finding:
+def encoder_decoder_finding(
+    paths: tuple[str, str], joined: Mapping[str, np.ndarray], backwards: bool | None = None
+) -> Finding:
     """Return the finding on the share of the decoder's error that reaches the encoder's first step.
 
     Args:
         paths: the paths of the encoder's and the decoder's recurrent layer.
         joined: their joined tables.
+        backwards: whether the encoder reads its input from the last step to the first.
     """
     encoder, decoder = paths
+    if "skipped" in joined:
+        joined = {n: t[~joined["skipped"]] for n, t in joined.items() if np.ndim(t)}
     shares = first_to_largest(joined)
     judged = max(1, math.ceil(JUDGED_SHARE * len(shares)))
     recent = shares[-judged:]
@@ -36,8 +41,9 @@ def encoder_decoder_finding(paths: tuple[str, str], joined: Mapping[str, np.ndar
     vanishes = share < VANISHING
     agrees = (shares < VANISHING) == vanishes
     when, evidence = since_when(joined["step"], agrees & np.isfinite(shares))
+    first = "the first step it reads" if backwards else "its first step"
     text = (
-        f"its first step receives {short(share)} of the largest error at any step of {decoder} "
+        f"{first} receives {share_in_words(share)} of the largest error at any step of {decoder} "
         f"(median of the last {JUDGED_SHARE:.0%} of {len(shares):,} recorded training steps)"
     )
     if vanishes and when:

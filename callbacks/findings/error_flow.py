@@ -2,120 +2,63 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..recording.tables import Tables
-from .finding import JUDGED_SHARE, MIN_STEPS, Finding, every_steps, short, since_when
+from .decay import Decay, decay
+from .finding import JUDGED_SHARE, MIN_STEPS, Finding, every_steps, share_in_words, since_when
+from .places import name_places
+from .probe import Probe, probe_in_words
 
-VANISHING = 1e-3  # the first step receives less than this share of the last step's error
+VANISHING = 1e-3  # the first step receives less than this share of the error at the end
 EXPLODING = 1e3
 MIN_TIME_STEPS = 4
-_NOT_INJECTED = 0.999  # carried / total error, above which no error is injected at a step
 
 
-@dataclass(frozen=True)
-class Decay:
-    """How the error changes on its way back.
-
-    Attributes:
-        rate: the mean over the time steps of ln(‖error one step earlier‖ / ‖error‖).
-        first_to_last: the share of the last step's error that reaches the first step.
-        enters_everywhere: errors are injected not only at the last step.
-        each: [N], `first_to_last` of each single row.
-    """
-
-    rate: float
-    first_to_last: float
-    enters_everywhere: bool
-    each: np.ndarray
-
-    @property
-    def half_life(self) -> float:
-        """The number of time steps in which the error halves; negative if it doubles."""
-        return -math.log(2) / self.rate if self.rate else math.inf
-
-
-def decay(tables: Tables) -> Decay:
-    """Return the decay of the error: the median over the rows of the tables.
-
-    The error that is carried back from step t+1 to t, over the total error at t+1, is the gain of
-    that step, wherever the loss enters. The product of the gains is the share that comes through
-    from the last step to the first: exactly if the loss enters at the last step only, otherwise as
-    an estimate.
-
-    An LSTM passes its error back through h and through c. There the gain is that of the cell error
-    dE/dc_t, which is defined if the loss enters at the last step only; otherwise `rate` is NaN.
-
-    Args:
-        tables: an entry of `ErrorFlow.history`.
-    """
-    gains, everywhere = _gains(tables)  # [N, T-1]
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        defined = ~np.isnan(gains)  # neither padding nor before an error of zero
-        finite = np.isfinite(gains)
-        rates = np.where(finite, gains, 0.0).sum(axis=1) / finite.sum(axis=1)
-        totals = np.where(defined, gains, 0.0).sum(axis=1)
-        totals[~defined.any(axis=1)] = np.nan
-        each = np.exp(totals)
-        return Decay(float(np.median(rates)), float(np.exp(np.median(totals))), everywhere, each)
-
-
-def decay_figures(tables: Tables) -> dict[str, float]:
-    """Return the scalars of one layer for TensorBoard: medians over the rows of its tables.
-
-    They are the norm of the error over all time steps, the share of the last step's error that
-    reaches the first step, and the half-life in time steps (NaN if the error does not decay).
-    """
-    norms = np.sqrt(np.nansum(tables["hidden"].astype(np.float64) ** 2, axis=1))
-    medians = decay(tables)
-    return {
-        "norm": float(np.median(norms)),
-        "first_to_last": medians.first_to_last,
-        "half_life": medians.half_life if medians.rate < 0 else np.nan,
-    }
-
-
-def _gains(tables):
-    """→ (ln(error one step earlier / error) [N, T-1], whether errors are injected at many steps)"""
-    hidden = tables["hidden_from_end"].astype(np.float64)
-    carried = tables["carried_from_end"]
-    earlier = hidden[:, :-1]
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        injected = carried[:, :-1] < _NOT_INJECTED * earlier
-        everywhere = bool(np.any(injected & (earlier > 0)))
-        if "cell_from_end" not in tables:
-            return np.log(carried[:, :-1]) - np.log(hidden[:, 1:]), everywhere
-        if everywhere:
-            return np.full_like(earlier, np.nan), everywhere
-        return np.diff(-np.log(tables["cell_from_end"].astype(np.float64)), axis=1), everywhere
-
-
-def error_flow_finding(layer: str, tables: Tables) -> Finding:
+def error_flow_finding(
+    layer: str, tables: Tables, backwards: bool | None = None, probe: Probe | None = None
+) -> Finding:
     """Return the finding on the recorded error of one layer, judged by the last training steps.
+
+    If errors enter at many time steps, the sum that a layer records does not show how far each one
+    reaches. Then a probe decides, which is the error of one prediction alone.
 
     Args:
         layer: its path.
         tables: an entry of `ErrorFlow.history`.
+        backwards: whether the layer reads its input from the last step to the first; None: unknown.
+        probe: the errors of one prediction, if they were measured.
     """
+    steps = tables["step"]
+    skipped = np.asarray(tables.get("skipped", np.zeros(len(steps), bool)), bool)
+    tables = _rows(tables, ~skipped)
+    evidence = {"skipped": int(skipped.sum())} if skipped.any() else {}
     recorded = len(tables["step"])
+    if not recorded:
+        text = f"all {len(steps):,} recorded training steps were skipped by the loss scale"
+        return Finding(layer, "too little", text, evidence)
     judged = max(1, math.ceil(JUDGED_SHARE * recorded))
     finite = np.all(np.isfinite(tables["hidden"]) | ~(tables["valid"] > 0), axis=1)
     if not finite[-judged:].any():
-        return _not_finite(layer, tables["step"], finite)
-    finite_rows = {name: table[finite] for name, table in tables.items()}
+        return _not_finite(layer, tables["step"], finite, evidence)
+    finite_rows = _rows(tables, finite)
     recent = {name: table[-int(finite[-judged:].sum()) :] for name, table in finite_rows.items()}
-    finding = _judge_finite(layer, finite_rows, recent, {"recorded": recorded, "judged": judged})
+    evidence = {"recorded": recorded, "judged": judged} | evidence
+    finding = _judge_finite(layer, finite_rows, recent, evidence, backwards, probe)
     return finding if finite.all() else _with_overflows(finding, tables["step"][~finite])
 
 
-def _not_finite(layer, steps, finite):
+def _rows(tables, chosen):
+    return {name: table[chosen] for name, table in tables.items() if np.ndim(table)}
+
+
+def _not_finite(layer, steps, finite, evidence):
     row = len(steps) - int(np.argmax(finite[::-1])) if finite.any() else 0
     step = int(steps[row])
     text = f"the error has not been a finite number since training step {step:,}"
-    return Finding(layer, "not finite", text, {"step": step})
+    return Finding(layer, "not finite", text, {"step": step} | evidence)
 
 
 def _with_overflows(finding, steps):
@@ -129,49 +72,142 @@ def _with_overflows(finding, steps):
     return Finding(finding.layer, finding.kind, text, evidence, finding.confidence)
 
 
-def _judge_finite(layer, finite_rows, recent, evidence):
+def _judge_finite(layer, finite_rows, recent, evidence, backwards, probe):
     """Judge finite rows. finite_rows: all of them; recent: those that are judged."""
     if not np.nansum(recent["hidden"]):
         judged = f"the last {evidence['judged']:,} recorded training steps"
         text = f"no error arrives: it is zero in {judged}"
         return Finding(layer, "no error", text, evidence)
+    if missing := _what_is_missing(recent, evidence, backwards):
+        return Finding(layer, "too little", missing, evidence)
+    if not decay(recent, backwards).enters_everywhere:
+        return _of_one_entry(layer, finite_rows, recent, evidence, backwards)
+    if probe is None or probe.prediction in ("only", "all"):
+        which = None if probe is None else probe.prediction
+        return _of_many_entries(layer, finite_rows, recent, evidence, backwards, which)
+    return _of_probe(layer, recent, evidence, backwards, probe)
+
+
+def _what_is_missing(recent, evidence, backwards):
+    """Return why there is too little to judge, or "" if there is enough."""
     if evidence["recorded"] < MIN_STEPS:
-        text = (
+        return (
             f"too few recorded training steps ({evidence['recorded']:,}) to judge the error over "
             f"time; at least {MIN_STEPS} are needed"
         )
-        return Finding(layer, "too little", text, evidence)
-    steps = int(np.median(recent["length"]))
+    recent_decay = decay(recent, backwards)
+    steps = int(np.median(recent_decay.read.exists.sum(axis=1)))
+    enough = f"to judge the error over time; at least {MIN_TIME_STEPS} time steps are needed"
     if steps < MIN_TIME_STEPS:
-        text = (
-            f"sequences are too short ({steps} time steps) to judge the error over time; at least "
-            f"{MIN_TIME_STEPS} time steps are needed"
-        )
-        return Finding(layer, "too little", text, evidence)
-    return _judge_decay(layer, finite_rows, recent, evidence)
+        return f"sequences are too short ({steps} time steps) {enough}"
+    if recent_decay.steps < MIN_TIME_STEPS:
+        entry = name_places(recent, recent_decay.read, backwards).entry
+        return f"no error enters after {entry}, too close to the first step read {enough}"
+    return ""
 
 
-def _judge_decay(layer, finite_rows, recent, evidence):
-    recent_decay = decay(recent)
-    if math.isnan(recent_decay.rate) and recent_decay.enters_everywhere:
-        text = (
-            "cannot be judged: errors enter at many time steps, and an LSTM passes them back "
-            "through h and c at once, so the sum does not show how far each one reaches; "
-            "errorflow.layers.error_matrix measures that"
-        )
-        return Finding(layer, "undecided", text, evidence)
+def _of_one_entry(layer, finite_rows, recent, evidence, backwards):
+    """Errors enter at one step, so the record shows how far back they reach."""
+    recent_decay = decay(recent, backwards)
     kind = _kind(recent_decay.first_to_last)
-    shares = decay(finite_rows).each
-    defined = ~np.isnan(shares)
-    agrees = np.array([_kind(share) == kind for share in shares[defined]])
-    when, since = since_when(finite_rows["step"][defined], agrees)
-    text = f"{kind}{when}; {_change(recent, recent_decay)}, {_arrival(recent, recent_decay)}"
+    shares = decay(finite_rows, backwards).each
+    when, since = _since(finite_rows["step"], shares, kind)
+    places = name_places(recent, recent_decay.read, backwards)
+    change = _change(recent_decay)
+    if places.entry:
+        change = f"errors enter at {places.entry} alone; from there, {change}"
+    share = share_in_words(recent_decay.first_to_last)
+    text = f"{kind}{when}; {change}, and {places.first} receives {share} of {places.of_end}"
     text += f" ({_basis(evidence)})"
     if kind == "vanishing":
         text += ". Whether the task needs a longer range was not measured"
     same = [_kind(share) == kind for share in recent_decay.each if not math.isnan(share)]
-    numbers = {"half_life": recent_decay.half_life, "first_to_last": recent_decay.first_to_last}
-    return Finding(layer, kind, text, evidence | numbers | since, float(np.mean(same)))
+    evidence = evidence | _numbers(recent_decay) | since
+    return Finding(layer, kind, text, evidence, float(np.mean(same)))
+
+
+def _of_many_entries(layer, finite_rows, recent, evidence, backwards, which):
+    """Errors enter at many steps; say what arrives, and if it is the error of one prediction.
+
+    Args:
+        which: "only" if every example has a single prediction; "all" if it has several whose errors
+            cannot be separated; None: it is unknown.
+    """
+    recent_decay = decay(recent, backwards)
+    kind = _kind_of_sum(recent_decay)
+    kind = "healthy" if kind == "arrives" and which == "only" else kind
+    coarse = "vanishing" if kind == "vanishing" else "healthy"
+    shares = decay(finite_rows, backwards).each
+    when, since = _since(finite_rows["step"], np.minimum(shares, 1.0), coarse)
+    judgement = "" if kind == "arrives" else f"{kind}{when}; "
+    whose = "each example has one prediction, whose " if which == "only" else ""
+    arrival = _arrival(recent, recent_decay, backwards)
+    text = f"{judgement}{whose}{arrival} ({_basis(evidence)})"
+    if kind == "arrives":
+        text += ". How far back the error of a single step reaches was not measured"
+        text += "" if which else "; ErrorFlow(probe=(x, y)) measures it"
+    elif not math.isnan(recent_decay.rate) and which != "only":
+        text += f". What the recurrence carries back {_verb(recent_decay)}"
+    same = [_kind(min(s, 1.0)) == coarse for s in recent_decay.each if not math.isnan(s)]
+    evidence = evidence | _numbers(recent_decay) | since
+    return Finding(layer, kind, text, evidence, float(np.mean(same)))
+
+
+def _kind_of_sum(recent_decay: Decay) -> str:
+    if recent_decay.first_to_last < VANISHING:
+        return "vanishing"
+    if _explodes(recent_decay):
+        return "exploding"
+    return "healthy" if recent_decay.carried_over >= VANISHING else "arrives"
+
+
+def _explodes(recent_decay: Decay) -> bool:
+    """Whether the error at the first step read is too large for one that was injected there."""
+    known = not math.isnan(recent_decay.first_to_injected)
+    growth = recent_decay.first_to_injected if known else recent_decay.carried_over
+    return growth > EXPLODING
+
+
+def _of_probe(layer, recent, evidence, backwards, probe):
+    """Errors enter at many steps; the error of one prediction alone shows how far it reaches."""
+    measured = probe.decay(backwards)
+    kind = _kind(measured.first_to_last)
+    if kind == "exploding" and measured.enters_everywhere and not _explodes(measured):
+        kind = "healthy"
+    places = name_places(probe.tables, measured.read, backwards)
+    text = f"{kind}; {probe_in_words(probe, measured, places)}. In training, "
+    text += f"{_arrival(recent, decay(recent, backwards), backwards)} ({_basis(evidence)})"
+    if kind == "vanishing":
+        text += ". Whether the task needs a longer range was not measured"
+    evidence = evidence | _numbers(measured) | probe.evidence
+    arrives = decay(recent, backwards)
+    evidence["arrives"] = arrives.first_to_last
+    same = [_kind(share) == _kind(measured.first_to_last) for share in probe.each(backwards)]
+    return Finding(layer, kind, text, evidence, float(np.mean(same)))
+
+
+def _arrival(recent: Tables, recent_decay: Decay, backwards: bool | None) -> str:
+    places = name_places(recent, recent_decay.read, backwards)
+    words = places.receives(
+        recent_decay.first_to_last, recent_decay.first_to_largest, recent_decay.read.error_name
+    )
+    return f"errors enter at {recent_decay.entries:,} time steps, and {words}"
+
+
+def _numbers(measured: Decay) -> dict[str, Any]:
+    numbers = {
+        "half_life": measured.half_life,
+        "first_to_last": measured.first_to_last,
+        "of_largest": measured.first_to_largest,
+        "entries": measured.entries,
+    }
+    return {name: number for name, number in numbers.items() if not math.isnan(number)}
+
+
+def _since(steps, shares, kind):
+    defined = ~np.isnan(shares)
+    agrees = np.array([_kind(share) == kind for share in shares[defined]])
+    return since_when(steps[defined], agrees)
 
 
 def _kind(first_to_last: float) -> str:
@@ -180,28 +216,18 @@ def _kind(first_to_last: float) -> str:
     return "exploding" if first_to_last > EXPLODING else "healthy"
 
 
-def _change(recent: Tables, recent_decay: Decay) -> str:
-    error = "the cell error" if "cell" in recent else "the error"
+def _change(recent_decay: Decay) -> str:
+    error = f"the {recent_decay.read.error_name}"
     if math.isnan(recent_decay.rate):
         return f"{error} does not travel back a single step"
-    if abs(recent_decay.half_life) > 10 * np.median(recent["length"]):
-        return f"{error} hardly changes going back in time"
+    return f"{error} {_verb(recent_decay)}"
+
+
+def _verb(recent_decay: Decay) -> str:
+    if abs(recent_decay.half_life) > 10 * recent_decay.steps:
+        return "hardly changes going back in time"
     verb = "halves" if recent_decay.rate < 0 else "doubles"
-    return f"{error} {verb} {every_steps(abs(recent_decay.half_life))} going back in time"
-
-
-def _arrival(recent: Tables, recent_decay: Decay) -> str:
-    valid = recent["valid_from_end"]
-    same_length = (valid == np.nanmax(valid)).all()
-    first = "step 1" if same_length else "the first step of the longest sequences"
-    share = (
-        short(recent_decay.first_to_last) if recent_decay.first_to_last else "nothing measurable"
-    )
-    error = "cell error" if "cell" in recent else "error"
-    of_last_step = f"{share} of the last step's {error}"
-    if recent_decay.enters_everywhere:
-        return f"which over the whole sequence would leave {of_last_step} at {first}"
-    return f"and {first} receives {of_last_step}"
+    return f"{verb} {every_steps(abs(recent_decay.half_life))} going back in time"
 
 
 def _basis(evidence: Mapping[str, Any]) -> str:

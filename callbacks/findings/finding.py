@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .remedies import REMEDIES
+from .remedies import remedies_of
 
 JUDGED_SHARE = 0.2  # of the recorded training steps, the last ones
 MIN_STEPS = 10  # recorded training steps that a judgement needs
@@ -26,7 +26,8 @@ class Finding:
     Attributes:
         layer: the path of the layer; "" for the whole network.
         kind: over time "vanishing", "exploding", "healthy", "not finite", "no error", "too little"
-            (recorded) or "undecided"; over depth "starving", "exploding over depth",
+            (recorded) or "arrives" (errors enter at many steps, and how far each one reaches was
+            not measured); over depth "starving", "exploding over depth",
             "no gradient", "dead units", "clipped" or "not finite"; of gates "saturated"; of the
             horizon "range" or "not finite"; of an encoder and its decoder "does not cross",
             "healthy" or "too little".
@@ -50,15 +51,30 @@ class Finding:
     @property
     def remedies(self) -> Sequence[str]:
         """The remedies in the literature, with sources; empty if nothing is wrong."""
-        return REMEDIES.get(self.kind, ())
+        return remedies_of(self.kind, self.evidence)
 
 
 def short(number: float) -> str:
-    """Format a number with one or two digits: 2e-6, 0.031, 14."""
-    if 1e-3 <= abs(number) < 1e4:
-        return f"{number:.2g}" if number < 100 else f"{number:.0f}"
+    """Format a number with one or two digits: 2e-6, 0.031, 14; 0 is "0", and NaN "unknown"."""
+    if not np.isfinite(number):
+        return "unknown" if np.isnan(number) else "infinity"
+    if number == 0:
+        return "0"
+    size = abs(number)
+    if 9.95e-4 <= size < 9999.5:
+        return f"{number:.2g}" if size < 99.5 else f"{number:.0f}"
     digits, exponent = f"{number:.0e}".split("e")
     return f"{digits}e{int(exponent)}"
+
+
+def percent(share: float) -> str:
+    """Format a share as a percentage with one or two digits: 0.04%, 1.5%, 31%."""
+    return f"{short(100 * share)}%"
+
+
+def share_in_words(share: float) -> str:
+    """Return the share as a number, or "nothing measurable" if it is zero."""
+    return short(share) if share else "nothing measurable"
 
 
 def every_steps(count: float) -> str:
@@ -66,7 +82,7 @@ def every_steps(count: float) -> str:
     return "every step" if short(count) == "1" else f"every {short(count)} steps"
 
 
-def first_agreeing_step(steps: np.ndarray, agrees: np.ndarray) -> int | None:
+def first_agreeing_step(steps: np.ndarray, agrees: np.ndarray, holds: float = HOLDS) -> int | None:
     """Return the first training step since which nearly all rows agree with the judgement.
 
     Nearly all are nine in ten (`HOLDS`), because single rows are noisy. None if the last rows do
@@ -75,15 +91,18 @@ def first_agreeing_step(steps: np.ndarray, agrees: np.ndarray) -> int | None:
     Args:
         steps: [N] training steps.
         agrees: [N] bool, whether each single row leads to the judgement.
+        holds: the share of the rows that must agree; 1.0 for what is said of every row.
     """
     counts = np.arange(len(agrees), 0, -1)
-    holds = agrees & (np.cumsum(agrees[::-1])[::-1] >= HOLDS * counts)
-    return int(steps[holds.argmax()]) if holds.any() else None
+    since = agrees & (np.cumsum(agrees[::-1])[::-1] >= holds * counts)
+    return int(steps[since.argmax()]) if since.any() else None
 
 
-def since_when(steps: np.ndarray, agrees: np.ndarray) -> tuple[str, dict[str, int]]:
+def since_when(
+    steps: np.ndarray, agrees: np.ndarray, holds: float = HOLDS
+) -> tuple[str, dict[str, int]]:
     """Return `first_agreeing_step` in words, "" if it is the first row, and as evidence."""
-    step = first_agreeing_step(steps, agrees)
+    step = first_agreeing_step(steps, agrees, holds)
     if step is None:
         return "", {}
     words = "" if step == steps[0] else f" since training step {step:,}"

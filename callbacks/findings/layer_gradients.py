@@ -6,7 +6,7 @@ from math import ceil
 import numpy as np
 
 from ..recording.gradient_statistics import DEAD_AFTER
-from .finding import JUDGED_SHARE, MIN_STEPS, Finding, since_when
+from .finding import JUDGED_SHARE, MIN_STEPS, Finding, short, since_when
 
 STARVING = 1e-3  # ‖dE/dW‖ / ‖W‖ of the first layers over that of the last layers
 CLIPPED = 0.5  # share of the training steps
@@ -22,6 +22,10 @@ def gradient_findings(
     ratio: np.ndarray,
     dead: np.ndarray | None = None,
     clip_norm: float | None = None,
+    *,
+    skipped: np.ndarray | None = None,
+    every: int | None = None,
+    relu: bool | None = None,
 ) -> list[Finding]:
     """Return the findings on the gradient over depth; none if it is healthy.
 
@@ -33,8 +37,13 @@ def gradient_findings(
         dead: the share of each layer's units that are dead, [N, L]; NaN for layers without units;
             None: not recorded.
         clip_norm: the threshold to which the global norm of the gradient is clipped.
+        skipped: [N] bool, the training steps that the loss scale skipped; they are not judged.
+        every: training steps between two that were measured; None: as in `steps`.
+        relu: whether the network has a ReLU; None: unknown.
     """
     dead = np.full_like(norm, np.nan) if dead is None else dead
+    if skipped is not None and skipped.any():
+        steps, norm, ratio, dead = (table[~skipped] for table in (steps, norm, ratio, dead))
     trained = np.flatnonzero(~np.isnan(norm).all(axis=0)).tolist()
     layers = [layers[n] for n in trained]
     norm, ratio, dead = norm[:, trained], ratio[:, trained], dead[:, trained]
@@ -46,9 +55,13 @@ def gradient_findings(
     steps, norm, ratio, dead = steps[finite], norm[finite], ratio[finite], dead[finite]
     recent = slice(-ceil(JUDGED_SHARE * finite.sum()), None)
     silent = (norm[recent] == 0).all(axis=0)  # [L]
-    findings += _no_gradient(steps, layers, norm, silent, recent)
+    about_relu = {} if relu is None else {"relu": relu}
+    findings += _no_gradient(steps, layers, norm, silent, recent, about_relu)
+    # Without any gradient the loss is silent, not the units.
+    dead = np.where(np.nansum(norm, axis=1, keepdims=True) > 0, dead, np.nan)
+    window = (DEAD_AFTER - 1) * (every or int(np.diff(steps).min()))
     for n in np.flatnonzero(~silent):
-        findings += _dead_units(steps, layers[n], dead[:, n], recent)
+        findings += _dead_units(steps, layers[n], dead[:, n], recent, window, about_relu)
     findings += _over_depth(steps, layers, ratio, silent, recent)
     return findings + (_clipped(steps, norm, clip_norm, recent) if clip_norm else [])
 
@@ -67,16 +80,19 @@ def _not_finite(steps, layers, overflows):
     return Finding(first, "not finite", text, evidence, 1.0)
 
 
-def _no_gradient(steps, layers, norm, silent, recent):
+def _no_gradient(steps, layers, norm, silent, recent, about_relu):
     """One finding on all layers without a gradient, of which the first ones are named."""
     names = [name for name, is_silent in zip(layers, silent, strict=True) if is_silent]
     if not names:
         return []
     judged = len(steps[recent])
-    when, since = since_when(steps, (norm[:, silent] == 0).all(axis=1))
+    when, since = since_when(steps, (norm[:, silent] == 0).all(axis=1), holds=1.0)
     zero = f"is zero in the last {judged:,} recorded training steps"
     zero += f", and has been zero{when}" if when else ""
-    evidence = {"layers": len(names), "judged": judged, **since}
+    evidence = {"layers": len(names), "judged": judged, **since, **about_relu}
+    if (silent | np.isnan(norm[recent]).all(axis=0)).all():
+        text = f"the gradient of every layer {zero}: no weight changes the loss, as when it is zero"
+        return [Finding("", "no gradient", text, evidence | {"all": True}, 1.0)]
     if len(names) == 1:
         text = f"its gradient {zero}, so it does not learn"
         return [Finding(names[0], "no gradient", text, evidence, 1.0)]
@@ -92,19 +108,24 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:MAX_NAMED])} and {more} more layer{'s' if more > 1 else ''}"
 
 
-def _dead_units(steps, layer, shares, recent):
+def _dead_units(steps, layer, shares, recent, window, about_relu):
+    """The finding on dead units; what died `window` training steps ago is known to be dead now."""
     defined = ~np.isnan(shares[recent])
     share = float(np.median(shares[recent][defined])) if defined.any() else 0.0
     if share <= DEAD:
         return []
-    when, since = since_when(steps, shares > DEAD)
+    _, since = since_when(steps, shares > DEAD)
     text = (
         f"{share:.0%} of its units are dead: they received no gradient in the last {DEAD_AFTER} "
         "recorded training steps"
     )
-    text += f"; more than {DEAD:.0%} of its units have been dead{when}" if when else ""
+    if since:
+        since = {"since": max(1, since["since"] - window)}
+        text += f"; more than {DEAD:.0%} of its units have been dead since training step "
+        text += f"{since['since']:,}"
     confidence = float(np.mean(shares[recent][defined] > DEAD))
-    return [Finding(layer, "dead units", text, {"share": share, **since}, confidence)]
+    evidence = {"share": share, **since, **about_relu}
+    return [Finding(layer, "dead units", text, evidence, confidence)]
 
 
 def _over_depth(steps, layers, ratio, silent, recent):
@@ -114,6 +135,8 @@ def _over_depth(steps, layers, ratio, silent, recent):
         return []
     shares, quarter = _first_to_last(ratio[:, learning])
     share = float(np.nanmedian(shares[recent]))
+    if not np.isfinite(share):  # the last layers have no gradient
+        return []
     if share < STARVING:
         kind, agrees = "starving", shares < STARVING
         now, past = "the first layers hardly learn", "the first layers have hardly learned"
@@ -128,7 +151,7 @@ def _over_depth(steps, layers, ratio, silent, recent):
     last = f"the last {quarter}" if quarter > 1 else f"the last of {len(learning)} layers"
     judged = len(shares[recent])
     text = (
-        f"{judgement}: the relative gradient ‖dE/dW‖ / ‖W‖ of {first} is {share:.1g} times "
+        f"{judgement}: the relative gradient ‖dE/dW‖ / ‖W‖ of {first} is {short(share)} times "
         f"that of {last} (median of the last {judged:,} recorded training steps)"
     )
     evidence = {"first_to_last": share, "judged": judged, **since}
@@ -153,7 +176,7 @@ def _clipped(steps, norm, clip_norm, recent):
     typical = float(np.median(last))
     text = (
         f"the gradient is clipped in {share:.0%} of the last {len(last):,} recorded training steps"
-        f": its norm is {typical:.2g} (median), the threshold is {clip_norm:g}"
+        f": its norm is {short(typical)} (median), the threshold is {clip_norm:g}"
     )
     text += f"; it has been clipped in most steps{when}" if when else ""
     evidence = {"share": share, "norm": typical, "clip_norm": clip_norm, **since}

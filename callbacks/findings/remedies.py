@@ -1,6 +1,12 @@
 """The remedies in the literature for each kind of finding."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+_FOR_RELU = (
+    "for ReLU: leaky ReLU (Maas, Hannun & Ng 2013), a lower learning rate, or initial weights made "
+    "for it (He et al. 2015)",
+)
 
 REMEDIES: Mapping[str, Sequence[str]] = {
     "vanishing": (
@@ -15,15 +21,8 @@ REMEDIES: Mapping[str, Sequence[str]] = {
         "a lower learning rate",
         "clipping the norm of the gradient (Pascanu, Mikolov & Bengio 2013)",
     ),
-    "dead units": (
-        "leaky ReLU (Maas, Hannun & Ng 2013), a lower learning rate, or initial weights made for "
-        "ReLU (He et al. 2015)",
-    ),
-    "no error": ("leaky ReLU (Maas, Hannun & Ng 2013)",),
-    "no gradient": (
-        "leaky ReLU (Maas, Hannun & Ng 2013), a lower learning rate, or initial weights made for "
-        "ReLU (He et al. 2015)",
-    ),
+    "dead units": _FOR_RELU,
+    "no gradient": _FOR_RELU,
     "starving": (
         "residual connections (He et al. 2016)",
         "batch normalisation (Ioffe & Szegedy 2015)",
@@ -43,3 +42,15 @@ REMEDIES: Mapping[str, Sequence[str]] = {
         "reading the source sequence backwards (Sutskever, Vinyals & Le 2014)",
     ),
 }
+
+
+def remedies_of(kind: str, evidence: Mapping[str, Any]) -> Sequence[str]:
+    """Return the remedies for a finding; none that speaks of ReLU where it cannot be the cause.
+
+    Args:
+        kind, evidence: those of the finding. Without any gradient in the network ("all"), and
+            without a ReLU in it ("relu" is False), no dead ReLU is the cause.
+    """
+    remedies = REMEDIES.get(kind, ())
+    is_relu_possible = evidence.get("relu", True) and not evidence.get("all")
+    return () if remedies is _FOR_RELU and not is_relu_possible else remedies

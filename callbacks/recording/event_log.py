@@ -46,7 +46,7 @@ class EventLog:
         self._place: Place | None = None  # where the folder is yet to be chosen
         self._is_placed = False
         self._thinning = Thinning(every, LIMIT)
-        self._blocks: dict[str, BlockWriter] = {}
+        self._blocks: dict[tuple[str, str], BlockWriter] = {}
         self._writer: Any = None
 
     def begin(self, callback: keras.callbacks.Callback, epoch: int) -> None:
@@ -66,6 +66,7 @@ class EventLog:
         about: Mapping[str, Any],
         scalars: Mapping[str, float],
         step: int,
+        every_row: bool = False,
     ) -> None:
         """Add rows of each name, and write scalars.
 
@@ -75,11 +76,12 @@ class EventLog:
             about: the metadata of the rows besides version, kind, name and statistics.
             scalars: by tag; values that are not finite are left out.
             step: the training step or epoch of the scalars.
+            every_row: write all of these rows, also when a long run keeps only some.
         """
         self.step = step
         size = 0
         for name, rows in new.items():
-            chosen = rows.every(self._thinning.stride)
+            chosen = rows if every_row else rows.every(self._thinning.stride)
             self._blocks_of(kind, name, rows, about).add(chosen)
             size += chosen.nbytes
         self._thinning.add(size)
@@ -90,7 +92,8 @@ class EventLog:
         self._put(summary)
 
     def _blocks_of(self, kind, name, rows, about):
-        if name not in self._blocks:
+        key = kind, name
+        if key not in self._blocks:
             content = {
                 "version": VERSION,
                 "kind": kind,
@@ -98,8 +101,8 @@ class EventLog:
                 "statistics": list(rows.statistics),
                 **about,
             }
-            self._blocks[name] = BlockWriter(tag(kind, "rows", name), content)
-        return self._blocks[name]
+            self._blocks[key] = BlockWriter(tag(kind, "rows", name), content)
+        return self._blocks[key]
 
     def image(self, name: str, image: np.ndarray, description: str) -> None:
         """Write an image [height, width] or [height, width, 3] uint8."""

@@ -39,13 +39,19 @@ def _align_right(table, lengths):
     return np.where(source >= 0, shifted, np.nan).astype(table.dtype)
 
 
-def join_layers(first: Tables, second: Tables) -> dict[str, np.ndarray]:
+def join_layers(
+    first: Tables, second: Tables, backwards: bool | None = None
+) -> dict[str, np.ndarray]:
     """Put two layers on one time axis [N, W + W']; the second starts from the first's last state.
 
     The last steps of `first` meet the first steps of `second`. There is one reading of this axis,
     so the tables "_from_end" are the same. "border" is W: the steps of `second` start at that
-    column. "at_first" [N] is the error at the first step of `first`, "largest" [N] the largest
-    error at any step of `second`.
+    column. "at_first" [N] is the error at the first step that `first` reads, "largest" [N] the
+    largest error at any step of `second`.
+
+    Args:
+        first, second: entries of `ErrorFlow.history`.
+        backwards: whether `first` reads its input from the last step to the first.
     """
     _, of_first, of_second = np.intersect1d(first["step"], second["step"], return_indices=True)
     statistics = [name.removesuffix("_from_end") for name in first if name.endswith("_from_end")]
@@ -59,8 +65,14 @@ def join_layers(first: Tables, second: Tables) -> dict[str, np.ndarray]:
         "length": first["length"][of_first] + second["length"][of_second],
         "skipped": second["skipped"][of_second],
         "border": np.array(first["hidden"].shape[1]),
-        "at_first": first["hidden"][of_first, 0],
+        "at_first": _at_first(first["hidden"][of_first], backwards),
         "largest": np.nanmax(second["hidden"][of_second], axis=1, initial=0),
         **joined,
         **{f"{name}_from_end": table for name, table in joined.items()},
     }
+
+
+def _at_first(hidden, backwards):
+    """Return the error at the first step that is read, of the examples that have it, [N]."""
+    read = hidden[:, ::-1] if backwards else hidden
+    return read[np.arange(len(read)), (~np.isnan(read)).argmax(axis=1)]

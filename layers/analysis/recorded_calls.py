@@ -73,14 +73,15 @@ def record_calls(model: keras.Model) -> Iterator[tuple[tf.GradientTape, list[Cal
     tape = tf.GradientTape(persistent=True, watch_accessed_variables=False)
     with tape, contextlib.ExitStack() as stack:
         recording = _Recording(tape)
-        stack.enter_context(_restored_states(model))
+        stack.enter_context(restored_states(model))
         for name, part in parts.items():
             stack.enter_context(loop_replaced(part, functools.partial(recording.run, name)))
         yield tape, recording.calls
 
 
 @contextlib.contextmanager
-def _restored_states(model: keras.Model) -> Iterator[None]:
+def restored_states(model: keras.Model) -> Iterator[None]:
+    """Restore the states of stateful layers after the context."""
     recurrent = [part for _, part in walk(model) if isinstance(part, keras.layers.RNN)]
     states = keras.tree.flatten([layer.states or () for layer in recurrent])
     states = [(state, state.numpy()) for state in states]

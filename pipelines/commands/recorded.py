@@ -11,8 +11,9 @@ from ...callbacks.drawing import figures
 from ...callbacks.recording.blocks import PLUGIN
 from ...callbacks.recording.tables import join_layers, tables
 from ..inspector import readings
+from ..inspector.series import Series, find_series, parts_of
 
-Recorded = tuple[readings.Series, list[Any]]  # a series, and the rows of its parts
+Recorded = tuple[Series, list[Any]]  # a series, and the rows of its parts
 
 
 def read_recorded(logs: Path) -> list[Recorded]:
@@ -25,14 +26,19 @@ def read_recorded(logs: Path) -> list[Recorded]:
     multiplexer.AddRunsFromDirectory(str(logs))
     multiplexer.Reload()
     provider, context = MultiplexerDataProvider(multiplexer, str(logs)), RequestContext()
-    all_series = readings.find_series(provider, context, "")
-    rows = {s.key: readings.read_rows(provider, context, "", s) for s in all_series if s.tags}
-    return [(s, [rows[part.key] for part in readings.parts_of(s, all_series)]) for s in all_series]
+    all_series = find_series(provider, context, "")
+    parts = {series.key: parts_of(series, all_series) for series in all_series}
+    rows = {
+        part.key: readings.read_rows(provider, context, "", part)
+        for of_one in parts.values()
+        for part in of_one
+    }
+    return [(s, [rows[part.key] for part in parts[s.key]]) for s in all_series]
 
 
 def error_flow_figure(recorded: Mapping[str, Sequence[Recorded]]) -> Figure | None:
     """Draw heat maps of the error over time, for runs by name, with common colours."""
-    layers = {title: _over_time(rows) for title, _, rows in _titled(recorded, "error_flow")}
+    layers = {title: _over_time(s, rows) for title, s, rows in _titled(recorded, "error_flow")}
     return figures.error_flow(layers) if layers else None
 
 
@@ -47,7 +53,7 @@ def layer_gradients_figure(recorded: Mapping[str, Sequence[Recorded]]) -> Figure
 
 def _titled(
     recorded: Mapping[str, Sequence[Recorded]], kind: str
-) -> list[tuple[str, readings.Series, list[Any]]]:
+) -> list[tuple[str, Series, list[Any]]]:
     """Return the series of a kind, each with a title: its run, if there are several, and layer."""
     return [
         (" · ".join(filter(None, (run * (len(recorded) > 1), series.name))) or run, series, rows)
@@ -57,12 +63,13 @@ def _titled(
     ]
 
 
-def _over_time(rows: Sequence[Any]) -> Mapping[str, np.ndarray]:
-    first, *second = map(tables, rows)
-    return join_layers(first, *second) if second else first
+def _over_time(series: Series, rows: Sequence[Any]) -> Mapping[str, np.ndarray]:
+    if series.joined:
+        return join_layers(*map(tables, rows), series.backwards)
+    return tables(rows[0])
 
 
-def _over_depth(series: readings.Series, rows: Sequence[Any]) -> Mapping[str, Any]:
+def _over_depth(series: Series, rows: Sequence[Any]) -> Mapping[str, Any]:
     shown = {name: readings.table(series, *rows, statistic=name) for name in series.statistics}
     layers = shown["norm"].columns
     return {"step": rows[0].steps, "layers": layers, **{n: t.values for n, t in shown.items()}}

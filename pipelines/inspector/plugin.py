@@ -19,6 +19,7 @@ from ...callbacks.findings.finding import Finding
 from ...callbacks.recording.blocks import PLUGIN
 from ...callbacks.recording.rows import Rows
 from . import readings
+from .series import Series, find_series, parts_of
 
 STATIC = Path(__file__).parent / "static"
 MAX_ROWS, MAX_COLUMNS = 240, 1_024  # size of the largest table that a screen can show
@@ -57,14 +58,14 @@ class Inspector(base_plugin.TBPlugin):
             "/colours": Request.application(lambda request: _json(_colours())),
         }
 
-    def _json_route(self, answer: Callable[[Request, list[readings.Series]], Any]) -> Callable:
+    def _json_route(self, answer: Callable[[Request, list[Series]], Any]) -> Callable:
         """Return a WSGI application that answers in JSON; an invalid request is a 400."""
 
         @Request.application
         def application(request: Request) -> Response:
             context = plugin_util.context(request.environ)
             experiment = plugin_util.experiment_id(request.environ)
-            every_series = readings.find_series(self._provider, context, experiment)
+            every_series = find_series(self._provider, context, experiment)
             try:
                 return _json(answer(request, every_series))
             except KeyError as error:
@@ -72,13 +73,13 @@ class Inspector(base_plugin.TBPlugin):
 
         return application
 
-    def _table(self, request: Request, every_series: list[readings.Series]) -> Any:
+    def _table(self, request: Request, every_series: list[Series]) -> Any:
         arguments = request.args
         key = tuple(arguments.get(name, "") for name in ("run", "kind", "name"))
         series = next((series for series in every_series if series.key == key), None)
         if series is None:
             raise KeyError(f"series {'/'.join(filter(None, key))}")
-        parts = [self._rows(request, part) for part in readings.parts_of(series, every_series)]
+        parts = [self._rows(request, part) for part in parts_of(series, every_series)]
         rows, is_matrix = parts[0], series.kind == "error_matrix"
         if is_matrix:
             full = readings.error_matrix(rows, arguments.get("step", np.inf, float))
@@ -95,7 +96,7 @@ class Inspector(base_plugin.TBPlugin):
             "findings": [_in_json(finding) for finding in readings.findings_of(series, *parts)],
         }
 
-    def _rows(self, request: Request, series: readings.Series) -> Rows:
+    def _rows(self, request: Request, series: Series) -> Rows:
         """Return the rows of a series, from memory unless there are new ones."""
         context = plugin_util.context(request.environ)
         experiment = plugin_util.experiment_id(request.environ)
@@ -109,7 +110,7 @@ class Inspector(base_plugin.TBPlugin):
         return rows
 
 
-def _list_series(request: Request, every_series: list[readings.Series]) -> Any:
+def _list_series(request: Request, every_series: list[Series]) -> Any:
     return [
         {
             "run": series.run,
@@ -124,7 +125,7 @@ def _list_series(request: Request, every_series: list[readings.Series]) -> Any:
     ]
 
 
-def _statistic(series: readings.Series, parts: list[Rows], arguments: Any) -> readings.Table:
+def _statistic(series: Series, parts: list[Rows], arguments: Any) -> readings.Table:
     statistic = arguments.get("statistic", "")
     if statistic not in series.statistics:
         raise KeyError(f"statistic {statistic!r} in it, only {', '.join(series.statistics)}")

@@ -1,12 +1,6 @@
-"""Read the callbacks' records through TensorBoard. Importing this module imports no TensorFlow.
+"""Read the callbacks' records through TensorBoard. Importing this module imports no TensorFlow."""
 
-A series is the record of one callback under one name: the rows of one recurrent layer, or those of
-the gradients of all layers. `callbacks/recording/blocks.py` describes their format.
-"""
-
-import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,103 +11,27 @@ from ...callbacks.findings.finding import Finding
 from ...callbacks.findings.gates import gate_findings
 from ...callbacks.findings.horizon import horizon_finding
 from ...callbacks.findings.layer_gradients import gradient_findings
+from ...callbacks.findings.probe import probe_of
 from ...callbacks.recording.blocks import MAX_BLOCKS, PLUGIN, unpack
 from ...callbacks.recording.rows import Rows, evenly_spaced, filled_columns, join
 from ...callbacks.recording.tables import join_layers, tables
+from .series import Series, find_series, parts_of
 
-Key = tuple[str, str, str]  # run, kind and name
+__all__ = [
+    "Series",
+    "Table",
+    "error_matrix",
+    "find_series",
+    "findings_of",
+    "missing",
+    "parts_of",
+    "read_rows",
+    "table",
+    "thinned",
+]
 
 LAST_ROWS = 16  # number of last rows, whose spacing is used for all rows
 GAP = 8  # rows are missing where their distance is more than this multiple of the median
-
-
-class Series(NamedTuple):
-    """The record of one callback under one name.
-
-    Attributes:
-        run: TensorBoard's name of the run: the folder of the event file.
-        kind, name: see `recording.blocks`.
-        statistics: the names of the tables in its rows.
-        layers: names of the columns, of "layer_gradients" only.
-        tags: the tags of its blocks, in order.
-        latest: the training step of the last block.
-        clip_norm: maximum global norm of the gradient (clipping), of "layer_gradients" only.
-        joined: the two layers that it shows on one time axis; None if it is a layer of its own.
-    """
-
-    run: str
-    kind: str
-    name: str
-    statistics: list[str]
-    layers: list[str]
-    tags: list[str]
-    latest: int
-    clip_norm: float | None
-    joined: tuple[str, str] | None = None
-
-    @property
-    def key(self) -> Key:
-        return self.run, self.kind, self.name
-
-
-def find_series(provider: Any, context: Any, experiment: str) -> list[Series]:
-    """Return all series of all runs, sorted by their names, 2 before 10.
-
-    Args:
-        provider: TensorBoard's data provider.
-        context: TensorBoard's request context.
-        experiment: TensorBoard's name of the experiment.
-    """
-    runs = provider.list_tensors(context, experiment_id=experiment, plugin_name=PLUGIN)
-    parts: dict[Key, list[tuple[str, dict, int]]] = {}
-    for run, tags in runs.items():
-        for tag, about in tags.items():
-            content = json.loads(about.plugin_content)
-            key = (run, content["kind"], content["name"])
-            parts.setdefault(key, []).append((tag, content, about.max_step))
-    layers = {key: _series(key, of_key) for key, of_key in parts.items()}
-    joined = [s for key, of_key in parts.items() for s in _joined(key, of_key[0][1], layers)]
-    every_series = {series.key: series for series in [*layers.values(), *joined]}
-    return sorted(every_series.values(), key=lambda series: _order(*series.key))
-
-
-def _order(run: str, kind: str, name: str) -> Any:
-    """Return what sorts series: the run that `log_dir` itself holds is before `log_dir`/2."""
-    run, _, folder = run.rpartition("/")
-    numbered = [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", run)]
-    return numbered, folder, kind, name
-
-
-def _series(key: Key, parts: list[tuple[str, dict, int]]) -> Series:
-    parts = sorted(parts, key=lambda part: (len(part[0]), part[0]))  # …/rows/lstm, …/2, …, …/10
-    _, content, _ = parts[0]
-    return Series(
-        *key,
-        statistics=list(content["statistics"]),
-        layers=list(content.get("layers", [])),
-        tags=[tag for tag, _, _ in parts],
-        latest=max(step for _, _, step in parts),
-        clip_norm=content.get("clip_norm"),
-    )
-
-
-def _joined(key: Key, content: Mapping[str, Any], layers: Mapping[Key, Series]) -> Iterator[Series]:
-    """Yield the pairs of layers that share a time axis; see `joined` of `ErrorFlow`."""
-    run, kind, _ = key
-    for name, paths in content.get("joined", {}).items():
-        first, second = (layers.get((run, kind, path)) for path in paths)
-        if first is not None and second is not None:
-            common = [name for name in first.statistics if name in second.statistics]
-            latest = min(first.latest, second.latest)
-            yield Series(run, kind, name, common, [], [], latest, None, (first.name, second.name))
-
-
-def parts_of(series: Series, every_series: Sequence[Series]) -> list[Series]:
-    """Return the series that hold the rows of a series: itself, or the two that it joins."""
-    if not series.joined:
-        return [series]
-    by_name = {other.name: other for other in every_series if other[:2] == series[:2]}
-    return [by_name[name] for name in series.joined]
 
 
 def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> Rows:
@@ -138,7 +56,7 @@ def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> R
     # A run that was killed and resumed has some training steps twice: the later row counts.
     _, last = np.unique(rows.steps[::-1], return_index=True)
     rows = rows.take(len(rows.steps) - 1 - last)
-    if len(rows.steps) < 2:
+    if len(rows.steps) < 2 or series.kind == "error_probe":
         return rows
     spacing = int(np.median(np.diff(rows.steps[-LAST_ROWS:])))
     return rows.take((rows.steps % spacing == 0) | _not_finite(series, rows))
@@ -167,18 +85,35 @@ def findings_of(series: Series, rows: Rows, *others: Rows) -> list[Finding]:
         rows, others: the rows of each of its `parts_of`.
     """
     if series.joined:
-        return [encoder_decoder_finding(series.joined, join_layers(*map(tables, (rows, *others))))]
+        joined = join_layers(*map(tables, (rows, *others)), series.backwards)
+        return [encoder_decoder_finding(series.joined, joined, series.backwards)]
     if series.kind == "error_flow":
-        return [error_flow_finding(series.name, tables(rows))]
+        probe = None
+        if series.probe is not None and len(others[0].steps):
+            probe = probe_of(others[0], series.probe.about)
+        return [error_flow_finding(series.name, tables(rows), series.backwards, probe)]
     history = rows.named()
     if series.kind == "layer_gradients":
-        figures = history["norm"], history["ratio"], history.get("dead")  # old files have no "dead"
-        return gradient_findings(rows.steps, series.layers, *figures, series.clip_norm)
+        return _gradient_findings(series, history, rows.were_skipped)
     if series.kind == "gates":
         return gate_findings(series.name, history)
     if series.kind == "horizon":
         return [horizon_finding(series.name, history)]
     return []
+
+
+def _gradient_findings(series, history, skipped):
+    return gradient_findings(
+        history["step"],
+        series.layers,
+        history["norm"],
+        history["ratio"],
+        history.get("dead"),  # old files have no "dead"
+        series.about.get("clip_norm"),
+        skipped=skipped,
+        every=series.about.get("every"),
+        relu=series.about.get("relu"),
+    )
 
 
 class Table(NamedTuple):

@@ -10,8 +10,10 @@ import keras
 import numpy as np
 
 from ...callbacks import ErrorFlow
-from ...callbacks.findings.error_flow import MIN_TIME_STEPS, VANISHING, Tables, decay
+from ...callbacks.findings.decay import decay
+from ...callbacks.findings.error_flow import MIN_TIME_STEPS, VANISHING
 from ...callbacks.findings.finding import short
+from ...callbacks.recording.tables import Tables
 from ..core.run_folder import RunFolder, read_history
 
 Shares = Mapping[str, float | None]  # one for each recurrent layer; None if it is unknown
@@ -120,11 +122,10 @@ def _is_better(a: float, b: float, direction: str) -> bool:
 class VanishingRule(Rule):
     """Stops a network if in none of its recurrent layers error reaches the first time step.
 
-    The rule measures the share of the error at the last time step that reaches the first one, for
-    each training step. It applies if the median over an epoch stays below the threshold in each of
-    the first epochs and in every layer. (The share is unknown for an LSTM whose error enters at
-    many time steps: see `decay`.) The shares are recorded as `first_to_last` in results.json, for a
-    run that is resumed.
+    The rule measures the error that arrives at the first time step read, as a share of that at the
+    last one, for each training step. It applies if the median over an epoch stays below the
+    threshold in each of the first epochs and in every layer. The shares are recorded as
+    `first_to_last` in results.json, for a run that is resumed.
 
     Args:
         run: the run that is trained.
@@ -166,7 +167,7 @@ class VanishingRule(Rule):
 
 
 def first_to_last(tables: Tables, after: int = 0) -> float | None:
-    """Return the share of the last time step's error that reaches the first time step.
+    """Return the error at the first time step read as a share of that at the last one.
 
     Args:
         tables: what `ErrorFlow` has recorded of a layer.
@@ -176,8 +177,10 @@ def first_to_last(tables: Tables, after: int = 0) -> float | None:
         The median over training steps; None if it is unknown.
     """
     rows = tables["step"] > after
+    if "skipped" in tables:
+        rows &= ~tables["skipped"]
     recent = {name: table[rows] for name, table in tables.items() if np.ndim(table)}
-    if not rows.any() or np.median(recent["length"]) < MIN_TIME_STEPS:
+    if not rows.any() or decay(recent).steps < MIN_TIME_STEPS:
         return None
     share = decay(recent).first_to_last
     return None if math.isnan(share) else share

@@ -66,7 +66,9 @@ def make_recorders(spec: TrainingSpec, run: RunFolder) -> Recorders:
     logs = run.logs
     return Recorders(
         LayerGradients(logs),
-        ErrorFlow(logs, joined=spec.joined) if spec.is_recurrent else None,
+        ErrorFlow(logs, joined=spec.joined, probe=lambda: next(iter(spec.train_data.dataset())))
+        if spec.is_recurrent
+        else None,
         None if spec.gates_batch is None else Gates(spec.gates_batch, logs),
         None if spec.sample_predictions is None else TextSamples(spec.sample_predictions, logs),
     )

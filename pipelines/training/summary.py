@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...callbacks.findings.finding import Finding
-from ...callbacks.findings.remedies import REMEDIES
+from ...callbacks.findings.remedies import remedies_of
 from ..core.config import TrainingConfig
 from ..core.config_files import config_dict
 from ..core.console import say
@@ -133,8 +133,9 @@ def print_results(run: RunFolder, next_commands: Sequence[str]) -> None:
     say(_time_in_words(results))
     for line in results["verdict"]:
         say(f"error flow: {line}")
-    kinds = [finding["kind"] for finding in results.get("findings", ())]
-    for remedy in dict.fromkeys(r for kind in kinds for r in REMEDIES.get(kind, ())):
+    findings = results.get("findings", ())
+    remedies = [remedies_of(f["kind"], f.get("evidence", {})) for f in findings]
+    for remedy in dict.fromkeys(remedy for of_one in remedies for remedy in of_one):
         say(f"  may help: {remedy}")
     say(f"files: {run.path}")
     say("\n".join(["next:", *(f"  {command}" for command in next_commands)]))

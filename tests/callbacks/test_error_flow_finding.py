@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 from errorflow.callbacks.drawing import figures
-from errorflow.callbacks.findings.error_flow import decay, error_flow_finding
+from errorflow.callbacks.findings.decay import decay
+from errorflow.callbacks.findings.error_flow import error_flow_finding
 from errorflow.callbacks.findings.finding import first_agreeing_step, short
 
 
@@ -48,12 +49,17 @@ def test_decay_if_errors_enter_at_every_step():
     np.testing.assert_allclose(result.half_life, 1.0, rtol=1e-4)
     assert result.enters_everywhere
     assert tables["hidden"][0, 0] > tables["hidden"][0, -1]
-    sentence = error_flow_finding("rnn", tables).sentence
-    assert "would leave 2e-12 of the last step's error at step 1 (" in sentence
+    np.testing.assert_allclose(result.carried_over, 0.5**39, rtol=1e-3)
+    finding = error_flow_finding("rnn", tables, backwards=False)
+    assert finding.kind == "arrives"
+    assert "errors enter at 40 time steps, and step 1 receives 1.2 of the last step's error" in (
+        finding.sentence
+    )
+    assert finding.sentence.endswith("not measured; ErrorFlow(probe=(x, y)) measures it")
 
 
 def test_vanishing():
-    finding = error_flow_finding("rnn", history(decaying(3.1), rows=1240))
+    finding = error_flow_finding("rnn", history(decaying(3.1), rows=1240), backwards=False)
     assert finding.kind == "vanishing"
     assert finding.sentence == (
         "rnn: vanishing; the error halves every 3.1 steps going back in time, and step 1 receives "
@@ -96,21 +102,25 @@ def test_an_lstm_is_judged_by_its_cell_error():
     assert finding.sentence.startswith("lstm: healthy; the cell error hardly changes")
 
 
-def test_an_lstm_with_errors_at_every_step_is_not_judged():
+def test_an_lstm_with_errors_at_every_step_says_what_arrives():
+    """Without a probe nothing is claimed of how far each single error reaches."""
     tables = history(np.ones(40), injected=0.5, cell=decaying(3.0))
-    finding = error_flow_finding("lstm", tables)
-    assert finding.kind == "undecided"
-    assert "error_matrix" in finding.sentence
+    finding = error_flow_finding("lstm", tables, backwards=False)
+    assert (finding.kind, finding.evidence["first_to_last"]) == ("arrives", 1)
+    assert "step 1 receives 1 of the last step's error, which is the largest" in finding.sentence
 
 
 def test_padding_does_not_look_like_vanishing():
     """Steps that no example has are NaN, not zero."""
     curve = np.where(np.arange(40) < 25, np.nan, decaying(1000.0))
-    finding = error_flow_finding(
-        "rnn", history(curve, valid=np.where(np.arange(40) < 25, 0.0, 4.0))
-    )
+    valid = np.where(np.arange(40) < 25, 0.0, 4.0)
+    finding = error_flow_finding("rnn", history(curve, valid=valid), backwards=False)
     assert finding.kind == "healthy"
-    assert "the first step of the longest sequences receives" in finding.sentence
+    assert "the first step read (position 26 of the input) receives 0.99" in finding.sentence
+    tables = history(curve, valid=np.where(np.arange(40) < 30, valid / 2, valid))
+    assert "the first step of the longest sequences receives" in (
+        error_flow_finding("rnn", tables).sentence  # it is unknown in which direction it reads
+    )
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -1,0 +1,160 @@
+"""How the error of one layer changes on its way back through time: pure functions of its tables."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..recording.tables import Tables
+from .course import Course, course, following_values
+
+
+@dataclass(frozen=True)
+class Decay:
+    """How the error changes on its way back. "The end" is the last step that an error reaches.
+
+    Attributes:
+        read: the error in reading order.
+        rate: the slope of ln ‖error‖ from the end back to the first step read, per step, fitted by
+            least squares to all steps in between. Where errors enter at many steps it is the slope
+            of the carried errors. NaN if it is undefined, as then for an LSTM, whose carried cell
+            error is not recorded.
+        first_to_last: the error at the first step read, over that at the end.
+        first_to_largest: the error at the first step read, over the largest one at any step.
+        first_to_injected: ‖dE/dh_t‖ at the first step read, over the largest error injected at any
+            step; NaN if that is unknown.
+        carried_over: the product of carried / following error over all steps, an estimate of the
+            share of the error at the end that the recurrence alone carries to the first step; NaN
+            for an LSTM.
+        entries: the number of time steps at which errors enter.
+        steps: the number of time steps from the first one read to the end, without padding.
+        each: [N], `first_to_last` of each single row.
+    """
+
+    read: Course
+    rate: float
+    first_to_last: float
+    first_to_largest: float
+    first_to_injected: float
+    carried_over: float
+    entries: int
+    steps: int
+    each: np.ndarray
+
+    @property
+    def enters_everywhere(self) -> bool:
+        """Whether errors enter at more than one step."""
+        return self.entries > 1
+
+    @property
+    def half_life(self) -> float:
+        """The number of time steps in which the error halves; negative if it doubles."""
+        return -math.log(2) / self.rate if self.rate else math.inf
+
+
+def decay(tables: Tables, backwards: bool | None = None) -> Decay:
+    """Return the decay of the error: medians over the rows of the tables.
+
+    The errors at two successive steps are compared for the same examples, so sequences may differ
+    in length. The ratios from the end back to the first step multiply to `first_to_last`.
+
+    An LSTM is judged by its cell error dE/dc_t, which is what its carousel keeps. Where errors
+    enter at many steps, they enter through h; then it is judged by dE/dc_t or dE/dh_t, by that of
+    which more arrives.
+
+    Args:
+        tables: an entry of `ErrorFlow.history`.
+        backwards: see `course`.
+    """
+    if "cell_from_end" not in tables:
+        return _decay(course(tables, backwards, "hidden"))
+    of_cell = _decay(course(tables, backwards, "cell"))
+    if not of_cell.enters_everywhere:
+        return of_cell
+    of_hidden = _decay(course(tables, backwards, "hidden"))
+    return of_cell if of_cell.first_to_last > of_hidden.first_to_last else of_hidden
+
+
+def _decay(read: Course) -> Decay:
+    entries = int(_median(read.entries))
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        levels, carried = _levels(read), _carried_levels(read)
+        totals = _at(levels, read.first)
+        largest = np.max(np.where(read.exists, levels, -np.inf), axis=1, initial=-np.inf)
+        injected = np.fmax.reduce(read.injected, axis=1)  # NaN if all are unknown
+        return Decay(
+            read,
+            _median(_slopes(read, carried if entries > 1 else levels)),
+            float(np.exp(_median(totals))),
+            float(np.exp(_median(totals - largest))),
+            _median(_at(read.hidden, read.first) / injected),
+            float(np.exp(_median(_at(carried, read.first)))),
+            entries,
+            int(_median(read.steps)),
+            np.exp(totals),
+        )
+
+
+def decay_figures(tables: Tables, backwards: bool | None = None) -> dict[str, float]:
+    """Return the scalars of one layer for TensorBoard: medians over the rows of its tables.
+
+    They are the norm of the error over all time steps, the share of the error at the end that
+    arrives at the first step read, and the half-life in time steps (NaN if the error does not
+    decay).
+    """
+    norms = np.sqrt(np.nansum(tables["hidden"].astype(np.float64) ** 2, axis=1))
+    medians = decay(tables, backwards)
+    return {
+        "norm": float(np.median(norms)),
+        "first_to_last": medians.first_to_last,
+        "half_life": medians.half_life if medians.rate < 0 else np.nan,
+    }
+
+
+def _levels(read: Course) -> np.ndarray:
+    """Return ln(error at each step / error at the end), [N, W].
+
+    Where the examples at step t+1 are not those at step t, their ratio is divided out. It is
+    undefined if either is zero, and then taken to be 1.
+    """
+    change = np.log(following_values(read.error)) - np.log(read.following)
+    change = _sum_back(read, np.where(np.isfinite(change), change, 0.0))
+    return np.log(read.error) - _at(np.log(read.error), read.end)[:, None] + change
+
+
+def _carried_levels(read: Course) -> np.ndarray:
+    """Return the sums of ln(carried error / following error) from the end to each step, [N, W]."""
+    if np.isnan(read.carried).all():  # an LSTM
+        return read.carried
+    gains = np.log(read.carried) - np.log(read.following)
+    return _sum_back(read, np.where(np.isnan(gains), 0.0, gains))
+
+
+def _sum_back(read: Course, values: np.ndarray) -> np.ndarray:
+    """Return the sums of the values from each step to the one before the end, [N, W]."""
+    columns = np.arange(values.shape[1])
+    values = np.where(columns < read.end[:, None], values, 0.0)
+    return np.cumsum(values[:, ::-1], axis=1)[:, ::-1]
+
+
+def _slopes(read: Course, levels: np.ndarray) -> np.ndarray:
+    """Return the slope of each row over the steps back from the end, by least squares, [N]."""
+    used = np.isfinite(levels) & read.exists
+    used &= np.arange(levels.shape[1]) <= read.end[:, None]
+    back = _sum_back(read, read.exists.astype(float))  # steps back from the end
+    x, y = np.where(used, back, np.nan), np.where(used, levels, np.nan)
+    count = used.sum(axis=1)
+    mean_x, mean_y = np.nansum(x, axis=1) / count, np.nansum(y, axis=1) / count
+    x = x - mean_x[:, None]
+    return np.nansum(x * (y - mean_y[:, None]), axis=1) / np.nansum(x**2, axis=1)
+
+
+def _at(table: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return one column of each row, [N]."""
+    return np.take_along_axis(table, columns[:, None], axis=1)[:, 0]
+
+
+def _median(values: np.ndarray) -> float:
+    """Return the median of the values that are not NaN; NaN if all are."""
+    values = values[~np.isnan(values)]
+    return float(np.median(values)) if len(values) else math.nan

@@ -1,0 +1,161 @@
+"""Decides when the errors of single predictions are measured, and keeps them."""
+
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ..findings.decay import decay
+from ..findings.finding import MIN_STEPS
+from ..findings.probe import COMPILING, COST, Probe, probe_of
+from .event_log import EventLog
+from .memory import Memory
+from .prediction_errors import prediction_errors
+from .rows import Rows, join
+from .tables import tables
+
+EXAMPLES = 4
+MAX_COST = 0.02  # of the time of training
+_COMPILING = 1.5  # seconds that the first measurement is expected to take
+KIND = "error_probe"  # of the rows in event files
+MAX_ROWS = 64  # of each layer, the latest ones
+
+
+class ErrorProbe:
+    """Measures the error of one prediction alone, on a few examples, while a model trains.
+
+    `ErrorFlow` measures after an epoch if all measurements together then take at most 2% of the
+    time of training, and at the end of training if it has not measured yet. The first measurement
+    takes longest, because TensorFlow traces the loops.
+
+    Args:
+        data: (x, y) or (x, y, sample_weight), of which the first `EXAMPLES` examples are taken; or
+            a function that returns it, called when it is needed first; None: never measure.
+
+    Raises:
+        ValueError: `data` has another form.
+    """
+
+    def __init__(self, data: Any):
+        self._data = data if data is None or callable(data) else _few(data)
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Forget all measurements, and those that failed."""
+        self.rows: dict[str, list[Rows]] = {}
+        self.predictions: dict[str, str] = {}
+        self._failed = False
+        self._examples: Any = None
+        self._trained = self._spent = self._epoch = 0.0  # seconds
+        self._expected = _COMPILING
+        self._began: float | None = None
+
+    def epoch_begins(self) -> None:
+        """Start the clock."""
+        self._began = time.perf_counter()
+
+    def epoch_ends(
+        self, model: keras.Model, memory: Memory, step: int, log: EventLog | None
+    ) -> None:
+        """Measure if it is needed, and cheap enough; see `training_ends`."""
+        if self._began is not None:
+            self._epoch = time.perf_counter() - self._began
+            self._trained += self._epoch
+            self._began = None
+        if self._spent + self._expected <= MAX_COST * self._trained:
+            self._measure_if_needed(model, memory, step, log)
+
+    def training_ends(
+        self, model: keras.Model, memory: Memory, step: int, log: EventLog | None
+    ) -> None:
+        """Measure if it is needed and was never done.
+
+        Args:
+            model: a compiled model.
+            memory: the recorded rows, by the names in `ErrorFlow.history`.
+            step: the training step after which it is measured.
+            log: the event files, if there are any.
+        """
+        if not self.rows:
+            self._measure_if_needed(model, memory, step, log)
+
+    def _measure_if_needed(self, model, memory, step, log):
+        """Measure unless errors enter every layer at one step, where the rows show how far."""
+        if self._data is None or self._failed:
+            return
+        recent = [tables(rows.take(np.s_[-MIN_STEPS:])) for rows in memory.all().values()]
+        if any(len(t["step"]) == MIN_STEPS and decay(t).enters_everywhere for t in recent):
+            self._measure(model, step, log)
+
+    def _measure(self, model, step, log):
+        try:
+            measured, seconds, compiling = self._timed(model)
+        except Exception as error:
+            self._failed = True
+            warnings.warn(
+                f"ErrorFlow: the errors of single predictions could not be measured on `probe`: "
+                f"{type(error).__name__}: {error}. The training goes on",
+                stacklevel=2,
+            )
+            return
+        self._expected = seconds
+        self._spent += seconds + compiling
+        cost = {COST: seconds / max(self._epoch, seconds / 1e3), COMPILING: compiling}
+        for name, (measured_row, prediction) in measured.items():
+            row = _with(measured_row, step, cost)
+            self.predictions[name] = prediction
+            self.rows[name] = [*self.rows.get(name, []), row][-MAX_ROWS:]
+            if log is not None:
+                log.write(KIND, {name: row}, self.about(name), {}, step, every_row=True)
+
+    def _timed(self, model):
+        """Measure, for the first time twice: the time of the first pass is that of compiling."""
+        data, compiling = self._few_examples(), 0.0
+        if not self.rows:
+            began = time.perf_counter()
+            prediction_errors(model, *data)
+            compiling = time.perf_counter() - began
+        began = time.perf_counter()
+        measured = prediction_errors(model, *data)
+        seconds = time.perf_counter() - began
+        return measured, seconds, max(compiling - seconds, 0.0)
+
+    def _few_examples(self):
+        if self._examples is None:
+            self._examples = _few(self._data()) if callable(self._data) else self._data
+        return self._examples
+
+    def about(self, name: str) -> Mapping[str, Any]:
+        """Return the metadata of the rows of a layer; see `blocks`."""
+        return {"prediction": self.predictions[name], "examples": self._count}
+
+    @property
+    def _count(self) -> int:
+        return len(tf.nest.flatten(self._examples)[0])
+
+    def of(self, name: str) -> Probe | None:
+        """Return the measurements of a layer; None if there are none."""
+        if name not in self.rows:
+            return None
+        return probe_of(join(self.rows[name]), self.about(name))
+
+
+def _few(data: Any) -> tuple[Any, ...]:
+    """Return the first examples of (x, y) or (x, y, sample_weight)."""
+    if not isinstance(data, tuple | list) or not 2 <= len(data) <= 3:
+        raise ValueError("ErrorFlow: `probe` must be (x, y) or (x, y, sample_weight)")
+    return tf.nest.map_structure(lambda p: None if p is None else p[:EXAMPLES], tuple(data))
+
+
+def _with(row: Rows, step: int, numbers: Mapping[str, float]) -> Rows:
+    """Return the row as that of a training step, with these numbers as further statistics."""
+    count, width = len(row.statistics), row.values.shape[-1]
+    halves = row.values.reshape(-1, count, 1, width)
+    further = np.reshape([*numbers.values()], [1, -1, 1, 1]).astype(np.float32)
+    further = np.broadcast_to(further, [len(halves), len(numbers), 1, width])
+    values = np.concatenate([halves, further], axis=1).reshape(-1, 1, width)
+    return Rows(np.array([step]), row.lengths, values, [*row.statistics, *numbers])

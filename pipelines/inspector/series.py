@@ -1,0 +1,123 @@
+"""Find the callbacks' records in TensorBoard's runs. Importing this module imports no TensorFlow.
+
+A series is the record of one callback under one name: the rows of one recurrent layer, or those of
+the gradients of all layers. `callbacks/recording/blocks.py` describes their format.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ...callbacks.recording.blocks import PLUGIN
+
+Key = tuple[str, str, str]  # run, kind and name
+
+
+class Series(NamedTuple):
+    """The record of one callback under one name.
+
+    Attributes:
+        run: TensorBoard's name of the run: the folder of the event file.
+        kind, name: see `recording.blocks`.
+        statistics: the names of the tables in its rows.
+        layers: names of the columns, of "layer_gradients" only.
+        tags: the tags of its blocks, in order.
+        latest: the training step of the last block.
+        about: further metadata of its rows, depending on the kind; see `recording.blocks`.
+        joined: the two layers that it shows on one time axis; None if it is a layer of its own.
+        probe: of "error_flow" only, the series of the errors of single predictions, if any.
+    """
+
+    run: str
+    kind: str
+    name: str
+    statistics: list[str]
+    layers: list[str]
+    tags: list[str]
+    latest: int
+    about: Mapping[str, Any]
+    joined: tuple[str, str] | None = None
+    probe: "Series | None" = None
+
+    @property
+    def key(self) -> Key:
+        return self.run, self.kind, self.name
+
+    @property
+    def backwards(self) -> bool | None:
+        """Whether the (first) layer reads its input backwards; None: the files do not say it."""
+        layer = self.joined[0] if self.joined else self.name
+        known = self.about.get("backwards")
+        return None if known is None else layer.partition(":")[0] in known
+
+
+def find_series(provider: Any, context: Any, experiment: str) -> list[Series]:
+    """Return all series of all runs, sorted by their names, 2 before 10.
+
+    Args:
+        provider: TensorBoard's data provider.
+        context: TensorBoard's request context.
+        experiment: TensorBoard's name of the experiment.
+    """
+    runs = provider.list_tensors(context, experiment_id=experiment, plugin_name=PLUGIN)
+    parts: dict[Key, list[tuple[str, dict, int]]] = {}
+    for run, tags in runs.items():
+        for tag, about in tags.items():
+            content = json.loads(about.plugin_content)
+            key = (run, content["kind"], content["name"])
+            parts.setdefault(key, []).append((tag, content, about.max_step))
+    layers = {key: _series(key, of_key) for key, of_key in parts.items()}
+    layers = {key: s for key, s in _with_probes(layers).items() if s.kind != "error_probe"}
+    joined = [s for key, of_key in parts.items() for s in _joined(key, of_key[0][1], layers)]
+    every_series = {series.key: series for series in [*layers.values(), *joined]}
+    return sorted(every_series.values(), key=lambda series: _order(*series.key))
+
+
+def _order(run: str, kind: str, name: str) -> Any:
+    """Return what sorts series: the run that `log_dir` itself holds is before `log_dir`/2."""
+    run, _, folder = run.rpartition("/")
+    numbered = [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", run)]
+    return numbered, folder, kind, name
+
+
+def _series(key: Key, parts: list[tuple[str, dict, int]]) -> Series:
+    parts = sorted(parts, key=lambda part: (len(part[0]), part[0]))  # …/rows/lstm, …/2, …, …/10
+    _, content, _ = parts[0]
+    return Series(
+        *key,
+        statistics=list(content["statistics"]),
+        layers=list(content.get("layers", [])),
+        tags=[tag for tag, _, _ in parts],
+        latest=max(step for _, _, step in parts),
+        about=content,
+    )
+
+
+def _with_probes(layers: Mapping[Key, Series]) -> Mapping[Key, Series]:
+    return {
+        key: series._replace(probe=layers.get((series.run, "error_probe", series.name)))
+        if series.kind == "error_flow"
+        else series
+        for key, series in layers.items()
+    }
+
+
+def _joined(key: Key, content: Mapping[str, Any], layers: Mapping[Key, Series]) -> Iterator[Series]:
+    """Yield the pairs of layers that share a time axis; see `joined` of `ErrorFlow`."""
+    run, kind, _ = key
+    for name, paths in content.get("joined", {}).items():
+        first, second = (layers.get((run, kind, path)) for path in paths)
+        if first is not None and second is not None:
+            common = [name for name in first.statistics if name in second.statistics]
+            latest = min(first.latest, second.latest)
+            pair = (first.name, second.name)
+            yield Series(run, kind, name, common, [], [], latest, content, pair)
+
+
+def parts_of(series: Series, every_series: Sequence[Series]) -> list[Series]:
+    """Return the series that hold the rows of a series: itself and its probe, or the two joined."""
+    if not series.joined:
+        return [part for part in (series, series.probe) if part is not None]
+    by_name = {other.name: other for other in every_series if other[:2] == series[:2]}
+    return [by_name[name] for name in series.joined]
