@@ -1,6 +1,6 @@
 """The error of one layer in reading order: a pure function of its tables."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -69,9 +69,9 @@ class Course:
         return (self.exists & until_end).sum(axis=1)
 
     def flipped(self) -> "Course":
-        tables = (np.flip(t, axis=1) for t in (self.hidden, self.error, self.following))
-        others = (np.flip(t, axis=1) for t in (self.carried, self.injected, self.enters))
-        return Course(*tables, *others, self.signal, self.aligned)
+        """The same, with the columns in the opposite order."""
+        names = ("hidden", "error", "following", "carried", "injected", "enters")
+        return replace(self, **{name: np.flip(getattr(self, name), axis=1) for name in names})
 
 
 def course(tables: Tables, backwards: bool | None, signal: str) -> Course:
@@ -97,16 +97,17 @@ def _course(tables, signal, aligned):
     suffix = "_from_end" if aligned == "end" else ""
 
     def named(name):
-        return tables[f"{name}{suffix}"].astype(np.float64) if f"{name}{suffix}" in tables else None
+        return tables[f"{name}{suffix}"].astype(np.float64)
 
-    hidden, carried, injected = map(named, ("hidden", "carried", "injected"))
-    error, following = named(signal), named(f"{signal}_next")
-    if injected is None:
-        enters = (hidden > 0) & (carried < _NOT_INJECTED * hidden)
-        injected = np.full_like(hidden, np.nan)
-    else:
+    hidden, carried, error = named("hidden"), named("carried"), named(signal)
+    if f"injected{suffix}" in tables:
+        injected = named("injected")
         enters = injected > _ROUNDING * np.nanmax(injected, axis=1, initial=0, keepdims=True)
-    following = following_values(error) if following is None else following
+    else:
+        injected = np.full_like(hidden, np.nan)
+        enters = (hidden > 0) & (carried < _NOT_INJECTED * hidden)
+    known = f"{signal}_next{suffix}" in tables
+    following = named(f"{signal}_next") if known else following_values(error)
     if "cell_from_end" in tables:
         carried = np.full_like(hidden, np.nan)
     return Course(hidden, error, following, carried, injected, enters, signal, aligned)

@@ -145,10 +145,10 @@ def _of_output(loss, y, output, weights, side):
         return tf.ones([]), False
     function = keras.losses.get(loss)
     function = function.call if isinstance(function, keras.losses.Loss) else function
-    values = tf.convert_to_tensor(function(y, output))  # [B, N] if there is one at each step
+    values: Any = tf.convert_to_tensor(function(y, output))  # [B, N] if there is one per step
     if values.shape.rank != 2:
         return (tf.ones(values.shape[:1]) if weights is None else weights), False
-    counted = np.ones(values.shape, bool)
+    counted = np.ones(tuple(values.shape), bool)
     mask = getattr(output, "_keras_mask", None)
     for part in (mask, weights):
         if part is not None and part.shape == values.shape:

@@ -65,7 +65,7 @@ def _titled(
 
 def _over_time(series: Series, rows: Sequence[Any]) -> Mapping[str, np.ndarray]:
     if series.joined:
-        return join_layers(*map(tables, rows), series.backwards)
+        return join_layers(tables(rows[0]), tables(rows[1]), series.backwards)
     return tables(rows[0])
 
 

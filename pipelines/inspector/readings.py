@@ -85,7 +85,7 @@ def findings_of(series: Series, rows: Rows, *others: Rows) -> list[Finding]:
         rows, others: the rows of each of its `parts_of`.
     """
     if series.joined:
-        joined = join_layers(*map(tables, (rows, *others)), series.backwards)
+        joined = join_layers(tables(rows), tables(others[0]), series.backwards)
         return [encoder_decoder_finding(series.joined, joined, series.backwards)]
     if series.kind == "error_flow":
         probe = None
@@ -144,7 +144,7 @@ def table(series: Series, rows: Rows, *others: Rows, statistic: str, align: str 
         return _snapshot_table(series, rows, rows.named()[statistic])
     named: Mapping[str, np.ndarray] = tables(rows)
     if series.joined:
-        named = join_layers(named, *map(tables, others))
+        named = join_layers(named, tables(others[0]))
     values = named[f"{statistic}_from_end" if align == "end" else statistic]
     width = values.shape[-1]
     cut = filled_columns(values)

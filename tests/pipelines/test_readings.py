@@ -177,7 +177,7 @@ def test_a_run_of_version_1_that_is_resumed_today(tmp_path):
         FIRST_EDITION / "runs" / "names" / "interrupted" / "logs", tmp_path / "a"
     )
     names = [statistic.name for statistic in STATISTICS]
-    values = np.tile(np.arange(6, dtype=np.float32)[:, None, None], [1, 3, 4])
+    values = np.tile(np.arange(len(names), dtype=np.float32)[:, None, None], [1, 3, 4])
     new = Rows(np.arange(13, 16), np.full(3, 4), values, names)
     log = EventLog(logs / "error_flow", every=1)
     log.write("error_flow", {"rnn_1": new}, {}, {}, step=15)
@@ -190,7 +190,7 @@ def test_a_run_of_version_1_that_is_resumed_today(tmp_path):
     (series,) = find_series(provider, request(), "")
     rows = read_rows(provider, request(), "", series)
     np.testing.assert_array_equal(rows.steps, np.arange(1, 16))
-    for number, name in enumerate(names):
+    for number, name in enumerate(series.statistics):
         shown = table(series, rows, statistic=name, align="start")
         np.testing.assert_array_equal(shown.values[12:, :4], number)
 
