@@ -32,9 +32,9 @@ class ErrorFlow(StepRecorder):
 
     With E the mean loss over a batch, δ_t(b) = d(B·E)/dh_t(b) is the total error that arrives at
     time step t of example b, taken from the real backward pass, of the unscaled loss, before any
-    clipping. It works on models with `errorflow.layers.SimpleRNN`, `LSTM` or `GRU`, also in nested
-    models, `Bidirectional` and `TimeDistributed`, and on stock Keras models after
-    `errorflow.layers.watch`:
+    clipping. It works on models with `errorflow.layers.SimpleRNN`, `LSTM`, `GRU` or `ConvLSTM2D`
+    (‖·‖ is then over the whole map), also in nested models, `Bidirectional` and `TimeDistributed`,
+    and on stock Keras models after `errorflow.layers.watch`:
 
         flow = ErrorFlow(log_dir="logs")
         model.fit(x, y, callbacks=[flow])

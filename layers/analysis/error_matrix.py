@@ -27,7 +27,7 @@ def error_matrix(model: keras.Model, x: Any, y: Any, layer: str | None = None) -
 
     The loss function that the model was compiled with is applied to each step, without its mean
     over steps, at `training=False`. The losses go through the reverse scan as if each were another
-    example of the batch.
+    example of the batch. The loss of a predicted image is the mean over its pixels.
 
     Args:
         model: a compiled model with recurrent layers of errorflow or Keras, and one output.
