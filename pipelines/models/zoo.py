@@ -38,9 +38,9 @@ _IMAGENET = (224, 224, 3), 1000
 _CIFAR = (32, 32, 3), 10
 _DIGITS = (32, 32, 1), 10
 
-_TEN_CROPS = "validation, 10 crops; He et al. 2016, tables 3 and 4"
+_TEN_CROPS = "validation, 10 crops; He et al. 2016, table 3"
 _CIFAR_TEST = "CIFAR-10 test; He et al. 2016, table 6"
-_MNIST_TEST = "MNIST test; LeCun et al. 1998"
+_MNIST_TEST = "MNIST test; LeCun et al. 1998, figure 9"
 _ONE_CROP = "validation, 1 crop; torchvision, IMAGENET1K_V1"
 
 MODELS: dict[str, Architecture] = {
@@ -58,7 +58,7 @@ MODELS: dict[str, Architecture] = {
         724_406_816,
         8,
         "40.7 / 18.2",
-        "validation, 10 crops, one net; Krizhevsky et al. 2012",
+        "validation, 10 crops, one net; Krizhevsky et al. 2012, table 2",
     ),
     "alexnet_one_tower": Architecture(
         "alexnet", *_IMAGENET, 63, 61_100_840, 714_188_480, 8, "43.5 / 20.9", _ONE_CROP
@@ -70,8 +70,8 @@ MODELS: dict[str, Architecture] = {
         62_357_608,
         1_168_032_896,
         8,
-        "38.3 / 16.4",
-        "validation, 10 crops, one net; Zeiler & Fergus 2014",
+        "38.4 / 16.5",
+        "validation, 10 crops, one net; Zeiler & Fergus 2014, table 2",
     ),
     "vgg11": Architecture(
         "vgg", *_IMAGENET, 32, 132_863_336, 7_609_090_048, 11, "31.0 / 11.4", _ONE_CROP
@@ -89,7 +89,14 @@ MODELS: dict[str, Architecture] = {
         "googlenet", *_IMAGENET, 32, 6_998_552, 1_582_671_872, 22, "– / 9.15", _TEN_CROPS
     ),
     "resnet18": Architecture(
-        "resnet", *_IMAGENET, 32, 11_689_512, 1_814_073_344, 18, "27.9 / –", _TEN_CROPS
+        "resnet",
+        *_IMAGENET,
+        32,
+        11_689_512,
+        1_814_073_344,
+        18,
+        "27.9 / –",
+        "validation, 10 crops, shortcuts without weights; He et al. 2016, table 2",
     ),
     "resnet34": Architecture(
         "resnet", *_IMAGENET, 32, 21_797_672, 3_663_761_408, 34, "24.5 / 7.5", _TEN_CROPS
@@ -116,19 +123,27 @@ MODELS: dict[str, Architecture] = {
         "resnet", *_CIFAR, 8, 853_018, 125_485_696, 56, "6.97 / –", _CIFAR_TEST
     ),
     "resnet110": Architecture(
-        "resnet", *_CIFAR, 8, 1_727_962, 252_887_680, 110, "6.43 / –", _CIFAR_TEST
+        "resnet",
+        *_CIFAR,
+        8,
+        1_727_962,
+        252_887_680,
+        110,
+        "6.43 / –",
+        f"{_CIFAR_TEST}, best of 5 runs",
     ),
 }
 
 
 class Placing(NamedTuple):
-    """One result of the ILSVRC classification task: top-5 error in %."""
+    """One result of the ILSVRC classification task: top-5 error in %, as printed in `source`."""
 
     year: int
     place: str
     team: str
     top5: str
     external_data: str
+    source: str = "Szegedy et al. 2015, table 2"
 
 
 _NO, _MORE = "no", "ImageNet 22k"
@@ -137,11 +152,11 @@ ILSVRC = (
     Placing(2012, "1", "SuperVision (AlexNet)", "15.3", _MORE),
     Placing(2013, "1", "Clarifai (on ZFNet)", "11.7", _NO),
     Placing(2013, "1", "Clarifai (on ZFNet)", "11.2", _MORE),
-    Placing(2014, "2", "VGG", "7.3", _NO),
+    Placing(2014, "2", "VGG", "7.32", _NO),
     Placing(2014, "1", "GoogLeNet", "6.67", _NO),
-    Placing(2015, "1", "MSRA (ResNets)", "3.57", _NO),
+    Placing(2015, "1", "MSRA (ResNets)", "3.57", _NO, "He et al. 2016, table 5"),
 )
-HUMAN = "5.1"  # top-5 error in % of a trained annotator; Russakovsky et al. 2015
+HUMAN = "5.1"  # top-5 error in % of a trained annotator
 
 
 class Table(NamedTuple):
@@ -186,6 +201,6 @@ def _ilsvrc_table() -> Table:
     rows = [[str(row.year), *row[1:]] for row in ILSVRC]
     return Table(
         "ILSVRC classification: top-5 error of the entries, most of them ensembles",
-        ["year", "place", "team", "top-5 %", "external data"],
-        [*rows, ["", "", "human annotator", HUMAN, ""]],
+        ["year", "place", "team", "top-5 %", "external data", "source"],
+        [*rows, ["", "", "human annotator", HUMAN, "", "Russakovsky et al. 2015, section 6.4"]],
     )
