@@ -55,7 +55,10 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(".deprecated", __name__), name)
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+    module = _MODULES[name]
+    if not module.startswith("drawing."):  # says so if Keras does not run on TensorFlow
+        importlib.import_module("..layers", __name__)
+    return getattr(importlib.import_module(f".{module}", __name__), name)
 
 
 def __dir__() -> list[str]:

@@ -4,6 +4,8 @@ Recurrent layers that show the error they receive at every time step, the blocks
 convolutional networks from LeNet-5 to ResNet, and functions that analyse how the error flows.
 """
 
+from . import backend as backend  # first: raises an ImportError unless Keras runs on TensorFlow
+from . import empty_batch as empty_batch
 from . import text as text  # registers the layers that a saved model may name
 from .activations import ScaledTanh as ScaledTanh
 from .activations import leaky_relu as leaky_relu

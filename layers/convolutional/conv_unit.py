@@ -129,7 +129,7 @@ class _Convolution:
                 f'padding must be "same", "valid", "full" or a number of zeros, got {padding!r}'
             )
         kwargs["padding"] = padding if native else "valid"
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **kwargs | {"data_format": "channels_last"})
         self.own_padding = padding
 
     def get_config(self) -> dict[str, Any]:

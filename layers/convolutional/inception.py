@@ -51,7 +51,9 @@ class InceptionBlock(keras.layers.Layer):
         f1, r3, f3, r5, f5, f_pool = self.filters
         unit = self._unit
         wide = [unit("5x5_a", f5, 3), unit("5x5_b", f5, 3)] if factorize else [unit("5x5", f5, 5)]
-        pool = keras.layers.MaxPooling2D(3, 1, "same", dtype=self.dtype_policy, name="pool")
+        pool = keras.layers.MaxPooling2D(
+            3, 1, "same", data_format="channels_last", dtype=self.dtype_policy, name="pool"
+        )
         self.branches = [
             [unit("1x1", f1, 1)],
             [unit("3x3_reduce", r3, 1), unit("3x3", f3, 3)],
@@ -122,11 +124,12 @@ class AuxiliaryClassifier(keras.layers.Layer):
         self.num_classes, self.filters, self.units, self.rate = num_classes, filters, units, dropout
         self.normalization_config = serialize_normalization(normalization)
         own = {"dtype": self.dtype_policy}
-        self.pool = keras.layers.AveragePooling2D(5, 3, name="pool", **own)
+        images = {"data_format": "channels_last", **own}
+        self.pool = keras.layers.AveragePooling2D(5, 3, name="pool", **images)
         self.projection = ConvUnit2D(
             filters, 1, normalization=self.normalization_config, name="projection", **own
         )
-        self.flatten = keras.layers.Flatten(name="flatten", **own)
+        self.flatten = keras.layers.Flatten(name="flatten", **images)
         self.hidden = keras.layers.Dense(
             units, "relu", kernel_initializer="he_normal", name="hidden", **own
         )

@@ -26,7 +26,7 @@ class Subsampling(keras.layers.Layer):
         self.bias = self.add_weight(shape=channels, initializer="zeros", name="bias")
 
     def call(self, inputs: Any) -> Any:
-        sums = 4.0 * keras.ops.average_pool(inputs, 2)
+        sums = 4.0 * keras.ops.average_pool(inputs, 2, data_format="channels_last")
         return self.activation(self.coefficient * sums + self.bias)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -83,7 +83,8 @@ class PartialConvolution(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         kernel = tf.pad(tf.cast(self.kernel, inputs.dtype), [[0, 0], [0, 0], [0, 1]])
         dense = tf.gather(kernel, self.place, axis=-1)  # [k, k, C, F]
-        return self.activation(keras.ops.conv(inputs, dense) + tf.cast(self.bias, inputs.dtype))
+        sums = keras.ops.conv(inputs, dense, data_format="channels_last")
+        return self.activation(sums + tf.cast(self.bias, inputs.dtype))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         batch, *sizes, _ = input_shape

@@ -167,6 +167,22 @@ class RecurrentLayer(keras.layers.RNN):
         super().build(sequences_shape, initial_state_shape)
         self.error = ErrorRecord(has_cell=len(self.state_size) == 2)
 
+    def call(
+        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
+    ) -> Any:
+        steps = sequences.shape[1]
+        if training or steps or (steps is None and mask is None):
+            return super().call(sequences, initial_state, mask, training)
+        # There may be no step, as in a batch of empty texts: then the loop runs over a masked one.
+        mask = tf.ones(tf.shape(sequences)[:2], tf.bool) if mask is None else mask
+        padded = [_one_step_at_least(tensor) for tensor in (sequences, mask)]
+        outputs = super().call(padded[0], initial_state, padded[1], training)
+        if not self.return_sequences:
+            return outputs
+        outputs, *states = outputs if self.return_state else (outputs,)
+        outputs = outputs[:, : tf.shape(sequences)[1]]
+        return (outputs, *states) if self.return_state else outputs
+
     def inner_loop(
         self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
     ) -> tuple[Any, Any, list[Any]]:
@@ -198,3 +214,12 @@ def loop_replaced(part: Any, loop: Loop) -> Iterator[None]:
         del part.loop
         if own is not None:
             part.loop = own
+
+
+def _one_step_at_least(tensor):
+    """Return a tensor [B, T, …] unchanged or, if T is 0, with one step of zeros."""
+    shape = tf.shape(tensor)
+    missing = tf.concat([shape[:1], [tf.maximum(1 - shape[1], 0)], shape[2:]], axis=0)
+    padded = tf.concat([tensor, tf.zeros(missing, tensor.dtype)], axis=1)
+    padded.set_shape([tensor.shape[0], None, *tensor.shape[2:]])
+    return padded

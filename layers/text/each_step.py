@@ -28,7 +28,7 @@ class EachStep(keras.layers.Wrapper):
         shape = tf.shape(inputs)[:2]
 
         def fold(tensor):
-            return tf.reshape(tensor, [-1, *_sizes(tensor, 2)])
+            return tf.reshape(tensor, [shape[0] * shape[1], *_sizes(tensor, 2)])  # may be 0: no -1
 
         options = {"mask": fold(mask)} if mask is not None and _takes_mask(self.layer) else {}
         outputs = self.layer(fold(inputs), training=training, **options)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ..datasets.clips.clip_data import ClipData, ClipSplit
 from ..models.recurrent import CELLS, GATED
-from ..models.serving import label_outputs, labels_in
+from ..models.serving import label_outputs, labels_in, make_serving_model
 from ..models.vision import frames_to_labels, image_encoder
 from ..training.batching import Batches
 from ..training.evaluation import Scores, score_labels
@@ -64,9 +64,13 @@ def build_network(config: ActionsConfig, data: ClipData) -> keras.Model:
 def build_serving_model(network: keras.Model, labels: Sequence[str]) -> keras.Model:
     """Pixels [B, F, H, W, C] → {"probabilities": [B, K], "label": [B] strings, "frames": …}."""
     clips = keras.Input(network.input_shape[1:], name="clips")
-    outputs = network(clips)
-    frames = {name: outputs[name] for name in outputs if name != "clip"}
-    return keras.Model(clips, label_outputs(outputs["clip"], labels) | frames, name="serving_model")
+
+    def answer(clips: Any) -> dict[str, Any]:
+        outputs = network(clips)
+        frames = {name: outputs[name] for name in outputs if name != "clip"}
+        return label_outputs(outputs["clip"], labels) | frames
+
+    return make_serving_model(clips, answer)
 
 
 def clip_batches(split: ClipSplit, size: int, seed: int) -> Batches:

@@ -23,6 +23,7 @@ def load_tensorflow() -> Any:
     processors with AVX2 alone, too, it reduces the time of convolutions, to 40 to 90 %.
     TF_ENABLE_ONEDNN_OPTS=0 disables oneDNN, and so does --strategy mirrored.
     """
+    _choose_backend()
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors also come as exceptions
     if level == "0" or "tensorflow" in sys.modules:
@@ -39,6 +40,22 @@ def load_tensorflow() -> Any:
 
     logging.set_verbosity(logging.ERROR)
     return tf
+
+
+def _choose_backend() -> None:
+    """Let Keras run on TensorFlow, whatever KERAS_BACKEND and keras.json select.
+
+    Raises:
+        UserError: Keras has been imported already, with another backend.
+    """
+    loaded = getattr(sys.modules.get("keras"), "config", None)
+    if loaded is None:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+    elif (backend := loaded.backend()) != "tensorflow":
+        raise UserError(
+            f"errorflow needs Keras on TensorFlow, but Keras was imported with the backend"
+            f" {backend}: set KERAS_BACKEND=tensorflow and restart Python"
+        )
 
 
 def keep_freed_memory() -> None:
@@ -85,7 +102,7 @@ def _stderr_held_back() -> Iterator[None]:
 
 
 def start(hardware: Hardware) -> Any:
-    """Set devices and precision before the first operation; return the strategy.
+    """Set devices, precision and data format before the first operation; return the strategy.
 
     Raises:
         UserError: the requested device does not exist.
@@ -105,6 +122,7 @@ def start(hardware: Hardware) -> Any:
     precision = hardware.mixed_precision
     policy = "float32" if precision == "off" else f"mixed_{precision}"
     keras.mixed_precision.set_global_policy(policy)
+    keras.config.set_image_data_format("channels_last")  # as all models and data here
     keep_freed_memory()
     if hardware.strategy == "none":
         return tf.distribute.get_strategy()

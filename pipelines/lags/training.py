@@ -17,7 +17,7 @@ from ..datasets.lags.notation import format_sequence
 from ..datasets.lags.problems import LagSequences, Problem
 from ..datasets.lags.sequences import SEED_STREAM, LagSplit, LagStream
 from ..models.recurrent import CELLS, GATED, series_to_value
-from ..models.serving import label_outputs
+from ..models.serving import label_outputs, make_serving_model
 from ..training.batching import stream
 from ..training.evaluation import Scores, score_labels
 from ..training.export import CORE, ExportInputs
@@ -54,10 +54,13 @@ def build(config: LagsConfig, problem: Problem) -> keras.Model:
 def build_serving_model(network: keras.Model, problem: Problem) -> keras.Model:
     """x [B, T, D] → {"value": [B, 1]}, or {"label": [B], "probabilities": [B, C]}, at the end."""
     series = keras.Input([None, problem.features], name="series")
-    y = network(series)
-    last = y[:, -1] if problem.every_step else y
-    outputs = label_outputs(last, problem.labels) if problem.labels else {"value": last}
-    return keras.Model(series, outputs, name="serving_model")
+
+    def answer(series: Any) -> dict[str, Any]:
+        y = network(series)
+        last = y[:, -1] if problem.every_step else y
+        return label_outputs(last, problem.labels) if problem.labels else {"value": last}
+
+    return make_serving_model(series, answer)
 
 
 def build_training(config: LagsConfig, data: LagData) -> TrainingSpec:

@@ -15,6 +15,7 @@ __all__ = ["build"]
 def __getattr__(name: str) -> Any:
     if name != "build":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ... import layers  # noqa: F401 - first: says so if Keras does not run on TensorFlow
     from .builder import build
 
     return build

@@ -35,8 +35,8 @@ def bag_of_ngrams(
     """
     ids = keras.Input([None], dtype="int32", name="ids")
     ngrams, slots = _ngram_numbers(ids, vocabulary_size, max_n)
-    x = keras.layers.Embedding(slots, units, mask_zero=True, name="hidden_1")(ngrams)
-    x = keras.layers.GlobalAveragePooling1D(name="mean")(x)  # [B, H]
+    x = keras.layers.Embedding(slots, units, name="hidden_1")(ngrams)
+    x = _mean(x, keras.ops.not_equal(ngrams, 0))
     x = keras.layers.Activation(activation, name="hidden_1_activation")(x)
     x = keras.layers.Dropout(dropout, name="hidden_1_dropout")(x)
     for number in range(2, layers + 1):
@@ -44,6 +44,13 @@ def bag_of_ngrams(
         x = keras.layers.Dropout(dropout, name=f"hidden_{number}_dropout")(x)
     y = keras.layers.Dense(labels, activation="softmax", dtype="float32", name="probabilities")(x)
     return keras.Model(ids, y, name="core")
+
+
+def _mean(vectors: Any, valid: Any) -> Any:
+    """[B, N, H], valid [B, N] → the mean of the valid vectors [B, H]; 0 for an empty sequence."""
+    weights = keras.ops.cast(valid, vectors.dtype)[:, :, None]
+    count = keras.ops.maximum(keras.ops.sum(weights, axis=1), 1)
+    return keras.ops.sum(vectors * weights, axis=1) / count
 
 
 def _ngram_numbers(ids: Any, vocabulary_size: int, max_n: int) -> tuple[Any, int]:

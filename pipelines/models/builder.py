@@ -1,6 +1,7 @@
 """Build any image model of the zoo by name, and find the outputs to take features from."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -52,12 +53,24 @@ def build(
             f" {shape[0]}×{shape[1]}"
         )
     try:
-        return FAMILIES[entry.family](name, shape, num_classes or entry.num_classes, **options)
+        with _channels_last():
+            return FAMILIES[entry.family](name, shape, num_classes or entry.num_classes, **options)
     except TypeError as error:
         if "unexpected keyword argument" not in str(error):
             raise
         option = str(error).split("'")[1]
         raise ValueError(f"{name} has no option {option!r}") from None
+
+
+@contextlib.contextmanager
+def _channels_last() -> Iterator[None]:
+    """Let layers take [B, H, W, C] by default, also if keras.json says "channels_first"."""
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_last")
+    try:
+        yield
+    finally:
+        keras.config.set_image_data_format(before)
 
 
 def endpoints(model: keras.Model) -> dict[str, Any]:

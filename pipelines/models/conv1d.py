@@ -34,8 +34,9 @@ def conv1d(
         kernel_sizes: widths of the convolutions, in words.
     """
     ids = keras.Input([None], dtype="int32", name="ids")
-    valid = keras.ops.expand_dims(keras.ops.cast(keras.ops.not_equal(ids, 0), "float32"), -1)
-    x = keras.layers.Embedding(vocabulary_size, embedding, name="embedding")(ids)
+    padded = keras.ops.pad(ids, [[0, 0], [0, 1]])  # a maximum over no step is not a number
+    valid = keras.ops.expand_dims(keras.ops.cast(keras.ops.not_equal(padded, 0), "float32"), -1)
+    x = keras.layers.Embedding(vocabulary_size, embedding, name="embedding")(padded)
     x = keras.layers.Dropout(dropout, name="embedding_dropout")(x)  # [B, T, D]
     maxima = []
     for size in kernel_sizes:
@@ -52,7 +53,7 @@ def conv1d(
 
 def _max_over_time(y: Any, valid: Any) -> Any:
     """[B, T, F], valid [B, T, 1] → the maximum over valid steps [B, F]; 0 for an empty sequence."""
-    penalty = keras.ops.cast((valid - 1) * 1e4, y.dtype)
-    maximum = keras.ops.max(y + penalty, axis=1)
+    # Not a penalty that is added: Keras 3.15 takes [1, T, 1] for a bias of [1, T, F] if T is F.
+    maximum = keras.ops.max(keras.ops.where(valid > 0, y, keras.ops.full_like(y, -1e4)), axis=1)
     empty = keras.ops.equal(keras.ops.max(valid, axis=1), 0)  # [B, 1]
     return keras.ops.where(empty, keras.ops.zeros_like(maximum), maximum)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..datasets.images.resizing import resizing_layer
-from .serving import label_outputs
+from .serving import label_outputs, make_serving_model
 
 
 def build_serving_model(
@@ -24,11 +24,15 @@ def build_serving_model(
     """
     height, width, channels = core.input_shape[1:]
     pixels = keras.Input([None, None, channels], name="pixels")
-    # `training` of Resizing is True by default and would be passed on to all layers after it.
-    x = resizing_layer(height, width)(pixels, training=False)
     scale, offset = (1 / (255 * std)).tolist(), (-mean / std).tolist()
-    x = keras.layers.Rescaling(scale, offset, dtype="float32", name="scale")(x)
-    return keras.Model(pixels, label_outputs(core(x), labels), name="serving_model")
+
+    def answer(pixels: Any) -> dict[str, Any]:
+        # `training` of Resizing is True by default and would be passed on to all layers after it.
+        x = resizing_layer(height, width)(pixels, training=False)
+        x = keras.layers.Rescaling(scale, offset, dtype="float32", name="scale")(x)
+        return label_outputs(core(x), labels)
+
+    return make_serving_model(pixels, answer)
 
 
 def predict_probabilities(serving_model: keras.Model, batches: Iterable[Any]) -> np.ndarray:

@@ -15,6 +15,7 @@ from ...layers.text.each_step import EachStep
 from ...layers.text.sequences import Detokenizer
 from ..datasets.images.resizing import resizing_layer
 from .sequence_vocabulary import FIRST_SYMBOL, SEPARATOR, SequenceVocabulary
+from .serving import make_serving_model
 from .text_serving import Split, split_in, vectorizer, vocabulary_in
 
 
@@ -38,9 +39,9 @@ def build_text_serving_model(
         max_length: maximum number of symbols of an answer.
     """
     texts = keras.Input([], dtype="string", name="texts")
-    ids = vectorizer(source.symbols, source.split)(texts)
+    read = vectorizer(source.symbols, source.split)
     beam_search = BeamSearch(core, width, length_norm, max_length, name="search")
-    return keras.Model(texts, _outputs(beam_search(ids), target), name="serving_model")
+    return make_serving_model(texts, lambda texts: _outputs(beam_search(read(texts)), target))
 
 
 def build_image_serving_model(
@@ -66,8 +67,9 @@ def build_image_serving_model(
     pixels = keras.Input([*frames, None, None, channels], name="pixels")
     beam_search = BeamSearch(core, width, length_norm, max_length, name="search")
     # `training` of Resizing is True by default and would be passed on to all layers after it.
-    results = beam_search(resizing(pixels, training=False))
-    return keras.Model(pixels, _outputs(results, target), name="serving_model")
+    return make_serving_model(
+        pixels, lambda pixels: _outputs(beam_search(resizing(pixels, training=False)), target)
+    )
 
 
 def _outputs(results: dict[str, Any], target: SequenceVocabulary) -> dict[str, Any]:

@@ -4,11 +4,26 @@ A serving model wraps the trained network, which is its layer "core". It takes s
 does the preprocessing, and decodes the network's outputs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+
+from ...layers.empty_batch import FirstExamples, OneExampleAtLeast
+
+
+def make_serving_model(
+    inputs: keras.KerasTensor, answer: Callable[[Any], dict[str, Any]]
+) -> keras.Model:
+    """Return a model from raw inputs [B, …] to outputs by name; B may be 0.
+
+    Args:
+        inputs: a `keras.Input`.
+        answer: from the inputs to the outputs, for B of at least 1.
+    """
+    outputs = answer(OneExampleAtLeast(name="one_example_at_least")(inputs))
+    return keras.Model(inputs, FirstExamples(name="outputs")(outputs, inputs), name="serving_model")
 
 
 def label_outputs(probabilities: Any, labels: Sequence[str]) -> dict[str, Any]:

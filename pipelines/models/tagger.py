@@ -16,7 +16,7 @@ from ...layers.text.each_step import EachStep
 from ...layers.text.sequences import WordDropout
 from ...layers.text.standardization import lower
 from .recurrent import Recurrent, class_probabilities, recurrent_layers
-from .serving import label_outputs
+from .serving import label_outputs, make_serving_model
 
 LONGEST_WORD = 20  # characters; the rest of a word is not read
 
@@ -111,8 +111,8 @@ def build_serving_model(
     have no meaning.
     """
     texts = keras.Input([], dtype="string", name="sentences")
-    ids = tokenizer(vocabulary)(texts)
-    return keras.Model(texts, label_outputs(core(ids), labels), name="serving_model")
+    read = tokenizer(vocabulary)
+    return make_serving_model(texts, lambda texts: label_outputs(core(read(texts)), labels))
 
 
 def tokenizer_in(serving_model: keras.Model) -> keras.Model:

@@ -13,15 +13,18 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 
-from ...layers.text.standardization import separate_words
-from .serving import label_outputs
+from ...layers.text.standardization import separate_words, strip_and_lower, unify_spaces
+from .serving import label_outputs, make_serving_model
 
 Split = Literal["character", "word", "phone"]
+_BLANKS = "".join(  # whitespace and control characters, as `strip_and_lower` knows them
+    chr(i) for i in range(0x3001) if unicodedata.category(chr(i)) in ("Zs", "Zl", "Zp", "Cc")
+)
 
 
 def normalize(text: str, split: Split = "character") -> str:
     """Return the text in Unicode's composed form and, except for phones, in lower case."""
-    composed = unicodedata.normalize("NFC", text.strip())
+    composed = unicodedata.normalize("NFC", text.strip(_BLANKS))
     return composed if split == "phone" else composed.lower()
 
 
@@ -54,9 +57,9 @@ def split_texts(texts: Iterable[str], split: Split) -> Sequence[Sequence[str]]:
 def vectorizer(vocabulary: Sequence[str], split: Split) -> keras.layers.TextVectorization:
     """Return a layer: strings [B] → ids [B, T]; 0 is padding, 1 any unknown symbol."""
     options: dict[Split, tuple[Any, str]] = {
-        "character": ("lower", "character"),
+        "character": (strip_and_lower, "character"),
         "word": (separate_words, "whitespace"),
-        "phone": (None, "whitespace"),
+        "phone": (unify_spaces, "whitespace"),
     }
     standardize, separator = options[split]
     return keras.layers.TextVectorization(
@@ -94,9 +97,13 @@ def build_serving_model(
         max_length: longer texts are cut to this number of symbols.
     """
     texts = keras.Input([], dtype="string", name="texts")
-    ids = vectorizer(vocabulary, split)(texts)
-    probabilities = core(ids if max_length is None else ids[:, :max_length])
-    return keras.Model(texts, label_outputs(probabilities, labels), name="serving_model")
+
+    def answer(texts: Any) -> dict[str, Any]:
+        ids = vectorizer(vocabulary, split)(texts)
+        probabilities = core(ids if max_length is None else ids[:, :max_length])
+        return label_outputs(probabilities, labels)
+
+    return make_serving_model(texts, answer)
 
 
 def split_in(serving_model: keras.Model) -> Split:
