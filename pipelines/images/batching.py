@@ -10,7 +10,7 @@ import tensorflow as tf
 from ..datasets.images import augmentation as augment
 from ..datasets.images.image_data import ImageSplit
 from ..datasets.images.resizing import resizing_layer
-from ..training.batching import known_length
+from ..training.batching import evenly_shared, known_length
 
 CACHE_LIMIT = 2**31  # bytes of resized images; larger datasets are decoded in every epoch
 SHUFFLE_BUFFER = 2**28  # bytes of images
@@ -53,7 +53,7 @@ class ImageBatches:
         images: N examples (uint8 [H, W, C], label).
         count: N.
         classes: K.
-        size: B.
+        size: the largest B; with several devices, B is a multiple of their number.
         seed: seed of the order and of the augmentation.
         mean, std: statistics of each channel, [C], for pixels of 0 … 1.
         operations: operations of `augmentation`, used in training only.
@@ -73,7 +73,7 @@ class ImageBatches:
     epoch: int = 0
 
     def __post_init__(self) -> None:
-        self.size = min(self.size, self.count)
+        self.size = evenly_shared(min(self.size, self.count), "images")
         spec: Any = self.images.element_spec
         bytes_each = int(np.prod(spec[0].shape))
         self._buffer_size = int(np.clip(SHUFFLE_BUFFER // bytes_each, 1_000, self.count))

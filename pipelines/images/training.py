@@ -50,14 +50,24 @@ def build_training(config: ImagesConfig, data: ImageData) -> TrainingSpec:
             **targets,
         )
 
-    augment = augmentation.recipe(augmentation_kind(config, data))
+    train_data = batches(
+        images,
+        data.train,
+        settings.batch_size,
+        augmentation.recipe(augmentation_kind(config, data)),
+    )
+    if left_out := train_data.count - train_data.steps * train_data.size:
+        note(
+            f"data: train: batches of {train_data.size}: each epoch leaves out {left_out} of"
+            f" {train_data.count:,} images, drawn at random"
+        )
     validation = batches(resized(data.validation, size), data.validation, BATCH).in_order()
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
     main = core.layers[-1].name
     return TrainingSpec(
         network=network,
         serving_model=build_serving_model(core, data.labels, mean, std),
-        train_data=batches(images, data.train, settings.batch_size, augment),
+        train_data=train_data,
         validation_data=validation,
         loss=dict.fromkeys(network.output, loss) if has_auxiliary else loss,
         loss_weights=_weights(network.output) if has_auxiliary else None,

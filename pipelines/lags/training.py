@@ -18,7 +18,7 @@ from ..datasets.lags.problems import LagSequences, Problem
 from ..datasets.lags.sequences import SEED_STREAM, LagSplit, LagStream
 from ..models.recurrent import CELLS, GATED, series_to_value
 from ..models.serving import label_outputs, make_serving_model
-from ..training.batching import stream
+from ..training.batching import evenly_shared, stream
 from ..training.evaluation import Scores, score_labels
 from ..training.export import CORE, ExportInputs
 from ..training.spec import TrainingSpec
@@ -75,7 +75,7 @@ def build_training(config: LagsConfig, data: LagData) -> TrainingSpec:
         train_data=EndlessBatches(
             problem, int(config.optimisation.batch_size or 1), config.optimisation.seed
         ),
-        validation_data=batches.batch(len(validation)),
+        validation_data=batches.batch(evenly_shared(len(validation), "validation sequences")),
         loss="categorical_crossentropy" if problem.labels else "mse",
         metrics=[keras.metrics.MeanMetricWrapper(wrong(problem), name="wrong")],
         monitor="progress" if problem.in_a_row else "val_wrong",

@@ -28,7 +28,8 @@ class Batches:
         lengths: lengths of the sequences, [N]; or of each example's D sequences, [N, D].
         take: (indices [B], padded length T) → one batch, as `fit` takes it; with several sequences
             per example, their padded lengths come as a tuple.
-        size: number of examples per batch, B.
+        size: number of examples per batch, B; with several devices, the next multiple of their
+            number.
         epoch: the epoch whose order the next pass takes.
         groups: the group of each example, [N]; each epoch draws one example per group. For an image
             with several captions, each epoch thus draws one of them: a network that always sees the
@@ -44,6 +45,7 @@ class Batches:
 
     def __post_init__(self):
         self.lengths = np.maximum(self.lengths, 1)
+        self.size += -self.size % replicas()
         max_shapes = max(1, min(MAX_SHAPES, self.steps // MIN_STEPS))
         choose = padded_shapes if self.lengths.ndim > 1 else padded_lengths
         self.padded = choose(self.lengths, max_shapes)
@@ -133,20 +135,40 @@ class Batches:
 
 
 def _even_first_part(parts: list[np.ndarray]) -> list[np.ndarray]:
-    """Return the parts with a first one whose size is a multiple of the number of replicas.
+    """Return the parts with a first one that all replicas share evenly."""
+    first = parts[0]
+    even = evenly_shared(len(first), "validation examples")
+    return [first[:even], *parts[1:], first[even:]] if even < len(first) else parts
 
-    Keras reduces the first batch of an evaluation by a mean over replicas, which fails otherwise.
-    """
+
+def replicas() -> int:
+    """Return the number of devices that share each batch."""
     import tensorflow as tf
 
-    first, replicas = parts[0], tf.distribute.get_strategy().num_replicas_in_sync
-    if len(first) < replicas:
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def evenly_shared(size: int, examples: str) -> int:
+    """Return the largest number of examples, up to `size`, that all replicas share evenly.
+
+    Every training batch must have such a size: Keras' loss is the mean over the replicas, so that
+    an example counts for more on a replica that has fewer. The first batch of a validation must
+    have it too, or Keras fails; its further batches may be uneven, since metrics count examples.
+
+    Args:
+        size: the number of examples.
+        examples: the kind of examples, for the message.
+
+    Raises:
+        UserError: there are fewer examples than replicas.
+    """
+    count = replicas()
+    if size < count:
         raise UserError(
-            f"--strategy mirrored: {len(first)} validation examples for {replicas} devices; give"
-            " more examples, or --strategy none"
+            f"--strategy mirrored: {size} {examples} for {count} devices; give more examples, or"
+            " --strategy none"
         )
-    even = len(first) - len(first) % replicas
-    return [first[:even], *parts[1:], first[even:]] if even < len(first) else parts
+    return size - size % count
 
 
 def stream(generate: Callable[[], Iterator[Any]], signature: Any, steps: int) -> Any:

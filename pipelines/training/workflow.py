@@ -9,6 +9,7 @@ from ..core import devices
 from ..core.config import TrainingConfig
 from ..core.config_files import load_config
 from ..core.console import note
+from ..core.errors import UserError
 from ..core.files import write_rows
 from ..core.run_folder import RunFolder
 from ..core.run_lifecycle import (
@@ -37,8 +38,18 @@ class Session(NamedTuple):
 
 
 def start(config: TrainingConfig) -> Session:
-    """Start TensorFlow, and print its version and devices."""
+    """Start TensorFlow, and print its version and devices.
+
+    Raises:
+        UserError: there is no such device, or the devices cannot share each batch evenly.
+    """
     strategy = devices.start(config.hardware)
+    size, count = config.optimisation.batch_size, strategy.num_replicas_in_sync
+    if isinstance(size, int) and size % count:
+        raise UserError(
+            f"--batch-size {size}: {count} devices share each batch with --strategy mirrored;"
+            f" choose a multiple of {count}"
+        )
     devices.set_seed(config.optimisation.seed)
     environment = devices.describe(config, strategy)
     note(devices.in_one_line(environment))
