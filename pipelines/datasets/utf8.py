@@ -1,5 +1,6 @@
 """Reading the user's text files: UTF-8 only, with errors that name file and line."""
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,14 @@ def decode(line: bytes) -> str:
     except UnicodeDecodeError as error:
         byte = line[error.start]
         raise ValueError(f"not UTF-8 (byte 0x{byte:02x} at position {error.start + 1})") from None
+
+
+def without_surrogates(text: str) -> str:
+    """Return a text with U+FFFD for each byte of a command line that is not UTF-8.
+
+    Python represents such bytes by surrogates, which TensorFlow takes in no string.
+    """
+    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:

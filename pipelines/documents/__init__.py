@@ -33,8 +33,11 @@ model = keras.saving.load_model("checkpoints/best.keras")
 model(tf.constant(["Dear Sir, please find attached ..."]))  # {"label": ..., "probabilities": ...}
 ```
 
-The model predicts one of the labels above for any text. All words outside the training data's
-vocabulary are read as one unknown word."""
+The model reads texts in lower case and splits them at whitespace and around each punctuation mark.
+Pass texts in Unicode's composed form, `unicodedata.normalize("NFC", text)`, as `errorflow documents
+predict` does: the model does not compose accents. All words outside the training data's vocabulary
+are read as one unknown word. The model predicts one of the labels above for any text, also for an
+empty one, and whatever other texts are in the batch."""
 
 
 class Documents(TextClassification):

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from ...layers.text.standardization import separate_words, strip_and_lower, unify_spaces
+from ..datasets.utf8 import without_surrogates
 from .serving import label_outputs, make_serving_model
 
 Split = Literal["character", "word", "phone"]
@@ -24,7 +25,7 @@ _BLANKS = "".join(  # whitespace and control characters, as `strip_and_lower` kn
 
 def normalize(text: str, split: Split = "character") -> str:
     """Return the text in Unicode's composed form and, except for phones, in lower case."""
-    composed = unicodedata.normalize("NFC", text.strip(_BLANKS))
+    composed = unicodedata.normalize("NFC", without_surrogates(text).strip(_BLANKS))
     return composed if split == "phone" else composed.lower()
 
 

@@ -20,8 +20,10 @@ model = keras.saving.load_model("checkpoints/best.keras")
 model(tf.constant(["nowak"]))  # {"label": ..., "probabilities": ...}
 ```
 
-Pass texts in lower case and in Unicode's composed form (NFC). The model predicts one of the labels
-above for any text."""
+The model removes whitespace and control characters at both ends and reads texts in lower case. Pass
+texts in Unicode's composed form, `unicodedata.normalize("NFC", text)`, as `errorflow names predict`
+does: the model does not compose accents. It predicts one of the labels above for any text, also for
+an empty one, and whatever other texts are in the batch."""
 
 
 class Names(TextClassification):

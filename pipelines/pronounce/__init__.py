@@ -38,6 +38,11 @@ model = keras.saving.load_model("checkpoints/best.keras")
 model(tf.constant(["lecture"]))  # {"answers": [B, W] strings, "scores": [B, W]}, the best first
 ```
 
+The model reads characters or words in lower case and removes whitespace at both ends; it splits
+phones at whitespace and reads them as they are. Pass sources in Unicode's composed form,
+`unicodedata.normalize("NFC", text)`, as `errorflow pronounce predict` does. A symbol that is not in
+the training data is read as unknown, and an empty source has answers too.
+
 Scores are log-probabilities over ((5 + symbols) / 6)^length_norm. `model.get_layer("search")` has
 `width`, `length_norm` and `longest`; its `core` is the network."""
 

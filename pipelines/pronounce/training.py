@@ -195,6 +195,8 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
         meaning={
             "source": ["", "[UNK]", *source.symbols],
             "target": ["", "[UNK]", "[START]", "[END]", *target.symbols],
+            "shape": "[B, S] and [B, T], at least 1 each: an empty source is a row of padding",
+            "unicode": "NFC",
             "padding": 0,
         },
         meaning_file="vocabulary.json",

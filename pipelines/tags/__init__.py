@@ -29,8 +29,12 @@ model = keras.saving.load_model("checkpoints/best.keras")
 model(tf.constant(["Time flies like an arrow ."]))  # {"label": [B, T], "probabilities": ...}
 ```
 
-Pass sentences as tokens separated by spaces. For a token that is not in the training data, the
-model uses its characters only."""
+Pass sentences as tokens separated by spaces, in Unicode's composed form,
+`unicodedata.normalize("NFC", text)`; `errorflow tags predict` splits and composes plain text. The
+model looks up words in lower case and reads their characters as they are. For a token that is not
+in the training data, it uses the characters only. T is the number of tokens of the longest sentence
+of the batch, 0 if all are empty; what follows the last token of a shorter sentence has no
+meaning."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,11 +99,16 @@ class Tags(BaseTask):
 
         from ..datasets.tags.conllu import clean
         from ..datasets.tags.tokens import tokens_of
+        from ..datasets.utf8 import without_surrogates
         from ..models.serving import load
 
         model = load(run.best)
         for sentence in inputs:
-            words = [clean(t) for t in sentence.split()] if tokens else tokens_of(sentence)
+            words = (
+                [clean(t) for t in without_surrogates(sentence).split()]
+                if tokens
+                else tokens_of(sentence)
+            )
             tags = model(tf.constant([" ".join(words)]))["label"][0].numpy()
             yield {"sentence": sentence, "tokens": words, "tags": [tag.decode() for tag in tags]}
 

@@ -142,6 +142,8 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
         meaning={
             "words": ["", "[UNK]", *read.get_layer("words").get_vocabulary()[2:]],
             "characters": ["", "[UNK]", *read.get_layer("characters").vocabulary],
+            "shape": "[B, T] and [B, T, C]; B, T and C are at least 1, filled up with padding",
+            "unicode": "NFC; words in lower case",
             "padding": 0,
             "unknown": UNKNOWN,
             "labels": labels_in(serving_model),

@@ -180,6 +180,8 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
         core_inputs=text_serving.vectorize(EXAMPLES, vocabulary, split),
         meaning={
             "ids": ["", "[UNK]", *vocabulary],
+            "shape": "[B, T]; B and T are at least 1: an empty text is a row of padding",
+            "unicode": "NFC",
             "padding": 0,
             "unknown": 1,
             "lower_case": True,

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from ..utf8 import without_surrogates
+
 _TOKEN = re.compile(
     r"""(?xi)
     (?:https?://|www\.)\S*[^\s.,:;!?'"’”)\]>]       # addresses, without punctuation after them
@@ -23,5 +25,5 @@ def tokens_of(text: str) -> list[str]:
 
     These few rules suffice for sentences that a user types. A treebank has its own tokens.
     """
-    composed = unicodedata.normalize("NFC", text)  # as a treebank is read
+    composed = unicodedata.normalize("NFC", without_surrogates(text))  # as a treebank is read
     return [match.group() for match in _TOKEN.finditer(composed)]
