@@ -22,6 +22,23 @@ def test_stateful_layers_continue_where_the_previous_batch_ended(case):
     np.testing.assert_allclose(layer(p.x[:, :2]), first, rtol=1e-5, atol=1e-6)
 
 
+@each(STOCK)
+def test_a_sequence_without_steps_leaves_the_initial_state(case):
+    """As a batch of empty texts; in training and without a mask in a graph, Keras refuses it."""
+    p = problem(case)
+    layer = built(case, p, return_state=True)
+    signature = tf.TensorSpec([None, None, D]), tf.TensorSpec([None, None], tf.bool)
+    graph = tf.function(lambda x, mask: layer(x, p.states, mask=mask), input_signature=signature)
+    nothing, masks = tf.zeros([B, 0, D]), tf.zeros([B, 0], tf.bool)
+    for output, *states in (layer(nothing, p.states), graph(nothing, masks)):
+        np.testing.assert_array_equal(output, np.zeros([B, H]))
+        for state, initial in zip(states, p.states, strict=True):
+            np.testing.assert_array_equal(state, initial)
+    sequences = built(case, p, return_sequences=True)
+    assert sequences(nothing, mask=masks).shape == (B, 0, H)
+    assert sequences(nothing[:0]).shape == (0, 0, H)
+
+
 @pytest.mark.parametrize("jit", [False, True], ids=["no_jit", "jit"])
 def test_stateful_layers_train(jit):
     layer = layers.LSTM(H, stateful=True)

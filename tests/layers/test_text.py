@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from errorflow.layers.text.characters import Characters
 from errorflow.layers.text.sequences import Detokenizer, Reverse, WordDropout
-from errorflow.layers.text.standardization import lower, separate_words
+from errorflow.layers.text.standardization import lower, separate_words, strip_and_lower
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,20 @@ def test_lower_case_is_that_of_every_alphabet_and_keeps_signs():
     texts = ["ÅNGSTRÖM's", "ЖУК", "ΣΑΣ", "ẞ"]
     result = [text.decode() for text in lower(tf.constant(texts)).numpy()]
     assert result == [text.lower() for text in texts]
+
+
+def test_what_is_no_character_is_replaced_and_ends_no_text():
+    texts = tf.constant([b"A\0B C", b"\xffA\xc3", b"\0"])
+    assert lower(texts).numpy().tolist() == [
+        t.encode() for t in ("a\ufffdb c", "\ufffda\ufffd", "\ufffd")
+    ]
+    assert separate_words(texts)[0].numpy().split() == [b"a", b"b", b"c"]
+
+
+def test_margins_are_stripped_of_whitespace_and_control_characters():
+    texts = ["\u00a0\t Å B\u3000\n", "\0\x1b", "\u0301"]
+    result = [text.decode() for text in strip_and_lower(tf.constant(texts)).numpy()]
+    assert result == ["å b", "", "\u0301"]
 
 
 def test_characters_have_ids_and_words_are_cut():

@@ -1,6 +1,7 @@
 """Tests of the actions pipeline alone, on a few clips of moving digits and on videos."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,10 +50,21 @@ def test_the_baseline_is_one_of_nine_actions_and_the_error_flow_is_stated(run):
 
 
 def test_convolutions_train_on_two_replicas_on_the_cpu(where, tmp_path):
-    """In a separate process, since the start of TensorFlow decides how it computes convolutions."""
+    """In a separate process, since the start of TensorFlow decides how it computes convolutions.
+
+    keras.json, which chooses another backend and data format, has no effect.
+    """
+    settings = {"backend": "jax", "image_data_format": "channels_first"}
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
     command = [sys.executable, "-m", "errorflow.pipelines.actions", "train", "--name", "two"]
     flags = ["--run-dir", str(tmp_path), "--strategy", "mirrored", *TINY]
-    process = subprocess.run([*command, *flags], capture_output=True, text=True, check=False)
+    process = subprocess.run(
+        [*command, *flags],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "KERAS_HOME": str(tmp_path)},
+    )
     assert process.returncode == 0, process.stderr
     assert "× 2 replicas" in process.stderr
 

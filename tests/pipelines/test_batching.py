@@ -147,6 +147,9 @@ def test_the_first_batch_of_a_validation_is_shared_evenly_among_replicas(two_rep
         order = [i for (i,) in few.in_order().as_numpy_iterator()]
     assert [len(i) for i in order] == [6, 1]
     assert sorted(np.concatenate(order)) == [*range(7)]
+    with two_replicas.scope():
+        odd = Batches(lengths, few.take, 5, seed=0)
+    assert [len(indices) for indices, _ in odd.plan(0)] == [6, 6]
     single = Batches(lengths[:1], few.take, 16, seed=0)
     with two_replicas.scope(), pytest.raises(UserError, match="1 validation examples for 2 dev"):
         single.in_order()

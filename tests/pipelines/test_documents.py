@@ -150,6 +150,11 @@ def test_conv1d_ignores_padding(layers):
     outputs = core(ids)
     np.testing.assert_allclose(core(np.pad(ids, ((0, 0), (0, 7)))), outputs, atol=1e-6)
     np.testing.assert_allclose(core(ids[1:, :2]), outputs[1:], atol=1e-6)
+    # With as many steps as filters, Keras would take [1, T, 1] for a bias of the filters.
+    one_word = np.array([[7, 0, 0, 0]], np.int32)
+    together = core(np.concatenate([ids, one_word]))[2:]
+    for length in (1, 2, 3):
+        np.testing.assert_allclose(core(one_word[:, :length]), together, atol=1e-6)
 
 
 def test_a_filter_of_conv1d_returns_its_maximum_over_the_words():

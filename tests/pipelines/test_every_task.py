@@ -38,6 +38,7 @@ PASSING = {
     *["verdict", "findings"],  # of the epochs that this process has trained
 }
 TASKS_OF_MANY_EPOCHS = ["tags", "lags", "images"]  # cheap ones, with and without dropout
+ODD_TEXTS = ["", " \u00a0\t", "\0", "a\0b", "\u0301", "👩\u200d👧 ½", "\u202eمرحبا", b"ab\xff\xc3"]
 CLASSIFYING = [task for task, row in TABLE.items() if "confusion" in row.plots]
 READ_LINES = [task for task, row in TABLE.items() if row.reads_lines]
 
@@ -184,20 +185,38 @@ def test_best_is_a_plain_keras_model(task, run):
         np.testing.assert_allclose(array, expected[name], rtol=1e-5)
 
 
+def assert_same(outputs, expected):
+    """Both are outputs of a serving model, by name."""
+    for name, array in outputs_of(expected).items():
+        np.testing.assert_allclose(outputs[name], array, rtol=1e-4, atol=1e-5)
+    for name in {"label", "answers"} & expected.keys():
+        assert np.asarray(outputs[name]).tolist() == np.asarray(expected[name]).tolist()
+
+
 def test_exported_models_give_the_same_outputs(task, where, run, tmp_path, capsys):
+    """Also for odd texts, for each text by itself, and for an empty batch."""
     flags = ["--name", "a", "--format", "keras,saved_model", "--to", str(tmp_path)]
     assert errorflow(task, "export", where, *flags) == 0
     assert capsys.readouterr().out.count("read back") == 2
     model = load(run.best)
     inputs = load_task(task).export_inputs(model).inputs
-    if inputs.dtype == tf.string:  # also a text that is longer than any of the training
-        inputs = tf.concat([inputs, [tf.strings.reduce_join(inputs, separator=" ")]], axis=0)
+    is_text = inputs.dtype == tf.string
+    if is_text:  # also a text that is longer than any of the training
+        longest = tf.strings.reduce_join(inputs, separator=" ")
+        inputs = tf.concat([inputs, [longest], ODD_TEXTS], axis=0)
     exported = tf.saved_model.load(tmp_path / "saved_model")
     outputs, expected = exported.serve(inputs), model(inputs)
-    for name, array in outputs_of(expected).items():
-        np.testing.assert_allclose(outputs[name], array, rtol=1e-4, atol=1e-5)
-    if "label" in expected:
-        assert outputs["label"].numpy().tolist() == expected["label"].numpy().tolist()
+    assert_same(outputs, expected)
+    for number in range(len(inputs) if is_text else 0):
+        alone = exported.serve(inputs[number : number + 1])
+        steps = alone["label"].shape[1] if task == "tags" else None  # others follow with a batch
+        one = {name: array[number : number + 1] for name, array in expected.items()}
+        assert_same(
+            alone, {name: array[:, :steps] for name, array in one.items()} if steps else one
+        )
+    for answer in (model, exported.serve):
+        empty = answer(inputs[:0])
+        assert {name: len(array) for name, array in empty.items()} == dict.fromkeys(expected, 0)
 
 
 @pytest.mark.parametrize("task", ["lags", "actions"], indirect=True)  # others: in their own files

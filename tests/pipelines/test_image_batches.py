@@ -172,6 +172,22 @@ def test_images_are_read_once_for_all_epochs():
     assert sorted(reads) == list(range(23))
 
 
+def test_replicas_share_every_training_batch_and_the_first_of_a_validation(two_replicas):
+    with two_replicas.scope():
+        few = ImageBatches(
+            tf.data.Dataset.from_tensor_slices(
+                (np.zeros([7, 2, 2, 1], np.uint8), np.zeros(7, int))
+            ),
+            *(7, 3),
+            size=16,
+            seed=0,
+            mean=np.zeros(1),
+            std=np.ones(1),
+        )
+    assert [len(images) for images, _ in few.dataset()] == [6]
+    assert [len(images) for images, _ in few.in_order()] == [6, 1]
+
+
 def test_no_pass_has_a_thread_that_tunes_it(feed):
     """The end of a pass would wait for that thread, sometimes for seconds."""
     spec = tf.TensorSpec([2], tf.float32)

@@ -1,6 +1,7 @@
 """Tests of the names pipeline alone, on a few made-up names."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,16 @@ def test_onnx_takes_the_ids_of_its_vocabulary(where, run, tmp_path):
     assert meaning["labels"] == LABELS
     expected = text_serving.predict_probabilities(load(run.best), ["aeiou"])
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
+    (empty,) = session.run(None, {session.get_inputs()[0].name: np.array([[0]], np.int32)})
+    expected = text_serving.predict_probabilities(load(run.best), [""])
+    np.testing.assert_allclose(empty, expected, atol=1e-5)
+
+
+def test_bytes_that_are_not_utf8_have_a_prediction(where, capsys):
+    """Python represents them by surrogates on a command line."""
+    assert names(where, "predict", "--name", "a", "bcdb\udcff", "bcdb\ufffd") == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.split("\t")[1:] == second.split("\t")[1:]
 
 
 def test_bptt_prints_a_line_per_character_and_a_plot(where, run, capsys):
@@ -131,6 +142,7 @@ def test_class_weights_have_mean_one_and_decrease_with_the_share():
 
 
 def test_training_on_two_replicas_prints_no_warnings_and_exits_with_0(where, tmp_path):
+    """Whatever backend Keras would choose: errorflow chooses TensorFlow."""
     command = [sys.executable, "-m", "errorflow.pipelines.names", "train", "--name", "two"]
     flags = [*train_flags("names", where), "--model", "rnn", "--strategy", "mirrored"]
     process = subprocess.run(
@@ -138,6 +150,7 @@ def test_training_on_two_replicas_prints_no_warnings_and_exits_with_0(where, tmp
         capture_output=True,
         text=True,
         check=False,
+        env=os.environ | {"KERAS_BACKEND": "jax"},
     )
     assert process.returncode == 0, process.stderr
     assert "× 2 replicas" in process.stderr
