@@ -44,7 +44,9 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
 
     B is the batch of the loss in a training step that a callback records, also where the model
     folds time steps into the batch; elsewhere it is the batch of the layer's call. E must be a
-    mean: in a training loop of your own, the figures of a summed loss are B times too large.
+    mean: in a training loop of your own, the figures of a summed loss are B times too large. With
+    several replicas, E is the loss of Keras: the mean over the replicas of the mean of each, in
+    which an example of a replica with fewer examples counts for more; B is that of all replicas.
 
     Attributes:
         loss_scale: the factor by which a training loop of your own multiplies the loss before the
