@@ -38,10 +38,14 @@ class FirstExamples(keras.layers.Layer):
 
     def __init__(self, **kwargs: Any):
         super().__init__(autocast=False, **kwargs)
+        self.supports_masking = True
 
     def call(self, outputs: Any, batch: Any) -> Any:
         size = tf.shape(batch)[0]
         return tf.nest.map_structure(lambda tensor: tensor[:size], outputs)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        return None
 
     def compute_output_spec(self, outputs: Any, batch: Any) -> Any:
         def spec(tensor):
