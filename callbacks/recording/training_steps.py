@@ -71,7 +71,8 @@ class TrainingSteps:
         count, optimizer = self.count, model.optimizer
         applied = applied_steps(optimizer)
         before = 0 if optimizer is None else self._applied.get(optimizer, 0)
-        self._applies_once = count - self._known == applied - before and not _skips(optimizer)
+        if count != self._known:  # otherwise another callback has noted this step
+            self._applies_once = count - self._known == applied - before and not _skips(optimizer)
         self._note(model, count, applied)
         return count
 

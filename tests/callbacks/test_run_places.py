@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from errorflow.callbacks import ErrorFlow, Gates, LayerGradients, TextSamples
 from errorflow.callbacks.recording.run_places import reserve
 from errorflow.layers import LSTM
@@ -113,6 +114,27 @@ def test_a_reserved_folder_is_used_although_an_earlier_training_wrote_to_it(tmp_
     fit(model, samples(tmp_path))
     fit(model, samples(tmp_path))
     assert steps(tmp_path) == {"samples": {1, 2}}
+
+
+def test_a_model_without_a_counting_optimizer_goes_on_in_its_run(tmp_path):
+    """With, without and with new callbacks: the graph has counted the training steps."""
+
+    class Plain(keras.Model):
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((self(x, training=True) - y) ** 2)
+            tape.gradient(loss, self.trainable_variables)
+            return {"loss": loss}
+
+    x = keras.Input([3, 2])
+    model = Plain(x, keras.layers.Dense(1)(LSTM(1, name="rnn")(x)))
+    model.compile(run_eagerly=True)
+    fit(model, ErrorFlow(tmp_path), LayerGradients(tmp_path), epochs=2)
+    fit(model)
+    fit(model, flow := ErrorFlow(tmp_path))
+    assert flow.history["rnn"]["step"].tolist() == [4]
+    assert steps(tmp_path).keys() == {"error_flow"}
 
 
 def test_two_callbacks_of_one_kind_do_not_share_a_folder(tmp_path):
