@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 import keras
-from keras.src.layers.rnn.conv_lstm import ConvLSTMCell as StockCell
+from keras.src.layers.rnn.conv_lstm import ConvLSTMCell as StockCell  # not exported
 
 from .base import RecurrentLayer, VisibleCell
 from .convolutions import Convolutions
