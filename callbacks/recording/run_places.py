@@ -5,7 +5,9 @@
 
 so that the folds of a cross-validation and the trials of a search, which often share one `log_dir`,
 are runs of their own in TensorBoard. All callbacks of one call of `fit` write to the same run. A
-training that goes on from an earlier one goes on in its run.
+training that goes on stays in its run: that of its model or, for a model of an earlier process, the
+newest one. A run that has ended in this process is not continued by another model: Hyperband's
+trials also begin with a later epoch.
 """
 
 from collections import Counter
@@ -31,6 +33,7 @@ KINDS = frozenset(
     }
 )
 _PLACES = "_errorflow_run_places"  # an attribute of models, which Keras does not track
+_ended: set[Path] = set()  # runs whose training has ended in this process
 
 
 class Place:
@@ -53,6 +56,12 @@ class Place:
         """Go on in another call of `fit`, whose callbacks may be new ones."""
         self.fit = fit
         self._writers.clear()
+        _ended.discard(self._run)
+
+    def end_fit(self) -> None:
+        """Note that the training has ended, and was not interrupted."""
+        if self._run is not None:
+            _ended.add(self._run)
 
     def folder(self, kind: str) -> Path:
         """Return the folder for the event files of one more callback.
@@ -78,15 +87,22 @@ def place_of(callback: keras.callbacks.Callback, log_dir: Path, epoch: int) -> P
     if place is None or place.fit is not fit:
         is_new = epoch == 0 and steps_so_far(model) == 0
         if place is None or (is_new and place.fit is not None):
-            place = places[key] = Place(log_dir, fit, is_new)
+            place = places[key] = Place(key, fit, is_new)
         else:
             place.begin_fit(fit)
     return place
 
 
+def end_training(model: Any) -> None:
+    """Note that the training of a model has ended, and was not interrupted."""
+    for place in _places(model).values():
+        place.end_fit()
+
+
 def reserve(model: keras.Model, log_dir: Path) -> None:
     """Let the next training of a model write to `log_dir` itself, whatever is there already."""
-    _places(model)[log_dir.resolve()] = Place(log_dir, None, is_new=False, run=log_dir)
+    key = log_dir.resolve()
+    _places(model)[key] = Place(key, None, is_new=False, run=key)
 
 
 def _places(model: keras.Model) -> dict[Path, Place]:
@@ -106,7 +122,8 @@ def _new_run(log_dir, kind):
 def _newest_run(log_dir, kind):
     folders = log_dir.iterdir() if log_dir.is_dir() else ()
     numbers = [int(f.name) for f in folders if f.name.isdecimal() and _is_taken(f, kind)]
-    return log_dir / str(max(numbers)) if numbers else log_dir
+    newest = log_dir / str(max(numbers)) if numbers else log_dir
+    return _new_run(log_dir, kind) if newest in _ended else newest
 
 
 def _is_taken(run, kind):

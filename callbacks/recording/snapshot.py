@@ -12,6 +12,7 @@ from ...layers.paths import walk
 from .event_log import EventLog
 from .guard import GuardedCallback, guarded
 from .rows import single_row
+from .run_places import end_training
 from .training_steps import applied_steps
 
 Figures = Mapping[str, np.ndarray]  # by name, each [T]
@@ -81,6 +82,7 @@ class SnapshotCallback(GuardedCallback):
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         if self._log is not None:
             self._log.close()
+        end_training(self.model)
 
     def stop_recording(self) -> None:
         if self._log is not None:

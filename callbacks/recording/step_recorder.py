@@ -11,6 +11,7 @@ from .event_log import EventLog
 from .guard import GuardedCallback, guarded
 from .memory import Memory
 from .rows import Rows
+from .run_places import end_training
 from .snapshot import check_every
 from .training_steps import training_steps
 
@@ -156,6 +157,7 @@ class StepRecorder(GuardedCallback):
             if self._step > self._drawn:
                 self._draw(self._log)
             self._log.close()
+        end_training(self.model)
         self.is_training = False
         self._detach()
 

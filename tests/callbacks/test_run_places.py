@@ -68,11 +68,11 @@ def test_folds_are_runs_of_their_own_with_all_kinds_together(tmp_path):
 
 
 def test_copies_for_trials_are_runs_of_their_own(tmp_path):
-    """keras-tuner copies the callbacks for each trial."""
+    """keras-tuner copies the callbacks for each trial; Hyperband begins some with a later epoch."""
     original = samples(tmp_path)
-    for _ in range(2):
-        fit(network(), copy.deepcopy(original))
-    assert steps(tmp_path) == {"samples": {1}, "2/samples": {1}}
+    for first in (0, 0, 1):
+        fit(network(), copy.deepcopy(original), initial_epoch=first, epochs=first + 1)
+    assert steps(tmp_path) == {"samples": {1}, "2/samples": {1}, "3/samples": {2}}
 
 
 @pytest.mark.parametrize("backup_first", [True, False])
