@@ -138,9 +138,9 @@ class TracedStep:
         self, steps: TrainingSteps, model: keras.Model, data: Any, number: Any, is_recorded: Any
     ):
         self.number, self.is_recorded = number, is_recorded
-        is_plain = type(model).train_step is keras.Model.train_step
-        self.examples = _batch_size(data) if is_plain else None
-        self.is_sum = is_plain and sums_over_examples(model)
+        has_own_loss = _overrides(model, "train_step") or _overrides(model, "compute_loss")
+        self.examples = None if has_own_loss else _batch_size(data)
+        self.is_sum = not has_own_loss and sums_over_examples(model)
         self.monitors: list[Any] = []
         self._steps = steps
         self._rows = max(RING, model.steps_per_execution)
@@ -175,6 +175,10 @@ class TracedStep:
         before = optimizer.scale_loss(tf.ones([]))
         yield
         self._steps.add_skipped(self.number, optimizer.scale_loss(tf.ones([])) < before)
+
+
+def _overrides(model, method):
+    return method in vars(model) or getattr(type(model), method) is not getattr(keras.Model, method)
 
 
 def _skips(optimizer):

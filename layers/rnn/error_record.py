@@ -42,9 +42,10 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
     in a training step, the attributes show its first call; `latest(n)` returns all calls. While
     `ErrorFlow` records, they show the newest training step that it records.
 
-    B is the batch of the loss in a training step that a callback records, also where the model
-    folds time steps into the batch; elsewhere it is the batch of the layer's call. E must be a
-    mean: in a training loop of your own, the figures of a summed loss are B times too large. With
+    Where a callback records the training step of `fit`, B is the batch of the loss, also if the
+    model folds time steps into the batch, and the sum of a loss with the reduction "sum" or "none"
+    is divided by B. In a training step or a loop of your own, B is the batch of the layer's call,
+    and E must be a mean: the figures of a summed loss are B times too large. With
     several replicas, E is the loss of Keras: the mean over the replicas of the mean of each, in
     which an example of a replica with fewer examples counts for more; B is that of all replicas.
 
@@ -89,8 +90,9 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
         return Call(step, number, examples if step.examples is None else step.examples)
 
     def _make_room(self, steps, alignments):
-        for variable in self.variables:
-            _ = variable.read_value()  # so that an export tracks them
+        if not tf.executing_eagerly():
+            for variable in self.variables:
+                _ = variable.read_value()  # so that an export tracks them
         limit = self.LIMIT // (8 * len(self.statistics))
         row = alignments * steps if steps else limit
         needed = max(min(self.ROWS * row, limit), row)
