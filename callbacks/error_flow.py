@@ -1,6 +1,5 @@
 """The error that arrives at every time step, recorded while a model trains."""
 
-import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,14 @@ from matplotlib.figure import Figure
 
 from ..layers.paths import walk
 from ..layers.rnn import training_step
-from ..layers.rnn.error_record import ErrorRecord
 from .drawing import figures
-from .drawing.error_images import error_images
+from .drawing.error_images import IMAGE_DESCRIPTION, error_images
 from .findings.decay import decay_figures
 from .findings.encoder_decoder import encoder_decoder_finding, first_to_largest
 from .findings.error_flow import error_flow_finding
 from .findings.finding import Finding
 from .recording.error_probe import ErrorProbe
-from .recording.error_reader import ErrorReader, no_visible_layer
+from .recording.error_reader import ErrorReader, check_layers, error_readers
 from .recording.guard import guarded
 from .recording.prediction_errors import backwards_parts
 from .recording.rows import Rows
@@ -63,11 +61,11 @@ class ErrorFlow(StepRecorder):
             last step (of the first one in layers that read backwards), measured on the first 4
             examples, at `training=False`, in at most 2% of the time of training, and at least once.
 
-    The records of long runs stay small: at most 64 MB are kept in memory altogether (16 MB of them
-    in variables of the graph, on each replica), and in the files, after
-    each 16 MB, only every second row is written (a run of 100,000 steps with 8 LSTM layers and
-    1,000 time steps takes about 100 MB). The rows that remain are evenly spaced. Heat maps show at
-    most 216 training steps.
+    The records of long runs stay small: at most 64 MB are kept in memory (16 MB of them by each
+    replica), and in the files, after each 16 MB, only every second row is written (a run of 100,000
+    steps with 8 LSTM layers and 1,000 time steps takes about 100 MB). The rows that remain are
+    evenly spaced. Heat maps show at most 216 training steps. If a sequence is too long for this
+    room, training goes on, and the findings say what was left out.
 
     Source: S. Hochreiter, 1991; Y. Bengio, P. Simard, P. Frasconi: Learning long-term dependencies
     with gradient descent is difficult, 1994.
@@ -104,11 +102,16 @@ class ErrorFlow(StepRecorder):
             hidden_max  [N, T]  the largest ‖δ_t(b)‖
             carried     [N, T]  root mean square of δ_t(b) before the error injected at t is added
             valid       [N, T]  the number of examples whose step t is not masked
+            injected    [N, T]  root mean square of the error injected at t
+            hidden_next [N, T]  root mean square of ‖δ‖ at the next valid step, over the examples
+                                that are valid at t
             cell        [N, T]  root mean square of ‖dE/dc_t‖ (LSTM only)
             cell_max    [N, T]  the largest ‖dE/dc_t‖ (LSTM only)
+            cell_next   [N, T]  as hidden_next, of ‖dE/dc_t‖ (LSTM only)
+            skipped     [N]     whether dynamic loss scaling skipped the training step
 
-        all float32, and NaN where there is no such step. Each table exists once more with the
-        suffix "_from_end": there column -1 is the last valid step of every example.
+        the tables float32, and NaN where there is no such step. Each table exists once more with
+        the suffix "_from_end": there column -1 is the last valid step of every example.
 
         The entries of `joined` follow those of the layers; their second layer starts at column
         "border".
@@ -132,11 +135,10 @@ class ErrorFlow(StepRecorder):
         """Return the findings on the recorded errors, one for each layer."""
         history = self.history
         findings = [self._finding(name, recorded) for name, recorded in history.items()]
-        return findings + [
-            Finding(reader.name, "too little", self._why_missing(reader))
-            for reader in self._readers.values()
-            if reader.name not in history
-        ]
+        readers = self._readers.values()
+        missing = [(r.name, self._why_missing(r)) for r in readers if r.name not in history]
+        left_out = [(r.name, r.left_out) for r in readers if r.left_out]
+        return findings + [Finding(name, "too little", text) for name, text in missing + left_out]
 
     def _finding(self, name, recorded):
         if name in self.joined:
@@ -148,6 +150,8 @@ class ErrorFlow(StepRecorder):
     def _why_missing(self, reader):
         if self._step < self.every:
             return f"none of {self._step:,} training steps was recorded (every={self.every:,})"
+        if reader.left_out:
+            return f"no row was kept in {self._step:,} training steps"
         return f"no error reached this layer in {self._step:,} training steps"
 
     def plot(
@@ -195,30 +199,16 @@ class ErrorFlow(StepRecorder):
         self._backwards = backwards_parts(self.model)
         self._find_layers()
         if all(layer.built for _, layer in walk(self.model)):
-            self._check_layers()
+            check_layers(self.model, self._readers.values(), self.joined)
 
     def _attach(self):
-        trace_train_step_in(self.model, record_errors)
+        trace_train_step_in(self.model, training_step.inside)
 
     def _detach(self) -> None:
         self._steps.record_every(self, None)
 
-    def _check_layers(self):
-        if not self._readers:
-            raise ValueError(no_visible_layer(self.model))
-        visible = {reader.name for reader in self._readers.values()}
-        missing = {path for pair in self.joined.values() for path in pair} - visible
-        if missing:
-            raise ValueError(
-                f"ErrorFlow: joined: no layer shows its error at {', '.join(sorted(missing))}, "
-                f"only at {', '.join(sorted(visible))}"
-            )
-
     def _find_layers(self):
-        for name, layer in walk(self.model):
-            record = getattr(layer, "error", None)
-            if isinstance(record, ErrorRecord) and id(record) not in self._readers:
-                self._readers[id(record)] = ErrorReader(name, record)
+        self._readers = error_readers(self.model, self._readers)
 
     def _discard_rows(self):
         for reader in self._readers.values():
@@ -235,8 +225,7 @@ class ErrorFlow(StepRecorder):
     def _read_rows(self, steps: np.ndarray) -> dict[str, Rows]:
         if not self._readers:  # they are built by the first batch
             self._find_layers()
-            if not self._readers:
-                raise ValueError(no_visible_layer(self.model))
+            check_layers(self.model, self._readers.values(), self.joined)
         new = {}
         for reader in self._readers.values():
             new |= reader.read(steps, self._memory.stride)
@@ -254,16 +243,4 @@ class ErrorFlow(StepRecorder):
 
     def _images(self) -> Iterator[tuple[str, np.ndarray, str]]:
         for name, image in error_images(self.history).items():
-            yield name, image, _DESCRIPTION
-
-
-def record_errors(step: training_step.TrainingStep) -> contextlib.AbstractContextManager[None]:
-    """Let the layers record their errors in a training step that is traced in this context."""
-    return training_step.inside(step)
-
-
-_DESCRIPTION = (
-    "The error that arrives at each time step, root mean square over the batch. Each row is one "
-    "training step; the error flows from right to left. All layers have the same colour scale. "
-    "Time steps that occur in fewer than one in fifty batches are left out."
-)
+            yield name, image, IMAGE_DESCRIPTION

@@ -7,6 +7,12 @@ import numpy as np
 from ..recording.rows import filled_columns
 from .heat_maps import common_scale, heat_map
 
+IMAGE_DESCRIPTION = (
+    "The error that arrives at each time step, root mean square over the batch. Each row is one "
+    "training step; the error flows from right to left. All layers have the same colour scale. "
+    "Time steps that occur in fewer than one in fifty batches are left out."
+)
+
 
 def error_images(history: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Return one image [height, width, 3] uint8 for each entry, with a common colour scale.

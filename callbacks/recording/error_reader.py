@@ -1,7 +1,7 @@
 """Reads the error record of one recurrent layer into rows."""
 
 import collections
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -21,14 +21,12 @@ class ErrorReader:
 
     Attributes:
         name: the path of the layer.
-        left_out: the number of rows that found no room, by their number of time steps.
-        overwritten: the number of rows that were overwritten before they were read.
     """
 
     def __init__(self, name: str, record: ErrorRecord):
         self.name = name
-        self.left_out: collections.Counter[int] = collections.Counter()
-        self.overwritten = 0
+        self._too_long: list[int] = []  # time steps of the rows that found no room
+        self._overwritten = 0  # rows, before they were read
         self._record = record
         self._largest = 0, 0  # the most rows, and time steps in the ring, of one training step
         self._count = 0  # of the rows that were read
@@ -45,6 +43,24 @@ class ErrorReader:
         # Twice the longest so far: the next sequences may be longer.
         return min(rows // most_rows, steps // (2 * most_steps) or 1) if most_rows else 0
 
+    @property
+    def left_out(self) -> str:
+        """What was not recorded because there was no room for it; "" if there was room for all."""
+        parts = []
+        if self._too_long:
+            room = self._record.training.size[1]
+            parts.append(
+                f"left out: {len(self._too_long):,} backward passes over up to "
+                f"{max(self._too_long):,} time steps; there is room for {room:,} (half as many if "
+                "steps are masked)"
+            )
+        if self._overwritten:
+            parts.append(
+                f"left out: {self._overwritten:,} backward passes that later ones had overwritten "
+                "before they were read"
+            )
+        return ". ".join(parts)
+
     def read(self, steps: np.ndarray, stride: int) -> dict[str, Rows]:
         """Return the rows of training steps that are divisible by `stride`, by call.
 
@@ -53,10 +69,10 @@ class ErrorReader:
         """
         count = self._record.training.count
         rows = self._record.training_rows(self._count)
-        self.overwritten += count - self._count - len(rows)
+        self._overwritten += count - self._count - len(rows)
         self._count = count
         self._measure(rows)
-        self.left_out.update(row.steps for row in rows if row.is_left_out)
+        self._too_long += [row.steps for row in rows if row.is_left_out]
         numbers = {int(step) for step in steps[steps % stride == 0]}
         rows = [r for r in rows if not r.is_left_out and r.labels["step"] in numbers]
         return {name: self._rows(of_call) for name, of_call in _by_call(self.name, rows).items()}
@@ -97,8 +113,40 @@ def _by_call(name: str, rows: Iterable[Row]) -> dict[str, list[Row]]:
     return {names[key]: by_call[key] for key in names}
 
 
-def no_visible_layer(model: keras.Model) -> str:
-    """Return the error message for a model without a layer that records its error."""
+def error_readers(model: keras.Model, readers: Mapping[int, ErrorReader]) -> dict[int, ErrorReader]:
+    """Return these readers, and new ones for further layers of the model that record their error.
+
+    They are keyed by the `id` of the record.
+    """
+    records = {name: getattr(layer, "error", None) for name, layer in walk(model)}
+    new = {
+        id(record): ErrorReader(name, record)
+        for name, record in records.items()
+        if isinstance(record, ErrorRecord) and id(record) not in readers
+    }
+    return {**readers, **new}
+
+
+def check_layers(
+    model: keras.Model, readers: Iterable[ErrorReader], joined: Mapping[str, tuple[str, str]]
+) -> None:
+    """Check that there is something to record.
+
+    Raises:
+        ValueError: no layer of the model shows its error, or none at a path in `joined`.
+    """
+    visible = {reader.name for reader in readers}
+    if not visible:
+        raise ValueError(_no_visible_layer(model))
+    missing = {path for pair in joined.values() for path in pair} - visible
+    if missing:
+        raise ValueError(
+            f"ErrorFlow: joined: no layer shows its error at {', '.join(sorted(missing))}, "
+            f"only at {', '.join(sorted(visible))}"
+        )
+
+
+def _no_visible_layer(model):
     stock = [path for path, layer in walk(model) if isinstance(layer, keras.layers.RNN)]
     if stock:
         return (

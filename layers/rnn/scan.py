@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import tensorflow as tf
 
 from .equations import Equations, Sequence, StepOps, Weights, identity, map_fields
-from .statistics import SquaredNorms, lanes, squares
+from .statistics import SquaredNorms, lanes, squares, without_mask
 
 
 class Readable(Protocol):
@@ -120,29 +120,8 @@ def backward_scan(
     )
     initial = carried._replace(hidden=tf.add_n([carried.hidden, *waiting]))
     norms = {name: tf.reduce_sum(a.stack(), -1) for name, a in measured.items()}
-    squared_norms = _complete(**norms) if mask is None else SquaredNorms(**norms)
+    squared_norms = without_mask(**norms) if mask is None else SquaredNorms(**norms)
     return BackwardScan(tuple(a.stack() for a in preactivation_errors), initial, squared_norms)
-
-
-def _complete(hidden, carried, injected=None, cell=None) -> SquaredNorms:
-    """Add what needs no loop if no step is masked, because the step after t is then t + 1.
-
-    dE/d(last state) is injected at the last step, not carried to it.
-    """
-    zero = tf.zeros_like(hidden[-1:])
-    injected = tf.zeros_like(hidden) if injected is None else injected
-
-    def following(norm):
-        return tf.concat([norm[1:], zero], axis=0)
-
-    return SquaredNorms(
-        hidden,
-        tf.concat([carried[:-1], zero], axis=0),
-        tf.concat([injected[:-1], hidden[-1:]], axis=0),
-        following(hidden),
-        cell,
-        None if cell is None else following(cell),
-    )
 
 
 @dataclass(frozen=True)

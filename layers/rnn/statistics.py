@@ -116,6 +116,30 @@ class SquaredNorms(NamedTuple):
     cell_next: Any = None  # of dE/dc at the next valid step
 
 
+def without_mask(hidden: Any, carried: Any, injected: Any = None, cell: Any = None) -> SquaredNorms:
+    """Complete the norms [T, B] of a loop without a mask, where the step after t is t + 1.
+
+    dE/d(last state) is injected at the last step, not carried to it.
+
+    Args:
+        injected: those of the errors from above; None if there are none.
+    """
+    zero = tf.zeros_like(hidden[-1:])
+    injected = tf.zeros_like(hidden) if injected is None else injected
+
+    def following(norm):
+        return tf.concat([norm[1:], zero], axis=0)
+
+    return SquaredNorms(
+        hidden,
+        tf.concat([carried[:-1], zero], axis=0),
+        tf.concat([injected[:-1], hidden[-1:]], axis=0),
+        following(hidden),
+        cell,
+        None if cell is None else following(cell),
+    )
+
+
 def summarise(norms: SquaredNorms, mask: Any) -> Any:
     """Reduce the squared norms of a batch to one row of the error record, [A, S, T].
 

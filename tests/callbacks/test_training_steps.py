@@ -264,6 +264,24 @@ def test_long_sequences_stay_within_the_limits_of_memory():
     assert Memory.LIMIT + TrainingSteps.LIMIT < 64 * 2**20
 
 
+def test_what_finds_no_room_is_left_out_and_said(monkeypatch):
+    """Sequences that are longer than all the room, and more rows than it holds between readings."""
+    monkeypatch.setattr(TrainingSteps, "LIMIT", 8 * T * 8 * 6)  # a quarter holds two rows
+    model = make()
+    flow = ErrorFlow()
+    fit(model, flow)
+    assert flow.history["rnn"]["step"].tolist() == [*range(1, 9)]
+    assert not any("left out" in sentence for sentence in flow.verdict())
+    model = make(steps_per_execution=8)
+    fit(model, flow)
+    assert flow.history["rnn"]["step"].tolist() == [7, 8]
+    assert flow.verdict()[-1].startswith("rnn: left out: 6 backward passes that later ones had")
+    monkeypatch.setattr(TrainingSteps, "LIMIT", 3 * 8 * 6)
+    fit(make(), flow)
+    assert flow.history == {}
+    assert "left out: 8 backward passes over up to 5 time steps" in flow.verdict()[-1]
+
+
 def test_two_callbacks_read_the_same_rows_each_at_its_own_pace():
     model, every, third = make(), ErrorFlow(), ErrorFlow(every=3)
     fit(model, every, third)
