@@ -10,7 +10,9 @@ from errorflow.callbacks.findings.horizon import horizon_finding
 from errorflow.callbacks.findings.layer_gradients import gradient_findings
 from errorflow.callbacks.findings.remedies import REMEDIES
 from errorflow.callbacks.recording.gradient_statistics import DEAD_AFTER
-from errorflow.layers import GRU, LSTM, SimpleRNN
+from errorflow.layers import GRU, LSTM, SimpleRNN, error_matrix
+from errorflow.pipelines.commands.recorded import read_recorded
+from errorflow.pipelines.inspector import readings
 
 STEPS = 40
 RANDOM = np.random.default_rng(0)
@@ -104,9 +106,40 @@ def test_units_that_died_are_counted_by_layer():
         "dead units",
         5 / 8,
     )
+    assert finding.evidence["since"] == 1  # known only after 100 steps, and then of all of them
+    assert finding.text.endswith("more than 50% of its units have been dead since training step 1")
     dead = gradients.history["dead"]
     assert (dead[: DEAD_AFTER - 1] == 0).all()
     np.testing.assert_allclose(dead[DEAD_AFTER - 1 :, 0], 5 / 8)
+
+
+def test_units_are_dead_since_the_first_of_the_rows_that_show_it():
+    """Of a long run only every second row is kept, here of those at every fifth training step."""
+    steps = np.arange(5, 2000, 10)
+    dead, ones = np.where(steps >= 1000, 0.9, 0.0)[:, None], np.ones([len(steps), 1])
+    (finding,) = gradient_findings(steps, ["a"], ones, ones, dead, every=5)
+    assert finding.evidence["since"] == 1005 - 99 * 5
+
+
+def test_no_gradient_in_the_whole_network_is_no_dead_relu():
+    """As of a loss that is zero."""
+    steps, zeros, unknown = np.arange(1, 201), np.zeros([200, 3]), np.full([200, 3], np.nan)
+    (finding,) = gradient_findings(steps, [*"abc"], zeros, zeros, np.ones([200, 3]), relu=True)
+    assert (finding.kind, finding.layer, [*finding.remedies]) == ("no gradient", "", [])
+    assert finding.text.startswith("the gradient of every layer is zero")
+    half = np.where(np.arange(3) < 2, 0.0, 1.0) * np.ones([200, 1])
+    for relu, offered in ((True, True), (None, True), (False, False)):
+        (finding,) = gradient_findings(steps, [*"abc"], half, half, unknown, relu=relu)
+        assert any("ReLU" in remedy for remedy in finding.remedies) == offered
+
+
+def test_skipped_training_steps_are_not_judged():
+    steps, norm = np.arange(1, 41), np.ones([40, 2])
+    norm[:4] = np.inf
+    skipped = np.arange(40) < 4
+    assert gradient_findings(steps, ["a", "b"], norm, norm, skipped=skipped) == []
+    (finding,) = gradient_findings(steps, ["a", "b"], norm, norm, skipped=np.arange(40) < 2)
+    assert (finding.kind, finding.evidence["step"]) == ("not finite", 3)
 
 
 def test_a_unit_that_one_example_in_many_activates_is_not_dead():
@@ -183,6 +216,27 @@ def test_horizon_of_a_layer():
     assert horizon_finding("rnn", broken).kind == "not finite"
 
 
+def test_the_horizon_of_an_lstm_is_that_of_its_cell():
+    """‖dh_T/dh_t‖ is 1 at the last step by definition; the step before shows what h carries."""
+    hidden, cell = np.append(np.full(9, 0.1), 1.0), np.full(10, 0.5)
+    history = {"step": np.array([2]), "hidden": hidden[None], "cell": cell[None]}
+    assert horizon_finding("lstm", history).sentence == (
+        "lstm: ‖dh_T/dc_t‖ hardly changes going back in time; at the first step it is 0.5, and "
+        "‖dh_T/dh_t‖ is 0.1 (epoch 2)"
+    )
+    assert "hardly changes" in horizon_finding("rnn", history | {"cell": hidden[None]}).sentence
+
+
+def test_norms_that_are_zero():
+    history = {"step": np.array([3]), "hidden": np.array([[0.0, 0.0, 1e-30, 1e-3, 1.0]])}
+    assert "at the first step it is too small to be measured" in (
+        horizon_finding("rnn", history).sentence
+    )
+    nothing = horizon_finding("rnn", history | {"hidden": np.array([[0.0, 0.0, 1.0]])})
+    assert nothing.kind == "range"
+    assert "zero before the last step" in nothing.sentence
+
+
 def test_a_layer_that_is_frozen_for_a_while_gives_no_finding():
     steps, norm = np.arange(1, 21), np.ones([20, 2])
     norm[10:, 0] = np.nan
@@ -230,6 +284,27 @@ def test_the_error_over_time_of_a_real_training(options, kind):
     gain = options["recurrent_initializer"].gain
     np.testing.assert_allclose(finding.evidence["first_to_last"], gain**39, rtol=1e-3)
     assert finding.confidence == 1
+
+
+def test_a_probe_measures_the_error_of_one_prediction(tmp_path):
+    """In both directions, as `error_matrix` does; the report says the same."""
+    layer = SimpleRNN(4, return_sequences=True, name="rnn")
+    model = keras.Sequential([keras.Input((5, 3)), keras.layers.Bidirectional(layer, name="both")])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    x, y = RANDOM.normal(size=(2 * MIN_STEPS, 5, 3)), RANDOM.normal(size=(2 * MIN_STEPS, 5, 8))
+    flow = ErrorFlow(tmp_path, probe=(x, y))
+    model.fit(x, y, batch_size=2, verbose=0, callbacks=[flow])
+    found = {finding.layer: finding for finding in flow.findings()}
+    few = x[:4], y[:4]
+    for name, end, first in (("both/forward_rnn", -1, 0), ("both/backward_rnn", 0, -1)):
+        row = error_matrix(model, *few, name)[end]
+        evidence = found[name].evidence
+        np.testing.assert_allclose(evidence["first_to_last"], row[first] / row[end], rtol=1e-4)
+        assert evidence["prediction"] == ("last" if first == 0 else "first")
+    read = [f for s, rows in read_recorded(tmp_path) for f in readings.findings_of(s, *rows)]
+    assert {finding.sentence for finding in read} == {*flow.verdict()}
+    with pytest.raises(ValueError, match="`probe` must be"):
+        ErrorFlow(probe=x)
 
 
 @pytest.mark.parametrize("activation, kind", [("sigmoid", "does not cross"), ("tanh", "healthy")])
