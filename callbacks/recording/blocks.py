@@ -19,9 +19,14 @@ The content of the summary's metadata is JSON:
 "error_flow"       One row per training step of one recurrent layer; L is the number of time steps.
                    The tensor may hold 2 · S tables: all statistics, then the same with the last
                    valid step of every example in column L-1. If it holds S, the two are equal.
-                   "joined": pairs of layers that share a time axis, by name.
+                   "joined": pairs of layers that share a time axis, by name. "backwards": the
+                   layers that read their input from its last step on.
+"error_probe"      The same for the error of one prediction, see `findings.probe`; the statistics
+                   "cost" and "compiling" are the same in all columns. "prediction": which one.
+                   "examples": the number of examples.
 "layer_gradients"  One row per training step; L is the number of layers, named in "layers".
-                   "clip_norm": the limit of the global gradient norm.
+                   "clip_norm": the limit of the global gradient norm. "every": training steps
+                   between two rows that were measured. "relu": whether the network has a ReLU.
 "gates", "horizon" One row per epoch of one recurrent layer; L is the number of time steps.
 "error_matrix"     The same; each statistic is a loss step.
 
