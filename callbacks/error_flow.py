@@ -45,10 +45,11 @@ class ErrorFlow(StepRecorder):
 
     Args:
         log_dir: event files for TensorBoard are written to `log_dir`/error_flow, beside Keras'
-            `train` and `validation`; None: no files. For each layer they hold the rows (see
-            `recording.blocks`), a heat map after each epoch, and the scalars `half_life` (in time
-            steps), `first_to_last` (the share of the last step's error that reaches the first step)
-            and `norm` (over all time steps).
+            `train` and `validation`, and those of further trainings to `log_dir`/2/error_flow, …;
+            None: no files. For each layer they hold the rows (see `recording.blocks`), a heat map
+            after each epoch, and the scalars `half_life` (in time steps), `first_to_last` (the
+            share of the last step's error that reaches the first step) and `norm` (over all time
+            steps).
         every: record every `every`-th training step, those that are divisible by it.
         joined: pairs of layers to show on one time axis, by a name of your choice: {"both":
             ("encoder/lstm", "decoder/lstm")}. The second layer starts from the last states of the
@@ -93,8 +94,9 @@ class ErrorFlow(StepRecorder):
     def history(self) -> dict[str, dict[str, np.ndarray]]:
         """The recorded tables, by the path of the layer: "lstm", "bidirectional/forward_lstm".
 
-        A layer called more than once in a training step has an entry for each call, in their order:
-        "lstm", "lstm:1", …. Each entry holds:
+        A layer called more than once in a training step has an entry for each call, in the order in
+        which the model runs them: "lstm", "lstm:1", …. (A functional model may run parallel
+        branches in another order than they were written.) Each entry holds:
 
             step        [N]     the training step, from 1
             length      [N]     T, the number of time steps of that step's batch
