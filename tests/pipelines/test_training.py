@@ -37,6 +37,12 @@ def test_every_optimizer_learns_with_and_without_weight_decay(optimizer):
         assert moved < still == pytest.approx(1 - 0.1 * decay, rel=1e-6)
 
 
+def test_a_batch_that_devices_cannot_share_evenly_is_refused(two_replicas, monkeypatch):
+    monkeypatch.setattr(workflow.devices, "start", lambda hardware: two_replicas)
+    with pytest.raises(UserError, match=r"--batch-size 17: 2 devices .* choose a multiple of 2"):
+        workflow.start(replace(NamesConfig(), batch_size=17))
+
+
 def test_a_seed_holds_however_many_random_numbers_the_data_took(tmp_path):
     """Preparing data for the first time draws random numbers."""
     numbers = []
