@@ -198,7 +198,6 @@ class ErrorFlow(StepRecorder):
 
     def _check(self) -> None:
         self._readers = {}
-        self._backwards = backwards_parts(self.model)
         self._find_layers()
         if all(layer.built for _, layer in walk(self.model)):
             check_layers(self.model, self._readers.values(), self.joined)
@@ -210,6 +209,7 @@ class ErrorFlow(StepRecorder):
         self._steps.record_every(self, None)
 
     def _find_layers(self):
+        self._backwards = backwards_parts(self.model)
         self._readers = error_readers(self.model, self._readers)
 
     def _discard_rows(self):

@@ -74,7 +74,7 @@ def probe_in_words(probe: Probe, measured: Decay, places: Places) -> str:
     error = measured.read.error_name
     words = places.receives(measured.first_to_last, measured.first_to_largest, error)
     words = f"of the error of the {probe.prediction} prediction, {words}"
-    if measured.rate < 0 and measured.half_life < measured.steps:
+    if not measured.enters_everywhere and 0 < measured.half_life < measured.steps:
         words += f", halving {every_steps(measured.half_life)}"
     step = int(probe.tables["step"][-1])
     cost = f"{percent(probe.cost[-1])} of an epoch's time"

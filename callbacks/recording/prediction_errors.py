@@ -26,8 +26,8 @@ def prediction_errors(
 
     The loss is that of `model.compute_loss`, at `training=False`. If an output has a loss at each
     step, only that of the last step of each example is taken, which counts (mask, sample weight);
-    of the first step in layers that read backwards, whose last step it is. The model, its states
-    and its records are not changed.
+    in layers that read backwards that of the first step, if it enters later in their reading order.
+    The model, its states and its records are not changed.
 
     Args:
         model: a compiled model.
@@ -39,20 +39,27 @@ def prediction_errors(
         separated, as with a `compute_loss` of the model's own.
     """
     parts = {name: part for name, part in walk(model) if is_recordable(part)}
-    all_backwards = backwards_parts(model)
-    measured = {}
-    for backwards in sorted({name in all_backwards for name in parts}):
-        side = -1 if not backwards else 0
-        rows, which = _backward_pass(model, parts, (x, y, sample_weight), side)
-        if which != "one":
-            return {name: (row, which) for name, row in rows.items()}
-        which = "first" if backwards else "last"
-        measured |= {
-            name: (row, which)
-            for name, row in rows.items()
-            if (name.partition(":")[0] in all_backwards) is backwards
-        }
-    return measured
+    data = x, y, sample_weight
+    rows, which = _backward_pass(model, parts, data, -1)
+    if which != "one":
+        return {name: (row, which) for name, row in rows.items()}
+    measured = {name: (row, "last") for name, row in rows.items()}
+    if backwards := backwards_parts(model):
+        for name, row in _backward_pass(model, parts, data, 0)[0].items():
+            prefer = name.partition(":")[0] in backwards
+            if name not in measured or _end(row) + prefer > _end(measured[name][0]):
+                measured[name] = row, "first"
+    # A layer that is called for each prediction has calls that the last one does not reach.
+    return {
+        name: (row, which) if _end(row) >= 0 else (row, "all")
+        for name, (row, which) in measured.items()
+    }
+
+
+def _end(row: Rows) -> int:
+    """Return the last column, in reading order, that an error reaches; -1 if there is none."""
+    (reached,) = np.nonzero(row.values[-len(row.statistics)][0] > 0)  # hidden, aligned at the end
+    return int(reached.max(initial=-1))
 
 
 def backwards_parts(model: keras.Model) -> set[str]:
@@ -68,6 +75,10 @@ def backwards_parts(model: keras.Model) -> set[str]:
 def _backward_pass(model, parts, data, side):
     """Return the rows of one backward pass of the last (-1) or first (0) predictions."""
     x, y, sample_weight = tf.nest.map_structure(_tensor, data)
+    if fixed := _batch_size(model):  # as of a model with stateful layers
+        x, y, sample_weight = tf.nest.map_structure(
+            lambda part: None if part is None else _repeated(part, fixed), (x, y, sample_weight)
+        )
     records: dict[str, ErrorRecord] = {}
     weights = [v.value for part in parts.values() for v in getattr(part, "cell", part).weights]
     tape = tf.GradientTape(watch_accessed_variables=False)
@@ -96,6 +107,17 @@ def _scaled(optimizer, loss):
 
 def _tensor(value):
     return None if value is None else tf.convert_to_tensor(value)
+
+
+def _batch_size(model):
+    """Return the batch size that a model was built for; None if it takes any."""
+    inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
+    return inputs[0].shape[0] if inputs else None
+
+
+def _repeated(part, size):
+    """Repeat examples until there are `size` of them."""
+    return tf.gather(part, np.arange(size) % len(part))
 
 
 def _record_apart(loop, name, records, equations, x, initial, weights, record, **options):
