@@ -34,6 +34,7 @@ class ErrorReader:
     def discard(self) -> None:
         """Skip the rows that are there."""
         self._count = self._record.training.count
+        self._record.forget_calls()
 
     @property
     def capacity(self) -> int:

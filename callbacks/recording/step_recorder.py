@@ -94,6 +94,7 @@ class StepRecorder(GuardedCallback):
     # Hooks that Keras calls
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._has_begun = False
         self.catch_up()  # with a call of `fit` that was interrupted
         self.failure = None
         if self.model is not self._recorded_model:
@@ -106,7 +107,6 @@ class StepRecorder(GuardedCallback):
     def _start(self):
         self._steps = training_steps(self.model)
         self._steps_per_execution: int = self.model.steps_per_execution
-        self._has_begun = False
         self.is_training = True
         self._attach()
 
@@ -179,7 +179,7 @@ class StepRecorder(GuardedCallback):
         if not self._unread:
             return
         self._unread = 0
-        before, self._step = self._step, self._steps.note(self._recorded_model)
+        before, self._step = self._step, self._steps.note(self._recorded_model, self._has_begun)
         rows = self._read_rows(np.arange(before + 1, self._step + 1))
         new = {name: r.mark(self._steps.skipped()) for name, r in rows.items() if len(r.steps)}
         self._memory.add(new)

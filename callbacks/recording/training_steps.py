@@ -66,12 +66,21 @@ class TrainingSteps:
         self._note(model, expected, applied)
         return expected
 
-    def note(self, model: keras.Model) -> int:
-        """Return the number of training steps so far, and compare it with the optimizer's count."""
+    def note(self, model: keras.Model, is_running: bool = True) -> int:
+        """Return the number of training steps so far, and compare it with the optimizer's count.
+
+        Args:
+            model: the model.
+            is_running: whether the optimizer is as the latest step left it. When training begins,
+                it may have been restored.
+        """
         count, optimizer = self.count, model.optimizer
-        applied = applied_steps(optimizer)
         before = 0 if optimizer is None else self._applied.get(optimizer, 0)
-        if count != self._known:  # otherwise another callback has noted this step
+        if is_running:
+            applied = applied_steps(optimizer)
+        else:
+            applied = before + (count - self._known) * self._applies_once
+        if is_running and count != self._known:  # otherwise another callback has noted this step
             self._applies_once = count - self._known == applied - before and not _skips(optimizer)
         self._note(model, count, applied)
         return count

@@ -89,6 +89,14 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
         self._last_call.assign(tf.stack([step.number, number]))
         return Call(step, number, examples if step.examples is None else step.examples)
 
+    def forget_calls(self) -> None:
+        """Number calls from 0, if the next training step has the number of the latest one, too.
+
+        That is so if a training is restored from the step before.
+        """
+        for copy in copies(self._last_call):
+            copy.assign([-1, 0])
+
     def _make_room(self, steps, alignments):
         if not tf.executing_eagerly():
             for variable in self.variables:

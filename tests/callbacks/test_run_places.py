@@ -116,6 +116,28 @@ def test_a_reserved_folder_is_used_although_an_earlier_training_wrote_to_it(tmp_
     assert steps(tmp_path) == {"samples": {1, 2}}
 
 
+@pytest.mark.parametrize("restored_first", [True, False])
+def test_a_training_that_is_set_back_by_a_step_replaces_its_rows(restored_first):
+    class Restore(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.model.optimizer.iterations.assign(1)
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 1:
+                raise RuntimeError
+
+    model, recorders = gated(), [ErrorFlow(), LayerGradients()]
+    with pytest.raises(RuntimeError):
+        fit(model, *recorders, Interrupt(), batch_size=2)
+    restore = [Restore()]
+    fit(model, *(restore + recorders if restored_first else recorders + restore), batch_size=4)
+    flow, gradients = recorders
+    assert [*flow.history] == ["rnn"]
+    assert flow.history["rnn"]["step"].tolist() == [1, 2, 3]
+    assert gradients.history["step"].tolist() == [1, 2, 3]
+
+
 def test_a_model_without_a_counting_optimizer_goes_on_in_its_run(tmp_path):
     """With, without and with new callbacks: the graph has counted the training steps."""
 
