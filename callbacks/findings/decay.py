@@ -1,7 +1,7 @@
 """How the error of one layer changes on its way back through time: pure functions of its tables."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class Decay:
         entries: the number of time steps at which errors enter.
         steps: the number of time steps from the first one read to the end, without padding.
         each: [N], `first_to_last` of each single row.
+        of_hidden: if the cell error is judged, `first_to_last` of ‖dE/dh_t‖; otherwise NaN.
     """
 
     read: Course
@@ -40,6 +41,7 @@ class Decay:
     entries: int
     steps: int
     each: np.ndarray
+    of_hidden: float = math.nan
 
     @property
     def enters_everywhere(self) -> bool:
@@ -69,10 +71,10 @@ def decay(tables: Tables, backwards: bool | None = None) -> Decay:
     if "cell_from_end" not in tables:
         return _decay(course(tables, backwards, "hidden"))
     of_cell = _decay(course(tables, backwards, "cell"))
-    if not of_cell.enters_everywhere:
-        return of_cell
     of_hidden = _decay(course(tables, backwards, "hidden"))
-    return of_cell if of_cell.first_to_last > of_hidden.first_to_last else of_hidden
+    if of_cell.enters_everywhere and of_cell.first_to_last <= of_hidden.first_to_last:
+        return of_hidden
+    return replace(of_cell, of_hidden=of_hidden.first_to_last)
 
 
 def _decay(read: Course) -> Decay:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..recording.tables import Tables
 from .decay import Decay, decay
-from .finding import JUDGED_SHARE, MIN_STEPS, Finding, every_steps, share_in_words, since_when
+from .finding import JUDGED_SHARE, MIN_STEPS, Finding, every_steps, since_when
 from .places import name_places
 from .probe import Probe, probe_in_words
 
@@ -116,9 +116,7 @@ def _of_one_entry(layer, finite_rows, recent, evidence, backwards):
     change = _change(recent_decay)
     if places.entry:
         change = f"errors enter at {places.entry} alone; from there, {change}"
-    share = share_in_words(recent_decay.first_to_last)
-    text = f"{kind}{when}; {change}, and {places.first} receives {share} of {places.of_end}"
-    text += f" ({_basis(evidence)})"
+    text = f"{kind}{when}; {change}, and {places.receives(recent_decay)} ({_basis(evidence)})"
     if kind == "vanishing":
         text += ". Whether the task needs a longer range was not measured"
     same = [_kind(share) == kind for share in recent_decay.each if not math.isnan(share)]
@@ -188,9 +186,7 @@ def _of_probe(layer, recent, evidence, backwards, probe):
 
 def _arrival(recent: Tables, recent_decay: Decay, backwards: bool | None) -> str:
     places = name_places(recent, recent_decay.read, backwards)
-    words = places.receives(
-        recent_decay.first_to_last, recent_decay.first_to_largest, recent_decay.read.error_name
-    )
+    words = places.receives_of_largest(recent_decay)
     return f"errors enter at {recent_decay.entries:,} time steps, and {words}"
 
 
@@ -199,6 +195,7 @@ def _numbers(measured: Decay) -> dict[str, Any]:
         "half_life": measured.half_life,
         "first_to_last": measured.first_to_last,
         "of_largest": measured.first_to_largest,
+        "of_hidden": measured.of_hidden,
         "entries": measured.entries,
     }
     return {name: number for name, number in numbers.items() if not math.isnan(number)}

@@ -7,7 +7,8 @@ import numpy as np
 
 from ..recording.tables import Tables
 from .course import Course, last_true
-from .finding import share_in_words
+from .decay import Decay
+from .finding import share_in_words, short
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,20 @@ class Places:
     of_end: str
     entry: str
 
-    def receives(self, share: float, of_largest: float, error: str) -> str:
-        """Return "step 1 receives 0.5 of the last step's error and 0.4 of the largest one …"."""
-        words = f"{self.first} receives {share_in_words(share)} of {self.of_end}"
+    def receives(self, measured: Decay) -> str:
+        """Return "step 1 receives 0.5 of the last step's cell error (of dE/dh: 0.02)"."""
+        share, of_hidden = share_in_words(measured.first_to_last), measured.of_hidden
+        words = f"{self.first} receives {share} of {self.of_end}"
+        return words if math.isnan(of_hidden) else f"{words} (of dE/dh: {short(of_hidden)})"
+
+    def receives_of_largest(self, measured: Decay) -> str:
+        """Return the same, and which share of the largest error at any step it is."""
+        share, of_largest = measured.first_to_last, measured.first_to_largest
         if math.isclose(share, of_largest, rel_tol=1e-3):
-            return f"{words}, which is the largest at any step"
-        return f"{words} and {share_in_words(of_largest)} of the largest {error} at any step"
+            return f"{self.receives(measured)}, which is the largest at any step"
+        of_largest = share_in_words(of_largest)
+        error = measured.read.error_name
+        return f"{self.receives(measured)} and {of_largest} of the largest {error} at any step"
 
 
 def name_places(tables: Tables, read: Course, backwards: bool | None) -> Places:

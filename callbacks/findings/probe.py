@@ -71,9 +71,8 @@ def probe_in_words(probe: Probe, measured: Decay, places: Places) -> str:
         measured: its decay.
         places: the words for the first and the last step.
     """
-    error = measured.read.error_name
-    words = places.receives(measured.first_to_last, measured.first_to_largest, error)
-    words = f"of the error of the {probe.prediction} prediction, {words}"
+    words = f"of the error of the {probe.prediction} prediction, "
+    words += places.receives_of_largest(measured)
     if not measured.enters_everywhere and 0 < measured.half_life < measured.steps:
         words += f", halving {every_steps(measured.half_life)}"
     step = int(probe.tables["step"][-1])
