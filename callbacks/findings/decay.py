@@ -8,6 +8,8 @@ import numpy as np
 from ..recording.tables import Tables
 from .course import Course, course, following_values
 
+UNEVEN = 1.5  # the factor by which a straight line may miss the error at the first step
+
 
 @dataclass(frozen=True)
 class Decay:
@@ -52,6 +54,14 @@ class Decay:
     def half_life(self) -> float:
         """The number of time steps in which the error halves; negative if it doubles."""
         return -math.log(2) / self.rate if self.rate else math.inf
+
+    @property
+    def is_even(self) -> bool:
+        """Whether one half-life describes the decay, so that it leads to `first_to_last`."""
+        if not 0 < self.first_to_last < math.inf:
+            return True  # it vanishes, or explodes, beyond what can be measured
+        measured, fitted = math.log(self.first_to_last), self.rate * (self.steps - 1)
+        return abs(measured - fitted) <= max(math.log(UNEVEN), abs(measured) / 4)
 
 
 def decay(tables: Tables, backwards: bool | None = None) -> Decay:

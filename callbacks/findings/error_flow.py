@@ -217,6 +217,8 @@ def _change(recent_decay: Decay) -> str:
     error = f"the {recent_decay.read.error_name}"
     if math.isnan(recent_decay.rate):
         return f"{error} does not travel back a single step"
+    if not recent_decay.is_even:
+        return f"{error} changes unevenly going back in time"
     return f"{error} {_verb(recent_decay)}"
 
 

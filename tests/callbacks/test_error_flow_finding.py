@@ -79,6 +79,13 @@ def test_exploding_and_healthy():
     assert "hardly changes going back in time" in level.sentence
 
 
+def test_a_decay_that_no_half_life_describes_is_uneven():
+    """A tenth is left after three steps back, and all of it arrives at step 1."""
+    curve = np.append(np.full(36, 0.03), [0.06, 0.1, 0.2, 0.3])
+    sentence = error_flow_finding("rnn", history(curve), backwards=False).sentence
+    assert "the error changes unevenly going back in time, and step 1 receives 0.1 of" in sentence
+
+
 def test_only_the_last_part_of_training_counts():
     early, late = history(decaying(1.0), rows=80), history(decaying(1000.0), rows=20)
     both = {name: np.concatenate([early[name], late[name]]) for name in early}
