@@ -68,5 +68,7 @@ def test_images_have_their_channels_last_whatever_keras_has_by_default():
         for ours, theirs in zip(outputs(), expected, strict=True):
             np.testing.assert_array_equal(ours, theirs)
         assert keras.config.image_data_format() == "channels_first"
+        devices.load_tensorflow()  # as every command does
+        assert keras.config.image_data_format() == "channels_last"
     finally:
         keras.config.set_image_data_format("channels_last")

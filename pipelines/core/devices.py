@@ -18,12 +18,22 @@ _MALLOPT = {-1: 2**31 - 1, -2: 2**26, -3: 2**25, -8: 1}
 def load_tensorflow() -> Any:
     """Import TensorFlow without its start-up messages, which are shown only if the import fails.
 
+    Keras' default data format becomes "channels_last", as all models and data here have.
+
     Set TF_CPP_MIN_LOG_LEVEL=0 to see them all. On a CPU, oneDNN computes the convolutions.
     TensorFlow enables oneDNN only on processors with instructions for neural networks, but on
     processors with AVX2 alone, too, it reduces the time of convolutions, to 40 to 90 %.
     TF_ENABLE_ONEDNN_OPTS=0 disables oneDNN, and so does --strategy mirrored.
     """
     _choose_backend()
+    tf = _import_quietly()
+    import keras
+
+    keras.config.set_image_data_format("channels_last")
+    return tf
+
+
+def _import_quietly() -> Any:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors also come as exceptions
     if level == "0" or "tensorflow" in sys.modules:
@@ -102,7 +112,7 @@ def _stderr_held_back() -> Iterator[None]:
 
 
 def start(hardware: Hardware) -> Any:
-    """Set devices, precision and data format before the first operation; return the strategy.
+    """Set devices and precision before the first operation; return the strategy.
 
     Raises:
         UserError: the requested device does not exist.
@@ -122,7 +132,6 @@ def start(hardware: Hardware) -> Any:
     precision = hardware.mixed_precision
     policy = "float32" if precision == "off" else f"mixed_{precision}"
     keras.mixed_precision.set_global_policy(policy)
-    keras.config.set_image_data_format("channels_last")  # as all models and data here
     keep_freed_memory()
     if hardware.strategy == "none":
         return tf.distribute.get_strategy()
