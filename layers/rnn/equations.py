@@ -12,6 +12,8 @@ time (BPTT) backward:
 cells:
 
     base.py               the base classes of the Keras cells and layers
+    cells.py              which cells have which equations, and `register_cell`
+    inner_loop.py         masks, dropout and stacks of cells around the loop
     unroll.py             a cell over a sequence, with BPTT as its custom gradient
     programs.py           the two loops as functions that XLA may compile
     scan.py               the two loops over time, forward and backward
@@ -20,7 +22,8 @@ cells:
     statistics.py         the norms of δ_t that the backward loop measures
     error_record.py       the variables that keep them
 
-A new cell needs its `Equations`, a subclass of `VisibleCell` and one of `RecurrentLayer`.
+A new cell needs its `Equations`, and either `register_cell`, so that `watch` shows the error in a
+`keras.layers.RNN` over it, or a subclass of `VisibleCell` and one of `RecurrentLayer`.
 
 Symbols: B examples, T steps, D inputs, H units, G columns of the kernels (H per gate); ⊗ is the
 product of elements. Inside the loops, arrays over time are time-major: [T, B, ·]. In a ConvLSTM,

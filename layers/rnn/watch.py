@@ -39,10 +39,13 @@ def watch(model: keras.Model, *, fused: bool = False) -> keras.Model:
 
     Saved files: a layer that was replaced is saved as errorflow's, so load the file after
     `import errorflow.layers`. A layer that was changed in place is saved as what it is, a stock
-    layer; call `watch` again after loading. Keras itself does not save models with a `call` of
-    their own in the legacy .h5 format (save their weights, or use .keras), does not read optimizer
-    state or compiled losses of some .h5 files of Keras 2, and refuses options that it dropped, such
-    as `time_major`: load such a model first, then `watch` it.
+    layer: call `watch` again after loading.
+
+    Legacy .h5 files: whatever Keras loads can be watched. Keras does not load a model with a `call`
+    of its own from .h5, although it saves it without an error (`load_weights` works on a new model
+    that is built). It needs `compile=False` for files whose loss or metrics are names such as
+    "mse", and refuses arguments that it no longer has, such as `time_major` of an LSTM: pass
+    `custom_objects={"LSTM": …}`, a subclass of `keras.layers.LSTM` that takes and drops them.
 
     Args:
         model: a Keras model. A Sequential or functional one must be built.

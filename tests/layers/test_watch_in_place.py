@@ -1,6 +1,7 @@
 """`watch` of what it cannot rebuild: it becomes visible in place, as the same object."""
 
-import contextlib
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import keras
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import tensorflow as tf
 from errorflow.callbacks import ErrorFlow, Gates
 from errorflow.layers import error_matrix, horizon, per_step_gradients, register_cell, watch
-from errorflow.layers.rnn.equations import Weights
+from errorflow.layers.rnn.equations import HiddenState, Weights
 from errorflow.layers.rnn.simple_rnn import SimpleRNNEquations
 from errorflow.layers.text.each_step import EachStep
 
@@ -62,16 +63,16 @@ def probed(call, tape, probes):
     return wrapped
 
 
-def assert_errors(layers, stock, cells, valid, backwards=False):
+def assert_errors(layers, stock, cells, valid, backwards=False, x=X):
     """The errors that `layers` recorded are those that autodiff finds in the cells of `stock`."""
     with tf.GradientTape(persistent=True) as tape:
         probes = [[] for _ in cells]
         for cell, found in zip(cells, probes, strict=True):
             cell.call = probed(cell.call, tape, found)
-        e = loss(stock)[1]
+        e = loss(stock, x)[1]
     for layer, found in zip(layers, probes, strict=True):
         gradients = [tape.gradient(e, probe) for probe in found]
-        errors = BATCH * np.stack([g for g in gradients if g is not None])  # [T, B, H]
+        errors = len(x) * np.stack([g for g in gradients if g is not None])  # [T, B, H]
         errors, counted = (errors[::-1] if backwards else errors), valid.T
         squares = np.where(counted, np.square(errors).sum(-1), 0.0).sum(1)
         np.testing.assert_allclose(layer.error.hidden, np.sqrt(squares / counted.sum(1)), rtol=1e-5)
@@ -191,8 +192,8 @@ def test_layers_in_wrappers_become_visible(float64):
 
 
 @keras.saving.register_keras_serializable("tests")
-class Gateless(keras.layers.Layer):
-    """A cell of one's own: h_t = tanh(x_t W + h_{t-1} R), R the exponential of a variable."""
+class LeakyCell(keras.layers.Layer):
+    """A cell of one's own: h_t = (h_{t-1} + tanh(x_t W + h_{t-1} R)) / 2, R = exp of a variable."""
 
     def __init__(self, units, **options):
         super().__init__(**options)
@@ -203,35 +204,62 @@ class Gateless(keras.layers.Layer):
         self.logarithm = self.add_weight(shape=(self.units, self.units))
 
     def call(self, inputs, states):
-        product = keras.ops.matmul(states[0], keras.ops.exp(self.logarithm))
-        h = keras.ops.tanh(keras.ops.matmul(inputs, self.kernel) + product)
+        recurrent = keras.ops.matmul(states[0], keras.ops.exp(self.logarithm))
+        h = (states[0] + keras.ops.tanh(keras.ops.matmul(inputs, self.kernel) + recurrent)) / 2
         return h, [h]
 
     def get_config(self):
         return {**super().get_config(), "units": self.units}
 
 
-def gateless_weights(cell):
-    return Weights(
-        tf.convert_to_tensor(cell.kernel), tf.exp(tf.convert_to_tensor(cell.logarithm)), None
-    )
+class Candidate(NamedTuple):
+    candidate: Any
+
+
+@dataclass(frozen=True)
+class LeakyEquations(SimpleRNNEquations):
+    residuals: ClassVar[type] = Candidate
+    sent_back: float = 0.5  # the share of δ_t that goes back to h_{t-1} directly
+
+    def forward(self, z, before, weights, ops):
+        z = z + ops.recurrent_product(before.hidden, weights.recurrent_kernel)
+        candidate = self.activation(z)
+        return HiddenState((before.hidden + candidate) / 2), Candidate(candidate)
+
+    def backward(self, errors, before, after, residuals, transposed_kernel, ops):
+        dz = errors.hidden / 2 * (1 - residuals.candidate**2)
+        direct = errors.hidden * self.sent_back
+        return (dz,), HiddenState(direct + ops.recurrent_errors(dz, transposed_kernel))
+
+
+def leaky_weights(cell):
+    recurrent_kernel = tf.exp(tf.convert_to_tensor(cell.logarithm))
+    return Weights(tf.convert_to_tensor(cell.kernel), recurrent_kernel, None)
 
 
 def test_a_cell_that_its_author_registers(float64):
-    model = sequential(keras.layers.Masking(), stack([Gateless(3), keras.layers.GRUCell(2)]))
-    with pytest.raises(ValueError, match=r"'stack'.*Gateless has no equations.*register_cell"):
+    model = sequential(keras.layers.Masking(), stack([LeakyCell(3), keras.layers.GRUCell(2)]))
+    with pytest.raises(ValueError, match=r"'stack'.*LeakyCell has no equations.*register_cell"):
         watch(model)
-    register_cell(
-        Gateless, lambda _: SimpleRNNEquations(keras.activations.sigmoid), gateless_weights
-    )
-    with pytest.raises(ValueError, match=r"equations registered for Gateless disagree.*outputs"):
+    wrong = LeakyEquations(keras.activations.tanh, sent_back=0.4)
+    register_cell(LeakyCell, lambda _: wrong, leaky_weights)
+    with pytest.raises(ValueError, match=r"equations registered for LeakyCell disagree.*gradient"):
         watch(model)
-    register_cell(Gateless, lambda _: SimpleRNNEquations(keras.activations.tanh), gateless_weights)
+    register_cell(LeakyCell, lambda _: LeakyEquations(keras.activations.tanh), leaky_weights)
     stock = copy_of(model)
     watch(model)
     assert_all_close(outputs_and_gradients(model), outputs_and_gradients(stock))
     cells, stock_cells = (m.get_layer("stack").cell.cells for m in (model, stock))
     assert_errors(cells, stock, stock_cells, VALID)
+
+
+def test_a_stack_is_saved_as_the_stock_layer_that_it_is(tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = watch(sequential(stack()))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert type(loaded.get_layer("stack")) is keras.layers.RNN
+    assert_all_close([watch(loaded)(X)], [model(X)], 1e-2)
 
 
 def test_what_stays_hidden_is_named_and_left_as_it_is():
@@ -285,19 +313,15 @@ def test_dropout_of_a_stack_draws_the_masks_of_keras(float64):
     stock.set_weights(model.get_weights())
     watch(model)
     for _ in "ab":
-        results = [outputs_and_gradients(m, training=True) for m in (model, stock)]
-        assert_all_close(*results)
+        ours, theirs = (outputs_and_gradients(m, training=True) for m in (model, stock))
+        assert_all_close(ours, theirs)
 
 
-def test_in_place_on_two_replicas_in_mixed_precision(two_replicas):
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    x, y = np.concatenate([X, X[:1]]), np.ones([BATCH + 1, 1])
-    recorded = []
-    for scope in (two_replicas.scope, contextlib.nullcontext):
-        keras.utils.set_random_seed(0)
-        with scope():
-            model = sequential(stack([keras.layers.SimpleRNNCell(2)]), keras.layers.Dense(1))
-            model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
-        watch(model).fit(x, y, batch_size=BATCH + 1, verbose=0)
-        recorded.append(model.get_layer("stack").cell.cells[0].error.hidden)
-    np.testing.assert_allclose(*recorded, rtol=0.05)
+def test_two_replicas_see_the_whole_batch(two_replicas):
+    with two_replicas.scope():
+        model = sequential(stack([keras.layers.SimpleRNNCell(2)]))
+        model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
+    stock = copy_of(model)
+    watch(model).fit(X[::2], np.full([2, 2], 0.3), verbose=0)
+    cells, stock_cells = (m.get_layer("stack").cell.cells for m in (model, stock))
+    assert_errors(cells, stock, stock_cells, np.ones_like(VALID[::2]), x=X[::2])
