@@ -94,9 +94,8 @@ class ErrorFlow(StepRecorder):
     def history(self) -> dict[str, dict[str, np.ndarray]]:
         """The recorded tables, by the path of the layer: "lstm", "bidirectional/forward_lstm".
 
-        A layer called more than once in a training step has an entry for each call, in the order in
-        which the model runs them: "lstm", "lstm:1", …. (A functional model may run parallel
-        branches in another order than they were written.) Each entry holds:
+        A layer called more than once in a training step has an entry for each call, in their order
+        in the model's code: "lstm", "lstm:1", …. Each entry holds:
 
             step        [N]     the training step, from 1
             length      [N]     T, the number of time steps of that step's batch

@@ -68,7 +68,8 @@ class Gates(LayerSnapshotCallback):
     def history(self) -> dict[str, dict[str, np.ndarray]]:
         """The recorded tables, by the path of the layer: "lstm", "bidirectional/forward_lstm".
 
-        A layer that the model calls more than once has an entry for each call: "lstm", "lstm:1".
+        A layer that the model calls more than once has an entry for each call, in their order in
+        the model's code: "lstm", "lstm:1".
 
             step                             [N]     0 before training, then the epoch, from 1
             input, forget, output (an LSTM)  [N, T]  the mean over examples and units, float32

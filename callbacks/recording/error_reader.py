@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import keras
 import numpy as np
 
+from ...layers.call_order import number_in_code, written_order
 from ...layers.paths import walk
 from ...layers.rnn.error_record import ErrorRecord
 from ...layers.rnn.row_ring import Row
@@ -18,13 +19,15 @@ class ErrorReader:
     Args:
         name: the path of the layer.
         record: the error record of the layer.
+        order: the layer's entry in `layers.call_order.written_order`.
 
     Attributes:
         name: the path of the layer.
     """
 
-    def __init__(self, name: str, record: ErrorRecord):
+    def __init__(self, name: str, record: ErrorRecord, order: Sequence[int] = ()):
         self.name = name
+        self._order = order
         self._too_long: list[int] = []  # time steps of the rows that found no room
         self._overwritten = 0  # rows, before they were read
         self._record = record
@@ -76,7 +79,7 @@ class ErrorReader:
         self._too_long += [row.steps for row in rows if row.is_left_out]
         numbers = {int(step) for step in steps[steps % stride == 0]}
         rows = [r for r in rows if not r.is_left_out and r.labels["step"] in numbers]
-        return {name: self._rows(of_call) for name, of_call in _by_call(self.name, rows).items()}
+        return {name: self._rows(of_call) for name, of_call in self._by_call(rows).items()}
 
     def _measure(self, rows: Iterable[Row]) -> None:
         sizes: collections.defaultdict[int, list[int]] = collections.defaultdict(list)
@@ -97,21 +100,20 @@ class ErrorReader:
             self._record.statistics,
         )
 
-
-def _by_call(name: str, rows: Iterable[Row]) -> dict[str, list[Row]]:
-    by_call: dict[tuple[int, int], list[Row]] = {}
-    passes: collections.Counter[tuple[int, int]] = collections.Counter()
-    for row in rows:
-        step, call = row.labels["step"], row.labels["call"]
-        by_call.setdefault((passes[step, call], call), []).append(row)
-        passes[step, call] += 1
-    names = {
-        (again, call): name
-        + (f":{call}" if call else "")
-        + (f" (backward pass {again + 1})" if again else "")
-        for again, call in sorted(by_call)
-    }
-    return {names[key]: by_call[key] for key in names}
+    def _by_call(self, rows: Iterable[Row]) -> dict[str, list[Row]]:
+        by_call: dict[tuple[int, int], list[Row]] = {}
+        passes: collections.Counter[tuple[int, int]] = collections.Counter()
+        for row in rows:
+            step, call = row.labels["step"], number_in_code(row.labels["call"], self._order)
+            by_call.setdefault((passes[step, call], call), []).append(row)
+            passes[step, call] += 1
+        names = {
+            (again, call): self.name
+            + (f":{call}" if call else "")
+            + (f" (backward pass {again + 1})" if again else "")
+            for again, call in sorted(by_call)
+        }
+        return {names[key]: by_call[key] for key in names}
 
 
 def error_readers(model: keras.Model, readers: Mapping[int, ErrorReader]) -> dict[int, ErrorReader]:
@@ -119,10 +121,11 @@ def error_readers(model: keras.Model, readers: Mapping[int, ErrorReader]) -> dic
 
     They are keyed by the `id` of the record.
     """
-    records = {name: getattr(layer, "error", None) for name, layer in walk(model)}
+    orders = written_order(model)
+    records = [(name, getattr(layer, "error", None), id(layer)) for name, layer in walk(model)]
     new = {
-        id(record): ErrorReader(name, record)
-        for name, record in records.items()
+        id(record): ErrorReader(name, record, orders.get(layer, ()))
+        for name, record, layer in records
         if isinstance(record, ErrorRecord) and id(record) not in readers
     }
     return {**readers, **new}

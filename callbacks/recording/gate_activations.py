@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from ...layers.analysis.recorded_calls import Call, is_recordable, record_calls
+from ...layers.call_order import number_in_code, written_order
 from ...layers.paths import walk
 from ...layers.rnn.cells import cell_equations
 
@@ -86,7 +87,9 @@ def gate_activations(
     # The first call of a model that is not built yet is preceded by one with symbolic tensors.
     calls = [call for call in calls if not call.symbolic]
     calls = [call for call in calls if layers is None or call.name in layers]
-    groups = _grouped(calls, _inside_time_distributed(model))
+    orders = written_order(model)
+    order_of = {name: orders.get(id(layer), ()) for name, layer in walk(model)}
+    groups = _grouped(calls, _inside_time_distributed(model), order_of)
     return {name: _activations(group) for name, group in groups.items()}
 
 
@@ -123,17 +126,23 @@ def _inside_time_distributed(model) -> set[str]:
     return {name for name, part in walk(model) if id(part) in inside}
 
 
-def _grouped(calls: Sequence[Call], distributed: set[str]) -> dict[str, list[Call]]:
-    """One group per call, except that the calls of a TimeDistributed form one group."""
+def _grouped(
+    calls: Sequence[Call], distributed: set[str], order_of: Mapping[str, Sequence[int]]
+) -> dict[str, list[Call]]:
+    """One group per call, except that the calls of a TimeDistributed form one group.
+
+    order_of: the entry of each layer in `layers.call_order.written_order`, by its path.
+    """
     groups: dict[tuple[str, int], list[Call]] = {}
     for place, call in enumerate(calls):
         key = len(call.sequence.x) if call.name in distributed else place
         groups.setdefault((call.name, key), []).append(call)
     named, counts = {}, Counter()
     for (name, _), group in groups.items():
-        named[f"{name}:{counts[name]}" if counts[name] else name] = group
+        number = number_in_code(counts[name], order_of.get(name, ()))
+        named[name, number] = group
         counts[name] += 1
-    return named
+    return {f"{name}:{n}" if n else name: named[name, n] for name, n in sorted(named)}
 
 
 def _activations(group: Sequence[Call]) -> GateActivations:

@@ -57,7 +57,7 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
     """
 
     ROWS = 16  # backward passes that are kept, if they fit
-    LIMIT = 2 * 2**20  # bytes that they take
+    LIMIT = 2**20  # bytes that they take
 
     def __init__(self, has_cell: bool):
         super().__init__()
@@ -90,10 +90,7 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
         return Call(step, number, examples if step.examples is None else step.examples)
 
     def forget_calls(self) -> None:
-        """Number calls from 0, if the next training step has the number of the latest one, too.
-
-        That is so if a training is restored from the step before.
-        """
+        """Number calls from 0 even if the next training step repeats the number of the latest."""
         for copy in copies(self._last_call):
             copy.assign([-1, 0])
 
@@ -197,7 +194,12 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
     def _newest(self, name) -> np.ndarray:
         rows = self.latest()
         if not rows:
-            raise ValueError(f"error.{name}: no backward pass has run through this layer yet")
+            raise ValueError(
+                f"error.{name}: no backward pass has run through this layer yet"
+                if not self.count
+                else f"error.{name}: the last backward pass had more time steps than there is room "
+                "for; give the model a fixed number of time steps"
+            )
         if name not in rows[0]:
             raise ValueError(f"error.{name}: this layer has no cell state; only an LSTM has one")
         return rows[0][name]

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from errorflow.callbacks import ErrorFlow, LayerGradients
+from errorflow.callbacks import ErrorFlow, Gates, LayerGradients
 from errorflow.callbacks.recording.memory import Memory
 from errorflow.callbacks.recording.training_steps import TrainingSteps, training_steps
 from errorflow.layers import GRU, SimpleRNN
@@ -127,6 +127,23 @@ def figures_of_batch_two():
             loss = tf.reduce_mean((model(x + shift, training=True) - y) ** 2)
         tape.gradient(loss, model.trainable_variables)
         yield model.get_layer("rnn").error.hidden
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_calls_side_by_side_have_the_order_of_the_code(eager):
+    """Keras runs parallel branches in another order; the lengths tell the calls apart."""
+    rnn, inner, x = GRU(2, name="rnn"), GRU(2, name="inner"), keras.Input([None, 1])
+    encoder = keras.Model(x, inner(x), name="encoder")
+    short, middle, long = inputs = [keras.Input([steps, 1]) for steps in (3, 4, 5)]
+    calls = [rnn(middle), rnn(long), rnn(short), encoder(long), encoder(short)]
+    model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.add(calls)))
+    model.compile("sgd", "mse", run_eagerly=eager, jit_compile=False)
+    x = [np.ones([2, steps, 1], "float32") for steps in (3, 4, 5)]
+    flow, gates = ErrorFlow(), Gates(x)
+    model.fit(x, np.ones([2, 1]), callbacks=[flow, gates], verbose=0)
+    written = {"rnn": 4, "rnn:1": 5, "rnn:2": 3, "encoder/inner": 5, "encoder/inner:1": 3}
+    assert {name: int(tables["length"][0]) for name, tables in flow.history.items()} == written
+    assert {name: g["update"].shape[1] for name, g in gates.history.items()} == written
 
 
 def test_accumulated_gradients_in_one_execution_of_several_steps():
