@@ -32,7 +32,7 @@ def fit(network, x, y, optimizer="adam", batch=8, joined=None):
     recurrent = [layer for layer in network.layers if isinstance(layer, keras.layers.RNN)]
     recorders = [LayerGradients()]
     if recurrent:
-        recorders.append(ErrorFlow(joined=joined))
+        recorders.append(ErrorFlow(joined=joined, probe=(x, y)))
     if any(isinstance(layer, LSTM | GRU) for layer in recurrent):
         recorders.append(Gates([part[:16] for part in x] if isinstance(x, list) else x[:16]))
     network.fit(x, y, batch_size=batch, verbose=0, callbacks=recorders)
