@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from ...layers.analysis.recorded_calls import is_recordable, restored_states
+from ...layers.call_order import number_in_code, written_order
 from ...layers.paths import walk
 from ...layers.rnn.base import loop_replaced
 from ...layers.rnn.error_record import ErrorRecord
@@ -79,13 +80,15 @@ def _backward_pass(model, parts, data, side):
         x, y, sample_weight = tf.nest.map_structure(
             lambda part: None if part is None else _repeated(part, fixed), (x, y, sample_weight)
         )
-    records: dict[str, ErrorRecord] = {}
+    records: dict[str, list[tuple[str, ErrorRecord]]] = {}  # of the calls, by the path of the layer
     weights = [v.value for part in parts.values() for v in getattr(part, "cell", part).weights]
     tape = tf.GradientTape(watch_accessed_variables=False)
     with ExitStack() as stack:
         stack.enter_context(restored_states(model))
+        orders = written_order(model)
         for name, part in parts.items():
-            loop = functools.partial(_record_apart, part.loop, name, records)
+            names = functools.partial(_name_of_call, name, orders.get(id(part), ()))
+            loop = functools.partial(_record_apart, part.loop, names, records.setdefault(name, []))
             stack.enter_context(loop_replaced(part, loop))
         with tape:
             tape.watch([weight for weight in weights if weight.dtype.is_floating])
@@ -94,7 +97,8 @@ def _backward_pass(model, parts, data, side):
             loss = model.compute_loss(x, y, outputs, chosen, training=False)
             loss = _scaled(model.optimizer, loss)
         tape.gradient(loss, weights)
-    rows = {name: _row(record) for name, record in records.items() if record.count}
+    calls = [call for of_layer in records.values() for call in of_layer]
+    rows = {name: _row(record) for name, record in calls if record.count}
     return rows, which
 
 
@@ -120,12 +124,17 @@ def _repeated(part, size):
     return tf.gather(part, np.arange(size) % len(part))
 
 
-def _record_apart(loop, name, records, equations, x, initial, weights, record, **options):
+def _record_apart(loop, names, calls, equations, x, initial, weights, record, **options):
     """Run the loop of a layer with a record of its own, which starts empty."""
-    calls = sum(known.partition(":")[0] == name for known in records)
     own = ErrorRecord(has_cell="cell" in record.statistics)
-    records[f"{name}:{calls}" if calls else name] = own
+    calls.append((names(len(calls)), own))
     return loop(equations, x, initial, weights, own, **options)
+
+
+def _name_of_call(name, order, running):
+    """Return the name of a call in `ErrorFlow.history`: "lstm", "lstm:1"."""
+    number = number_in_code(running, order)
+    return f"{name}:{number}" if number else name
 
 
 def _row(record: ErrorRecord) -> Rows:
