@@ -21,7 +21,7 @@ from .recording.guard import guarded
 from .recording.prediction_errors import backwards_parts
 from .recording.rows import Rows
 from .recording.step_recorder import StepRecorder
-from .recording.tables import Tables, join_layers, tables
+from .recording.tables import Tables, join_layers, layer_path, tables
 from .recording.train_step_context import trace_train_step_in
 
 
@@ -145,7 +145,7 @@ class ErrorFlow(StepRecorder):
         if name in self.joined:
             paths = self.joined[name]
             return encoder_decoder_finding(paths, recorded, paths[0] in self._backwards)
-        backwards = name.partition(":")[0] in self._backwards
+        backwards = layer_path(name) in self._backwards
         return error_flow_finding(name, recorded, backwards, self._probe.of(name))
 
     def _why_missing(self, reader):

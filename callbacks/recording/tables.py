@@ -29,6 +29,11 @@ def tables(rows: Rows) -> dict[str, np.ndarray]:
     }
 
 
+def layer_path(name: str) -> str:
+    """Return the path of the layer of "lstm:1" or "lstm (backward pass 2)"."""
+    return name.partition(" (")[0].partition(":")[0]
+
+
 def _align_right(table, lengths):
     """Shift each row [W] until its column length-1 is the last one."""
     width = table.shape[-1]

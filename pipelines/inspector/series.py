@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ...callbacks.recording.blocks import PLUGIN
+from ...callbacks.recording.tables import layer_path
 
 Key = tuple[str, str, str]  # run, kind and name
 
@@ -49,7 +50,7 @@ class Series(NamedTuple):
         """Whether the (first) layer reads its input backwards; None: the files do not say it."""
         layer = self.joined[0] if self.joined else self.name
         known = self.about.get("backwards")
-        return None if known is None else layer.partition(":")[0] in known
+        return None if known is None else layer_path(layer) in known
 
 
 def find_series(provider: Any, context: Any, experiment: str) -> list[Series]:
