@@ -11,6 +11,9 @@ _LABELS: Mapping[str, Mapping[str, str]] = {
         "valid": "number of examples",
         "cell": "‖dE/dc‖, rms over the batch",
         "cell_max": "‖dE/dc‖, largest in the batch",
+        "injected": "error injected at the step, rms",
+        "hidden_next": "‖dE/dh‖ at the next step, rms",
+        "cell_next": "‖dE/dc‖ at the next step, rms",
     },
     "layer_gradients": {
         "norm": "‖dE/dW‖ of the layer",

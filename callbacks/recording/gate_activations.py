@@ -142,7 +142,11 @@ def _grouped(
         number = number_in_code(counts[name], order_of.get(name, ()))
         named[name, number] = group
         counts[name] += 1
-    return {f"{name}:{n}" if n else name: named[name, n] for name, n in sorted(named)}
+    return {
+        f"{name}:{number}" if number else name: named[name, number]
+        for name in counts
+        for number in sorted(number for of_name, number in named if of_name == name)
+    }
 
 
 def _activations(group: Sequence[Call]) -> GateActivations:
