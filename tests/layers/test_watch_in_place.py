@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from errorflow.callbacks import ErrorFlow, Gates
+from errorflow.callbacks import ErrorFlow
+from errorflow.callbacks.recording.gate_activations import gate_activations
 from errorflow.layers import error_matrix, horizon, per_step_gradients, register_cell, watch
 from errorflow.layers.rnn.equations import HiddenState, Weights
 from errorflow.layers.rnn.simple_rnn import SimpleRNNEquations
@@ -131,9 +132,9 @@ def test_a_subclassed_model_becomes_visible_in_place(float64, tmp_path):
     assert_all_close(outputs_and_gradients(model), before)
     after = [*model.variables, *model.optimizer.variables]
     assert [*map(id, after)] == [*map(id, variables)]
-    model.fit(X, y, verbose=0, callbacks=[flow := ErrorFlow(), gates := Gates(X)])
+    model.fit(X, y, verbose=0, callbacks=[flow := ErrorFlow()])
     assert len(flow.history) == 1 + 2 + 2 + 1
-    assert [*gates.history] == ["gated"]
+    assert [*gate_activations(model, X)] == ["gated"]
 
     model.load_weights(tmp_path / "stock.weights.h5")
     model.save_weights(tmp_path / "visible.weights.h5")

@@ -1,6 +1,8 @@
 """One tiny finished run of each task, which all tests share."""
 
 import contextlib
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,11 +13,14 @@ import pytest
 def finished_run(tmp_path_factory) -> Callable[[str], contextlib.AbstractContextManager[Path]]:
     """(task) → a context with a folder that has one finished run, <task>/a; to read only.
 
-    The run is trained at the first use. Inside the context the task's embedded data are few.
+    The run is trained at the first use, and copied where another process has trained it. Inside
+    the context the task's embedded data are few.
     """
     from tasks import TABLE, errorflow, train_flags
 
     folders: dict[str, Path] = {}
+    base = tmp_path_factory.getbasetemp()
+    of_all_processes = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
 
     @contextlib.contextmanager
     def context(task: str) -> Iterator[Path]:
@@ -23,10 +28,23 @@ def finished_run(tmp_path_factory) -> Callable[[str], contextlib.AbstractContext
             pytest.importorskip(package)
         folder = folders.get(task) or tmp_path_factory.mktemp(task)
         with TABLE[task].surroundings(folder):
-            if task not in folders:
+            shared = of_all_processes / task
+            if task not in folders and shared.exists():
+                shutil.copytree(shared, folder, dirs_exist_ok=True)
+            elif task not in folders:
                 flags = train_flags(task, folder)
                 assert errorflow(task, "train", folder, "--name", "a", *flags) == 0
-                folders[task] = folder
+                _publish(folder, shared)
+            folders[task] = folder
             yield folder
 
     return context
+
+
+def _publish(folder: Path, shared: Path) -> None:
+    """Copy a folder for other processes, unless one of them was faster."""
+    shared.parent.mkdir(exist_ok=True)
+    copy = shared.with_name(f"{shared.name}-{os.getpid()}")
+    shutil.copytree(folder, copy)
+    with contextlib.suppress(OSError):
+        copy.rename(shared)
