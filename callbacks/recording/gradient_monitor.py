@@ -52,9 +52,8 @@ class GradientMonitor:
         shape = [self._row_count, len(self.variables)]
         with tf.init_scope(), self._model.distribute_strategy.scope():
             self._rows = per_replica_variable(np.zeros([*shape, 3]))
-            self._steps = per_replica_variable(
-                np.zeros(shape, np.int64)
-            )  # in which it was measured
+            # The training step in which each figure was measured.
+            self._steps = per_replica_variable(np.zeros(shape, np.int64))
             layers = [
                 [v for v in self.variables if id(v) in weights]
                 for weights in weights_by_units(self._model)

@@ -11,7 +11,7 @@ import keras
 
 
 class Observer(Protocol):
-    """What is told of the calls of any Keras optimizer."""
+    """Receives the calls of all Keras optimizers while a training step is traced."""
 
     def loss_is_scaled(self, scale: Callable[[Any], Any]) -> None:
         """A loss was multiplied: by `scale(1)`."""
