@@ -54,14 +54,14 @@ class ErrorReader:
         if self._too_long:
             room = self._record.training.size[1]
             parts.append(
-                f"left out: {len(self._too_long):,} backward passes over up to "
+                f"left out: {_passes(len(self._too_long))} over up to "
                 f"{max(self._too_long):,} time steps; there is room for {room:,} (half as many if "
                 "steps are masked)"
             )
         if self._overwritten:
             parts.append(
-                f"left out: {self._overwritten:,} backward passes that later ones had overwritten "
-                "before they were read"
+                f"left out: {_passes(self._overwritten)}, overwritten by later ones before they "
+                "were read"
             )
         return ". ".join(parts)
 
@@ -114,6 +114,10 @@ class ErrorReader:
             for again, call in sorted(by_call)
         }
         return {names[key]: by_call[key] for key in names}
+
+
+def _passes(count):
+    return f"{count:,} backward pass{'' if count == 1 else 'es'}"
 
 
 def error_readers(model: keras.Model, readers: Mapping[int, ErrorReader]) -> dict[int, ErrorReader]:

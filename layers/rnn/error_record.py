@@ -231,11 +231,11 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
 
 
 def _merged(replicas: Sequence[Iterable[Row]], merges: np.ndarray) -> list[Row]:
-    """Return the rows of a batch from those of its parts, which the replicas hold."""
+    """Return the rows of a batch from those of its parts, which all replicas still hold."""
     parts: dict[int, list[Row]] = {}
     for row in itertools.chain(*replicas):
         parts.setdefault(row.labels["order"], []).append(row)
-    return [_merge(rows, merges) for rows in parts.values()]
+    return [_merge(rows, merges) for rows in parts.values() if len(rows) == len(replicas)]
 
 
 def _merge(parts, merges):

@@ -49,7 +49,9 @@ class RowRing(tf.Module):  # a module, so that a SavedModel tracks its variables
             self._index = per_replica_variable(
                 np.zeros([1, len(self._labels)], np.int64), shape=[None, len(self._labels)]
             )
-            self._ends = per_replica_variable(np.zeros(2, np.int64))  # rows, time steps so far
+            # The rows and time steps so far; then the same with the row behind them, which is not
+            # kept, but has overwritten older ones.
+            self._ends = per_replica_variable(np.zeros(4, np.int64))
 
     @property
     def count(self) -> int:
@@ -76,7 +78,7 @@ class RowRing(tf.Module):  # a module, so that a SavedModel tracks its variables
             start += len(flat)
         index.assign(entries)
         axis.assign(along)
-        ends.assign([count, start])
+        ends.assign([count, start, count, start])
 
     def _copies(self):
         """Return (index, axis, ends) of each replica."""
@@ -98,7 +100,7 @@ class RowRing(tf.Module):  # a module, so that a SavedModel tracks its variables
         slots = tf.raw_ops.VariableShape(input=self._index.handle)[0]
         # The size is a constant to XLA, which knows all shapes when it compiles.
         size = tf.where(alignments * steps <= room, alignments * steps, 0)
-        rows, start = tf.unstack(self._ends.read_value())
+        rows, start, *_ = tf.unstack(self._ends.read_value())
         places = (start + tf.range(tf.cast(size, tf.int64))) % tf.cast(
             tf.maximum(room, 1), tf.int64
         )
@@ -116,8 +118,10 @@ class RowRing(tf.Module):  # a module, so that a SavedModel tracks its variables
         ]
         # A step that fails, as the one after a dataset's last batch does, must not be counted.
         with tf.control_dependencies(put):
-            written = tf.stack([tf.ones([], tf.int64), tf.cast(size, tf.int64)])
-            return self._ends.assign_add(written * tf.cast(keep, tf.int64))
+            before = tf.stack([rows, start])
+            reached = before + tf.stack([tf.ones([], tf.int64), tf.cast(size, tf.int64)])
+            kept = tf.where(keep, reached, before)
+            return self._ends.assign(tf.concat([kept, reached], axis=0))
 
     def rows(self, since: int = 0) -> list[list[Row]]:
         """Return the rows from the `since`-th on that are still there, one list per replica."""
@@ -127,8 +131,8 @@ class RowRing(tf.Module):  # a module, so that a SavedModel tracks its variables
 
 
 def _rows(index, axis, ends, names, since=0) -> Iterator[Row]:
-    entries, axis, (count, end) = index.numpy(), axis.numpy(), ends.numpy()
-    for number in range(max(since, count - len(entries)), count):
+    entries, axis, (count, _, reached, end) = index.numpy(), axis.numpy(), ends.numpy()
+    for number in range(max(since, reached - len(entries)), count):
         *labels, alignments, steps, start = entries[number % len(entries)].tolist()
         fits = alignments * steps <= len(axis)
         if fits and end - start > len(axis):

@@ -292,11 +292,22 @@ def test_what_finds_no_room_is_left_out_and_said(monkeypatch):
     model = make(steps_per_execution=8)
     fit(model, flow)
     assert flow.history["rnn"]["step"].tolist() == [7, 8]
-    assert flow.verdict()[-1].startswith("rnn: left out: 6 backward passes that later ones had")
+    assert flow.verdict()[-1].startswith("rnn: left out: 6 backward passes, overwritten by")
     monkeypatch.setattr(TrainingSteps, "LIMIT", 3 * 8 * 6)
     fit(make(), flow)
     assert flow.history == {}
     assert "left out: 8 backward passes over up to 5 time steps" in flow.verdict()[-1]
+
+
+def test_a_row_that_a_step_without_one_has_overwritten_is_left_out(monkeypatch):
+    """Steps 2, 4 and 6 fill the room; step 7, which is not recorded, is written over step 2."""
+    whole = record(make())["rnn"]["hidden"]
+    monkeypatch.setattr(TrainingSteps, "LIMIT", 12 * T * 8 * 6)  # a quarter holds three rows
+    flow = ErrorFlow(every=2)
+    fit(make(steps_per_execution=7), flow, count=7)
+    assert flow.history["rnn"]["step"].tolist() == [4, 6]
+    np.testing.assert_allclose(flow.history["rnn"]["hidden"], whole[[3, 5]], rtol=1e-4)
+    assert "left out: 1 backward pass, overwritten" in flow.verdict()[-1]
 
 
 def test_two_callbacks_read_the_same_rows_each_at_its_own_pace():
