@@ -38,6 +38,7 @@ def kinds_of(training, seed):
 
 def main():
     args = options()
+    import faulty_at_every_step  # noqa: F401  registers its trainings, too
     from faulty_trainings import TRAININGS
 
     counts, mistakes = collections.defaultdict(collections.Counter), []
