@@ -23,7 +23,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from ..core.console import lines_from, note_problems, say
+from ..core.console import lines_from, say
 from ..core.errors import require
 from ..core.run_folder import RunFolder
 from ..training.task import BaseTask, ModelCard, Rows, RunVerbConfig, TrainingFunctions, Verb
@@ -82,7 +82,7 @@ class Actions(BaseTask):
         from ..datasets.clips.clip_data import load_clips
 
         config.check_frame_size()
-        data = load_clips(
+        return load_clips(
             config.data.dataset,
             config.data.data_dir,
             frames=config.data.frames,
@@ -90,8 +90,6 @@ class Actions(BaseTask):
             limit=config.data.limit,
             seed=config.optimisation.seed,
         )
-        note_problems(data.problems)
-        return data
 
     def training_functions(self) -> TrainingFunctions:
         from . import training

@@ -27,7 +27,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from ..core.console import lines_from, note_problems
+from ..core.console import lines_from
 from ..image_to_text.space import CAPTIONS
 from ..image_to_text.task import ImageToText, ImageToTextPredictConfig, Shape, print_predictions
 from ..training.task import ModelCard, TrainingFunctions, Verb
@@ -77,14 +77,12 @@ class Captions(ImageToText):
     def read_data(self, config: CaptionsConfig) -> Any:
         from ..datasets.image_text.captions import load_captions
 
-        data = load_captions(
+        return load_captions(
             config.data.dataset,
             config.data.data_dir,
             limit=config.data.limit,
             seed=config.optimisation.seed,
         )
-        note_problems(data.problems)
-        return data
 
     def training_functions(self) -> TrainingFunctions:
         from . import training

@@ -43,6 +43,10 @@ class DataSettings(Section):
     """Name of a prepared TensorFlow dataset."""
     data_dir: Path | None = None
     """Folder with your own data, used in place of --dataset."""
+    ready_splits: bool = True
+    """Use the files or folders of --data-dir that are named train, val and test (or training,
+    valid, validation, dev, testing, eval) as splits. --no-ready-splits: such folders are
+    classes."""
     limit: int | None = None
     """Maximum number of training examples; validation and test are reduced in proportion (default:
     all)."""

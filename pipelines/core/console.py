@@ -73,12 +73,6 @@ def shorten(problems: Sequence[str], shown: int = 5) -> list[str]:
     return [*problems[:shown], *([f"and {more} more"] if more > 0 else [])]
 
 
-def note_problems(problems: Sequence[str]) -> None:
-    """Print what was left out of the data."""
-    for problem in shorten(problems):
-        note(f"data: {problem}")
-
-
 def lines_from(arguments: Sequence[str], usage: str) -> list[str]:
     """Return the arguments or, without any, the non-empty lines of stdin.
 

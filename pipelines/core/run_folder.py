@@ -70,6 +70,10 @@ class RunFolder:
         return self.path / "plots"
 
     @property
+    def left_out_file(self) -> Path:
+        return self.path / "left_out.csv"
+
+    @property
     def samples(self) -> Path:
         return self.path / "samples"
 

@@ -13,7 +13,7 @@ from typing import Any
 from .config import RunSettings, TrainingConfig
 from .config_files import config_dict, dump_config, load_config
 from .errors import UserError
-from .files import write_json, write_text
+from .files import write_json, write_rows, write_text
 from .run_folder import RunFolder, this_process
 
 SUBFOLDERS = ("checkpoints/backup", "logs", "plots", "samples")
@@ -97,7 +97,7 @@ def begin_in(
 
 
 def record_data(run: RunFolder, data: Any) -> None:
-    """Record the source, the content hash and the counts of a run's data in its results.
+    """Record the source, hash and counts of a run's data, and list what was left out of them.
 
     Raises:
         UserError: the data have changed since the run began, so its splits may overlap with theirs.
@@ -109,6 +109,8 @@ def record_data(run: RunFolder, data: Any) -> None:
             " the test split may have been trained on; train a new run"
         )
     run.update(data={key: getattr(data, key) for key in ("source", "content_hash", "counts")})
+    if data.left_out:
+        write_rows(run.left_out_file, [item._asdict() for item in data.left_out])
 
 
 def _new_folder(task: str, config: TrainingConfig) -> RunFolder:

@@ -5,6 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from .left_out import LeftOut
+
 SPLITS = ("train", "validation", "test")
 # The usual names of each split, in TFDS datasets and in users' folders.
 SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "valid", "dev"), "test": ("test",)}
@@ -23,14 +25,16 @@ class Items(NamedTuple):
     Attributes:
         rows_of: the rows of each split.
         labels: the classes, in the order of their indices.
-        problems: what was left out and why, one line each.
+        problems: remarks on the data, such as a missing split, one line each.
         source: where the data come from.
+        left_out: each item that was left out.
     """
 
     rows_of: dict[str, list[Row]]
     labels: list[str]
     problems: list[str]
     source: str
+    left_out: Sequence[LeftOut] = ()
 
 
 def hash_fraction(key: str) -> float:

@@ -20,7 +20,6 @@ With so few documents, recurrent networks do not win.
 
 from typing import Any
 
-from ..core.console import note_problems
 from ..text_classification.task import TextClassification, predict_verb
 from ..training.task import ModelCard, Verb
 from .config import SPACE, DocumentsConfig
@@ -67,7 +66,7 @@ class Documents(TextClassification):
         from ..models.text_serving import lengths
 
         settings = config.data
-        data = load_documents(
+        return load_documents(
             settings.dataset,
             settings.data_dir,
             max_length=settings.max_length,
@@ -76,8 +75,6 @@ class Documents(TextClassification):
             limit=settings.limit,
             seed=config.optimisation.seed,
         )
-        note_problems(data.problems)
-        return data
 
 
 TASK = Documents()

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from ..core.console import note_problems, say
+from ..core.console import say
 from ..core.errors import UserError, require
 from ..core.run_folder import RunFolder
 from ..training.task import BaseTask, ModelCard, Rows, RunVerbConfig, TrainingFunctions, Verb
@@ -69,14 +69,12 @@ class Images(BaseTask):
     def read_data(self, config: ImagesConfig) -> Any:
         from ..datasets.images.image_data import load_images
 
-        data = load_images(
+        return load_images(
             config.data.dataset,
             config.data.data_dir,
             limit=config.data.limit,
             seed=config.optimisation.seed,
         )
-        note_problems(data.problems)
-        return data
 
     def training_functions(self) -> TrainingFunctions:
         from . import training

@@ -63,6 +63,7 @@ class LagsData(DataSettings):
     """Minimum number of time steps of adding and the lags (default: 100)."""
     dataset: Annotated[str | None, tyro.conf.Suppress] = None
     data_dir: Annotated[Path | None, tyro.conf.Suppress] = None
+    ready_splits: Annotated[bool, tyro.conf.Suppress] = True
     limit: Annotated[int | None, tyro.conf.Suppress] = None
 
     def check(self) -> None:

@@ -6,7 +6,6 @@ errorflow names train --data-dir DIR      your own data: a <Label>.txt per class
 
 from typing import Any
 
-from ..core.console import note_problems
 from ..text_classification.task import TextClassification, predict_verb
 from ..training.task import ModelCard, Verb
 from .bptt_verb import BpttConfig, show_bptt
@@ -59,15 +58,13 @@ class Names(TextClassification):
         from ..datasets.text.text_data import load_text
 
         settings = config.data
-        data = load_text(
+        return load_text(
             settings.dataset,
             None if settings.data_dir is None else str(settings.data_dir),
             max_length=settings.max_length,
             limit=settings.limit,
             seed=config.optimisation.seed,
         )
-        note_problems(data.problems)
-        return data
 
 
 TASK = Names()

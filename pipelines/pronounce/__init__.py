@@ -23,7 +23,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from ..core.console import lines_from, note_problems, say
+from ..core.console import lines_from, say
 from ..core.errors import require
 from ..core.run_folder import RunFolder
 from ..training.task import BaseTask, ModelCard, Rows, RunVerbConfig, TrainingFunctions, Verb
@@ -96,15 +96,13 @@ class Pronounce(BaseTask):
     def read_data(self, config: PronounceConfig) -> Any:
         from ..datasets.pairs.pair_data import load_pairs
 
-        data = load_pairs(
+        return load_pairs(
             config.data.dataset,
             config.data.data_dir,
             stress=config.data.stress,
             limit=config.data.limit,
             seed=config.optimisation.seed,
         )
-        note_problems(data.problems)
-        return data
 
     def training_functions(self) -> TrainingFunctions:
         from . import training

@@ -13,6 +13,7 @@ from ..core.run_folder import RunFolder, read_history
 from ..core.run_lifecycle import MACHINE_SETTINGS, begin_in, recorded_status
 from ..registry import load_task
 from ..training import workflow
+from ..training.data_report import read_data
 from ..training.task import Task
 from .stop_request import StopRequest
 from .trial_folder import NO_OBJECTIVE, Request, read_result, run_path
@@ -77,7 +78,7 @@ class _Execution:
     def train(self, task: Task, config: TrainingConfig) -> None:
         """Train without using the test split."""
         session = workflow.start(config)
-        data = task.read_data(config)
+        data = read_data(task, config)
         begin_in(self.run, task.name, config, session.environment)
         with self.stop.at_once_afterwards(), recorded_status(self.run):
             workflow.train_in(self.run, task, config, data, session.strategy, self._make_callbacks)

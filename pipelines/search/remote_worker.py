@@ -15,6 +15,7 @@ from ..core.config_files import load_config
 from ..core.console import note
 from ..core.errors import UserError
 from ..core.files import read_json
+from ..training.data_report import read_data
 from ..training.task import Task
 from . import oracles, service
 from .config import TuneConfig, parse_address
@@ -66,7 +67,7 @@ def _read_chiefs_plan(task: Task, config: TuneConfig) -> SearchPlan:
 
 
 def _check_data(plan: SearchPlan) -> None:
-    data = plan.task.read_data(plan.training)
+    data = read_data(plan.task, plan.training)
     if data.content_hash != read_json(plan.project / "search.json")["data_hash"]:
         raise UserError(f"the data here ({data.source}) are not those of the chief's search")
 

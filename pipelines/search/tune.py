@@ -25,6 +25,7 @@ from ..core.devices import load_tensorflow
 from ..core.errors import UserError
 from ..core.files import write_text
 from ..core.run_lifecycle import MACHINE_SETTINGS
+from ..training.data_report import read_data
 from ..training.task import Task
 from .config import TuneConfig
 from .hyperparameters import suggest
@@ -75,7 +76,7 @@ def _search(plan: SearchPlan) -> None:
         from . import service
 
         service.check_free(plan.settings.chief)
-    data_hash = plan.task.read_data(plan.training).content_hash
+    data_hash = read_data(plan.task, plan.training).content_hash
     with exclusive(plan.project, plan.config.run.overwrite) as show_life:
         oracle = _make_oracle(plan, data_hash)
         _write_settings(plan)

@@ -24,7 +24,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from ..core.console import lines_from, note_problems
+from ..core.console import lines_from
 from ..core.errors import require
 from ..image_to_text.space import STORIES
 from ..image_to_text.task import ImageToText, ImageToTextPredictConfig, Shape, print_predictions
@@ -86,14 +86,12 @@ class Stories(ImageToText):
     def read_data(self, config: StoriesConfig) -> Any:
         from ..datasets.image_text.stories import load_stories
 
-        data = load_stories(
+        return load_stories(
             config.data.dataset,
             config.data.data_dir,
             limit=config.data.limit,
             seed=config.optimisation.seed,
         )
-        note_problems(data.problems)
-        return data
 
     def training_functions(self) -> TrainingFunctions:
         from . import training

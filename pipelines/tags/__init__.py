@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from ..core.console import lines_from, note_problems, say
+from ..core.console import lines_from, say
 from ..core.run_folder import RunFolder
 from ..training.task import BaseTask, ModelCard, RunVerbConfig, TrainingFunctions, Verb
 from ..training.verbs import use_run
@@ -69,7 +69,7 @@ class Tags(BaseTask):
         from ..datasets.tags.tag_data import load_tags
 
         settings = config.data
-        data = load_tags(
+        return load_tags(
             settings.dataset,
             settings.data_dir,
             max_length=settings.max_length,
@@ -77,8 +77,6 @@ class Tags(BaseTask):
             limit=settings.limit,
             seed=config.optimisation.seed,
         )
-        note_problems(data.problems)
-        return data
 
     def training_functions(self) -> TrainingFunctions:
         from . import training

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.config import RunChoice, Section, TrainingConfig
 from ..core.space import Space
+from ..datasets.left_out import LeftOut
 
 if TYPE_CHECKING:
     from .evaluation import Scores
@@ -25,7 +26,8 @@ class Data(Protocol):
         source: description of the data, for messages and the model card.
         content_hash: hash of all examples and their splits; a run refuses other data.
         counts: {label: {split: number of examples}}, for the model card.
-        problems: one line for each kind of example that was left out or cut.
+        problems: remarks on the data, such as a missing split, one line each.
+        left_out: each example that was left out, with its place and the reason.
     """
 
     @property
@@ -44,6 +46,8 @@ class Data(Protocol):
     def counts(self) -> Mapping[str, Mapping[str, int]]: ...
     @property
     def problems(self) -> Sequence[str]: ...
+    @property
+    def left_out(self) -> Sequence[LeftOut]: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +117,7 @@ class Task(Protocol):
         ...
 
     def read_data(self, config: Any) -> Data:
-        """Read the data of a config; print to stderr what was left out."""
+        """Read the data of a config."""
         ...
 
     def build_training(self, config: Any, data: Any) -> "TrainingSpec":

@@ -19,6 +19,7 @@ from ..core.run_lifecycle import (
     record_data,
     recorded_status,
 )
+from .data_report import data_in_one_line, read_data
 from .evaluation import Scores, write_confusion
 from .task import Data, Task
 
@@ -71,7 +72,7 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
     check_can_begin(task.name, config, resume)
     task.check_requirements(config)
     session = start(config)
-    data = task.read_data(config)
+    data = read_data(task, config)
     run = begin(task.name, config, session.environment, resume)
     with recorded_status(run):
         note(data_in_one_line(data))
@@ -134,17 +135,11 @@ def evaluate(task: Task, run: RunFolder, split: str = "test") -> Scores:
         UserError: the run's data have changed.
     """
     config = load_config(task.config, run.config_file).resolved()
-    data = task.read_data(config)
+    data = read_data(task, config)
     record_data(run, data)
     scores = _evaluate_split(task, run, data, split)
     run.update(**{split: scores.figures})
     return scores
-
-
-def data_in_one_line(data: Data) -> str:
-    """Return the source of the data, and the number of examples in each split."""
-    sizes = {split: len(getattr(data, split)) for split in ("train", "validation", "test")}
-    return f"{data.source}: " + ", ".join(f"{size} {split}" for split, size in sizes.items())
 
 
 def _evaluate_split(task: Task, run: RunFolder, data: Data, split: str) -> Scores:

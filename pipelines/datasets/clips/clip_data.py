@@ -1,7 +1,7 @@
 """The loader of clips: moving digits, a TFDS dataset of videos, or the user's own videos."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ import numpy as np
 
 from ...core.console import note
 from ...core.errors import UserError
+from ..left_out import LeftOut
 from ..sources import check_single_source
 from ..splits import SPLITS, Items, Row, splits_hash
 from ..text.text_data import TextData, assemble, drop_untrained_classes
@@ -45,8 +46,9 @@ class ClipData:
         labels: the classes, in the order of their indices.
         content_hash: hash of all videos and their splits, before `limit`, with broken videos.
         counts: {label: {split: number of clips}}, after `limit`.
-        problems: what was left out and why, one line each.
+        problems: remarks on the data, such as a missing split, one line each.
         source: where the data come from.
+        left_out: each item that was left out.
     """
 
     train: ClipSplit
@@ -57,6 +59,7 @@ class ClipData:
     counts: dict[str, dict[str, int]]
     problems: list[str]
     source: str
+    left_out: Sequence[LeftOut] = ()
 
 
 def load_clips(
@@ -186,4 +189,5 @@ def _assembled(selected: TextData, splits: dict[str, ClipSplit], content_hash: s
         counts=selected.counts,
         problems=[*problems, *selected.problems],
         source=selected.source,
+        left_out=selected.left_out,
     )

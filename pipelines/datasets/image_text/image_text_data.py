@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..images.image_folder import read_image
+from ..left_out import LeftOut
 from ..splits import SPLITS, Row, splits_hash, stratified_subsample
 
 Shape = tuple[int | None, int | None, int]  # [H, W, C]; H and W None if they differ
@@ -73,14 +74,16 @@ class ImageTextItems(NamedTuple):
     Attributes:
         images_of: the annotated images of each split.
         shape: shape of the images.
-        problems: what was left out and why, one line each.
+        problems: remarks on the data, such as a missing split, one line each.
         source: where the data come from.
+        left_out: each item that was left out.
     """
 
     images_of: dict[str, AnnotatedImages]
     shape: Shape
     problems: list[str]
     source: str
+    left_out: Sequence[LeftOut] = ()
 
 
 @dataclass(frozen=True)
@@ -116,9 +119,10 @@ class ImageTextData:
         content_hash: SHA-256 of all texts and images and their splits, before `limit`.
         counts: {kind: {split: number}}, kind "images" and "captions" or "sequences" and "stories",
             after `limit`.
-        problems: what was left out and why, one line each.
+        problems: remarks on the data, such as a missing split, one line each.
         source: where the data come from.
         labels: empty, as nothing is classified.
+        left_out: each item that was left out.
     """
 
     train: ImageTextSplit
@@ -130,6 +134,7 @@ class ImageTextData:
     problems: list[str]
     source: str
     labels: list[str] = field(default_factory=list)
+    left_out: Sequence[LeftOut] = ()
 
 
 def digest_of(image: bytes) -> str:
@@ -164,6 +169,7 @@ def assemble(
         },
         problems=items.problems,
         source=items.source,
+        left_out=items.left_out,
     )
 
 

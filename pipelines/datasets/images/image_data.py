@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ...core.errors import UserError
+from ..left_out import LeftOut
 from ..sources import check_single_source
 from ..splits import SPLITS, hash_fraction
 from .image_folder import read_folder, read_image
@@ -42,8 +43,9 @@ class ImageData:
         shape: [H, W, C], H and W None if they differ.
         content_hash: hash of all images, before `limit`.
         counts: {label: {split: number of images}}, after `limit`.
-        problems: what was left out and why, one line each.
+        problems: remarks on the data, such as a missing split, one line each.
         source: where the data come from.
+        left_out: each item that was left out.
     """
 
     train: ImageSplit
@@ -55,6 +57,7 @@ class ImageData:
     counts: dict[str, dict[str, int]]
     problems: list[str]
     source: str
+    left_out: Sequence[LeftOut] = ()
 
 
 def load_images(
@@ -99,6 +102,7 @@ def _from_folder(data_dir: str | Path, limit: int | None, seed: int) -> ImageDat
         counts=_counts(splits, items.labels),
         problems=items.problems,
         source=items.source,
+        left_out=items.left_out,
     )
 
 

@@ -2,7 +2,9 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 
+from ..left_out import LeftOut
 from .problems import make_problem
 from .sequences import TEST, VALIDATION, LagSplit, LagStream, fresh
 
@@ -19,6 +21,7 @@ class LagData:
         counts: {"sequences": {split: number}}.
         source: the problem, in words.
         problems: empty, as nothing is left out.
+        left_out: each item that was left out.
     """
 
     train: LagStream
@@ -29,6 +32,7 @@ class LagData:
     counts: dict[str, dict[str, int]]
     source: str
     problems: list[str] = dataclasses.field(default_factory=list)
+    left_out: Sequence[LeftOut] = ()
 
 
 def load_lags(name: str, steps: int | None, epochs: int) -> LagData:

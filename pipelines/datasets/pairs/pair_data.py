@@ -1,10 +1,11 @@
 """The loader of pairs of a source and a target: CMUdict, a TFDS dataset, or the user's files."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...core.errors import UserError
+from ..left_out import LeftOut
 from ..sources import check_single_source
 from ..splits import SPLITS, Row, hash_fraction, splits_hash
 from .cmudict_file import CMUDICT, cmudict_file
@@ -32,9 +33,10 @@ class PairData:
         train, validation, test: the splits.
         content_hash: SHA-256 of all pairs and their splits, before `limit`.
         counts: {"sources": {split: number}, "pairs": {split: number}}, after `limit`.
-        problems: what was left out and why, one line each.
+        problems: remarks on the data, such as a missing split, one line each.
         source: where the data come from.
         labels: empty, as nothing is classified.
+        left_out: each item that was left out.
     """
 
     train: PairSplit
@@ -45,6 +47,7 @@ class PairData:
     problems: list[str]
     source: str
     labels: list[str] = field(default_factory=list)
+    left_out: Sequence[LeftOut] = ()
 
 
 def load_pairs(
@@ -86,6 +89,7 @@ def load_pairs(
         },
         problems=items.problems,
         source=items.source,
+        left_out=items.left_out,
     )
 
 

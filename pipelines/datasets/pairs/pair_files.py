@@ -1,10 +1,11 @@
 """Reading the user's own pairs: lines of a source and a target."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ...core.errors import UserError
+from ..left_out import LeftOut
 from ..splits import SPLITS, Row, assign_splits
 from ..utf8 import collapse_whitespace, numbered_lines, split_paths, unique_paths
 
@@ -21,6 +22,7 @@ class PairItems(NamedTuple):
     targets_of: dict[str, Targets]
     problems: list[str]
     source: str
+    left_out: Sequence[LeftOut] = ()
 
 
 def read_pairs(where: str | Path) -> PairItems:

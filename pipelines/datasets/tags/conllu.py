@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...core.errors import UserError
+from ..left_out import LeftOut
 from ..splits import SPLITS, Row, assign_splits
 from ..utf8 import decode, read_bytes
 
@@ -37,6 +38,7 @@ class TagItems(NamedTuple):
     sentences_of: dict[str, list[Sentence]]
     problems: list[str]
     source: str
+    left_out: Sequence[LeftOut] = ()
 
 
 def read_treebank(where: Path) -> TagItems:

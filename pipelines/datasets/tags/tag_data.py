@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from ...core.errors import UserError
+from ..left_out import LeftOut
 from ..sources import check_single_source
 from ..splits import SPLITS, Row, hash_fraction, splits_hash
 from .conllu import Sentence, TagItems, read_treebank
@@ -34,8 +35,9 @@ class TagData:
         labels: the tags of train, sorted.
         content_hash: SHA-256 of all sentences and their splits, before `max_length` and `limit`.
         counts: {tag: {split: number of tokens}}, after them.
-        problems: what was left out and why, one line each.
+        problems: remarks on the data, such as a missing split, one line each.
         source: where the data come from.
+        left_out: each item that was left out.
     """
 
     train: TagSplit
@@ -46,6 +48,7 @@ class TagData:
     counts: dict[str, dict[str, int]]
     problems: list[str]
     source: str
+    left_out: Sequence[LeftOut] = ()
 
 
 def load_tags(
@@ -89,6 +92,7 @@ def load_tags(
         counts=_counts(sentences_of, labels),
         problems=usable.problems,
         source=items.source,
+        left_out=items.left_out,
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ...core.errors import UserError
+from ..left_out import LeftOut
 from ..sources import check_single_source
 from ..splits import SPLITS, Items, Row, counts, splits_hash, stratified_subsample
 from .label_files import read_folder
@@ -32,8 +33,9 @@ class TextData:
         labels: the classes, in the order of their indices.
         content_hash: SHA-256 of all items and their splits, before `limit`.
         counts: {label: {split: number of items}}, after `limit`.
-        problems: what was left out and why, one line each.
+        problems: remarks on the data, such as a missing split, one line each.
         source: where the data come from.
+        left_out: each item that was left out.
     """
 
     train: TextSplit
@@ -44,6 +46,7 @@ class TextData:
     counts: dict[str, dict[str, int]]
     problems: list[str]
     source: str
+    left_out: Sequence[LeftOut] = ()
 
 
 def load_text(
@@ -129,6 +132,7 @@ def assemble(items: Items, limit: int | None, seed: int) -> TextData:
         counts=counts(rows_of, items.labels),
         problems=items.problems,
         source=items.source,
+        left_out=items.left_out,
     )
 
 

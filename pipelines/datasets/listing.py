@@ -1,0 +1,59 @@
+"""Listing a person's folders, without the files that systems and programs leave there."""
+
+import unicodedata
+from pathlib import Path
+
+from ..core.errors import UserError
+
+# What macOS, Windows, Synology and ext4 put into folders, letter case aside. Names that begin with
+# a dot (.DS_Store, ._photo.jpg) are hidden as well.
+SYSTEM_NAMES = frozenset(
+    {
+        "__macosx",
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        "icon\r",
+        "@eadir",
+        "#recycle",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+    }
+)
+
+
+def is_visible(path: Path) -> bool:
+    """Whether a path is a person's own, not hidden and not left there by a system."""
+    return not path.name.startswith(".") and path.name.casefold() not in SYSTEM_NAMES
+
+
+def visible(folder: Path) -> list[Path]:
+    """Return the visible files and folders of a folder, sorted.
+
+    Raises:
+        UserError: the folder cannot be read.
+    """
+    try:
+        return sorted(filter(is_visible, folder.iterdir()))
+    except OSError as error:
+        raise UserError(f"{printable(folder)}: cannot be read ({error.strerror})") from None
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Return the visible folders of a folder, sorted."""
+    return [path for path in visible(folder) if path.is_dir()]
+
+
+def printable(path: Path | str) -> str:
+    """Return a name that any terminal and any UTF-8 file can hold.
+
+    Bytes that are not UTF-8 and control characters become U+FFFD; macOS' decomposed letters are
+    composed (NFC).
+    """
+    text = unicodedata.normalize("NFC", str(path))
+    return "".join("\N{REPLACEMENT CHARACTER}" if _is_unprintable(c) else c for c in text)
+
+
+def _is_unprintable(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs")

@@ -1,0 +1,24 @@
+"""Read the data of a training, and say on stderr what was read and what was left out."""
+
+from ..core.config import TrainingConfig
+from ..core.console import note, shorten
+from ..datasets.left_out import summary
+from .task import Data, Task
+
+SHOWN = 12  # names of classes
+
+
+def read_data(task: Task, config: TrainingConfig) -> Data:
+    """Read the data of a config; print remarks, and how much was left out for each reason."""
+    data = task.read_data(config)
+    for line in [*summary(data.left_out), *shorten(data.problems)]:
+        note(f"data: {line}")
+    return data
+
+
+def data_in_one_line(data: Data) -> str:
+    """Return the source of the data, the classes, and the number of examples in each split."""
+    sizes = {split: len(getattr(data, split)) for split in ("train", "validation", "test")}
+    classes = f" [{', '.join(shorten([*data.labels], SHOWN))}]" if data.labels else ""
+    numbers = ", ".join(f"{size:,} {split}" for split, size in sizes.items())
+    return f"{data.source}{classes}: {numbers}"
