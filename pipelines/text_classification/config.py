@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Any, Literal
 
-from ..core.config import DataSettings, Optimisation, Schedule, Section, TrainingConfig
+from ..core.classifier import ClassifierOptimisation
+from ..core.config import DataSettings, Schedule, Section, TrainingConfig
 from ..core.errors import UserError, require
 from ..core.space import When
 
@@ -53,7 +54,7 @@ class LabelledTexts(DataSettings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TextOptimisation(Optimisation):
+class TextOptimisation(ClassifierOptimisation):
     """How to train a text classifier."""
 
     batch_size: int | Literal["online", "full"] = 128  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -61,8 +62,6 @@ class TextOptimisation(Optimisation):
     descent)."""
     schedule: Schedule = "cosine"
     balance: float = 0.5
-    """Exponent of the class weights in the loss, (share of the examples)^-balance. 0: no weights;
-    1: all classes have the same total weight."""
     label_smoothing: float = 0.0
     """Share of each target's probability that is spread over all labels."""
 
@@ -70,7 +69,6 @@ class TextOptimisation(Optimisation):
         super().check()
         rate = self.label_smoothing
         require(0 <= rate < 1, "label_smoothing", "from 0 to below 1", rate)
-        require(0 <= self.balance <= 1, "balance", "from 0 to 1", self.balance)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

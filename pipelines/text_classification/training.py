@@ -16,6 +16,7 @@ from ..models.conv1d import conv1d
 from ..models.recurrent import CELLS, GATED, sequence_to_label
 from ..models.serving import labels_in
 from ..training.batching import Batches
+from ..training.class_weights import class_weights
 from ..training.evaluation import Scores, score_labels
 from ..training.export import ExportInputs
 from ..training.spec import TrainingSpec
@@ -115,18 +116,6 @@ def build_training(
 def _batch_size(config: TextClassificationConfig, data: TextData) -> int:
     size = config.optimisation.batch_size
     return {"online": 1, "full": len(data.train.texts)}[size] if isinstance(size, str) else size
-
-
-def class_weights(labels: np.ndarray, balance: float) -> np.ndarray:
-    """Return w_c ∝ n_c^-balance, with mean 1 over the examples, [C] float32.
-
-    Args:
-        labels: index of each example's class, [N].
-        balance: the exponent; 0 gives equal weights.
-    """
-    counts = np.maximum(np.bincount(labels), 1)
-    weights = counts**-balance
-    return (weights / weights[labels].mean()).astype(np.float32)
 
 
 def evaluate(serving_model: keras.Model, split: TextSplit, labels: list[str]) -> Scores:

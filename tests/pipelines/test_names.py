@@ -15,7 +15,8 @@ from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.models import text_serving
 from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.names.config import NamesConfig
-from errorflow.pipelines.text_classification.training import build, class_weights, every_step_twin
+from errorflow.pipelines.text_classification.training import build, every_step_twin
+from errorflow.pipelines.training.class_weights import class_weights
 from tasks import LABELS, errorflow, train_flags
 
 
