@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,10 +50,10 @@ def test_the_baseline_is_one_of_nine_actions_and_the_error_flow_is_stated(run):
     assert "layer_gradients/global_norm" in gradients[max(gradients)]
 
 
-def test_convolutions_train_on_two_replicas_on_the_cpu(where, tmp_path):
+def test_convolutions_train_on_two_replicas_without_warnings(where, tmp_path):
     """In a separate process, since the start of TensorFlow decides how it computes convolutions.
 
-    keras.json, which chooses another backend and data format, has no effect.
+    Neither the environment nor keras.json can choose another backend or data format.
     """
     settings = {"backend": "jax", "image_data_format": "channels_first"}
     (tmp_path / "keras.json").write_text(json.dumps(settings))
@@ -63,10 +64,13 @@ def test_convolutions_train_on_two_replicas_on_the_cpu(where, tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "KERAS_HOME": str(tmp_path)},
+        env={**os.environ, "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "jax"},
     )
     assert process.returncode == 0, process.stderr
     assert "× 2 replicas" in process.stderr
+    assert not re.search("^(I0|E0|WARN)", process.stderr, re.MULTILINE)
+    assert process.stdout.startswith("epoch 1/")
+    assert RunFolder(tmp_path / "actions" / "two").status == "finished"
 
 
 def test_layer_gradients_include_the_convolutions(run):

@@ -1,9 +1,6 @@
 """Tests of the names pipeline alone, on a few made-up names."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -17,7 +14,7 @@ from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.names.config import NamesConfig
 from errorflow.pipelines.text_classification.training import build, every_step_twin
 from errorflow.pipelines.training.class_weights import class_weights
-from tasks import LABELS, errorflow, train_flags
+from tasks import LABELS, errorflow
 
 
 @pytest.fixture
@@ -140,23 +137,3 @@ def test_class_weights_have_mean_one_and_decrease_with_the_share():
     assert weights[labels].mean() == pytest.approx(1)
     assert weights[1] / weights[0] == pytest.approx(2)
     np.testing.assert_array_equal(class_weights(labels, 0.0), [1, 1])
-
-
-def test_training_on_two_replicas_prints_no_warnings_and_exits_with_0(where, tmp_path):
-    """Whatever backend Keras would choose: errorflow chooses TensorFlow."""
-    command = [sys.executable, "-m", "errorflow.pipelines.names", "train", "--name", "two"]
-    flags = [*train_flags("names", where), "--model", "rnn", "--strategy", "mirrored"]
-    process = subprocess.run(
-        [*command, "--run-dir", str(tmp_path), *flags],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"KERAS_BACKEND": "jax"},
-    )
-    assert process.returncode == 0, process.stderr
-    assert "× 2 replicas" in process.stderr
-    assert not [
-        line for line in process.stderr.splitlines() if line.startswith(("I0", "E0", "WARN"))
-    ]
-    assert process.stdout.startswith("epoch 1/2 ")
-    assert RunFolder(tmp_path / "names" / "two").status == "finished"
