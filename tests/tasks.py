@@ -272,7 +272,7 @@ TABLE = {
     ),
     "actions": Row(
         flags="--width 0.5 --features 8 --units 6 --batch-size 8 --epochs 1",
-        figures=CLASSIFIED | {"baseline", "frame_accuracy", "frame_baseline"},
+        figures=CLASSIFIED | {"baseline", "frame_accuracy", "frame_macro_f1", "frame_baseline"},
         plots=("error_flow", "gates", "confusion"),
         inputs=lambda folder: [str(film(folder / "a.gif", 1)), str(film(folder / "b.gif", 2))],
         surroundings=few_clips,

@@ -4,7 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..core.config import DataSettings, Optimisation, Section, TrainingConfig
+from ..core.classifier import ClassifierOptimisation
+from ..core.config import DataSettings, Section, TrainingConfig
 from ..core.errors import UserError, require
 from ..core.space import TRAINING, Choice, Range, Space
 from ..models.zoo import MODELS
@@ -69,7 +70,7 @@ class ActionsConfig(TrainingConfig):
 
     network: ActionsNetwork = ActionsNetwork()
     data: ClipSettings = ClipSettings()
-    optimisation: Optimisation = Optimisation(
+    optimisation: ClassifierOptimisation = ClassifierOptimisation(
         epochs=15, learning_rate=2e-3, schedule="cosine", batch_size=32
     )
 

@@ -13,6 +13,7 @@ from ..models.recurrent import CELLS, GATED
 from ..models.serving import label_outputs, labels_in, make_serving_model
 from ..models.vision import frames_to_labels, image_encoder
 from ..training.batching import Batches
+from ..training.class_weights import balanced_loss
 from ..training.evaluation import Scores, score_labels
 from ..training.export import CORE, ExportInputs
 from ..training.spec import TrainingSpec
@@ -27,12 +28,14 @@ def build_training(config: ActionsConfig, data: ClipData) -> TrainingSpec:
     network, settings = build_network(config, data), config.optimisation
     served = build_serving_model(network, data.labels)
     outputs, validation, model = [*network.output], data.validation, config.network.model
+    labels = {"clip": data.train.labels, "frames": data.train.counted_frame_labels}
+    count = len(data.labels)
     return TrainingSpec(
         network=network,
         serving_model=served,
         train_data=clip_batches(data.train, settings.batch_size, settings.seed),
         validation_data=clip_batches(validation, BATCH, settings.seed).in_order(),
-        loss=dict.fromkeys(outputs, "sparse_categorical_crossentropy"),
+        loss={name: balanced_loss(labels[name], settings.balance, count) for name in outputs},
         metrics=None,
         weighted_metrics={name: ["accuracy"] for name in outputs},
         monitor="val_loss",  # finer than accuracy
@@ -101,7 +104,7 @@ def _probabilities(serving_model: keras.Model, split: ClipSplit) -> dict[str, np
 
 
 def evaluate(serving_model: keras.Model, split: ClipSplit, labels: list[str]) -> Scores:
-    """Return accuracy and confusion matrix of clips, and the accuracy of frames with a weight.
+    """Return accuracy, macro-F1 and confusion matrix of clips; the former of frames with a weight.
 
     `baseline` and `frame_baseline` are the accuracies of always predicting the most frequent label.
     """
@@ -111,12 +114,13 @@ def evaluate(serving_model: keras.Model, split: ClipSplit, labels: list[str]) ->
     )
     if split.frame_labels is None or "frames" not in outputs:
         return scores
-    counts = split.frame_weights > 0
-    true = split.frame_labels[:, counts]
-    is_right = outputs["frames"].argmax(axis=2)[:, counts] == true
+    true = split.counted_frame_labels.ravel()
+    predicted = outputs["frames"].argmax(axis=2)[:, split.frame_weights > 0].ravel()
+    of_frames = score_labels(true, predicted, labels).figures
     return scores.with_figures(
-        frame_accuracy=is_right.mean(),
-        frame_baseline=np.bincount(true.ravel()).max() / true.size,
+        frame_accuracy=of_frames["accuracy"],
+        frame_macro_f1=of_frames["macro_f1"],
+        frame_baseline=np.bincount(true).max() / true.size,
     )
 
 

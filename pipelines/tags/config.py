@@ -4,7 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from ..core.config import DataSettings, Optimisation, Section, TrainingConfig
+from ..core.classifier import ClassifierOptimisation
+from ..core.config import DataSettings, Section, TrainingConfig
 from ..core.errors import require
 from ..core.space import TRAINING, Choice, Range, Space
 
@@ -63,7 +64,7 @@ class TagsConfig(TrainingConfig):
 
     network: TagsNetwork = TagsNetwork()
     data: TagsData = TagsData()
-    optimisation: Optimisation = Optimisation(
+    optimisation: ClassifierOptimisation = ClassifierOptimisation(
         epochs=12, learning_rate=4e-3, schedule="cosine", batch_size=32
     )
 

@@ -12,6 +12,7 @@ from ..models import tagger
 from ..models.recurrent import CELLS, GATED
 from ..models.serving import labels_in
 from ..training.batching import Batches
+from ..training.class_weights import balanced_loss
 from ..training.evaluation import Scores, score_labels
 from ..training.export import CORE, ExportInputs
 from ..training.spec import TrainingSpec
@@ -57,7 +58,9 @@ def build_training(config: TagsConfig, data: TagData) -> TrainingSpec:
         serving_model=serving_model,
         train_data=batches(data.train, config.optimisation.batch_size),
         validation_data=validation.in_order(),
-        loss="sparse_categorical_crossentropy",
+        loss=balanced_loss(
+            np.concatenate(data.train.tags), config.optimisation.balance, len(data.labels)
+        ),
         metrics=[],
         weighted_metrics=["accuracy"],
         monitor="val_accuracy",

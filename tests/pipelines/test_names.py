@@ -13,7 +13,6 @@ from errorflow.pipelines.models import text_serving
 from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.names.config import NamesConfig
 from errorflow.pipelines.text_classification.training import build, every_step_twin
-from errorflow.pipelines.training.class_weights import class_weights
 from tasks import LABELS, errorflow
 
 
@@ -129,11 +128,3 @@ def test_every_network_returns_probabilities_and_ignores_padding(model, layers):
     np.testing.assert_allclose(np.sum(outputs, axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(core(np.pad(ids, ((0, 0), (0, 4)))), outputs, atol=1e-6)
     np.testing.assert_allclose(core(ids[1:, :2]), outputs[1:], atol=1e-6)
-
-
-def test_class_weights_have_mean_one_and_decrease_with_the_share():
-    labels = np.array([0] * 8 + [1] * 2)
-    weights = class_weights(labels, 0.5)
-    assert weights[labels].mean() == pytest.approx(1)
-    assert weights[1] / weights[0] == pytest.approx(2)
-    np.testing.assert_array_equal(class_weights(labels, 0.0), [1, 1])

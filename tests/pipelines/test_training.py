@@ -17,6 +17,7 @@ from errorflow.pipelines.core.run_folder import RunFolder, read_history
 from errorflow.pipelines.names.config import NamesConfig
 from errorflow.pipelines.training import summary, workflow
 from errorflow.pipelines.training.checkpoint import RunCheckpoint
+from errorflow.pipelines.training.class_weights import balanced_loss, class_weights
 from errorflow.pipelines.training.compile_time import compiling
 from errorflow.pipelines.training.loop import OPTIMIZERS, Outcome, Recorders, compile_training
 from errorflow.pipelines.training.spec import TrainingSpec
@@ -54,7 +55,8 @@ def test_a_seed_holds_however_many_random_numbers_the_data_took(tmp_path):
     def read(_):
         random.random(), np.random.random(), keras.random.uniform([])
         splits = dict.fromkeys(("train", "validation", "test"), ())
-        return SimpleNamespace(source="", content_hash="", counts={}, **splits)
+        empty = dict.fromkeys(("labels", "problems", "left_out"), ())
+        return SimpleNamespace(source="", content_hash="", counts={}, **empty, **splits)
 
     class Task(names.Names):
         build_training = staticmethod(stop)
@@ -234,3 +236,21 @@ def test_a_resumed_run_that_had_no_epoch_left_keeps_its_findings(config):
     assert run.results()["verdict"] == ["rnn_1: the error halves"]
     assert run.results()["findings"] == [{"kind": "vanishing"}]
     assert run.results()["epochs"] == 1
+
+
+def test_class_weights_have_mean_one_and_decrease_with_the_share():
+    labels = np.array([0] * 8 + [1] * 2)
+    weights = class_weights(labels, 0.5)
+    assert weights[labels].mean() == pytest.approx(1)
+    assert weights[1] / weights[0] == pytest.approx(2)
+    np.testing.assert_array_equal(class_weights(labels, 0.0), [1, 1])
+
+
+def test_a_balanced_loss_weighs_each_label_by_its_class():
+    """As for tags, [B, T]; the third class has no training example."""
+    labels, true = np.array([0] * 8 + [1] * 2), np.array([[0, 1], [1, 2]])
+    probabilities = np.full([2, 2, 3], 1 / 3, np.float32)
+    losses = balanced_loss(labels, 1.0, classes=3)(true, probabilities)
+    expected = np.log(3) * class_weights(labels, 1.0, classes=3)[true]
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    assert balanced_loss(labels, 0.0, classes=3) == "sparse_categorical_crossentropy"

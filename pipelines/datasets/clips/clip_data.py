@@ -33,6 +33,13 @@ class ClipSplit:
         weights[0] = 0
         return weights
 
+    @property
+    def counted_frame_labels(self) -> np.ndarray:
+        """The labels of the frames with a weight, int32 [N, F - 1]; [N, 0] without labels."""
+        if self.frame_labels is None:
+            return np.zeros([len(self), 0], np.int32)
+        return self.frame_labels[:, self.frame_weights > 0]
+
     def __len__(self) -> int:
         return len(self.labels)
 
