@@ -89,6 +89,7 @@ class Actions(BaseTask):
             size=config.data.size,
             limit=config.data.limit,
             seed=config.optimisation.seed,
+            ready_splits=config.data.ready_splits,
         )
 
     def training_functions(self) -> TrainingFunctions:

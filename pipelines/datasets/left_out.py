@@ -2,7 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
+
+from ..core.errors import UserError
+from .listing import printable
 
 
 class LeftOut(NamedTuple):
@@ -17,6 +21,15 @@ class LeftOut(NamedTuple):
     where: str
     reason: str
     detail: str = ""
+
+
+class UnreadableFile(UserError):
+    """A file that cannot be used; `left_out` holds the reason."""
+
+    def __init__(self, path: Path, reason: str, detail: str = "") -> None:
+        self.left_out = LeftOut(printable(path), reason, printable(detail))
+        because = f" ({self.left_out.detail})" if detail else ""
+        super().__init__(f"{self.left_out.where}: {reason}{because}")
 
 
 def summary(left_out: Iterable[LeftOut]) -> list[str]:

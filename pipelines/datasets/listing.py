@@ -1,6 +1,8 @@
 """Listing a person's folders, without the files that systems and programs leave there."""
 
+import os
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..core.errors import UserError
@@ -25,7 +27,11 @@ SYSTEM_NAMES = frozenset(
 
 def is_visible(path: Path) -> bool:
     """Whether a path is a person's own, not hidden and not left there by a system."""
-    return not path.name.startswith(".") and path.name.casefold() not in SYSTEM_NAMES
+    return _is_visible(path.name)
+
+
+def _is_visible(name: str) -> bool:
+    return not name.startswith(".") and name.casefold() not in SYSTEM_NAMES
 
 
 def visible(folder: Path) -> list[Path]:
@@ -57,3 +63,24 @@ def printable(path: Path | str) -> str:
 
 def _is_unprintable(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs")
+
+
+def files_below(path: Path) -> Iterator[Path]:
+    """Yield the visible files of a folder and its visible sub-folders; for a file, the file itself.
+
+    Links to folders are not followed, except if `path` is one.
+
+    Raises:
+        UserError: a folder cannot be read.
+    """
+    if not path.is_dir():
+        yield path
+        return
+    for folder, folders, names in os.walk(path, onerror=_cannot_be_read):
+        folders[:] = sorted(filter(_is_visible, folders))
+        here = Path(folder)
+        yield from (here / name for name in sorted(names) if _is_visible(name))
+
+
+def _cannot_be_read(error: OSError) -> None:
+    raise UserError(f"{printable(error.filename)}: cannot be read ({error.strerror})")

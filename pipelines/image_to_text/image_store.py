@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.errors import UserError
 from ..datasets.image_text.image_text_data import Images
-from ..datasets.images.image_folder import with_progress
+from ..datasets.images.image_files import with_progress
 from ..datasets.images.resizing import resizing_layer
 from ..models.image_to_text import PADDING_PIXEL
 

@@ -72,6 +72,7 @@ class Images(BaseTask):
         return load_images(
             config.data.dataset,
             config.data.data_dir,
+            ready_splits=config.data.ready_splits,
             limit=config.data.limit,
             seed=config.optimisation.seed,
         )

@@ -151,7 +151,7 @@ def test_a_users_photos_of_different_sizes(tmp_path, capsys):
         (["predict", "{}/cut.png", "--to", "{}/to"], "{}/cut.png: broken image ("),
         (
             ["predict", "{}/text.png"],
-            "{}/text.png: not an image that can be read (jpg and png can)",
+            "{}/text.png: not an image that can be read",
         ),
         (["predict", "{}/cut.png"], "{}/cut.png: broken image ("),
         (

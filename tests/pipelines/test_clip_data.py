@@ -256,7 +256,7 @@ def test_frames_in_a_folder_are_in_the_order_of_their_numbers(tmp_path):
         (
             "notes.txt",
             b"x",
-            "not a video suffix; give .mp4, .mov, .avi, .mkv, .webm, .gif, ",
+            "not a video suffix; give .mp4, .m4v, .mov, .avi, .mkv, .webm, ",
         ),
         ("empty.mp4", b"", "empty file"),
         pytest.param("text.mp4", b"text" * 99, "broken video (", marks=no_ffmpeg),
@@ -323,8 +323,10 @@ def test_a_folder_gives_every_video_once(folder):
     assert data.labels == ["blue", "red"]
     assert sum(map(len, parts)) == 16
     assert all(min(tally.values()) > 0 for tally in data.counts.values())
-    others = "2 files have no video suffix, first {}; left out"
-    assert data.problems == [others.format(folder / "blue" / "README.txt")]
+    assert data.problems == []
+    assert data.left_out == [
+        (str(folder / label / "README.txt"), "not a video", "") for label in ("blue", "red")
+    ]
     assert data.source == f"{folder} (2 classes)"
     for part in parts:
         assert part.clips.shape[1:] == (3, 8, 8, 3)
@@ -353,12 +355,13 @@ def test_broken_and_repeated_videos_are_reported_and_left_out(folder):
     (folder / "blue" / "red.gif").write_bytes((folder / "red" / "0.gif").read_bytes())
     data = load_clips(data_dir=folder, frames=3, size=8)
     assert sum(sum(tally.values()) for tally in data.counts.values()) == 17
-    assert data.problems[0] == "2 videos cannot be read; left out"
-    problems = "\n".join(data.problems)
-    assert f"{folder / 'red' / 'broken.gif'}: broken video (" in problems
-    assert f"{folder / 'red' / 'empty.gif'}: empty file" in problems
-    assert "1 videos left out: the same video is in their class already" in problems
-    assert "1 videos are the same in classes blue and red" in problems
+    left_out = {item.where: f"{item.reason}: {item.detail}" for item in data.left_out}
+    assert left_out[f"{folder / 'red' / 'broken.gif'}"].startswith("broken video: ")
+    assert left_out[f"{folder / 'red' / 'empty.gif'}"] == "empty file: "
+    assert left_out[f"{folder / 'blue' / 'again.gif'}"] == (
+        f"repeated in its class: the same as {folder / 'blue' / '0.gif'}"
+    )
+    assert data.problems == ["1 videos are the same in classes blue and red"]
 
 
 def test_ready_splits_are_taken_as_they_are(tmp_path):
@@ -366,17 +369,16 @@ def test_ready_splits_are_taken_as_they_are(tmp_path):
         write_class(tmp_path / split / "blue", (0, 0, 255), count)
         write_class(tmp_path / split / "red", (255, 0, 0), count)
     write_class(tmp_path / "test" / "green", (0, 255, 0), 1)
-    readme = tmp_path / "test" / "blue" / "README.txt"
     data = load_clips(data_dir=tmp_path, frames=3, size=8)
     assert data.counts["red"]["test"] == 2
     assert data.counts["red"]["train"] + data.counts["red"]["validation"] == 6
     assert data.labels == ["blue", "red"]
     assert data.problems == [
         f"{tmp_path}: no validation split; carved from train",
-        f"5 files have no video suffix, first {readme}; left out",
         "test: 4 of 5 videos are in train too",
         "class 'green': no training item; left out",
     ]
+    assert [item.reason for item in data.left_out] == ["not a video"] * 5
     write_class(tmp_path / "dev" / "red", (255, 9, 0), 1)
     write_class(tmp_path / "dev" / "green", (0, 255, 0), 1)
     data = load_clips(data_dir=tmp_path, frames=3, size=8)
@@ -428,7 +430,7 @@ def no_folder(folder):
             "1 different videos in class 'blue', at least 3 of its own are needed: one each",
         ),
         (all_broken, "0 different videos in class 'blue' (8 cannot be read, first {}/blue/"),
-        (no_film, "no video in blue; expected " + clip_folder.LAYOUT),
+        (no_film, "only one class (red), no video in blue; add a second"),
         (no_folder, "no such folder; expected a folder with " + clip_folder.LAYOUT),
     ],
 )

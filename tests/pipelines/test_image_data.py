@@ -1,12 +1,19 @@
 """Images of every source: the embedded digits, TFDS datasets, and the user's own folder."""
 
+import hashlib
+import os
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.images.image_data import load_images
-from errorflow.pipelines.datasets.images.image_folder import read_image
-from PIL import Image
+from errorflow.pipelines.datasets.images.image_files import inspect_image
+from errorflow.pipelines.datasets.images.image_folder import find_images, read_image
+from errorflow.pipelines.datasets.splits import SPLITS
+from PIL import Image, PngImagePlugin
 
 RANDOM = np.random.default_rng(0)
 
@@ -99,11 +106,11 @@ def test_broken_images_are_reported_counted_and_left_out(folder):
     (folder / "dog" / "again.png").write_bytes((folder / "dog" / "0.png").read_bytes())
     data = load_images(data_dir=folder)
     assert sum(map(len, (data.train, data.validation, data.test))) == 21
-    problems = "\n".join(data.problems)
-    assert "2 of 24 images cannot be read" in problems
-    assert f"{folder / 'cat' / 'cut.jpg'}: broken image" in problems
-    assert f"{folder / 'dog' / 'text.png'}: not an image" in problems
-    assert "1 files left out: the same image" in problems
+    assert {(item.where, item.reason) for item in data.left_out} == {
+        (f"{folder / 'cat' / 'cut.jpg'}", "broken image"),
+        (f"{folder / 'dog' / 'text.png'}", "not an image that can be read"),
+        (f"{folder / 'dog' / 'again.png'}", "repeated in its class"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -184,3 +191,219 @@ def test_a_public_set_without_validation_gets_one():
 
         builder = tfds.builder("mnist")
         assert tfds_images.image_and_label(builder) == ("image", "label")
+
+
+def paint(path, size=(4, 4), **options):
+    """Write an image of a random colour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.new("RGB", size, tuple(map(int, noise(3))))
+    image.save(
+        path, "JPEG" if path.suffix not in Image.registered_extensions() else None, **options
+    )
+
+
+def paint_all(folder, *names):
+    for name in names:
+        paint(folder / name)
+    return folder
+
+
+def labels_of(listing):
+    return {split: sorted({f.label for f in files}) for split, files in listing.files_of.items()}
+
+
+@pytest.mark.parametrize(
+    ("top", "splits"),
+    [
+        ("", ("train", "val", "test")),
+        ("", ("Training", "DEV", "Eval")),
+        ("photos/dataset/", ("train", "val", "test")),
+        ("", ("train/train", "val", "test/test/again")),
+        ("", ("seg_train/seg_train", "seg_val", "seg_test/seg_test")),
+        ("", ("train_images", "validation-images", "Test Set")),
+    ],
+)
+def test_ready_splits_are_found_wherever_they_are(tmp_path, top, splits):
+    for split in splits:
+        paint_all(tmp_path / f"{top}{split}", "cat/a.png", "dog/deeper/b.jpg")
+    listing = find_images(tmp_path)
+    assert listing.ready
+    assert labels_of(listing) == {split: ["cat", "dog"] for split in SPLITS}
+    assert listing.left_out == []
+
+
+def test_single_levels_above_the_classes_are_skipped(tmp_path):
+    paint_all(tmp_path / "archive" / "dataset", "cat/a.png", "dog/b/c.png")
+    listing = find_images(tmp_path)
+    assert labels_of(listing) == {"train": ["cat", "dog"]}
+    assert listing.remarks == [f"the classes are read from {tmp_path / 'archive' / 'dataset'}"]
+
+
+def test_classes_may_have_the_names_of_splits(tmp_path):
+    paint_all(tmp_path, "train/a.png", "bus/b.png")
+    assert labels_of(find_images(tmp_path)) == {"train": ["bus", "train"]}
+    paint_all(tmp_path, "test/b.png")
+    with pytest.raises(UserError, match="test and train are named like splits"):
+        find_images(tmp_path)
+    forced = find_images(tmp_path, ready_splits=False)
+    assert labels_of(forced) == {"train": ["bus", "test", "train"]}
+
+
+def test_everything_that_is_not_used_is_left_out_by_name(tmp_path):
+    paint_all(tmp_path / "x", "cat/a.png", "dog/b.png", "loose.png", "__MACOSX/cat/c.png")
+    (tmp_path / "x" / "empty").mkdir()
+    for name in ("notes.txt", "cat/labels.csv", "cat/.DS_Store", "cat/photo.NEF", "dog/Thumbs.db"):
+        (tmp_path / "x" / name).write_bytes(b"II*\0")
+    listing = find_images(tmp_path / "x")
+    assert {
+        item.where.removeprefix(f"{tmp_path}/x/"): item.reason for item in listing.left_out
+    } == {
+        "loose.png": "not in the folder of a class",
+        "notes.txt": "not an image",
+        "cat/labels.csv": "not an image",
+        "cat/photo.NEF": "not an image",
+    }
+    assert listing.remarks == [f"{tmp_path / 'x' / 'empty'}: no image in it, so it is no class"]
+
+
+def test_images_are_recognised_by_suffix_or_content(tmp_path):
+    names = ("a.JPG", "b.jfif", "c", "d.webp", "e.bmp", "f.tif", "g.gif", "h.photo", "i.avif")
+    for label in ("cat", "dog"):
+        paint_all(tmp_path / label, *names)
+    data = load_images(data_dir=tmp_path)
+    assert sum(map(len, (data.train, data.validation, data.test))) == 18
+    assert data.left_out == []
+
+
+def test_names_need_not_be_utf8(tmp_path):
+    for number in range(4):
+        paint_all(tmp_path, f"caf\udce9/\udcff{number}.png", f"dog/{number}.png")
+    data = load_images(data_dir=tmp_path)
+    assert data.labels == ["caf\N{REPLACEMENT CHARACTER}", "dog"]
+    assert sum(len(pixels_of(part)) for part in (data.train, data.validation, data.test)) == 8
+    paint(tmp_path / "caf\udce8" / "a.png")
+    with pytest.raises(UserError, match=r"b'caf\\xe8' and b'caf\\xe9' are both read as class"):
+        find_images(tmp_path)
+
+
+def test_ready_splits_are_used_as_they_are(tmp_path):
+    for split, count in {"train": 6, "val": 1, "test": 2}.items():
+        for label in ("cat", "dog", *(["owl"] if split == "test" else [])):
+            paint_all(tmp_path / split / label, *(f"{n}.png" for n in range(count)))
+    paint_all(tmp_path, "val/bat/1.png", "test/bat/2.png", "unlabelled/1.png")
+    data = load_images(data_dir=tmp_path)
+    sizes = {"train": 6, "validation": 1, "test": 2}
+    assert data.counts == {"cat": sizes, "dog": sizes}
+    assert sorted(item.reason for item in data.left_out) == [
+        *["its class has no training image"] * 2,
+        *["its class is in one split only"] * 2,
+        "not in a split",
+    ]
+    (tmp_path / "train" / "cat" / "0.png").rename(tmp_path / "val" / "cat" / "0.png")
+    paint(tmp_path / "train" / "cat" / "0.png")
+    (tmp_path / "val" / "cat" / "0.png").replace(tmp_path / "test" / "cat" / "new.png")
+    assert load_images(data_dir=tmp_path).content_hash != data.content_hash
+
+
+def test_a_missing_split_is_carved_from_train_and_shared_images_are_reported(tmp_path):
+    for label in ("cat", "dog"):
+        paint_all(tmp_path / "train" / label, *(f"{n}.png" for n in range(9)))
+    same = tmp_path / "test" / "cat" / "same.png"
+    paint_all(tmp_path / "test", "cat/1.png", "dog/1.png")
+    same.write_bytes((tmp_path / "train" / "cat" / "0.png").read_bytes())
+    data = load_images(data_dir=tmp_path)
+    assert data.problems[0] == f"{tmp_path}: no validation split; carved from train"
+    assert len(data.train) + len(data.validation) == 18
+    assert len(data.test) == 3
+
+
+def test_earlier_runs_know_a_folder_of_classes_by_its_images_alone(folder):
+    lines = sorted(
+        f"{path.parent.name}\t{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+        for path in folder.glob("*/*")
+    )
+    expected = hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert load_images(data_dir=folder).content_hash == expected
+
+
+def test_the_limit_does_not_depend_on_the_names_of_files(folder):
+    few = sorted(pixels_of(load_images(data_dir=folder, limit=6, seed=1).train))
+    for path in sorted(folder.glob("*/*")):
+        path.rename(path.with_name(hashlib.md5(path.name.encode()).hexdigest() + ".png"))
+    assert sorted(pixels_of(load_images(data_dir=folder, limit=6, seed=1).train)) == few
+
+
+def exif(*entries):
+    """EXIF data of entries (tag, type, count, value of 4 bytes)."""
+    table = b"".join(struct.pack("<HHI", *entry[:3]) + entry[3] for entry in entries)
+    return b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + table + b"\0" * 12
+
+
+ORIENTATION = 274, 3, 1, b"\6\0\0\0"
+
+
+def test_orientation_is_applied_and_broken_metadata_are_ignored(tmp_path):
+    far, path = struct.pack("<I", 40), tmp_path / "x.jpg"
+    for entries in ([ORIENTATION], [ORIENTATION, (282, 10, 1, far)]):
+        paint(path, size=(6, 4), exif=exif(*entries))
+        assert read_image(path, 3).shape == (6, 4, 3)
+    paint(path, size=(6, 4), exif=b"Exif\0\0II*\0\xff\xff\xff")
+    assert read_image(path, 3).shape == (4, 6, 3)
+    text = PngImagePlugin.PngInfo()
+    text.add_text("a", "b")
+    paint(tmp_path / "x.png", pnginfo=text)
+    content = (tmp_path / "x.png").read_bytes()
+    (tmp_path / "x.png").write_bytes(content.replace(b"tEXta", b"tEXtb"))  # a wrong checksum
+    assert read_image(tmp_path / "x.png", 3).shape == (4, 4, 3)
+
+
+def cut_avif(path):
+    paint(path.with_suffix(".avif"), size=(20, 20))
+    path.write_bytes(path.with_suffix(".avif").read_bytes()[:-20])
+
+
+def wrong_dds(path):
+    Image.new("RGBA", (8, 8)).save(path.with_suffix(".dds"))
+    content = bytearray(path.with_suffix(".dds").read_bytes())
+    content[80] = 0
+    path.write_bytes(content)
+
+
+def bomb(path):
+    Image.new("L", (2, 2)).save(path)
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", 60_000, 60_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (cut_avif, "broken image"),
+        (wrong_dds, "broken image"),
+        (bomb, "too large an image"),
+        (os.mkfifo, "not an image"),
+        (lambda path: path.mkdir(), "not an image"),
+        (lambda path: path.symlink_to("nowhere"), "no such file"),
+        (lambda path: path.touch(), "empty file"),
+        (lambda path: path.write_bytes(b"%!PS-Adobe-3.0 EPSF"), "not an image that can be read"),
+    ],
+)
+def test_whatever_a_file_holds_it_is_left_out_with_the_reason(tmp_path, spoil, reason):
+    path = tmp_path / "x.png"
+    spoil(path)
+    fault = inspect_image(path).fault
+    assert (fault.where, fault.reason) == (str(path), reason)
+    with pytest.raises(UserError, match=f"^{path}: {reason}"):
+        read_image(path, 3)
+
+
+def test_floats_and_frames(tmp_path):
+    Image.fromarray(np.array([[0, 0.2, np.nan, 1]], np.float32)).save(tmp_path / "f.tif")
+    assert read_image(tmp_path / "f.tif", 1).ravel().tolist() == [0, 51, 0, 255]
+    Image.fromarray(np.array([[-5, 0, 100_000, 3]], np.int32)).save(tmp_path / "i.tif")
+    assert read_image(tmp_path / "i.tif", 1).ravel().tolist() == [0, 0, 255, 0]
+    frames = [Image.new("L", (2, 2), value) for value in (9, 99)]
+    frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
+    assert read_image(tmp_path / "a.webp", 1).ravel().tolist() == [9] * 4

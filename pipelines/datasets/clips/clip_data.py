@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.console import note
 from ...core.errors import UserError
-from ..left_out import LeftOut
+from ..class_folders import LabelledFiles
+from ..images.image_files import with_progress
+from ..left_out import LeftOut, UnreadableFile
+from ..listing import printable
 from ..sources import check_single_source
 from ..splits import SPLITS, Items, Row, splits_hash
 from ..text.text_data import TextData, assemble, drop_untrained_classes
@@ -77,6 +79,7 @@ def load_clips(
     size: int = 32,
     limit: int | None = None,
     seed: int = 0,
+    ready_splits: bool = True,
 ) -> ClipData:
     """Read labelled videos as clips of the same size. Nothing is downloaded.
 
@@ -88,22 +91,24 @@ def load_clips(
         limit: the maximum number of training clips; labels stay in proportion, and the other
             splits shrink in proportion.
         seed: selects the clips that `limit` keeps.
+        ready_splits: whether folders of `data_dir` named train, val, test are splits.
 
     Raises:
         UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
     if data_dir is not None:
-        return _from_folder(data_dir, frames, size, limit, seed)
+        listing = clip_folder.find_videos(data_dir, ready_splits=ready_splits)
+        return _from_folder(listing, frames, size, limit, seed)
     return _from_tfds(dataset, frames, size, limit, seed)
 
 
 def _from_folder(
-    data_dir: str | Path, frames: int, size: int, limit: int | None, seed: int
+    listing: LabelledFiles, frames: int, size: int, limit: int | None, seed: int
 ) -> ClipData:
-    videos = clip_folder.find_videos(data_dir)
+    videos = clip_folder.without_repetitions(listing)
     clip_of: dict[str, np.ndarray] = {}
-    faults: dict[str, str] = {}
+    faults: dict[str, LeftOut] = {}
     while True:  # until none of the selected videos is broken
         selected = _select(clip_folder.split_videos(videos, faults), limit, seed)
         digests = [digest for split in SPLITS for digest in getattr(selected, split).texts]
@@ -124,25 +129,25 @@ def _from_folder(
 
 def _read(
     path_of: Mapping[str, Path], frames: int, size: int
-) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Return the RGB clips of videos, and the faults of unreadable videos, by the same keys."""
+) -> tuple[dict[str, np.ndarray], dict[str, LeftOut]]:
+    """Return the RGB clips of videos, and the unreadable videos, by the same keys."""
 
-    def read(path: Path) -> np.ndarray | UserError:
+    def read(path: Path) -> np.ndarray | LeftOut:
         try:
             return read_clip(path, frames, (size, size, 3))
-        except UserError as error:
-            return error
+        except UnreadableFile as error:
+            fault = error.left_out  # of the video or of one of its frames
+            detail = fault.detail if fault.where == printable(path) else str(error)
+            return LeftOut(printable(path), fault.reason, detail)
 
     clip_of, faults = {}, {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = zip(path_of, pool.map(read, path_of.values()), strict=True)
-        for number, (key, result) in enumerate(results, start=1):
-            if isinstance(result, UserError):
-                faults[key] = str(result)
+        for key, result in with_progress(results, len(path_of), "videos"):
+            if isinstance(result, LeftOut):
+                faults[key] = result
             else:
                 clip_of[key] = result
-            if number % 500 == 0:
-                note(f"data: {number:,} of {len(path_of):,} videos read")
     return clip_of, faults
 
 

@@ -7,7 +7,6 @@ single frames need no further package.
 import importlib.util
 import logging
 import re
-import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,10 +14,11 @@ import numpy as np
 from PIL import Image, ImageOps, ImageSequence
 
 from ...core.errors import UserError
-from ..images.image_folder import SUFFIXES as FRAMES
-from ..images.image_folder import read_image
+from ..images.image_files import read_image, suffixes
+from ..left_out import UnreadableFile
+from ..listing import printable, visible
 
-VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm")
+VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv")
 SUFFIXES = (*VIDEOS, ".gif")
 Shape = tuple[int, int, int]  # [H, W, C]
 _FINER = 8  # at least this multiple of the requested frames is kept: gaps are nearly even
@@ -32,8 +32,8 @@ def read_clip(path: str | Path, frames: int, shape: Shape) -> np.ndarray:
     be played (as .mkv, .webm and .avi files can), its available frames are read.
 
     Args:
-        path: a video (.mp4, .mov, .avi, .mkv, .webm, .gif), or a folder of frames (.jpg, .jpeg,
-            .png), in the order of the numbers in their names.
+        path: a video, with one of `SUFFIXES`, or a folder of frames, images of any format but
+            .gif, in the order of the numbers in their names.
         frames: the number of frames.
         shape: [H, W, C] of each; C is 1 (grey) or 3 (RGB).
 
@@ -42,17 +42,19 @@ def read_clip(path: str | Path, frames: int, shape: Shape) -> np.ndarray:
     """
     path = Path(path).expanduser()
     if not path.exists():
-        raise UserError(f"{path}: no such file or folder")
+        raise UnreadableFile(path, "no such file or folder")
     if path.is_dir():
         return _from_folder(path, frames, shape)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UserError(
-            f"{path}: not a video suffix; give {', '.join(SUFFIXES)}, or a folder of frames"
-            f" ({', '.join(FRAMES)})"
+            f"{printable(path)}: not a video suffix; give {', '.join(SUFFIXES)}, or a folder of"
+            " frames (.jpg, .png, …)"
         )
+    if not path.is_file():  # reading a pipe or a device could wait forever
+        raise UnreadableFile(path, "a pipe or device, not a file")
     if not path.stat().st_size:
-        raise UserError(f"{path}: empty file")
+        raise UnreadableFile(path, "empty file")
     read = _gif_frames if suffix == ".gif" else _video_frames
     return evenly_spaced_frames(_several(read(path, shape), path), frames)
 
@@ -88,10 +90,14 @@ def evenly_spaced_frames(video: Iterable[np.ndarray], frames: int) -> np.ndarray
 
 def frame_files(folder: Path) -> list[Path]:
     """Return the frames in a folder, 2 before 10; an empty list for any other path."""
-    if not folder.is_dir():
-        return []
-    files = [p for p in folder.iterdir() if p.suffix.lower() in FRAMES and p.name[0] != "."]
+    files = filter(is_frame, visible(folder)) if folder.is_dir() else []
     return sorted(files, key=lambda path: (_natural(path.name), path.name))
+
+
+def is_frame(path: Path) -> bool:
+    """Whether a file is a frame of a video, by its suffix."""
+    suffix = path.suffix.lower()
+    return suffix in suffixes() and suffix not in SUFFIXES
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
@@ -111,7 +117,7 @@ def _several(video: Iterator[np.ndarray], path: Path) -> Iterator[np.ndarray]:
 def _check_count(count: int, path: Path) -> None:
     if count < 2:
         fault = "one frame only" if count else "no frame in it"
-        raise UserError(f"{path}: {fault}; a clip needs at least two")
+        raise UnreadableFile(path, f"{fault}; a clip needs at least two")
 
 
 def _from_folder(path: Path, frames: int, shape: Shape) -> np.ndarray:
@@ -122,10 +128,6 @@ def _from_folder(path: Path, frames: int, shape: Shape) -> np.ndarray:
     return np.stack([read[file] for file in selected])
 
 
-# Raised by Pillow for a file that ends within a frame, and for other broken images.
-_BROKEN_GIF = (OSError, SyntaxError, ValueError, EOFError, LookupError, struct.error)
-
-
 def _gif_frames(path: Path, shape: Shape) -> Iterator[np.ndarray]:
     try:
         with Image.open(path) as video:
@@ -134,7 +136,7 @@ def _gif_frames(path: Path, shape: Shape) -> Iterator[np.ndarray]:
                 whole = Image.alpha_composite(background, frame.convert("RGBA"))
                 pixels = np.asarray(whole.convert("L" if shape[2] == 1 else "RGB"))
                 yield _fit(pixels.reshape(*pixels.shape[:2], shape[2]), shape)
-    except (*_BROKEN_GIF, Image.DecompressionBombError) as error:
+    except Exception as error:  # whatever a decoder raises for damaged data is the file's fault
         raise _broken(path, error) from None
 
 
@@ -174,7 +176,7 @@ def _video_frames(path: Path, shape: Shape) -> Iterator[np.ndarray]:
         raise _broken(path, error) from None
 
 
-def _broken(path: Path, error: Exception) -> UserError:
+def _broken(path: Path, error: Exception) -> UnreadableFile:
     """Return an error with the last line of a message, because those of ffmpeg are long."""
     lines = [line for line in str(error).splitlines() if line.strip()]
-    return UserError(f"{path}: broken video ({lines[-1].strip() if lines else 'no reason known'})")
+    return UnreadableFile(path, "broken video", lines[-1].strip() if lines else "no reason known")

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from unicodedata import normalize
@@ -10,7 +9,7 @@ from unicodedata import normalize
 import numpy as np
 
 from ...core.errors import UserError
-from ..images.image_folder import SUFFIXES, Inspection, common_shape, inspect_image, with_progress
+from ..images.image_files import Inspection, common_shape, inspect_images, is_image
 from ..splits import SPLITS, Row, assign_splits
 from ..utf8 import collapse_whitespace
 from .image_text_data import AnnotatedImages, ImageTextItems
@@ -83,7 +82,7 @@ def _file(where: Path, layout: Layout) -> Path:
 
 def _images(where: Path) -> dict[str, Path]:
     """Return {name in lines: image}; the hidden files of macOS are left out."""
-    paths = (path for path in sorted(where.rglob("*")) if path.suffix.lower() in SUFFIXES)
+    paths = (path for path in sorted(where.rglob("*")) if is_image(path))
     visible = (path for path in paths if not path.name.startswith("."))
     names = ((normalize("NFC", path.relative_to(where).as_posix()), path) for path in visible)
     return {collapse_whitespace(name): path for name, path in names}
@@ -143,9 +142,7 @@ def _group_by_images(
 
 
 def _inspect(paths: set[Path]) -> dict[Path, Inspection]:
-    with ThreadPoolExecutor() as pool:
-        inspections = with_progress(pool.map(inspect_image, sorted(paths)), len(paths))
-        return {inspection.path: inspection for inspection in inspections}
+    return {inspection.path: inspection for inspection in inspect_images(sorted(paths))}
 
 
 def _with_every_split(
@@ -217,7 +214,7 @@ def _in_train_too(
 def _broken(inspections: Inspections, lost: int, layout: Layout) -> list[str]:
     """Return a line for each image that cannot be read."""
     faults = [
-        f"{inspection.path}: {inspection.fault}; left out"
+        f"{inspection.path}: {inspection.fault.reason} ({inspection.fault.detail}); left out"
         for inspection in inspections.values()
         if inspection.fault
     ]

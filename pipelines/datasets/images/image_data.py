@@ -1,5 +1,6 @@
 """The loader of labelled images. Importing this module loads TensorFlow."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from ...core.errors import UserError
+from ..class_folders import LabelledFiles
 from ..left_out import LeftOut
 from ..sources import check_single_source
 from ..splits import SPLITS, hash_fraction
-from .image_folder import read_folder, read_image
+from .image_files import read_image
+from .image_folder import find_images
+from .labelled_images import read_images
 from .tfds_images import ImageSet, Selection
 
 
@@ -64,6 +68,7 @@ def load_images(
     dataset: str | None = None,
     data_dir: str | Path | None = None,
     *,
+    ready_splits: bool = True,
     limit: int | None = None,
     seed: int = 0,
 ) -> ImageData:
@@ -71,7 +76,8 @@ def load_images(
 
     Args:
         dataset: `mnist_digits` (the default), `digits`, or a prepared TFDS dataset.
-        data_dir: the user's folder, one sub-folder of images per class.
+        data_dir: the user's folder, one sub-folder of images per class; see `find_images`.
+        ready_splits: whether folders of `data_dir` named train, val, test are splits.
         limit: the maximum number of training images; labels stay in proportion, and the other
             splits shrink in proportion.
         seed: selects the images that `limit` keeps.
@@ -81,15 +87,16 @@ def load_images(
     """
     check_single_source(dataset, data_dir)
     if data_dir is not None:
-        return _from_folder(data_dir, limit, seed)
+        return _from_files(find_images(data_dir, ready_splits=ready_splits), limit, seed)
     return _from_tfds(dataset, limit, seed)
 
 
-def _from_folder(data_dir: str | Path, limit: int | None, seed: int) -> ImageData:
-    items, shape, content_hash = read_folder(data_dir)
+def _from_files(listing: LabelledFiles, limit: int | None, seed: int) -> ImageData:
+    items, shape, content_hash, digest_of = read_images(listing)
     index = {label: i for i, label in enumerate(items.labels)}
     labels = {s: np.array([index[r.label] for r in items.rows_of[s]], np.int32) for s in SPLITS}
-    kept = _subsampled(labels, len(items.labels), limit, seed)
+    keys = {s: [digest_of[row.text] for row in items.rows_of[s]] for s in SPLITS}
+    kept = _subsampled(labels, keys, len(items.labels), limit, seed)
     splits = {}
     for split, indices in kept.items():
         paths = [items.rows_of[split][index].text for index in indices]
@@ -100,7 +107,7 @@ def _from_folder(data_dir: str | Path, limit: int | None, seed: int) -> ImageDat
         shape=shape,
         content_hash=content_hash,
         counts=_counts(splits, items.labels),
-        problems=items.problems,
+        problems=items.problems + _absent(splits, items.labels),
         source=items.source,
         left_out=items.left_out,
     )
@@ -110,11 +117,12 @@ def _files(
     paths: Sequence[str], labels: np.ndarray, shape: tuple[int | None, int | None, int]
 ) -> ImageSplit:
     def read(path: Any, label: Any) -> tuple[Any, Any]:
-        image = tf.numpy_function(lambda p: read_image(p.decode(), shape[-1]), [path], tf.uint8)
+        image = tf.numpy_function(lambda p: read_image(os.fsdecode(p), shape[-1]), [path], tf.uint8)
         image.set_shape(shape)
         return image, label
 
-    pairs = tf.data.Dataset.from_tensor_slices((list(paths), labels.astype(np.int64)))
+    names = list(map(os.fsencode, paths))  # bytes, as names need not be UTF-8
+    pairs = tf.data.Dataset.from_tensor_slices((names, labels.astype(np.int64)))
     return ImageSplit(pairs.map(read, num_parallel_calls=tf.data.AUTOTUNE), labels)
 
 
@@ -122,47 +130,63 @@ def _from_tfds(dataset: str | None, limit: int | None, seed: int) -> ImageData:
     images = ImageSet(dataset)
     selections, problems = images.select_splits()
     labels = {split: selections[split].labels for split in SPLITS}
-    kept = _subsampled(labels, len(images.labels), limit, seed)
+    keys = {split: list(map(str, range(len(every)))) for split, every in labels.items()}
+    kept = _subsampled(labels, keys, len(images.labels), limit, seed)
     splits = {}
     for split, indices in kept.items():
         whole = selections[split]
         selection = Selection(whole.split, whole.indices[indices], whole.labels[indices])
         splits[split] = ImageSplit(images.examples(selection), selection.labels)
-    counts = _counts(splits, images.labels)
-    for split in SPLITS:
-        absent = [label for label in images.labels if not counts[label][split]]
-        if absent:
-            problems.append(f"no {split} image of {len(absent)} classes: {', '.join(absent[:5])}")
     return ImageData(
         **splits,
         labels=images.labels,
         shape=images.shape,
         content_hash=images.content_hash,
-        counts=counts,
-        problems=problems,
+        counts=_counts(splits, images.labels),
+        problems=problems + _absent(splits, images.labels),
         source=f"{images.builder.info.full_name} ({len(images.labels)} classes)",
     )
 
 
 def _subsampled(
-    labels: dict[str, np.ndarray], classes: int, limit: int | None, seed: int
+    labels: dict[str, np.ndarray],
+    keys: dict[str, list[str]],
+    classes: int,
+    limit: int | None,
+    seed: int,
 ) -> dict[str, np.ndarray]:
-    """Return {split: kept indices}: the same share of each label in each split, one at least."""
+    """Return {split: kept indices}: the same share of each label in each split, one at least.
+
+    Args:
+        labels: {split: the label of each image}.
+        keys: {split: a name of each image that does not depend on the others}.
+    """
     if limit is None:
         return {split: np.arange(len(every)) for split, every in labels.items()}
     if limit < classes:
         raise UserError(f"--limit {limit}: less than the number of classes, {classes}")
     share = min(1.0, limit / len(labels["train"]))
-    return {split: _share(every, share, seed) for split, every in labels.items()}
+    return {split: _share(labels[split], keys[split], share, seed) for split in labels}
 
 
-def _share(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
+def _share(labels: np.ndarray, keys: Sequence[str], share: float, seed: int) -> np.ndarray:
     kept: list[int] = []
     for label in np.unique(labels):
         indices = np.flatnonzero(labels == label).tolist()
-        indices.sort(key=lambda index: hash_fraction(f"{seed}\t{index}"))
+        indices.sort(key=lambda index: hash_fraction(f"{seed}\t{keys[index]}"))
         kept += indices[: max(1, int(share * len(indices)))]
     return np.array(sorted(kept))
+
+
+def _absent(splits: dict[str, ImageSplit], labels: Sequence[str]) -> list[str]:
+    """Return a line for each split in which classes have no image."""
+    lines = []
+    for split, part in splits.items():
+        present = set(part.labels.tolist())
+        absent = [label for i, label in enumerate(labels) if i not in present]
+        if absent:
+            lines.append(f"no {split} image of {len(absent)} classes: {', '.join(absent[:5])}")
+    return lines
 
 
 def _counts(splits: dict[str, ImageSplit], labels: Sequence[str]) -> dict[str, dict[str, int]]:
