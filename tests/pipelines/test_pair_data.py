@@ -231,7 +231,7 @@ def test_a_source_stays_in_the_first_of_its_splits(tmp_path):
         (["a\tb\tCC BY"], "{}:1: a third column ('CC BY'); expected source<TAB>target"),
         (["a\tb\t"], "{}:1: a third column (''); expected"),
         (b"a\tb\nc\tcaf\xe9\n", "{}:2: not UTF-8 (byte 0xe9 at position 6)"),
-        ("a\tb".encode("utf-16"), "{}:1: is UTF-16; save it as UTF-8"),
+        ("a\tb".encode("utf-16-be"), "{}:1: not text (zero byte); save it as UTF-8, or give --enc"),
         (b"a\tb\na\0b\tc", "{}:2: not text (zero byte); save it as UTF-8"),
         (b"\n \n", "--data-dir {}: no pair in it; expected lines source<TAB>target"),
     ],

@@ -103,7 +103,7 @@ def test_sentences_without_words_or_tags_are_left_out_and_reported(tmp_path):
         ([line(1, "", "VERB")], "1: column 2 is empty, expected the form"),
         ([line(1, "Go", "VERB ")], "1: column 4 is 'VERB ', expected one UPOS tag"),
         (b"# caf\xe9\n", "1: not UTF-8 (byte 0xe9 at position 6)"),
-        ("# a".encode("utf-16"), "1: is UTF-16; save it as UTF-8"),
+        ("# a".encode("utf-16-le"), "1: not text (zero byte); save it as UTF-8"),
         (b"\n \n", "1: the file is empty; expected CoNLL-U"),
     ],
 )

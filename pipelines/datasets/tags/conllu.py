@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ...core.errors import UserError
 from ..left_out import LeftOut
 from ..splits import SPLITS, Row, assign_splits
-from ..utf8 import decode, read_bytes
+from ..utf8 import numbered_lines
 
 _LAYOUT = "files named like my-train.conllu, my-dev.conllu, my-test.conllu (the last two if any)"
 _SPLIT_OF_WORD = {
@@ -90,21 +90,11 @@ def _blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
             yield list(lines)
 
 
-def _lines(path: Path) -> Iterator[str]:
-    try:
-        content = read_bytes(path)
-    except ValueError as problem:
-        line = (
-            "" if isinstance(problem.__cause__, OSError) else ":1"
-        )  # an unreadable file has no line
-        raise UserError(f"{path}{line}: {problem}") from None
-    if not content.strip():
+def _lines(path: Path) -> list[str]:
+    lines = [line for _, line in numbered_lines(path)]
+    if not any(map(str.strip, lines)):
         raise UserError(f"{path}:1: the file is empty; expected CoNLL-U")
-    for number, line in enumerate(content.splitlines(), start=1):
-        try:
-            yield decode(line)
-        except ValueError as problem:
-            raise UserError(f"{path}:{number}: {problem}; save it as UTF-8") from None
+    return lines
 
 
 def _words(path: Path, block: Sequence[tuple[int, str]]) -> list[tuple[int, str, str]]:

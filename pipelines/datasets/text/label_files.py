@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ...core.errors import UserError
 from ..splits import SPLITS, Items, Row, assign_splits, counts
-from ..utf8 import decode, read_bytes
+from ..utf8 import lines_and_faults
 
 _LAYOUT = "one <Label>.txt per class, one item per line, UTF-8"
 
@@ -62,8 +62,10 @@ def _read_class(path: Path, max_length: int) -> tuple[list[str], list[str]]:
     """Return the distinct items of a file, and its problems."""
     items: dict[str, str] = {}
     problems, repeated = [], 0
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line, fault in lines_and_faults(path):
         try:
+            if fault:
+                raise ValueError(f"not UTF-8 ({fault})")
             item = parse(line, max_length)
         except ValueError as problem:
             problems.append(f"{path.name}:{number}: {problem}")
@@ -78,20 +80,13 @@ def _read_class(path: Path, max_length: int) -> tuple[list[str], list[str]]:
     return list(items.values()), problems
 
 
-def _lines(path: Path) -> list[bytes]:
-    try:
-        return read_bytes(path).splitlines()
-    except ValueError as problem:
-        raise UserError(f"{path}: {problem}") from None
-
-
-def parse(line: bytes, max_length: int) -> str:
+def parse(line: str, max_length: int) -> str:
     """Return the item on a line.
 
     Raises:
         ValueError: why there is none.
     """
-    item = decode(line).strip()
+    item = line.strip()
     if not item:
         raise ValueError("empty line")
     if any(character < " " and character != "\t" for character in item):

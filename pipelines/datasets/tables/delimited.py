@@ -1,0 +1,150 @@
+"""Tables whose columns are separated by a tab, comma, semicolon or bar."""
+
+import contextlib
+import csv
+import io
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from ...core.errors import UserError
+from ..left_out import LeftOut
+from ..listing import printable
+from ..utf8 import read_text
+from .header import HEAD, find_header
+from .table import Row, Table
+
+_BY_SUFFIX = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
+_SEPARATORS = ("\t", ",", ";", "|")
+_SAMPLE = 200  # rows from which the separator is recognised
+_LENGTH = "another number of cells than the other rows"
+
+Numbered = tuple[int, Row]  # a row after the number of its first line
+
+
+def read_delimited(path: Path, encoding: str | None = None, known: Collection[str] = ()) -> Table:
+    """Read a table of text. The separator is that of the suffix, or recognised.
+
+    Quotes enclose cells with separators or line ends, as in RFC 4180, if the whole file is written
+    so. Otherwise they are part of the text: in a file of sentences, a single quote must not swallow
+    the lines up to the next one.
+
+    Raises:
+        UserError: the file is not text, or its quotes do not match.
+    """
+    text = read_text(path, encoding)
+    separator = _BY_SUFFIX.get(Path(path.name.lower().removesuffix(".gz")).suffix)
+    separator = separator or separator_of(text)
+    numbered = _rows(text, separator, printable(path))
+    return _table(path, numbered, known)
+
+
+def separator_of(text: str) -> str:
+    """Return the character that divides the first lines into equally many cells, at best."""
+    head = "\n".join(text.split("\n", _SAMPLE)[:_SAMPLE])
+    counts = {mark: _cells(head, mark) for mark in _SEPARATORS}
+    return max(_SEPARATORS, key=lambda mark: counts[mark])
+
+
+def _cells(head: str, separator: str) -> tuple[float, int]:
+    """Return the share of rows that have the most frequent number of cells, if over 1."""
+    rows = _quoted(head, separator) or _plain(head, separator)
+    (number, frequency), *_ = Counter(len(row) for _, row in rows).most_common(1) or [(1, 0)]
+    return (0.0, 0) if number < 2 else (round(frequency / len(rows), 2), -number)
+
+
+def _rows(text: str, separator: str, path: str) -> list[Numbered]:
+    quoted = _quoted(text, separator) if '"' in text else None
+    if quoted is not None and _is_one_row_per_line(text, quoted):
+        return quoted
+    plain = _plain(text, separator)
+    even = len({len(row) for _, row in plain}) == 1 and len(plain[0][1]) > 1
+    if quoted is not None and not even:
+        return quoted
+    if even or separator == "\t" or '"' not in text:
+        return plain
+    raise UserError(f"{path}:{_unmatched(text, separator)}: a quote that is not closed or doubled")
+
+
+def _is_one_row_per_line(text: str, rows: Sequence[Numbered]) -> bool:
+    return len(rows) == sum(1 for line in text.split("\n") if line and not line.isspace())
+
+
+def _plain(text: str, separator: str) -> list[Numbered]:
+    lines = enumerate(text.split("\n"), start=1)
+    return [
+        (number, line.split(separator)) for number, line in lines if line and not line.isspace()
+    ]
+
+
+def _quoted(text: str, separator: str) -> list[Numbered] | None:
+    """Return the rows of a file that quotes as RFC 4180 says; None if it does not."""
+    rows, first = [], 1
+    try:
+        with _any_length():
+            reader = _reader(text, separator)
+            for row in reader:
+                if len(row) > 1 or (row and row[0].strip()):
+                    rows.append((first, row))
+                first = reader.line_num + 1
+    except csv.Error:
+        return None
+    return rows
+
+
+def _reader(text: str, separator: str):
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+
+
+def _unmatched(text: str, separator: str) -> int:
+    """Return the line of the first row that is not quoted as RFC 4180 says."""
+    first = 1
+    with _any_length(), contextlib.suppress(csv.Error):
+        reader = _reader(text, separator)
+        for _ in reader:
+            first = reader.line_num + 1
+    return first
+
+
+@contextlib.contextmanager
+def _any_length() -> Iterator[None]:
+    """Let the csv module read cells of more than 131,072 characters, its default limit."""
+    before = csv.field_size_limit(sys.maxsize)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _table(path: Path, numbered: list[Numbered], known: Collection[str]) -> Table:
+    """Return the table of rows, as wide as the header or as most of them."""
+    shown = printable(path)
+    if not numbered:
+        raise UserError(f"{shown}: the file is empty")
+    header = find_header([row for _, row in numbered[:HEAD]], known)
+    body = numbered[1:] if header else numbered
+    widths = Counter(len(row) for _, row in body)
+    width = len(header.columns) if header else widths.most_common(1)[0][0]
+    if widths.keys() != {width}:
+        body = [(number, _fitted(row, width)) for number, row in body]
+    return Table(
+        shown,
+        header.columns if header else [str(i + 1) for i in range(width)],
+        [row for _, row in body if len(row) == width],
+        [number for number, row in body if len(row) == width],
+        header is not None,
+        [f"{shown}: line {numbered[0][0]} {header.remark}"] if header and header.remark else [],
+        [
+            LeftOut(f"{shown}:{number}", _LENGTH, f"{len(row)} instead of {width}")
+            for number, row in body
+            if len(row) != width
+        ],
+    )
+
+
+def _fitted(row: Row, width: int) -> Row:
+    """Return a row without empty cells beyond the width, which spreadsheets write."""
+    while len(row) > width and not row[-1].strip():
+        row = row[:-1]
+    return row

@@ -1,0 +1,71 @@
+"""Tables that pandas reads: Parquet, Excel, and data frames from Python."""
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...core.errors import UserError
+from ..listing import printable
+from .json_tables import text_of
+from .table import Table
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def read_parquet(path: Path) -> Table:
+    """Read a Parquet file; `UserError` if it is none."""
+    import pandas
+
+    return _read(path, pandas.read_parquet, "Parquet")
+
+
+def read_excel(path: Path) -> Table:
+    """Read the first sheet of an Excel file; `UserError` without the package that pandas needs."""
+    import pandas
+
+    return _read(path, lambda path: pandas.read_excel(path, dtype=object), "a spreadsheet")
+
+
+def _read(path: Path, read: Callable[..., Any], kind: str) -> Table:
+    try:
+        frame = read(path)
+    except ImportError as error:
+        raise UserError(
+            f"{printable(path)}: {kind} needs a further package ({str(error).split('.')[0]}); save"
+            " it as CSV (UTF-8)"
+        ) from None
+    except PermissionError as error:
+        raise UserError(f"{printable(path)}: cannot be read ({error.strerror})") from None
+    except Exception:  # pyarrow and openpyxl raise their own kinds
+        raise UserError(
+            f"{printable(path)}: not {kind}, or damaged; save it as CSV (UTF-8)"
+        ) from None
+    return table_of_frame(frame, printable(path))
+
+
+def table_of_frame(frame: "pandas.DataFrame", path: str) -> Table:
+    """Return a data frame as a table; lines are the numbers of its rows, from 1."""
+    columns = [str(column) for column in frame.columns]
+    cells = [_texts(frame.iloc[:, index]) for index in range(len(columns))]
+    rows = [list(row) for row in zip(*cells, strict=True)] if cells else []
+    return Table(path, columns, rows, list(range(1, len(frame) + 1)), has_header=True)
+
+
+def _texts(column: "pandas.Series") -> list[str]:
+    missing = column.isna()
+    return [
+        "" if gone else _text(value)
+        for value, gone in zip(column.tolist(), missing.tolist(), strict=True)
+    ]
+
+
+def _text(value: Any) -> str:
+    if hasattr(value, "tolist"):  # an array in a cell, as Parquet has for lists
+        value = value.tolist()
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        return value.date().isoformat()
+    return text_of(value)

@@ -1,0 +1,87 @@
+"""Tables in JSON: an object per line, or a list of objects."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from ...core.errors import UserError
+from ..listing import printable
+from ..utf8 import read_text
+from .table import Table, of_records
+
+_EXPECTED = "expected an object per line, or one list of objects"
+
+
+def read_json(path: Path, encoding: str | None = None) -> Table:
+    """Read JSON lines, a list of objects, an object of columns, or one that holds such a list.
+
+    Values that are no texts are written as text: numbers as in `text_of`, lists and objects as
+    JSON. Rows of a file that is one JSON value have numbers instead of lines.
+
+    Raises:
+        UserError: a line is not a JSON object; the message names it.
+    """
+    text = read_text(path, encoding)
+    is_whole = text.lstrip()[:1] == "[" or ".json" in path.suffixes
+    records = _whole(text) if is_whole else None
+    numbers = list(range(1, len(records) + 1)) if records else []
+    if records is None:
+        lines = [(n, line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
+        records = [_record(line, f"{printable(path)}:{number}") for number, line in lines]
+        numbers = [number for number, _ in lines]
+    return of_records(path, [_texts(record) for record in records], numbers)
+
+
+def _whole(text: str) -> list[dict[str, Any]] | None:
+    """Return the objects of a text that is one JSON value; None if it is not, or has none."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(value, dict):
+        value = _of_columns(value) or _only_list(value)
+    if isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
+        return value
+    return None
+
+
+def _of_columns(value: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the rows of {column: [value, ...]} or {column: {index: value}}, as pandas writes."""
+    columns = [list(part.values()) if isinstance(part, dict) else part for part in value.values()]
+    if len(columns) < 2 or not all(isinstance(column, list) for column in columns):
+        return None
+    if len({len(column) for column in columns}) > 1:
+        return None
+    return [dict(zip(value, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
+def _only_list(value: dict[str, Any]) -> list[Any] | None:
+    lists = [part for part in value.values() if isinstance(part, list)]
+    return lists[0] if len(lists) == 1 else None
+
+
+def _record(line: str, place: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        message = getattr(error, "msg", "nested too deeply")
+        raise UserError(f"{place}: not JSON ({message}); {_EXPECTED}") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{place}: not a JSON object; {_EXPECTED}")
+    return value
+
+
+def _texts(record: dict[str, Any]) -> dict[str, str]:
+    return {key: text_of(value) for key, value in record.items()}
+
+
+def text_of(value: Any) -> str:
+    """Return a value as text: whole numbers without ".0", missing ones empty, lists as JSON."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
