@@ -92,6 +92,11 @@ class Actions(BaseTask):
             ready_splits=config.data.ready_splits,
         )
 
+    def check_requirements(self, config: ActionsConfig) -> None:
+        from ..models.weight_source import check_source
+
+        check_source(config.network, "cnn")
+
     def training_functions(self) -> TrainingFunctions:
         from . import training
 

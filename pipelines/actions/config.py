@@ -2,12 +2,13 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from ..core.classifier import ClassifierOptimisation
-from ..core.config import DataSettings, Section, TrainingConfig
+from ..core.config import DataSettings, Schedule, Section, TrainingConfig
 from ..core.errors import UserError, require
 from ..core.space import TRAINING, Choice, Range, Space
+from ..models.weight_source import check_weights, with_encoder_weights
 from ..models.zoo import MODELS
 
 if TYPE_CHECKING:
@@ -26,6 +27,12 @@ class ActionsNetwork(Section):
     """Convolutional network for each frame; `errorflow zoo` lists them."""
     width: float = 2.0
     """Multiplier of the number of channels of the convolutional network."""
+    weights: str | None = None
+    """Trained weights of the convolutions to begin with: imagenet (of vgg16, vgg19, resnet50,
+    resnet101 or resnet152; Keras downloads them), the folder of a run, or a .keras file of one.
+    --cnn and --width are those of the weights."""
+    freeze: bool = False
+    """Keep the weights of --weights as they are, and train only the other layers."""
     motion: bool = True
     """Also feed the difference between each frame and the previous one to the convolutions."""
     features: int = 128
@@ -42,6 +49,7 @@ class ActionsNetwork(Section):
             require(getattr(self, key) >= 1, key, "1 or more", getattr(self, key))
         require(self.width > 0, "width", "above 0", self.width)
         require(0 <= self.dropout < 1, "dropout", "from 0 to below 1", self.dropout)
+        check_weights(self, "cnn")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,14 +73,26 @@ class ClipSettings(DataSettings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ActionsOptimisation(ClassifierOptimisation):
+    """How to train."""
+
+    epochs: int = 15
+    batch_size: int = 32
+    learning_rate: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Learning rate at the start (default: 0.002; 0.0005 where trained weights are fine-tuned)."""
+    schedule: Schedule = "cosine"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ActionsConfig(TrainingConfig):
     """Settings for training on clips."""
 
     network: ActionsNetwork = ActionsNetwork()
     data: ClipSettings = ClipSettings()
-    optimisation: ClassifierOptimisation = ClassifierOptimisation(
-        epochs=15, learning_rate=2e-3, schedule="cosine", batch_size=32
-    )
+    optimisation: ActionsOptimisation = ActionsOptimisation()
+
+    def resolved(self) -> Self:
+        return with_encoder_weights(self)
 
     def check_frame_size(self) -> None:
         """Raise `UserError` if frames are too small for the convolutional network."""

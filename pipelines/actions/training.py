@@ -50,7 +50,15 @@ def build_network(config: ActionsConfig, data: ClipData) -> keras.Model:
     """Build the network of a config."""
     settings, (height, width, channels) = config.network, data.train.clips.shape[2:]
     shape = height, width, channels * (1 + settings.motion)
-    encoder = image_encoder(settings.cnn, shape, width=settings.width, features=settings.features)
+    encoder = image_encoder(
+        settings.cnn,
+        shape,
+        width=settings.width,
+        features=settings.features,
+        weights=settings.weights,
+        frozen=settings.freeze,
+        motion=settings.motion,
+    )
     stack = {"layers": settings.layers} if settings.model in CELLS else {}
     return frames_to_labels(
         CELLS.get(settings.model),

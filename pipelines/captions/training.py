@@ -24,7 +24,13 @@ def build_training(config: CaptionsConfig, data: ImageTextData) -> TrainingSpec:
         # Linear, as in Vinyals et al. (2015): with ReLU the decoder takes longer to learn which
         # value belongs to which group, and learns it for fewer of the unseen combinations.
         encoder = image_encoder(
-            settings.cnn, shape, width=settings.width, features=settings.features, activation=None
+            settings.cnn,
+            shape,
+            width=settings.width,
+            features=settings.features,
+            activation=None,
+            weights=settings.weights,
+            frozen=settings.freeze,
         )
         return image_to_text(
             CELLS[settings.model],

@@ -1,10 +1,11 @@
 """The settings that captions and stories share."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ..core.config import DataSettings, Optimisation, Schedule, Section, TrainingConfig
 from ..core.errors import UserError, require
+from ..models.weight_source import check_weights, min_size, with_encoder_weights
 from ..models.zoo import MODELS
 
 if TYPE_CHECKING:
@@ -26,6 +27,12 @@ class ImageToTextNetwork(Section):
     """Convolutional network for each image; `errorflow zoo` lists them."""
     width: float = 0.125
     """Multiplier of the number of channels of the convolutional network."""
+    weights: str | None = None
+    """Trained weights of the convolutions to begin with: imagenet (of vgg16, vgg19, resnet50,
+    resnet101 or resnet152; Keras downloads them), the folder of a run, or a .keras file of one.
+    --cnn and --width are those of the weights."""
+    freeze: bool = False
+    """Keep the weights of --weights as they are, and train only the other layers."""
     units: int = 256
     """Number of units of a recurrent layer."""
     layers: int = 1
@@ -44,6 +51,7 @@ class ImageToTextNetwork(Section):
         require(self.width > 0, "width", "above 0", self.width)
         require(0 <= self.dropout < 1, "dropout", "from 0 to below 1", self.dropout)
         require(self.length_norm >= 0, "length_norm", "0 or more", self.length_norm)
+        check_weights(self, "cnn")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,7 +76,8 @@ class ImageTextSettings(DataSettings):
 class ImageToTextOptimisation(Optimisation):
     """How to train an image-to-text network."""
 
-    learning_rate: float = 2e-3
+    learning_rate: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Learning rate at the start (default: 0.002; 0.0005 where trained weights are fine-tuned)."""
     schedule: Schedule = "cosine"
     auxiliary: float = 0.1
     """Weight of an auxiliary loss, summed over the vocabulary: predict from each image alone which
@@ -98,10 +107,13 @@ class ImageToTextConfig(TrainingConfig):
     data: ImageTextSettings = ImageTextSettings()
     optimisation: ImageToTextOptimisation = ImageToTextOptimisation()
 
+    def resolved(self) -> Self:
+        return with_encoder_weights(self)
+
     def check(self) -> None:
         super().check()
         size, cnn = self.data.size, self.network.cnn
-        least = MODELS[cnn].min_size
+        least = min_size(self.network, "cnn")
         if size is not None and size < least:
             raise UserError(f"--size {size}: {cnn} needs {least} pixels or more")
 

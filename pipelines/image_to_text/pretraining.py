@@ -41,7 +41,7 @@ def pretrain(
         config: `optimisation.pretrain` is the number of epochs.
     """
     settings = config.optimisation
-    freeze_normalization(core, False)
+    freeze_normalization(core, config.network.freeze)
     network = word_predictor(core)
     images = train.images_with_words()
     train_data = train.single_image_batches(images, BATCH_SIZE, settings.seed)

@@ -37,9 +37,11 @@ class ImageToText(BaseTask):
     """The part of a `Task` that captions and stories have in common."""
 
     def check_requirements(self, config: Any) -> None:
+        from ..models.weight_source import check_source
         from ..training.text_metrics import check_installed
 
         check_installed(["sacrebleu"])
+        check_source(config.network, "cnn")
 
     def read_images(self, path: Path, shape: Shape, **options: Any) -> Sequence[np.ndarray]:
         """Return the images of one input, each [H, W, C]."""

@@ -77,6 +77,11 @@ class Images(BaseTask):
             seed=config.optimisation.seed,
         )
 
+    def check_requirements(self, config: ImagesConfig) -> None:
+        from ..models.weight_source import check_source
+
+        check_source(config.network, "model")
+
     def training_functions(self) -> TrainingFunctions:
         from . import training
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from ..datasets.images import augmentation as augment
 from ..datasets.images.image_data import ImageSplit
 from ..datasets.images.resizing import resizing_layer
+from ..models.pretrained import match_channels
 from ..training.batching import evenly_shared, known_length
 
 CACHE_LIMIT = 2**31  # bytes of resized images; larger datasets are decoded in every epoch
@@ -17,14 +18,21 @@ SHUFFLE_BUFFER = 2**28  # bytes of images
 STATISTICS_SAMPLE = 10_000  # images, for mean and standard deviation
 
 
-def resized(part: ImageSplit, size: tuple[int, int]) -> tf.data.Dataset:
-    """Return the examples of a split, (uint8 [H, W, C], label), resized to `size` = (H, W)."""
-    if part.size == size:
+def resized(
+    part: ImageSplit, size: tuple[int, int], channels: int | None = None
+) -> tf.data.Dataset:
+    """Return the examples of a split, (uint8 [H, W, C], label), resized to `size` = (H, W).
+
+    With `channels`, grey images become RGB, or RGB images grey.
+    """
+    spec: Any = part.examples.element_spec
+    channels = channels or spec[0].shape[-1]
+    if part.size == size and spec[0].shape[-1] == channels:
         return part.examples
     layer = resizing_layer(*size)
 
     def fit(image, label):
-        image = layer(tf.cast(image, tf.float32))
+        image = match_channels(layer(tf.cast(image, tf.float32)), channels)
         return tf.cast(tf.round(tf.clip_by_value(image, 0.0, 255.0)), tf.uint8), label
 
     return part.examples.map(fit, num_parallel_calls=tf.data.AUTOTUNE)

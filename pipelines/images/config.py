@@ -15,6 +15,7 @@ from ..core.config import (
 )
 from ..core.errors import require
 from ..core.space import Choice, Range, Space
+from ..models.weight_source import check_weights, min_size, with_source
 from ..models.zoo import MODELS
 
 if TYPE_CHECKING:
@@ -65,6 +66,12 @@ class ImagesNetwork(Section):
     dropout: float | None = None
     """Dropout rate before the dense layers, if the network has any (default: as in the
     paper)."""
+    weights: str | None = None
+    """Trained weights to begin with: imagenet (of vgg16, vgg19, resnet50, resnet101 or resnet152;
+    Keras downloads them), the folder of a run, or a .keras file of one. --model, --width and the
+    channels of the images are those of the weights; the head starts anew."""
+    freeze: bool = False
+    """Keep the weights of --weights as they are, and train only the layers that start anew."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -81,6 +88,7 @@ class ImagesNetwork(Section):
         require(self.width > 0, "width", "above 0", self.width)
         rate = self.dropout
         require(rate is None or 0 <= rate < 1, "dropout", "from 0 to below 1", rate)
+        check_weights(self, "model")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -135,6 +143,10 @@ class ImagesConfig(TrainingConfig):
     optimisation: ImagesOptimisation = ImagesOptimisation()
 
     def resolved(self) -> Self:
+        network = with_source(self.network, "model")
+        return dataclasses.replace(self, network=network)._with_recipe()
+
+    def _with_recipe(self) -> Self:
         model = self.network.model
         recipe = RECIPES[MODELS[model].family] | RECIPES.get(model, {})
         if self.optimisation.optimizer in ("adam", "adamw", "rmsprop"):
@@ -147,7 +159,7 @@ class ImagesConfig(TrainingConfig):
     def check(self) -> None:
         super().check()
         model, size = self.network.model, self.data.image_size
-        least = MODELS[model].min_size
+        least = min_size(self.network, "model")
         require(size is None or size >= least, "image_size", f"{least} or more for {model}", size)
 
 

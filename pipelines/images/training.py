@@ -16,6 +16,7 @@ from ..datasets.images.image_data import ImageData, ImageSplit
 from ..models import build
 from ..models.googlenet import AUXILIARY_WEIGHT, remove_auxiliary_outputs
 from ..models.image_serving import build_serving_model, network_inputs, predict_probabilities
+from ..models.pretrained import Backbone, copy_weights, freeze, load_backbone
 from ..models.serving import labels_in
 from ..models.zoo import MODELS
 from ..training.evaluation import TOP, Scores, score_labels, top5_accuracy
@@ -29,11 +30,12 @@ BATCH = 256  # images per batch of an evaluation
 
 def build_training(config: ImagesConfig, data: ImageData) -> TrainingSpec:
     """Return the network, batches, loss and metrics of a training."""
-    size, settings = image_size(config, data), config.optimisation
-    network = build_network(config, (*size, data.shape[-1]), len(data.labels))
+    size, settings, backbone = image_size(config, data), config.optimisation, trained(config)
+    channels = data.shape[-1] if backbone is None else backbone.channels
+    network = build_network(config, (*size, channels), len(data.labels), backbone)
     core = remove_auxiliary_outputs(network)
-    images = resized(data.train, size)
-    mean, std = mean_and_std(images)
+    images = resized(data.train, size, channels)
+    mean, std = mean_and_std(images) if backbone is None else (backbone.mean, backbone.std)
     has_auxiliary = isinstance(network.output, dict)
     targets: dict[str, Any] = {"target": _for_each(network.output)} if has_auxiliary else {}
 
@@ -61,12 +63,14 @@ def build_training(config: ImagesConfig, data: ImageData) -> TrainingSpec:
             f"data: train: batches of {train_data.size}: each epoch leaves out {left_out} of"
             f" {train_data.count:,} images, drawn at random"
         )
-    validation = batches(resized(data.validation, size), data.validation, BATCH).in_order()
+    validation = batches(
+        resized(data.validation, size, channels), data.validation, BATCH
+    ).in_order()
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
     main = core.layers[-1].name
     return TrainingSpec(
         network=network,
-        serving_model=build_serving_model(core, data.labels, mean, std),
+        serving_model=build_serving_model(core, data.labels, mean, std, config.network.model),
         train_data=train_data,
         validation_data=validation,
         loss=dict.fromkeys(network.output, loss) if has_auxiliary else loss,
@@ -88,12 +92,36 @@ def _weights(outputs: dict[str, Any]) -> dict[str, float]:
     return {name: AUXILIARY_WEIGHT if name.startswith("auxiliary") else 1.0 for name in outputs}
 
 
-def build_network(config: ImagesConfig, shape: tuple[int, int, int], classes: int) -> keras.Model:
-    """Build the network of a config: images [B, H, W, C] → probabilities [B, K]."""
+def trained(config: ImagesConfig) -> Backbone | None:
+    """Return the trained network that `--weights` names, if it does."""
+    weights = config.network.weights
+    return None if weights is None else load_backbone(weights, config.network.model)
+
+
+def build_network(
+    config: ImagesConfig,
+    shape: tuple[int, int, int],
+    classes: int,
+    backbone: Backbone | None = None,
+) -> keras.Model:
+    """Build the network of a config: images [B, H, W, C] → probabilities [B, K].
+
+    Args:
+        config: the settings.
+        shape: [H, W, C].
+        classes: K.
+        backbone: the trained network whose weights it begins with.
+    """
+    options = config.network.options
+    if backbone is not None:
+        options = backbone.options(config.network.model) | options
     try:
-        model = build(config.network.model, shape, classes, **config.network.options)
+        model = build(config.network.model, shape, classes, **options)
     except ValueError as error:
         raise UserError(f"--model {config.network.model}: {error}") from None
+    if backbone is not None:
+        copied = copy_weights(model, backbone)
+        freeze(copied if config.network.freeze else [])
     return keras.Model(model.input, model.output, name=CORE)
 
 
@@ -142,8 +170,9 @@ def evaluate(serving_model: keras.Model, split: ImageSplit, labels: list[str]) -
 
 
 def _probabilities(serving_model: keras.Model, split: ImageSplit) -> np.ndarray:
-    height, width, _ = serving_model.get_layer(CORE).input_shape[1:]
-    return predict_probabilities(serving_model, resized(split, (height, width)).batch(BATCH))
+    height, width, channels = serving_model.get_layer(CORE).input_shape[1:]
+    images = resized(split, (height, width), channels)
+    return predict_probabilities(serving_model, images.batch(BATCH))
 
 
 def sample_predictions(

@@ -12,7 +12,11 @@ from .serving import label_outputs, make_serving_model
 
 
 def build_serving_model(
-    core: keras.Model, labels: Sequence[str], mean: np.ndarray, std: np.ndarray
+    core: keras.Model,
+    labels: Sequence[str],
+    mean: np.ndarray,
+    std: np.ndarray,
+    name: str = "serving_model",
 ) -> keras.Model:
     """Pixels 0 … 255 [B, H, W, C] of any size → {"probabilities": [B, K], "label": [B] strings}.
 
@@ -21,6 +25,8 @@ def build_serving_model(
         labels: K names.
         mean: mean of each channel, [C].
         std: standard deviation of each channel, [C].
+        name: name of the network; as that of the serving model it is the one place in the file
+            where `--weights` can read it.
     """
     height, width, channels = core.input_shape[1:]
     pixels = keras.Input([None, None, channels], name="pixels")
@@ -32,7 +38,7 @@ def build_serving_model(
         x = keras.layers.Rescaling(scale, offset, dtype="float32", name="scale")(x)
         return label_outputs(core(x), labels)
 
-    return make_serving_model(pixels, answer)
+    return make_serving_model(pixels, answer, name)
 
 
 def predict_probabilities(serving_model: keras.Model, batches: Iterable[Any]) -> np.ndarray:

@@ -14,16 +14,19 @@ from ...layers.empty_batch import FirstExamples, OneExampleAtLeast
 
 
 def make_serving_model(
-    inputs: keras.KerasTensor, answer: Callable[[Any], dict[str, Any]]
+    inputs: keras.KerasTensor,
+    answer: Callable[[Any], dict[str, Any]],
+    name: str = "serving_model",
 ) -> keras.Model:
     """Return a model from raw inputs [B, …] to outputs by name; B may be 0.
 
     Args:
         inputs: a `keras.Input`.
         answer: from the inputs to the outputs, for B of at least 1.
+        name: name of the model.
     """
     outputs = answer(OneExampleAtLeast(name="one_example_at_least")(inputs))
-    return keras.Model(inputs, FirstExamples(name="outputs")(outputs, inputs), name="serving_model")
+    return keras.Model(inputs, FirstExamples(name="outputs")(outputs, inputs), name=name)
 
 
 def label_outputs(probabilities: Any, labels: Sequence[str]) -> dict[str, Any]:

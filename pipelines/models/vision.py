@@ -3,11 +3,13 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 from ...layers.text.each_step import EachStep
 from ..core.errors import UserError
 from .builder import build, endpoints
 from .heads import hidden_layer
+from .pretrained import Backbone, copy_weights, freeze, load_backbone, match_channels
 from .recurrent import Recurrent, class_probabilities, recurrent_layers
 from .zoo import MODELS
 
@@ -19,6 +21,9 @@ def image_encoder(
     width: float,
     features: int | None = None,
     activation: str | None = "relu",
+    weights: str | None = None,
+    frozen: bool = False,
+    motion: bool = False,
 ) -> keras.Model:
     """Pixels 0 … 255 [B, H, W, C] → features, by the convolutions of a network of the zoo.
 
@@ -33,20 +38,21 @@ def image_encoder(
         width: multiplies the number of channels.
         features: size of the dense layer; None: no dense layer.
         activation: of the dense layer; None: linear.
+        weights: trained weights of the convolutions, as `pretrained.load_backbone` takes them; the
+            pixels are then scaled as they were in that training.
+        frozen: keep these weights as they are.
+        motion: half of the channels are the difference to the image before.
 
     Raises:
-        UserError: the network does not take images of this shape, or has no convolutions.
+        UserError: the network does not take images of this shape, or has no convolutions; or the
+            weights are not those of this network.
     """
-    try:
-        network = build(name, shape, 10, width=width, **_normalization(name))
-    except ValueError as error:
-        raise UserError(f"--cnn {name}: {error}") from None
-    feature_maps = [*endpoints(network).values()]
-    if not feature_maps:
-        raise UserError(f"--cnn {name}: this network has no convolutions")
     pixels = keras.Input(shape, name="pixels")
-    x: Any = keras.layers.Rescaling(1 / 255, name="scale")(pixels)
-    x = keras.Model(network.input, feature_maps[-1], name=name)(x)  # [B, h, w, D]
+    if weights is None:
+        x: Any = keras.layers.Rescaling(1 / 255, name="scale")(pixels)
+        x = _convolutions(name, shape, {"width": width, **_normalization(name)})(x)
+    else:
+        x = _pretrained(pixels, load_backbone(weights, name), name, width, frozen, motion)
     if features is None:
         x = keras.layers.MaxPooling2D(2, padding="same", name="pool")(x)
         x = keras.layers.Reshape([-1, x.shape[-1]], name="places")(x)  # [B, P, D]
@@ -54,6 +60,47 @@ def image_encoder(
         x = keras.layers.Flatten(name="flatten")(x)
         x = hidden_layer(x, features, "features", activation=activation)
     return keras.Model(pixels, x, name="picture")
+
+
+def _convolutions(name: str, shape: tuple[int, ...], options: dict[str, Any]) -> keras.Model:
+    """Scaled pixels [B, H, W, C] → the last feature maps [B, h, w, D]."""
+    try:
+        network = build(name, (shape[0], shape[1], shape[2]), 10, **options)
+    except ValueError as error:
+        raise UserError(f"--cnn {name}: {error}") from None
+    feature_maps = [*endpoints(network).values()]
+    if not feature_maps:
+        raise UserError(f"--cnn {name}: this network has no convolutions")
+    return keras.Model(network.input, feature_maps[-1], name=name)
+
+
+def _pretrained(
+    pixels: Any, backbone: Backbone, name: str, width: float, frozen: bool, motion: bool
+) -> Any:
+    """Pixels [B, H, W, C] → the last feature maps, with trained weights.
+
+    The first kernel has weights of zero for the channels of motion, unless it was trained with
+    motion.
+    """
+    groups, own = 1 + motion, backbone.channels
+    knows_motion = own % 2 == 0
+    if knows_motion and not motion:
+        raise UserError(f"--weights {backbone.source}: that network was trained with motion")
+    if motion and frozen and not knows_motion:
+        raise UserError("--freeze: the trained convolutions know no motion; give --no-motion too")
+    channels = own // groups if knows_motion else own
+    scale, offset = 1 / (255 * backbone.std[:channels]), -(backbone.mean / backbone.std)[:channels]
+    x = match_channels(pixels, channels, groups)
+    x = keras.layers.Rescaling(
+        np.tile(scale, groups).tolist(),
+        [*offset, *np.zeros(channels * motion)],  # differences have no mean to subtract
+        name="scale",
+    )(x)
+    network = _convolutions(name, x.shape[1:], {"width": width, **backbone.options(name)})
+    copied = copy_weights(network, backbone)
+    if frozen:
+        freeze(copied)
+    return network(x)
 
 
 def _normalization(name: str) -> dict[str, str]:

@@ -39,7 +39,13 @@ def build_training(config: StoriesConfig, data: ImageTextData) -> TrainingSpec:
     def network(shape: tuple[int, int, int], symbols: int) -> keras.Model:
         return images_to_text(
             CELLS[settings.model],
-            image_encoder(settings.cnn, shape, width=settings.width),
+            image_encoder(
+                settings.cnn,
+                shape,
+                width=settings.width,
+                weights=settings.weights,
+                frozen=settings.freeze,
+            ),
             symbols=symbols,
             embedding=settings.embedding,
             units=settings.units,

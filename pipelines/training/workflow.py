@@ -1,12 +1,13 @@
 """Train, evaluate and export: plain functions that all tasks share, from settings to results."""
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core import devices
-from ..core.config import TrainingConfig
+from ..core.config import TrainingConfig, flat, replace
 from ..core.config_files import load_config
 from ..core.console import note
 from ..core.errors import UserError
@@ -24,6 +25,7 @@ from .evaluation import Scores, write_confusion
 from .task import Data, Task
 
 if TYPE_CHECKING:
+    from keras import Model
     from keras.callbacks import Callback
 
     from .export import Exported
@@ -70,7 +72,7 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
         KeyboardInterrupt: Ctrl-C; the message says how to resume.
     """
     check_can_begin(task.name, config, resume)
-    task.check_requirements(config)
+    task.check_requirements(config if resume is None else with_own_weights(config, resume))
     session = start(config)
     data = read_data(task, config)
     run = begin(task.name, config, session.environment, resume)
@@ -105,8 +107,8 @@ def train_in(
     record_data(run, data)
     devices.set_seed(config.optimisation.seed)  # reading the data may have used random numbers
     with strategy.scope():
-        spec = task.build_training(config, data)
-    note(f"{spec.network.count_params():,} parameters; files go to {run.path}")
+        spec = task.build_training(with_own_weights(config, run), data)
+    note(f"{parameters_in_words(spec.network)}; files go to {run.path}")
     recorders = loop.make_recorders(spec, run)
     further = callbacks(spec, recorders)
     discard_replaced(run)
@@ -114,6 +116,28 @@ def train_in(
         outcome = loop.fit(spec, config, run, strategy, recorders, further)
     summary.write_results(run, spec, outcome)
     return outcome
+
+
+def with_own_weights(config: TrainingConfig, run: RunFolder) -> TrainingConfig:
+    """Return the settings with which the network of a run that goes on is built.
+
+    It takes the weights that it began with from its own last.keras: those of `--weights` may be
+    gone.
+    """
+    if flat(config).get("weights") is None or not run.last.exists():
+        return config
+    return replace(config, weights=str(run.last))
+
+
+def parameters_in_words(network: "Model") -> str:
+    """Return the number of parameters and, if some layers are frozen, how many are trained."""
+    from ...layers.paths import walk
+
+    words = f"{network.count_params():,} parameters"
+    if all(layer.trainable for _, layer in walk(network)):
+        return words
+    trained = sum(math.prod(variable.shape) for variable in network.trainable_variables)
+    return f"{words}, {trained:,} of them trained"
 
 
 @contextlib.contextmanager

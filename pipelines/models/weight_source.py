@@ -1,0 +1,211 @@
+"""The value of `--weights`: which trained network a new one begins with.
+
+imagenet, the folder of a run, or a .keras file of a run. Nothing here imports TensorFlow, so that a
+wrong path or network is reported at once; `pretrained` loads the weights.
+"""
+
+import dataclasses
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from ..core.config import Section, TrainingConfig, replace
+from ..core.config_files import load_yaml
+from ..core.errors import UserError
+from ..core.run_folder import RunFolder
+from ..core.run_selection import open_run
+from . import imagenet_files
+from .zoo import MODELS
+
+N = TypeVar("N", bound=Section)
+C = TypeVar("C", bound=TrainingConfig)
+LEARNING_RATE, FINE_TUNING_RATE = 2e-3, 5e-4  # of Adam, for an encoder and what reads its features
+IMAGENET = "imagenet"
+IMAGENET_DEFAULT = "resnet50"  # where the default network has no such weights
+# Values that an option must not have with --weights imagenet: the networks are the papers'.
+_OTHER_NETWORKS = {
+    "skip": {"resnet": "false"},
+    "preactivation": {"resnet": "true"},
+    "normalization": {"resnet": "none", "vgg": "batch"},
+}
+
+
+class Source(NamedTuple):
+    """A trained network on images.
+
+    Attributes:
+        file: the .keras file.
+        network: its name in `zoo.MODELS`; None: the file does not say.
+        width: multiplier of its channels; None: unknown.
+    """
+
+    file: Path
+    network: str | None
+    width: float | None
+
+
+def find_source(weights: str) -> Source:
+    """Return the trained network that `--weights` names by a folder or file.
+
+    Raises:
+        UserError: there is none, or it is no network on images.
+    """
+    path = Path(weights).expanduser()
+    if path.is_dir():
+        run = open_run(path)
+        return _source(weights, run.best, run)
+    if not path.exists():
+        raise UserError(
+            f"--weights {weights}: no such file or folder; give imagenet, the folder of a run or a"
+            " .keras file"
+        )
+    return _source(weights, path, _run_of(path))
+
+
+def _run_of(file: Path) -> RunFolder | None:
+    """Return the run that a file belongs to: in its checkpoints/, or the best one of a search."""
+    folders = [file.parent.parent] if file.parent.name == "checkpoints" else []
+    folders += [file.parent] if file.name == "best.keras" else []
+    runs = [RunFolder(folder) for folder in folders]
+    return next((run for run in runs if run.config_file.exists()), None)
+
+
+def _source(weights: str, file: Path, run: RunFolder | None) -> Source:
+    named = _network_in(weights, file)
+    settings = {} if run is None else load_yaml(run.config_file)
+    network = settings.get("cnn") or settings.get("model")
+    if network not in MODELS:
+        return Source(file, named, None)
+    return Source(file, network, settings.get("width"))
+
+
+def _network_in(weights: str, file: Path) -> str | None:
+    """Return the network that the configuration in a .keras file names, if it does.
+
+    Raises:
+        UserError: it is not a .keras file, or not one of a network on images.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = [*_names(json.loads(archive.read("config.json")))]
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError):
+        raise UserError(f"--weights {weights}: {file} is not a .keras file, or damaged") from None
+    if "scale" not in names or not {"core", "search"} & {*names}:
+        raise UserError(
+            f"--weights {weights}: {file} does not hold a network on images that errorflow trained"
+        )
+    return next((name for name in names if name in MODELS), None)
+
+
+def _names(config: Any) -> Iterator[str]:
+    """Yield the names of all models and layers in the configuration of a Keras model."""
+    if isinstance(config, Mapping):
+        if isinstance(inner := config.get("config"), Mapping) and "name" in inner:
+            yield str(inner["name"])
+        config = [*config.values()]
+    for part in config if isinstance(config, list) else ():
+        yield from _names(part)
+
+
+# Settings of a network section: `weights`, `freeze`, `width` and the network's name, by its key
+
+
+def with_source(network: N, key: str) -> N:
+    """Return a network section in which the weights' network and width replace the defaults.
+
+    Args:
+        network: the section.
+        key: its setting that names a network of the zoo, "model" or "cnn".
+    """
+    settings: Any = network
+    if settings.weights is None:
+        return network
+    defaults = {field.name: field.default for field in dataclasses.fields(network)}
+    name = getattr(network, key)
+    if settings.weights == IMAGENET:
+        chosen = {key: name if name in imagenet_files.FILES else IMAGENET_DEFAULT, "width": 1.0}
+    else:
+        try:
+            source = find_source(settings.weights)
+        except UserError:  # a finished run needs them no more; for others, see `check_source`
+            return network
+        chosen = {key: source.network, "width": source.width}
+    return dataclasses.replace(
+        network,
+        **{
+            setting: value
+            for setting, value in chosen.items()
+            if value is not None and getattr(network, setting) == defaults[setting]
+        },
+    )
+
+
+def with_encoder_weights(config: C) -> C:
+    """Return the settings of a task with an encoder of images (`cnn`), with the defaults filled in.
+
+    Trained weights are fine-tuned with a smaller learning rate.
+    """
+    network = with_source(config.network, "cnn")
+    is_fine_tuned = network.weights is not None and not network.freeze
+    settings: dict[str, Any] = {"cnn": network.cnn, "width": network.width}
+    if config.optimisation.learning_rate is None:
+        settings["learning_rate"] = FINE_TUNING_RATE if is_fine_tuned else LEARNING_RATE
+    return replace(config, **settings)
+
+
+def check_weights(network: Section, key: str) -> None:
+    """Raise `UserError` if `weights` and other settings of a section contradict each other."""
+    settings: Any = network
+    if settings.weights is None:
+        if settings.freeze:
+            raise UserError("--freeze keeps trained weights as they are: give --weights too")
+        return
+    if settings.weights != IMAGENET:
+        return
+    name = getattr(network, key)
+    if name not in imagenet_files.FILES:
+        raise UserError(
+            f"--weights imagenet: there are none for --{key} {name}; there are for"
+            f" {', '.join(imagenet_files.FILES)}"
+        )
+    if settings.width != 1:
+        raise UserError(f"--weights imagenet: they are for --width 1, got {settings.width}")
+    for option, other in _OTHER_NETWORKS.items():
+        value = getattr(network, option, None)
+        if value is not None and value == other.get(MODELS[name].family):
+            raise UserError(f"--weights imagenet: {name} has none with --{option} {value}")
+
+
+def min_size(network: Section, key: str) -> int:
+    """Return the smallest size of images; 1 if `check_source` will not find the weights."""
+    settings: Any = network
+    if settings.weights not in (None, IMAGENET):
+        try:
+            find_source(settings.weights)
+        except UserError:
+            return 1
+    return MODELS[getattr(network, key)].min_size
+
+
+def check_source(network: Section, key: str) -> None:
+    """Raise `UserError` unless the weights are there and are those of the section's network.
+
+    Missing weights of ImageNet are downloaded.
+    """
+    settings: Any = network
+    if settings.weights is None:
+        return
+    name = getattr(network, key)
+    if settings.weights == IMAGENET:
+        imagenet_files.weight_file(name)
+        return
+    source = find_source(settings.weights)
+    if source.network not in (None, name):
+        raise UserError(f"--{key} {name}: {settings.weights} holds {source.network}")
+    if source.width not in (None, settings.width):
+        raise UserError(
+            f"--width {settings.width}: the network of {settings.weights} has --width"
+            f" {source.width}"
+        )
