@@ -26,13 +26,14 @@ def resized(
     With `channels`, grey images become RGB, or RGB images grey.
     """
     spec: Any = part.examples.element_spec
-    channels = channels or spec[0].shape[-1]
-    if part.size == size and spec[0].shape[-1] == channels:
+    own: int = spec[0].shape[-1]
+    wanted = channels or own
+    if part.size == size and own == wanted:
         return part.examples
     layer = resizing_layer(*size)
 
     def fit(image, label):
-        image = match_channels(layer(tf.cast(image, tf.float32)), channels)
+        image = match_channels(layer(tf.cast(image, tf.float32)), wanted)
         return tf.cast(tf.round(tf.clip_by_value(image, 0.0, 255.0)), tf.uint8), label
 
     return part.examples.map(fit, num_parallel_calls=tf.data.AUTOTUNE)
