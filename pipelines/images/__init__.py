@@ -2,7 +2,7 @@
 
 errorflow images train                        5,000 handwritten digits, LeNet-5
 errorflow images train --model resnet20
-errorflow images train --data-dir DIR         your own data: a folder of jpg or png files per class
+errorflow images train --data-dir DIR         your own: a folder of images per class, or a table
 """
 
 import dataclasses
@@ -68,13 +68,16 @@ class Images(BaseTask):
 
     def read_data(self, config: ImagesConfig) -> Any:
         from ..datasets.images.image_data import load_images
+        from ..datasets.images.image_tables import Columns
 
+        data = config.data
         return load_images(
-            config.data.dataset,
-            config.data.data_dir,
-            ready_splits=config.data.ready_splits,
-            limit=config.data.limit,
+            data.dataset,
+            data.data_dir,
+            ready_splits=data.ready_splits,
+            limit=data.limit,
             seed=config.optimisation.seed,
+            columns=Columns(data.image_column, data.label_column, data.encoding),
         )
 
     def check_requirements(self, config: ImagesConfig) -> None:

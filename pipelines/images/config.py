@@ -99,7 +99,14 @@ class ImagesData(DataSettings):
     """Prepared TFDS dataset of images and class labels, or digits (scikit-learn's, 8×8) (default:
     5,000 MNIST digits)."""
     data_dir: Path | None = None
-    """Your own data: a folder with one sub-folder of jpg or png files per class."""
+    """Your own data: a folder with one sub-folder of images per class, or a table (CSV, TSV, JSON
+    lines, Parquet) of paths and labels, or a folder with such a table."""
+    image_column: str | None = None
+    """Table: name or number of the column of image paths (default: by its name or content)."""
+    label_column: str | None = None
+    """Table: name or number of the column of labels (default: by its name or content)."""
+    encoding: str | None = None
+    """Table: encoding of its text, such as latin-1 (default: UTF-8)."""
     image_size: int | None = None
     """Height and width that images are resized to (default: their own size, if it is the same for
     all and large enough; otherwise that of the network)."""

@@ -16,6 +16,7 @@ from ..sources import check_single_source
 from ..splits import SPLITS, hash_fraction
 from .image_files import read_image
 from .image_folder import find_images
+from .image_tables import BY_NAME, Columns
 from .labelled_images import read_images
 from .tfds_images import ImageSet, Selection
 
@@ -71,23 +72,27 @@ def load_images(
     ready_splits: bool = True,
     limit: int | None = None,
     seed: int = 0,
+    columns: Columns = BY_NAME,
 ) -> ImageData:
     """Read labelled images. Nothing is downloaded, and no image is kept in memory.
 
     Args:
         dataset: `mnist_digits` (the default), `digits`, or a prepared TFDS dataset.
-        data_dir: the user's folder, one sub-folder of images per class; see `find_images`.
+        data_dir: the user's folder, one sub-folder of images per class, or a table; see
+            `find_images`.
         ready_splits: whether folders of `data_dir` named train, val, test are splits.
         limit: the maximum number of training images; labels stay in proportion, and the other
             splits shrink in proportion.
         seed: selects the images that `limit` keeps.
+        columns: the columns and encoding of tables in `data_dir`.
 
     Raises:
         UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
     if data_dir is not None:
-        return _from_files(find_images(data_dir, ready_splits=ready_splits), limit, seed)
+        listing = find_images(data_dir, ready_splits=ready_splits, columns=columns)
+        return _from_files(listing, limit, seed)
     return _from_tfds(dataset, limit, seed)
 
 

@@ -1,0 +1,90 @@
+"""Finding the image files that a table or a file of lines names."""
+
+import functools
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from unicodedata import normalize
+
+from ..listing import files_below
+from ..utf8 import collapse_whitespace
+from .image_files import is_image
+
+NO_SUCH_IMAGE = "no such image"
+AMBIGUOUS = "several images of this name"
+
+
+class ImageIndex:
+    """The images of a folder by the names that people write in tables.
+
+    Args:
+        folder: the folder to which names are relative.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @functools.cached_property
+    def files(self) -> dict[Path, bool]:
+        """All files of the folder and its sub-folders, each with whether it is an image."""
+        return {path: is_image(path) for path in files_below(self.folder)}
+
+    @property
+    def paths(self) -> list[Path]:
+        """All images of the folder and its sub-folders."""
+        return [path for path, is_one in self.files.items() if is_one]
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
+        """The images by their names, with and without suffix, letter case aside."""
+        found = defaultdict(list)
+        for path in self.paths:
+            for name in {path.name, path.stem}:
+                found[_normalised(name).casefold()].append(path)
+        return dict(found)
+
+    def find(self, name: str) -> Path | str:
+        """Return the image of a name, or the reason why there is none.
+
+        A name is a path relative to the folder, or an absolute one, or the end of a path in the
+        folder, with or without the image's suffix, and with either kind of slash.
+        """
+        name = name.strip().replace("\\", "/")
+        if not name or "\0" in name:
+            return NO_SUCH_IMAGE
+        direct = self.folder / name
+        if _is_file(direct):
+            return direct
+        parts = PurePosixPath(_normalised(name)).parts
+        named = self._by_name.get(parts[-1].casefold(), []) if parts else []
+        close = _closest(named, parts[:-1])
+        if len(close) > 1:  # a.png is not a.png.png, and a.jpg comes before a.jpg.json
+            close = [path for path in close if path.name == parts[-1]] or close
+        if not close:
+            return NO_SUCH_IMAGE
+        return close[0] if len(close) == 1 else AMBIGUOUS
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False
+
+
+def _normalised(name: str) -> str:
+    return collapse_whitespace(normalize("NFC", name))
+
+
+def _closest(paths: Iterable[Path], folders: Sequence[str]) -> list[Path]:
+    """Return the paths that agree with the most folders of a name, counted from its end."""
+    agreeing = defaultdict(list)
+    for path in paths:
+        pairs = zip(reversed(folders), reversed(path.parent.parts), strict=False)
+        count = 0
+        for wanted, found in pairs:
+            if wanted.casefold() != _normalised(found).casefold():
+                break
+            count += 1
+        agreeing[count].append(path)
+    return agreeing[max(agreeing)] if agreeing else []

@@ -1,0 +1,38 @@
+"""The tables in a person's folder that describe the other files."""
+
+from pathlib import Path
+
+from .listing import visible
+from .ready_splits import find_ready_splits
+from .tables.table import is_table
+
+_METADATA = "metadata"
+
+
+def tables_in(folder: Path, ready_splits: bool) -> list[dict[str, Path]]:
+    """Return the tables in a folder: each alone, or those of the ready splits together.
+
+    The table of a split is train.csv or train/metadata.csv, or the only one in the folder train. A
+    table called metadata comes before others, as in Hugging Face's image folders.
+    """
+    ready = find_ready_splits(folder, _is_table, ready_splits).paths
+    if len(ready) > 1:
+        return [ready]
+    inside = find_ready_splits(folder, lambda path: _own_table(path) is not None, ready_splits)
+    tables = {split: table for split, path in inside.paths.items() if (table := _own_table(path))}
+    if tables:
+        return [tables]
+    own = [path for path in visible(folder) if _is_table(path)]
+    first = [path for path in own if path.stem.casefold() == _METADATA]
+    return [{"train": path} for path in first or own]
+
+
+def _is_table(path: Path) -> bool:
+    return path.is_file() and is_table(path)
+
+
+def _own_table(folder: Path) -> Path | None:
+    """Return the table of a split's folder: metadata, or the only one."""
+    tables = [path for path in visible(folder) if _is_table(path)] if folder.is_dir() else []
+    metadata = [path for path in tables if path.stem.casefold() == _METADATA]
+    return (metadata or tables)[0] if len(metadata or tables) == 1 else None
