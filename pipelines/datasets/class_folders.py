@@ -97,9 +97,8 @@ class _ClassFolders(NamedTuple):
 
 def _find_class_folders(directory: Path, kind: Kind, ready_splits: bool) -> _ClassFolders:
     if not directory.is_dir():
-        fault = "is a file" if directory.exists() else "no such folder"
-        place = f"--data-dir {printable(directory)}"
-        raise UserError(f"{place}: {fault}; expected a folder with {kind.layout}")
+        where = f"--data-dir {printable(directory)}"
+        raise UserError(f"{where}: is a file; expected {kind.layout}")
     top, splits, others, remarks = _find_splits(directory, kind, ready_splits)
     if splits:
         return _in_splits(directory, splits, others, remarks, kind)

@@ -3,10 +3,19 @@
 from pathlib import Path
 
 from .listing import visible
-from .ready_splits import find_ready_splits
-from .tables.table import is_table
+from .ready_splits import SPLIT_OF, find_ready_splits
+from .tables.columns import Role
+from .tables.table import Table, is_table
 
+SPLIT = Role("split", ("split", "subset", "partition", "set"), optional=True)
 _METADATA = "metadata"
+
+
+def row_splits(table: Table, column: int | None) -> list[str | None]:
+    """Return the split of each row; None for all if there is no column of names of splits."""
+    cells = [] if column is None else table.column(column)
+    splits = [SPLIT_OF.get(cell.strip().casefold()) for cell in cells]
+    return splits if all(splits) and "train" in splits else [None] * len(table.rows)
 
 
 def tables_in(folder: Path, ready_splits: bool) -> list[dict[str, Path]]:

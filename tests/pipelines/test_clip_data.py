@@ -431,7 +431,7 @@ def no_folder(folder):
         ),
         (all_broken, "0 different videos in class 'blue' (8 cannot be read, first {}/blue/"),
         (no_film, "only one class (red), no video in blue; add a second"),
-        (no_folder, "no such folder; expected a folder with " + clip_folder.LAYOUT),
+        (no_folder, "no such file or folder; expected " + clip_folder.LAYOUT),
     ],
 )
 def test_an_unusable_folder_is_refused(folder, spoil, complaint):

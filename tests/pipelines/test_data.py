@@ -122,7 +122,7 @@ def test_two_sources_are_refused(tmp_path, kind):
     [
         "text.faker_names text.label_files text.text_data text.document_files text.documents",
         "tags.conllu tags.tag_data pairs.pair_files pairs.pair_data lags.lag_data lags.notation",
-        "clips.clip_folder clips.clip_data image_text.captions image_text.stories",
+        "images.labelled_images clips.clip_data image_text.captions image_text.stories",
     ],
 )
 def test_readers_of_own_files_load_no_tensorflow(modules):

@@ -12,6 +12,7 @@ from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.images.image_data import load_images
 from errorflow.pipelines.datasets.images.image_files import inspect_image
 from errorflow.pipelines.datasets.images.image_folder import find_images, read_image
+from errorflow.pipelines.datasets.images.image_tables import Columns
 from errorflow.pipelines.datasets.splits import SPLITS
 from PIL import Image, PngImagePlugin
 
@@ -331,6 +332,85 @@ def test_the_limit_does_not_depend_on_the_names_of_files(folder):
     for path in sorted(folder.glob("*/*")):
         path.rename(path.with_name(hashlib.md5(path.name.encode()).hexdigest() + ".png"))
     assert sorted(pixels_of(load_images(data_dir=folder, limit=6, seed=1).train)) == few
+
+
+def table(path, rows, *header):
+    lines = [header, *rows] if header else rows
+    path.write_text("".join(",".join(map(str, line)) + "\n" for line in lines))
+
+
+def sizes_of(listing):
+    return {split: len(files) for split, files in listing.files_of.items()}
+
+
+PETS = ["cat", "dog"] * 6
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        (("filename", "label"), "images/{}.png"),
+        (("id", "breed"), "picture {}"),
+        ((), "./images/{}.png"),
+        (("path", "class"), r"C:\data\images\{}.png"),
+    ],
+)
+def test_a_table_names_images_and_labels(tmp_path, header, name):
+    paint_all(tmp_path, *(f"images/picture {n}.png" for n in range(13)))
+    name = name.replace("{}.png", "picture {}.png")
+    rows = [(name.format(n), pet) for n, pet in enumerate(PETS)]
+    table(tmp_path / "labels.csv", [*rows, (name.format(99), "cat")], *header)
+    for where in (tmp_path, tmp_path / "labels.csv"):
+        listing = find_images(where)
+        assert [file.label for file in listing.files_of["train"]] == PETS
+        assert any("labels.csv: image from column" in remark for remark in listing.remarks)
+    (missing, unnamed) = find_images(tmp_path).left_out
+    line = 13 + bool(header)
+    assert missing == (f"{tmp_path / 'labels.csv'}:{line}", "no such image", name.format(99))
+    assert unnamed == (str(tmp_path / "images" / "picture 12.png"), "not in the table", "")
+
+
+def test_a_table_for_each_split_and_none_for_an_unlabelled_one(tmp_path):
+    paint_all(tmp_path, *(f"{split}/{n}.png" for split in ("train", "test") for n in range(12)))
+    rows = list(enumerate(PETS))
+    table(tmp_path / "train.csv", rows, "image", "label")
+    table(tmp_path / "test.csv", rows[:4], "image", "label")
+    listing = find_images(tmp_path)
+    assert (listing.ready, sizes_of(listing)) == (True, {"train": 12, "test": 4})
+    assert {file.path.parent.name for file in listing.files_of["test"]} == {"test"}
+    table(tmp_path / "test.csv", [(n,) for n in range(12)], "image")
+    listing = find_images(tmp_path)
+    assert (listing.ready, sizes_of(listing)) == (False, {"train": 12})
+    assert "no column for the label" in listing.remarks[0]
+
+
+def test_metadata_in_the_folders_of_splits_and_a_column_of_splits(tmp_path):
+    for split in ("train", "test"):
+        paint_all(tmp_path / split, *(f"{n}.png" for n in range(4)))
+        lines = (f'{{"file_name": "{n}.png", "label": {n % 2}}}\n' for n in range(4))
+        (tmp_path / split / "metadata.jsonl").write_text("".join(lines))
+    assert sizes_of(find_images(tmp_path)) == {"train": 4, "test": 4}
+    rows = [(f"{n}.png", pet, ("Train", "VAL", "test")[n % 3]) for n, pet in enumerate(PETS)]
+    folder = paint_all(tmp_path / "flat", *(f"{n}.png" for n in range(12)))
+    table(folder / "all.csv", rows, "image", "label", "split")
+    assert sizes_of(find_images(folder)) == {"train": 4, "validation": 4, "test": 4}
+    assert sizes_of(find_images(folder, ready_splits=False)) == {"train": 12}
+
+
+def test_columns_are_chosen_and_doubts_are_said(tmp_path):
+    paint_all(tmp_path, *(f"part{n % 2}/{n}.png" for n in range(12)))
+    rows = [(n, pet, "mf"[n % 3 > 1]) for n, pet in enumerate(PETS)]
+    table(tmp_path / "data.csv", rows, "image_id", "dx", "sex")
+    doubt = "dx or sex could be the label; choose it with --label-column"
+    (remark,) = find_images(tmp_path).remarks
+    assert doubt in remark
+    assert "the folders are the classes" in remark
+    with pytest.raises(UserError, match=doubt):
+        find_images(tmp_path / "data.csv")
+    chosen = find_images(tmp_path, columns=Columns(label="dx"))
+    assert labels_of(chosen) == {"train": ["cat", "dog"]}
+    with pytest.raises(UserError, match="none of the 12 images of column dx is in"):
+        find_images(tmp_path, columns=Columns(image="dx", label="sex"))
 
 
 def exif(*entries):

@@ -119,7 +119,7 @@ def test_recipes_set_only_settings_without_a_value():
         (["--model", "resnet18", "--image-size", "16"], "32 or more for resnet18"),
         (["--model", "lenet5", "--skip", "false"], "lenet5 has no option 'skip'"),
         (["--model", "lenet5_original"], "bitmaps of 10 digits"),
-        (["--data-dir", "/nowhere"], "/nowhere: no such folder"),
+        (["--data-dir", "/nowhere"], "/nowhere: no such file or folder"),
         (["--dataset", "imdb_reviews"], "not an image-classification dataset"),
         (["--width", "0"], "above 0"),
     ],

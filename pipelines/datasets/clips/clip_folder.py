@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from ...core.errors import UserError
 from ..class_folders import Kind, LabelledFile, LabelledFiles, find_labelled_files
+from ..data_path import data_path
 from ..left_out import LeftOut
 from ..listing import files_below, printable
 from ..splits import SPLITS, Items, Row, assign_splits, counts
 from .videos import SUFFIXES, VIDEOS, check_installed, frame_files, is_frame
 
-LAYOUT = "one sub-folder per class, of videos (.mp4, .gif, …) or of folders of frames"
+LAYOUT = "a folder with one sub-folder per class, of videos (.mp4, .gif, …) or of folders of frames"
 Faults = Mapping[str, LeftOut]  # of unreadable videos, by digest
 
 
@@ -43,7 +44,7 @@ def find_videos(directory: str | Path, *, ready_splits: bool = True) -> Labelled
         UserError: no such folder, no videos where they are expected, only one class, several
             folders for a split; or the package that reads video files is missing.
     """
-    listing = find_labelled_files(Path(directory).expanduser(), KIND, ready_splits)
+    listing = find_labelled_files(data_path(directory, LAYOUT), KIND, ready_splits)
     files = (file for files in listing.files_of.values() for file in files)
     if any(file.path.suffix.lower() in VIDEOS for file in files):
         check_installed()

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from ...core.errors import UserError
 from ..class_folders import Kind, LabelledFiles, find_labelled_files
+from ..data_path import data_path
 from ..listing import files_below, printable
 from ..table_files import tables_in
 from .image_files import is_image, read_image
 from .image_index import ImageIndex
-from .image_tables import BY_NAME, Columns, FoundInTables, LabelInDoubt, read_tables
+from .image_tables import BY_NAME, Columns, LabelInDoubt, read_tables
 
 __all__ = ["find_images", "read_image"]
 
@@ -33,15 +35,13 @@ def find_images(
         UserError: no such folder, no images where they are expected, only one class, or a table
             whose columns are in doubt.
     """
-    directory = Path(directory).expanduser()
+    directory = data_path(directory, KIND.layout)
     if directory.is_file():
         index = ImageIndex(directory.parent)
-        found = read_tables(directory, {"train": directory}, index, columns, ready_splits)
-    elif directory.is_dir():
-        found = _find_in_tables(directory, columns, ready_splits)
-    else:
-        return find_labelled_files(directory, KIND, ready_splits)
-    if found.images and (found.by_name or directory.is_file()):
+        images, _ = read_tables(directory, {"train": directory}, index, columns, ready_splits)
+        return images
+    found = _find_in_tables(directory, columns, ready_splits)
+    if found.images and found.by_name:
         return found.images
     try:
         folders = find_labelled_files(directory, KIND, ready_splits)
@@ -52,6 +52,18 @@ def find_images(
     if isinstance(found.error, LabelInDoubt):
         folders.remarks.append(f"{found.error}; without it, the folders are the classes")
     return folders
+
+
+class FoundInTables(NamedTuple):
+    """The images of a folder's tables, or why there are none.
+
+    Attributes:
+        by_name: whether the columns were chosen by flags or usual names, not by what they hold.
+    """
+
+    images: LabelledFiles | None
+    by_name: bool = False
+    error: UserError | None = None
 
 
 def _find_in_tables(folder: Path, columns: Columns, ready_splits: bool) -> FoundInTables:
@@ -66,7 +78,8 @@ def _find_in_tables(folder: Path, columns: Columns, ready_splits: bool) -> Found
     candidates = tables_in(folder, ready_splits)
     for paths in candidates:
         try:
-            found.append(read_tables(folder, paths, index, columns, ready_splits))
+            read = read_tables(folder, paths, index, columns, ready_splits)
+            found.append(FoundInTables(*read))
         except UserError as error:
             errors.append(error)
     best = [entry for entry in found if entry.by_name] or found
@@ -87,6 +100,6 @@ def _files(path: Path) -> Iterator[tuple[Path, bool]]:
 KIND = Kind(
     "image",
     "not an image",
-    "one sub-folder of images per class, or a table of paths and labels",
+    "a folder with one sub-folder of images per class, or a table of paths and labels",
     _files,
 )

@@ -1,6 +1,8 @@
 """Finding the image files that a table or a file of lines names."""
 
 import functools
+import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -12,6 +14,7 @@ from .image_files import is_image
 
 NO_SUCH_IMAGE = "no such image"
 AMBIGUOUS = "several images of this name"
+_SAMPLE = 100  # names by which a column is judged
 
 
 class ImageIndex:
@@ -43,18 +46,36 @@ class ImageIndex:
                 found[_normalised(name).casefold()].append(path)
         return dict(found)
 
-    def find(self, name: str) -> Path | str:
+    def find(self, name: str, near: str = "") -> Path | str:
         """Return the image of a name, or the reason why there is none.
 
         A name is a path relative to the folder, or an absolute one, or the end of a path in the
-        folder, with or without the image's suffix, and with either kind of slash.
+        folder, with or without the image's suffix, and with either kind of slash. It may end in the
+        number of a caption, "a.jpg#0".
+
+        Args:
+            name: the name in a table.
+            near: the folder of the image, if several have the same name.
         """
         name = name.strip().replace("\\", "/")
+        found = self._find(name)
+        if found == AMBIGUOUS and near:
+            return self._find(f"{near}/{name}")
+        if found == NO_SUCH_IMAGE and (plain := re.sub(r"#\d+$", "", name)) != name:
+            return self.find(plain, near)
+        return found
+
+    def has_most(self, names: Sequence[str], near: str = "") -> bool:
+        """Whether most of the first names are those of images."""
+        sample = [name for name in names if name][:_SAMPLE]
+        return 2 * sum(isinstance(self.find(name, near), Path) for name in sample) > len(sample)
+
+    def _find(self, name: str) -> Path | str:
         if not name or "\0" in name:
             return NO_SUCH_IMAGE
         direct = self.folder / name
         if _is_file(direct):
-            return direct
+            return Path(os.path.normpath(direct))
         parts = PurePosixPath(_normalised(name)).parts
         named = self._by_name.get(parts[-1].casefold(), []) if parts else []
         close = _closest(named, parts[:-1])

@@ -9,12 +9,10 @@ from ..class_folders import LabelledFile, LabelledFiles
 from ..left_out import LeftOut
 from ..listing import printable
 from ..ready_splits import SPLIT_OF
+from ..table_files import SPLIT, row_splits
 from ..tables.columns import IMAGE, LABEL, Choice, Role, choose_columns, known_names, label_texts
 from ..tables.table import Table, read_table
-from .image_index import AMBIGUOUS, ImageIndex
-
-SPLIT = Role("split", ("split", "subset", "partition", "set"), optional=True)
-_SAMPLE = 100  # cells by which a column is judged
+from .image_index import ImageIndex
 
 
 class Columns(NamedTuple):
@@ -68,22 +66,20 @@ def read_image_table(path: Path, index: ImageIndex, columns: Columns, folder: st
     roles = IMAGE._replace(chosen=columns.image), LABEL._replace(chosen=columns.label), SPLIT
     table = read_table(path, columns.encoding, known_names(roles))
 
-    def names_images(cells: Sequence[str]) -> bool:
-        sample = [cell for cell in cells if cell][:_SAMPLE]
-        found = sum(isinstance(_find(index, cell, folder), Path) for cell in sample)
-        return bool(sample) and found > len(sample) / 2
-
-    choice, by_name = _choose(table, roles[0]._replace(fits=names_images), roles[1])
+    image_role = roles[0]._replace(fits=lambda cells: index.has_most(cells, folder))
+    choice, by_name = _choose(table, image_role, roles[1])
     image, label, split = choice.indices
     names, labels = table.column(image or 0), label_texts(table.column(label or 0))
-    images = [_find(index, name, folder) for name in names]
+    images = [index.find(name, folder) for name in names]
     if not any(isinstance(found, Path) for found in images):
         raise UserError(
             f"{table.place(0)}: none of the {len(names):,} images of column"
             f" {printable(table.columns[image or 0])} is in {printable(index.folder)}, first"
             f" {printable(names[0])!r}; check the paths, or choose the column with {IMAGE.flag}"
         )
-    return ImageTable(table, images, names, labels, _splits(table, split), choice.remark, by_name)
+    return ImageTable(
+        table, images, names, labels, row_splits(table, split), choice.remark, by_name
+    )
 
 
 def _choose(table: Table, image: Role, label: Role) -> tuple[Choice, bool]:
@@ -99,34 +95,14 @@ def _choose(table: Table, image: Role, label: Role) -> tuple[Choice, bool]:
         raise LabelInDoubt(str(error)) from None
 
 
-def _find(index: ImageIndex, name: str, folder: str) -> Path | str:
-    found = index.find(name)
-    return index.find(f"{folder}/{name}") if found == AMBIGUOUS and folder else found
-
-
-def _splits(table: Table, column: int | None) -> list[str | None]:
-    """Return the split of each row; None for all if there is no column of names of splits."""
-    cells = [] if column is None else table.column(column)
-    splits = [SPLIT_OF.get(cell.strip().casefold()) for cell in cells]
-    return splits if all(splits) and "train" in splits else [None] * len(table.rows)
-
-
-class FoundInTables(NamedTuple):
-    """The images of a folder's tables, or why there are none."""
-
-    images: LabelledFiles | None
-    by_name: bool = False
-    error: UserError | None = None
-
-
 def read_tables(
     directory: Path,
     paths: Mapping[str, Path],
     index: ImageIndex,
     columns: Columns,
     ready_splits: bool,
-) -> FoundInTables:
-    """Read the table of each split, and return the images that they name.
+) -> tuple[LabelledFiles, bool]:
+    """Read the table of each split; return their images, and whether the columns have usual names.
 
     A table of another split than train without usable columns, such as a competition's test.csv
     without labels, is a remark.
@@ -162,8 +138,7 @@ def read_tables(
     if directory.is_dir():
         left_out += _unnamed(index, files_of, paths)
     ready = len(files_of) > 1
-    by_name = tables["train"].by_name
-    return FoundInTables(LabelledFiles(directory, files_of, ready, remarks, left_out), by_name)
+    return LabelledFiles(directory, files_of, ready, remarks, left_out), tables["train"].by_name
 
 
 def _add_rows(
