@@ -12,7 +12,7 @@ from ...core.errors import UserError
 from ..left_out import LeftOut
 from ..listing import printable
 from ..utf8 import read_text
-from .header import HEAD, find_header
+from .header import HEAD, Header, find_header
 from .table import Row, Table
 
 _BY_SUFFIX = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
@@ -24,26 +24,46 @@ Numbered = tuple[int, Row]  # a row after the number of its first line
 
 
 def read_delimited(path: Path, encoding: str | None = None, known: Collection[str] = ()) -> Table:
-    """Read a table of text. The separator is that of the suffix, or recognised.
+    """Read a table of text, see `parse_delimited`."""
+    return parse_delimited(read_text(path, encoding), path, known)
+
+
+def parse_delimited(
+    text: str, path: Path, known: Collection[str] = (), header: bool | None = None
+) -> Table:
+    """Return the table in a text. The separator is that of the suffix, or recognised.
 
     Quotes enclose cells with separators or line ends, as in RFC 4180, if the whole file is written
     so. Otherwise they are part of the text: in a file of sentences, a single quote must not swallow
     the lines up to the next one.
 
+    Args:
+        text: the content of the file.
+        path: the file.
+        known: names of columns, by which a header is recognised.
+        header: whether the first row is a header; None: recognised.
+
     Raises:
-        UserError: the file is not text, or its quotes do not match.
+        UserError: there is no row, or the quotes do not match.
     """
-    text = read_text(path, encoding)
     separator = _BY_SUFFIX.get(Path(path.name.lower().removesuffix(".gz")).suffix)
-    separator = separator or separator_of(text)
-    numbered = _rows(text, separator, printable(path))
-    return _table(path, numbered, known)
+    numbered = _rows(text, separator or separator_of(text), printable(path))
+    if not numbered:
+        raise UserError(f"{printable(path)}: the file is empty")
+    head = [row for _, row in numbered[:HEAD]]
+    found = find_header(head, known) if header is None else None
+    return _table(path, numbered, Header([*head[0]]) if header else found)
 
 
 def separator_of(text: str) -> str:
-    """Return the character that divides the first lines into equally many cells, at best."""
-    head = "\n".join(text.split("\n", _SAMPLE)[:_SAMPLE])
-    counts = {mark: _cells(head, mark) for mark in _SEPARATORS}
+    """Return the character that divides the first lines into equally many cells, at best.
+
+    A tab, if every line has one: texts hold commas, but seldom tabs.
+    """
+    lines = [line for line in text.split("\n", _SAMPLE)[:_SAMPLE] if line.strip()]
+    if all("\t" in line for line in lines):
+        return "\t"
+    counts = {mark: _cells("\n".join(lines), mark) for mark in _SEPARATORS}
     return max(_SEPARATORS, key=lambda mark: counts[mark])
 
 
@@ -117,12 +137,9 @@ def _any_length() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _table(path: Path, numbered: list[Numbered], known: Collection[str]) -> Table:
+def _table(path: Path, numbered: list[Numbered], header: Header | None) -> Table:
     """Return the table of rows, as wide as the header or as most of them."""
     shown = printable(path)
-    if not numbered:
-        raise UserError(f"{shown}: the file is empty")
-    header = find_header([row for _, row in numbered[:HEAD]], known)
     body = numbered[1:] if header else numbered
     widths = Counter(len(row) for _, row in body)
     width = len(header.columns) if header else widths.most_common(1)[0][0]
