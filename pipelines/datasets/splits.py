@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from .left_out import LeftOut
@@ -28,6 +29,7 @@ class Items(NamedTuple):
         problems: remarks on the data, such as a missing split, one line each.
         source: where the data come from.
         left_out: each item that was left out.
+        place_of: the file and line of each row, as far as they are known.
     """
 
     rows_of: dict[str, list[Row]]
@@ -35,6 +37,7 @@ class Items(NamedTuple):
     problems: list[str]
     source: str
     left_out: Sequence[LeftOut] = ()
+    place_of: Mapping[Row, str] = MappingProxyType({})
 
 
 def hash_fraction(key: str) -> float:

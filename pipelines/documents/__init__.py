@@ -1,6 +1,6 @@
 """Documents: predict the label of a text of many words, such as its topic, genre or sentiment.
 
-errorflow documents train --data-dir FILE           your own data: lines label<TAB>text, UTF-8
+errorflow documents train --data-dir FILE           your own data: a table with texts and labels
 errorflow documents train --data-dir DIR            or a folder <class>/*.txt, one document per file
 errorflow documents train --dataset imdb_reviews    or a prepared TFDS dataset
 errorflow documents train --model conv1d --data-dir FILE
@@ -69,6 +69,8 @@ class Documents(TextClassification):
         return load_documents(
             settings.dataset,
             settings.data_dir,
+            columns=settings.columns,
+            ready_splits=settings.ready_splits,
             max_length=settings.max_length,
             too_long=settings.too_long,
             length=lambda documents: lengths(documents, settings.tokens),

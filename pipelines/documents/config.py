@@ -51,8 +51,8 @@ class DocumentsData(LabelledTexts):
     """Prepared TFDS dataset with a text and a class label, such as imdb_reviews or
     ag_news_subset."""
     data_dir: Path | None = None
-    """Your own data: a file of label<TAB>text lines, or a folder of <class>/*.txt; or a folder with
-    train and test, each in one of these forms."""
+    """Your own data: a table (.csv, .tsv, .jsonl, .parquet), a file of label<TAB>text lines, or a
+    folder of <class>/*.txt; or a folder with train and test, each in one of these forms."""
     max_length: int = 400
     """Maximum length of a document in words; punctuation marks are words."""
     too_long: Literal["cut", "skip"] = "cut"

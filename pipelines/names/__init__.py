@@ -60,7 +60,9 @@ class Names(TextClassification):
         settings = config.data
         return load_text(
             settings.dataset,
-            None if settings.data_dir is None else str(settings.data_dir),
+            settings.data_dir,
+            columns=settings.columns,
+            ready_splits=settings.ready_splits,
             max_length=settings.max_length,
             limit=settings.limit,
             seed=config.optimisation.seed,

@@ -30,7 +30,8 @@ class NamesData(LabelledTexts):
     dataset: str | None = None
     """Prepared TFDS dataset with a text and a class label (default: the embedded surnames)."""
     data_dir: Path | None = None
-    """Your own data: a folder with one <Label>.txt per class, one item per line, UTF-8."""
+    """Your own data: a folder with one <Label>.txt per class, one item per line; a table (.csv,
+    .tsv, .jsonl, .parquet); or a folder with train and test, each in one of these forms."""
     max_length: int = 40
     """Maximum length of a text in characters; longer texts are left out and reported."""
 

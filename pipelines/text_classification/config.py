@@ -7,6 +7,8 @@ from ..core.classifier import ClassifierOptimisation
 from ..core.config import DataSettings, Schedule, Section, TrainingConfig
 from ..core.errors import UserError, require
 from ..core.space import When
+from ..datasets.text.labelled_rows import Columns
+from ..datasets.utf8 import check_encoding
 
 RECURRENT: When = {"model": ("rnn", "lstm", "gru")}
 
@@ -39,8 +41,24 @@ class TextNetwork(Section):
 class LabelledTexts(DataSettings):
     """Texts with labels."""
 
+    text_column: str | None = None
+    """Column of a table with the texts, by name or number (default: recognised)."""
+    label_column: str | None = None
+    """Column of a table with the labels, by name or number (default: recognised)."""
+    encoding: str | None = None
+    """Encoding of the text files of --data-dir, such as cp1252 (default: UTF-8, or what a byte
+    order mark says)."""
     max_length: int = 40
     """Maximum length of a text."""
+
+    def check(self) -> None:
+        super().check()
+        check_encoding(self.encoding)
+
+    @property
+    def columns(self) -> Columns:
+        """What is said about the tables and text files of `data_dir`."""
+        return Columns(self.text_column, self.label_column, self.encoding)
 
     @property
     def tokens(self) -> Literal["character", "word"]:

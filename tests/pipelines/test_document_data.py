@@ -2,11 +2,14 @@
 
 import sys
 import unicodedata
+from collections import Counter
+from pathlib import Path
 
 import ewt_genres
 import numpy as np
 import pytest
 from errorflow.pipelines.core.errors import UserError
+from errorflow.pipelines.datasets.left_out import LeftOut, summary
 from errorflow.pipelines.datasets.splits import SPLITS, Row, split_of
 from errorflow.pipelines.datasets.text.document_files import read_documents
 from errorflow.pipelines.datasets.text.documents import load_documents
@@ -72,38 +75,53 @@ def test_texts_are_cleaned(tmp_path):
     assert Row("Zoë", "Two parts, Zoë") in every_row(read_documents(folder))
 
 
-def test_only_text_files_right_under_a_class_are_documents(tmp_path):
+def test_other_files_are_left_out_and_hidden_ones_are_ignored(tmp_path):
     folder = spread(tmp_path / "d", GOOD)
     before = read_documents(folder)
     write(folder / "bad" / "._1.txt", b"\0")
-    write(folder / "bad" / "deeper" / "1.txt", b"not looked at")
-    write(folder / "bad" / "notes.md", b"no document")
     write(folder / ".git" / "1.txt", b"no class")
-    write(folder / "README.txt", b"no class either")
+    write(folder / "__MACOSX" / "bad" / "1.txt", b"no class")
     assert read_documents(folder) == before
+    notes = write(folder / "bad" / "notes.md", b"no document")
+    readme = write(folder / "README.txt", b"no class either")
+    items = read_documents(folder)
+    assert items.rows_of == before.rows_of
+    assert items.left_out == [
+        LeftOut(str(notes), "not a .txt file"),
+        LeftOut(str(readme), "not in the folder of a class"),
+    ]
+
+
+def test_files_without_a_suffix_are_documents_if_there_is_no_txt(tmp_path):
+    for number, line in enumerate(GOOD):  # as the 20 newsgroups are given out
+        label, _, text = line.partition("\t")
+        write(tmp_path / label / "2001" / f"{number}", text.encode())
+    assert len(every_row(read_documents(tmp_path))) == len(GOOD)
 
 
 def test_repeated_and_empty_documents_are_left_out_and_reported(tmp_path):
     more = ["good\tSame  words", "good\tsame words", "good\tSAME WORDS ", "bad\tsame words"]
     path = write(tmp_path / "a.tsv", [*more, "good\t  ", "", *GOOD])
     items = read_documents(path)
-    assert items.problems == [
-        f"{path}: 2 repeated documents left out",
-        f"{path}:5: no text; left out",
-        f"{path}:6: no text; left out",
+    assert items.problems == []
+    assert items.left_out == [
+        LeftOut(f"{path}:5", "no text"),
+        LeftOut(f"{path}:6", "no text"),
+        LeftOut(f"{path}:2", "repeated document of its class"),
+        LeftOut(f"{path}:3", "repeated document of its class"),
     ]
     same = [(split, row) for split in SPLITS for row in items.rows_of[split] if "ame" in row.text]
     assert sorted(row for _, row in same) == [Row("bad", "same words"), Row("good", "Same words")]
     assert len({split for split, _ in same}) == 1
     folder = spread(tmp_path / "d", GOOD)
     empty = write(folder / "good" / "x.txt", b"\n \n")
-    assert read_documents(folder).problems == [f"{empty}: no text; left out"]
+    assert read_documents(folder).left_out == [LeftOut(str(empty), "no text")]
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "--data-dir {}: no document in it; expected a file of lines label<TAB>text, or"),
+        (b"", "--data-dir {}: no document in it; expected a file of lines label<TAB>text, a "),
         (b"a\t\n\nb\t \n", "--data-dir {}: no document in it"),
         ("a\tb".encode("utf-16")[:-1], "{}:1: not utf-16 (byte 0x62 at position 7)"),
         ("a\tb".encode("utf-16-le"), "{}:1: not text (zero byte); save it as UTF-8"),
@@ -136,13 +154,15 @@ def test_unusable_folders_are_refused(tmp_path):
     with pytest.raises(UserError, match=f"^--data-dir {nowhere}: no such file or folder; expected"):
         read_documents(nowhere)
     folder = tmp_path / "d"
-    write(folder / "films.tsv", GOOD)
+    write(folder / "films.doc", b"")
     with pytest.raises(UserError, match=f"^--data-dir {folder}: no sub-folder in it; expected"):
         read_documents(folder)
-    spread(folder, GOOD)
     (folder / "ugly").mkdir()
-    with pytest.raises(UserError, match=f"^--data-dir {folder}: no .txt in ugly; expected"):
+    with pytest.raises(UserError, match=f"^--data-dir {folder}: no document in ugly; expected"):
         read_documents(folder)
+    spread(folder, GOOD)
+    remarks = read_documents(folder).problems
+    assert remarks == [f"{folder / 'ugly'}: no document in it, so it is no class"]
     latin = write(folder / "ugly" / "1.txt", "first\ncafé".encode("latin-1"))
     with pytest.raises(UserError, match=f"^{latin}:2: not UTF-8"):
         read_documents(folder)
@@ -180,13 +200,21 @@ def test_the_layout_of_the_imdb_archive(tmp_path):
     }
     assert items.problems == [
         f"{tmp_path}: no validation split; carved from train",
-        "class 'unsup': only in train; 7 documents left out",
+    ]
+    assert summary(items.left_out) == [
+        f"3 left out: not a .txt file, first {tmp_path / 'imdb.vocab'}",
+        "7 left out: its class is in one split only, first"
+        f" {tmp_path / 'train' / 'unsup' / '0000.txt'} (class 'unsup' in train)",
     ]
 
 
-def test_classes_may_be_called_train_and_test(tmp_path):
+def test_classes_may_be_called_train_and_test_if_that_is_said(tmp_path):
     folder = spread(tmp_path, [*lines("train", "rails", 5), *lines("test", "exam", 5)])
-    assert read_documents(folder).labels == ["test", "train"]
+    with pytest.raises(
+        UserError, match=r"named like splits, .*; if they are classes, give --no-re"
+    ):
+        read_documents(folder)
+    assert read_documents(folder, ready_splits=False).labels == ["test", "train"]
 
 
 def test_ready_splits_that_do_not_fit_together_are_refused(tmp_path):
@@ -204,7 +232,7 @@ def test_ready_splits_that_do_not_fit_together_are_refused(tmp_path):
     with pytest.raises(UserError, match=f"^--data-dir {dev}: no class of another split in it"):
         read_documents(tmp_path)
     write(tmp_path / "validation.txt", GOOD)
-    with pytest.raises(UserError, match=r"several validation splits \(validation.txt, dev.tsv\)"):
+    with pytest.raises(UserError, match=r"several validation splits \(dev.tsv, validation.txt\)"):
         read_documents(tmp_path)
 
 
@@ -231,9 +259,12 @@ def test_long_documents_are_cut_or_left_out_and_counted(tmp_path):
     assert skipped.labels == ["a", "b"]
     assert [len(skipped.train), len(skipped.validation), len(skipped.test)] == [20, 8, 8]
     assert count_words(skipped.train.texts).max() == 2
-    assert skipped.problems[0] == "train: 4 of 24 documents have more than 4 words; left out"
-    assert skipped.problems[3:] == ["class 'c': no training item; left out"]
-    assert load(data_dir=folder, max_length=5, too_long="skip").problems == []
+    assert skipped.problems == []
+    reasons = Counter(item.reason for item in skipped.left_out)
+    assert reasons == {"more than 4 words": 8}
+    train = folder / "train.tsv"
+    assert skipped.left_out[0] == LeftOut(f"{train}:21", "more than 4 words", "5 words")
+    assert load(data_dir=folder, max_length=5, too_long="skip").left_out == []
 
 
 def test_lengths_that_leave_nothing_are_refused(tmp_path):
@@ -312,4 +343,5 @@ def test_real_documents_of_five_genres(tmp_path):
         "weblog": (17, 14, 14),
     }
     assert data.problems[0] == "train: 112 of 540 documents have more than 400 words; cut"
-    assert data.problems[3].endswith("validation.tsv: 1 repeated documents left out")
+    (repeated,) = data.left_out
+    assert (Path(repeated.where).name[:14], repeated.reason[:8]) == ("validation.tsv", "repeated")

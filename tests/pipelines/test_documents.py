@@ -99,7 +99,7 @@ def test_feed_forward_networks_train_with_a_limited_vocabulary(model, where, tmp
     flags = ["--model", model, "--epochs", "1", "--vocabulary", "10", "--max-length", "8"]
     flags = [*train_flags("documents", where), *flags, "--too-long", "skip"]
     assert documents(tmp_path, "train", "--name", model, *flags) == 0
-    assert "documents have more than 8 words; left out" in capsys.readouterr().err
+    assert "left out: more than 8 words, first" in capsys.readouterr().err
     run = RunFolder(tmp_path / "documents" / model)
     assert not (run.plots / "error_flow.png").exists()
     vocabulary = text_serving.vocabulary_in(load(run.best))

@@ -3,10 +3,12 @@
 import hashlib
 import random
 import unicodedata
+from pathlib import Path
 
 import pytest
 from errorflow.pipelines.core.console import shorten
 from errorflow.pipelines.core.errors import UserError
+from errorflow.pipelines.datasets.left_out import LeftOut
 from errorflow.pipelines.datasets.splits import (
     SPLITS,
     Row,
@@ -51,11 +53,14 @@ def test_lines_are_cleaned_and_every_bad_one_is_reported_with_its_place(tmp_path
     folder = write(tmp_path / "d", A=b"\n".join(lines), B=names("b", 5))
     items = read_folder(folder, max_length=10)
     assert texts(items, "A") == ["Ada", "Bea", "Zoë"]
-    assert items.problems == [
-        "A.txt:3: empty line",
-        "A.txt:5: not UTF-8 (byte 0xe9 at position 4)",
-        "A.txt:6: 11 characters, at most 10 allowed",
-        "A.txt:7: not text (control character)",
+    path = folder / "A.txt"
+    assert sorted(items.left_out) == [
+        LeftOut(f"{path}:3", "no text"),
+        LeftOut(
+            f"{path}:5", "not UTF-8; give --encoding, such as cp1252", "byte 0xe9 at position 4"
+        ),
+        LeftOut(f"{path}:6", "more than 10 characters", "11 characters"),
+        LeftOut(f"{path}:7", "control character"),
     ]
 
 
@@ -63,14 +68,18 @@ def test_a_repeated_item_counts_once_whatever_its_case(tmp_path):
     folder = write(tmp_path / "d", A=["Ada", "ADA", "Ada", "Bea", "Cy"], B=names("b", 5))
     items = read_folder(folder, max_length=10)
     assert texts(items, "A") == ["Ada", "Bea", "Cy"]
-    assert items.problems == ["A.txt: 2 repeated items left out"]
+    assert items.left_out == [
+        LeftOut(f"{folder / 'A.txt'}:{line}", "repeated item of its class") for line in (2, 3)
+    ]
 
 
 def test_hidden_files_and_other_suffixes_are_not_classes(tmp_path):
     folder = write(tmp_path / "d", A=names("a", 3), B=names("b", 3))
     (folder / "._A.txt").write_bytes(b"\0\5")
     (folder / "notes.md").write_text("no class")
-    assert read_folder(folder, 10).labels == ["A", "B"]
+    items = read_folder(folder, 10)
+    assert items.labels == ["A", "B"]
+    assert [Path(item.where).name for item in items.left_out] == ["notes.md"]
 
 
 @pytest.mark.parametrize(
@@ -80,9 +89,9 @@ def test_hidden_files_and_other_suffixes_are_not_classes(tmp_path):
         ({"A": ["a", "b", "c"]}, r"only one class \(A.txt\)"),
         ({"A": ["a", "b", "c"], "B": b""}, "B.txt: .*the file is empty"),
         ({"A": ["a", "b", "c"], "B": b"\xff\xff\n"}, "B.txt: .*B.txt:1: not UTF-8"),
-        ({"A": ["a", "b", "c"], "B": "ab".encode("utf-16-le")}, "B.txt: .*B.txt:1: not text"),
-        ({"A": ["a", "b", "c"], "B": ["d", "e"]}, "B.txt: 2 different items, at least 3"),
-        ({"A": ["a", "b", "c"], "B": ["waytoolongaline"] * 3}, "15 characters, at most 10"),
+        ({"A": ["a", "b", "c"], "B": "ab".encode("utf-16-le")}, "B.txt: .*:1: control character"),
+        ({"A": ["a", "b", "c"], "B": ["d", "e"]}, "label 'B' has 2 items, at least 3"),
+        ({"A": ["a", "b", "c"], "B": ["waytoolongaline"] * 3}, r"more than 10 characters \(15 ch"),
     ],
 )
 def test_unusable_folders_are_refused(tmp_path, files, message):
@@ -91,10 +100,10 @@ def test_unusable_folders_are_refused(tmp_path, files, message):
 
 
 def test_a_missing_folder_and_a_file_are_refused(tmp_path):
-    with pytest.raises(UserError, match="nowhere: no such folder"):
+    with pytest.raises(UserError, match="nowhere: no such file or folder"):
         read_folder(tmp_path / "nowhere", 10)
     (tmp_path / "A.txt").write_text("a\nb\nc")
-    with pytest.raises(UserError, match=r"A\.txt: is a file"):
+    with pytest.raises(UserError, match=r"A\.txt: is a file without columns; give the folder"):
         read_folder(tmp_path / "A.txt", 10)
 
 
@@ -169,7 +178,8 @@ def test_load_text_gives_arrays_counts_and_hash(tmp_path):
     assert [text[0] for text in data.train.texts] == ["ab"[i] for i in data.train.labels]
     assert sum(data.counts["A"].values()) == 40
     assert data.counts["B"]["test"] == sum(data.test.labels == 1)
-    assert data.problems == ["B.txt:1: empty line"]  # and none after the last line's end
+    (empty,) = data.left_out  # and none after the last line's end
+    assert empty == LeftOut(f"{folder / 'B.txt'}:1", "no text")
     limited = load_text(data_dir=str(folder), max_length=10, limit=10)
     assert len(limited.train.texts) <= 10
     assert limited.content_hash == data.content_hash

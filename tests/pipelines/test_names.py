@@ -99,7 +99,7 @@ def test_the_every_step_twin_agrees_with_the_network_at_the_last_step(run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "--data-dir", "nowhere"], "--data-dir nowhere: no such folder"),
+        (["train", "--data-dir", "nowhere"], "--data-dir nowhere: no such file or folder"),
         (["train", "--resume", "--name", "a", "--units", "6"], "units (5 → 6)"),
         (["train", "--device", "gpu"], "TensorFlow sees no GPU"),
         (["bptt", "bcd", "--label", "Klingon"], "--label Klingon: the labels are Long, Vowels"),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ...core.errors import UserError
 from ..listing import printable
 from .header import is_date, is_file_name, is_number, plain_name
-from .table import Table
+from .rows import Table
 
 _SAMPLE = 2_000  # cells by which a column is judged
 _SHOWN = 30  # characters of a cell in a message

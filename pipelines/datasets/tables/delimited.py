@@ -13,7 +13,7 @@ from ..left_out import LeftOut
 from ..listing import printable
 from ..utf8 import read_text
 from .header import HEAD, Header, find_header
-from .table import Row, Table
+from .rows import Row, Table
 
 _BY_SUFFIX = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 _SEPARATORS = ("\t", ",", ";", "|")

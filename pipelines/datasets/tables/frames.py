@@ -1,27 +1,27 @@
 """Tables that pandas reads: Parquet, Excel, and data frames from Python."""
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import UserError
 from ..listing import printable
 from .json_tables import text_of
-from .table import Table
+from .rows import Table
 
 if TYPE_CHECKING:
     import pandas
 
 
-def read_parquet(path: Path) -> Table:
-    """Read a Parquet file; `UserError` if it is none."""
+def read_parquet(path: Path, encoding: str | None = None, known: Collection[str] = ()) -> Table:
+    """Read a Parquet file, which has an encoding and columns of its own; `UserError` if damaged."""
     import pandas
 
     return _read(path, pandas.read_parquet, "Parquet")
 
 
-def read_excel(path: Path) -> Table:
+def read_excel(path: Path, encoding: str | None = None, known: Collection[str] = ()) -> Table:
     """Read the first sheet of an Excel file; `UserError` without the package that pandas needs."""
     import pandas
 

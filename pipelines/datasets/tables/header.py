@@ -1,6 +1,7 @@
 """Recognising the header of a table."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
@@ -27,6 +28,9 @@ def find_header(rows: Sequence[Sequence[str]], known: Collection[str]) -> Header
     """
     first, below = [cell.strip() for cell in rows[0]], rows[1:]
     if len({cell.casefold() for cell in first}) < len(first) or not all(map(_is_name, first)):
+        return None
+    widths = Counter(len(row) for row in below)
+    if below and len(first) != widths.most_common(1)[0][0]:
         return None
     columns = [[row[i].strip() for row in below if i < len(row)] for i in range(len(first))]
     if any(name in cells for name, cells in zip(first, columns, strict=True) if name):

@@ -2,22 +2,25 @@
 
 import json
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from ...core.errors import UserError
 from ..listing import printable
 from ..utf8 import read_text
-from .table import Table, of_records
+from .rows import Table, of_records
 
 _EXPECTED = "expected an object per line, or one list of objects"
 
 
-def read_json(path: Path, encoding: str | None = None) -> Table:
+def read_json(path: Path, encoding: str | None = None, known: Collection[str] = ()) -> Table:
     """Read JSON lines, a list of objects, an object of columns, or one that holds such a list.
 
     Values that are no texts are written as text: numbers as in `text_of`, lists and objects as
     JSON. Rows of a file that is one JSON value have numbers instead of lines.
+
+    Names of columns are not needed: each object has its own.
 
     Raises:
         UserError: a line is not a JSON object; the message names it.

@@ -1,168 +1,167 @@
-"""The user's own documents: lines of a label and a text, or a folder of text files per class."""
+"""A person's own documents: which are used, and in which split."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from unicodedata import normalize
 
 from ...core.errors import UserError
+from ..data_path import data_path
+from ..left_out import LeftOut
+from ..listing import printable
 from ..splits import SPLITS, Items, Row, assign_splits, counts
-from ..utf8 import collapse_whitespace, numbered_lines, split_paths, unique_paths
+from .document_layouts import LAYOUT, Layout, find_documents
+from .labelled_rows import RECOGNISED, Columns, Reading
 
-LAYOUT = "a file of lines label<TAB>text, or a folder with one sub-folder of .txt files per class"
+Placed = dict[Row, str]  # the place of each row, in order
 
 
-def read_documents(where: str | Path) -> Items:
-    """Read the documents of a file of lines label<TAB>text, or of a folder <class>/*.txt.
+def read_documents(
+    where: str | Path, columns: Columns = RECOGNISED, *, ready_splits: bool = True
+) -> Items:
+    """Read the documents of a table, a file of lines label<TAB>text, or a folder <class>/*.txt.
 
-    They are split 80/10/10 by a hash of the text. A folder may also hold predefined splits, named
-    train, validation (valid, dev) and test, each a sub-folder <class>/*.txt or a file (.tsv, .txt)
-    of such lines. A missing split is carved from train, a tenth each. A class that is in a single
-    split is left out.
+    They are split 80/10/10 by a hash of the text. A folder may also hold ready splits, see
+    `find_ready_splits`, each a file or a folder <class>/*.txt. A missing split is carved from
+    train, a tenth each. A class that is in a single split is left out.
 
-    Texts are NFC-normalised; each run of whitespace becomes one space. An empty text is left out
-    and listed in `problems`; a text that is repeated within its class (letter case aside) is left
-    out and counted.
+    Texts are NFC-normalised; each run of whitespace becomes one space. An empty text, and one that
+    is repeated within its class (letter case aside), is left out.
+
+    Args:
+        where: a file or folder.
+        columns: the columns of tables, as far as they are given, and the encoding of text files.
+        ready_splits: whether files and folders named train, val, test are splits.
 
     Raises:
-        UserError: no such path, a file that is not UTF-8, a line without tab or label, no documents
-            where they are expected, one class only, a class too small to be in every split.
+        UserError: no such path, a file that is not text, a line without tab or label, columns in
+            doubt, no documents, one class only, a class too small to be in every split.
     """
-    where = Path(where).expanduser()
-    if not where.exists():
-        raise UserError(f"--data-dir {where}: no such file or folder; expected {LAYOUT}")
-    ready = _ready_splits(where)
-    rows_of, problems = _read_splits(ready or {"train": where})
-    labels = sorted({row.label for rows in rows_of.values() for row in rows})
+    where = data_path(where, LAYOUT)
+    layout = find_documents(where, columns, ready_splits)
+    return assemble_splits(where, layout, "document", LAYOUT)
+
+
+def assemble_splits(where: Path, layout: Layout, noun: str, expected: str) -> Items:
+    """Leave out what is repeated or in a single split only, and carve the missing splits.
+
+    Args:
+        where: the file or folder of all.
+        layout: what was found there.
+        noun: the name of an item, "document".
+        expected: the layout to expect, for messages.
+    """
+    shown = f"--data-dir {printable(where)}"
+    placed_of, left_out, remarks = _distinct(layout, noun, expected)
+    if len(placed_of) > 1:
+        placed_of, lone = _without_lone_classes(placed_of)
+        left_out += lone
+        _check_filled(placed_of, layout.places)
+        remarks = _in_train_too(placed_of, noun) + remarks
+    labels = sorted({row.label for placed in placed_of.values() for row in placed})
     if len(labels) < 2:
-        raise UserError(f"--data-dir {where}: only one class ({labels[0]!r}); add a second")
+        raise UserError(f"{shown}: only one class ({labels[0]!r}); add a second")
+    rows_of = {split: [*placed] for split, placed in placed_of.items()}
     missing = [split for split in SPLITS if split not in rows_of]
     if missing:
-        rows_of |= _carve(rows_of["train"], ["train", *missing], where)
-    if ready and missing:
-        problems.insert(0, f"{where}: no {' and no '.join(missing)} split; carved from train")
-    in_order = {split: rows_of[split] for split in SPLITS}
-    return Items(in_order, labels, problems, f"{where} ({len(labels)} classes)")
+        rows_of |= _carve(rows_of["train"], ["train", *missing], shown, noun)
+    if layout.ready and missing:
+        names = " and no ".join(missing)
+        remarks.insert(0, f"{printable(where)}: no {names} split; carved from train")
+    return Items(
+        {split: rows_of[split] for split in SPLITS},
+        labels,
+        remarks,
+        f"{printable(where)} ({len(labels)} classes)",
+        left_out,
+        {row: place for placed in placed_of.values() for row, place in placed.items()},
+    )
 
 
-def _ready_splits(where: Path) -> dict[str, Path]:
-    """Return {split: file or folder}; empty if nothing is named train, or only a class is."""
-    paths_of = split_paths(where)
-    if not any(path.is_file() or _folders(path) for path in paths_of["train"]):
-        return {}
-    return unique_paths(paths_of, where)
+def _distinct(
+    layout: Layout, noun: str, expected: str
+) -> tuple[dict[str, Placed], list[LeftOut], list[str]]:
+    """Return the different rows of each split, what is left out, and the remarks."""
+    placed_of, left_out = {}, [*layout.left_out]
+    for split, reading in layout.readings.items():
+        placed_of[split], repeated = _different(reading, noun)
+        left_out += [*reading.left_out, *repeated]
+        if not placed_of[split]:
+            first = f"; {left_out[0].where}: {left_out[0].reason}" if left_out else ""
+            raise UserError(
+                f"--data-dir {layout.places[split]}: no {noun} in it; expected {expected}{first}"
+            )
+    remarks = [remark for reading in layout.readings.values() for remark in reading.remarks]
+    return placed_of, left_out, [*layout.remarks, *remarks]
 
 
-def _read_splits(paths: dict[str, Path]) -> tuple[dict[str, list[Row]], list[str]]:
-    """Return the rows of each split, and the problems."""
-    rows_of, problems = {}, []
-    for split, path in paths.items():
-        rows_of[split], left_out = _read(path)
-        problems += left_out
-    if len(rows_of) == 1:
-        return rows_of, problems
-    rows_of, lone = _without_lone_classes(rows_of)
-    for split, path in paths.items():
-        if not rows_of[split]:
-            raise UserError(f"--data-dir {path}: no class of another split in it; name them alike")
-    return rows_of, lone + _in_train_too(rows_of) + problems
-
-
-def _read(path: Path) -> tuple[list[Row], list[str]]:
-    """Return the distinct documents of a file or folder, and what was left out."""
-    rows: dict[tuple[str, str], Row] = {}
-    problems, repeated = [], 0
-    for location, row in _in_folders(path) if path.is_dir() else _in_lines(path):
+def _different(reading: Reading, noun: str) -> tuple[Placed, list[LeftOut]]:
+    """Return the rows that differ within their class, and those that are empty or repeated."""
+    placed: Placed = {}
+    seen: set[tuple[str, str]] = set()
+    left_out = []
+    for place, row in reading.rows:
         key = row.label, row.text.lower()
         if not row.text:
-            problems.append(f"{location}: no text; left out")
-        elif key in rows:
-            repeated += 1
+            left_out.append(LeftOut(place, "no text"))
+        elif key in seen:
+            left_out.append(LeftOut(place, f"repeated {noun} of its class"))
         else:
-            rows[key] = row
-    if not rows:
-        raise UserError(f"--data-dir {path}: no document in it; expected {LAYOUT}")
-    if repeated:
-        problems.insert(0, f"{path}: {repeated:,} repeated documents left out")
-    return list(rows.values()), problems
+            seen.add(key)
+            placed[row] = place
+    return placed, left_out
 
 
-def _in_lines(path: Path) -> Iterator[tuple[str, Row]]:
-    """Yield the documents of a file of lines, each with its file and line."""
-    for number, line in numbered_lines(path):
-        label, tab, text = line.partition("\t")
-        if line.strip() and not tab:
-            raise UserError(f"{path}:{number}: no tab in the line; expected label<TAB>text")
-        if tab and not label.strip():
-            raise UserError(f"{path}:{number}: empty label; expected label<TAB>text")
-        yield f"{path}:{number}", Row(label.strip(), collapse_whitespace(text))
+def _without_lone_classes(
+    placed_of: Mapping[str, Placed],
+) -> tuple[dict[str, Placed], list[LeftOut]]:
+    """Return the rows without the classes that are in a single split: nothing can test them."""
+    labels_of = {split: {row.label for row in placed} for split, placed in placed_of.items()}
+    number_of_splits = Counter(label for labels in labels_of.values() for label in labels)
+    kept: dict[str, Placed] = {split: {} for split in placed_of}
+    left_out = []
+    for split, placed in placed_of.items():
+        for row, place in placed.items():
+            if number_of_splits[row.label] > 1:
+                kept[split][row] = place
+            else:
+                reason = "its class is in one split only"
+                left_out.append(LeftOut(place, reason, f"class {row.label!r} in {split}"))
+    return kept, left_out
 
 
-def _in_folders(path: Path) -> Iterator[tuple[str, Row]]:
-    """Yield the documents of a folder with a sub-folder per class, each with its file."""
-    folders = _folders(path)
-    if not folders:
-        raise UserError(f"--data-dir {path}: no sub-folder in it; expected {LAYOUT}")
-    for folder in folders:
-        files = [p for p in _visible(folder) if p.suffix.lower() == ".txt" and p.is_file()]
-        if not files:
-            raise UserError(f"--data-dir {path}: no .txt in {folder.name}; expected {LAYOUT}")
-        label = normalize("NFC", folder.name)  # macOS decomposes file names
-        for file in files:
-            yield (
-                str(file),
-                Row(label, collapse_whitespace(" ".join(line for _, line in numbered_lines(file)))),
+def _check_filled(placed_of: Mapping[str, Placed], places: Mapping[str, str]) -> None:
+    for split, placed in placed_of.items():
+        if not placed:
+            raise UserError(
+                f"--data-dir {places[split]}: no class of another split in it; name them alike"
             )
 
 
-def _folders(path: Path) -> list[Path]:
-    return [p for p in _visible(path) if p.is_dir()]
-
-
-def _visible(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-
-
-def _without_lone_classes(rows_of: dict[str, list[Row]]) -> tuple[dict[str, list[Row]], list[str]]:
-    """Return the rows without the classes that are in a single split: nothing can test them."""
-    tallies = {split: Counter(row.label for row in rows) for split, rows in rows_of.items()}
-    number_of_splits = Counter(label for tally in tallies.values() for label in tally)
-    lone = [
-        f"class {label!r}: only in {split}; {tally[label]:,} documents left out"
-        for split, tally in tallies.items()
-        for label in sorted(tally)
-        if number_of_splits[label] == 1
-    ]
-    kept = {
-        s: [row for row in rows if number_of_splits[row.label] > 1] for s, rows in rows_of.items()
-    }
-    return kept, lone
-
-
-def _in_train_too(rows_of: dict[str, list[Row]]) -> list[str]:
+def _in_train_too(placed_of: Mapping[str, Placed], noun: str) -> list[str]:
     """Return a line for each split that shares texts with train: there, memorising is rewarded."""
-    trained = {row.text.lower() for row in rows_of["train"]}
+    trained = {row.text.lower() for row in placed_of["train"]}
     lines = []
-    for split, rows in rows_of.items():
-        shared = sum(row.text.lower() in trained for row in rows)
+    for split, placed in placed_of.items():
+        shared = sum(row.text.lower() in trained for row in placed)
         if shared and split != "train":
-            lines.append(f"{split}: {shared:,} of {len(rows):,} documents are in train too")
+            lines.append(f"{split}: {shared:,} of {len(placed):,} {noun}s are in train too")
     return lines
 
 
-def _carve(rows: Sequence[Row], splits: Sequence[str], where: Path) -> dict[str, list[Row]]:
+def _carve(
+    rows: Sequence[Row], splits: Sequence[str], shown: str, noun: str
+) -> dict[str, list[Row]]:
     """Assign the rows to splits; raise `UserError` if a label is missing in one of them."""
     rows_of = assign_splits(rows, splits)
     for label, tally in counts(rows_of, sorted({row.label for row in rows})).items():
         number = sum(tally.values())
         if number < len(splits):
             raise UserError(
-                f"--data-dir {where}: label {label!r} has {number} document{'s' * (number > 1)}, at"
+                f"{shown}: label {label!r} has {number} {noun}{'s' * (number > 1)}, at"
                 f" least {len(splits)} are needed: one each for {', '.join(splits)}"
             )
         if not all(tally.values()):
             raise UserError(
-                f"--data-dir {where}: nearly all documents of label {label!r} have other labels"
-                " too; remove them"
+                f"{shown}: nearly all {noun}s of label {label!r} have other labels too; remove them"
             )
     return rows_of

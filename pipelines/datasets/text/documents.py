@@ -8,9 +8,12 @@ from typing import Literal
 import numpy as np
 
 from ...core.errors import UserError
+from ..left_out import LeftOut
 from ..sources import check_single_source
-from ..splits import SPLITS, Items
-from .document_files import LAYOUT, read_documents
+from ..splits import SPLITS, Items, Row
+from .document_files import read_documents
+from .document_layouts import LAYOUT
+from .labelled_rows import RECOGNISED, Columns
 from .text_data import TextData, assemble, drop_untrained_classes
 
 
@@ -18,6 +21,8 @@ def load_documents(
     dataset: str | None = None,
     data_dir: str | Path | None = None,
     *,
+    columns: Columns = RECOGNISED,
+    ready_splits: bool = True,
     max_length: int,
     too_long: Literal["cut", "skip"],
     length: Callable[[Sequence[str]], np.ndarray],
@@ -28,9 +33,12 @@ def load_documents(
 
     Args:
         dataset: name of a prepared TFDS dataset with a text and a ClassLabel.
-        data_dir: the user's file or folder, see `read_documents`.
-        max_length: the number of words of the longest document; `problems` counts longer ones.
-        too_long: "skip" leaves longer documents out; "cut" keeps them whole for the model to cut.
+        data_dir: a person's file or folder, see `read_documents`.
+        columns: the columns of tables, and the encoding of text files.
+        ready_splits: whether files and folders named train, val, test are splits.
+        max_length: the number of words of the longest document.
+        too_long: "skip" leaves longer documents out; "cut" keeps them whole for the model to cut,
+            and counts them in `problems`.
         length: returns the number of words of each of N texts, [N].
         limit: the maximum number of training documents; labels stay in proportion, and the other
             splits shrink in proportion.
@@ -40,16 +48,19 @@ def load_documents(
         UserError: no source or two; the data are missing or unusable.
     """
     check_single_source(dataset, data_dir)
-    items = fit_length(_read(dataset, data_dir), max_length, too_long, length)
+    read = _read(dataset, data_dir, columns, ready_splits)
+    items = fit_length(read, max_length, too_long, length)
     longest = f"{max_length} words" if too_long == "skip" else None
     items = drop_untrained_classes(items, longest)
     _check_filled(items, longest)
     return assemble(items, limit, seed)
 
 
-def _read(dataset: str | None, data_dir: str | Path | None) -> Items:
+def _read(
+    dataset: str | None, data_dir: str | Path | None, columns: Columns, ready_splits: bool
+) -> Items:
     if data_dir is not None:
-        return read_documents(data_dir)
+        return read_documents(data_dir, columns, ready_splits=ready_splits)
     if dataset is None:
         raise UserError(_no_source())
     from . import tfds_text  # imports TensorFlow
@@ -72,18 +83,30 @@ def fit_length(
     too_long: Literal["cut", "skip"],
     length: Callable[[Sequence[str]], np.ndarray],
 ) -> Items:
-    """Count the documents of too many words in `problems`; for "skip" leave them out."""
-    rows_of, problems = {}, []
+    """For "skip", leave out the documents of too many words; for "cut", count them in a remark."""
+    rows_of, remarks, left_out = {}, [], [*items.left_out]
     for split, rows in items.rows_of.items():
-        longer = length([row.text for row in rows]) > max_length
-        skipped = longer & (too_long == "skip")
-        rows_of[split] = [row for row, skip in zip(rows, skipped, strict=True) if not skip]
-        if longer.any():
-            problems.append(
-                f"{split}: {longer.sum():,} of {len(rows):,} documents have more than {max_length}"
-                f" words; {'cut' if too_long == 'cut' else 'left out'}"
+        lengths = length([row.text for row in rows])
+        longer = int((lengths > max_length).sum())
+        rows_of[split] = rows
+        if longer and too_long == "cut":
+            remarks.append(
+                f"{split}: {longer:,} of {len(rows):,} documents have more than {max_length}"
+                " words; cut"
             )
-    return items._replace(rows_of=rows_of, problems=problems + items.problems)
+        elif longer:
+            pairs = list(zip(rows, lengths.tolist(), strict=True))
+            rows_of[split] = [row for row, n in pairs if n <= max_length]
+            left_out += [
+                LeftOut(_place(items, row, split), f"more than {max_length} words", f"{n} words")
+                for row, n in pairs
+                if n > max_length
+            ]
+    return items._replace(rows_of=rows_of, problems=remarks + items.problems, left_out=left_out)
+
+
+def _place(items: Items, row: Row, split: str) -> str:
+    return items.place_of.get(row, f"{items.source} {split}")
 
 
 def _check_filled(items: Items, longest: str | None) -> None:

@@ -11,6 +11,9 @@ from ..left_out import LeftOut
 from ..sources import check_single_source
 from ..splits import SPLITS, Items, Row, counts, splits_hash, stratified_subsample
 from .label_files import read_folder
+from .labelled_rows import RECOGNISED, Columns
+
+_UNTRAINED = "its class has no training item"
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ def load_text(
     dataset: str | None = None,
     data_dir: str | Path | None = None,
     *,
+    columns: Columns = RECOGNISED,
+    ready_splits: bool = True,
     max_length: int,
     limit: int | None = None,
     seed: int = 0,
@@ -61,7 +66,9 @@ def load_text(
 
     Args:
         dataset: name of a prepared TFDS dataset with a text and a ClassLabel.
-        data_dir: the user's folder, one `<Label>.txt` per class. Without either: the surnames.
+        data_dir: a person's folder or table, see `read_folder`. Without either: the surnames.
+        columns: the columns of tables, and the encoding of text files.
+        ready_splits: whether files and folders named train, val, test are splits.
         max_length: longest text in characters; longer ones are left out and reported.
         limit: the maximum number of training items; labels stay in proportion, and the other
             splits shrink in proportion.
@@ -72,7 +79,7 @@ def load_text(
     """
     check_single_source(dataset, data_dir)
     if data_dir is not None:
-        items = read_folder(data_dir, max_length)
+        items = read_folder(data_dir, max_length, columns, ready_splits=ready_splits)
     else:
         from . import tfds_text  # imports TensorFlow
 
@@ -81,7 +88,7 @@ def load_text(
 
 
 def drop_untrained_classes(items: Items, longest: str | None = None) -> Items:
-    """Return the items without the classes that have no training item; add a problem for each.
+    """Return the items without those of classes that have no training item.
 
     Args:
         items: the result of a reader.
@@ -99,12 +106,19 @@ def drop_untrained_classes(items: Items, longest: str | None = None) -> Items:
             f"{items.source}: {len(labels)} classes with training items{limit}, at least two are"
             f" needed; {remedy}choose other data"
         )
-    dropped = [f"class {x!r}: no training item; left out" for x in items.labels if x not in trained]
+    dropped = [
+        LeftOut(
+            items.place_of.get(row, items.source), _UNTRAINED, f"class {row.label!r} in {split}"
+        )
+        for split, rows in items.rows_of.items()
+        for row in rows
+        if row.label not in trained
+    ]
     rows_of = {
         split: [row for row in rows if row.label in trained]
         for split, rows in items.rows_of.items()
     }
-    return items._replace(rows_of=rows_of, labels=labels, problems=items.problems + dropped)
+    return items._replace(rows_of=rows_of, labels=labels, left_out=[*items.left_out, *dropped])
 
 
 def assemble(items: Items, limit: int | None, seed: int) -> TextData:

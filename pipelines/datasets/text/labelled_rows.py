@@ -1,0 +1,151 @@
+"""Texts and labels of one file: a table, or lines label<TAB>text."""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ...core.errors import UserError
+from ..left_out import LeftOut
+from ..listing import printable
+from ..splits import Row
+from ..tables.columns import (
+    LABEL,
+    TEXT,
+    choose_columns,
+    holds_labels,
+    holds_text,
+    is_missing,
+    known_names,
+    label_texts,
+)
+from ..tables.delimited import parse_delimited
+from ..tables.table import Table, is_table, read_table
+from ..utf8 import collapse_whitespace, read_text
+
+LINES = "label<TAB>text"
+_LINE_SUFFIXES = (".tsv", ".tab")  # and all that are not those of a table
+_SAMPLE = 2_000  # lines by which the order of two columns is judged
+
+
+class Columns(NamedTuple):
+    """What a person said about a table: the columns, by name or number, and the encoding."""
+
+    text: str | None = None
+    label: str | None = None
+    encoding: str | None = None
+
+
+RECOGNISED = Columns()
+
+
+class Reading(NamedTuple):
+    """The rows of a file, each after its place, in their order.
+
+    Attributes:
+        rows: place and row.
+        remarks: which columns were chosen, and what is doubtful.
+        left_out: rows without text or label, or that cannot be read.
+        has_header: of a file of text, whether the columns have names.
+    """
+
+    rows: list[tuple[str, Row]]
+    remarks: list[str]
+    left_out: list[LeftOut]
+    has_header: bool | None = None
+
+
+def read_labelled(
+    path: Path,
+    columns: Columns,
+    clean: Callable[[str], str] = collapse_whitespace,
+    header: bool | None = None,
+) -> Reading:
+    """Read the texts and labels of a table, or of a file of lines label<TAB>text.
+
+    Args:
+        path: a file.
+        columns: the columns and the encoding, as far as a person gave them.
+        clean: function of a text that is in Unicode's composed form.
+        header: whether the first line is a header; None: recognised.
+
+    Raises:
+        UserError: no such columns, or it is in doubt which they are; a line without tab or label;
+            a file that is not text. The message names file and line.
+    """
+    roles = [TEXT._replace(chosen=columns.text), LABEL._replace(chosen=columns.label)]
+    if is_table(path) and path.suffix.lower() not in _LINE_SUFFIXES:
+        return _of_table(read_table(path, columns.encoding, known_names(roles)), roles, clean)
+    text = read_text(path, columns.encoding)
+    if not text.strip():
+        return Reading([], [], [])
+    table = parse_delimited(text, path, known_names(roles), header)
+    is_chosen = columns.text is not None or columns.label is not None
+    if table.has_header or is_chosen or len(table.columns) > 2 or _is_text_first(table):
+        return _of_table(table, roles, clean)
+    rows, left_out = [], []
+    for place, row in _of_lines(text, path, clean):
+        if row.text:
+            rows.append((place, row))
+        else:
+            left_out.append(LeftOut(place, "no text"))
+    return Reading(rows, [], left_out, has_header=False)
+
+
+def _is_text_first(table: Table) -> bool:
+    """Whether two columns without names are text and label rather than label and text."""
+    if len(table.columns) != 2 or len(table.rows) < 6:
+        return False
+    first, second = ([row[i] for row in table.rows[:_SAMPLE]] for i in (0, 1))
+    return holds_text(first) and holds_labels(second) and not holds_labels(first)
+
+
+def _of_table(table: Table, roles: list, clean: Callable[[str], str]) -> Reading:
+    if not table.rows:
+        return Reading([], [], [*table.left_out], table.has_header)
+    choice = choose_columns(table, roles)
+    text, label = (index for index in choice.indices if index is not None)
+    labels = label_texts([_composed(cell) for cell in table.column(label)])
+    named = printable_labels(labels, f"{table.path}: label")
+    rows, left_out = [], [*table.left_out]
+    for i, (cells, raw) in enumerate(zip(table.rows, labels, strict=True)):
+        item = "" if is_missing(cells[text]) else clean(_composed(cells[text]))
+        if item and raw:
+            rows.append((table.place(i), Row(named[raw], item)))
+        else:
+            left_out.append(LeftOut(table.place(i), "no label" if item else "no text"))
+    return Reading(rows, [*table.remarks, choice.remark], left_out, table.has_header)
+
+
+def _of_lines(text: str, path: Path, clean: Callable[[str], str]) -> Iterator[tuple[str, Row]]:
+    """Yield the row of each line label<TAB>text, each with its place; a text may hold tabs."""
+    shown = printable(path)
+    lines = _composed(text).split("\n")
+    for number, line in enumerate(lines[:-1] if not lines[-1] else lines, start=1):
+        label, tab, item = line.partition("\t")
+        if line.strip() and not tab:
+            raise UserError(f"{shown}:{number}: no tab in the line; expected {LINES}")
+        if tab and not label.strip():
+            raise UserError(f"{shown}:{number}: empty label; expected {LINES}")
+        yield f"{shown}:{number}", Row(printable(label.strip()), clean(item))
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def printable_labels(names: Iterable[str], where: str) -> dict[str, str]:
+    """Return {name: label}, with U+FFFD for what no terminal can show.
+
+    Raises:
+        UserError: two names have the same label.
+    """
+    label_of: dict[str, str] = {}
+    name_of: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        label = label_of[name] = printable(name)
+        if name_of.setdefault(label, name) != name:
+            raise UserError(
+                f"{where} {label!r}: two different names look like this; rename one of them"
+            )
+    return label_of
