@@ -2,7 +2,7 @@
 
 errorflow captions train                     scenes of handwritten digits, in plain English
 errorflow captions train --model rnn         compare its error flow
-errorflow captions train --data-dir DIR      your own data: images and captions.jsonl
+errorflow captions train --data-dir DIR      your own: images and captions.jsonl, or a table
 
 Results on 1,000 test scenes, two cores, one seed: the share of captions with all facts correct, for
 scenes whose combination of facts occurs in training ("seen") and for the others ("unseen"); BLEU.
@@ -75,13 +75,17 @@ class Captions(ImageToText):
         return [Verb("predict", about, PredictConfig, self._print_predictions)]
 
     def read_data(self, config: CaptionsConfig) -> Any:
+        from ..datasets.image_text.caption_tables import Columns
         from ..datasets.image_text.captions import load_captions
 
+        data = config.data
         return load_captions(
-            config.data.dataset,
-            config.data.data_dir,
-            limit=config.data.limit,
+            data.dataset,
+            data.data_dir,
+            limit=data.limit,
             seed=config.optimisation.seed,
+            ready_splits=data.ready_splits,
+            columns=Columns(data.image_column, data.caption_column, data.encoding),
         )
 
     def training_functions(self) -> TrainingFunctions:

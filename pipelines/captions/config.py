@@ -34,7 +34,14 @@ class CaptionsData(ImageTextSettings):
     digits)."""
     data_dir: Path | None = None
     """Your own data: a folder with images and captions.jsonl, lines {"image": "a.jpg", "caption":
-    "a dog on a beach"}."""
+    "a dog on a beach"}, or with a table of images and captions (CSV, TSV, JSON, Parquet), or such a
+    table."""
+    image_column: str | None = None
+    """Table: name or number of the column of image paths (default: by its name or content)."""
+    caption_column: str | None = None
+    """Table: name or number of the column of captions (default: by its name or content)."""
+    encoding: str | None = None
+    """Table: encoding of its text, such as latin-1 (default: UTF-8)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

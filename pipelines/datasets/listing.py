@@ -65,18 +65,19 @@ def _is_unprintable(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs")
 
 
-def files_below(path: Path) -> Iterator[Path]:
+def files_below(path: Path, *, skip_unreadable: bool = False) -> Iterator[Path]:
     """Yield the visible files of a folder and its visible sub-folders; for a file, the file itself.
 
     Links to folders are not followed, except if `path` is one.
 
     Raises:
-        UserError: a folder cannot be read.
+        UserError: a folder cannot be read, unless `skip_unreadable`.
     """
     if not path.is_dir():
         yield path
         return
-    for folder, folders, names in os.walk(path, onerror=_cannot_be_read):
+    on_error = None if skip_unreadable else _cannot_be_read
+    for folder, folders, names in os.walk(path, onerror=on_error):
         folders[:] = sorted(filter(_is_visible, folders))
         here = Path(folder)
         yield from (here / name for name in sorted(names) if _is_visible(name))

@@ -27,8 +27,8 @@ def tables_in(folder: Path, ready_splits: bool) -> list[dict[str, Path]]:
     ready = find_ready_splits(folder, _is_table, ready_splits).paths
     if len(ready) > 1:
         return [ready]
-    inside = find_ready_splits(folder, lambda path: _own_table(path) is not None, ready_splits)
-    tables = {split: table for split, path in inside.paths.items() if (table := _own_table(path))}
+    inside = find_ready_splits(folder, lambda path: own_table(path) is not None, ready_splits)
+    tables = {split: table for split, path in inside.paths.items() if (table := own_table(path))}
     if tables:
         return [tables]
     own = [path for path in visible(folder) if _is_table(path)]
@@ -40,8 +40,17 @@ def _is_table(path: Path) -> bool:
     return path.is_file() and is_table(path)
 
 
-def _own_table(folder: Path) -> Path | None:
+def own_table(folder: Path) -> Path | None:
     """Return the table of a split's folder: metadata, or the only one."""
     tables = [path for path in visible(folder) if _is_table(path)] if folder.is_dir() else []
     metadata = [path for path in tables if path.stem.casefold() == _METADATA]
     return (metadata or tables)[0] if len(metadata or tables) == 1 else None
+
+
+def near(table: Path, top: Path) -> str:
+    """Return the folder in which a table's images are, if several have the same name.
+
+    It is that of the table or, for a table in the folder `top`, of the table's name: the images of
+    train.csv are in train.
+    """
+    return table.parent.name if table.parent != top else table.name.split(".")[0]

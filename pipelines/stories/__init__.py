@@ -91,6 +91,7 @@ class Stories(ImageToText):
             config.data.data_dir,
             limit=config.data.limit,
             seed=config.optimisation.seed,
+            ready_splits=config.data.ready_splits,
         )
 
     def training_functions(self) -> TrainingFunctions:

@@ -81,7 +81,9 @@ def test_photos_and_their_captions(tmp_path, photos):
         assert part.unseen.tolist() == [False] * len(part)
         np.testing.assert_array_equal(part.images[-1], list(part.images)[-1])
     assert data.shape == (None, None, 3)
-    assert data.problems == [f"{tmp_path / 'captions.jsonl'}: 1 repeated texts left out"]
+    assert data.problems == []
+    line = f"{tmp_path / 'captions.jsonl'}:32"
+    assert data.left_out == [(line, "repeated caption", "a photos/3.png")]
     assert (data.source, data.labels) == (str(tmp_path), [])
     assert sum(data.counts["images"].values()) == 30
     assert sum(data.counts["captions"].values()) == 31
@@ -156,13 +158,15 @@ def test_left_out_images_are_reported(tmp_path, photos):
     write_captions(tmp_path, lines)
     data = load_captions(data_dir=tmp_path)
     assert sum(map(len, parts(data))) == 28
-    shared, broken, cut, text, unnamed = data.problems
     there = tmp_path / "photos"
-    assert shared == f"test: 1 of 9 images show an image of train, first {there / '1.png'}"
-    assert broken == "2 of 30 images cannot be read; 2 images left out"
-    assert cut.startswith(f"{there / 'cut.jpg'}: broken image (")
-    assert text.startswith(f"{there / 'text.png'}: not an image that can be read")
-    assert unnamed == f"2 images without a caption, first {there / '28.png'}; left out"
+    first = there / "1.png"
+    assert data.problems == [f"test: 1 of 9 images show an image of train, first {first}"]
+    assert {(item.where, item.reason) for item in data.left_out} == {
+        (str(there / "cut.jpg"), "broken image"),
+        (str(there / "text.png"), "not an image that can be read"),
+        (str(there / "28.png"), "image without a caption"),
+        (str(there / "29.png"), "image without a caption"),
+    }
 
 
 def test_grey_photos_of_one_size(tmp_path):
@@ -203,7 +207,6 @@ CAPTION = f"expected {captions.LAYOUT.line}"
             ':3: a text of "captions" is empty; exp',
         ),
         ({"image": None, "caption": "x"}, ':3: "image" is not a text (null); expected'),
-        ({**GOOD, "image": "photos/99.png"}, ":3: no image 'photos/99.png' in the folder (.jpg an"),
         (
             {**GOOD, "caption": "a dog \ud83d"},
             ":3: \"caption\" has half a character ('\\ud83d'); exp",
@@ -246,18 +249,102 @@ def test_unusable_folders_are_refused(tmp_path, photos):
             load_captions(data_dir=where)
         return str(error.value)
 
-    expected = f"expected a folder with images and captions.jsonl, lines {captions.LAYOUT.line}"
+    lines = f"lines {captions.LAYOUT.line}"
+    expected = f"expected a folder with images and captions.jsonl, {lines}, or a table"
     nowhere, file = tmp_path / "nowhere", tmp_path / "captions.jsonl"
-    assert complaint(nowhere) == f"--data-dir {nowhere}: no such folder; {expected}"
-    assert complaint(tmp_path) == f"--data-dir {tmp_path}: no captions.jsonl in it; {expected}"
+    assert complaint(nowhere) == f"--data-dir {nowhere}: no such file or folder; {expected}"
+    nothing = "no captions.jsonl or table in it"
+    assert complaint(tmp_path) == f"--data-dir {tmp_path}: {nothing}; {expected}"
     write_captions(tmp_path, ["", " "])
-    assert complaint(file) == f"--data-dir {file}: is a file; {expected}"
+    assert complaint(file) == f"{file}: no line in it; expected lines {captions.LAYOUT.line}"
     assert complaint(tmp_path) == f"{file}: no line in it; expected lines {captions.LAYOUT.line}"
     write_captions(tmp_path, [{"image": f"photos/{n}.png", "caption": "x"} for n in (1, 1, 2)])
     assert complaint(tmp_path) == (
         f"{file}: 2 images for train, validation, test that can be read, at least 3 are needed,"
         " one each; add some"
     )
+
+
+def texts_of(data):
+    """{image file's number: captions} of all splits."""
+    return {
+        int(path.stem): texts
+        for part in parts(data)
+        for path, texts in zip(part.images.paths, part.texts, strict=True)
+    }
+
+
+PHRASES = {number: f"a phrase about picture {number}, at length" for number in range(30)}
+TABLES = {
+    "captions.txt": "image,caption\n" + "".join(f'{n}.png,"{t}"\n' for n, t in PHRASES.items()),
+    "results.csv": "image_name| comment_number| comment\n"
+    + "".join(f"{n}.png| 0| {t}\n" for n, t in PHRASES.items()),
+    "token.txt": "".join(f"{n}.png#0\t{t}\n" for n, t in PHRASES.items()),
+    "any.jsonl": "".join(
+        json.dumps({"file_name": f"photos/{n}.png", "text": [t]}) + "\n" for n, t in PHRASES.items()
+    ),
+    "coco.json": json.dumps(
+        {
+            "images": [{"id": 7 * n, "file_name": f"{n}.png"} for n in PHRASES],
+            "annotations": [{"image_id": 7 * n, "caption": t} for n, t in PHRASES.items()],
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_of_captions(tmp_path, photos, name):
+    (tmp_path / name).write_text(TABLES[name])
+    expected = {number: [text] for number, text in PHRASES.items()}
+    assert texts_of(load_captions(data_dir=tmp_path)) == expected
+    assert texts_of(load_captions(data_dir=tmp_path / name)) == expected
+
+
+def test_images_that_are_missing_and_rows_without_a_caption_are_left_out(tmp_path, photos):
+    lines = [f"{n}.png\t{text}\n" for n, text in PHRASES.items()]
+    (tmp_path / "a.tsv").write_text("".join([*lines, "99.png\tx y\n", "0.png\t\n"]))
+    data = load_captions(data_dir=tmp_path)
+    assert {(item.where, item.reason) for item in data.left_out} == {
+        (f"{tmp_path / 'a.tsv'}:31", "no such image"),
+        (f"{tmp_path / 'a.tsv'}:32", "no caption"),
+    }
+    assert len(texts_of(data)) == 30
+
+
+def test_ready_splits_of_captions(tmp_path):
+    for split in ("train", "val", "test"):
+        for number in range(2):
+            save(tmp_path / split / f"{number}.png", 4, 4, 3)
+        write_captions(tmp_path / split, [{"image": f"{n}.png", "caption": "x"} for n in (0, 1)])
+    data = load_captions(data_dir=tmp_path)
+    assert [len(part) for part in parts(data)] == [2, 2, 2]
+    for split, part in zip(("train", "val", "test"), parts(data), strict=True):
+        assert {path.parent.name for path in part.images.paths} == {split}
+        (tmp_path / split / "captions.jsonl").unlink()
+        table = f"image,caption\n0.png,a table of {split}\n1.png,and more of {split}\n"
+        (tmp_path / f"{split}.csv").write_text(table)
+    data = load_captions(data_dir=tmp_path)
+    assert [part.texts[0] for part in parts(data)] == [
+        [f"a table of {split}"] for split in ("train", "val", "test")
+    ]
+
+
+def test_the_limit_does_not_depend_on_the_order_of_lines(tmp_path, photos):
+    lines = [{"image": name, "caption": name} for name in photos]
+    write_captions(tmp_path, lines)
+    few = {
+        text for texts in load_captions(data_dir=tmp_path, limit=9).train.texts for text in texts
+    }
+    write_captions(tmp_path, lines[::-1])
+    again = load_captions(data_dir=tmp_path, limit=9).train.texts
+    assert {text for texts in again for text in texts} == few
+
+
+def test_messages_show_no_control_characters(tmp_path, photos):
+    write_captions(tmp_path, [{**GOOD, "\x1b[31mevil\n": 1}])
+    with pytest.raises(UserError, match="unknown key") as error:
+        load_captions(data_dir=tmp_path)
+    assert not any(character < " " for character in str(error.value))
 
 
 def test_sequences_and_their_stories(tmp_path):
@@ -289,11 +376,12 @@ def test_sequences_and_their_stories(tmp_path):
     assert data.shape == (4, 5, 3)
     assert sum(data.counts["sequences"].values()) == 8
     assert sum(data.counts["stories"].values()) == 9
-    assert data.problems == [f"1 images without a story, first {tmp_path / 'b/2.png'}; left out"]
+    assert data.left_out == [(str(tmp_path / "b/2.png"), "image without a story", "")]
     (tmp_path / "c" / "1.png").write_text("not an image")
     data = load_stories(data_dir=tmp_path)
     assert sum(data.counts["sequences"].values()) == 7
-    assert data.problems[0] == "1 of 23 images cannot be read; 1 sequences left out"
+    reasons = ["not an image that can be read", "an image of the sequence cannot be read"]
+    assert [item.reason for item in data.left_out[:2]] == reasons
 
 
 STORY = f"expected {stories.LAYOUT.line}"

@@ -1,20 +1,20 @@
-"""The user's own images and texts: a folder with images and a file of JSON lines."""
+"""The user's own images and texts: opened, checked, and assigned to splits."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
-from unicodedata import normalize
 
 import numpy as np
 
 from ...core.errors import UserError
-from ..images.image_files import Inspection, common_shape, inspect_images, is_image
+from ..images.image_files import Inspection, common_shape, inspect_images
+from ..left_out import LeftOut
+from ..listing import printable
 from ..splits import SPLITS, Row, assign_splits
-from ..utf8 import collapse_whitespace
+from .annotation_files import AnnotationFiles, find_annotations
 from .image_text_data import AnnotatedImages, ImageTextItems
-from .json_lines import parsed_lines
-from .layout import Layout, Line
+from .layout import Annotation, Layout
 
 
 class Item(NamedTuple):
@@ -24,121 +24,85 @@ class Item(NamedTuple):
     texts: list[str]
     split: str | None
     descriptions: list[str]
+    place: str  # the first line
 
 
 Inspections = Mapping[Path, Inspection]
 
 
-def read_annotated_images(where: str | Path, layout: Layout) -> ImageTextItems:
-    """Read the images of a folder, and the texts of its file of lines.
+def read_annotated_images(
+    where: str | Path, layout: Layout, ready_splits: bool = True
+) -> ImageTextItems:
+    """Read the images of a folder, and the texts of its files, see `find_annotations`.
 
     Lines with the same images form one item, with the first descriptions that are not empty. Either
-    all lines name their split or none does; a split that no line names is carved from train, a
+    all lines of a file name their split or none does; a split without lines is carved from train, a
     tenth each, by a hash of the images' content.
 
-    Every image is opened once. Items with a broken image are left out and listed in `problems`, as
-    are images that no line names, and repeated texts.
+    Every image is opened once. Items with a broken image, images that no line names, and repeated
+    texts are left out.
 
     Raises:
-        UserError: no such folder or file, a line that does not follow `layout` or names a missing
-            image, contradictory splits, too few items.
+        UserError: no such folder or file, a line that does not follow `layout`, contradictory
+            splits, too few items.
     """
-    where = Path(where).expanduser()
-    file, path_of = _file(where, layout), _images(where)
-    lines = {
-        n: _normalised(line, path_of, f"{file}:{n}") for n, line in _lines(file, layout).items()
-    }
-    _check_splits(lines, file)
-    items, repeated = _group_by_images(lines.values(), path_of)
+    files = find_annotations(where, layout, ready_splits)
+    items, repeated = _group_by_images(files, layout)
     inspections = _inspect({path for item in items for path in item.paths})
     whole = [item for item in items if not any(inspections[path].fault for path in item.paths)]
-    items_of, carved = _with_every_split(whole, inspections, file, layout)
-    shape = common_shape(
-        [inspection for inspection in inspections.values() if not inspection.fault]
-    )
-    problems = [
-        *carved,
-        *_in_train_too(items_of, inspections, layout),
-        *_broken(inspections, len(items) - len(whole), layout),
-        *_unnamed(set(path_of.values()) - inspections.keys(), layout),
-        *([f"{file}: {repeated:,} repeated texts left out"] if repeated else []),
-    ]
+    items_of, carved = _with_every_split(whole, inspections, files, layout)
+    shape = common_shape(i for i in inspections.values() if not i.fault)
     images_of = {
         split: _annotated(items_of[split], inspections, layout, shape[-1]) for split in SPLITS
     }
-    return ImageTextItems(images_of, shape, problems, str(where))
+    remarks = [*carved, *_in_train_too(items_of, inspections, layout), *files.remarks]
+    left_out = [
+        *files.left_out,
+        *(inspection.fault for inspection in inspections.values() if inspection.fault),
+        *_with_broken_image(items, inspections),
+        *repeated,
+        *_unnamed(files, inspections, layout),
+    ]
+    return ImageTextItems(images_of, shape, remarks, printable(files.where), left_out)
 
 
-def _file(where: Path, layout: Layout) -> Path:
-    expected = f"expected a folder with images and {layout.file}, lines {layout.line}"
-    if not where.exists():
-        raise UserError(f"--data-dir {where}: no such folder; {expected}")
-    if not where.is_dir():
-        raise UserError(f"--data-dir {where}: is a file; {expected}")
-    if not (where / layout.file).is_file():
-        raise UserError(f"--data-dir {where}: no {layout.file} in it; {expected}")
-    return where / layout.file
+def _group_by_images(files: AnnotationFiles, layout: Layout) -> tuple[list[Item], list[LeftOut]]:
+    """Return the distinct texts of the same images as items, and the repeated texts."""
+    every, left_out = [], []
+    for split, entries in files.entries.items():
+        if not split:
+            _check_splits(entries)
+        items: dict[tuple[Path | str, ...], Item] = {}
+        for place, line, paths in entries:
+            named = tuple(path for path in paths if isinstance(path, Path))
+            new = Item(named, [], split or line.split, [], place)
+            item = items.setdefault(named, new)
+            item.descriptions[:] = item.descriptions or line.descriptions
+            for text in line.texts:
+                if text in item.texts:
+                    left_out.append(LeftOut(place, f"repeated {layout.text}", printable(text)))
+                else:
+                    item.texts.append(text)
+        every += items.values()
+    return every, left_out
 
 
-def _images(where: Path) -> dict[str, Path]:
-    """Return {name in lines: image}; the hidden files of macOS are left out."""
-    paths = (path for path in sorted(where.rglob("*")) if is_image(path))
-    visible = (path for path in paths if not path.name.startswith("."))
-    names = ((normalize("NFC", path.relative_to(where).as_posix()), path) for path in visible)
-    return {collapse_whitespace(name): path for name, path in names}
-
-
-def _lines(file: Path, layout: Layout) -> dict[int, Line]:
-    lines = dict(parsed_lines(file, layout.parse, layout.line))
-    if not lines:
-        raise UserError(f"{file}: no line in it; expected lines {layout.line}")
-    return lines
-
-
-def _normalised(line: Line, names_in_folder: Collection[str], location: str) -> Line:
-    """Return the line with normalised names of images.
-
-    Raises:
-        UserError: an image is not in the folder.
-    """
-    names = [PurePosixPath(name).as_posix() for name in line.images]
-    for name in names:
-        if name not in names_in_folder:
-            raise UserError(
-                f"{location}: no image {name!r} in the folder (.jpg and .png count); add it or"
-                " remove the line"
-            )
-    return line._replace(images=names)
-
-
-def _check_splits(lines: Mapping[int, Line], file: Path) -> None:
+def _check_splits(entries: Sequence[Annotation]) -> None:
     """Raise `UserError` unless all lines or none name their split, the same for the same images."""
-    if not any(line.split for line in lines.values()):
+    if not any(entry.line.split for entry in entries):
         return
-    first: dict[tuple[str, ...], int] = {}
-    for number, line in lines.items():
+    first: dict[tuple[Path | str, ...], Annotation] = {}
+    for entry in entries:
+        place, line, paths = entry
         if not line.split:
-            raise UserError(f'{file}:{number}: no "split"; give it on all lines or on none')
-        before = first.setdefault(tuple(line.images), number)
-        if lines[before].split != line.split:
+            raise UserError(f'{place}: no "split"; give it on all lines or on none')
+        before = first.setdefault(tuple(paths), entry)
+        if before.line.split != line.split:
+            number = before.place.rpartition(":")[2]
             raise UserError(
-                f'{file}:{number}: "split" is "{line.split}", but on line {before}, for the same'
-                f' {line.images[0]}, "{lines[before].split}"; give one'
+                f'{place}: "split" is "{line.split}", but on line {number}, for the same'
+                f' {printable(line.images[0])}, "{before.line.split}"; give one'
             )
-
-
-def _group_by_images(
-    lines: Collection[Line], path_of: Mapping[str, Path]
-) -> tuple[list[Item], int]:
-    """Return the distinct texts of the same images as items, and the number of repeated texts."""
-    items: dict[tuple[Path, ...], Item] = {}
-    for line in lines:
-        paths = tuple(path_of[name] for name in line.images)
-        item = items.setdefault(paths, Item(paths, [], line.split, []))
-        item.texts.extend(text for text in dict.fromkeys(line.texts) if text not in item.texts)
-        item.descriptions[:] = item.descriptions or line.descriptions
-    kept = sum(len(item.texts) for item in items.values())
-    return list(items.values()), sum(len(line.texts) for line in lines) - kept
 
 
 def _inspect(paths: set[Path]) -> dict[Path, Inspection]:
@@ -146,26 +110,27 @@ def _inspect(paths: set[Path]) -> dict[Path, Inspection]:
 
 
 def _with_every_split(
-    items: Sequence[Item], inspections: Inspections, file: Path, layout: Layout
+    items: Sequence[Item], inspections: Inspections, files: AnnotationFiles, layout: Layout
 ) -> tuple[dict[str, list[Item]], list[str]]:
     """Return the items of each split, missing ones carved from train, and the problem if so."""
     items_of = defaultdict(list)
     for item in items:
         items_of[item.split or "train"].append(item)
     missing = [split for split in SPLITS[1:] if not items_of[split]]
-    _check_enough(len(items_of["train"]), missing, file, layout)
+    place = printable(files.files[0] if len(files.files) == 1 else files.where)
+    _check_enough(len(items_of["train"]), missing, place, layout)
     if missing:
         items_of |= _carve(items_of["train"], ["train", *missing], inspections)
     if not missing or not items[0].split:  # without splits in the file this is no problem
         return items_of, []
-    return items_of, [f"{file}: no {' and no '.join(missing)} split; carved from train"]
+    return items_of, [f"{place}: no {' and no '.join(missing)} split; carved from train"]
 
 
-def _check_enough(number: int, missing: Sequence[str], file: Path, layout: Layout) -> None:
+def _check_enough(number: int, missing: Sequence[str], place: str, layout: Layout) -> None:
     if number <= len(missing):
         needed = ", ".join(["train", *missing])
         raise UserError(
-            f"{file}: {number} {layout.item}s for {needed} that can be read, at least"
+            f"{place}: {number} {layout.item}s for {needed} that can be read, at least"
             f" {1 + len(missing)} are needed, one each; add some"
         )
 
@@ -206,26 +171,24 @@ def _in_train_too(
         if shared:
             lines.append(
                 f"{split}: {len(shared):,} of {len(items_of[split]):,} {layout.item}s show an image"
-                f" of train, first {shared[0].paths[0]}"
+                f" of train, first {printable(shared[0].paths[0])}"
             )
     return lines
 
 
-def _broken(inspections: Inspections, lost: int, layout: Layout) -> list[str]:
-    """Return a line for each image that cannot be read."""
-    faults = [
-        f"{inspection.path}: {inspection.fault.reason} ({inspection.fault.detail}); left out"
-        for inspection in inspections.values()
-        if inspection.fault
-    ]
-    if not faults:
-        return []
-    summary = f"{len(faults)} of {len(inspections)} images cannot be read"
-    return [f"{summary}; {lost:,} {layout.item}s left out", *faults]
+def _with_broken_image(items: Sequence[Item], inspections: Inspections) -> Iterator[LeftOut]:
+    """Yield the items of several images that are left out because of one; others are that one."""
+    for item in items:
+        broken = [printable(path) for path in item.paths if inspections[path].fault]
+        if broken and len(item.paths) > 1:
+            yield LeftOut(item.place, "an image of the sequence cannot be read", broken[0])
 
 
-def _unnamed(paths: Collection[Path], layout: Layout) -> list[str]:
-    """Return a line about the images without a text."""
-    if not paths:
-        return []
-    return [f"{len(paths):,} images without a {layout.text}, first {min(paths)}; left out"]
+def _unnamed(files: AnnotationFiles, inspections: Inspections, layout: Layout) -> Iterator[LeftOut]:
+    """Yield the other files of the folder."""
+    if not files.where.is_dir():
+        return
+    for path, is_image in files.images.files.items():
+        if path not in inspections and path not in files.files:
+            reason = f"image without a {layout.text}" if is_image else "not an image"
+            yield LeftOut(printable(path), reason)

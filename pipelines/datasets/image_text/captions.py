@@ -1,5 +1,6 @@
 """The loader of images with captions: scenes of digits, a TFDS dataset, or the user's folder."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from ..sources import check_single_source
 from ..splits import SPLITS
 from .annotated_images import read_annotated_images
+from .caption_tables import BY_NAME, Columns, read_caption_table
 from .image_text_data import ImageFiles, ImageTextData, ImageTextItems, assemble
 from .json_lines import check_keys, choice_of, text_of, texts_of
 from .layout import Layout, Line
@@ -20,6 +22,8 @@ def load_captions(
     *,
     limit: int | None = None,
     seed: int = 0,
+    ready_splits: bool = True,
+    columns: Columns = BY_NAME,
 ) -> ImageTextData:
     """Read images and captions. Nothing is downloaded.
 
@@ -29,18 +33,22 @@ def load_captions(
         limit: the maximum number of training images; the other splits shrink in proportion,
             to at least one.
         seed: selects the images that `limit` keeps.
+        ready_splits: whether files and folders of `data_dir` named train, val, test are splits.
+        columns: the columns and encoding of tables in `data_dir`.
 
     Raises:
         UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
-    items = _read(dataset, data_dir)
+    items = _read(dataset, data_dir, ready_splits, columns)
     return assemble(items, ("images", "captions"), limit, seed)
 
 
-def _read(dataset: str | None, data_dir: str | Path | None) -> ImageTextItems:
+def _read(
+    dataset: str | None, data_dir: str | Path | None, ready_splits: bool, columns: Columns
+) -> ImageTextItems:
     if data_dir is not None:
-        return read_annotated_images(data_dir, LAYOUT)
+        return read_annotated_images(data_dir, layout(columns, ready_splits), ready_splits)
     if dataset in (None, EMBEDDED):
         from .scene_builder import read_scenes  # imports TensorFlow
         from .scene_captions import SceneCaptions
@@ -76,3 +84,9 @@ LAYOUT = Layout(
     item="image",
     text="caption",
 )
+
+
+def layout(columns: Columns = BY_NAME, ready_splits: bool = True) -> Layout:
+    """Return the layout of a person's captions, with tables read by these columns."""
+    read = functools.partial(read_caption_table, columns=columns, ready_splits=ready_splits)
+    return LAYOUT._replace(read_table=read)

@@ -190,10 +190,20 @@ def _limited(
 
 
 def _share(annotated: AnnotatedImages, share: float, seed: int) -> np.ndarray:
-    """Return the indices of a share of the items, seen and unseen ones in proportion."""
-    rows = [Row(str(unseen), str(index)) for index, unseen in enumerate(annotated.unseen)]
+    """Return the indices of a share of the items, seen and unseen ones in proportion.
+
+    The selection depends on the images, not on their order.
+    """
+    place_of: dict[str, int] = {}
+    for place, digest in enumerate(annotated.digests):
+        key, number = digest, 1
+        while key in place_of:  # equal images
+            number += 1
+            key = f"{digest} {number}"
+        place_of[key] = place
+    rows = [Row(str(annotated.unseen[place]), key) for key, place in place_of.items()]
     kept = stratified_subsample(rows, round(share * len(rows)), seed)
-    return np.array([int(row.text) for row in kept])
+    return np.array([place_of[row.text] for row in kept])
 
 
 def _hash(images_of: Mapping[str, AnnotatedImages]) -> str:

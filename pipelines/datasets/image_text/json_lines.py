@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from unicodedata import normalize
 
 from ...core.errors import UserError
+from ..listing import printable
 from ..utf8 import collapse_whitespace, numbered_lines
 
 Parsed = TypeVar("Parsed")
@@ -26,7 +27,9 @@ def parsed_lines(
             try:
                 yield number, parse(_entry(line))
             except ValueError as problem:
-                raise UserError(f"{path}:{number}: {problem}; expected {example}") from None
+                place = f"{printable(path)}:{number}"
+                fault = printable(str(problem))
+                raise UserError(f"{place}: {fault}; expected {example}") from None
 
 
 def _entry(line: str) -> dict[str, Any]:
@@ -34,6 +37,8 @@ def _entry(line: str) -> dict[str, Any]:
         entry = json.loads(line)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON ({error.msg}, column {error.colno})") from None
+    except RecursionError:
+        raise ValueError("not JSON (nested too deeply)") from None
     if not isinstance(entry, dict):
         raise ValueError("not a JSON object")
     return entry

@@ -37,7 +37,7 @@ def find_images(
     """
     directory = data_path(directory, KIND.layout)
     if directory.is_file():
-        index = ImageIndex(directory.parent)
+        index = ImageIndex.beside(directory)
         images, _ = read_tables(directory, {"train": directory}, index, columns, ready_splits)
         return images
     found = _find_in_tables(directory, columns, ready_splits)

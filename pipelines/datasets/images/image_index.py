@@ -27,10 +27,16 @@ class ImageIndex:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @classmethod
+    def beside(cls, table: Path) -> "ImageIndex":
+        """Return the images in the folder of a table or, if it has none, in the folder above."""
+        holds_image = any(map(is_image, files_below(table.parent, skip_unreadable=True)))
+        return cls(table.parent if holds_image else table.absolute().parent.parent)
+
     @functools.cached_property
     def files(self) -> dict[Path, bool]:
         """All files of the folder and its sub-folders, each with whether it is an image."""
-        return {path: is_image(path) for path in files_below(self.folder)}
+        return {path: is_image(path) for path in files_below(self.folder, skip_unreadable=True)}
 
     @property
     def paths(self) -> list[Path]:

@@ -9,7 +9,7 @@ from ..class_folders import LabelledFile, LabelledFiles
 from ..left_out import LeftOut
 from ..listing import printable
 from ..ready_splits import SPLIT_OF
-from ..table_files import SPLIT, row_splits
+from ..table_files import SPLIT, near, row_splits
 from ..tables.columns import IMAGE, LABEL, Choice, Role, choose_columns, known_names, label_texts
 from ..tables.table import Table, read_table
 from .image_index import ImageIndex
@@ -119,9 +119,8 @@ def read_tables(
     """
     tables, remarks = {}, []
     for split, path in paths.items():
-        folder = path.parent.name if path.parent != index.folder else path.name.split(".")[0]
         try:
-            tables[split] = read_image_table(path, index, columns, folder)
+            tables[split] = read_image_table(path, index, columns, near(path, index.folder))
         except UserError as error:
             if split == "train":
                 raise
