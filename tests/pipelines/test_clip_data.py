@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -393,6 +394,36 @@ def test_ready_splits_are_taken_as_they_are(tmp_path):
 def test_a_class_called_train_is_not_a_split(folder):
     (folder / "red").rename(folder / "train")
     assert load_clips(data_dir=folder, frames=3, size=8).labels == ["blue", "train"]
+
+
+def test_videos_are_found_at_any_depth_and_under_names_of_any_bytes(tmp_path):
+    for number, label in enumerate(["caf\udce9", "red"]):
+        for split in ("TRAIN", "Valid", "Testing"):
+            folder = tmp_path / "data" / split / label
+            write_film(folder / "sub" / "a.gif", ramp(5 + number, (9, len(split), 0)))
+            write_film(folder / "sub" / "frames", ramp(5 + number, (99, len(split), 0)))
+    (tmp_path / "data" / "TRAIN" / "red" / "__MACOSX").mkdir()
+    (tmp_path / "data" / "TRAIN" / "red" / "more.txt").touch()
+    listing = clip_folder.find_videos(tmp_path)
+    assert [len(listing.files_of[split]) for split in SPLITS] == [4, 4, 4]
+    assert [item.reason for item in listing.left_out] == ["not a video"]
+    data = load_clips(data_dir=tmp_path, frames=3, size=8)
+    assert data.labels == ["caf\N{REPLACEMENT CHARACTER}", "red"]
+
+
+def test_pipes_are_not_waited_for_and_frames_may_have_broken_metadata(folder):
+    os.mkfifo(folder / "red" / "pipe.gif")
+    for number in range(3):
+        name = folder / "blue" / "photos" / f"{number}.jpg"
+        name.parent.mkdir(exist_ok=True)
+        exif = b"Exif\0\0II*\0\xff\xff\xff" if number else b""
+        Image.new("RGB", (4, 4), (0, 0, 80 * number)).save(name, exif=exif)
+    data = load_clips(data_dir=folder, frames=3, size=8)
+    assert sum(sum(tally.values()) for tally in data.counts.values()) == 17
+    assert data.left_out[-1][:2] == (
+        str(folder / "red" / "pipe.gif"),
+        "a pipe or device, not a file",
+    )
 
 
 def unlink(*paths):
