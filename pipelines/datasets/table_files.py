@@ -18,6 +18,17 @@ def row_splits(table: Table, column: int | None) -> list[str | None]:
     return splits if all(splits) and "train" in splits else [None] * len(table.rows)
 
 
+def inner_folder(folder: Path) -> Path:
+    """Return the folder that is not just a cover of another one, as unpacked archives have."""
+    while True:
+        entries = visible(folder)
+        folders = [path for path in entries if path.is_dir()]
+        has_text = any(is_table(path) or path.suffix.lower() == ".txt" for path in entries)
+        if len(folders) != 1 or has_text:
+            return folder
+        folder = folders[0]
+
+
 def tables_in(folder: Path, ready_splits: bool) -> list[dict[str, Path]]:
     """Return the tables in a folder: each alone, or those of the ready splits together.
 

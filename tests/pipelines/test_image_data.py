@@ -110,7 +110,7 @@ def test_broken_images_are_reported_counted_and_left_out(folder):
     assert {(item.where, item.reason) for item in data.left_out} == {
         (f"{folder / 'cat' / 'cut.jpg'}", "broken image"),
         (f"{folder / 'dog' / 'text.png'}", "not an image that can be read"),
-        (f"{folder / 'dog' / 'again.png'}", "repeated in its class"),
+        (f"{folder / 'dog' / 'again.png'}", "repeated image of its class"),
     }
 
 
@@ -296,7 +296,7 @@ def test_ready_splits_are_used_as_they_are(tmp_path):
     sizes = {"train": 6, "validation": 1, "test": 2}
     assert data.counts == {"cat": sizes, "dog": sizes}
     assert sorted(item.reason for item in data.left_out) == [
-        *["its class has no training image"] * 2,
+        *["its class has no training item"] * 2,
         *["its class is in one split only"] * 2,
         "not in a split",
     ]
@@ -356,11 +356,12 @@ PETS = ["cat", "dog"] * 6
     ],
 )
 def test_a_table_names_images_and_labels(tmp_path, header, name):
+    tmp_path = tmp_path / "unpacked"
     paint_all(tmp_path, *(f"images/picture {n}.png" for n in range(13)))
     name = name.replace("{}.png", "picture {}.png")
     rows = [(name.format(n), pet) for n, pet in enumerate(PETS)]
     table(tmp_path / "labels.csv", [*rows, (name.format(99), "cat")], *header)
-    for where in (tmp_path, tmp_path / "labels.csv"):
+    for where in (tmp_path, tmp_path.parent, tmp_path / "labels.csv"):
         listing = find_images(where)
         assert [file.label for file in listing.files_of["train"]] == PETS
         assert any("labels.csv: image from column" in remark for remark in listing.remarks)

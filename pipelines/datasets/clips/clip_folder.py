@@ -64,7 +64,7 @@ def without_repetitions(listing: LabelledFiles) -> Videos:
             before = first.setdefault(Row(file.label, digest_of[file.path]), file)
             if before is not file:
                 same = f"the same as {printable(before.path)}"
-                left_out.append(LeftOut(printable(file.path), "repeated in its class", same))
+                left_out.append(LeftOut(printable(file.path), "repeated video of its class", same))
         rows_of[split] = list(first)
     path_of = {digest: path for path, digest in reversed(digest_of.items())}
     return Videos(listing, rows_of, path_of, [*listing.remarks, *_shared(rows_of)], left_out)
@@ -101,6 +101,11 @@ def split_videos(videos: Videos, faults: Faults) -> Items:
         problems + videos.problems,
         f"{where} ({len(labels)} classes)",
         [*videos.left_out, *faults.values()],
+        {
+            row: printable(videos.path_of[row.text])
+            for rows in videos.rows_of.values()
+            for row in rows
+        },
     )
 
 

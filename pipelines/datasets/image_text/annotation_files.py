@@ -9,7 +9,7 @@ from ..images.image_index import ImageIndex
 from ..left_out import LeftOut
 from ..listing import printable, visible
 from ..ready_splits import find_ready_splits
-from ..table_files import near, tables_in
+from ..table_files import inner_folder, near, tables_in
 from .json_lines import parsed_lines
 from .layout import Annotation, Annotations, Layout
 
@@ -53,9 +53,10 @@ def find_annotations(
             layout, or no image that a line names.
     """
     where = data_path(where, layout.expected.removeprefix("expected "))
-    index = ImageIndex(where) if where.is_dir() else ImageIndex.beside(where)
+    top = inner_folder(where) if where.is_dir() else where
+    index = ImageIndex(top) if where.is_dir() else ImageIndex.beside(where)
     read, errors = [], []
-    for files in _candidates(where, layout, ready_splits):
+    for files in _candidates(top, layout, ready_splits):
         try:
             read.append(_read(where, files, index, layout))
         except UserError as error:

@@ -8,7 +8,7 @@ from ...core.errors import UserError
 from ..class_folders import Kind, LabelledFiles, find_labelled_files
 from ..data_path import data_path
 from ..listing import files_below, printable
-from ..table_files import tables_in
+from ..table_files import inner_folder, tables_in
 from .image_files import is_image, read_image
 from .image_index import ImageIndex
 from .image_tables import BY_NAME, Columns, LabelInDoubt, read_tables
@@ -73,6 +73,7 @@ def _find_in_tables(folder: Path, columns: Columns, ready_splits: bool) -> Found
         UserError: columns are chosen or have usual names in several tables, or are chosen and in
             no table.
     """
+    folder = inner_folder(folder)
     index, where = ImageIndex(folder), f"--data-dir {printable(folder)}"
     found, errors = [], []
     candidates = tables_in(folder, ready_splits)

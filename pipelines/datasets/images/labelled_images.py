@@ -70,7 +70,7 @@ def _distinct(listing: LabelledFiles, digest_of: Mapping[str, str]) -> tuple[Row
             before = first.setdefault((row.label, digest_of[row.text]), row)
             if before is not row:
                 same = f"the same as {printable(before.text)}"
-                repeated.append(LeftOut(printable(row.text), "repeated in its class", same))
+                repeated.append(LeftOut(printable(row.text), "repeated image of its class", same))
         rows_of[split] = list(first.values())
     return rows_of, repeated
 
@@ -90,7 +90,7 @@ def _without_untrained_classes(rows_of: RowsOf, listing: LabelledFiles) -> list[
             " images that can be read and that another split has too; at least two are needed"
         )
     labels = {row.label for rows in rows_of.values() for row in rows}
-    left_out = _remove(rows_of, labels - trained, "its class has no training image")
+    left_out = _remove(rows_of, labels - trained, "its class has no training item")
     for split in SPLITS:
         if not rows_of[split]:
             raise UserError(
