@@ -5,7 +5,8 @@ KerasTuner. The event files of the first one are written to `log_dir`/<kind>, th
 one to `log_dir`/2/<kind>, and so on. A training that goes on, from a backup or by another call of
 `fit`, stays in its run; in a new process, this is the newest one.
 
-A callback never ends a training. What goes wrong in it becomes one warning, and it stops recording
+A callback never ends a training, except `EarlyWarning(stop_when=…)`, which ends it for the faults
+that are named there. What goes wrong in a callback becomes one warning, and it stops recording
 until the next call of `fit`. Only arguments that cannot be right for the model are errors, before
 the training begins.
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .deprecated import Told as Told
     from .drawing.attention_maps import Alignment as Alignment
     from .drawing.captioned_images import CaptionedImage as CaptionedImage
+    from .early_warning import EarlyWarning as EarlyWarning
     from .error_flow import ErrorFlow as ErrorFlow
     from .error_matrix import ErrorMatrix as ErrorMatrix
     from .feature_maps import FeatureMaps as FeatureMaps
@@ -37,6 +39,7 @@ _MODULES = {
     "AttentionMaps": "attention_maps",
     "CaptionedImage": "drawing.captioned_images",
     "CaptionedImages": "captioned_images",
+    "EarlyWarning": "early_warning",
     "ErrorFlow": "error_flow",
     "ErrorMatrix": "error_matrix",
     "FeatureMaps": "feature_maps",

@@ -15,6 +15,7 @@ from .findings.decay import decay_figures
 from .findings.encoder_decoder import encoder_decoder_finding, first_to_largest
 from .findings.error_flow import error_flow_finding
 from .findings.finding import Finding
+from .findings.while_training import Scope, TrainingWarning, error_warnings
 from .recording.error_probe import ErrorProbe
 from .recording.error_reader import ErrorReader, check_layers, error_readers
 from .recording.guard import guarded
@@ -140,6 +141,17 @@ class ErrorFlow(StepRecorder):
         missing = [(r.name, self._why_missing(r)) for r in readers if r.name not in history]
         left_out = [(r.name, r.left_out) for r in readers if r.left_out]
         return findings + [Finding(name, "too little", text) for name, text in missing + left_out]
+
+    def warnings(self, scope: Scope) -> list[TrainingWarning]:
+        """Return what is wrong in the training steps read so far; see `EarlyWarning`."""
+        scope = scope.every(self._memory.stride)
+        return [
+            warning
+            for name, rows in self._memory.latest(scope.rows).items()
+            for warning in error_warnings(
+                name, tables(rows), layer_path(name) in self._backwards, scope
+            )
+        ]
 
     def _finding(self, name, recorded):
         if name in self.joined:

@@ -11,6 +11,7 @@ from .drawing import figures
 from .drawing.heat_maps import common_scale, heat_map
 from .findings.finding import Finding
 from .findings.layer_gradients import gradient_findings, listed
+from .findings.while_training import Scope, TrainingWarning, gradient_warnings
 from .recording.gradient_monitor import GradientMonitor
 from .recording.gradient_statistics import STATISTICS
 from .recording.relu import has_relu
@@ -18,6 +19,7 @@ from .recording.rows import Rows
 from .recording.step_recorder import StepRecorder
 from .recording.train_step_context import trace_train_step_in
 from .recording.training_steps import RING
+from .recording.unused_outputs import layers_without_loss
 from .recording.weight_owners import owner_paths
 
 
@@ -76,8 +78,9 @@ class LayerGradients(StepRecorder):
         """
         self.catch_up()
         rows = self._memory.all().get("")
-        if rows is None:
-            return {}
+        return {} if rows is None else self._tables(rows)
+
+    def _tables(self, rows: Rows) -> dict[str, Any]:
         trained = ~np.isnan(rows.values[0]).all(axis=0)
         layers = [
             name for name, is_trained in zip(self._layers, trained, strict=True) if is_trained
@@ -104,6 +107,24 @@ class LayerGradients(StepRecorder):
             every=self.every,
             relu=has_relu(self._recorded_model),
         )
+
+    def warnings(self, scope: Scope) -> list[TrainingWarning]:
+        """Return what is wrong in the training steps read so far; see `EarlyWarning`."""
+        scope = scope.every(self._memory.stride)
+        rows = self._memory.latest(scope.rows).get("")
+        if rows is None:
+            return []
+        history = self._tables(rows)
+        return gradient_warnings(
+            history,
+            scope,
+            without_loss=self._without_loss(history["layers"]),
+            relu=has_relu(self._recorded_model),
+        )
+
+    def _without_loss(self, layers):
+        unused = layers_without_loss(self._recorded_model)
+        return {name for name in layers if name.partition("/")[0] in unused}
 
     def _nothing_arrived(self):
         if self._step < self.every:

@@ -133,7 +133,7 @@ def _over_depth(steps, layers, ratio, silent, recent):
     learning = np.flatnonzero(~np.isnan(ratio[recent]).all(axis=0))  # the others are frozen by now
     if len(learning) - silent.sum() < MIN_LAYERS:
         return []
-    shares, quarter = _first_to_last(ratio[:, learning])
+    shares, quarter = first_to_last(ratio[:, learning])
     share = float(np.nanmedian(shares[recent]))
     if not np.isfinite(share):  # the last layers have no gradient
         return []
@@ -158,8 +158,15 @@ def _over_depth(steps, layers, ratio, silent, recent):
     return [Finding("", kind, text, evidence, float(np.mean(agrees[recent])))]
 
 
-def _first_to_last(ratio):
-    """→ (median of the first quarter of the layers over that of the last, [N]; layers in it)"""
+def first_to_last(ratio: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the median of the first quarter of the layers over that of the last.
+
+    Args:
+        ratio: ‖dE/dW‖ / ‖W‖ of the layers that learn, [N, L].
+
+    Returns:
+        The shares, [N], and the number of layers in a quarter.
+    """
     quarter = max(1, ratio.shape[1] // 4)
     with np.errstate(invalid="ignore", divide="ignore"):
         first, last = (np.nanmedian(r, axis=1) for r in (ratio[:, :quarter], ratio[:, -quarter:]))

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from .rows import Rows, join
 
 
@@ -67,3 +69,16 @@ class Memory:
         """Return all rows, by name."""
         self._parts = {name: [join(parts)] for name, parts in self._parts.items()}
         return {name: rows for name, (rows,) in self._parts.items()}
+
+    def latest(self, count: int) -> dict[str, Rows]:
+        """Return the last `count` rows of each name, without touching the many before them."""
+        return {name: _latest(parts, count) for name, parts in self._parts.items()}
+
+
+def _latest(parts, count):
+    chosen, held = [], 0
+    for part in reversed(parts):
+        chosen, held = [part, *chosen], held + len(part.steps)
+        if held >= count:
+            break
+    return join(chosen).take(np.arange(max(held - count, 0), held))

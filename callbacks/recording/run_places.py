@@ -30,6 +30,7 @@ KINDS = frozenset(
         "layer_gradients",
         "pictures",
         "samples",
+        "warnings",
     }
 )
 _PLACES = "_errorflow_run_places"  # an attribute of models, which Keras does not track

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..findings.while_training import Scope, TrainingWarning
 from .blocks import tag
 from .event_log import EventLog
 from .guard import GuardedCallback, guarded
@@ -56,7 +57,16 @@ class StepRecorder(GuardedCallback):
         self._drawn = 0  # the training step of the latest images
         self._has_begun = False  # the number of the first training step is known
 
+    @property
+    def last_step(self) -> int:
+        """The last training step that was read from the graph."""
+        return self._step
+
     # Hooks that a subclass implements
+
+    def warnings(self, scope: Scope) -> list[TrainingWarning]:
+        """Return what is wrong in the training steps read so far; see `EarlyWarning`."""
+        raise NotImplementedError
 
     def _check(self) -> None:
         """Raise a ValueError if the callback is certainly of no use for the model."""

@@ -1,0 +1,29 @@
+"""The mean training loss between two readings, from the running mean that Keras keeps."""
+
+import keras
+
+
+class LossMeter:
+    """Reads how much Keras' running mean of the loss has grown; a reading takes two small copies.
+
+    Works with the metric "loss" of a compiled model; in its absence the loss is unknown.
+    """
+
+    def __init__(self) -> None:
+        self.begin_epoch()
+
+    def begin_epoch(self) -> None:
+        """Note that Keras has set the running mean to zero."""
+        self._total = self._count = 0.0
+
+    def read(self, model: keras.Model) -> float | None:
+        """Return the mean loss of the examples since the last reading; None: there are none."""
+        running = next((m for m in model.metrics if m.name == "loss"), None)
+        if not isinstance(running, keras.metrics.Mean):
+            return None
+        total, count = (
+            float(keras.ops.convert_to_numpy(v)) for v in (running.total, running.count)
+        )
+        before, self._total = self._total, total
+        examples, self._count = count - self._count, count
+        return (total - before) / examples if examples > 0 else None
