@@ -134,7 +134,8 @@ class EarlyWarning(GuardedCallback):
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
             self._losses = [*self._losses, float(loss)]
-        self._judge(may_stop=epoch + 1 != self.params.get("epochs"))
+        is_last = epoch + 1 == self.params.get("epochs")
+        self._judge(may_stop=not is_last or self.model.stop_training)
         if self._log is not None:
             self._log.flush()
 

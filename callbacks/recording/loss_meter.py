@@ -1,5 +1,7 @@
 """The mean training loss between two readings, from the running mean that Keras keeps."""
 
+from typing import Any
+
 import keras
 
 
@@ -18,12 +20,11 @@ class LossMeter:
 
     def read(self, model: keras.Model) -> float | None:
         """Return the mean loss of the examples since the last reading; None: there are none."""
-        running = next((m for m in model.metrics if m.name == "loss"), None)
+        running: Any = next((m for m in model.metrics if m.name == "loss"), None)
         if not isinstance(running, keras.metrics.Mean):
             return None
-        total, count = (
-            float(keras.ops.convert_to_numpy(v)) for v in (running.total, running.count)
-        )
+        total = float(keras.ops.convert_to_numpy(running.total))
+        count = float(keras.ops.convert_to_numpy(running.count))
         before, self._total = self._total, total
         examples, self._count = count - self._count, count
         return (total - before) / examples if examples > 0 else None

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 from .errors import UserError, require, require_name
+from .stop_when import stop_kinds
 
 Schedule = Literal["constant", "cosine", "step"]
 T = TypeVar("T")
@@ -79,6 +80,9 @@ class Optimisation(Section):
     """Maximum global norm of the gradients; larger gradients are scaled down. 0: no clipping."""
     patience: int = 10
     """Stop after this number of epochs without a better validation result; 0: never."""
+    stop_when: str = ""
+    """Stop early if this goes wrong: stuck, dead, vanishing, exploding, diverged; several are
+    separated by commas (default: only warn)."""
     seed: int = 1
     """Seed of the initial weights, the order of the examples and dropout."""
 
@@ -90,6 +94,7 @@ class Optimisation(Section):
         require(self.weight_decay >= 0, "weight_decay", "0 or more", self.weight_decay)
         require(self.clip_norm >= 0, "clip_norm", "0 or more", self.clip_norm)
         require(self.patience >= 0, "patience", "0 or more", self.patience)
+        stop_kinds(self.stop_when)
         require(0 <= self.seed < 2**31, "seed", "from 0 to 2147483647", self.seed)
 
 

@@ -20,7 +20,8 @@ SUBFOLDERS = ("checkpoints/backup", "logs", "plots", "samples")
 
 # A resumed run may change how long and on which device it trains, but not what it computes.
 MACHINE_SETTINGS = frozenset({"device", "jit", "strategy"})
-CHANGEABLE_SETTINGS = MACHINE_SETTINGS | {"epochs", "patience"}
+ENDING_SETTINGS = frozenset({"epochs", "patience", "stop_when"})
+CHANGEABLE_SETTINGS = MACHINE_SETTINGS | ENDING_SETTINGS
 
 
 # Checks before training: they write nothing
@@ -59,7 +60,7 @@ def _check_can_resume(config: TrainingConfig, run: RunFolder) -> None:
     ]
     if barred:
         raise UserError(f"cannot resume {run.path} with another {', '.join(barred)}: use a new run")
-    if run.status == "finished" and not {"epochs", "patience"} & set(changed):
+    if run.status == "finished" and not ENDING_SETTINGS & set(changed):
         raise UserError(
             f"run {run.path} is finished; to train longer, give more --epochs or --patience"
         )

@@ -34,7 +34,8 @@ class TrialBusy(UserError):
 def run_trial(folder: Path, stop: StopRequest | None = None) -> dict[str, Any]:
     """Train the trial in a folder, unless it has a result; return the content of result.json.
 
-        status                    completed, pruned, vanishing or failed
+        status                    completed, pruned, failed or, if it was stopped for a warning or
+                                  by --prune-vanishing, its kind: vanishing, stuck, diverged, …
         reason                    why the trial did not complete, in one line; null: completed
         objective                 {"name": …, "direction": …}
         score                     best value of the objective, mean over the executions; null:

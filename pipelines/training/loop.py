@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import keras
 
 from ...callbacks import ErrorFlow, Gates, LayerGradients, TextSamples
+from ...callbacks.findings.while_training import TrainingWarning
 from ...callbacks.recording.run_places import reserve
 from ..core.config import Optimisation, TrainingConfig
 from ..core.console import keras_verbosity, note
@@ -16,6 +17,7 @@ from ..core.errors import UserError
 from ..core.run_folder import RunFolder
 from .checkpoint import RunCheckpoint
 from .compile_time import CompileTime
+from .early_warning import make_early_warning
 from .spec import TrainingSpec
 
 OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
@@ -51,6 +53,7 @@ class Outcome:
         seconds: training time of all epochs.
         compile_seconds: the part of `seconds` spent on compiling; None if it is unknown.
         recorders: the callbacks that have recorded the training.
+        stopped: the warning for which --stop-when ended the training; None: it was not ended.
     """
 
     history: list[dict[str, float]]
@@ -59,6 +62,7 @@ class Outcome:
     seconds: float
     compile_seconds: float | None
     recorders: Recorders
+    stopped: TrainingWarning | None = None
 
 
 def make_recorders(spec: TrainingSpec, run: RunFolder) -> Recorders:
@@ -120,7 +124,8 @@ def fit(
     """Train, and keep the run folder up to date; resume after the last complete epoch, if any.
 
     Raises:
-        UserError: the loss is no longer a finite number.
+        UserError: the loss is no longer a finite number; with --stop-when diverged only if this was
+            in the first epoch.
         KeyboardInterrupt: Ctrl-C; the message says how to resume.
     """
     with strategy.scope():
@@ -131,6 +136,8 @@ def fit(
         note(f"resuming {run.path} after epoch {epochs_done}")
     reserve(model, run.logs)  # also if it was killed in its first epoch, and begins again
     compile_time = CompileTime(spec.train_data)
+    judged = [r for r in (recorders.layer_gradients, recorders.error_flow) if r is not None]
+    early_warning = make_early_warning(run, config, judged)
     try:
         if spec.pretrain is not None and not epochs_done:
             _pretrain(spec.pretrain, run, strategy)
@@ -145,6 +152,7 @@ def fit(
                 *recorders.present,
                 *spec.callbacks(run),
                 *callbacks,
+                early_warning,
                 keras.callbacks.TerminateOnNaN(),
                 keras.callbacks.TensorBoard(run.logs, write_graph=False, profile_batch=0),
                 checkpoint,
@@ -157,15 +165,17 @@ def fit(
             f"interrupted after epoch {len(checkpoint.history)}; resume with:"
             f" errorflow {run.task} train --resume {run.flags}"
         ) from None
-    if checkpoint.failure:
+    stopped = early_warning.stopped
+    if checkpoint.failure and not (stopped and checkpoint.history):
         raise UserError(f"{checkpoint.failure}: lower --learning-rate or set --clip-norm")
     return Outcome(
         history=checkpoint.history,
         best_epoch=checkpoint.best_epoch,
-        ending=checkpoint.ending,
+        ending=checkpoint.ending if stopped is None else f"stopped: {stopped.kind}",
         seconds=round(sum(row["seconds"] for row in checkpoint.history), 1),
         compile_seconds=compile_time.seconds,
         recorders=recorders,
+        stopped=stopped,
     )
 
 

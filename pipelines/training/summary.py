@@ -30,6 +30,9 @@ def write_results(run: RunFolder, spec: TrainingSpec, outcome: Outcome) -> None:
         padding=round(getattr(spec.train_data, "padding", 0.0), 4),
         monitor=spec.monitor,
     )
+    if (warning := outcome.stopped) is not None:
+        reason = f"step {warning.step:,}: {warning.text}"
+        run.update(stopped={"status": warning.kind, "reason": reason})
     has_recorded = bool(outcome.recorders.layer_gradients.history)
     if has_recorded or "verdict" not in run.results():  # a resumed run may have no epoch left
         findings = findings_of(outcome)
@@ -130,6 +133,8 @@ def print_results(run: RunFolder, next_commands: Sequence[str]) -> None:
     results = run.results()
     figures = figures_in_words(results["test"])
     say(f"\ntest: {figures} (epoch {results['best_epoch']} of {results['epochs']})")
+    if stopped := results.get("stopped"):
+        say(f"stopped early ({stopped['status']}), {stopped['reason']}")
     say(_time_in_words(results))
     for line in results["verdict"]:
         say(f"error flow: {line}")
