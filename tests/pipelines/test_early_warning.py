@@ -1,0 +1,114 @@
+"""Warnings in a run: the flags that may help, results.json, and `--stop-when`."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from errorflow.callbacks import LayerGradients
+from errorflow.callbacks.findings.while_training import TrainingWarning
+from errorflow.pipelines import cli
+from errorflow.pipelines.core import run_lifecycle
+from errorflow.pipelines.core.config import replace
+from errorflow.pipelines.core.config_files import load_config
+from errorflow.pipelines.core.errors import UserError
+from errorflow.pipelines.core.stop_when import stop_kinds
+from errorflow.pipelines.documents.config import DocumentsConfig
+from errorflow.pipelines.images.config import ImagesConfig
+from errorflow.pipelines.lags.config import LagsConfig
+from errorflow.pipelines.names.config import NamesConfig
+from errorflow.pipelines.training import loop, summary
+from errorflow.pipelines.training.early_warning import remedy_flags, report
+from errorflow.pipelines.training.spec import TrainingSpec
+
+
+def test_the_kinds_to_stop_for():
+    assert stop_kinds("stuck, vanishing,diverged") == ("stuck", "vanishing", "diverged")
+    assert stop_kinds("") == ()
+    with pytest.raises(UserError, match=r"--stop-when .* no 'stuk'; did you mean 'stuck'\?"):
+        stop_kinds("diverged,stuk")
+
+
+@pytest.mark.parametrize("verb", ["train", "tune"])
+def test_a_wrong_kind_is_refused_before_training(verb, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["names", verb, "--stop-when", "never"]) == 2
+    assert "--stop-when (key stop_when): no 'never'; known: stuck, " in capsys.readouterr().err
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    "config, settings, finding, flags",
+    [
+        (LagsConfig, {"model": "rnn", "clip_norm": 0.0}, "vanishing", ["--model lstm"]),
+        (LagsConfig, {"chrono": 0.0}, "vanishing", ["--chrono 1"]),
+        (LagsConfig, {"clip_norm": 0.0}, "exploding", ["--clip-norm 1", "--learning-rate 0.001"]),
+        (NamesConfig, {}, "not finite", ["--learning-rate 0.0008"]),
+        (DocumentsConfig, {}, "vanishing", ["--model conv1d", "--bidirectional"]),
+        (ImagesConfig, {"model": "resnet56", "skip": "false"}, "starving", ["--skip true"]),
+        (
+            ImagesConfig,
+            {"model": "vgg16", "learning_rate": 0.01, "clip_norm": 1.0},
+            "no gradient",
+            ["--learning-rate 0.001", "--normalization batch", "--model resnet20"],
+        ),
+    ],
+)
+def test_the_flags_that_may_help_exist_in_the_task_and_change_something(
+    config, settings, finding, flags
+):
+    warning = TrainingWarning("", (), "", finding=finding)
+    assert remedy_flags(warning, replace(config(), **settings).resolved()) == flags
+
+
+def test_a_warning_is_printed_and_recorded_once(tmp_path, capsys):
+    config = replace(NamesConfig(), run_dir=tmp_path, name="a")
+    run = run_lifecycle.begin("names", config, {})
+    evidence = {"silent": 100}
+    warning = TrainingWarning("stuck", ("a", "b"), "a and b", evidence, "no gradient", step=240)
+    report(run, config, warning)
+    report(run, config, warning)  # as after a resume
+    assert capsys.readouterr().err == "warning, step 240: a and b; try --learning-rate 0.0008\n"
+    row = {"step": 240, "kind": "stuck", "layer": "a, b", "text": "a and b", "evidence": evidence}
+    assert run.results()["warnings"] == [row]
+
+
+# One training that diverges
+
+
+class Examples:
+    """Forty batches of a linear function."""
+
+    epoch, steps = 0, 40
+
+    def dataset(self):
+        x = np.random.default_rng(0).normal(size=[4 * self.steps, 3]).astype(np.float32)
+        return tf.data.Dataset.from_tensor_slices((x, x.sum(axis=1, keepdims=True))).batch(4)
+
+
+def test_a_run_that_is_stopped_is_complete(tmp_path):
+    settings = {"optimizer": "sgd", "learning_rate": 1e3, "epochs": 9, "stop_when": "diverged"}
+    config = replace(NamesConfig(), run_dir=tmp_path, name="a", **settings)
+    run = run_lifecycle.begin("names", config, {})
+    x = keras.Input([3])
+    network = keras.Model(x, keras.layers.Dense(1)(x))
+    spec = TrainingSpec(
+        network=network,
+        serving_model=network,
+        train_data=Examples(),
+        validation_data=Examples().dataset(),
+        loss="mse",
+        metrics=None,
+        monitor="val_loss",
+        mode="min",
+        is_recurrent=False,
+    )
+    recorders = loop.Recorders(LayerGradients(run.logs), None, None, None)
+    outcome = loop.fit(spec, config, run, tf.distribute.get_strategy(), recorders)
+    summary.write_results(run, spec, outcome)
+    results = run.results()
+    assert [(w["kind"], w["step"]) for w in results["warnings"]] == [("diverged", 61)]
+    assert results["stopped"]["status"] == "diverged"
+    assert results["stopped"]["reason"].startswith("step 61: the loss is ")
+    assert (results["ending"], results["epochs"]) == ("stopped: diverged", 2)
+    assert run.best.exists() and run.last.exists()
+    assert load_config(NamesConfig, run.config_file).optimisation.stop_when == "diverged"
