@@ -86,8 +86,8 @@ class Examples:
 
 
 def test_a_run_that_is_stopped_is_complete(tmp_path):
-    settings = {"optimizer": "sgd", "learning_rate": 1e3, "epochs": 9, "stop_when": "diverged"}
-    config = replace(NamesConfig(), run_dir=tmp_path, name="a", **settings)
+    settings = {"optimizer": "sgd", "learning_rate": 1e3, "epochs": 9, "jit": "off"}
+    config = replace(NamesConfig(), run_dir=tmp_path, name="a", stop_when="diverged", **settings)
     run = run_lifecycle.begin("names", config, {})
     x = keras.Input([3])
     network = keras.Model(x, keras.layers.Dense(1)(x))
