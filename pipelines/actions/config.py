@@ -2,13 +2,13 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ..core.classifier import ClassifierOptimisation
 from ..core.config import DataSettings, Schedule, Section, TrainingConfig
 from ..core.errors import UserError, require
 from ..core.space import TRAINING, Choice, Range, Space
-from ..models.weight_source import check_weights, with_encoder_weights
+from ..models.weight_source import check_weights, fixed_by_weights, with_encoder_weights
 from ..models.zoo import MODELS
 
 if TYPE_CHECKING:
@@ -93,6 +93,9 @@ class ActionsConfig(TrainingConfig):
 
     def resolved(self) -> Self:
         return with_encoder_weights(self)
+
+    def fixed_settings(self) -> dict[str, Any]:
+        return fixed_by_weights(self.network, ("cnn", "width"))
 
     def check_frame_size(self) -> None:
         """Raise `UserError` if frames are too small for the convolutional network."""

@@ -181,6 +181,10 @@ class TrainingConfig(Section):
         """Return a copy in which the defaults that depend on other settings are filled in."""
         return self
 
+    def fixed_settings(self) -> dict[str, Any]:
+        """Return the settings that others determine, by name: a search must not vary them."""
+        return {}
+
     def check(self) -> None:
         """Raise `UserError` if a value, or a combination of values, is not valid."""
         for section in sections(self).values():

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ..core.config import DataSettings, Optimisation, Schedule, Section, TrainingConfig
 from ..core.errors import UserError, require
-from ..models.weight_source import check_weights, min_size, with_encoder_weights
+from ..models.weight_source import check_weights, fixed_by_weights, min_size, with_encoder_weights
 from ..models.zoo import MODELS
 
 if TYPE_CHECKING:
@@ -109,6 +109,9 @@ class ImageToTextConfig(TrainingConfig):
 
     def resolved(self) -> Self:
         return with_encoder_weights(self)
+
+    def fixed_settings(self) -> dict[str, Any]:
+        return fixed_by_weights(self.network, ("cnn", "width"))
 
     def check(self) -> None:
         super().check()

@@ -15,7 +15,7 @@ from ..core.config import (
 )
 from ..core.errors import require
 from ..core.space import Choice, Range, Space
-from ..models.weight_source import check_weights, min_size, with_source
+from ..models.weight_source import check_weights, fixed_by_weights, min_size, with_source
 from ..models.zoo import MODELS
 
 if TYPE_CHECKING:
@@ -162,6 +162,10 @@ class ImagesConfig(TrainingConfig):
         return replace(
             self, **{key: value for key, value in recipe.items() if settings[key] is None}
         )
+
+    def fixed_settings(self) -> dict[str, Any]:
+        names = ("model", "width", "skip", "preactivation", "normalization")
+        return fixed_by_weights(self.network, names)
 
     def check(self) -> None:
         super().check()

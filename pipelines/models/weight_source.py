@@ -7,7 +7,7 @@ wrong path or network is reported at once; `pretrained` loads the weights.
 import dataclasses
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -176,6 +176,19 @@ def check_weights(network: Section, key: str) -> None:
         value = getattr(network, option, None)
         if value is not None and value == other.get(MODELS[name].family):
             raise UserError(f"--weights imagenet: {name} has none with --{option} {value}")
+
+
+def fixed_by_weights(network: Section, names: Sequence[str]) -> dict[str, Any]:
+    """Return the settings of a network section that `--weights` determines, by name."""
+    settings: Any = network
+    return {} if settings.weights is None else {name: getattr(network, name) for name in names}
+
+
+def absolute(weights: str | None) -> str | None:
+    """Return the value of `--weights` for processes with another working directory."""
+    if weights is None or weights == IMAGENET:
+        return weights
+    return str(Path(weights).expanduser().absolute())
 
 
 def min_size(network: Section, key: str) -> int:

@@ -61,6 +61,9 @@ def read_plan(task: Task, config: TuneConfig) -> SearchPlan:
         UserError: the space file is not valid.
     """
     training, space, file = config.training(), task.space, config.search.space
+    for key, value in training.resolved().fixed_settings().items():
+        if key in space:
+            space, training = narrow(space, {key: value}, key, training)
     if file is not None:
         space, training = narrow(space, load_yaml(file), str(file), training)
     return SearchPlan(task, config, training, space)

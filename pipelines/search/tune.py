@@ -19,12 +19,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.config import replace
+from ..core.config import flat, replace
 from ..core.config_files import config_dict, dump_config
 from ..core.devices import load_tensorflow
 from ..core.errors import UserError
 from ..core.files import write_text
 from ..core.run_lifecycle import MACHINE_SETTINGS
+from ..models.weight_source import absolute
 from ..training.data_report import read_data
 from ..training.task import Task
 from .config import TuneConfig
@@ -69,6 +70,7 @@ def _search(plan: SearchPlan) -> None:
     check_available(plan.project)
     if plan.settings.oracle == "hyperband":
         _check_hyperband(plan)
+    plan.task.check_requirements(plan.training.resolved())
     tf = load_tensorflow()
     if tf.config.list_physical_devices("GPU"):
         tf.config.set_visible_devices([], "GPU")  # the processes of the trials use them
@@ -100,6 +102,8 @@ def _write_settings(plan: SearchPlan) -> None:
     config, space = plan.config, plan.settings.space
     if config.data.data_dir is not None:
         config = replace(config, data_dir=config.data.data_dir.absolute())
+    if (weights := flat(config).get("weights")) is not None:
+        config = replace(config, weights=absolute(weights))
     write_text(plan.project / "tune.yaml", dump_config(config))
     if space is not None:
         write_text(plan.project / "space.yaml", space.read_text(encoding="utf-8"))
