@@ -71,7 +71,8 @@ def _folders() -> list[Path]:
     """Return where Keras looks: its cache and, where it may not write there, one in /tmp."""
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser()
     temporary = Path("/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir()) / ".keras"
-    is_usable = os.access(home, os.W_OK) or not home.exists()
+    existing = next(folder for folder in (home, *home.absolute().parents) if folder.exists())
+    is_usable = os.access(existing, os.W_OK)
     return [folder / "models" for folder in ([home] if is_usable else [home, temporary])]
 
 
@@ -97,9 +98,14 @@ def _download(file: WeightFile) -> Path:
     import keras
 
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with _patient(), _progress_on_stderr():
             path = keras.utils.get_file(
-                file.name, file.url, cache_subdir="models", file_hash=file.md5
+                file.name,
+                file.url,
+                cache_dir=str(folder.parent),
+                cache_subdir="models",
+                file_hash=file.md5,
             )
     except Exception as error:  # Keras raises a bare Exception for a failed download
         reason = str(error).rpartition(" -- ")[2] or type(error).__name__

@@ -119,37 +119,6 @@ def test_vgg16_has_the_logits_of_keras_applications():
     np.testing.assert_allclose(model(x), keras_model(x), rtol=1e-4, atol=1e-4)
 
 
-def test_resnet50_has_the_logits_of_keras_applications():
-    """The biases of Keras' convolutions are moved into the means of the normalisation."""
-    keras_model = keras.applications.ResNet50(
-        weights=None, input_shape=(64, 64, 3), classes=10, classifier_activation=None
-    )
-    random = np.random.default_rng(1)
-    for w in keras_model.weights:
-        if w.name in ("bias", "moving_mean", "beta"):
-            w.assign(random.normal(size=w.shape, scale=0.1))
-    model = build("resnet50", (64, 64, 3), 10, head="logits")
-    copy_unit(keras_model, "conv1", model.get_layer("conv1"))
-    for stage, count in enumerate((3, 4, 6, 3), start=1):
-        for block in range(1, count + 1):
-            residual_block = model.get_layer(f"stage{stage}_block{block}")
-            prefix = f"conv{stage + 1}_block{block}"
-            for number, unit in enumerate(residual_block.units, start=1):
-                copy_unit(keras_model, f"{prefix}_{number}", unit)
-            if residual_block.projection is not None:
-                copy_unit(keras_model, f"{prefix}_0", residual_block.projection)
-    model.get_layer("logits").set_weights(keras_model.get_layer("predictions").get_weights())
-    x = random_images(2, 64, 64, 3)
-    np.testing.assert_allclose(model(x), keras_model(x), rtol=1e-4, atol=1e-4)
-
-
-def copy_unit(model, name, unit):
-    kernel, bias = model.get_layer(f"{name}_conv").get_weights()
-    gamma, beta, mean, variance = model.get_layer(f"{name}_bn").get_weights()
-    unit.convolution.set_weights([kernel])
-    unit.normalization.set_weights([gamma, beta, mean - bias, variance])
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_takes_images_of_its_minimum_size_and_no_smaller_ones(name):
     size, channels = MODELS[name].min_size, MODELS[name].input_shape[-1]
