@@ -10,6 +10,7 @@ from ..core.errors import UserError
 from .left_out import LeftOut
 from .listing import printable, subfolders, visible
 from .ready_splits import SPLIT_OF, find_ready_splits, split_named
+from .splits import SPLITS
 
 FLAG = "--no-ready-splits"
 
@@ -60,7 +61,7 @@ class LabelledFiles(NamedTuple):
 
 
 def find_labelled_files(directory: Path, kind: Kind, ready_splits: bool = True) -> LabelledFiles:
-    """Find the items of each class, <class>/ITEM or, with ready splits, <split>/<class>/ITEM.
+    """Find the items of each class, <class>/ITEM, <split>/<class>/ITEM or <class>/<split>/ITEM.
 
     Items may lie deeper below the folder of their class. Levels that consist of a single folder
     are skipped, above the splits and above the classes. A folder without items is no class.
@@ -106,6 +107,8 @@ def _find_class_folders(directory: Path, kind: Kind, ready_splits: bool) -> _Cla
     _check_classes(directory, top, folders, kind)
     if ready_splits:
         _check_not_splits(directory, folders, kind)
+        if inner := _splits_in_classes(folders, kind):
+            return _ClassFolders(inner, True, {"not in a split": beside}, _skipped(directory, top))
     return _ClassFolders(
         {"train": folders},
         False,
@@ -225,6 +228,22 @@ def _check_not_splits(directory: Path, folders: Mapping[str, Path], kind: Kind) 
             f"--data-dir {printable(directory)}: {names} are named like splits, but hold no"
             f" sub-folder of {kind.noun}s per class; if they are classes, give {FLAG}"
         )
+
+
+def _splits_in_classes(
+    folders: Mapping[str, Path], kind: Kind
+) -> dict[str, dict[str, Path]] | None:
+    """Return {split: {label: folder}} of the layout <class>/<split>/ITEM; None for others."""
+    folders_of: dict[str, dict[str, Path]] = {}
+    for label, folder in folders.items():
+        for path in visible(folder):
+            split = split_named(path) if path.is_dir() else None
+            if split is None or label in folders_of.setdefault(split, {}):
+                return None
+            folders_of[split][label] = path
+    if len(folders_of) < 2 or any(folders.keys() - of.keys() for of in folders_of.values()):
+        return None
+    return {split: folders_of[split] for split in SPLITS if split in folders_of}
 
 
 def _skipped(directory: Path, top: Path) -> list[str]:

@@ -68,7 +68,7 @@ def _is_unprintable(character: str) -> bool:
 def files_below(path: Path, *, skip_unreadable: bool = False) -> Iterator[Path]:
     """Yield the visible files of a folder and its visible sub-folders; for a file, the file itself.
 
-    Links to folders are not followed, except if `path` is one.
+    Links to folders are followed, but each folder is read once.
 
     Raises:
         UserError: a folder cannot be read, unless `skip_unreadable`.
@@ -76,10 +76,16 @@ def files_below(path: Path, *, skip_unreadable: bool = False) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
+    seen = set()
     on_error = None if skip_unreadable else _cannot_be_read
-    for folder, folders, names in os.walk(path, onerror=on_error):
-        folders[:] = sorted(filter(_is_visible, folders))
+    for folder, folders, names in os.walk(path, onerror=on_error, followlinks=True):
         here = Path(folder)
+        status = here.stat()
+        if (status.st_dev, status.st_ino) in seen:  # by a link to a folder above
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(filter(_is_visible, folders))
         yield from (here / name for name in sorted(names) if _is_visible(name))
 
 

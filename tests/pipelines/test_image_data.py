@@ -233,6 +233,17 @@ def test_ready_splits_are_found_wherever_they_are(tmp_path, top, splits):
     assert listing.left_out == []
 
 
+def test_splits_may_lie_below_the_classes_and_folders_may_be_links(tmp_path):
+    for label in ("cat", "dog"):
+        paint_all(tmp_path / "photos" / label, "train/a.png", "Test/b.png")
+    assert labels_of(find_images(tmp_path)) == {"train": ["cat", "dog"], "test": ["cat", "dog"]}
+    (tmp_path / "photos" / "cat" / "train" / "loop").symlink_to(tmp_path / "photos" / "cat")
+    (tmp_path / "photos" / "cow").symlink_to(tmp_path / "photos" / "dog")
+    paint(tmp_path / "photos" / "dog" / "c.png")
+    files = find_images(tmp_path).files_of["train"]
+    assert [file.label for file in files] == ["cat"] * 2 + ["cow"] * 3 + ["dog"] * 3
+
+
 def test_single_levels_above_the_classes_are_skipped(tmp_path):
     paint_all(tmp_path / "archive" / "dataset", "cat/a.png", "dog/b/c.png")
     listing = find_images(tmp_path)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ...core.errors import UserError
 from ..data_path import data_path
-from ..images.image_index import ImageIndex
+from ..images.image_index import ImageIndex, shown_name
 from ..left_out import LeftOut
 from ..listing import printable, visible
 from ..ready_splits import find_ready_splits
@@ -131,7 +131,7 @@ def _with_images(found: Annotations) -> list[Annotation]:
 def _missing(entry: Annotation) -> LeftOut | None:
     for name, path in zip(entry.line.images, entry.paths, strict=True):
         if isinstance(path, str):
-            return LeftOut(entry.place, path, printable(name))
+            return LeftOut(entry.place, path, shown_name(name))
     return None
 
 

@@ -9,6 +9,7 @@ from ..class_folders import Kind, LabelledFiles, find_labelled_files
 from ..data_path import data_path
 from ..listing import files_below, printable
 from ..table_files import inner_folder, tables_in
+from ..tables.table import is_table
 from .image_files import is_image, read_image
 from .image_index import ImageIndex
 from .image_tables import BY_NAME, Columns, LabelInDoubt, read_tables
@@ -37,6 +38,9 @@ def find_images(
     """
     directory = data_path(directory, KIND.layout)
     if directory.is_file():
+        if not (is_table(directory) or directory.suffix.lower() == ".txt"):
+            where = f"--data-dir {printable(directory)}"
+            raise UserError(f"{where}: neither a folder nor a table; expected {KIND.layout}")
         index = ImageIndex.beside(directory)
         images, _ = read_tables(directory, {"train": directory}, index, columns, ready_splits)
         return images

@@ -8,13 +8,19 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
-from ..listing import files_below
+from ..listing import files_below, printable
 from ..utf8 import collapse_whitespace
 from .image_files import is_image
 
 NO_SUCH_IMAGE = "no such image"
 AMBIGUOUS = "several images of this name"
+_SHOWN = 100  # characters
 _SAMPLE = 100  # names by which a column is judged
+
+
+def shown_name(name: str) -> str:
+    """Return the name of an image for a message; a table may hold whole images in its place."""
+    return printable(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
 
 
 class ImageIndex:

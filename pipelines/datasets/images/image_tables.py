@@ -12,7 +12,7 @@ from ..ready_splits import SPLIT_OF
 from ..table_files import SPLIT, near, row_splits
 from ..tables.columns import IMAGE, LABEL, Choice, Role, choose_columns, known_names, label_texts
 from ..tables.table import Table, read_table
-from .image_index import ImageIndex
+from .image_index import ImageIndex, shown_name
 
 
 class Columns(NamedTuple):
@@ -75,7 +75,7 @@ def read_image_table(path: Path, index: ImageIndex, columns: Columns, folder: st
         raise UserError(
             f"{table.place(0)}: none of the {len(names):,} images of column"
             f" {printable(table.columns[image or 0])} is in {printable(index.folder)}, first"
-            f" {printable(names[0])!r}; check the paths, or choose the column with {IMAGE.flag}"
+            f" {shown_name(names[0])!r}; check the paths, or choose the column with {IMAGE.flag}"
         )
     return ImageTable(
         table, images, names, labels, row_splits(table, split), choice.remark, by_name
@@ -147,7 +147,7 @@ def _add_rows(
     rows = zip(table.images, table.labels, table.splits, strict=True)
     for number, (image, label, own) in enumerate(rows):
         if isinstance(image, str):
-            yield LeftOut(table.table.place(number), image, printable(table.names[number]))
+            yield LeftOut(table.table.place(number), image, shown_name(table.names[number]))
         elif not label:
             yield LeftOut(table.table.place(number), "no label")
         else:
