@@ -12,7 +12,7 @@ from ...core.errors import UserError
 from ..left_out import LeftOut
 from ..listing import printable
 from ..utf8 import read_text
-from .header import HEAD, Header, find_header
+from .header import HEAD, Header, common_width, find_header, fitted, plain_name
 from .rows import Row, Table
 
 _BY_SUFFIX = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
@@ -34,8 +34,8 @@ def parse_delimited(
     """Return the table in a text. The separator is that of the suffix, or recognised.
 
     Quotes enclose cells with separators or line ends, as in RFC 4180, if the whole file is written
-    so. Otherwise they are part of the text: in a file of sentences, a single quote must not swallow
-    the lines up to the next one.
+    so. Otherwise they are part of the text: in a file of sentences and tabs, a single quote must
+    not swallow the lines up to the next one.
 
     Args:
         text: the content of the file.
@@ -52,7 +52,20 @@ def parse_delimited(
         raise UserError(f"{printable(path)}: the file is empty")
     head = [row for _, row in numbered[:HEAD]]
     found = find_header(head, known) if header is None else None
+    if header is None and found is None:
+        _check_width(head, known, printable(path))
     return _table(path, numbered, Header([*head[0]]) if header else found)
+
+
+def _check_width(rows: Sequence[Row], known: Collection[str], path: str) -> None:
+    """Raise `UserError` if most rows have more cells than a header of known names."""
+    first, below = rows[0], rows[1:]
+    is_named = {plain_name(cell) for cell in first} & {plain_name(name) for name in known}
+    if is_named and below and (width := common_width(below, len(first))) > len(first) > 1:
+        raise UserError(
+            f"{path}: rows have {width} cells, but its header {len(first)}"
+            f" ({', '.join(map(printable, first))}); put cells that hold the separator in quotes"
+        )
 
 
 def separator_of(text: str) -> str:
@@ -76,7 +89,7 @@ def _cells(head: str, separator: str) -> tuple[float, int]:
 
 def _rows(text: str, separator: str, path: str) -> list[Numbered]:
     quoted = _quoted(text, separator) if '"' in text else None
-    if quoted is not None and _is_one_row_per_line(text, quoted):
+    if quoted is not None and (separator != "\t" or _is_one_row_per_line(text, quoted)):
         return quoted
     plain = _plain(text, separator)
     even = len({len(row) for _, row in plain}) == 1 and len(plain[0][1]) > 1
@@ -144,7 +157,7 @@ def _table(path: Path, numbered: list[Numbered], header: Header | None) -> Table
     widths = Counter(len(row) for _, row in body)
     width = len(header.columns) if header else widths.most_common(1)[0][0]
     if widths.keys() != {width}:
-        body = [(number, _fitted(row, width)) for number, row in body]
+        body = [(number, fitted(row, width)) for number, row in body]
     return Table(
         shown,
         header.columns if header else [str(i + 1) for i in range(width)],
@@ -158,10 +171,3 @@ def _table(path: Path, numbered: list[Numbered], header: Header | None) -> Table
             if len(row) != width
         ],
     )
-
-
-def _fitted(row: Row, width: int) -> Row:
-    """Return a row without empty cells beyond the width, which spreadsheets write."""
-    while len(row) > width and not row[-1].strip():
-        row = row[:-1]
-    return row

@@ -15,7 +15,7 @@ class Header(NamedTuple):
     remark: str = ""
 
 
-def find_header(rows: Sequence[Sequence[str]], known: Collection[str]) -> Header | None:
+def find_header(rows: Sequence[list[str]], known: Collection[str]) -> Header | None:
     """Return the header of a table if its first row is one.
 
     A header's cells are short names, different from one another and from all cells below them.
@@ -27,10 +27,7 @@ def find_header(rows: Sequence[Sequence[str]], known: Collection[str]) -> Header
         known: usual names of columns.
     """
     first, below = [cell.strip() for cell in rows[0]], rows[1:]
-    if len({cell.casefold() for cell in first}) < len(first) or not all(map(_is_name, first)):
-        return None
-    widths = Counter(len(row) for row in below)
-    if below and len(first) != widths.most_common(1)[0][0]:
+    if not _are_names(first) or (below and len(first) != common_width(below, len(first))):
         return None
     columns = [[row[i].strip() for row in below if i < len(row)] for i in range(len(first))]
     if any(name in cells for name, cells in zip(first, columns, strict=True) if name):
@@ -42,6 +39,23 @@ def find_header(rows: Sequence[Sequence[str]], known: Collection[str]) -> Header
     if any(_differs(cell, cells) for cell, cells in pairs) or _is_over_classes(pairs):
         return Header(named, "is taken as a header: its cells differ from those below")
     return None
+
+
+def common_width(rows: Sequence[list[str]], least: int) -> int:
+    """Return the most frequent number of cells, see `fitted`."""
+    return Counter(len(fitted(row, least)) for row in rows).most_common(1)[0][0]
+
+
+def fitted(row: list[str], width: int) -> list[str]:
+    """Return a row without empty cells beyond the width, which spreadsheets write."""
+    while len(row) > width and not row[-1].strip():
+        row = row[:-1]
+    return row
+
+
+def _are_names(cells: Sequence[str]) -> bool:
+    named = [cell.casefold() for cell in cells if cell]
+    return bool(named) and len({*named}) == len(named) and all(map(_is_name, cells))
 
 
 def plain_name(name: str) -> str:
