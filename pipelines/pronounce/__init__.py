@@ -95,12 +95,23 @@ class Pronounce(BaseTask):
 
     def read_data(self, config: PronounceConfig) -> Any:
         from ..datasets.pairs.pair_data import load_pairs
+        from ..models.text_serving import lengths
+
+        settings = config.data
+
+        def is_too_long(sources: Sequence[str], targets: Sequence[str]) -> Any:
+            longest = settings.max_length
+            too_long = lengths(sources, settings.source) > longest
+            return too_long | (lengths(targets, settings.target) > longest)
 
         return load_pairs(
-            config.data.dataset,
-            config.data.data_dir,
-            stress=config.data.stress,
-            limit=config.data.limit,
+            settings.dataset,
+            settings.data_dir,
+            columns=settings.columns,
+            ready_splits=settings.ready_splits,
+            is_too_long=is_too_long,
+            stress=settings.stress,
+            limit=settings.limit,
             seed=config.optimisation.seed,
         )
 

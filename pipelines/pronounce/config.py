@@ -7,6 +7,8 @@ from typing import Literal
 from ..core.config import DataSettings, Optimisation, Section, TrainingConfig
 from ..core.errors import UserError, require
 from ..core.space import TRAINING, Choice, Range, Space
+from ..datasets.pairs.pair_rows import PairColumns
+from ..datasets.utf8 import check_encoding
 
 Tokens = Literal["character", "word", "phone"]
 
@@ -52,8 +54,15 @@ class PairSettings(DataSettings):
     dataset: str | None = None
     """Prepared TFDS translation dataset (default: CMUdict)."""
     data_dir: Path | None = None
-    """Your own pairs: a file of lines source<TAB>target, or a folder with train, validation and
-    test files of such lines."""
+    """Your own pairs: a file of lines source<TAB>target, a table (.csv, .tsv, .jsonl, .parquet), or
+    a folder with train, validation and test files of such kinds."""
+    source_column: str | None = None
+    """Column of a table with the sources, by name or number (default: recognised)."""
+    target_column: str | None = None
+    """Column of a table with the targets, by name or number (default: recognised)."""
+    encoding: str | None = None
+    """Encoding of the text files of --data-dir, such as cp1252 (default: UTF-8, or what a byte
+    order mark says)."""
     source: Tokens = "character"
     """Symbols of the sources. Characters and words are lower-cased; phones are separated by spaces
     and are not changed."""
@@ -70,11 +79,17 @@ class PairSettings(DataSettings):
 
     def check(self) -> None:
         super().check()
+        check_encoding(self.encoding)
         for key in ("max_length", "vocabulary"):
             require(getattr(self, key) >= 1, key, "1 or more", getattr(self, key))
         is_cmudict = self.dataset is None and self.data_dir is None
         if is_cmudict and (self.source, self.target) != ("character", "phone"):
             raise UserError("--source and --target: CMUdict has characters and phones only")
+
+    @property
+    def columns(self) -> PairColumns:
+        """What is said about the tables and text files of `data_dir`."""
+        return PairColumns(self.source_column, self.target_column, self.encoding)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

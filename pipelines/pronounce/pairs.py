@@ -54,8 +54,7 @@ def encode_pairs(
         split: sources with their targets.
         name: name of the split, for messages.
         source, target: the vocabularies.
-        max_length: maximum number of symbols of source and target; the number of longer pairs is
-            reported.
+        max_length: maximum number of symbols of source and target.
 
     Raises:
         UserError: all pairs are too long.
@@ -68,12 +67,6 @@ def encode_pairs(
     is_short = has_short_source & (np.array([*map(len, targets)]) <= max_length + 1)
     if not is_short.any():
         raise UserError(f"{name}: no pair of at most {max_length} symbols; raise --max-length")
-    if left_out := int((~is_short).sum()):
-        note(
-            f"data: {name}: {left_out:,} of {len(sources):,} pairs have more than {max_length}"
-            " symbols; left out of"
-            f" {'training' if name == 'train' else 'the choice of the best epoch'}"
-        )
     short_targets = [row for row, short in zip(targets, is_short, strict=True) if short]
     return SequencePairs(sources[is_short, :max_length], pad(short_targets))
 

@@ -6,10 +6,12 @@ import subprocess
 import sys
 import types
 import unicodedata
+from collections import Counter
 
 import numpy as np
 import pytest
 from errorflow.pipelines.core.errors import UserError
+from errorflow.pipelines.datasets.left_out import LeftOut
 from errorflow.pipelines.datasets.pairs.cmudict_file import cmudict_file
 from errorflow.pipelines.datasets.pairs.pair_data import load_pairs, unstressed
 from errorflow.pipelines.datasets.pairs.pair_files import LAYOUT, read_pairs
@@ -175,7 +177,7 @@ def test_texts_are_cleaned_and_repeated_pairs_left_out(tmp_path):
     path = write(tmp_path / "my.tsv", [*lines, *numbered("w", 5), "w1\tW 1"])
     data = load_pairs(data_dir=path)
     assert everything(data)["Zoë"] == ["Z OW1 IY0", "Z OY1"]  # and the stress is left alone
-    assert data.problems == [f"{path}: 2 repeated pairs left out"]
+    assert data.left_out == [LeftOut(f"{path}:{line}", "repeated pair") for line in (4, 11)]
 
 
 def test_three_sources_are_enough_and_two_are_not(tmp_path):
@@ -212,10 +214,11 @@ def test_a_source_stays_in_the_first_of_its_splits(tmp_path):
     data = load_pairs(data_dir=tmp_path)
     assert data.validation.sources == ["d0", "d1", "d2", "d3"]
     assert data.test.sources == ["t0", "t1"]
-    assert data.problems == [
-        "validation: 1 of 5 sources are in train too, first 'n3'; left out",
-        "test: 2 of 5 sources are in train too, first 'n8'; left out",
-        "test: 1 of 5 sources are in validation too, first 'd1'; left out",
+    assert data.left_out == [
+        LeftOut(f"{tmp_path / 'dev.tsv'}:5", "its source is in train too", "in validation"),
+        LeftOut(f"{tmp_path / 'test.tsv'}:1", "its source is in train too", "in test"),
+        LeftOut(f"{tmp_path / 'test.tsv'}:4", "its source is in train too", "in test"),
+        LeftOut(f"{tmp_path / 'test.tsv'}:5", "its source is in validation too", "in test"),
     ]
     write(tmp_path / "test.tsv", numbered("n", 4))
     with pytest.raises(UserError, match=f"^{tmp_path}: no test pair is left; give more, of source"):
@@ -228,8 +231,8 @@ def test_a_source_stays_in_the_first_of_its_splits(tmp_path):
         (["a\tb", "a,b"], "{}:2: no tab in the line; expected source<TAB>target"),
         (["a\tb", "", " \tb"], "{}:3: empty source; expected source<TAB>target"),
         (["a\t \r"], "{}:1: empty target; expected source<TAB>target"),
-        (["a\tb\tCC BY"], "{}:1: a third column ('CC BY'); expected source<TAB>target"),
-        (["a\tb\t"], "{}:1: a third column (''); expected"),
+        (["a\tb", "c\td", "e\tf\tg"], "{}:3: a third column ('g'); expected source<TAB>target"),
+        (["a\tb\tc", "d\te\tf"], "{}: source and target are in doubt; choose them with --source-c"),
         (b"a\tb\nc\tcaf\xe9\n", "{}:2: not UTF-8 (byte 0xe9 at position 6)"),
         ("a\tb".encode("utf-16-be"), "{}:1: not text (zero byte); save it as UTF-8, or give --enc"),
         (b"a\tb\na\0b\tc", "{}:2: not text (zero byte); save it as UTF-8"),
@@ -250,14 +253,14 @@ def test_unusable_folders_are_refused(tmp_path):
     assert str(error.value) == (
         f"--data-dir {tmp_path / 'nowhere'}: no such file or folder; expected {LAYOUT}"
     )
-    write(tmp_path / "my.tsv", numbered("w", 9))
+    write(tmp_path / "my.doc", numbered("w", 9))
     (tmp_path / "train").mkdir()
     with pytest.raises(UserError, match=f"^--data-dir {tmp_path}: no train.tsv or train.txt in it"):
         read_pairs(tmp_path)
     write(tmp_path / "train.tsv", numbered("w", 9))
     write(tmp_path / "dev.tsv", numbered("d", 9))
     write(tmp_path / "valid.txt", numbered("v", 9))
-    with pytest.raises(UserError, match=r"several validation splits \(valid.txt, dev.tsv\); keep"):
+    with pytest.raises(UserError, match=r"several validation splits \(dev.tsv, valid.txt\); keep"):
         read_pairs(tmp_path)
 
 
@@ -313,12 +316,13 @@ def test_a_tfds_translation_is_cleaned_and_carved(data_dir):
         split_of(f"casa {i}", ("train", "validation"), share=0.05) != "train" for i in range(60)
     )
     assert targets(data.test) == {"lar 0": ["house"], "lar 1": ["house"]}
-    (shared,) = {x for x in data.problems if x.startswith("test: 2 of 4 sources are in train too")}
-    assert sorted({*data.problems} - {shared}) == [
-        "tiny_translation train: 1 repeated pairs left out",
-        "tiny_translation train: 2 of 64 pairs have an empty side; left out",
-        "tiny_translation: no validation split; carved from train",
-    ]
+    assert data.problems == ["tiny_translation: no validation split; carved from train"]
+    assert Counter(item.reason for item in data.left_out) == {
+        "its source is in train too": 2,
+        "repeated pair": 1,
+        "no source": 1,
+        "no target": 1,
+    }
     assert data.source == "tiny_translation/1.0.0"
 
 

@@ -9,6 +9,7 @@ from ..builders import Builder
 from ..splits import SPLITS, split_of
 from .cmudict_file import CMUDICT, cmudict_file
 from .pair_files import SHARE, Targets, group
+from .pair_rows import Pair
 
 _DESCRIPTION = """
 English words in lower case and every pronunciation in the CMU Pronouncing Dictionary, of North
@@ -55,8 +56,8 @@ class CMUDict(Builder):
 
 def read_cmudict(lines: Iterable[str]) -> Targets:
     """Return the pronunciations of each word, from lines `read(2) R IY1 D # comment`."""
-    targets, _ = group(
-        (entry.partition("(")[0], phones)
+    grouped = group(
+        Pair("", entry.partition("(")[0], phones)
         for entry, _, phones in (line.partition("#")[0].strip().partition(" ") for line in lines)
     )
-    return targets
+    return grouped.targets

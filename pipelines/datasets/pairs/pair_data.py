@@ -1,6 +1,6 @@
 """The loader of pairs of a source and a target: CMUdict, a TFDS dataset, or the user's files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +10,9 @@ from ..sources import check_single_source
 from ..splits import SPLITS, Row, hash_fraction, splits_hash
 from .cmudict_file import CMUDICT, cmudict_file
 from .pair_files import PairItems, Targets, read_pairs
+from .pair_rows import RECOGNISED, PairColumns
 
+TooLong = Callable[[Sequence[str], Sequence[str]], Iterable[bool]]
 _STRESS = str.maketrans("", "", "012")
 
 
@@ -54,6 +56,9 @@ def load_pairs(
     dataset: str | None = None,
     data_dir: str | Path | None = None,
     *,
+    columns: PairColumns = RECOGNISED,
+    ready_splits: bool = True,
+    is_too_long: TooLong | None = None,
     stress: bool = False,
     limit: int | None = None,
     seed: int = 0,
@@ -62,8 +67,13 @@ def load_pairs(
 
     Args:
         dataset: name of a prepared TFDS dataset of translations, or of two texts.
-        data_dir: the user's file or folder, see `read_pairs`. Without either: CMUdict, English
+        data_dir: a person's file or folder, see `read_pairs`. Without either: CMUdict, English
             words and their phones.
+        columns: the columns of tables, and the encoding of text files.
+        ready_splits: whether files named train, val, test are splits.
+        is_too_long: function of N sources and N targets that returns for each pair whether it is
+            too long to be used in training, [N]; such pairs stay in the data, and are listed in
+            `left_out`.
         stress: whether the vowels of CMUdict keep their stress (AH0, AH1, AH2); other data are
             not changed.
         limit: the maximum number of training sources; the other splits shrink in proportion,
@@ -74,7 +84,7 @@ def load_pairs(
         UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
-    items = _read(dataset, data_dir, stress)
+    items = _read(dataset, data_dir, columns, ready_splits, stress)
     _check_filled(items)
     targets_of = items.targets_of if limit is None else _limited(items.targets_of, limit, seed)
     splits = {split: _split(targets_of[split]) for split in SPLITS}
@@ -89,13 +99,36 @@ def load_pairs(
         },
         problems=items.problems,
         source=items.source,
-        left_out=items.left_out,
+        left_out=[*items.left_out, *_too_long(items, targets_of, is_too_long)],
     )
 
 
-def _read(dataset: str | None, data_dir: str | Path | None, stress: bool) -> PairItems:
+def _too_long(
+    items: PairItems, targets_of: dict[str, Targets], is_too_long: TooLong | None
+) -> list[LeftOut]:
+    """Return the pairs that no training uses; in the test, all are used."""
+    left_out = []
+    for split in ("train", "validation") if is_too_long else ():
+        pairs = [(source, x) for source, targets in targets_of[split].items() for x in targets]
+        places = items.place_of.get(split, {})
+        use = "training" if split == "train" else "the choice of the best epoch"
+        left_out += [
+            LeftOut(places.get(source, f"{items.source} {split}"), f"too long for {use}")
+            for (source, _), long in zip(pairs, is_too_long(*zip(*pairs, strict=True)), strict=True)
+            if long
+        ]
+    return left_out
+
+
+def _read(
+    dataset: str | None,
+    data_dir: str | Path | None,
+    columns: PairColumns,
+    ready_splits: bool,
+    stress: bool,
+) -> PairItems:
     if data_dir is not None:
-        return read_pairs(data_dir)
+        return read_pairs(data_dir, columns, ready_splits=ready_splits)
     default = dataset in (None, CMUDICT)
     if default:
         cmudict_file()  # fails at once if it is missing: TensorFlow takes seconds to load

@@ -1,133 +1,182 @@
-"""Reading the user's own pairs: lines of a source and a target."""
+"""A person's own pairs of a source and a target: files, ready splits, and what is used of them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ...core.errors import UserError
+from ..data_path import data_path
 from ..left_out import LeftOut
+from ..listing import files_below, printable, visible
+from ..ready_splits import find_ready_splits
 from ..splits import SPLITS, Row, assign_splits
-from ..utf8 import collapse_whitespace, numbered_lines, split_paths, unique_paths
+from ..tables.table import is_table
+from .pair_rows import LINE, RECOGNISED, Pair, PairColumns, PairReading, read_pair_rows
 
 SHARE = 0.05  # of all sources, for each of validation and test
-LINE = "source<TAB>target"
-LAYOUT = f"a file of lines {LINE}, or a folder with train.tsv and, if any, dev.tsv and test.tsv"
+LAYOUT = (
+    f"a file of lines {LINE}, a table (.csv, .tsv, .jsonl, .parquet), or a folder with train.tsv"
+    " and, if any, dev.tsv and test.tsv"
+)
 
 Targets = dict[str, list[str]]  # reference targets by source
 
 
 class PairItems(NamedTuple):
-    """The result of a reader: targets by split, problems (one line each) and the source."""
+    """The result of a reader.
+
+    Attributes:
+        targets_of: the targets of each source, by split.
+        problems: remarks, one line each.
+        source: where the data come from.
+        left_out: each pair and file that was left out.
+        place_of: file and line of each source's first pair, by split, as far as they are known.
+    """
 
     targets_of: dict[str, Targets]
     problems: list[str]
     source: str
     left_out: Sequence[LeftOut] = ()
+    place_of: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
-def read_pairs(where: str | Path) -> PairItems:
-    """Read the pairs of a file of lines source<TAB>target, or of a folder with predefined splits.
+class Grouped(NamedTuple):
+    """The different targets of each source, the place of its first pair, and repeated pairs."""
 
-    A file, whatever its suffix, is split 90/5/5 by a hash of the source. The splits of a folder
-    are files (.tsv, .txt) named train, validation (valid, dev) and test; a missing one is carved
-    from train, a twentieth each.
+    targets: Targets
+    place_of: dict[str, str]
+    left_out: list[LeftOut]
+
+
+def read_pairs(
+    where: str | Path, columns: PairColumns = RECOGNISED, *, ready_splits: bool = True
+) -> PairItems:
+    """Read the pairs of a file, or of a folder with ready splits.
+
+    A file, whatever its suffix, is split 90/5/5 by a hash of the source. A missing split of a
+    folder is carved from train, a twentieth each.
 
     Texts are NFC-normalised, each run of whitespace becomes one space. Empty lines are skipped.
-    Repeated pairs, and pairs of a source that is in an earlier split too, are left out and counted.
+    Repeated pairs, and pairs of a source that is in an earlier split too, are left out.
+
+    Args:
+        where: a file or folder.
+        columns: the columns of tables, as far as they are given, and the encoding of text files.
+        ready_splits: whether files named train, val, test are splits.
 
     Raises:
-        UserError: no such path, no train file in the folder, a file without pairs or not UTF-8, a
-            line that is not two texts with a tab between them.
+        UserError: no such path, no train file in the folder, a file without pairs or not text,
+            columns in doubt, a line that is not two texts with a tab between them.
     """
-    where = Path(where).expanduser()
-    if not where.exists():
-        raise UserError(f"--data-dir {where}: no such file or folder; expected {LAYOUT}")
-    paths = _ready_splits(where) if where.is_dir() else {"train": where}
-    targets_of, problems = {}, []
-    for split, path in paths.items():
-        targets_of[split], repeated = group(_pairs(path))
-        if not targets_of[split]:
-            raise UserError(f"--data-dir {path}: no pair in it; expected lines {LINE}")
-        if repeated:
-            problems.append(f"{path}: {repeated:,} repeated pairs left out")
-    targets_of, carved = with_every_split(targets_of, str(where))
-    if not where.is_dir():
-        carved = []  # a single file has no splits
-    return PairItems(targets_of, carved + problems, str(where))
+    where = data_path(where, LAYOUT)
+    files = _find_files(where, ready_splits)
+    groups: dict[str, Grouped] = {}
+    left_out, remarks, header = [*files.left_out], [*files.remarks], None
+    for split, path in files.paths.items():
+        reading = read_pair_rows(path, columns, header)
+        header = reading.has_header if split == "train" else header
+        groups[split] = group(reading.pairs)
+        left_out += [*reading.left_out, *groups[split].left_out]
+        remarks += reading.remarks
+        if not groups[split].targets:
+            raise UserError(_no_pair(path, reading))
+    items = with_every_split(groups, printable(where))
+    carved = items.problems if files.ready else []  # a single file has no splits
+    return items._replace(problems=[*carved, *remarks], left_out=[*left_out, *items.left_out])
 
 
-def _ready_splits(where: Path) -> dict[str, Path]:
-    """Return the file of each split of a folder."""
-    paths_of = {
-        split: [path for path in paths if path.is_file()]
-        for split, paths in split_paths(where).items()
-    }
-    if not paths_of["train"]:
-        raise UserError(f"--data-dir {where}: no train.tsv or train.txt in it; expected {LAYOUT}")
-    return unique_paths(paths_of, where)
+def _no_pair(path: Path, reading: PairReading) -> str:
+    first = [f"; {item.where}: {item.reason}" for item in [*reading.left_out][:1]]
+    return f"--data-dir {printable(path)}: no pair in it; expected lines {LINE}{''.join(first)}"
 
 
-def _pairs(path: Path) -> Iterator[tuple[str, str]]:
-    for number, line in numbered_lines(path):
-        if line.strip():
-            try:
-                yield parse(line)
-            except ValueError as problem:
-                raise UserError(f"{path}:{number}: {problem}; expected {LINE}") from None
+class _Files(NamedTuple):
+    """The file of each split, whether the splits are ready, and what is beside them."""
+
+    paths: dict[str, Path]
+    ready: bool = False
+    left_out: Sequence[LeftOut] = ()
+    remarks: Sequence[str] = ()
 
 
-def parse(line: str) -> tuple[str, str]:
-    """Return source and target of a line; raise ValueError if it is malformed."""
-    source, *targets = map(collapse_whitespace, line.split("\t"))
-    if not targets:
-        raise ValueError("no tab in the line")
-    if len(targets) > 1:
-        raise ValueError(f"a third column ({targets[1][:40]!r})")
-    if not source:
-        raise ValueError("empty source")
-    if not targets[0]:
-        raise ValueError("empty target")
-    return source, targets[0]
+def _find_files(where: Path, use_splits: bool) -> _Files:
+    if where.is_file():
+        return _Files({"train": where})
+    ready = find_ready_splits(where, lambda path: _data_file(path) is not None, use_splits)
+    paths = {split: _data_file(path) or path for split, path in ready.paths.items()}
+    reason, others = "not in a split", ready.others
+    if not paths:
+        paths, reason, others = {"train": _only_file(where)}, "beside the table", visible(where)
+    left_out = [
+        LeftOut(printable(file), reason)
+        for path in others
+        for file in files_below(path)
+        if file not in paths.values()
+    ]
+    return _Files(paths, bool(ready.paths), left_out, ready.remarks)
 
 
-def group(pairs: Iterable[tuple[str, str]]) -> tuple[Targets, int]:
-    """Return the distinct targets of each source, in order, and the number of repeated pairs."""
+def _data_file(path: Path) -> Path | None:
+    """Return a file of pairs: the path itself, or the only one in a folder."""
+    if path.is_dir():
+        files = [inner for inner in visible(path) if inner.is_file() and _data_file(inner)]
+        return files[0] if len(files) == 1 else None
+    return path if is_table(path) or path.suffix.lower() in (".txt", "") else None
+
+
+def _only_file(folder: Path) -> Path:
+    """Return the only file of a folder that can hold pairs, or that of its only sub-folder."""
+    for inner in (folder, *visible(folder)):
+        if inner.is_dir() and (file := _data_file(inner)) is not None:
+            return file
+    raise UserError(
+        f"--data-dir {printable(folder)}: no train.tsv or train.txt in it; expected {LAYOUT}"
+    )
+
+
+def group(pairs: Iterable[Pair]) -> Grouped:
+    """Return the distinct targets of each source, in order."""
     targets: dict[str, dict[str, None]] = {}  # a dict is a set in order
-    repeated = 0
-    for source, target in pairs:
+    place_of: dict[str, str] = {}
+    left_out = []
+    for place, source, target in pairs:
         distinct = targets.setdefault(source, {})
-        repeated += target in distinct
+        place_of.setdefault(source, place)
+        if target in distinct:
+            left_out.append(LeftOut(place, "repeated pair"))
         distinct[target] = None
-    return {source: list(distinct) for source, distinct in targets.items()}, repeated
+    return Grouped({s: list(distinct) for s, distinct in targets.items()}, place_of, left_out)
 
 
-def with_every_split(
-    targets_of: dict[str, Targets], name: str
-) -> tuple[dict[str, Targets], list[str]]:
-    """Keep each source in one split only, and carve missing splits from train; add the problems."""
-    missing = [split for split in SPLITS[1:] if split not in targets_of]
-    targets_of, problems = _apart(targets_of)
+def with_every_split(groups: Mapping[str, Grouped], name: str) -> PairItems:
+    """Keep each source in one split only, and carve missing splits from train."""
+    missing = [split for split in SPLITS[1:] if split not in groups]
+    targets_of, left_out = _apart(groups)
+    place_of = {split: groups[split].place_of for split in groups}
+    problems = []
     if missing:
         targets_of |= _carve(targets_of["train"], ["train", *missing])
-        problems.insert(0, f"{name}: no {' and no '.join(missing)} split; carved from train")
-    return targets_of, problems
+        place_of |= dict.fromkeys(missing, place_of["train"])
+        problems.append(f"{name}: no {' and no '.join(missing)} split; carved from train")
+    return PairItems(targets_of, problems, name, left_out, place_of)
 
 
-def _apart(targets_of: dict[str, Targets]) -> tuple[dict[str, Targets], list[str]]:
+def _apart(groups: Mapping[str, Grouped]) -> tuple[dict[str, Targets], list[LeftOut]]:
     """Keep each source in the first of its splits only: no test source is used in training."""
     apart: dict[str, Targets] = {}
-    problems = []
-    for split, targets in targets_of.items():
-        kept = targets
-        for earlier, others in apart.items():
-            if shared := [source for source in targets if source in others]:
-                problems.append(
-                    f"{split}: {len(shared):,} of {len(targets):,} sources are in {earlier} too,"
-                    f" first {shared[0]!r}; left out"
-                )
-                kept = {source: kept[source] for source in kept if source not in others}
+    left_out = []
+    for split, grouped in groups.items():
+        kept = {}
+        for source, targets in grouped.targets.items():
+            earlier = next((name for name, others in apart.items() if source in others), None)
+            if earlier is None:
+                kept[source] = targets
+            else:
+                reason = f"its source is in {earlier} too"
+                left_out.append(LeftOut(grouped.place_of[source], reason, f"in {split}"))
         apart[split] = kept
-    return apart, problems
+    return apart, left_out
 
 
 def _carve(targets: Targets, splits: list[str]) -> dict[str, Targets]:

@@ -8,11 +8,13 @@ import tensorflow_datasets as tfds
 
 from ...core.errors import UserError
 from ..builders import prepare
+from ..left_out import LeftOut
 from ..splits import SPLIT_NAMES, SPLITS
 from ..tfds_sets import check_on_disk, check_train, features_of, features_of_type, find_builder
 from ..utf8 import collapse_whitespace
 from .cmudict_file import CMUDICT
-from .pair_files import PairItems, Targets, group, with_every_split
+from .pair_files import Grouped, PairItems, Targets, group, with_every_split
+from .pair_rows import Pair
 
 
 def read(dataset: str | None) -> PairItems:
@@ -81,33 +83,31 @@ def _pronunciations(builder: tfds.core.DatasetBuilder, split: str) -> Targets:
 
 
 def _translations(builder: tfds.core.DatasetBuilder, dataset: str) -> PairItems:
-    targets_of, problems = {}, []
+    groups, left_out = {}, []
     for split in SPLITS:
         for name in [name for name in SPLIT_NAMES[split] if name in builder.info.splits][:1]:
-            targets, faults = _targets(builder, name)
-            problems += faults
-            if targets:
-                targets_of[split] = targets
-    if "train" not in targets_of:
+            grouped, empty = _targets(builder, name)
+            left_out += [*empty, *grouped.left_out]
+            if grouped.targets:
+                groups[split] = grouped
+    if "train" not in groups:
         raise UserError(f"--dataset {dataset}: no pair in its train split; choose another dataset")
-    targets_of, carved = with_every_split(targets_of, builder.name)
-    return PairItems(targets_of, carved + problems, builder.info.full_name)
+    items = with_every_split(groups, builder.name)
+    return items._replace(source=builder.info.full_name, left_out=[*left_out, *items.left_out])
 
 
-def _targets(builder: tfds.core.DatasetBuilder, split: str) -> tuple[Targets, list[str]]:
-    """Return the targets of each source of a split, and what was left out."""
-    pairs = list(_pairs(builder, split))
-    whole = [pair for pair in pairs if all(pair)]
-    targets, repeated = group(whole)
-    problems = []
-    if empty := len(pairs) - len(whole):
-        problems.append(
-            f"{builder.name} {split}: {empty:,} of {len(pairs):,} pairs have an empty side; left"
-            " out"
-        )
-    if repeated:
-        problems.append(f"{builder.name} {split}: {repeated:,} repeated pairs left out")
-    return targets, problems
+def _targets(builder: tfds.core.DatasetBuilder, split: str) -> tuple[Grouped, list[LeftOut]]:
+    """Return the targets of each source of a split, and the pairs with an empty side."""
+    pairs = [
+        Pair(f"{builder.name} {split}:{number}", *pair)
+        for number, pair in enumerate(_pairs(builder, split), start=1)
+    ]
+    empty = [
+        LeftOut(pair.place, "no target" if pair.source else "no source")
+        for pair in pairs
+        if not all(pair)
+    ]
+    return group(pair for pair in pairs if all(pair)), empty
 
 
 def _pairs(builder: tfds.core.DatasetBuilder, split: str) -> Iterator[tuple[str, str]]:

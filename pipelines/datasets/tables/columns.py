@@ -125,7 +125,9 @@ def _by_flag(table: Table, role: Role) -> int:
         return (same or alike)[0]
     if chosen.isdecimal() and 1 <= int(chosen) <= len(table.columns):
         return int(chosen) - 1
-    raise UserError(f"{table.path}: no column {printable(chosen)} ({role.flag}); {_columns(table)}")
+    raise UserError(
+        f"{table.path}: no column {printable(chosen)} ({role.flag}); {list_columns(table)}"
+    )
 
 
 def _by_name(table: Table, role: Role, taken: dict[str, int]) -> int | None:
@@ -161,10 +163,11 @@ def _by_content(table: Table, role: Role, taken: dict[str, int]) -> int | None:
 def _doubt(table: Table, role: Role, candidates: Sequence[int]) -> str:
     names = " or ".join(_shown(table, index) for index in candidates)
     which = f"{names} could be the {role.name}" if names else f"no column for the {role.name}"
-    return f"{table.path}: {which}; choose it with {role.flag}; {_columns(table)}"
+    return f"{table.path}: {which}; choose it with {role.flag}; {list_columns(table)}"
 
 
-def _columns(table: Table) -> str:
+def list_columns(table: Table) -> str:
+    """Return the names of a table's columns, or their numbers and first cells, for messages."""
     shown = [_shown(table, index) for index in range(len(table.columns))]
     more = f", and {len(shown) - 20} more" if len(shown) > 20 else ""
     return f"columns: {', '.join(shown[:20])}{more}"

@@ -29,7 +29,11 @@ def read_delimited(path: Path, encoding: str | None = None, known: Collection[st
 
 
 def parse_delimited(
-    text: str, path: Path, known: Collection[str] = (), header: bool | None = None
+    text: str,
+    path: Path,
+    known: Collection[str] = (),
+    header: bool | None = None,
+    by_classes: bool = True,
 ) -> Table:
     """Return the table in a text. The separator is that of the suffix, or recognised.
 
@@ -42,6 +46,7 @@ def parse_delimited(
         path: the file.
         known: names of columns, by which a header is recognised.
         header: whether the first row is a header; None: recognised.
+        by_classes: whether a header is recognised by a column that repeats a few values below it.
 
     Raises:
         UserError: there is no row, or the quotes do not match.
@@ -51,7 +56,7 @@ def parse_delimited(
     if not numbered:
         raise UserError(f"{printable(path)}: the file is empty")
     head = [row for _, row in numbered[:HEAD]]
-    found = find_header(head, known) if header is None else None
+    found = find_header(head, known, by_classes) if header is None else None
     if header is None and found is None:
         _check_width(head, known, printable(path))
     return _table(path, numbered, Header([*head[0]]) if header else found)

@@ -15,7 +15,9 @@ class Header(NamedTuple):
     remark: str = ""
 
 
-def find_header(rows: Sequence[list[str]], known: Collection[str]) -> Header | None:
+def find_header(
+    rows: Sequence[list[str]], known: Collection[str], by_classes: bool = True
+) -> Header | None:
     """Return the header of a table if its first row is one.
 
     A header's cells are short names, different from one another and from all cells below them.
@@ -25,6 +27,7 @@ def find_header(rows: Sequence[list[str]], known: Collection[str]) -> Header | N
     Args:
         rows: the first rows of a table.
         known: usual names of columns.
+        by_classes: whether a column of few values can show that the first row is a header.
     """
     first, below = [cell.strip() for cell in rows[0]], rows[1:]
     if not _are_names(first) or (below and len(first) != common_width(below, len(first))):
@@ -36,7 +39,9 @@ def find_header(rows: Sequence[list[str]], known: Collection[str]) -> Header | N
     if {plain_name(cell) for cell in first if cell} & {plain_name(name) for name in known}:
         return Header(named)
     pairs = list(zip(first, columns, strict=True))
-    if any(_differs(cell, cells) for cell, cells in pairs) or _is_over_classes(pairs):
+    if any(_differs(cell, cells) for cell, cells in pairs) or (
+        by_classes and _is_over_classes(pairs)
+    ):
         return Header(named, "is taken as a header: its cells differ from those below")
     return None
 

@@ -12,12 +12,17 @@ from .frames import read_excel, read_parquet
 from .json_tables import read_json
 from .rows import Table
 
-__all__ = ["Table", "is_table", "read_table"]
+__all__ = ["Table", "is_delimited", "is_table", "read_table"]
 
 
 def is_table(path: Path) -> bool:
     """Whether the suffix of a file is that of a table; plain .txt is not."""
     return _suffix(path) in READERS
+
+
+def is_delimited(path: Path) -> bool:
+    """Whether the suffix of a file is that of text with columns, or of no other kind of table."""
+    return READERS.get(_suffix(path), read_delimited) is read_delimited
 
 
 def read_table(path: Path, encoding: str | None = None, known: Collection[str] = ()) -> Table:

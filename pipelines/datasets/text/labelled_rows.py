@@ -20,11 +20,11 @@ from ..tables.columns import (
     label_texts,
 )
 from ..tables.delimited import parse_delimited
-from ..tables.table import Table, is_table, read_table
+from ..tables.table import Table, is_delimited, read_table
 from ..utf8 import collapse_whitespace, read_text
 
 LINES = "label<TAB>text"
-_LINE_SUFFIXES = (".tsv", ".tab")  # and all that are not those of a table
+_NO_LINES = (".csv", ".psv", ".gz")  # suffixes of text that is always a table
 _SAMPLE = 2_000  # lines by which the order of two columns is judged
 
 
@@ -74,13 +74,13 @@ def read_labelled(
             a file that is not text. The message names file and line.
     """
     roles = [TEXT._replace(chosen=columns.text), LABEL._replace(chosen=columns.label)]
-    if is_table(path) and path.suffix.lower() not in _LINE_SUFFIXES:
+    if not is_delimited(path):
         return _of_table(read_table(path, columns.encoding, known_names(roles)), roles, clean)
     text = read_text(path, columns.encoding)
     if not text.strip():
         return Reading([], [], [])
     table = parse_delimited(text, path, known_names(roles), header)
-    is_chosen = columns.text is not None or columns.label is not None
+    is_chosen = bool(columns.text or columns.label) or path.suffix.lower() in _NO_LINES
     if table.has_header or is_chosen or len(table.columns) > 2 or _is_text_first(table):
         return _of_table(table, roles, clean)
     rows, left_out = [], []
