@@ -36,7 +36,7 @@ def options():
     parser.add_argument("--model", default="lenet5")
     parser.add_argument("--seeds", nargs="+", type=int, default=(1, 2, 3, 4, 5))
     parser.add_argument("--sets", nargs="+", choices=SETS, default=tuple(SETS))
-    parser.add_argument("--weights", help="a run on the digits (default: train one)")
+    parser.add_argument("--weights", type=Path, help="a run on the digits (default: train one)")
     return parser.parse_args()
 
 
@@ -103,7 +103,7 @@ def accuracy(way, args, data, weights, seed, runs):
 
     settings = {"data_dir": data, "model": args.model, "seed": seed, "run_dir": runs}
     if way != "from scratch":
-        settings |= {"weights": str(weights), "freeze": way == "frozen"}
+        settings |= {"weights": weights, "freeze": way == "frozen"}
     results = pipelines.train("images", **settings).results
     return results["test"]["accuracy"], results["seconds"]
 

@@ -125,6 +125,8 @@ def strict(value: Any, kind: Any) -> Any:
                 return word
         elif arm is Path and isinstance(value, str | Path):
             return Path(value)
+        elif arm is str and isinstance(value, Path):  # as Python code may give `weights`
+            return str(value)
         elif arm is float and type(value) is int:
             return float(value)
         elif type(value) is arm:

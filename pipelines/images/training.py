@@ -32,6 +32,8 @@ def build_training(config: ImagesConfig, data: ImageData) -> TrainingSpec:
     """Return the network, batches, loss and metrics of a training."""
     size, settings, backbone = image_size(config, data), config.optimisation, trained(config)
     channels = data.shape[-1] if backbone is None else backbone.channels
+    if channels != data.shape[-1]:
+        note(f"data: images become {'RGB' if channels == 3 else 'grey'}, as the weights need them")
     network = build_network(config, (*size, channels), len(data.labels), backbone)
     core = remove_auxiliary_outputs(network)
     images = resized(data.train, size, channels)

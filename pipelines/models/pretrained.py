@@ -13,6 +13,7 @@ import numpy as np
 
 from ...layers import BottleneckBlock, ConvUnit2D, ResidualBlock
 from ...layers.paths import walk
+from ..core.console import note
 from ..core.errors import UserError
 from .builder import endpoints
 from .imagenet_files import weight_file
@@ -125,6 +126,11 @@ def copy_weights(network: keras.Model, backbone: Backbone) -> list[keras.Layer]:
             copied.append(layer)
         elif is_required:
             raise UserError(_misfit(layer, trained.get(layer.name), backbone.source))
+    new = [layer.name for layer in network.layers if layer.weights and layer not in copied]
+    note(
+        f"weights: {len(copied)} layers begin with those of {backbone.source}"
+        + (f"; {', '.join(new)} anew" if new else "")
+    )
     return copied
 
 

@@ -231,3 +231,13 @@ def test_images_of_any_size_keep_their_shape_and_lose_the_ends():
         )
         ((resized_image, _),) = resized(ImageSplit(images, np.zeros(1)), (4, 4)).as_numpy_iterator()
         np.testing.assert_array_equal(resized_image, np.full([4, 4, 1], 200))
+
+
+def test_grey_images_become_rgb_and_rgb_images_grey():
+    colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [90, 90, 90]]], np.uint8)
+    split = ImageSplit(tf.data.Dataset.from_tensors((colours, 0)), np.zeros(1))
+    ((grey, _),) = resized(split, (1, 4), 1).as_numpy_iterator()
+    np.testing.assert_array_equal(grey[0, :, 0], [76, 150, 29, 90])  # 0.299, 0.587, 0.114 of 255
+    split = ImageSplit(tf.data.Dataset.from_tensors((grey, 0)), np.zeros(1))
+    ((rgb, _),) = resized(split, (1, 4), 3).as_numpy_iterator()
+    np.testing.assert_array_equal(rgb, np.repeat(grey, 3, axis=-1))
