@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .findings.finding import MIN_STEPS
+from .findings.training_warning import READINGS, Scope, TrainingWarning, loss_warnings
 from .findings.warning_kinds import KINDS
-from .findings.while_training import READINGS, Scope, TrainingWarning, loss_warnings
 from .recording.event_log import EventLog
 from .recording.guard import GuardedCallback, guarded
 from .recording.loss_meter import LossMeter

@@ -14,8 +14,9 @@ from .drawing.error_images import IMAGE_DESCRIPTION, error_images
 from .findings.decay import decay_figures
 from .findings.encoder_decoder import encoder_decoder_finding, first_to_largest
 from .findings.error_flow import error_flow_finding
+from .findings.error_warnings import error_warnings
 from .findings.finding import Finding
-from .findings.while_training import Scope, TrainingWarning, error_warnings
+from .findings.training_warning import Scope, TrainingWarning
 from .recording.error_probe import ErrorProbe
 from .recording.error_reader import ErrorReader, check_layers, error_readers
 from .recording.guard import guarded

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from .drawing import figures
 from .drawing.heat_maps import common_scale, heat_map
 from .findings.finding import Finding
+from .findings.gradient_warnings import gradient_warnings
 from .findings.layer_gradients import gradient_findings, listed
-from .findings.while_training import Scope, TrainingWarning, gradient_warnings
+from .findings.training_warning import Scope, TrainingWarning
 from .recording.gradient_monitor import GradientMonitor
 from .recording.gradient_statistics import STATISTICS
 from .recording.relu import has_relu

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..findings.while_training import Scope, TrainingWarning
+from ..findings.training_warning import Scope, TrainingWarning
 from .blocks import tag
 from .event_log import EventLog
 from .guard import GuardedCallback, guarded

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any, get_args
 
 from ...callbacks import EarlyWarning
-from ...callbacks.findings.while_training import TrainingWarning
+from ...callbacks.findings.training_warning import TrainingWarning
 from ..core.config import TrainingConfig, flat, setting_types
 from ..core.console import keras_verbosity, note
 from ..core.run_folder import RunFolder

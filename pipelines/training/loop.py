@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import keras
 
 from ...callbacks import ErrorFlow, Gates, LayerGradients, TextSamples
-from ...callbacks.findings.while_training import TrainingWarning
+from ...callbacks.findings.training_warning import TrainingWarning
 from ...callbacks.recording.run_places import reserve
 from ..core.config import Optimisation, TrainingConfig
 from ..core.console import keras_verbosity, note

@@ -4,13 +4,10 @@ import keras
 import numpy as np
 import pytest
 from errorflow.callbacks import EarlyWarning, LayerGradients
+from errorflow.callbacks.findings.error_warnings import error_warnings
+from errorflow.callbacks.findings.gradient_warnings import gradient_warnings
+from errorflow.callbacks.findings.training_warning import Scope, loss_warnings
 from errorflow.callbacks.findings.warning_kinds import KINDS
-from errorflow.callbacks.findings.while_training import (
-    Scope,
-    error_warnings,
-    gradient_warnings,
-    loss_warnings,
-)
 from errorflow.callbacks.recording.loss_meter import LossMeter
 from errorflow.callbacks.recording.memory import Memory
 from errorflow.callbacks.recording.rows import single_row
@@ -44,6 +41,11 @@ def test_layers_are_stuck_when_every_step_of_the_window_says_so():
     assert (warning.kind, warning.layers) == ("stuck", ["conv1", "conv2"])
     assert gradient_warnings(gradients(99, conv1=0, conv2=0), Scope()) == []
     assert gradient_warnings(history, Scope(known=warning.keys)) == []
+    (warning,) = gradient_warnings(gradients(130, conv1=np.arange(130) < 10), Scope(window=20))
+    assert (warning.text, warning.evidence["since"]) == (
+        "conv1 has received no gradient for 120 steps",
+        11,
+    )
 
 
 def test_a_gradient_that_flickers_is_not_called_absent():

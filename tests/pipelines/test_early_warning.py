@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow.callbacks import LayerGradients
-from errorflow.callbacks.findings.while_training import TrainingWarning
+from errorflow.callbacks.findings.training_warning import TrainingWarning
 from errorflow.pipelines import cli
 from errorflow.pipelines.core import run_lifecycle
 from errorflow.pipelines.core.config import replace
