@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 from errorflow.pipelines.core.errors import UserError
-from errorflow.pipelines.datasets.image_text import captions, stories
+from errorflow.pipelines.datasets.image_text import captions, python_data, stories
 from errorflow.pipelines.datasets.image_text.captions import load_captions
 from errorflow.pipelines.datasets.image_text.stories import load_stories
 from errorflow.pipelines.datasets.splits import SPLITS, split_of
@@ -327,6 +327,17 @@ def test_ready_splits_of_captions(tmp_path):
     assert [part.texts[0] for part in parts(data)] == [
         [f"a table of {split}"] for split in ("train", "val", "test")
     ]
+
+
+def test_captions_from_python(tmp_path, photos):
+    pairs = [(tmp_path / name, PHRASES[n]) for n, name in enumerate(photos)]
+    folder = tmp_path / "from python"
+    folder.mkdir()
+    own = np.zeros([4, 4]), ["x", "y"]
+    python_data.write_captions({"train": [*pairs[2:], own], "test": pairs[:2]}, folder)
+    data = load_captions(data_dir=folder)
+    assert data.test.texts == [[PHRASES[0]], [PHRASES[1]]]
+    assert ["x", "y"] in [*data.train.texts, *data.validation.texts]
 
 
 def test_the_limit_does_not_depend_on_the_order_of_lines(tmp_path, photos):

@@ -13,6 +13,7 @@ from errorflow.pipelines.datasets.images.image_data import load_images
 from errorflow.pipelines.datasets.images.image_files import inspect_image
 from errorflow.pipelines.datasets.images.image_folder import find_images, read_image
 from errorflow.pipelines.datasets.images.image_tables import Columns
+from errorflow.pipelines.datasets.images.python_data import write_images
 from errorflow.pipelines.datasets.splits import SPLITS
 from PIL import Image, PngImagePlugin
 
@@ -499,3 +500,51 @@ def test_floats_and_frames(tmp_path):
     frames = [Image.new("L", (2, 2), value) for value in (9, 99)]
     frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
     assert read_image(tmp_path / "a.webp", 1).ravel().tolist() == [9] * 4
+
+
+def labelled(folder, data):
+    folder.mkdir()
+    write_images(data, folder)
+    return {
+        split: [(file.label, read_image(file.path, 3)[0, 0].tolist()) for file in files]
+        for split, files in find_images(folder).files_of.items()
+    }
+
+
+def test_lists_arrays_and_frames_from_python(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    paint(tmp_path / "caf\udce9.png")
+    path = tmp_path / "caf\udce9.png"
+    images = [path, np.full([4, 4, 1], 7, np.uint8), Image.new("RGB", (3, 3), (1, 2, 3)),
+              np.full([2, 2], 0.2)]  # fmt: skip
+    labels = ["a", "b", "a", 3]
+    expected = [
+        ("a", read_image(path, 3)[0, 0].tolist()),
+        *[("b", [7] * 3), ("a", [1, 2, 3]), ("3", [51] * 3)],
+    ]
+    pairs = list(zip(images, labels, strict=True))
+    assert labelled(tmp_path / "list", pairs) == {"train": expected}
+    frame = pandas.DataFrame({"image": images, "label": labels, "number": range(4)})
+    assert labelled(tmp_path / "frame", {"train": frame, "val": pairs[1:]}) == {
+        "train": expected,
+        "validation": expected[1:],
+    }
+    arrays = np.zeros([4, 8, 8, 3]), np.arange(4) % 2
+    assert labelled(tmp_path / "arrays", arrays) == {"train": [("0", [0] * 3), ("1", [0] * 3)] * 2}
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        ([("a.png", "x"), "b.png"], r"^data\[1\]: no pair; expected pairs \(image, label\)"),
+        ([(np.zeros([4, 4, 2]), "x")], r"^data\[0\]: not an image: ndarray of shape \[4, 4, 2\]"),
+        ([(np.full([4, 4], -1), "x")], r"^data\[0\]: pixels from -1 to -1"),
+        ({"learn": []}, r"^data\['learn'\]: the splits are train, validation and test"),
+        ((np.zeros([3, 4, 4]), [1]), "^data: 3 images, but 1 labels"),
+        ([], "^data: empty"),
+        ("photos", "^data: a str; expected"),
+    ],
+)
+def test_other_objects_are_refused(tmp_path, data, complaint):
+    with pytest.raises(UserError, match=complaint):
+        write_images(data, tmp_path)
