@@ -60,7 +60,10 @@ def find_annotations(
         try:
             read.append(_read(where, files, index, layout))
         except UserError as error:
-            errors.append(error)
+            if (
+                where.is_file() or next(iter(files.values())).suffix != ".txt"
+            ):  # else a readme, perhaps
+                errors.append(error)
     if len(read) == 1:
         return read[0]
     if read:
