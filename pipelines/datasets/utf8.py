@@ -13,7 +13,6 @@ from pathlib import Path
 
 from ..core.errors import UserError
 from .listing import printable
-from .splits import SPLIT_NAMES
 
 _MARKS = (  # UTF-32's mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -136,28 +135,3 @@ def numbered_lines(path: Path, encoding: str | None = None) -> Iterator[tuple[in
 def collapse_whitespace(text: str) -> str:
     """Return the text with single spaces for runs of whitespace, and none at its ends."""
     return " ".join(text.split())
-
-
-def split_paths(folder: Path) -> dict[str, list[Path]]:
-    """Return the sub-folders and .tsv and .txt files of a folder that are named like each split."""
-    return {
-        split: [path for name in names for path in _spellings(folder, name) if path.exists()]
-        for split, names in SPLIT_NAMES.items()
-    }
-
-
-def _spellings(folder: Path, name: str) -> list[Path]:
-    return [folder / name, folder / f"{name}.tsv", folder / f"{name}.txt"]
-
-
-def unique_paths(paths_of: dict[str, list[Path]], folder: Path) -> dict[str, Path]:
-    """Return the path of each split that has one.
-
-    Raises:
-        UserError: a split has several paths.
-    """
-    for split, paths in paths_of.items():
-        if len(paths) > 1:
-            names = ", ".join(path.name for path in paths)
-            raise UserError(f"--data-dir {folder}: several {split} splits ({names}); keep one")
-    return {split: paths[0] for split, paths in paths_of.items() if paths}
