@@ -231,8 +231,8 @@ TABLE = {
         inputs=lambda _: ["BCDB", "aeiou", "Öxs", "?"],
     ),
     "documents": Row(
-        flags="--units 4 --embedding 3 --batch-size 32 --dropout 0 --epochs 2 --learning-rate 0.05"
-        f" --max-length {MAX_WORDS}",
+        flags="--model lstm --units 4 --embedding 3 --batch-size 32 --dropout 0 --epochs 2"
+        f" --learning-rate 0.05 --max-length {MAX_WORDS}",
         figures=CLASSIFIED,
         plots=("error_flow", "gates", "confusion"),
         data=write_documents,

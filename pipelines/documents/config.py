@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..core.errors import require
 from ..core.space import TRAINING, Choice, Range, Space
@@ -19,7 +19,7 @@ from ..text_classification.config import (
 class DocumentsNetwork(TextNetwork):
     """A network that reads a document word by word."""
 
-    model: Literal["bag", "conv1d", "rnn", "lstm", "gru"] = "lstm"  # pyright: ignore[reportIncompatibleVariableOverride]
+    model: Literal["bag", "conv1d", "rnn", "lstm", "gru"] = "conv1d"  # pyright: ignore[reportIncompatibleVariableOverride]
     """Network; conv1d has convolutions over time, bag ignores the order of words."""
     units: int = 64
     """Number of units of a hidden layer; for conv1d, number of filters of each kernel size."""
@@ -80,7 +80,16 @@ class DocumentsConfig(TextClassificationConfig):
 
     network: DocumentsNetwork = DocumentsNetwork()
     data: DocumentsData = DocumentsData()
-    optimisation: TextOptimisation = TextOptimisation(epochs=30, learning_rate=3e-3, batch_size=32)
+    optimisation: TextOptimisation = TextOptimisation(epochs=30)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        rate = 1e-2 if self.network.model == "bag" else 3e-3
+        return super().recipe | {"learning_rate": rate}
+
+    @property
+    def largest_batch(self) -> int:
+        return 32
 
 
 SPACE: Space = {
@@ -95,6 +104,6 @@ SPACE: Space = {
     "balance": Choice(0.0, 0.5, 1.0),
     "label_smoothing": Choice(0.0, 0.1),
     "learning_rate": Range(3e-4, 2e-2, log=True),
-    "batch_size": Choice(16, 32, 64),
+    "batch_size": Choice("auto", 16, 32, 64),
     **TRAINING,
 }

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..core.errors import require
 from ..core.space import TRAINING, Choice, Range, Space
@@ -46,7 +46,11 @@ class NamesConfig(TextClassificationConfig):
 
     network: NamesNetwork = NamesNetwork()
     data: NamesData = NamesData()
-    optimisation: TextOptimisation = TextOptimisation(epochs=25, learning_rate=8e-3)
+    optimisation: TextOptimisation = TextOptimisation(epochs=25)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        return super().recipe | {"learning_rate": 8e-3}
 
 
 SPACE: Space = {
@@ -59,6 +63,6 @@ SPACE: Space = {
     "balance": Choice(0.0, 0.5, 1.0),
     "label_smoothing": Choice(0.0, 0.1),
     "learning_rate": Range(1e-3, 2e-2, log=True),
-    "batch_size": Choice(32, 64, 128, 256),
+    "batch_size": Choice("auto", 32, 64, 128, 256),
     **TRAINING,
 }

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ...layers import leaky_relu
+from ..core.console import note
 from ..core.errors import UserError
 from ..datasets.text.text_data import TextData, TextSplit
 from ..models import text_serving
@@ -21,6 +22,7 @@ from ..training.evaluation import Scores, score_labels
 from ..training.export import ExportInputs
 from ..training.spec import TrainingSpec
 from .config import TextClassificationConfig
+from .fitting import fit, in_one_line
 
 SHOWN = 20  # validation texts in TensorBoard: predictions and gates
 EXCERPT = 300  # characters of a long text in samples
@@ -43,7 +45,7 @@ def build(
         recurrent: a layer class that replaces the one of `config.network.model`.
         every_step: classify after every symbol, [B, T, C].
     """
-    settings = config.network
+    settings = config.resolved().network
     activation = settings.activation
     shared = {
         "vocabulary_size": vocabulary_size,
@@ -83,7 +85,11 @@ def build_training(
     model, settings = config.network.model, config.optimisation
     weights = class_weights(data.train.labels, settings.balance)[data.train.labels]
 
-    def batches(split: TextSplit, size: int, weights: Any = None) -> Batches:
+    fitted = fit(config, len(data.train))
+    if line := in_one_line(config, fitted, len(data.train)):
+        note(line)
+
+    def batches(split: TextSplit, size: int, weights: Any = None, passes: int = 1) -> Batches:
         ids = text_serving.vectorize(split.texts, vocabulary, tokens, longest)
         one_hot = np.eye(len(data.labels), dtype=np.float32)[split.labels]
 
@@ -91,14 +97,14 @@ def build_training(
             batch = ids[chosen, :length], one_hot[chosen]
             return batch if weights is None else (*batch, weights[chosen])
 
-        return Batches((ids != 0).sum(axis=1), take, size, settings.seed)
+        return Batches((ids != 0).sum(axis=1), take, size, settings.seed, passes=passes)
 
     has_gates = model in GATED and recurrent is None
     shown = data.validation.texts[:SHOWN]
     return TrainingSpec(
         network=network,
         serving_model=serving_model,
-        train_data=batches(data.train, _batch_size(config, data), weights),
+        train_data=batches(data.train, fitted.batch_size, weights, fitted.passes),
         validation_data=batches(data.validation, 256).in_order(),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
         metrics=["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")],
@@ -111,11 +117,6 @@ def build_training(
         if has_gates
         else None,
     )
-
-
-def _batch_size(config: TextClassificationConfig, data: TextData) -> int:
-    size = config.optimisation.batch_size
-    return {"online": 1, "full": len(data.train.texts)}[size] if isinstance(size, str) else size
 
 
 def evaluate(serving_model: keras.Model, split: TextSplit, labels: list[str]) -> Scores:

@@ -34,6 +34,8 @@ class Batches:
         groups: the group of each example, [N]; each epoch draws one example per group. For an image
             with several captions, each epoch thus draws one of them: a network that always sees the
             same caption memorises it.
+        passes: number of passes over the examples in each epoch, for data so small that a pass has
+            few batches.
     """
 
     lengths: np.ndarray
@@ -42,6 +44,7 @@ class Batches:
     seed: int
     epoch: int = 0
     groups: np.ndarray | None = None
+    passes: int = 1
 
     def __post_init__(self):
         self.lengths = np.maximum(self.lengths, 1)
@@ -54,15 +57,20 @@ class Batches:
     def steps(self) -> int:
         """The number of batches per epoch."""
         examples = len(self.lengths) if self.groups is None else len(np.unique(self.groups))
-        return -(-examples // self.size)
+        return self.passes * -(-examples // self.size)
 
     def plan(self, epoch: int) -> list[Batch]:
-        """Return the batches of an epoch: every example once, or one per group.
+        """Return the batches of an epoch, pass by pass."""
+        first = epoch * self.passes
+        return [batch for i in range(first, first + self.passes) for batch in self._pass(i)]
+
+    def _pass(self, number: int) -> list[Batch]:
+        """Return the batches of a pass: every example once, or one per group.
 
         Examples that do not fill a batch of their padded shape go into the next larger shape; the
         last batch is filled up with other examples.
         """
-        random = np.random.default_rng([self.seed, epoch])
+        random = np.random.default_rng([self.seed, number])
         order = random.permutation(len(self.lengths))
         if self.groups is not None:
             _, first = np.unique(self.groups[order], return_index=True)

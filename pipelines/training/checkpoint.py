@@ -17,6 +17,9 @@ from .spec import TrainingSpec
 class RunCheckpoint(keras.callbacks.Callback):
     """Write history, best, last and backup after each epoch; stop when patience has run out.
 
+    Of two epochs with the same value, the one with the lower validation loss is better: on a few
+    validation examples, accuracy and macro-F1 have few values.
+
     When a training is resumed, Keras' own callbacks have forgotten the best value and the number of
     epochs since. This callback keeps both in `backup/state.json`, which is written after all files
     that it refers to.
@@ -38,6 +41,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         self.sign = 1 if spec.mode == "max" else -1
         self.history: list[dict[str, Any]] = []
         self.best, self.best_epoch, self.epochs_waited = -math.inf, 0, 0
+        self.best_loss = math.inf
         self.failure: str | None = None
 
     def restore(self, model: keras.Model) -> int:
@@ -50,6 +54,8 @@ class RunCheckpoint(keras.callbacks.Callback):
         for variable, value in zip(_random_states(model), state["random"], strict=True):
             variable.assign(value)
         self.best, self.best_epoch = state["best"], state["best_epoch"]
+        loss = state.get("best_loss")  # None: not measured, or the state of an earlier version
+        self.best_loss = -math.inf if loss is None else loss
         self.epochs_waited = state["waited"]
         self.history = read_history(self.run)[: state["epochs"]]
         return state["epochs"]
@@ -88,9 +94,10 @@ class RunCheckpoint(keras.callbacks.Callback):
 
     def _compare(self, row: dict[str, float]) -> bool:
         """Return whether this epoch is the best so far; count the epochs since the best."""
-        value = self.sign * row[self.spec.monitor]
-        if value > self.best:
+        value, loss = self.sign * row[self.spec.monitor], row.get("val_loss", math.inf)
+        if (value, -loss) > (self.best, -self.best_loss):
             self.best, self.best_epoch, self.epochs_waited = value, int(row["epoch"]), 0
+            self.best_loss = loss
             return True
         self.epochs_waited += 1
         return False
@@ -111,6 +118,7 @@ class RunCheckpoint(keras.callbacks.Callback):
                 "weights": weights.name,
                 "random": [v.numpy() for v in _random_states(self.model)],
                 "best": self.best,
+                "best_loss": self.best_loss,
                 "best_epoch": self.best_epoch,
                 "waited": self.epochs_waited,
             },

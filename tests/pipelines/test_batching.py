@@ -49,6 +49,14 @@ def test_the_order_depends_on_seed_and_epoch_alone(batches):
     assert order(3, 1) != order(4, 1)
 
 
+def test_an_epoch_of_several_passes_has_every_example_in_each(batches):
+    twice = dataclasses.replace(batches, passes=2)
+    plan, half = twice.plan(epoch=1), batches.steps
+    assert len(plan) == twice.steps == 2 * half
+    for part in (plan[:half], plan[half:]):
+        assert {*np.concatenate([indices for indices, _ in part])} == set(range(101))
+
+
 def test_fewer_examples_than_a_batch_still_fill_one():
     few = Batches(np.array([2, 1, 2]), taking(np.ones([3, 2], np.int32)), SIZE, seed=0)
     ((indices, length),) = few.plan(0)

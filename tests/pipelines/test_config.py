@@ -73,7 +73,7 @@ def test_a_switch_in_a_file_may_be_written_as_yaml_writes_it(file, word):
         ("dropout: yes", "a number, got 'yes' at key dropout"),
         ("bidirectional: 1", "true or false, got 1 at key bidirectional"),
         ("model: lstn", "bag or rnn or lstm or gru, got 'lstn' at key model"),
-        ("batch_size: all", "whole number or online or full, got 'all' at key batch_size"),
+        ("batch_size: all", "whole number or auto or online or full, got 'all' at key batch_size"),
         ("overwrite: true", "'overwrite' is a flag (--overwrite), not a key"),
         ("dropout: 1.0", "--dropout (key dropout) must be from 0 to below 1, got 1.0"),
         ("- 3", "must hold `key: value` lines"),
@@ -94,7 +94,7 @@ def test_a_wrong_file_is_named_with_its_key(file, text, message):
     [
         ("--epoch 3", "Unrecognized options: --epoch, 3; did you mean --epochs"),
         ("--epochs x", "--epochs takes INT, not 'x'"),
-        ("--batch-size z", "--batch-size takes INT|{online,full}, not 'z'"),
+        ("--batch-size z", "--batch-size takes INT|{auto,online,full}, not 'z'"),
         ("--model c", "invalid choice 'c' for argument '--model'"),
         ("--units", "Missing value for argument '--units'"),
         ("word", "Unrecognized options: word"),

@@ -162,15 +162,18 @@ def test_a_resumed_training_equals_an_uninterrupted_one(config):
     assert len(list(run.backup.glob("*.weights.h5"))) == 1
 
 
-def report_losses(callback: RunCheckpoint, losses: list[float], first: int = 0) -> None:
-    """Let the checkpoint see epochs with these losses."""
+def report_losses(
+    callback: RunCheckpoint, losses: list[float], first: int = 0, **others: list[float]
+) -> None:
+    """Let the checkpoint see epochs with these losses and other figures."""
     model = network()
     model.optimizer.build(model.trainable_variables)
     callback.set_model(model)
     model.stop_training = False
-    for epoch, loss in enumerate(losses, start=first):
-        callback.on_epoch_begin(epoch)
-        callback.on_epoch_end(epoch, {"loss": loss})
+    for number, loss in enumerate(losses):
+        callback.on_epoch_begin(first + number)
+        figures = {name: values[number] for name, values in others.items()}
+        callback.on_epoch_end(first + number, {"loss": loss} | figures)
         if model.stop_training:
             return
 
@@ -186,6 +189,16 @@ def test_best_value_and_patience_are_remembered_over_a_resume(config):
     assert again.is_exhausted
     assert again.ending == "no better loss for 3 epochs"
     assert run.best.read_bytes() == best
+
+
+def test_the_validation_loss_decides_between_equal_values(config):
+    """Also after a resume: a few validation texts have few values of macro-F1."""
+    run, model = begin(config), network()
+    report_losses(checkpoint(run, config, model), [0.5, 0.5, 0.5], val_loss=[0.3, 0.2, 0.4])
+    again = checkpoint(run, config, model)
+    again.restore(network())
+    report_losses(again, [0.5], first=3, val_loss=[0.25])
+    assert (again.best_epoch, again.epochs_waited) == (2, 2)
 
 
 def test_a_kill_while_writing_costs_one_epoch_at_most(config, monkeypatch):
