@@ -2,8 +2,6 @@
 
 import csv
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -109,15 +107,10 @@ def test_the_best_run_of_a_search_predicts(capsys):
 
 
 def test_an_interrupted_search_continues(here):
-    """In a process of its own, as it starts others."""
     command = "names tune --project-name interrupted --oracle random --max-trials 2 --epochs 2"
     command += " --limit 400 --max-length 20 --space searches/interrupted/space.yaml"
     first = (here / "searches/interrupted/trial_0/result.json").read_bytes()
-    subprocess.run(
-        [sys.executable, "-m", "errorflow.pipelines", *command.split(), "--directory", "searches"],
-        check=True,
-        timeout=240,
-    )
+    errorflow(f"{command} --directory searches")
     with (here / "searches/interrupted/trials.csv").open(newline="", encoding="utf-8") as file:
         assert {row["trial"] for row in csv.DictReader(file)} == {"0", "1"}
     assert (here / "searches/interrupted/trial_0/result.json").read_bytes() == first

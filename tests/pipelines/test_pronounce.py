@@ -144,7 +144,7 @@ def test_word_targets_are_evaluated_by_bleu(tmp_path, capsys):
     numbers = ["one", "two", "three", "four", "five", "six", "seven"]
     names = ["un", "deux", "trois", "quatre", "cinq", "six", "sept"]
     random = np.random.default_rng(1)
-    chosen = {tuple(random.integers(0, 7, random.integers(2, 5))) for _ in range(200)}
+    chosen = {tuple(random.integers(0, 7, random.integers(2, 5))) for _ in range(60)}
     lines = [
         f"{' '.join(numbers[i] for i in c)}!\t{' '.join(names[i] for i in c)} !\n" for c in chosen
     ]

@@ -33,7 +33,7 @@ from errorflow.pipelines.search.resources import divide_resources
 from errorflow.pipelines.search.trial import PARENT
 from keras_tuner.src.engine import conditions
 
-FAST = ["--limit", "60", "--epochs", "1"]
+FAST = ["--limit", "60", "--epochs", "1", "--jit", "off"]
 
 
 @pytest.fixture
