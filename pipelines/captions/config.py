@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from ..core.errors import require
+from ..datasets.utf8 import check_encoding
 from ..image_to_text.config import (
     ImageTextSettings,
     ImageToTextConfig,
@@ -41,7 +42,11 @@ class CaptionsData(ImageTextSettings):
     caption_column: str | None = None
     """Table: name or number of the column of captions (default: by its name or content)."""
     encoding: str | None = None
-    """Table: encoding of its text, such as latin-1 (default: UTF-8)."""
+    """Encoding of your file, such as latin-1 (default: UTF-8)."""
+
+    def check(self) -> None:
+        super().check()
+        check_encoding(self.encoding)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -92,6 +92,7 @@ class Stories(ImageToText):
             limit=config.data.limit,
             seed=config.optimisation.seed,
             ready_splits=config.data.ready_splits,
+            encoding=config.data.encoding,
         )
 
     def training_functions(self) -> TrainingFunctions:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..core.errors import require
+from ..datasets.utf8 import check_encoding
 from ..image_to_text.config import (
     ImageTextSettings,
     ImageToTextConfig,
@@ -41,6 +42,12 @@ class StoriesData(ImageTextSettings):
     "a/2.jpg"], "story": "a dog runs . it jumps"} and, if you have them, "descriptions": ["a dog on
     grass", "a dog in the air"], one for each image alone; the convolutions learn most from
     these."""
+    encoding: str | None = None
+    """Encoding of your file, such as latin-1 (default: UTF-8)."""
+
+    def check(self) -> None:
+        super().check()
+        check_encoding(self.encoding)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -241,6 +241,8 @@ def test_contradicting_splits_and_other_bytes_are_refused(tmp_path, photos):
     file.write_bytes(b'{"image": "photos/0.png", "caption": "caf\xe9"}')
     with pytest.raises(UserError, match=f"^{file}:1: not UTF-8"):
         load_captions(data_dir=tmp_path)
+    with pytest.raises(UserError, match=r"1 images for train, validation, test"):
+        load_captions(data_dir=tmp_path, columns=captions.Columns(encoding="latin-1"))
 
 
 def test_unusable_folders_are_refused(tmp_path, photos):

@@ -143,7 +143,7 @@ def _read_file(file: Path, index: ImageIndex, layout: Layout) -> Annotations:
     if layout.read_table and file.name != layout.file:
         return layout.read_table(file, index, folder)
     entries = []
-    for number, line in parsed_lines(file, layout.parse, layout.line):
+    for number, line in parsed_lines(file, layout.parse, layout.line, layout.encoding):
         paths = [index.find(name, folder) for name in line.images]
         entries.append(Annotation(f"{printable(file)}:{number}", line, paths))
     if not entries:

@@ -89,4 +89,4 @@ LAYOUT = Layout(
 def layout(columns: Columns = BY_NAME, ready_splits: bool = True) -> Layout:
     """Return the layout of a person's captions, with tables read by these columns."""
     read = functools.partial(read_caption_table, columns=columns, ready_splits=ready_splits)
-    return LAYOUT._replace(read_table=read)
+    return LAYOUT._replace(read_table=read, encoding=columns.encoding)

@@ -14,7 +14,10 @@ Parsed = TypeVar("Parsed")
 
 
 def parsed_lines(
-    path: Path, parse: Callable[[dict[str, Any]], Parsed], example: str
+    path: Path,
+    parse: Callable[[dict[str, Any]], Parsed],
+    example: str,
+    encoding: str | None = None,
 ) -> Iterator[tuple[int, Parsed]]:
     """Yield the number of each line that is not empty, and the result of `parse` for it.
 
@@ -22,7 +25,7 @@ def parsed_lines(
         UserError: with file and line, for a line that is not text, not a JSON object, or for which
             `parse` raises ValueError; the message shows `example` as the expected form.
     """
-    for number, line in numbered_lines(path):
+    for number, line in numbered_lines(path, encoding):
         if line.strip():
             try:
                 yield number, parse(_entry(line))

@@ -51,6 +51,7 @@ class Layout(NamedTuple):
         text: the noun for their text, "caption" or "story".
         read_table: reads a table in place of the file: (table, images, the name of a folder that
             comes first if several images have the same name); None: there are no tables.
+        encoding: the encoding of the file; None: UTF-8, or what its byte order mark says.
     """
 
     file: str
@@ -60,6 +61,7 @@ class Layout(NamedTuple):
     item: str
     text: str
     read_table: Callable[[Path, ImageIndex, str], Annotations] | None = None
+    encoding: str | None = None
 
     @property
     def expected(self) -> str:

@@ -23,6 +23,7 @@ def load_stories(
     limit: int | None = None,
     seed: int = 0,
     ready_splits: bool = True,
+    encoding: str | None = None,
 ) -> ImageTextData:
     """Read sequences of images and their stories. Nothing is downloaded.
 
@@ -33,18 +34,21 @@ def load_stories(
             to at least one.
         seed: selects the sequences that `limit` keeps.
         ready_splits: whether files and folders of `data_dir` named train, val, test are splits.
+        encoding: the encoding of stories.jsonl; None: UTF-8, or what its byte order mark says.
 
     Raises:
         UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
-    items = _read(dataset, data_dir, ready_splits)
+    items = _read(dataset, data_dir, ready_splits, encoding)
     return assemble(items, ("sequences", "stories"), limit, seed)
 
 
-def _read(dataset: str | None, data_dir: str | Path | None, ready_splits: bool) -> ImageTextItems:
+def _read(
+    dataset: str | None, data_dir: str | Path | None, ready_splits: bool, encoding: str | None
+) -> ImageTextItems:
     if data_dir is not None:
-        return read_annotated_images(data_dir, LAYOUT, ready_splits)
+        return read_annotated_images(data_dir, LAYOUT._replace(encoding=encoding), ready_splits)
     if dataset not in (None, EMBEDDED):
         raise UserError(
             f"--dataset {dataset}: not a dataset of stories; leave it out for {EMBEDDED}, or give"
