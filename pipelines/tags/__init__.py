@@ -72,6 +72,8 @@ class Tags(BaseTask):
         return load_tags(
             settings.dataset,
             settings.data_dir,
+            columns=settings.columns,
+            ready_splits=settings.ready_splits,
             max_length=settings.max_length,
             too_long=settings.too_long,
             limit=settings.limit,
@@ -95,7 +97,7 @@ class Tags(BaseTask):
         """
         import tensorflow as tf
 
-        from ..datasets.tags.conllu import clean
+        from ..datasets.tags.sentences import clean
         from ..datasets.tags.tokens import tokens_of
         from ..datasets.utf8 import without_surrogates
         from ..models.serving import load

@@ -8,6 +8,8 @@ from ..core.classifier import ClassifierOptimisation
 from ..core.config import DataSettings, Section, TrainingConfig
 from ..core.errors import require
 from ..core.space import TRAINING, Choice, Range, Space
+from ..datasets.tags.sentences import TagColumns
+from ..datasets.utf8 import check_encoding
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,18 @@ class TagsData(DataSettings):
     dataset: str | None = None
     """Prepared TFDS dataset with a sequence of tokens and one of tags (default: English EWT)."""
     data_dir: Path | None = None
-    """Your own treebank: a CoNLL-U file, or a folder with train, dev and test in their names."""
+    """Your own sentences: a CoNLL-U file, lines token<TAB>tag with blank lines between sentences
+    (BIO files, CoNLL-2003), a table (.csv, .jsonl, .parquet), or a folder of files with train, dev
+    and test in their names."""
+    token_column: str | None = None
+    """Column with the tokens, by name or number (default: recognised, else the first)."""
+    tag_column: str | None = None
+    """Column with the tags, by name or number (default: recognised, else the last)."""
+    sentence_column: str | None = None
+    """Column of a table that numbers the sentences, by name or number (default: recognised)."""
+    encoding: str | None = None
+    """Encoding of the text files of --data-dir, such as cp1252 (default: UTF-8, or what a byte
+    order mark says)."""
     max_length: int = 200
     """Maximum length of a sentence in tokens."""
     too_long: Literal["cut", "skip"] = "cut"
@@ -55,7 +68,13 @@ class TagsData(DataSettings):
 
     def check(self) -> None:
         super().check()
+        check_encoding(self.encoding)
         require(self.max_length >= 2, "max_length", "2 or more", self.max_length)
+
+    @property
+    def columns(self) -> TagColumns:
+        """What is said about the columns and text files of `data_dir`."""
+        return TagColumns(self.token_column, self.tag_column, self.sentence_column, self.encoding)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

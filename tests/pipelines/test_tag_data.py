@@ -3,17 +3,22 @@
 import functools
 import hashlib
 import http.server
+import json
 import os
 import sys
 import threading
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from errorflow.pipelines.core.errors import UserError
+from errorflow.pipelines.datasets.left_out import LeftOut
 from errorflow.pipelines.datasets.splits import SPLITS, Row, splits_hash
-from errorflow.pipelines.datasets.tags.conllu import Sentence, read_conllu, read_treebank
+from errorflow.pipelines.datasets.tags.conllu import read_conllu
+from errorflow.pipelines.datasets.tags.sentences import Sentence, TagColumns
 from errorflow.pipelines.datasets.tags.tag_data import load_tags
+from errorflow.pipelines.datasets.tags.tag_files import read_tagged, read_treebank
 
 DATA = Path(os.environ.get("ERRORFLOW_DATA", Path(__file__).parents[3] / "shared" / "data"))
 EWT = DATA / "ud-english-ewt"
@@ -63,12 +68,13 @@ def test_words_are_read_and_other_lines_are_skipped(tmp_path):
         line(1, "Zoe\u0308", "PROPN"),
     ]
     content = b"\xef\xbb\xbf" + "\r\n".join(lines).encode()  # and no end of line, no blank line
-    sentences, problems = read_conllu(write(tmp_path / "a.conllu", content))
-    assert sentences == [
-        Sentence(("do", "n't", "20\u00a0000"), ("AUX", "PART", "NUM")),
-        Sentence(("Zoë",), ("PROPN",)),
+    path = write(tmp_path / "a.conllu", content)
+    reading = read_conllu(path)
+    assert reading.sentences == [
+        Sentence(("do", "n't", "20\u00a0000"), ("AUX", "PART", "NUM"), f"{path}:3"),
+        Sentence(("Zoë",), ("PROPN",), f"{path}:11"),
     ]
-    assert problems == []
+    assert reading.left_out == []
 
 
 def test_sentences_without_words_or_tags_are_left_out_and_reported(tmp_path):
@@ -80,12 +86,13 @@ def test_sentences_without_words_or_tags_are_left_out_and_reported(tmp_path):
         *block(("a", "DET"), ("_", "_"), ("b", "_")),
         line("1-2", "x", "_"),
     ]
-    sentences, problems = read_conllu(write(tmp_path / "a.conllu", lines))
-    assert sentences == [Sentence(("Go",), ("VERB",))]
-    assert problems == [
-        "a.conllu:1: no token; sentence left out",
-        "a.conllu:6: no UPOS for '_'; sentence left out",
-        "a.conllu:9: no token; sentence left out",
+    path = write(tmp_path / "a.conllu", lines)
+    reading = read_conllu(path)
+    assert [one.tokens for one in reading.sentences] == [("Go",)]
+    assert reading.left_out == [
+        LeftOut(f"{path}:1", "no token"),
+        LeftOut(f"{path}:6", "a token without tag", "'_'"),
+        LeftOut(f"{path}:9", "no token"),
     ]
 
 
@@ -118,16 +125,19 @@ def test_a_malformed_file_is_refused_with_its_line(tmp_path, lines, message):
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "a.conllu").mkdir()
     with pytest.raises(UserError, match=r"a\.conllu: cannot be read \(Is a directory\)"):
-        read_treebank(tmp_path)
+        read_conllu(tmp_path / "a.conllu")
 
 
 @pytest.mark.parametrize(
     ("files", "message"),
     [
         (None, "no such file or folder"),
-        ({}, "no .conllu file in it; expected files named like"),
+        ({}, "no .conllu file in it, nor another file of tagged sentences; expected a .conllu"),
         ({"my_dev": numbered("a", 3), "my_test": numbered("b", 3)}, "no train file in it"),
-        ({"train": block(("a", "_"))}, "no usable training sentence; .*train.conllu:1: no UPOS"),
+        (
+            {"train": block(("a", "_"))},
+            "no usable training sentence; .*train.conllu:1: a token without",
+        ),
         ({"train": block(("a", "X"), ("b", "X"))}, "only one tag in training, 'X'"),
     ],
 )
@@ -141,7 +151,7 @@ def test_unusable_folders_are_refused(tmp_path, files, message):
 
 
 def test_a_file_of_another_kind_or_two_splits_in_a_name_are_refused(tmp_path):
-    with pytest.raises(UserError, match=r"^--data-dir .*notes\.txt: not a \.conllu file"):
+    with pytest.raises(UserError, match=r"notes\.txt: no column for the tag; .*--tag-column"):
         read_treebank(write(tmp_path / "notes.txt", ["no treebank"]))
     treebank(tmp_path, train_test=numbered("a", 3))
     with pytest.raises(UserError, match="its name says test and train; rename it"):
@@ -162,7 +172,10 @@ def test_files_go_to_the_split_their_name_says_in_sorted_order(tmp_path):
     heads = {split: [s.tokens[0] for s in items.sentences_of[split]] for split in SPLITS}
     # Repeated sentences of a published split stay.
     assert heads == {"train": ["a0", "b0", "b1"], "validation": ["d0"], "test": ["t0", "t0"]}
-    assert items.problems == ["latest.conllu: its name says no split (train, dev, test); left out"]
+    (latest,) = items.left_out
+    assert latest == LeftOut(
+        str(tmp_path / "latest.conllu"), "its name says no split (train, dev, test)"
+    )
 
 
 def test_missing_splits_are_a_tenth_of_train_each_and_equal_sentences_stay_together(tmp_path):
@@ -203,8 +216,9 @@ def test_arrays_labels_and_counts(tmp_path):
     assert data.problems == [
         "train: tag 'DET' occurs only once",
         "train: tag 'X' occurs only once",
-        "validation: tag 'INTJ' is never in train; 1 sentences with it left out",
     ]
+    dev = tmp_path / "dev.conllu"
+    assert data.left_out == [LeftOut(f"{dev}:13", "a tag that is never in train", "'INTJ'")]
 
 
 def test_long_sentences_are_cut_or_left_out_and_counted(tmp_path):
@@ -220,7 +234,8 @@ def test_long_sentences_are_cut_or_left_out_and_counted(tmp_path):
     skipped = load_tags(data_dir=folder, max_length=3, too_long="skip")
     assert max(len(sentence) for sentence in skipped.train.sentences) == 2
     assert len(skipped.test) == 2
-    assert "test: 2 of 4 sentences have more than 3 tokens; left out" in skipped.problems
+    too_long = LeftOut(f"{tmp_path / 'test.conllu'}:7", "more than 3 tokens", "4 tokens")
+    assert too_long in skipped.left_out
     assert skipped.content_hash == cut.content_hash
 
 
@@ -386,7 +401,8 @@ def test_conll2003_gives_parts_of_speech(tmp_path, data_dir):
     data = load_tags("conll2003", max_length=9)
     assert data.labels == [".", "NNP", "VB", "VBZ"]
     assert sorted(data.validation.sentences) == [("Stop", "."), ("valid", "runs")]
-    assert {"conll2003 dev: 1 of 3 sentences have no token; left out"} < set(data.problems)
+    reasons = [(item.where.partition(":")[0], item.reason) for item in data.left_out]
+    assert ("conll2003 dev", "no token") in reasons
     assert not any("carved" in problem for problem in data.problems)
     tags = dict(zip(data.test.sentences, data.test.tags, strict=True))
     assert tags["test", "runs"].tolist() == [1, 3]
@@ -439,13 +455,13 @@ def test_sentences_of_a_tfds_set_are_cleaned_checked_and_carved(data_dir):
         f"Zoë\u00a0{i}" for i in range(30)
     }
     assert data.labels == ["O", "PER"]
-    assert sorted(data.problems) == [
-        "tiny_tags train: 1 of 35 sentences have an empty token; left out",
-        "tiny_tags train: 1 of 35 sentences have no token; left out",
-        "tiny_tags train: 1 of 35 sentences have not one tag per token; left out",
-        "tiny_tags train: 2 of 35 sentences have a token without tag; left out",
-        "tiny_tags: no validation and no test split; carved from train",
-    ]
+    assert data.problems == ["tiny_tags: no validation and no test split; carved from train"]
+    assert Counter(item.reason for item in data.left_out) == {
+        "an empty token": 1,
+        "no token": 1,
+        "not one tag per token": 1,
+        "a token without tag": 2,
+    }
 
 
 @pytest.mark.parametrize(
@@ -461,3 +477,99 @@ def test_unusable_dataset_names(data_dir, dataset, message):
     with pytest.raises(UserError, match=f"^--dataset {dataset}: {message}") as error:
         load_tags(dataset, max_length=9)
     assert "\n" not in str(error.value)
+
+
+BIO = [(("Ada", "sees", f"Rome{i}"), ("B-PER", "O", "B-LOC")) for i in range(12)]
+
+
+def rows(mark, sep="\t", before=(), after=(), blank=""):
+    """Lines of columns: what stands before the token, token, what stands after it, tag."""
+    return [
+        line
+        for tokens, tags in BIO
+        for line in [
+            *(
+                sep.join([*(x.format(n=n) for x in before), token, *after, tag])
+                for n, (token, tag) in enumerate(zip(tokens, tags, strict=True), start=1)
+            ),
+            *([blank] if mark else []),
+        ]
+    ]
+
+
+def numbered_rows(sep, numbers):
+    return [
+        sep.join([number, token, tag])
+        for (tokens, tags), n in zip(BIO, range(len(BIO)), strict=True)
+        for number, token, tag in zip(numbers(n), tokens, tags, strict=True)
+    ]
+
+
+def as_json(key, tags):
+    return [json.dumps({"id": 7, key: tokens, tags: labels}) for tokens, labels in BIO]
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("bio.txt", rows(mark=True)),
+        ("bio.tsv", ["token\ttag", *rows(mark=True, blank=" ")]),
+        ("eng.testa", ["-DOCSTART- -X- O O", "", *rows(True, " ", after=("NNP", "I-NP"))]),
+        ("german.iob", ["#\thttp://x [2009]", *rows(mark=True, before=("{n}",))]),
+        ("two.csv", rows(mark=True, sep=",")),
+        ("kaggle.csv", ["Sentence #,Word,Tag", *numbered_rows(",", lambda n: [f"S {n}", "", ""])]),
+        ("ids.tsv", ["sentence_id\ttoken\tupos", *numbered_rows("\t", lambda n: 3 * [str(n)])]),
+        ("lists.jsonl", as_json("tokens", "ner_tags")),
+        ("lists.json", [json.dumps([{"words": w, "tags": t} for w, t in BIO])]),
+        (
+            "strings.csv",
+            ["sentence,labels", *(f"{' '.join(w)},{' '.join(t)}" for w, t in BIO)],
+        ),
+        ("python.tsv", ["tokens\tpos", *(f"{[*w]}\t{[*t]}" for w, t in BIO)]),
+    ],
+)
+def test_every_format_gives_the_same_sentences(tmp_path, name, lines):
+    reading = read_tagged(write(tmp_path / name, [*lines, ""]))
+    assert [(one.tokens, one.tags) for one in reading.sentences] == BIO
+    assert reading.left_out == []
+
+
+def test_columns_are_chosen_by_name_or_number_and_named_if_they_are_missing(tmp_path):
+    lines = [x for tokens, _ in BIO for x in [*(f"{t} {t.upper()} O X" for t in tokens), ""]]
+    path = write(tmp_path / "a.conll", lines)
+    reading = read_tagged(path, TagColumns(token="2", tag="3"))
+    assert reading.sentences[0][:2] == (("ADA", "SEES", "ROME0"), ("O", "O", "O"))
+    assert read_tagged(path).remarks == [f"{path}: token from column 1, tag from column 4"]
+    with pytest.raises(UserError, match=r"a.conll: no column 9 \(--tag-column\); columns: 1 to 4"):
+        read_tagged(path, TagColumns(tag="9"))
+    path = write(tmp_path / "a.csv", ["word,pos,ner", "a,b,c", "d,e,f"])
+    with pytest.raises(UserError, match=r"pos or ner could be the tag; choose it with --tag-col"):
+        read_tagged(path)
+    with pytest.raises(UserError, match=r"nothing says where a sentence ends: .*--sentence-column"):
+        read_tagged(path, TagColumns(tag="ner"))
+
+
+def test_sentences_of_columns_that_cannot_be_used_are_left_out(tmp_path):
+    lines = ["a\tX", "b", "", "c\t", "", "d\x1b\tX", "", "e\tX", "f\tY"]
+    path = write(tmp_path / "a.tsv", lines)
+    reading = read_tagged(path)
+    assert [one.tokens for one in reading.sentences] == [("e", "f")]
+    assert sorted(reading.left_out) == [
+        LeftOut(f"{path}:2", "a line with another number of columns", "1 instead of 2"),
+        LeftOut(f"{path}:4", "a token without tag", "'c'"),
+        LeftOut(f"{path}:6", "control character"),
+    ]
+
+
+def test_splits_are_named_by_files_and_folders_whatever_their_case(tmp_path):
+    for name in ("eng.train", "ENG.TESTA", "eng.testb", "README.txt"):
+        write(tmp_path / "conll" / name, rows(mark=True))
+    items = read_treebank(tmp_path)  # and the only folder is descended into
+    assert {split: len(items.sentences_of[split]) for split in SPLITS} == dict.fromkeys(SPLITS, 12)
+    assert [Path(item.where).name for item in items.left_out] == ["README.txt"]
+    together = read_treebank(tmp_path, ready_splits=False)
+    assert sum(map(len, together.sentences_of.values())) == 36
+    for split in ("Training", "val", "eval"):
+        write(tmp_path / "folders" / split / "a.bio", rows(mark=True))
+    items = read_treebank(tmp_path / "folders")
+    assert {split: len(items.sentences_of[split]) for split in SPLITS} == dict.fromkeys(SPLITS, 12)

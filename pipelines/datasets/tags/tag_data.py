@@ -10,9 +10,11 @@ import numpy as np
 
 from ...core.errors import UserError
 from ..left_out import LeftOut
+from ..listing import printable
 from ..sources import check_single_source
 from ..splits import SPLITS, Row, hash_fraction, splits_hash
-from .conllu import Sentence, TagItems, read_treebank
+from .sentences import RECOGNISED, Sentence, TagColumns, TagItems
+from .tag_files import read_treebank
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ def load_tags(
     dataset: str | None = None,
     data_dir: str | Path | None = None,
     *,
+    columns: TagColumns = RECOGNISED,
+    ready_splits: bool = True,
     max_length: int,
     too_long: Literal["cut", "skip"] = "cut",
     limit: int | None = None,
@@ -64,7 +68,10 @@ def load_tags(
 
     Args:
         dataset: name of a prepared TFDS dataset with a sequence of tokens and one of tags.
-        data_dir: the user's CoNLL-U file or folder. Without either: the treebank `english_ewt`.
+        data_dir: a person's file or folder, see `read_treebank`. Without either: the treebank
+            `english_ewt`.
+        columns: the columns of files that are not CoNLL-U, and the encoding.
+        ready_splits: whether names of files and folders state splits.
         max_length: the number of tokens of the longest sentence.
         too_long: whether longer sentences are cut to that length or left out.
         limit: the maximum number of training sentences; the other splits shrink in proportion,
@@ -76,7 +83,7 @@ def load_tags(
     """
     check_single_source(dataset, data_dir)
     if data_dir is not None:
-        items = read_treebank(Path(data_dir).expanduser())
+        items = read_treebank(data_dir, columns, ready_splits=ready_splits)
     else:
         from . import tfds_tags  # imports TensorFlow
 
@@ -92,37 +99,50 @@ def load_tags(
         counts=_counts(sentences_of, labels),
         problems=usable.problems,
         source=items.source,
-        left_out=items.left_out,
+        left_out=usable.left_out,
     )
 
 
 def fit_length(items: TagItems, max_length: int, too_long: Literal["cut", "skip"]) -> TagItems:
-    """Cut or leave out sentences of more than `max_length` tokens, and count them in `problems`."""
-    sentences_of, problems = {}, []
+    """Cut sentences of more than `max_length` tokens, with a remark, or leave them out."""
+    sentences_of, remarks, left_out = {}, [], [*items.left_out]
     for split, sentences in items.sentences_of.items():
+        longer = [s for s in sentences if len(s.tokens) > max_length]
         kept = [s for s in sentences if too_long == "cut" or len(s.tokens) <= max_length]
-        sentences_of[split] = [Sentence(s.tokens[:max_length], s.tags[:max_length]) for s in kept]
-        if longer := sum(len(s.tokens) > max_length for s in sentences):
-            problems.append(
-                f"{split}: {longer:,} of {len(sentences):,} sentences have more than {max_length}"
-                f" tokens; {'cut' if too_long == 'cut' else 'left out'}"
+        sentences_of[split] = [
+            s._replace(tokens=s.tokens[:max_length], tags=s.tags[:max_length]) for s in kept
+        ]
+        if longer and too_long == "cut":
+            remarks.append(
+                f"{split}: {len(longer):,} of {len(sentences):,} sentences have more than"
+                f" {max_length} tokens; cut"
             )
-    return items._replace(sentences_of=sentences_of, problems=items.problems + problems)
+        elif longer:
+            reason = f"more than {max_length} tokens"
+            left_out += [LeftOut(s.place, reason, f"{len(s.tokens)} tokens") for s in longer]
+    problems = items.problems + remarks
+    return items._replace(sentences_of=sentences_of, problems=problems, left_out=left_out)
 
 
 def drop_untrained_tags(items: TagItems) -> TagItems:
-    """Leave out the sentences with a tag that is not in train; add a problem for each tag."""
+    """Leave out the sentences with a tag that is not in train."""
     tally = Counter(tag for sentence in items.sentences_of["train"] for tag in sentence.tags)
-    problems = [f"train: tag {tag!r} occurs only once" for tag in sorted(tally) if tally[tag] == 1]
-    sentences_of = {}
+    remarks = [
+        f"train: tag {printable(tag)!r} occurs only once"
+        for tag in sorted(tally)
+        if tally[tag] == 1
+    ]
+    sentences_of, left_out = {}, [*items.left_out]
     for split, sentences in items.sentences_of.items():
         sentences_of[split] = [s for s in sentences if tally.keys() >= set(s.tags)]
-        untrained = Counter(tag for s in sentences for tag in set(s.tags) - tally.keys())
-        problems += [
-            f"{split}: tag {tag!r} is never in train; {untrained[tag]:,} sentences with it left out"
-            for tag in sorted(untrained)
+        untrained = [(s, sorted(set(s.tags) - tally.keys())) for s in sentences]
+        left_out += [
+            LeftOut(s.place, "a tag that is never in train", ", ".join(map(repr, tags)))
+            for s, tags in untrained
+            if tags
         ]
-    return items._replace(sentences_of=sentences_of, problems=items.problems + problems)
+    problems = items.problems + remarks
+    return items._replace(sentences_of=sentences_of, problems=problems, left_out=left_out)
 
 
 def _labels(items: TagItems, max_length: int) -> list[str]:

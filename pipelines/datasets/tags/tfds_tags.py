@@ -1,16 +1,16 @@
 """Tokens and tags out of TFDS datasets. Importing this module loads TensorFlow."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
 
 from ...core.errors import UserError
+from ..left_out import LeftOut
 from ..splits import SPLIT_NAMES, SPLITS
 from ..tfds_sets import check_on_disk, check_train, features_of, features_of_type, find_builder
-from .conllu import Sentence, TagItems, check_trainable, clean, with_every_split
 from .english_ewt import EnglishEWT, ready
+from .sentences import Sentence, TagItems, check_trainable, clean, with_every_split
 
 # conll2003 has also chunks and names, universal_dependencies also lemmas.
 _TOKENS, _TAGS = ("tokens",), ("upos", "pos")
@@ -26,15 +26,15 @@ def read(dataset: str | None) -> TagItems:
     """
     builder = ready() if dataset in (None, EnglishEWT.name) else prepared(dataset)
     check_train(builder, dataset)
-    problems, sentences_of = [], {}
+    left_out, sentences_of = [], {}
     for split in SPLITS:
         for name in [name for name in SPLIT_NAMES[split] if name in builder.info.splits][:1]:
             sentences_of[split], faults = _sentences(builder, name)
-            problems += faults
-    tags = check_trainable(sentences_of["train"], problems, f"--dataset {builder.name}")
+            left_out += faults
+    tags = check_trainable(sentences_of["train"], left_out, f"--dataset {builder.name}")
     sentences_of, carved = with_every_split(sentences_of, builder.name)
     source = f"{builder.info.full_name} ({len(tags)} tags)"
-    return TagItems(sentences_of, problems + carved, source)
+    return TagItems(sentences_of, carved, source, left_out)
 
 
 def prepared(dataset: str) -> tfds.core.DatasetBuilder:
@@ -75,21 +75,20 @@ def _single_or_usual(names: Sequence[str], usual: Sequence[str]) -> str | None:
     return next((name for name in usual if name in names), None)
 
 
-def _sentences(builder: tfds.core.DatasetBuilder, split: str) -> tuple[list[Sentence], list[str]]:
-    """Return the usable sentences of a split, and the number left out for each reason."""
+def _sentences(
+    builder: tfds.core.DatasetBuilder, split: str
+) -> tuple[list[Sentence], list[LeftOut]]:
+    """Return the usable sentences of a split, and those that are left out."""
     tokens, tags = tokens_and_tags(builder)
     names = np.array(features_of(builder)[tags].feature.names)
-    sentences, left_out = [], Counter()
-    for forms, indices in _pairs(builder, split, tokens, tags):
+    sentences, left_out = [], []
+    for number, (forms, indices) in enumerate(_pairs(builder, split, tokens, tags), start=1):
+        place = f"{builder.name} {split}:{number}"
         if fault := _fault(forms, indices, names):
-            left_out[fault] += 1
+            left_out.append(LeftOut(place, fault))
         else:
-            sentences.append(Sentence(tuple(forms), tuple(names[indices].tolist())))
-    total = len(sentences) + left_out.total()
-    return sentences, [
-        f"{builder.name} {split}: {n:,} of {total:,} sentences {fault}; left out"
-        for fault, n in left_out.items()
-    ]
+            sentences.append(Sentence(tuple(forms), tuple(names[indices].tolist()), place))
+    return sentences, left_out
 
 
 def _pairs(
@@ -103,11 +102,11 @@ def _pairs(
 
 def _fault(forms: Sequence[str], indices: np.ndarray, names: np.ndarray) -> str | None:
     if not forms:
-        return "have no token"
+        return "no token"
     if not all(forms):
-        return "have an empty token"
+        return "an empty token"
     if len(forms) != len(indices):
-        return "have not one tag per token"
+        return "not one tag per token"
     if (indices < 0).any() or "_" in names[indices]:  # -1: TFDS' mark of a label that is hidden
-        return "have a token without tag"
+        return "a token without tag"
     return None
