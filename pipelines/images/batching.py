@@ -67,6 +67,8 @@ class ImageBatches:
         mean, std: statistics of each channel, [C], for pixels of 0 … 1.
         operations: operations of `augmentation`, used in training only.
         target: maps the one-hot labels to the targets of a network with several outputs.
+        passes: number of passes over the images in each epoch.
+        weights: weight of each class in the training loss, [K]; None: none.
         epoch: number of the epoch whose order and augmentation the next pass uses.
     """
 
@@ -75,10 +77,12 @@ class ImageBatches:
     classes: int
     size: int
     seed: int
-    mean: np.ndarray
-    std: np.ndarray
+    mean: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(1))
+    std: np.ndarray = dataclasses.field(default_factory=lambda: np.ones(1))
     operations: Sequence[augment.Operation] = ()
     target: Callable[[Any], Any] = lambda one_hot: one_hot
+    passes: int = 1
+    weights: np.ndarray | None = None
     epoch: int = 0
 
     def __post_init__(self) -> None:
@@ -92,17 +96,19 @@ class ImageBatches:
     @property
     def steps(self) -> int:
         """Number of batches per epoch; incomplete batches are dropped."""
-        return self.count // self.size
+        return self.count // self.size * self.passes
 
     def dataset(self) -> tf.data.Dataset:
-        """Return one pass for training, in the order and with the augmentation of `self.epoch`."""
-        epoch = tf.data.Dataset.from_generator(
-            lambda: [self.epoch], output_signature=tf.TensorSpec([], tf.int64)
+        """Return one epoch of training, in the order and with the augmentation of `self.epoch`."""
+        passes = tf.data.Dataset.from_generator(
+            lambda: range(self.epoch * self.passes, (self.epoch + 1) * self.passes),
+            output_signature=tf.TensorSpec([], tf.int64),
         )
-        return self._finish(epoch.flat_map(self._pass), self.steps, self.operations)
+        batches = passes.flat_map(self._pass)
+        return self._finish(batches, self.steps, self.operations, self.weights)
 
     def _pass(self, epoch: Any) -> tf.data.Dataset:
-        """Return batches (images, labels, seed [2]) of one epoch."""
+        """Return batches (images, labels, seed [2]) of one pass."""
         # Seed of this graph; with 0, TensorFlow would also test whether the other seed is 0.
         tf.random.set_seed(1)
         shuffled = self.images.shuffle(
@@ -123,14 +129,23 @@ class ImageBatches:
         return self._finish(batches, -(-self.count // self.size), ())
 
     def _finish(
-        self, batches: tf.data.Dataset, steps: int, operations: Sequence[augment.Operation]
+        self,
+        batches: tf.data.Dataset,
+        steps: int,
+        operations: Sequence[augment.Operation],
+        weights: np.ndarray | None = None,
     ) -> tf.data.Dataset:
-        """Augment and normalise batches."""
+        """Augment, normalise and weigh batches."""
 
         def finish(images, labels, seed):
             images = augment.apply(operations, tf.cast(images, tf.float32), seed)
             images = normalise(images, self.mean, self.std)
-            return images, self.target(tf.one_hot(labels, self.classes))
+            targets = self.target(tf.one_hot(labels, self.classes))
+            if weights is None:
+                return images, targets
+            # Keras takes one weight per output, in the structure of the targets.
+            of_each = tf.gather(tf.constant(weights), labels)
+            return images, targets, tf.nest.map_structure(lambda _: of_each, targets)
 
         return known_length(batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE), steps)
 

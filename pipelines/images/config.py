@@ -4,9 +4,9 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from ..core.classifier import ClassifierOptimisation
 from ..core.config import (
     DataSettings,
-    Optimisation,
     Schedule,
     Section,
     TrainingConfig,
@@ -23,10 +23,24 @@ if TYPE_CHECKING:
 else:
     Model = Literal[tuple(MODELS)]
 TrueOrFalse = Literal["true", "false"]
+Optimizer = Literal["adam", "adamw", "rmsprop", "sgd", "momentum"]
+DEFAULT = "convnet"  # the network for data that nobody has chosen a network for
 
 # The papers' settings: SGD with momentum 0.9, weight decay, and these. For networks on small
 # images, the number of epochs is for the embedded digits; otherwise it is the paper's for ImageNet.
+# `fitting` fits them to a small number of images.
 RECIPES: dict[str, dict[str, Any]] = {
+    # not from a paper: chosen on folders of 40 to 1,000 images (benchmarks/own_images.py)
+    "convnet": {
+        "optimizer": "adamw",
+        "learning_rate": 3e-3,
+        "weight_decay": 0.05,
+        "epochs": 20,
+        "batch_size": 32,
+        "clip_norm": 1.0,
+        "patience": 10,
+        "label_smoothing": 0.1,
+    },
     "mlp": {"learning_rate": 0.05, "weight_decay": 1e-4, "epochs": 40, "batch_size": 64},
     # chosen on the validation digits; LeCun et al. 1998 trained by a second-order method, online
     "lenet": {"learning_rate": 0.03, "weight_decay": 5e-3, "epochs": 90, "batch_size": 32},
@@ -42,14 +56,18 @@ RECIPES: dict[str, dict[str, Any]] = {
     "resnet56": {"learning_rate": 0.01},
     "resnet110": {"learning_rate": 0.01},
 }
+PAPERS = {"optimizer": "momentum", "clip_norm": 0.0, "patience": 0, "label_smoothing": 0.0}
+EMBEDDED = (None, "mnist_digits", "digits")  # the datasets that the recipes are known to suit
+FITTED = ("epochs", "batch_size", "learning_rate", "clip_norm")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImagesNetwork(Section):
     """A network of the zoo."""
 
-    model: Model = "lenet5"
-    """Network; `errorflow zoo` lists them."""
+    model: Model | None = None
+    """Network; `errorflow zoo` lists them (default: lenet5 for the embedded digits, convnet for
+    other data)."""
     width: float = 1.0
     """Multiplier of the number of channels of every layer."""
     skip: TrueOrFalse | None = None
@@ -110,13 +128,14 @@ class ImagesData(DataSettings):
     image_size: int | None = None
     """Height and width that images are resized to (default: their own size, if it is the same for
     all and large enough; otherwise that of the network)."""
-    augment: Literal["auto", "digits", "photos", "none"] = "auto"
-    """Data augmentation. digits: rotate, stretch and shift; photos: crop, flip and recolour; auto:
-    digits for grey images and for datasets of writing, else photos."""
+    augment: Literal["auto", "digits", "photos", "signs", "none"] = "auto"
+    """Data augmentation. digits: rotate, stretch and shift; photos: crop, flip and recolour; signs:
+    crop and recolour; auto: digits for grey images and for datasets of writing, else photos, and
+    for your own data photos only if images look the same when they are mirrored."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ImagesOptimisation(Optimisation):
+class ImagesOptimisation(ClassifierOptimisation):
     """How to train; settings without a value come from the network's recipe."""
 
     epochs: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -124,21 +143,55 @@ class ImagesOptimisation(Optimisation):
     batch_size: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     """Number of examples per training step (default: from the network's recipe)."""
     learning_rate: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Learning rate at the start (default: from the network's recipe)."""
+    """Learning rate at the start, or after a warm-up (default: from the network's recipe)."""
     schedule: Schedule = "cosine"
-    optimizer: Literal["adam", "adamw", "rmsprop", "sgd", "momentum"] = "momentum"
+    optimizer: Optimizer | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Optimizer; momentum is SGD with Nesterov momentum 0.9 (default: from the network's
+    recipe)."""
     weight_decay: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     """Decoupled weight decay: each step reduces each weight by the fraction weight decay times
     learning rate; biases are exempt (default: from the network's recipe)."""
-    clip_norm: float = 0.0
-    patience: int = 0
-    label_smoothing: float = 0.0
-    """Share of each target's probability that is spread over all labels."""
+    clip_norm: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Maximum global norm of the gradients; larger gradients are scaled down. 0: no clipping
+    (default: from the network's recipe)."""
+    patience: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Stop after this number of epochs without a better validation result; 0: never (default: from
+    the network's recipe; a quarter of the epochs, 10 at least, for your own data)."""
+    label_smoothing: float | None = None
+    """Share of each target's probability that is spread over all labels (default: from the
+    network's recipe)."""
+    fitted: str | None = None
+    """Settings that are fitted to the number of images, separated by commas, or none (default:
+    those of epochs, batch_size, learning_rate and clip_norm that come from the recipe; none for
+    the embedded digits). Fitting says what it changes."""
+
+    @property
+    def fitted_settings(self) -> frozenset[str]:
+        """The names in `fitted`."""
+        return frozenset(name.strip() for name in (self.fitted or "none").split(",")) - {"none"}
 
     def check(self) -> None:
         super().check()
         rate = self.label_smoothing
-        require(0 <= rate < 1, "label_smoothing", "from 0 to below 1", rate)
+        require(rate is not None and 0 <= rate < 1, "label_smoothing", "from 0 to below 1", rate)
+        allowed = f"none or some of {', '.join(FITTED)}"
+        require(self.fitted_settings <= {*FITTED}, "fitted", allowed, self.fitted)
+
+
+def recipe_of(model: str, optimizer: str | None = None) -> dict[str, Any]:
+    """Return the settings that a network of the zoo is trained with, by name.
+
+    Args:
+        model: the network.
+        optimizer: the optimizer, if it was chosen; another one than the recipe's has another rate.
+    """
+    recipe = PAPERS | RECIPES[MODELS[model].family] | RECIPES.get(model, {})
+    if optimizer not in (None, recipe["optimizer"]):
+        is_adaptive = optimizer in ("adam", "adamw", "rmsprop")
+        rates = {"learning_rate": 1e-3 if is_adaptive else 0.01}
+        was_adaptive = recipe["optimizer"] == "adamw"
+        recipe |= rates if is_adaptive or was_adaptive else {}
+    return recipe
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -154,11 +207,14 @@ class ImagesConfig(TrainingConfig):
         return dataclasses.replace(self, network=network)._with_recipe()
 
     def _with_recipe(self) -> Self:
-        model = self.network.model
-        recipe = RECIPES[MODELS[model].family] | RECIPES.get(model, {})
-        if self.optimisation.optimizer in ("adam", "adamw", "rmsprop"):
-            recipe = recipe | {"learning_rate": 1e-3}
+        is_embedded = self.data.data_dir is None and self.data.dataset in EMBEDDED
+        model = self.network.model or ("lenet5" if is_embedded else DEFAULT)
         settings = flat(self)
+        recipe = recipe_of(model, settings["optimizer"])
+        if not is_embedded and not recipe["patience"]:
+            recipe["patience"] = max(10, (settings["epochs"] or recipe["epochs"]) // 4)
+        fitted = [name for name in FITTED if settings[name] is None and not is_embedded]
+        recipe |= {"model": model, "fitted": ",".join(fitted) or "none"}
         return replace(
             self, **{key: value for key, value in recipe.items() if settings[key] is None}
         )

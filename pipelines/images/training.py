@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ...callbacks import FeatureMaps
+from ...layers.paths import walk
 from ..core.console import note
 from ..core.errors import UserError
 from ..datasets.images import augmentation
@@ -18,55 +19,62 @@ from ..models.googlenet import AUXILIARY_WEIGHT, remove_auxiliary_outputs
 from ..models.image_serving import build_serving_model, network_inputs, predict_probabilities
 from ..models.pretrained import Backbone, copy_weights, freeze, load_backbone
 from ..models.serving import labels_in
-from ..models.zoo import MODELS
+from ..training.class_weights import class_weights
 from ..training.evaluation import TOP, Scores, score_labels, top5_accuracy
 from ..training.export import CORE, ExportInputs
 from ..training.spec import TrainingSpec
 from .batching import ImageBatches, mean_and_std, resized
-from .config import ImagesConfig
+from .choices import image_size, kind_for_folder
+from .config import DEFAULT, ImagesConfig, ImagesOptimisation
+from .fitting import Fitted, fit, in_one_line, normalization_momentum
 
 BATCH = 256  # images per batch of an evaluation
 
 
 def build_training(config: ImagesConfig, data: ImageData) -> TrainingSpec:
     """Return the network, batches, loss and metrics of a training."""
-    size, settings, backbone = image_size(config, data), config.optimisation, trained(config)
+    size, backbone = image_size(config, data), trained(config)
+    fitted = fitted_to(config.optimisation, len(data.train))
+    settings = fitted.optimisation
     channels = data.shape[-1] if backbone is None else backbone.channels
     if channels != data.shape[-1]:
         note(f"data: images become {'RGB' if channels == 3 else 'grey'}, as the weights need them")
     network = build_network(config, (*size, channels), len(data.labels), backbone)
     core = remove_auxiliary_outputs(network)
-    images = resized(data.train, size, channels)
-    mean, std = mean_and_std(images) if backbone is None else (backbone.mean, backbone.std)
     has_auxiliary = isinstance(network.output, dict)
     targets: dict[str, Any] = {"target": _for_each(network.output)} if has_auxiliary else {}
 
-    def batches(images, split, batch_size, operations=()):
+    def batches(images, split, batch_size, **options):
         return ImageBatches(
             images=images,
             count=len(split),
             classes=len(data.labels),
             size=batch_size,
             seed=settings.seed,
-            mean=mean,
-            std=std,
-            operations=operations,
+            **options,
             **targets,
         )
 
     train_data = batches(
-        images,
+        resized(data.train, size, channels),
         data.train,
         settings.batch_size,
-        augmentation.recipe(augmentation_kind(config, data)),
+        passes=fitted.passes,
+        weights=_class_weights(data, settings.balance),
     )
-    if left_out := train_data.count - train_data.steps * train_data.size:
+    # It keeps the images that it has read: statistics and choices do not read the files again.
+    own = mean_and_std(train_data.images) if backbone is None else (backbone.mean, backbone.std)
+    mean, std = train_data.mean, train_data.std = own
+    kind = kind_for_folder(config, data, train_data.images)
+    train_data.operations = augmentation.recipe(kind)
+    fit_normalization(network, train_data.steps)
+    if left_out := train_data.count % train_data.size:
         note(
-            f"data: train: batches of {train_data.size}: each epoch leaves out {left_out} of"
+            f"data: train: batches of {train_data.size}: each pass leaves out {left_out} of"
             f" {train_data.count:,} images, drawn at random"
         )
     validation = batches(
-        resized(data.validation, size, channels), data.validation, BATCH
+        resized(data.validation, size, channels), data.validation, BATCH, mean=mean, std=std
     ).in_order()
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
     main = core.layers[-1].name
@@ -82,7 +90,29 @@ def build_training(config: ImagesConfig, data: ImageData) -> TrainingSpec:
         mode="min",
         is_recurrent=False,
         callbacks=lambda run: feature_maps(run.logs, core, validation),
+        optimisation=settings,
+        warmup=fitted.warmup,
     )
+
+
+def fitted_to(settings: ImagesOptimisation, count: int) -> Fitted:
+    """Return the settings for `count` training images, and say what was fitted."""
+    fitted = fit(settings, count)
+    if line := in_one_line(settings, fitted, count):
+        note(line)
+    return fitted
+
+
+def fit_normalization(network: keras.Model, steps: int) -> None:
+    """Shorten the averages of batch normalisation to epochs of few steps."""
+    for _, layer in walk(network):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = normalization_momentum(layer.momentum, steps)
+
+
+def _class_weights(data: ImageData, balance: float) -> np.ndarray | None:
+    """Return the weight of each class in the loss, [K]; None if all are equal."""
+    return class_weights(data.train.labels, balance, len(data.labels)) if balance else None
 
 
 def _for_each(outputs: dict[str, Any]) -> Callable[[Any], dict[str, Any]]:
@@ -97,7 +127,7 @@ def _weights(outputs: dict[str, Any]) -> dict[str, float]:
 def trained(config: ImagesConfig) -> Backbone | None:
     """Return the trained network that `--weights` names, if it does."""
     weights = config.network.weights
-    return None if weights is None else load_backbone(weights, config.network.model)
+    return None if weights is None else load_backbone(weights, config.network.model or DEFAULT)
 
 
 def build_network(
@@ -114,44 +144,17 @@ def build_network(
         classes: K.
         backbone: the trained network whose weights it begins with.
     """
-    options = config.network.options
+    name, options = config.network.model or DEFAULT, config.network.options
     if backbone is not None:
-        options = backbone.options(config.network.model) | options
+        options = backbone.options(name) | options
     try:
-        model = build(config.network.model, shape, classes, **options)
+        model = build(name, shape, classes, **options)
     except ValueError as error:
-        raise UserError(f"--model {config.network.model}: {error}") from None
+        raise UserError(f"--model {name}: {error}") from None
     if backbone is not None:
         copied = copy_weights(model, backbone)
         freeze(copied if config.network.freeze else [])
     return keras.Model(model.input, model.output, name=CORE)
-
-
-def image_size(config: ImagesConfig, data: ImageData) -> tuple[int, int]:
-    """Return the size to resize images to: --image-size, else their own if all have the same.
-
-    Images of several sizes get the paper's size; images that are too small get the smallest size
-    that the network accepts.
-    """
-    height, width, _ = data.shape
-    model, size = config.network.model, config.data.image_size
-    entry = MODELS[model]
-    if size is not None:
-        return size, size
-    if not (height and width) or entry.fixed_size:
-        return entry.input_shape[0], entry.input_shape[1]
-    if min(height, width) >= entry.min_size:
-        return height, width
-    least = entry.min_size
-    note(f"data: images of {height}×{width} are resized to {least}×{least} for {model}")
-    return least, least
-
-
-def augmentation_kind(config: ImagesConfig, data: ImageData) -> str:
-    """Return the kind of data augmentation to train with."""
-    if config.data.augment != "auto":
-        return config.data.augment
-    return augmentation.kind_for(data.shape[-1], config.data.dataset)
 
 
 def feature_maps(logs: Path, core: keras.Model, validation: tf.data.Dataset) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from .alexnet import alexnet
+from .convnet import convnet
 from .googlenet import googlenet
 from .lenet import lenet
 from .mlp import mlp
@@ -16,6 +17,7 @@ from .zoo import MODELS
 
 FAMILIES: dict[str, Callable[..., keras.Model]] = {
     "alexnet": alexnet,
+    "convnet": convnet,
     "googlenet": googlenet,
     "lenet": lenet,
     "mlp": mlp,

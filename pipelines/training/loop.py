@@ -11,13 +11,14 @@ import keras
 from ...callbacks import ErrorFlow, Gates, LayerGradients, TextSamples
 from ...callbacks.findings.training_warning import TrainingWarning
 from ...callbacks.recording.run_places import reserve
-from ..core.config import Optimisation, TrainingConfig
+from ..core.config import TrainingConfig
 from ..core.console import keras_verbosity, note
 from ..core.errors import UserError
 from ..core.run_folder import RunFolder
 from .checkpoint import RunCheckpoint
 from .compile_time import CompileTime
 from .early_warning import make_early_warning
+from .schedules import learning_rate
 from .spec import TrainingSpec
 
 OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
@@ -81,9 +82,9 @@ def make_recorders(spec: TrainingSpec, run: RunFolder) -> Recorders:
 def compile_training(spec: TrainingSpec, config: TrainingConfig) -> keras.Model:
     """Return a compiled model that shares the layers of the network, which keeps no optimizer."""
     model = keras.Model(spec.network.input, spec.network.output, name=spec.network.name)
-    settings = config.optimisation
+    settings = spec.optimisation or config.optimisation
     optimizer: Any = OPTIMIZERS[settings.optimizer](
-        learning_rate=_learning_rate(settings, spec.train_data.steps),
+        learning_rate=learning_rate(settings, spec.train_data.steps, spec.warmup),
         # AdamW takes no None; others with 0.0 would multiply every weight by 1 in each step.
         weight_decay=settings.weight_decay or (0.0 if settings.optimizer == "adamw" else None),
         global_clipnorm=settings.clip_norm or None,
@@ -100,17 +101,6 @@ def compile_training(spec: TrainingSpec, config: TrainingConfig) -> keras.Model:
         jit_compile={"auto": spec.jit, "on": True, "off": False}[config.hardware.jit],
     )
     return model
-
-
-def _learning_rate(settings: Optimisation, steps: int) -> Any:
-    rate, total = settings.learning_rate, settings.epochs * steps
-    schedules = keras.optimizers.schedules
-    if settings.schedule == "cosine":
-        return schedules.CosineDecay(rate, total)
-    if settings.schedule == "step":
-        boundaries = [total // 2, total * 3 // 4]
-        return schedules.PiecewiseConstantDecay(boundaries, [rate, rate / 10, rate / 100])
-    return rate
 
 
 def fit(

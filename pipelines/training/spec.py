@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 
 import keras
 
+from ..core.config import Optimisation
 from ..core.run_folder import RunFolder
 
 
@@ -50,6 +51,9 @@ class TrainingSpec:
         gates_batch: a batch of inputs, on which the gates of LSTMs and GRUs are recorded.
         callbacks: function that returns the task's own callbacks for a run.
         pretrain: function that trains parts of the network before the first epoch.
+        optimisation: settings that are fitted to the data, in place of those of the config; None:
+            those of the config.
+        warmup: number of steps in which the learning rate rises to its value.
     """
 
     network: keras.Model
@@ -69,3 +73,5 @@ class TrainingSpec:
     gates_batch: Any = None
     callbacks: Callable[[RunFolder], Sequence[keras.callbacks.Callback]] = _no_callbacks
     pretrain: Callable[[], None] | None = None
+    optimisation: Optimisation | None = None
+    warmup: int = 0

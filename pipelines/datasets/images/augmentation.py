@@ -17,10 +17,12 @@ _WRITTEN = ("digits", "mnist", "svhn", "cmaterdb", "omniglot")
 
 
 def recipe(kind: str) -> list[Operation]:
-    """Return the operations of "digits", "photos" or "none"."""
+    """Return the operations of "digits", "photos", "signs" or "none"."""
     if kind == "digits":
         return [affine(degrees=15, stretch=0.2, shift=0.1)]
-    return [flip, crop(margin=0.125), colour(0.2)] if kind == "photos" else []
+    if kind == "none":
+        return []
+    return [flip] * (kind == "photos") + [crop(margin=0.125), colour(0.2)]
 
 
 def kind_for(channels: int, dataset: str | None = None) -> str:
