@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
 Draw = Callable[[np.random.Generator, str, bool], Image.Image]  # random, class, is for the test
 
@@ -158,7 +158,7 @@ def windows(
         window = picture.crop((x, y, x + side, y + side))
         window = window.resize((size, size), Image.Resampling.LANCZOS) if size else window
         factor = random.uniform(0.7, 1.2)
-        return window.point(lambda value: min(255, value * factor))
+        return ImageEnhance.Brightness(window).enhance(factor)
 
     return draw
 

@@ -29,7 +29,7 @@ TEST_IMAGES = 300  # at least 20 of each class
 
 
 def options():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--folders", nargs="+", default=[*image_folders.FOLDERS])
     parser.add_argument("--seeds", nargs="+", type=int, default=(1, 2, 3))
     parser.add_argument("--models", nargs="+", default=("default",), help="networks of the zoo")

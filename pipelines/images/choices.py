@@ -64,13 +64,13 @@ def kind_for_folder(config: ImagesConfig, data: ImageData, images: tf.data.Datas
     Args:
         images: the training images, resized.
     """
-    kind = augmentation_kind(config, data)
-    if config.data.augment != "auto" or config.data.data_dir is None or len(data.train) > LIMIT:
-        return kind
-    pixels = np.stack([image for image, _ in images.as_numpy_iterator()])
-    may_mirror = mirror_verdict(pixels, data.train.labels)
-    if may_mirror is not None:
-        unmirrored = "digits" if data.shape[-1] == 1 else "signs"
-        kind = "photos" if may_mirror else unmirrored
+    if config.data.augment != "auto" or config.data.data_dir is None:
+        return augmentation_kind(config, data)
+    is_grey, may_mirror = data.shape[-1] == 1, None
+    if len(data.train) <= LIMIT:
+        pixels = np.stack([image for image, _ in images.as_numpy_iterator()])
+        may_mirror = mirror_verdict(pixels, data.train.labels)
+    unmirrored = "digits" if is_grey else "signs"
+    kind = "objects" if may_mirror or (may_mirror is None and not is_grey) else unmirrored
     note(f"data: augmentation as for {kind} (--augment)")
     return kind

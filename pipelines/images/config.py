@@ -35,10 +35,10 @@ RECIPES: dict[str, dict[str, Any]] = {
         "optimizer": "adamw",
         "learning_rate": 3e-3,
         "weight_decay": 0.05,
-        "epochs": 20,
+        "epochs": 15,
         "batch_size": 32,
         "clip_norm": 1.0,
-        "patience": 10,
+        "patience": 5,
         "label_smoothing": 0.1,
     },
     "mlp": {"learning_rate": 0.05, "weight_decay": 1e-4, "epochs": 40, "batch_size": 64},
@@ -128,10 +128,11 @@ class ImagesData(DataSettings):
     image_size: int | None = None
     """Height and width that images are resized to (default: their own size, if it is the same for
     all and large enough; otherwise that of the network)."""
-    augment: Literal["auto", "digits", "photos", "signs", "none"] = "auto"
+    augment: Literal["auto", "digits", "photos", "signs", "objects", "none"] = "auto"
     """Data augmentation. digits: rotate, stretch and shift; photos: crop, flip and recolour; signs:
-    crop and recolour; auto: digits for grey images and for datasets of writing, else photos, and
-    for your own data photos only if images look the same when they are mirrored."""
+    digits and recolour; objects: signs and flip; auto: digits for grey images and for datasets of
+    writing, else photos. For your own data auto is objects if mirrored images look like the others
+    of their class, else digits or, in colour, signs."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

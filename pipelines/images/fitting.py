@@ -26,7 +26,8 @@ from .config import ImagesOptimisation
 STEPS = 30  # per pass; with fewer, batches become smaller
 SMALL_BATCH = 32  # not below, except with very few images
 VERY_FEW = 8  # steps per pass with small batches; with fewer, half of that batch
-LEAST_STEPS = 300  # of a training
+LEAST_STEPS = 200  # of a training
+LEAST_PASSES = 30  # of a training with few steps per pass
 WARMUP, LONGEST_WARMUP = 0.1, 1000  # share of all steps; steps
 CLIP_NORM = 1.0
 ADAPTIVE = ("adam", "adamw", "rmsprop")
@@ -61,7 +62,7 @@ def fit(settings: ImagesOptimisation, count: int) -> Fitted:
     if "clip_norm" in names and not settings.clip_norm:
         changes["clip_norm"] = CLIP_NORM
     steps = max(1, count // size)
-    passes = math.ceil(LEAST_STEPS / (epochs * steps)) if "epochs" in names else 1
+    passes = passes_per_epoch(epochs, steps) if "epochs" in names else 1
     warmup = min(LONGEST_WARMUP, round(WARMUP * epochs * passes * steps))
     return Fitted(
         dataclasses.replace(settings, **changes),
@@ -80,6 +81,13 @@ def batch_size(size: int, count: int) -> int:
     if count // size < VERY_FEW:
         size = min(size, SMALL_BATCH // 2)
     return size if count // size >= STEPS else count // -(-count // size)
+
+
+def passes_per_epoch(epochs: int, steps: int) -> int:
+    """Return the number of passes, of a number of steps each, that make up an epoch."""
+    if steps >= STEPS:
+        return 1
+    return max(round(LEAST_PASSES / epochs), math.ceil(LEAST_STEPS / (epochs * steps)), 1)
 
 
 def normalization_momentum(momentum: float, steps: int) -> float:

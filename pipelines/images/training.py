@@ -77,10 +77,10 @@ def build_training(config: ImagesConfig, data: ImageData) -> TrainingSpec:
         resized(data.validation, size, channels), data.validation, BATCH, mean=mean, std=std
     ).in_order()
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
-    main = core.layers[-1].name
+    main, name = core.layers[-1].name, config.network.model or DEFAULT
     return TrainingSpec(
         network=network,
-        serving_model=build_serving_model(core, data.labels, mean, std, config.network.model),
+        serving_model=build_serving_model(core, data.labels, mean, std, name),
         train_data=train_data,
         validation_data=validation,
         loss=dict.fromkeys(network.output, loss) if has_auxiliary else loss,

@@ -11,9 +11,10 @@ import keras
 from ...layers import ConvUnit2D
 from .heads import head_layer, scaled_channels
 
-FILTERS = (32, 64, 128, 128, 256, 256)  # of the stages; each halves the resolution
+FILTERS = (16, 64, 128, 128, 256, 256)  # of the stages; each halves the resolution
 SMALLEST = 4  # pixels; no stage begins below twice this size
-STRIDED = 64  # pixels; from this size on the first convolution halves the resolution as well
+STRIDED = 64  # pixels; from this size on the first convolution halves the resolution as well,
+STRIDED_FILTERS = 32  # and has more filters
 
 
 def convnet(
@@ -25,11 +26,11 @@ def convnet(
     head: str = "softmax",
     dropout: float = 0.3,
 ) -> keras.Model:
-    """Stages of convolution, batch normalisation, ReLU and pooling → mean over places → head.
+    """Stages of convolution, batch normalisation, ReLU and pooling → mean and maximum → head.
 
-    The number of stages follows the size of the images, so that the last feature maps have 4 to 7
-    rows or columns. The mean over all places has few weights behind it, which is why it needs few
-    images (Lin, Chen & Yan 2014, "Network in Network").
+    The number of stages follows the size of the images. The mean over all places describes
+    textures, the maximum things that are somewhere in the image; both have few weights behind them,
+    and so need few images (Lin, Chen & Yan 2014, "Network in Network").
 
     Args:
         name: name of the model.
@@ -43,10 +44,13 @@ def convnet(
     size = min(input_shape[:2])
     stages = max(1, min(len(FILTERS), int(math.log2(size / SMALLEST))))
     for number, filters in enumerate(FILTERS[:stages], 1):
-        channels = scaled_channels(filters, width)
-        strides = 2 if number == 1 and size >= STRIDED else 1
+        is_strided = number == 1 and size >= STRIDED
+        channels = scaled_channels(STRIDED_FILTERS if is_strided else filters, width)
+        strides = 2 if is_strided else 1
         x = ConvUnit2D(channels, 3, strides, normalization="batch", name=f"conv{number}")(x)
         x = keras.layers.MaxPooling2D(2, name=f"pool{number}")(x)  # [B, H / 2^number, …, filters]
-    x = keras.layers.GlobalAveragePooling2D(name="mean")(x)
+    mean = keras.layers.GlobalAveragePooling2D(name="mean")(x)
+    maximum = keras.layers.GlobalMaxPooling2D(name="maximum")(x)
+    x = keras.layers.Concatenate(name="both")([mean, maximum])
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     return keras.Model(images, head_layer(x, num_classes, head), name=name)

@@ -44,7 +44,7 @@ _MNIST_TEST = "MNIST test; LeCun et al. 1998, figure 9"
 _ONE_CROP = "validation, 1 crop; torchvision, IMAGENET1K_V1"
 
 MODELS: dict[str, Architecture] = {
-    "convnet": Architecture("convnet", (64, 64, 3), 10, 8, 242_474, 12_682_496, 5),
+    "convnet": Architecture("convnet", (64, 64, 3), 10, 8, 243_754, 12_683_776, 5),
     "mlp": Architecture("mlp", *_DIGITS, 1, 792_586, 791_552, 3),
     "lenet5": Architecture("lenet", *_DIGITS, 32, 61_706, 416_520, 5),
     "lenet5_original": Architecture(

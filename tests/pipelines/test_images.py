@@ -11,7 +11,7 @@ import pytest
 from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.run_folder import RunFolder, read_history
 from errorflow.pipelines.images import ImagesConfig
-from errorflow.pipelines.images.training import augmentation_kind, image_size
+from errorflow.pipelines.images.choices import augmentation_kind, image_size
 from errorflow.pipelines.models import build
 from errorflow.pipelines.models.image_serving import build_serving_model
 from errorflow.pipelines.models.serving import load
@@ -164,6 +164,10 @@ def test_augmentation_does_not_depend_on_the_name_of_a_folder():
         ("resnet18", (None, None), None, (224, 224)),
         ("resnet18", (None, 64), 96, (96, 96)),
         ("lenet5_original", (64, 64), None, (32, 32)),
+        ("convnet", (28, 24), None, (28, 24)),
+        ("convnet", (400, 600), None, (96, 144)),
+        ("convnet", (6, 12), None, (8, 12)),
+        ("convnet", (400, 400), 200, (200, 200)),
     ],
 )
 def test_images_keep_their_size_if_the_network_accepts_it(model, own, image_size_flag, expected):

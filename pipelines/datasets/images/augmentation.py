@@ -17,12 +17,15 @@ _WRITTEN = ("digits", "mnist", "svhn", "cmaterdb", "omniglot")
 
 
 def recipe(kind: str) -> list[Operation]:
-    """Return the operations of "digits", "photos", "signs" or "none"."""
-    if kind == "digits":
-        return [affine(degrees=15, stretch=0.2, shift=0.1)]
-    if kind == "none":
-        return []
-    return [flip] * (kind == "photos") + [crop(margin=0.125), colour(0.2)]
+    """Return the operations of "digits", "photos", "signs", "objects" or "none"."""
+    moved = affine(degrees=15, stretch=0.2, shift=0.1, outside="NEAREST")
+    return {
+        "digits": [affine(degrees=15, stretch=0.2, shift=0.1)],
+        "photos": [flip, crop(margin=0.125), colour(0.2)],
+        "signs": [moved, colour(0.2)],
+        "objects": [flip, moved, colour(0.2)],
+        "none": [],
+    }[kind]
 
 
 def kind_for(channels: int, dataset: str | None = None) -> str:
@@ -81,13 +84,17 @@ def colour(strength: float) -> Operation:
     return coloured
 
 
-def affine(degrees: float = 0.0, stretch: float = 0.0, shift: float = 0.0) -> Operation:
-    """Return an operation that rotates, stretches and shifts images; the outside is black.
+def affine(
+    degrees: float = 0.0, stretch: float = 0.0, shift: float = 0.0, outside: str = "CONSTANT"
+) -> Operation:
+    """Return an operation that rotates, stretches and shifts images.
 
     Args:
         degrees: the largest rotation.
         stretch: the largest relative change of size, along each axis.
         shift: the largest shift, relative to the size, along each axis.
+        outside: what lies around an image: "CONSTANT" for black, "NEAREST" for its border, which
+            photographs go on with.
     """
 
     def transformed(images: Any, seed: Any) -> Any:
@@ -113,7 +120,7 @@ def affine(degrees: float = 0.0, stretch: float = 0.0, shift: float = 0.0) -> Op
             output_shape=[height, width],
             fill_value=0.0,
             interpolation="BILINEAR",
-            fill_mode="CONSTANT",
+            fill_mode=outside,
         )
 
     return transformed
