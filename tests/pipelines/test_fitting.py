@@ -1,5 +1,7 @@
 """The recipe of a training on a person's own images: what is chosen, and what is fitted to them."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -98,7 +100,7 @@ def test_the_learning_rate_rises_in_the_warm_up_and_then_follows_its_schedule(sc
     recipe = settings(**OWN, model="resnet20", schedule=schedule)
     plain, warm = learning_rate(recipe, 10), learning_rate(recipe, 10, warmup=20)
 
-    def rates(rate):
+    def rates(rate: Any):
         steps = (0, 9, 19, 20, 100)
         return [float(rate(np.int64(step)) if callable(rate) else rate) for step in steps]
 
