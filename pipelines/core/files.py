@@ -10,6 +10,8 @@ from typing import Any
 
 from .config import UserError
 
+_ESCAPED = "backslashreplace"
+
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
@@ -23,8 +25,13 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8.
+
+    A path of a person may hold bytes that are not UTF-8. They are written as backslash escapes,
+    which JSON and YAML read back as they were.
+    """
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors=_ESCAPED)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -56,7 +63,10 @@ def _plain(value: Any) -> Any:
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows as a CSV file; the keys of the first row are the header."""
-    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        atomic(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors=_ESCAPED) as file,
+    ):
         writer = csv.DictWriter(file, list(rows[0]) if rows else [])
         writer.writeheader()
         writer.writerows(rows)

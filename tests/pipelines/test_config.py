@@ -10,8 +10,9 @@ from errorflow.pipelines.cli import training_config
 from errorflow.pipelines.core.config import flat, replace
 from errorflow.pipelines.core.config_files import dump_config, load_config
 from errorflow.pipelines.core.errors import UserError
+from errorflow.pipelines.core.files import read_json, write_json, write_text
 from errorflow.pipelines.core.flags import parse_flags
-from errorflow.pipelines.images.config import ImagesConfig
+from errorflow.pipelines.images.config import ImagesConfig, ImagesData
 from errorflow.pipelines.names.config import NamesConfig
 from errorflow.pipelines.registry import TASKS, load_task
 from errorflow.pipelines.search.config import tune_config
@@ -177,3 +178,11 @@ def test_settings_are_replaced_by_name_in_their_sections():
     assert (config.network.units, config.optimisation.epochs, config.run.name) == (7, 2, "a")
     with pytest.raises(KeyError):
         replace(config, unit=7)
+
+
+def test_paths_that_are_not_utf8_are_written_and_read_back(tmp_path):
+    path = Path(b"d\xfc".decode(errors="surrogateescape"))
+    write_text(tmp_path / "config.yaml", dump_config(ImagesConfig(data=ImagesData(data_dir=path))))
+    assert load_config(ImagesConfig, tmp_path / "config.yaml").data.data_dir == path
+    write_json(tmp_path / "a.json", {"path": path})
+    assert read_json(tmp_path / "a.json") == {"path": str(path)}

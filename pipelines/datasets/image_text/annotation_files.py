@@ -10,6 +10,7 @@ from ..left_out import LeftOut
 from ..listing import printable, visible
 from ..ready_splits import find_ready_splits
 from ..table_files import inner_folder, near, tables_in
+from ..tables.table import is_table
 from .json_lines import parsed_lines
 from .layout import Annotation, Annotations, Layout
 
@@ -53,6 +54,11 @@ def find_annotations(
             layout, or no image that a line names.
     """
     where = data_path(where, layout.expected.removeprefix("expected "))
+    if where.is_file() and not (is_table(where) or where.suffix.lower() == ".txt"):
+        raise UserError(
+            f"--data-dir {printable(where)}: neither a folder nor a file of {layout.text}s;"
+            f" {layout.expected}"
+        )
     top = inner_folder(where) if where.is_dir() else where
     index = ImageIndex(top) if where.is_dir() else ImageIndex.beside(where)
     read, errors = [], []
