@@ -216,7 +216,9 @@ def _check_classes(directory: Path, top: Path, folders: Mapping[str, Path], kind
         raise UserError(f"{where}: only one class ({', '.join(folders)}){also}; add a second")
     if empty:
         raise UserError(f"{where}: no {kind.noun} in {empty}; {expected}")
-    raise UserError(f"{where}: no sub-folder in it; {expected}")
+    loose = sum(is_item for _, is_item in kind.files(top))
+    found = f"{loose:,} {kind.noun}s, but no sub-folder" if loose else "no sub-folder"
+    raise UserError(f"{where}: {found} in it; {expected}")
 
 
 def _check_not_splits(directory: Path, folders: Mapping[str, Path], kind: Kind) -> None:

@@ -383,6 +383,22 @@ def test_a_table_names_images_and_labels(tmp_path, header, name):
     assert unnamed == (str(tmp_path / "images" / "picture 12.png"), "not in the table", "")
 
 
+def test_of_several_images_of_a_name_the_one_in_the_folder_of_the_label_is_meant(tmp_path):
+    paint_all(tmp_path / "photos", *(f"{pet}/{n}.png" for pet in ("cat", "dog") for n in range(3)))
+    rows = [(f"{n}.png", pet) for pet in ("cat", "dog", "cow") for n in range(3)]
+    table(tmp_path / "labels.csv", rows, "file", "class")
+    listing = find_images(tmp_path)
+    assert [(f.path.parent.name, f.label) for f in listing.files_of["train"]] == [
+        (pet, pet) for _, pet in rows[:6]
+    ]
+    assert [item.reason for item in listing.left_out] == ["several images of this name"] * 3
+
+
+def test_images_without_a_class_are_counted(tmp_path):
+    with pytest.raises(UserError, match="2 images, but no sub-folder in it; expected a folder"):
+        find_images(paint_all(tmp_path, "cat.1.jpg", "dog.1.jpg"))
+
+
 def test_a_table_for_each_split_and_none_for_an_unlabelled_one(tmp_path):
     paint_all(tmp_path, *(f"{split}/{n}.png" for split in ("train", "test") for n in range(12)))
     rows = list(enumerate(PETS))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ...core.errors import UserError
 from ..class_folders import Kind, LabelledFile, LabelledFiles, find_labelled_files
 from ..data_path import data_path
+from ..images.image_files import with_progress
 from ..left_out import LeftOut
 from ..listing import files_below, printable
 from ..splits import SPLITS, Items, Row, assign_splits, counts
@@ -55,7 +56,8 @@ def without_repetitions(listing: LabelledFiles) -> Videos:
     """Return the videos of a listing; one that is repeated within its class is left out."""
     paths = [file.path for files in listing.files_of.values() for file in files]
     with ThreadPoolExecutor() as pool:
-        digest_of = dict(zip(paths, pool.map(_digest, paths), strict=True))
+        digests = with_progress(pool.map(_digest, paths), len(paths), "video files")
+        digest_of = dict(zip(paths, digests, strict=True))
     rows_of: dict[str, list[Row]] = {}
     left_out = list(listing.left_out)
     for split, files in listing.files_of.items():

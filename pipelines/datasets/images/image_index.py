@@ -58,7 +58,7 @@ class ImageIndex:
                 found[_normalised(name).casefold()].append(path)
         return dict(found)
 
-    def find(self, name: str, near: str = "") -> Path | str:
+    def find(self, name: str, *near: str) -> Path | str:
         """Return the image of a name, or the reason why there is none.
 
         A name is a path relative to the folder, or an absolute one, or the end of a path in the
@@ -67,14 +67,15 @@ class ImageIndex:
 
         Args:
             name: the name in a table.
-            near: the folder of the image, if several have the same name.
+            near: folders that the image may be in, if several have the same name.
         """
         name = name.strip().replace("\\", "/")
         found = self._find(name)
-        if found == AMBIGUOUS and near:
-            return self._find(f"{near}/{name}")
+        if found == AMBIGUOUS:
+            closer = (self._find(f"{folder}/{name}") for folder in near if folder)
+            return next((path for path in closer if isinstance(path, Path)), found)
         if found == NO_SUCH_IMAGE and (plain := re.sub(r"#\d+$", "", name)) != name:
-            return self.find(plain, near)
+            return self.find(plain, *near)
         return found
 
     def has_most(self, names: Sequence[str], near: str = "") -> bool:

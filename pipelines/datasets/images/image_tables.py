@@ -70,7 +70,8 @@ def read_image_table(path: Path, index: ImageIndex, columns: Columns, folder: st
     choice, by_name = _choose(table, image_role, roles[1])
     image, label, split = choice.indices
     names, labels = table.column(image or 0), label_texts(table.column(label or 0))
-    images = [index.find(name, folder) for name in names]
+    pairs = zip(names, labels, strict=True)
+    images = [index.find(name, folder, label) for name, label in pairs]
     if not any(isinstance(found, Path) for found in images):
         raise UserError(
             f"{table.place(0)}: none of the {len(names):,} images of column"
