@@ -33,7 +33,8 @@ BATCH = 256  # images per batch of an evaluation
 
 def build_training(config: ImagesConfig, data: ImageData) -> TrainingSpec:
     """Return the network, batches, loss and metrics of a training."""
-    size, backbone = image_size(config, data), trained(config)
+    backbone = trained(config)
+    size = own_size(config, backbone) or image_size(config, data)
     fitted = fitted_to(config.optimisation, len(data.train))
     settings = fitted.optimisation
     channels = data.shape[-1] if backbone is None else backbone.channels
@@ -122,6 +123,14 @@ def _for_each(outputs: dict[str, Any]) -> Callable[[Any], dict[str, Any]]:
 
 def _weights(outputs: dict[str, Any]) -> dict[str, float]:
     return {name: AUXILIARY_WEIGHT if name.startswith("auxiliary") else 1.0 for name in outputs}
+
+
+def own_size(config: ImagesConfig, backbone: Backbone | None) -> tuple[int, int] | None:
+    """Return the image size of a trained network whose layers depend on it, if none is chosen."""
+    model = config.network.model or DEFAULT
+    if backbone is None or config.data.image_size is not None or model not in (DEFAULT, "mlp"):
+        return None
+    return backbone.network.input_shape[1:3]
 
 
 def trained(config: ImagesConfig) -> Backbone | None:

@@ -171,7 +171,7 @@ def _misfit(layer: Any, trained: Any, source: str) -> str:
     for (name, shape), (_, here) in zip(theirs, ours, strict=False):
         if shape != here:
             sizes = f"its {name} is {_size(shape)} there, {_size(here)} here"
-            return f"{start}: {sizes}; is --width that of the trained network?"
+            return f"{start}: {sizes}; are --width and --image-size those of the trained network?"
     return f"{start}: it has {len(theirs)} weights there, {len(ours)} here"
 
 
