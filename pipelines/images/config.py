@@ -57,8 +57,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "resnet110": {"learning_rate": 0.01},
 }
 PAPERS = {"optimizer": "momentum", "clip_norm": 0.0, "patience": 0, "label_smoothing": 0.0}
-# Of the recipe's rate, where trained weights are near a good solution already: on 10 images per class
-# as good as the whole rate on one set, and better on another (benchmarks/fine_tuning.py).
+# Of a recipe's learning rate, where trained weights are near a good solution already: on 10 images
+# per class as good as the whole rate on one set, and better on another (benchmarks/fine_tuning.py).
 FINE_TUNING = 0.3
 EMBEDDED = (None, "mnist_digits", "digits")  # the datasets that the recipes are known to suit
 FITTED = ("epochs", "batch_size", "learning_rate", "clip_norm")
