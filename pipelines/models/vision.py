@@ -11,6 +11,7 @@ from .builder import build, endpoints
 from .heads import hidden_layer
 from .pretrained import Backbone, copy_weights, freeze, load_backbone, match_channels
 from .recurrent import Recurrent, class_probabilities, recurrent_layers
+from .weight_source import NO_MOTION
 from .zoo import MODELS
 
 
@@ -87,7 +88,7 @@ def _pretrained(
     if knows_motion and not motion:
         raise UserError(f"--weights {backbone.source}: that network was trained with motion")
     if motion and frozen and not knows_motion:
-        raise UserError("--freeze: the trained convolutions know no motion; give --no-motion too")
+        raise UserError(NO_MOTION)
     channels = own // groups if knows_motion else own
     scale, offset = 1 / (255 * backbone.std[:channels]), -(backbone.mean / backbone.std)[:channels]
     x = match_channels(pixels, channels, groups)

@@ -23,6 +23,7 @@ N = TypeVar("N", bound=Section)
 C = TypeVar("C", bound=TrainingConfig)
 LEARNING_RATE, FINE_TUNING_RATE = 2e-3, 5e-4  # of Adam, for an encoder and what reads its features
 IMAGENET = "imagenet"
+NO_MOTION = "--freeze: the trained convolutions know no motion; give --no-motion too"
 IMAGENET_DEFAULT = "resnet50"  # where the default network has no such weights
 # Values that an option must not have with --weights imagenet: the networks are the papers'.
 _OTHER_NETWORKS = {
@@ -39,11 +40,13 @@ class Source(NamedTuple):
         file: the .keras file.
         network: its name in `zoo.MODELS`; None: the file does not say.
         width: multiplier of its channels; None: unknown.
+        motion: whether it takes the difference to the frame before as well; None: unknown.
     """
 
     file: Path
     network: str | None
     width: float | None
+    motion: bool | None
 
 
 def find_source(weights: str) -> Source:
@@ -77,8 +80,8 @@ def _source(weights: str, file: Path, run: RunFolder | None) -> Source:
     settings = {} if run is None else load_yaml(run.config_file)
     network = settings.get("cnn") or settings.get("model")
     if network not in MODELS:
-        return Source(file, named, None)
-    return Source(file, network, settings.get("width"))
+        return Source(file, named, None, None)
+    return Source(file, network, settings.get("width"), settings.get("motion", False))
 
 
 def _network_in(weights: str, file: Path) -> str | None:
@@ -211,10 +214,15 @@ def check_source(network: Section, key: str) -> None:
     if settings.weights is None:
         return
     name = getattr(network, key)
+    is_frozen_with_motion = settings.freeze and getattr(settings, "motion", False)
     if settings.weights == IMAGENET:
+        if is_frozen_with_motion:
+            raise UserError(NO_MOTION)
         imagenet_files.weight_file(name)
         return
     source = find_source(settings.weights)
+    if is_frozen_with_motion and source.motion is False:
+        raise UserError(NO_MOTION)
     if source.network not in (None, name):
         raise UserError(f"--{key} {name}: {settings.weights} holds {source.network}")
     if source.width not in (None, settings.width):

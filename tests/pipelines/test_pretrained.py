@@ -108,6 +108,8 @@ def test_the_files_are_those_that_keras_applications_downloads(monkeypatch):
         ("images", "--weights {data}/left/0.png", "0.png is not a .keras file"),
         ("images", "--weights {run} --model resnet32", "holds resnet20"),
         ("actions", "--weights {run} --width 3", "has --width 0.25"),
+        ("actions", "--weights {run} --freeze", "give --no-motion too"),
+        ("actions", "--weights imagenet --freeze", "give --no-motion too"),
         ("images", "--weights {stock}", "does not hold a network on images"),
     ],
 )
