@@ -1,9 +1,10 @@
 """The Python API: the verbs of the command line as functions that return objects."""
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .core.config import TrainingConfig, replace
 from .core.config_files import load_config, with_settings
@@ -16,6 +17,8 @@ from .training.task import Task
 if TYPE_CHECKING:
     import pandas
 
+C = TypeVar("C", bound=TrainingConfig)
+
 
 def tasks() -> dict[str, str]:
     """Return the tasks, as {name: what the task does}."""
@@ -26,6 +29,7 @@ def train(
     task: str,
     config: TrainingConfig | None = None,
     *,
+    data: Any = None,
     name: str | None = None,
     run_dir: PathLike = "runs",
     resume: bool = False,
@@ -41,6 +45,9 @@ def train(
         task: one of `tasks()`.
         config: the settings to begin with, such as `NamesConfig()`; None: the task's defaults or,
             with `resume`, those of the run.
+        data: the data as Python objects, in place of `data_dir`: a DataFrame, a list of (text,
+            label), or {"train": ..., "test": ...} of these; see `python_data.write_records`. They
+            are written once to run_dir/data, so that the run can be evaluated and resumed later.
         name: name of the run; None: composed of the model and the time.
         run_dir: the folder of all runs; this one goes to run_dir/task/name.
         resume: continue an interrupted run: the latest one, unless `name` is given.
@@ -59,18 +66,19 @@ def train(
         config = load_config(chosen.config, interrupted.config_file)
     _check_class(chosen, config, source)
     config = with_settings(config or chosen.config(), settings, source)  # pyright: ignore
-    config = replace(config, **place).resolved()
-    config.check()
-    with quiet_tensorflow(verbose):
+    config = _with_place_for(data, replace(config, **place), Path(run_dir), resume)
+    config.resolved().check()
+    with quiet_tensorflow(verbose), _stored(chosen, config, data) as stored:
         from .training import workflow
 
-        return Run(workflow.train(chosen, config, interrupted).path)
+        return Run(workflow.train(chosen, stored.resolved(), interrupted).path)
 
 
 def tune(
     task: str,
     config: TrainingConfig | None = None,
     *,
+    data: Any = None,
     overwrite: bool = False,
     verbose: bool = False,
     **settings: Any,
@@ -82,6 +90,7 @@ def tune(
     Args:
         task: one of `tasks()`.
         config: the settings that all trials have in common; None: the task's defaults.
+        data: as in `train`; written to the folder of all searches.
         overwrite: delete an earlier search of the same name first; otherwise it is resumed.
         verbose: print a line per trial, and the table of results.
         **settings: flags of `errorflow <task> tune`, with underscores.
@@ -96,11 +105,48 @@ def tune(
     cls = tune_config(chosen.config)
     shared = {} if config is None else _sections_but_run(config)
     full = replace(with_settings(cls(**shared), settings, source), overwrite=overwrite)
+    full = _with_place_for(data, full, full.search.directory)
     full.check()
-    with quiet_tensorflow(verbose):
+    with quiet_tensorflow(verbose), _stored(chosen, full, data) as stored:
         from .search.tune import tune as search
 
-        return Search(search(chosen, full))
+        return Search(search(chosen, stored))
+
+
+def _with_place_for(data: Any, config: C, parent: Path, resume: bool = False) -> C:
+    """Return a config whose `data_dir` is the folder that data from Python are written below."""
+    given: Any = config
+    if data is None:
+        return config
+    if given.data.dataset or (given.data.data_dir and not resume):
+        raise UserError("data and dataset or data_dir are two sources: give one of them")
+    return replace(config, data_dir=parent / "data")
+
+
+@contextlib.contextmanager
+def _stored(task: Task, config: C, data: Any) -> Iterator[C]:
+    """Write data from Python below `data_dir`; give the config that reads them.
+
+    If the block fails before a run uses the data, they are deleted again.
+    """
+    if data is None:
+        yield config
+        return
+    from .datasets.python_data import discard, store
+
+    given: Any = config
+    parent, changes = given.data.data_dir, {}
+    before = {path.name for path in parent.glob("*")}
+    folder = store(parent, lambda empty: changes.update(task.write_data(config, data, empty)))
+    try:
+        yield replace(config, data_dir=folder, **changes)
+    except UserError:
+        settings = [*parent.parent.glob("*/*/config.yaml"), *parent.parent.glob("*/tune.yaml")]
+        if folder.name not in before and not any(
+            folder.name in path.read_text(encoding="utf-8") for path in settings
+        ):
+            discard(folder)
+        raise
 
 
 def load_run(path: PathLike) -> "Run":

@@ -74,6 +74,12 @@ class Captions(ImageToText):
         about = "Write captions of images, and draw each image with its caption below."
         return [Verb("predict", about, PredictConfig, self._print_predictions)]
 
+    def write_data(self, config: CaptionsConfig, data: Any, folder: Path) -> dict[str, Any]:
+        from ..datasets.image_text.python_data import write_captions
+
+        write_captions(data, folder, config.data.image_column, config.data.caption_column)
+        return {"image_column": None, "caption_column": None, "encoding": None}
+
     def read_data(self, config: CaptionsConfig) -> Any:
         from ..datasets.image_text.caption_tables import Columns
         from ..datasets.image_text.captions import load_captions

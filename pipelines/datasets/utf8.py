@@ -114,9 +114,9 @@ def lines_and_faults(path: Path, encoding: str | None = None) -> Iterator[tuple[
 
 
 def without_surrogates(text: str) -> str:
-    """Return a text with U+FFFD for each byte of a command line that is not UTF-8.
+    """Return a text with U+FFFD for each lone surrogate, which TensorFlow takes in no string.
 
-    Python represents such bytes by surrogates, which TensorFlow takes in no string.
+    Python represents bytes of a command line that are not UTF-8 by them; JSON may escape one.
     """
     return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)
 

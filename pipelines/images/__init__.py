@@ -80,6 +80,12 @@ class Images(BaseTask):
             columns=Columns(data.image_column, data.label_column, data.encoding),
         )
 
+    def write_data(self, config: ImagesConfig, data: Any, folder: Path) -> dict[str, Any]:
+        from ..datasets.images.python_data import write_images
+
+        write_images(data, folder, config.data.image_column, config.data.label_column)
+        return {"image_column": None, "label_column": None, "encoding": None}
+
     def check_requirements(self, config: ImagesConfig) -> None:
         from ..models.weight_source import check_source
 

@@ -19,6 +19,7 @@ digest).
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
@@ -114,6 +115,15 @@ class Pronounce(BaseTask):
             limit=settings.limit,
             seed=config.optimisation.seed,
         )
+
+    def write_data(self, config: PronounceConfig, data: Any, folder: Path) -> dict[str, Any]:
+        from ..datasets.pairs.pair_rows import SOURCE, TARGET
+        from ..datasets.python_data import write_records
+
+        columns = config.data.columns
+        roles = SOURCE._replace(chosen=columns.source), TARGET._replace(chosen=columns.target)
+        write_records(data, folder, roles)
+        return {"source_column": None, "target_column": None, "encoding": None}
 
     def training_functions(self) -> TrainingFunctions:
         from . import training

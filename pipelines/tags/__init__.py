@@ -11,6 +11,7 @@ took 11 minutes on two cores, with other trainings in progress.
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
@@ -79,6 +80,15 @@ class Tags(BaseTask):
             limit=settings.limit,
             seed=config.optimisation.seed,
         )
+
+    def write_data(self, config: TagsConfig, data: Any, folder: Path) -> dict[str, Any]:
+        from ..datasets.python_data import write_records
+        from ..datasets.tags.tag_tables import roles
+
+        columns = config.data.columns
+        write_records(data, folder, roles(columns.token, columns.tag, columns.sentence))
+        cleared = ("token_column", "tag_column", "sentence_column", "encoding")
+        return dict.fromkeys(cleared)
 
     def training_functions(self) -> TrainingFunctions:
         from . import training

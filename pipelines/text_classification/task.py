@@ -3,7 +3,8 @@
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import tyro
 
@@ -23,6 +24,15 @@ class TextClassification(BaseTask):
     evaluate_about = (
         "Evaluate a trained network: accuracy, macro-F1, a table per class, the confusion matrix."
     )
+
+    def write_data(self, config: Any, data: Any, folder: Path) -> dict[str, Any]:
+        from ..datasets.python_data import write_records
+        from ..datasets.tables.columns import LABEL, TEXT
+
+        columns = config.data.columns
+        roles = TEXT._replace(chosen=columns.text), LABEL._replace(chosen=columns.label)
+        write_records(data, folder, roles)
+        return {"text_column": None, "label_column": None, "encoding": None}
 
     def training_functions(self) -> TrainingFunctions:
         from . import training

@@ -2,9 +2,11 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.config import RunChoice, Section, TrainingConfig
+from ..core.errors import UserError
 from ..core.space import Space
 from ..datasets.left_out import LeftOut
 
@@ -120,6 +122,13 @@ class Task(Protocol):
         """Read the data of a config."""
         ...
 
+    def write_data(self, config: Any, data: Any, folder: Path) -> dict[str, Any]:
+        """Write data from Python to an empty folder that `read_data` takes as `data_dir`.
+
+        Return the settings that change with it: columns that were chosen have other names there.
+        """
+        ...
+
     def build_training(self, config: Any, data: Any) -> "TrainingSpec":
         """Return the network, batches, loss and metrics of a training."""
         ...
@@ -167,6 +176,10 @@ class BaseTask:
 
     def check_requirements(self, config: Any) -> None:
         """Require no packages beyond those of errorflow itself."""
+
+    def write_data(self, config: Any, data: Any, folder: Path) -> dict[str, Any]:
+        """Take no data from Python."""
+        raise UserError("data: this task takes no data from Python; give files with data_dir")
 
     def build_training(self, config: Any, data: Any) -> "TrainingSpec":
         return self.training_functions().build_training(config, data)

@@ -17,9 +17,10 @@ TINY = {"model": "gru", "units": 4, "embedding": 3, "batch_size": 16}
 @pytest.fixture(scope="module")
 def run(two_classes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("api")
-    return pipelines.train(
-        "names", run_dir=folder, name="a", data_dir=two_classes, epochs=2, seed=3, **TINY
-    )
+    pairs = [
+        (line, path.stem) for path in two_classes.glob("*.txt") for line in path.read_text().split()
+    ]
+    return pipelines.train("names", data=pairs, run_dir=folder, name="a", epochs=2, seed=3, **TINY)
 
 
 def test_a_run_has_its_files_as_objects(run):

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ...core.errors import UserError
-from ..ready_splits import SPLIT_OF
+from ..python_data import by_split
 from ..tables.columns import IMAGE, LABEL, Role
 from ..tables.header import plain_name
 
@@ -54,7 +54,7 @@ def write_lines(
         entry: function of the second part of a pair that returns the keys of its line.
     """
     lines = []
-    for split, part in _by_split(data).items():
+    for split, part in by_split(data).items():
         for place, (image, other) in _pairs(part, roles, split or "data"):
             name = _stored(image, file.parent, place)
             lines.append({"image": name, **entry(other), **({"split": split} if split else {})})
@@ -62,20 +62,6 @@ def write_lines(
         raise UserError(f"data: empty; give {EXPECTED.format(*[roles[1].name] * 2)}")
     text = "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in lines)
     file.write_text(text, encoding="utf-8")
-
-
-def _by_split(data: Any) -> dict[str, Any]:
-    if not isinstance(data, Mapping):
-        return {"": data}
-    parts = {}
-    for name, part in data.items():
-        split = SPLIT_OF.get(str(name).casefold())
-        if split is None or split in parts:
-            raise UserError(f"data[{name!r}]: the splits are train, validation and test")
-        parts[split] = part
-    if "train" not in parts:
-        raise UserError("data: no train split in the dict")
-    return parts
 
 
 def _pairs(data: Any, roles: tuple[Role, Role], name: str) -> Iterator[tuple[str, Pair]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...core.errors import UserError
 from ..listing import printable
-from ..utf8 import read_text
+from ..utf8 import read_text, without_surrogates
 from .rows import Table, of_records
 
 _EXPECTED = "expected an object per line, or one list of objects"
@@ -85,6 +85,5 @@ def text_of(value: Any) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
+    return text if text.isascii() else without_surrogates(text)
