@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from ..core.classifier import ClassifierOptimisation
 from ..core.config import DataSettings, Schedule, Section, TrainingConfig
 from ..core.errors import UserError, require
+from ..core.few_examples import FittedOptimisation
 from ..core.space import TRAINING, Choice, Range, Space
 from ..models.weight_source import check_weights, fixed_by_weights, with_encoder_weights
 from ..models.zoo import MODELS
@@ -73,11 +74,10 @@ class ClipSettings(DataSettings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ActionsOptimisation(ClassifierOptimisation):
+class ActionsOptimisation(FittedOptimisation, ClassifierOptimisation):
     """How to train."""
 
     epochs: int = 15
-    batch_size: int = 32
     learning_rate: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     """Learning rate at the start (default: 0.002; 0.0005 where trained weights are fine-tuned)."""
     schedule: Schedule = "cosine"
@@ -116,6 +116,6 @@ SPACE: Space = {
     "layers": Range(1, 2, when={"model": ("rnn", "lstm", "gru")}),
     "dropout": Range(0.0, 0.5, step=0.1),
     "learning_rate": Range(3e-4, 1e-2, log=True),
-    "batch_size": Choice(16, 32, 64),
+    "batch_size": Choice("auto", 16, 32, 64),
     **TRAINING,
 }

@@ -16,10 +16,12 @@ from ..training.batching import Batches
 from ..training.class_weights import balanced_loss
 from ..training.evaluation import Scores, score_labels
 from ..training.export import CORE, ExportInputs
+from ..training.few_examples import fit
 from ..training.spec import TrainingSpec
 from .config import ActionsConfig
 
 BATCH = 128  # clips per batch of an evaluation
+LARGEST_BATCH = 32  # of a training, unless --batch-size is larger
 SHOWN = 20  # validation clips in TensorBoard
 
 
@@ -30,10 +32,13 @@ def build_training(config: ActionsConfig, data: ClipData) -> TrainingSpec:
     outputs, validation, model = [*network.output], data.validation, config.network.model
     labels = {"clip": data.train.labels, "frames": data.train.counted_frame_labels}
     count = len(data.labels)
+    fitted = fit(
+        settings.batch_size, len(data.train), largest=LARGEST_BATCH, epochs=settings.epochs
+    )
     return TrainingSpec(
         network=network,
         serving_model=served,
-        train_data=clip_batches(data.train, settings.batch_size, settings.seed),
+        train_data=clip_batches(data.train, fitted.batch_size, settings.seed, fitted.passes),
         validation_data=clip_batches(validation, BATCH, settings.seed).in_order(),
         loss={name: balanced_loss(labels[name], settings.balance, count) for name in outputs},
         metrics=None,
@@ -84,7 +89,7 @@ def build_serving_model(network: keras.Model, labels: Sequence[str]) -> keras.Mo
     return make_serving_model(clips, answer)
 
 
-def clip_batches(split: ClipSplit, size: int, seed: int) -> Batches:
+def clip_batches(split: ClipSplit, size: int, seed: int, passes: int = 1) -> Batches:
     """Return batches of clips with the labels of clips and frames, and their weights."""
     count, frames = split.clips.shape[:2]
 
@@ -98,7 +103,7 @@ def clip_batches(split: ClipSplit, size: int, seed: int) -> Batches:
             weights["frames"] = np.outer(ones, split.frame_weights[:length])
         return clips, targets, weights
 
-    return Batches(np.full(count, frames), take, size, seed)
+    return Batches(np.full(count, frames), take, size, seed, passes=passes)
 
 
 def _probabilities(serving_model: keras.Model, split: ClipSplit) -> dict[str, np.ndarray]:

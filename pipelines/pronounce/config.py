@@ -4,8 +4,9 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from ..core.config import DataSettings, Optimisation, Section, TrainingConfig
+from ..core.config import DataSettings, Section, TrainingConfig
 from ..core.errors import UserError, require
+from ..core.few_examples import FittedOptimisation
 from ..core.space import TRAINING, Choice, Range, Space
 from ..datasets.pairs.pair_rows import PairColumns
 from ..datasets.utf8 import check_encoding
@@ -98,8 +99,8 @@ class PronounceConfig(TrainingConfig):
 
     network: PronounceNetwork = PronounceNetwork()
     data: PairSettings = PairSettings()
-    optimisation: Optimisation = Optimisation(
-        epochs=20, learning_rate=2e-3, schedule="cosine", batch_size=128
+    optimisation: FittedOptimisation = FittedOptimisation(
+        epochs=20, learning_rate=2e-3, schedule="cosine"
     )
 
     @property
@@ -119,6 +120,6 @@ SPACE: Space = {
     "embedding": Choice(32, 64, 128),
     "dropout": Range(0.0, 0.5, step=0.1),
     "learning_rate": Range(5e-4, 1e-2, log=True),
-    "batch_size": Choice(64, 128, 256),
+    "batch_size": Choice("auto", 64, 128, 256),
     **TRAINING,
 }

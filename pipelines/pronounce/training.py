@@ -31,11 +31,13 @@ from ..training import text_metrics
 from ..training.batching import Batches
 from ..training.evaluation import Scores
 from ..training.export import ExportInputs
+from ..training.few_examples import fit
 from ..training.spec import TrainingSpec
 from .config import PronounceConfig
 from .decoding import BATCH, alignments, best_predictions
 from .pairs import encode_pairs, note_unknown_symbols
 
+LARGEST_BATCH = 128  # of a training, unless --batch-size is larger
 SAMPLES = 20  # validation sources whose predictions TensorBoard shows
 ATTENTION_MAPS = 12  # validation sources whose attention it shows
 
@@ -59,6 +61,12 @@ def build_training(config: PronounceConfig, data: PairData) -> TrainingSpec:
     validation = encode_pairs(data.validation, "validation", source, target, longest)
     shown = np.arange(min(SAMPLES, len(validation.sources)))
     seed = config.optimisation.seed
+    fitted = fit(
+        config.optimisation.batch_size,
+        len(train.lengths),
+        largest=LARGEST_BATCH,
+        epochs=config.optimisation.epochs,
+    )
 
     def validation_alignments() -> list[Alignment]:
         sources = data.validation.sources[:ATTENTION_MAPS]
@@ -68,7 +76,9 @@ def build_training(config: PronounceConfig, data: PairData) -> TrainingSpec:
     return TrainingSpec(
         network=network,
         serving_model=serving_model,
-        train_data=Batches(train.lengths, train.take, config.optimisation.batch_size, seed),
+        train_data=Batches(
+            train.lengths, train.take, fitted.batch_size, seed, passes=fitted.passes
+        ),
         validation_data=Batches(validation.lengths, validation.take, BATCH, seed).in_order(),
         loss="sparse_categorical_crossentropy",
         metrics=[ExactMatch(name="right")],

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Literal
 
 from ..core.classifier import ClassifierOptimisation
-from ..core.config import DataSettings, Section, TrainingConfig
+from ..core.config import DataSettings, Schedule, Section, TrainingConfig
 from ..core.errors import require
+from ..core.few_examples import FittedOptimisation
 from ..core.space import TRAINING, Choice, Range, Space
 from ..datasets.tags.sentences import TagColumns
 from ..datasets.utf8 import check_encoding
@@ -78,14 +79,21 @@ class TagsData(DataSettings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class TagsOptimisation(FittedOptimisation, ClassifierOptimisation):
+    """How a tagger is trained."""
+
+    epochs: int = 12
+    learning_rate: float = 4e-3
+    schedule: Schedule = "cosine"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TagsConfig(TrainingConfig):
     """Settings for training on tagged sentences."""
 
     network: TagsNetwork = TagsNetwork()
     data: TagsData = TagsData()
-    optimisation: ClassifierOptimisation = ClassifierOptimisation(
-        epochs=12, learning_rate=4e-3, schedule="cosine", batch_size=32
-    )
+    optimisation: TagsOptimisation = TagsOptimisation()
 
 
 SPACE: Space = {
@@ -98,6 +106,6 @@ SPACE: Space = {
     "dropout": Range(0.0, 0.6, step=0.1),
     "word_dropout": Choice(0.0, 0.1, 0.25),
     "learning_rate": Range(5e-4, 1e-2, log=True),
-    "batch_size": Choice(16, 32, 64),
+    "batch_size": Choice("auto", 16, 32, 64),
     **TRAINING,
 }

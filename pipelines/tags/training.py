@@ -15,10 +15,12 @@ from ..training.batching import Batches
 from ..training.class_weights import balanced_loss
 from ..training.evaluation import Scores, score_labels
 from ..training.export import CORE, ExportInputs
+from ..training.few_examples import fit
 from ..training.spec import TrainingSpec
 from .config import TagsConfig
 
 BATCH = 128  # sentences per batch of an evaluation
+LARGEST_BATCH = 32  # of a training, unless --batch-size is larger
 SHOWN = 20  # validation sentences in TensorBoard
 UNKNOWN = 1
 
@@ -43,20 +45,27 @@ def build_training(config: TagsConfig, data: TagData) -> TrainingSpec:
     serving_model = tagger.build_serving_model(network, vocabulary, data.labels)
     read = tagger.tokenizer_in(serving_model)
 
-    def batches(split: TagSplit, size: int) -> Batches:
+    fitted = fit(
+        config.optimisation.batch_size,
+        len(data.train),
+        largest=LARGEST_BATCH,
+        epochs=config.optimisation.epochs,
+    )
+
+    def batches(split: TagSplit, size: int, passes: int = 1) -> Batches:
         ids = tagger.sentence_ids(read, split.sentences)
 
         def take(chosen: np.ndarray, length: int):
             return ids.batch(chosen, length), *padded_targets(split, chosen, length)
 
-        return Batches(ids.lengths, take, size, config.optimisation.seed)
+        return Batches(ids.lengths, take, size, config.optimisation.seed, passes=passes)
 
     validation = batches(data.validation, BATCH)
     shown = np.arange(min(SHOWN, len(data.validation)))
     return TrainingSpec(
         network=network,
         serving_model=serving_model,
-        train_data=batches(data.train, config.optimisation.batch_size),
+        train_data=batches(data.train, *fitted),
         validation_data=validation.in_order(),
         loss=balanced_loss(
             np.concatenate(data.train.tags), config.optimisation.balance, len(data.labels)

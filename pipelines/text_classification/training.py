@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from ...layers import leaky_relu
-from ..core.console import note
 from ..core.errors import UserError
 from ..datasets.text.text_data import TextData, TextSplit
 from ..models import text_serving
@@ -20,9 +19,9 @@ from ..training.batching import Batches
 from ..training.class_weights import class_weights
 from ..training.evaluation import Scores, score_labels
 from ..training.export import ExportInputs
+from ..training.few_examples import fit
 from ..training.spec import TrainingSpec
 from .config import TextClassificationConfig
-from .fitting import fit, in_one_line
 
 SHOWN = 20  # validation texts in TensorBoard: predictions and gates
 EXCERPT = 300  # characters of a long text in samples
@@ -85,9 +84,12 @@ def build_training(
     model, settings = config.network.model, config.optimisation
     weights = class_weights(data.train.labels, settings.balance)[data.train.labels]
 
-    fitted = fit(config, len(data.train))
-    if line := in_one_line(config, fitted, len(data.train)):
-        note(line)
+    fitted = fit(
+        settings.batch_size,
+        len(data.train),
+        largest=config.largest_batch,
+        epochs=settings.epochs,
+    )
 
     def batches(split: TextSplit, size: int, weights: Any = None, passes: int = 1) -> Batches:
         ids = text_serving.vectorize(split.texts, vocabulary, tokens, longest)

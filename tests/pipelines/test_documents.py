@@ -15,7 +15,6 @@ from errorflow.pipelines.documents import TASK, DocumentsConfig
 from errorflow.pipelines.models import text_serving
 from errorflow.pipelines.models.conv1d import conv1d
 from errorflow.pipelines.models.serving import load
-from errorflow.pipelines.text_classification.fitting import Fitted, fit, in_one_line
 from errorflow.pipelines.text_classification.training import build
 from tasks import MAX_WORDS, WORDS, errorflow, train_flags
 
@@ -185,21 +184,6 @@ def test_a_filter_of_conv1d_returns_its_maximum_over_the_words():
         ]
         expected.append(np.max(values, axis=0))
     np.testing.assert_allclose(maxima, np.concatenate(expected), rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("count", "fitted"),
-    [(6, Fitted(8, 20)), (48, Fitted(8, 4)), (160, Fitted(8)), (10_000, Fitted(32))],
-)
-def test_few_documents_make_small_batches_and_several_passes_per_epoch(count, fitted):
-    config = DocumentsConfig().resolved()
-    assert fit(config, count) == fitted
-    assert bool(in_one_line(config, fitted, count)) == (count < 10_000)
-
-
-def test_a_batch_size_of_ones_own_holds_however_few_the_documents():
-    for size, examples in {16: 16, "online": 1, "full": 48}.items():
-        assert fit(replace(DocumentsConfig(), batch_size=size), 48) == Fitted(examples)
 
 
 def test_a_bag_of_words_ignores_order_and_padding():

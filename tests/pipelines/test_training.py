@@ -19,6 +19,7 @@ from errorflow.pipelines.training import summary, workflow
 from errorflow.pipelines.training.checkpoint import RunCheckpoint
 from errorflow.pipelines.training.class_weights import balanced_loss, class_weights
 from errorflow.pipelines.training.compile_time import compiling
+from errorflow.pipelines.training.few_examples import Fitted, fit
 from errorflow.pipelines.training.loop import OPTIMIZERS, Outcome, Recorders, compile_training
 from errorflow.pipelines.training.spec import TrainingSpec
 
@@ -267,3 +268,18 @@ def test_a_balanced_loss_weighs_each_label_by_its_class():
     expected = np.log(3) * class_weights(labels, 1.0, classes=3)[true]
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
     assert balanced_loss(labels, 0.0, classes=3) == "sparse_categorical_crossentropy"
+
+
+@pytest.mark.parametrize(
+    ("count", "fitted"),
+    [(6, Fitted(8, 20)), (48, Fitted(8, 4)), (160, Fitted(8)), (10_000, Fitted(32))],
+)
+def test_few_examples_make_small_batches_and_several_passes_per_epoch(count, fitted, capsys):
+    assert fit("auto", count, largest=32, epochs=30) == fitted
+    assert (f"{count} training examples: batches of 8" in capsys.readouterr().err) == (count < 200)
+
+
+def test_a_batch_size_that_is_set_holds_however_few_the_examples(capsys):
+    for size, examples in {16: 16, "online": 1, "full": 48}.items():
+        assert fit(size, 48, largest=32, epochs=30) == Fitted(examples)
+    assert not capsys.readouterr().err
