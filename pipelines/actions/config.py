@@ -74,7 +74,9 @@ class ClipSettings(DataSettings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ActionsOptimisation(FittedOptimisation, ClassifierOptimisation):
+class ActionsOptimisation(  # pyright: ignore[reportIncompatibleVariableOverride]
+    FittedOptimisation, ClassifierOptimisation
+):
     """How to train."""
 
     epochs: int = 15

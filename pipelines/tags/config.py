@@ -79,7 +79,9 @@ class TagsData(DataSettings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TagsOptimisation(FittedOptimisation, ClassifierOptimisation):
+class TagsOptimisation(  # pyright: ignore[reportIncompatibleVariableOverride]
+    FittedOptimisation, ClassifierOptimisation
+):
     """How a tagger is trained."""
 
     epochs: int = 12
