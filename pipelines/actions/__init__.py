@@ -95,7 +95,15 @@ class Actions(BaseTask):
     def check_requirements(self, config: ActionsConfig) -> None:
         from ..models.weight_source import check_source
 
+        self.check_data(config)
         check_source(config.network, "cnn")
+
+    def check_data(self, config: ActionsConfig) -> None:
+        """Raise `UserError` if videos are missing in your own data; open none."""
+        from ..datasets.clips.clip_folder import find_videos
+
+        if config.data.data_dir is not None:
+            find_videos(config.data.data_dir, ready_splits=config.data.ready_splits)
 
     def training_functions(self) -> TrainingFunctions:
         from . import training

@@ -23,7 +23,7 @@ a count and size, and later trusts that more than the image.
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -33,6 +33,10 @@ from ..image_to_text.task import ImageToText, ImageToTextPredictConfig, Shape, p
 from ..training.task import ModelCard, TrainingFunctions, Verb
 from ..training.verbs import use_run
 from .config import CaptionsConfig
+
+if TYPE_CHECKING:
+    from ..datasets.image_text.caption_tables import Columns
+    from ..datasets.image_text.layout import Layout
 
 USAGE = """\
 ```python
@@ -81,7 +85,6 @@ class Captions(ImageToText):
         return {"image_column": None, "caption_column": None, "encoding": None}
 
     def read_data(self, config: CaptionsConfig) -> Any:
-        from ..datasets.image_text.caption_tables import Columns
         from ..datasets.image_text.captions import load_captions
 
         data = config.data
@@ -91,8 +94,13 @@ class Captions(ImageToText):
             limit=data.limit,
             seed=config.optimisation.seed,
             ready_splits=data.ready_splits,
-            columns=Columns(data.image_column, data.caption_column, data.encoding),
+            columns=_columns(config),
         )
+
+    def layout(self, config: CaptionsConfig) -> "Layout":
+        from ..datasets.image_text.captions import layout
+
+        return layout(_columns(config), config.data.ready_splits)
 
     def training_functions(self) -> TrainingFunctions:
         from . import training
@@ -110,6 +118,12 @@ class Captions(ImageToText):
         if images:
             run = use_run(config.run, self.name)
             print_predictions(self.predict(run, images, config.top, config.beam, config.to))
+
+
+def _columns(config: CaptionsConfig) -> "Columns":
+    from ..datasets.image_text.caption_tables import Columns
+
+    return Columns(config.data.image_column, config.data.caption_column, config.data.encoding)
 
 
 TASK = Captions()

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from ..core.console import say
 from ..core.errors import require
 from ..core.run_folder import RunFolder
 from ..training.task import BaseTask, RunVerbConfig
+
+if TYPE_CHECKING:
+    from ..datasets.image_text.layout import Layout
 
 Shape = tuple[int, int, int]  # [H, W, C] of the images that the network takes
 ReadImages = Callable[[Path, Shape], Sequence[np.ndarray]]  # the images of a file or folder
@@ -40,8 +43,21 @@ class ImageToText(BaseTask):
         from ..models.weight_source import check_source
         from ..training.text_metrics import check_installed
 
+        self.check_data(config)
         check_installed(["sacrebleu"])
         check_source(config.network, "cnn")
+
+    def layout(self, config: Any) -> "Layout":
+        """Return the format of a person's files."""
+        raise NotImplementedError
+
+    def check_data(self, config: Any) -> None:
+        """Raise `UserError` if your own data are missing or wrongly written; open no image."""
+        from ..datasets.image_text.annotation_files import find_annotations
+
+        data = config.data
+        if data.data_dir is not None:
+            find_annotations(data.data_dir, self.layout(config), data.ready_splits)
 
     def read_images(self, path: Path, shape: Shape, **options: Any) -> Sequence[np.ndarray]:
         """Return the images of one input, each [H, W, C]."""

@@ -8,7 +8,7 @@ errorflow images train --data-dir DIR         your own: a folder of images per c
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -18,6 +18,9 @@ from ..core.run_folder import RunFolder
 from ..training.task import BaseTask, ModelCard, Rows, RunVerbConfig, TrainingFunctions, Verb
 from ..training.verbs import use_run
 from .config import SPACE, ImagesConfig
+
+if TYPE_CHECKING:
+    from ..datasets.images.image_tables import Columns
 
 USAGE = """\
 ```python
@@ -68,7 +71,6 @@ class Images(BaseTask):
 
     def read_data(self, config: ImagesConfig) -> Any:
         from ..datasets.images.image_data import load_images
-        from ..datasets.images.image_tables import Columns
 
         data = config.data
         return load_images(
@@ -77,7 +79,7 @@ class Images(BaseTask):
             ready_splits=data.ready_splits,
             limit=data.limit,
             seed=config.optimisation.seed,
-            columns=Columns(data.image_column, data.label_column, data.encoding),
+            columns=_columns(config),
         )
 
     def write_data(self, config: ImagesConfig, data: Any, folder: Path) -> dict[str, Any]:
@@ -89,7 +91,19 @@ class Images(BaseTask):
     def check_requirements(self, config: ImagesConfig) -> None:
         from ..models.weight_source import check_source
 
+        self.check_data(config)
         check_source(config.network, "model")
+
+    def check_data(self, config: ImagesConfig) -> None:
+        """Raise `UserError` if images or columns are missing in your own data; open no image."""
+        from ..datasets.images.image_folder import find_images
+
+        if config.data.data_dir is not None:
+            find_images(
+                config.data.data_dir,
+                ready_splits=config.data.ready_splits,
+                columns=_columns(config),
+            )
 
     def training_functions(self) -> TrainingFunctions:
         from . import training
@@ -117,6 +131,12 @@ class Images(BaseTask):
         for row in rows:
             labels = [f"{label} {p:.3f}" for label, p in row["probabilities"].items()]
             say("\t".join([f"{row['file']:<{width}}", *labels]))
+
+
+def _columns(config: ImagesConfig) -> "Columns":
+    from ..datasets.images.image_tables import Columns
+
+    return Columns(config.data.image_column, config.data.label_column, config.data.encoding)
 
 
 TASK = Images()

@@ -20,7 +20,7 @@ a BLEU of 33.0. More than half of the errors are in the first sentence: a misrea
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -33,6 +33,9 @@ from ..training.verbs import use_run
 from .config import StoriesConfig
 
 FRAMES = 5  # images of a video, the number in the embedded stories
+if TYPE_CHECKING:
+    from ..datasets.image_text.layout import Layout
+
 USAGE = """\
 ```python
 import errorflow.layers, keras, numpy as np
@@ -94,6 +97,11 @@ class Stories(ImageToText):
             ready_splits=config.data.ready_splits,
             encoding=config.data.encoding,
         )
+
+    def layout(self, config: StoriesConfig) -> "Layout":
+        from ..datasets.image_text.stories import LAYOUT
+
+        return LAYOUT._replace(encoding=config.data.encoding)
 
     def training_functions(self) -> TrainingFunctions:
         from . import training
