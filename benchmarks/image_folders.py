@@ -85,8 +85,8 @@ def _noisy(
 
 
 def letters(random: np.random.Generator, label: str, test: bool) -> Image.Image:
-    """A letter of any colour, 32×32, slightly turned and moved."""
-    ground, ink = _two_colours(random)
+    """A dark letter on bright paper of any colour, 32×32, slightly turned and moved."""
+    ink, ground = sorted(_two_colours(random), key=sum)
     image = Image.new("RGB", (64, 64), ground)
     font = ImageFont.load_default(int(random.integers(36, 56)))
     place = tuple(32 + random.uniform(-8, 8, 2))

@@ -68,8 +68,8 @@ def kind_for_folder(config: ImagesConfig, data: ImageData, images: tf.data.Datas
         return augmentation_kind(config, data)
     is_grey, may_mirror = data.shape[-1] == 1, None
     if len(data.train) <= LIMIT:
-        pixels = np.stack([image for image, _ in images.as_numpy_iterator()])
-        may_mirror = mirror_verdict(pixels, data.train.labels)
+        batches = images.batch(64).as_numpy_iterator()
+        may_mirror = mirror_verdict((pixels for pixels, _ in batches), data.train.labels)
     unmirrored = "digits" if is_grey else "signs"
     kind = "objects" if may_mirror or (may_mirror is None and not is_grey) else unmirrored
     note(f"data: augmentation as for {kind} (--augment)")

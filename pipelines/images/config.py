@@ -35,7 +35,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "optimizer": "adamw",
         "learning_rate": 3e-3,
         "weight_decay": 0.05,
-        "epochs": 15,
+        "epochs": 10,
         "batch_size": 32,
         "clip_norm": 1.0,
         "patience": 5,

@@ -27,7 +27,7 @@ STEPS = 30  # per pass; with fewer, batches become smaller
 SMALL_BATCH = 32  # not below, except with very few images
 VERY_FEW = 8  # steps per pass with small batches; with fewer, half of that batch
 LEAST_STEPS = 200  # of a training
-LEAST_PASSES = 30  # of a training with few steps per pass
+PASSES, ENOUGH_STEPS = 30, 1500  # of a training: as many passes, unless the steps are enough
 WARMUP, LONGEST_WARMUP = 0.1, 1000  # share of all steps; steps
 CLIP_NORM = 1.0
 ADAPTIVE = ("adam", "adamw", "rmsprop")
@@ -85,9 +85,8 @@ def batch_size(size: int, count: int) -> int:
 
 def passes_per_epoch(epochs: int, steps: int) -> int:
     """Return the number of passes, of a number of steps each, that make up an epoch."""
-    if steps >= STEPS:
-        return 1
-    return max(round(LEAST_PASSES / epochs), math.ceil(LEAST_STEPS / (epochs * steps)), 1)
+    least = math.ceil(LEAST_STEPS / (epochs * steps))
+    return max(1, least, min(round(PASSES / epochs), round(ENOUGH_STEPS / (epochs * steps))))
 
 
 def normalization_momentum(momentum: float, steps: int) -> float:

@@ -4,6 +4,8 @@ A simple classifier of edge directions is trained on the images and applied to o
 and mirrored. Where it recognises mirrored ones less well, left and right mean something here.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 
 LIMIT = 2000  # images
@@ -12,15 +14,18 @@ CELLS, DIRECTIONS = 4, 8  # edges are counted in 4×4 cells, in 8 directions of 
 RIDGE = 0.1
 
 
-def mirror_verdict(images: np.ndarray, labels: np.ndarray) -> bool | None:
+def mirror_verdict(batches: Iterable[np.ndarray], labels: np.ndarray) -> bool | None:
     """Return whether mirrored images are recognised as well as the others; None: not known.
 
     Args:
-        images: pixels [N, H, W, C].
+        batches: pixels, each [B, H, W, C], of N images in all.
         labels: index of the class of each image, [N].
     """
-    grey = images.mean(axis=-1)
-    plain, mirrored = edge_features(grey), edge_features(grey[:, :, ::-1])
+    features = []
+    for images in batches:
+        grey = images.mean(axis=-1, dtype=np.float32)
+        features.append((edge_features(grey), edge_features(grey[:, :, ::-1])))
+    plain, mirrored = (np.concatenate(rows) for rows in zip(*features, strict=True))
     targets = np.eye(labels.max() + 1)[labels]
     fold = np.random.default_rng(0).permutation(len(labels)) % FOLDS
     right = np.zeros([2, len(labels)])

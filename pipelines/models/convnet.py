@@ -11,10 +11,12 @@ import keras
 from ...layers import ConvUnit2D
 from .heads import head_layer, scaled_channels
 
-FILTERS = (16, 64, 128, 128, 256, 256)  # of the stages; each halves the resolution
+# Filters of the stages, each of which halves the resolution. From 64 pixels on, the first convolution
+# halves it as well, so that large images do not take more time than small ones.
+FILTERS = (16, 48, 96, 128, 128, 128)
+STRIDED_FILTERS = (32, 64, 128, 128, 256, 256)
+STRIDED = 64  # pixels
 SMALLEST = 4  # pixels; no stage begins below twice this size
-STRIDED = 64  # pixels; from this size on the first convolution halves the resolution as well,
-STRIDED_FILTERS = 32  # and has more filters
 
 
 def convnet(
@@ -42,11 +44,11 @@ def convnet(
     """
     images = x = keras.Input(input_shape, name="images")
     size = min(input_shape[:2])
+    is_strided = size >= STRIDED
     stages = max(1, min(len(FILTERS), int(math.log2(size / SMALLEST))))
-    for number, filters in enumerate(FILTERS[:stages], 1):
-        is_strided = number == 1 and size >= STRIDED
-        channels = scaled_channels(STRIDED_FILTERS if is_strided else filters, width)
-        strides = 2 if is_strided else 1
+    for number, filters in enumerate((STRIDED_FILTERS if is_strided else FILTERS)[:stages], 1):
+        channels = scaled_channels(filters, width)
+        strides = 2 if is_strided and number == 1 else 1
         x = ConvUnit2D(channels, 3, strides, normalization="batch", name=f"conv{number}")(x)
         x = keras.layers.MaxPooling2D(2, name=f"pool{number}")(x)  # [B, H / 2^number, …, filters]
     mean = keras.layers.GlobalAveragePooling2D(name="mean")(x)

@@ -133,11 +133,11 @@ def slopes(falling_too: bool):
         wave = 0.5 if is_second or falling_too else 1.5
         slope *= 1 if falling_too else random.choice([-1, 1])
         images.append(np.sin(wave * (columns + slope * rows) + random.uniform(0, 6)))
-    return np.stack(images)[..., None], np.arange(80) % 2
+    return np.split(np.stack(images)[..., None], 2), np.arange(80) % 2
 
 
 def test_images_are_mirrored_only_if_their_class_stays_the_same():
     assert mirror_verdict(*slopes(falling_too=True)) is False
     assert mirror_verdict(*slopes(falling_too=False)) is not False
     noise = np.random.default_rng(1).normal(size=[40, 16, 16, 3])
-    assert mirror_verdict(noise, np.arange(40) % 2) is None
+    assert mirror_verdict([noise], np.arange(40) % 2) is None
