@@ -102,8 +102,9 @@ def in_one_line(before: ImagesOptimisation, fitted: Fitted, count: int) -> str:
     after, parts = fitted.optimisation, []
     if after.batch_size != before.batch_size:
         parts.append(f"batches of {after.batch_size} in place of {before.batch_size}")
-    if after.learning_rate != before.learning_rate:
-        parts.append(f"learning rate {after.learning_rate:.2g} in place of {before.learning_rate}")
+    old, new = (f"{settings.learning_rate:.2g}" for settings in (before, after))
+    if old != new:
+        parts.append(f"learning rate {new} in place of {old}")
     if fitted.passes > 1:
         parts.append(f"{fitted.passes} passes per epoch")
     if fitted.warmup:

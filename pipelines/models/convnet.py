@@ -11,8 +11,8 @@ import keras
 from ...layers import ConvUnit2D
 from .heads import head_layer, scaled_channels
 
-# Filters of the stages, each of which halves the resolution. From 64 pixels on, the first convolution
-# halves it as well, so that large images do not take more time than small ones.
+# Filters of the stages, each of which halves the resolution. From 64 pixels on, the first
+# convolution halves it as well, so that large images take no more time than small ones.
 FILTERS = (16, 48, 96, 128, 128, 128)
 STRIDED_FILTERS = (32, 64, 128, 128, 256, 256)
 STRIDED = 64  # pixels
