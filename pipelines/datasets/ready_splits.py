@@ -72,7 +72,8 @@ def find_ready_splits(
 def split_named(path: Path) -> str | None:
     """Return the split that a file or folder is named after, if any."""
     name = path.name if path.is_dir() else path.name.split(".")[0]
-    return SPLIT_OF.get(name.casefold())
+    whole = re.sub(r"-0+-of-0+1$", "", name)  # as Hugging Face names a file that is not divided
+    return SPLIT_OF.get(whole.casefold())
 
 
 def _unused(folder: Path, entries: list[Path]) -> list[str]:

@@ -21,6 +21,11 @@ _MARKS = (  # UTF-32's mark begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
+_NO_TEXT = {
+    b"PK\3\4": "a zip archive or office document; unpack it, or save it as CSV (UTF-8)",
+    b"%PDF": "a PDF document; save it as text",
+    b"PAR1": "a Parquet file; name it .parquet",
+}
 _OTHER = "give --encoding, such as cp1252 or latin-1"
 
 
@@ -37,14 +42,15 @@ def check_encoding(encoding: str | None) -> None:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return the content of a file, unpacked if it ends in .gz.
+    """Return the content of a file, unpacked if it is a gzip file.
 
     Raises:
         UserError: the file cannot be read.
     """
     try:
         content = path.read_bytes()
-        return gzip.decompress(content) if path.suffix.lower() == ".gz" else content
+        is_packed = path.suffix.lower() == ".gz" or content.startswith(b"\x1f\x8b")
+        return gzip.decompress(content) if is_packed else content
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or "not a whole gzip file"
         raise UserError(f"{printable(path)}: cannot be read ({reason})") from None
@@ -62,6 +68,8 @@ def read_text(path: Path, encoding: str | None = None) -> str:
     """
     check_encoding(encoding)
     content = read_bytes(path)
+    if kind := _NO_TEXT.get(content[:4]):
+        raise UserError(f"{printable(path)}: {kind}")
     chosen = _marked(content) or encoding or "utf-8"
     try:
         text = content.decode(chosen).replace("\r\n", "\n").replace("\r", "\n")

@@ -259,7 +259,7 @@ def test_long_documents_are_cut_or_left_out_and_counted(tmp_path):
     assert skipped.labels == ["a", "b"]
     assert [len(skipped.train), len(skipped.validation), len(skipped.test)] == [20, 8, 8]
     assert count_words(skipped.train.texts).max() == 2
-    assert skipped.problems == []
+    assert skipped.problems == ["class 'c': no training item"]
     reasons = Counter(item.reason for item in skipped.left_out)
     assert reasons == {"more than 4 words": 8}
     train = folder / "train.tsv"

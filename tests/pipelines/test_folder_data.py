@@ -1,6 +1,8 @@
 """The user's folder of text files: reading, errors, and the splits."""
 
 import hashlib
+import json
+import os
 import random
 import unicodedata
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from errorflow.pipelines.core.console import shorten
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.left_out import LeftOut
+from errorflow.pipelines.datasets.pairs.pair_files import read_pairs
 from errorflow.pipelines.datasets.splits import (
     SPLITS,
     Row,
@@ -19,6 +22,8 @@ from errorflow.pipelines.datasets.splits import (
     splits_hash,
     stratified_subsample,
 )
+from errorflow.pipelines.datasets.tags.tag_files import read_treebank
+from errorflow.pipelines.datasets.text.document_files import read_documents
 from errorflow.pipelines.datasets.text.label_files import read_folder
 from errorflow.pipelines.datasets.text.text_data import load_text
 
@@ -194,3 +199,82 @@ def test_a_limit_below_the_number_of_classes_is_refused(tmp_path):
 def test_problems_are_shortened():
     assert shorten(["a", "b"]) == ["a", "b"]
     assert shorten(names("p", 7), shown=2) == ["p0", "p1", "and 5 more"]
+
+
+def table(rows, separator=",", header=("name", "language")):
+    return "".join(separator.join(row) + "\n" for row in ([header] if header else []) + rows)
+
+
+ROWS = [(f"{letter}{i}", letter.upper()) for letter in "ab" for i in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("names.csv", table(ROWS)),
+        ("names.csv", table(ROWS, ";", header=None)),
+        ("names.tsv", table([row[::-1] for row in ROWS], "\t", header=None)),  # label<TAB>text
+        ("names.tsv", table(ROWS, "\t", header=None)),
+        ("names.jsonl", "".join(json.dumps({"y": y, "text": x}) + "\n" for x, y in ROWS)),
+    ],
+)
+def test_a_table_gives_the_items_of_a_folder(tmp_path, name, content):
+    folder = write(tmp_path / "d", A=names("a", 20), B=names("b", 20))
+    path = tmp_path / "t" / name
+    path.parent.mkdir()
+    path.write_text(content)
+    expected = {split: set(rows) for split, rows in read_folder(folder, 10).rows_of.items()}
+    for where in (path, path.parent):
+        items = read_folder(where, 10)
+        assert {split: set(rows) for split, rows in items.rows_of.items()} == expected
+        assert not items.left_out
+
+
+def test_ready_splits_are_folders_or_tables_whatever_their_case(tmp_path):
+    write(tmp_path / "Training", A=names("a", 5), B=names("b", 5))
+    (tmp_path / "DEV.csv").write_text(table([("c", "A"), ("d", "B"), ("a1", "A"), ("", "B")]))
+    (tmp_path / "test.tsv").write_text("id\tname\n1\tx\n2\ty\n")  # of a competition
+    (tmp_path / "notes.doc").write_text("x")
+    items = read_folder(tmp_path, 10)
+    assert [len(items.rows_of[split]) for split in SPLITS] == [7, 3, 3]
+    assert items.problems[:2] == [
+        f"{tmp_path}: no test split; carved from train",
+        "validation: 1 of 3 items are in train too",
+    ]
+    assert {Path(item.where).name: item.reason for item in items.left_out} == {
+        "notes.doc": "not in a split",
+        "test.tsv": "a split without labels",
+        "DEV.csv:5": "no text",
+    }
+
+
+def test_files_called_like_splits_are_classes_unless_they_have_columns(tmp_path):
+    folder = write(tmp_path / "d", train=names("t", 5), test=names("u", 5))
+    assert read_folder(folder, 10).labels == ["test", "train"]
+    write(tmp_path / "d", train=[f"{x}\t{y}" for y, x in ROWS], test=["A\tx", "B\ty", "B\tz"])
+    assert read_folder(folder, 10).labels == ["A", "B"]
+    assert read_folder(folder, 10, ready_splits=False).labels == ["test", "train"]
+
+
+def test_names_of_classes_that_no_terminal_can_show(tmp_path):
+    folder = write(tmp_path / "d", A=names("a", 3))
+    (folder / os.fsdecode(b"Fran\xe7ais.txt")).write_text("x\ny\nz")
+    assert read_folder(folder, 10).labels == ["A", "Fran\ufffdais"]
+    (folder / "Fran\ufffdais.txt").write_text("x\ny\nz")
+    with pytest.raises(UserError, match=r"class 'Fran\ufffdais' is also in Fran\ufffdais.txt"):
+        read_folder(folder, 10)
+    path = tmp_path / "a.csv"
+    path.write_text(table([*ROWS, ("x", "red\x1b"), ("y", "red\x07")]))
+    with pytest.raises(UserError, match="label 'red\ufffd': two different names look like this"):
+        read_folder(path, 10)
+
+
+@pytest.mark.parametrize("where", ["~nobody-here/x", "x" * 300, "a\0b", "pipe", "A.txt/x"])
+@pytest.mark.parametrize("reader", [read_documents, read_pairs, read_treebank, read_folder])
+def test_paths_that_cannot_be_are_refused_in_one_line(tmp_path, monkeypatch, where, reader):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    Path("A.txt").write_text("a")
+    with pytest.raises(UserError, match=r"^--data-dir ") as error:
+        reader(where, 10) if reader is read_folder else reader(where)
+    assert str(error.value).isprintable()

@@ -239,11 +239,13 @@ def test_missing_splits_are_carved_from_train(tiny, monkeypatch, tmp_path):
     assert all(parts)
     assert data.labels == ["no", "yes"]
     assert data.problems == [
-        "errorflow_tiny train: 1 of 60 longer than 50 characters; left out",
-        "errorflow_tiny test: 60 of 60 without label; left out",
         "errorflow_tiny: no validation and no test split; carved from train",
-        "class 'never': no training item; left out",
+        "class 'never': no training item",
     ]
+    assert Counter(item.reason for item in data.left_out) == {
+        "more than 50 characters": 1,
+        "no label": 60,
+    }
     assert data.train.texts == load_text("errorflow_tiny", max_length=50).train.texts
     with pytest.raises(UserError, match=r"0 classes .* at most 3 characters.*raise --max-length"):
         load_text("errorflow_tiny", max_length=3)

@@ -204,17 +204,21 @@ def test_tensorboard_shows_gates_samples_and_the_error_over_words_and_characters
         assert any(f"{layer}/" in tag for tag in tags["error_flow"])
 
 
-@pytest.mark.parametrize(("too_long", "verb"), [("cut", "cut"), ("skip", "left out")])
-def test_sentences_that_are_too_long_are_cut_or_skipped_and_reported(where, too_long, verb, capsys):
-    config = replace(TagsConfig(), data_dir=where / "data", max_length=4, too_long=too_long)
-    part = TASK.read_data(config).train
-    (longer,) = re.findall(
-        rf"data: train: (\d+) of 48 sentences have more than 4 tokens; {verb}",
-        capsys.readouterr().err,
+def test_sentences_that_are_too_long_are_cut_or_skipped_and_reported(where):
+    settings = {"data_dir": where / "data", "max_length": 4}
+    cut, skipped = (
+        TASK.read_data(replace(TagsConfig(), too_long=too_long, **settings))
+        for too_long in ("cut", "skip")
     )
-    assert len(part) == (48 if too_long == "cut" else 48 - int(longer))
-    assert 0 < int(longer) < 48
-    assert {len(tags) for tags in part.tags} == {len(s) for s in part.sentences} == {2, 3, 4}
+    (longer,) = re.findall(
+        r"train: (\d+) of 48 sentences have more than 4 tokens; cut", "\n".join(cut.problems)
+    )
+    left_out = [item for item in skipped.left_out if "train" in Path(item.where).name]
+    assert {item.reason for item in left_out} == {"more than 4 tokens"}
+    assert 0 < len(left_out) == int(longer) < 48
+    assert (len(cut.train), len(skipped.train)) == (48, 48 - int(longer))
+    for part in (cut.train, skipped.train):
+        assert {len(tags) for tags in part.tags} == {len(s) for s in part.sentences} == {2, 3, 4}
 
 
 def test_a_network_without_characters_trains(where, tmp_path, capsys):

@@ -15,6 +15,10 @@ _SHOWN = 30  # characters of a cell in a message
 Cells = Sequence[str]
 
 
+class MissingColumn(UserError):
+    """A table without a column that could be of a role."""
+
+
 class Role(NamedTuple):
     """What a column is used for.
 
@@ -111,8 +115,9 @@ def choose_columns(table: Table, roles: Sequence[Role]) -> Choice:
     for role in roles:
         if role.name not in taken and (index := _by_name(table, role, taken)) is not None:
             taken[role.name] = index
-    for role in roles:
-        if role.name not in taken and (index := _by_content(table, role, taken)) is not None:
+    waiting = [role for role in roles if role.name not in taken]
+    for role in sorted(waiting, key=lambda role: len(_fitting(table, role, taken)) != 1):
+        if (index := _by_content(table, role, taken)) is not None:
             taken[role.name] = index
     return Choice([taken.get(role.name) for role in roles], _remark(table, roles, taken))
 
@@ -147,17 +152,24 @@ def _by_name(table: Table, role: Role, taken: dict[str, int]) -> int | None:
     raise UserError(_doubt(table, role, [*found]))
 
 
-def _by_content(table: Table, role: Role, taken: dict[str, int]) -> int | None:
+def _fitting(table: Table, role: Role, taken: dict[str, int]) -> list[int]:
+    """Return the free columns that could be of a role by what they hold."""
     free = [index for index in range(len(table.columns)) if index not in taken.values()]
     sample = table.rows[:_SAMPLE]
-    fitting = [index for index in free if role.fits([row[index] for row in sample])]
+    return [index for index in free if role.fits([row[index] for row in sample])]
+
+
+def _by_content(table: Table, role: Role, taken: dict[str, int]) -> int | None:
+    fitting = _fitting(table, role, taken)
     if len(fitting) == 1:
         return fitting[0]
     if role.optional:
         return None
-    if len(free) == 1 and not all(is_number(row[free[0]]) for row in sample):
+    free = [index for index in range(len(table.columns)) if index not in taken.values()]
+    if len(free) == 1 and not all(is_number(row[free[0]]) for row in table.rows[:_SAMPLE]):
         return free[0]  # nothing else is left
-    raise UserError(_doubt(table, role, fitting))
+    kind = UserError if fitting else MissingColumn
+    raise kind(_doubt(table, role, fitting))
 
 
 def _doubt(table: Table, role: Role, candidates: Sequence[int]) -> str:

@@ -1,7 +1,7 @@
 """A person's own documents: which are used, and in which split."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ...core.errors import UserError
@@ -91,7 +91,15 @@ def _distinct(
                 f"--data-dir {layout.places[split]}: no {noun} in it; expected {expected}{first}"
             )
     remarks = [remark for reading in layout.readings.values() for remark in reading.remarks]
-    return placed_of, left_out, [*layout.remarks, *remarks]
+    return placed_of, left_out, [*layout.remarks, *without_repetitions(remarks)]
+
+
+def without_repetitions(remarks: Iterable[str]) -> list[str]:
+    """Return remarks `file: remark` without those that are true of an earlier file too."""
+    first = {}
+    for remark in remarks:
+        first.setdefault(remark.rpartition(": ")[2], remark)
+    return [*first.values()]
 
 
 def _different(reading: Reading, noun: str) -> tuple[Placed, list[LeftOut]]:

@@ -12,7 +12,7 @@ from ..ready_splits import find_ready_splits
 from ..splits import Row
 from ..tables.table import is_table
 from ..utf8 import collapse_whitespace, numbered_lines
-from .labelled_rows import Columns, Reading, read_labelled
+from .labelled_rows import UNLABELLED, Columns, Reading, read_labelled, read_split
 
 CLASSES = "one sub-folder of .txt files per class"
 LAYOUT = (
@@ -59,6 +59,19 @@ def find_documents(where: Path, columns: Columns, use_splits: bool) -> Layout:
     }
     places = dict.fromkeys(readings, printable(where))
     return Layout(readings, places, found.ready, found.remarks, found.left_out)
+
+
+def without_unlabelled(
+    readings: Mapping[str, Reading],
+) -> tuple[dict[str, Reading], list[LeftOut]]:
+    """Return the splits without those whose file has no labels, which are left out."""
+    bare = [split for split, reading in readings.items() if _is_unlabelled(reading)]
+    left_out = [item for split in bare for item in readings[split].left_out]
+    return {split: readings[split] for split in readings if split not in bare}, left_out
+
+
+def _is_unlabelled(reading: Reading) -> bool:
+    return not reading.rows and [item.reason for item in reading.left_out] == [UNLABELLED]
 
 
 def only_data_file(folder: Path) -> Path | None:
@@ -125,8 +138,9 @@ def _in_splits(
             readings[split], left_out = Reading(rows, [], []), [*left_out, *found.left_out]
         else:
             file = only_data_file(path) if path.is_dir() else path
-            header = readings["train"].has_header if "train" in readings else None
-            readings[split] = read_labelled(file or path, columns, header=header)
+            readings[split] = read_split(file or path, columns, readings.get("train"))
+    readings, unlabelled = without_unlabelled(readings)
+    left_out += unlabelled
     places = {split: printable(path) for split, path in paths.items()}
     return Layout(readings, places, True, remarks, left_out)
 

@@ -11,8 +11,8 @@ from ..splits import Items, Row
 from ..tables.table import is_table
 from ..utf8 import lines_and_faults
 from .document_files import assemble_splits
-from .document_layouts import Layout, only_data_file
-from .labelled_rows import RECOGNISED, Columns, Reading, read_labelled
+from .document_layouts import Layout, only_data_file, without_unlabelled
+from .labelled_rows import RECOGNISED, Columns, Reading, read_labelled, read_split
 
 _CLASSES = "one <Label>.txt per class, one item per line, UTF-8"
 LAYOUT = f"{_CLASSES}; or a table (.csv, .tsv, .jsonl, .parquet)"
@@ -59,8 +59,9 @@ def _find(where: Path, max_length: int, columns: Columns, use_splits: bool) -> L
     if ready.paths:
         readings, left_out = {}, _beside(ready.others, "not in a split")
         for split, path in ready.paths.items():
-            header = readings["train"].has_header if readings else None
-            readings[split] = _read_split(path, max_length, columns, header)
+            readings[split] = _read_split(path, max_length, columns, readings.get("train"))
+        readings, unlabelled = without_unlabelled(readings)
+        left_out += unlabelled
         places = {split: printable(path) for split, path in ready.paths.items()}
         return Layout(readings, places, True, ready.remarks, left_out)
     if any(map(_is_class, visible(top))):
@@ -114,11 +115,11 @@ def _single_level(folder: Path, use_splits: bool) -> Path:
     return folder
 
 
-def _read_split(path: Path, max_length: int, columns: Columns, header: bool | None) -> Reading:
+def _read_split(path: Path, max_length: int, columns: Columns, train: Reading | None) -> Reading:
     if path.is_dir() and any(map(_is_class, visible(path))):
         return _in_class_files(path, max_length, columns.encoding)
     file = only_data_file(path) if path.is_dir() else path
-    return _fitting(read_labelled(file or path, columns, str.strip, header), max_length)
+    return _fitting(read_split(file or path, columns, train, str.strip), max_length)
 
 
 def _in_file(path: Path, max_length: int, columns: Columns, beside: list[Path]) -> Layout:

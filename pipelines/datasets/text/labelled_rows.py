@@ -12,6 +12,7 @@ from ..splits import Row
 from ..tables.columns import (
     LABEL,
     TEXT,
+    MissingColumn,
     choose_columns,
     holds_labels,
     holds_text,
@@ -24,8 +25,12 @@ from ..tables.table import Table, is_delimited, read_table
 from ..utf8 import collapse_whitespace, read_text
 
 LINES = "label<TAB>text"
+UNLABELLED = "a split without labels"
 _NO_LINES = (".csv", ".psv", ".gz")  # suffixes of text that is always a table
 _SAMPLE = 2_000  # lines by which the order of two columns is judged
+
+
+Clean = Callable[[str], str]
 
 
 class Columns(NamedTuple):
@@ -58,7 +63,7 @@ class Reading(NamedTuple):
 def read_labelled(
     path: Path,
     columns: Columns,
-    clean: Callable[[str], str] = collapse_whitespace,
+    clean: Clean = collapse_whitespace,
     header: bool | None = None,
 ) -> Reading:
     """Read the texts and labels of a table, or of a file of lines label<TAB>text.
@@ -92,6 +97,24 @@ def read_labelled(
     return Reading(rows, [], left_out, has_header=False)
 
 
+def read_split(
+    path: Path, columns: Columns, train: Reading | None, clean: Clean = collapse_whitespace
+) -> Reading:
+    """Read the file of a ready split.
+
+    A file without labels, as those of the test of a competition are, is left out.
+
+    Args:
+        train: the rows of the train split; None: this one is it.
+    """
+    try:
+        return read_labelled(path, columns, clean, train.has_header if train else None)
+    except MissingColumn as error:
+        if train is None or columns.label is not None:
+            raise
+        return Reading([], [], [LeftOut(printable(path), UNLABELLED, str(error))])
+
+
 def _is_text_first(table: Table) -> bool:
     """Whether two columns without names are text and label rather than label and text."""
     if len(table.columns) != 2 or len(table.rows) < 6:
@@ -100,7 +123,7 @@ def _is_text_first(table: Table) -> bool:
     return holds_text(first) and holds_labels(second) and not holds_labels(first)
 
 
-def _of_table(table: Table, roles: list, clean: Callable[[str], str]) -> Reading:
+def _of_table(table: Table, roles: list, clean: Clean) -> Reading:
     if not table.rows:
         return Reading([], [], [*table.left_out], table.has_header)
     choice = choose_columns(table, roles)
@@ -117,7 +140,7 @@ def _of_table(table: Table, roles: list, clean: Callable[[str], str]) -> Reading
     return Reading(rows, [*table.remarks, choice.remark], left_out, table.has_header)
 
 
-def _of_lines(text: str, path: Path, clean: Callable[[str], str]) -> Iterator[tuple[str, Row]]:
+def _of_lines(text: str, path: Path, clean: Clean) -> Iterator[tuple[str, Row]]:
     """Yield the row of each line label<TAB>text, each with its place; a text may hold tabs."""
     shown = printable(path)
     lines = _composed(text).split("\n")

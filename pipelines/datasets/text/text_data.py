@@ -118,7 +118,13 @@ def drop_untrained_classes(items: Items, longest: str | None = None) -> Items:
         split: [row for row in rows if row.label in trained]
         for split, rows in items.rows_of.items()
     }
-    return items._replace(rows_of=rows_of, labels=labels, left_out=[*items.left_out, *dropped])
+    remarks = [f"class {x!r}: no training item" for x in items.labels if x not in trained]
+    return items._replace(
+        rows_of=rows_of,
+        labels=labels,
+        problems=[*items.problems, *remarks],
+        left_out=[*items.left_out, *dropped],
+    )
 
 
 def assemble(items: Items, limit: int | None, seed: int) -> TextData:

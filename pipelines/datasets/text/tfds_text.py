@@ -2,13 +2,13 @@
 
 import itertools
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator
 
 import tensorflow_datasets as tfds
 
 from ...core.errors import UserError
 from ..builders import prepare
+from ..left_out import LeftOut
 from ..splits import SPLITS, Items, Row, assign_splits
 from ..tfds_sets import check_on_disk, check_train, features_of, features_of_type, find_builder
 from .surnames import Surnames
@@ -26,17 +26,18 @@ def read(dataset: str | None, max_length: int | None = None) -> Items:
     builder = prepare(Surnames) if dataset in (None, Surnames.name) else prepared(dataset)
     text, label = text_and_label(builder)
     check_train(builder, dataset)
-    problems, rows_of = [], {}
+    problems, rows_of, left_out = [], {}, []
     for split in SPLITS:
         if split in builder.info.splits:
             rows_of[split], faults = _rows(builder, split, text, label, max_length)
-            problems += faults
+            left_out += faults
     missing = [split for split in SPLITS[1:] if not rows_of.get(split)]
     if missing:
         rows_of |= assign_splits(rows_of["train"], ("train", *missing))
         problems.append(f"{builder.name}: no {' and no '.join(missing)} split; carved from train")
     labels = features_of(builder)[label].names
-    return Items(rows_of, labels, problems, f"{builder.info.full_name} ({len(labels)} classes)")
+    source = f"{builder.info.full_name} ({len(labels)} classes)"
+    return Items(rows_of, labels, problems, source, left_out)
 
 
 def prepared(dataset: str) -> tfds.core.DatasetBuilder:
@@ -62,20 +63,17 @@ def text_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
 
 def _rows(
     builder: tfds.core.DatasetBuilder, split: str, text: str, label: str, max_length: int | None
-) -> tuple[list[Row], list[str]]:
-    """Return the usable rows of a split, and the number left out for each reason."""
+) -> tuple[list[Row], list[LeftOut]]:
+    """Return the usable rows of a split, and the items that are left out."""
     names = features_of(builder)[label].names
-    rows, left_out = [], Counter()
-    for raw, index in _pairs(builder, split, text, label):
+    rows, left_out = [], []
+    for number, (raw, index) in enumerate(_pairs(builder, split, text, label), start=1):
         item = unicodedata.normalize("NFC", raw.decode("utf-8", "replace").strip())
         if fault := _fault(item, index, max_length):
-            left_out[fault] += 1
+            left_out.append(LeftOut(f"{builder.name} {split}:{number}", fault))
         else:
             rows.append(Row(names[index], item))
-    total = len(rows) + left_out.total()
-    return rows, [
-        f"{builder.name} {split}: {n} of {total} {fault}; left out" for fault, n in left_out.items()
-    ]
+    return rows, left_out
 
 
 def _pairs(
@@ -88,9 +86,9 @@ def _pairs(
 
 def _fault(item: str, index: int, max_length: int | None) -> str | None:
     if index < 0:  # TFDS marks the hidden labels of a competition by -1
-        return "without label"
+        return "no label"
     if not item:
-        return "empty"
+        return "no text"
     if max_length is not None and len(item) > max_length:
-        return f"longer than {max_length} characters"
+        return f"more than {max_length} characters"
     return None
