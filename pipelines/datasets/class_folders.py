@@ -21,6 +21,7 @@ class Kind(NamedTuple):
     Attributes:
         noun: the name of an item, such as "image".
         other: the reason for leaving out another file, such as "not an image".
+        foreign: the reason for a file of the right kind in a format that is not read, else None.
         layout: the expected layout of the folder, for messages.
         files: yields the files below a path, each with whether it is an item.
     """
@@ -29,6 +30,11 @@ class Kind(NamedTuple):
     other: str
     layout: str
     files: Callable[[Path], Iterator[tuple[Path, bool]]]
+    foreign: Callable[[Path], str | None] = lambda path: None
+
+    def leave_out(self, file: Path) -> LeftOut:
+        """Return the record of a file that is no item."""
+        return LeftOut(printable(file), self.foreign(file) or self.other)
 
     def is_in(self, folder: Path) -> bool:
         """Whether there is an item in a folder or its sub-folders."""
@@ -80,10 +86,11 @@ def find_labelled_files(directory: Path, kind: Kind, ready_splits: bool = True) 
     for split, folders in found.folders_of.items():
         every = [(*entry, label) for label in folders for entry in kind.files(folders[label])]
         files_of[split] = [LabelledFile(path, label) for path, is_item, label in every if is_item]
-        left_out += [LeftOut(printable(p), kind.other) for p, is_item, _ in every if not is_item]
+        left_out += [kind.leave_out(path) for path, is_item, _ in every if not is_item]
     for reason, paths in found.outside.items():
         for file, is_item in (entry for path in paths for entry in kind.files(path)):
-            left_out.append(LeftOut(printable(file), reason if is_item else kind.other))
+            item = LeftOut(printable(file), reason)
+            left_out.append(item if is_item else kind.leave_out(file))
     return LabelledFiles(directory, files_of, found.ready, found.remarks, left_out)
 
 
@@ -215,7 +222,9 @@ def _check_classes(directory: Path, top: Path, folders: Mapping[str, Path], kind
         also = f", no {kind.noun} in {empty}" if empty else ""
         raise UserError(f"{where}: only one class ({', '.join(folders)}){also}; add a second")
     if empty:
-        raise UserError(f"{where}: no {kind.noun} in {empty}; {expected}")
+        files = (path for path, _ in kind.files(top))
+        foreign = [f" ({printable(p.name)}: {why})" for p in files if (why := kind.foreign(p))]
+        raise UserError(f"{where}: no {kind.noun} in {empty}{''.join(foreign[:1])}; {expected}")
     loose = sum(is_item for _, is_item in kind.files(top))
     found = f"{loose:,} {kind.noun}s, but no sub-folder" if loose else "no sub-folder"
     raise UserError(f"{where}: {found} in it; {expected}")

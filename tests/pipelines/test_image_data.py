@@ -274,7 +274,7 @@ def test_everything_that_is_not_used_is_left_out_by_name(tmp_path):
         "loose.png": "not in the folder of a class",
         "notes.txt": "not an image",
         "cat/labels.csv": "not an image",
-        "cat/photo.NEF": "not an image",
+        "cat/photo.NEF": "a format that cannot be read; convert it to JPEG or PNG",
     }
     assert listing.remarks == [f"{tmp_path / 'x' / 'empty'}: no image in it, so it is no class"]
 
@@ -392,6 +392,15 @@ def test_of_several_images_of_a_name_the_one_in_the_folder_of_the_label_is_meant
         (pet, pet) for _, pet in rows[:6]
     ]
     assert [item.reason for item in listing.left_out] == ["several images of this name"] * 3
+
+
+def test_formats_that_need_another_program_are_said(tmp_path):
+    for label in ("cat", "dog"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    complaint = r"no image in cat, dog \(IMG_1.HEIC: a format that cannot be read; convert it to"
+    with pytest.raises(UserError, match=complaint):
+        find_images(tmp_path)
 
 
 def test_images_without_a_class_are_counted(tmp_path):
@@ -545,6 +554,8 @@ def test_lists_arrays_and_frames_from_python(tmp_path):
         "train": expected,
         "validation": expected[1:],
     }
+    nameless = labelled(tmp_path / "nameless", [*pairs, (images[0], float("nan"))])
+    assert nameless == {"train": expected}
     arrays = np.zeros([4, 8, 8, 3]), np.arange(4) % 2
     assert labelled(tmp_path / "arrays", arrays) == {"train": [("0", [0] * 3), ("1", [0] * 3)] * 2}
 

@@ -25,8 +25,11 @@ PROGRESS = 3  # seconds between notes
 NOT_AN_IMAGE = "not an image"
 # Formats that Pillow recognises, but cannot decode without another program or library.
 _FOREIGN = ("EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5")
-# Camera raw files are TIFF files of a small preview and data that Pillow cannot decode.
-_RAW = (".arw", ".cr2", ".dng", ".nef", ".orf", ".pef", ".rw2", ".sr2", ".srw")
+_FOREIGN_SUFFIXES = (
+    *(".heic", ".heif", ".jxl", ".svg", ".eps", ".ps", ".ai", ".wmf", ".emf", ".pdf"),
+    # Camera raw files are TIFF files of a small preview and data that Pillow cannot decode.
+    *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".sr2", ".srw"),
+)
 _ORIENTATION = 0x0112  # the EXIF tag
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -64,8 +67,15 @@ def is_image(path: Path) -> bool:
     if suffix in suffixes():
         return True
     kind, _ = mimetypes.guess_type(path.name)
-    is_other = suffix in _RAW or not (kind or "image").startswith("image")
+    is_other = suffix in _FOREIGN_SUFFIXES or not (kind or "image").startswith("image")
     return not is_other and _has_signature(path)
+
+
+def foreign_format(path: Path) -> str | None:
+    """Return the reason against an image in a format that Pillow cannot decode; else None."""
+    if path.suffix.lower() not in _FOREIGN_SUFFIXES:
+        return None
+    return "a format that cannot be read; convert it to JPEG or PNG"
 
 
 def _has_signature(path: Path) -> bool:

@@ -10,7 +10,7 @@ from ..data_path import data_path
 from ..listing import files_below, printable
 from ..table_files import inner_folder, tables_in
 from ..tables.table import is_table
-from .image_files import is_image, read_image
+from .image_files import foreign_format, is_image, read_image
 from .image_index import ImageIndex
 from .image_tables import BY_NAME, Columns, LabelInDoubt, read_tables
 
@@ -107,4 +107,5 @@ KIND = Kind(
     "not an image",
     "a folder with one sub-folder of images per class, or a table of paths and labels",
     _files,
+    foreign_format,
 )

@@ -6,7 +6,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from unicodedata import normalize
 
 from ..listing import files_below, printable
 from ..utf8 import collapse_whitespace
@@ -107,7 +106,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _normalised(name: str) -> str:
-    return collapse_whitespace(normalize("NFC", name))
+    return collapse_whitespace(printable(name))
 
 
 def _closest(paths: Iterable[Path], folders: Sequence[str]) -> list[Path]:

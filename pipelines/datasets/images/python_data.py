@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ...core.errors import UserError
+from ..listing import printable
 from ..python_data import by_split
 from ..tables.columns import IMAGE, LABEL, Role
 from ..tables.header import plain_name
@@ -36,7 +38,12 @@ def write_images(
         UserError: data of another kind; the message names the item.
     """
     roles = IMAGE._replace(chosen=image_column), LABEL._replace(chosen=label_column)
-    write_lines(data, roles, folder / "images.jsonl", lambda label: {"label": str(label)})
+    write_lines(data, roles, folder / "images.jsonl", _label)
+
+
+def _label(label: Any) -> dict[str, str]:
+    is_missing = label is None or (isinstance(label, float) and math.isnan(label))
+    return {"label": "" if is_missing else str(label)}
 
 
 def write_lines(
@@ -102,15 +109,30 @@ def _column(frame: Any, role: Role) -> Any:
 def _stored(image: Any, folder: Path, place: str) -> str:
     """Return the path of an image's file, written if it has none; equal images have one file."""
     if isinstance(image, str | Path):
-        return str(Path(image).expanduser().absolute())
+        path = Path(image).expanduser().absolute()
+        return (
+            _copied(path, folder) if path.is_file() and printable(path) != str(path) else str(path)
+        )
     picture = image if isinstance(image, Image.Image) else _from_array(image, place)
     if picture.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
         picture = picture.convert("RGB")
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=1)
-    name = f"images/{hashlib.sha256(buffer.getvalue()).hexdigest()}.png"
+    return _written(buffer.getvalue(), ".png", folder)
+
+
+def _copied(path: Path, folder: Path) -> str:
+    """Return the name of a copy of a file whose name is not UTF-8, as JSON holds no such names."""
+    try:
+        return _written(path.read_bytes(), printable(path.suffix), folder)
+    except OSError:
+        return printable(path)  # it will be left out
+
+
+def _written(content: bytes, suffix: str, folder: Path) -> str:
+    name = f"images/{hashlib.sha256(content).hexdigest()}{suffix}"
     (folder / "images").mkdir(exist_ok=True)
-    (folder / name).write_bytes(buffer.getvalue())
+    (folder / name).write_bytes(content)
     return name
 
 
