@@ -123,8 +123,8 @@ class EarlyWarning(GuardedCallback):
         if loss is None:
             return
         self._losses = [*self._losses[1 - READINGS :], loss]
-        is_first = steps_so_far(self.model) <= self.model.steps_per_execution
         if self._first is None:  # a training that goes on has no first step
+            is_first = steps_so_far(self.model) <= self.model.steps_per_execution
             self._first = loss if is_first else math.nan
 
     @guarded

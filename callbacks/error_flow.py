@@ -14,11 +14,11 @@ from .drawing.error_images import IMAGE_DESCRIPTION, error_images
 from .findings.decay import decay_figures
 from .findings.encoder_decoder import encoder_decoder_finding, first_to_largest
 from .findings.error_flow import error_flow_finding
-from .findings.error_warnings import error_warnings
 from .findings.finding import Finding
 from .findings.training_warning import Scope, TrainingWarning
 from .recording.error_probe import ErrorProbe
 from .recording.error_reader import ErrorReader, check_layers, error_readers
+from .recording.error_watch import ErrorWatch
 from .recording.guard import guarded
 from .recording.prediction_errors import backwards_parts
 from .recording.rows import Rows
@@ -145,14 +145,7 @@ class ErrorFlow(StepRecorder):
 
     def warnings(self, scope: Scope) -> list[TrainingWarning]:
         """Return what is wrong in the training steps read so far; see `EarlyWarning`."""
-        scope = scope.every(self._memory.stride)
-        return [
-            warning
-            for name, rows in self._memory.latest(scope.rows).items()
-            for warning in error_warnings(
-                name, tables(rows), layer_path(name) in self._backwards, scope
-            )
-        ]
+        return self._watch.warnings(self._memory, self._step, self._backwards, scope)
 
     def _finding(self, name, recorded):
         if name in self.joined:
@@ -190,6 +183,7 @@ class ErrorFlow(StepRecorder):
         super()._start_over()
         self._backwards: set[str] = set()  # layers that read their input from the last step
         self._probe.start_over()
+        self._watch = ErrorWatch()
 
     @guarded
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:

@@ -59,6 +59,7 @@ class LayerGradients(StepRecorder):
     def __init__(self, log_dir: str | Path | None = None, every: int = 1):
         super().__init__(log_dir, every)
         self._monitor: Any = None
+        self._facts: tuple[set[str], bool | None] | None = None  # of the model that is trained
         self._layers: list[str] = []  # all that have weights
         self._columns: list[list[int]] = []  # of each layer, its variables in the monitor's rows
 
@@ -115,17 +116,11 @@ class LayerGradients(StepRecorder):
         rows = self._memory.latest(scope.rows).get("")
         if rows is None:
             return []
-        history = self._tables(rows)
-        return gradient_warnings(
-            history,
-            scope,
-            without_loss=self._without_loss(history["layers"]),
-            relu=has_relu(self._recorded_model),
-        )
-
-    def _without_loss(self, layers):
-        unused = layers_without_loss(self._recorded_model)
-        return {name for name in layers if name.partition("/")[0] in unused}
+        if self._facts is None:
+            self._facts = layers_without_loss(self._recorded_model), has_relu(self._recorded_model)
+        history, (unused, relu) = self._tables(rows), self._facts
+        without_loss = {name for name in history["layers"] if name.partition("/")[0] in unused}
+        return gradient_warnings(history, scope, without_loss=without_loss, relu=relu)
 
     def _nothing_arrived(self):
         if self._step < self.every:
@@ -162,7 +157,7 @@ class LayerGradients(StepRecorder):
     # Hooks that `StepRecorder` calls
 
     def _attach(self):
-        before = self._monitor
+        before, self._facts = self._monitor, None
         if before is None or not before.fits(self.model, self._steps_per_execution):
             rows = max(RING, self._steps_per_execution)
             if before is not None:

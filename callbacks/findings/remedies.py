@@ -8,12 +8,15 @@ _FOR_RELU = (
     "for it (He et al. 2015)",
 )
 
+_FOR_LSTM = (
+    "for an LSTM, a forget gate that starts open, bias 1 (Gers et al. 2000; Jozefowicz et al. "
+    "2015), or Chrono initialisation if the range of time lags is known (Tallec & Ollivier 2018)",
+)
+
 REMEDIES: Mapping[str, Sequence[str]] = {
     "vanishing": (
         "an LSTM or GRU in place of a SimpleRNN (Hochreiter & Schmidhuber 1997; Cho et al. 2014)",
-        "for an LSTM, a forget gate that starts open, bias 1 (Gers et al. 2000; Jozefowicz et al. "
-        "2015), or Chrono initialisation if the range of time lags is known (Tallec & Ollivier "
-        "2018)",
+        *_FOR_LSTM,
         "an orthogonal or identity recurrent kernel (Le, Jaitly & Hinton 2015)",
     ),
     "exploding": ("clipping the norm of the gradient (Pascanu, Mikolov & Bengio 2013)",),
@@ -49,8 +52,11 @@ def remedies_of(kind: str, evidence: Mapping[str, Any]) -> Sequence[str]:
 
     Args:
         kind, evidence: those of the finding. Without any gradient in the network ("all"), and
-            without a ReLU in it ("relu" is False), no dead ReLU is the cause.
+            without a ReLU in it ("relu" is False), no dead ReLU is the cause. An LSTM ("lstm")
+            needs no LSTM in its place.
     """
+    if kind == "vanishing" and evidence.get("lstm"):
+        return _FOR_LSTM
     remedies = REMEDIES.get(kind, ())
     is_relu_possible = evidence.get("relu", True) and not evidence.get("all")
     return () if remedies is _FOR_RELU and not is_relu_possible else remedies

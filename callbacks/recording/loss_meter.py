@@ -12,6 +12,7 @@ class LossMeter:
     """
 
     def __init__(self) -> None:
+        self._running: Any = None
         self.begin_epoch()
 
     def begin_epoch(self) -> None:
@@ -20,11 +21,13 @@ class LossMeter:
 
     def read(self, model: keras.Model) -> float | None:
         """Return the mean loss of the examples since the last reading; None: there are none."""
-        running: Any = next((m for m in model.metrics if m.name == "loss"), None)
-        if not isinstance(running, keras.metrics.Mean):
+        if self._running is None:  # to find it takes longer than to read it
+            named = (metric for metric in model.metrics if metric.name == "loss")
+            self._running = next(named, None)
+        if not isinstance(self._running, keras.metrics.Mean):
             return None
-        total = float(keras.ops.convert_to_numpy(running.total))
-        count = float(keras.ops.convert_to_numpy(running.count))
+        total = float(keras.ops.convert_to_numpy(self._running.total))
+        count = float(keras.ops.convert_to_numpy(self._running.count))
         before, self._total = self._total, total
         examples, self._count = count - self._count, count
         return (total - before) / examples if examples > 0 else None
