@@ -2,8 +2,9 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, Self
 
+from ..core.config import flat, replace
 from ..core.errors import require
 from ..core.space import TRAINING, Choice, Range, Space
 from ..text_classification.config import (
@@ -24,6 +25,8 @@ class DocumentsNetwork(TextNetwork):
     units: int = 64
     """Number of units of a hidden layer; for conv1d, number of filters of each kernel size."""
     dropout: float = 0.5
+    activation: Literal["tanh", "relu", "softplus", "leaky_relu"] | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Activation of the hidden layers (default: relu for conv1d, else tanh)."""
     kernel_sizes: str = "3,4,5"
     """Kernel sizes of conv1d in words, separated by commas."""
 
@@ -75,17 +78,29 @@ class DocumentsData(LabelledTexts):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class DocumentsOptimisation(TextOptimisation):
+    """How to train a classifier of documents."""
+
+    epochs: int = 30
+    learning_rate: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Learning rate at the start (default: 0.01 for bag, else 0.003)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class DocumentsConfig(TextClassificationConfig):
     """Settings for training on documents."""
 
     network: DocumentsNetwork = DocumentsNetwork()
     data: DocumentsData = DocumentsData()
-    optimisation: TextOptimisation = TextOptimisation(epochs=30)
+    optimisation: DocumentsOptimisation = DocumentsOptimisation()
 
-    @property
-    def recipe(self) -> dict[str, Any]:
-        rate = 1e-2 if self.network.model == "bag" else 3e-3
-        return super().recipe | {"learning_rate": rate}
+    def resolved(self) -> Self:
+        model, settings = self.network.model, flat(self)
+        recipe = {
+            "activation": "relu" if model == "conv1d" else "tanh",
+            "learning_rate": 1e-2 if model == "bag" else 3e-3,
+        }
+        return replace(self, **{k: v for k, v in recipe.items() if settings[k] is None})
 
     @property
     def largest_batch(self) -> int:

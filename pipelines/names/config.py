@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ..core.errors import require
 from ..core.space import TRAINING, Choice, Range, Space
@@ -46,11 +46,7 @@ class NamesConfig(TextClassificationConfig):
 
     network: NamesNetwork = NamesNetwork()
     data: NamesData = NamesData()
-    optimisation: TextOptimisation = TextOptimisation(epochs=25)
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        return super().recipe | {"learning_rate": 8e-3}
+    optimisation: TextOptimisation = TextOptimisation(epochs=25, learning_rate=8e-3)
 
 
 SPACE: Space = {

@@ -1,10 +1,10 @@
 """Settings that the text-classification tasks share."""
 
 import dataclasses
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from ..core.classifier import ClassifierOptimisation
-from ..core.config import DataSettings, Schedule, Section, TrainingConfig, flat, replace
+from ..core.config import DataSettings, Schedule, Section, TrainingConfig
 from ..core.errors import UserError, require
 from ..core.space import When
 from ..datasets.text.labelled_rows import Columns
@@ -28,8 +28,8 @@ class TextNetwork(Section):
     """Dropout rate of each layer's output."""
     embedding: int = 64
     """Size of the embedding of a character or word."""
-    activation: Literal["tanh", "relu", "softplus", "leaky_relu"] | None = None
-    """Activation of the hidden layers (default: relu for conv1d, else tanh)."""
+    activation: Literal["tanh", "relu", "softplus", "leaky_relu"] = "tanh"
+    """Activation of the hidden layers."""
 
     def check(self) -> None:
         for key in ("units", "layers", "embedding"):
@@ -78,8 +78,6 @@ class TextOptimisation(ClassifierOptimisation):
     batch_size: int | Literal["auto", "online", "full"] = "auto"  # pyright: ignore[reportIncompatibleVariableOverride]
     """Number of examples per training step: a number, online (1), full (all: plain gradient
     descent), or auto: with few examples, smaller batches and several passes per epoch."""
-    learning_rate: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Learning rate at the start (default: what suits the network)."""
     schedule: Schedule = "cosine"
     balance: float = 0.5
     label_smoothing: float = 0.0
@@ -100,18 +98,9 @@ class TextClassificationConfig(TrainingConfig):
     optimisation: TextOptimisation = TextOptimisation()
 
     @property
-    def recipe(self) -> dict[str, Any]:
-        """The settings that suit the network and the source of the data, by name."""
-        return {"activation": "relu" if self.network.model == "conv1d" else "tanh"}
-
-    @property
     def largest_batch(self) -> int:
         """The batch size that auto means for many examples."""
         return 128
-
-    def resolved(self) -> Self:
-        settings = flat(self)
-        return replace(self, **{k: v for k, v in self.recipe.items() if settings[k] is None})
 
     def check(self) -> None:
         super().check()
