@@ -1,6 +1,7 @@
 """Keep a run folder up to date while a model trains, so that a killed run can be resumed."""
 
 import math
+import shutil
 import sys
 import time
 from typing import Any
@@ -104,9 +105,11 @@ class RunCheckpoint(keras.callbacks.Callback):
 
     def _write(self, is_better: bool) -> None:
         write_rows(self.run.history_file, self.history)
-        for path in [self.run.last] + [self.run.best] * is_better:
-            with atomic(path) as temporary:
-                self.spec.serving_model.save(temporary)
+        with atomic(self.run.last) as temporary:
+            self.spec.serving_model.save(temporary)
+        if is_better:  # a copy: to save a model takes longer than a small epoch
+            with atomic(self.run.best) as temporary:
+                shutil.copyfile(self.run.last, temporary)
         epochs = len(self.history)
         weights = self.run.backup / f"epoch-{epochs:04d}.weights.h5"
         with atomic(weights) as temporary:
