@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...core.errors import UserError
-from ..class_folders import Kind, LabelledFile, LabelledFiles, find_labelled_files
+from ..class_folders import LabelledFile, LabelledFiles, find_labelled_files
 from ..data_path import data_path
 from ..images.image_files import with_progress
+from ..item_kinds import Kind
 from ..left_out import LeftOut
 from ..listing import files_below, printable
 from ..splits import SPLITS, Items, Row, assign_splits, counts

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...core.errors import UserError
-from ..class_folders import Kind, LabelledFiles, find_labelled_files
+from ..class_folders import LabelledFiles, find_labelled_files
 from ..data_path import data_path
+from ..item_kinds import Kind
 from ..listing import files_below, printable
 from ..table_files import inner_folder, tables_in
 from ..tables.table import is_table

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...core.errors import UserError
-from ..class_folders import Kind, find_labelled_files
+from ..class_folders import find_labelled_files
+from ..item_kinds import Kind
 from ..left_out import LeftOut
 from ..listing import files_below, printable, subfolders, visible
 from ..ready_splits import find_ready_splits
