@@ -377,6 +377,7 @@ def test_ready_splits_are_taken_as_they_are(tmp_path):
     assert data.problems == [
         f"{tmp_path}: no validation split; carved from train",
         "test: 4 of 5 videos are in train too",
+        "class 'green': no training item",
     ]
     assert [item.reason for item in data.left_out[:-1]] == ["not a video"] * 5
     green = tmp_path / "test" / "green" / "0.gif"
