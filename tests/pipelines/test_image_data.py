@@ -312,6 +312,8 @@ def test_ready_splits_are_used_as_they_are(tmp_path):
         *["its class is in one split only"] * 2,
         "not in a split",
     ]
+    assert "class 'owl': is in one split only" in data.problems
+    assert "class 'bat': has no training item" in data.problems
     (tmp_path / "train" / "cat" / "0.png").rename(tmp_path / "val" / "cat" / "0.png")
     paint(tmp_path / "train" / "cat" / "0.png")
     (tmp_path / "val" / "cat" / "0.png").replace(tmp_path / "test" / "cat" / "new.png")

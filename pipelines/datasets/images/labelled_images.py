@@ -44,7 +44,9 @@ def read_images(listing: LabelledFiles) -> LabelledImages:
     without += _without_untrained_classes(rows_of, listing)
     used = [row for rows in rows_of.values() for row in rows]
     labels = sorted({row.label for row in used})
-    remarks = [*carved, *listing.remarks, *_shared(used, digest_of), *_in_train(rows_of, digest_of)]
+    classes = dict.fromkeys(f"{x.detail}: {x.reason.removeprefix('its class ')}" for x in without)
+    shared = [*_shared(used, digest_of), *_in_train(rows_of, digest_of)]
+    remarks = [*carved, *listing.remarks, *classes, *shared]
     source = f"{printable(listing.directory)} ({len(labels)} classes)"
     left_out = [*listing.left_out, *faults, *repeated, *without]
     return LabelledImages(
@@ -105,7 +107,7 @@ def _remove(rows_of: RowsOf, labels: Iterable[str], reason: str) -> list[LeftOut
     for split, rows in rows_of.items():
         removed += [row for row in rows if row.label in labels]
         rows_of[split] = [row for row in rows if row.label not in labels]
-    return [LeftOut(printable(row.text), reason, f"class {row.label}") for row in removed]
+    return [LeftOut(printable(row.text), reason, f"class {row.label!r}") for row in removed]
 
 
 def _with_every_split(
