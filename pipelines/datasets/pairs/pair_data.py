@@ -108,7 +108,9 @@ def _too_long(
 ) -> list[LeftOut]:
     """Return the pairs that no training uses; in the test, all are used."""
     left_out = []
-    for split in ("train", "validation") if is_too_long else ():
+    if is_too_long is None:
+        return left_out
+    for split in ("train", "validation"):
         pairs = [(source, x) for source, targets in targets_of[split].items() for x in targets]
         places = items.place_of.get(split, {})
         use = "training" if split == "train" else "the choice of the best epoch"

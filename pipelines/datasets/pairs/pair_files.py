@@ -11,6 +11,7 @@ from ..left_out import LeftOut
 from ..listing import files_below, printable, visible
 from ..ready_splits import find_ready_splits
 from ..splits import SPLITS, Row, assign_splits
+from ..tables.columns import without_repetitions
 from ..tables.table import is_table
 from .pair_rows import LINE, RECOGNISED, Pair, PairColumns, PairReading, read_pair_rows
 
@@ -83,7 +84,9 @@ def read_pairs(
             raise UserError(_no_pair(path, reading))
     items = with_every_split(groups, printable(where))
     carved = items.problems if files.ready else []  # a single file has no splits
-    return items._replace(problems=[*carved, *remarks], left_out=[*left_out, *items.left_out])
+    return items._replace(
+        problems=[*carved, *without_repetitions(remarks)], left_out=[*left_out, *items.left_out]
+    )
 
 
 def _no_pair(path: Path, reading: PairReading) -> str:

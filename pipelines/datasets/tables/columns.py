@@ -1,7 +1,7 @@
 """Choosing the columns of a table: by flag, by their usual names, or by what they hold."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from ...core.errors import UserError
@@ -201,6 +201,14 @@ def _remark(table: Table, roles: Sequence[Role], taken: dict[str, int]) -> str:
         if role.name in taken
     ]
     return f"{table.path}: {', '.join(parts)}"
+
+
+def without_repetitions(remarks: Iterable[str]) -> list[str]:
+    """Return remarks `file: remark` without those that are true of an earlier file too."""
+    first = {}
+    for remark in remarks:
+        first.setdefault(remark.rpartition(": ")[2], remark)
+    return [*first.values()]
 
 
 def is_missing(cell: str) -> bool:

@@ -11,7 +11,7 @@ from ..left_out import LeftOut
 from ..listing import files_below, printable, visible
 from ..ready_splits import SPLIT_OF
 from ..splits import SPLITS
-from ..tables.columns import known_names
+from ..tables.columns import known_names, without_repetitions
 from ..tables.delimited import parse_delimited
 from ..tables.table import is_delimited, read_table
 from ..utf8 import read_text
@@ -62,7 +62,9 @@ def read_treebank(
     shown = printable(where)
     tags = check_trainable(sentences["train"], left_out, f"--data-dir {shown}")
     every, carved = with_every_split(sentences, printable(where.name))
-    return TagItems(every, remarks + carved, f"{shown} ({len(tags)} tags)", left_out)
+    return TagItems(
+        every, without_repetitions(remarks) + carved, f"{shown} ({len(tags)} tags)", left_out
+    )
 
 
 def read_tagged(path: Path, columns: TagColumns = RECOGNISED) -> TagReading:

@@ -96,8 +96,10 @@ def _keys(table: Table, sentence: Role, taken: set[int]) -> tuple[list[str], str
     """Return the sentence that each row belongs to, and where that was read."""
     index = choose_columns(table, [sentence]).indices[0]
     if index is not None and (index not in taken or sentence.chosen):
-        cells = itertools.accumulate(table.column(index), lambda above, cell: cell or above)
-        return list(cells), f"sentence from column {table.columns[index]}"
+        keys: list[str] = []
+        for cell in table.column(index):
+            keys.append(cell or (keys[-1] if keys else ""))
+        return keys, f"sentence from column {table.columns[index]}"
     gaps = [b - a > 1 for a, b in itertools.pairwise(table.lines)]
     if not any(gaps):
         raise UserError(

@@ -1,7 +1,7 @@
 """A person's own documents: which are used, and in which split."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...core.errors import UserError
@@ -9,6 +9,7 @@ from ..data_path import data_path
 from ..left_out import LeftOut
 from ..listing import printable
 from ..splits import SPLITS, Items, Row, assign_splits, counts
+from ..tables.columns import without_repetitions
 from .document_layouts import LAYOUT, Layout, find_documents
 from .labelled_rows import RECOGNISED, Columns, Reading
 
@@ -92,14 +93,6 @@ def _distinct(
             )
     remarks = [remark for reading in layout.readings.values() for remark in reading.remarks]
     return placed_of, left_out, [*layout.remarks, *without_repetitions(remarks)]
-
-
-def without_repetitions(remarks: Iterable[str]) -> list[str]:
-    """Return remarks `file: remark` without those that are true of an earlier file too."""
-    first = {}
-    for remark in remarks:
-        first.setdefault(remark.rpartition(": ")[2], remark)
-    return [*first.values()]
 
 
 def _different(reading: Reading, noun: str) -> tuple[Placed, list[LeftOut]]:
