@@ -47,7 +47,8 @@ class EarlyWarning(GuardedCallback):
     "vanishing" and "exploding" are given after two windows at the earliest, because at the
     beginning a vanishing error is natural.
 
-    It reads what the other callbacks have already read, and costs less than 0.5% of the time.
+    It reads what the other callbacks have already read. If a training step takes 50 ms, this costs
+    about 0.1% of the time, and less than 1% if it takes 6 ms.
 
     Args:
         *recorders: the callbacks whose records are judged, `LayerGradients` and `ErrorFlow`; those
@@ -101,7 +102,7 @@ class EarlyWarning(GuardedCallback):
         self.stopped, self._meter = None, LossMeter()
         self._due = 1  # the first training step is read alone
         self._has_begun = False
-        self._read = 0  # the last training step whose records were judged
+        self._read = [0 for _ in self.recorders]  # the last training step that was judged
 
     @guarded
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -152,12 +153,11 @@ class EarlyWarning(GuardedCallback):
         """Judge the loss, and what the other callbacks have read since the last time."""
         first = math.nan if self._first is None else self._first
         new = loss_warnings(first, self._losses, self._known())
-        read = max((recorder.last_step for recorder in self.recorders), default=0)
-        if read != self._read:
-            self._read = read
-            for recorder in self.recorders:
+        for recorder, read in zip(self.recorders, self._read, strict=True):
+            if recorder.last_step != read:
                 known = self._known() | {key for warning in new for key in warning.keys}
                 new += recorder.warnings(self._scope(known))
+        self._read = [recorder.last_step for recorder in self.recorders]
         for warning in new:
             self._give(warning, may_stop)
 
