@@ -33,7 +33,10 @@ def build_training(config: ActionsConfig, data: ClipData) -> TrainingSpec:
     labels = {"clip": data.train.labels, "frames": data.train.counted_frame_labels}
     count = len(data.labels)
     fitted = fit(
-        settings.batch_size, len(data.train), largest=LARGEST_BATCH, epochs=settings.epochs
+        settings.batch_size,
+        len(data.train),
+        largest=LARGEST_BATCH,
+        epochs=ActionsConfig().optimisation.epochs,
     )
     return TrainingSpec(
         network=network,

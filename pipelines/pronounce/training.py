@@ -65,7 +65,7 @@ def build_training(config: PronounceConfig, data: PairData) -> TrainingSpec:
         config.optimisation.batch_size,
         len(train.lengths),
         largest=LARGEST_BATCH,
-        epochs=config.optimisation.epochs,
+        epochs=PronounceConfig().optimisation.epochs,
     )
 
     def validation_alignments() -> list[Alignment]:

@@ -49,7 +49,7 @@ def build_training(config: TagsConfig, data: TagData) -> TrainingSpec:
         config.optimisation.batch_size,
         len(data.train),
         largest=LARGEST_BATCH,
-        epochs=config.optimisation.epochs,
+        epochs=TagsConfig().optimisation.epochs,
     )
 
     def batches(split: TagSplit, size: int, passes: int = 1) -> Batches:

@@ -84,11 +84,12 @@ def build_training(
     model, settings = config.network.model, config.optimisation
     weights = class_weights(data.train.labels, settings.balance)[data.train.labels]
 
+    default: Any = type(config)
     fitted = fit(
         settings.batch_size,
         len(data.train),
         largest=config.largest_batch,
-        epochs=settings.epochs,
+        epochs=default().optimisation.epochs,
     )
 
     def batches(split: TextSplit, size: int, weights: Any = None, passes: int = 1) -> Batches:

@@ -30,7 +30,7 @@ def fit(
         batch_size: a number or full (all examples) or online (one) is kept; auto is fitted.
         count: number of training examples.
         largest: the batch size for many examples.
-        epochs: number of epochs of the training.
+        epochs: the task's default number of epochs; --epochs 1 is not to mean many passes.
     """
     if batch_size != "auto":
         return Fitted({"online": 1, "full": count}.get(str(batch_size)) or int(batch_size))

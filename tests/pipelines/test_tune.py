@@ -42,6 +42,7 @@ def space(tmp_path) -> Path:
     keys = "bidirectional embedding dropout balance label_smoothing learning_rate batch_size"
     keys = [*keys.split(), "optimizer", "clip_norm", "layers"]
     fixed = {"model": "lstm", "units": [2, 3, 4, 5, 6, 7], "embedding": 4, "layers": 1}
+    fixed["batch_size"] = 128
     default = flat(NamesConfig())
     lines = {key: fixed.get(key, default[key]) for key in ("model", "units", *keys)}
     path = tmp_path / "space.yaml"
