@@ -16,7 +16,7 @@ from .heads import head_layer, scaled_channels
 FILTERS = (16, 48, 96, 128, 128, 128)
 STRIDED_FILTERS = (32, 64, 128, 128, 256, 256)
 STRIDED = 64  # pixels
-SMALLEST = 4  # pixels; no stage begins below twice this size
+SMALLEST = 3  # rows of the last feature maps; from 64 pixels on 2
 
 
 def convnet(
@@ -45,7 +45,8 @@ def convnet(
     images = x = keras.Input(input_shape, name="images")
     size = min(input_shape[:2])
     is_strided = size >= STRIDED
-    stages = max(1, min(len(FILTERS), int(math.log2(size / SMALLEST))))
+    halvings = int(math.log2(size / (4 if is_strided else SMALLEST)))
+    stages = max(1, min(len(FILTERS), halvings))
     for number, filters in enumerate((STRIDED_FILTERS if is_strided else FILTERS)[:stages], 1):
         channels = scaled_channels(filters, width)
         strides = 2 if is_strided and number == 1 else 1
