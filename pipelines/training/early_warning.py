@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Collection
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from ...callbacks import EarlyWarning
 from ...callbacks.findings.training_warning import TrainingWarning
@@ -60,7 +60,7 @@ def warning_row(warning: TrainingWarning) -> dict[str, Any]:
 def remedy_flags(warning: TrainingWarning, config: TrainingConfig) -> list[str]:
     """Return flags of the task that may help against a warning, the most promising first."""
     settings = flat(config)
-    models = get_args(setting_types(type(config))["model"])
+    models = _words(setting_types(type(config))["model"])
     lower = f"--learning-rate {settings['learning_rate'] / 10:.3g}"
     clip = [] if 0 < settings["clip_norm"] <= 1 else ["--clip-norm 1"]
     by_finding = {
@@ -73,6 +73,13 @@ def remedy_flags(warning: TrainingWarning, config: TrainingConfig) -> list[str]:
         "dead units": lambda: [lower, *_against_dead_units(settings, models)],
     }
     return by_finding[warning.finding]()[:MOST]
+
+
+def _words(kind: Any) -> list[str]:
+    """Return the words of a Literal, also of one that may be None."""
+    if get_origin(kind) is Literal:
+        return [*get_args(kind)]
+    return [word for arm in get_args(kind) for word in _words(arm)]
 
 
 def _over_time(settings, models):
