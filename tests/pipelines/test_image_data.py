@@ -568,7 +568,10 @@ def test_lists_arrays_and_frames_from_python(tmp_path):
         ([("a.png", "x"), "b.png"], r"^data\[1\]: no pair; expected pairs \(image, label\)"),
         ([(np.zeros([4, 4, 2]), "x")], r"^data\[0\]: not an image: ndarray of shape \[4, 4, 2\]"),
         ([(np.full([4, 4], -1), "x")], r"^data\[0\]: pixels from -1 to -1"),
-        ({"learn": []}, r"^data\['learn'\]: the splits are train, validation and test"),
+        (
+            {"train": [], "learn": []},
+            r"^data\['learn'\]: the splits are train, validation and test",
+        ),
         ((np.zeros([3, 4, 4]), [1]), "^data: 3 images, but 1 labels"),
         ([], "^data: empty"),
         ("photos", "^data: a str; expected"),
