@@ -6,8 +6,9 @@
 A network is trained on the embedded MNIST digits, as `errorflow images train --model MODEL` does.
 Then it is trained on other images, 10 per class: from scratch, beginning with the trained weights
 (`--weights RUN`), and with these frozen (`--weights RUN --freeze`), each with the augmentation for
-digits (`--augment digits`) and otherwise the default settings. The other images, grey on black as
-the digits are, with 10 per class for validation too:
+digits (`--augment digits`) and otherwise the default settings, except that training on trained
+weights has the whole learning rate of the recipe, without a warm-up. The other images, grey on
+black as the digits are, with 10 per class for validation too:
 
 * letters: A to Z in fonts that matplotlib ships, rotated, sheared, shifted and blurred at random;
 * digits: scikit-learn's, of 8×8 pixels and from other writers (NIST, 43 people), enlarged.
@@ -37,6 +38,7 @@ def options():
     parser.add_argument("--model", default="lenet5")
     parser.add_argument("--seeds", nargs="+", type=int, default=(1, 2, 3, 4, 5))
     parser.add_argument("--sets", nargs="+", choices=SETS, default=tuple(SETS))
+    parser.add_argument("--learning-rate", type=float, default=0.03, help="with trained weights")
     parser.add_argument("--weights", type=Path, help="a run on the digits (default: train one)")
     return parser.parse_args()
 
@@ -106,6 +108,7 @@ def accuracy(way, args, data, weights, seed, runs):
     settings |= {"augment": "digits", "jit": "off"}  # XLA compiles longer than this trains
     if way != "from scratch":
         settings |= {"weights": weights, "freeze": way == "frozen"}
+        settings |= {"learning_rate": args.learning_rate}
     results = pipelines.train("images", **settings).results
     return results["test"]["accuracy"], results["seconds"]
 
