@@ -5,11 +5,12 @@
     python benchmarks/own_images.py --folders shapes-3 --seeds 1   # a part
     python benchmarks/own_images.py --models lenet5 resnet20       # these instead of the default
 
-Each folder of `image_folders.py` is trained on with default settings, and by a plain Keras CNN of
-three convolutions with Keras' augmentation layers (Adam 1e-3, 30 epochs, early stopping) on the
-same training and validation images of the same size. Accuracy and macro-F1 are those of other
-images of the same classes, at least 20 of each. Time is the processor time of `fit`, with
-compiling, recording and checkpoints. Finished trainings are kept in --results and not repeated.
+Each seed draws the folders of `image_folders.py` anew. Each folder is trained on with default
+settings, and by a plain Keras CNN of three convolutions with Keras' augmentation layers (Adam 1e-3,
+30 epochs, early stopping) on the same training and validation images of the same size. Accuracy and
+macro-F1 are those of other images of the same classes, at least 20 of each. Time is the processor
+time of `fit`, with compiling, recording and checkpoints. Finished trainings are kept in --results
+and not repeated.
 """
 
 import argparse
@@ -150,9 +151,9 @@ def measure(name, model, seed, place):
     from sklearn.metrics import f1_score
 
     keras.backend.clear_session()
-    folder = image_folders.write(name, Path(place) / name)
+    folder = image_folders.write(name, Path(place) / name, seed)
     count = max(20, TEST_IMAGES // len(image_folders.FOLDERS[name].classes))
-    images, true = zip(*image_folders.test_images(name, count), strict=True)
+    images, true = zip(*image_folders.test_images(name, count, seed), strict=True)
     trained = plain(folder, seed) if model == PEER else ours(model, folder, seed, Path(place))
     predict, seconds = trained
     predicted = predict(images)
