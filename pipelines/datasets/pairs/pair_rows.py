@@ -26,6 +26,9 @@ _LANGUAGES = frozenset(
     " dutch nl nld russian ru rus polish pl pol turkish tr tur chinese zh zho japanese ja jpn"
     " arabic ar ara hindi hi hin korean ko kor greek el ell latin la lat vietnamese vi vie".split()
 )
+_OF_TEXTS = frozenset(
+    {"word", "words", "sentence", "sentences", "text", "texts", "phrase", "phrases"}
+)
 
 SOURCE = Role(
     "source",
@@ -99,9 +102,16 @@ def _header_names(text: str, roles: list[Role]) -> set[str]:
     A single one could be a word of the first pair, as "hi" is, or "answer".
     """
     first = {plain_name(cell) for cell in re.split(r"[\t,;|]", text.partition("\n")[0])}
-    names = {plain_name(name) for name in known_names(roles)} | _LANGUAGES
+    names = {plain_name(name) for name in known_names(roles)}
+    named = {cell for cell in first if cell in names or _is_language(cell)}
     chosen = {role.chosen for role in roles if role.chosen and not role.chosen.isdecimal()}
-    return names if len(first & names) > 1 else chosen
+    return names | named if len(named) > 1 else chosen
+
+
+def _is_language(name: str) -> bool:
+    """Whether a column is named after a language, as "English words/sentences" is."""
+    words = [word for word in name.split() if word not in _OF_TEXTS]
+    return len(words) == 1 and words[0] in _LANGUAGES
 
 
 def _of_table(table: Table, roles: list[Role]) -> PairReading:
