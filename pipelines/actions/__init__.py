@@ -95,7 +95,6 @@ class Actions(BaseTask):
     def check_requirements(self, config: ActionsConfig) -> None:
         from ..models.weight_source import check_source
 
-        self.check_data(config)
         check_source(config.network, "cnn")
 
     def check_data(self, config: ActionsConfig) -> None:

@@ -6,8 +6,10 @@ new run of that name begins to train, and restored if the new run fails before.
 
 import contextlib
 import datetime
+import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from .config import RunSettings, TrainingConfig
@@ -16,6 +18,7 @@ from .errors import UserError
 from .files import write_json, write_rows, write_text
 from .run_folder import RunFolder, this_process
 
+NEEDED_BYTES = 10_000_000  # of a small run
 SUBFOLDERS = ("checkpoints/backup", "logs", "plots", "samples")
 
 # A resumed run may change how long and on which device it trains, but not what it computes.
@@ -33,6 +36,20 @@ def check_can_begin(task: str, config: TrainingConfig, resume: RunFolder | None)
         _check_can_resume(config, resume)
     elif config.run.name is not None:
         _check_is_free(RunFolder(config.run.run_dir / task / config.run.name), config.run.overwrite)
+    _check_is_writable(config.run.run_dir / task if resume is None else resume.path)
+
+
+def _check_is_writable(folder: Path) -> None:
+    """Raise `UserError` if no files can be written to a folder, which may not exist yet."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise UserError(f"cannot write the run folder: {existing} is no folder; give --run-dir")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write the run folder: {existing}: no permission; give --run-dir")
+    if (free := shutil.disk_usage(existing).free) < NEEDED_BYTES:
+        raise UserError(
+            f"cannot write the run folder: {existing} has {free / 1e6:.1f} MB left; give --run-dir"
+        )
 
 
 def _check_is_free(run: RunFolder, overwrite: bool) -> None:

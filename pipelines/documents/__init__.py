@@ -62,6 +62,12 @@ class Documents(TextClassification):
             )
         ]
 
+    def check_data(self, config: DocumentsConfig) -> None:
+        from ..datasets.text.documents import check_documents
+
+        data = config.data
+        check_documents(data.dataset, data.data_dir, data.columns, data.ready_splits)
+
     def read_data(self, config: DocumentsConfig) -> Any:
         from ..datasets.text.documents import load_documents
         from ..models.text_serving import lengths

@@ -43,7 +43,6 @@ class ImageToText(BaseTask):
         from ..models.weight_source import check_source
         from ..training.text_metrics import check_installed
 
-        self.check_data(config)
         check_installed(["sacrebleu"])
         check_source(config.network, "cnn")
 

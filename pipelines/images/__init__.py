@@ -91,7 +91,6 @@ class Images(BaseTask):
     def check_requirements(self, config: ImagesConfig) -> None:
         from ..models.weight_source import check_source
 
-        self.check_data(config)
         check_source(config.network, "model")
 
     def check_data(self, config: ImagesConfig) -> None:

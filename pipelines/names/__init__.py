@@ -54,6 +54,15 @@ class Names(TextClassification):
             ),
         ]
 
+    def check_data(self, config: NamesConfig) -> None:
+        from ..datasets.text.label_files import read_folder
+
+        data = config.data
+        if data.data_dir is not None:
+            read_folder(
+                data.data_dir, data.max_length, data.columns, ready_splits=data.ready_splits
+            )
+
     def read_data(self, config: NamesConfig) -> Any:
         from ..datasets.text.text_data import load_text
 

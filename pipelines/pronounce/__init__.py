@@ -94,6 +94,13 @@ class Pronounce(BaseTask):
 
         check_installed(needed(config.data.target))
 
+    def check_data(self, config: PronounceConfig) -> None:
+        from ..datasets.pairs.pair_files import read_pairs
+
+        data = config.data
+        if data.data_dir is not None:
+            read_pairs(data.data_dir, data.columns, ready_splits=data.ready_splits)
+
     def read_data(self, config: PronounceConfig) -> Any:
         from ..datasets.pairs.pair_data import load_pairs
         from ..models.text_serving import lengths

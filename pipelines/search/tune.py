@@ -21,10 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.config import flat, replace
 from ..core.config_files import config_dict, dump_config
+from ..core.console import note
 from ..core.devices import load_tensorflow
 from ..core.errors import UserError
 from ..core.files import write_text
+from ..core.phases import phase
 from ..core.run_lifecycle import MACHINE_SETTINGS
+from ..datasets.listing import printable
 from ..models.weight_source import absolute
 from ..training.data_report import read_data
 from ..training.task import Task
@@ -70,8 +73,12 @@ def _search(plan: SearchPlan) -> None:
     check_available(plan.project)
     if plan.settings.oracle == "hyperband":
         _check_hyperband(plan)
-    plan.task.check_requirements(plan.training.resolved())
-    tf = load_tensorflow()
+    training = plan.training.resolved()
+    plan.task.check_data(training)
+    plan.task.check_requirements(training)
+    note(f"{plan.task.name}: a search in {printable(plan.project)}")
+    with phase("loading TensorFlow", after=0):
+        tf = load_tensorflow()
     if tf.config.list_physical_devices("GPU"):
         tf.config.set_visible_devices([], "GPU")  # the processes of the trials use them
     if plan.settings.chief is not None:

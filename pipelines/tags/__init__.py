@@ -66,6 +66,13 @@ class Tags(BaseTask):
         about = "Tag sentences, as arguments or lines of stdin."
         return [Verb("predict", about, PredictConfig, self._print_predictions)]
 
+    def check_data(self, config: TagsConfig) -> None:
+        from ..datasets.tags.tag_files import read_treebank
+
+        data = config.data
+        if data.data_dir is not None:
+            read_treebank(data.data_dir, data.columns, ready_splits=data.ready_splits)
+
     def read_data(self, config: TagsConfig) -> Any:
         from ..datasets.tags.tag_data import load_tags
 

@@ -2,6 +2,7 @@
 
 from ..core.config import TrainingConfig
 from ..core.console import note, shorten
+from ..core.phases import phase
 from ..datasets.left_out import summary
 from .task import Data, Task
 
@@ -10,7 +11,8 @@ SHOWN = 12  # names of classes
 
 def read_data(task: Task, config: TrainingConfig) -> Data:
     """Read the data of a config; print remarks, and how much was left out for each reason."""
-    data = task.read_data(config)
+    with phase("reading the data"):
+        data = task.read_data(config)
     for line in [*summary(data.left_out), *shorten(data.problems)]:
         note(f"data: {line}")
     return data

@@ -118,6 +118,13 @@ class Task(Protocol):
         """Raise `UserError` if an optional package that a training needs is missing."""
         ...
 
+    def check_data(self, config: Any) -> None:
+        """Raise `UserError` if a person's own data cannot be used, as far as a quick look shows.
+
+        It imports no TensorFlow, and opens neither images nor videos.
+        """
+        ...
+
     def read_data(self, config: Any) -> Data:
         """Read the data of a config."""
         ...
@@ -176,6 +183,9 @@ class BaseTask:
 
     def check_requirements(self, config: Any) -> None:
         """Require no packages beyond those of errorflow itself."""
+
+    def check_data(self, config: Any) -> None:
+        """Require no files of a person."""
 
     def write_data(self, config: Any, data: Any, folder: Path) -> dict[str, Any]:
         """Take no data from Python."""

@@ -7,8 +7,10 @@ from typing import Any, Literal
 
 from ..core.config import RunChoice, TrainingConfig
 from ..core.console import note, print_table, say
+from ..core.phases import phase
 from ..core.run_folder import RunFolder
 from ..core.run_selection import choose_run
+from ..datasets.listing import printable
 from .task import RunVerbConfig, Task, Verb
 
 
@@ -63,8 +65,11 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
 
 def evaluate(task: Task, config: EvaluateConfig) -> None:
     """Print the figures of a split and, for a classifier, a table per class."""
-    run = use_run(config.run, task.name)
+    run = choose_run(config.run, task.name)
     from . import workflow
+
+    workflow.check_before_tensorflow(task, config_of(task, run), run)
+    load_for(run)
     from .summary import figures_in_words
 
     scores = workflow.evaluate(task, run, config.split)
@@ -95,11 +100,17 @@ def export(task: Task, config: ExportConfig) -> None:
 def use_run(choice: RunChoice, task: str) -> RunFolder:
     """Return the run that the flags choose; print its path and load TensorFlow."""
     run = choose_run(choice, task)
+    load_for(run)
+    return run
+
+
+def load_for(run: RunFolder) -> None:
+    """Print the path of a run, and load TensorFlow to use it."""
     from ..core.devices import load_tensorflow
 
-    note(f"using {run.path}")
-    load_tensorflow()
-    return run
+    note(f"using {printable(run.path)}")
+    with phase("loading TensorFlow", after=0):
+        load_tensorflow()
 
 
 def config_of(task: Task, run: RunFolder) -> Any:

@@ -12,6 +12,7 @@ from ..core.config_files import load_config
 from ..core.console import note
 from ..core.errors import UserError
 from ..core.files import write_rows
+from ..core.phases import phase
 from ..core.run_folder import RunFolder
 from ..core.run_lifecycle import (
     begin,
@@ -20,6 +21,7 @@ from ..core.run_lifecycle import (
     record_data,
     recorded_status,
 )
+from ..datasets.listing import printable
 from .data_report import data_in_one_line, read_data
 from .evaluation import Scores, write_confusion
 from .task import Data, Task
@@ -46,7 +48,8 @@ def start(config: TrainingConfig) -> Session:
     Raises:
         UserError: there is no such device, or the devices cannot share each batch evenly.
     """
-    strategy = devices.start(config.hardware)
+    with phase("loading TensorFlow", after=0):
+        strategy = devices.start(config.hardware)
     size, count = config.optimisation.batch_size, strategy.num_replicas_in_sync
     if isinstance(size, int) and size % count:
         raise UserError(
@@ -72,7 +75,8 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
         KeyboardInterrupt: Ctrl-C; the message says how to resume.
     """
     check_can_begin(task.name, config, resume)
-    task.check_requirements(config if resume is None else with_own_weights(config, resume))
+    note(plan_in_one_line(task, config, resume))
+    check_before_tensorflow(task, config, resume)
     session = start(config)
     data = read_data(task, config)
     run = begin(task.name, config, session.environment, resume)
@@ -86,6 +90,32 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
 
         write_card(run, config, task.card)
     return run
+
+
+def plan_in_one_line(task: Task, config: TrainingConfig, resume: RunFolder | None) -> str:
+    """Return what is trained on which data, and where the files go, before anything is loaded."""
+    settings, name = flat(config), config.run.name or ""
+    source = settings.get("data_dir") or settings.get("dataset") or settings.get("problem")
+    folder = resume.path if resume else config.run.run_dir / task.name / name
+    return printable(
+        f"{task.name}: {config.kind} on {source or 'the embedded data'}; files go to {folder}"
+    )
+
+
+def check_before_tensorflow(
+    task: Task, config: TrainingConfig, run: RunFolder | None = None
+) -> None:
+    """Check packages, weights and the person's own data; importing TensorFlow takes seconds.
+
+    Args:
+        run: the run that is resumed or evaluated, if any.
+
+    Raises:
+        UserError: something is missing, or cannot be read.
+    """
+    with phase("looking at the data"):
+        task.check_data(config)
+        task.check_requirements(config if run is None else with_own_weights(config, run))
 
 
 def train_in(
@@ -106,7 +136,7 @@ def train_in(
 
     record_data(run, data)
     devices.set_seed(config.optimisation.seed)  # reading the data may have used random numbers
-    with strategy.scope():
+    with strategy.scope(), phase("building the network and the batches"):
         spec = task.build_training(with_own_weights(config, run), data)
     note(f"{parameters_in_words(spec.network)}; files go to {run.path}")
     recorders = loop.make_recorders(spec, run)
@@ -114,7 +144,8 @@ def train_in(
     discard_replaced(run)
     with _recorded_verdict(run, recorders):
         outcome = loop.fit(spec, config, run, strategy, recorders, further)
-    summary.write_results(run, spec, outcome)
+    with phase("drawing the plots"):
+        summary.write_results(run, spec, outcome)
     return outcome
 
 
@@ -170,11 +201,12 @@ def _evaluate_split(task: Task, run: RunFolder, data: Data, split: str) -> Score
     """Return the scores of best.keras; write sample predictions and any confusion matrix."""
     from ..models.serving import load
 
-    model, examples = load(run.best), getattr(data, split)
-    scores = task.evaluate(model, examples, data.labels)
-    if scores.confusion is not None:
-        write_confusion(scores.confusion, data.labels, confusion_file(run, split))
-    rows = task.sample_predictions(model, examples, data.labels)
+    with phase(f"evaluating on the {split} split"):
+        model, examples = load(run.best), getattr(data, split)
+        scores = task.evaluate(model, examples, data.labels)
+        if scores.confusion is not None:
+            write_confusion(scores.confusion, data.labels, confusion_file(run, split))
+        rows = task.sample_predictions(model, examples, data.labels)
     write_rows(run.samples / f"{split}.csv", rows)
     return scores
 
@@ -199,6 +231,7 @@ def export(
     from ..models.serving import load
     from .export import export_all
 
-    model = load(run.best)
-    inputs = task.export_inputs(model)
-    yield from export_all(model, formats, folder or run.path / "export", inputs)
+    with phase("exporting"):
+        model = load(run.best)
+        inputs = task.export_inputs(model)
+        yield from export_all(model, formats, folder or run.path / "export", inputs)

@@ -56,6 +56,14 @@ def load_documents(
     return assemble(items, limit, seed)
 
 
+def check_documents(
+    dataset: str | None, data_dir: Path | None, columns: Columns, ready_splits: bool
+) -> None:
+    """Raise `UserError` without a source, or if a person's own documents cannot be read."""
+    if dataset is None:
+        _read(dataset, data_dir, columns, ready_splits)
+
+
 def _read(
     dataset: str | None, data_dir: str | Path | None, columns: Columns, ready_splits: bool
 ) -> Items:
