@@ -11,7 +11,7 @@ from typing import TextIO
 
 from .console import is_muted
 
-INTERVAL = 4.0  # seconds between two lines
+INTERVAL = 3.5  # seconds between two lines
 
 
 @contextlib.contextmanager

@@ -14,10 +14,12 @@ from ...callbacks.recording.run_places import reserve
 from ..core.config import TrainingConfig
 from ..core.console import keras_verbosity, note
 from ..core.errors import UserError
+from ..core.phases import phase
 from ..core.run_folder import RunFolder
 from .checkpoint import RunCheckpoint
 from .compile_time import CompileTime
 from .early_warning import make_early_warning
+from .progress import Progress
 from .schedules import learning_rate
 from .spec import TrainingSpec
 
@@ -41,6 +43,11 @@ class Recorders(NamedTuple):
     @property
     def present(self) -> list[keras.callbacks.Callback]:
         return [recorder for recorder in self if recorder is not None]
+
+    @property
+    def judged(self) -> list[LayerGradients | ErrorFlow]:
+        """Those from which warnings arise while the network trains."""
+        return [r for r in (self.layer_gradients, self.error_flow) if r is not None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,29 +133,29 @@ def fit(
         note(f"resuming {run.path} after epoch {epochs_done}")
     reserve(model, run.logs)  # also if it was killed in its first epoch, and begins again
     compile_time = CompileTime(spec.train_data)
-    judged = [r for r in (recorders.layer_gradients, recorders.error_flow) if r is not None]
-    early_warning = make_early_warning(run, config, judged)
+    early_warning = make_early_warning(run, config, recorders.judged)
+    progress = Progress(has_bar=bool(keras_verbosity()))
+    others = [*recorders.present, *spec.callbacks(run), *callbacks]
     try:
-        if spec.pretrain is not None and not epochs_done:
-            _pretrain(spec.pretrain, run, strategy)
-        model.fit(
-            spec.train_data.dataset(),
-            validation_data=spec.validation_data,
-            epochs=epochs_done if checkpoint.is_exhausted else config.optimisation.epochs,
-            initial_epoch=epochs_done,
-            shuffle=False,  # `train_data` shuffles, the same way after a resume
-            verbose=keras_verbosity(),  # pyright: ignore[reportArgumentType]
-            callbacks=[
-                *recorders.present,
-                *spec.callbacks(run),
-                *callbacks,
-                early_warning,
-                keras.callbacks.TerminateOnNaN(),
-                keras.callbacks.TensorBoard(run.logs, write_graph=False, profile_batch=0),
-                checkpoint,
-                compile_time,
-            ],
-        )
+        with phase(progress.state):
+            if spec.pretrain is not None and not epochs_done:
+                _pretrain(spec.pretrain, run, strategy)
+            model.fit(
+                spec.train_data.dataset(),
+                validation_data=spec.validation_data,
+                epochs=epochs_done if checkpoint.is_exhausted else config.optimisation.epochs,
+                initial_epoch=epochs_done,
+                shuffle=False,  # `train_data` shuffles, the same way after a resume
+                verbose=keras_verbosity(),  # pyright: ignore[reportArgumentType]
+                callbacks=[
+                    *others,
+                    early_warning,
+                    *_keras_callbacks(run),
+                    checkpoint,
+                    compile_time,
+                    progress,
+                ],
+            )
     except KeyboardInterrupt:
         _close(recorders)
         raise KeyboardInterrupt(
@@ -167,6 +174,14 @@ def fit(
         recorders=recorders,
         stopped=stopped,
     )
+
+
+def _keras_callbacks(run: RunFolder) -> list[keras.callbacks.Callback]:
+    """Return Keras' own callbacks of every training."""
+    return [
+        keras.callbacks.TerminateOnNaN(),
+        keras.callbacks.TensorBoard(run.logs, write_graph=False, profile_batch=0),
+    ]
 
 
 def _pretrain(pretrain: Callable[[], None], run: RunFolder, strategy: Any) -> None:
