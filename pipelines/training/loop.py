@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -136,32 +136,25 @@ def fit(
     early_warning = make_early_warning(run, config, recorders.judged)
     progress = Progress(has_bar=bool(keras_verbosity()))
     others = [*recorders.present, *spec.callbacks(run), *callbacks]
-    try:
-        with phase(progress.state):
-            if spec.pretrain is not None and not epochs_done:
-                _pretrain(spec.pretrain, run, strategy)
-            model.fit(
-                spec.train_data.dataset(),
-                validation_data=spec.validation_data,
-                epochs=epochs_done if checkpoint.is_exhausted else config.optimisation.epochs,
-                initial_epoch=epochs_done,
-                shuffle=False,  # `train_data` shuffles, the same way after a resume
-                verbose=keras_verbosity(),  # pyright: ignore[reportArgumentType]
-                callbacks=[
-                    *others,
-                    early_warning,
-                    *_keras_callbacks(run),
-                    checkpoint,
-                    compile_time,
-                    progress,
-                ],
-            )
-    except KeyboardInterrupt:
-        _close(recorders)
-        raise KeyboardInterrupt(
-            f"interrupted after epoch {len(checkpoint.history)}; resume with:"
-            f" errorflow {run.task} train --resume {run.flags}"
-        ) from None
+    with phase(progress.state), _resumable(run, recorders, checkpoint):
+        if spec.pretrain is not None and not epochs_done:
+            _pretrain(spec.pretrain, run, strategy)
+        model.fit(
+            spec.train_data.dataset(),
+            validation_data=spec.validation_data,
+            epochs=epochs_done if checkpoint.is_exhausted else config.optimisation.epochs,
+            initial_epoch=epochs_done,
+            shuffle=False,  # `train_data` shuffles, the same way after a resume
+            verbose=keras_verbosity(),  # pyright: ignore[reportArgumentType]
+            callbacks=[
+                *others,
+                early_warning,
+                *_keras_callbacks(run),
+                checkpoint,
+                compile_time,
+                progress,
+            ],
+        )
     stopped = early_warning.stopped
     if checkpoint.failure and not (stopped and checkpoint.history):
         raise UserError(f"{checkpoint.failure}: lower --learning-rate or set --clip-norm")
@@ -174,6 +167,19 @@ def fit(
         recorders=recorders,
         stopped=stopped,
     )
+
+
+@contextlib.contextmanager
+def _resumable(run: RunFolder, recorders: Recorders, checkpoint: RunCheckpoint) -> Iterator[None]:
+    """If the block is interrupted, write pending records, and say how to resume."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _close(recorders)
+        raise KeyboardInterrupt(
+            f"interrupted after epoch {len(checkpoint.history)}; resume with:"
+            f" errorflow {run.task} train --resume {run.flags}"
+        ) from None
 
 
 def _keras_callbacks(run: RunFolder) -> list[keras.callbacks.Callback]:
