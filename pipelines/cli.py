@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from .core.config import TrainingConfig
 from .core.config_files import dump_config, load_config
-from .core.console import suggestion
+from .core.console import complain, suggestion
 from .core.errors import UserError
 from .core.flags import parse_flags
 from .core.run_folder import RunFolder
@@ -21,28 +21,32 @@ TUNE_ABOUT = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line; return the exit code: 0, 2 for a mistake, 130 for Ctrl-C."""
+    """Run a command line; return the exit code.
+
+    0; 2 for a mistake; 3 if `predict` could not answer every input; 130 for Ctrl-C.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without δ shows ? in its place
     try:
-        dispatch(list(sys.argv[1:] if arguments is None else arguments))
+        code = dispatch(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
     except UserError as error:
-        print(f"errorflow: {error}", file=sys.stderr)
+        complain(str(error))
         return 2
     except KeyboardInterrupt as interrupt:
         reason = interrupt.args[0] if interrupt.args else "interrupted"
-        print(f"\nerrorflow: {reason}", file=sys.stderr)
+        print(file=sys.stderr)
+        complain(reason)
         return 130
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    return 0
+    return code
 
 
-def dispatch(arguments: list[str]) -> None:
-    """Run the task or command that the first argument names."""
+def dispatch(arguments: list[str]) -> int:
+    """Run the task or command that the first argument names; return the exit code."""
     match arguments:
         case [] | ["-h" | "--help", *_]:
             print(usage())
@@ -51,18 +55,19 @@ def dispatch(arguments: list[str]) -> None:
 
             print(f"errorflow {version()}")
         case [task, *rest] if task in TASKS:
-            run_task(load_task(task), rest)
+            return run_task(load_task(task), rest)
         case [command, *rest] if command in COMMANDS:
             COMMANDS[command][1](rest)
         case [word, *_]:
             raise UserError(f"no task {word!r}{suggestion(word, [*TASKS, *COMMANDS])}")
+    return 0
 
 
 # Tasks
 
 
-def run_task(task: Task, arguments: list[str]) -> None:
-    """Run a verb of a task, or print the list of its verbs."""
+def run_task(task: Task, arguments: list[str]) -> int:
+    """Run a verb of a task, or print the list of its verbs; return the exit code."""
     shared = verbs.verbs_of(task)
     about = {"train": task.train_about, "evaluate": "", "tune": TUNE_ABOUT}
     about |= {name: verb.about for name, verb in shared.items()}
@@ -74,17 +79,18 @@ def run_task(task: Task, arguments: list[str]) -> None:
         case ["tune", *flags]:
             tune(task, flags)
         case [name, *flags] if name in shared:
-            run_verb(task, shared[name], flags)
+            return run_verb(task, shared[name], flags)
         case [word, *_]:
             raise UserError(f"{task.name} has no {word!r}{suggestion(word, about)}")
+    return 0
 
 
-def run_verb(task: Task, verb: Verb, flags: Sequence[str]) -> None:
-    """Parse the flags of a verb, and run it."""
+def run_verb(task: Task, verb: Verb, flags: Sequence[str]) -> int:
+    """Parse the flags of a verb, and run it; return the exit code."""
     prog = f"errorflow {task.name} {verb.name}"
     config = parse_flags(verb.config, flags, prog, describe=verb.about)
     config.check()
-    verb.run(config)
+    return verb.run(config) or 0
 
 
 def train(task: Task, flags: Sequence[str]) -> None:

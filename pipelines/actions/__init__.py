@@ -17,17 +17,19 @@ classifies each frame separately, is nearly as good.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from ..core.console import lines_from, say
 from ..core.errors import require
 from ..core.run_folder import RunFolder
-from ..training.task import BaseTask, ModelCard, Rows, RunVerbConfig, TrainingFunctions, Verb
-from ..training.verbs import config_of, use_run
+from ..training.answers import Row
+from ..training.inputs import path_reader
+from ..training.prediction import PIPES, Predictor, PredictSettings, Request, predict
+from ..training.task import BaseTask, ModelCard, Rows, TrainingFunctions, Verb
+from ..training.verbs import config_of
 from .config import SPACE, ActionsConfig
 
 USAGE = """\
@@ -43,11 +45,14 @@ If the training data have labels of frames, there is also "frames", the probabil
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(RunVerbConfig):
+class PredictConfig(PredictSettings):
     """Which run, and for which videos."""
 
-    videos: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Videos (.mp4, .gif, …) or folders of frames; without any, one path per line from stdin."""
+    videos: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """Videos (.mp4, .gif, …), folders of frames, folders of these, globs, or tables of paths.
+    Without any, or for -, one path per line from stdin."""
+    video_column: str | None = None
+    """Column of tables with the paths, by name or number (default: recognised)."""
     top: int = 3
     """Number of labels of the clip to show."""
 
@@ -76,7 +81,7 @@ class Actions(BaseTask):
     @property
     def verbs(self) -> list[Verb]:
         about = "Predict the labels of videos and, if trained on frame labels, of each frame."
-        return [Verb("predict", about, PredictConfig, self._print_predictions)]
+        return [Verb("predict", f"{about} {PIPES}", PredictConfig, self._predict)]
 
     def read_data(self, config: ActionsConfig) -> Any:
         from ..datasets.clips.clip_data import load_clips
@@ -114,6 +119,10 @@ class Actions(BaseTask):
 
         A network that was trained on labels of frames adds "frames", the label of each frame.
         """
+        return [*self.predictor(run, top=top).rows(inputs)]
+
+    def predictor(self, run: RunFolder, top: int) -> Predictor:
+        """Load the best model of a run, to predict labels of videos."""
         import numpy as np
 
         from ..datasets.clips.videos import read_clip
@@ -122,30 +131,35 @@ class Actions(BaseTask):
 
         settings, model = config_of(self, run).data, load(run.best)
         labels, shape = labels_in(model), (settings.size, settings.size, model.input_shape[-1])
-        clips = [read_clip(Path(video), settings.frames, shape) for video in inputs]
-        rows = []
-        for video, clip in zip(inputs, clips, strict=True):
-            outputs = model(clip[None].astype(np.float32))
-            probabilities = outputs["probabilities"][0].numpy()
-            row = {"video": str(video)} | most_probable(probabilities, labels, top)
-            if "frames" in outputs:
-                row["frames"] = [labels[i] for i in outputs["frames"][0].numpy().argmax(axis=1)]
-            rows.append(row)
-        return rows
 
-    def _print_predictions(self, config: PredictConfig) -> None:
-        usage = "errorflow actions predict takes videos"
-        videos = lines_from([*map(str, config.videos)], usage)
-        if not videos:
-            return
-        run = use_run(config.run, self.name)
-        from .training import in_runs
+        def answer(videos: Sequence[str], clips: Sequence[Any]) -> Iterator[dict[str, Any]]:
+            for video, clip in zip(videos, clips, strict=True):
+                outputs = model(clip[None].astype(np.float32))
+                row: dict[str, Any] = {"video": video}
+                row |= most_probable(outputs["probabilities"][0].numpy(), labels, top)
+                if "frames" in outputs:
+                    row["frames"] = [labels[i] for i in outputs["frames"][0].numpy().argmax(axis=1)]
+                yield row
 
-        for row in self.predict(run, videos, config.top):
-            labels = [f"{label} {p:.3f}" for label, p in row["probabilities"].items()]
-            say("\t".join([row["video"], *labels]))
-            if "frames" in row:
-                say("\tframe by frame: " + in_runs(row["frames"]))
+        return Predictor(lambda video: read_clip(Path(video), settings.frames, shape), answer, 1)
+
+    def _predict(self, config: PredictConfig) -> int:
+        from ..datasets.clips.videos import is_clip_folder, is_video
+
+        reader = path_reader(config.video_column, is_video, is_clip_folder)
+        request = Request(config.videos, reader, {"top": config.top}, _in_words, config.top)
+        return predict(self, config, request)
+
+
+def _in_words(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield the labels of each clip and, if it has them, those of its frames."""
+    from .training import in_runs
+
+    for row in rows:
+        labels = [f"{label} {p:.3f}" for label, p in row["probabilities"].items()]
+        yield "\t".join([row["video"], *labels])
+        if "frames" in row:
+            yield "\tframe by frame: " + in_runs(row["frames"])
 
 
 TASK = Actions()

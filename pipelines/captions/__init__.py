@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from ..core.console import lines_from
 from ..image_to_text.space import CAPTIONS
-from ..image_to_text.task import ImageToText, ImageToTextPredictConfig, Shape, print_predictions
+from ..image_to_text.task import ImageToText, ImageToTextPredictConfig, Shape
+from ..training.inputs import path_reader
+from ..training.prediction import PIPES
 from ..training.task import ModelCard, TrainingFunctions, Verb
-from ..training.verbs import use_run
 from .config import CaptionsConfig
 
 if TYPE_CHECKING:
@@ -54,8 +54,9 @@ The best caption comes first. Scores are log-probabilities over ((5 + words) / 6
 class PredictConfig(ImageToTextPredictConfig):
     """Which run, and for which images."""
 
-    images: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Image files (.jpg, .png); without any, one path per line from stdin."""
+    images: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """Image files, folders, globs, or tables of paths. Without any, or for -, one path per line
+    from stdin."""
 
 
 class Captions(ImageToText):
@@ -76,7 +77,7 @@ class Captions(ImageToText):
     @property
     def verbs(self) -> list[Verb]:
         about = "Write captions of images, and draw each image with its caption below."
-        return [Verb("predict", about, PredictConfig, self._print_predictions)]
+        return [Verb("predict", f"{about} {PIPES}", PredictConfig, self._predict)]
 
     def write_data(self, config: CaptionsConfig, data: Any, folder: Path) -> dict[str, Any]:
         from ..datasets.image_text.python_data import write_captions
@@ -112,12 +113,11 @@ class Captions(ImageToText):
 
         return [read_image(path, shape[-1])]
 
-    def _print_predictions(self, config: PredictConfig) -> None:
-        usage = "errorflow captions predict takes images"
-        images = lines_from([*map(str, config.images)], usage)
-        if images:
-            run = use_run(config.run, self.name)
-            print_predictions(self.predict(run, images, config.top, config.beam, config.to))
+    def _predict(self, config: PredictConfig) -> int:
+        from ..datasets.images.image_files import is_image
+
+        reader = path_reader(config.image_column, is_image, lambda folder: False)
+        return self.print_predictions(config, config.images, reader)
 
 
 def _columns(config: CaptionsConfig) -> "Columns":

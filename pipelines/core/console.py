@@ -5,12 +5,12 @@
 
 import contextlib
 import difflib
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 
-from .errors import UserError
-
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _muted: ContextVar[bool] = ContextVar("muted", default=False)
 
 
@@ -34,16 +34,34 @@ def keras_verbosity() -> int:
     return int(sys.stdout.isatty() and not is_muted())
 
 
+def visible(text: str) -> str:
+    """Return a text that does nothing to a terminal.
+
+    Control characters, but tabs and line ends, and bytes that are not UTF-8 become U+FFFD.
+    """
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def note(text: str) -> None:
     """Print a remark that is not a result to stderr, so that stdout can be piped."""
     if not is_muted():
-        print(text, file=sys.stderr, flush=True)
+        print(visible(text), file=sys.stderr, flush=True)
+
+
+def complain(text: str) -> None:
+    """Print what is wrong, in one line, to stderr."""
+    print(f"errorflow: {visible(' '.join(text.splitlines()))}", file=sys.stderr, flush=True)
 
 
 def say(text: str = "") -> None:
     """Print a result to stdout."""
     if not is_muted():
-        print(text, flush=True)
+        print(visible(text), flush=True)
+
+
+def is_terminal_input() -> bool:
+    """Whether stdin is a terminal, from which nobody pipes."""
+    return sys.stdin is None or sys.stdin.isatty()
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -53,10 +71,13 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(*head, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in head:
+        table.add_column(Text(visible(title)))
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(visible(cell)) for cell in row))
     Console(width=1000, highlight=False).print(table)
 
 
@@ -71,16 +92,3 @@ def shorten(problems: Sequence[str], shown: int = 5) -> list[str]:
     """Return the first problems, and the number of the remaining ones."""
     more = len(problems) - shown
     return [*problems[:shown], *([f"and {more} more"] if more > 0 else [])]
-
-
-def lines_from(arguments: Sequence[str], usage: str) -> list[str]:
-    """Return the arguments or, without any, the non-empty lines of stdin.
-
-    Raises:
-        UserError: an argument is empty, or there are no arguments and stdin is a terminal.
-    """
-    if not arguments and sys.stdin.isatty():
-        raise UserError(f"{usage}, as arguments or as lines of stdin")
-    if any(not text.strip() for text in arguments):
-        raise UserError(f"{usage}: one of them is empty, leave it out")
-    return [*arguments] or [line.strip() for line in sys.stdin if line.strip()]

@@ -57,8 +57,8 @@ class Documents(TextClassification):
         return [
             predict_verb(
                 self,
-                "Predict the labels of documents, with probabilities; as arguments or lines of"
-                " stdin.",
+                "Predict the labels of documents, with probabilities.",
+                by_line=False,
             )
         ]
 

@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 
 from ...callbacks.drawing.captioned_images import CaptionedImage, caption_sheet
-from ..core.console import note
 from ..core.errors import UserError
 from ..core.files import atomic
 from ..core.run_folder import RunFolder
 from ..models.serving import load
+from ..training.prediction import Predictor
 from .image_store import store_images
 from .training import best_texts, image_shape_of, sentences_below
 
@@ -22,51 +22,48 @@ Shape = tuple[int, int, int]  # of the images that the network takes
 ReadImages = Callable[[Path, Shape], Sequence[np.ndarray]]  # the images of a file or folder
 
 
-def predictions(
-    run: RunFolder,
-    paths: Sequence[Path],
-    read: ReadImages,
-    top: int,
-    beam: int | None,
-    to: Path | None,
-) -> Iterator[dict[str, Any]]:
-    """Yield the best texts for each file or folder; draw each with the best text below.
+def make_predictor(
+    run: RunFolder, read: ReadImages, top: int, beam: int | None, to: Path | None
+) -> Predictor:
+    """Load the best model of a run; it writes texts, and draws each input with the best one below.
 
     Args:
         run: the run whose best model predicts.
-        paths: the inputs.
         read: (path, [H, W, C]) → the images of an input.
         top: number of texts per input.
         beam: beam width; None: that of the serving model.
         to: folder for the drawings; None: in the samples of the run.
 
-    Yields:
-        One row per input: {"path", "predictions": [(text, score)], "drawing": its path}.
+    Returns:
+        Its rows are {"path", "predictions": [(text, score)], "drawing": its path}.
 
     Raises:
-        UserError: an input cannot be read, or a drawing cannot be written.
+        UserError: `prepare`: an input cannot be read; `answer`: a drawing cannot be written.
     """
-    for path in paths:  # before anything is predicted
-        if not path.exists():
-            raise UserError(f"{path}: no such file or folder")
     model = load(run.best)
     shape, is_sequence = image_shape_of(model), len(model.input_shape) == 5
     width = max(beam or model.get_layer("search").width, top)
-    folder = to or run.samples / "told"
-    names = drawing_names(paths, folder)
-    for start in range(0, len(paths), BATCH):
-        chosen = slice(start, start + BATCH)
-        items = [read(path, shape) for path in paths[chosen]]
+    folder, taken = to or run.samples / "told", {}
+
+    def prepare(path: str) -> Sequence[np.ndarray]:
+        if not Path(path).exists():
+            raise UserError(f"{path}: no such file or folder")
+        return read(Path(path), shape)
+
+    def answer(
+        paths: Sequence[str], items: Sequence[Sequence[np.ndarray]]
+    ) -> Iterator[dict[str, Any]]:
         images = store_images(items if is_sequence else [image for (image,) in items], shape)
         _make_folder(folder)
+        names = drawing_names([Path(path) for path in paths], folder, taken)
         for path, name, shown, texts, scores in zip(
-            paths[chosen], names[chosen], items, *best_texts(model, images, width), strict=True
+            paths, names, items, *best_texts(model, images, width), strict=True
         ):
             _draw(CaptionedImage(shown, sentences_below(texts[0], len(shown))), folder / name)
             best = [*zip(texts[:top], map(float, scores), strict=False)]
-            yield {"path": str(path), "predictions": best, "drawing": folder / name}
-    if names:
-        note(f"drawn: {folder / names[0]}" + (" and so on" if len(names) > 1 else ""))
+            yield {"path": path, "predictions": best, "drawing": folder / name}
+
+    return Predictor(prepare, answer, BATCH)
 
 
 def _make_folder(folder: Path) -> None:
@@ -77,9 +74,16 @@ def _make_folder(folder: Path) -> None:
         raise UserError(message) from None
 
 
-def drawing_names(paths: Sequence[Path], folder: Path) -> list[str]:
-    """Return a file name for each drawing, after that of its input and unique."""
-    names: dict[str, None] = {}
+def drawing_names(
+    paths: Sequence[Path], folder: Path, taken: dict[str, None] | None = None
+) -> list[str]:
+    """Return a file name for each drawing, after that of its input and unique.
+
+    Args:
+        taken: the names of earlier drawings, to which these are added.
+    """
+    names: dict[str, None] = {} if taken is None else taken
+    earlier = len(names)
     own = {path.resolve() for path in paths}
     for path in paths:
         stem = path.absolute().stem
@@ -90,7 +94,7 @@ def drawing_names(paths: Sequence[Path], folder: Path) -> list[str]:
             if name not in names and (folder / name).resolve() not in own
         )
         names[next(free)] = None
-    return [*names]
+    return [*names][earlier:]
 
 
 def _draw(captioned: CaptionedImage, file: Path) -> None:

@@ -1,16 +1,19 @@
 """The part of a task that captions and stories share, and their verb `predict`."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.console import say
+from ..core.console import note
 from ..core.errors import require
 from ..core.run_folder import RunFolder
-from ..training.task import BaseTask, RunVerbConfig
+from ..core.run_selection import choose_run
+from ..training.inputs import Reader
+from ..training.prediction import Predictor, PredictSettings, Request, predict, texts_in_words
+from ..training.task import BaseTask
 
 if TYPE_CHECKING:
     from ..datasets.image_text.layout import Layout
@@ -20,9 +23,11 @@ ReadImages = Callable[[Path, Shape], Sequence[np.ndarray]]  # the images of a fi
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ImageToTextPredictConfig(RunVerbConfig):
+class ImageToTextPredictConfig(PredictSettings):
     """Which run, and how it searches for the best text."""
 
+    image_column: str | None = None
+    """Column of tables with the paths, by name or number (default: recognised)."""
     top: int = 1
     """Number of texts to show, the best first."""
     beam: int | None = None
@@ -38,6 +43,8 @@ class ImageToTextPredictConfig(RunVerbConfig):
 
 class ImageToText(BaseTask):
     """The part of a `Task` that captions and stories have in common."""
+
+    name: str
 
     def check_requirements(self, config: Any) -> None:
         from ..models.weight_source import check_source
@@ -81,16 +88,29 @@ class ImageToText(BaseTask):
             to: folder for the drawings, images with the best text below; None: in the run folder.
             **options: see `read_images`.
         """
-        from .prediction import predictions
+        return self.predictor(run, top=top, beam=beam, to=to, **options).rows(inputs)
+
+    def predictor(
+        self, run: RunFolder, top: int, beam: int | None, to: Path | None, **options: Any
+    ) -> Predictor:
+        """Load the best model of a run, to write texts about images."""
+        from .prediction import make_predictor
 
         def read(path: Path, shape: Shape) -> Sequence[np.ndarray]:
             return self.read_images(path, shape, **options)
 
-        return predictions(run, [Path(path) for path in inputs], read, top, beam, to)
+        return make_predictor(run, read, top, beam, to)
 
-
-def print_predictions(rows: Iterable[dict[str, Any]]) -> None:
-    """Print the texts of each input with their scores."""
-    for row in rows:
-        for text, score in row["predictions"]:
-            say(f"{row['path']}\t{text}\t{score:.3f}")
+    def print_predictions(
+        self,
+        config: ImageToTextPredictConfig,
+        arguments: Sequence[str],
+        reader: Reader,
+        **options: Any,
+    ) -> int:
+        """Print the texts for all inputs; return the exit code."""
+        chosen = {"top": config.top, "beam": config.beam, "to": config.to} | options
+        code = predict(self, config, Request(arguments, reader, chosen, texts_in_words, config.top))
+        folder = config.to or choose_run(config.run, self.name).samples / "told"
+        note(f"drawings are in {folder}")
+        return code

@@ -6,17 +6,25 @@ errorflow images train --data-dir DIR         your own: a folder of images per c
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from ..core.console import say
-from ..core.errors import UserError, require
+from ..core.errors import require
 from ..core.run_folder import RunFolder
-from ..training.task import BaseTask, ModelCard, Rows, RunVerbConfig, TrainingFunctions, Verb
-from ..training.verbs import use_run
+from ..training.inputs import path_reader
+from ..training.prediction import (
+    PIPES,
+    Predictor,
+    PredictSettings,
+    Request,
+    labels_in_words,
+    predict,
+)
+from ..training.task import BaseTask, ModelCard, Rows, TrainingFunctions, Verb
 from .config import SPACE, ImagesConfig
 
 if TYPE_CHECKING:
@@ -34,19 +42,20 @@ The model predicts one of the labels above for any image."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(RunVerbConfig):
+class PredictConfig(PredictSettings):
     """Which run, and for which images."""
 
-    files: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Image files of any size."""
+    files: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """Image files of any size, folders, globs, or tables of paths. Without any, or for -, one path
+    per line from stdin."""
+    image_column: str | None = None
+    """Column of tables with the paths, by name or number (default: recognised)."""
     top: int = 5
     """Number of labels to show."""
 
     def check(self) -> None:
         super().check()
         require(self.top >= 1, "top", "1 or more", self.top)
-        if not self.files:
-            raise UserError("errorflow images predict takes image files: predict FILE ...")
 
 
 class Images(BaseTask):
@@ -66,8 +75,8 @@ class Images(BaseTask):
 
     @property
     def verbs(self) -> list[Verb]:
-        about = "Predict the labels of image files, with probabilities."
-        return [Verb("predict", about, PredictConfig, self._print_predictions)]
+        about = f"Predict the labels of image files, with probabilities. {PIPES}"
+        return [Verb("predict", about, PredictConfig, self._predict)]
 
     def read_data(self, config: ImagesConfig) -> Any:
         from ..datasets.images.image_data import load_images
@@ -111,25 +120,34 @@ class Images(BaseTask):
 
     def predict(self, run: RunFolder, inputs: Sequence[str | Path], top: int = 5) -> Rows:
         """Return the labels of image files: {"file", "label", "probability", "probabilities"}."""
+        return [*self.predictor(run, top=top).rows(inputs)]
+
+    def predictor(self, run: RunFolder, top: int) -> Predictor:
+        """Load the best model of a run, to predict labels of image files."""
         from ..datasets.images.image_folder import read_image
         from ..models.image_serving import predict_probabilities
         from ..models.serving import labels_in, load
         from ..training.evaluation import most_probable
 
-        model, files = load(run.best), [Path(file) for file in inputs]
-        images = [(read_image(file, model.input_shape[-1])[None],) for file in files]
-        labels, rows = labels_in(model), predict_probabilities(model, images)
-        return [
-            {"file": str(file)} | most_probable(row, labels, top)
-            for file, row in zip(files, rows, strict=True)
-        ]
+        model = load(run.best)
+        labels, channels = labels_in(model), model.input_shape[-1]
 
-    def _print_predictions(self, config: PredictConfig) -> None:
-        rows = self.predict(use_run(config.run, self.name), config.files, config.top)
-        width = max(len(row["file"]) for row in rows)
-        for row in rows:
-            labels = [f"{label} {p:.3f}" for label, p in row["probabilities"].items()]
-            say("\t".join([f"{row['file']:<{width}}", *labels]))
+        def answer(files: Sequence[str], images: Sequence[Any]) -> Rows:
+            rows = predict_probabilities(model, [(image[None],) for image in images])
+            return [
+                {"file": file} | most_probable(row, labels, top)
+                for file, row in zip(files, rows, strict=True)
+            ]
+
+        return Predictor(lambda file: read_image(Path(file), channels), answer)
+
+    def _predict(self, config: PredictConfig) -> int:
+        from ..datasets.images.image_files import is_image
+
+        reader = path_reader(config.image_column, is_image, lambda folder: False)
+        words = functools.partial(labels_in_words, shown=1000)
+        request = Request(config.files, reader, {"top": config.top}, words, config.top)
+        return predict(self, config, request)
 
 
 def _columns(config: ImagesConfig) -> "Columns":

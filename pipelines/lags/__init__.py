@@ -27,15 +27,17 @@ measures digits).
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import tyro
 
-from ..core.console import lines_from, say
 from ..core.run_folder import RunFolder
-from ..training.task import BaseTask, ModelCard, Rows, RunVerbConfig, TrainingFunctions, Verb
-from ..training.verbs import config_of, use_run
+from ..training.answers import Row
+from ..training.inputs import text_reader
+from ..training.prediction import PIPES, Predictor, PredictSettings, Request, predict
+from ..training.task import BaseTask, ModelCard, Rows, TrainingFunctions, Verb
+from ..training.verbs import config_of
 from .config import SPACE, LagsConfig
 from .table_config import TableConfig
 
@@ -49,11 +51,14 @@ model(np.zeros([1, 100, FEATURES]))  # → value, or label and probabilities
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(RunVerbConfig):
+class PredictConfig(PredictSettings):
     """Which run, and for which sequences."""
 
     sequences: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """Sequences in the problem's notation; without any, one per line from stdin."""
+    """Sequences in the problem's notation, or files of these: tables, .txt, folders, globs. Without
+    any, or for -, lines of stdin."""
+    text_column: str | None = None
+    """Column of tables with the sequences, by name or number (default: recognised)."""
 
 
 class Lags(BaseTask):
@@ -73,9 +78,9 @@ class Lags(BaseTask):
             Verb(
                 "predict",
                 "Predict the outputs for sequences; adding: '0.3 -0.5* 0.9 0.1*', order:"
-                " 'EabXcdYB', lags: 'x a1 a2 a3'.",
+                f" 'EabXcdYB', lags: 'x a1 a2 a3'. {PIPES}",
                 PredictConfig,
-                self._print_predictions,
+                self._predict,
             ),
             Verb(
                 "table",
@@ -102,29 +107,40 @@ class Lags(BaseTask):
         {"sequence", "value", "sum"} if a number is predicted, otherwise {"sequence", "label",
         "probability"}.
         """
+        return [*self.predictor(run).rows(inputs)]
+
+    def predictor(self, run: RunFolder) -> Predictor:
+        """Load the best model of a run, to predict outputs for sequences."""
         from ..datasets.lags.notation import parse_sequence
         from ..models.serving import load
 
-        problem = self.read_data(config_of(self, run)).train.problem
-        series = [parse_sequence(problem, text) for text in inputs]
-        model = load(run.best)
-        return [
-            {"sequence": text} | _prediction(model(x[None]))
-            for text, x in zip(inputs, series, strict=True)
-        ]
+        problem, model = self.read_data(config_of(self, run)).train.problem, load(run.best)
 
-    def _print_predictions(self, config: PredictConfig) -> None:
-        sequences = lines_from(config.sequences, "errorflow lags predict takes sequences")
-        for row in self.predict(use_run(config.run, self.name), sequences):
-            if "value" in row:
-                say(f"{row['sequence']}\t{row['value']:.3f}\tsum {row['sum']:.3f}")
-            else:
-                say(f"{row['sequence']}\t{row['label']} {row['probability']:.3f}")
+        def answer(texts: Sequence[str], series: Sequence[Any]) -> Rows:
+            return [
+                {"sequence": text} | _prediction(model(x[None]))
+                for text, x in zip(texts, series, strict=True)
+            ]
+
+        return Predictor(lambda text: parse_sequence(problem, text), answer, batch=16)
+
+    def _predict(self, config: PredictConfig) -> int:
+        reader = text_reader(config.text_column)
+        return predict(self, config, Request(config.sequences, reader, {}, _in_words))
 
     def _show_table(self, config: TableConfig) -> None:
         from .table import show
 
         show(self, config)
+
+
+def _in_words(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield each sequence with its predicted value or label."""
+    for row in rows:
+        if "value" in row:
+            yield f"{row['sequence']}\t{row['value']:.3f}\tsum {row['sum']:.3f}"
+        else:
+            yield f"{row['sequence']}\t{row['label']} {row['probability']:.3f}"
 
 
 def _prediction(outputs: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Serving models on images: pixels in, labels out."""
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -43,8 +44,14 @@ def build_serving_model(
 
 def predict_probabilities(serving_model: keras.Model, batches: Iterable[Any]) -> np.ndarray:
     """Return the probabilities [N, K] for batches (images [B, H, W, C], …)."""
-    predict = tf.function(lambda x: serving_model(x)["probabilities"], reduce_retracing=True)
+    predict = _traced(serving_model)
     return np.concatenate([predict(tf.cast(images, tf.float32)).numpy() for images, *_ in batches])
+
+
+@functools.lru_cache(maxsize=2)
+def _traced(serving_model: keras.Model) -> Callable[[Any], Any]:
+    """Images → probabilities, as a `tf.function` that is traced once per model."""
+    return tf.function(lambda x: serving_model(x)["probabilities"], reduce_retracing=True)
 
 
 def network_inputs(serving_model: keras.Model, pixels: np.ndarray) -> np.ndarray:

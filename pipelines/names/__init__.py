@@ -43,8 +43,7 @@ class Names(TextClassification):
         return [
             predict_verb(
                 self,
-                "Predict the labels of names, with probabilities; names as arguments or lines of"
-                " stdin.",
+                "Predict the labels of names, with probabilities.",
             ),
             Verb(
                 "bptt",

@@ -18,17 +18,25 @@ digest).
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from ..core.console import lines_from, say
 from ..core.errors import require
 from ..core.run_folder import RunFolder
-from ..training.task import BaseTask, ModelCard, Rows, RunVerbConfig, TrainingFunctions, Verb
-from ..training.verbs import use_run
+from ..training.answers import Row
+from ..training.inputs import text_reader
+from ..training.prediction import (
+    PIPES,
+    Predictor,
+    PredictSettings,
+    Request,
+    predict,
+    texts_in_words,
+)
+from ..training.task import BaseTask, ModelCard, Rows, TrainingFunctions, Verb
 from .config import SPACE, PronounceConfig
 
 USAGE = """\
@@ -49,11 +57,14 @@ Scores are log-probabilities over ((5 + symbols) / 6)^length_norm. `model.get_la
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(RunVerbConfig):
+class PredictConfig(PredictSettings):
     """Which run, and for which words."""
 
     words: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """Words, or other sources; without any, one per line from stdin."""
+    """Words, or other sources, or files of these: tables, .txt, folders, globs. Without any, or
+    for -, lines of stdin."""
+    text_column: str | None = None
+    """Column of tables with the sources, by name or number (default: recognised)."""
     top: int = 3
     """Number of predictions to show, the best first."""
     beam: int | None = None
@@ -84,10 +95,8 @@ class Pronounce(BaseTask):
 
     @property
     def verbs(self) -> list[Verb]:
-        about = (
-            "Print the best predictions with their scores; words as arguments or lines of stdin."
-        )
-        return [Verb("predict", about, PredictConfig, self._print_predictions)]
+        about = f"Print the best predictions with their scores. {PIPES}"
+        return [Verb("predict", about, PredictConfig, self._predict)]
 
     def check_requirements(self, config: PronounceConfig) -> None:
         from ..training.text_metrics import check_installed, needed
@@ -154,20 +163,27 @@ class Pronounce(BaseTask):
             beam: beam width; None: as trained.
             attention: add "attention", the alignment of the best prediction as text.
         """
-        from .prediction import predictions
+        return [*self.predictor(run, top=top, beam=beam, attention=attention).rows(inputs)]
 
-        return predictions(run.best, inputs, top, beam, attention)
+    def predictor(self, run: RunFolder, top: int, beam: int | None, attention: bool) -> Predictor:
+        """Load the best model of a run, to predict targets of sources."""
+        from .prediction import make_predictor
 
-    def _print_predictions(self, config: PredictConfig) -> None:
-        words = lines_from(config.words, "errorflow pronounce predict takes words")
-        if not words:
-            return
-        run = use_run(config.run, self.name)
-        for row in self.predict(run, words, config.top, config.beam, config.attention):
-            for text, score in row["predictions"]:
-                say(f"{row['source']}\t{text}\t{score:.3f}")
-            if "attention" in row:
-                say(f"\n{row['attention']}\n")
+        return make_predictor(run.best, top, beam, attention)
+
+    def _predict(self, config: PredictConfig) -> int:
+        options = {"top": config.top, "beam": config.beam, "attention": config.attention}
+        reader = text_reader(config.text_column)
+        request = Request(config.words, reader, options, _in_words, config.top)
+        return predict(self, config, request)
+
+
+def _in_words(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield the predictions for each source and, if it is there, the attention."""
+    for row in rows:
+        yield from texts_in_words([row])
+        if "attention" in row:
+            yield f"\n{row['attention']}\n"
 
 
 TASK = Pronounce()

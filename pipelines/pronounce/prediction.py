@@ -11,36 +11,43 @@ from ..core.errors import UserError
 from ..models import encoder_decoder, text_serving
 from ..models.sequence_serving import source_vocabulary
 from ..models.serving import load
+from ..training.prediction import Predictor
 from ..training.task import Rows
 from .decoding import alignments, best_predictions
 
 
-def predictions(
-    best: Path, sources: Sequence[str], top: int, width: int | None, attention: bool
-) -> Rows:
-    """Return the `top` best predictions for each source with scores, and the attention as text.
+def make_predictor(best: Path, top: int, width: int | None, attention: bool) -> Predictor:
+    """Return what predicts the `top` best targets of sources with scores, and any attention.
 
     Raises:
-        UserError: a character or phone that is not in the training data, or a network without
-            attention.
+        UserError: a network without attention. `prepare` raises it for a character or phone that
+            is not in the training data.
     """
     serving_model = load(best)
     search = serving_model.get_layer("search")
     if attention and not encoder_decoder.has_attention(search.core):
         raise UserError("--attention: this network has no attention; train one with --attention")
-    _check_known(serving_model, sources)
-    texts, scores = best_predictions(serving_model, sources, max(width or search.width, top))
-    rows = [
-        {"source": source, "predictions": [*zip(row[:top], map(float, score), strict=False)]}
-        for source, row, score in zip(sources, texts, scores, strict=True)
-    ]
-    if not attention:
-        return rows
-    maps = alignments(serving_model, sources, [row[0] for row in texts])
-    return [
-        row | {"attention": attention_text(alignment)}
-        for row, alignment in zip(rows, maps, strict=True)
-    ]
+    beam = max(width or search.width, top)
+
+    def prepare(source: str) -> str:
+        _check_known(serving_model, [source])
+        return source
+
+    def answer(sources: Sequence[str], prepared: Sequence[str]) -> Rows:
+        texts, scores = best_predictions(serving_model, prepared, beam)
+        rows = [
+            {"source": source, "predictions": [*zip(row[:top], map(float, score), strict=False)]}
+            for source, row, score in zip(sources, texts, scores, strict=True)
+        ]
+        if not attention:
+            return rows
+        maps = alignments(serving_model, prepared, [row[0] for row in texts])
+        return [
+            row | {"attention": attention_text(alignment)}
+            for row, alignment in zip(rows, maps, strict=True)
+        ]
+
+    return Predictor(prepare, answer)
 
 
 def _check_known(serving_model: keras.Model, sources: Sequence[str]) -> None:

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from ..core.console import lines_from
 from ..core.errors import require
 from ..image_to_text.space import STORIES
-from ..image_to_text.task import ImageToText, ImageToTextPredictConfig, Shape, print_predictions
+from ..image_to_text.task import ImageToText, ImageToTextPredictConfig, Shape
+from ..training.inputs import path_reader
+from ..training.prediction import PIPES
 from ..training.task import ModelCard, TrainingFunctions, Verb
-from ..training.verbs import use_run
 from .config import StoriesConfig
 
 FRAMES = 5  # images of a video, the number in the embedded stories
@@ -52,9 +52,10 @@ batch, pad shorter sequences with images of -1."""
 class PredictConfig(ImageToTextPredictConfig):
     """Which run, and for which images."""
 
-    inputs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Folders of images, in the order of the numbers in their names, or videos (.mp4, .gif, …);
-    without any, one path per line from stdin."""
+    inputs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """Folders of images, in the order of the numbers in their names, videos (.mp4, .gif, …),
+    folders of these, globs, or tables of paths. Without any, or for -, one path per line from
+    stdin."""
     frames: int | None = None
     """Number of images to take, evenly spaced (default: all of a folder, 5 of a video)."""
 
@@ -84,7 +85,7 @@ class Stories(ImageToText):
     @property
     def verbs(self) -> list[Verb]:
         about = "Write stories of image sequences, and draw each below its images."
-        return [Verb("predict", about, PredictConfig, self._print_predictions)]
+        return [Verb("predict", f"{about} {PIPES}", PredictConfig, self._predict)]
 
     def read_data(self, config: StoriesConfig) -> Any:
         from ..datasets.image_text.stories import load_stories
@@ -120,13 +121,11 @@ class Stories(ImageToText):
         chosen = spaced_indices(len(files), frames or len(files))
         return [read_image(files[place], shape[-1]) for place in chosen]
 
-    def _print_predictions(self, config: PredictConfig) -> None:
-        usage = "errorflow stories predict takes folders of images, or videos"
-        inputs = lines_from([*map(str, config.inputs)], usage)
-        if inputs:
-            run = use_run(config.run, self.name)
-            options = {"top": config.top, "beam": config.beam, "to": config.to}
-            print_predictions(self.predict(run, inputs, **options, frames=config.frames))
+    def _predict(self, config: PredictConfig) -> int:
+        from ..datasets.clips.videos import is_clip_folder, is_video
+
+        reader = path_reader(config.image_column, is_video, is_clip_folder)
+        return self.print_predictions(config, config.inputs, reader, frames=config.frames)
 
 
 TASK = Stories()

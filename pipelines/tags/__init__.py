@@ -16,10 +16,11 @@ from typing import Annotated, Any
 
 import tyro
 
-from ..core.console import lines_from, say
 from ..core.run_folder import RunFolder
-from ..training.task import BaseTask, ModelCard, RunVerbConfig, TrainingFunctions, Verb
-from ..training.verbs import use_run
+from ..training.answers import Row
+from ..training.inputs import text_reader
+from ..training.prediction import PIPES, Predictor, PredictSettings, Request, predict
+from ..training.task import BaseTask, ModelCard, TrainingFunctions, Verb
 from .config import SPACE, TagsConfig
 
 USAGE = """\
@@ -39,11 +40,14 @@ meaning."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(RunVerbConfig):
+class PredictConfig(PredictSettings):
     """Which run, and for which sentences."""
 
     sentences: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """Sentences; without any, one per line from stdin."""
+    """Sentences, or files of sentences: tables, .txt, folders, globs. Without any, or for -, lines
+    of stdin."""
+    text_column: str | None = None
+    """Column of tables with the sentences, by name or number (default: recognised)."""
     tokens: bool = False
     """Split sentences at spaces only; without it, punctuation marks become tokens."""
 
@@ -63,8 +67,7 @@ class Tags(BaseTask):
 
     @property
     def verbs(self) -> list[Verb]:
-        about = "Tag sentences, as arguments or lines of stdin."
-        return [Verb("predict", about, PredictConfig, self._print_predictions)]
+        return [Verb("predict", f"Tag sentences. {PIPES}", PredictConfig, self._predict)]
 
     def check_data(self, config: TagsConfig) -> None:
         from ..datasets.tags.tag_files import read_treebank
@@ -112,6 +115,10 @@ class Tags(BaseTask):
             inputs: sentences.
             tokens: split sentences at spaces only; else punctuation marks become tokens.
         """
+        return self.predictor(run, tokens=tokens).rows(inputs)
+
+    def predictor(self, run: RunFolder, tokens: bool) -> Predictor:
+        """Load the best model of a run, to tag sentences."""
         import tensorflow as tf
 
         from ..datasets.tags.sentences import clean
@@ -120,22 +127,32 @@ class Tags(BaseTask):
         from ..models.serving import load
 
         model = load(run.best)
-        for sentence in inputs:
-            words = (
-                [clean(t) for t in without_surrogates(sentence).split()]
-                if tokens
-                else tokens_of(sentence)
-            )
-            tags = model(tf.constant([" ".join(words)]))["label"][0].numpy()
-            yield {"sentence": sentence, "tokens": words, "tags": [tag.decode() for tag in tags]}
 
-    def _print_predictions(self, config: PredictConfig) -> None:
-        sentences = lines_from(config.sentences, "errorflow tags predict takes sentences")
-        if not sentences:
-            return
-        for row in self.predict(use_run(config.run, self.name), sentences, config.tokens):
-            pairs = zip(row["tokens"], row["tags"], strict=True)
-            say(" ".join(f"{token}/{tag}" for token, tag in pairs))
+        def prepare(sentence: str) -> list[str]:
+            if tokens:
+                return [clean(token) for token in without_surrogates(sentence).split()]
+            return tokens_of(sentence)
+
+        def answer(
+            sentences: Sequence[str], prepared: Sequence[list[str]]
+        ) -> Iterator[dict[str, Any]]:
+            for sentence, words in zip(sentences, prepared, strict=True):
+                tags = model(tf.constant([" ".join(words)]))["label"][0].numpy()
+                named = [tag.decode() for tag in tags]
+                yield {"sentence": sentence, "tokens": words, "tags": named}
+
+        return Predictor(prepare, answer, batch=16)
+
+    def _predict(self, config: PredictConfig) -> int:
+        reader, options = text_reader(config.text_column), {"tokens": config.tokens}
+        return predict(self, config, Request(config.sentences, reader, options, _in_words))
+
+
+def _in_words(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield the tokens of each sentence with their tags."""
+    for row in rows:
+        pairs = zip(row["tokens"], row["tags"], strict=True)
+        yield " ".join(f"{token}/{tag}" for token, tag in pairs)
 
 
 TASK = Tags()

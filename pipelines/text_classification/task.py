@@ -1,20 +1,25 @@
 """The part of a task that the text-classification tasks share, and their verb `predict`."""
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from ..core.console import lines_from, say
 from ..core.errors import require
 from ..core.run_folder import RunFolder
-from ..training.task import BaseTask, Rows, RunVerbConfig, Task, TrainingFunctions, Verb
-from ..training.verbs import use_run
-
-SHOWN = 60  # characters of a text in front of its labels
+from ..training.inputs import text_reader
+from ..training.prediction import (
+    PIPES,
+    Predictor,
+    Predicts,
+    PredictSettings,
+    Request,
+    labels_in_words,
+    predict,
+)
+from ..training.task import BaseTask, Rows, TrainingFunctions, Verb
 
 
 class TextClassification(BaseTask):
@@ -47,25 +52,36 @@ class TextClassification(BaseTask):
             inputs: texts.
             top: number of labels in "probabilities", the most probable ones.
         """
+        return [*self.predictor(run, top=top).rows(inputs)]
+
+    def predictor(self, run: RunFolder, top: int) -> Predictor:
+        """Load the best model of a run, to predict labels of texts."""
         from ..models.serving import labels_in, load
         from ..models.text_serving import predict_probabilities
         from ..training.evaluation import most_probable
 
         model = load(run.best)
         labels = labels_in(model)
-        rows = predict_probabilities(model, inputs)
-        return [
-            {"text": text} | most_probable(row, labels, top)
-            for text, row in zip(inputs, rows, strict=True)
-        ]
+
+        def answer(texts: Sequence[str], prepared: Sequence[str]) -> Rows:
+            rows = predict_probabilities(model, prepared)
+            return [
+                {"text": text} | most_probable(row, labels, top)
+                for text, row in zip(texts, rows, strict=True)
+            ]
+
+        return Predictor(lambda text: text, answer, batch=256)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(RunVerbConfig):
+class PredictConfig(PredictSettings):
     """Which run, and for which texts."""
 
     texts: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """Texts; without any, one per line from stdin."""
+    """Texts, or files of texts: tables, .txt, folders, globs. Without any, or for -, lines of
+    stdin."""
+    text_column: str | None = None
+    """Column of tables with the texts, by name or number (default: recognised)."""
     top: int = 3
     """Number of labels to show."""
 
@@ -74,19 +90,18 @@ class PredictConfig(RunVerbConfig):
         require(self.top >= 1, "top", "1 or more", self.top)
 
 
-def predict_verb(task: Task, about: str) -> Verb:
-    """Return the verb that prints the most probable labels of texts."""
-    return Verb("predict", about, PredictConfig, functools.partial(_predict, task))
+def predict_verb(task: Predicts, about: str, by_line: bool = True) -> Verb:
+    """Return the verb that prints the most probable labels of texts.
 
+    Args:
+        by_line: whether each line of a .txt file is a text, or the whole file.
+    """
 
-def _predict(task: Task, config: PredictConfig) -> None:
-    texts = lines_from(config.texts, f"errorflow {task.name} predict takes texts")
-    if not texts:
-        return
-    run = use_run(config.run, task.name)
-    rows = task.predict(run, texts, top=config.top)
-    shown = [text if len(text) <= SHOWN else text[: SHOWN - 1] + "…" for text in texts]
-    width = max(map(len, shown))
-    for text, row in zip(shown, rows, strict=True):
-        labels = [f"{label} {p:.3f}" for label, p in row["probabilities"].items()]
-        say("\t".join([f"{text:<{width}}", *labels]))
+    def run(config: PredictConfig) -> int:
+        reader = text_reader(config.text_column, by_line)
+        options = {"top": config.top}
+        return predict(
+            task, config, Request(config.texts, reader, options, labels_in_words, config.top)
+        )
+
+    return Verb("predict", f"{about} {PIPES}", PredictConfig, run)

@@ -72,13 +72,13 @@ class Verb:
     Attributes:
         about: one line for the list of verbs.
         config: the class of its settings, whose flags `--help` shows.
-        run: function that executes the verb with these settings.
+        run: function that executes the verb with these settings; it may return an exit code.
     """
 
     name: str
     about: str
     config: type[Section]
-    run: Callable[[Any], None]
+    run: Callable[[Any], int | None]
 
 
 class Task(Protocol):

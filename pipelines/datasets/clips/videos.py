@@ -94,6 +94,16 @@ def frame_files(folder: Path) -> list[Path]:
     return sorted(files, key=lambda path: (_natural(path.name), path.name))
 
 
+def is_clip_folder(folder: Path) -> bool:
+    """Whether a folder holds the frames of a clip."""
+    return any(map(is_frame, visible(folder)))
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is a video, by its suffix."""
+    return path.suffix.lower() in SUFFIXES
+
+
 def is_frame(path: Path) -> bool:
     """Whether a file is a frame of a video, by its suffix."""
     suffix = path.suffix.lower()
