@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .core.config import TrainingConfig, replace
 from .core.config_files import load_config, with_settings
+from .core.console import muted
 from .core.errors import UserError
 from .core.run_selection import open_run, run_to_resume
 from .registry import TASKS, load_task
-from .run import PathLike, Run, SplitName, quiet_tensorflow
+from .run import PathLike, Run, SplitName
 from .training.task import Task
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def train(
         **settings: flags of `errorflow <task> train`, with underscores.
 
     Raises:
-        UserError: a wrong argument (before TensorFlow or data are loaded), data that cannot be
-            read, or a loss that is no longer a finite number.
+        UserError: a wrong argument, or data or a run folder that cannot be used (before TensorFlow
+            is loaded); later, a loss that is no longer a finite number.
     """
     chosen, source = load_task(task), f"pipelines.train({task!r})"
     place = {"run_dir": Path(run_dir), "name": name, "resume": resume, "overwrite": overwrite}
@@ -68,7 +69,7 @@ def train(
     config = with_settings(config or chosen.config(), settings, source)  # pyright: ignore
     config = _with_place_for(data, replace(config, **place), Path(run_dir), resume)
     config.resolved().check()
-    with quiet_tensorflow(verbose), _stored(chosen, config, data) as stored:
+    with muted(not verbose), _stored(chosen, config, data) as stored:
         from .training import workflow
 
         return Run(workflow.train(chosen, stored.resolved(), interrupted).path)
@@ -96,7 +97,8 @@ def tune(
         **settings: flags of `errorflow <task> tune`, with underscores.
 
     Raises:
-        UserError: a wrong argument (before TensorFlow or data are loaded), or no trial has a score.
+        UserError: a wrong argument or data that cannot be read (before TensorFlow is loaded), or no
+            trial has a score.
     """
     from .search.config import tune_config
 
@@ -107,7 +109,7 @@ def tune(
     full = replace(with_settings(cls(**shared), settings, source), overwrite=overwrite)
     full = _with_place_for(data, full, full.search.directory)
     full.check()
-    with quiet_tensorflow(verbose), _stored(chosen, full, data) as stored:
+    with muted(not verbose), _stored(chosen, full, data) as stored:
         from .search.tune import tune as search
 
         return Search(search(chosen, stored))

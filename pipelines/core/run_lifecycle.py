@@ -70,7 +70,9 @@ def _check_is_free(run: RunFolder, overwrite: bool) -> None:
 
 
 def _check_can_resume(config: TrainingConfig, run: RunFolder) -> None:
-    old, new = config_dict(load_config(type(config), run.config_file)), config_dict(config)
+    stored = load_config(type(config), run.config_file)
+    # resolved: a default and the value that it stands for are the same setting
+    old, new = config_dict(stored.resolved()), config_dict(config.resolved())
     changed = [key for key in new if new[key] != old[key]]
     barred = [
         f"{key} ({old[key]} → {new[key]})" for key in changed if key not in CHANGEABLE_SETTINGS

@@ -129,6 +129,9 @@ for call in (
     lambda: pipelines.train("names", epochs=0),
     lambda: pipelines.tune("names", oracle="x"),
     lambda: pipelines.load_run("nowhere"),
+    lambda: pipelines.train("names", data_dir="nowhere"),
+    lambda: pipelines.train("names", data=[("Ann", "a"), ("Bob", "a"), ("Cid", "a")]),
+    lambda: pipelines.tune("tags", data_dir="nowhere"),
 ):
     try:
         call()

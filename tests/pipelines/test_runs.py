@@ -17,6 +17,7 @@ from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.files import atomic, read_json, write_json, write_rows
 from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.core.run_selection import all_runs, latest_usable, run_to_resume
+from errorflow.pipelines.documents.config import DocumentsConfig
 from errorflow.pipelines.names.config import NamesConfig
 
 
@@ -121,6 +122,13 @@ def test_resume_with_another_model_is_refused_and_names_the_keys(config):
     assert "epochs" not in str(error.value)
 
 
+def test_a_default_is_not_another_setting_than_its_value(config):
+    """DocumentsConfig's learning rate is None until the model is known."""
+    documents = replace(DocumentsConfig(), run_dir=config.run.run_dir, name="a")
+    run = lifecycle.begin("documents", documents, {})
+    assert lifecycle.begin("documents", documents.resolved(), {}, run).path == run.path
+
+
 def test_a_finished_run_continues_only_for_more_epochs(config):
     run = finished(config)
     with pytest.raises(UserError, match="is finished; to train longer, give more --epochs"):
@@ -198,10 +206,11 @@ def test_the_latest_finished_run_is_used_unless_one_is_named(config):
 
 
 def test_a_run_never_continues_with_other_data(config):
-    run, data = begin(config), SimpleNamespace(source="here", content_hash="1a", counts={"a": 3})
+    run, counts = begin(config), {"a": 3}
+    data = SimpleNamespace(source="here", content_hash="1a", counts=counts, left_out=())
     lifecycle.record_data(run, data)
     lifecycle.record_data(run, data)
-    assert run.results()["data"] == {"source": "here", "content_hash": "1a", "counts": {"a": 3}}
+    assert run.results()["data"] == {"source": "here", "content_hash": "1a", "counts": counts}
     data.content_hash = "2b"
     with pytest.raises(UserError, match="have changed since it was trained"):
         lifecycle.record_data(run, data)
