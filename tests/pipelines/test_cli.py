@@ -1,5 +1,6 @@
 """The command line: quick answers, one line per mistake, the right exit code."""
 
+import json
 import os
 import subprocess
 import sys
@@ -42,6 +43,57 @@ def test_answers_without_tensorflow(arguments):
         [sys.executable, "-c", watch, *arguments], capture_output=True, text=True, check=True
     )
     assert process.stdout.splitlines()[-1] == "HEAVY []"
+
+
+WITH_DATA = ("actions", "captions", "documents", "images", "names", "pronounce", "stories", "tags")
+EARLY = [
+    *((f"{task} train --data-dir nowhere", "nowhere") for task in WITH_DATA),
+    ("documents train", "--data-dir"),
+    ("documents train --data-dir good.csv --text-column body", "body"),
+    ("names train --data-dir good.csv --label-column kind", "kind"),
+    ("pronounce train --data-dir good.csv --source-column body", "body"),
+    ("tags train --data-dir good.csv --token-column word", "word"),
+    ("images train --data-dir good.csv --image-column photo", "photo"),
+    ("captions train --data-dir good.csv --image-column photo", "photo"),
+    ("documents train --data-dir one.csv", "one.csv"),
+    ("names train --data-dir one.csv", "one.csv"),
+    ("names tune --data-dir one.csv", "one.csv"),
+    ("images train --data-dir empty", "empty"),
+    ("actions train --data-dir empty", "empty"),
+    ("names train --run-dir good.csv", "good.csv is no folder"),
+    ("names train --name taken", "taken exists"),
+]
+
+
+def test_data_that_cannot_be_used_are_refused_without_tensorflow(tmp_path):
+    """One process for all, as each would need a second to start."""
+    rows = [f"text {number},{'ab'[number % 2]}" for number in range(12)]
+    (tmp_path / "good.csv").write_text("\n".join(["text,label", *rows]))
+    (tmp_path / "one.csv").write_text("\n".join(["text,label", *(row[:-1] + "a" for row in rows)]))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "runs/names/taken").mkdir(parents=True)
+    (tmp_path / "runs/names/taken/notes.txt").touch()
+    before = sorted(tmp_path.rglob("*"))
+    watch = (
+        "import json, sys; from errorflow.pipelines.cli import main\n"
+        "for line in json.load(sys.stdin):\n"
+        "    code = main(line.split())\n"
+        "    print(json.dumps([code, 'tensorflow' in sys.modules]), file=sys.stderr)"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", watch],
+        input=json.dumps([line for line, _ in EARLY]),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answers = process.stderr.split("[2, false]\n")
+    assert answers.pop() == ""
+    for (line, place), answer in zip(EARLY, answers, strict=True):
+        mistakes = [row for row in answer.splitlines() if row.startswith("errorflow: ")]
+        assert len(mistakes) == 1 and place in mistakes[0], (line, answer)
+    assert process.stdout == ""
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_help_imports_no_slow_module():
