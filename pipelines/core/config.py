@@ -21,6 +21,7 @@ import typing
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
+from .bounds import check_bounds
 from .errors import UserError, require, require_name
 from .stop_when import stop_kinds
 
@@ -113,7 +114,7 @@ class Hardware(Section):
     out."""
 
     def check(self) -> None:
-        is_known = re.fullmatch(r"auto|cpu|gpu(:\d+)?", self.device) is not None
+        is_known = re.fullmatch(r"auto|cpu|gpu(:\d{1,4})?", self.device) is not None
         require(is_known, "device", "auto, cpu, gpu or gpu:N", self.device)
 
 
@@ -189,6 +190,7 @@ class TrainingConfig(Section):
         """Raise `UserError` if a value, or a combination of values, is not valid."""
         for section in sections(self).values():
             section.check()
+        check_bounds(flat(self))
 
 
 # Access by setting name

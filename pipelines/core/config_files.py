@@ -1,7 +1,6 @@
 """Configs as YAML files: one `key: value` line per setting, without sections."""
 
 import dataclasses
-import re
 import types
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from .config import RunSettings, TrainingConfig, flat, replace, setting_types
 from .console import suggestion
-from .errors import UserError
+from .errors import UserError, brief
 
 C = TypeVar("C", bound=TrainingConfig)
 CALL_FLAGS = frozenset(field.name for field in dataclasses.fields(RunSettings))
@@ -19,8 +18,10 @@ def load_yaml(path: Path) -> dict[str, Any]:
     """Read the mapping in a YAML file; an empty file is an empty mapping."""
     import yaml
 
+    from .plain_yaml import plain_loader
+
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _plain_loader())
+        content = yaml.load(path.read_text(encoding="utf-8"), plain_loader())
     except OSError as error:
         raise UserError(f"cannot read config file {path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -29,31 +30,16 @@ def load_yaml(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "cannot be read"
-        raise UserError(f"config file {path}{line} is not YAML: {problem}") from None
+        is_value = isinstance(error, yaml.constructor.ConstructorError)
+        text = f": {problem}" if is_value else f" is not YAML: {problem}"
+        raise UserError(f"config file {path}{line}{text}") from None
+    except RecursionError:
+        raise UserError(f"config file {path}: lists or mappings are nested too deeply") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise UserError(f"config file {path} must hold `key: value` lines, one per setting")
     return content
-
-
-def _plain_loader() -> type:
-    """A safe loader with YAML 1.2's plain values, where `1e-3` is a number and `on` is a word."""
-    import yaml
-
-    class PlainLoader(yaml.SafeLoader):
-        yaml_implicit_resolvers: dict = {}  # noqa: RUF012 - hides PyYAML's default resolvers
-
-    number = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan"
-    for tag, pattern in (
-        ("null", r"~|null||None"),
-        ("bool", r"true|false|True|False"),
-        ("int", r"[-+]?[0-9]+"),
-        ("float", number),
-    ):
-        resolver = re.compile(rf"^(?:{pattern})$")
-        PlainLoader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", resolver, None)
-    return PlainLoader
 
 
 def load_config(cls: type[C], path: Path) -> C:
@@ -97,14 +83,19 @@ def check_keys(cls: type[TrainingConfig], keys: Iterable[Any], source: str) -> N
             flag = str(key).replace("_", "-")
             raise UserError(f"{source}: {key!r} is a flag (--{flag}), not a key")
         if key not in setting_names:
-            raise UserError(f"{source}: unknown key {key!r}{suggestion(str(key), setting_names)}")
+            raise UserError(
+                f"{source}: unknown key {brief(key)}{suggestion(str(key), setting_names)}"
+            )
 
 
 def dump_config(config: TrainingConfig) -> str:
     """Return the complete configuration as YAML."""
     import yaml
 
-    return yaml.safe_dump(config_dict(config), sort_keys=False, allow_unicode=True)
+    from .plain_yaml import plain_dumper
+
+    settings, dumper = config_dict(config), plain_dumper()
+    return yaml.dump(settings, Dumper=dumper, sort_keys=False, allow_unicode=True)
 
 
 def config_dict(config: TrainingConfig) -> dict[str, Any]:
@@ -131,7 +122,7 @@ def strict(value: Any, kind: Any) -> Any:
             return float(value)
         elif type(value) is arm:
             return value
-    raise TypeError(f"expected {_in_words(kind)}, got {value!r}")
+    raise TypeError(f"expected {_in_words(kind)}, got {brief(value)}")
 
 
 def _is_union(kind: Any) -> bool:

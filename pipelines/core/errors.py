@@ -10,7 +10,17 @@ class UserError(Exception):
 def require(condition: bool, key: str, expected: str, value: object) -> None:
     """Raise `UserError` naming the flag and the key unless the condition holds."""
     if not condition:
-        raise UserError(f"--{key.replace('_', '-')} (key {key}) must be {expected}, got {value!r}")
+        raise UserError(
+            f"--{key.replace('_', '-')} (key {key}) must be {expected}, got {brief(value)}"
+        )
+
+
+def brief(value: object, longest: int = 60) -> str:
+    """Return the `repr` of a value, cut off if it is long."""
+    if isinstance(value, int) and abs(value) >= 10**longest:  # str() refuses very long numbers
+        return f"a number of more than {longest} digits"
+    text = repr(value)
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def require_name(name: str, flag: str = "--name") -> None:

@@ -40,7 +40,7 @@ class DocumentsNetwork(TextNetwork):
 
     def check(self) -> None:
         super().check()
-        is_valid = min(self.sizes, default=0) >= 1
+        is_valid = min(self.sizes, default=0) >= 1 and max(self.sizes) <= 1_000
         require(
             is_valid, "kernel_sizes", "numbers of words by commas, as in 3,4,5", self.kernel_sizes
         )

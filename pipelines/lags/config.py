@@ -119,6 +119,9 @@ class LagsConfig(TrainingConfig):
         if self.hardware.strategy == "mirrored":
             size = self.optimisation.batch_size
             require((size or 2) % 2 == 0, "batch_size", "even", size)
+        direct, problem = self.network.direct, self.data.problem
+        has_output_at_every_step = problem in ("lag-2a", "lag-2b")
+        require(not direct or has_output_at_every_step, "direct", f"0 for {problem}", direct)
 
 
 # direct is left out: only problems with an output at every step can have it.

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from ..core.bounds import check_bounds
 from ..core.config import Section, TrainingConfig, section_types
-from ..core.errors import UserError, require, require_name
+from ..core.errors import UserError, brief, require, require_name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,7 @@ class SearchSettings(Section):
         for name in ("max_trials", "executions_per_trial", "max_model_size", "keep"):
             value = getattr(self, name)
             require(value is None or value >= 1, name, "1 or more", value)
+        check_bounds(vars(self))
         require(self.factor >= 2, "factor", "2 or more", self.factor)
         iterations = self.hyperband_iterations
         require(iterations >= 1, "hyperband_iterations", "1 or more", iterations)
@@ -155,6 +157,6 @@ def parse_address(address: str, flag: str) -> tuple[str, int]:
     """Return host and port of "HOST:PORT", or of "PORT" on this machine."""
     host, _, port = address.rpartition(":")
     host = host or "127.0.0.1"
-    if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise UserError(f"{flag} {address!r} must be HOST:PORT, or PORT for this machine only")
+    if not port.isdecimal() or len(port) > 5 or not 0 < int(port) < 65536:
+        raise UserError(f"{flag} {brief(address)} must be HOST:PORT, or PORT for this machine only")
     return host, int(port)

@@ -7,16 +7,20 @@ from pathlib import Path
 import pytest
 from errorflow.pipelines import names
 from errorflow.pipelines.cli import training_config
+from errorflow.pipelines.core.bounds import check_bounds
 from errorflow.pipelines.core.config import flat, replace
 from errorflow.pipelines.core.config_files import dump_config, load_config
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.files import read_json, write_json, write_text
 from errorflow.pipelines.core.flags import parse_flags
+from errorflow.pipelines.core.space import Choice
 from errorflow.pipelines.images.config import ImagesConfig, ImagesData
 from errorflow.pipelines.names.config import NamesConfig
 from errorflow.pipelines.registry import TASKS, load_task
 from errorflow.pipelines.search.config import tune_config
 from errorflow.pipelines.text_classification.task import PredictConfig
+
+HUGE = "9" * 25  # more than 64 bits
 
 
 def read(*flags: str) -> NamesConfig:
@@ -79,6 +83,16 @@ def test_a_switch_in_a_file_may_be_written_as_yaml_writes_it(file, word):
         ("dropout: 1.0", "--dropout (key dropout) must be from 0 to below 1, got 1.0"),
         ("- 3", "must hold `key: value` lines"),
         ("units: [", "line 1 is not YAML"),
+        ("units: 3\nepochs: 089", "line 2: 089 has leading zeros; write 89"),
+        ("epochs: -010", "line 1: -010 has leading zeros; write -10"),
+        ("epochs: 3\nunits: 4\n'epochs': 3", "line 3: key 'epochs' comes twice"),
+        pytest.param("epochs: " + "9" * 5000, "line 1: '99999999", id="5000 digits"),
+        pytest.param("epochs: " + "9" * 4000, "a number of more than 60", id="4000 digits"),
+        ("epochs: !!int abc", "line 1: 'abc' cannot be read as int"),
+        ("bidirectional: !!bool maybe", "line 1: 'maybe' cannot be read as bool"),
+        ("epochs: !!timestamp foo", "line 1: 'foo' cannot be read as timestamp"),
+        pytest.param("epochs: " + "[" * 500 + "]" * 500, "nested too deeply", id="500 brackets"),
+        ("learning_rate: 1e400", "--learning-rate (key learning_rate) must be a finite number"),
     ],
 )
 def test_a_wrong_file_is_named_with_its_key(file, text, message):
@@ -88,6 +102,46 @@ def test_a_wrong_file_is_named_with_its_key(file, text, message):
     assert message in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["089", "010", "1e3", "null", "on", "-.5"])
+def test_a_name_like_a_number_is_written_as_a_text(file, name):
+    config = replace(NamesConfig(), data_dir=Path(name), text_column=name)
+    assert load_config(NamesConfig, file(dump_config(config))) == config
+
+
+@pytest.mark.parametrize(
+    ("task", "flags", "message"),
+    [
+        ("names", "--units 1000000", "--units (key units) must be at most 16384, got 1000000"),
+        ("names", f"--epochs {HUGE}", "--epochs (key epochs) must be at most 1000000"),
+        ("names", f"--embedding {HUGE}", "at most 16384"),
+        ("names", f"--max-length {HUGE}", "at most 1000000"),
+        ("names", f"--batch-size {HUGE}", "at most 1000000"),
+        ("names", f"--limit {HUGE}", "at most 2147483647"),
+        ("names", "--learning-rate 1e300", "at most 1000, got 1e+300"),
+        ("names", "--clip-norm inf", "--clip-norm (key clip_norm) must be a finite number"),
+        ("names", "--weight-decay nan", "--weight-decay (key weight_decay) must be 0 or more"),
+        ("lags", "--chrono inf", "--chrono (key chrono) must be a finite number"),
+        ("lags", "--direct 0.1", "--direct (key direct) must be 0 for adding"),
+        ("lags", f"--steps {HUGE}", "--steps (key steps) must be at most 100000"),
+        ("images", "--width inf", "--width (key width) must be a finite number"),
+        ("actions", "--size 20000", "--size (key size) must be at most 4096"),
+        ("documents", f"--kernel-sizes 3,{HUGE}", "--kernel-sizes (key kernel_sizes) must be"),
+    ],
+)
+def test_a_number_too_large_to_compute_with_is_refused(task, flags, message):
+    with pytest.raises(UserError) as error:
+        training_config(load_task(task), flags.split())
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_search_stays_within_the_bounds(name):
+    for key, choice in load_task(name).space.items():
+        ends = choice.values if isinstance(choice, Choice) else (choice.low, choice.high)
+        for value in ends:
+            check_bounds({key: value})
 
 
 @pytest.mark.parametrize(
