@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ...callbacks.drawing.captioned_images import CaptionedImage, caption_sheet
+from ..core.console import note
 from ..core.errors import UserError
 from ..core.files import atomic
 from ..core.run_folder import RunFolder
@@ -55,6 +56,8 @@ def make_predictor(
     ) -> Iterator[dict[str, Any]]:
         images = store_images(items if is_sequence else [image for (image,) in items], shape)
         _make_folder(folder)
+        if not taken:
+            note(f"drawings go to {folder}")
         names = drawing_names([Path(path) for path in paths], folder, taken)
         for path, name, shown, texts, scores in zip(
             paths, names, items, *best_texts(model, images, width), strict=True

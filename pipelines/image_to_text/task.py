@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.console import note
 from ..core.errors import require
 from ..core.run_folder import RunFolder
-from ..core.run_selection import choose_run
 from ..training.inputs import Reader
 from ..training.prediction import Predictor, PredictSettings, Request, predict, texts_in_words
 from ..training.task import BaseTask
@@ -110,7 +108,4 @@ class ImageToText(BaseTask):
     ) -> int:
         """Print the texts for all inputs; return the exit code."""
         chosen = {"top": config.top, "beam": config.beam, "to": config.to} | options
-        code = predict(self, config, Request(arguments, reader, chosen, texts_in_words, config.top))
-        folder = config.to or choose_run(config.run, self.name).samples / "told"
-        note(f"drawings are in {folder}")
-        return code
+        return predict(self, config, Request(arguments, reader, chosen, texts_in_words, config.top))

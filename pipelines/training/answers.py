@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core.console import say
+from ..core.console import say, visible
 
 Row = Mapping[str, Any]
 Words = Callable[[Sequence[Row]], Iterable[str]]  # the lines for people of a batch of rows
@@ -39,7 +39,8 @@ class Answers:
             first, *others = row.items()
             named = {self._key: first[1]} | dict(others)
             if self._kind == "json":
-                print(json.dumps(plain(named), ensure_ascii=False, allow_nan=False))
+                line = json.dumps(plain(named), ensure_ascii=False, allow_nan=False)
+                print(line, file=_Stdout())
             else:
                 self._write_csv(columns(plain(named), self._top))
         sys.stdout.flush()
@@ -47,10 +48,17 @@ class Answers:
     def _write_csv(self, cells: Mapping[str, Any]) -> None:
         if self._csv is None:
             self._csv = csv.DictWriter(
-                sys.stdout, list(cells), restval="", extrasaction="ignore", lineterminator="\n"
+                _Stdout(), list(cells), restval="", extrasaction="ignore", lineterminator="\n"
             )
             self._csv.writeheader()
         self._csv.writerow(cells)
+
+
+class _Stdout:
+    """Stdout, where control characters do not reach a terminal; a pipe gets them as they are."""
+
+    def write(self, text: str) -> None:
+        sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
 
 
 def plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,8 +54,8 @@ def read_inputs(
         keep_blank: whether blank lines of stdin are texts; otherwise they are skipped.
         size: the largest batch.
     """
-    for argument in arguments or [STDIN]:
-        if argument == STDIN:
+    for is_stdin, group in groupby(arguments or [STDIN], STDIN.__eq__):
+        if is_stdin:
             parts = (
                 [
                     Input(line)
@@ -65,7 +65,7 @@ def read_inputs(
                 for lines in _lines_of_stdin(reader.is_path)
             )
         else:
-            parts = iter([_expanded(argument, reader)])
+            parts = iter([chain.from_iterable(_expanded(name, reader) for name in group)])
         for part in parts:
             rest = iter(part)
             while batch := list(islice(rest, size)):
@@ -73,12 +73,17 @@ def read_inputs(
 
 
 def _expanded(argument: str, reader: Reader) -> Iterator[Input]:
+    return _guarded(reader.expand(reader, argument), argument)
+
+
+def _guarded(inputs: Iterator[Input], name: str) -> Iterator[Input]:
+    """Yield inputs, and at last why no more of them can be read."""
     try:
-        yield from reader.expand(reader, argument)
+        yield from inputs
     except UserError as error:
-        yield Input(argument, str(error))
-    except (OSError, ValueError) as error:  # a zero byte, a name that is too long
-        yield Input(argument, f"{printable(argument)}: {_reason(error)}")
+        yield Input(name, str(error))
+    except (OSError, ValueError, RuntimeError) as error:  # a name too long, ~ of an unknown user
+        yield Input(name, f"{printable(name)}: {_reason(error)}")
 
 
 def _reason(error: Exception) -> str:
@@ -132,41 +137,40 @@ def text_reader(column: str | None, by_line: bool = True) -> Reader:
         column: the column of tables.
         by_line: whether each line of a file is a text, or the whole file.
     """
-    return Reader(TEXT, _texts_by_line if by_line else _texts_by_file, False, column)
 
-
-def _texts_by_line(reader: Reader, argument: str) -> Iterator[Input]:
-    for path in _text_files(reader, argument):
-        if path is None:
+    def expand(reader: Reader, argument: str) -> Iterator[Input]:
+        paths = _named_paths(reader, argument)
+        if not paths:
             yield Input(without_surrogates(argument))
-        elif is_table(path) or reader.column is not None:
-            yield from _of_table(reader, path)
-        else:
-            yield from (Input(line) for line in read_text(path).splitlines() if line.strip())
+        for path in paths:
+            files = [*files_below(path)]
+            if not files:
+                yield Input(str(path), f"{printable(path)}: nothing to predict in it")
+            for file in files:
+                yield from _guarded(_of_text_file(reader, file, by_line), str(file))
+
+    return Reader(TEXT, expand, False, column)
 
 
-def _texts_by_file(reader: Reader, argument: str) -> Iterator[Input]:
-    for path in _text_files(reader, argument):
-        if path is None:
-            yield Input(without_surrogates(argument))
-        elif is_table(path) or reader.column is not None:
-            yield from _of_table(reader, path)
-        else:
-            yield Input(read_text(path))
+def _of_text_file(reader: Reader, path: Path, by_line: bool) -> Iterator[Input]:
+    if is_table(path) or reader.column is not None:
+        yield from _of_table(reader, path)
+    elif by_line:
+        lines = read_text(path).split("\n")
+        yield from (Input(line.removesuffix("\r")) for line in lines if line.strip())
+    else:
+        yield Input(read_text(path))
 
 
-def _text_files(reader: Reader, argument: str) -> Iterator[Path | None]:
-    """Yield the files that an argument names; None if it is a text itself."""
+def _named_paths(reader: Reader, argument: str) -> list[Path]:
+    """Return the files and folders that an argument names; none if it is a text itself."""
     path = Path(argument) if len(argument) < 1000 and "\0" not in argument else None
-    is_named = path is not None and (path.suffix != "" or os.sep in argument)
     paths = []
-    if path is not None and is_named:
+    if path is not None and (path.suffix != "" or os.sep in argument):
         paths = [path] if _exists(path) else [Path(match) for match in _matches(argument)]
     if reader.column is not None and not paths:
         raise UserError(f"{printable(argument)}: no such file ({reader.role.flag} needs tables)")
-    yield from (file for found in paths for file in files_below(found))
-    if not paths:
-        yield None
+    return paths
 
 
 def _exists(path: Path) -> bool:

@@ -135,7 +135,7 @@ def test_an_error_is_one_line_and_leaves_nothing(where, tmp_path, capsys, flags,
 
 def test_a_file_that_is_not_an_image_is_a_one_line_error(where, tmp_path, capsys):
     (tmp_path / "x.png").write_text("no")
-    assert images(where, "predict", str(tmp_path / "x.png")) == 2
+    assert images(where, "predict", str(tmp_path / "x.png")) == 3
     assert "not an image that can be read" in capsys.readouterr().err
 
 

@@ -383,7 +383,7 @@ def test_an_error_is_one_line_and_leaves_no_run(where, arguments, message, capsy
 
 
 def test_an_unknown_symbol_is_a_one_line_error(lag, capsys):
-    assert lags(lag.path.parent.parent, "predict", "x a1 b") == 2
+    assert lags(lag.path.parent.parent, "predict", "x a1 b") == 3
     assert "'b' is not a symbol of lag-2a" in capsys.readouterr().err.splitlines()[-1]
 
 
