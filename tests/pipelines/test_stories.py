@@ -152,7 +152,7 @@ def test_each_image_has_a_sentence_below_if_the_numbers_agree():
     ("arguments", "message"),
     [
         (["predict", "{}/one"], "{}/one: one frame only; a clip needs at least two"),
-        (["predict", "{}/none"], "{}/none: no frame in it; a clip needs at least two"),
+        (["predict", "{}/none"], "{}/none: nothing to predict in it"),
         (["predict", "{}/cut.gif"], "{}/cut.gif: broken video ("),
         (["predict", "nowhere"], "nowhere: no such file or folder"),
         (["predict", "{}/one", "--frames", "1"], "--frames (key frames) must be 2 or more, got 1"),
