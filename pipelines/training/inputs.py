@@ -170,7 +170,14 @@ def _named_paths(reader: Reader, argument: str) -> list[Path]:
         paths = [path] if _exists(path) else [Path(match) for match in _matches(argument)]
     if reader.column is not None and not paths:
         raise UserError(f"{printable(argument)}: no such file ({reader.role.flag} needs tables)")
+    if path is not None and not paths and _looks_like_file(argument):
+        raise UserError(f"{printable(argument)}: no such file; if it is a text, give it on stdin")
     return paths
+
+
+def _looks_like_file(argument: str) -> bool:
+    path = Path(argument)
+    return len(argument.split()) == 1 and (is_table(path) or path.suffix.lower() == ".txt")
 
 
 def _exists(path: Path) -> bool:
@@ -195,6 +202,8 @@ def path_reader(
     """
 
     def expand(reader: Reader, argument: str) -> Iterator[Input]:
+        if not argument:
+            raise UserError("an empty path; give a file or a folder")
         path = Path(argument).expanduser() if argument.startswith("~") else Path(argument)
         if path.is_dir() and not is_item(path):
             yield from _of_folder(path, holds, is_item)

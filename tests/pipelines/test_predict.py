@@ -80,6 +80,8 @@ def test_texts_come_from_arguments_files_folders_globs_and_tables(tmp_path):
     (fault,) = [item.fault for item in found if item.fault]  # what follows it is read
     assert str(tmp_path / "b.txt") in fault
     assert [item.value for item in texts(str(tmp_path / "c.csv"), column="n")] == ["1", "2"]
+    assert "no such file" in texts("missing.csv")[0].fault
+    assert not texts("see a.csv")[0].fault  # a text
     assert "other" in texts(str(tmp_path / "c.csv"), column="other")[0].fault
 
 
@@ -87,7 +89,7 @@ def test_paths_that_cannot_be_followed_leave_the_others(tmp_path):
     (tmp_path / "a.png").touch()
     (tmp_path / "empty").mkdir()
     reader = path_reader(None, lambda path: path.suffix == ".png", lambda folder: False)
-    odd = ["no.png", "\0", "x" * 5000, "~nobody-here/x", str(tmp_path / "empty")]
+    odd = ["", "no.png", "\0", "x" * 5000, "~nobody-here/x", str(tmp_path / "empty")]
     (batch,) = read_inputs([*odd, str(tmp_path)], reader, False, 64)
     assert [item.value for item in batch if not item.fault] == [str(tmp_path / "a.png")]
     assert len([item for item in batch if item.fault]) == len(odd)
