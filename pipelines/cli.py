@@ -1,5 +1,6 @@
 """The command `errorflow`: run a verb of a task, and report a user's mistake in one line."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from .core.config import TrainingConfig
 from .core.config_files import dump_config, load_config
 from .core.console import complain, suggestion
-from .core.errors import UserError
+from .core.errors import UserError, brief
 from .core.flags import parse_flags
 from .core.run_folder import RunFolder
 from .core.run_selection import run_to_resume
@@ -34,14 +35,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         complain(str(error))
         return 2
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        complain(f"{brief(str(error.filename))}: {error.strerror}")
+        return 2
     except KeyboardInterrupt as interrupt:
         reason = interrupt.args[0] if interrupt.args else "interrupted"
         print(file=sys.stderr)
         complain(reason)
         return 130
-    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     return code
 
 

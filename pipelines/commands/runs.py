@@ -9,11 +9,12 @@ import tyro
 
 from ..core.config import Section
 from ..core.config_files import load_yaml
-from ..core.console import print_table, say
+from ..core.console import print_table, say, suggestion
 from ..core.errors import UserError
 from ..core.flags import parse_flags
 from ..core.run_folder import RunFolder, read_history
 from ..core.run_selection import all_runs
+from ..registry import TASKS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,10 @@ class ListConfig(Section):
     """Folder of all runs."""
     task: str | None = None
     """Only the runs of this task."""
+
+    def check(self) -> None:
+        if self.task is not None and self.task not in TASKS:
+            raise UserError(f"--task {self.task!r}: no such task{suggestion(self.task, TASKS)}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +46,9 @@ def command(arguments: list[str]) -> None:
     if arguments[:1] == ["compare"]:
         compare(parse_flags(CompareConfig, arguments[1:], "errorflow runs compare"))
     else:
-        show(parse_flags(ListConfig, arguments, "errorflow runs"))
+        config = parse_flags(ListConfig, arguments, "errorflow runs")
+        config.check()
+        show(config)
 
 
 def show(config: ListConfig) -> None:

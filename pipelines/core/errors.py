@@ -2,6 +2,8 @@
 
 import re
 
+LONGEST_NAME = 200  # bytes; most file systems allow 255, and a run adds a prefix
+
 
 class UserError(Exception):
     """An error that the user can correct; the message says what is wrong and what to do."""
@@ -29,3 +31,5 @@ def require_name(name: str, flag: str = "--name") -> None:
         raise UserError(
             f"{flag} {name!r} must be letters, digits and . _ - + = (no path; no space)"
         )
+    if len(name.encode()) > LONGEST_NAME:
+        raise UserError(f"{flag} {brief(name)} must have {LONGEST_NAME} bytes or fewer")
