@@ -239,7 +239,7 @@ TABLE = {
         inputs=lambda _: ["My soup is old.", "WAVE", "zzz Ω ½ ☂", "x" * 500],
     ),
     "tags": Row(
-        flags="--units 4 --embedding 4 --batch-size 16 --character-units 4 --epochs 2"
+        flags="--units 4 --embedding 4 --batch-size 16 --character-units 4 --epochs 2 --jit off"
         " --learning-rate 0.05 --dropout 0.1 --word-dropout 0.1",
         figures=CLASSIFIED | {"unknown_words", "unknown_accuracy", "baseline"},
         plots=("error_flow", "gates", "confusion"),
@@ -263,7 +263,7 @@ TABLE = {
     ),
     "images": Row(
         flags="--model resnet20 --width 0.25 --batch-size 8 --image-size 12 --optimizer adam"
-        " --learning-rate 0.01 --epochs 2",
+        " --learning-rate 0.01 --epochs 2 --jit off",
         figures=CLASSIFIED | {"top5"},
         plots=("confusion",),
         data=write_images,
