@@ -176,7 +176,7 @@ def test_the_plain_resnet_has_the_parameters_of_the_residual_one():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "lenet"}, "unknown model 'lenet'; choose one of mlp, lenet5"),
+        ({"name": "lenet"}, "unknown model 'lenet'; choose one of convnet, mlp"),
         ({"name": "lenet5", "head": "sigmoid"}, "head must be softmax, logits or identity"),
         ({"name": "lenet5", "skip": False}, "lenet5 has no option 'skip'"),
         ({"name": "lenet5_original", "num_classes": 7}, "bitmaps of 10 digits"),

@@ -182,8 +182,12 @@ def test_changed_content_is_prepared_again(surnames):
 def test_longer_names_are_left_out_and_counted(surnames):
     data = load_text(max_length=20)
     assert max(map(len, data.train.texts)) == 20
-    assert any("longer than 20 characters" in problem for problem in data.problems)
-    assert len(data.train.texts) < len(surnames.train.texts)
+    assert {item.reason for item in data.left_out} == {"more than 20 characters"}
+    assert len(data.left_out) == sum(
+        len(text) > 20
+        for split in ("train", "validation", "test")
+        for text in getattr(surnames, split).texts
+    )
 
 
 @pytest.fixture(scope="module")
