@@ -70,10 +70,16 @@ def _execution(run: RunFolder, objective: Mapping[str, str]) -> dict[str, Any]:
     return {
         "seed": read_json(run.environment_file).get("seed"),
         "score": score,
-        "best_epoch": None if score is None else curve.index(score) + 1,
+        "best_epoch": None if score is None else _best_epoch(run, curve, score),
         "epochs": len(curve),
         "seconds": round(sum(row["seconds"] for row in read_history(run)) + pretraining, 1),
     }
+
+
+def _best_epoch(run: RunFolder, curve: list[float], score: float) -> int:
+    """Return the epoch of the score: of several, the one whose weights the run has kept."""
+    kept = run.results().get("best_epoch", 0)
+    return kept if curve[kept - 1 : kept] == [score] else curve.index(score) + 1
 
 
 def _curve(run: RunFolder, objective: Mapping[str, str]) -> list[float]:

@@ -6,7 +6,6 @@ import sys
 
 import numpy as np
 import pytest
-from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.clips.clip_data import load_clips
 from errorflow.pipelines.datasets.image_text.captions import load_captions
@@ -18,7 +17,6 @@ from errorflow.pipelines.datasets.splits import SPLITS
 from errorflow.pipelines.datasets.tags.tag_data import load_tags
 from errorflow.pipelines.datasets.text.documents import load_documents
 from errorflow.pipelines.datasets.text.text_data import load_text
-from errorflow.pipelines.registry import load_task
 from PIL import Image
 
 ITEMS = range(40)
@@ -131,11 +129,3 @@ def test_readers_of_own_files_load_no_tensorflow(modules):
     imports = "".join(f"import errorflow.pipelines.datasets.{name}\n" for name in modules.split())
     code = f"import sys\n{imports}assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.parametrize("name", ["images", "actions", "captions", "stories"])
-def test_own_data_are_looked_for_before_anything_is_loaded(tmp_path, name):
-    task = load_task(name)
-    config = replace(task.config(), data_dir=tmp_path / "nowhere").resolved()
-    with pytest.raises(UserError, match=r"nowhere: no such file or folder; expected"):
-        task.check_requirements(config)

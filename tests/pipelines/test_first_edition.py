@@ -16,16 +16,15 @@ INPUTS = {
     "pronounce": ["kamito"],
     "captions": ["data/captions/00.png"],
 }
-# What errorflow 0.1.0 printed for these inputs, but for the spaces that aligned its columns:
-# answers are now printed as they come, before the longest input is known.
+# What errorflow 0.1.0 printed for these inputs.
 PREDICTIONS = {
     "names": [
-        ["Nowak", "Dutch 0.045", "Slovak 0.045", "Polish 0.044"],
+        ["Nowak ", "Dutch 0.045", "Slovak 0.045", "Polish 0.044"],
         ["Garcia", "Slovak 0.044", "Polish 0.044", "Dutch 0.044"],
     ],
     "images": [
         ["data/photos/stripes/00.png", "stripes 0.598", "checks 0.402"],
-        ["data/photos/checks/01.png", "checks 0.988", "stripes 0.012"],
+        ["data/photos/checks/01.png ", "checks 0.988", "stripes 0.012"],
     ],
     "tags": [["the/NOUN small/NOUN dog/NOUN sees/NOUN a/NOUN cat/NOUN ./NOUN"]],
     "pronounce": [
