@@ -43,21 +43,64 @@ def build_training(config: ImagesConfig, data: ImageData) -> TrainingSpec:
     network = build_network(config, (*size, channels), len(data.labels), backbone)
     core = remove_auxiliary_outputs(network)
     has_auxiliary = isinstance(network.output, dict)
-    targets: dict[str, Any] = {"target": _for_each(network.output)} if has_auxiliary else {}
+    target = {"target": _for_each(network.output)} if has_auxiliary else {}
+    train_data, validation_data = build_batches(
+        config, data, fitted, (*size, channels), backbone, target
+    )
+    fit_normalization(network, train_data.steps)
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
+    main, name = core.layers[-1].name, config.network.model or DEFAULT
+    return TrainingSpec(
+        network=network,
+        serving_model=build_serving_model(core, data.labels, train_data.mean, train_data.std, name),
+        train_data=train_data,
+        validation_data=validation_data,
+        loss=dict.fromkeys(network.output, loss) if has_auxiliary else loss,
+        loss_weights=_weights(network.output) if has_auxiliary else None,
+        metrics={main: ["accuracy"]} if has_auxiliary else ["accuracy"],
+        monitor=f"val_{main}_loss" if has_auxiliary else "val_loss",  # finer than the accuracy
+        mode="min",
+        is_recurrent=False,
+        callbacks=lambda run: feature_maps(run.logs, core, validation_data),
+        optimisation=settings,
+        warmup=fitted.warmup,
+    )
 
-    def batches(images, split, batch_size, **options):
+
+def build_batches(
+    config: ImagesConfig,
+    data: ImageData,
+    fitted: Fitted,
+    shape: tuple[int, int, int],
+    backbone: Backbone | None,
+    target: dict[str, Any],
+) -> tuple[ImageBatches, tf.data.Dataset]:
+    """Return the batches of the training and of the validation split.
+
+    Args:
+        config: the settings.
+        data: the images.
+        fitted: the settings as fitted to their number.
+        shape: [H, W, C] of the network's images.
+        backbone: trained weights, whose mean and standard deviation are used; None: those of the
+            training images.
+        target: the argument `target` of `ImageBatches`, if the network has several outputs.
+    """
+    *size, channels = shape
+    settings = fitted.optimisation
+
+    def batches(split: ImageSplit, batch_size: int, **options: Any) -> ImageBatches:
         return ImageBatches(
-            images=images,
+            images=resized(split, (size[0], size[1]), channels),
             count=len(split),
             classes=len(data.labels),
             size=batch_size,
             seed=settings.seed,
             **options,
-            **targets,
+            **target,
         )
 
     train_data = batches(
-        resized(data.train, size, channels),
         data.train,
         settings.batch_size,
         passes=fitted.passes,
@@ -68,32 +111,12 @@ def build_training(config: ImagesConfig, data: ImageData) -> TrainingSpec:
     mean, std = train_data.mean, train_data.std = own
     kind = kind_for_folder(config, data, train_data.images)
     train_data.operations = augmentation.recipe(kind)
-    fit_normalization(network, train_data.steps)
     if left_out := train_data.count % train_data.size:
         note(
             f"data: train: batches of {train_data.size}: each pass leaves out {left_out} of"
             f" {train_data.count:,} images, drawn at random"
         )
-    validation = batches(
-        resized(data.validation, size, channels), data.validation, BATCH, mean=mean, std=std
-    ).in_order()
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
-    main, name = core.layers[-1].name, config.network.model or DEFAULT
-    return TrainingSpec(
-        network=network,
-        serving_model=build_serving_model(core, data.labels, mean, std, name),
-        train_data=train_data,
-        validation_data=validation,
-        loss=dict.fromkeys(network.output, loss) if has_auxiliary else loss,
-        loss_weights=_weights(network.output) if has_auxiliary else None,
-        metrics={main: ["accuracy"]} if has_auxiliary else ["accuracy"],
-        monitor=f"val_{main}_loss" if has_auxiliary else "val_loss",  # finer than the accuracy
-        mode="min",
-        is_recurrent=False,
-        callbacks=lambda run: feature_maps(run.logs, core, validation),
-        optimisation=settings,
-        warmup=fitted.warmup,
-    )
+    return train_data, batches(data.validation, BATCH, mean=mean, std=std).in_order()
 
 
 def fitted_to(settings: ImagesOptimisation, count: int) -> Fitted:
