@@ -44,7 +44,8 @@ def make_predictor(
     model = load(run.best)
     shape, is_sequence = image_shape_of(model), len(model.input_shape) == 5
     width = max(beam or model.get_layer("search").width, top)
-    folder, taken = to or run.samples / "told", {}
+    folder = to or run.samples / "told"  # as earlier versions call it
+    drawings: list[str] = []  # the names of all so far
 
     def prepare(path: str) -> Sequence[np.ndarray]:
         if not Path(path).exists():
@@ -56,9 +57,10 @@ def make_predictor(
     ) -> Iterator[dict[str, Any]]:
         images = store_images(items if is_sequence else [image for (image,) in items], shape)
         _make_folder(folder)
-        if not taken:
+        if not drawings:
             note(f"drawings go to {folder}")
-        names = drawing_names([Path(path) for path in paths], folder, taken)
+        names = drawing_names([Path(path) for path in paths], folder, drawings)
+        drawings.extend(names)
         for path, name, shown, texts, scores in zip(
             paths, names, items, *best_texts(model, images, width), strict=True
         ):
@@ -77,16 +79,15 @@ def _make_folder(folder: Path) -> None:
         raise UserError(message) from None
 
 
-def drawing_names(
-    paths: Sequence[Path], folder: Path, taken: dict[str, None] | None = None
-) -> list[str]:
+def drawing_names(paths: Sequence[Path], folder: Path, earlier: Sequence[str] = ()) -> list[str]:
     """Return a file name for each drawing, after that of its input and unique.
 
     Args:
-        taken: the names of earlier drawings, to which these are added.
+        paths: the inputs.
+        folder: the folder of the drawings; an input in it is not written over.
+        earlier: the names of earlier drawings.
     """
-    names: dict[str, None] = {} if taken is None else taken
-    earlier = len(names)
+    names = dict.fromkeys(earlier)
     own = {path.resolve() for path in paths}
     for path in paths:
         stem = path.absolute().stem
@@ -97,7 +98,7 @@ def drawing_names(
             if name not in names and (folder / name).resolve() not in own
         )
         names[next(free)] = None
-    return [*names][earlier:]
+    return [*names][len(earlier) :]
 
 
 def _draw(captioned: CaptionedImage, file: Path) -> None:
