@@ -54,7 +54,7 @@ def _classes(count: int, each: int) -> dict[str, int]:
 
 
 def topics(shortest: int, longest: int, strength: float, alphabet: str = "latin") -> Draw:
-    """Texts of so many words; a topic multiplies word frequencies by exp(strength · normal)."""
+    """Texts of random words; a topic multiplies their frequencies by exp(strength · normal)."""
 
     def draw(random: Random, label: str) -> Iterator[str]:
         words = vocabulary(alphabet)
