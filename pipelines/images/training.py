@@ -89,7 +89,7 @@ def build_batches(
     *size, channels = shape
     settings = fitted.optimisation
 
-    def batches(split: ImageSplit, batch_size: int, **options: Any) -> ImageBatches:
+    def batches(split: ImageSplit, batch_size: Any, **options: Any) -> ImageBatches:
         return ImageBatches(
             images=resized(split, (size[0], size[1]), channels),
             count=len(split),
