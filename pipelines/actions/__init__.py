@@ -83,7 +83,7 @@ class Actions(BaseTask):
         about = "Predict the labels of videos and, if trained on frame labels, of each frame."
         return [Verb("predict", f"{about} {PIPES}", PredictConfig, self._predict)]
 
-    def read_data(self, config: ActionsConfig) -> Any:
+    def read_data(self, config: ActionsConfig, found: Any = None) -> Any:
         from ..datasets.clips.clip_data import load_clips
 
         config.check_frame_size()
@@ -95,6 +95,7 @@ class Actions(BaseTask):
             limit=config.data.limit,
             seed=config.optimisation.seed,
             ready_splits=config.data.ready_splits,
+            found=found,
         )
 
     def check_requirements(self, config: ActionsConfig) -> None:
@@ -102,12 +103,13 @@ class Actions(BaseTask):
 
         check_source(config.network, "cnn")
 
-    def check_data(self, config: ActionsConfig) -> None:
-        """Raise `UserError` if videos are missing in your own data; open none."""
+    def find_data(self, config: ActionsConfig) -> Any:
+        """List the videos of a person's own data."""
         from ..datasets.clips.clip_folder import find_videos
 
-        if config.data.data_dir is not None:
-            find_videos(config.data.data_dir, ready_splits=config.data.ready_splits)
+        if config.data.data_dir is None:
+            return None
+        return find_videos(config.data.data_dir, ready_splits=config.data.ready_splits)
 
     def training_functions(self) -> TrainingFunctions:
         from . import training

@@ -85,7 +85,7 @@ class Captions(ImageToText):
         write_captions(data, folder, config.data.image_column, config.data.caption_column)
         return {"image_column": None, "caption_column": None, "encoding": None}
 
-    def read_data(self, config: CaptionsConfig) -> Any:
+    def read_data(self, config: CaptionsConfig, found: Any = None) -> Any:
         from ..datasets.image_text.captions import load_captions
 
         data = config.data
@@ -96,6 +96,7 @@ class Captions(ImageToText):
             seed=config.optimisation.seed,
             ready_splits=data.ready_splits,
             columns=_columns(config),
+            found=found,
         )
 
     def layout(self, config: CaptionsConfig) -> "Layout":

@@ -62,13 +62,13 @@ class Documents(TextClassification):
             )
         ]
 
-    def check_data(self, config: DocumentsConfig) -> None:
-        from ..datasets.text.documents import check_documents
+    def find_data(self, config: DocumentsConfig) -> Any:
+        from ..datasets.text.documents import find_documents
 
         data = config.data
-        check_documents(data.dataset, data.data_dir, data.columns, data.ready_splits)
+        return find_documents(data.dataset, data.data_dir, data.columns, data.ready_splits)
 
-    def read_data(self, config: DocumentsConfig) -> Any:
+    def read_data(self, config: DocumentsConfig, found: Any = None) -> Any:
         from ..datasets.text.documents import load_documents
         from ..models.text_serving import lengths
 
@@ -83,6 +83,7 @@ class Documents(TextClassification):
             length=lambda documents: lengths(documents, settings.tokens),
             limit=settings.limit,
             seed=config.optimisation.seed,
+            found=found,
         )
 
 

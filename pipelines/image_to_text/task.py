@@ -55,13 +55,14 @@ class ImageToText(BaseTask):
         """Return the format of a person's files."""
         raise NotImplementedError
 
-    def check_data(self, config: Any) -> None:
-        """Raise `UserError` if your own data are missing or wrongly written; open no image."""
+    def find_data(self, config: Any) -> Any:
+        """Read the lines of a person's own data, and list the images."""
         from ..datasets.image_text.annotation_files import find_annotations
 
         data = config.data
-        if data.data_dir is not None:
-            find_annotations(data.data_dir, self.layout(config), data.ready_splits)
+        if data.data_dir is None:
+            return None
+        return find_annotations(data.data_dir, self.layout(config), data.ready_splits)
 
     def read_images(self, path: Path, shape: Shape, **options: Any) -> Sequence[np.ndarray]:
         """Return the images of one input, each [H, W, C]."""

@@ -78,7 +78,7 @@ class Images(BaseTask):
         about = f"Predict the labels of image files, with probabilities. {PIPES}"
         return [Verb("predict", about, PredictConfig, self._predict)]
 
-    def read_data(self, config: ImagesConfig) -> Any:
+    def read_data(self, config: ImagesConfig, found: Any = None) -> Any:
         from ..datasets.images.image_data import load_images
 
         data = config.data
@@ -89,6 +89,7 @@ class Images(BaseTask):
             limit=data.limit,
             seed=config.optimisation.seed,
             columns=_columns(config),
+            found=found,
         )
 
     def write_data(self, config: ImagesConfig, data: Any, folder: Path) -> dict[str, Any]:
@@ -102,16 +103,15 @@ class Images(BaseTask):
 
         check_source(config.network, "model")
 
-    def check_data(self, config: ImagesConfig) -> None:
-        """Raise `UserError` if images or columns are missing in your own data; open no image."""
+    def find_data(self, config: ImagesConfig) -> Any:
+        """List the images of a person's own data."""
         from ..datasets.images.image_folder import find_images
 
-        if config.data.data_dir is not None:
-            find_images(
-                config.data.data_dir,
-                ready_splits=config.data.ready_splits,
-                columns=_columns(config),
-            )
+        if config.data.data_dir is None:
+            return None
+        return find_images(
+            config.data.data_dir, ready_splits=config.data.ready_splits, columns=_columns(config)
+        )
 
     def training_functions(self) -> TrainingFunctions:
         from . import training

@@ -90,7 +90,7 @@ class Lags(BaseTask):
             ),
         ]
 
-    def read_data(self, config: LagsConfig) -> Any:
+    def read_data(self, config: LagsConfig, found: Any = None) -> Any:
         from ..datasets.lags.lag_data import load_lags
 
         epochs = config.optimisation.epochs or config.default_epochs()

@@ -53,16 +53,17 @@ class Names(TextClassification):
             ),
         ]
 
-    def check_data(self, config: NamesConfig) -> None:
+    def find_data(self, config: NamesConfig) -> Any:
         from ..datasets.text.label_files import read_folder
 
         data = config.data
-        if data.data_dir is not None:
-            read_folder(
-                data.data_dir, data.max_length, data.columns, ready_splits=data.ready_splits
-            )
+        if data.data_dir is None:
+            return None
+        return read_folder(
+            data.data_dir, data.max_length, data.columns, ready_splits=data.ready_splits
+        )
 
-    def read_data(self, config: NamesConfig) -> Any:
+    def read_data(self, config: NamesConfig, found: Any = None) -> Any:
         from ..datasets.text.text_data import load_text
 
         settings = config.data
@@ -74,6 +75,7 @@ class Names(TextClassification):
             max_length=settings.max_length,
             limit=settings.limit,
             seed=config.optimisation.seed,
+            found=found,
         )
 
 

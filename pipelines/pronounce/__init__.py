@@ -103,14 +103,15 @@ class Pronounce(BaseTask):
 
         check_installed(needed(config.data.target))
 
-    def check_data(self, config: PronounceConfig) -> None:
+    def find_data(self, config: PronounceConfig) -> Any:
         from ..datasets.pairs.pair_files import read_pairs
 
         data = config.data
-        if data.data_dir is not None:
-            read_pairs(data.data_dir, data.columns, ready_splits=data.ready_splits)
+        if data.data_dir is None:
+            return None
+        return read_pairs(data.data_dir, data.columns, ready_splits=data.ready_splits)
 
-    def read_data(self, config: PronounceConfig) -> Any:
+    def read_data(self, config: PronounceConfig, found: Any = None) -> Any:
         from ..datasets.pairs.pair_data import load_pairs
         from ..models.text_serving import lengths
 
@@ -130,6 +131,7 @@ class Pronounce(BaseTask):
             stress=settings.stress,
             limit=settings.limit,
             seed=config.optimisation.seed,
+            found=found,
         )
 
     def write_data(self, config: PronounceConfig, data: Any, folder: Path) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def _search(plan: SearchPlan) -> None:
     if plan.settings.oracle == "hyperband":
         _check_hyperband(plan)
     training = plan.training.resolved()
-    plan.task.check_data(training)
+    found = plan.task.find_data(training)
     plan.task.check_requirements(training)
     note(f"{plan.task.name}: a search in {printable(plan.project)}")
     with phase("loading TensorFlow", after=0):
@@ -85,7 +85,7 @@ def _search(plan: SearchPlan) -> None:
         from . import service
 
         service.check_free(plan.settings.chief)
-    data_hash = read_data(plan.task, plan.training).content_hash
+    data_hash = read_data(plan.task, plan.training, found).content_hash
     with exclusive(plan.project, plan.config.run.overwrite) as show_life:
         oracle = _make_oracle(plan, data_hash)
         _write_settings(plan)

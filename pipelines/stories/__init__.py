@@ -87,7 +87,7 @@ class Stories(ImageToText):
         about = "Write stories of image sequences, and draw each below its images."
         return [Verb("predict", f"{about} {PIPES}", PredictConfig, self._predict)]
 
-    def read_data(self, config: StoriesConfig) -> Any:
+    def read_data(self, config: StoriesConfig, found: Any = None) -> Any:
         from ..datasets.image_text.stories import load_stories
 
         return load_stories(
@@ -97,6 +97,7 @@ class Stories(ImageToText):
             seed=config.optimisation.seed,
             ready_splits=config.data.ready_splits,
             encoding=config.data.encoding,
+            found=found,
         )
 
     def layout(self, config: StoriesConfig) -> "Layout":

@@ -69,14 +69,15 @@ class Tags(BaseTask):
     def verbs(self) -> list[Verb]:
         return [Verb("predict", f"Tag sentences. {PIPES}", PredictConfig, self._predict)]
 
-    def check_data(self, config: TagsConfig) -> None:
+    def find_data(self, config: TagsConfig) -> Any:
         from ..datasets.tags.tag_files import read_treebank
 
         data = config.data
-        if data.data_dir is not None:
-            read_treebank(data.data_dir, data.columns, ready_splits=data.ready_splits)
+        if data.data_dir is None:
+            return None
+        return read_treebank(data.data_dir, data.columns, ready_splits=data.ready_splits)
 
-    def read_data(self, config: TagsConfig) -> Any:
+    def read_data(self, config: TagsConfig, found: Any = None) -> Any:
         from ..datasets.tags.tag_data import load_tags
 
         settings = config.data
@@ -89,6 +90,7 @@ class Tags(BaseTask):
             too_long=settings.too_long,
             limit=settings.limit,
             seed=config.optimisation.seed,
+            found=found,
         )
 
     def write_data(self, config: TagsConfig, data: Any, folder: Path) -> dict[str, Any]:

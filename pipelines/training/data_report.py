@@ -1,5 +1,7 @@
 """Read the data of a training, and say on stderr what was read and what was left out."""
 
+from typing import Any
+
 from ..core.config import TrainingConfig
 from ..core.console import note, shorten
 from ..core.phases import phase
@@ -9,10 +11,14 @@ from .task import Data, Task
 SHOWN = 12  # names of classes
 
 
-def read_data(task: Task, config: TrainingConfig) -> Data:
-    """Read the data of a config; print remarks, and how much was left out for each reason."""
+def read_data(task: Task, config: TrainingConfig, found: Any = None) -> Data:
+    """Read the data of a config; print remarks, and how much was left out for each reason.
+
+    Args:
+        found: the result of `Task.find_data`, if it has been called already.
+    """
     with phase("reading the data"):
-        data = task.read_data(config)
+        data = task.read_data(config, found)
     for line in [*summary(data.left_out), *shorten(data.problems)]:
         note(f"data: {line}")
     return data

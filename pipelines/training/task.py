@@ -118,15 +118,22 @@ class Task(Protocol):
         """Raise `UserError` if an optional package that a training needs is missing."""
         ...
 
-    def check_data(self, config: Any) -> None:
-        """Raise `UserError` if a person's own data cannot be used, as far as a quick look shows.
+    def find_data(self, config: Any) -> Any:
+        """Find a person's own data, for `read_data`; None if there are none.
 
-        It imports no TensorFlow, and opens neither images nor videos.
+        It imports no TensorFlow. Texts are read; images and videos are listed, but not opened.
+
+        Raises:
+            UserError: the data cannot be used.
         """
         ...
 
-    def read_data(self, config: Any) -> Data:
-        """Read the data of a config."""
+    def read_data(self, config: Any, found: Any = None) -> Data:
+        """Read the data of a config.
+
+        Args:
+            found: the result of `find_data`; None: it is found here.
+        """
         ...
 
     def write_data(self, config: Any, data: Any, folder: Path) -> dict[str, Any]:
@@ -184,7 +191,7 @@ class BaseTask:
     def check_requirements(self, config: Any) -> None:
         """Require no packages beyond those of errorflow itself."""
 
-    def check_data(self, config: Any) -> None:
+    def find_data(self, config: Any) -> Any:
         """Require no files of a person."""
 
     def write_data(self, config: Any, data: Any, folder: Path) -> dict[str, Any]:

@@ -68,11 +68,11 @@ def evaluate(task: Task, config: EvaluateConfig) -> None:
     run = choose_run(config.run, task.name)
     from . import workflow
 
-    workflow.check_before_tensorflow(task, config_of(task, run), run)
+    found = workflow.find_before_tensorflow(task, config_of(task, run), run)
     load_for(run)
     from .summary import figures_in_words
 
-    scores = workflow.evaluate(task, run, config.split)
+    scores = workflow.evaluate(task, run, config.split, found)
 
     figures = f"{config.split}: {figures_in_words(scores.figures)}"
     if scores.confusion is None:

@@ -76,9 +76,9 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
     """
     check_can_begin(task.name, config, resume)
     note(plan_in_one_line(task, config, resume))
-    check_before_tensorflow(task, config, resume)
+    found = find_before_tensorflow(task, config, resume)
     session = start(config)
-    data = read_data(task, config)
+    data = read_data(task, config, found)
     run = begin(task.name, config, session.environment, resume)
     with recorded_status(run):
         note(data_in_one_line(data))
@@ -102,20 +102,22 @@ def plan_in_one_line(task: Task, config: TrainingConfig, resume: RunFolder | Non
     )
 
 
-def check_before_tensorflow(
-    task: Task, config: TrainingConfig, run: RunFolder | None = None
-) -> None:
-    """Check packages, weights and the person's own data; importing TensorFlow takes seconds.
+def find_before_tensorflow(task: Task, config: TrainingConfig, run: RunFolder | None = None) -> Any:
+    """Find the person's own data, and check packages and weights: TensorFlow takes seconds to load.
 
     Args:
         run: the run that is resumed or evaluated, if any.
+
+    Returns:
+        The result of `Task.find_data`.
 
     Raises:
         UserError: something is missing, or cannot be read.
     """
     with phase("looking at the data"):
-        task.check_data(config)
+        found = task.find_data(config)
         task.check_requirements(config if run is None else with_own_weights(config, run))
+    return found
 
 
 def train_in(
@@ -183,14 +185,17 @@ def _recorded_verdict(run: RunFolder, recorders: "Recorders") -> Iterator[None]:
         raise
 
 
-def evaluate(task: Task, run: RunFolder, split: str = "test") -> Scores:
+def evaluate(task: Task, run: RunFolder, split: str = "test", found: Any = None) -> Scores:
     """Measure a run's best model on a split, and write figures and sample predictions.
+
+    Args:
+        found: the result of `Task.find_data`, if it has been called already.
 
     Raises:
         UserError: the run's data have changed.
     """
     config = load_config(task.config, run.config_file).resolved()
-    data = read_data(task, config)
+    data = read_data(task, config, found)
     record_data(run, data)
     scores = _evaluate_split(task, run, data, split)
     run.update(**{split: scores.figures})

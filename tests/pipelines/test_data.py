@@ -1,11 +1,13 @@
 """Properties of the data of all tasks: one source, the same attributes, few imports."""
 
 import json
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.clips.clip_data import load_clips
 from errorflow.pipelines.datasets.image_text.captions import load_captions
@@ -17,7 +19,9 @@ from errorflow.pipelines.datasets.splits import SPLITS
 from errorflow.pipelines.datasets.tags.tag_data import load_tags
 from errorflow.pipelines.datasets.text.documents import load_documents
 from errorflow.pipelines.datasets.text.text_data import load_text
+from errorflow.pipelines.registry import load_task
 from PIL import Image
+from tasks import TABLE
 
 ITEMS = range(40)
 
@@ -129,3 +133,13 @@ def test_readers_of_own_files_load_no_tensorflow(modules):
     imports = "".join(f"import errorflow.pipelines.datasets.{name}\n" for name in modules.split())
     code = f"import sys\n{imports}assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["names", "documents", "tags", "pronounce"])
+def test_texts_are_read_once(name, tmp_path):
+    """What was found before TensorFlow is loaded is not read again."""
+    task, path = load_task(name), TABLE[name].data(tmp_path)
+    config = replace(task.config(), data_dir=path).resolved()
+    straight, found = task.read_data(config), task.find_data(config)
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert task.read_data(config, found).content_hash == straight.content_hash

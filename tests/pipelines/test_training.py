@@ -53,7 +53,7 @@ def test_a_seed_holds_however_many_random_numbers_the_data_took(tmp_path):
         numbers.append((random.random(), np.random.random(), float(keras.random.uniform([]))))
         raise UserError("enough")
 
-    def read(_):
+    def read(*_):
         random.random(), np.random.random(), keras.random.uniform([])
         splits = dict.fromkeys(("train", "validation", "test"), ())
         empty = dict.fromkeys(("labels", "problems", "left_out"), ())
@@ -61,10 +61,10 @@ def test_a_seed_holds_however_many_random_numbers_the_data_took(tmp_path):
 
     class Task(names.Names):
         build_training = staticmethod(stop)
-        read_data = staticmethod(lambda config: None)
+        read_data = staticmethod(lambda config, found: None)
 
     config = replace(NamesConfig(), run_dir=tmp_path, seed=3)
-    for read_data in (read, lambda config: [read(config), read(config)][0]):
+    for read_data in (read, lambda config, found: [read(config, found), read(config, found)][0]):
         task = Task()
         task.read_data = read_data
         with pytest.raises(UserError, match="enough"):

@@ -177,7 +177,7 @@ class Guarded:
 
 def test_the_test_split_is_never_used(make, two_classes, tmp_path, monkeypatch):
     guarded, read_data = copy.copy(names.TASK), names.TASK.read_data
-    object.__setattr__(guarded, "read_data", lambda config: Guarded(read_data(config)))
+    object.__setattr__(guarded, "read_data", lambda *args: Guarded(read_data(*args)))
     monkeypatch.setattr(names, "TASK", guarded)
     assert run_trial(make(config={"epochs": 1}))["status"] == "completed"
     settings = SMALL | {"epochs": 1, "data_dir": two_classes, "run_dir": tmp_path}

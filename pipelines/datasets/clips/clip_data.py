@@ -80,6 +80,7 @@ def load_clips(
     limit: int | None = None,
     seed: int = 0,
     ready_splits: bool = True,
+    found: LabelledFiles | None = None,
 ) -> ClipData:
     """Read labelled videos as clips of the same size. Nothing is downloaded.
 
@@ -92,14 +93,15 @@ def load_clips(
             splits shrink in proportion.
         seed: selects the clips that `limit` keeps.
         ready_splits: whether folders of `data_dir` named train, val, test are splits.
+        found: the result of `find_videos`, if it has been called already.
 
     Raises:
         UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
     if data_dir is not None:
-        listing = clip_folder.find_videos(data_dir, ready_splits=ready_splits)
-        return _from_folder(listing, frames, size, limit, seed)
+        found = found or clip_folder.find_videos(data_dir, ready_splits=ready_splits)
+        return _from_folder(found, frames, size, limit, seed)
     return _from_tfds(dataset, frames, size, limit, seed)
 
 

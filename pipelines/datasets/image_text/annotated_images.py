@@ -31,7 +31,10 @@ Inspections = Mapping[Path, Inspection]
 
 
 def read_annotated_images(
-    where: str | Path, layout: Layout, ready_splits: bool = True
+    where: str | Path,
+    layout: Layout,
+    ready_splits: bool = True,
+    found: AnnotationFiles | None = None,
 ) -> ImageTextItems:
     """Read the images of a folder, and the texts of its files, see `find_annotations`.
 
@@ -46,7 +49,7 @@ def read_annotated_images(
         UserError: no such folder or file, a line that does not follow `layout`, contradictory
             splits, too few items.
     """
-    files = find_annotations(where, layout, ready_splits)
+    files = found or find_annotations(where, layout, ready_splits)
     items, repeated = _group_by_images(files, layout)
     inspections = _inspect({path for item in items for path in item.paths})
     whole = [item for item in items if not any(inspections[path].fault for path in item.paths)]

@@ -8,6 +8,7 @@ from typing import Any
 from ..sources import check_single_source
 from ..splits import SPLITS
 from .annotated_images import read_annotated_images
+from .annotation_files import AnnotationFiles
 from .caption_tables import BY_NAME, Columns, read_caption_table
 from .image_text_data import ImageFiles, ImageTextData, ImageTextItems, assemble
 from .json_lines import check_keys, choice_of, text_of, texts_of
@@ -24,6 +25,7 @@ def load_captions(
     seed: int = 0,
     ready_splits: bool = True,
     columns: Columns = BY_NAME,
+    found: AnnotationFiles | None = None,
 ) -> ImageTextData:
     """Read images and captions. Nothing is downloaded.
 
@@ -35,20 +37,25 @@ def load_captions(
         seed: selects the images that `limit` keeps.
         ready_splits: whether files and folders of `data_dir` named train, val, test are splits.
         columns: the columns and encoding of tables in `data_dir`.
+        found: the result of `find_annotations`, if it has been called already.
 
     Raises:
         UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
-    items = _read(dataset, data_dir, ready_splits, columns)
+    items = _read(dataset, data_dir, ready_splits, columns, found)
     return assemble(items, ("images", "captions"), limit, seed)
 
 
 def _read(
-    dataset: str | None, data_dir: str | Path | None, ready_splits: bool, columns: Columns
+    dataset: str | None,
+    data_dir: str | Path | None,
+    ready_splits: bool,
+    columns: Columns,
+    found: AnnotationFiles | None,
 ) -> ImageTextItems:
     if data_dir is not None:
-        return read_annotated_images(data_dir, layout(columns, ready_splits), ready_splits)
+        return read_annotated_images(data_dir, layout(columns, ready_splits), ready_splits, found)
     if dataset in (None, EMBEDDED):
         from .scene_builder import read_scenes  # imports TensorFlow
         from .scene_captions import SceneCaptions

@@ -8,6 +8,7 @@ from ...core.errors import UserError
 from ..sources import check_single_source
 from ..splits import SPLITS
 from .annotated_images import read_annotated_images
+from .annotation_files import AnnotationFiles
 from .image_text_data import ImageFiles, ImageTextData, ImageTextItems, assemble
 from .json_lines import check_keys, choice_of, text_of, texts_of
 from .layout import Layout, Line
@@ -24,6 +25,7 @@ def load_stories(
     seed: int = 0,
     ready_splits: bool = True,
     encoding: str | None = None,
+    found: AnnotationFiles | None = None,
 ) -> ImageTextData:
     """Read sequences of images and their stories. Nothing is downloaded.
 
@@ -35,20 +37,27 @@ def load_stories(
         seed: selects the sequences that `limit` keeps.
         ready_splits: whether files and folders of `data_dir` named train, val, test are splits.
         encoding: the encoding of stories.jsonl; None: UTF-8, or what its byte order mark says.
+        found: the result of `find_annotations`, if it has been called already.
 
     Raises:
         UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
-    items = _read(dataset, data_dir, ready_splits, encoding)
+    items = _read(dataset, data_dir, ready_splits, encoding, found)
     return assemble(items, ("sequences", "stories"), limit, seed)
 
 
 def _read(
-    dataset: str | None, data_dir: str | Path | None, ready_splits: bool, encoding: str | None
+    dataset: str | None,
+    data_dir: str | Path | None,
+    ready_splits: bool,
+    encoding: str | None,
+    found: AnnotationFiles | None,
 ) -> ImageTextItems:
     if data_dir is not None:
-        return read_annotated_images(data_dir, LAYOUT._replace(encoding=encoding), ready_splits)
+        return read_annotated_images(
+            data_dir, LAYOUT._replace(encoding=encoding), ready_splits, found
+        )
     if dataset not in (None, EMBEDDED):
         raise UserError(
             f"--dataset {dataset}: not a dataset of stories; leave it out for {EMBEDDED}, or give"

@@ -73,6 +73,7 @@ def load_images(
     limit: int | None = None,
     seed: int = 0,
     columns: Columns = BY_NAME,
+    found: LabelledFiles | None = None,
 ) -> ImageData:
     """Read labelled images. Nothing is downloaded, and no image is kept in memory.
 
@@ -85,14 +86,15 @@ def load_images(
             splits shrink in proportion.
         seed: selects the images that `limit` keeps.
         columns: the columns and encoding of tables in `data_dir`.
+        found: the result of `find_images`, if it has been called already.
 
     Raises:
         UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
     if data_dir is not None:
-        listing = find_images(data_dir, ready_splits=ready_splits, columns=columns)
-        return _from_files(listing, limit, seed)
+        found = found or find_images(data_dir, ready_splits=ready_splits, columns=columns)
+        return _from_files(found, limit, seed)
     return _from_tfds(dataset, limit, seed)
 
 

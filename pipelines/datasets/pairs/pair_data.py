@@ -62,6 +62,7 @@ def load_pairs(
     stress: bool = False,
     limit: int | None = None,
     seed: int = 0,
+    found: PairItems | None = None,
 ) -> PairData:
     """Read pairs of a source and a target. Nothing is downloaded.
 
@@ -79,12 +80,13 @@ def load_pairs(
         limit: the maximum number of training sources; the other splits shrink in proportion,
             to at least one.
         seed: selects the sources that `limit` keeps.
+        found: the result of `read_pairs`, if it has been called already.
 
     Raises:
         UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
-    items = _read(dataset, data_dir, columns, ready_splits, stress)
+    items = found or _read(dataset, data_dir, columns, ready_splits, stress)
     _check_filled(items)
     targets_of = items.targets_of if limit is None else _limited(items.targets_of, limit, seed)
     splits = {split: _split(targets_of[split]) for split in SPLITS}

@@ -63,6 +63,7 @@ def load_tags(
     too_long: Literal["cut", "skip"] = "cut",
     limit: int | None = None,
     seed: int = 0,
+    found: TagItems | None = None,
 ) -> TagData:
     """Read tagged sentences. Nothing is downloaded.
 
@@ -77,13 +78,14 @@ def load_tags(
         limit: the maximum number of training sentences; the other splits shrink in proportion,
             to at least one.
         seed: selects the sentences that `limit` keeps.
+        found: the result of `read_treebank`, if it has been called already.
 
     Raises:
         UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
     if data_dir is not None:
-        items = read_treebank(data_dir, columns, ready_splits=ready_splits)
+        items = found or read_treebank(data_dir, columns, ready_splits=ready_splits)
     else:
         from . import tfds_tags  # imports TensorFlow
 

@@ -28,6 +28,7 @@ def load_documents(
     length: Callable[[Sequence[str]], np.ndarray],
     limit: int | None = None,
     seed: int = 0,
+    found: Items | None = None,
 ) -> TextData:
     """Read labelled documents. Nothing is downloaded.
 
@@ -43,34 +44,36 @@ def load_documents(
         limit: the maximum number of training documents; labels stay in proportion, and the other
             splits shrink in proportion.
         seed: selects the documents that `limit` keeps.
+        found: the result of `find_documents`, if it has been called already.
 
     Raises:
         UserError: no source or two; the data are missing or unusable.
     """
     check_single_source(dataset, data_dir)
-    read = _read(dataset, data_dir, columns, ready_splits)
-    items = fit_length(read, max_length, too_long, length)
+    found = found or find_documents(dataset, data_dir, columns, ready_splits)
+    items = fit_length(found or _read_tfds(dataset), max_length, too_long, length)
     longest = f"{max_length} words" if too_long == "skip" else None
     items = drop_untrained_classes(items, longest)
     _check_filled(items, longest)
     return assemble(items, limit, seed)
 
 
-def check_documents(
-    dataset: str | None, data_dir: Path | None, columns: Columns, ready_splits: bool
-) -> None:
-    """Raise `UserError` without a source, or if a person's own documents cannot be read."""
-    if dataset is None:
-        _read(dataset, data_dir, columns, ready_splits)
-
-
-def _read(
+def find_documents(
     dataset: str | None, data_dir: str | Path | None, columns: Columns, ready_splits: bool
-) -> Items:
+) -> Items | None:
+    """Read a person's own documents; None if the documents are those of a dataset.
+
+    Raises:
+        UserError: no source, or the documents cannot be read.
+    """
     if data_dir is not None:
         return read_documents(data_dir, columns, ready_splits=ready_splits)
     if dataset is None:
         raise UserError(_no_source())
+    return None
+
+
+def _read_tfds(dataset: str | None) -> Items:
     from . import tfds_text  # imports TensorFlow
 
     return tfds_text.read(dataset)

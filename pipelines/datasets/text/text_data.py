@@ -61,6 +61,7 @@ def load_text(
     max_length: int,
     limit: int | None = None,
     seed: int = 0,
+    found: Items | None = None,
 ) -> TextData:
     """Read labelled texts. Nothing is downloaded.
 
@@ -73,13 +74,14 @@ def load_text(
         limit: the maximum number of training items; labels stay in proportion, and the other
             splits shrink in proportion.
         seed: selects the items that `limit` keeps.
+        found: the result of `read_folder`, if it has been called already.
 
     Raises:
         UserError: the data are missing or unusable, or the arguments exclude each other.
     """
     check_single_source(dataset, data_dir)
     if data_dir is not None:
-        items = read_folder(data_dir, max_length, columns, ready_splits=ready_splits)
+        items = found or read_folder(data_dir, max_length, columns, ready_splits=ready_splits)
     else:
         from . import tfds_text  # imports TensorFlow
 
