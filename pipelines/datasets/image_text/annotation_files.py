@@ -61,15 +61,13 @@ def find_annotations(
         )
     top = inner_folder(where) if where.is_dir() else where
     index = ImageIndex(top) if where.is_dir() else ImageIndex.beside(where)
-    read, errors = [], []
+    read, errors, of_texts = [], [], []
     for files in _candidates(top, layout, ready_splits):
         try:
             read.append(_read(where, files, index, layout))
         except UserError as error:
-            if (
-                where.is_file() or next(iter(files.values())).suffix != ".txt"
-            ):  # else a readme, perhaps
-                errors.append(error)
+            may_be_readme = where.is_dir() and next(iter(files.values())).suffix == ".txt"
+            (of_texts if may_be_readme else errors).append(error)
     if len(read) == 1:
         return read[0]
     if read:
@@ -83,6 +81,7 @@ def find_annotations(
     also = " or table" if layout.read_table else ""
     raise UserError(
         f"--data-dir {printable(where)}: no {layout.file}{also} in it; {layout.expected}"
+        + "".join(f" ({error})" for error in of_texts[:1])
     )
 
 
