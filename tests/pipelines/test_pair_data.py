@@ -247,6 +247,21 @@ def test_an_unusable_file_is_refused(tmp_path, content, complaint):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("first", "is_pair"),
+    [
+        ("source\ttarget", False),
+        ("English words/sentences\tFrench words/sentences", False),
+        ("English\tAnglais", True),  # a pair of words: one name is none
+    ],
+)
+def test_a_header_is_no_pair(tmp_path, first, is_pair):
+    items = read_pairs(write(tmp_path / "my.tsv", [first, *numbered("w", 60)]))
+    words = [source for targets in items.targets_of.values() for source in targets]
+    assert (first.split("\t")[0] in words) == is_pair
+    assert len(words) == 60 + is_pair
+
+
 def test_unusable_folders_are_refused(tmp_path):
     with pytest.raises(UserError) as error:
         read_pairs(tmp_path / "nowhere")

@@ -86,6 +86,13 @@ def test_a_quote_in_plain_columns_does_not_swallow_lines(tmp_path):
     assert table.rows == rows
 
 
+def test_quotes_may_hold_line_ends_wherever_the_separators_are(tmp_path):
+    """Read by lines, each would have two cells, too."""
+    content = "text,label\n" + '"one, two\nthree",a\n' * 3
+    table = read_table(write(tmp_path / "a.csv", content), known=NAMES)
+    assert table.rows == [["one, two\nthree", "a"]] * 3
+
+
 def test_rows_of_another_length_are_left_out(tmp_path):
     content = "text,label\na,b,c\nd,e,,\nf,g\n"
     table = read_table(write(tmp_path / "a.csv", content), known=NAMES)
@@ -105,6 +112,7 @@ FILMS = [(f"good film no {i}", "+") if i % 2 else (f"bad film no {i}", "-") for 
         (["file", "kind"], [(f"{i}.jpg", str(i)) for i in range(9)], True),
         (["1.jpg", "2"], [(f"{i}.jpg", str(i)) for i in range(3, 9)], False),
         (["review", "a"], [("review", "b"), ("title", "c")], False),  # a class called review
+        (["v1", "v2", "", ""], [(mark, text, "", "") for text, mark in FILMS], True),
     ],
 )
 def test_a_header_is_recognised(tmp_path, first, rows, has_header):
@@ -160,6 +168,7 @@ def test_columns_without_names_are_shown_by_their_first_cell(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
+        ("a.csv", b"text,label\na,b,c\nd,e,f\n", ": rows have 3 cells, but its header 2"),
         (
             "a.csv",
             b"text,label\nx,y\ncaf\xe9,z\n",
