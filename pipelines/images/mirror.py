@@ -32,8 +32,8 @@ def mirror_verdict(batches: Iterable[np.ndarray], labels: np.ndarray) -> bool | 
     for number in range(FOLDS):
         train, test = fold != number, fold == number
         weights = _ridge(plain[train], targets[train])
-        for row, features in zip(right, (plain, mirrored), strict=True):
-            row[test] = (features[test] @ weights).argmax(axis=1) == labels[test]
+        for row, side in zip(right, (plain, mirrored), strict=True):
+            row[test] = (side[test] @ weights).argmax(axis=1) == labels[test]
     as_they_are, as_mirrored = right.mean(axis=1)
     noise = np.sqrt(0.5 / len(labels))  # standard error of a difference of two shares, at most
     if as_they_are - as_mirrored > 2 * noise:
