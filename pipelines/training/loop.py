@@ -89,7 +89,7 @@ def make_recorders(spec: TrainingSpec, run: RunFolder) -> Recorders:
 def compile_training(spec: TrainingSpec, config: TrainingConfig) -> keras.Model:
     """Return a compiled model that shares the layers of the network, which keeps no optimizer."""
     model = keras.Model(spec.network.input, spec.network.output, name=spec.network.name)
-    settings = spec.optimisation or config.optimisation
+    settings = as_trained(spec, config).optimisation
     optimizer: Any = OPTIMIZERS[settings.optimizer](
         learning_rate=learning_rate(settings, spec.train_data.steps, spec.warmup),
         # AdamW takes no None; others with 0.0 would multiply every weight by 1 in each step.
@@ -108,6 +108,11 @@ def compile_training(spec: TrainingSpec, config: TrainingConfig) -> keras.Model:
         jit_compile={"auto": spec.jit, "on": True, "off": False}[config.hardware.jit],
     )
     return model
+
+
+def as_trained(spec: TrainingSpec, config: TrainingConfig) -> TrainingConfig:
+    """Return the settings with the optimisation that was fitted to the data."""
+    return dataclasses.replace(config, optimisation=spec.optimisation or config.optimisation)
 
 
 def fit(
@@ -133,7 +138,8 @@ def fit(
         note(f"resuming {run.path} after epoch {epochs_done}")
     reserve(model, run.logs)  # also if it was killed in its first epoch, and begins again
     compile_time = CompileTime(spec.train_data)
-    early_warning = make_early_warning(run, config, recorders.judged)
+    # A learning rate that may help is lower than the one that is used.
+    early_warning = make_early_warning(run, as_trained(spec, config), recorders.judged)
     progress = Progress(has_bar=bool(keras_verbosity()))
     others = [*recorders.present, *spec.callbacks(run), *callbacks]
     with phase(progress.state), _resumable(run, recorders, checkpoint):

@@ -1,5 +1,7 @@
 """Warnings in a run: the flags that may help, results.json, and `--stop-when`."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.stop_when import stop_kinds
 from errorflow.pipelines.documents.config import DocumentsConfig
 from errorflow.pipelines.images.config import ImagesConfig
+from errorflow.pipelines.images.fitting import fit
 from errorflow.pipelines.lags.config import LagsConfig
 from errorflow.pipelines.names.config import NamesConfig
 from errorflow.pipelines.training import loop, summary
@@ -58,6 +61,16 @@ def test_the_flags_that_may_help_exist_in_the_task_and_change_something(
 ):
     warning = TrainingWarning("", (), "", finding=finding)
     assert remedy_flags(warning, replace(config(), **settings).resolved()) == flags
+
+
+def test_a_lower_learning_rate_is_lower_than_the_fitted_one():
+    config = replace(ImagesConfig(), model="vgg16").resolved()
+    fitted = fit(config.optimisation, 100).optimisation
+    flag, *_ = remedy_flags(
+        TrainingWarning("", (), "", finding="no gradient"),
+        loop.as_trained(SimpleNamespace(optimisation=fitted), config),
+    )
+    assert 0 < float(flag.removeprefix("--learning-rate ")) < fitted.learning_rate
 
 
 def test_a_warning_is_printed_and_recorded_once(tmp_path, capsys):
