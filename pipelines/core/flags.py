@@ -8,13 +8,15 @@ import contextlib
 import dataclasses
 import functools
 import io
+import itertools
 import re
 import types
 import typing
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from .config import Section
+from .config import Section, section_types
 from .errors import UserError
 
 S = TypeVar("S", bound=Section)
@@ -40,6 +42,7 @@ def parse_flags(
     """
     import tyro
 
+    _check_no_path_is_empty(cls, flags)
     form = _form(cls)
     start, errors = _to_form(form, default or cls()), io.StringIO()
     try:
@@ -57,6 +60,20 @@ def parse_flags(
             raise
         raise UserError(f"{_in_one_line(errors.getvalue())}; see {prog} --help") from None
     return _from_form(cls, filled)
+
+
+def _check_no_path_is_empty(cls: type[Section], flags: Sequence[str]) -> None:
+    """Raise `UserError` for a path like "$UNSET", which would mean the current folder."""
+    paths = {
+        f"--{name.replace('_', '-')}"
+        for section in (cls, *section_types(cls).values())
+        for name, hint in typing.get_type_hints(section).items()
+        if Path in (hint, *get_args(hint))
+    }
+    words = [part for flag in flags for part in flag.split("=", 1)]
+    for flag, value in itertools.pairwise(words):
+        if flag in paths and not value.strip():
+            raise UserError(f"{flag}: an empty path; give one, or leave it out")
 
 
 @functools.cache

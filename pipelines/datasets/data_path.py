@@ -1,4 +1,4 @@
-"""The path of a person's data, checked before anything is read."""
+"""A person's path, checked before anything is read."""
 
 import stat
 from pathlib import Path
@@ -7,17 +7,20 @@ from ..core.errors import UserError
 from .listing import printable
 
 
-def data_path(where: str | Path, expected: str = "") -> Path:
-    """Return the file or folder of `--data-dir`, with `~` expanded.
+def data_path(where: str | Path, expected: str = "", flag: str = "--data-dir") -> Path:
+    """Return the file or folder of a flag, with `~` expanded.
 
     Args:
         where: the path that was given.
         expected: what should be there, for the message about a missing path.
+        flag: the flag, for messages.
 
     Raises:
-        UserError: there is no such path, it cannot be looked at, or it is a pipe or a device.
+        UserError: it is empty, there is no such path, it cannot be looked at, or it is a device.
     """
-    shown = f"--data-dir {printable(where)}"
+    if not str(where).strip():  # it would mean the current folder
+        raise UserError(f"{flag}: an empty path; give one, or leave it out")
+    shown = f"{flag} {printable(where)}"
     try:
         path = Path(where).expanduser()
         mode = path.stat().st_mode
@@ -29,5 +32,5 @@ def data_path(where: str | Path, expected: str = "") -> Path:
     except (RuntimeError, ValueError) as error:  # ~nobody, a zero byte
         raise UserError(f"{shown}: no valid path ({error})") from None
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise UserError(f"{shown}: neither a file nor a folder; copy the data to a file")
+        raise UserError(f"{shown}: neither a file nor a folder; copy its content to a file")
     return path

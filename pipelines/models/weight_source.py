@@ -16,6 +16,7 @@ from ..core.config_files import load_yaml
 from ..core.errors import UserError
 from ..core.run_folder import RunFolder
 from ..core.run_selection import open_run
+from ..datasets.data_path import data_path
 from . import imagenet_files
 from .zoo import MODELS
 
@@ -55,15 +56,10 @@ def find_source(weights: str) -> Source:
     Raises:
         UserError: there is none, or it is no network on images.
     """
-    path = Path(weights).expanduser()
+    path = data_path(weights, "imagenet, the folder of a run or a .keras file", "--weights")
     if path.is_dir():
         run = open_run(path)
         return _source(weights, run.best, run)
-    if not path.exists():
-        raise UserError(
-            f"--weights {weights}: no such file or folder; give imagenet, the folder of a run or a"
-            " .keras file"
-        )
     return _source(weights, path, _run_of(path))
 
 

@@ -60,6 +60,8 @@ EARLY = [
     ("names tune --data-dir one.csv", "one.csv"),
     ("images train --data-dir empty", "empty"),
     ("actions train --data-dir empty", "empty"),
+    ("images train --data-dir=", "--data-dir: an empty path"),
+    ("images train --data-dir empty --weights ~nobody-here/x", "no valid path"),
     ("names train --run-dir good.csv", "good.csv is no folder"),
     ("names train --name taken", "taken exists"),
 ]
