@@ -61,7 +61,7 @@ EARLY = [
     ("images train --data-dir empty", "empty"),
     ("actions train --data-dir empty", "empty"),
     ("images train --data-dir=", "--data-dir: an empty path"),
-    ("images train --data-dir empty --weights ~nobody-here/x", "no valid path"),
+    ("images train --weights ~nobody-here/x", "no valid path"),
     ("names train --run-dir good.csv", "good.csv is no folder"),
     ("names train --name taken", "taken exists"),
 ]
