@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..core.errors import UserError
 from .listing import printable, visible
+from .shards import is_later_shard, without_shard
 from .splits import SPLITS
 
 # In a person's data, whatever their letter case.
@@ -48,7 +49,7 @@ def find_ready_splits(
     Raises:
         UserError: several files or folders for one split.
     """
-    entries = visible(folder)
+    entries = [path for path in visible(folder) if not is_later_shard(path)]
     if not use:
         return ReadySplits({}, entries, [])
     named = [(split_named(path), path) for path in entries]
@@ -72,8 +73,7 @@ def find_ready_splits(
 def split_named(path: Path) -> str | None:
     """Return the split that a file or folder is named after, if any."""
     name = path.name if path.is_dir() else path.name.split(".")[0]
-    whole = re.sub(r"-0+-of-0+1$", "", name)  # as Hugging Face names a file that is not divided
-    return SPLIT_OF.get(whole.casefold())
+    return SPLIT_OF.get(without_shard(name).casefold())
 
 
 def _unused(folder: Path, entries: list[Path]) -> list[str]:

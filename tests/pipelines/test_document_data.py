@@ -13,6 +13,7 @@ from errorflow.pipelines.datasets.left_out import LeftOut, summary
 from errorflow.pipelines.datasets.splits import SPLITS, Row, split_of
 from errorflow.pipelines.datasets.text.document_files import read_documents
 from errorflow.pipelines.datasets.text.documents import load_documents
+from errorflow.pipelines.datasets.text.label_files import read_folder
 
 
 def lines(label, words, n):
@@ -345,3 +346,17 @@ def test_real_documents_of_five_genres(tmp_path):
     assert data.problems[0] == "train: 112 of 540 documents have more than 400 words; cut"
     (repeated,) = data.left_out
     assert (Path(repeated.where).name[:14], repeated.reason[:8]) == ("validation.tsv", "repeated")
+
+
+@pytest.mark.parametrize("read", [read_documents, lambda where: read_folder(where, 40)])
+@pytest.mark.parametrize("place", ["reviews.txt", ""])
+def test_lines_of_fasttext_are_texts_with_their_label(tmp_path, read, place):
+    lines = [f"__label__{['no', 'yes'][i % 2]} a film, {i}" for i in range(40)]
+    lines += ["__label__yes __label__no both", "neither", "__label__yes"]
+    (tmp_path / "reviews.txt").write_text("\n".join(lines))
+    items = read(tmp_path / place)
+    assert items.labels == ["no", "yes"]
+    assert sum(map(len, items.rows_of.values())) == 40
+    assert Row("yes", "a film, 39") in {row for rows in items.rows_of.values() for row in rows}
+    reasons = [item.reason for item in items.left_out]
+    assert sorted(reasons) == ["no label", "no text", "several labels"]

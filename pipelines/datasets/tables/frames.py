@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.errors import UserError
 from ..listing import printable
-from .json_tables import text_of
+from .json_tables import text_of, unnested
 from .rows import Table
 
 if TYPE_CHECKING:
@@ -47,10 +47,20 @@ def _read(path: Path, read: Callable[..., Any], kind: str) -> Table:
 
 def table_of_frame(frame: "pandas.DataFrame", path: str) -> Table:
     """Return a data frame as a table; lines are the numbers of its rows, from 1."""
+    frame = _unnested(frame)
     columns = [str(column) for column in frame.columns]
     cells = [_texts(frame.iloc[:, index]) for index in range(len(columns))]
     rows = [list(row) for row in zip(*cells, strict=True)] if cells else []
     return Table(path, columns, rows, list(range(1, len(frame) + 1)), has_header=True)
+
+
+def _unnested(frame: "pandas.DataFrame") -> "pandas.DataFrame":
+    """Return a frame with a column for each key of the objects in its cells, see `unnested`."""
+    import pandas
+
+    if not any(isinstance(cell, dict) for cell in frame.head(1).to_numpy().ravel().tolist()):
+        return frame
+    return pandas.DataFrame([unnested(record) for record in frame.to_dict("records")])
 
 
 def _texts(column: "pandas.Series") -> list[str]:

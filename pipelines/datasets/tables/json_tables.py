@@ -17,8 +17,10 @@ _EXPECTED = "expected an object per line, or one list of objects"
 def read_json(path: Path, encoding: str | None = None, known: Collection[str] = ()) -> Table:
     """Read JSON lines, a list of objects, an object of columns, or one that holds such a list.
 
-    Values that are no texts are written as text: numbers as in `text_of`, lists and objects as
-    JSON. Rows of a file that is one JSON value have numbers instead of lines.
+    An object of texts in place of a value, such as {"translation": {"en": ..., "fr": ...}}, is
+    taken apart: its keys are columns. Other values that are no texts are written as text: numbers
+    as in `text_of`, lists and objects as JSON. Rows of a file that is one JSON value have numbers
+    instead of lines.
 
     Names of columns are not needed: each object has its own.
 
@@ -76,7 +78,24 @@ def _record(line: str, place: str) -> dict[str, Any]:
 
 
 def _texts(record: dict[str, Any]) -> dict[str, str]:
-    return {key: text_of(value) for key, value in record.items()}
+    return {key: text_of(value) for key, value in unnested(record).items()}
+
+
+def unnested(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with the texts of inner objects as values of its own, under their keys.
+
+    An inner object stays as it is if it holds something else, or a key that the record has too.
+    """
+    flat: dict[str, Any] = {}
+    for key, value in record.items():
+        taken = record.keys() | flat.keys()
+        flat |= value if _is_of_texts(value) and not value.keys() & taken else {key: value}
+    return flat
+
+
+def _is_of_texts(value: Any) -> bool:
+    is_object = isinstance(value, dict) and bool(value)
+    return is_object and all(isinstance(inner, str) for inner in value.values())
 
 
 def text_of(value: Any) -> str:

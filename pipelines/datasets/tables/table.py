@@ -3,10 +3,12 @@
 Cells are texts; an empty one is missing. Every row knows its line.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from ...core.errors import UserError
+from ..listing import printable
+from ..shards import shards_of, without_shard
 from .delimited import read_delimited
 from .frames import read_excel, read_parquet
 from .json_tables import read_json
@@ -28,6 +30,8 @@ def is_delimited(path: Path) -> bool:
 def read_table(path: Path, encoding: str | None = None, known: Collection[str] = ()) -> Table:
     """Read a table. A file of another suffix is read as text with columns.
 
+    The first of several shards stands for all: their rows are counted from the first one on.
+
     Args:
         path: a file; those that are text may be packed (.csv.gz).
         encoding: the encoding of text, see `read_text`.
@@ -37,11 +41,27 @@ def read_table(path: Path, encoding: str | None = None, known: Collection[str] =
         UserError: the file cannot be read, or is no table; the message names file and line.
     """
     reader = READERS.get(_suffix(path), read_delimited)
-    table = reader(path, encoding, known)
+    table = _joined(path, [reader(shard, encoding, known) for shard in shards_of(path)])
     if not table.rows:
         first = [f"; {item.where}: {item.reason}" for item in table.left_out[:1]]
         raise UserError(f"{table.path}: no row in it{''.join(first)}")
     return table
+
+
+def _joined(path: Path, shards: Sequence[Table]) -> Table:
+    """Return the rows of all shards of a table as one table."""
+    if len(shards) == 1:
+        return shards[0]
+    columns = list(dict.fromkeys(column for shard in shards for column in shard.columns))
+    rows = [
+        [cells.get(column, "") for column in columns]
+        for shard in shards
+        for cells in (dict(zip(shard.columns, row, strict=True)) for row in shard.rows)
+    ]
+    left_out = [item for shard in shards for item in shard.left_out]
+    lines = list(range(1, len(rows) + 1))
+    shown = f"{printable(path.with_name(without_shard(path.name)))} ({len(shards)} shards)"
+    return Table(shown, columns, rows, lines, shards[0].has_header, (), left_out)
 
 
 def _suffix(path: Path) -> str:

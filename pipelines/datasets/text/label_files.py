@@ -12,6 +12,7 @@ from ..tables.table import is_table
 from ..utf8 import lines_and_faults
 from .document_files import assemble_splits
 from .document_layouts import Layout, only_data_file, without_unlabelled
+from .fasttext_lines import is_fasttext
 from .labelled_rows import RECOGNISED, Columns, Reading, read_labelled, read_split
 
 _CLASSES = "one <Label>.txt per class, one item per line, UTF-8"
@@ -64,7 +65,8 @@ def _find(where: Path, max_length: int, columns: Columns, use_splits: bool) -> L
         left_out += unlabelled
         places = {split: printable(path) for split, path in ready.paths.items()}
         return Layout(readings, places, True, ready.remarks, left_out)
-    if any(map(_is_class, visible(top))):
+    classes = [path for path in visible(top) if _is_class(path)]
+    if len(classes) > 1 or any(not _has_columns(path) for path in classes):
         reading = _in_class_files(top, max_length, columns.encoding)
         return Layout({"train": reading}, {"train": printable(top)}, False, ready.remarks, [])
     file = only_data_file(top)
@@ -84,12 +86,14 @@ def _check_columns(path: Path, columns: Columns) -> None:
 
 
 def _has_columns(path: Path) -> bool:
-    """Whether a file is a table: by its suffix, or because its first lines have tabs."""
+    """Whether a file is a table: by its suffix, or by the tabs or labels of its first lines."""
     if is_table(path):
         return True
     with path.open("rb") as file:
         head = file.read(10_000)
-    return all(b"\t" in line for line in head.splitlines()[:20] if line.strip()) and bool(head)
+    lines = [line for line in head.splitlines()[:20] if line.strip()]
+    has_tabs = bool(lines) and all(b"\t" in line for line in lines)
+    return has_tabs or is_fasttext(head.decode(errors="replace"))
 
 
 def _is_class(path: Path) -> bool:

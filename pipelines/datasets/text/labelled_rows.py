@@ -1,4 +1,4 @@
-"""Texts and labels of one file: a table, or lines label<TAB>text."""
+"""Texts and labels of one file: a table, lines label<TAB>text, or lines as fastText reads them."""
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +23,7 @@ from ..tables.columns import (
 from ..tables.delimited import parse_delimited
 from ..tables.table import Table, is_delimited, read_table
 from ..utf8 import collapse_whitespace, read_text
+from .fasttext_lines import is_fasttext, labelled_lines
 
 LINES = "label<TAB>text"
 UNLABELLED = "a split without labels"
@@ -66,7 +67,7 @@ def read_labelled(
     clean: Clean = collapse_whitespace,
     header: bool | None = None,
 ) -> Reading:
-    """Read the texts and labels of a table, or of a file of lines label<TAB>text.
+    """Read the texts and labels of a table, or of lines label<TAB>text or `__label__label text`.
 
     Args:
         path: a file.
@@ -84,6 +85,8 @@ def read_labelled(
     text = read_text(path, columns.encoding)
     if not text.strip():
         return Reading([], [], [])
+    if is_fasttext(text):
+        return _of_fasttext(text, path, clean)
     table = parse_delimited(text, path, known_names(roles), header)
     is_chosen = bool(columns.text or columns.label) or path.suffix.lower() in _NO_LINES
     if table.has_header or is_chosen or len(table.columns) > 2 or _is_text_first(table):
@@ -138,6 +141,20 @@ def _of_table(table: Table, roles: list, clean: Clean) -> Reading:
         else:
             left_out.append(LeftOut(table.place(i), "no label" if item else "no text"))
     return Reading(rows, [*table.remarks, choice.remark], left_out, table.has_header)
+
+
+def _of_fasttext(text: str, path: Path, clean: Clean) -> Reading:
+    """Read lines with one label each; those with none or several are left out."""
+    rows, left_out = [], []
+    for number, labels, raw in labelled_lines(_composed(text)):
+        place, item = f"{printable(path)}:{number}", clean(raw)
+        if len(labels) == 1 and item:
+            rows.append((place, Row(printable(labels[0]), item)))
+        elif len(labels) == 1:
+            left_out.append(LeftOut(place, "no text"))
+        else:
+            left_out.append(LeftOut(place, "several labels" if labels else "no label"))
+    return Reading(rows, [], left_out, has_header=False)
 
 
 def _of_lines(text: str, path: Path, clean: Clean) -> Iterator[tuple[str, Row]]:
