@@ -13,6 +13,7 @@ from .findings.warning_kinds import KINDS
 from .recording.event_log import EventLog
 from .recording.guard import GuardedCallback, guarded
 from .recording.loss_meter import LossMeter
+from .recording.printable import literal, printable
 from .recording.step_recorder import StepRecorder
 from .recording.training_steps import steps_so_far
 
@@ -177,7 +178,7 @@ class EarlyWarning(GuardedCallback):
         self.warnings.append(warning)
         if self._log is not None:
             self._log.step = warning.step
-            self._log.text("warnings", warning.sentence)
+            self._log.text("warnings", literal(warning.sentence))
         self._report(warning)
         if may_stop and self.stopped is None and warning.kind in self.stop_when:
             self.stopped = warning
@@ -186,7 +187,7 @@ class EarlyWarning(GuardedCallback):
 
 def _print(warning: TrainingWarning) -> None:
     remedies = f"; may help: {warning.remedies[0]}" if warning.remedies else ""
-    print(f"\n{warning.sentence}{remedies}", file=sys.stderr, flush=True)
+    print(f"\n{printable(warning.sentence + remedies)}", file=sys.stderr, flush=True)
 
 
 def _check(stop_when, recorders, window):

@@ -1,16 +1,14 @@
 """A table of examples and predictions, after each epoch."""
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .recording.printable import literal
 from .recording.snapshot import SnapshotCallback
 
 MAX_ROWS = 20
 LONG = 60  # characters of a text, beside which other columns become too narrow
-# The signs of Markdown as HTML entities, which table cells show as single characters.
-_ESCAPES = {ord(sign): f"&#{ord(sign)};" for sign in "\\`*_[]|~"} | {ord("\n"): "<br>"}
 
 
 class TextSamples(SnapshotCallback):
@@ -59,7 +57,7 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
     if long and len(names) > 1:
         return markdown_table([_stacked(row, long) for row in rows])
     table = [names, *([row[name] for name in names] for row in rows)]
-    head, *body = ["| " + " | ".join(map(_cell, line)) + " |" for line in table]
+    head, *body = ["| " + " | ".join(map(literal, line)) + " |" for line in table]
     return "\n".join([head, "| --- " * len(names) + "|", *body])
 
 
@@ -69,8 +67,3 @@ def _stacked(row, long):
     first = " · ".join(f"{name}: {row[name]}" for name in short)
     texts = [str(row[name]) for name in long]
     return {" · ".join([*short, *long]): "\n".join([first, *texts] if short else texts)}
-
-
-def _cell(value):
-    text = "\n".join(str(value).splitlines())
-    return html.escape(text, quote=False).translate(_ESCAPES)

@@ -120,7 +120,7 @@ class EventLog:
         self._put(summary)
 
     def text(self, name: str, text: str) -> None:
-        """Write a text in Markdown."""
+        """Write a text in Markdown; for text of data see `literal`."""
         self._put(text_pb(name, text))
 
     def flush(self) -> None:

@@ -18,5 +18,7 @@ def command(flags: Sequence[str]) -> None:
     """Print the tables of the image models and of the contest that they were made for."""
     parse_flags(ZooConfig, flags, "errorflow zoo")
     for title, head, rows in zoo.tables():
-        say(f"\n{title}\n")
+        say()
+        say(title)
+        say()
         print_table(head, rows)

@@ -1,16 +1,17 @@
 """Text for a person at a terminal: notes on stderr, tables on stdout, suggestions for typos.
 
-`muted` silences all of it, for the Python API: there, results are returned.
+Each call prints one line, in which nothing from data or file names acts on the terminal. `muted`
+silences all of it, for the Python API: there, results are returned.
 """
 
 import contextlib
 import difflib
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+from ...callbacks.recording.printable import printable
+
 _muted: ContextVar[bool] = ContextVar("muted", default=False)
 
 
@@ -34,29 +35,26 @@ def keras_verbosity() -> int:
     return int(sys.stdout.isatty() and not is_muted())
 
 
-def visible(text: str) -> str:
-    """Return a text that does nothing to a terminal.
-
-    Control characters, but tabs and line ends, and bytes that are not UTF-8 become U+FFFD.
-    """
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+def one_line(text: str) -> str:
+    """Return a text as one line that does nothing to a terminal; tabs stay."""
+    return "\t".join(map(printable, text.split("\t")))
 
 
-def note(text: str) -> None:
+def note(text: str = "") -> None:
     """Print a remark that is not a result to stderr, so that stdout can be piped."""
     if not is_muted():
-        print(visible(text), file=sys.stderr, flush=True)
+        print(one_line(text), file=sys.stderr, flush=True)
 
 
 def complain(text: str) -> None:
     """Print what is wrong, in one line, to stderr."""
-    print(f"errorflow: {visible(' '.join(text.splitlines()))}", file=sys.stderr, flush=True)
+    print(f"errorflow: {one_line(' '.join(text.splitlines()))}", file=sys.stderr, flush=True)
 
 
 def say(text: str = "") -> None:
     """Print a result to stdout."""
     if not is_muted():
-        print(visible(text), flush=True)
+        print(one_line(text), flush=True)
 
 
 def is_terminal_input() -> bool:
@@ -75,9 +73,9 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in head:
-        table.add_column(Text(visible(title)))
+        table.add_column(Text(printable(title)))
     for row in rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     Console(width=1000, highlight=False).print(table)
 
 

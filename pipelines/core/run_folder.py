@@ -11,13 +11,13 @@ begins and ends a run; `run_selection` finds the run that a command uses.
 import csv
 import dataclasses
 import os
-import shlex
 import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .files import read_json, write_json
+from .shell import shell_flag, shell_word
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,13 +81,13 @@ class RunFolder:
     @property
     def flags(self) -> str:
         """The flags that select this run on a command line."""
-        return f"--name {shlex.quote(self.name)}{self.run_dir_flag}"
+        return f"--name {shell_word(self.name)}{self.run_dir_flag}"
 
     @property
     def run_dir_flag(self) -> str:
         """The flag that names the folder of all runs, empty for the default one."""
         run_dir = self.path.parent.parent
-        return "" if run_dir == Path("runs") else f" --run-dir {shlex.quote(str(run_dir))}"
+        return "" if run_dir == Path("runs") else f" {shell_flag('--run-dir', run_dir)}"
 
     def results(self) -> dict[str, Any]:
         """Return the content of results.json; empty if the file does not exist yet."""

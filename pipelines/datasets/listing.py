@@ -1,10 +1,10 @@
 """Listing a person's folders, without the files that systems and programs leave there."""
 
 import os
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from ...callbacks.recording.printable import printable
 from ..core.errors import UserError
 
 # What macOS, Windows, Synology and ext4 put into folders, letter case aside. Names that begin with
@@ -49,20 +49,6 @@ def visible(folder: Path) -> list[Path]:
 def subfolders(folder: Path) -> list[Path]:
     """Return the visible folders of a folder, sorted."""
     return [path for path in visible(folder) if path.is_dir()]
-
-
-def printable(path: Path | str) -> str:
-    """Return a name that any terminal and any UTF-8 file can hold.
-
-    Bytes that are not UTF-8 and control characters become U+FFFD; macOS' decomposed letters are
-    composed (NFC).
-    """
-    text = unicodedata.normalize("NFC", str(path))
-    return "".join("\N{REPLACEMENT CHARACTER}" if _is_unprintable(c) else c for c in text)
-
-
-def _is_unprintable(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cs")
 
 
 def files_below(path: Path, *, skip_unreadable: bool = False) -> Iterator[Path]:

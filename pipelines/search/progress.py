@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.console import note, print_table, say
 from ..core.errors import UserError
 from ..core.files import write_rows
+from ..core.shell import shell_flag
 from ..core.space import size
 from .hparams import write_columns
 from .kept_models import copy_best, delete_checkpoints
@@ -158,10 +159,10 @@ class Progress:
         task, best = self.plan.task.name, self.plan.project / "best"
         say("next:")
         for command in (
-            f"errorflow {task} train --config {best / 'config.yaml'}",
-            f"errorflow {task} predict --run {best} ...",
-            f"errorflow {task} evaluate --run {best}",
-            f"errorflow tensorboard --run-dir {self.plan.project}",
+            f"errorflow {task} train {shell_flag('--config', best / 'config.yaml')}",
+            f"errorflow {task} predict {shell_flag('--run', best)} ...",
+            f"errorflow {task} evaluate {shell_flag('--run', best)}",
+            f"errorflow tensorboard {shell_flag('--run-dir', self.plan.project)}",
         ):
             say(f"  {command}")
 

@@ -18,6 +18,7 @@ from keras_tuner.src.engine import conditions
 
 from ..core.console import note
 from ..core.errors import UserError
+from ..core.shell import shell_flag
 from .config import parse_address
 from .durable_oracle import DurableOracle
 from .plan import SearchPlan
@@ -91,7 +92,8 @@ def serve(plan: SearchPlan, oracle: DurableOracle) -> Iterator[Service]:
         reachable = socket.gethostname() if host in ("0.0.0.0", "[::]") else host
         note(
             f"to take part: errorflow {plan.task.name} tune --worker-of {reachable}:{port}"
-            f" --directory {plan.settings.directory.resolve()} --project-name {plan.project.name}"
+            f" {shell_flag('--directory', plan.settings.directory.resolve())}"
+            f" --project-name {plan.project.name}"
         )
         try:
             yield service

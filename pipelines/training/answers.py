@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core.console import say, visible
+from ...callbacks.recording.printable import escaped
+from ..core.console import one_line, say
 
 Row = Mapping[str, Any]
 Words = Callable[[Sequence[Row]], Iterable[str]]  # the lines for people of a batch of rows
@@ -40,7 +41,7 @@ class Answers:
             named = {self._key: first[1]} | dict(others)
             if self._kind == "json":
                 line = json.dumps(plain(named), ensure_ascii=False, allow_nan=False)
-                print(line, file=_Stdout())
+                print(escaped(line), file=_Stdout())
             else:
                 self._write_csv(columns(plain(named), self._top))
         sys.stdout.flush()
@@ -58,7 +59,8 @@ class _Stdout:
     """Stdout, where control characters do not reach a terminal; a pipe gets them as they are."""
 
     def write(self, text: str) -> None:
-        sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
+        lines = text.split("\n")
+        sys.stdout.write("\n".join(map(one_line, lines)) if sys.stdout.isatty() else text)
 
 
 def plain(value: Any) -> Any:

@@ -42,8 +42,9 @@ def report(run: RunFolder, config: TrainingConfig, warning: TrainingWarning) -> 
     run.update(warnings=[*rows, row])
     flags = remedy_flags(warning, config)
     hint = f"; try {' or '.join(flags)}" if flags else ""
-    line_end = "\n" if keras_verbosity() else ""  # of the progress bar
-    note(f"{line_end}{warning.sentence}{hint}")
+    if keras_verbosity():
+        note()  # ends the line of the progress bar
+    note(f"{warning.sentence}{hint}")
 
 
 def warning_row(warning: TrainingWarning) -> dict[str, Any]:

@@ -132,7 +132,8 @@ def print_results(run: RunFolder, next_commands: Sequence[str]) -> None:
     """Print figures, findings and remedies, the path of the files, and the next commands."""
     results = run.results()
     figures = figures_in_words(results["test"])
-    say(f"\ntest: {figures} (epoch {results['best_epoch']} of {results['epochs']})")
+    say()
+    say(f"test: {figures} (epoch {results['best_epoch']} of {results['epochs']})")
     if stopped := results.get("stopped"):
         say(f"stopped early ({stopped['status']}), {stopped['reason']}")
     say(_time_in_words(results))
@@ -143,7 +144,8 @@ def print_results(run: RunFolder, next_commands: Sequence[str]) -> None:
     for remedy in dict.fromkeys(remedy for of_one in remedies for remedy in of_one):
         say(f"  may help: {remedy}")
     say(f"files: {run.path}")
-    say("\n".join(["next:", *(f"  {command}" for command in next_commands)]))
+    for line in ["next:", *(f"  {command}" for command in next_commands)]:
+        say(line)
 
 
 def figures_in_words(figures: Mapping[str, float]) -> str:

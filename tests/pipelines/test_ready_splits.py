@@ -60,6 +60,10 @@ def test_files_of_systems_are_not_listed(tmp_path):
 def test_a_name_is_printable_whatever_its_bytes():
     assert printable(b"caf\xe9".decode(errors="surrogateescape")) == "caf\N{REPLACEMENT CHARACTER}"
     assert printable("\x1b[31mred") == "\N{REPLACEMENT CHARACTER}[31mred"
+    assert printable("a\nb\u202ec\x9b") == "a\ufffdb\ufffdc\ufffd"
+    assert (
+        printable("میـ\u200cخواهم 👩\u200d🔬") == "میـ\u200cخواهم 👩\u200d🔬"
+    )  # these joiners are letters
     printable(b"\xff".decode(errors="surrogateescape")).encode()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ....callbacks.recording.printable import CONTROL
 from ...core.errors import UserError
 from ..left_out import LeftOut
 from ..listing import printable
@@ -205,5 +206,4 @@ def usable(pairs: list[Pair], has_header: bool | None) -> PairReading:
 def _fault(pair: Pair) -> str:
     if not pair.source or not pair.target:
         return "no target" if pair.source else "no source"
-    both = pair.source + pair.target
-    return "" if both.isprintable() or both == printable(both) else "control character"
+    return "control character" if CONTROL.search(pair.source + pair.target) else ""
