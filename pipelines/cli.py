@@ -1,6 +1,6 @@
 """The command `errorflow`: run a verb of a task, and report a user's mistake in one line."""
 
-import errno
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +12,12 @@ from .core.errors import UserError, brief
 from .core.flags import parse_flags
 from .core.run_folder import RunFolder
 from .core.run_selection import run_to_resume
+from .core.system_errors import path_of, reason_of
 from .registry import TASKS, load_task
 from .training import verbs
 from .training.task import Task, Verb
+
+LONGEST = 200  # characters of a path in a message
 
 TUNE_ABOUT = (
     "Search for better settings: train per trial, print a table of trials, keep the best model."
@@ -26,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0; 2 for a mistake; 3 if `predict` could not answer every input; 130 for Ctrl-C.
     """
+    _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without δ shows ? in its place
@@ -36,12 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(str(error))
         return 2
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return 141
     except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            raise
-        complain(f"{brief(str(error.filename))}: {error.strerror}")
+        complain(_refused(error))
+        return 2
+    except MemoryError:
+        complain("there is not enough memory for this")
         return 2
     except KeyboardInterrupt as interrupt:
         reason = interrupt.args[0] if interrupt.args else "interrupted"
@@ -49,6 +54,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(reason)
         return 130
     return code
+
+
+def _open_missing_streams() -> None:
+    """Give a process that was started without stdout or stderr, as by `>&-`, one that is lost."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
+def _discard_output() -> None:
+    """Discard what Python would write to stdout at exit, and report if it failed."""
+    with contextlib.suppress(OSError, ValueError):  # io.UnsupportedOperation of a captured stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _refused(error: OSError) -> str:
+    """Return what the system has refused, in one line."""
+    reason, path = reason_of(error) or str(error), path_of(error)
+    if path is not None:
+        return f"{brief(str(path), LONGEST)}: {reason}"
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_output()
+        return f"cannot write the output: {reason}"
+    return reason
 
 
 def dispatch(arguments: list[str]) -> int:

@@ -105,6 +105,21 @@ class RunFolder:
         return "interrupted" if status == "running" and not is_alive(results) else status
 
 
+def kept_in_words(run: RunFolder) -> str:
+    """Return what stays usable of a run that can no longer be written, and what to do."""
+    if not run.path.is_dir():
+        return (
+            f"{run.path} has been removed or renamed; under its old name, --resume goes on after"
+            " its last complete epoch"
+        )
+    if not run.best.exists():
+        return "no epoch was complete"
+    return (
+        f"{run.best} stays usable; make room, or let the folder be written, and --resume goes on"
+        " after the last complete epoch"
+    )
+
+
 def this_process() -> dict[str, Any]:
     """Return what identifies this process, for `is_alive`."""
     import psutil

@@ -16,7 +16,8 @@ from .config import RunSettings, TrainingConfig
 from .config_files import config_dict, dump_config, load_config
 from .errors import UserError
 from .files import write_json, write_rows, write_text
-from .run_folder import RunFolder, this_process
+from .run_folder import RunFolder, kept_in_words, this_process
+from .system_errors import writing
 
 NEEDED_BYTES = 10_000_000  # of a small run
 SUBFOLDERS = ("checkpoints/backup", "logs", "plots", "samples")
@@ -187,11 +188,13 @@ def recorded_status(run: RunFolder) -> Iterator[None]:
     is kept, any failure restores it.
     """
     try:
-        yield
+        with writing(run.path, lambda: kept_in_words(run)):
+            yield
+            run.update(status="finished", finished=_now())
     except BaseException as error:
-        _record_failure(run, error)
+        with contextlib.suppress(OSError):  # of a full disk: an unfinished run is interrupted
+            _record_failure(run, error)
         raise
-    run.update(status="finished", finished=_now())
 
 
 def _record_failure(run: RunFolder, error: BaseException) -> None:

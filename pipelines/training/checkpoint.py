@@ -12,6 +12,7 @@ from ..core.config import Optimisation
 from ..core.console import say
 from ..core.files import atomic, read_json, write_json, write_rows
 from ..core.run_folder import RunFolder, read_history
+from .checkpoint_space import require_checkpoint_space
 from .spec import TrainingSpec
 
 
@@ -74,6 +75,9 @@ class RunCheckpoint(keras.callbacks.Callback):
         left = self.settings.epochs - len(self.history)
         return f"done {left} epochs early" if left else f"all {self.settings.epochs} epochs done"
 
+    def on_train_begin(self, logs: Any = None) -> None:
+        require_checkpoint_space(self.run, self.spec.serving_model, self.model)
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.spec.train_data.epoch = epoch
         self._began = time.perf_counter()
@@ -104,6 +108,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         return False
 
     def _write(self, is_better: bool) -> None:
+        require_checkpoint_space(self.run, self.spec.serving_model, self.model)
         write_rows(self.run.history_file, self.history)
         with atomic(self.run.last) as temporary:
             self.spec.serving_model.save(temporary)

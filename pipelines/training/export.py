@@ -14,6 +14,7 @@ import numpy as np
 
 from ..core.errors import UserError
 from ..core.files import write_text
+from ..core.system_errors import writing
 
 TOLERANCE = 1e-4  # maximum difference between probabilities
 CORE = "core"  # the name, in every serving model, of the network that was trained
@@ -88,16 +89,15 @@ def _outputs(model: Any, inputs: ExportInputs) -> np.ndarray:
 def _renamed_when_complete(path: Path) -> Iterator[Path]:
     """Yield a temporary path next to `path`, for a file or folder; rename it on success."""
     temporary = path.with_name(f".writing-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove(temporary)
-        yield temporary
-        _remove(path)
-        temporary.rename(path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        _remove(temporary)
+    with writing(path, lambda: "the run itself stays as it was; --to takes another folder"):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _remove(temporary)
+            yield temporary
+            _remove(path)
+            temporary.rename(path)
+        finally:
+            _remove(temporary)
 
 
 def _remove(path: Path) -> None:

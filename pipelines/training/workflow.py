@@ -21,6 +21,7 @@ from ..core.run_lifecycle import (
     record_data,
     recorded_status,
 )
+from ..core.system_errors import writing
 from ..datasets.listing import printable
 from .data_report import data_in_one_line, read_data
 from .evaluation import Scores, write_confusion
@@ -196,9 +197,10 @@ def evaluate(task: Task, run: RunFolder, split: str = "test", found: Any = None)
     """
     config = load_config(task.config, run.config_file).resolved()
     data = read_data(task, config, found)
-    record_data(run, data)
-    scores = _evaluate_split(task, run, data, split)
-    run.update(**{split: scores.figures})
+    with writing(run.path, lambda: "the run itself stays as it was"):
+        record_data(run, data)
+        scores = _evaluate_split(task, run, data, split)
+        run.update(**{split: scores.figures})
     return scores
 
 

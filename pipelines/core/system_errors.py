@@ -1,0 +1,94 @@
+"""What the system refuses, such as a write to a full disk, as one line for the user."""
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from .errors import UserError
+
+# What HDF5 and TensorFlow say in the text of their errors, and no bug of a program is called.
+_CODES = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EACCES,
+    errno.EROFS,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EIO,
+    errno.ENAMETOOLONG,
+    errno.EMFILE,
+    errno.ESTALE,
+)
+_REASONS = tuple(os.strerror(code) for code in _CODES)
+_ROOM = 2**20  # bytes that must stay free beside a file
+
+
+def reason_of(error: BaseException | None) -> str | None:
+    """Return what the system has refused, such as "No space left on device".
+
+    HDF5 and TensorFlow say it in the text of their own errors.
+
+    Returns:
+        None if neither the error nor one that it arose from is an error of the system.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno:
+            return os.strerror(error.errno)
+        if said := next((reason for reason in _REASONS if reason in str(error)), None):
+            return said
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def path_of(error: BaseException) -> Path | None:
+    """Return the file that an error is about: of a temporary file, the one it was to become."""
+    name = getattr(error, "filename", None)
+    if not isinstance(name, str | bytes):
+        return None
+    path = Path(os.fsdecode(name))
+    return path.with_name(re.sub(r"^\.writing-", "", path.name)) if path.name else path
+
+
+@contextlib.contextmanager
+def writing(place: Path, usable: Callable[[], str] = lambda: "") -> Iterator[None]:
+    """Raise what the system refuses inside the block as a `UserError` in one line.
+
+    Args:
+        place: the file or folder that is written.
+        usable: returns what stays usable, and what to do.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if (reason := reason_of(error)) is None:
+            raise
+        raise UserError(_in_one_line(path_of(error) or place, place, reason, usable())) from None
+
+
+def _in_one_line(path: Path, place: Path, reason: str, usable: str) -> str:
+    is_written = path.absolute().is_relative_to(place.absolute())
+    verb = "write" if is_written else "use"
+    return f"cannot {verb} {path}: {reason}{'; ' * bool(usable)}{usable}"
+
+
+def require_space(file: Path, size: int, usable: str = "") -> None:
+    """Raise `UserError` if the disk has no room for a file of `size` bytes.
+
+    Args:
+        file: the file to write; its folder exists.
+        size: the number of bytes.
+        usable: what stays usable, and what to do.
+    """
+    free = shutil.disk_usage(file.parent).free
+    if size + _ROOM > free:
+        raise UserError(
+            f"cannot write {file}: it takes {size / 1e6:,.1f} MB, and the disk has"
+            f" {free / 1e6:,.1f} MB left{'; ' * bool(usable)}{usable}"
+        )
