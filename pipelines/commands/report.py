@@ -15,14 +15,13 @@ import tyro
 
 from ...callbacks.findings.finding import Finding
 from ..core.config import Section
-from ..core.config_files import load_yaml
 from ..core.console import say
 from ..core.devices import load_tensorflow
 from ..core.errors import UserError
 from ..core.files import write_text
 from ..core.flags import parse_flags
 from ..core.run_folder import RunFolder
-from .runs import as_text, existing_runs, figures_of, pick_run, side_by_side
+from .runs import existing_runs, figures_of, pick_run, settings_of, side_by_side
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,11 +78,13 @@ def page(runs: Sequence[RunFolder]) -> str:
 
 def _figures(runs: Sequence[RunFolder], names: Sequence[str]) -> Iterator[str]:
     yield _table(["", *names], side_by_side([figures_of(run) for run in runs]))
-    settings = side_by_side([as_text(load_yaml(run.config_file)) for run in runs])
+    by_run = settings_of(runs)
+    settings = side_by_side([*by_run.values()])
     if len(runs) > 1:
         settings = [row for row in settings if len(set(row[1:])) > 1]
     title = "All settings" if len(runs) == 1 else "Settings that differ"
-    yield f"<details><summary>{title}</summary>{_table(['', *names], settings)}</details>"
+    head = ["", *(name for run, name in zip(runs, names, strict=True) if run in by_run)]
+    yield f"<details><summary>{title}</summary>{_table(head, settings)}</details>"
 
 
 def _findings(name: str, recorded: "Sequence[Recorded]") -> str:

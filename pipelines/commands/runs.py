@@ -1,20 +1,25 @@
-"""`errorflow runs`: list the runs with their figures, or compare some side by side."""
+"""`errorflow runs`: list the runs with their figures, or compare some side by side.
+
+A damaged run is shown with what is wrong with it; it does not hide the others.
+"""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from ..core.config import Section
-from ..core.config_files import load_yaml
-from ..core.console import print_table, say, suggestion
-from ..core.errors import UserError
+from ..core.console import note, print_table, say, suggestion
+from ..core.errors import DamagedFile, UserError
 from ..core.flags import parse_flags
 from ..core.run_folder import RunFolder, read_history
-from ..core.run_selection import all_runs
+from ..core.run_results import figure_in_words
+from ..core.run_selection import all_runs, has_model, stored_settings
 from ..registry import TASKS
+
+DAMAGED = "damaged"  # the row of a run's figures that says what is wrong with its files
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,6 +62,7 @@ def show(config: ListConfig) -> None:
     figures = [figures_of(run) for run in runs]
     tests = list(dict.fromkeys(key for row in figures for key in row if key.startswith("test ")))
     columns = ["status", "epochs", *tests, "seconds", "parameters", "started"]
+    columns += [DAMAGED] * any(DAMAGED in row for row in figures)
     rows = [
         [f"{run.task}/{run.name}", *(row.get(c, "") for c in columns)]
         for run, row in zip(runs, figures, strict=True)
@@ -71,11 +77,11 @@ def compare(config: CompareConfig) -> None:
     if len(runs) < 2:
         raise UserError("errorflow runs compare: two runs are needed; `errorflow runs` lists them")
     print_table(["", *(run.name for run in runs)], side_by_side([figures_of(r) for r in runs]))
-    configs = [as_text(load_yaml(run.config_file)) for run in runs]
-    differing = [row for row in side_by_side(configs) if len(set(row[1:])) > 1]
+    settings = settings_of(runs)
+    differing = [row for row in side_by_side([*settings.values()]) if len(set(row[1:])) > 1]
     if differing:
-        print_table(["config", *(run.name for run in runs)], differing)
-    else:
+        print_table(["config", *(run.name for run in settings)], differing)
+    elif len(settings) > 1:
         say("the configurations are the same")
 
 
@@ -98,27 +104,48 @@ def pick_run(name: str, runs: Sequence[RunFolder]) -> RunFolder:
 
 
 def figures_of(run: RunFolder) -> dict[str, str]:
-    """Return the figures of a run as text."""
-    results = run.results()
+    """Return the figures of a run as text; the row `DAMAGED` says what is wrong with its files."""
+    if (damage := run.damage) is not None:
+        return {"status": run.status, DAMAGED: damage}
+    results, (epochs, problem) = run.results(), _epochs(run)
     best = f" (best {results['best_epoch']})" if "best_epoch" in results else ""
     row = {
         "status": run.status,
-        "epochs": f"{len(read_history(run))}{best}",
+        "epochs": f"{epochs}{best}",
         "seconds": f"{results['seconds']:.0f}" if "seconds" in results else "",
         "parameters": f"{results['parameters']:,}" if "parameters" in results else "",
-        "started": str(results.get("started", ""))[:16].replace("T", " "),
+        "started": results.get("started", "")[:16].replace("T", " "),
     }
     findings = [f"{f['layer']} {f['kind']}".strip() for f in results.get("findings", ())]
     row["findings"] = ", ".join(findings)
     for part in ("validation", "test"):
         scores = results.get(part, {}).items()
-        row |= {f"{part} {key.replace('_', ' ')}": f"{value:.4f}" for key, value in scores}
-    return row
+        row |= {f"{part} {key.replace('_', ' ')}": figure_in_words(v) for key, v in scores}
+    if run.status == "finished" and not has_model(run):
+        problem = problem or f"{run.best.name}: missing or incomplete"
+    return row | ({DAMAGED: problem} if problem else {})
 
 
-def as_text(config: Mapping[str, Any]) -> dict[str, str]:
-    """Return the settings as text."""
-    return {key: str(value) for key, value in config.items()}
+def _epochs(run: RunFolder) -> tuple[str, str]:
+    """Return the number of epochs in history.csv, and what is wrong with it, if anything."""
+    try:
+        history, epochs = read_history(run), run.results().get("epochs", 0)
+    except DamagedFile as error:
+        return "?", f"{error.path.name}: {error.reason}"
+    is_short = run.status == "finished" and len(history) < epochs
+    lost = f"{len(history)} of {epochs} epochs" if history else "missing"
+    return str(len(history)), f"{run.history_file.name}: {lost}" if is_short else ""
+
+
+def settings_of(runs: Sequence[RunFolder]) -> dict[RunFolder, dict[str, str]]:
+    """Return the settings of each run as text; say of which runs they cannot be read."""
+    settings = {}
+    for run in runs:
+        try:
+            settings[run] = {key: str(value) for key, value in stored_settings(run).items()}
+        except UserError as error:
+            note(str(error))
+    return settings
 
 
 def side_by_side(columns: Sequence[Mapping[str, str]]) -> list[list[str]]:

@@ -1,12 +1,26 @@
 """Errors that the user can correct."""
 
 import re
+from pathlib import Path
 
 LONGEST_NAME = 200  # bytes; most file systems allow 255, and a run adds a prefix
 
 
 class UserError(Exception):
     """An error that the user can correct; the message says what is wrong and what to do."""
+
+
+class DamagedFile(UserError):
+    """A file of a run or a search cannot be used.
+
+    Attributes:
+        path: the file.
+        reason: what is wrong with it, without its path.
+    """
+
+    def __init__(self, path: Path, reason: str):
+        super().__init__(f"{path} is damaged ({reason}): repair it, or move its folder away")
+        self.path, self.reason = path, reason
 
 
 def require(condition: bool, key: str, expected: str, value: object) -> None:

@@ -1,15 +1,20 @@
-"""Write files under a temporary name and rename them: a killed process leaves none incomplete."""
+"""Write files under a temporary name and rename them: a killed process leaves none incomplete.
+
+What was written is read with suspicion: a disk may have cut it, or another program changed it.
+"""
 
 import contextlib
 import csv
 import json
 import math
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .config import UserError
+from .errors import DamagedFile
 
+MOST_BYTES = 128 * 2**20  # of a file of a run or a search
 _ESCAPED = "backslashreplace"
 
 
@@ -38,14 +43,49 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(_plain(content), indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the content of a JSON file; empty if the file does not exist."""
+def read_text(path: Path) -> str:
+    """Return the text of a file of a run or a search.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DamagedFile: it is no file of text, or cannot be read.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise DamagedFile(path, "not a regular file")
+        if status.st_size > MOST_BYTES:
+            raise DamagedFile(path, f"larger than {MOST_BYTES:,} bytes")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise DamagedFile(path, "a link to nothing") from None
+        raise
+    except UnicodeDecodeError:
+        raise DamagedFile(path, "not UTF-8 text") from None
+    except OSError as error:
+        raise DamagedFile(path, f"cannot be read: {error.strerror}") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; empty if the file does not exist.
+
+    Raises:
+        DamagedFile: it holds something else.
+    """
+    try:
+        text = read_text(path)
     except FileNotFoundError:
         return {}
+    try:
+        content = json.loads(text)
     except ValueError:
-        raise UserError(f"{path} is damaged (not JSON): repair or delete it") from None
+        raise DamagedFile(path, "not JSON" if text.strip() else "empty") from None
+    except RecursionError:
+        raise DamagedFile(path, "nested too deeply") from None
+    if not isinstance(content, dict):
+        raise DamagedFile(path, "not a JSON object")
+    return content
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .files import read_json, write_json
+from .errors import DamagedFile, brief
+from .files import read_json, read_text, write_json
+from .run_results import problem_of
 from .shell import shell_flag, shell_word
 
 
@@ -90,8 +92,31 @@ class RunFolder:
         return "" if run_dir == Path("runs") else f" {shell_flag('--run-dir', run_dir)}"
 
     def results(self) -> dict[str, Any]:
-        """Return the content of results.json; empty if the file does not exist yet."""
-        return read_json(self.results_file)
+        """Return the content of results.json; empty if the file does not exist yet.
+
+        Raises:
+            DamagedFile: it holds something else, or a value of another type.
+        """
+        results = read_json(self.results_file)
+        problem = problem_of(results) if results or self.results_file.exists() else None
+        if problem is not None:
+            raise DamagedFile(self.results_file, problem)
+        return results
+
+    @property
+    def damage(self) -> str | None:
+        """Why the run cannot be used: a file is missing or damaged; None: it can be used."""
+        try:
+            self.path.stat()
+            self.results()
+            sizes = {
+                file.name: file.stat().st_size for file in (self.results_file, self.config_file)
+            }
+        except DamagedFile as error:
+            return f"{error.path.name}: {error.reason}"
+        except OSError as error:
+            return f"{Path(error.filename).name}: {error.strerror}"
+        return next((f"{name}: empty" for name, size in sizes.items() if not size), None)
 
     def update(self, **figures: Any) -> None:
         """Add figures to results.json."""
@@ -99,9 +124,11 @@ class RunFolder:
 
     @property
     def status(self) -> str:
-        """running, finished, interrupted (also if its process was killed) or failed."""
+        """running, finished, interrupted (also if its process was killed), failed or damaged."""
+        if self.damage is not None:
+            return "damaged"
         results = self.results()
-        status = results.get("status", "interrupted")
+        status = results["status"]
         return "interrupted" if status == "running" and not is_alive(results) else status
 
 
@@ -141,11 +168,33 @@ def is_alive(results: Mapping[str, Any]) -> bool:
 
 
 def read_history(run: RunFolder) -> list[dict[str, int | float]]:
-    """Read history.csv: one mapping per epoch; empty if the file does not exist."""
-    if not run.history_file.exists():
+    """Read history.csv: one mapping per epoch; empty if the file does not exist.
+
+    Raises:
+        DamagedFile: it is no table of numbers, or its last line was cut.
+    """
+    try:
+        text = read_text(run.history_file)
+    except FileNotFoundError:
         return []
-    with run.history_file.open(newline="", encoding="utf-8") as file:
-        return [
-            {key: int(value) if key == "epoch" else float(value) for key, value in row.items()}
-            for row in csv.DictReader(file)
-        ]
+    reader, rows = csv.DictReader(text.splitlines(), restkey=""), []
+    try:
+        rows.extend({key: _number(key, cell) for key, cell in row.items()} for row in reader)
+    except (ValueError, csv.Error) as error:
+        reason = f"line {max(reader.line_num, 1)}: {error}"
+        raise DamagedFile(run.history_file, reason) from None
+    if not text.endswith("\n"):
+        raise DamagedFile(run.history_file, "its last line was cut" if text else "empty")
+    if [row.get("epoch") for row in rows] != [*range(1, len(rows) + 1)]:
+        raise DamagedFile(run.history_file, "its epochs are not 1, 2, 3 and so on")
+    return rows
+
+
+def _number(key: str, cell: Any) -> int | float:
+    """Return the number in a cell of history.csv."""
+    if not key or cell is None:
+        raise ValueError("the number of cells is not that of the first line")
+    try:
+        return int(cell) if key == "epoch" else float(cell)
+    except ValueError:
+        raise ValueError(f"{brief(cell)} at {brief(key)} is no number") from None

@@ -1,25 +1,68 @@
-"""Find the run that a command uses: by name, by path, or the latest suitable one."""
+"""Find the run that a command uses: by name, by path, or the latest suitable one.
 
+A damaged run does not hide the others: it is listed as damaged, and never chosen as the latest.
+"""
+
+import os
+import zipfile
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from .config import RunChoice
-from .errors import UserError, require_name
+from .config_files import load_yaml
+from .console import note, shorten
+from .errors import DamagedFile, UserError, require_name
 from .run_folder import RunFolder
+
+SIGNS_OF_A_RUN = frozenset({"results.json", "checkpoints"})
 
 
 def all_runs(run_dir: Path, task: str | None = None) -> list[RunFolder]:
-    """Return every run below a folder, the oldest first."""
-    runs = [RunFolder(path.parent) for path in run_dir.glob(f"{task or '*'}/[!.]*/results.json")]
-    return sorted(runs, key=lambda run: (str(run.results().get("started", "")), run.name))
+    """Return every run below a folder, the oldest first; the damaged ones come before them."""
+    folders = [run_dir / task] if task else list(_entries(run_dir))
+    runs = [RunFolder(path) for folder in folders for path in _entries(folder) if _is_run(path)]
+    return sorted(runs, key=lambda run: (_started(run), run.name))
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    """Yield what a folder holds and is not hidden; say so if it cannot be read."""
+    try:
+        yield from (path for path in folder.iterdir() if not path.name.startswith("."))
+    except NotADirectoryError:
+        return
+    except OSError as error:
+        if os.path.lexists(folder):
+            note(f"{folder}: cannot be read ({error.strerror}); its runs are left out")
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a path is the folder of a run, or cannot be read and may be one."""
+    try:
+        return not SIGNS_OF_A_RUN.isdisjoint(entry.name for entry in path.iterdir())
+    except NotADirectoryError:
+        return False
+    except OSError:
+        return True
+
+
+def _started(run: RunFolder) -> str:
+    return "" if run.damage else run.results().get("started", "")
 
 
 def run_named(run_dir: Path, task: str, name: str) -> RunFolder:
-    """Return the run of a task by its name."""
+    """Return the run of a task by its name.
+
+    Raises:
+        UserError: there is no such run, or it is damaged.
+    """
     require_name(name)
     run = RunFolder(run_dir / task / name)
-    if not run.results_file.exists() or not run.config_file.exists():
+    if not os.path.lexists(run.path) or not _is_run(run.path):
         latest = ", ".join(run.name for run in all_runs(run_dir, task)[-5:])
         raise UserError(f"no run {run.path}" + (f"; the latest runs: {latest}" if latest else ""))
+    if (damage := run.damage) is not None:
+        raise UserError(f"run {run.path} is damaged ({damage}); `errorflow runs` lists the others")
     return run
 
 
@@ -30,10 +73,10 @@ def run_to_resume(run_dir: Path, task: str, name: str | None) -> RunFolder:
         if run.status == "running":
             raise UserError(f"run {run.path} is being trained by process {run.results()['pid']}")
         return run
-    runs = [run for run in all_runs(run_dir, task) if run.status in ("interrupted", "failed")]
-    if not runs:
+    run = _latest(all_runs(run_dir, task), ("interrupted", "failed"), _problem_of_config)
+    if run is None:
         raise UserError(f"no interrupted run in {run_dir / task}: nothing to --resume")
-    return runs[-1]
+    return run
 
 
 def latest_usable(run_dir: Path, task: str, name: str | None) -> RunFolder:
@@ -43,12 +86,64 @@ def latest_usable(run_dir: Path, task: str, name: str | None) -> RunFolder:
         if not run.best.exists():
             raise UserError(f"run {run.path} has no model yet: train it with --resume")
         return run
-    runs = [run for run in all_runs(run_dir, task) if run.status == "finished"]
-    if not runs:
+    run = _latest(all_runs(run_dir, task), ("finished",), _problem_of_model)
+    if run is None:
         raise UserError(
             f"no finished run in {run_dir / task}: train one with `errorflow {task} train`"
         )
-    return runs[-1]
+    return run
+
+
+def _latest(
+    runs: Iterable[RunFolder], statuses: Collection[str], problem_of: Callable[[RunFolder], str]
+) -> RunFolder | None:
+    """Return the latest run of these statuses without a problem; print which were left out."""
+    chosen, left_out = None, []
+    for run in reversed([*runs]):
+        problem = run.damage or ""
+        if not problem and chosen is None and run.status in statuses:
+            problem = problem_of(run)
+            chosen = None if problem else run
+        if problem:
+            left_out.append(f"{run.path} ({problem})")
+    if left_out:
+        note(f"left out, because damaged: {', '.join(shorten(left_out))}")
+    return chosen
+
+
+def stored_settings(run: RunFolder) -> dict[str, Any]:
+    """Return the content of a run's config.yaml.
+
+    Raises:
+        UserError: it cannot be read, or is empty.
+    """
+    settings = load_yaml(run.config_file)
+    if not settings:
+        raise DamagedFile(run.config_file, "empty")
+    return settings
+
+
+def _problem_of_config(run: RunFolder) -> str:
+    """Return why the settings of a run cannot be read; empty if they can."""
+    try:
+        stored_settings(run)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def _problem_of_model(run: RunFolder) -> str:
+    """Return why a finished run cannot be used; empty if it can."""
+    if problem := _problem_of_config(run):
+        return problem
+    if (task := run.results().get("task", run.task)) != run.task:
+        return f"it is a run of {task}"
+    return "" if has_model(run) else f"{run.best.name}: missing or incomplete"
+
+
+def has_model(run: RunFolder) -> bool:
+    """Whether the best model of a run is there, and not cut off."""
+    return run.best.is_file() and zipfile.is_zipfile(run.best)
 
 
 def open_run(path: Path, task: str | None = None) -> RunFolder:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pytest
 from errorflow.pipelines import names
 from errorflow.pipelines.cli import training_config
 from errorflow.pipelines.commands import runs as run_tables
+from errorflow.pipelines.commands.runs import figures_of
 from errorflow.pipelines.core import run_lifecycle as lifecycle
 from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.config_files import config_dict, load_config
@@ -34,7 +36,7 @@ def finished(config: NamesConfig, **figures) -> RunFolder:
     run = begin(config)
     with lifecycle.recorded_status(run):
         run.update(**figures)
-        run.best.write_text("model")
+        zipfile.ZipFile(run.best, "w").close()
     return run
 
 
@@ -263,3 +265,110 @@ def test_a_run_is_named_with_its_folder_unless_that_is_the_usual_one():
         "--name a --run-dir other",
         " --run-dir other",
     )
+
+
+# Damaged runs
+
+DAMAGED_RESULTS = {
+    "": "empty",
+    "\0" * 50: "not JSON",
+    "[]": "not a JSON object",
+    "{}": "no status",
+    '{"accuracy": 0.5, "seconds": "12"}': "no status",
+    '{"a":' * 100_000: "nested too deeply",
+    '{"status": "finished", "seconds": "12"}': "seconds is not a number",
+    '{"status": "finished", "test": [1]}': "test is not figures by name",
+    '{"status": "finished", "parameters": 1' + "0" * 3000 + "}": "parameters is not a whole number",
+    '{"status": "finished", "findings": [3]}': "findings is not a list of findings",
+    '{"status": {}}': "status is not one of running",
+}
+
+
+@pytest.mark.parametrize("text, reason", DAMAGED_RESULTS.items(), ids=DAMAGED_RESULTS.values())
+def test_damaged_results_hide_no_other_run(config, text, reason, capsys):
+    finished(config)
+    bad = finished(replace(config, name="bad"))
+    bad.results_file.write_text(text)
+    where = config.run.run_dir
+    assert {run.name: run.status for run in all_runs(where)} == {"bad": "damaged", "a": "finished"}
+    run_tables.command(["--run-dir", str(where)])
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert f"results.json: {reason}" in lines["names/bad"]
+    assert "finished" in lines["names/a"] and "results.json" not in lines["names/a"]
+    assert latest_usable(where, "names", None).name == "a"
+    assert f"bad (results.json: {reason}" in capsys.readouterr().err
+    with pytest.raises(UserError, match=f"bad is damaged .results.json: {reason}"):
+        latest_usable(where, "names", "bad")
+    with pytest.raises(UserError, match="no interrupted run"):
+        run_to_resume(where, "names", None)
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("", "empty"),
+        ("epoch,loss\n1,ab", "line 2: 'ab' at 'loss' is no number"),
+        ("epoch,loss\n1\n", "line 2: the number of cells is not that of the first line"),
+        ("epoch,loss\n1,2,3\n", "line 2: the number of cells is not that of the first line"),
+        ("epoch,loss\n1,2", "its last line was cut"),
+        ("epoch,loss\n2,1\n", "its epochs are not 1, 2, 3 and so on"),
+        ("time,event\n1,2\n", "its epochs are not 1, 2, 3 and so on"),
+        ("epoch,loss\n1,2\n", "1 of 2 epochs"),
+        ("\0" * 200_000, "line 1: field larger than field limit"),
+    ],
+)
+def test_a_damaged_history_is_marked_and_the_model_is_used(config, text, reason, capsys):
+    run = finished(config, epochs=2, best_epoch=1)
+    run.history_file.write_text(text)
+    assert figures_of(run)["damaged"].startswith(f"history.csv: {reason}")
+    assert latest_usable(config.run.run_dir, "names", None).name == "a"
+
+
+def test_what_is_no_folder_of_a_run_hides_no_run(config, capsys):
+    run = finished(config)
+    (run.path.parent / "notes.txt").write_text("x")
+    (run.path.parent / "gone").symlink_to("nothing")
+    (run.path.parent / "loop").symlink_to("loop")
+    (config.run.run_dir / "lags").symlink_to("lags")
+    bad = finished(replace(config, name="bad"))
+    bad.results_file.unlink()
+    assert {run.name: run.damage for run in all_runs(config.run.run_dir)} == {
+        "gone": "gone: No such file or directory",
+        "loop": "loop: Too many levels of symbolic links",
+        "bad": "results.json: No such file or directory",
+        "a": None,
+    }
+    assert "lags: cannot be read (Too many levels of symbolic links)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "file, damage",
+    [
+        ("config.yaml", b""),
+        ("config.yaml", b"units: [3"),
+        ("config.yaml", None),
+        ("checkpoints/best.keras", b"PK\x03\x04"),
+        ("checkpoints/best.keras", None),
+    ],
+)
+def test_the_latest_run_whose_model_can_be_used_is_chosen(config, file, damage, capsys):
+    finished(config)
+    bad = finished(replace(config, name="bad"))
+    (bad.path / file).unlink()
+    if damage is not None:
+        (bad.path / file).write_bytes(damage)
+    assert latest_usable(config.run.run_dir, "names", None).name == "a"
+    assert Path(file).name in capsys.readouterr().err
+
+
+def test_compare_goes_on_without_what_cannot_be_read(config, capsys):
+    for name in ("a", "b"):
+        finished(replace(config, name=name, units=1 + ord(name)))
+    bad = finished(replace(config, name="bad"))
+    bad.config_file.write_text("- 1")
+    run_tables.command(["compare", "a", "bad", "b", "--run-dir", str(config.run.run_dir)])
+    printed = capsys.readouterr()
+    assert [line.split() for line in printed.out.splitlines() if "units" in line] == [
+        ["units", "98", "99"]
+    ]
+    assert "bad/config.yaml must hold" in printed.err
