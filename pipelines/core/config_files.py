@@ -11,35 +11,49 @@ from .console import suggestion
 from .errors import UserError, brief
 
 C = TypeVar("C", bound=TrainingConfig)
+LARGEST = 100_000  # bytes of a config file
 CALL_FLAGS = frozenset(field.name for field in dataclasses.fields(RunSettings))
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
-    """Read the mapping in a YAML file; an empty file is an empty mapping."""
+    """Read the mapping in a YAML file; an empty file is an empty mapping.
+
+    Raises:
+        UserError: the file cannot be read, is larger than any config, or is not such YAML.
+    """
     import yaml
 
     from .plain_yaml import plain_loader
 
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), plain_loader())
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise UserError(f"config file {path} has more than {LARGEST:,} bytes: it is no config")
+        content = yaml.load(content.decode(), plain_loader())
     except OSError as error:
         raise UserError(f"cannot read config file {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UserError(f"config file {path} is not UTF-8 text") from None
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "cannot be read"
-        is_value = isinstance(error, yaml.constructor.ConstructorError)
-        text = f": {problem}" if is_value else f" is not YAML: {problem}"
-        raise UserError(f"config file {path}{line}{text}") from None
-    except RecursionError:
-        raise UserError(f"config file {path}: lists or mappings are nested too deeply") from None
+        raise UserError(f"config file {path}{_yaml_fault(error)}") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise UserError(f"config file {path} must hold `key: value` lines, one per setting")
     return content
+
+
+def _yaml_fault(error: Any) -> str:
+    """Return the line and what is wrong there, to follow the name of the file."""
+    import yaml
+
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    line = f", line {mark.line + 1}" if mark else ""
+    if isinstance(error, yaml.reader.ReaderError):
+        problem = f"character U+{error.character:04X} ({error.reason})"
+    is_value = isinstance(error, yaml.constructor.ConstructorError)
+    return f"{line}{'' if is_value else ' is not YAML'}: {(problem or 'cannot be read')[:200]}"
 
 
 def load_config(cls: type[C], path: Path) -> C:
@@ -81,7 +95,7 @@ def check_keys(cls: type[TrainingConfig], keys: Iterable[Any], source: str) -> N
     for key in keys:
         if key in CALL_FLAGS:
             flag = str(key).replace("_", "-")
-            raise UserError(f"{source}: {key!r} is a flag (--{flag}), not a key")
+            raise UserError(f"{source}: {brief(key)} is a flag (--{flag}), not a key")
         if key not in setting_names:
             raise UserError(
                 f"{source}: unknown key {brief(key)}{suggestion(str(key), setting_names)}"
@@ -118,8 +132,10 @@ def strict(value: Any, kind: Any) -> Any:
             return Path(value)
         elif arm is str and isinstance(value, Path):  # as Python code may give `weights`
             return str(value)
-        elif arm is float and type(value) is int:
+        elif arm is float and type(value) is int and abs(value) < 10**308:
             return float(value)
+        elif arm is int and type(value) is int and abs(value) >= 2**63:
+            raise TypeError(f"expected a whole number below 2^63, got {brief(value)}")
         elif type(value) is arm:
             return value
     raise TypeError(f"expected {_in_words(kind)}, got {brief(value)}")

@@ -1,6 +1,7 @@
 """Errors that the user can correct."""
 
 import re
+import reprlib
 from pathlib import Path
 
 LONGEST_NAME = 200  # bytes; most file systems allow 255, and a run adds a prefix
@@ -32,10 +33,12 @@ def require(condition: bool, key: str, expected: str, value: object) -> None:
 
 
 def brief(value: object, longest: int = 60) -> str:
-    """Return the `repr` of a value, cut off if it is long."""
+    """Return the `repr` of a value, cut off if it is long; a whole one may not fit into memory."""
     if isinstance(value, int) and abs(value) >= 10**longest:  # str() refuses very long numbers
         return f"a number of more than {longest} digits"
-    text = repr(value)
+    shortened = reprlib.Repr()
+    shortened.maxlevel, shortened.maxstring = 2, longest
+    text = shortened.repr(value) if isinstance(value, list | tuple | dict | set) else repr(value)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 

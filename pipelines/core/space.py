@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Value = str | int | float | bool | None
+MOST_STEPS = 1_000_000  # of a range; all its values are listed
 When = Mapping[str, Sequence[Value]]
 
 
@@ -84,6 +85,14 @@ class Range:
             raise ValueError(f"step must be above 0, got {step}")
         if step > (self.high / self.low if self.log else self.high - self.low):
             raise ValueError(f"step {step} is larger than the range, {self.low} to {self.high}")
+        if self._steps(step) >= MOST_STEPS:
+            raise ValueError(f"step {step} divides the range into more than {MOST_STEPS:,} values")
+
+    def _steps(self, step: float) -> float:
+        """Return the number of steps from low to high."""
+        if self.log:
+            return math.log(self.high / self.low) / math.log(step)
+        return (self.high - self.low) / step
 
     def under(self, when: When) -> "Range":
         """A copy with other conditions."""
@@ -99,10 +108,8 @@ class Range:
             return (low,)
         if step is None:
             return None
-        steps = math.log(high / low, step) if self.log else (high - low) / step
-        numbers = [
-            low * step**n if self.log else low + step * n for n in range(int(steps + 1e-9) + 1)
-        ]
+        places = range(int(self._steps(step) + 1e-9) + 1)
+        numbers = [low * step**n if self.log else low + step * n for n in places]
         return [n if isinstance(n, int) else float(f"{n:.12g}") for n in numbers]  # 0.1 · 3 is 0.3
 
     def holds(self, value: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from .config import TrainingConfig, replace, setting_types
 from .config_files import check_keys, strict
 from .console import suggestion
-from .errors import UserError
+from .errors import UserError, brief
 from .space import Choice, Range, Space, When, size
 
 C = TypeVar("C", bound=TrainingConfig)
@@ -61,7 +61,7 @@ def _read_domain(value: Any, kind: Any, place: str) -> Choice | Range:
 def _read_range(settings: Mapping[str, Any], kind: Any) -> Range:
     for key in settings:
         if key not in RANGE_KEYS:
-            raise ValueError(f"a range has no {key!r}{suggestion(str(key), RANGE_KEYS)}")
+            raise ValueError(f"a range has no {brief(key)}{suggestion(str(key), RANGE_KEYS)}")
     if "low" not in settings or "high" not in settings:
         raise ValueError("a range needs low and high")
     low, high = (strict(settings[end], kind) for end in ("low", "high"))

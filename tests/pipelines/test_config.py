@@ -1,6 +1,7 @@
 """Configurations: default < file < flags, and every mistake named. No TensorFlow."""
 
 import dataclasses
+import itertools
 import re
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from errorflow.pipelines.search.config import tune_config
 from errorflow.pipelines.text_classification.task import PredictConfig
 
 HUGE = "9" * 25  # more than 64 bits
+LAUGHS = "\n".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]" for old, new in itertools.pairwise("abcdefghij")
+)  # its last list stands for 9^9 texts
 
 
 def read(*flags: str) -> NamesConfig:
@@ -92,6 +96,17 @@ def test_a_switch_in_a_file_may_be_written_as_yaml_writes_it(file, word):
         ("bidirectional: !!bool maybe", "line 1: 'maybe' cannot be read as bool"),
         ("epochs: !!timestamp foo", "line 1: 'foo' cannot be read as timestamp"),
         pytest.param("epochs: " + "[" * 500 + "]" * 500, "nested too deeply", id="500 brackets"),
+        pytest.param("epochs: " + "[" * 90_000, "nested too deeply", id="90,000 brackets"),
+        pytest.param("learning_rate: " + "9" * 400, "a number of more than 60", id="400 digits"),
+        ("epochs: 9223372036854775808", "expected a whole number below 2^63"),
+        ("learning_rate: !!float ''", "line 1: '' cannot be read as float"),
+        pytest.param("a: &a [x]\n" + LAUGHS, "line 5: more than 10,000 values", id="anchors"),
+        ("epochs: &a [*a]", "line 1: anchor 'a' contains itself"),
+        ("? [a]\n: 1", "line 1: found unhashable key"),
+        ("1: 2", "unknown key 1"),
+        ("<<: {epochs: 3}", "unknown key '<<'"),
+        ("epochs: \x01", "is not YAML: character U+0001"),
+        pytest.param("#" * 100_000, "more than 100,000 bytes", id="100 kB"),
         ("learning_rate: 1e400", "--learning-rate (key learning_rate) must be a finite number"),
     ],
 )
@@ -102,6 +117,13 @@ def test_a_wrong_file_is_named_with_its_key(file, text, message):
     assert message in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_printed_config_holds_no_character_that_acts_on_a_terminal(file):
+    path = Path("a\x9b\u202e\nb\udcff")
+    text = dump_config(replace(NamesConfig(), data_dir=path))
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert load_config(NamesConfig, file(text)).data.data_dir == path
 
 
 @pytest.mark.parametrize("name", ["089", "010", "1e3", "null", "on", "-.5"])

@@ -204,6 +204,10 @@ def test_values_that_are_valid_only_with_the_fixed_ones_are_accepted(left):
         ("units: {low: 8, high: 9, step: 0.5}", "key units: expected a whole number, got 0.5"),
         ("units: {low: 8, high: 9, step: 1, log: true}", "key units: with log, step is a factor"),
         ("units: {low: 8, high: 15, step: 2, log: true}", "key units: step 2 is larger than the"),
+        (
+            "dropout: {low: 0, high: 1, step: 1e-9}",
+            "key dropout: step 1e-09 divides the",
+        ),
         ("units: {low: 0, high: 9}", "key units: --units (key units) must be 1 or more, got 0"),
         ("dropout: {low: 0, high: 1}", "key dropout: --dropout (key dropout) must be from 0"),
         ("dropout: {low: 0, high: .inf}", "key dropout: low and high must be finite"),
