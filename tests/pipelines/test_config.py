@@ -106,7 +106,7 @@ def test_a_switch_in_a_file_may_be_written_as_yaml_writes_it(file, word):
         ("1: 2", "unknown key 1"),
         ("<<: {epochs: 3}", "unknown key '<<'"),
         ("epochs: \x01", "is not YAML: character U+0001"),
-        pytest.param("#" * 100_000, "more than 100,000 bytes", id="100 kB"),
+        pytest.param("#" * 100_001, "more than 100,000 bytes", id="100 kB"),
         ("learning_rate: 1e400", "--learning-rate (key learning_rate) must be a finite number"),
     ],
 )
