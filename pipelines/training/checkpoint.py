@@ -4,13 +4,17 @@ import math
 import shutil
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import keras
 
+from ..core.backup import Backup, Generation
 from ..core.config import Optimisation
-from ..core.console import say
-from ..core.files import atomic, read_json, write_json, write_rows
+from ..core.console import note, say
+from ..core.errors import UserError
+from ..core.files import atomic, write_rows
+from ..core.integrity import is_whole_model
 from ..core.run_folder import RunFolder, read_history
 from .checkpoint_space import require_checkpoint_space
 from .spec import TrainingSpec
@@ -23,8 +27,7 @@ class RunCheckpoint(keras.callbacks.Callback):
     validation examples, accuracy and macro-F1 have few values.
 
     When a training is resumed, Keras' own callbacks have forgotten the best value and the number of
-    epochs since. This callback keeps both in `backup/state.json`, which is written after all files
-    that it refers to.
+    epochs since. This callback keeps both in the backup, see `Backup`.
 
     Args:
         run: the folder to keep up to date.
@@ -40,6 +43,7 @@ class RunCheckpoint(keras.callbacks.Callback):
     def __init__(self, run: RunFolder, settings: Optimisation, spec: TrainingSpec):
         super().__init__()
         self.run, self.settings, self.spec = run, settings, spec
+        self.backup = Backup(run)
         self.sign = 1 if spec.mode == "max" else -1
         self.history: list[dict[str, Any]] = []
         self.best, self.best_epoch, self.epochs_waited = -math.inf, 0, 0
@@ -47,20 +51,46 @@ class RunCheckpoint(keras.callbacks.Callback):
         self.failure: str | None = None
 
     def restore(self, model: keras.Model) -> int:
-        """Restore weights, optimizer, dropout seeds and counters; return the epochs done."""
-        state = read_json(self.run.backup / "state.json")
-        if not state:
+        """Restore weights, optimizer, dropout seeds and counters; return the epochs done.
+
+        Raises:
+            UserError: the backup is damaged so far that it is not known where to continue.
+        """
+        restart = self.backup.restart()
+        if restart is None:
             return 0
+        for line in self.backup.restore_files(restart):
+            note(line)
         model.optimizer.build(model.trainable_variables)
-        model.load_weights(self.run.backup / state["weights"])
-        for variable, value in zip(_random_states(model), state["random"], strict=True):
-            variable.assign(value)
-        self.best, self.best_epoch = state["best"], state["best_epoch"]
+        if restart.best is not None:
+            _load(model, restart.best)
+            self._save_again(self.run.best)
+        _load(model, restart.generation)
+        if not is_whole_model(self.run.last):
+            self._save_again(self.run.last)
+        self._restore_counters(restart.generation)
+        if restart.best_is_last:
+            self._take_last_as_best()
+        self.backup.continue_from(restart.generation)
+        return restart.generation.epochs
+
+    def _restore_counters(self, generation: Generation) -> None:
+        state = generation.state
+        self.best = -math.inf if state["best"] is None else state["best"]
+        self.best_epoch, self.epochs_waited = state["best_epoch"], state["waited"]
         loss = state.get("best_loss")  # None: not measured, or the state of an earlier version
         self.best_loss = -math.inf if loss is None else loss
-        self.epochs_waited = state["waited"]
-        self.history = read_history(self.run)[: state["epochs"]]
-        return state["epochs"]
+        self.history = read_history(self.run)[: generation.epochs]
+
+    def _take_last_as_best(self) -> None:
+        """Compare the next epochs with the last one: best.keras is a copy of last.keras."""
+        self.best, self.best_loss = -math.inf, math.inf
+        self._compare(self.history[-1])
+
+    def _save_again(self, path: Path) -> None:
+        note(f"{path} was damaged or missing: written again from the backup")
+        with atomic(path) as temporary:
+            self.spec.serving_model.save(temporary)
 
     @property
     def is_exhausted(self) -> bool:
@@ -109,31 +139,37 @@ class RunCheckpoint(keras.callbacks.Callback):
 
     def _write(self, is_better: bool) -> None:
         require_checkpoint_space(self.run, self.spec.serving_model, self.model)
-        write_rows(self.run.history_file, self.history)
-        with atomic(self.run.last) as temporary:
-            self.spec.serving_model.save(temporary)
+        backup, last = self.backup, self.backup.pending(self.run.last)
+        backup.discard_pending()
+        write_rows(backup.pending(self.run.history_file), self.history)
+        self.spec.serving_model.save(last)
         if is_better:  # a copy: to save a model takes longer than a small epoch
-            with atomic(self.run.best) as temporary:
-                shutil.copyfile(self.run.last, temporary)
+            shutil.copyfile(last, backup.pending(self.run.best))
         epochs = len(self.history)
-        weights = self.run.backup / f"epoch-{epochs:04d}.weights.h5"
-        with atomic(weights) as temporary:
+        with atomic(backup.weights(epochs)) as temporary:
             self.model.save_weights(temporary)
-        write_json(
-            self.run.backup / "state.json",
-            {
-                "epochs": epochs,
-                "weights": weights.name,
-                "random": [v.numpy() for v in _random_states(self.model)],
-                "best": self.best,
-                "best_loss": self.best_loss,
-                "best_epoch": self.best_epoch,
-                "waited": self.epochs_waited,
-            },
-        )
-        for old in self.run.backup.glob("*.weights.h5"):
-            if old != weights:
-                old.unlink()
+        counters = {
+            "random": [v.numpy() for v in _random_states(self.model)],
+            "best": self.best,
+            "best_loss": self.best_loss,
+            "best_epoch": self.best_epoch,
+            "waited": self.epochs_waited,
+        }
+        backup.commit(epochs, counters)
+
+
+def _load(model: keras.Model, generation: Generation) -> None:
+    """Load weights, optimizer and random states.
+
+    Raises:
+        UserError: the file of an earlier version, which has no checksum, cannot be read.
+    """
+    try:
+        model.load_weights(generation.weights)
+    except (OSError, ValueError, KeyError):
+        raise UserError(f"{generation.weights} cannot be read: it is damaged") from None
+    for variable, value in zip(_random_states(model), generation.state["random"], strict=True):
+        variable.assign(value)
 
 
 def _random_states(model: keras.Model) -> list[Any]:

@@ -1,0 +1,38 @@
+"""Whether a file is still what was written."""
+
+import hashlib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from .errors import UserError
+from .files import read_json
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_whole_model(path: Path) -> bool:
+    """Whether a .keras file exists and is whole; its archive has a checksum of each part."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except Exception:  # zipfile raises something else for each kind of damage
+        return False
+
+
+def whole_json(path: Path) -> dict[str, Any] | None:
+    """Return the content of a JSON file that holds an object; None: it is missing or damaged."""
+    try:
+        content = read_json(path)
+    except (UserError, OSError):
+        return None
+    return content if isinstance(content, dict) and content else None
+
+
+def damaged_or_missing(path: Path) -> str:
+    """Return what is wrong with a file, in one word."""
+    return "damaged" if path.exists() else "missing"
