@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from .errors import UserError
+from .errors import DamagedFile
 from .files import read_json
 
 
@@ -27,10 +27,9 @@ def is_whole_model(path: Path) -> bool:
 def whole_json(path: Path) -> dict[str, Any] | None:
     """Return the content of a JSON file that holds an object; None: it is missing or damaged."""
     try:
-        content = read_json(path)
-    except (UserError, OSError):
+        return read_json(path) or None
+    except DamagedFile:
         return None
-    return content if isinstance(content, dict) and content else None
 
 
 def damaged_or_missing(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -17,7 +16,7 @@ ROOM = 2**20  # bytes: architecture, vocabulary, history and results
 def require_checkpoint_space(run: RunFolder, served: keras.Model, trained: keras.Model) -> None:
     """Raise `UserError` unless the disk has room for last.keras, best.keras and a backup.
 
-    Each file is written beside the one that it replaces.
+    All of them are complete before the first one takes the place of an earlier one.
 
     Args:
         run: the folder to write to.
@@ -26,15 +25,8 @@ def require_checkpoint_space(run: RunFolder, served: keras.Model, trained: keras
     """
     model = _bytes(served.variables) + ROOM
     backup = _bytes(trained.variables) + _bytes(trained.optimizer.variables)
-    after_last = model - _size(run.last)
-    after_best = after_last + model - _size(run.best)
-    needed = max(model, after_last + model, after_best + backup)
-    require_space(run.last, needed, kept_in_words(run))
+    require_space(run.last, 2 * model + backup, kept_in_words(run))
 
 
 def _bytes(variables: Iterable[Any]) -> int:
     return sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in variables)
-
-
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
