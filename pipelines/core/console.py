@@ -12,6 +12,7 @@ from contextvars import ContextVar
 
 from ...callbacks.recording.printable import printable
 
+LONGEST_LINE = 1_600  # characters of a line of error, which may repeat a person's argument
 _muted: ContextVar[bool] = ContextVar("muted", default=False)
 
 
@@ -47,8 +48,11 @@ def note(text: str = "") -> None:
 
 
 def complain(text: str) -> None:
-    """Print what is wrong, in one line, to stderr."""
-    print(f"errorflow: {one_line(' '.join(text.splitlines()))}", file=sys.stderr, flush=True)
+    """Print what is wrong, in one line, to stderr; the middle of a very long one is left out."""
+    line = one_line(" ".join(text.splitlines()))
+    if len(line) > LONGEST_LINE:
+        line = f"{line[: LONGEST_LINE // 2]} … {line[-LONGEST_LINE // 2 :]}"
+    print(f"errorflow: {line}", file=sys.stderr, flush=True)
 
 
 def say(text: str = "") -> None:
