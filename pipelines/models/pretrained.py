@@ -81,9 +81,11 @@ def load_backbone(weights: str, name: str) -> Backbone:
     file = find_source(weights).file
     try:
         return _backbone_in(load(file), weights)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except UserError as error:
+        raise UserError(f"--weights {weights}: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
         reason = str(error).strip().split("\n")[0]
-        raise UserError(f"--weights {weights}: cannot load {file}: {reason}") from None
+        raise UserError(f"--weights {weights}: no network on images in {file}: {reason}") from None
 
 
 def _backbone_in(serving_model: keras.Model, source: str) -> Backbone:

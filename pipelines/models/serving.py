@@ -11,6 +11,9 @@ from typing import Any
 import keras
 
 from ...layers.empty_batch import FirstExamples, OneExampleAtLeast
+from ..core.errors import UserError
+from ..datasets.listing import printable
+from .keras_file import check_keras_file
 
 
 def make_serving_model(
@@ -39,10 +42,20 @@ def label_outputs(probabilities: Any, labels: Sequence[str]) -> dict[str, Any]:
 
 
 def load(path: Path) -> keras.Model:
-    """Load a serving model from a .keras file."""
+    """Load a serving model from a .keras file, without running code that the file brings.
+
+    Raises:
+        UserError: the file is missing or damaged, or holds anything else than errorflow's networks
+            do; see `check_keras_file`.
+    """
     from ... import layers  # noqa: F401 - registers the layers that the file may name
 
-    return keras.saving.load_model(path, compile=False)
+    check_keras_file(path)
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # whatever a layer raises for a configuration that it did not write
+        reason = printable(str(error).strip().partition("\n")[0][:200]) or type(error).__name__
+        raise UserError(f"{printable(path)}: Keras cannot load it ({reason})") from None
 
 
 def labels_in(serving_model: keras.Model) -> list[str]:

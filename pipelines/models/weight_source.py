@@ -5,8 +5,6 @@ wrong path or network is reported at once; `pretrained` loads the weights.
 """
 
 import dataclasses
-import json
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -18,6 +16,7 @@ from ..core.run_folder import RunFolder
 from ..core.run_selection import open_run
 from ..datasets.data_path import data_path
 from . import imagenet_files
+from .keras_file import check_keras_file, objects_in
 from .zoo import MODELS
 
 N = TypeVar("N", bound=Section)
@@ -84,13 +83,13 @@ def _network_in(weights: str, file: Path) -> str | None:
     """Return the network that the configuration in a .keras file names, if it does.
 
     Raises:
-        UserError: it is not a .keras file, or not one of a network on images.
+        UserError: it is not a .keras file that can be loaded, or not one of a network on images.
     """
     try:
-        with zipfile.ZipFile(file) as archive:
-            names = [*_names(json.loads(archive.read("config.json")))]
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError):
-        raise UserError(f"--weights {weights}: {file} is not a .keras file, or damaged") from None
+        config = check_keras_file(file)
+    except UserError as error:
+        raise UserError(f"--weights {weights}: {error}") from None
+    names = [*_names(config)]
     if "scale" not in names or not {"core", "search"} & {*names}:
         raise UserError(
             f"--weights {weights}: {file} does not hold a network on images that errorflow trained"
@@ -98,14 +97,11 @@ def _network_in(weights: str, file: Path) -> str | None:
     return next((name for name in names if name in MODELS), None)
 
 
-def _names(config: Any) -> Iterator[str]:
+def _names(config: dict[str, Any]) -> Iterator[str]:
     """Yield the names of all models and layers in the configuration of a Keras model."""
-    if isinstance(config, Mapping):
-        if isinstance(inner := config.get("config"), Mapping) and "name" in inner:
+    for part in objects_in(config):
+        if isinstance(inner := part.get("config"), Mapping) and "name" in inner:
             yield str(inner["name"])
-        config = [*config.values()]
-    for part in config if isinstance(config, list) else ():
-        yield from _names(part)
 
 
 # Settings of a network section: `weights`, `freeze`, `width` and the network's name, by its key
