@@ -83,6 +83,7 @@ class EarlyWarning(GuardedCallback):
         self.stop_when = (stop_when,) if isinstance(stop_when, str) else tuple(stop_when)
         _check(self.stop_when, recorders, window)
         self.recorders, self.window = recorders, window
+        self._earlier: Mapping[str, Any] | None = None  # the state to go on from
         self._report = report or _print
         self._folder = None if log_dir is None else Path(log_dir) / "warnings"
         self._start_over()
@@ -90,7 +91,7 @@ class EarlyWarning(GuardedCallback):
     def _start_over(self):
         self.warnings: list[TrainingWarning] = []
         self.stopped: TrainingWarning | None = None
-        self._log = None if self._folder is None else EventLog(self._folder, every=1)
+        self._log = None if self._folder is None else EventLog(self._folder)
         self._losses: list[float] = []
         self._first: float | None = None  # the loss of the first training step
         self._model_before: Any = None
@@ -104,6 +105,51 @@ class EarlyWarning(GuardedCallback):
         self._due = 1  # the first training step is read alone
         self._has_begun = False
         self._read = [0 for _ in self.recorders]  # the last training step that was judged
+        self._go_on()
+
+    def state(self) -> dict[str, Any]:
+        """Return what a training that goes on in another process needs; see `resume`."""
+        return {
+            "warnings": [dataclasses.asdict(warning) for warning in self.warnings],
+            "stopped": None if self.stopped is None else self.warnings.index(self.stopped),
+            "losses": self._losses,
+            "first": self._first,
+            "due": self._due,
+            "read": self._read,
+        }
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Let the next call of `fit` go on with the training of an earlier process.
+
+        What was said is not said again, and a training that was stopped is `stopped`.
+
+        Args:
+            state: that of the earlier process when it saved the weights that the model now has;
+                empty if it is unknown.
+        """
+        self._earlier = state
+        self._take_back_warnings(state)
+
+    def go_on_after_stop(self) -> None:
+        """Let a training that was stopped go on: the warning may be given once more."""
+        if self._earlier and (place := self._earlier["stopped"]) is not None:
+            warnings = [w for i, w in enumerate(self._earlier["warnings"]) if i != place]
+            self.resume({**self._earlier, "warnings": warnings, "stopped": None})
+
+    def _take_back_warnings(self, state):
+        self.warnings = [TrainingWarning(**fields) for fields in state.get("warnings", [])]
+        place = state.get("stopped")
+        stopped = None if place is None else self.warnings[place]
+        self.stopped = stopped if stopped and stopped.kind in self.stop_when else None
+
+    def _go_on(self):
+        state, self._earlier = self._earlier, None
+        if not state:
+            return
+        self._take_back_warnings(state)
+        self._losses = [math.nan if loss is None else loss for loss in state["losses"]]
+        self._first = math.nan if state["first"] is None else state["first"]
+        self._due, self._read = state["due"], state["read"]
 
     @guarded
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:

@@ -16,9 +16,11 @@ from .findings.encoder_decoder import encoder_decoder_finding, first_to_largest
 from .findings.error_flow import error_flow_finding
 from .findings.finding import Finding
 from .findings.training_warning import Scope, TrainingWarning
+from .recording.error_probe import KIND as PROBE
 from .recording.error_probe import ErrorProbe
 from .recording.error_reader import ErrorReader, check_layers, error_readers
 from .recording.error_watch import ErrorWatch
+from .recording.event_reader import Key, Recorded
 from .recording.guard import guarded
 from .recording.prediction_errors import backwards_parts
 from .recording.rows import Rows
@@ -65,9 +67,9 @@ class ErrorFlow(StepRecorder):
             examples, at `training=False`, in at most 2% of the time of training, and at least once.
 
     The records of long runs stay small: at most 64 MB are kept in memory (16 MB of them by each
-    replica), and in the files, after each 16 MB, only every second row is written (a run of 100,000
-    steps with 8 LSTM layers and 1,000 time steps takes about 100 MB). The rows that remain are
-    evenly spaced. Heat maps show at most 216 training steps. If a sequence is too long for this
+    replica). When the rows take 32 MB, every second one is dropped, and the files go on with every
+    second row (a run of 100,000 steps with 8 LSTM layers and 1,000 time steps takes about 190 MB).
+    The rows that remain are evenly spaced. Heat maps show at most 216 training steps. If a sequence is too long for this
     room, training goes on, and the findings say what was left out.
 
     Source: S. Hochreiter, 1991; Y. Bengio, P. Simard, P. Frasconi: Learning long-term dependencies
@@ -141,7 +143,8 @@ class ErrorFlow(StepRecorder):
         readers = self._readers.values()
         missing = [(r.name, self._why_missing(r)) for r in readers if r.name not in history]
         left_out = [(r.name, r.left_out) for r in readers if r.left_out]
-        return findings + [Finding(name, "too little", text) for name, text in missing + left_out]
+        notes = [Finding(name, "too little", text) for name, text in missing + left_out]
+        return findings + notes + self._gaps()
 
     def warnings(self, scope: Scope) -> list[TrainingWarning]:
         """Return what is wrong in the training steps read so far; see `EarlyWarning`."""
@@ -155,6 +158,8 @@ class ErrorFlow(StepRecorder):
         return error_flow_finding(name, recorded, backwards, self._probe.of(name))
 
     def _why_missing(self, reader):
+        if self._lost:
+            return "none of its rows could be read"
         if self._step < self.every:
             return f"none of {self._step:,} training steps was recorded (every={self.every:,})"
         if reader.left_out:
@@ -176,6 +181,26 @@ class ErrorFlow(StepRecorder):
             inside = {path for name in self.joined.keys() & history for path in self.joined[name]}
             layers = [name for name in history if name not in inside]
         return figures.error_flow({name: history[name] for name in layers}, statistic, align)
+
+    # Going on in another process
+
+    def state(self) -> dict[str, Any]:
+        return super().state() | {
+            "probe": self._probe.state(),
+            "healthy": self._watch.healthy,
+            "left_out": {reader.name: reader.state() for reader in self._readers.values()},
+        }
+
+    def _fits(self, name: str, recorded: Recorded) -> bool:
+        statistics = {r.name: [*r.statistics] for r in self._readers.values()}
+        return statistics.get(layer_path(name)) == recorded.about["statistics"]
+
+    def _take_back(self, state: Mapping[str, Any], recorded: Mapping[Key, Recorded]) -> None:
+        measured = {name: rows for (kind, name), rows in recorded.items() if kind == PROBE}
+        self._probe.resume(state.get("probe", {}), measured)
+        self._watch.healthy.update(state.get("healthy", {}))
+        for reader in self._readers.values():
+            reader.resume(state.get("left_out", {}).get(reader.name, reader.state()))
 
     # Hooks that `StepRecorder` calls
 

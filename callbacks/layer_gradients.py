@@ -13,6 +13,7 @@ from .findings.finding import Finding
 from .findings.gradient_warnings import gradient_warnings
 from .findings.layer_gradients import gradient_findings, listed
 from .findings.training_warning import Scope, TrainingWarning
+from .recording.event_reader import Key, Recorded
 from .recording.gradient_monitor import GradientMonitor
 from .recording.gradient_statistics import STATISTICS
 from .recording.relu import has_relu
@@ -97,8 +98,8 @@ class LayerGradients(StepRecorder):
         """
         history = self.history
         if not history:
-            return self._nothing_arrived()
-        return self._missing_layers(history) + gradient_findings(
+            return self._gaps() or self._nothing_arrived()
+        findings = self._missing_layers(history) + gradient_findings(
             history["step"],
             history["layers"],
             history["norm"],
@@ -109,6 +110,7 @@ class LayerGradients(StepRecorder):
             every=self.every,
             relu=has_relu(self._recorded_model),
         )
+        return findings + self._gaps()
 
     def warnings(self, scope: Scope) -> list[TrainingWarning]:
         """Return what is wrong in the training steps read so far; see `EarlyWarning`."""
@@ -153,6 +155,19 @@ class LayerGradients(StepRecorder):
         """Return a heat map layer × training step of "norm" or "ratio"."""
         history = self.history
         return figures.layer_gradients({"gradients": history} if history else {}, statistic)
+
+    # Going on in another process
+
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"quiet_units": self._monitor.quiet_units()}
+
+    def _fits(self, name: str, recorded: Recorded) -> bool:
+        expected = {"statistics": [*STATISTICS], "layers": self._layers}
+        return not name and expected.items() <= recorded.about.items()
+
+    def _take_back(self, state: Mapping[str, Any], recorded: Mapping[Key, Recorded]) -> None:
+        self._columns = self._find_columns()
+        self._monitor.go_on(state.get("quiet_units", ""))
 
     # Hooks that `StepRecorder` calls
 

@@ -30,9 +30,9 @@ The content of the summary's metadata is JSON:
 "gates", "horizon" One row per epoch of one recurrent layer; L is the number of time steps.
 "error_matrix"     The same; each statistic is a loss step.
 
-Blocks get longer with their index k under one tag, so that TensorBoard, which keeps 100 tensors of
-a tag, shows a long run completely. After 64 blocks (possible with very many calls of `fit`), rows
-continue under `<tag>/2`, `<tag>/3`, …
+A block is written when it is full, and after each epoch. Blocks get longer with their index k under
+one tag. After 64 blocks rows continue under `<tag>/2`, `<tag>/3`, …, because TensorBoard keeps 100
+tensors of a tag.
 """
 
 import json
@@ -47,7 +47,6 @@ from .rows import Rows, join
 
 PLUGIN = "errorflow"
 MAX_BLOCKS = 64  # under one tag
-EARLY_BLOCKS = 24  # these may be cut short, so that a young run can be inspected
 
 
 def block_length(index: int) -> int:
@@ -85,9 +84,15 @@ def tag(kind: str, figure: str, name: str) -> str:
 
 
 class BlockWriter:
-    """Collects the rows of one name until they fill a block."""
+    """Collects the rows of one name until they fill a block.
 
-    def __init__(self, tag: str, content: Mapping[str, Any]):
+    Args:
+        tag: the tag of the first blocks.
+        content: the metadata.
+        written: the number of blocks that are in the files already.
+    """
+
+    def __init__(self, tag: str, content: Mapping[str, Any], written: int = 0):
         self._tag = tag
         self._metadata = summary_pb2.SummaryMetadata(
             plugin_data={
@@ -97,7 +102,7 @@ class BlockWriter:
             data_class=summary_pb2.DATA_CLASS_TENSOR,
         )
         self._waiting: list[Rows] = []
-        self._written = 0
+        self._written = written
 
     def add(self, rows: Rows) -> None:
         self._waiting.append(rows)
@@ -105,9 +110,6 @@ class BlockWriter:
     def is_full(self) -> bool:
         waiting = sum(len(rows.steps) for rows in self._waiting)
         return waiting >= block_length(self._written % MAX_BLOCKS)
-
-    def is_young(self) -> bool:
-        return self._written < EARLY_BLOCKS
 
     def move_to(self, summary: Any) -> None:
         """Add the waiting rows to a summary, as one block."""

@@ -13,6 +13,7 @@ from ..findings.decay import decay
 from ..findings.finding import MIN_STEPS
 from ..findings.probe import COMPILING, COST, Probe, probe_of
 from .event_log import EventLog
+from .event_reader import Recorded
 from .memory import Memory
 from .prediction_errors import prediction_errors
 from .rows import Rows, join
@@ -47,12 +48,23 @@ class ErrorProbe:
     def start_over(self) -> None:
         """Forget all measurements, and those that failed."""
         self.rows: dict[str, list[Rows]] = {}
-        self.predictions: dict[str, str] = {}
-        self._failed = False
+        self._about: dict[str, Mapping[str, Any]] = {}
+        self._failed = self._is_traced = False
         self._examples: Any = None
         self._trained = self._spent = self._epoch = 0.0  # seconds
         self._expected = _COMPILING
         self._began: float | None = None
+
+    def state(self) -> dict[str, float]:
+        """Return the times of training and measuring so far, for `resume` in another process."""
+        return {"trained": self._trained, "spent": self._spent}
+
+    def resume(self, state: Mapping[str, float], recorded: Mapping[str, Recorded]) -> None:
+        """Go on after the measurements of an earlier process, by the name of the layer."""
+        self._trained, self._spent = state.get("trained", 0.0), state.get("spent", 0.0)
+        for name, (rows, about, _) in recorded.items():
+            self.rows[name] = [rows.latest(MAX_ROWS)]
+            self._about[name] = about
 
     def epoch_begins(self) -> None:
         """Start the clock."""
@@ -87,7 +99,7 @@ class ErrorProbe:
         """Measure unless errors enter every layer at one step, where the rows show how far."""
         if self._data is None or self._failed:
             return
-        recent = [tables(rows.take(np.s_[-MIN_STEPS:])) for rows in memory.all().values()]
+        recent = [tables(rows.latest(MIN_STEPS)) for rows in memory.all().values()]
         if any(len(t["step"]) == MIN_STEPS and decay(t).enters_everywhere for t in recent):
             self._measure(model, step, log)
 
@@ -107,18 +119,18 @@ class ErrorProbe:
         cost = {COST: seconds / max(self._epoch, seconds / 1e3), COMPILING: compiling}
         for name, (measured_row, prediction) in measured.items():
             row = _with(measured_row, step, cost)
-            self.predictions[name] = prediction
+            self._about[name] = {"prediction": prediction, "examples": self._count}
             self.rows[name] = [*self.rows.get(name, []), row][-MAX_ROWS:]
             if log is not None:
-                log.write(KIND, {name: row}, self.about(name), {}, step, every_row=True)
+                log.write(KIND, {name: row}, self._about[name], {}, step, every_row=True)
 
     def _timed(self, model):
         """Measure, for the first time twice: the time of the first pass is that of compiling."""
         data, compiling = self._few_examples(), 0.0
-        if not self.rows:
+        if not self._is_traced:
             began = time.perf_counter()
             prediction_errors(model, *data)
-            compiling = time.perf_counter() - began
+            compiling, self._is_traced = time.perf_counter() - began, True
         began = time.perf_counter()
         measured = prediction_errors(model, *data)
         seconds = time.perf_counter() - began
@@ -129,10 +141,6 @@ class ErrorProbe:
             self._examples = _few(self._data()) if callable(self._data) else self._data
         return self._examples
 
-    def about(self, name: str) -> Mapping[str, Any]:
-        """Return the metadata of the rows of a layer; see `blocks`."""
-        return {"prediction": self.predictions[name], "examples": self._count}
-
     @property
     def _count(self) -> int:
         return len(tf.nest.flatten(self._examples)[0])
@@ -141,7 +149,7 @@ class ErrorProbe:
         """Return the measurements of a layer; None if there are none."""
         if name not in self.rows:
             return None
-        return probe_of(join(self.rows[name]), self.about(name))
+        return probe_of(join(self.rows[name]), self._about[name])
 
 
 def _few(data: Any) -> tuple[Any, ...]:

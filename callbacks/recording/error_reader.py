@@ -28,11 +28,24 @@ class ErrorReader:
     def __init__(self, name: str, record: ErrorRecord, order: Sequence[int] = ()):
         self.name = name
         self._order = order
-        self._too_long: list[int] = []  # time steps of the rows that found no room
+        self._too_long = self._longest = 0  # rows that found no room; their most time steps
         self._overwritten = 0  # rows, before they were read
         self._record = record
         self._largest = 0, 0  # the most rows, and time steps in the ring, of one training step
         self._count = 0  # of the rows that were read
+
+    @property
+    def statistics(self) -> Sequence[str]:
+        """The names of the statistics that the rows hold."""
+        return self._record.statistics
+
+    def state(self) -> list[int]:
+        """Return what was left out so far, for `resume` in another process."""
+        return [self._too_long, self._longest, self._overwritten]
+
+    def resume(self, state: Sequence[int]) -> None:
+        """Go on counting what is left out."""
+        self._too_long, self._longest, self._overwritten = state
 
     def discard(self) -> None:
         """Skip the rows that are there."""
@@ -54,9 +67,8 @@ class ErrorReader:
         if self._too_long:
             room = self._record.training.size[1]
             parts.append(
-                f"left out: {_passes(len(self._too_long))} over up to "
-                f"{max(self._too_long):,} time steps; there is room for {room:,} (half as many if "
-                "steps are masked)"
+                f"left out: {_passes(self._too_long)} over up to {self._longest:,} time steps; "
+                f"there is room for {room:,} (half as many if steps are masked)"
             )
         if self._overwritten:
             parts.append(
@@ -76,7 +88,9 @@ class ErrorReader:
         self._overwritten += count - self._count - len(rows)
         self._count = count
         self._measure(rows)
-        self._too_long += [row.steps for row in rows if row.is_left_out]
+        too_long = [row.steps for row in rows if row.is_left_out]
+        self._too_long += len(too_long)
+        self._longest = max(self._longest, *too_long, 0)
         numbers = {int(step) for step in steps[steps % stride == 0]}
         rows = [r for r in rows if not r.is_left_out and r.labels["step"] in numbers]
         return {name: self._rows(of_call) for name, of_call in self._by_call(rows).items()}

@@ -14,10 +14,13 @@ class ErrorWatch:
 
     The latest rows are judged first. Where they are healthy, a fault cannot fill the window before
     another window has passed; until then the layer is left alone.
+
+    Attributes:
+        healthy: the training step in which a layer was healthy, by its name.
     """
 
     def __init__(self) -> None:
-        self._healthy: dict[str, int] = {}  # the training step in which a layer was, by its name
+        self.healthy: dict[str, int] = {}
 
     def warnings(
         self, memory: Memory, step: int, backwards: Collection[str], scope: Scope
@@ -33,12 +36,12 @@ class ErrorWatch:
         scope, found = scope.every(memory.stride), []
         for name, rows in memory.latest(MIN_STEPS).items():
             is_known = {("vanishing", name), ("exploding", name)} & {*scope.known}
-            if is_known or step < self._healthy.get(name, 0) + scope.window:
+            if is_known or step < self.healthy.get(name, 0) + scope.window:
                 continue
             is_backwards = layer_path(name) in backwards
             if error_kind(tables(rows), is_backwards):
                 latest = tables(memory.latest(scope.rows)[name])
                 found += error_warnings(name, latest, is_backwards, scope)
             else:
-                self._healthy[name] = step
+                self.healthy[name] = step
         return found

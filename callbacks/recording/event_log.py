@@ -22,7 +22,7 @@ from .memory import Thinning
 from .rows import Rows
 from .run_places import Place, place_of
 
-LIMIT = 16 * 2**20  # bytes of rows, after which only every second one is written
+LIMIT = 16 * 2**20  # bytes of snapshots, after which only every second one is written
 
 
 class EventLog:
@@ -34,19 +34,19 @@ class EventLog:
 
     Args:
         folder: `log_dir`/`kind`; see `begin`.
-        every: the distance between the training steps of the rows.
 
     Attributes:
         step: the training step or epoch of what is written.
     """
 
-    def __init__(self, folder: Path, every: int):
+    def __init__(self, folder: Path):
         self.step = 0
         self._folder = folder
         self._place: Place | None = None  # where the folder is yet to be chosen
         self._is_placed = False
-        self._thinning = Thinning(every, LIMIT)
+        self._thinning = Thinning(LIMIT)
         self._blocks: dict[tuple[str, str], BlockWriter] = {}
+        self._earlier: Mapping[tuple[str, str], int] = {}
         self._writer: Any = None
 
     def begin(self, callback: keras.callbacks.Callback, epoch: int) -> None:
@@ -58,6 +58,14 @@ class EventLog:
         """
         if not self._is_placed:
             self._place = place_of(callback, self._folder.parent, epoch)
+
+    def go_on_after(self, blocks: Mapping[tuple[str, str], int]) -> None:
+        """Continue the files of an earlier process.
+
+        Args:
+            blocks: the number of blocks that they hold, by kind and name.
+        """
+        self._earlier = blocks
 
     def write(
         self,
@@ -85,7 +93,7 @@ class EventLog:
             self._blocks_of(kind, name, rows, about).add(chosen)
             size += chosen.nbytes
         self._thinning.add(size)
-        summary = self._summary(BlockWriter.is_full)
+        summary = self._summary(only_full=True)
         for name, value in scalars.items():
             if np.isfinite(value):
                 summary.value.extend(scalar_pb(name, value).value)
@@ -101,7 +109,8 @@ class EventLog:
                 "statistics": list(rows.statistics),
                 **about,
             }
-            self._blocks[key] = BlockWriter(tag(kind, "rows", name), content)
+            written = self._earlier.get(key, 0)
+            self._blocks[key] = BlockWriter(tag(kind, "rows", name), content, written)
         return self._blocks[key]
 
     def image(self, name: str, image: np.ndarray, description: str) -> None:
@@ -124,16 +133,16 @@ class EventLog:
         self._put(text_pb(name, text))
 
     def flush(self) -> None:
-        """Write added rows to the file: all of them while a run is young, later whole blocks."""
-        self._put(self._summary(BlockWriter.is_young))
+        """Write everything that was added to the file, where it survives the process."""
+        self._put(self._summary())
         if self._writer is not None:
             with self._errors():
                 self._writer.flush()
             self._check_file()
 
     def close(self) -> None:
-        """Write everything that was added. Writing afterwards opens a new file."""
-        self._put(self._summary(lambda blocks: True))
+        """As `flush`. Writing afterwards opens a new file."""
+        self._put(self._summary())
         if self._writer is not None:
             with self._errors():
                 self._writer.close()
@@ -147,10 +156,10 @@ class EventLog:
             with contextlib.suppress(tf.errors.OpError):
                 writer.close()
 
-    def _summary(self, is_due):
+    def _summary(self, only_full=False):
         summary = summary_pb2.Summary()
         for blocks in self._blocks.values():
-            if is_due(blocks):
+            if blocks.is_full() or not only_full:
                 blocks.move_to(summary)
         return summary
 

@@ -57,6 +57,18 @@ class Rows(NamedTuple):
         """Return the rows whose training step is divisible by `stride`."""
         return self.take(self.steps % stride == 0)
 
+    def latest(self, count: int) -> "Rows":
+        """Return the last `count` rows."""
+        return self.take(np.arange(max(len(self.steps) - count, 0), len(self.steps)))
+
+    def newest(self) -> "Rows":
+        """Return the rows sorted by training step; of several of one step, the last one.
+
+        A training that was killed and resumed has repeated the steps after its last backup.
+        """
+        _, last = np.unique(self.steps[::-1], return_index=True)
+        return self.take(len(self.steps) - 1 - last)
+
 
 def join(parts: Iterable[Rows]) -> Rows:
     """Concatenate rows; narrower ones are padded with NaN.

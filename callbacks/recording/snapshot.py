@@ -43,10 +43,11 @@ class SnapshotCallback(GuardedCallback):
         check_every(self, every)
         self.snapshot, self.every, self.folder = snapshot, every, folder
         self._model_before: Any = None  # a weak reference, which copies of the callback share
+        self._epochs_before = 0  # of an earlier process, which the next call of `fit` goes on from
         self._start_over()
 
     def _start_over(self) -> None:
-        self._log: Any = None if self.folder is None else EventLog(self.folder, every=1)
+        self._log: Any = None if self.folder is None else EventLog(self.folder)
         self._epochs = _EpochCounter()
 
     def _check(self) -> None:
@@ -80,9 +81,32 @@ class SnapshotCallback(GuardedCallback):
 
     @guarded
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        if self._epochs_before and self._epochs.is_first:  # there was no epoch left
+            self._epochs.count = self._epochs_before
+            self._take_snapshot()
+        self._epochs_before = 0
+        self.interrupt()
+        end_training(self.model)
+
+    def interrupt(self) -> None:
+        """Write what was recorded: `fit` was interrupted, or has ended."""
         if self._log is not None:
             self._log.close()
-        end_training(self.model)
+
+    def state(self) -> dict[str, Any]:
+        """Return what a training that goes on in another process needs; see `resume`."""
+        return {"epochs": self._epochs.count}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Let the next call of `fit` go on with the training of an earlier process.
+
+        If no epoch is left, the snapshot is taken when that call ends.
+
+        Args:
+            state: that of the earlier process when it saved the weights that the model now has;
+                empty if it is unknown.
+        """
+        self._epochs_before = state.get("epochs", 0)
 
     def stop_recording(self) -> None:
         if self._log is not None:

@@ -9,8 +9,9 @@ import numpy as np
 from ..findings.training_warning import Scope, TrainingWarning
 from .blocks import tag
 from .event_log import EventLog
-from .guard import GuardedCallback, guarded
+from .guard import guarded
 from .memory import Memory
+from .resumable import ResumableRecorder
 from .rows import Rows
 from .run_places import end_training
 from .snapshot import check_every
@@ -19,7 +20,7 @@ from .training_steps import training_steps
 IMAGE_GROWTH = 1.05  # a new image is drawn when the number of training steps grew by this factor
 
 
-class StepRecorder(GuardedCallback):
+class StepRecorder(ResumableRecorder):
     """A callback that reads rows which the training step itself writes into a ring.
 
     A subclass implements: `_attach` prepares the ring before training, `_read_rows` returns the new
@@ -36,8 +37,6 @@ class StepRecorder(GuardedCallback):
         every: record every `every`-th training step.
     """
 
-    kind: str
-
     def __init__(self, log_dir: str | Path | None = None, every: int = 1):
         super().__init__()
         check_every(self, every)
@@ -51,7 +50,7 @@ class StepRecorder(GuardedCallback):
         self._memory = Memory(self.every)
         self._log = None
         if self.log_dir is not None:
-            self._log = EventLog(self.log_dir / self.kind, self.every)
+            self._log = EventLog(self.log_dir / self.kind)
         self._step = 0  # the last training step that was read
         self._unread = 0  # upper bound of the training steps since then
         self._drawn = 0  # the training step of the latest images
@@ -119,6 +118,7 @@ class StepRecorder(GuardedCallback):
         self._steps_per_execution: int = self.model.steps_per_execution
         self.is_training = True
         self._attach()
+        self._go_on()
 
     @guarded
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -162,14 +162,18 @@ class StepRecorder(GuardedCallback):
 
     @guarded
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        self._catch_up()
+        self.interrupt()
+        end_training(self.model)
+        self.is_training = False
+        self._detach()
+
+    def interrupt(self) -> None:
+        """Write what was recorded: `fit` was interrupted, or has ended."""
+        self.catch_up()
         if self._log is not None:
             if self._step > self._drawn:
                 self._draw(self._log)
             self._log.close()
-        end_training(self.model)
-        self.is_training = False
-        self._detach()
 
     def stop_recording(self) -> None:
         self.is_training = False
@@ -192,10 +196,10 @@ class StepRecorder(GuardedCallback):
         before, self._step = self._step, self._steps.note(self._recorded_model, self._has_begun)
         rows = self._read_rows(np.arange(before + 1, self._step + 1))
         new = {name: r.mark(self._steps.skipped()) for name, r in rows.items() if len(r.steps)}
-        self._memory.add(new)
+        kept = self._memory.add(new)
         self._schedule()
         if self._log is not None and new:
-            self._write(self._log, new)
+            self._write(self._log, new, kept)
 
     def _schedule(self):
         """Read before the next execution might overwrite the next row that is to be recorded."""
@@ -203,13 +207,13 @@ class StepRecorder(GuardedCallback):
         until_next = stride - self._step % stride  # training steps until that row
         self._due = max(until_next, until_next + self._capacity() - self._steps_per_execution)
 
-    def _write(self, log, new):
+    def _write(self, log, new, kept):
         scalars = {
             tag(self.kind, figure, name): value
             for name, figures in self._scalars(new).items()
             for figure, value in figures.items()
         }
-        log.write(self.kind, new, self._about(), scalars, self._step)
+        log.write(self.kind, kept, self._about(), scalars, self._step, every_row=True)
 
     def _draw(self, log):
         self._drawn = self._step

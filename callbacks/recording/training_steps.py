@@ -66,6 +66,20 @@ class TrainingSteps:
         self._note(model, expected, applied)
         return expected
 
+    def go_on(self, model: keras.Model, count: int | None) -> int:
+        """Number the training steps of a model that an earlier process has trained.
+
+        Args:
+            model: the model, with its optimizer as the earlier process left it.
+            count: the number of training steps then; None: that of the optimizer's.
+
+        Returns:
+            The number of training steps so far.
+        """
+        if count is not None:
+            self._note(model, count, applied_steps(model.optimizer))
+        return self.begin(model)
+
     def note(self, model: keras.Model, is_running: bool = True) -> int:
         """Return the number of training steps so far, and compare it with the optimizer's count.
 

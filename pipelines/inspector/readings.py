@@ -52,10 +52,7 @@ def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> R
     )
     blocks = [datum for tag in series.tags for datum in runs.get(series.run, {}).get(tag, [])]
     blocks.sort(key=lambda datum: datum.wall_time)
-    rows = join([unpack(np.asarray(block.numpy), series.statistics) for block in blocks])
-    # A run that was killed and resumed has some training steps twice: the later row counts.
-    _, last = np.unique(rows.steps[::-1], return_index=True)
-    rows = rows.take(len(rows.steps) - 1 - last)
+    rows = join([unpack(np.asarray(block.numpy), series.statistics) for block in blocks]).newest()
     if len(rows.steps) < 2 or series.kind == "error_probe":
         return rows
     spacing = int(np.median(np.diff(rows.steps[-LAST_ROWS:])))

@@ -4,8 +4,10 @@ import math
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import keras
 
@@ -18,6 +20,18 @@ from ..core.integrity import is_whole_model
 from ..core.run_folder import RunFolder, read_history
 from .checkpoint_space import require_checkpoint_space
 from .spec import TrainingSpec
+
+
+class Resumable(Protocol):
+    """A callback that goes on recording when a training is resumed."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what it needs in the process that resumes the training."""
+        ...
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Take the state that was saved with the weights; it is empty if there is none."""
+        ...
 
 
 class RunCheckpoint(keras.callbacks.Callback):
@@ -33,6 +47,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         run: the folder to keep up to date.
         settings: for `patience` and `epochs`.
         spec: what is trained; best.keras and last.keras hold its `serving_model`.
+        records: callbacks by name that go on recording when the training is resumed.
 
     Attributes:
         history: one row per epoch, as in history.csv.
@@ -40,8 +55,15 @@ class RunCheckpoint(keras.callbacks.Callback):
         failure: the reason why training cannot continue, or None.
     """
 
-    def __init__(self, run: RunFolder, settings: Optimisation, spec: TrainingSpec):
+    def __init__(
+        self,
+        run: RunFolder,
+        settings: Optimisation,
+        spec: TrainingSpec,
+        records: Mapping[str, Resumable] = MappingProxyType({}),
+    ):
         super().__init__()
+        self.records = records
         self.run, self.settings, self.spec = run, settings, spec
         self.backup = Backup(run)
         self.sign = 1 if spec.mode == "max" else -1
@@ -81,6 +103,8 @@ class RunCheckpoint(keras.callbacks.Callback):
         loss = state.get("best_loss")  # None: not measured, or the state of an earlier version
         self.best_loss = -math.inf if loss is None else loss
         self.history = read_history(self.run)[: generation.epochs]
+        for name, record in self.records.items():
+            record.resume(state.get("records", {}).get(name, {}))
 
     def _take_last_as_best(self) -> None:
         """Compare the next epochs with the last one: best.keras is a copy of last.keras."""
@@ -154,6 +178,7 @@ class RunCheckpoint(keras.callbacks.Callback):
             "best_loss": self.best_loss,
             "best_epoch": self.best_epoch,
             "waited": self.epochs_waited,
+            "records": {name: record.state() for name, record in self.records.items()},
         }
         backup.commit(epochs, counters)
 

@@ -23,14 +23,19 @@ def make_early_warning(
     Args:
         recorders: `LayerGradients` and, of a recurrent network, `ErrorFlow`.
     """
-    if "stopped" in run.results():
-        run.update(stopped=None)  # it is resumed
     return EarlyWarning(
         *recorders,
         stop_when=stop_kinds(config.optimisation.stop_when),
         log_dir=run.logs,
         report=functools.partial(report, run, config),
     )
+
+
+def go_on_after_stop(run: RunFolder, early_warning: EarlyWarning) -> None:
+    """Let a run whose results say that it was stopped go on, because it is resumed."""
+    if run.results().get("stopped"):
+        run.update(stopped=None)
+        early_warning.go_on_after_stop()
 
 
 def report(run: RunFolder, config: TrainingConfig, warning: TrainingWarning) -> None:

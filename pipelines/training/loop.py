@@ -16,9 +16,9 @@ from ..core.console import keras_verbosity, note
 from ..core.errors import UserError
 from ..core.phases import phase
 from ..core.run_folder import RunFolder
-from .checkpoint import RunCheckpoint
+from .checkpoint import Resumable, RunCheckpoint
 from .compile_time import CompileTime
-from .early_warning import make_early_warning
+from .early_warning import go_on_after_stop, make_early_warning
 from .progress import Progress
 from .schedules import learning_rate
 from .spec import TrainingSpec
@@ -43,6 +43,12 @@ class Recorders(NamedTuple):
     @property
     def present(self) -> list[keras.callbacks.Callback]:
         return [recorder for recorder in self if recorder is not None]
+
+    @property
+    def resumable(self) -> dict[str, Resumable]:
+        """Those whose records a resumed training goes on with, by the name of their kind."""
+        of_steps: list[Any] = [self.layer_gradients, self.error_flow, self.gates]
+        return {recorder.kind: recorder for recorder in of_steps if recorder is not None}
 
     @property
     def judged(self) -> list[LayerGradients | ErrorFlow]:
@@ -132,14 +138,17 @@ def fit(
     """
     with strategy.scope():
         model = compile_training(spec, config)
-        checkpoint = RunCheckpoint(run, config.optimisation, spec)
+        # A learning rate that may help is lower than the one that is used.
+        early_warning = make_early_warning(run, as_trained(spec, config), recorders.judged)
+        records = {**recorders.resumable, "early_warning": early_warning}
+        checkpoint = RunCheckpoint(run, config.optimisation, spec, records)
         epochs_done = checkpoint.restore(model)
     if epochs_done:
         note(f"resuming {run.path} after epoch {epochs_done}")
     reserve(model, run.logs)  # also if it was killed in its first epoch, and begins again
     compile_time = CompileTime(spec.train_data)
-    # A learning rate that may help is lower than the one that is used.
-    early_warning = make_early_warning(run, as_trained(spec, config), recorders.judged)
+    go_on_after_stop(run, early_warning)
+    is_over = checkpoint.is_exhausted or early_warning.stopped is not None
     progress = Progress(has_bar=bool(keras_verbosity()))
     others = [*recorders.present, *spec.callbacks(run), *callbacks]
     with phase(progress.state), _resumable(run, recorders, checkpoint):
@@ -148,7 +157,7 @@ def fit(
         model.fit(
             spec.train_data.dataset(),
             validation_data=spec.validation_data,
-            epochs=epochs_done if checkpoint.is_exhausted else config.optimisation.epochs,
+            epochs=epochs_done if is_over else config.optimisation.epochs,
             initial_epoch=epochs_done,
             shuffle=False,  # `train_data` shuffles, the same way after a resume
             verbose=keras_verbosity(),  # pyright: ignore[reportArgumentType]
@@ -208,4 +217,4 @@ def _close(recorders: Recorders) -> None:
     """Let the callbacks write their pending records after `fit` was interrupted."""
     for recorder in recorders.present:
         with contextlib.suppress(Exception):  # must not hide the interruption
-            recorder.on_train_end()
+            recorder.interrupt()

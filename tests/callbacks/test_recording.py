@@ -10,6 +10,7 @@ import tensorflow as tf
 from errorflow.callbacks import ErrorFlow, LayerGradients
 from errorflow.callbacks.recording import blocks
 from errorflow.callbacks.recording import event_log as events
+from errorflow.callbacks.recording.event_reader import read_recorded_rows
 from errorflow.callbacks.recording.memory import Memory
 from errorflow.callbacks.recording.rows import Rows, filled_columns, join
 from errorflow.callbacks.recording.tables import tables
@@ -118,23 +119,27 @@ def test_event_files_hold_the_history_of_the_gradients(run):
     assert all("layer_gradients/heat_map" in values[step] for step in (30, 60, 90))
 
 
-def test_a_long_run_loses_no_row_in_at_most_64_blocks(tmp_path):
-    log = events.EventLog(tmp_path, every=1)
+def test_a_long_epoch_is_in_few_blocks(tmp_path):
+    log = events.EventLog(tmp_path)
     for step in range(0, 200_000, 500):
         log.write("kind", {"a": rows(step + 1, 500)}, {}, {}, step + 500)
-        log.flush()
-    log.close()
+    log.flush()
     values, metadata = event_files.read(tmp_path)
     assert len(event_files.blocks(values, "kind/rows/a")) <= 64
     read, _ = read_rows(values, metadata, "kind/rows/a")
     np.testing.assert_array_equal(read.steps, np.arange(1, 200_001))
 
 
-def test_many_short_trainings_continue_under_another_tag(tmp_path):
-    log = events.EventLog(tmp_path, every=1)
-    for step in range(70):
-        log.write("kind", {"a": rows(step + 1, 1)}, {}, {}, step + 1)
-        log.close()
+@pytest.mark.parametrize("processes", [1, 2])
+def test_each_epoch_is_in_the_file_and_after_64_blocks_under_another_tag(tmp_path, processes):
+    """Nothing is lost with a process that is killed; the next one goes on counting the blocks."""
+    for first in range(0, 70, 70 // processes):
+        log = events.EventLog(tmp_path)
+        earlier = read_recorded_rows(tmp_path, until=70)
+        log.go_on_after({key: recorded.blocks for key, recorded in earlier.items()})
+        for step in range(first, first + 70 // processes):
+            log.write("kind", {"a": rows(step + 1, 1)}, {}, {}, step + 1)
+            log.flush()
     values, _ = event_files.read(tmp_path)
     assert len(event_files.blocks(values, "kind/rows/a")) == 64
     assert len(event_files.blocks(values, "kind/rows/a/2")) == 6
@@ -158,7 +163,7 @@ def test_a_full_memory_keeps_every_second_row(monkeypatch, every):
 def test_files_of_a_long_run_stay_small(tmp_path, monkeypatch):
     """The limit is reached by 1,638 rows; the run is 30 ≈ 2⁵ times as long: limit · (1 + 5/2)."""
     monkeypatch.setattr(events, "LIMIT", 2**18)
-    log = events.EventLog(tmp_path, every=1)
+    log = events.EventLog(tmp_path)
     for step in range(0, 50_000, 500):
         log.write("kind", {"a": rows(step + 1, 500, width=20)}, {}, {}, step + 500)
     log.close()

@@ -179,7 +179,7 @@ def test_a_run_of_version_1_that_is_resumed_today(tmp_path):
     names = [statistic.name for statistic in STATISTICS]
     values = np.tile(np.arange(len(names), dtype=np.float32)[:, None, None], [1, 3, 4])
     new = Rows(np.arange(13, 16), np.full(3, 4), values, names)
-    log = EventLog(logs / "error_flow", every=1)
+    log = EventLog(logs / "error_flow")
     log.write("error_flow", {"rnn_1": new}, {}, {}, step=15)
     log.close()
 
