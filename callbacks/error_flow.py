@@ -69,8 +69,8 @@ class ErrorFlow(StepRecorder):
     The records of long runs stay small: at most 64 MB are kept in memory (16 MB of them by each
     replica). When the rows take 32 MB, every second one is dropped, and the files go on with every
     second row (a run of 100,000 steps with 8 LSTM layers and 1,000 time steps takes about 190 MB).
-    The rows that remain are evenly spaced. Heat maps show at most 216 training steps. If a sequence is too long for this
-    room, training goes on, and the findings say what was left out.
+    The rows that remain are evenly spaced. Heat maps show at most 216 training steps. If a sequence
+    is too long for this room, training goes on, and the findings say what was left out.
 
     Source: S. Hochreiter, 1991; Y. Bengio, P. Simard, P. Frasconi: Learning long-term dependencies
     with gradient descent is difficult, 1994.
