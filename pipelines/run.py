@@ -12,7 +12,8 @@ from .core.config import TrainingConfig
 from .core.config_files import load_config
 from .core.console import muted
 from .core.errors import UserError
-from .core.run_folder import RunFolder
+from .core.run_folder import RunFolder, read_history
+from .core.run_results import figure_in_words
 from .registry import load_task
 from .training.task import Task
 
@@ -62,7 +63,7 @@ class Run:
     def history(self) -> "pandas.DataFrame":
         import pandas
 
-        return pandas.read_csv(self.folder.history_file)
+        return pandas.DataFrame(read_history(self.folder))
 
     @functools.cached_property
     def model(self) -> "keras.Model":
@@ -148,8 +149,10 @@ class Run:
         raise UserError(f"{self.path} has recorded no {kind or 'error and no gradients'}")
 
     def __repr__(self) -> str:
+        if (damage := self.folder.damage) is not None:
+            return f"Run({str(self.path)!r}: damaged, {damage})"
         test = self.results.get("test", {})
-        figures = ", ".join(f"{name} {value:.4f}" for name, value in test.items())
+        figures = ", ".join(f"{name} {figure_in_words(value)}" for name, value in test.items())
         return f"Run({str(self.path)!r}: {self.folder.status}{', test ' * bool(figures)}{figures})"
 
 

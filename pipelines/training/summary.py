@@ -10,6 +10,7 @@ from ..core.config_files import config_dict
 from ..core.console import say
 from ..core.files import write_text
 from ..core.run_folder import RunFolder
+from ..core.run_results import figure_in_words
 from . import plots
 from .loop import Outcome
 from .spec import TrainingSpec
@@ -82,7 +83,7 @@ def write_card(run: RunFolder, config: TrainingConfig, card: ModelCard) -> None:
     results = run.results()
     data = results["data"]
     counts = [(label, *splits.values()) for label, splits in data["counts"].items()]
-    scores = [(key, f"{value:.4f}") for key, value in results["test"].items()]
+    scores = [(key, figure_in_words(value)) for key, value in results["test"].items()]
     settings = [(key, value) for key, value in config_dict(config).items() if value is not None]
     text = f"""# {run.task}/{run.name}
 
@@ -148,9 +149,9 @@ def print_results(run: RunFolder, next_commands: Sequence[str]) -> None:
         say(line)
 
 
-def figures_in_words(figures: Mapping[str, float]) -> str:
+def figures_in_words(figures: Mapping[str, float | None]) -> str:
     """Return figures as one line: accuracy 0.7950, macro-F1 0.7600, WER 0.2710."""
-    return ", ".join(f"{_figure_name(key)} {value:.4f}" for key, value in figures.items())
+    return ", ".join(f"{_figure_name(k)} {figure_in_words(v)}" for k, v in figures.items())
 
 
 def _figure_name(key: str) -> str:
