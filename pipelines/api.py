@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .core.config import TrainingConfig, replace
 from .core.config_files import load_config, with_settings
 from .core.console import muted
-from .core.errors import UserError
+from .core.errors import DamagedFile, UserError
 from .core.run_selection import open_run, run_to_resume
 from .registry import TASKS, load_task
 from .run import PathLike, Run, SplitName
@@ -183,7 +183,11 @@ class Search:
     def trials(self) -> "pandas.DataFrame":
         import pandas
 
-        return pandas.read_csv(self.path / "trials.csv", dtype={"trial": str})
+        file = self.path / "trials.csv"
+        try:
+            return pandas.read_csv(file, dtype={"trial": str})
+        except ValueError as error:  # whatever pandas finds wrong with a table
+            raise DamagedFile(file, str(error)) from None
 
     @property
     def best(self) -> Run:

@@ -4,16 +4,37 @@ import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from ..core.console import note
 from ..core.run_folder import RunFolder
 from .plan import SearchPlan
 from .trial_folder import run_path
 
 
-def copy_best(plan: SearchPlan, trial_id: str) -> None:
-    """Make best/ a copy of the run of a trial; it is replaced as a whole, by renaming."""
-    best, run = plan.project / "best", RunFolder(run_path(plan.trial_folder(trial_id), 1))
-    if RunFolder(best).results().get("trial") == trial_id:
+def copy_best(plan: SearchPlan, trial_ids: Iterable[str], damaged: Collection[str] = ()) -> None:
+    """Make best/ a copy of the run of the best trial; it is replaced as a whole, by renaming.
+
+    Args:
+        trial_ids: the trials that have a score, the best first. A trial whose run is damaged does
+            not stand in the way of the next one.
+        damaged: the trials whose results can no longer be read; best/ stays if it is of one.
+    """
+    best = RunFolder(plan.project / "best")
+    held = None if best.damage else best.results().get("trial")
+    if held in damaged:
         return
+    for trial_id in trial_ids:
+        if trial_id == held:
+            return
+        run = RunFolder(run_path(plan.trial_folder(trial_id), 1))
+        if problem := run.damage or (not run.best.is_file() and "no best.keras"):
+            note(f"trial {trial_id} is not copied to {best.path}: {problem}")
+        else:
+            _copy(plan, run, trial_id)
+            return
+
+
+def _copy(plan: SearchPlan, run: RunFolder, trial_id: str) -> None:
+    best = plan.project / "best"
     new = best.with_name(".new-best")
     shutil.rmtree(new, ignore_errors=True)
     shutil.copytree(run.path, new, ignore=shutil.ignore_patterns("backup", "last.keras", "logs"))

@@ -18,7 +18,7 @@ from ..core.space import size
 from .hparams import write_columns
 from .kept_models import copy_best, delete_checkpoints
 from .plan import SearchPlan
-from .results import Row, ranked, trial_row, trials_table, varied_settings
+from .results import DAMAGED, Row, ranked, trial_row, trials_table, varied_settings
 from .trial_folder import NO_OBJECTIVE
 
 if TYPE_CHECKING:
@@ -110,14 +110,15 @@ class Progress:
     def _write(self) -> None:
         """Write the table, best/ and TensorBoard's columns; delete models that are not kept."""
         plan, best_first = self.plan, ranked(self.rows.values())
+        damaged = {id_ for id_, row in self.rows.items() if row["status"] == DAMAGED}
         write_rows(self.trials_file, self.table())
         if best_first:
-            copy_best(plan, best_first[0]["trial"])
+            copy_best(plan, [row["trial"] for row in best_first], damaged)
             objectives = list(dict.fromkeys(row["objective"] for row in best_first))
             write_columns(plan.project, plan.space, objectives)
         if plan.settings.oracle == "hyperband" and not self.oracle.done:
             return  # a later round may continue any of them
-        kept = {row["trial"] for row in best_first[: plan.settings.keep]}
+        kept = damaged | {row["trial"] for row in best_first[: plan.settings.keep]}
         delete_checkpoints(plan, self.rows, kept)
 
     def table(self) -> list[Row]:

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .trial_folder import read_result
+from ..core.errors import DamagedFile
+from .trial_folder import read_result, stored_result
 
 Row = dict[str, Any]
+DAMAGED = "damaged"  # the status of a trial whose result can no longer be read
 COLUMNS = ("objective", "parameters", "epochs", "seconds", "status", "verdict", "reason")
 
 
@@ -24,14 +26,15 @@ def trial_row(trial: Any, folder: Path, values: Mapping[str, Any]) -> Row:
         folder: the trial's folder.
         values: the values of the searched settings that are active in the trial.
     """
-    result, has_failed = read_result(folder), trial.status != "COMPLETED"
+    has_failed = trial.status != "COMPLETED"
+    result = read_result(folder) if has_failed else _result_of(folder)
     objective = result.get("objective") or {}
     return {
         "trial": trial.trial_id,
         "score": None if has_failed else result.get("score"),
         "direction": objective.get("direction"),
         "objective": objective.get("name"),
-        "status": "failed" if has_failed else result.get("status", "completed"),
+        "status": "failed" if has_failed else result["status"],
         "values": values,
         "parameters": result.get("parameters"),
         "epochs": result.get("epochs"),
@@ -40,6 +43,14 @@ def trial_row(trial: Any, folder: Path, values: Mapping[str, Any]) -> Row:
         "verdict": " | ".join(result.get("verdict", [])),
         "reason": trial.message if has_failed else result.get("reason"),
     }
+
+
+def _result_of(folder: Path) -> dict[str, Any]:
+    """Return the result of a trial that has one; if it is damaged, a result that says so."""
+    try:
+        return stored_result(folder)
+    except DamagedFile as error:
+        return {"status": DAMAGED, "reason": f"{error.path.name}: {error.reason}"}
 
 
 def ranked(rows: Iterable[Row]) -> list[Row]:

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import UserError, require
+from ..core import json_forms as form
+from ..core.errors import DamagedFile, UserError, require
 from ..core.files import read_json
 from ..core.run_folder import RunFolder
 
@@ -48,8 +49,30 @@ class Request:
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """Return the content of result.json; empty if there is no result yet."""
-    return read_json(folder / "result.json")
+    """Return the content of result.json; empty if there is no result yet, or a damaged one.
+
+    The trial is then run again, which repeats none of its finished trainings.
+    """
+    try:
+        return stored_result(folder)
+    except DamagedFile:
+        return {}
+
+
+def stored_result(folder: Path) -> dict[str, Any]:
+    """Return the content of result.json.
+
+    Raises:
+        DamagedFile: there is none, or it is damaged.
+    """
+    file = folder / "result.json"
+    result = read_json(file)
+    problem = form.problem_of(result, _FORMS) if result or file.exists() else "missing"
+    if problem is None and result.get("score") is not None and not result.get("objective"):
+        problem = "a score without its objective"
+    if problem is not None:
+        raise DamagedFile(file, problem)
+    return result
 
 
 def read_request(folder: Path) -> Request:
@@ -79,3 +102,22 @@ def existing_runs(folder: Path, request: Request) -> list[RunFolder]:
 def run_path(folder: Path, number: int) -> Path:
     """Return the run folder of an execution, counted from 1."""
     return folder / ("run" if number == 1 else f"run-{number}")
+
+
+_COUNT = ("a whole number or null", form.or_null(form.is_count))
+_CURVE = form.list_of(form.or_null(form.is_number))
+_OBJECTIVE = form.record(name=form.is_text, direction=lambda value: value in ("min", "max"))
+
+_FORMS: form.Forms = {
+    "status": ("text", form.is_text),
+    "reason": ("text or null", form.or_null(form.is_text)),
+    "objective": ("a name and a direction", form.or_null(_OBJECTIVE)),
+    "score": ("a finite number or null", form.or_null(form.is_finite)),
+    "best_epoch": _COUNT,
+    "curve": ("a list of numbers", _CURVE),
+    "epochs": _COUNT,
+    "seconds": ("a number or null", form.or_null(form.is_number)),
+    "parameters": _COUNT,
+    "verdict": ("a list of sentences", form.list_of(form.is_text)),
+    "devices": ("a list of names", form.list_of(form.is_text)),
+}

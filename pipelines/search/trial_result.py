@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import UserError
+from ..core.errors import DamagedFile, UserError
 from ..core.files import read_json
 from ..core.run_folder import RunFolder, read_history
 from .trial_folder import Request, existing_runs
@@ -33,7 +33,7 @@ def trial_result(folder: Path, request: Request, failure: str | None) -> dict[st
     Args:
         failure: the reason why the trial has failed; None: it has not.
     """
-    runs = existing_runs(folder, request)
+    runs = [run for run in existing_runs(folder, request) if _is_whole(run)]
     first = runs[0].results() if runs else {}
     objective: Any = first.get("objective") or request.objective
     executions = [_execution(run, objective) for run in runs if objective]
@@ -58,6 +58,15 @@ def trial_result(folder: Path, request: Request, failure: str | None) -> dict[st
         "devices": read_json(runs[0].environment_file).get("devices", []) if runs else [],
         "peak_memory": _peak_memory(),
     }
+
+
+def _is_whole(run: RunFolder) -> bool:
+    """Whether the results and the history of a run can be read."""
+    try:
+        read_history(run)
+    except DamagedFile:
+        return False
+    return run.damage is None
 
 
 def _execution(run: RunFolder, objective: Mapping[str, str]) -> dict[str, Any]:

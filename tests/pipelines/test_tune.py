@@ -22,6 +22,7 @@ import pytest
 from errorflow.pipelines import cli
 from errorflow.pipelines.core.config import flat
 from errorflow.pipelines.core.config_files import load_config
+from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.files import read_json, write_json, write_text
 from errorflow.pipelines.core.run_folder import RunFolder, this_process
 from errorflow.pipelines.core.space import Choice, Range
@@ -31,6 +32,7 @@ from errorflow.pipelines.search.config import parse_objective
 from errorflow.pipelines.search.plots import importances
 from errorflow.pipelines.search.resources import divide_resources
 from errorflow.pipelines.search.trial import PARENT
+from errorflow.pipelines.search.trial_folder import read_result, stored_result
 from keras_tuner.src.engine import conditions
 
 FAST = ["--limit", "60", "--epochs", "1", "--jit", "off"]
@@ -83,7 +85,7 @@ class Trials:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(trial_id.encode())
         write_text(run.config_file, (folder / "config.yaml").read_text())
-        write_json(run.results_file, {"task": "names"})
+        write_json(run.results_file, {"task": "names", "status": "finished"})
         score = self.score(config.network)
         write_json(
             folder / "result.json",
@@ -211,6 +213,49 @@ def test_the_next_call_completes_what_a_killed_one_has_not_written(tune, trials,
     assert len(trials.ran) == len(rows(project)) == 2
     assert len([*project.glob("trial_*/run/checkpoints")]) == 1
     assert (project / "best" / "best.keras").exists()
+
+
+DAMAGED_RESULTS = {
+    "": "empty",
+    '{"score": 9}': "no status",
+    '{"status": "completed", "score": "9"}': "score is not a finite number",
+    '{"status": "completed", "score": NaN}': "score is not a finite number",
+    '{"status": "completed", "score": 9}': "a score without its objective",
+    '{"status": "completed", "curve": [[]]}': "curve is not a list of numbers",
+}
+
+
+@pytest.mark.parametrize("text, reason", DAMAGED_RESULTS.items(), ids=DAMAGED_RESULTS.values())
+def test_a_damaged_result_counts_as_none(tmp_path, text, reason):
+    (tmp_path / "result.json").write_text(text)
+    assert read_result(tmp_path) == {}
+    with pytest.raises(UserError, match=f"result.json is damaged .{reason}"):
+        stored_result(tmp_path)
+
+
+def test_a_trial_with_a_damaged_result_is_marked_and_keeps_its_network(tune, trials, project):
+    assert tune("--oracle", "grid", "--keep", "1") == 0
+    best, second, *others = rows(project)
+    folder = project / f"trial_{best['trial']}"
+    (folder / "result.json").write_text("")
+    assert tune("--oracle", "grid", "--keep", "1") == 0
+    first, *_, last = rows(project)
+    assert (first["trial"], first["rank"]) == (second["trial"], "1")
+    assert (last["trial"], last["rank"], last["status"]) == (best["trial"], "", "damaged")
+    assert last["reason"] == "result.json: empty"
+    assert (folder / "run" / "checkpoints" / "best.keras").exists()
+    assert (project / "best" / "best.keras").read_text() == best["trial"]
+
+
+def test_a_damaged_run_is_not_copied_to_best(tune, trials, project, capsys):
+    assert tune("--oracle", "grid", "--keep", "2") == 0
+    best, second, *others = rows(project)
+    (project / f"trial_{best['trial']}" / "run" / "results.json").write_text("[]")
+    (project / "best" / "results.json").write_text("[]")
+    assert tune("--oracle", "grid", "--keep", "2") == 0
+    assert rows(project)[0] == best
+    assert (project / "best" / "best.keras").read_text() == second["trial"]
+    assert f"trial {best['trial']} is not copied" in capsys.readouterr().err
 
 
 def test_hyperband_needs_a_number_of_epochs(tune, space, capsys):
