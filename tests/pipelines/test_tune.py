@@ -235,7 +235,7 @@ def test_a_damaged_result_counts_as_none(tmp_path, text, reason):
 
 def test_a_trial_with_a_damaged_result_is_marked_and_keeps_its_network(tune, trials, project):
     assert tune("--oracle", "grid", "--keep", "1") == 0
-    best, second, *others = rows(project)
+    best, second, *_ = rows(project)
     folder = project / f"trial_{best['trial']}"
     (folder / "result.json").write_text("")
     assert tune("--oracle", "grid", "--keep", "1") == 0
@@ -249,7 +249,7 @@ def test_a_trial_with_a_damaged_result_is_marked_and_keeps_its_network(tune, tri
 
 def test_a_damaged_run_is_not_copied_to_best(tune, trials, project, capsys):
     assert tune("--oracle", "grid", "--keep", "2") == 0
-    best, second, *others = rows(project)
+    best, second, *_ = rows(project)
     (project / f"trial_{best['trial']}" / "run" / "results.json").write_text("[]")
     (project / "best" / "results.json").write_text("[]")
     assert tune("--oracle", "grid", "--keep", "2") == 0
