@@ -15,7 +15,7 @@ from errorflow.pipelines.training.data_report import data_in_one_line, read_data
 from errorflow.pipelines.training.task import Task
 from hypothesis import strategies as st
 
-EXAMPLES = 60  # of each sample
+EXAMPLES = 240  # of each sample
 
 
 def read(task: Task, folder: Path, encoding: str | None, ready_splits: bool) -> int:
