@@ -4,6 +4,7 @@ A server process imports TensorFlow once, and forks a process for each `Process`
 """
 
 import contextlib
+import functools
 import json
 import multiprocessing
 import os
@@ -11,9 +12,11 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import psutil
 from chaos.invariant import BYTES, SECONDS, Ended
 
 Line = Sequence[str]
@@ -53,15 +56,38 @@ class Process:
     def is_alive(self) -> bool:
         return self._process.is_alive()
 
-    def wait(self) -> list[Ended]:
+    @property
+    def children(self) -> list[psutil.Process]:
+        """The processes that it has started, such as those of trials."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(self._process.pid).children(recursive=True)
+        return []
+
+    @property
+    def processor_seconds(self) -> float:
+        """Processor time used so far, by its children too; of a killed one, 0."""
+        if self.is_alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                every = [psutil.Process(self._process.pid), *self.children]
+                return sum(sum(process.cpu_times()) for process in every)
+        return self._ends()[-1]["processor"] if self._ends() else 0.0
+
+    def _ends(self) -> list[dict[str, Any]]:
+        path = self.output / "ends"
+        return [*map(json.loads, path.read_text().splitlines())] if path.exists() else []
+
+    def wait(self, patience: float = HANGS) -> list[Ended]:
         """Wait until it ends; return how each command line ended.
+
+        Args:
+            patience: seconds after which a command line hangs.
 
         Raises:
             AssertionError: it took too long or too much memory, or the process died.
         """
-        self._process.join(HANGS * len(self.lines))
+        self._process.join(patience * len(self.lines))
         assert not self.is_alive, f"it hangs: {self.lines}"
-        ends = [*map(json.loads, (self.output / "ends").read_text().splitlines())]
+        ends = self._ends()
         assert len(ends) == len(self.lines), f"{self.lines[len(ends)]} ended the process"
         for line, end in zip(self.lines, ends, strict=True):
             assert end["seconds"] < SECONDS, f"{end['seconds']:.0f} s: {line}"
@@ -77,6 +103,19 @@ class Process:
         return path.read_text(errors="replace") if path.exists() else ""
 
 
+def with_few_data(task: str, folder: Path) -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """The `surroundings` in which the embedded data of a task are few, and stay in a folder."""
+    return functools.partial(_few_data, task, folder)
+
+
+@contextlib.contextmanager
+def _few_data(task: str, folder: Path) -> Iterator[None]:
+    from tasks import TABLE
+
+    with TABLE[task].surroundings(folder):
+        yield
+
+
 def _run(lines: Sequence[Line], cwd: Path, output: Path, surroundings: Callable) -> None:
     os.chdir(cwd)
     with surroundings():
@@ -86,8 +125,13 @@ def _run(lines: Sequence[Line], cwd: Path, output: Path, surroundings: Callable)
                     os.dup2(file.fileno(), stream.fileno())
             began = time.process_time()
             code = _exit_code(line)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-            end = {"code": code, "seconds": time.process_time() - began, "bytes": peak}
+            own, others = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+            end = {
+                "code": code,
+                "seconds": time.process_time() - began,
+                "bytes": own.ru_maxrss * 1024,
+                "processor": own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime,
+            }
             with (output / "ends").open("a") as file:
                 print(json.dumps(end), file=file)
 
