@@ -14,7 +14,7 @@ from errorflow.pipelines.search import plan
 from errorflow.pipelines.search import tune as search
 from hypothesis import strategies as st
 
-EXAMPLES = 1_500  # of each kind
+EXAMPLES = 1_000  # of each kind
 TASK_NAMES = st.sampled_from(sorted(TASKS))
 LEVELS = "abcdefghijklmnop"
 BOMB = "[&a [x, x, x, x, x, x, x, x, x], " + ", ".join(

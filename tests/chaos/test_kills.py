@@ -39,7 +39,7 @@ def train_line(task: str, folder: Path, name: str, *flags: str) -> list[str]:
 def kill_after(process: Process, seconds: float) -> bool:
     """Kill a process when it has used that much processor time; False: it had ended before."""
     while process.is_alive and process.processor_seconds < seconds:
-        time.sleep(0.005)
+        time.sleep(0.02)
     was_alive = process.is_alive
     process.kill()
     return was_alive
@@ -155,7 +155,7 @@ def test_a_killed_search_ends_with_the_same_table(tmp_path: Path, summary):
 def _kill_search(search: Process, seconds: float, kind: str) -> bool:
     """Kill a search, its trial, or both, when they have used that much processor time."""
     while search.is_alive and search.processor_seconds < seconds:
-        time.sleep(0.02)
+        time.sleep(0.5)
     trials, was_alive = search.children, search.is_alive
     if kind == "trial":
         for trial in trials:
