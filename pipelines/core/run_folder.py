@@ -10,14 +10,12 @@ begins and ends a run; `run_selection` finds the run that a command uses.
 
 import csv
 import dataclasses
-import os
-import socket
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .errors import DamagedFile, brief
 from .files import read_json, read_text, write_json
+from .run_lock import holder
 from .run_results import problem_of
 from .shell import shell_flag, shell_word
 
@@ -51,6 +49,10 @@ class RunFolder:
     @property
     def history_file(self) -> Path:
         return self.path / "history.csv"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.path / "lock.json"
 
     @property
     def best(self) -> Path:
@@ -127,9 +129,9 @@ class RunFolder:
         """running, finished, interrupted (also if its process was killed), failed or damaged."""
         if self.damage is not None:
             return "damaged"
-        results = self.results()
-        status = results["status"]
-        return "interrupted" if status == "running" and not is_alive(results) else status
+        status = self.results()["status"]
+        is_dead = status == "running" and holder(self.lock_file) is None
+        return "interrupted" if is_dead else status
 
 
 def kept_in_words(run: RunFolder) -> str:
@@ -145,26 +147,6 @@ def kept_in_words(run: RunFolder) -> str:
         f"{run.best} stays usable; make room, or let the folder be written, and --resume goes on"
         " after the last complete epoch"
     )
-
-
-def this_process() -> dict[str, Any]:
-    """Return what identifies this process, for `is_alive`."""
-    import psutil
-
-    started = psutil.Process().create_time()
-    return {"pid": os.getpid(), "pid_started": started, "host": socket.gethostname()}
-
-
-def is_alive(results: Mapping[str, Any]) -> bool:
-    """Return whether the process that wrote these results is alive; on another host, True."""
-    import psutil
-
-    if results.get("host") != socket.gethostname():
-        return True
-    try:
-        return psutil.Process(results["pid"]).create_time() == results["pid_started"]
-    except (KeyError, psutil.Error):
-        return False
 
 
 def read_history(run: RunFolder) -> list[dict[str, int | float]]:

@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from .config import RunSettings, TrainingConfig
 from .config_files import config_dict, dump_config, load_config
 from .errors import UserError
 from .files import write_json, write_rows, write_text
-from .run_folder import RunFolder, kept_in_words, this_process
+from .run_folder import RunFolder, kept_in_words
+from .run_lock import check_not_held, hold
 from .system_errors import writing
 
 NEEDED_BYTES = 10_000_000  # of a small run
@@ -55,22 +57,21 @@ def _check_is_writable(folder: Path) -> None:
 
 def _check_is_free(run: RunFolder, overwrite: bool) -> None:
     """Raise `UserError` if the folder holds other files, or a run that must not be overwritten."""
-    if not run.path.exists() or (run.path.is_dir() and not any(run.path.iterdir())):
+    check_not_held(run.lock_file)
+    if not run.path.exists() or (run.path.is_dir() and set(run.path.iterdir()) <= {run.lock_file}):
         return
     if not run.config_file.exists() or not run.results_file.exists():
         raise UserError(f"{run.path} exists and is not a run: move it or choose another --name")
-    status = run.status
-    if status == "running":
-        raise UserError(f"run {run.path} is being trained by process {run.results().get('pid')}")
     if not overwrite:
-        resume = "" if status == "finished" else "--resume to continue it, "
+        resume = "" if run.status == "finished" else "--resume to continue it, "
         raise UserError(
-            f"run {run.path} exists ({status}): {resume}--overwrite to replace it,"
+            f"run {run.path} exists ({run.status}): {resume}--overwrite to replace it,"
             " or another --name"
         )
 
 
 def _check_can_resume(config: TrainingConfig, run: RunFolder) -> None:
+    check_not_held(run.lock_file)
     stored = load_config(type(config), run.config_file)
     # resolved: a default and the value that it stands for are the same setting
     old, new = config_dict(stored.resolved()), config_dict(config.resolved())
@@ -89,31 +90,46 @@ def _check_can_resume(config: TrainingConfig, run: RunFolder) -> None:
 # Beginning
 
 
-def begin(
-    task: str,
-    config: TrainingConfig,
-    environment: dict[str, Any],
-    resume: RunFolder | None = None,
+def folder_to_train_in(
+    task: str, config: TrainingConfig, resume: RunFolder | None = None
 ) -> RunFolder:
-    """Prepare the folder to train in: a new one, or that of the run to resume."""
+    """Return the folder to train in: a new one, or that of the run to resume.
+
+    Raises:
+        UserError: there is a run that must not be replaced, or no folder can be made.
+    """
     check_can_begin(task, config, resume)
-    try:
-        return begin_in(resume or _new_folder(task, config), task, config, environment)
-    except OSError as error:
-        place = error.filename or config.run.run_dir
-        raise UserError(f"cannot write the run folder: {place}: {error.strerror}") from None
+    with writing(config.run.run_dir):
+        return resume or _new_folder(task, config)
+
+
+@contextlib.contextmanager
+def training_in(
+    run: RunFolder, task: str, config: TrainingConfig, environment: dict[str, Any]
+) -> Iterator[None]:
+    """Hold a run folder during the block, from `begin_in` until its end is recorded.
+
+    Raises:
+        UserError: the folder cannot be written, or another process trains there.
+    """
+    with hold(run.lock_file):
+        begin_in(run, task, config, environment)
+        with recorded_status(run):
+            yield
 
 
 def begin_in(
     run: RunFolder, task: str, config: TrainingConfig, environment: dict[str, Any]
 ) -> RunFolder:
     """Write config, environment and status to a run folder; a training there is resumed."""
-    for folder in SUBFOLDERS:
-        (run.path / folder).mkdir(parents=True, exist_ok=True)
-    write_text(run.config_file, dump_config(config))
-    write_json(run.environment_file, environment)
-    started = run.results().get("started", _now())
-    run.update(task=task, name=run.name, status="running", started=started, **this_process())
+    with writing(run.path):
+        for folder in SUBFOLDERS:
+            (run.path / folder).mkdir(parents=True, exist_ok=True)
+        write_text(run.config_file, dump_config(config))
+        write_json(run.environment_file, environment)
+        started = run.results().get("started", _now())
+        process = {"host": socket.gethostname(), "pid": os.getpid()}
+        run.update(task=task, name=run.name, status="running", started=started, **process)
     return run
 
 

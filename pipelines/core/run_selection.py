@@ -14,6 +14,7 @@ from .config_files import load_yaml
 from .console import note, shorten
 from .errors import DamagedFile, UserError, require_name
 from .run_folder import RunFolder
+from .run_lock import check_not_held
 
 SIGNS_OF_A_RUN = frozenset({"results.json", "checkpoints"})
 
@@ -70,8 +71,7 @@ def run_to_resume(run_dir: Path, task: str, name: str | None) -> RunFolder:
     """Return the run of that name, or the latest one that was interrupted or has failed."""
     if name is not None:
         run = run_named(run_dir, task, name)
-        if run.status == "running":
-            raise UserError(f"run {run.path} is being trained by process {run.results()['pid']}")
+        check_not_held(run.lock_file)
         return run
     run = _latest(all_runs(run_dir, task), ("interrupted", "failed"), _problem_of_config)
     if run is None:

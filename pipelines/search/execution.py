@@ -10,7 +10,7 @@ from ..core.config import TrainingConfig, replace
 from ..core.config_files import config_dict, load_config
 from ..core.errors import UserError
 from ..core.run_folder import RunFolder, read_history
-from ..core.run_lifecycle import MACHINE_SETTINGS, begin_in, recorded_status
+from ..core.run_lifecycle import MACHINE_SETTINGS, training_in
 from ..registry import load_task
 from ..training import workflow
 from ..training.data_report import read_data
@@ -79,8 +79,10 @@ class _Execution:
         """Train without using the test split."""
         session = workflow.start(config)
         data = read_data(task, config)
-        begin_in(self.run, task.name, config, session.environment)
-        with self.stop.at_once_afterwards(), recorded_status(self.run):
+        with (
+            self.stop.at_once_afterwards(),
+            training_in(self.run, task.name, config, session.environment),
+        ):
             workflow.train_in(self.run, task, config, data, session.strategy, self._make_callbacks)
             self._check_objective()
 

@@ -17,18 +17,15 @@ from ..core.console import note
 from ..core.errors import UserError
 from ..core.files import write_json
 from ..core.run_folder import RunFolder
+from ..core.run_lock import FolderInUse, hold
 from .execution import execute_all
 from .hparams import write_row
 from .stop_request import StopRequest
-from .trial_folder import Request, existing_runs, read_request, read_result, run_path
+from .trial_folder import Request, read_request, read_result, run_path
 from .trial_result import failure_reason, trial_result
 
 BUSY = 75  # exit code, EX_TEMPFAIL: another process trains this trial
 PARENT = "ERRORFLOW_PARENT"  # environment variable: the process with which a trial ends
-
-
-class TrialBusy(UserError):
-    """Another process trains this trial."""
 
 
 def run_trial(folder: Path, stop: StopRequest | None = None) -> dict[str, Any]:
@@ -53,35 +50,34 @@ def run_trial(folder: Path, stop: StopRequest | None = None) -> dict[str, Any]:
 
     Raises:
         UserError: the folder is not a trial.
-        TrialBusy: another process trains it.
+        FolderInUse: another process trains it.
         KeyboardInterrupt: stopped by a signal; there is no result yet.
     """
     if earlier := read_result(folder):
         return earlier
-    stop, request = stop or StopRequest(), read_request(folder)
-    _check_idle(existing_runs(folder, request))
+    request = read_request(folder)
+    with hold(folder / "lock.json"):
+        return read_result(folder) or _train(folder, request, stop or StopRequest())
+
+
+def _train(folder: Path, request: Request, stop: StopRequest) -> dict[str, Any]:
     failure = None
     try:
         execute_all(folder, request, stop)
+    except FolderInUse:
+        raise
     except Exception as error:
         failure = failure_reason(error)
     stop.check()
     return _record(folder, request, trial_result(folder, request, failure))
 
 
-def _check_idle(runs: Sequence[RunFolder]) -> None:
-    for run in runs:
-        if run.status == "running":
-            raise TrialBusy(f"{run.path} is being trained by process {run.results().get('pid')}")
-
-
 def _record(folder: Path, request: Request, result: dict[str, Any]) -> dict[str, Any]:
-    """Write a result and return it; if another process has written one meanwhile, return that."""
+    """Write a result and return it."""
     logs = RunFolder(run_path(folder, 1)).logs
     with contextlib.suppress(Exception):  # a failure here must not lose the result
         write_row(logs, folder.name, request.hyperparameters, result)
-    if not read_result(folder):
-        write_json(folder / "result.json", result)
+    write_json(folder / "result.json", result)
     return read_result(folder)
 
 
@@ -98,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = run_trial(Path(paths[0]), stop)
     except UserError as error:
         note(f"errorflow: {error}")
-        return BUSY if isinstance(error, TrialBusy) else 2
+        return BUSY if isinstance(error, FolderInUse) else 2
     except KeyboardInterrupt:
         received = stop.signal or signal.SIGINT
         note(f"errorflow: stopped by {received.name}; the same command resumes the trial")

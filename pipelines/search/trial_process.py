@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -14,7 +13,6 @@ from typing import Any
 from ..core.config import replace
 from ..core.config_files import dump_config
 from ..core.files import write_json, write_text
-from ..core.run_folder import RunFolder
 from .plan import SearchPlan
 from .resources import WorkerResources
 from .trial import PARENT
@@ -64,15 +62,6 @@ def _copy_runs(earlier: Path, folder: Path) -> None:
             shutil.rmtree(incomplete, ignore_errors=True)
             shutil.copytree(run, incomplete)
             incomplete.rename(folder / run.name)
-
-
-def take_over_runs(folder: Path) -> None:
-    """Mark the unfinished runs of another machine, whose worker is gone, as interrupted."""
-    for path in folder.glob("run*"):
-        run = RunFolder(path)
-        results = run.results()
-        if results.get("status") == "running" and results.get("host") != socket.gethostname():
-            run.update(status="interrupted")
 
 
 def run_process(

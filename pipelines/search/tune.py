@@ -86,11 +86,11 @@ def _search(plan: SearchPlan) -> None:
 
         service.check_free(plan.settings.chief)
     data_hash = read_data(plan.task, plan.training, found).content_hash
-    with exclusive(plan.project, plan.config.run.overwrite) as show_life:
+    with exclusive(plan.project, plan.config.run.overwrite):
         oracle = _make_oracle(plan, data_hash)
         _write_settings(plan)
         try:
-            _run(plan, oracle, show_life)
+            _run(plan, oracle)
         except NoObjective:
             shutil.rmtree(plan.project, ignore_errors=True)  # it holds no useful results
             raise
@@ -165,7 +165,7 @@ def _oracle_options(plan: SearchPlan) -> dict[str, Any]:
     return {}
 
 
-def _run(plan: SearchPlan, oracle: "DurableOracle", show_life: Callable[[], None]) -> None:
+def _run(plan: SearchPlan, oracle: "DurableOracle") -> None:
     """Run the trials; report each when it is finished and, at the end, all of them."""
     from .resources import divide_resources
     from .worker import TrialWorker, run_workers
@@ -180,7 +180,6 @@ def _run(plan: SearchPlan, oracle: "DurableOracle", show_life: Callable[[], None
         def meanwhile() -> None:
             progress.report_new_trials()
             return_lost_trials()
-            show_life()
 
         try:
             run_workers(workers, stop, meanwhile, lambda: oracle.done)

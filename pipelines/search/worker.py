@@ -16,7 +16,7 @@ from .plan import SearchPlan
 from .resources import WorkerResources
 from .trial import BUSY
 from .trial_folder import read_result
-from .trial_process import prepare, run_process, take_over_runs
+from .trial_process import prepare, run_process
 
 if TYPE_CHECKING:
     from .durable_oracle import DurableOracle
@@ -99,7 +99,6 @@ class TrialWorker(BaseTuner):
             raise UserError(f"{self.plan.project} is not the folder of the chief's search")
         if not read_result(folder):
             prepare(self.plan, trial.trial_id, trial.hyperparameters)
-        take_over_runs(folder)
         code, deaths = 0, 0
         while not (result := read_result(folder)) and deaths < MAX_DEATHS:
             code = self._run_process(trial.trial_id)

@@ -15,11 +15,11 @@ from ..core.files import write_rows
 from ..core.phases import phase
 from ..core.run_folder import RunFolder
 from ..core.run_lifecycle import (
-    begin,
     check_can_begin,
     discard_replaced,
+    folder_to_train_in,
     record_data,
-    recorded_status,
+    training_in,
 )
 from ..core.system_errors import writing
 from ..datasets.listing import printable
@@ -80,8 +80,8 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
     found = find_before_tensorflow(task, config, resume)
     session = start(config)
     data = read_data(task, config, found)
-    run = begin(task.name, config, session.environment, resume)
-    with recorded_status(run):
+    run = folder_to_train_in(task.name, config, resume)
+    with training_in(run, task.name, config, session.environment):
         note(data_in_one_line(data))
         train_in(run, task, config, data, session.strategy)
         for split in ("validation", "test"):

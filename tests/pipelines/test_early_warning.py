@@ -13,6 +13,7 @@ from errorflow.pipelines.core import run_lifecycle
 from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.config_files import load_config
 from errorflow.pipelines.core.errors import UserError
+from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.core.stop_when import stop_kinds
 from errorflow.pipelines.documents.config import DocumentsConfig
 from errorflow.pipelines.images.config import ImagesConfig
@@ -75,7 +76,7 @@ def test_a_lower_learning_rate_is_lower_than_the_fitted_one():
 
 def test_a_warning_is_printed_and_recorded_once(tmp_path, capsys):
     config = replace(NamesConfig(), run_dir=tmp_path, name="a")
-    run = run_lifecycle.begin("names", config, {})
+    run = run_lifecycle.begin_in(RunFolder(tmp_path / "names" / "a"), "names", config, {})
     evidence = {"silent": 100}
     warning = TrainingWarning("stuck", ("a", "b"), "a and b", evidence, "no gradient", step=240)
     report(run, config, warning)
@@ -101,7 +102,7 @@ class Examples:
 def test_a_run_that_is_stopped_is_complete(tmp_path):
     settings = {"optimizer": "sgd", "learning_rate": 1e3, "epochs": 9, "jit": "off"}
     config = replace(NamesConfig(), run_dir=tmp_path, name="a", stop_when="diverged", **settings)
-    run = run_lifecycle.begin("names", config, {})
+    run = run_lifecycle.begin_in(RunFolder(tmp_path / "names" / "a"), "names", config, {})
     x = keras.Input([3])
     network = keras.Model(x, keras.layers.Dense(1)(x))
     spec = TrainingSpec(

@@ -29,12 +29,12 @@ FILES = [
     "plots/layer_gradients.png",
 ]
 RESULTS = {
-    *["task", "name", "status", "started", "finished", "host", "pid", "pid_started", "data"],
+    *["task", "name", "status", "started", "finished", "host", "pid", "data"],
     *["parameters", "epochs", "best_epoch", "ending", "seconds", "compile_seconds", "padding"],
     *["monitor", "verdict", "findings", "validation", "test"],
 }
 PASSING = {
-    *["name", "started", "finished", "host", "pid", "pid_started", "seconds", "compile_seconds"],
+    *["name", "started", "finished", "host", "pid", "seconds", "compile_seconds"],
     *["verdict", "findings"],  # of the epochs that this process has trained
 }
 TASKS_OF_MANY_EPOCHS = ["tags", "lags", "images"]  # cheap ones, with and without dropout

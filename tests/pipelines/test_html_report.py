@@ -10,6 +10,7 @@ from errorflow.layers import SimpleRNN
 from errorflow.pipelines.cli import main
 from errorflow.pipelines.core import run_lifecycle as lifecycle
 from errorflow.pipelines.core.config import replace
+from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.names import NamesConfig
 
 T = 12
@@ -23,7 +24,8 @@ def trained(tmp_path):
     x, y = random.normal(size=(64, T, 2)), random.normal(size=(64, 1))
     for name, units in (("a", 3), ("b", 4)):
         config = replace(NamesConfig(), run_dir=folder, name=name, units=units)
-        run = lifecycle.begin("names", config, {})
+        run = RunFolder(folder / "names" / name)
+        lifecycle.begin_in(run, "names", config, {})
         model = keras.Sequential(
             [keras.Input((T, 2)), SimpleRNN(units, name="rnn"), keras.layers.Dense(1)]
         )

@@ -1,8 +1,6 @@
 """Run folders: written atomically, overwritten only on request, found again. No TensorFlow."""
 
 import json
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +16,7 @@ from errorflow.pipelines.core.config_files import config_dict, load_config
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.files import atomic, read_json, write_json, write_rows
 from errorflow.pipelines.core.run_folder import RunFolder
+from errorflow.pipelines.core.run_lock import FolderInUse
 from errorflow.pipelines.core.run_selection import all_runs, latest_usable, run_to_resume
 from errorflow.pipelines.documents.config import DocumentsConfig
 from errorflow.pipelines.names.config import NamesConfig
@@ -29,7 +28,9 @@ def config(tmp_path: Path) -> NamesConfig:
 
 
 def begin(config: NamesConfig, resume: RunFolder | None = None) -> RunFolder:
-    return lifecycle.begin("names", config, {"python": "3"}, resume)
+    """A run that has begun, and whose process has ended without recording its status."""
+    run = lifecycle.folder_to_train_in("names", config, resume)
+    return lifecycle.begin_in(run, "names", config, {"python": "3"})
 
 
 def finished(config: NamesConfig, **figures) -> RunFolder:
@@ -40,21 +41,11 @@ def finished(config: NamesConfig, **figures) -> RunFolder:
     return run
 
 
-def killed(config: NamesConfig) -> RunFolder:
-    """A run whose process has ended without recording its status."""
-    run = begin(config)
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    run.update(pid=process.pid)
-    return run
-
-
 def test_a_new_run_has_its_folders_and_its_complete_configuration(config):
     run = begin(config)
     assert run.path == config.run.run_dir / "names" / "a"
     assert all((run.path / folder).is_dir() for folder in lifecycle.SUBFOLDERS)
     assert config_dict(load_config(NamesConfig, run.config_file)) == config_dict(config)
-    assert run.status == "running"
 
 
 def test_atomic_leaves_the_old_file_when_writing_fails(tmp_path):
@@ -91,15 +82,18 @@ def test_a_folder_that_is_not_a_run_is_never_removed(config):
 
 
 def test_a_running_run_is_left_alone(config):
-    begin(config)
-    with pytest.raises(UserError, match="is being trained by process"):
-        begin(replace(config, overwrite=True))
-    with pytest.raises(UserError, match="is being trained by process"):
-        run_to_resume(config.run.run_dir, "names", "a")
+    run = lifecycle.folder_to_train_in("names", config)
+    with lifecycle.training_in(run, "names", config, {}):
+        assert run.status == "running"
+        with pytest.raises(FolderInUse):
+            begin(replace(config, overwrite=True))
+        with pytest.raises(FolderInUse):
+            run_to_resume(config.run.run_dir, "names", "a")
+    assert run.status == "finished"
 
 
 def test_a_run_whose_process_is_gone_was_interrupted(config):
-    run = killed(config)
+    run = begin(config)
     assert run.status == "interrupted"
     with pytest.raises(UserError, match="--resume to continue it, --overwrite to replace it"):
         begin(config)
@@ -107,7 +101,7 @@ def test_a_run_whose_process_is_gone_was_interrupted(config):
 
 def test_resume_takes_the_latest_interrupted_run_and_its_own_configuration(config):
     finished(replace(config, name="done"))
-    killed(config)
+    begin(config)
     flags = ["--resume", "--run-dir", str(config.run.run_dir)]
     resumed, run = training_config(names.TASK, flags)
     assert resumed.network.units == 3
@@ -115,7 +109,7 @@ def test_resume_takes_the_latest_interrupted_run_and_its_own_configuration(confi
 
 
 def test_resume_with_another_model_is_refused_and_names_the_keys(config):
-    run = killed(config)
+    run = begin(config)
     other = replace(config, units=4, model="gru", epochs=99, device="cpu")
     with pytest.raises(UserError) as error:
         begin(other, run)
@@ -127,8 +121,9 @@ def test_resume_with_another_model_is_refused_and_names_the_keys(config):
 def test_a_default_is_not_another_setting_than_its_value(config):
     """DocumentsConfig's learning rate is None until the model is known."""
     documents = replace(DocumentsConfig(), run_dir=config.run.run_dir, name="a")
-    run = lifecycle.begin("documents", documents, {})
-    assert lifecycle.begin("documents", documents.resolved(), {}, run).path == run.path
+    run = lifecycle.folder_to_train_in("documents", documents)
+    lifecycle.begin_in(run, "documents", documents, {})
+    assert lifecycle.folder_to_train_in("documents", documents.resolved(), run) == run
 
 
 def test_a_finished_run_continues_only_for_more_epochs(config):
@@ -181,8 +176,7 @@ def test_a_run_is_replaced_when_the_new_one_begins_to_train_and_no_sooner(config
         raise error
     assert (run.status, run.results()["test"]) == ("finished", {"accuracy": 0.5})
     assert run.best.exists()
-    run = begin(replace(config, overwrite=True))
-    run.update(pid=0)  # it was killed
+    run = begin(replace(config, overwrite=True))  # it was killed
     run = begin(replace(config, overwrite=True))
     with pytest.raises(type(error)), lifecycle.recorded_status(run):
         raise error
@@ -198,7 +192,7 @@ def test_a_run_is_replaced_when_the_new_one_begins_to_train_and_no_sooner(config
 def test_the_latest_finished_run_is_used_unless_one_is_named(config):
     for name in ("a", "b"):
         finished(replace(config, name=name))
-    killed(replace(config, name="c"))
+    begin(replace(config, name="c"))
     assert latest_usable(config.run.run_dir, "names", None).name == "b"
     assert latest_usable(config.run.run_dir, "names", "a").name == "a"
     with pytest.raises(UserError, match="has no model yet"):

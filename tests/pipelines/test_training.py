@@ -109,7 +109,7 @@ def network() -> keras.Model:
 
 
 def begin(config: NamesConfig) -> RunFolder:
-    return lifecycle.begin("t", config, {})
+    return lifecycle.begin_in(lifecycle.folder_to_train_in("t", config), "t", config, {})
 
 
 def spec_of(network: keras.Model) -> TrainingSpec:

@@ -24,7 +24,8 @@ from errorflow.pipelines.core.config import flat
 from errorflow.pipelines.core.config_files import load_config
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.files import read_json, write_json, write_text
-from errorflow.pipelines.core.run_folder import RunFolder, this_process
+from errorflow.pipelines.core.run_folder import RunFolder
+from errorflow.pipelines.core.run_lock import hold
 from errorflow.pipelines.core.space import Choice, Range
 from errorflow.pipelines.names import NamesConfig
 from errorflow.pipelines.search import oracles, service, worker
@@ -435,14 +436,10 @@ def test_a_folder_of_another_search_or_process_is_refused(tune, trials, project,
     capsys.readouterr()
     assert tune("--max-trials", "1", "--oracle", "grid", "--overwrite") == 0
     assert [*map(int, trials.ran)] == [0, 0]
-    lock = project / "lock.json"
-    write_json(lock, this_process())
-    assert tune("--max-trials", "1", "--oracle", "grid") == 2
-    assert f"is run by process {os.getpid()} on" in capsys.readouterr().err
-    write_json(lock, this_process() | {"host": "another"})
-    assert tune("--max-trials", "1", "--oracle", "grid") == 2
-    os.utime(lock, (0, 0))  # no sign of life
-    assert tune("--max-trials", "1", "--oracle", "grid") == 0
+    with hold(project / "lock.json"):
+        assert tune("--max-trials", "1", "--oracle", "grid", "--overwrite") == 2
+    assert f"is in use by process {os.getpid()} on" in capsys.readouterr().err
+    assert len(rows(project)) == 1
     (project.parent / "other").mkdir()
     write_text(project.parent / "other" / "thesis.txt", "")
     assert tune("--overwrite", "--project-name", "other") == 2
