@@ -81,6 +81,7 @@ def test_the_holder_of_another_container_on_this_machine_is_known_to_have_ended(
 
 def test_a_run_without_a_lock_is_trained_by_nobody(tmp_path):
     run = RunFolder(tmp_path)
+    run.config_file.write_text("model: lstm")
     write_json(run.results_file, {"status": "running", "host": "pod-7f9c", "pid": 1})
     assert run.status == "interrupted"
     with hold(run.lock_file):
