@@ -10,6 +10,7 @@ from .core.config import TrainingConfig, replace
 from .core.config_files import load_config, with_settings
 from .core.console import muted
 from .core.errors import DamagedFile, UserError
+from .core.paths import usable_path, with_usable_paths
 from .core.run_selection import open_run, run_to_resume
 from .registry import TASKS, load_task
 from .run import PathLike, Run, SplitName
@@ -61,13 +62,15 @@ def train(
             is loaded); later, a loss that is no longer a finite number.
     """
     chosen, source = load_task(task), f"pipelines.train({task!r})"
-    place = {"run_dir": Path(run_dir), "name": name, "resume": resume, "overwrite": overwrite}
-    interrupted = run_to_resume(Path(run_dir), task, name) if resume else None
+    folder = usable_path(run_dir, "run_dir")
+    place = {"run_dir": folder, "name": name, "resume": resume, "overwrite": overwrite}
+    interrupted = run_to_resume(folder, task, name) if resume else None
     if interrupted is not None and config is None:
         config = load_config(chosen.config, interrupted.config_file)
     _check_class(chosen, config, source)
     config = with_settings(config or chosen.config(), settings, source)  # pyright: ignore
-    config = _with_place_for(data, replace(config, **place), Path(run_dir), resume)
+    config = with_usable_paths(replace(config, **place))
+    config = _with_place_for(data, config, folder, resume)
     config.resolved().check()
     with muted(not verbose), _stored(chosen, config, data) as stored:
         from .training import workflow
@@ -107,6 +110,7 @@ def tune(
     cls = tune_config(chosen.config)
     shared = {} if config is None else _sections_but_run(config)
     full = replace(with_settings(cls(**shared), settings, source), overwrite=overwrite)
+    full = with_usable_paths(full)
     full = _with_place_for(data, full, full.search.directory)
     full.check()
     with muted(not verbose), _stored(chosen, full, data) as stored:
@@ -157,7 +161,7 @@ def load_run(path: PathLike) -> "Run":
     Raises:
         UserError: `path` is not the folder of a trained run of a known task.
     """
-    folder = open_run(Path(path))
+    folder = open_run(usable_path(path, "path"))
     load_task(str(folder.results().get("task")))
     return Run(folder.path)
 

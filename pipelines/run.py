@@ -12,6 +12,7 @@ from .core.config import TrainingConfig
 from .core.config_files import load_config
 from .core.console import muted
 from .core.errors import UserError
+from .core.paths import usable_path
 from .core.run_folder import RunFolder, read_history
 from .core.run_results import figure_in_words
 from .registry import load_task
@@ -121,7 +122,7 @@ class Run:
         with quiet_tensorflow():
             from .training import workflow
 
-            target = None if to is None else Path(to)
+            target = None if to is None else usable_path(to, "to")
             written = workflow.export(self.task, self.folder, names, target)
             return {export.format: export.path for export in written}
 

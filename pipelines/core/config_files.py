@@ -1,6 +1,7 @@
 """Configs as YAML files: one `key: value` line per setting, without sections."""
 
 import dataclasses
+import os
 import types
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from .config import RunSettings, TrainingConfig, flat, replace, setting_types
 from .console import suggestion
 from .errors import UserError, brief
+from .paths import is_open_pipe, special_kind
 
 C = TypeVar("C", bound=TrainingConfig)
 LARGEST = 100_000  # bytes of a config file
@@ -26,6 +28,8 @@ def load_yaml(path: Path) -> dict[str, Any]:
     from .plain_yaml import plain_loader
 
     try:
+        if (kind := special_kind(path)) and not is_open_pipe(path):
+            raise UserError(f"config file {path} is {kind}, not a file")
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:
@@ -129,7 +133,7 @@ def strict(value: Any, kind: Any) -> Any:
             if isinstance(word, str) and word in get_args(arm):
                 return word
         elif arm is Path and isinstance(value, str | Path):
-            return Path(value)
+            return Path(os.path.expanduser(value))  # noqa: PTH111 - leaves ~nobody as it is
         elif arm is str and isinstance(value, Path):  # as Python code may give `weights`
             return str(value)
         elif arm is float and type(value) is int and abs(value) < 10**308:

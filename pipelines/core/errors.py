@@ -46,7 +46,7 @@ def require_name(name: str, flag: str = "--name") -> None:
     """Raise `UserError` unless a name is a plain folder name."""
     if not re.fullmatch(r"[\w][\w.+=-]*", name):
         raise UserError(
-            f"{flag} {name!r} must be letters, digits and . _ - + = (no path; no space)"
+            f"{flag} {brief(name)} must be letters, digits and . _ - + = (no path; no space)"
         )
     if len(name.encode()) > LONGEST_NAME:
         raise UserError(f"{flag} {brief(name)} must have {LONGEST_NAME} bytes or fewer")

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from .config import Section, section_types
 from .errors import UserError
+from .paths import with_usable_paths
 
 S = TypeVar("S", bound=Section)
 
@@ -59,7 +60,7 @@ def parse_flags(
         if not stop.code:
             raise
         raise UserError(f"{_in_one_line(errors.getvalue())}; see {prog} --help") from None
-    return _from_form(cls, filled)
+    return with_usable_paths(_from_form(cls, filled))
 
 
 def _check_no_path_is_empty(cls: type[Section], flags: Sequence[str]) -> None:

@@ -10,8 +10,11 @@ import unicodedata
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from ..core.errors import UserError
+from ..core.memory import in_gigabytes, memory_limit
+from ..core.paths import is_open_pipe, special_kind
 from .listing import printable
 
 _MARKS = (  # UTF-32's mark begins with that of UTF-16
@@ -26,6 +29,9 @@ _NO_TEXT = {
     b"%PDF": "a PDF document; save it as text",
     b"PAR1": "a Parquet file; name it .parquet",
 }
+LONGEST_LINE = 10_000_000  # bytes
+COPIES = 12  # bytes of memory per byte of text: decoded, composed, cut into lines and cells
+_CHUNK = 2**24  # bytes that are read, or unpacked, at a time
 _OTHER = "give --encoding, such as cp1252 or latin-1"
 
 
@@ -41,33 +47,71 @@ def check_encoding(encoding: str | None) -> None:
         ) from None
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, any_length: bool = False) -> bytes:
     """Return the content of a file, unpacked if it is a gzip file.
 
+    Args:
+        path: a file, or a pipe that the shell has opened.
+        any_length: whether lines may be longer than `LONGEST_LINE`.
+
     Raises:
-        UserError: the file cannot be read.
+        UserError: the file cannot be read, does not fit into memory, or has a longer line.
     """
+    shown = printable(path)
     try:
-        content = path.read_bytes()
-        is_packed = path.suffix.lower() == ".gz" or content.startswith(b"\x1f\x8b")
-        return gzip.decompress(content) if is_packed else content
+        if (kind := special_kind(path)) and not is_open_pipe(path):
+            raise UserError(f"{shown}: is {kind}, not a file")
+        with path.open("rb") as file:
+            is_packed = path.suffix.lower() == ".gz" or file.peek(2).startswith(b"\x1f\x8b")
+            content = _whole(gzip.GzipFile(fileobj=file) if is_packed else file, shown)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or "not a whole gzip file"
-        raise UserError(f"{printable(path)}: cannot be read ({reason})") from None
+        raise UserError(f"{shown}: cannot be read ({reason})") from None
+    if not any_length:
+        _check_lines(content, shown)
+    return content
 
 
-def read_text(path: Path, encoding: str | None = None) -> str:
+def _whole(file: BinaryIO | gzip.GzipFile, shown: str) -> bytes:
+    """Return the content of an open file, which may be a few bytes that unpack to very many."""
+    parts, size, most = [], 0, memory_limit() // COPIES
+    while part := file.read(_CHUNK):
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            raise UserError(
+                f"{shown}: more than {in_gigabytes(most)} of text, too much for the"
+                f" {in_gigabytes(memory_limit())} of memory here; divide the file"
+            )
+    return b"".join(parts)
+
+
+def _check_lines(content: bytes, shown: str) -> None:
+    """Raise `UserError` if a line is too long for a text, as in a damaged file or of zeros."""
+    start = 0
+    while len(content) - start > LONGEST_LINE:
+        end = start + LONGEST_LINE
+        start_of_next = max(content.rfind(mark, start, end) for mark in (b"\n", b"\r")) + 1
+        if start_of_next <= start:
+            line = content.count(b"\n", 0, start) + 1
+            raise UserError(f"{shown}:{line}: a line of more than {LONGEST_LINE:,} bytes")
+        start = start_of_next
+
+
+def read_text(path: Path, encoding: str | None = None, any_length: bool = False) -> str:
     r"""Return the text of a file without a byte order mark; each line ends in \n.
 
     Args:
         path: a file; .gz is unpacked.
         encoding: the file's encoding; None: UTF-8, or what its byte order mark says.
+        any_length: as in `read_bytes`.
 
     Raises:
-        UserError: the file cannot be read, or has a byte that is not text, with its line.
+        UserError: the file cannot be read, see `read_bytes`, or has a byte that is not text; the
+            message names the line.
     """
     check_encoding(encoding)
-    content = read_bytes(path)
+    content = read_bytes(path, any_length)
     if kind := _NO_TEXT.get(content[:4]):
         raise UserError(f"{printable(path)}: {kind}")
     chosen = _marked(content) or encoding or "utf-8"

@@ -81,7 +81,7 @@ def _captions(cell: str) -> list[str]:
     """Return the captions of a cell: its text, or those of a JSON list of texts."""
     texts = [cell]
     if cell.lstrip().startswith('["'):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             texts = [str(text) for text in json.loads(cell)]
     return [collapse_whitespace(printable(text)) for text in texts if not is_missing(text)]
 
@@ -91,7 +91,7 @@ def _coco(path: Path, encoding: str | None) -> list[tuple[str, str]] | None:
     if path.suffix.lower() != ".json":
         return None
     try:
-        value = json.loads(read_text(path, encoding))
+        value = json.loads(read_text(path, encoding, any_length=True))
     except (ValueError, RecursionError):
         return None
     if not (isinstance(value, dict) and {"images", "annotations"} <= value.keys()):

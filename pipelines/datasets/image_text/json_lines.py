@@ -8,6 +8,7 @@ from unicodedata import normalize
 
 from ...core.errors import UserError
 from ..listing import printable
+from ..tables.json_tables import json_fault
 from ..utf8 import collapse_whitespace, numbered_lines
 
 Parsed = TypeVar("Parsed")
@@ -38,10 +39,8 @@ def parsed_lines(
 def _entry(line: str) -> dict[str, Any]:
     try:
         entry = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON ({error.msg}, column {error.colno})") from None
-    except RecursionError:
-        raise ValueError("not JSON (nested too deeply)") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON ({json_fault(error)})") from None
     if not isinstance(entry, dict):
         raise ValueError("not a JSON object")
     return entry

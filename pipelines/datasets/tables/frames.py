@@ -29,6 +29,8 @@ def read_excel(path: Path, encoding: str | None = None, known: Collection[str] =
 
 
 def _read(path: Path, read: Callable[..., Any], kind: str) -> Table:
+    if not path.is_file():  # to open a pipe can wait forever
+        raise UserError(f"{printable(path)}: not a file")
     try:
         frame = read(path)
     except ImportError as error:

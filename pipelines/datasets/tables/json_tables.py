@@ -27,8 +27,9 @@ def read_json(path: Path, encoding: str | None = None, known: Collection[str] = 
     Raises:
         UserError: a line is not a JSON object; the message names it.
     """
-    text = read_text(path, encoding)
-    is_whole = text.lstrip()[:1] == "[" or ".json" in path.suffixes
+    is_json = ".json" in path.suffixes
+    text = read_text(path, encoding, any_length=is_json)  # one value is often written in one line
+    is_whole = text.lstrip()[:1] == "[" or is_json
     records = _whole(text) if is_whole else None
     numbers = list(range(1, len(records) + 1)) if records else []
     if records is None:
@@ -70,11 +71,17 @@ def _record(line: str, place: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        message = getattr(error, "msg", "nested too deeply")
-        raise UserError(f"{place}: not JSON ({message}); {_EXPECTED}") from None
+        raise UserError(f"{place}: not JSON ({json_fault(error)}); {_EXPECTED}") from None
     if not isinstance(value, dict):
         raise UserError(f"{place}: not a JSON object; {_EXPECTED}")
     return value
+
+
+def json_fault(error: Exception) -> str:
+    """Return what is wrong with a text that `json.loads` has refused."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg}, column {error.colno}"
+    return "nested too deeply" if isinstance(error, RecursionError) else "too long a number"
 
 
 def _texts(record: dict[str, Any]) -> dict[str, str]:
