@@ -15,6 +15,7 @@ from ...layers.text.characters import Characters
 from ...layers.text.each_step import EachStep
 from ...layers.text.sequences import WordDropout
 from ...layers.text.standardization import lower
+from ..core.errors import UserError
 from .recurrent import Recurrent, class_probabilities, recurrent_layers
 from .serving import label_outputs, make_serving_model
 
@@ -29,11 +30,17 @@ class Vocabulary(NamedTuple):
 
 
 def build_vocabulary(sentences: Iterable[Sequence[str]]) -> Vocabulary:
-    """Return all words, by frequency, and the characters that occur at least twice."""
+    """Return all words, by frequency, and the characters that occur at least twice.
+
+    Raises:
+        UserError: none occurs twice.
+    """
     sentences = list(sentences)
     words = Counter(token.lower() for sentence in sentences for token in sentence)
     characters = Counter(char for sentence in sentences for token in sentence for char in token)
     frequent = sorted(char for char, count in characters.items() if count > 1)
+    if not frequent:
+        raise UserError("no character comes twice in the training data: more of them are needed")
     return Vocabulary([word for word, _ in words.most_common()], frequent)
 
 

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from ...layers.text.standardization import separate_words, strip_and_lower, unify_spaces
+from ..core.errors import UserError
 from ..datasets.utf8 import without_surrogates
 from .serving import label_outputs, make_serving_model
 
@@ -39,9 +40,14 @@ def build_vocabulary(texts: Iterable[str], split: Split, max_size: int | None = 
         texts: the training texts.
         split: the kind of symbols.
         max_size: maximum number of symbols; the most frequent ones are kept.
+
+    Raises:
+        UserError: none occurs twice.
     """
     counts = Counter(symbol for text in split_texts(texts, split) for symbol in text)
     vocabulary = [symbol for symbol, count in counts.most_common(max_size) if count > 1]
+    if not vocabulary:
+        raise UserError(f"no {split} comes twice in the training texts: more of them are needed")
     return vocabulary if split == "word" else sorted(vocabulary)
 
 
