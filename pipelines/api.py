@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .core.config import TrainingConfig, replace
-from .core.config_files import load_config, with_settings
+from .core.config_files import with_settings
 from .core.console import muted
 from .core.errors import DamagedFile, UserError
 from .core.paths import usable_path, with_usable_paths
+from .core.run_config import run_config
 from .core.run_selection import open_run, run_to_resume
 from .registry import TASKS, load_task
 from .run import PathLike, Run, SplitName
@@ -66,7 +67,7 @@ def train(
     place = {"run_dir": folder, "name": name, "resume": resume, "overwrite": overwrite}
     interrupted = run_to_resume(folder, task, name) if resume else None
     if interrupted is not None and config is None:
-        config = load_config(chosen.config, interrupted.config_file)
+        config = run_config(chosen.config, interrupted)
     _check_class(chosen, config, source)
     config = with_settings(config or chosen.config(), settings, source)  # pyright: ignore
     config = with_usable_paths(replace(config, **place))

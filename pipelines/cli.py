@@ -10,6 +10,7 @@ from .core.config_files import dump_config, load_config
 from .core.console import complain, suggestion
 from .core.errors import UserError, brief
 from .core.flags import parse_flags
+from .core.run_config import run_config
 from .core.run_folder import RunFolder
 from .core.run_selection import run_to_resume
 from .core.system_errors import path_of, reason_of
@@ -151,9 +152,11 @@ def training_config(task: Task, flags: Sequence[str]) -> tuple[TrainingConfig, R
     call, resume = config.run, None
     if call.resume:
         resume = run_to_resume(call.run_dir, task.name, call.name)
-    file = call.config or (resume.config_file if resume else None)
-    if file is not None:
-        config = parse_flags(task.config, flags, prog, load_config(task.config, file))
+    stored = None if resume is None else run_config(task.config, resume)
+    if call.config is not None:
+        stored = load_config(task.config, call.config)
+    if stored is not None:
+        config = parse_flags(task.config, flags, prog, stored)
     config = config.resolved()
     config.check()
     return config, resume

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..callbacks.findings.finding import Finding
 from .core.config import TrainingConfig
-from .core.config_files import load_config
 from .core.console import muted
 from .core.errors import UserError
 from .core.paths import usable_path
+from .core.run_config import run_config
 from .core.run_folder import RunFolder, read_history
 from .core.run_results import figure_in_words
 from .registry import load_task
@@ -54,7 +54,7 @@ class Run:
 
     @property
     def config(self) -> TrainingConfig:
-        return load_config(self.task.config, self.folder.config_file).resolved()
+        return run_config(self.task.config, self.folder).resolved()
 
     @property
     def results(self) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from ..core.config import Section
 from ..core.console import note, print_table, say, suggestion
 from ..core.errors import DamagedFile, UserError
 from ..core.flags import parse_flags
+from ..core.run_config import stored_settings
 from ..core.run_folder import RunFolder, read_history
 from ..core.run_results import figure_in_words
-from ..core.run_selection import all_runs, has_model, stored_settings
+from ..core.run_selection import all_runs, has_model
 from ..registry import TASKS
 
 DAMAGED = "damaged"  # the row of a run's figures that says what is wrong with its files
@@ -58,13 +59,13 @@ def command(arguments: list[str]) -> None:
 
 def show(config: ListConfig) -> None:
     """Print a line per run."""
-    runs = existing_runs(config.run_dir, config.task)
+    runs = existing_runs(config.run_dir, config.task, replacements=True)
     figures = [figures_of(run) for run in runs]
     tests = list(dict.fromkeys(key for row in figures for key in row if key.startswith("test ")))
     columns = ["status", "epochs", *tests, "seconds", "parameters", "started"]
     columns += [DAMAGED] * any(DAMAGED in row for row in figures)
     rows = [
-        [f"{run.task}/{run.name}", *(row.get(c, "") for c in columns)]
+        [run.title, *(row.get(c, "") for c in columns)]
         for run, row in zip(runs, figures, strict=True)
     ]
     print_table(["run", *columns], rows)
@@ -85,9 +86,11 @@ def compare(config: CompareConfig) -> None:
         say("the configurations are the same")
 
 
-def existing_runs(run_dir: Path, task: str | None) -> list[RunFolder]:
-    """Return all runs below a folder; raise `UserError` if there are none."""
-    runs = all_runs(run_dir, task)
+def existing_runs(
+    run_dir: Path, task: str | None, *, replacements: bool = False
+) -> list[RunFolder]:
+    """Return all runs below a folder, as `all_runs`; raise `UserError` if there are none."""
+    runs = all_runs(run_dir, task, replacements=replacements)
     if not runs:
         raise UserError(f"no runs in {run_dir / (task or '')}: train something, or give --run-dir")
     return runs

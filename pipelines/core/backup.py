@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from .errors import UserError
 from .files import write_json, write_text
-from .integrity import checksum, damaged_or_missing, is_whole_model, whole_json
+from .integrity import checksum, damaged_or_missing, is_whole_hdf5, is_whole_model, whole_json
 from .run_folder import RunFolder, read_history
 
 GENERATIONS = 2
@@ -56,7 +56,7 @@ class Generation(NamedTuple):
         """
         expected = self.state.get("sha256", {path.name: None}).get(path.name, "")
         if expected is None:
-            return path.is_file() and (path.suffix != ".keras" or is_whole_model(path))
+            return is_whole_model(path) if path.suffix == ".keras" else is_whole_hdf5(path)
         return path.is_file() and checksum(path) == expected
 
     def is_last(self, path: Path, last: Path) -> bool:

@@ -129,7 +129,7 @@ class RunSettings(Section):
     resume: bool = False
     """Resume an interrupted run (the latest one unless --name is given)."""
     overwrite: bool = False
-    """Replace an earlier run of the same name."""
+    """Replace an earlier run of the same name as soon as the new one is finished."""
     config: Path | None = None
     """YAML file with any of the settings; flags take precedence over it."""
     print_config: bool = False

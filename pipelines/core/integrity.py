@@ -24,6 +24,17 @@ def is_whole_model(path: Path) -> bool:
         return False
 
 
+def is_whole_hdf5(path: Path) -> bool:
+    """Whether an HDF5 file exists and was not cut; most other damage is not found."""
+    import h5py
+
+    try:
+        h5py.File(path).close()
+    except OSError:
+        return False
+    return True
+
+
 def whole_json(path: Path) -> dict[str, Any] | None:
     """Return the content of a JSON file that holds an object; None: it is missing or damaged."""
     try:

@@ -19,6 +19,8 @@ from .run_lock import holder
 from .run_results import problem_of
 from .shell import shell_flag, shell_word
 
+NEW, REPLACED = ".new-", ".replaced-"  # see `replacement`
+
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
@@ -28,7 +30,24 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        return self.path.name
+        """The name of the run, also while it is replaced by another one."""
+        return self.path.name.removeprefix(NEW).removeprefix(REPLACED)
+
+    @property
+    def title(self) -> str:
+        """Task and name, and whether the run is to replace a finished one."""
+        mark = " (replacement)" if self.path.name.startswith(NEW) else ""
+        return f"{self.task}/{self.name}{mark}"
+
+    @property
+    def replacement(self) -> "RunFolder":
+        """Where a new run of this name is trained until it is finished."""
+        return RunFolder(self.path.parent / f"{NEW}{self.name}")
+
+    @property
+    def replaced(self) -> "RunFolder":
+        """Where this run is while a new one takes its place."""
+        return RunFolder(self.path.parent / f"{REPLACED}{self.name}")
 
     @property
     def task(self) -> str:

@@ -1,7 +1,7 @@
 """Begin, resume and end a run.
 
-An existing run is replaced only with `--overwrite`. It is then kept in a hidden folder until the
-new run of that name begins to train, and restored if the new run fails before.
+A run stays as it is until something takes its place: one that is resumed until its training begins,
+one that is replaced (`--overwrite`) until the new one, trained beside it, is finished.
 """
 
 import contextlib
@@ -9,14 +9,17 @@ import datetime
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from .config import RunSettings, TrainingConfig
-from .config_files import config_dict, dump_config, load_config
+from .backup import Backup
+from .config import TrainingConfig
+from .config_files import config_dict
 from .errors import UserError
-from .files import write_json, write_rows, write_text
+from .files import write_json, write_rows
+from .replacement import run_at, settle, take_place
+from .run_config import run_config, write_config
 from .run_folder import RunFolder, kept_in_words
 from .run_lock import check_not_held, hold
 from .system_errors import writing
@@ -34,11 +37,11 @@ CHANGEABLE_SETTINGS = MACHINE_SETTINGS | ENDING_SETTINGS
 
 
 def check_can_begin(task: str, config: TrainingConfig, resume: RunFolder | None) -> None:
-    """Raise `UserError` if `begin` would."""
+    """Raise `UserError` if no training can begin, or the run cannot be resumed."""
     if resume is not None:
         _check_can_resume(config, resume)
     elif config.run.name is not None:
-        _check_is_free(RunFolder(config.run.run_dir / task / config.run.name), config.run.overwrite)
+        _check_is_free(config.run.run_dir / task / config.run.name, config.run.overwrite)
     _check_is_writable(config.run.run_dir / task if resume is None else resume.path)
 
 
@@ -55,24 +58,27 @@ def _check_is_writable(folder: Path) -> None:
         )
 
 
-def _check_is_free(run: RunFolder, overwrite: bool) -> None:
+def _check_is_free(path: Path, overwrite: bool) -> None:
     """Raise `UserError` if the folder holds other files, or a run that must not be overwritten."""
-    check_not_held(run.lock_file)
-    if not run.path.exists() or (run.path.is_dir() and set(run.path.iterdir()) <= {run.lock_file}):
+    run = run_at(path)
+    for place in (run, run.replacement):
+        check_not_held(place.lock_file)
+    if not run.path.exists() or (run.path.is_dir() and {*run.path.iterdir()} <= {run.lock_file}):
         return
     if not run.config_file.exists() or not run.results_file.exists():
         raise UserError(f"{run.path} exists and is not a run: move it or choose another --name")
     if not overwrite:
-        resume = "" if run.status == "finished" else "--resume to continue it, "
+        has_new = run != run.replacement and run.replacement.path.exists()
+        resume = "--resume to continue it, " * (has_new or run.status != "finished")
         raise UserError(
-            f"run {run.path} exists ({run.status}): {resume}--overwrite to replace it,"
+            f"run {path} exists ({run.status}): {resume}--overwrite to replace it,"
             " or another --name"
         )
 
 
 def _check_can_resume(config: TrainingConfig, run: RunFolder) -> None:
     check_not_held(run.lock_file)
-    stored = load_config(type(config), run.config_file)
+    stored = run_config(type(config), run)
     # resolved: a default and the value that it stands for are the same setting
     old, new = config_dict(stored.resolved()), config_dict(config.resolved())
     changed = [key for key in new if new[key] != old[key]]
@@ -85,6 +91,7 @@ def _check_can_resume(config: TrainingConfig, run: RunFolder) -> None:
         raise UserError(
             f"run {run.path} is finished; to train longer, give more --epochs or --patience"
         )
+    Backup(run).restart()
 
 
 # Beginning
@@ -93,29 +100,68 @@ def _check_can_resume(config: TrainingConfig, run: RunFolder) -> None:
 def folder_to_train_in(
     task: str, config: TrainingConfig, resume: RunFolder | None = None
 ) -> RunFolder:
-    """Return the folder to train in: a new one, or that of the run to resume.
+    """Return the folder to train in: an empty one, or that of the run to resume.
 
     Raises:
         UserError: there is a run that must not be replaced, or no folder can be made.
     """
     check_can_begin(task, config, resume)
     with writing(config.run.run_dir):
-        return resume or _new_folder(task, config)
+        if resume is None and config.run.name is None:
+            return _timestamped_folder(task, config)
+        if resume is None:
+            run = RunFolder(config.run.run_dir / task / str(config.run.name))
+        else:
+            run = RunFolder(resume.path.parent / resume.name)
+        settle(run.path)
+        if resume is not None:
+            return resume if resume.path.exists() else run
+        return _empty_folder(run)
+
+
+def _empty_folder(run: RunFolder) -> RunFolder:
+    """Return an empty folder for a run: its own or, if it exists, that of its replacement."""
+    new = run.replacement
+    if not run.config_file.exists() and not new.path.exists():
+        run.path.mkdir(parents=True, exist_ok=True)
+        return run
+    with hold(new.lock_file):  # what is left of an unfinished replacement is deleted
+        for path in {*new.path.iterdir()} - {new.lock_file}:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    return new
 
 
 @contextlib.contextmanager
 def training_in(
     run: RunFolder, task: str, config: TrainingConfig, environment: dict[str, Any]
-) -> Iterator[None]:
-    """Hold a run folder during the block, from `begin_in` until its end is recorded.
+) -> Iterator[Callable[[], None]]:
+    """Hold a run folder during the block, and record how the training in it ends.
+
+    A finished replacement then takes the place of the run.
+
+    Yields:
+        A function to call when the training begins. Until then a run that is resumed stays as it
+        is, also if the block fails.
 
     Raises:
         UserError: the folder cannot be written, or another process trains there.
     """
     with hold(run.lock_file):
-        begin_in(run, task, config, environment)
-        with recorded_status(run):
-            yield
+        with contextlib.ExitStack() as ending:
+
+            def begin() -> None:
+                begin_in(run, task, config, environment)
+                ending.enter_context(recorded_status(run))
+
+            is_new = not run.results_file.exists()
+            if is_new:
+                begin()
+            else:
+                Backup(run).restart()
+            yield (lambda: None) if is_new else begin
+        if run == run.replacement:
+            with writing(run.path, lambda: f"the run is finished, and stays in {run.path}"):
+                take_place(run)
 
 
 def begin_in(
@@ -125,11 +171,11 @@ def begin_in(
     with writing(run.path):
         for folder in SUBFOLDERS:
             (run.path / folder).mkdir(parents=True, exist_ok=True)
-        write_text(run.config_file, dump_config(config))
-        write_json(run.environment_file, environment)
         started = run.results().get("started", _now())
         process = {"host": socket.gethostname(), "pid": os.getpid()}
         run.update(task=task, name=run.name, status="running", started=started, **process)
+        write_json(run.environment_file, environment)
+        write_config(run, config)
     return run
 
 
@@ -148,24 +194,6 @@ def record_data(run: RunFolder, data: Any) -> None:
     run.update(data={key: getattr(data, key) for key in ("source", "content_hash", "counts")})
     if data.left_out:
         write_rows(run.left_out_file, [item._asdict() for item in data.left_out])
-
-
-def _new_folder(task: str, config: TrainingConfig) -> RunFolder:
-    settings: RunSettings = config.run
-    if settings.name is None:
-        return _timestamped_folder(task, config)
-    run = RunFolder(settings.run_dir / task / settings.name)
-    if _replaced(run).exists():  # a process was killed before it trained the replacement
-        shutil.rmtree(run.path, ignore_errors=True)
-    elif run.path.exists():
-        run.path.rename(_replaced(run))
-    run.path.mkdir(parents=True)
-    return run
-
-
-def _replaced(run: RunFolder) -> Any:
-    """Return where the earlier run of that name is kept until the new one begins to train."""
-    return run.path.with_name(f".replaced-{run.name}")
 
 
 def _timestamped_folder(task: str, config: TrainingConfig) -> RunFolder:
@@ -188,20 +216,14 @@ def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-# Training and ending
-
-
-def discard_replaced(run: RunFolder) -> None:
-    """Delete the earlier run of that name, because the new one begins to train."""
-    shutil.rmtree(_replaced(run), ignore_errors=True)
+# Ending
 
 
 @contextlib.contextmanager
 def recorded_status(run: RunFolder) -> Iterator[None]:
     """Record how the block ends: finished, interrupted (Ctrl-C), or failed with the reason.
 
-    A `UserError` before training has begun removes the folder. While an earlier run of that name
-    is kept, any failure restores it.
+    A `UserError` before a new run has trained removes its folder.
     """
     try:
         with writing(run.path, lambda: kept_in_words(run)):
@@ -215,10 +237,7 @@ def recorded_status(run: RunFolder) -> Iterator[None]:
 
 def _record_failure(run: RunFolder, error: BaseException) -> None:
     has_trained = run.history_file.exists() or any(run.logs.iterdir())
-    if _replaced(run).exists():
-        shutil.rmtree(run.path)
-        _replaced(run).rename(run.path)
-    elif isinstance(error, UserError) and not has_trained:
+    if isinstance(error, UserError) and not has_trained:
         shutil.rmtree(run.path)
     elif isinstance(error, KeyboardInterrupt):
         run.update(status="interrupted")

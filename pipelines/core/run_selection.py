@@ -7,34 +7,58 @@ import os
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from .config import RunChoice
-from .config_files import load_yaml
 from .console import note, shorten
-from .errors import DamagedFile, UserError, require_name
-from .run_folder import RunFolder
+from .errors import UserError, require_name
+from .integrity import is_whole_model
+from .replacement import run_at
+from .run_config import stored_settings, undo
+from .run_folder import NEW, REPLACED, RunFolder
 from .run_lock import check_not_held
 
 SIGNS_OF_A_RUN = frozenset({"results.json", "checkpoints"})
 
 
-def all_runs(run_dir: Path, task: str | None = None) -> list[RunFolder]:
-    """Return every run below a folder, the oldest first; the damaged ones come before them."""
-    folders = [run_dir / task] if task else list(_entries(run_dir))
-    runs = [RunFolder(path) for folder in folders for path in _entries(folder) if _is_run(path)]
+def all_runs(
+    run_dir: Path, task: str | None = None, *, replacements: bool = False
+) -> list[RunFolder]:
+    """Return every run below a folder, the oldest first; the damaged ones come before them.
+
+    Args:
+        replacements: return the unfinished runs that are to replace others, too.
+    """
+    tasks = [run_dir / task] if task else filter(_is_visible, _entries(run_dir))
+    runs = [run for folder in tasks for run in _runs_in(folder, replacements)]
     return sorted(runs, key=lambda run: (_started(run), run.name))
 
 
+def _runs_in(folder: Path, replacements: bool) -> Iterator[RunFolder]:
+    places = [RunFolder(path) for path in _entries(folder) if _is_place(path) and _is_run(path)]
+    runs = {name: run_at(folder / name) for name in dict.fromkeys(place.name for place in places)}
+    yield from runs.values()
+    if replacements:
+        yield from (p for p in places if p == p.replacement and p != runs[p.name])
+
+
 def _entries(folder: Path) -> Iterator[Path]:
-    """Yield what a folder holds and is not hidden; say so if it cannot be read."""
+    """Yield what a folder holds; say so if it cannot be read."""
     try:
-        yield from (path for path in folder.iterdir() if not path.name.startswith("."))
+        yield from folder.iterdir()
     except NotADirectoryError:
         return
     except OSError as error:
         if os.path.lexists(folder):
             note(f"{folder}: cannot be read ({error.strerror}); its runs are left out")
+
+
+def _is_visible(path: Path) -> bool:
+    return not path.name.startswith(".")
+
+
+def _is_place(path: Path) -> bool:
+    """Whether a run may be there: hidden are those only that are about to be replaced."""
+    return _is_visible(path) or path.name.startswith((NEW, REPLACED))
 
 
 def _is_run(path: Path) -> bool:
@@ -58,25 +82,36 @@ def run_named(run_dir: Path, task: str, name: str) -> RunFolder:
         UserError: there is no such run, or it is damaged.
     """
     require_name(name)
-    run = RunFolder(run_dir / task / name)
+    run = run_at(run_dir / task / name)
     if not os.path.lexists(run.path) or not _is_run(run.path):
         latest = ", ".join(run.name for run in all_runs(run_dir, task)[-5:])
         raise UserError(f"no run {run.path}" + (f"; the latest runs: {latest}" if latest else ""))
     if (damage := run.damage) is not None:
-        raise UserError(f"run {run.path} is damaged ({damage}); `errorflow runs` lists the others")
+        is_config = damage.startswith(run.config_file.name)
+        advice = undo(run) if is_config else "`errorflow runs` lists the others"
+        raise UserError(f"run {run.path} is damaged ({damage}); {advice}")
     return run
 
 
 def run_to_resume(run_dir: Path, task: str, name: str | None) -> RunFolder:
-    """Return the run of that name, or the latest one that was interrupted or has failed."""
+    """Return the run of that name, or the latest one that was interrupted or has failed.
+
+    An unfinished run that is to replace another one comes first.
+    """
     if name is not None:
-        run = run_named(run_dir, task, name)
+        run = _replacement_of(run_dir / task / name) or run_named(run_dir, task, name)
         check_not_held(run.lock_file)
         return run
-    run = _latest(all_runs(run_dir, task), ("interrupted", "failed"), _problem_of_config)
+    runs = all_runs(run_dir, task, replacements=True)
+    run = _latest(runs, ("interrupted", "failed"), _problem_of_config)
     if run is None:
         raise UserError(f"no interrupted run in {run_dir / task}: nothing to --resume")
     return run
+
+
+def _replacement_of(path: Path) -> RunFolder | None:
+    new = RunFolder(path).replacement
+    return new if os.path.lexists(new.path) and _is_run(new.path) else None
 
 
 def latest_usable(run_dir: Path, task: str, name: str | None) -> RunFolder:
@@ -111,18 +146,6 @@ def _latest(
     return chosen
 
 
-def stored_settings(run: RunFolder) -> dict[str, Any]:
-    """Return the content of a run's config.yaml.
-
-    Raises:
-        UserError: it cannot be read, or is empty.
-    """
-    settings = load_yaml(run.config_file)
-    if not settings:
-        raise DamagedFile(run.config_file, "empty")
-    return settings
-
-
 def _problem_of_config(run: RunFolder) -> str:
     """Return why the settings of a run cannot be read; empty if they can."""
     try:
@@ -138,7 +161,7 @@ def _problem_of_model(run: RunFolder) -> str:
         return problem
     if (task := run.results().get("task", run.task)) != run.task:
         return f"it is a run of {task}"
-    return "" if has_model(run) else f"{run.best.name}: missing or incomplete"
+    return "" if is_whole_model(run.best) else f"{run.best.name}: missing or damaged"
 
 
 def has_model(run: RunFolder) -> bool:
@@ -148,7 +171,7 @@ def has_model(run: RunFolder) -> bool:
 
 def open_run(path: Path, task: str | None = None) -> RunFolder:
     """Return the trained run in any folder; with `task`, only a run of that task."""
-    run = RunFolder(path)
+    run = run_at(path)
     if not run.config_file.exists() or not run.best.exists():
         raise UserError(f"{path} is not the folder of a trained run")
     actual = run.results().get("task")
@@ -158,7 +181,17 @@ def open_run(path: Path, task: str | None = None) -> RunFolder:
 
 
 def choose_run(choice: RunChoice, task: str) -> RunFolder:
-    """Return the run that --run, or --name and --run-dir, choose."""
+    """Return the run that --run, or --name and --run-dir, choose.
+
+    Raises:
+        UserError: there is no such run, or its model is damaged.
+    """
     if choice.run is not None:
-        return open_run(choice.run, task)
-    return latest_usable(choice.run_dir, task, choice.name)
+        run = open_run(choice.run, task)
+    else:
+        run = latest_usable(choice.run_dir, task, choice.name)
+    if not is_whole_model(run.best):
+        is_usable = is_whole_model(run.last)
+        last = "copy last.keras, the model after the last epoch, over it, or " * is_usable
+        raise UserError(f"{run.best} is damaged: {last}train it again with --overwrite")
+    return run

@@ -8,6 +8,7 @@ from typing import Any
 from ..core.config import replace
 from ..core.console import note, print_table, say
 from ..core.errors import UserError
+from ..core.replacement import run_at
 from ..core.run_folder import RunFolder
 from ..datasets.lags.problems import make_problem
 from ..training.task import Task
@@ -38,7 +39,7 @@ def _cell(table: TableConfig, row: str, model: Any, seed: int) -> LagsConfig:
 
 def _trained(task: Task, config: LagsConfig) -> RunFolder:
     """Return the finished run of a cell; train it if it does not exist."""
-    run = RunFolder(config.run.run_dir / task.name / str(config.run.name))
+    run = run_at(config.run.run_dir / task.name / str(config.run.name))
     if run.results_file.exists() and run.status in ("finished", "failed"):
         return run
     note(f"training {run.path}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.config import TrainingConfig, replace
 from ..core.config_files import config_dict, load_config
 from ..core.errors import UserError
+from ..core.run_config import run_config
 from ..core.run_folder import RunFolder, read_history
 from ..core.run_lifecycle import MACHINE_SETTINGS, training_in
 from ..registry import load_task
@@ -44,7 +45,7 @@ def _is_done(run: RunFolder, config: TrainingConfig) -> bool:
     """Whether the run is finished with these settings; it may have been given more epochs."""
     if run.status != "finished" or not run.config_file.exists():
         return False
-    earlier = config_dict(load_config(type(config), run.config_file))
+    earlier = config_dict(run_config(type(config), run))
     current = config_dict(config)
     return all(
         earlier[key] == value for key, value in current.items() if key not in MACHINE_SETTINGS
@@ -81,9 +82,11 @@ class _Execution:
         data = read_data(task, config)
         with (
             self.stop.at_once_afterwards(),
-            training_in(self.run, task.name, config, session.environment),
+            training_in(self.run, task.name, config, session.environment) as begin,
         ):
-            workflow.train_in(self.run, task, config, data, session.strategy, self._make_callbacks)
+            workflow.train_in(
+                self.run, task, config, data, session.strategy, begin, self._make_callbacks
+            )
             self._check_objective()
 
     def _make_callbacks(self, spec: "TrainingSpec", recorders: "Recorders") -> list[Any]:

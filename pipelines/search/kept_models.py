@@ -2,9 +2,9 @@
 
 import shutil
 from collections.abc import Collection, Iterable
-from pathlib import Path
 
 from ..core.console import note
+from ..core.replacement import take_place
 from ..core.run_folder import RunFolder
 from .plan import SearchPlan
 from .trial_folder import run_path
@@ -34,22 +34,16 @@ def copy_best(plan: SearchPlan, trial_ids: Iterable[str], damaged: Collection[st
 
 
 def _copy(plan: SearchPlan, run: RunFolder, trial_id: str) -> None:
-    best = plan.project / "best"
-    new = best.with_name(".new-best")
-    shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(run.path, new, ignore=shutil.ignore_patterns("backup", "last.keras", "logs"))
-    RunFolder(new).update(trial=trial_id, task=plan.task.name, name="best")
-    shutil.copyfile(RunFolder(new).best, new / "best.keras")
-    _replace(best, new)
-
-
-def _replace(folder: Path, new: Path) -> None:
-    old = folder.with_name(f".old-{folder.name}")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    new.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    best = RunFolder(plan.project / "best")
+    copy, new = RunFolder(best.path.with_name(".copying-best")), best.replacement
+    for path in (copy.path, new.path):
+        shutil.rmtree(path, ignore_errors=True)
+    patterns = ("backup", "last.keras", "logs", run.lock_file.name)
+    shutil.copytree(run.path, copy.path, ignore=shutil.ignore_patterns(*patterns))
+    copy.update(trial=trial_id, task=plan.task.name, name="best")
+    shutil.copyfile(copy.best, copy.path / "best.keras")
+    copy.path.rename(new.path)  # complete
+    take_place(new)
 
 
 def delete_checkpoints(plan: SearchPlan, trials: Iterable[str], kept: Collection[str]) -> None:

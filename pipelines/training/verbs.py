@@ -8,6 +8,7 @@ from typing import Any, Literal
 from ..core.config import RunChoice, TrainingConfig
 from ..core.console import note, print_table, say
 from ..core.phases import phase
+from ..core.run_config import run_config
 from ..core.run_folder import RunFolder
 from ..core.run_selection import choose_run
 from ..datasets.listing import printable
@@ -115,6 +116,4 @@ def load_for(run: RunFolder) -> None:
 
 def config_of(task: Task, run: RunFolder) -> Any:
     """Return the settings that a run was trained with."""
-    from ..core.config_files import load_config
-
-    return load_config(task.config, run.config_file).resolved()
+    return run_config(task.config, run).resolved()

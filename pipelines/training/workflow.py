@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core import devices
 from ..core.config import TrainingConfig, flat, replace
-from ..core.config_files import load_config
 from ..core.console import note
 from ..core.errors import UserError
 from ..core.files import write_rows
+from ..core.integrity import is_whole_model
 from ..core.phases import phase
+from ..core.replacement import run_at
+from ..core.run_config import run_config
 from ..core.run_folder import RunFolder
 from ..core.run_lifecycle import (
     check_can_begin,
-    discard_replaced,
     folder_to_train_in,
     record_data,
     training_in,
@@ -81,16 +82,16 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
     session = start(config)
     data = read_data(task, config, found)
     run = folder_to_train_in(task.name, config, resume)
-    with training_in(run, task.name, config, session.environment):
+    with training_in(run, task.name, config, session.environment) as begin:
         note(data_in_one_line(data))
-        train_in(run, task, config, data, session.strategy)
+        train_in(run, task, config, data, session.strategy, begin)
         for split in ("validation", "test"):
             scores = _evaluate_split(task, run, data, split)
             run.update(**{split: scores.figures})
         from .summary import write_card
 
         write_card(run, config, task.card)
-    return run
+    return run_at(run.path.parent / run.name)
 
 
 def plan_in_one_line(task: Task, config: TrainingConfig, resume: RunFolder | None) -> str:
@@ -127,11 +128,13 @@ def train_in(
     config: TrainingConfig,
     data: Data,
     strategy: Any,
+    begin: Callable[[], None] = lambda: None,
     callbacks: "Callable[[TrainingSpec, Recorders], Sequence[Callback]]" = lambda *_: (),
 ) -> "Outcome":
-    """Train in the folder of a run that has begun; return the outcome.
+    """Train in the folder of a run; return the outcome.
 
     Args:
+        begin: function that is called when nothing but the training is left to fail.
         callbacks: function of the `TrainingSpec` and the `Recorders` that returns further Keras
             callbacks; if it raises an exception, the training does not begin.
     """
@@ -144,7 +147,7 @@ def train_in(
     note(f"{parameters_in_words(spec.network)}; files go to {run.path}")
     recorders = loop.make_recorders(spec, run)
     further = callbacks(spec, recorders)
-    discard_replaced(run)
+    begin()
     with _recorded_verdict(run, recorders):
         outcome = loop.fit(spec, config, run, strategy, recorders, further)
     with phase("drawing the plots"):
@@ -155,12 +158,13 @@ def train_in(
 def with_own_weights(config: TrainingConfig, run: RunFolder) -> TrainingConfig:
     """Return the settings with which the network of a run that goes on is built.
 
-    It takes the weights that it began with from its own last.keras: those of `--weights` may be
+    It takes the weights that it began with from a model of its own: those of `--weights` may be
     gone.
     """
-    if flat(config).get("weights") is None or not run.last.exists():
+    if flat(config).get("weights") is None:
         return config
-    return replace(config, weights=str(run.last))
+    own = next(filter(is_whole_model, (run.last, run.best)), None)
+    return config if own is None else replace(config, weights=str(own))
 
 
 def parameters_in_words(network: "Model") -> str:
@@ -195,7 +199,7 @@ def evaluate(task: Task, run: RunFolder, split: str = "test", found: Any = None)
     Raises:
         UserError: the run's data have changed.
     """
-    config = load_config(task.config, run.config_file).resolved()
+    config = run_config(task.config, run).resolved()
     data = read_data(task, config, found)
     with writing(run.path, lambda: "the run itself stays as it was"):
         record_data(run, data)

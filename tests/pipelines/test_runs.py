@@ -1,6 +1,7 @@
 """Run folders: written atomically, overwritten only on request, found again. No TensorFlow."""
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,15 +12,23 @@ from errorflow.pipelines.cli import training_config
 from errorflow.pipelines.commands import runs as run_tables
 from errorflow.pipelines.commands.runs import figures_of
 from errorflow.pipelines.core import run_lifecycle as lifecycle
-from errorflow.pipelines.core.config import replace
+from errorflow.pipelines.core.config import RunChoice, replace
 from errorflow.pipelines.core.config_files import config_dict, load_config
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.files import atomic, read_json, write_json, write_rows
+from errorflow.pipelines.core.replacement import run_at
+from errorflow.pipelines.core.run_config import run_config
 from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.core.run_lock import FolderInUse
-from errorflow.pipelines.core.run_selection import all_runs, latest_usable, run_to_resume
+from errorflow.pipelines.core.run_selection import (
+    all_runs,
+    choose_run,
+    latest_usable,
+    run_to_resume,
+)
 from errorflow.pipelines.documents.config import DocumentsConfig
 from errorflow.pipelines.names.config import NamesConfig
+from fake_training import complete_epoch
 
 
 @pytest.fixture
@@ -33,12 +42,13 @@ def begin(config: NamesConfig, resume: RunFolder | None = None) -> RunFolder:
     return lifecycle.begin_in(run, "names", config, {"python": "3"})
 
 
-def finished(config: NamesConfig, **figures) -> RunFolder:
-    run = begin(config)
-    with lifecycle.recorded_status(run):
+def finished(config: NamesConfig, resume: RunFolder | None = None, **figures) -> RunFolder:
+    run = lifecycle.folder_to_train_in("names", config, resume)
+    with lifecycle.training_in(run, "names", config, {"python": "3"}) as begin_training:
+        begin_training()
         run.update(**figures)
         zipfile.ZipFile(run.best, "w").close()
-    return run
+    return run_at(config.run.run_dir / "names" / run.name)
 
 
 def test_a_new_run_has_its_folders_and_its_complete_configuration(config):
@@ -69,7 +79,6 @@ def test_a_finished_run_is_overwritten_only_with_the_overwrite_flag(config):
     with pytest.raises(UserError, match="exists \\(finished\\): --overwrite to replace it"):
         begin(config)
     assert run.best.exists()
-    assert not begin(replace(config, overwrite=True)).best.exists()
 
 
 def test_a_folder_that_is_not_a_run_is_never_removed(config):
@@ -128,6 +137,7 @@ def test_a_default_is_not_another_setting_than_its_value(config):
 
 def test_a_finished_run_continues_only_for_more_epochs(config):
     run = finished(config)
+    complete_epoch(run)
     with pytest.raises(UserError, match="is finished; to train longer, give more --epochs"):
         begin(config, run)
     assert begin(replace(config, epochs=config.optimisation.epochs + 1), run).name == "a"
@@ -167,26 +177,35 @@ def test_a_mistake_removes_a_run_that_has_nothing_and_no_other(config, left):
     assert not run.path.exists()
 
 
-@pytest.mark.parametrize("error", [UserError("no such size"), KeyboardInterrupt(), MemoryError()])
-def test_a_run_is_replaced_when_the_new_one_begins_to_train_and_no_sooner(config, error):
-    finished(config, test={"accuracy": 0.5})
-    run = begin(replace(config, overwrite=True))
-    assert [listed.path for listed in all_runs(config.run.run_dir)] == [run.path]
-    with pytest.raises(type(error)), lifecycle.recorded_status(run):
-        raise error
-    assert (run.status, run.results()["test"]) == ("finished", {"accuracy": 0.5})
-    assert run.best.exists()
-    run = begin(replace(config, overwrite=True))  # it was killed
-    run = begin(replace(config, overwrite=True))
-    with pytest.raises(type(error)), lifecycle.recorded_status(run):
-        raise error
-    assert run.best.exists()
-    run = begin(replace(config, overwrite=True))
-    with pytest.raises(KeyboardInterrupt), lifecycle.recorded_status(run):
-        lifecycle.discard_replaced(run)
-        raise KeyboardInterrupt
-    assert run.status == "interrupted"
-    assert [path.name for path in run.path.parent.iterdir()] == ["a"]
+@pytest.mark.parametrize("text", ["", "- 1", "units: 3\n", None])
+def test_a_changed_configuration_is_refused_and_its_copy_is_named(config, text, tmp_path):
+    run = finished(config)
+    complete_epoch(run)
+    stored = run.config_file.read_text(encoding="utf-8")
+    longer = replace(config, epochs=config.optimisation.epochs + 1)
+    begin(longer, run)  # and is killed
+    assert run_config(NamesConfig, run).optimisation.epochs == longer.optimisation.epochs
+    run.config_file.write_text(stored)  # as if it was killed before config.yaml was written
+    assert run_config(NamesConfig, run).optimisation.epochs == config.optimisation.epochs
+    run.config_file.write_text(stored.replace("units: 3", "units: 4") if text is None else text)
+    before = run.results_file.read_bytes()
+    with pytest.raises(UserError, match=r"config\.yaml .*(changed|empty|must hold)"):
+        training_config(names.TASK, ["--resume", "--name", "a", *run.run_dir_flag.split()])
+    assert run.results_file.read_bytes() == before
+    shutil.copyfile(run.backup / "config.yaml", run.config_file)
+    assert run_config(NamesConfig, run).network.units == 3
+
+
+def test_a_damaged_model_is_refused_and_the_other_one_is_named(config):
+    run = finished(config)
+    complete_epoch(run)
+    run.best.write_bytes(b"PK")
+    choice = RunChoice(name="a", run_dir=config.run.run_dir)
+    with pytest.raises(UserError, match=r"best\.keras is damaged: copy last\.keras"):
+        choose_run(choice, "names")
+    run.last.unlink()
+    with pytest.raises(UserError, match=r"best\.keras is damaged: train it again"):
+        choose_run(choice, "names")
 
 
 def test_the_latest_finished_run_is_used_unless_one_is_named(config):
