@@ -9,6 +9,11 @@ import pytest
 EDITION = Path(__file__).parents[1] / "data" / "first_edition"
 
 
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    """Import nothing of this folder in a run that leaves out what is slow."""
+    return True if config.option.markexpr == "not slow" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything here is slow."""
     for item in items:
