@@ -20,14 +20,18 @@ EXAMPLES = 3_000
 Command = tuple[str, ...]
 
 
-def flags_of(cls: type[Section]) -> list[str]:
-    """The flags of a config class."""
+def flags_of(cls: type[Section]) -> dict[str, str]:
+    """The flags of a config class, with their defaults."""
     sections = (cls, *section_types(cls).values())
-    fields = {field.name for section in sections for field in dataclasses.fields(section)}
-    return sorted(f"--{name.replace('_', '-')}" for name in fields - {*section_types(cls)})
+    return {
+        f"--{field.name.replace('_', '-')}": str(field.default)
+        for section in sections
+        for field in dataclasses.fields(section)
+        if field.name not in section_types(cls)
+    }
 
 
-def commands() -> Iterator[tuple[Command, list[str]]]:
+def commands() -> Iterator[tuple[Command, dict[str, str]]]:
     """Every command that a task's training, search or trained run has, with its flags."""
     for name in TASKS:
         task = load_task(name)
@@ -36,14 +40,14 @@ def commands() -> Iterator[tuple[Command, list[str]]]:
         for verb in verbs.verbs_of(task).values():
             if issubclass(verb.config, RunVerbConfig):
                 yield (name, verb.name, "--run-dir", "empty"), flags_of(verb.config)
-    yield ("runs", "--run-dir", "empty"), ["--run-dir", "--task", "--help"]
-    yield ("runs", "compare", "--run-dir", "empty"), ["--run-dir"]
-    yield ("report", "--run-dir", "empty"), ["--to", "--run-dir"]
-    yield ("zoo",), ["--help"]
-    yield (), ["--help", "--version"]
+    yield ("runs", "--run-dir", "empty"), {"--run-dir": "runs", "--task": "names", "--help": ""}
+    yield ("runs", "compare", "--run-dir", "empty"), {"--run-dir": "runs"}
+    yield ("report", "--run-dir", "empty"), {"--to": "page.html", "--run-dir": "empty"}
+    yield ("zoo",), {"--help": ""}
+    yield (), {"--help": "", "--version": ""}
 
 
-COMMANDS: Mapping[Command, list[str]] = dict(commands())
+COMMANDS: Mapping[Command, dict[str, str]] = dict(commands())
 
 
 @st.composite
@@ -51,8 +55,8 @@ def command_lines(draw: st.DrawFn) -> list[str]:
     words = draw(st.sampled_from([*COMMANDS]))
     line = [*words]
     for _ in range(draw(st.integers(1, 4))):
-        flag = draw(st.sampled_from(COMMANDS[words]))
-        value = draw(hostile.argument)
+        flag = draw(st.sampled_from([*COMMANDS[words]]))
+        value = draw(st.one_of(st.just(COMMANDS[words][flag]), hostile.argument))
         form = draw(st.sampled_from(("two",) * 5 + ("one", "flag", "no", "value", "cut")))
         line += {
             "two": [flag, value],

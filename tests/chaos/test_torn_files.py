@@ -48,20 +48,22 @@ DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory) -> Path:
-    """runs/names/: whole, of four epochs; finished, of three; interrupted, killed in the third."""
-    base = tmp_path_factory.mktemp("torn")
+@pytest.fixture(scope="module", params=["bag", "lstm"])
+def base(request, tmp_path_factory) -> Path:
+    """<model>/runs/names/: whole, of four epochs; finished, of three; interrupted, in the third."""
+    base = tmp_path_factory.mktemp("torn") / request.param
+    base.mkdir()
     common = [*train_flags("names", base), "--jit", "off", "--device", "cpu", "--patience", "0"]
 
     def line(name: str, epochs: int) -> list[str]:
-        return ["names", "train", "--name", name, *common, "--epochs", str(epochs)]
+        own = ["--name", name, "--model", request.param, "--epochs", str(epochs)]
+        return ["names", "train", *common, *own]
 
     lines = [line("whole", EPOCHS), line("finished", EPOCHS - 1)]
     ends = Process(*lines, cwd=base, output=base / "made").wait()
     assert [end.code for end in ends] == [0, 0], ends[-1].err
     killed = Process(line("interrupted", EPOCHS), cwd=base, output=base / "killed")
-    while not killed.printed(0, "out").count("\nepoch") + 1 >= 3 and killed.is_alive:
+    while f"epoch {EPOCHS - 1}/" not in killed.printed(0, "out") and killed.is_alive:
         time.sleep(0.01)
     killed.kill()
     return base
@@ -79,23 +81,26 @@ def damages(run: Path) -> Iterator[tuple[str, str, list[Path]]]:
             yield group, how, paths
 
 
-@pytest.mark.parametrize("state", ["finished", "interrupted"])
+@pytest.mark.parametrize("state", ["interrupted", "finished"])
 def test_a_damaged_file_harms_nothing_else(state: str, base: Path, tmp_path: Path, summary):
-    cases = [*damages(base / "runs/names" / state)]
+    """Of the LSTM only the logs are damaged, which hold its error; else it is like the bag."""
+    cases = [
+        c for c in damages(base / "runs/names" / state) if base.name == "bag" or c[0] == "logs"
+    ]
 
-    def faults_of(case) -> list[str]:
+    def faults_of(case: tuple[str, str, list[Path]]) -> list[str]:
         what, how, paths = case
         here = tmp_path / f"{what.replace('/', '-')}-{how}"
         shutil.copytree(base / "runs", here / "runs")
         _damage(here / "runs/names" / state, how, paths)
-        try:
-            return [f"{what} {how}: {fault}" for fault in _faults(here, state, what)]
-        finally:
-            shutil.rmtree(here)
+        faults = [f"{what} {how}: {fault}" for fault in _faults(here, state, what)]
+        shutil.rmtree(here)
+        print(f"{what} {how}: {faults}", flush=True)
+        return faults
 
     with ThreadPoolExecutor(PARALLEL) as pool:
         faults = [fault for found in pool.map(faults_of, cases) for fault in found]
-    summary(f"torn files of a run that is {state}: {len(cases)} damages, {len(faults)} faults")
+    summary(f"torn files, {base.name}, {state}: {len(cases)} damages, {len(faults)} faults")
     assert faults == []
 
 
@@ -111,36 +116,28 @@ def _damage(run: Path, how: str, paths: list[Path]) -> None:
 def _faults(here: Path, state: str, what: str) -> Iterator[str]:
     """Run every command on a folder with a damaged run; yield what must not be."""
     run, other = here / "runs/names" / state, here / "runs/names/whole"
-    neighbour = invariant.digests(other)
+    before, neighbour = invariant.digests(run), invariant.digests(other)
     lines = {
         "runs": ["runs"],
         "predict": ["names", "predict", "--name", state, "abba"],
         "evaluate": ["names", "evaluate", "--name", state],
         "report": ["report", state],
+        "resume": ["names", "train", "--resume", "--name", state, "--epochs", str(EPOCHS)],
+        "predict of another run": ["names", "predict", "--name", "whole", "abba"],
     }
-    yield from _commands(here, "used", lines, what)
-    before = invariant.digests(run)
-    resume = ["names", "train", "--resume", "--name", state, "--epochs", str(EPOCHS)]
-    resumed = Process(resume, cwd=here, output=here / "resumed").wait()[0]
-    yield from _fault("resume", resumed, what)
-    yield from _resumed(resumed.code, run, other, before)
-    lines = {"neighbour": ["names", "predict", "--name", "whole", "abba"]}
-    yield from _commands(here, "neighbour", lines, what)
+    ends = Process(*lines.values(), cwd=here, output=here / "output").wait()
+    for (name, line), end in zip(lines.items(), ends, strict=True):
+        yield from _fault(name, line, end, what)
+    yield from _resumed(ends[[*lines].index("resume")].code, run, other, before)
     if invariant.digests(other) != neighbour:
         yield "another run has changed"
 
 
-def _commands(here: Path, output: str, lines: dict[str, list[str]], what: str) -> Iterator[str]:
-    ends = Process(*lines.values(), cwd=here, output=here / output).wait()
-    for name, end in zip(lines, ends, strict=True):
-        yield from _fault(name, end, what)
-
-
-def _fault(command: str, end: invariant.Ended, what: str) -> Iterator[str]:
+def _fault(command: str, line: list[str], end: invariant.Ended, what: str) -> Iterator[str]:
     """Yield what is wrong with how a command ended."""
     needs = any(what.startswith((name, f"checkpoints/{name}")) for name in NEEDED.get(command, ()))
     try:
-        invariant.check(end, (0, 2, 3) if command == "predict" else (0, 2))
+        invariant.check(end, (0, 2, 3) if "predict" in line else (0, 2))
     except AssertionError as error:
         yield f"{command}: {str(error)[-600:]}"
     else:
@@ -156,5 +153,8 @@ def _resumed(code: int, run: Path, other: Path, before: dict[str, str]) -> Itera
                 yield f"after the resume, {len(differing)} weights of {name} differ"
         if (rows := weights.history_of(run)) != weights.history_of(other):
             yield f"after the resume, the history differs: {[row['epoch'] for row in rows]}"
-    elif changed := {k for k, v in before.items() if invariant.digests(run).get(k) != v}:
-        yield f"refused, and yet changed: {sorted(changed)}"
+        return
+    now = invariant.digests(run)
+    changed = [name for name, digest in before.items() if now.get(name) != digest]
+    if changed := [name for name in changed if not name.startswith("plots/")]:  # by `evaluate`
+        yield f"refused, and yet changed: {changed}"

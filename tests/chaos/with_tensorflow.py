@@ -10,7 +10,8 @@ import errorflow.pipelines.training.workflow
 import keras
 import matplotlib.pyplot
 import pandas
+import sklearn.metrics
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-__all__ = ["errorflow", "keras", "matplotlib", "pandas", "tf", "tfds"]
+__all__ = ["errorflow", "keras", "matplotlib", "pandas", "sklearn", "tf", "tfds"]
