@@ -39,9 +39,10 @@ def commands() -> Iterator[tuple[Command, dict[str, str]]]:
         yield (name, "tune"), flags_of(tune_config(task.config))
         for verb in verbs.verbs_of(task).values():
             if issubclass(verb.config, RunVerbConfig):
-                yield (name, verb.name, "--run-dir", "empty"), flags_of(verb.config)
-    yield ("runs", "--run-dir", "empty"), {"--run-dir": "runs", "--task": "names", "--help": ""}
-    yield ("runs", "compare", "--run-dir", "empty"), {"--run-dir": "runs"}
+                flags = flags_of(verb.config) | {"--run-dir": "empty"}  # nothing to use
+                yield (name, verb.name, "--run-dir", "empty"), flags
+    yield ("runs", "--run-dir", "empty"), {"--run-dir": "empty", "--task": "names", "--help": ""}
+    yield ("runs", "compare", "--run-dir", "empty"), {"--run-dir": "empty"}
     yield ("report", "--run-dir", "empty"), {"--to": "page.html", "--run-dir": "empty"}
     yield ("zoo",), {"--help": ""}
     yield (), {"--help": "", "--version": ""}
