@@ -61,6 +61,12 @@ def require_memory(needed: float, what: str, flags: Sequence[str]) -> None:
         )
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether Python, NumPy or TensorFlow could not get memory."""
+    said = ("OOM when allocating", "RESOURCE_EXHAUSTED", "Out of memory")
+    return isinstance(error, MemoryError) or any(text in str(error) for text in said)
+
+
 def in_gigabytes(size: float) -> str:
     """Return a number of bytes as "3.2 GB"."""
     return f"{size / 1e9:,.1f} GB"

@@ -1,6 +1,7 @@
 """Batches of images: resized, cached, augmented and normalised."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,10 +12,12 @@ from ..datasets.images import augmentation as augment
 from ..datasets.images.image_data import ImageSplit
 from ..datasets.images.resizing import resizing_layer
 from ..models.pretrained import match_channels
-from ..training.batching import evenly_shared, known_length
+from ..training.batching import evenly_shared, known_length, replicas
 
 CACHE_LIMIT = 2**31  # bytes of resized images; larger datasets are decoded in every epoch
-SHUFFLE_BUFFER = 2**28  # bytes of images
+SHUFFLE_BUFFER = 2**28  # bytes of images; 1,000 images if these are not more than CACHE_LIMIT
+BATCH = 256  # images per batch of an evaluation, and of mean and standard deviation
+BATCH_BYTES = 2**28  # of these as float32, unless one image is larger
 STATISTICS_SAMPLE = 10_000  # images, for mean and standard deviation
 
 
@@ -45,13 +48,23 @@ def mean_and_std(images: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
     Pixels are scaled to 0 … 1; a constant channel has a standard deviation of 1.
     """
     count, first, second = 0, np.zeros(1), np.zeros(1)
-    for batch, _ in images.take(STATISTICS_SAMPLE).batch(256).as_numpy_iterator():
+    spec: Any = images.element_spec
+    size = evaluation_batch(spec[0].shape)
+    for batch, _ in images.take(STATISTICS_SAMPLE).batch(size).as_numpy_iterator():
         pixels = batch.reshape(-1, batch.shape[-1]) / 255.0
         count += len(pixels)
         first, second = first + pixels.sum(axis=0), second + (pixels**2).sum(axis=0)
     mean = first / count
     std = np.sqrt(np.maximum(second / count - mean**2, 0))
     return mean, np.where(std > 1e-3, std, 1.0)
+
+
+def evaluation_batch(shape: Sequence[int]) -> int:
+    """Return the number of images [H, W, C] in a batch of an evaluation: fewer if they are large.
+
+    With several devices, they share each batch evenly.
+    """
+    return max(replicas(), min(BATCH, BATCH_BYTES // (4 * math.prod(shape))))
 
 
 @dataclasses.dataclass
@@ -89,9 +102,15 @@ class ImageBatches:
         self.size = evenly_shared(min(self.size, self.count), "images")
         spec: Any = self.images.element_spec
         bytes_each = int(np.prod(spec[0].shape))
-        self._buffer_size = int(np.clip(SHUFFLE_BUFFER // bytes_each, 1_000, self.count))
+        least = min(1_000, CACHE_LIMIT // bytes_each + 1)
+        self._buffer_size = int(np.clip(SHUFFLE_BUFFER // bytes_each, least, self.count))
         if self.count * bytes_each <= CACHE_LIMIT:
             self.images = self.images.cache()
+
+    @property
+    def longest(self) -> int:
+        """Images have no steps."""
+        return 1
 
     @property
     def steps(self) -> int:

@@ -23,12 +23,10 @@ from ..training.class_weights import class_weights
 from ..training.evaluation import TOP, Scores, score_labels, top5_accuracy
 from ..training.export import CORE, ExportInputs
 from ..training.spec import TrainingSpec
-from .batching import ImageBatches, mean_and_std, resized
+from .batching import ImageBatches, evaluation_batch, mean_and_std, resized
 from .choices import image_size, kind_for_folder
 from .config import DEFAULT, ImagesConfig, ImagesOptimisation
 from .fitting import Fitted, fit, in_one_line, normalization_momentum
-
-BATCH = 256  # images per batch of an evaluation
 
 
 def build_training(config: ImagesConfig, data: ImageData) -> TrainingSpec:
@@ -116,7 +114,8 @@ def build_batches(
             f"data: train: batches of {train_data.size}: each pass leaves out {left_out} of"
             f" {train_data.count:,} images, drawn at random"
         )
-    return train_data, batches(data.validation, BATCH, mean=mean, std=std).in_order()
+    shown = batches(data.validation, evaluation_batch(shape), mean=mean, std=std)
+    return train_data, shown.in_order()
 
 
 def fitted_to(settings: ImagesOptimisation, count: int) -> Fitted:
@@ -209,7 +208,8 @@ def evaluate(serving_model: keras.Model, split: ImageSplit, labels: list[str]) -
 def _probabilities(serving_model: keras.Model, split: ImageSplit) -> np.ndarray:
     height, width, channels = serving_model.get_layer(CORE).input_shape[1:]
     images = resized(split, (height, width), channels)
-    return predict_probabilities(serving_model, images.batch(BATCH))
+    batches = images.batch(evaluation_batch((height, width, channels)))
+    return predict_probabilities(serving_model, batches)
 
 
 def sample_predictions(

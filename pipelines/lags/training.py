@@ -114,6 +114,10 @@ class EndlessBatches:
     epoch: int = 0
 
     @property
+    def longest(self) -> int:
+        return self.problem.longest
+
+    @property
     def steps(self) -> int:
         return max(1, self.problem.epoch // self.size)
 

@@ -54,6 +54,11 @@ class Batches:
         self.padded = choose(self.lengths, max_shapes)
 
     @property
+    def longest(self) -> int:
+        """The number of steps of the longest sequence; of several kinds, of the shorter kind."""
+        return int(np.min(self.padded[-1]))
+
+    @property
     def steps(self) -> int:
         """The number of batches per epoch."""
         examples = len(self.lengths) if self.groups is None else len(np.unique(self.groups))

@@ -14,12 +14,17 @@ class TrainData(Protocol):
     """Batches to train on, reshuffled in each epoch.
 
     Attributes:
+        size: the number of examples per batch.
+        longest: the number of steps of the longest sequence; 1 if there are none.
         steps: the number of batches per epoch.
         epoch: the epoch whose order the next pass takes; `fit` sets it, also after a resume.
     """
 
     epoch: int
+    size: int
 
+    @property
+    def longest(self) -> int: ...
     @property
     def steps(self) -> int: ...
 

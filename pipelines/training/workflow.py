@@ -138,21 +138,34 @@ def train_in(
         callbacks: function of the `TrainingSpec` and the `Recorders` that returns further Keras
             callbacks; if it raises an exception, the training does not begin.
     """
-    from . import loop, summary
+    from . import loop, memory, summary
 
     record_data(run, data)
     devices.set_seed(config.optimisation.seed)  # reading the data may have used random numbers
-    with strategy.scope(), phase("building the network and the batches"):
-        spec = task.build_training(with_own_weights(config, run), data)
-    note(f"{parameters_in_words(spec.network)}; files go to {run.path}")
-    recorders = loop.make_recorders(spec, run)
-    further = callbacks(spec, recorders)
-    begin()
-    with _recorded_verdict(run, recorders):
-        outcome = loop.fit(spec, config, run, strategy, recorders, further)
-    with phase("drawing the plots"):
-        summary.write_results(run, spec, outcome)
+    with memory.shortage_in_words(config):
+        spec = _build(run, task, config, data, strategy)
+        note(f"{parameters_in_words(spec.network)}; files go to {run.path}")
+        recorders = loop.make_recorders(spec, run)
+        further = callbacks(spec, recorders)
+        begin()
+        with _recorded_verdict(run, recorders):
+            outcome = loop.fit(spec, config, run, strategy, recorders, further)
+        with phase("drawing the plots"):
+            summary.write_results(run, spec, outcome)
     return outcome
+
+
+def _build(
+    run: RunFolder, task: Task, config: TrainingConfig, data: Data, strategy: Any
+) -> "TrainingSpec":
+    """Return the network, batches, loss and metrics of a training that fits into memory."""
+    from . import memory
+
+    building = "building the network and the batches"
+    with strategy.scope(), phase(building), memory.limited_weights(config):
+        spec = task.build_training(with_own_weights(config, run), data)
+    memory.check_training(spec, config)
+    return spec
 
 
 def with_own_weights(config: TrainingConfig, run: RunFolder) -> TrainingConfig:

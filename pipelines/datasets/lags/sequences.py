@@ -4,9 +4,11 @@ import dataclasses
 
 import numpy as np
 
+from ...core.memory import require_memory
 from .problems import Problem
 
 TEST, VALIDATION = 2560, 256  # numbers of sequences; the paper tests on 2,560
+BYTES = 16  # of a number: x in 64 and 32 bits, and y
 SEED_STREAM = 1_000_003  # seed of validation and test sequences, which training never draws
 
 
@@ -48,5 +50,11 @@ def fresh(problem: Problem, count: int, number: int) -> LagSplit:
         problem: the problem.
         count: the number of sequences.
         number: number of the stream; different streams share no sequences.
+
+    Raises:
+        UserError: they would not fit into memory.
     """
+    width = len(problem.symbols) or 1
+    size = count * problem.longest * width * BYTES
+    require_memory(size, f"{count:,} sequences of {problem.longest:,} steps", ["steps"])
     return LagSplit(problem, *problem.draw(np.random.default_rng([SEED_STREAM, number]), count))
