@@ -72,15 +72,14 @@ def _discard_output() -> None:
 
 def _refused(error: OSError) -> str:
     """Return what the system has refused, in one line."""
-    reason, path = reason_of(error) or str(error), path_of(error)
-    if path is not None:
-        return f"{brief(str(path), LONGEST)}: {reason}"
     try:
         sys.stdout.flush()
     except OSError:
         _discard_output()
-        return f"cannot write the output: {reason}"
-    return reason
+    reason, path = reason_of(error) or str(error), path_of(error)
+    if path is None:
+        return f"{reason}, where the output or a temporary file goes"
+    return f"{brief(str(path), LONGEST)}: {reason}"
 
 
 def dispatch(arguments: list[str]) -> int:

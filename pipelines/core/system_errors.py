@@ -38,7 +38,8 @@ def reason_of(error: BaseException | None) -> str | None:
     """
     while error is not None:
         if isinstance(error, OSError) and error.errno:
-            return os.strerror(error.errno)
+            is_short = error.strerror and len(error.strerror.splitlines()) == 1  # unlike HDF5's
+            return error.strerror if is_short else os.strerror(error.errno)
         if said := next((reason for reason in _REASONS if reason in str(error)), None):
             return said
         error = error.__cause__ or error.__context__

@@ -7,7 +7,7 @@ in lower case, and each punctuation mark is a word. Phones are separated by spac
 import functools
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, get_args
 
 import keras
@@ -15,9 +15,11 @@ import numpy as np
 
 from ...layers.text.standardization import separate_words, strip_and_lower, unify_spaces
 from ..core.errors import UserError
+from ..core.memory import require_memory
 from ..datasets.utf8 import without_surrogates
 from .serving import label_outputs, make_serving_model
 
+PART = 2**23  # characters, with padding, that are split into symbols at a time
 Split = Literal["character", "word", "phone"]
 _BLANKS = "".join(  # whitespace and control characters, as `strip_and_lower` knows them
     chr(i) for i in range(0x3001) if unicodedata.category(chr(i)) in ("Zs", "Zl", "Zp", "Cc")
@@ -77,9 +79,32 @@ def vectorizer(vocabulary: Sequence[str], split: Split) -> keras.layers.TextVect
 def vectorize(
     texts: Sequence[str], vocabulary: Sequence[str], split: Split, max_length: int | None = None
 ) -> np.ndarray:
-    """Return the ids [N, T] of texts, cut to the first `max_length` symbols."""
-    ids: Any = vectorizer(vocabulary, split)([normalize(text, split) for text in texts])
-    return ids[:, :max_length].numpy().astype(np.int32)
+    """Return the ids [N, T] of texts, cut to the first `max_length` symbols.
+
+    Raises:
+        UserError: they would not fit into memory.
+    """
+    layer: Any = vectorizer(vocabulary, split)
+    parts = [
+        layer(part)[:, :max_length].numpy().astype(np.int32)
+        for part in _parts([normalize(text, split) for text in texts])
+    ]
+    longest = max(part.shape[1] for part in parts)
+    what = f"{len(texts):,} texts, each with room for {longest:,} symbols,"
+    require_memory(4 * len(texts) * longest, what, ["max_length", "limit"])
+    padded = [np.pad(part, [(0, 0), (0, longest - part.shape[1])]) for part in parts]
+    return np.concatenate(padded)
+
+
+def _parts(texts: list[str]) -> Iterator[list[str]]:
+    """Yield texts in parts: those of a part are padded to its longest text, in much memory."""
+    start, longest = 0, 0
+    for place, text in enumerate(texts):
+        if place > start and max(longest, len(text)) * (place + 1 - start) > PART:
+            yield texts[start:place]
+            start, longest = place, 0
+        longest = max(longest, len(text))
+    yield texts[start:]
 
 
 def lengths(texts: Sequence[str], split: Split) -> np.ndarray:

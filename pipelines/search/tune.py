@@ -27,6 +27,7 @@ from ..core.errors import UserError
 from ..core.files import write_text
 from ..core.phases import phase
 from ..core.run_lifecycle import MACHINE_SETTINGS
+from ..core.system_errors import writing
 from ..datasets.listing import printable
 from ..models.weight_source import absolute
 from ..training.data_report import read_data
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .durable_oracle import DurableOracle
 
 DEFAULT_TRIALS = 20  # for random and bayesian, which otherwise do not end
+KEPT = "finished trials stay usable, and the same command resumes the search"
 INITIAL_TRIALS = 8  # random trials of bayesian before its first guess; keras-tuner: 3 per setting
 
 
@@ -59,14 +61,16 @@ def tune(task: Task, config: TuneConfig) -> Path:
         UserError: the settings, the data or the folder are not valid, or no trial has a score.
         KeyboardInterrupt: Ctrl-C; the message says how to resume.
     """
-    if config.search.worker_of is not None:
-        load_tensorflow()  # without its start-up messages, before keras-tuner imports it
-        from . import remote_worker
+    project = project_folder(task, config.search)
+    with writing(project, lambda: KEPT):
+        if config.search.worker_of is not None:
+            load_tensorflow()  # without its start-up messages, before keras-tuner imports it
+            from . import remote_worker
 
-        remote_worker.work(task, config)
-    else:
-        _search(read_plan(task, config))
-    return project_folder(task, config.search)
+            remote_worker.work(task, config)
+        else:
+            _search(read_plan(task, config))
+    return project
 
 
 def _search(plan: SearchPlan) -> None:

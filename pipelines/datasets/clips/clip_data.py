@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...core.errors import UserError
+from ...core.memory import require_memory
 from ..class_folders import LabelledFiles
 from ..images.image_files import with_progress
 from ..left_out import LeftOut, UnreadableFile
@@ -113,6 +114,7 @@ def _from_folder(
     faults: dict[str, LeftOut] = {}
     while True:  # until none of the selected videos is broken
         selected = _select(clip_folder.split_videos(videos, faults), limit, seed)
+        _require_memory(selected, frames, size, 3)
         digests = [digest for split in SPLITS for digest in getattr(selected, split).texts]
         new = {digest: videos.path_of[digest] for digest in digests if digest not in clip_of}
         if not new:
@@ -171,6 +173,7 @@ def _from_tfds(
     }
     source = f"{videos.builder.info.full_name} ({len(videos.labels)} classes)"
     selected = _select(Items(rows_of, videos.labels, problems, source), limit, seed)
+    _require_memory(selected, frames, size, 1)
     splits = {}
     for split in SPLITS:
         keys = getattr(selected, split)
@@ -179,6 +182,13 @@ def _from_tfds(
         clips, frame_labels = videos.clips(selection, frames, size)
         splits[split] = ClipSplit(clips, keys.labels, frame_labels)
     return _assembled(selected, splits, videos.content_hash)
+
+
+def _require_memory(selected: TextData, frames: int, size: int, channels: int) -> None:
+    """Raise `UserError` if the clips of all splits would not fit into memory."""
+    count = sum(len(getattr(selected, split).texts) for split in SPLITS)
+    what = f"{count:,} clips of {frames:,} frames of {size:,}×{size:,} pixels"
+    require_memory(count * frames * size**2 * channels, what, ["size", "frames", "limit"])
 
 
 def _select(items: Items, limit: int | None, seed: int) -> TextData:
