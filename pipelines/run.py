@@ -143,7 +143,7 @@ class Run:
                 "error_flow": recorded.error_flow_figure,
                 "layer_gradients": recorded.layer_gradients_figure,
             }
-            series = {self.path.name: recorded.read_recorded(self.folder.logs)}
+            series = {self.path.name: recorded.read_recorded(self.folder.logs).series}
         for name in [kind] if kind else [*draw]:
             if (figure := draw[name](series)) is not None:
                 return figure

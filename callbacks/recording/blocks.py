@@ -68,7 +68,16 @@ def unpack(block: np.ndarray, statistics: Sequence[str]) -> Rows:
 
     If an older version began the file, its metadata name only the first statistics of a block that
     a later version appended; the others are left out.
+
+    Raises:
+        ValueError: it is no block of these statistics.
     """
+    if block.ndim != 3 or block.dtype.kind != "f" or block.shape[2] < 2:
+        raise ValueError(f"a block of shape {block.shape} and type {block.dtype} holds no rows")
+    if block.shape[1] <= len(statistics):
+        raise ValueError(f"a block has {block.shape[1] - 1} of {len(statistics)} statistics")
+    if not (np.isfinite(block[:, 0, :2]).all() and (block[:, 0, :2] >= 0).all()):
+        raise ValueError("a block has a row without a training step or a length")
     lengths = block[:, 0, 1].astype(np.int64)
     values = block[:, 1:, : lengths.max(initial=0)].swapaxes(0, 1)
     alignments = 2 if len(values) >= 2 * len(statistics) else 1

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from ...callbacks.findings.finding import Finding
+from ...callbacks.recording.printable import printable
 from ..core.config import Section
 from ..core.console import say
 from ..core.devices import load_tensorflow
@@ -26,7 +27,7 @@ from .runs import existing_runs, figures_of, pick_run, settings_of, side_by_side
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .recorded import Recorded
+    from .recorded import Recorded, Records
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,17 +59,17 @@ def page(runs: Sequence[RunFolder]) -> str:
     from .recorded import read_recorded
 
     names = [f"{run.task}/{run.name}" for run in runs]
-    recorded = {name: read_recorded(run.logs) for name, run in zip(names, runs, strict=True)}
+    records = {name: read_recorded(run.logs) for name, run in zip(names, runs, strict=True)}
     parts = [
         f"<h1>{_text(', '.join(names))}</h1>",
         *_figures(runs, names),
         "<h2>Findings</h2>",
-        *(_findings(name, series) for name, series in recorded.items()),
-        *_heat_maps(recorded),
+        *(_findings(name, of_run) for name, of_run in records.items()),
+        *_heat_maps({name: of_run.series for name, of_run in records.items()}),
         *(_saved_plots(name, run) for name, run in zip(names, runs, strict=True)),
     ]
     title = _text(f"errorflow: {', '.join(names)}")
-    head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+    head = f'<meta charset="utf-8">{_POLICY}<title>{title}</title><style>{_STYLE}</style>'
     return (
         f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n'
         + "\n".join(parts)
@@ -87,12 +88,10 @@ def _figures(runs: Sequence[RunFolder], names: Sequence[str]) -> Iterator[str]:
     yield f"<details><summary>{title}</summary>{_table(head, settings)}</details>"
 
 
-def _findings(name: str, recorded: "Sequence[Recorded]") -> str:
-    from ..inspector import readings
-
-    findings = [f for series, rows in recorded for f in readings.findings_of(series, *rows)]
-    items = "".join(map(_finding, findings)) or "<li>nothing was recorded</li>"
-    return f"<h3>{_text(name)}</h3><ul>{items}</ul>"
+def _findings(name: str, records: "Records") -> str:
+    findings = "".join(map(_finding, records.findings)) or "<li>nothing was recorded</li>"
+    damaged = "".join(f"<li>✗ cannot be shown: {_text(what)}</li>" for what in records.damaged)
+    return f"<h3>{_text(name)}</h3><ul>{findings}{damaged}</ul>"
 
 
 def _finding(finding: Finding) -> str:
@@ -119,7 +118,7 @@ def _saved_plots(name: str, run: RunFolder) -> str:
     """Return the plots of the run folder that are not drawn again."""
     drawn = ("error_flow.png", "layer_gradients.png")
     paths = sorted(path for path in run.plots.glob("*.png") if path.name not in drawn)
-    images = "".join(_embedded(path.read_bytes(), path.stem) for path in paths)
+    images = "".join(_embedded(path.read_bytes(), path.stem) for path in paths if path.is_file())
     return f"<h2>{_text(name)}</h2>{images}" if images else ""
 
 
@@ -142,8 +141,15 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _text(text: str) -> str:
-    return html.escape(str(text))
+    """Return a text of data as HTML that shows it as it is, and does nothing."""
+    return html.escape(printable(text))
 
+
+# Nothing in the page may run or be loaded, should an escape be missing.
+_POLICY = (
+    '<meta http-equiv="Content-Security-Policy"'
+    " content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
+)
 
 _STYLE = """
 body { max-width: 1100px; margin: 2rem auto; padding: 0 1rem; font: 15px/1.5 system-ui, sans-serif;

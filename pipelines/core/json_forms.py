@@ -1,11 +1,11 @@
-"""Checks for the JSON files of runs and searches: which types the values of their keys have.
+"""Checks for the JSON objects of runs and searches: which types the values of their keys have.
 
 A disk may have cut such a file, a person edited it, or another tool written it: whoever reads a key
 can rely on its type. Unknown keys are not checked.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 MOST = 2**63  # of a whole number
@@ -14,10 +14,13 @@ Check = Callable[[Any], bool]
 Forms = Mapping[str, tuple[str, Check]]  # for each key, what its value is and the check
 
 
-def problem_of(content: Mapping[str, Any], forms: Forms) -> str | None:
-    """Return what is wrong with the content of a file, which has a status; None: nothing."""
-    if "status" not in content:
-        return "no status: errorflow has not written it"
+def problem_of(
+    content: Mapping[str, Any], forms: Forms, required: Collection[str] = ("status",)
+) -> str | None:
+    """Return what is wrong with an object; None: nothing."""
+    for key in required:
+        if key not in content:
+            return f"no {key}: errorflow has not written it"
     for key, (expected, is_valid) in forms.items():
         if key in content and not is_valid(content[key]):
             return f"{key} is not {expected}"

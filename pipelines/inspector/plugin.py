@@ -19,7 +19,7 @@ from ...callbacks.findings.finding import Finding
 from ...callbacks.recording.blocks import PLUGIN
 from ...callbacks.recording.rows import Rows
 from . import readings
-from .series import Series, find_series, parts_of
+from .series import Series, find_damaged, find_series, parts_of
 
 STATIC = Path(__file__).parent / "static"
 MAX_ROWS, MAX_COLUMNS = 240, 1_024  # size of the largest table that a screen can show
@@ -31,6 +31,7 @@ class Inspector(base_plugin.TBPlugin):
     """Serves the tab's page and its data as JSON.
 
     series   all series
+    damaged  the records that cannot be shown, and why
     table    ?run= &kind= &name= &statistic= &align=start|end: one table of numbers and its
              findings; for an error matrix, &step= replaces the last two
     colours  the colour scales of errors and shares, from small to large, as in all figures
@@ -53,28 +54,43 @@ class Inspector(base_plugin.TBPlugin):
         return {
             "/index.js": functools.partial(_static, "index.js"),
             "/static/*": _static_route,
-            "/series": self._json_route(_list_series),
+            "/series": self._json_route(self._list_series),
+            "/damaged": self._json_route(self._list_damaged),
             "/table": self._json_route(self._table),
             "/colours": Request.application(lambda request: _json(_colours())),
         }
 
-    def _json_route(self, answer: Callable[[Request, list[Series]], Any]) -> Callable:
-        """Return a WSGI application that answers in JSON; an invalid request is a 400."""
+    def _json_route(self, answer: Callable[[Request], Any]) -> Callable:
+        """Return a WSGI application that answers in JSON.
+
+        An invalid request is a 400, and a record that cannot be shown a 500: it may be damaged in
+        any way, and must not keep the page from the others.
+        """
 
         @Request.application
         def application(request: Request) -> Response:
-            context = plugin_util.context(request.environ)
-            experiment = plugin_util.experiment_id(request.environ)
-            every_series = find_series(self._provider, context, experiment)
             try:
-                return _json(answer(request, every_series))
+                return _json(answer(request))
             except KeyError as error:
                 return _json({"error": f"there is no {error.args[0]}"}, status=400)
+            except Exception as error:
+                return _json({"error": str(error) or type(error).__name__}, status=500)
 
         return application
 
-    def _table(self, request: Request, every_series: list[Series]) -> Any:
-        arguments = request.args
+    def _place(self, request: Request) -> tuple[Any, Any, str]:
+        """Return the first arguments of `find_series`."""
+        context = plugin_util.context(request.environ)
+        return self._provider, context, plugin_util.experiment_id(request.environ)
+
+    def _list_series(self, request: Request) -> Any:
+        return [_series_in_json(series) for series in find_series(*self._place(request))]
+
+    def _list_damaged(self, request: Request) -> Any:
+        return [record._asdict() for record in find_damaged(*self._place(request))]
+
+    def _table(self, request: Request) -> Any:
+        arguments, every_series = request.args, find_series(*self._place(request))
         key = tuple(arguments.get(name, "") for name in ("run", "kind", "name"))
         series = next((series for series in every_series if series.key == key), None)
         if series is None:
@@ -85,6 +101,8 @@ class Inspector(base_plugin.TBPlugin):
             full = readings.error_matrix(rows, arguments.get("step", np.inf, float))
         else:
             full = _statistic(series, parts, arguments)
+        if not full.values.size:
+            raise KeyError("value in it")
         shown = readings.thinned(full, MAX_ROWS, MAX_COLUMNS)
         return {
             "steps": shown.steps.tolist(),
@@ -98,31 +116,27 @@ class Inspector(base_plugin.TBPlugin):
 
     def _rows(self, request: Request, series: Series) -> Rows:
         """Return the rows of a series, from memory unless there are new ones."""
-        context = plugin_util.context(request.environ)
-        experiment = plugin_util.experiment_id(request.environ)
-        key = (experiment, *series.key, series.latest)
+        place = self._place(request)
+        key = (place[-1], *series.key, series.latest)
         rows = self._cache.pop(key, None)
         if rows is None:
-            rows = readings.read_rows(self._provider, context, experiment, series)
+            rows = readings.read_rows(*place, series)
         self._cache[key] = rows
         for old in [*self._cache][:-CACHED]:
             self._cache.pop(old, None)  # requests are answered in parallel
         return rows
 
 
-def _list_series(request: Request, every_series: list[Series]) -> Any:
-    return [
-        {
-            "run": series.run,
-            "kind": series.kind,
-            "name": series.name,
-            "statistics": [name for name in series.statistics if name != "valid"],
-            "labels": {name: label(series.kind, name) for name in series.statistics},
-            "latest": series.latest,
-            "joined": bool(series.joined),
-        }
-        for series in every_series
-    ]
+def _series_in_json(series: Series) -> dict[str, Any]:
+    return {
+        "run": series.run,
+        "kind": series.kind,
+        "name": series.name,
+        "statistics": [name for name in series.statistics if name != "valid"],
+        "labels": {name: label(series.kind, name) for name in series.statistics},
+        "latest": series.latest,
+        "joined": bool(series.joined),
+    }
 
 
 def _statistic(series: Series, parts: list[Rows], arguments: Any) -> readings.Table:

@@ -40,6 +40,9 @@ def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> R
     As a run gets longer, fewer of its training steps are written, so early rows are closer together
     than late ones. The rows are thinned to the distance of the last ones, except that rows which
     are not finite are kept.
+
+    Raises:
+        ValueError: a block is not one of this series, or there is none.
     """
     from tensorboard.data.provider import RunTagFilter
 
@@ -51,6 +54,8 @@ def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> R
         run_tag_filter=RunTagFilter(runs=[series.run], tags=series.tags),
     )
     blocks = [datum for tag in series.tags for datum in runs.get(series.run, {}).get(tag, [])]
+    if not blocks:
+        raise ValueError("TensorBoard has loaded no block of it")
     blocks.sort(key=lambda datum: datum.wall_time)
     rows = join([unpack(np.asarray(block.numpy), series.statistics) for block in blocks]).newest()
     if len(rows.steps) < 2 or series.kind == "error_probe":

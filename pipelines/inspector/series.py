@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 from ...callbacks.recording.blocks import PLUGIN
 from ...callbacks.recording.tables import layer_path
+from ..core import json_forms as form
+
+KINDS = ("error_flow", "error_probe", "layer_gradients", "error_matrix", "horizon", "gates")
 
 Key = tuple[str, str, str]  # run, kind and name
 
@@ -53,6 +56,20 @@ class Series(NamedTuple):
         return None if known is None else layer_path(layer) in known
 
 
+class Damaged(NamedTuple):
+    """A record that cannot be shown.
+
+    Attributes:
+        run: TensorBoard's name of the run.
+        record: the tag of the record.
+        reason: why it cannot be shown.
+    """
+
+    run: str
+    record: str
+    reason: str
+
+
 def find_series(provider: Any, context: Any, experiment: str) -> list[Series]:
     """Return all series of all runs, sorted by their names, 2 before 10.
 
@@ -61,11 +78,10 @@ def find_series(provider: Any, context: Any, experiment: str) -> list[Series]:
         context: TensorBoard's request context.
         experiment: TensorBoard's name of the experiment.
     """
-    runs = provider.list_tensors(context, experiment_id=experiment, plugin_name=PLUGIN)
     parts: dict[Key, list[tuple[str, dict, int]]] = {}
-    for run, tags in runs.items():
-        for tag, about in tags.items():
-            content = json.loads(about.plugin_content)
+    for run, tag, about in _records(provider, context, experiment):
+        content = _content_of(about)
+        if isinstance(content, dict):
             key = (run, content["kind"], content["name"])
             parts.setdefault(key, []).append((tag, content, about.max_step))
     layers = {key: _series(key, of_key) for key, of_key in parts.items()}
@@ -73,6 +89,49 @@ def find_series(provider: Any, context: Any, experiment: str) -> list[Series]:
     joined = [s for key, of_key in parts.items() for s in _joined(key, of_key[0][1], layers)]
     every_series = {series.key: series for series in [*layers.values(), *joined]}
     return sorted(every_series.values(), key=lambda series: _order(*series.key))
+
+
+def find_damaged(provider: Any, context: Any, experiment: str) -> list[Damaged]:
+    """Return the records that `find_series` leaves out, because their description is damaged."""
+    found = [(run, tag, _content_of(a)) for run, tag, a in _records(provider, context, experiment)]
+    return sorted(Damaged(run, tag, what) for run, tag, what in found if isinstance(what, str))
+
+
+def _records(provider: Any, context: Any, experiment: str) -> Iterator[tuple[str, str, Any]]:
+    """Yield run, tag and description of each record of the callbacks."""
+    runs = provider.list_tensors(context, experiment_id=experiment, plugin_name=PLUGIN)
+    for run, tags in runs.items():
+        for tag, about in tags.items():
+            yield run, tag, about
+
+
+def _content_of(about: Any) -> dict[str, Any] | str:
+    """Return the description of a record; if it is damaged, what is wrong with it."""
+    try:
+        content = json.loads(about.plugin_content)
+    except (ValueError, RecursionError):
+        return "its description is not JSON"
+    if not isinstance(content, dict):
+        return "its description is not a JSON object"
+    return form.problem_of(content, _FORMS, ("kind", "name", "statistics")) or content
+
+
+_NAMES = ("a list of names", form.list_of(form.is_text))
+
+_FORMS: form.Forms = {
+    "kind": (f"one of {', '.join(KINDS)}", lambda kind: kind in KINDS),
+    "name": ("text", form.is_text),
+    "statistics": ("a list of names", lambda names: _NAMES[1](names) and len(names) > 0),
+    "layers": _NAMES,
+    "backwards": _NAMES,
+    "joined": (
+        "pairs of layers by name",
+        form.mapping_of(lambda pair: form.list_of(form.is_text)(pair) and len(pair) == 2),
+    ),
+    "clip_norm": ("a number or null", form.or_null(form.is_number)),
+    "every": ("a number or null", form.or_null(form.is_number)),
+    "relu": ("true, false or null", form.or_null(form.is_flag)),
+}
 
 
 def _order(run: str, kind: str, name: str) -> Any:

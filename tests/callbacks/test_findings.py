@@ -12,7 +12,6 @@ from errorflow.callbacks.findings.remedies import REMEDIES
 from errorflow.callbacks.recording.gradient_statistics import DEAD_AFTER
 from errorflow.layers import GRU, LSTM, SimpleRNN, error_matrix
 from errorflow.pipelines.commands.recorded import read_recorded
-from errorflow.pipelines.inspector import readings
 
 STEPS = 40
 RANDOM = np.random.default_rng(0)
@@ -301,7 +300,7 @@ def test_a_probe_measures_the_error_of_one_prediction(tmp_path):
         evidence = found[name].evidence
         np.testing.assert_allclose(evidence["first_to_last"], row[first] / row[end], rtol=1e-4)
         assert evidence["prediction"] == ("last" if first == 0 else "first")
-    read = [f for s, rows in read_recorded(tmp_path) for f in readings.findings_of(s, *rows)]
+    read = read_recorded(tmp_path).findings
     assert {finding.sentence for finding in read} == {*flow.verdict()}
     with pytest.raises(ValueError, match="`probe` must be"):
         ErrorFlow(probe=x)

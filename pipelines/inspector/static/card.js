@@ -59,6 +59,7 @@ export class Card {
     this.element.innerHTML = `
       <header><h2></h2><button type="button" class="png">PNG</button>
         <button type="button" class="csv">CSV</button></header>
+      <p class="problem" role="status" hidden></p>
       <div class="plot"><canvas tabindex="0" role="img"></canvas><div class="tip" hidden></div></div>
       <ul class="findings"></ul>`;
     this.canvas = this.find("canvas");
@@ -84,12 +85,24 @@ export class Card {
     const requested = JSON.stringify([series.latest, query]);
     if (requested === this.requested) return;
     this.requested = requested;
-    const table = await fetchTable(series, query);
-    if (this.requested !== requested) return; // the selection has changed meanwhile
+    const table = await fetchTable(series, query).catch((error) => this.refuse(error, requested));
+    if (!table || this.requested !== requested) return; // the selection has changed meanwhile
+    this.find(".problem").hidden = true;
+    this.find(".plot").hidden = false;
     const axis = series.joined ? "joined" : align;
     Object.assign(this, { series, table, statistic, align: axis, cell: null });
     this.find(".findings").replaceChildren(...table.findings.map(findingItem), ...gaps(table));
     if (this.step === undefined) this.step = (table.epochs ?? table.steps).at(-1);
+  }
+
+  // Shows why there is no table; the other cards are not concerned.
+  refuse(error, requested) {
+    if (this.requested !== requested) return;
+    this.requested = this.table = this.plot = null; // it is requested again at the next update
+    this.find(".plot").hidden = true;
+    this.find(".problem").hidden = false;
+    this.find(".problem").textContent = `This record cannot be shown: ${error.message}`;
+    this.find(".findings").replaceChildren();
   }
 
   range() {
@@ -173,7 +186,7 @@ export class Card {
       [step, ...values.subarray(row * columns.length, (row + 1) * columns.length)].join(","));
     const kind = KINDS[this.series.kind];
     const header = [kind.row, ...columns.map((column) => kind.column(column, this.align))];
-    return [header.map((name) => (/[",]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name)).join(","), ...lines, ""].join("\n");
+    return [header.map((name) => (/[",\r\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name)).join(","), ...lines, ""].join("\n");
   }
 
   file() {

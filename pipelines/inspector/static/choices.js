@@ -23,14 +23,24 @@ function place() {
 
 const parts = () => place().location.hash.slice(1).split("&").filter(Boolean);
 
+// The text of a part of the address; empty if it cannot be decoded.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return "";
+  }
+}
+
 export function readChoices() {
   const choices = structuredClone(DEFAULTS);
   for (const part of parts()) {
-    const [key, value] = part.split("=").map(decodeURIComponent);
+    const [key, value] = part.split("=").map(decoded);
     const name = key.slice(PREFIX.length);
-    if (!key.startsWith(PREFIX) || !(name in DEFAULTS)) continue;
+    if (!key.startsWith(PREFIX) || !Object.hasOwn(DEFAULTS, name)) continue;
     try {
-      choices[name] = JSON.parse(value);
+      const choice = JSON.parse(value);
+      if (isLike(choice, DEFAULTS[name])) choices[name] = choice;
     } catch {
       // ignore an invalid value in the address
     }
@@ -38,8 +48,15 @@ export function readChoices() {
   return choices;
 }
 
+// Whether a value from the address can take the place of a default; that of `step` is null.
+function isLike(choice, usual) {
+  if (usual === null) return choice === null || typeof choice === "number";
+  if (Array.isArray(usual)) return Array.isArray(choice) && choice.every((one) => typeof one === "string");
+  return typeof choice === typeof usual;
+}
+
 export function writeChoices(choices) {
-  const others = parts().filter((part) => !decodeURIComponent(part).startsWith(PREFIX));
+  const others = parts().filter((part) => !decoded(part).startsWith(PREFIX));
   const ours = Object.entries(choices)
     .filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(DEFAULTS[name]))
     .map(([name, value]) => `${PREFIX}${name}=${encodeURIComponent(JSON.stringify(value))}`);

@@ -1,6 +1,7 @@
 // Requests to the server. The values of a table are sent as one string of float32 numbers.
 
 export const fetchSeries = () => fetchJson("./series");
+export const fetchDamaged = () => fetchJson("./damaged");
 export const fetchColours = () => fetchJson("./colours");
 
 export async function fetchTable({ run, kind, name }, query) {

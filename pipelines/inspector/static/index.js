@@ -1,6 +1,6 @@
 // The Error Flow tab: TensorBoard imports this module into an empty page and calls render().
 
-import { fetchColours, fetchSeries } from "./static/data.js";
+import { fetchColours, fetchDamaged, fetchSeries } from "./static/data.js";
 import { Card, KINDS, runOf } from "./static/card.js";
 import { commonScale, SHARES } from "./static/scale.js";
 import { readChoices, writeChoices } from "./static/choices.js";
@@ -26,6 +26,7 @@ class Page {
     this.colours = colours;
     this.cards = new Map(); // by run, kind and name
     this.series = [];
+    this.damaged = []; // records that cannot be shown
     document.body.innerHTML = `
       <aside aria-label="Selection">
         <div id="kinds" role="radiogroup" aria-label="Kind of plot"></div>
@@ -46,6 +47,7 @@ class Page {
           <input id="step" type="range"><output id="at" for="step"></output></div>
         <p id="message" role="status"></p>
         <div id="cards"></div>
+        <ul id="damaged" aria-label="Records that cannot be shown"></ul>
       </main>`;
     this.listen();
   }
@@ -85,7 +87,7 @@ class Page {
 
   async reload() {
     try {
-      this.series = await fetchSeries();
+      [this.series, this.damaged] = await Promise.all([fetchSeries(), fetchDamaged()]);
       await this.show();
     } catch (error) {
       element("message").textContent = `TensorBoard does not answer: ${error.message}`;
@@ -117,6 +119,7 @@ class Page {
     }
     element("auto").checked = this.choices.auto;
     element("message").textContent = series.length ? "" : NOTHING_YET;
+    this.listDamaged();
     const hidden = this.choices.hidden;
     await this.put(
       inRuns.filter((s) => !hidden.includes(s.name))
@@ -157,6 +160,14 @@ class Page {
     const shares = KINDS[this.kind]?.shares || this.statistic === "dead";
     const scale = shares ? SHARES : commonScale(tables, this.colours.decades);
     for (const card of this.cards.values()) card.draw(scale);
+  }
+
+  listDamaged() {
+    const items = this.damaged.map(({ run, record, reason }) => {
+      const textContent = `${[run, record].filter(Boolean).join(" · ")} cannot be shown: ${reason}`;
+      return Object.assign(document.createElement("li"), { textContent });
+    });
+    fill("damaged", items, this.damaged);
   }
 
   listKinds(kinds) {
