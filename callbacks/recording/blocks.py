@@ -72,7 +72,7 @@ def unpack(block: np.ndarray, statistics: Sequence[str]) -> Rows:
     Raises:
         ValueError: it is no block of these statistics.
     """
-    if block.ndim != 3 or block.dtype.kind != "f" or block.shape[2] < 2:
+    if block.ndim != 3 or block.dtype.kind != "f" or not len(block) or block.shape[2] < 2:
         raise ValueError(f"a block of shape {block.shape} and type {block.dtype} holds no rows")
     if block.shape[1] <= len(statistics):
         raise ValueError(f"a block has {block.shape[1] - 1} of {len(statistics)} statistics")

@@ -59,7 +59,7 @@ def read_recorded(logs: Path) -> Records:
             records.series.append((series, rows))
         except Exception as error:  # whatever a damaged record leads to
             name = " ".join(filter(None, (series.run, series.name)))
-            damaged.append(f"{name}: {error or type(error).__name__}")
+            damaged.append(f"{name}: {readings.reason_of(error)}")
     return records
 
 
@@ -74,7 +74,7 @@ def _load(multiplexer: Any, logs: Path) -> Iterator[str]:
                 multiplexer.AddRun(str(folder), name)
                 multiplexer.GetAccumulator(name).Reload()
         except Exception as error:  # TensorBoard's readers raise many kinds
-            yield f"{name}: {error or type(error).__name__}"
+            yield f"{name}: {readings.reason_of(error)}"
 
 
 def _problem_of(file: Path) -> str:
@@ -87,7 +87,7 @@ def _problem_of(file: Path) -> str:
         size = file.stat().st_size
         read = sum(len(event) + OF_RECORD for event in RawEventFileLoader(str(file)).Load())
     except Exception as error:  # TensorFlow's, which are not OSError
-        return f"{file.name}: {error or type(error).__name__}"
+        return f"{file.name}: {readings.reason_of(error)}"
     return f"only {read:,} of the {size:,} bytes of {file.name} can be read" * (read < size)
 
 

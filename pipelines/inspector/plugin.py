@@ -71,10 +71,9 @@ class Inspector(base_plugin.TBPlugin):
         def application(request: Request) -> Response:
             try:
                 return _json(answer(request))
-            except KeyError as error:
-                return _json({"error": f"there is no {error.args[0]}"}, status=400)
             except Exception as error:
-                return _json({"error": str(error) or type(error).__name__}, status=500)
+                status = 400 if isinstance(error, KeyError) else 500
+                return _json({"error": readings.reason_of(error)}, status)
 
         return application
 

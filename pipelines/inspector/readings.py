@@ -25,6 +25,7 @@ __all__ = [
     "findings_of",
     "missing",
     "parts_of",
+    "reason_of",
     "read_rows",
     "table",
     "thinned",
@@ -32,6 +33,13 @@ __all__ = [
 
 LAST_ROWS = 16  # number of last rows, whose spacing is used for all rows
 GAP = 8  # rows are missing where their distance is more than this multiple of the median
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a record cannot be shown, from the exception that this has led to."""
+    if isinstance(error, KeyError):
+        return f"there is no {error.args[0]}"
+    return str(error) or type(error).__name__
 
 
 def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> Rows:
