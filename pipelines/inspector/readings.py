@@ -25,8 +25,8 @@ __all__ = [
     "findings_of",
     "missing",
     "parts_of",
-    "reason_of",
     "read_rows",
+    "reason_of",
     "table",
     "thinned",
 ]
