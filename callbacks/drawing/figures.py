@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..findings.error_flow import error_flow_finding
 from ..findings.finding import every_steps
+from ..recording.printable import in_figure
 from ..recording.rows import evenly_spaced, filled_columns
 from .gate_maps import OPENNESS, Panel
 from .heat_maps import COLOURS, DECADES, NO_VALUE, NOT_FINITE, Scale, common_scale
@@ -59,7 +60,7 @@ def error_flow(
         note = _half_life(title, histories[title])
         upper.set_title(note, loc="right", size="small", c=_QUIET)
         if note and len(title) > LONG_NAME:
-            upper.set_title(f"{title}\n", loc="left")
+            upper.set_title(f"{in_figure(title)}\n", loc="left")
     return figure
 
 
@@ -87,7 +88,7 @@ def layer_gradients(histories: Mapping[str, History], statistic: str = "norm") -
         histories, statistic, label("layer_gradients", statistic), lambda history: 0
     )
     for title, (_, lower) in pairs.items():
-        layers = shortened([*map(str, histories[title]["layers"])])
+        layers = [*map(in_figure, shortened([*map(str, histories[title]["layers"])]))]
         shown = evenly_spaced(len(layers), MAX_LAYER_NAMES)
         lower.set_xticks(shown, [layers[i] for i in shown], rotation=90, size="small")
         lower.set_xlabel("layer, from input to loss")
@@ -142,7 +143,7 @@ def _gate(axes: Axes, panel: Panel, layer: str, is_first: bool) -> Axes:
     axes.tick_params(axis="x", labelbottom=False)
     axes.set_yticks([])
     axes.set_ylabel(panel.rows.replace("\n", " "))
-    title = f"{layer}\n{panel.title}" if is_first else panel.title
+    title = f"{in_figure(layer)}\n{panel.title}" if is_first else panel.title
     axes.set_title(title, loc="left", size="medium")
     axes.set_title(panel.note, loc="right", size="small", c=_QUIET)
     return axes
@@ -175,7 +176,7 @@ def _maps_and_curves(
         columns = (np.arange(history[table].shape[1]) + first_column(history))[filled[title]]
         _map(upper, columns, cut[title], history["step"], of_maps)
         _curves(lower, columns, cut[title], history["step"], of_curves)
-        upper.set_title(title, loc="left")
+        upper.set_title(in_figure(title), loc="left")
     below = any((values < 10.0**of_maps.low).any() for values in cut.values())
     _colour_bar(figure, pairs, of_maps, colour_label, "min" if below else "neither")
     return figure, dict(zip(shown, pairs, strict=True))

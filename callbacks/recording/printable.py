@@ -30,6 +30,13 @@ def literal(text: object) -> str:
     return html.escape(lines, quote=False).translate(_MARKDOWN)
 
 
+def in_figure(text: object, longest: int = 60) -> str:
+    """Return a text as Matplotlib shows it as it is: no formula, and cut if it is long."""
+    line = printable(text)
+    line = line if len(line) <= longest else f"{line[: longest - 1]}…"
+    return line.replace("$", r"\$")
+
+
 def escaped(text: str) -> str:
     r"""Return a text with \u escapes, as JSON reads them, for what `printable` replaces."""
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from ...callbacks.recording.printable import in_figure
 from ..core.space import Choice, Range, Space
 from ..training.plots import save
 from .plan import SearchPlan
@@ -67,7 +68,7 @@ def _draw_lines(axes: Any, heights: np.ndarray) -> None:
 def _draw_axis(axes: Any, x: int, values: Choice | Range) -> None:
     axes.axvline(x, color="0.7", linewidth=0.8, zorder=0)
     for value in values.values if isinstance(values, Choice) else (values.low, values.high):
-        text = f"{value:.3g}" if isinstance(value, float) else str(value)
+        text = f"{value:.3g}" if isinstance(value, float) else in_figure(value)
         axes.annotate(
             text, (x, _position(values, value)), (3, 0),
             textcoords="offset points", fontsize=7, va="center", color="0.3",

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from ...callbacks.recording.printable import in_figure
 from ..core.files import atomic
 
 
@@ -37,8 +38,9 @@ def confusion(matrix: np.ndarray, labels: Sequence[str]) -> Figure:
     axes = figure.subplots()
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(labels)), labels, rotation=90)
-    axes.set_yticks(range(len(labels)), labels)
+    names = [*map(in_figure, labels)]
+    axes.set_xticks(range(len(names)), names, rotation=90)
+    axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="predicted", ylabel="true")
     if len(labels) <= 30:
         for (row, column), count in np.ndenumerate(matrix):
@@ -61,8 +63,9 @@ def error_matrix(matrix: np.ndarray, steps: Sequence[str], title: str) -> Figure
     smallest = max(np.nanmin(shown), largest * 1e-8) if np.isfinite(shown).any() else 0.1
     norm = LogNorm(smallest, max(largest, smallest * 1.01))
     picture = axes.imshow(np.maximum(shown, smallest), norm=norm, cmap="magma")
-    axes.set_xticks(range(len(steps)), steps)
-    axes.set_yticks(range(len(steps)), steps)
-    axes.set(xlabel="arrives at step k", ylabel="loss after step i", title=title)
+    names = [*map(in_figure, steps)]
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="arrives at step k", ylabel="loss after step i", title=in_figure(title))
     figure.colorbar(picture, ax=axes, label="‖δ‖ = ‖dE_i/dh_k‖", shrink=0.8)
     return figure
