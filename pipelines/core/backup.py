@@ -11,6 +11,7 @@ Before that, best.keras, last.keras and history.csv are written here as pending 
 their places after it, in a resumed training too. So each of them always belongs to a generation.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +22,8 @@ from .integrity import checksum, damaged_or_missing, is_whole_hdf5, is_whole_mod
 from .run_folder import RunFolder, read_history
 
 GENERATIONS = 2
-_OLD_KEYS = frozenset({"epochs", "weights", "random", "best", "best_epoch", "waited"})
-_KEYS = _OLD_KEYS | {"history", "sha256"}
+_OLD_KEYS = {"epochs": int, "random": list, "best": float | None, "best_epoch": int, "waited": int}
+_KEYS = _OLD_KEYS | {"history": str, "sha256": dict}
 
 
 class Generation(NamedTuple):
@@ -42,7 +43,7 @@ class Generation(NamedTuple):
 
     @property
     def weights(self) -> Path:
-        return self.file.parent / self.state["weights"]
+        return _weights(self.file.parent, self.epochs)
 
     @property
     def history(self) -> str | None:
@@ -92,7 +93,7 @@ class Backup:
 
     def weights(self, epochs: int) -> Path:
         """Return where the weights after an epoch belong."""
-        return self.folder / f"epoch-{epochs:04d}.weights.h5"
+        return _weights(self.folder, epochs)
 
     def pending(self, path: Path) -> Path:
         """Return where a file of the run is written before the generation that it belongs to."""
@@ -134,7 +135,7 @@ class Backup:
         """Yield the generations with a state that can be read."""
         found = {path.name: path for path in self.folder.glob("epoch-*.json")}
         index = whole_json(self._index) or {}
-        if index.keys() >= _OLD_KEYS:  # of an earlier version, which had one generation
+        if _has(index, _OLD_KEYS):  # of an earlier version, which had one generation
             yield Generation(self._index, index)
             return
         sums = _sums(index)
@@ -143,7 +144,7 @@ class Backup:
         for name in {**sums, **found}:
             path = self.folder / name
             state = whole_json(path) or {}
-            if state.keys() >= _KEYS and sums.get(name) in (None, checksum(path)):
+            if _has(state, _KEYS) and sums.get(name) in (None, checksum(path)):
                 yield Generation(path, state)
             else:
                 faults.append(f"{path} is {damaged_or_missing(path)}")
@@ -223,7 +224,6 @@ class Backup:
         weights, file = self.weights(epochs), self.folder / f"epoch-{epochs:04d}.json"
         state = {
             "epochs": epochs,
-            "weights": weights.name,
             **counters,
             "history": self.pending(self.run.history_file).read_bytes().decode(),
             "sha256": self._sums | {weights.name: checksum(weights)},
@@ -243,6 +243,10 @@ class Backup:
                     path.unlink()
 
 
+def _weights(folder: Path, epochs: int) -> Path:
+    return folder / f"epoch-{epochs:04d}.weights.h5"
+
+
 def _entry(file: Path) -> dict[str, Any]:
     return {"file": file.name, "sha256": checksum(file)}
 
@@ -250,6 +254,12 @@ def _entry(file: Path) -> dict[str, Any]:
 def _sums(index: Mapping[str, Any]) -> dict[str, str]:
     """Return the checksums of the generations by name; empty if state.json is damaged."""
     try:
-        return {str(entry["file"]): str(entry["sha256"]) for entry in index["generations"]}
+        sums = {str(entry["file"]): str(entry["sha256"]) for entry in index["generations"]}
     except (KeyError, TypeError):
         return {}
+    return sums if all(re.fullmatch(r"epoch-\d{4,}\.json", name) for name in sums) else {}
+
+
+def _has(state: Mapping[str, Any], kinds: Mapping[str, Any]) -> bool:
+    """Whether a state has these keys, with values of these types."""
+    return all(key in state and isinstance(state[key], kind) for key, kind in kinds.items())

@@ -8,6 +8,8 @@ from typing import Any
 from .errors import DamagedFile
 from .files import read_json
 
+MOST_EXPANDED = 50  # the size of an archive's content over its own; Keras hardly compresses
+
 
 def checksum(path: Path) -> str:
     """Return the SHA-256 of a file."""
@@ -17,9 +19,12 @@ def checksum(path: Path) -> str:
 
 def is_whole_model(path: Path) -> bool:
     """Whether a .keras file exists and is whole; its archive has a checksum of each part."""
+    if not path.is_file():
+        return False
     try:
         with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
+            size = sum(member.file_size for member in archive.infolist())
+            return size <= MOST_EXPANDED * path.stat().st_size and archive.testzip() is None
     except Exception:  # zipfile raises something else for each kind of damage
         return False
 
@@ -28,6 +33,8 @@ def is_whole_hdf5(path: Path) -> bool:
     """Whether an HDF5 file exists and was not cut; most other damage is not found."""
     import h5py
 
+    if not path.is_file():
+        return False
     try:
         h5py.File(path).close()
     except OSError:

@@ -187,14 +187,14 @@ def _load(model: keras.Model, generation: Generation) -> None:
     """Load weights, optimizer and random states.
 
     Raises:
-        UserError: the file of an earlier version, which has no checksum, cannot be read.
+        UserError: the file is damaged, and of an earlier version, which knew no checksums.
     """
     try:
         model.load_weights(generation.weights)
-    except (OSError, ValueError, KeyError):
-        raise UserError(f"{generation.weights} cannot be read: it is damaged") from None
-    for variable, value in zip(_random_states(model), generation.state["random"], strict=True):
-        variable.assign(value)
+        for variable, value in zip(_random_states(model), generation.state["random"], strict=True):
+            variable.assign(value)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{generation.weights} does not belong to this run: {error}") from None
 
 
 def _random_states(model: keras.Model) -> list[Any]:
