@@ -11,59 +11,17 @@ Before that, best.keras, last.keras and history.csv are written here as pending 
 their places after it, in a resumed training too. So each of them always belongs to a generation.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .errors import UserError
 from .files import write_json, write_text
-from .integrity import checksum, damaged_or_missing, is_whole_hdf5, is_whole_model, whole_json
+from .generation import INDEX, Generation, readable_generations, weights_file
+from .integrity import checksum, damaged_or_missing, is_whole_model
 from .run_folder import RunFolder, read_history
 
 GENERATIONS = 2
-_OLD_KEYS = {"epochs": int, "random": list, "best": float | None, "best_epoch": int, "waited": int}
-_KEYS = _OLD_KEYS | {"history": str, "sha256": dict}
-
-
-class Generation(NamedTuple):
-    """The state of a training after an epoch.
-
-    Attributes:
-        file: the file that was read.
-        state: its content.
-    """
-
-    file: Path
-    state: Mapping[str, Any]
-
-    @property
-    def epochs(self) -> int:
-        return self.state["epochs"]
-
-    @property
-    def weights(self) -> Path:
-        return _weights(self.file.parent, self.epochs)
-
-    @property
-    def history(self) -> str | None:
-        """The text of history.csv; None in a backup of an earlier version."""
-        return self.state.get("history")
-
-    def matches(self, path: Path) -> bool:
-        """Whether a file is the one of this epoch.
-
-        A backup of an earlier version has no checksums: there, whether it is whole.
-        """
-        expected = self.state.get("sha256", {path.name: None}).get(path.name, "")
-        if expected is None:
-            return is_whole_model(path) if path.suffix == ".keras" else is_whole_hdf5(path)
-        return path.is_file() and checksum(path) == expected
-
-    def is_last(self, path: Path, last: Path) -> bool:
-        """Whether a file has the content of last.keras after this epoch."""
-        expected = self.state.get("sha256", {}).get(last.name)
-        return path.is_file() and checksum(path) == expected
 
 
 class Restart(NamedTuple):
@@ -87,13 +45,13 @@ class Backup:
 
     def __init__(self, run: RunFolder):
         self.run, self.folder = run, run.backup
-        self._index = run.backup / "state.json"
+        self._index = run.backup / INDEX
         self._entries: list[dict[str, Any]] = []  # those of state.json
         self._sums: dict[str, str] = {}  # checksums of the run's files, by name
 
     def weights(self, epochs: int) -> Path:
         """Return where the weights after an epoch belong."""
-        return _weights(self.folder, epochs)
+        return weights_file(self.folder, epochs)
 
     def pending(self, path: Path) -> Path:
         """Return where a file of the run is written before the generation that it belongs to."""
@@ -122,7 +80,9 @@ class Backup:
 
     def _whole(self, faults: list[str]) -> Iterator[Generation]:
         """Yield the generations that are whole, the newest first; add what is not to `faults`."""
-        for generation in sorted(self._readable(faults), key=lambda g: g.epochs, reverse=True):
+        for generation in sorted(
+            readable_generations(self.folder, faults), key=lambda g: g.epochs, reverse=True
+        ):
             weights, history = generation.weights, self.run.history_file
             if not generation.matches(weights):
                 faults.append(f"{weights} is {damaged_or_missing(weights)}")
@@ -130,24 +90,6 @@ class Backup:
                 faults.append(f"{history} has fewer than {generation.epochs} epochs")
             else:
                 yield generation
-
-    def _readable(self, faults: list[str]) -> Iterator[Generation]:
-        """Yield the generations with a state that can be read."""
-        found = {path.name: path for path in self.folder.glob("epoch-*.json")}
-        index = whole_json(self._index) or {}
-        if _has(index, _OLD_KEYS):  # of an earlier version, which had one generation
-            yield Generation(self._index, index)
-            return
-        sums = _sums(index)
-        if not sums and (self._index.exists() or len(found) > 1):
-            faults.append(f"{self._index} is {damaged_or_missing(self._index)}")
-        for name in {**sums, **found}:
-            path = self.folder / name
-            state = whole_json(path) or {}
-            if _has(state, _KEYS) and sums.get(name) in (None, checksum(path)):
-                yield Generation(path, state)
-            else:
-                faults.append(f"{path} is {damaged_or_missing(path)}")
 
     def _with_best(self, restart: Restart) -> Restart:
         """Add how best.keras is to be had.
@@ -243,23 +185,5 @@ class Backup:
                     path.unlink()
 
 
-def _weights(folder: Path, epochs: int) -> Path:
-    return folder / f"epoch-{epochs:04d}.weights.h5"
-
-
 def _entry(file: Path) -> dict[str, Any]:
     return {"file": file.name, "sha256": checksum(file)}
-
-
-def _sums(index: Mapping[str, Any]) -> dict[str, str]:
-    """Return the checksums of the generations by name; empty if state.json is damaged."""
-    try:
-        sums = {str(entry["file"]): str(entry["sha256"]) for entry in index["generations"]}
-    except (KeyError, TypeError):
-        return {}
-    return sums if all(re.fullmatch(r"epoch-\d{4,}\.json", name) for name in sums) else {}
-
-
-def _has(state: Mapping[str, Any], kinds: Mapping[str, Any]) -> bool:
-    """Whether a state has these keys, with values of these types."""
-    return all(key in state and isinstance(state[key], kind) for key, kind in kinds.items())

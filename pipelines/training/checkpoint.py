@@ -11,11 +11,12 @@ from typing import Any, Protocol
 
 import keras
 
-from ..core.backup import Backup, Generation
+from ..core.backup import Backup
 from ..core.config import Optimisation
 from ..core.console import note, say
 from ..core.errors import UserError
 from ..core.files import atomic, write_rows
+from ..core.generation import Generation
 from ..core.integrity import is_whole_model
 from ..core.run_folder import RunFolder, read_history
 from .checkpoint_space import require_checkpoint_space

@@ -233,7 +233,9 @@ def test_compile_time_is_the_extra_time_of_the_first_step_of_each_shape():
 
 def test_a_resumed_run_that_had_no_epoch_left_keeps_its_findings(config):
     run = begin(config)
-    run.update(verdict=["rnn_1: the error halves"], findings=[{"kind": "vanishing"}])
+    run.update(
+        verdict=["rnn_1: the error halves"], findings=[{"layer": "rnn_1", "kind": "vanishing"}]
+    )
     model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
     outcome = Outcome(
         history=[{"epoch": 1, "loss": 2.0, "val_loss": 1.0}],
@@ -245,7 +247,7 @@ def test_a_resumed_run_that_had_no_epoch_left_keeps_its_findings(config):
     )
     summary.write_results(run, spec_of(model), outcome)
     assert run.results()["verdict"] == ["rnn_1: the error halves"]
-    assert run.results()["findings"] == [{"kind": "vanishing"}]
+    assert run.results()["findings"] == [{"layer": "rnn_1", "kind": "vanishing"}]
     assert run.results()["epochs"] == 1
 
 
