@@ -11,13 +11,14 @@ from pathlib import Path
 from ...core.errors import UserError
 from ..left_out import LeftOut
 from ..listing import printable
-from ..utf8 import read_text
+from ..utf8 import LONGEST_LINE, read_text
 from .header import HEAD, Header, common_width, find_header, fitted, plain_name
 from .rows import Row, Table
 
 _BY_SUFFIX = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 _SEPARATORS = ("\t", ",", ";", "|")
 _SAMPLE = 200  # rows from which the separator is recognised
+_TOO_LONG = f"a cell of more than {LONGEST_LINE:,} characters"
 _LENGTH = "another number of cells than the other rows"
 
 Numbered = tuple[int, Row]  # a row after the number of its first line
@@ -87,7 +88,7 @@ def separator_of(text: str) -> str:
 
 def _cells(head: str, separator: str) -> tuple[float, int]:
     """Return the share of rows that have the most frequent number of cells, if over 1."""
-    rows = _quoted(head, separator) or _plain(head, separator)
+    rows = _quoted(head, separator, is_cut=True) or _plain(head, separator)
     (number, frequency), *_ = Counter(len(row) for _, row in rows).most_common(1) or [(1, 0)]
     return (0.0, 0) if number < 2 else (round(frequency / len(rows), 2), -number)
 
@@ -116,8 +117,11 @@ def _plain(text: str, separator: str) -> list[Numbered]:
     ]
 
 
-def _quoted(text: str, separator: str) -> list[Numbered] | None:
-    """Return the rows of a file that quotes as RFC 4180 says; None if it does not."""
+def _quoted(text: str, separator: str, is_cut: bool = False) -> list[Numbered] | None:
+    """Return the rows of a text that quotes as RFC 4180 says; None if it does not.
+
+    A text that is cut, as the first lines of a file are, may end within quotes.
+    """
     rows, first = [], 1
     try:
         with _any_length():
@@ -126,8 +130,8 @@ def _quoted(text: str, separator: str) -> list[Numbered] | None:
                 if len(row) > 1 or (row and row[0].strip()):
                     rows.append((first, row))
                 first = reader.line_num + 1
-    except csv.Error:
-        return None
+    except csv.Error as error:
+        return rows if is_cut and "unexpected end" in str(error) else None
     return rows
 
 
@@ -158,9 +162,9 @@ def _any_length() -> Iterator[None]:
 def _table(path: Path, numbered: list[Numbered], header: Header | None) -> Table:
     """Return the table of rows, as wide as the header or as most of them."""
     shown = printable(path)
-    body = numbered[1:] if header else numbered
+    body, left_out = _of_texts(numbered[1:] if header else numbered, shown)
     widths = Counter(len(row) for _, row in body)
-    width = len(header.columns) if header else widths.most_common(1)[0][0]
+    width = len(header.columns) if header else (widths.most_common(1) or [(1, 0)])[0][0]
     if widths.keys() != {width}:
         body = [(number, fitted(row, width)) for number, row in body]
     return Table(
@@ -171,8 +175,18 @@ def _table(path: Path, numbered: list[Numbered], header: Header | None) -> Table
         header is not None,
         [f"{shown}: line {numbered[0][0]} {header.remark}"] if header and header.remark else [],
         [
-            LeftOut(f"{shown}:{number}", _LENGTH, f"{len(row)} instead of {width}")
-            for number, row in body
-            if len(row) != width
+            *left_out,
+            *(
+                LeftOut(f"{shown}:{number}", _LENGTH, f"{len(row)} instead of {width}")
+                for number, row in body
+                if len(row) != width
+            ),
         ],
     )
+
+
+def _of_texts(rows: list[Numbered], shown: str) -> tuple[list[Numbered], list[LeftOut]]:
+    """Return the rows without a cell that is too long for a text, and the others as left out."""
+    faulty = {number for number, row in rows if any(len(cell) > LONGEST_LINE for cell in row)}
+    kept = [(number, row) for number, row in rows if number not in faulty] if faulty else rows
+    return kept, [LeftOut(f"{shown}:{number}", _TOO_LONG) for number in sorted(faulty)]
