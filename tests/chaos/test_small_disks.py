@@ -47,6 +47,7 @@ def _resize(disk: Path, megabytes: float) -> None:
 
 def _fill(disk: Path, leave: int) -> None:
     """Leave that many bytes."""
+    (disk / "fill").unlink(missing_ok=True)
     free = shutil.disk_usage(disk).free
     (disk / "fill").write_bytes(bytes(max(0, free - leave)))
 
