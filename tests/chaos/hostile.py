@@ -1,20 +1,26 @@
 """Hypothesis strategies for values, texts, files and folders that a program may meet."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import hypothesis
 from hypothesis import strategies as st
 
-# The same examples in every run: nothing is stored, and all kinds of failure are reported.
-PROFILE = hypothesis.settings(
-    database=None,
+SEED = 25
+_SETTINGS = hypothesis.settings(
+    database=None,  # the same examples in every run
     deadline=None,
-    derandomize=False,
-    suppress_health_check=[*hypothesis.HealthCheck],
     print_blob=False,
+    suppress_health_check=[*hypothesis.HealthCheck],
 )
+
+
+def fuzzed(examples: int) -> Callable[[Callable], Callable]:
+    """The decorator of a test that gets so many random examples, the same in every run."""
+    settings = hypothesis.settings(_SETTINGS, max_examples=examples)
+    return lambda test: hypothesis.seed(SEED)(settings(test))
+
 
 NUMBERS = (
     *("0", "-1", "1", "7", "1e6", "1e300", "1e999", "-1e300", "1e-400", "inf", "-inf", "nan"),

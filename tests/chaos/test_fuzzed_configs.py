@@ -101,8 +101,7 @@ def test_random_spaces_are_used_or_refused(earlier_runs: Path, monkeypatch, summ
 def _fuzz(command, usual, folder: Path, summary, what: str) -> None:
     before, codes = invariant.digests(folder), []
 
-    @hypothesis.seed(25)
-    @hypothesis.settings(hostile.PROFILE, max_examples=EXAMPLES)
+    @hostile.fuzzed(EXAMPLES)
     @hypothesis.given(st.data(), TASK_NAMES)
     def fuzz(data: st.DataObject, name: str):
         content = data.draw(yaml_files(name, usual))

@@ -37,8 +37,7 @@ def test_damaged_data_are_read_or_refused(sample: str, tmp_path: Path, summary):
     name, files = SAMPLES[sample]
     task, usual, codes = load_task(name), files(), []
 
-    @hypothesis.seed(25)
-    @hypothesis.settings(hostile.PROFILE, max_examples=EXAMPLES)
+    @hostile.fuzzed(EXAMPLES)
     @hypothesis.given(
         hostile.damaged_folder(usual),
         st.sampled_from((None,) * 6 + ("latin-1", "utf-16", "cp932")),

@@ -81,8 +81,7 @@ def test_random_flags_are_used_or_refused(earlier_runs: Path, nothing_starts, su
     hostile.write(earlier_runs, hostile.ODD_PLACES)
     before, codes = invariant.digests(earlier_runs), []
 
-    @hypothesis.seed(25)
-    @hypothesis.settings(hostile.PROFILE, max_examples=EXAMPLES)
+    @hostile.fuzzed(EXAMPLES)
     @hypothesis.given(command_lines())
     def fuzz(line: list[str]):
         ended = invariant.run(*line)

@@ -50,8 +50,7 @@ def test_random_records_of_a_run_hide_no_other(earlier_runs: Path, monkeypatch, 
     contents = {name: (run / name).read_bytes() for name in RECORDS}
     before = invariant.digests(earlier_runs)
 
-    @hypothesis.seed(25)
-    @hypothesis.settings(hostile.PROFILE, max_examples=EXAMPLES)
+    @hostile.fuzzed(EXAMPLES)
     @hypothesis.given(st.data(), st.sampled_from(RECORDS), st.sampled_from(COMMANDS))
     def fuzz(data: st.DataObject, name: str, command: tuple[str, ...]):
         content = contents[name]
@@ -75,8 +74,7 @@ def test_random_texts_are_predicted_or_named(task: str, earlier_runs: Path, summ
     before, codes = invariant.digests(earlier_runs), []
     lines = st.one_of(st.binary(max_size=40), st.sampled_from(hostile.CHUNKS))
 
-    @hypothesis.seed(25)
-    @hypothesis.settings(hostile.PROFILE, max_examples=CALLS)
+    @hostile.fuzzed(CALLS)
     @hypothesis.given(st.lists(lines, min_size=INPUTS, max_size=INPUTS))
     def fuzz(inputs: list[bytes]):
         ended = invariant.run(
@@ -95,8 +93,7 @@ def test_damaged_images_are_predicted_or_named(task: str, earlier_runs: Path, su
     before, codes = invariant.digests(earlier_runs), []
     usual = {suffix: image(0, kind) for suffix, kind in FORMATS.items()}
 
-    @hypothesis.seed(25)
-    @hypothesis.settings(hostile.PROFILE, max_examples=CALLS)
+    @hostile.fuzzed(CALLS)
     @hypothesis.given(st.data())
     def fuzz(data: st.DataObject):
         with tempfile.TemporaryDirectory() as folder:
