@@ -167,15 +167,20 @@ def training_in(
 def begin_in(
     run: RunFolder, task: str, config: TrainingConfig, environment: dict[str, Any]
 ) -> RunFolder:
-    """Write config, environment and status to a run folder; a training there is resumed."""
+    """Write config, environment and status to a run folder; a training there is resumed.
+
+    A finished run that is resumed counts as finished until all else is written.
+    """
     with writing(run.path):
         for folder in SUBFOLDERS:
             (run.path / folder).mkdir(parents=True, exist_ok=True)
         started = run.results().get("started", _now())
         process = {"host": socket.gethostname(), "pid": os.getpid()}
-        run.update(task=task, name=run.name, status="running", started=started, **process)
+        figures = {"task": task, "name": run.name, "status": "running", "started": started}
+        run.update(**figures | run.results())
         write_json(run.environment_file, environment)
         write_config(run, config)
+        run.update(**figures, **process)
     return run
 
 
@@ -236,8 +241,8 @@ def recorded_status(run: RunFolder) -> Iterator[None]:
 
 
 def _record_failure(run: RunFolder, error: BaseException) -> None:
-    has_trained = run.history_file.exists() or any(run.logs.iterdir())
-    if isinstance(error, UserError) and not has_trained:
+    written = [path for path in (run.history_file, run.best, *run.logs.iterdir()) if path.exists()]
+    if isinstance(error, UserError) and not written:
         shutil.rmtree(run.path)
     elif isinstance(error, KeyboardInterrupt):
         run.update(status="interrupted")
