@@ -10,39 +10,32 @@ from pathlib import Path
 
 from .errors import UserError
 
-# What HDF5 and TensorFlow say in the text of their errors, and no bug of a program is called.
-_CODES = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EACCES,
-    errno.EROFS,
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EIO,
-    errno.ENAMETOOLONG,
-    errno.EMFILE,
-    errno.ESTALE,
-)
-_REASONS = tuple(os.strerror(code) for code in _CODES)
+# What HDF5 and TensorFlow say in the text of their errors; the second kind also if a file cannot be
+# read, so that the text must name the place that is written.
+_OF_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_OF_PATHS = (errno.EACCES, errno.ENOENT, errno.ENOTDIR, errno.EIO, errno.ENAMETOOLONG, errno.ESTALE)
 _ROOM = 2**20  # bytes that must stay free beside a file
 
 
-def reason_of(error: BaseException | None) -> str | None:
+def reason_of(error: BaseException | None, place: Path | None = None) -> str | None:
     """Return what the system has refused, such as "No space left on device".
 
-    HDF5 and TensorFlow say it in the text of their own errors.
+    Args:
+        error: the error, or the one that arose from that of the system.
+        place: the file or folder that is written; None: none.
 
     Returns:
-        None if neither the error nor one that it arose from is an error of the system.
+        None if the system has refused nothing.
     """
     while error is not None:
         if isinstance(error, OSError) and error.errno:
             is_short = error.strerror and len(error.strerror.splitlines()) == 1  # unlike HDF5's
             return error.strerror if is_short else os.strerror(error.errno)
-        if said := next((reason for reason in _REASONS if reason in str(error)), None):
+        text = str(error)
+        codes = _OF_WRITES + (_OF_PATHS if place is not None and str(place) in text else ())
+        if said := next((r for r in map(os.strerror, codes) if r in text), None):
             return said
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return None
 
 
@@ -65,10 +58,10 @@ def writing(place: Path, usable: Callable[[], str] = lambda: "") -> Iterator[Non
     """
     try:
         yield
-    except UserError:
+    except (UserError, BrokenPipeError):  # the second: of stdout, not of a file
         raise
     except Exception as error:
-        if (reason := reason_of(error)) is None:
+        if (reason := reason_of(error, place)) is None:
             raise
         raise UserError(_in_one_line(path_of(error) or place, place, reason, usable())) from None
 

@@ -50,9 +50,24 @@ def test_a_temporary_file_is_called_by_its_own_name(tmp_path):
         write_text(file, "")
 
 
-def test_a_bug_keeps_its_traceback(tmp_path):
-    with pytest.raises(ZeroDivisionError), writing(tmp_path):
-        raise ZeroDivisionError("No such luck")
+@pytest.mark.parametrize(
+    "error",
+    [
+        ZeroDivisionError("a bug"),
+        RuntimeError("photos/1.jpg: No such file or directory"),  # is read, and not written
+        BrokenPipeError(errno.EPIPE, "Broken pipe"),  # of stdout
+    ],
+)
+def test_errors_of_other_kinds_pass(tmp_path, error):
+    with pytest.raises(type(error)), writing(tmp_path):
+        raise error
+
+
+def test_a_folder_that_tensorflow_cannot_write_is_named(tmp_path):
+    denied = RuntimeError(f"{{{{node}}}} {tmp_path}/logs/events.1; Permission denied")
+    line = f"^cannot write {tmp_path}: Permission denied$"
+    with pytest.raises(UserError, match=line), writing(tmp_path):
+        raise denied
 
 
 class Disk(NamedTuple):
