@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import TextIO
 
 from .core.config import TrainingConfig
 from .core.config_files import dump_config, load_config
@@ -13,6 +14,7 @@ from .core.flags import parse_flags
 from .core.run_config import run_config
 from .core.run_folder import RunFolder
 from .core.run_selection import run_to_resume
+from .core.stop_request import listening, recovered
 from .core.system_errors import path_of, reason_of
 from .registry import TASKS, load_task
 from .training import verbs
@@ -28,20 +30,31 @@ TUNE_ABOUT = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; return the exit code.
 
-    0; 2 for a mistake; 3 if `predict` could not answer every input; 130 for Ctrl-C.
+    0; 2 for a mistake; 3 if `predict` could not answer every input; 130, 143 or 129 if Ctrl-C,
+    SIGTERM or SIGHUP has ended it.
     """
     _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without δ shows ? in its place
+    with listening() as stop:
+        try:
+            return _exit_code(list(sys.argv[1:] if arguments is None else arguments))
+        except KeyboardInterrupt as interrupt:
+            _say_interrupted(str(interrupt) or "interrupted")
+            return stop.exit_code
+
+
+def _exit_code(arguments: list[str]) -> int:
     try:
-        code = dispatch(list(sys.argv[1:] if arguments is None else arguments))
-        sys.stdout.flush()
+        with recovered():
+            code = dispatch(arguments)
+            sys.stdout.flush()
     except UserError as error:
         complain(str(error))
         return 2
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
-        _discard_output()
+        _discard(sys.stdout)
         return 141
     except OSError as error:
         complain(_refused(error))
@@ -49,12 +62,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         complain("there is not enough memory for this")
         return 2
-    except KeyboardInterrupt as interrupt:
-        reason = interrupt.args[0] if interrupt.args else "interrupted"
+    return code
+
+
+def _say_interrupted(reason: str) -> None:
+    """Print why the command ends; a terminal that was closed refuses it."""
+    try:
         print(file=sys.stderr)
         complain(reason)
-        return 130
-    return code
+        sys.stdout.flush()
+    except OSError:
+        for stream in (sys.stdout, sys.stderr):
+            _discard(stream)
 
 
 def _open_missing_streams() -> None:
@@ -64,10 +83,10 @@ def _open_missing_streams() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
-def _discard_output() -> None:
-    """Discard what Python would write to stdout at exit, and report if it failed."""
-    with contextlib.suppress(OSError, ValueError):  # io.UnsupportedOperation of a captured stdout
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _discard(stream: TextIO) -> None:
+    """Discard what Python would write to a stream at exit, and report if it failed."""
+    with contextlib.suppress(OSError, ValueError):  # io.UnsupportedOperation of a captured stream
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _refused(error: OSError) -> str:
@@ -75,7 +94,7 @@ def _refused(error: OSError) -> str:
     try:
         sys.stdout.flush()
     except OSError:
-        _discard_output()
+        _discard(sys.stdout)
     reason, path = reason_of(error) or str(error), path_of(error)
     if path is None:
         return f"{reason}, where the output or a temporary file goes"

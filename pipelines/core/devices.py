@@ -98,17 +98,17 @@ def _stderr_held_back() -> Iterator[None]:
     true_stderr = os.dup(2)
     with tempfile.TemporaryFile() as kept:
         os.dup2(kept.fileno(), 2)
-        failed = True
         try:
             yield
-            failed = False
+        except Exception:
+            sys.stderr.flush()
+            kept.seek(0)
+            os.write(true_stderr, kept.read())
+            raise
         finally:
             sys.stderr.flush()
             os.dup2(true_stderr, 2)
             os.close(true_stderr)
-            if failed:
-                kept.seek(0)
-                os.write(2, kept.read())
 
 
 def start(hardware: Hardware) -> Any:

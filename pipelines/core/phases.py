@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from .console import is_muted
+from .stop_request import check
 
 INTERVAL = 3.5  # seconds between two lines
 
@@ -18,14 +19,20 @@ INTERVAL = 3.5  # seconds between two lines
 def phase(text: str | Callable[[], str | None], after: float = 1.0) -> Iterator[None]:
     """Print what the block does if it takes longer than `after` seconds, then every few seconds.
 
+    At its end, a command that is to stop does so.
+
     Args:
         text: what it does, such as "reading the data"; or a function that returns it at the time,
             None: nothing is printed.
         after: seconds until the first line; 0: print it at once.
     """
-    if is_muted():
+    with contextlib.nullcontext() if is_muted() else _reported(text, after):
         yield
-        return
+    check()
+
+
+@contextlib.contextmanager
+def _reported(text: str | Callable[[], str | None], after: float) -> Iterator[None]:
     began, over, state = time.monotonic(), threading.Event(), _state(text)
     with _true_stderr() as stream:
         if after == 0:

@@ -22,6 +22,7 @@ from .replacement import run_at, settle, take_place
 from .run_config import run_config, write_config
 from .run_folder import RunFolder, kept_in_words
 from .run_lock import check_not_held, hold
+from .stop_request import recovered
 from .system_errors import writing
 
 NEEDED_BYTES = 10_000_000  # of a small run
@@ -226,12 +227,12 @@ def _now() -> str:
 
 @contextlib.contextmanager
 def recorded_status(run: RunFolder) -> Iterator[None]:
-    """Record how the block ends: finished, interrupted (Ctrl-C), or failed with the reason.
+    """Record how the block ends: finished, interrupted by a signal, or failed with the reason.
 
     A `UserError` before a new run has trained removes its folder.
     """
     try:
-        with writing(run.path, lambda: kept_in_words(run)):
+        with writing(run.path, lambda: kept_in_words(run)), recovered():
             yield
             run.update(status="finished", finished=_now())
     except BaseException as error:

@@ -9,7 +9,9 @@ import numpy as np
 from ...layers.paths import walk
 from ..core.console import keras_verbosity, note
 from ..core.errors import UserError
+from ..core.stop_request import deferred
 from ..models.image_to_text import word_predictor
+from ..training.step_end import StopAtStepEnd
 from .config import ImageToTextConfig
 from .pairs import ImageTextPairs
 
@@ -58,15 +60,16 @@ def pretrain(
     for epoch in range(settings.pretrain):
         batches = simple if epoch == 0 and settings.pretrain > 1 else train_data
         batches.epoch = epoch
-        network.fit(
-            batches.dataset(),
-            validation_data=validation_data,
-            initial_epoch=epoch,
-            epochs=epoch + 1,
-            shuffle=False,
-            verbose=keras_verbosity(),
-            callbacks=[progress],
-        )
+        with deferred():
+            network.fit(
+                batches.dataset(),
+                validation_data=validation_data,
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                shuffle=False,
+                verbose=keras_verbosity(),
+                callbacks=[progress, StopAtStepEnd()],
+            )
     freeze_normalization(core)
 
 

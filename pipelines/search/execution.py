@@ -16,7 +16,6 @@ from ..registry import load_task
 from ..training import workflow
 from ..training.data_report import read_data
 from ..training.task import Task
-from .stop_request import StopRequest
 from .trial_folder import NO_OBJECTIVE, Request, read_result, run_path
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from .pruning import Rule
 
 
-def execute_all(folder: Path, request: Request, stop: StopRequest) -> None:
+def execute_all(folder: Path, request: Request) -> None:
     """Train all executions of a trial; if a rule stops the first one, the others are left out."""
     task = load_task(request.task)
     config = load_config(task.config, folder / "config.yaml").resolved()
@@ -34,7 +33,7 @@ def execute_all(folder: Path, request: Request, stop: StopRequest) -> None:
         seed = (config.optimisation.seed + number - 1) % 2**31
         seeded = replace(config, seed=seed)
         if not _is_done(run, seeded):
-            _Execution(folder, request, stop, run, has_rules=number == 1).train(task, seeded)
+            _Execution(folder, request, run, has_rules=number == 1).train(task, seeded)
             if number < request.executions:
                 _free_memory()
         if run.results().get("stopped"):
@@ -65,14 +64,12 @@ class _Execution:
     Attributes:
         folder: folder of the trial.
         request: request of the trial.
-        stop: ends the training between two steps.
         run: run folder of the training.
         has_rules: whether rules may stop it early.
     """
 
     folder: Path
     request: Request
-    stop: StopRequest
     run: RunFolder
     has_rules: bool
 
@@ -80,10 +77,7 @@ class _Execution:
         """Train without using the test split."""
         session = workflow.start(config)
         data = read_data(task, config)
-        with (
-            self.stop.at_once_afterwards(),
-            training_in(self.run, task.name, config, session.environment) as begin,
-        ):
+        with training_in(self.run, task.name, config, session.environment) as begin:
             workflow.train_in(
                 self.run, task, config, data, session.strategy, begin, self._make_callbacks
             )
@@ -102,7 +96,7 @@ class _Execution:
         if limit is not None and parameters > limit:
             raise UserError(f"{parameters:,} parameters are more than --max-model-size {limit:,}")
         rules = self._make_rules(spec, recorders, objective) if self.has_rules else []
-        return [_interruption(objective["name"], self.stop), *rules]
+        return [_objective_check(objective["name"]), *rules]
 
     def _make_rules(
         self, spec: "TrainingSpec", recorders: "Recorders", objective: Mapping[str, str]
@@ -124,27 +118,16 @@ class _Execution:
             raise UserError(f"{name} was not a finite number after any epoch")
 
 
-def _interruption(objective: str, stop: StopRequest) -> Any:
-    """Return a callback that ends the training on a signal, or if there is no such objective."""
+def _objective_check(objective: str) -> Any:
+    """Return a callback that ends the training if there is no such objective."""
     import keras
-
-    def begin(logs: Any) -> None:  # before the first epoch, a signal may interrupt at once
-        stop.defer()
-
-    def end_step(batch: int, logs: Any) -> None:
-        stop.check()
 
     def end_epoch(epoch: int, logs: Mapping[str, float]) -> None:
         if objective not in logs:
             names = ", ".join(sorted(logs))
             raise UserError(f"{NO_OBJECTIVE} {objective!r}; there are: {names}")
 
-    return keras.callbacks.LambdaCallback(
-        on_train_begin=begin,
-        on_train_batch_end=end_step,
-        on_test_batch_end=end_step,
-        on_epoch_end=end_epoch,
-    )
+    return keras.callbacks.LambdaCallback(on_epoch_end=end_epoch)
 
 
 def _finished_curves(folder: Path, request: Request) -> list[list[float]]:

@@ -18,9 +18,9 @@ from ..core.errors import UserError
 from ..core.files import write_json
 from ..core.run_folder import RunFolder
 from ..core.run_lock import FolderInUse, hold
+from ..core.stop_request import StopRequest, check, listening, stop_with
 from .execution import execute_all
 from .hparams import write_row
-from .stop_request import StopRequest
 from .trial_folder import Request, read_request, read_result, run_path
 from .trial_result import failure_reason, trial_result
 
@@ -28,7 +28,7 @@ BUSY = 75  # exit code, EX_TEMPFAIL: another process trains this trial
 PARENT = "ERRORFLOW_PARENT"  # environment variable: the process with which a trial ends
 
 
-def run_trial(folder: Path, stop: StopRequest | None = None) -> dict[str, Any]:
+def run_trial(folder: Path) -> dict[str, Any]:
     """Train the trial in a folder, unless it has a result; return the content of result.json.
 
         status                    completed, pruned, failed or, if it was stopped for a warning or
@@ -45,9 +45,6 @@ def run_trial(folder: Path, stop: StopRequest | None = None) -> dict[str, Any]:
                                   by epoch
         peak_memory               bytes by device, since the process began; "process": main memory
 
-    Args:
-        stop: ends the training between two steps; None: signals end it at once.
-
     Raises:
         UserError: the folder is not a trial.
         FolderInUse: another process trains it.
@@ -57,18 +54,18 @@ def run_trial(folder: Path, stop: StopRequest | None = None) -> dict[str, Any]:
         return earlier
     request = read_request(folder)
     with hold(folder / "lock.json"):
-        return read_result(folder) or _train(folder, request, stop or StopRequest())
+        return read_result(folder) or _train(folder, request)
 
 
-def _train(folder: Path, request: Request, stop: StopRequest) -> dict[str, Any]:
+def _train(folder: Path, request: Request) -> dict[str, Any]:
     failure = None
     try:
-        execute_all(folder, request, stop)
+        execute_all(folder, request)
     except FolderInUse:
         raise
     except Exception as error:
         failure = failure_reason(error)
-    stop.check()
+    check()
     return _record(folder, request, trial_result(folder, request, failure))
 
 
@@ -84,21 +81,24 @@ def _record(folder: Path, request: Request, result: dict[str, Any]) -> dict[str,
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the trial in the folder that is the only argument; return the exit code."""
     paths = sys.argv[1:] if arguments is None else arguments
-    stop = StopRequest()
-    stop.listen()
-    if PARENT in os.environ:
-        stop.stop_with(int(os.environ[PARENT]))
+    with listening() as stop:
+        if PARENT in os.environ:
+            stop_with(int(os.environ[PARENT]))
+        return _run(paths, stop)
+
+
+def _run(paths: Sequence[str], stop: StopRequest) -> int:
     try:
         if len(paths) != 1:
             raise UserError("python -m errorflow.pipelines.search.trial takes one FOLDER")
-        result = run_trial(Path(paths[0]), stop)
+        result = run_trial(Path(paths[0]))
     except UserError as error:
         note(f"errorflow: {error}")
         return BUSY if isinstance(error, FolderInUse) else 2
     except KeyboardInterrupt:
-        received = stop.signal or signal.SIGINT
-        note(f"errorflow: stopped by {received.name}; the same command resumes the trial")
-        return 128 + received
+        name = (stop.signal or signal.SIGINT).name
+        note(f"errorflow: stopped by {name}; the same command resumes the trial")
+        return stop.exit_code
     reason = f": {result['reason']}" if result["reason"] else ""
     note(f"trial {result['status']}{reason}")
     return 0

@@ -16,12 +16,14 @@ from ..core.console import keras_verbosity, note
 from ..core.errors import UserError
 from ..core.phases import phase
 from ..core.run_folder import RunFolder
+from ..core.stop_request import deferred, recovered
 from .checkpoint import Resumable, RunCheckpoint
 from .compile_time import CompileTime
 from .early_warning import go_on_after_stop, make_early_warning
 from .progress import Progress
 from .schedules import learning_rate
 from .spec import TrainingSpec
+from .step_end import StopAtStepEnd
 
 OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
     "adam": keras.optimizers.Adam,
@@ -134,7 +136,7 @@ def fit(
     Raises:
         UserError: the loss is no longer a finite number; with --stop-when diverged only if this was
             in the first epoch.
-        KeyboardInterrupt: Ctrl-C; the message says how to resume.
+        KeyboardInterrupt: Ctrl-C, or a signal at the end of a step.
     """
     with strategy.scope():
         model = compile_training(spec, config)
@@ -151,25 +153,27 @@ def fit(
     is_over = checkpoint.is_exhausted or early_warning.stopped is not None
     progress = Progress(has_bar=bool(keras_verbosity()))
     others = [*recorders.present, *spec.callbacks(run), *callbacks]
-    with phase(progress.state), _resumable(run, recorders, checkpoint):
+    with phase(progress.state), _complete_records(recorders):
         if spec.pretrain is not None and not epochs_done:
             _pretrain(spec.pretrain, run, strategy)
-        model.fit(
-            spec.train_data.dataset(),
-            validation_data=spec.validation_data,
-            epochs=epochs_done if is_over else config.optimisation.epochs,
-            initial_epoch=epochs_done,
-            shuffle=False,  # `train_data` shuffles, the same way after a resume
-            verbose=keras_verbosity(),  # pyright: ignore[reportArgumentType]
-            callbacks=[
-                *others,
-                early_warning,
-                *_keras_callbacks(run),
-                checkpoint,
-                compile_time,
-                progress,
-            ],
-        )
+        with deferred():
+            model.fit(
+                spec.train_data.dataset(),
+                validation_data=spec.validation_data,
+                epochs=epochs_done if is_over else config.optimisation.epochs,
+                initial_epoch=epochs_done,
+                shuffle=False,  # `train_data` shuffles, the same way after a resume
+                verbose=keras_verbosity(),  # pyright: ignore[reportArgumentType]
+                callbacks=[
+                    *others,
+                    early_warning,
+                    *_keras_callbacks(run),
+                    checkpoint,
+                    compile_time,
+                    progress,
+                    StopAtStepEnd(),
+                ],
+            )
     stopped = early_warning.stopped
     if checkpoint.failure and not (stopped and checkpoint.history):
         raise UserError(f"{checkpoint.failure}: lower --learning-rate or set --clip-norm")
@@ -185,16 +189,14 @@ def fit(
 
 
 @contextlib.contextmanager
-def _resumable(run: RunFolder, recorders: Recorders, checkpoint: RunCheckpoint) -> Iterator[None]:
-    """If the block is interrupted, write pending records, and say how to resume."""
+def _complete_records(recorders: Recorders) -> Iterator[None]:
+    """If the block is interrupted, write pending records."""
     try:
-        yield
+        with recovered():
+            yield
     except KeyboardInterrupt:
         _close(recorders)
-        raise KeyboardInterrupt(
-            f"interrupted after epoch {len(checkpoint.history)}; resume with:"
-            f" errorflow {run.task} train --resume {run.flags}"
-        ) from None
+        raise
 
 
 def _keras_callbacks(run: RunFolder) -> list[keras.callbacks.Callback]:

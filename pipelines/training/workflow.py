@@ -15,7 +15,7 @@ from ..core.integrity import is_whole_model
 from ..core.phases import phase
 from ..core.replacement import run_at
 from ..core.run_config import run_config
-from ..core.run_folder import RunFolder
+from ..core.run_folder import RunFolder, read_history
 from ..core.run_lifecycle import (
     check_can_begin,
     folder_to_train_in,
@@ -74,7 +74,7 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
     Raises:
         UserError: the settings, the data or the run folder do not allow it, or the loss is no
             longer a finite number.
-        KeyboardInterrupt: Ctrl-C; the message says how to resume.
+        KeyboardInterrupt: Ctrl-C or, in a command, another signal; it says how to resume.
     """
     check_can_begin(task.name, config, resume)
     note(plan_in_one_line(task, config, resume))
@@ -82,7 +82,10 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
     session = start(config)
     data = read_data(task, config, found)
     run = folder_to_train_in(task.name, config, resume)
-    with training_in(run, task.name, config, session.environment) as begin:
+    with (
+        _resumable(run),
+        training_in(run, task.name, config, session.environment) as begin,
+    ):
         note(data_in_one_line(data))
         train_in(run, task, config, data, session.strategy, begin)
         for split in ("validation", "test"):
@@ -92,6 +95,20 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
 
         write_card(run, config, task.card)
     return run_at(run.path.parent / run.name)
+
+
+@contextlib.contextmanager
+def _resumable(run: RunFolder) -> Iterator[None]:
+    """If the block is interrupted, say how to resume the run."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if run.status != "interrupted":
+            raise
+        raise KeyboardInterrupt(
+            f"interrupted after epoch {len(read_history(run))}; resume with:"
+            f" errorflow {run.task} train --resume {run.flags}"
+        ) from None
 
 
 def plan_in_one_line(task: Task, config: TrainingConfig, resume: RunFolder | None) -> str:

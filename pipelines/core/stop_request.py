@@ -1,0 +1,166 @@
+"""Ctrl-C, SIGTERM and SIGHUP end a command at a safe moment.
+
+The first of them becomes a KeyboardInterrupt: at once or, while a network trains, at the end of the
+training step. Within a step it could get lost in TensorFlow, or leave a broken file. A second one
+ends the process at once, also within TensorFlow; this does no more harm than a SIGKILL.
+
+Commands listen to signals; functions of the Python API leave those of their program alone, and for
+them all functions here do nothing.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any, NoReturn
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# `timeout`, systemd and a shell whose terminal closes send a signal twice; a person is slower.
+TWICE = 0.25  # seconds
+PATIENCE = 30  # seconds that a process has to stop after the one that it works for has ended
+
+
+class StopRequest:
+    """A request to stop this process.
+
+    Attributes:
+        signal: the first signal that was received; None: there was none.
+        is_deferred: whether signals wait until `check` is called.
+    """
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+        self.is_deferred = False
+
+    def receive(self, number: int, frame: Any) -> None:
+        """Handle a signal; only the first one interrupts."""
+        if self.signal is None:
+            self.signal = signal.Signals(number)
+            if not self.is_deferred:
+                raise KeyboardInterrupt
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a command that was stopped: 130, 143 or 129."""
+        return 128 + (self.signal or signal.SIGINT)
+
+
+_current: ContextVar[StopRequest | None] = ContextVar("stop_request", default=None)
+
+
+# What commands call
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[StopRequest]:
+    """Handle signals during the block, but those that are ignored, as SIGHUP is under nohup."""
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request  # no other thread can handle signals
+        return
+    earlier = {number: signal.getsignal(number) for number in SIGNALS}
+    handled = [number for number in SIGNALS if earlier[number] not in (signal.SIG_IGN, None)]
+    token = _current.set(request)
+    try:
+        with _ending_at_once(handled):
+            for number in handled:
+                signal.signal(number, request.receive)
+            yield request
+    finally:
+        for number in handled:
+            signal.signal(number, earlier[number])
+        _current.reset(token)
+
+
+@contextlib.contextmanager
+def _ending_at_once(handled: list[signal.Signals]) -> Iterator[None]:
+    """End the process at the second signal during the block.
+
+    Python's own handlers wait for the main thread, which may be within TensorFlow for minutes.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    earlier = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    thread = threading.Thread(target=_wait_for_second, args=(reader, handled), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(earlier)
+        os.close(writer)
+        thread.join()
+        os.close(reader)
+
+
+def _wait_for_second(reader: int, handled: list[signal.Signals]) -> None:
+    first = None
+    while number := os.read(reader, 1):
+        if number[0] in handled:
+            now = time.monotonic()
+            first = now if first is None else first
+            if now - first > TWICE:
+                end_at_once(signal.Signals(number[0]))
+
+
+def end_at_once(received: signal.Signals) -> NoReturn:
+    """End this process, whatever its threads do."""
+    with contextlib.suppress(OSError):
+        os.write(2, b"\nerrorflow: ended at once\n")
+    os._exit(128 + received)
+
+
+def stop_with(parent: int) -> None:
+    """Stop when another process has ended: if it was killed, it could not send a signal."""
+    import psutil
+
+    def wait() -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(parent).wait()
+        os.kill(os.getpid(), signal.SIGTERM)  # to the main thread, which handles signals
+        time.sleep(PATIENCE)
+        end_at_once(signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+# What their work calls
+
+
+@contextlib.contextmanager
+def deferred() -> Iterator[None]:
+    """During the block, the first signal waits until `check` is called."""
+    request = _current.get()
+    if request is None:
+        yield
+        return
+    request.is_deferred = True
+    try:
+        yield
+    finally:
+        request.is_deferred = False
+    check()
+
+
+def check() -> None:
+    """Raise KeyboardInterrupt if a signal was received; TensorFlow may have lost it."""
+    request = _current.get()
+    if request is not None and request.signal is not None:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def recovered() -> Iterator[None]:
+    """Raise KeyboardInterrupt in place of any exception of the block after a signal.
+
+    TensorFlow turns the interruption into errors of its own, and a closed terminal refuses output.
+    """
+    try:
+        yield
+    except Exception as error:
+        request = _current.get()
+        if request is None or request.signal is None:
+            raise
+        raise KeyboardInterrupt from error

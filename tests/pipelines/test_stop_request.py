@@ -1,0 +1,96 @@
+"""Signals: the first one interrupts at a safe moment, the second one ends the process at once."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from errorflow.pipelines import cli
+from errorflow.pipelines.core.stop_request import TWICE, check, deferred, listening, recovered
+
+COMMAND = """
+import sys, time
+from errorflow.pipelines import cli
+from errorflow.pipelines.core.stop_request import check, deferred
+
+def work(arguments):
+    print("ready", flush=True)
+    {work}
+
+cli.dispatch = work
+sys.exit(cli.main([]))
+"""
+STEPS = "with deferred():\n        while True:\n            time.sleep(0.01); check()"
+STUCK = "with deferred():\n        time.sleep(60)"  # within TensorFlow, no signal is seen
+LOST = "try: time.sleep(60)\n    except KeyboardInterrupt: raise ValueError('by TensorFlow')"
+
+
+def start(work: str, *prefix: str) -> subprocess.Popen[str]:
+    command = [*prefix, sys.executable, "-c", COMMAND.format(work=work)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+    )
+    assert process.stdout
+    assert "ready" in process.stdout.readline()
+    return process
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+@pytest.mark.parametrize("work", [STEPS, LOST])
+def test_a_signal_ends_a_command_in_one_line(number, code, work):
+    process = start(work)
+    process.send_signal(number)
+    process.send_signal(number)  # as `timeout` and a closing terminal do
+    assert process.communicate(timeout=60)[1].strip() == "errorflow: interrupted"
+    assert process.returncode == code
+
+
+def test_a_second_signal_ends_a_command_that_does_not_see_the_first():
+    process = start(STUCK)
+    process.send_signal(signal.SIGINT)
+    time.sleep(2 * TWICE)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[1].strip() == "errorflow: ended at once"
+    assert process.returncode == 130
+
+
+def test_a_signal_that_is_ignored_at_the_start_stays_ignored():
+    process = start(STEPS, "nohup")
+    process.send_signal(signal.SIGHUP)
+    time.sleep(2 * TWICE)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 143
+
+
+def test_handlers_are_set_during_a_command_only(monkeypatch):
+    earlier = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
+    seen = []
+    monkeypatch.setattr(cli, "dispatch", lambda _: seen.append(signal.getsignal(signal.SIGTERM)))
+    cli.main([])
+    assert seen[0] not in earlier
+    thread = threading.Thread(target=cli.main, args=([],))
+    thread.start()
+    thread.join()
+    assert seen[1] == earlier[0]
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)] == earlier
+
+
+def test_a_deferred_signal_interrupts_at_the_next_check_and_never_gets_lost():
+    with listening() as stop:
+        with pytest.raises(KeyboardInterrupt), deferred():
+            os.kill(os.getpid(), signal.SIGTERM)
+            with pytest.raises(KeyboardInterrupt):
+                check()
+        with pytest.raises(KeyboardInterrupt), recovered():
+            raise OSError("the terminal was closed")
+        assert stop.exit_code == 143
+    check()
+    with pytest.raises(OSError, match="closed"), recovered():
+        raise OSError("the terminal was closed")
