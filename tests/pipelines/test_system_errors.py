@@ -11,10 +11,10 @@ from typing import NamedTuple
 import keras
 import pytest
 from errorflow.pipelines.core.errors import UserError
-from errorflow.pipelines.core.files import write_text
+from errorflow.pipelines.core.files import atomic, write_text
 from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.core.run_lifecycle import recorded_status
-from errorflow.pipelines.core.system_errors import writing
+from errorflow.pipelines.core.system_errors import path_of, writing
 from errorflow.pipelines.training.checkpoint_space import require_checkpoint_space
 
 FULL = "No space left on device"
@@ -68,6 +68,13 @@ def test_a_folder_that_tensorflow_cannot_write_is_named(tmp_path):
     line = f"^cannot write {tmp_path}: Permission denied$"
     with pytest.raises(UserError, match=line), writing(tmp_path):
         raise denied
+
+
+def test_a_write_to_a_full_disk_names_the_file(tmp_path):
+    """The system names none: the file is open."""
+    with pytest.raises(OSError) as caught, atomic(tmp_path / "report.html"):
+        Path("/dev/full").write_text("text", encoding="utf-8")
+    assert path_of(caught.value) == tmp_path / "report.html"
 
 
 class Disk(NamedTuple):
