@@ -9,6 +9,7 @@ what was begun. Earlier versions moved the run to .replaced-a before the new one
 they left is found and settled as well.
 """
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -24,7 +25,7 @@ def run_at(path: Path) -> RunFolder:
     if not _exists(new) and not _exists(old):
         return run
     finished = (place for place in (new, run, old) if _exists(place) and _is_finished(place))
-    return next(finished, None) or next(filter(_exists, (run, old, new)))
+    return next(finished, None) or next(filter(_exists, (run, old, new)), run)
 
 
 def _exists(run: RunFolder) -> bool:
@@ -52,8 +53,15 @@ def take_place(new: RunFolder) -> RunFolder:
     """Put a finished replacement in the place of the run, which is deleted; return it there."""
     run = RunFolder(new.path.parent / new.name)
     if _exists(run):
-        shutil.rmtree(run.replaced.path, ignore_errors=True)
+        _delete(run.replaced)
         run.path.rename(run.replaced.path)
     new.path.rename(run.path)
-    shutil.rmtree(run.replaced.path, ignore_errors=True)
+    _delete(run.replaced)
     return run
+
+
+def _delete(run: RunFolder) -> None:
+    """Delete a run; what a killed process leaves of it is no run, since it has no results."""
+    with contextlib.suppress(OSError):
+        run.results_file.unlink(missing_ok=True)
+    shutil.rmtree(run.path, ignore_errors=True)

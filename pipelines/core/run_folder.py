@@ -35,9 +35,13 @@ class RunFolder:
 
     @property
     def title(self) -> str:
-        """Task and name, and whether the run is to replace a finished one."""
-        mark = " (replacement)" if self.path.name.startswith(NEW) else ""
-        return f"{self.task}/{self.name}{mark}"
+        """Task and name, and whether the run is to replace another one."""
+        return f"{self.task}/{self.name}{' (replacement)' * self.is_replacement}"
+
+    @property
+    def is_replacement(self) -> bool:
+        """Whether the run is trained beside the one that it replaces."""
+        return self.path.name.startswith(NEW)
 
     @property
     def replacement(self) -> "RunFolder":

@@ -69,7 +69,7 @@ def _check_is_free(path: Path, overwrite: bool) -> None:
     if not run.config_file.exists() or not run.results_file.exists():
         raise UserError(f"{run.path} exists and is not a run: move it or choose another --name")
     if not overwrite:
-        has_new = run != run.replacement and run.replacement.path.exists()
+        has_new = not run.is_replacement and run.replacement.path.exists()
         resume = "--resume to continue it, " * (has_new or run.status != "finished")
         raise UserError(
             f"run {path} exists ({run.status}): {resume}--overwrite to replace it,"
@@ -160,7 +160,7 @@ def training_in(
             else:
                 Backup(run).restart()
             yield (lambda: None) if is_new else begin
-        if run == run.replacement:
+        if run.is_replacement:
             with writing(run.path, lambda: f"the run is finished, and stays in {run.path}"):
                 take_place(run)
 

@@ -38,7 +38,7 @@ def _runs_in(folder: Path, replacements: bool) -> Iterator[RunFolder]:
     runs = {name: run_at(folder / name) for name in dict.fromkeys(place.name for place in places)}
     yield from runs.values()
     if replacements:
-        yield from (p for p in places if p == p.replacement and p != runs[p.name])
+        yield from (p for p in places if p.is_replacement and p != runs[p.name])
 
 
 def _entries(folder: Path) -> Iterator[Path]:

@@ -82,6 +82,9 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
     session = start(config)
     data = read_data(task, config, found)
     run = folder_to_train_in(task.name, config, resume)
+    place = run.path.parent / run.name
+    if run.is_replacement:
+        note(f"{place} stays in use until the new run, in {run.path}, is finished")
     with (
         _resumable(run),
         training_in(run, task.name, config, session.environment) as begin,
@@ -94,7 +97,7 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
         from .summary import write_card
 
         write_card(run, config, task.card)
-    return run_at(run.path.parent / run.name)
+    return run_at(place)
 
 
 @contextlib.contextmanager
