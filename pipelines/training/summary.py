@@ -5,6 +5,7 @@ from typing import Any
 
 from ...callbacks.findings.finding import Finding
 from ...callbacks.findings.remedies import remedies_of
+from ...callbacks.recording.printable import printable
 from ..core.config import TrainingConfig
 from ..core.config_files import config_dict
 from ..core.console import say
@@ -119,7 +120,12 @@ Best epoch {results["best_epoch"]} of {results["epochs"]} ({results["ending"]}),
 
 def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    """Return a value as one cell, in which a text of the data begins no other one, and no HTML."""
+    return printable(value).replace("|", "\\|").replace("<", "&lt;")
 
 
 def _bullets(lines: Sequence[str]) -> str:

@@ -278,7 +278,8 @@ def texts_of(data):
 
 PHRASES = {number: f"a phrase about picture {number}, at length" for number in range(30)}
 TABLES = {
-    "captions.txt": "image,caption\n" + "".join(f'{n}.png,"{t}"\n' for n, t in PHRASES.items()),
+    "captions.txt": "image,caption\n"
+    + "".join('{}.png,"{}"\n'.format(n, t.replace(", ", ",\n")) for n, t in PHRASES.items()),
     "results.csv": "image_name| comment_number| comment\n"
     + "".join(f"{n}.png| 0| {t}\n" for n, t in PHRASES.items()),
     "token.txt": "".join(f"{n}.png#0\t{t}\n" for n, t in PHRASES.items()),

@@ -182,6 +182,12 @@ def test_texts_are_cleaned_and_repeated_pairs_left_out(tmp_path):
     assert data.left_out == [LeftOut(f"{path}:{line}", "repeated pair") for line in (4, 11)]
 
 
+def test_marks_of_the_writing_direction_belong_to_a_text(tmp_path):
+    lines = [f"{i} Ahmad\t\u2067أحمد\u2069 {i}" for i in range(3)]
+    data = load_pairs(data_dir=write(tmp_path / "my.tsv", lines))
+    assert (len(everything(data)), data.left_out) == (3, [])
+
+
 def test_three_sources_are_enough_and_two_are_not(tmp_path):
     data = load_pairs(data_dir=write(tmp_path / "3.tsv", ["a\tA", "b\tB", "c\tC", "c\tCC"]))
     assert data.counts["sources"] == {"train": 1, "validation": 1, "test": 1}

@@ -83,7 +83,7 @@ def _captions(cell: str) -> list[str]:
     if cell.lstrip().startswith('["'):
         with contextlib.suppress(ValueError, RecursionError):
             texts = [str(text) for text in json.loads(cell)]
-    return [collapse_whitespace(printable(text)) for text in texts if not is_missing(text)]
+    return [printable(collapse_whitespace(text)) for text in texts if not is_missing(text)]
 
 
 def _coco(path: Path, encoding: str | None) -> list[tuple[str, str]] | None:
@@ -107,6 +107,6 @@ def _coco(path: Path, encoding: str | None) -> list[tuple[str, str]] | None:
 def _pairs(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
     names = {image["id"]: str(image["file_name"]) for image in value["images"]}
     for annotation in value["annotations"]:
-        text = collapse_whitespace(printable(annotation["caption"]))
+        text = printable(collapse_whitespace(str(annotation["caption"])))
         if text:
             yield names[annotation["image_id"]], text

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ....callbacks.recording.printable import CONTROL
 from ...core.errors import UserError
 from ..left_out import LeftOut
 from ..listing import printable
@@ -73,8 +74,7 @@ def _fault(sentence: Sentence) -> tuple[str, str] | None:
         return "an empty token", ""
     if not all(tags):
         return "a token without tag", repr(printable(tokens[tags.index("")]))
-    text = "".join((*tokens, *tags))
-    if not text.isprintable() and text != printable(text):
+    if CONTROL.search("".join((*tokens, *tags))):
         return "control character", ""
     return None
 
