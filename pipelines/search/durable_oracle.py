@@ -14,6 +14,7 @@ from keras_tuner.src.engine.metrics_tracking import MetricsTracker
 from keras_tuner.src.engine.oracle import LOCKS, THREADS
 from keras_tuner.src.engine.trial import Trial
 
+from ..core.errors import DamagedFile
 from ..core.files import read_json, write_text
 
 T = TypeVar("T")
@@ -224,12 +225,20 @@ class DurableOracle(keras_tuner.Oracle):
 
     @synchronized
     def reload(self) -> None:
-        """Restore the last saved state; trials that ran then are put into the queue."""
-        state = read_json(Path(self._get_oracle_fname()))
-        if state:
-            self.set_state(state)
-            self._retry_queue += [trial.trial_id for trial in self.ongoing_trials.values()]
-            self.ongoing_trials = {}
+        """Restore the last saved state; trials that ran then are put into the queue.
+
+        Raises:
+            DamagedFile: the state cannot be read.
+        """
+        file = Path(self._get_oracle_fname())
+        if not file.exists():
+            return
+        try:
+            self.set_state(read_json(file))
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+            raise DamagedFile(file, "not the state of a search") from None
+        self._retry_queue += [trial.trial_id for trial in self.ongoing_trials.values()]
+        self.ongoing_trials = {}
 
 
 def _merged(

@@ -20,7 +20,7 @@ import keras_tuner
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ..core.errors import UserError, require
+from ..core.errors import DamagedFile, UserError, require
 from ..core.files import read_json, write_json
 from .durable_oracle import DurableOracle
 
@@ -232,7 +232,11 @@ def _record_arguments(project: Path, arguments: dict[str, Any]) -> None:
             raise UserError(f"{project} is a search without search.json to compare: {advice}")
         write_json(project / "search.json", current)
         return
-    changes = [_change(key, earlier[key], current[key]) for key in current if key in earlier]
+    known = {"task", "space"} | earlier.keys()  # later versions may have added others
+    try:
+        changes = [_change(key, earlier[key], current[key]) for key in current if key in known]
+    except (KeyError, TypeError):
+        raise DamagedFile(project / "search.json", "not the arguments of a search") from None
     if any(changes):
         changed = ", ".join(filter(None, changes))
         raise UserError(f"the search in {project} was begun with another {changed}: {advice}")

@@ -68,7 +68,7 @@ def _read_chiefs_plan(task: Task, config: TuneConfig) -> SearchPlan:
 
 def _check_data(plan: SearchPlan) -> None:
     data = read_data(plan.task, plan.training)
-    if data.content_hash != read_json(plan.project / "search.json")["data_hash"]:
+    if data.content_hash != read_json(plan.project / "search.json").get("data_hash"):
         raise UserError(f"the data here ({data.source}) are not those of the chief's search")
 
 

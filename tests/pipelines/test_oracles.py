@@ -505,6 +505,18 @@ def test_a_search_does_not_resume_with_another_oracle_or_from_keras_tuner(tmp_pa
         make("random", tmp_path)
 
 
+@pytest.mark.parametrize("file", ["search.json", "oracle.json"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"space": 1, "trials": [3]}', '{"a": 1}', "[" * 99_999]
+)
+def test_a_damaged_state_is_refused_and_kept(file, text, tmp_path):
+    make("random", tmp_path).create_trial("tuner0")
+    (tmp_path / "p" / file).write_text(text)
+    with pytest.raises(UserError, match=f"{file} is damaged"):
+        make("random", tmp_path)
+    assert (tmp_path / "p" / file).read_text() == text
+
+
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [
