@@ -1,10 +1,12 @@
-"""Event files read back."""
+"""Event files read back, and event files of another make."""
 
 from collections import defaultdict
 from pathlib import Path
 
+import tensorflow as tf
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-from tensorboard.util.tensor_util import make_ndarray
+from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.util.tensor_util import make_ndarray, make_tensor_proto
 
 
 def read(folder: Path):
@@ -23,3 +25,17 @@ def read(folder: Path):
 def blocks(values, tag):
     """The values of one tag in the order of their steps."""
     return [at[tag] for _, at in sorted(values.items()) if tag in at]
+
+
+def write(folder: Path, plugin: str, **records):
+    """Write an event file with records by tag, each (content of its metadata, array)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    summary = summary_pb2.Summary()
+    for tag, (content, array) in records.items():
+        about = {"plugin_name": plugin, "content": content}
+        metadata = summary_pb2.SummaryMetadata(plugin_data=about, data_class=2)
+        summary.value.add(tag=tag, tensor=make_tensor_proto(array), metadata=metadata)
+    events = [event_pb2.Event(file_version="brain.Event:2"), event_pb2.Event(summary=summary)]
+    with tf.io.TFRecordWriter(str(folder / "events.out.tfevents.1")) as file:
+        for event in events:
+            file.write(event.SerializeToString())

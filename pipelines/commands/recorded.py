@@ -12,9 +12,8 @@ from ...callbacks.findings.finding import Finding
 from ...callbacks.recording.blocks import PLUGIN
 from ...callbacks.recording.tables import join_layers, tables
 from ..inspector import readings
-from ..inspector.series import Series, find_damaged, find_series, parts_of
+from ..inspector.series import EVENT_FILES, Series, find_damaged, find_series, parts_of
 
-EVENT_FILES = "events.out.tfevents.*"
 OF_RECORD = 16  # bytes of an event file around each event: its length and checksums
 
 Recorded = tuple[Series, list[Any]]  # a series, and the rows of its parts

@@ -19,7 +19,7 @@ from ...callbacks.findings.finding import Finding
 from ...callbacks.recording.blocks import PLUGIN
 from ...callbacks.recording.rows import Rows
 from . import readings
-from .series import Series, find_damaged, find_series, parts_of
+from .series import Series, find_damaged, find_foreign_files, find_series, parts_of
 
 STATIC = Path(__file__).parent / "static"
 MAX_ROWS, MAX_COLUMNS = 240, 1_024  # size of the largest table that a screen can show
@@ -42,6 +42,7 @@ class Inspector(base_plugin.TBPlugin):
     def __init__(self, context: base_plugin.TBContext):
         super().__init__(context)
         self._provider: Any = context.data_provider
+        self._logs = context.logdir
         self._cache: dict[Any, Rows] = {}  # the most recently used last
 
     def is_active(self) -> bool:
@@ -86,7 +87,8 @@ class Inspector(base_plugin.TBPlugin):
         return [_series_in_json(series) for series in find_series(*self._place(request))]
 
     def _list_damaged(self, request: Request) -> Any:
-        return [record._asdict() for record in find_damaged(*self._place(request))]
+        foreign = find_foreign_files(Path(self._logs)) if self._logs else []
+        return [one._asdict() for one in (*find_damaged(*self._place(request)), *foreign)]
 
     def _table(self, request: Request) -> Any:
         arguments, every_series = request.args, find_series(*self._place(request))

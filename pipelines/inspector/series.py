@@ -7,12 +7,15 @@ the gradients of all layers. `callbacks/recording/blocks.py` describes their for
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...callbacks.recording.blocks import PLUGIN
 from ...callbacks.recording.tables import layer_path
 from ..core import json_forms as form
 
+EVENT_FILES = "events.out.tfevents.*"
+OF_HEAD = 12  # bytes of an event file before each event
 KINDS = ("error_flow", "error_probe", "layer_gradients", "error_matrix", "horizon", "gates")
 
 Key = tuple[str, str, str]  # run, kind and name
@@ -61,7 +64,7 @@ class Damaged(NamedTuple):
 
     Attributes:
         run: TensorBoard's name of the run.
-        record: the tag of the record.
+        record: the tag of the record, or the name of an event file.
         reason: why it cannot be shown.
     """
 
@@ -95,6 +98,28 @@ def find_damaged(provider: Any, context: Any, experiment: str) -> list[Damaged]:
     """Return the records that `find_series` leaves out, because their description is damaged."""
     found = [(run, tag, _content_of(a)) for run, tag, a in _records(provider, context, experiment)]
     return sorted(Damaged(run, tag, what) for run, tag, what in found if isinstance(what, str))
+
+
+def find_foreign_files(logs: Path) -> list[Damaged]:
+    """Return the event files in a folder that TensorBoard cannot read, because they are none."""
+    files = sorted(file for file in logs.rglob(EVENT_FILES) if not _is_event_file(file))
+    reason = "it is no event file"
+    return [Damaged(f.parent.relative_to(logs).as_posix(), f.name, reason) for f in files]
+
+
+def _is_event_file(file: Path) -> bool:
+    """Whether a file begins with an event: its length and a checksum of that; or is empty yet."""
+    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+    try:
+        if not file.is_file():
+            return False
+        with file.open("rb") as content:
+            head = content.read(OF_HEAD)
+    except OSError:
+        return False
+    length, checksum = head[:8], int.from_bytes(head[8:], "little")
+    return not head or (len(head) == OF_HEAD and masked_crc32c(length) == checksum)
 
 
 def _records(provider: Any, context: Any, experiment: str) -> Iterator[tuple[str, str, Any]]:

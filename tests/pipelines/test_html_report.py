@@ -1,15 +1,22 @@
 """`errorflow report`: one self-contained file with the findings of the callbacks."""
 
+import html
+import json
 import re
 
+import event_files
 import keras
 import numpy as np
 import pytest
 from errorflow.callbacks import ErrorFlow, LayerGradients
+from errorflow.callbacks.recording.blocks import pack
+from errorflow.callbacks.recording.rows import Rows
 from errorflow.layers import SimpleRNN
 from errorflow.pipelines.cli import main
+from errorflow.pipelines.commands.report import page
 from errorflow.pipelines.core import run_lifecycle as lifecycle
 from errorflow.pipelines.core.config import replace
+from errorflow.pipelines.core.files import write_json
 from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.names import NamesConfig
 
@@ -73,3 +80,24 @@ def test_a_mistake_is_one_line(trained, flags, message, capsys, monkeypatch):
     assert main(["report", *flags]) == 2
     assert message in capsys.readouterr().err
     assert not list(trained[0].parent.glob("*.html"))
+
+
+def test_texts_of_data_are_never_markup(tmp_path):
+    evil = "<img src=x onerror=alert(1)><script>alert(1)<_script>$\\frac$"
+    run = RunFolder(tmp_path / "names" / evil)
+    finding = {"layer": evil, "kind": evil}
+    settings = f"{json.dumps(evil)}: {json.dumps(evil)}"
+    run.plots.mkdir(parents=True)
+    results = {"test": {evil: 0.5}, "findings": [finding], "verdict": [evil]}
+    write_json(run.results_file, {"status": "finished", **results})
+    run.config_file.write_text(settings)
+    (run.plots / f"{evil}.png").write_bytes(b"<script>alert(1)</script>")
+    flow = json.dumps({"kind": "error_flow", "name": evil, "statistics": ["hidden", "valid"]})
+    values = np.ones([2, 4, 3], np.float32)
+    rows = pack(Rows(np.arange(1, 5), np.full(4, 3), values, ["hidden", "valid"]))
+    event_files.write(run.logs, "errorflow", flow=(flow.encode(), rows), bad=(b"[]", rows))
+    text = page([run])
+    assert "<img src=x" not in text and "<script" not in text
+    assert text.count(html.escape(evil)) >= 8
+    assert "Content-Security-Policy\" content=\"default-src 'none'" in text
+    assert "description is not a JSON object" in text

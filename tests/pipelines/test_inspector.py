@@ -12,6 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+import event_files
 import keras
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from errorflow.layers import LSTM, SimpleRNN
 from PIL import Image
 
 STEPS = 12
+BOTH = "<img src=x onerror=top.hacked=1>"  # the name of a pair of layers: text, no markup
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 with_browser = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="needs Debian's packages chromium and chromium-driver"
@@ -53,9 +55,12 @@ def trained(tmp_path_factory):
     answers = SimpleRNN(5, return_sequences=True, name="decoder")(target, initial_state=[state])
     pair = keras.Model([source, target], answers)
     pair.compile("adam", "mse")
-    flow = ErrorFlow(folder / "pair", joined={"both": ("encoder", "decoder")})
+    flow = ErrorFlow(folder / "pair", joined={BOTH: ("encoder", "decoder")})
     pair.fit([x, x[:, :4]], x[:, :4, :1], batch_size=8, verbose=0, callbacks=[flow])
     recorded["pair"] = [flow.history, flow.findings()]
+    event_files.write(folder / "damaged", "errorflow", **{BOTH: (b"[]", np.ones(3))})
+    event_files.write(folder / "garbage", "errorflow")
+    (folder / "garbage" / "events.out.tfevents.1").write_bytes(b"\0" * 99)
     return folder, recorded
 
 
@@ -147,11 +152,11 @@ def test_tables_are_what_the_callbacks_recorded(server, trained):
 def test_an_encoder_and_its_decoder_share_a_time_axis(server, trained):
     history, findings = trained[1]["pair"]
     (name,) = [one["name"] for one in ask(server, "series") if one["joined"]]
-    assert name == "both"
+    assert name == BOTH
     query = {"run": "pair/error_flow", "kind": "error_flow", "name": name}
     table = ask(server, "table", **query, statistic="hidden")
     assert table["columns"] == [*range(1 - STEPS, 5)]
-    np.testing.assert_array_equal(decoded(table), history["both"]["hidden"])
+    np.testing.assert_array_equal(decoded(table), history[BOTH]["hidden"])
     (finding,) = table["findings"]
     assert finding["text"] == findings[-1].sentence
     assert finding["evidence"] == pytest.approx(findings[-1].evidence)
@@ -261,10 +266,17 @@ class Tab:
 def test_plots_values_and_selections(server, trained, browser, tmp_path):
     browser.get_log("browser")
     tab = Tab(browser, f"{server}/#errorflow")
-    pair = [f"pair · {name}" for name in ("both", "decoder", "encoder")]
+    pair = [f"pair · {name}" for name in (BOTH, "decoder", "encoder")]
     assert tab.texts("h2") == ["lstm · rnn", *pair, "simple · rnn"]
     labels = ["‖dE/dh‖, rms over the batch", "‖dE/dh‖, largest in the batch"]
     assert tab.texts("#statistic option")[:2] == labels
+    assert tab.texts("#damaged li") == [
+        f"damaged · {BOTH} cannot be shown: its description is not a JSON object",
+        "garbage · events.out.tfevents.1 cannot be shown: it is no event file",
+    ]
+    assert tab.run("return [top.hacked ?? 0, window.hacked ?? 0, document.images.length]") == [
+        *(0, 0, 0)
+    ]
     tab.click("pair")  # off
     until(lambda: tab.texts("h2") == ["lstm · rnn", "simple · rnn"])
     assert all("training steps" in text for text in tab.texts(".findings"))

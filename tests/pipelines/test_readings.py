@@ -5,10 +5,12 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import event_files
 import numpy as np
 import pytest
-from errorflow.callbacks.recording.blocks import PLUGIN, pack
+from errorflow.callbacks.recording.blocks import PLUGIN, pack, unpack
 from errorflow.callbacks.recording.rows import Rows
+from errorflow.pipelines.commands.recorded import read_recorded
 from errorflow.pipelines.inspector.readings import (
     Table,
     find_series,
@@ -19,6 +21,7 @@ from errorflow.pipelines.inspector.readings import (
     table,
     thinned,
 )
+from errorflow.pipelines.inspector.series import find_damaged, find_foreign_files
 
 STATISTICS = ["hidden", "hidden_max", "carried", "valid"]
 
@@ -208,3 +211,72 @@ def test_all_runs_and_searches_of_the_first_edition_are_read():
             assert shown.values.shape == (len(shown.steps), len(shown.columns))
             assert np.isfinite(shown.values).any() or statistic == "dead"
     assert find_series(tensorboard(FIRST_EDITION / "searches"), request(), "") == []
+
+
+# Damaged records
+
+DESCRIPTIONS = {
+    b"\xff{": "its description is not JSON",
+    b"[" * 100_000: "its description is not JSON",
+    b"[]": "its description is not a JSON object",
+    b'{"kind": "error_flow"}': "no name: errorflow has not written it",
+    b'{"kind": "x", "name": "a", "statistics": ["b"]}': "kind is not one of error_flow",
+    b'{"kind": "gates", "name": 3, "statistics": ["b"]}': "name is not text",
+    b'{"kind": "gates", "name": "a", "statistics": "b"}': "statistics is not a list of names",
+    b'{"kind": "gates", "name": "a", "statistics": ["b"], "joined": [1]}': "joined is not pairs",
+}
+
+
+@pytest.mark.parametrize("content, reason", DESCRIPTIONS.items(), ids=range(len(DESCRIPTIONS)))
+def test_a_damaged_description_hides_no_other_record(content, reason):
+    provider = Provider(rows=[rows_at(1, 2)])
+    bad = SimpleNamespace(plugin_content=content, max_step=1)
+    provider.list_tensors = lambda *_, **__: {"run": {"rows": provider.about}, "bad": {"x": bad}}
+    assert [series.key for series in find_series(provider, None, "")] == [
+        ("run", "error_flow", "rnn")
+    ]
+    ((run, record, found),) = find_damaged(provider, None, "")
+    assert (run, record) == ("bad", "x")
+    assert found.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    "block, reason",
+    [
+        (np.zeros((2, 5, 3), np.int64), "type int64 holds no rows"),
+        (np.array(["a", "b"]), "holds no rows"),
+        (np.float32(3), "holds no rows"),
+        (np.zeros((0, 5, 3), np.float32), "holds no rows"),
+        (np.zeros((2, 3, 3), np.float32), "2 of 4 statistics"),
+        (np.full((2, 5, 3), np.nan, np.float32), "without a training step"),
+    ],
+)
+def test_a_block_of_another_make_is_refused(block, reason):
+    with pytest.raises(ValueError, match=reason):
+        unpack(np.asarray(block), STATISTICS)
+
+
+def test_damaged_event_files_hide_no_others(tmp_path):
+    logs = tmp_path / "logs"
+    shutil.copytree(FIRST_EDITION / "runs" / "names" / "finished" / "logs", logs)
+    whole = read_recorded(logs)
+    assert whole.series and whole.findings and not whole.damaged
+    (logs / "garbage").mkdir()
+    (logs / "garbage" / "events.out.tfevents.1").write_bytes(b"\0" * 500)
+    (logs / "folder" / "events.out.tfevents.1").mkdir(parents=True)
+    (logs / "loop").mkdir()
+    (logs / "loop" / "events.out.tfevents.1").symlink_to("events.out.tfevents.1")
+    flow = json.dumps({"kind": "error_flow", "name": "rnn", "statistics": STATISTICS}).encode()
+    event_files.write(logs / "other", PLUGIN, a=(b"?", np.ones(3)), b=(flow, np.ones(3)))
+    event_files.write(logs / "scalars", "another_tool", loss=(b"?", np.float32(1)))
+    cut = logs / "cut" / "events.out.tfevents.1"
+    event_files.write(cut.parent, PLUGIN, b=(flow, pack(rows_at(1, 2))))
+    cut.write_bytes(cut.read_bytes()[:-9])
+    read = read_recorded(logs)
+    assert [series.key for series, _ in read.series] == [series.key for series, _ in whole.series]
+    assert [f.sentence for f in read.findings] == [f.sentence for f in whole.findings]
+    assert sorted(what.partition(":")[0].split()[0] for what in read.damaged) == [
+        *("cut", "folder", "garbage", "loop", "other", "other")
+    ]
+    foreign = {damaged.run for damaged in find_foreign_files(logs)}
+    assert foreign == {"folder", "garbage", "loop"}
