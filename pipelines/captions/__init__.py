@@ -115,7 +115,7 @@ class Captions(ImageToText):
         return [read_image(path, shape[-1])]
 
     def _predict(self, config: PredictConfig) -> int:
-        from ..datasets.images.image_files import is_image
+        from ..datasets.images.image_formats import is_image
 
         reader = path_reader(config.image_column, is_image, lambda folder: False)
         return self.print_predictions(config, config.images, reader)

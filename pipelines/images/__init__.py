@@ -142,7 +142,7 @@ class Images(BaseTask):
         return Predictor(lambda file: read_image(Path(file), channels), answer)
 
     def _predict(self, config: PredictConfig) -> int:
-        from ..datasets.images.image_files import is_image
+        from ..datasets.images.image_formats import is_image
 
         reader = path_reader(config.image_column, is_image, lambda folder: False)
         words = functools.partial(labels_in_words, shown=1000)

@@ -4,11 +4,14 @@ import hashlib
 import os
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from errorflow.pipelines.core.errors import UserError
+from errorflow.pipelines.datasets.images import pixels as images_pixels
+from errorflow.pipelines.datasets.images.decoding import MemoryBudget
 from errorflow.pipelines.datasets.images.image_data import load_images
 from errorflow.pipelines.datasets.images.image_files import inspect_image
 from errorflow.pipelines.datasets.images.image_folder import find_images, read_image
@@ -497,9 +500,51 @@ def bomb(path):
     path.write_bytes(content)
 
 
+def sized(name, place, size):
+    """A function that writes a small image whose header claims a size, in a format."""
+
+    def write(path):
+        other = path.with_suffix(f".{name}")
+        Image.new("RGB", (8, 8)).save(other)
+        content = bytearray(other.read_bytes())
+        content[place : place + len(size)] = size
+        path.write_bytes(content)
+
+    return write
+
+
+def sparse(head, size):
+    """A function that writes a file of any size, of which only the first bytes take room."""
+
+    def write(path):
+        path.write_bytes(head)
+        os.truncate(path, size)
+
+    return write
+
+
+def iptc(path):
+    """IPTC data hold an image of any format, which may be one that another program decodes."""
+    path.write_bytes(b"".join(
+        b"\x1c" + bytes(tag) + len(value).to_bytes(2) + value
+        for tag, value in [((3, 60), b"\1\0"), ((3, 20), b"\x08"), ((3, 30), b"\x08"),
+                           ((3, 65), b"\0"), ((3, 120), b"\5"), ((8, 10), b"%!PS-Adobe-3.0 EPSF")]
+    ))  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
+        (sized("dds", 12, struct.pack("<II", 13_000, 13_000)), "too large an image"),
+        (sized("qoi", 4, struct.pack(">II", 13_000, 13_000)), "too large an image"),
+        (sized("gif", 6, b"\xff" * 4), "too large an image"),
+        (sized("bmp", 18, struct.pack("<ii", 10**5, 10**5)), "too large an image"),
+        (sized("jp2", 48, struct.pack(">II", 10**4, 10**4)), "too large an image"),
+        (lambda path: path.write_bytes(b"P3\n13000 13000\n255\n1"), "too large an image"),
+        (lambda path: path.write_bytes(b"P5\n1 2000000\n255\n1"), "too large an image"),
+        (sparse(b"\x89PNG\r\n\x1a\n", 2**40), "too large an image"),
+        (sparse(b"\x89PNG\r\n\x1a\n", 2**25), "not an image that can be read"),
+        (iptc, "not an image that can be read"),
         (cut_avif, "broken image"),
         (wrong_dds, "broken image"),
         (bomb, "too large an image"),
@@ -517,6 +562,36 @@ def test_whatever_a_file_holds_it_is_left_out_with_the_reason(tmp_path, spoil, r
     assert (fault.where, fault.reason) == (str(path), reason)
     with pytest.raises(UserError, match=f"^{path}: {reason}"):
         read_image(path, 3)
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour"), [("L", 70), ("RGBA", (70, 70, 70, 255)), ("1", 1), ("I;16", 18_000)]
+)
+def test_images_of_very_many_pixels_are_reduced_alike_in_both_directions(
+    tmp_path, monkeypatch, mode, colour
+):
+    monkeypatch.setattr(images_pixels, "LARGEST", 64)
+    path = tmp_path / "x.png"
+    Image.new(mode, (8, 32), colour).save(path, exif=exif(ORIENTATION)[6:])
+    pixels = read_image(path, 3)
+    assert pixels.shape == (4, 16, 3)  # half of it, turned
+    np.testing.assert_array_equal(pixels, 255 if mode == "1" else 70)
+    assert inspect_image(path).size == (4, 16)
+
+
+def test_threads_wait_for_memory_and_one_that_needs_more_has_it_alone():
+    budget = MemoryBudget(10)
+    alive: list[int] = []
+
+    def decode(size):
+        with budget.taken(size):
+            alive.append(size)
+            together = [*alive]
+            alive.remove(size)
+        return sum(together) <= 10 or together == [size]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(decode, [4, 7, 3, 99, 10, 1] * 50))
 
 
 def test_floats_and_frames(tmp_path):

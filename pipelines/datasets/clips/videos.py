@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image, ImageOps, ImageSequence
 
 from ...core.errors import UserError
-from ..images.image_files import read_image, suffixes
+from ..images.image_files import read_image
+from ..images.image_formats import suffixes
 from ..left_out import UnreadableFile
 from ..listing import printable, visible
 

@@ -14,6 +14,7 @@ from ..class_folders import LabelledFiles
 from ..left_out import LeftOut
 from ..sources import check_single_source
 from ..splits import SPLITS, hash_fraction
+from .decoding import MemoryBudget
 from .image_files import read_image
 from .image_folder import find_images
 from .image_tables import BY_NAME, Columns
@@ -123,8 +124,13 @@ def _from_files(listing: LabelledFiles, limit: int | None, seed: int) -> ImageDa
 def _files(
     paths: Sequence[str], labels: np.ndarray, shape: tuple[int | None, int | None, int]
 ) -> ImageSplit:
+    budget = MemoryBudget()
+
+    def pixels(path: bytes) -> np.ndarray:
+        return read_image(os.fsdecode(path), shape[-1], budget)
+
     def read(path: Any, label: Any) -> tuple[Any, Any]:
-        image = tf.numpy_function(lambda p: read_image(os.fsdecode(p), shape[-1]), [path], tf.uint8)
+        image = tf.numpy_function(pixels, [path], tf.uint8)
         image.set_shape(shape)
         return image, label
 

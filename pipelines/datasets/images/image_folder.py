@@ -11,7 +11,8 @@ from ..item_kinds import Kind
 from ..listing import files_below, printable
 from ..table_files import inner_folder, tables_in
 from ..tables.table import is_table
-from .image_files import foreign_format, is_image, read_image
+from .image_files import read_image
+from .image_formats import foreign_format, is_image
 from .image_index import ImageIndex
 from .image_tables import BY_NAME, Columns, LabelInDoubt, read_tables
 

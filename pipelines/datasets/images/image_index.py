@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from ..listing import files_below, printable
 from ..utf8 import collapse_whitespace
-from .image_files import is_image
+from .image_formats import is_image
 
 NO_SUCH_IMAGE = "no such image"
 AMBIGUOUS = "several images of this name"

@@ -31,6 +31,8 @@ def _png_chunks(content: bytes) -> Iterator[bytes]:
     while place < len(content):
         end = place + 12 + int.from_bytes(content[place : place + 4])
         chunk = content[place:end]
+        if not chunk[4:8].isalpha():
+            raise IndexError("not a chunk")
         if chunk[4:8] in _PNG_PIXELS:
             yield chunk
         place = end
