@@ -3,15 +3,17 @@
 import contextlib
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
 import tracemalloc
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
 from errorflow.pipelines.core.errors import UserError
-from errorflow.pipelines.datasets.clips import clip_folder, moving_digits, videos
+from errorflow.pipelines.datasets.clips import clip_folder, ffmpeg, moving_digits, videos
 from errorflow.pipelines.datasets.clips.clip_data import load_clips
 from errorflow.pipelines.datasets.clips.moving_digits import ACTIONS
 from errorflow.pipelines.datasets.clips.videos import (
@@ -286,6 +288,80 @@ def test_single_frames_and_truncated_videos_are_refused(tmp_path, name):
     with pytest.raises(UserError, match="broken") as error:
         read_clip(path, 4, (8, 8, 3))
     assert str(error.value).startswith(f"{file}: broken {kind} (")
+
+
+@no_ffmpeg
+@pytest.mark.parametrize(
+    "name", ["-i.mp4", "concat:a|b.mp4", "http:x.mp4", "pipe:0.mp4", "é\n.mp4"]
+)
+def test_no_name_is_an_option_or_an_address(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(write_film(tmp_path / "whole" / "x.mp4", ramp(4)).read_bytes())
+    assert read_clip(name, 4, (8, 8, 1)).shape == (4, 8, 8, 1)
+
+
+PLAYLISTS = {
+    "m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n",
+    "ffconcat": "ffconcat version 1.0\nfile '{}'\n",
+    "dash": "<MPD><Period><AdaptationSet><Representation><BaseURL>{}</BaseURL></Representation>"
+    "</AdaptationSet></Period></MPD>",
+    "sdp": "v=0\nc=IN IP4 127.0.0.1\nm=video {port} RTP/AVP 96\n",
+}
+
+
+@no_ffmpeg
+@pytest.mark.parametrize("kind", PLAYLISTS)
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_playlist_is_no_video_and_nothing_that_it_names_is_read(tmp_path, kind, suffix):
+    film = write_film(tmp_path / "x.mp4", ramp(4))
+    path = tmp_path / f"list{suffix}"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        port = server.getsockname()[1]
+        for named in (film, f"file:{film}", "x.mp4", f"http://127.0.0.1:{port}/x.mp4"):
+            path.write_text(PLAYLISTS[kind].format(named, port=port))
+            with pytest.raises(UserError, match="broken video"):
+                read_clip(path, 4, (8, 8, 3))
+        with pytest.raises(BlockingIOError):
+            server.accept()  # nobody has called
+
+
+@pytest.mark.parametrize("code", ["sleep 99", "yes >&2", "printf 1; sleep 99"])
+def test_an_ffmpeg_that_hangs_is_ended(tmp_path, monkeypatch, code):
+    pytest.importorskip("imageio_ffmpeg")
+    program = tmp_path / "ffmpeg"
+    program.write_text(f"#!/bin/sh\n{code}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+    monkeypatch.setattr(ffmpeg, "PATIENCE", 0.2)
+    (tmp_path / "x.mp4").write_bytes(b"x")
+    with pytest.raises(UserError, match="no frame in 0 seconds"):
+        read_clip(tmp_path / "x.mp4", 4, (8, 8, 3))
+
+
+@pytest.mark.parametrize("name", [*VIDEOS[:1], "video.gif"])
+def test_too_long_videos_are_refused(tmp_path, monkeypatch, name):
+    path = write_film(tmp_path / name, ramp(9))
+    monkeypatch.setattr(videos, "LONGEST", 5)
+    with pytest.raises(UserError, match=r"too long a video .more than 5 frames"):
+        read_clip(path, 4, (8, 8, 3))
+
+
+def test_large_gifs_are_refused_before_they_are_decoded(tmp_path, monkeypatch):
+    path = write_film(tmp_path / "x.gif", ramp(9))
+    monkeypatch.setattr(videos, "LONGEST_GIF", 3 * 24 * 40)
+    with pytest.raises(UserError, match=r"too long a video .4 frames of 40 x 24 pixels"):
+        read_clip(path, 4, (8, 8, 3))
+    content = path.read_bytes()
+    path.write_bytes(content[:6] + b"\xff" * 4 + content[10:])
+    with pytest.raises(UserError, match="too large"):
+        read_clip(path, 4, (8, 8, 3))
+
+
+@no_ffmpeg
+def test_frames_much_longer_than_wide_are_cropped_before_they_are_scaled(tmp_path):
+    path = write_film(tmp_path / "x.avi", ramp(3, width=4, height=4096))
+    assert read_clip(path, 3, (64, 64, 1)).shape == (3, 64, 64, 1)
 
 
 def test_a_gif_may_end_anywhere(tmp_path):

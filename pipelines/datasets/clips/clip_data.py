@@ -11,6 +11,7 @@ import numpy as np
 from ...core.errors import UserError
 from ...core.memory import require_memory
 from ..class_folders import LabelledFiles
+from ..images.decoding import MemoryBudget
 from ..images.image_files import with_progress
 from ..left_out import LeftOut, UnreadableFile
 from ..listing import printable
@@ -136,9 +137,11 @@ def _read(
 ) -> tuple[dict[str, np.ndarray], dict[str, LeftOut]]:
     """Return the RGB clips of videos, and the unreadable videos, by the same keys."""
 
+    budget = MemoryBudget()
+
     def read(path: Path) -> np.ndarray | LeftOut:
         try:
-            return read_clip(path, frames, (size, size, 3))
+            return read_clip(path, frames, (size, size, 3), budget)
         except UnreadableFile as error:
             fault = error.left_out  # of the video or of one of its frames
             detail = fault.detail if fault.where == printable(path) else str(error)

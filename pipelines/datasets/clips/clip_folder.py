@@ -16,7 +16,8 @@ from ..item_kinds import Kind
 from ..left_out import LeftOut
 from ..listing import files_below, printable
 from ..splits import SPLITS, Items, Row, assign_splits, counts
-from .videos import SUFFIXES, VIDEOS, check_installed, frame_files, is_frame
+from .ffmpeg import check_installed
+from .videos import SUFFIXES, VIDEOS, frame_files, is_frame
 
 LAYOUT = "a folder with one sub-folder per class, of videos (.mp4, .gif, …) or of folders of frames"
 Faults = Mapping[str, LeftOut]  # of unreadable videos, by digest

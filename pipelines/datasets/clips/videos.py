@@ -4,8 +4,6 @@ ffmpeg, from the optional package imageio-ffmpeg, decodes video files; .gif file
 single frames need no further package.
 """
 
-import importlib.util
-import logging
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,18 +12,25 @@ import numpy as np
 from PIL import Image, ImageOps, ImageSequence
 
 from ...core.errors import UserError
-from ..images.image_files import read_image
+from ..images.decoding import MemoryBudget, open_image
+from ..images.image_files import opened, read_image
 from ..images.image_formats import suffixes
 from ..left_out import UnreadableFile
 from ..listing import printable, visible
+from .ffmpeg import video_frames
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv")
 SUFFIXES = (*VIDEOS, ".gif")
 Shape = tuple[int, int, int]  # [H, W, C]
+LONGEST = 10**6  # frames
+LONGEST_GIF = 2**32  # pixels of all its frames, which Pillow decodes in their full size
+_BYTES_OF_GIF = 16  # of memory per pixel
 _FINER = 8  # at least this multiple of the requested frames is kept: gaps are nearly even
 
 
-def read_clip(path: str | Path, frames: int, shape: Shape) -> np.ndarray:
+def read_clip(
+    path: str | Path, frames: int, shape: Shape, budget: MemoryBudget | None = None
+) -> np.ndarray:
     """Return evenly spaced frames of a video, uint8 [frames, H, W, C], the first one included.
 
     Frames are scaled and their longer side is cropped. Frames of a video with fewer frames are
@@ -37,15 +42,17 @@ def read_clip(path: str | Path, frames: int, shape: Shape) -> np.ndarray:
             .gif, in the order of the numbers in their names.
         frames: the number of frames.
         shape: [H, W, C] of each; C is 1 (grey) or 3 (RGB).
+        budget: the memory that threads share; None: this video has all of it.
 
     Raises:
-        UserError: no such file, not a video, broken, one frame only; or the package is missing.
+        UserError: no such file, not a video, broken, one frame only, too large or too long; or the
+            package is missing.
     """
     path = Path(path).expanduser()
     if not path.exists():
         raise UnreadableFile(path, "no such file or folder")
     if path.is_dir():
-        return _from_folder(path, frames, shape)
+        return _from_folder(path, frames, shape, budget)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UserError(
@@ -56,17 +63,9 @@ def read_clip(path: str | Path, frames: int, shape: Shape) -> np.ndarray:
         raise UnreadableFile(path, "a pipe or device, not a file")
     if not path.stat().st_size:
         raise UnreadableFile(path, "empty file")
-    read = _gif_frames if suffix == ".gif" else _video_frames
-    return evenly_spaced_frames(_several(read(path, shape), path), frames)
-
-
-def check_installed() -> None:
-    """Raise `UserError` if the package that reads video files is missing."""
-    if importlib.util.find_spec("imageio_ffmpeg") is None:
-        raise UserError(
-            "imageio-ffmpeg, which reads video files, is not installed: pip install"
-            " 'errorflow[video]', or give .gif files or folders of frames"
-        )
+    budget = budget or MemoryBudget()
+    read = _gif_frames(path, shape, budget) if suffix == ".gif" else video_frames(path, shape)
+    return evenly_spaced_frames(_several(read, path), frames)
 
 
 def spaced_indices(count: int, selected: int) -> np.ndarray:
@@ -121,6 +120,8 @@ def _several(video: Iterator[np.ndarray], path: Path) -> Iterator[np.ndarray]:
     count = 0
     for frame in video:
         count += 1
+        if count > LONGEST:
+            raise UnreadableFile(path, "too long a video", f"more than {LONGEST:,} frames")
         yield frame
     _check_count(count, path)
 
@@ -131,24 +132,37 @@ def _check_count(count: int, path: Path) -> None:
         raise UnreadableFile(path, f"{fault}; a clip needs at least two")
 
 
-def _from_folder(path: Path, frames: int, shape: Shape) -> np.ndarray:
+def _from_folder(path: Path, frames: int, shape: Shape, budget: MemoryBudget | None) -> np.ndarray:
     files = frame_files(path)
     _check_count(len(files), path)
     selected = [files[index] for index in spaced_indices(len(files), frames)]
-    read = {file: _fit(read_image(file, shape[2]), shape) for file in dict.fromkeys(selected)}
+    read = {
+        file: _fit(read_image(file, shape[2], budget), shape) for file in dict.fromkeys(selected)
+    }
     return np.stack([read[file] for file in selected])
 
 
-def _gif_frames(path: Path, shape: Shape) -> Iterator[np.ndarray]:
+def _gif_frames(path: Path, shape: Shape, budget: MemoryBudget) -> Iterator[np.ndarray]:
     try:
-        with Image.open(path) as video:
-            background = Image.new("RGBA", video.size, "white")  # as read_image does
-            for frame in ImageSequence.Iterator(video):
-                whole = Image.alpha_composite(background, frame.convert("RGBA"))
-                pixels = np.asarray(whole.convert("L" if shape[2] == 1 else "RGB"))
-                yield _fit(pixels.reshape(*pixels.shape[:2], shape[2]), shape)
+        with opened(path) as file, open_image(path, file) as video:
+            pixels = video.width * video.height
+            with budget.taken(pixels * _BYTES_OF_GIF):
+                for count, frame in enumerate(ImageSequence.Iterator(video), start=1):
+                    if count * pixels > LONGEST_GIF:
+                        size = f"{count:,} frames of {video.width:,} x {video.height:,} pixels"
+                        raise UnreadableFile(path, "too long a video", f"{size} and more")
+                    yield _on_white(frame, shape)
+    except UnreadableFile:
+        raise
     except Exception as error:  # whatever a decoder raises for damaged data is the file's fault
-        raise _broken(path, error) from None
+        raise UnreadableFile(path, "broken video", str(error) or type(error).__name__) from None
+
+
+def _on_white(frame: Image.Image, shape: Shape) -> np.ndarray:
+    whole = frame.convert("RGBA")
+    whole = Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole)  # as read_image
+    pixels = np.asarray(whole.convert("L" if shape[2] == 1 else "RGB"))
+    return _fit(pixels.reshape(*pixels.shape[:2], shape[2]), shape)
 
 
 def _fit(pixels: np.ndarray, shape: Shape) -> np.ndarray:
@@ -156,38 +170,3 @@ def _fit(pixels: np.ndarray, shape: Shape) -> np.ndarray:
     image = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
     fitted = ImageOps.fit(image, (shape[1], shape[0]), Image.Resampling.BILINEAR)
     return np.asarray(fitted).reshape(shape)
-
-
-def _video_frames(path: Path, shape: Shape) -> Iterator[np.ndarray]:
-    """Yield the frames of a video file, decoded and scaled by ffmpeg."""
-    check_installed()
-    import imageio_ffmpeg
-
-    # The package warns for every video that its frames are not read in their original size.
-    logging.getLogger("imageio_ffmpeg").setLevel(logging.ERROR)
-    height, width, channels = shape
-    kind = "gray" if channels == 1 else "rgb24"
-    fit = f"scale={width}:{height}:force_original_aspect_ratio=increase:flags=area"
-    video = imageio_ffmpeg.read_frames(
-        str(path.absolute()),  # a relative path with a colon in it would be a URL
-        pix_fmt=kind,
-        bits_per_pixel=8 * channels,
-        input_params=["-threads", "1"],  # videos are read in parallel
-        output_params=[
-            *("-vf", f"{fit},format=rgb24,format={kind},crop={width}:{height}"),
-            # Each frame once: ffmpeg would repeat some if the frame rate varies.
-            *("-fps_mode", "passthrough"),
-        ],
-    )
-    try:
-        next(video)  # the metadata
-        for frame in video:
-            yield np.frombuffer(frame, np.uint8).reshape(shape)
-    except (OSError, RuntimeError, LookupError, AttributeError, ValueError) as error:
-        raise _broken(path, error) from None
-
-
-def _broken(path: Path, error: Exception) -> UnreadableFile:
-    """Return an error with the last line of a message, because those of ffmpeg are long."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return UnreadableFile(path, "broken video", lines[-1].strip() if lines else "no reason known")

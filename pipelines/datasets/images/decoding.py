@@ -87,19 +87,17 @@ def decoded(path: Path, file: io.BufferedReader, budget: MemoryBudget) -> Iterat
         yield image
 
 
-def open_image(path: Path, file: Any, only: list[str] | None = None) -> Image.Image:
-    """Read the header of an image file, and check the size of the image.
-
-    Args:
-        path: for messages.
-        file: the opened file.
-        only: the formats that are tried; None: all.
+def open_image(path: Path, file: Any) -> Image.Image:
+    """Read the header of an opened image file, and check the size of the image.
 
     Raises:
         UnreadableFile: too many pixels.
         Exception: whatever Pillow raises for a file that is no image, or damaged.
     """
-    image = Image.open(file, formats=only or formats())
+    try:
+        image = Image.open(file, formats=formats())
+    except Image.DecompressionBombError as error:
+        raise UnreadableFile(path, TOO_LARGE, str(error)) from None
     most = MEMORY // _bytes_per_pixel(image)
     if any(tile[0] in Image.DECODERS for tile in image.tile):
         most = _LARGEST_SLOW
