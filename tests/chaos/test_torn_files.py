@@ -57,6 +57,7 @@ def base(request, tmp_path_factory) -> Path:
 
     def line(name: str, epochs: int) -> list[str]:
         own = ["--name", name, "--model", request.param, "--epochs", str(epochs)]
+        own += ["--schedule", "constant"]  # for all numbers of epochs the same
         return ["names", "train", *common, *own]
 
     lines = [line("whole", EPOCHS), line("finished", EPOCHS - 1)]
