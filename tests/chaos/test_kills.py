@@ -20,9 +20,9 @@ from tasks import TABLE, train_flags
 SEED = 25
 KILLS = {"names": 8, "images": 6, "captions": 6}  # of train
 FLAGS = {
-    "names": "--epochs 3",
-    "images": "--model lenet5 --epochs 3 --image-size 12 --width 0.5",
-    "captions": "--epochs 3",  # and an epoch of pretraining
+    "names": "--epochs 10",
+    "images": "--model lenet5 --epochs 6 --image-size 12 --width 0.5",
+    "captions": "--epochs 6",  # and an epoch of pretraining
 }
 REPLACEMENTS, SEARCH_KILLS = 4, 10
 SEARCH_HANGS = 3_600  # seconds; each of its trials imports TensorFlow
