@@ -172,6 +172,7 @@ def _kill_search(search: Process, seconds: float, kind: str) -> bool:
 def _fixed(task: str) -> Iterator[str]:
     """Lines of a space file that fix what the task searches by default, but for the units."""
     values = flat(load_task(task).config()) | {"model": "lstm", "embedding": 4, "layers": 1}
+    values |= {"optimizer": "adamw", "batch_size": 16}
     for key in load_task(task).space:
         if key != "units":
             yield f"{key}: {json.dumps(values[key])}\n"
