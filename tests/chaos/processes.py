@@ -63,13 +63,14 @@ class Process:
             return psutil.Process(self._process.pid).children(recursive=True)
         return []
 
-    @property
-    def processor_seconds(self) -> float:
-        """Processor time used so far, by its children too; of a killed one, 0."""
+    def processor_seconds(self, with_children: bool = False) -> float:
+        """Processor time used so far; of one that has ended, with its children's."""
         if self.is_alive:
             with contextlib.suppress(psutil.NoSuchProcess):
-                every = [psutil.Process(self._process.pid), *self.children]
-                return sum(sum(process.cpu_times()) for process in every)
+                every = [psutil.Process(self._process.pid)] + (
+                    self.children if with_children else []
+                )
+                return sum(sum(process.cpu_times()[:2]) for process in every)
         return self._ends()[-1]["processor"] if self._ends() else 0.0
 
     def _ends(self) -> list[dict[str, Any]]:
@@ -86,7 +87,9 @@ class Process:
             AssertionError: it took too long or too much memory, or the process died.
         """
         self._process.join(patience * len(self.lines))
-        assert not self.is_alive, f"it hangs: {self.lines}"
+        if self.is_alive:
+            self.kill()
+            raise AssertionError(f"it hangs: {self.lines}")
         ends = self._ends()
         assert len(ends) == len(self.lines), f"{self.lines[len(ends)]} ended the process"
         for line, end in zip(self.lines, ends, strict=True):

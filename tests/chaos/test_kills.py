@@ -21,7 +21,7 @@ SEED = 25
 KILLS = {"names": 8, "images": 6, "captions": 6}  # of train
 FLAGS = {
     "names": "--epochs 10",
-    "images": "--model lenet5 --epochs 6 --image-size 12 --width 0.5",
+    "images": "--model convnet --epochs 6",
     "captions": "--epochs 6",  # and an epoch of pretraining
 }
 REPLACEMENTS, SEARCH_KILLS = 4, 10
@@ -38,7 +38,7 @@ def train_line(task: str, folder: Path, name: str, *flags: str) -> list[str]:
 
 def kill_after(process: Process, seconds: float) -> bool:
     """Kill a process when it has used that much processor time; False: it had ended before."""
-    while process.is_alive and process.processor_seconds < seconds:
+    while process.is_alive and process.processor_seconds() < seconds:
         time.sleep(0.02)
     was_alive = process.is_alive
     process.kill()
@@ -56,7 +56,7 @@ def test_a_killed_training_ends_as_an_undisturbed_one(task: str, tmp_path: Path,
     whole = tmp_path / "runs" / task / "whole"
     before = invariant.digests(whole)
     for number in range(KILLS[task]):
-        name, moment = f"killed-{number}", moments.uniform(0, undisturbed.processor_seconds)
+        name, moment = f"killed-{number}", moments.uniform(0, undisturbed.processor_seconds())
         line = train_line(task, tmp_path, name)
         kill_after(start(line, output=tmp_path / name), moment)
         run = tmp_path / "runs" / task / name
@@ -105,7 +105,7 @@ def test_a_killed_replacement_loses_no_finished_run(tmp_path: Path, summary):
     undisturbed = start(line, output=tmp_path / "first")
     assert undisturbed.wait()[0].code == 0
     run = tmp_path / "runs/names/a"
-    before, duration = invariant.digests(run), undisturbed.processor_seconds
+    before, duration = invariant.digests(run), undisturbed.processor_seconds()
     for number in range(REPLACEMENTS):
         moment = moments.uniform(0, duration)
         replacing = start([*line, "--overwrite"], output=tmp_path / f"replaced-{number}")
@@ -140,7 +140,7 @@ def test_a_killed_search_ends_with_the_same_table(tmp_path: Path, summary):
     for number in range(SEARCH_KILLS):
         search = start(line, output=tmp_path / f"killed-{number}")
         kind = moments.choice(("search", "trial", "both"))
-        if _kill_search(search, moments.uniform(1, undisturbed.processor_seconds / 2), kind):
+        if _kill_search(search, moments.uniform(1, undisturbed.processor_seconds() / 2), kind):
             kinds.append(kind)
     end = start(line, output=tmp_path / "resumed").wait(SEARCH_HANGS)[0]
     if end.code:
@@ -154,7 +154,7 @@ def test_a_killed_search_ends_with_the_same_table(tmp_path: Path, summary):
 
 def _kill_search(search: Process, seconds: float, kind: str) -> bool:
     """Kill a search, its trial, or both, when they have used that much processor time."""
-    while search.is_alive and search.processor_seconds < seconds:
+    while search.is_alive and search.processor_seconds(with_children=True) < seconds:
         time.sleep(0.5)
     trials, was_alive = search.children, search.is_alive
     if kind == "trial":
