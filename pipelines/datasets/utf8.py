@@ -31,7 +31,7 @@ _NO_TEXT = {
 }
 LONGEST_LINE = 10_000_000  # bytes
 COPIES = 12  # bytes of memory per byte of text: decoded, composed, cut into lines and cells
-_CHUNK = 2**24  # bytes that are read, or unpacked, at a time
+_CHUNK = 2**20  # bytes that are read, or unpacked, at a time
 _OTHER = "give --encoding, such as cp1252 or latin-1"
 
 
@@ -74,14 +74,14 @@ def read_bytes(path: Path, any_length: bool = False) -> bytes:
 
 def _whole(file: BinaryIO | gzip.GzipFile, shown: str) -> bytes:
     """Return the content of an open file, which may be a few bytes that unpack to very many."""
-    parts, size, most = [], 0, memory_limit() // COPIES
+    parts, size = [], 0
     while part := file.read(_CHUNK):
         parts.append(part)
         size += len(part)
-        if size > most:
+        if size > _CHUNK and size * COPIES > (limit := memory_limit()):  # a small file always fits
             raise UserError(
-                f"{shown}: more than {in_gigabytes(most)} of text, too much for the"
-                f" {in_gigabytes(memory_limit())} of memory here; divide the file"
+                f"{shown}: more than {in_gigabytes(limit / COPIES)} of text, too much for the"
+                f" {in_gigabytes(limit)} of memory here; divide the file"
             )
     return b"".join(parts)
 
