@@ -67,7 +67,8 @@ def writing(place: Path, usable: Callable[[], str] = lambda: "") -> Iterator[Non
 
 
 def _in_one_line(path: Path, place: Path, reason: str, usable: str) -> str:
-    is_written = path.absolute().is_relative_to(place.absolute())
+    path_, place_ = path.absolute(), place.absolute()
+    is_written = path_.is_relative_to(place_) or place_.is_relative_to(path_)  # or a folder of it
     verb = "write" if is_written else "use"
     return f"cannot {verb} {path}: {reason}{'; ' * bool(usable)}{usable}"
 

@@ -50,6 +50,13 @@ def test_a_temporary_file_is_called_by_its_own_name(tmp_path):
         write_text(file, "")
 
 
+def test_a_file_that_fills_the_disk_is_named(tmp_path):
+    line = f"^cannot write {tmp_path}/a.csv: {FULL}$"
+    with pytest.raises(UserError, match=line), writing(tmp_path), atomic(tmp_path / "a.csv"):
+        raise OSError(errno.ENOSPC, FULL)
+    assert not [*tmp_path.iterdir()]
+
+
 @pytest.mark.parametrize(
     "error",
     [
