@@ -39,7 +39,9 @@ def reason_of(error: Exception) -> str:
     """Return why a record cannot be shown, from the exception that this has led to."""
     if isinstance(error, KeyError):
         return f"there is no {error.args[0]}"
-    return str(error) or type(error).__name__
+    if isinstance(error, ValueError):
+        return str(error)
+    return f"it is damaged ({type(error).__name__}: {error})"
 
 
 def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> Rows:
