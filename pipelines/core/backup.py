@@ -98,7 +98,8 @@ class Backup:
             UserError: it is damaged or gone, and cannot be made again.
         """
         best, generation = self.run.best, restart.generation
-        if self._is_pending(best, generation) or generation.matches(best):
+        is_none = generation.state["best_epoch"] == 0  # the monitored figure was never a number
+        if is_none or self._is_pending(best, generation) or generation.matches(best):
             return restart
         if generation.is_last(best, self.run.last):
             return restart._replace(best_is_last=True)
