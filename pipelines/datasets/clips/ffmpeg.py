@@ -33,7 +33,7 @@ _DEMUXERS = (
     *("ogg", "m4v", "h263", "h264", "hevc", "av1", "obu", "ivf", "vc1", "mjpeg", "gif", "apng"),
     *("dv", "mxf", "nut", "rm", "wtv", "gxf", "nsv", "yuv4mpegpipe"),
 )
-_CHUNK = 2**20  # bytes
+_CHUNK = 2**16  # bytes
 
 
 def check_installed() -> None:
@@ -58,10 +58,10 @@ def video_frames(path: Path, shape: tuple[int, int, int]) -> Iterator[np.ndarray
     try:
         for chunk in _output(process, path, errors):
             pixels += chunk
-            whole = len(pixels) // size
-            yield from np.frombuffer(bytes(pixels[: whole * size]), np.uint8).reshape(-1, *shape)
-            del pixels[: whole * size]
-            count += whole
+            while len(pixels) >= size:
+                yield np.frombuffer(bytes(pixels[:size]), np.uint8).reshape(shape)
+                del pixels[:size]
+                count += 1
         if pixels or (errors and not count):
             raise UnreadableFile(path, "broken video", _last_line(errors))
     finally:
