@@ -34,6 +34,8 @@ def command(flags: list[str]) -> None:
     options = ["--logdir", str(config.run_dir), "--host", "127.0.0.1", "--port", str(config.port)]
     options += ["--samples_per_plugin", f"{PLUGIN}={SAMPLES}"]
     quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}
-    code = subprocess.call([sys.executable, "-m", "tensorboard.main", *options], env=quiet)
+    # -P: no module is imported from the current folder, which may be somebody else's run.
+    command = [sys.executable, "-P", "-m", "tensorboard.main", *options]
+    code = subprocess.call(command, env=quiet)
     if code:
         raise UserError(f"TensorBoard ended with code {code}; is port {config.port} in use?")

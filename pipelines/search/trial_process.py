@@ -78,7 +78,7 @@ def run_process(
         environment["CUDA_VISIBLE_DEVICES"] = resources.gpus
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "errorflow.pipelines.search.trial", str(folder)],
+            [sys.executable, "-P", "-m", "errorflow.pipelines.search.trial", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

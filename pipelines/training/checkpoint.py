@@ -19,6 +19,7 @@ from ..core.files import atomic, write_rows
 from ..core.generation import Generation
 from ..core.integrity import is_whole_model
 from ..core.run_folder import RunFolder, read_history
+from ..models.keras_file import check_weights_file
 from .checkpoint_space import require_checkpoint_space
 from .spec import TrainingSpec
 
@@ -190,6 +191,7 @@ def _load(model: keras.Model, generation: Generation) -> None:
     Raises:
         UserError: the file is damaged, and of an earlier version, which knew no checksums.
     """
+    check_weights_file(generation.weights)
     try:
         model.load_weights(generation.weights)
         for variable, value in zip(_random_states(model), generation.state["random"], strict=True):

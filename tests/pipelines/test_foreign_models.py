@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -229,3 +231,14 @@ def test_every_use_of_a_run_folder_refuses_its_model(tmp_path, capsys):
 def test_a_model_of_errorflow_is_loaded_in_unsafe_mode_too():
     assert check_keras_file(SOUND)["class_name"] == "Functional"
     assert load(SOUND).get_layer("core")
+
+
+def test_tensorboard_imports_no_module_from_the_current_folder(tmp_path, monkeypatch):
+    """`python -m` would look there first, which may be the run folder of somebody else."""
+    commands = []
+    monkeypatch.setattr(subprocess, "call", lambda command, **_: commands.append(command))
+    assert cli.main(["tensorboard", "--run-dir", str(tmp_path)]) == 0
+    options = commands[0][1 : commands[0].index("-m")]
+    (tmp_path / "json.py").write_text("raise SystemExit('code of somebody else')")
+    command = [sys.executable, *options, "-m", "json.tool", "--help"]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0

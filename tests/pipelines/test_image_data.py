@@ -594,6 +594,14 @@ def test_threads_wait_for_memory_and_one_that_needs_more_has_it_alone():
         assert all(pool.map(decode, [4, 7, 3, 99, 10, 1] * 50))
 
 
+def test_a_broken_image_from_python_is_named(tmp_path):
+    Image.fromarray(noise(64, 64, 3)).save(tmp_path / "x.jpg")
+    os.truncate(tmp_path / "x.jpg", 900)
+    with Image.open(tmp_path / "x.jpg") as image, pytest.raises(UserError) as error:
+        write_images([(noise(4, 4, 3), "a"), (image, "b")], tmp_path)
+    assert str(error.value).startswith("data[1]: broken image (")
+
+
 def test_floats_and_frames(tmp_path):
     Image.fromarray(np.array([[0, 0.2, np.nan, 1]], np.float32)).save(tmp_path / "f.tif")
     assert read_image(tmp_path / "f.tif", 1).ravel().tolist() == [0, 51, 0, 255]

@@ -114,6 +114,10 @@ def _stored(image: Any, folder: Path, place: str) -> str:
             _copied(path, folder) if path.is_file() and printable(path) != str(path) else str(path)
         )
     picture = image if isinstance(image, Image.Image) else _from_array(image, place)
+    try:
+        picture.load()  # Pillow opens a file without decoding it
+    except Exception as error:  # whatever a decoder raises for damaged data is the image's fault
+        raise UserError(f"{place}: broken image ({printable(str(error))})") from None
     if picture.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
         picture = picture.convert("RGB")
     buffer = io.BytesIO()
