@@ -16,6 +16,7 @@ from keras_tuner.src.engine.trial import Trial
 
 from ..core.errors import DamagedFile
 from ..core.files import read_json, write_text
+from .trial_folder import was_interrupted
 
 T = TypeVar("T")
 REASON = "tuner/reason"  # a value that carries the reason of a failure to the chief
@@ -225,7 +226,7 @@ class DurableOracle(keras_tuner.Oracle):
 
     @synchronized
     def reload(self) -> None:
-        """Restore the last saved state; trials that ran then are put into the queue.
+        """Restore the last saved state; trials that ran or were interrupted go to the queue.
 
         Raises:
             DamagedFile: the state cannot be read.
@@ -239,6 +240,9 @@ class DurableOracle(keras_tuner.Oracle):
             raise DamagedFile(file, "not the state of a search") from None
         self._retry_queue += [trial.trial_id for trial in self.ongoing_trials.values()]
         self.ongoing_trials = {}
+        again = [id_ for id_ in self.end_order if was_interrupted(self.trials[id_].message)]
+        self._retry_queue += again
+        self.end_order = [id_ for id_ in self.end_order if id_ not in again]
 
 
 def _merged(

@@ -118,7 +118,8 @@ class Progress:
             write_columns(plan.project, plan.space, objectives)
         if plan.settings.oracle == "hyperband" and not self.oracle.done:
             return  # a later round may continue any of them
-        kept = damaged | {row["trial"] for row in best_first[: plan.settings.keep]}
+        goes_on = {id_ for id_, row in self.rows.items() if row["status"] == "interrupted"}
+        kept = damaged | goes_on | {row["trial"] for row in best_first[: plan.settings.keep]}
         delete_checkpoints(plan, self.rows, kept)
 
     def table(self) -> list[Row]:

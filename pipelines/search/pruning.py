@@ -151,6 +151,9 @@ class VanishingRule(Rule):
         self.shares: list[Shares] = run.results().get("first_to_last", [])
         self.step = 0  # the last training step of the previous epoch
 
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.step = self._last_step()  # of a run that is resumed
+
     def judge(self, epoch: int, logs: Mapping[str, float]) -> str | None:
         if epoch < self.epochs:
             self._measure(epoch)
@@ -162,8 +165,11 @@ class VanishingRule(Rule):
         shares = {name: first_to_last(table, self.step) for name, table in tables.items()}
         self.shares = [*self.shares[:epoch], shares]
         self.run.update(first_to_last=self.shares)
-        last_steps = (int(table["step"].max(initial=0)) for table in tables.values())
-        self.step = max(last_steps, default=0)
+        self.step = self._last_step()
+
+    def _last_step(self) -> int:
+        tables = self.error_flow.history.values()
+        return max((int(table["step"].max(initial=0)) for table in tables), default=0)
 
 
 def first_to_last(tables: Tables, after: int = 0) -> float | None:

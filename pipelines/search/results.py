@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import DamagedFile
-from .trial_folder import read_result, stored_result
+from .trial_folder import read_result, stored_result, was_interrupted
 
 Row = dict[str, Any]
 DAMAGED = "damaged"  # the status of a trial whose result can no longer be read
@@ -27,6 +27,7 @@ def trial_row(trial: Any, folder: Path, values: Mapping[str, Any]) -> Row:
         values: the values of the searched settings that are active in the trial.
     """
     has_failed = trial.status != "COMPLETED"
+    failure = "interrupted" if was_interrupted(trial.message) else "failed"
     result = read_result(folder) if has_failed else _result_of(folder)
     objective = result.get("objective") or {}
     return {
@@ -34,7 +35,7 @@ def trial_row(trial: Any, folder: Path, values: Mapping[str, Any]) -> Row:
         "score": None if has_failed else result.get("score"),
         "direction": objective.get("direction"),
         "objective": objective.get("name"),
-        "status": "failed" if has_failed else result["status"],
+        "status": failure if has_failed else result["status"],
         "values": values,
         "parameters": result.get("parameters"),
         "epochs": result.get("epochs"),

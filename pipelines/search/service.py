@@ -5,6 +5,7 @@ trial is trained and recorded. The service has no authentication.
 """
 
 import contextlib
+import ipaddress
 import socket
 import time
 from collections.abc import Iterator
@@ -68,6 +69,14 @@ class Service(oracle_chief.OracleServicer):
             self.last_call[trial_id] = time.monotonic()
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def check_free(address: str) -> None:
     """Raise `UserError` if a chief cannot listen there: gRPC does not report the reason."""
     try:
@@ -89,6 +98,11 @@ def serve(plan: SearchPlan, oracle: DurableOracle) -> Iterator[Service]:
     service.wait_for_workers()
     with quiet_conditions():
         server = _start(service, host, port)
+        if not is_loopback(host):
+            note(
+                f"the chief listens on {host}, not on this machine alone: whoever reaches port"
+                f" {port} can change the search, without a password"
+            )
         reachable = socket.gethostname() if host in ("0.0.0.0", "[::]") else host
         note(
             f"to take part: errorflow {plan.task.name} tune --worker-of {reachable}:{port}"

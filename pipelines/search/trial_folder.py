@@ -19,6 +19,7 @@ from ..core.files import read_json
 from ..core.run_folder import RunFolder
 
 NO_OBJECTIVE = "no objective"  # the beginning of a failure's reason that holds for every trial
+INTERRUPTED = "its process was killed from outside"  # the same of a trial that is tried again
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -121,3 +122,8 @@ _FORMS: form.Forms = {
     "verdict": ("a list of sentences", form.list_of(form.is_text)),
     "devices": ("a list of names", form.list_of(form.is_text)),
 }
+
+
+def was_interrupted(reason: str | None) -> bool:
+    """Whether a trial without a result was killed from outside, as its reason says."""
+    return str(reason).startswith(INTERRUPTED)

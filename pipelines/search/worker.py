@@ -11,17 +11,20 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.src.engine.trial import Trial
 
 from ..core.errors import UserError
+from ..core.stop_request import SIGNALS
 from .durable_oracle import mark_failed
 from .plan import SearchPlan
 from .resources import WorkerResources
 from .trial import BUSY
-from .trial_folder import read_result
+from .trial_folder import INTERRUPTED, read_result
 from .trial_process import prepare, run_process
 
 if TYPE_CHECKING:
     from .durable_oracle import DurableOracle
 
-MAX_DEATHS = 2  # processes of a trial that end without a result, before the trial has failed
+MAX_DEATHS = 2  # processes of a trial that end without a result, before the next trial begins
+# What others send to a process; the remaining signals are those of a crash.
+FROM_OUTSIDE = {signal.SIGKILL, *SIGNALS}
 WAIT = 0.2  # seconds between two checks of a process, or two requests for a trial
 BUSY_WAIT = 2.0  # seconds before the next attempt, while another process still trains the trial
 PATIENCE = 60  # seconds that a process has to stop by itself
@@ -132,6 +135,10 @@ class TrialWorker(BaseTuner):
 
 def _death(code: int) -> str:
     """Return the reason of a trial whose process ended without a result."""
+    number = -code if code < 0 else code - 128
+    if number in FROM_OUTSIDE:
+        name = signal.Signals(number).name
+        return f"{INTERRUPTED} by {name}, twice; the next start of the search tries it again"
     end = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
     return f"its process {end}; its output is in log.txt"
 

@@ -199,11 +199,36 @@ def test_a_stopped_search_resumes_and_runs_no_trial_twice(tune, trials, project)
 
 
 def test_a_trial_whose_process_dies_is_tried_again_and_then_failed(tune, project, monkeypatch):
-    codes = iter([-signal.SIGKILL, -signal.SIGKILL, 1, 1])
+    codes = iter([1, -signal.SIGSEGV, 1, 1])
     monkeypatch.setattr(worker, "run_process", lambda *_: next(codes))
     assert tune("--max-trials", "2") == 2  # no trial has a score
     reasons = {row["reason"].partition(";")[0] for row in rows(project)}
-    assert reasons == {"its process was killed by SIGKILL", "its process ended with code 1"}
+    assert reasons == {"its process was killed by SIGSEGV", "its process ended with code 1"}
+
+
+def test_a_trial_that_is_killed_from_outside_is_tried_again_at_the_next_start(
+    tune, trials, project, monkeypatch
+):
+    train = worker.run_process
+    codes = {1: [-signal.SIGKILL] * 2, 2: [143, 129]}
+
+    def run(folder, *arguments):
+        ended = codes.get(int(folder.name.removeprefix("trial_")))
+        return ended.pop() if ended else train(folder, *arguments)
+
+    monkeypatch.setattr(worker, "run_process", run)
+    grid = ["--oracle", "grid", "--max-trials", "4"]
+    assert tune(*grid) == 0
+    assert {row["trial"]: row["status"] for row in rows(project)} == {
+        **dict.fromkeys("03", "completed"),
+        **dict.fromkeys("12", "interrupted"),
+    }
+    assert tune(*grid) == 0
+    assert [*map(int, trials.ran)] == [0, 3, 1, 2]
+    killed = [{**row, "seconds": ""} for row in rows(project)]
+    assert tune(*grid, "--project-name", "undisturbed") == 0
+    undisturbed = rows(project.with_name("undisturbed"))
+    assert killed == [{**row, "seconds": ""} for row in undisturbed]
 
 
 def test_the_next_call_completes_what_a_killed_one_has_not_written(tune, trials, project):
