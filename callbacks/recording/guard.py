@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import keras
 
+from .printable import printable
+
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -66,7 +68,8 @@ def give_up(callback: GuardedCallback, place: str, error: Exception) -> None:
 
 def _message(callback, place, error):
     name = type(callback).__name__
-    what = f"{type(error).__name__}: {str(error).strip() or 'no message'}".splitlines()[0]
+    first, *_ = (str(error).strip() or "no message").splitlines()
+    what = printable(f"{type(error).__name__}: {first}")
     where = traceback.extract_tb(error.__traceback__)[-1]
     remedy = (
         "Make sure that the folder exists, can be written and has room"

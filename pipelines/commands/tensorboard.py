@@ -31,7 +31,7 @@ def command(flags: list[str]) -> None:
         raise UserError(f"--run-dir {config.run_dir}: no such folder; train something first")
     from ...callbacks.recording.blocks import PLUGIN
 
-    options = ["--logdir", str(config.run_dir), "--host", "127.0.0.1", "--port", str(config.port)]
+    options = [f"--logdir={config.run_dir}", "--host", "127.0.0.1", "--port", str(config.port)]
     options += ["--samples_per_plugin", f"{PLUGIN}={SAMPLES}"]
     quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}
     # -P: no module is imported from the current folder, which may be somebody else's run.

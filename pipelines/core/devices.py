@@ -10,6 +10,7 @@ from typing import Any
 
 from .config import Hardware, TrainingConfig
 from .errors import UserError
+from .shell import shell_word
 
 # Numbers of glibc's malloc.h: trim threshold, top pad, mmap threshold, arenas.
 _MALLOPT = {-1: 2**31 - 1, -2: 2**26, -3: 2**25, -8: 1}
@@ -187,7 +188,7 @@ def describe(config: TrainingConfig, strategy: Any) -> dict[str, Any]:
     import tensorflow as tf
 
     return {
-        "command": " ".join(sys.argv),
+        "command": " ".join(map(shell_word, sys.argv)),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
