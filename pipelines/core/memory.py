@@ -5,9 +5,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from .config import TrainingConfig, flat
 from .errors import UserError
 
 CGROUPS = Path("/sys/fs/cgroup")
+# Settings that determine the size of a network, and of its batches.
+OF_WEIGHTS = ("units", "character_units", "embedding", "features", "layers", "width", "vocabulary")
+OF_BATCHES = ("batch_size", "max_length", "steps", "frames")
+OF_IMAGES = ("size", "image_size")  # of both
 
 
 def memory_limit() -> int:
@@ -59,6 +64,23 @@ def require_memory(needed: float, what: str, flags: Sequence[str]) -> None:
             f"{what} would take {in_gigabytes(needed)} of memory, of {in_gigabytes(limit)} here:"
             f" lower {in_flags(flags)}"
         )
+
+
+@contextlib.contextmanager
+def shortage_in_words(config: TrainingConfig) -> Iterator[None]:
+    """Raise a `UserError` in one line if memory runs out inside the block."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        flags = in_flags(names_in(config, OF_BATCHES + OF_IMAGES + OF_WEIGHTS))
+        raise UserError(f"there is not enough memory for these settings: lower {flags}") from None
+
+
+def names_in(config: TrainingConfig, names: Sequence[str]) -> list[str]:
+    """Return the names of settings that a config has."""
+    return [name for name in names if name in flat(config)]
 
 
 def is_out_of_memory(error: BaseException) -> bool:

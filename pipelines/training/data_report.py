@@ -4,6 +4,7 @@ from typing import Any
 
 from ..core.config import TrainingConfig
 from ..core.console import note, shorten
+from ..core.memory import shortage_in_words
 from ..core.phases import phase
 from ..datasets.left_out import summary
 from .task import Data, Task
@@ -16,8 +17,11 @@ def read_data(task: Task, config: TrainingConfig, found: Any = None) -> Data:
 
     Args:
         found: the result of `Task.find_data`, if it has been called already.
+
+    Raises:
+        UserError: the data cannot be used, or do not fit into memory.
     """
-    with phase("reading the data"):
+    with phase("reading the data"), shortage_in_words(config):
         data = task.read_data(config, found)
     for line in [*summary(data.left_out), *shorten(data.problems)]:
         note(f"data: {line}")

@@ -13,29 +13,19 @@ import keras
 from ...layers.paths import walk
 from ...layers.text.each_step import EachStep
 from ..core.config import TrainingConfig, flat
-from ..core.errors import UserError
-from ..core.memory import in_flags, is_out_of_memory, memory_limit, require_memory
+from ..core.memory import (
+    OF_BATCHES,
+    OF_IMAGES,
+    OF_WEIGHTS,
+    memory_limit,
+    names_in,
+    require_memory,
+)
 from .spec import TrainingSpec
 
 FLOAT = 4  # bytes
 SLOTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0, "momentum": 1}  # of each trained weight
 READY = 5  # batches in memory: `known_length` prefetches four
-# Settings that determine the size of a network, and of its batches.
-OF_WEIGHTS = ("units", "character_units", "embedding", "features", "layers", "width", "vocabulary")
-OF_BATCHES = ("batch_size", "max_length", "steps", "frames")
-OF_IMAGES = ("size", "image_size")  # of both
-
-
-@contextlib.contextmanager
-def shortage_in_words(config: TrainingConfig) -> Iterator[None]:
-    """Raise a `UserError` in one line if memory runs out inside the block."""
-    try:
-        yield
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        flags = in_flags(_names(config, OF_BATCHES + OF_IMAGES + OF_WEIGHTS))
-        raise UserError(f"there is not enough memory for this training: lower {flags}") from None
 
 
 @contextlib.contextmanager
@@ -46,7 +36,7 @@ def limited_weights(config: TrainingConfig) -> Iterator[None]:
     no hook for it: the method with which layers make their weights is replaced.
     """
     make, total, limit = keras.Layer.add_weight, 0, memory_limit()
-    each, flags = _bytes_per_weight(config), _names(config, OF_WEIGHTS + OF_IMAGES)
+    each, flags = _bytes_per_weight(config), names_in(config, OF_WEIGHTS + OF_IMAGES)
 
     def add_weight(self: keras.Layer, shape: Any = None, *args: Any, **kwargs: Any) -> Any:
         nonlocal total
@@ -69,11 +59,6 @@ def _bytes_per_weight(config: TrainingConfig) -> int:
     return FLOAT * (1 if settings.get("freeze") else 2 + SLOTS[settings["optimizer"]])
 
 
-def _names(config: TrainingConfig, names: Sequence[str]) -> list[str]:
-    """Return the names of settings that a config has."""
-    return [name for name in names if name in flat(config)]
-
-
 def check_training(spec: TrainingSpec, config: TrainingConfig) -> None:
     """Raise `UserError` if the weights and the activations of a batch do not fit into memory."""
     network, size = spec.network, spec.train_data.size
@@ -88,7 +73,7 @@ def check_training(spec: TrainingSpec, config: TrainingConfig) -> None:
         weights + slots + size * of_example,
         f"a training step of {size:,} examples in a network of {network.count_params():,}"
         " parameters",
-        _names(config, OF_BATCHES + OF_IMAGES + OF_WEIGHTS),
+        names_in(config, OF_BATCHES + OF_IMAGES + OF_WEIGHTS),
     )
 
 

@@ -12,6 +12,7 @@ from ..core.console import note
 from ..core.errors import UserError
 from ..core.files import write_rows
 from ..core.integrity import is_whole_model
+from ..core.memory import shortage_in_words
 from ..core.phases import phase
 from ..core.replacement import run_at
 from ..core.run_config import run_config
@@ -158,11 +159,11 @@ def train_in(
         callbacks: function of the `TrainingSpec` and the `Recorders` that returns further Keras
             callbacks; if it raises an exception, the training does not begin.
     """
-    from . import loop, memory, summary
+    from . import loop, summary
 
     record_data(run, data)
     devices.set_seed(config.optimisation.seed)  # reading the data may have used random numbers
-    with memory.shortage_in_words(config):
+    with shortage_in_words(config):
         spec = _build(run, task, config, data, strategy)
         note(f"{parameters_in_words(spec.network)}; files go to {run.path}")
         recorders = loop.make_recorders(spec, run)

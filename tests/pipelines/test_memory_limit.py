@@ -11,6 +11,7 @@ from errorflow.pipelines.core.memory import (
     is_out_of_memory,
     memory_limit,
     require_memory,
+    shortage_in_words,
 )
 from errorflow.pipelines.datasets.lags.lag_data import load_lags
 from errorflow.pipelines.models import text_serving
@@ -20,7 +21,6 @@ from errorflow.pipelines.training.memory import (
     activations,
     check_training,
     limited_weights,
-    shortage_in_words,
 )
 from errorflow.pipelines.training.spec import TrainingSpec
 
