@@ -477,7 +477,8 @@ def test_orientation_is_applied_and_broken_metadata_are_ignored(tmp_path):
     paint(tmp_path / "x.png", pnginfo=text)
     content = (tmp_path / "x.png").read_bytes()
     (tmp_path / "x.png").write_bytes(content.replace(b"tEXta", b"tEXtb"))  # a wrong checksum
-    assert read_image(tmp_path / "x.png", 3).shape == (4, 4, 3)
+    for budget in (None, MemoryBudget(1)):
+        assert read_image(tmp_path / "x.png", 3, budget).shape == (4, 4, 3)
 
 
 def cut_avif(path):

@@ -77,13 +77,13 @@ def decoded(path: Path, file: io.BufferedReader, budget: MemoryBudget) -> Iterat
         except Exception:
             if size > _LARGEST_REPAIRED:
                 raise
-            stack.close()  # gives the memory back
-            stack.enter_context(budget.taken(2 * size))
-            file.seek(0)
-            pixels = without_metadata(file.read())
+            stack.close()  # whoever holds memory and waits for more could wait forever
+            with budget.taken(2 * size):
+                file.seek(0)
+                pixels = without_metadata(file.read())
             if pixels is None:
                 raise
-            image = _load(path, io.BytesIO(pixels), 0, budget, stack)
+            image = _load(path, io.BytesIO(pixels), len(pixels), budget, stack)
         yield image
 
 
