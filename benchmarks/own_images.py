@@ -55,7 +55,7 @@ def stopwatch():
 def train_ours(model, folder, seed, place):
     """Train as the command does; return the run and the processor time."""
     from errorflow.pipelines.core.config import replace
-    from errorflow.pipelines.core.run_lifecycle import begin
+    from errorflow.pipelines.core.run_lifecycle import folder_to_train_in, training_in
     from errorflow.pipelines.images import TASK
     from errorflow.pipelines.training import workflow
 
@@ -64,9 +64,12 @@ def train_ours(model, folder, seed, place):
     config = replace(TASK.config(), **settings).resolved()
     config.check()
     session = workflow.start(config)
-    run, clock = begin(TASK.name, config, session.environment), stopwatch()
+    run, clock = folder_to_train_in(TASK.name, config), stopwatch()
     data = TASK.read_data(config)
-    workflow.train_in(run, TASK, config, data, session.strategy, lambda *_: [clock])
+    with training_in(run, TASK.name, config, session.environment) as begin:
+        workflow.train_in(
+            run, TASK, config, data, session.strategy, begin, callbacks=lambda *_: [clock]
+        )
     return run, clock.seconds
 
 
