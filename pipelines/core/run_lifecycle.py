@@ -21,7 +21,7 @@ from .files import write_json, write_rows
 from .replacement import run_at, settle, take_place
 from .run_config import run_config, write_config
 from .run_folder import RunFolder, kept_in_words
-from .run_lock import check_not_held, hold
+from .run_lock import FolderInUse, check_not_held, hold
 from .stop_request import recovered
 from .system_errors import writing
 
@@ -235,6 +235,8 @@ def recorded_status(run: RunFolder) -> Iterator[None]:
         with writing(run.path, lambda: kept_in_words(run)), recovered():
             yield
             run.update(status="finished", finished=_now())
+    except FolderInUse:
+        raise  # another process has taken over, and records its own end
     except BaseException as error:
         with contextlib.suppress(OSError):  # of a full disk: an unfinished run is interrupted
             _record_failure(run, error)

@@ -188,7 +188,8 @@ def _give_signs_of_life(lock: _Lock, over: threading.Event) -> None:
 
 def _release(lock: _Lock) -> None:
     with contextlib.suppress(OSError):  # the folder may be gone, or read-only
-        if _is_current(*lock):
+        is_own = _parse(os.pread(lock.file, 1000, 0)) == _this_process()
+        if is_own and _is_current(lock.folder, lock.name, lock.file):
             os.unlink(lock.name, dir_fd=lock.folder)
     os.close(lock.file)
     os.close(lock.folder)

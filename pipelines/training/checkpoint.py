@@ -19,6 +19,7 @@ from ..core.files import atomic, write_rows
 from ..core.generation import Generation
 from ..core.integrity import is_whole_model
 from ..core.run_folder import RunFolder, read_history
+from ..core.run_lock import check_still_held
 from ..models.keras_file import check_weights_file
 from .checkpoint_space import require_checkpoint_space
 from .spec import TrainingSpec
@@ -132,6 +133,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         return f"done {left} epochs early" if left else f"all {self.settings.epochs} epochs done"
 
     def on_train_begin(self, logs: Any = None) -> None:
+        check_still_held(self.run.lock_file)
         require_checkpoint_space(self.run, self.spec.serving_model, self.model)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:

@@ -95,11 +95,13 @@ def test_a_lock_follows_its_folder(lock):
     assert not list(moved.iterdir())
 
 
-def test_a_process_that_has_lost_its_lock_is_told(lock):
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_process_that_has_lost_its_lock_is_told(lock, is_deleted):
     with hold(lock):
         check_still_held(lock)
-        lock.unlink()
-        check_still_held(lock)
+        if is_deleted:
+            lock.unlink()
+            check_still_held(lock)
         lock.write_text(json.dumps({"pid": 1, "host": "pod-7f9c", "machine": "another"}))
         with pytest.raises(FolderInUse, match="process 1 on pod-7f9c has taken over"):
             check_still_held(lock)
