@@ -162,8 +162,8 @@ class LayerGradients(StepRecorder):
         return super().state() | {"quiet_units": self._monitor.quiet_units()}
 
     def _fits(self, name: str, recorded: Recorded) -> bool:
-        expected = {"statistics": [*STATISTICS], "layers": self._layers}
-        return not name and expected.items() <= recorded.about.items()
+        layers, statistics = recorded.about.get("layers", ()), recorded.about["statistics"]
+        return not name and len(layers) == len(self._layers) and statistics == [*STATISTICS]
 
     def _take_back(self, state: Mapping[str, Any], recorded: Mapping[Key, Recorded]) -> None:
         self._columns = self._find_columns()
