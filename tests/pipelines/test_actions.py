@@ -58,7 +58,7 @@ def test_convolutions_train_on_two_replicas_without_warnings(where, tmp_path):
     settings = {"backend": "jax", "image_data_format": "channels_first"}
     (tmp_path / "keras.json").write_text(json.dumps(settings))
     command = [sys.executable, "-m", "errorflow.pipelines.actions", "train", "--name", "two"]
-    flags = ["--run-dir", str(tmp_path), "--strategy", "mirrored", *TINY]
+    flags = ["--run-dir", str(tmp_path), "--strategy", "mirrored", *TINY, "--jit", "auto"]
     process = subprocess.run(
         [*command, *flags],
         capture_output=True,

@@ -11,7 +11,7 @@ from errorflow.pipelines.core.files import read_json
 from errorflow.pipelines.names.config import NamesConfig
 from errorflow.pipelines.tags.config import TagsConfig
 
-TINY = {"model": "gru", "units": 4, "embedding": 3, "batch_size": 16}
+TINY = {"model": "gru", "units": 4, "embedding": 3, "batch_size": 16, "jit": "off"}
 
 
 @pytest.fixture(scope="module")

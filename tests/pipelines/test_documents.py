@@ -97,6 +97,7 @@ def test_onnx_takes_the_ids_of_its_vocabulary(where, serving_model, tmp_path):
 def test_feed_forward_networks_train_with_a_limited_vocabulary(model, where, tmp_path, capsys):
     """10 of the 14 words, and texts of more than 8 words left out."""
     flags = ["--model", model, "--epochs", "1", "--vocabulary", "10", "--max-length", "8"]
+    flags += ["--jit", "off"]
     flags = [*train_flags("documents", where), *flags, "--too-long", "skip"]
     assert documents(tmp_path, "train", "--name", model, *flags) == 0
     assert "left out: more than 8 words, first" in capsys.readouterr().err
@@ -201,6 +202,7 @@ def test_a_bag_of_words_learns_real_genres(tmp_path):
         pytest.skip(f"no {ewt_genres.EWT}; set ERRORFLOW_DATA to the folder with ud-english-ewt")
     data = ewt_genres.write_genres(tmp_path / "genres", ewt_genres.EWT)
     flags = ["--model", "bag", "--limit", "200", "--epochs", "2", "--learning-rate", "0.03"]
+    flags += ["--jit", "off"]
     flags += ["--name", "ewt", "--data-dir", str(data)]
     assert documents(tmp_path, "train", *flags) == 0
     assert RunFolder(tmp_path / "documents" / "ewt").results()["test"]["accuracy"] > 0.4
