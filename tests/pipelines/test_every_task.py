@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import io
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -37,7 +36,6 @@ RESULTS = {
 PASSING = {
     *["name", "started", "finished", "host", "pid", "seconds", "compile_seconds"],
 }
-MEASURED = r", in [^)]*% of an epoch's time[^)]*\)"  # of an error probe
 TASKS_OF_MANY_EPOCHS = ["tags", "lags", "images"]  # cheap ones, with and without dropout
 ODD_TEXTS = ["", " \u00a0\t", "\0", "a\0b", "\u0301", "👩\u200d👧 ½", "\u202eمرحبا", b"ab\xff\xc3"]
 CLASSIFYING = [task for task, row in TABLE.items() if "confusion" in row.plots]
@@ -263,10 +261,9 @@ def interrupted(task: str):
 def lasting_results(run: RunFolder) -> dict[str, object]:
     """The results that do not depend on when and where a run was trained, or in how many parts."""
     results = {key: value for key, value in run.results().items() if key not in PASSING}
-    results["verdict"] = [re.sub(MEASURED, ")", sentence) for sentence in results["verdict"]]
-    for finding in results["findings"]:
-        for name in ("cost", "compiling"):
-            finding["evidence"].pop(name, None)
+    # Single predictions are measured when there is time for it.
+    results["findings"] = [f for f in results["findings"] if "cost" not in f["evidence"]]
+    results["verdict"] = [s for s in results["verdict"] if "of an epoch's time" not in s]
     return results
 
 
