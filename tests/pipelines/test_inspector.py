@@ -295,7 +295,7 @@ def test_plots_values_and_selections(server, trained, browser, tmp_path):
     browser.switch_to.default_content()
     again = Tab(browser, browser.current_url)  # the link shows the same
     assert again.texts("h2") == ["simple · rnn"]
-    assert again.hover(0.01, 0.99)[0].startswith("training step 1, time step 12: ")
+    until(lambda: again.hover(0.01, 0.99)[0].startswith("training step 1, time step 12: "))
 
     again.click("Gradient over depth")
     until(lambda: again.hover(0.01, 0.99)[0].startswith("training step 1, head: "))
