@@ -136,9 +136,7 @@ def _empty_folder(run: RunFolder) -> RunFolder:
 def training_in(
     run: RunFolder, task: str, config: TrainingConfig, environment: dict[str, Any]
 ) -> Iterator[Callable[[], None]]:
-    """Hold a run folder during the block, and record how the training in it ends.
-
-    A finished replacement then takes the place of the run.
+    """Hold a run folder during the block, record its end, and put a replacement in its place.
 
     Yields:
         A function to call when the training begins. Until then a run that is resumed stays as it

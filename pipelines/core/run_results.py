@@ -63,6 +63,7 @@ _FORMS: form.Forms = {
     "test": _FIGURES,
     "data": ("a source and a hash", form.record(source=form.is_text, content_hash=form.is_text)),
     "verdict": ("a list of sentences", form.list_of(form.is_text)),
+    "config_sha256": ("a list of checksums", form.list_of(form.is_text)),
     "findings": ("a list of findings", form.list_of(_is_finding)),
     "warnings": ("a list of warnings", form.list_of(_WARNING)),
     "stopped": ("a status and a reason", form.or_null(_STOPPED)),
