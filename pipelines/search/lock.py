@@ -7,6 +7,9 @@ from pathlib import Path
 
 from ..core.errors import UserError
 from ..core.run_lock import check_not_held, hold
+from .earlier import EARLIER, set_aside, settle
+
+LOCK = "lock.json"
 
 
 def check_available(project: Path) -> None:
@@ -15,10 +18,9 @@ def check_available(project: Path) -> None:
         raise UserError(f"--directory {project.parent} is not a folder")
     if project.exists() and not project.is_dir():
         raise UserError(f"{project} is not a folder: choose another --project-name")
-    lock = project / "lock.json"
-    check_not_held(lock)
+    check_not_held(project / LOCK)
     names = {path.name for path in project.iterdir()} if project.exists() else set()
-    if names and not names & {"search.json", lock.name}:
+    if names and not names & {"search.json", LOCK, EARLIER}:
         raise UserError(f"{project} is not a search: move it or choose another --project-name")
 
 
@@ -27,23 +29,17 @@ def exclusive(project: Path, overwrite: bool) -> Iterator[None]:
     """Hold the folder of a search for this process; delete it again if no trial began in it.
 
     Args:
-        overwrite: delete an earlier search first.
+        overwrite: begin anew. An earlier search is kept until a trial of the new one has a score;
+            if the new one ends without any, the earlier one is put back.
     """
     check_available(project)
-    with hold(project / "lock.json"):
+    with hold(project / LOCK):
         try:
+            settle(project, LOCK)
             if overwrite:
-                _empty(project)
+                set_aside(project, LOCK)
             yield
         finally:
+            settle(project, LOCK)
             if not any(project.glob("trial_*")):
                 shutil.rmtree(project, ignore_errors=True)
-
-
-def _empty(project: Path) -> None:
-    """Delete everything in the folder of a search but its lock."""
-    for path in project.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.name != "lock.json":
-            path.unlink(missing_ok=True)

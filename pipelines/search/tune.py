@@ -33,6 +33,7 @@ from ..models.weight_source import absolute
 from ..training.data_report import read_data
 from ..training.task import Task
 from .config import TuneConfig
+from .earlier import is_to_return
 from .hyperparameters import suggest
 from .lock import check_available, exclusive
 from .plan import SearchPlan, project_folder, read_plan
@@ -96,7 +97,8 @@ def _search(plan: SearchPlan) -> None:
         try:
             _run(plan, oracle)
         except NoObjective:
-            shutil.rmtree(plan.project, ignore_errors=True)  # it holds no useful results
+            for trial in plan.project.glob("trial_*"):  # they hold no useful results
+                shutil.rmtree(trial, ignore_errors=True)
             raise
 
 
@@ -188,12 +190,17 @@ def _run(plan: SearchPlan, oracle: "DurableOracle") -> None:
         try:
             run_workers(workers, stop, meanwhile, lambda: oracle.done)
         except KeyboardInterrupt:
-            command = "the same command" + " without --overwrite" * plan.config.run.overwrite
-            count = len(oracle.end_order)
-            message = f"interrupted after {count} finished trials; {command} resumes the search"
-            raise KeyboardInterrupt(message) from None
+            raise KeyboardInterrupt(_interruption(plan, len(oracle.end_order))) from None
     progress.report_new_trials()
     progress.report_end()
+
+
+def _interruption(plan: SearchPlan, count: int) -> str:
+    """Return the line about an interrupted search with its number of finished trials."""
+    if is_to_return(plan.project):
+        return "interrupted before a trial had a score; the earlier search was put back"
+    command = "the same command" + " without --overwrite" * plan.config.run.overwrite
+    return f"interrupted after {count} finished trials; {command} resumes the search"
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.core.run_lock import hold
 from errorflow.pipelines.core.space import Choice, Range
 from errorflow.pipelines.names import NamesConfig
-from errorflow.pipelines.search import oracles, service, worker
+from errorflow.pipelines.search import lock, oracles, service, worker
 from errorflow.pipelines.search.config import parse_objective
 from errorflow.pipelines.search.plots import importances
 from errorflow.pipelines.search.resources import divide_resources
@@ -469,6 +469,31 @@ def test_a_folder_of_another_search_or_process_is_refused(tune, trials, project,
     write_text(project.parent / "other" / "thesis.txt", "")
     assert tune("--overwrite", "--project-name", "other") == 2
     assert (project.parent / "other" / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize("ending", ["interrupted", "failed", "killed"])
+def test_an_earlier_search_is_kept_until_the_new_one_has_a_score(
+    tune, trials, project, monkeypatch, ending
+):
+    assert tune("--max-trials", "2") == 0
+    table, best = rows(project), (project / "best" / "best.keras").read_bytes()
+
+    def end(network):
+        assert (project / "best" / "best.keras").read_bytes() == best  # usable meanwhile
+        if ending == "interrupted":
+            raise KeyboardInterrupt
+
+    trials.score = end
+    with monkeypatch.context() as patch:
+        if ending == "killed":  # nothing is tidied up
+            patch.setattr(lock, "settle", lambda *_: None)
+        tune("--max-trials", "1", "--overwrite", "--seed", "5")
+    trials.score = lambda network: network.units / 10
+    assert tune("--max-trials", "2") == 0  # the earlier one, which is finished
+    assert rows(project) == table
+    assert read_json(project / "best" / "results.json")["trial"] is not None
+    assert tune("--max-trials", "1", "--overwrite", "--seed", "5") == 0
+    assert len(rows(project)) == 1 and not (project / ".earlier").exists()
 
 
 @pytest.mark.parametrize(
