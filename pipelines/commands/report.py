@@ -49,6 +49,8 @@ def command(flags: list[str]) -> None:
     runs = [pick_run(name, every_run) for name in config.names] or every_run[-1:]
     if not config.to.parent.is_dir():
         raise UserError(f"--to {config.to}: there is no folder {config.to.parent}")
+    if config.to.is_dir():
+        raise UserError(f"--to {config.to}: is a folder; give the file to write in it")
     load_tensorflow()  # without its messages: TensorBoard's reader imports it
     write_text(config.to, page(runs))
     say(str(config.to))

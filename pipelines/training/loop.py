@@ -155,6 +155,7 @@ def fit(
     others = [*recorders.present, *spec.callbacks(run), *callbacks]
     with phase(progress.state), _complete_records(recorders):
         if spec.pretrain is not None and not epochs_done:
+            progress.begin_pretraining()
             _pretrain(spec.pretrain, run, strategy)
         with deferred():
             model.fit(

@@ -21,6 +21,10 @@ class Progress(keras.callbacks.Callback):
         self._text = "preparing the training"
         self._epoch_ended = 0.0
 
+    def begin_pretraining(self) -> None:
+        """Say that the network is pretrained, until its training begins."""
+        self._text = "pretraining"
+
     def state(self) -> str | None:
         """Return what is done now; None: that is on the screen already."""
         is_quiet = time.monotonic() - self._epoch_ended < QUIET

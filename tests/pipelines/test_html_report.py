@@ -73,6 +73,7 @@ def test_without_names_the_report_is_about_the_latest_run(trained, tmp_path):
     [
         (["zzz"], "no run 'zzz'"),
         (["a", "--to", "none/r.html"], "--to none/r.html: there is no folder"),
+        (["a", "--to", "."], "--to .: is a folder"),
     ],
 )
 def test_a_mistake_is_one_line(trained, flags, message, capsys, monkeypatch):

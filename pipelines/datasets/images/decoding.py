@@ -24,8 +24,10 @@ _BYTES_OF_OTHERS = 8
 LONGEST_SIDE = 2**20  # pixels
 _LARGEST_SLOW = 2**24  # pixels, for decoders that are written in Python
 
-# Pillow's warning about large images: here, what is too large is refused.
+# Pillow warns of large images and of faults in metadata: here, what is too large is refused, and
+# an image that cannot be read has a line of its own.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 # Pillow divides a large image into blocks. The memory of small ones stays with the thread that
 # decoded the image (glibc's arenas); blocks of more than 32 MB go back to the system.
 Image.core.set_block_size(2**26)

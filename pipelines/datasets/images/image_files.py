@@ -5,7 +5,6 @@ import hashlib
 import io
 import stat
 import time
-import warnings
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -73,8 +72,7 @@ def inspect_image(path: Path, budget: MemoryBudget | None = None) -> Inspection:
 def inspect_images(paths: Collection[Path]) -> list[Inspection]:
     """Open image files, in parallel; the inspections are in the order of the paths."""
     inspect = functools.partial(inspect_image, budget=MemoryBudget())
-    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
-        warnings.simplefilter("ignore")  # Pillow's, about metadata
+    with ThreadPoolExecutor() as pool:
         return list(with_progress(pool.map(inspect, paths), len(paths)))
 
 
