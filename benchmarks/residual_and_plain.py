@@ -30,15 +30,16 @@ def options():
 def train(args, skip, folder):
     """Return one row per epoch and the recorded gradients over depth."""
     from errorflow.pipelines.core.config import replace
-    from errorflow.pipelines.core.run_lifecycle import begin
+    from errorflow.pipelines.core.run_lifecycle import folder_to_train_in, training_in
     from errorflow.pipelines.images import TASK
     from errorflow.pipelines.training import workflow
 
     settings = {"model": args.model, "skip": skip, "epochs": args.epochs, "limit": args.limit}
     config = replace(TASK.config(), **settings, run_dir=Path(folder), name=skip).resolved()
     session = workflow.start(config)
-    run = begin(TASK.name, config, session.environment)
-    outcome = workflow.train_in(run, TASK, config, TASK.read_data(config), session.strategy)
+    run, data = folder_to_train_in(TASK.name, config), TASK.read_data(config)
+    with training_in(run, TASK.name, config, session.environment) as begin:
+        outcome = workflow.train_in(run, TASK, config, data, session.strategy, begin)
     return outcome.history, outcome.recorders.layer_gradients.history
 
 
