@@ -11,6 +11,10 @@ class UserError(Exception):
     """An error that the user can correct; the message says what is wrong and what to do."""
 
 
+class OutOfMemory(UserError):
+    """Memory ran out: the settings need more than there is."""
+
+
 class DamagedFile(UserError):
     """A file of a run or a search cannot be used.
 

@@ -2,11 +2,12 @@
 
 import contextlib
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .config import TrainingConfig, flat
-from .errors import UserError
+from .errors import OutOfMemory, UserError
 
 CGROUPS = Path("/sys/fs/cgroup")
 # Settings that determine the size of a network, and of its batches.
@@ -68,14 +69,15 @@ def require_memory(needed: float, what: str, flags: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def shortage_in_words(config: TrainingConfig) -> Iterator[None]:
-    """Raise a `UserError` in one line if memory runs out inside the block."""
+    """Raise `OutOfMemory` in one line if memory runs out inside the block."""
     try:
         yield
     except Exception as error:
         if not is_out_of_memory(error):
             raise
         flags = in_flags(names_in(config, OF_BATCHES + OF_IMAGES + OF_WEIGHTS))
-        raise UserError(f"there is not enough memory for these settings: lower {flags}") from None
+        said = textwrap.shorten(str(error), 200, placeholder=" …") or type(error).__name__
+        raise OutOfMemory(f"out of memory ({said}): lower {flags}") from None
 
 
 def names_in(config: TrainingConfig, names: Sequence[str]) -> list[str]:

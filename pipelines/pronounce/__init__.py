@@ -185,7 +185,7 @@ def _in_words(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         yield from texts_in_words([row])
         if "attention" in row:
-            yield f"\n{row['attention']}\n"
+            yield from ("", *row["attention"].split("\n"), "")
 
 
 TASK = Pronounce()

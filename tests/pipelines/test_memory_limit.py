@@ -99,7 +99,7 @@ def test_layers_of_each_step_count_at_each_step():
 )
 def test_running_out_of_memory_is_one_line(error, is_shortage):
     assert is_out_of_memory(error) == is_shortage
-    expected = (UserError, "not enough memory .* lower --batch-size")
+    expected = (UserError, r"out of memory \(.*\): lower --batch-size")
     kind, text = expected if is_shortage else (ValueError, "a bug")
     with pytest.raises(kind, match=text), shortage_in_words(NamesConfig()):
         raise error
