@@ -12,9 +12,11 @@ from errorflow.pipelines import cli
 from errorflow.pipelines.core.stop_request import TWICE, check, deferred, listening, recovered
 
 COMMAND = """
-import sys, time
+import signal, sys, time
 from errorflow.pipelines import cli
 from errorflow.pipelines.core.stop_request import check, deferred
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's "&"
 
 def work(arguments):
     print("ready", flush=True)
