@@ -264,7 +264,7 @@ TABLE = {
         inputs=lambda _: ["0.3 -0.5* 0.9 0.1*", SEQUENCE],
     ),
     "images": Row(
-        flags="--model resnet20 --width 0.25 --batch-size 8 --image-size 12 --optimizer adam"
+        flags="--model convnet --width 0.25 --batch-size 8 --image-size 12 --optimizer adam"
         " --learning-rate 0.01 --epochs 2 --jit off",
         figures=CLASSIFIED | {"top5"},
         plots=("confusion",),

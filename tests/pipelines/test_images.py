@@ -82,15 +82,8 @@ def test_onnx_comes_with_labels_and_shape(where, tmp_path):
 
 def test_auxiliary_classifiers_are_trained_and_then_removed(where, tmp_path):
     flags = ["--name", "aux", "--data-dir", str(where / "data"), "--epochs", "1"]
-    flags += ["--model", "googlenet", "--width", "0.1", "--auxiliary", "true"]
-    flags += [
-        "--image-size",
-        "65",
-        "--batch-size",
-        "16",
-        "--learning-rate",
-        "0.001",
-    ]
+    flags += ["--model", "googlenet", "--width", "0.1", "--auxiliary", "true", "--jit", "off"]
+    flags += ["--image-size", "65", "--batch-size", "16", "--learning-rate", "0.001"]
     assert images(tmp_path, "train", *flags) == 0
     run = RunFolder(tmp_path / "images" / "aux")
     figures = {*read_history(run)[0]}

@@ -27,7 +27,7 @@ from errorflow.pipelines.search.config import tune_config
 from errorflow.pipelines.search.plan import read_plan
 from keras.src.applications import resnet as keras_resnet
 from keras.src.utils import file_utils
-from tasks import errorflow
+from tasks import errorflow, write_images
 
 SIZE = 64
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("vgg19", "resnet101", "resnet152")]
@@ -37,10 +37,26 @@ RANDOM = {  # ranges of the weights that Keras begins with zeros or ones
 }
 
 
-@pytest.fixture
-def where(finished_run):
-    with finished_run("images") as folder:
-        yield folder
+@pytest.fixture(scope="module")
+def where(tmp_path_factory):
+    """A folder with a run of a residual network, images/a, and its data."""
+    folder = tmp_path_factory.mktemp("residual")
+    flags = ["--data-dir", str(write_images(folder)), "--model", "resnet20", "--width", "0.25"]
+    flags += [
+        "--image-size",
+        "12",
+        "--batch-size",
+        "8",
+        "--optimizer",
+        "adam",
+        "--learning-rate",
+        "0.01",
+    ]
+    assert (
+        errorflow("images", "train", folder, "--name", "a", "--epochs", "1", "--jit", "off", *flags)
+        == 0
+    )
+    return folder
 
 
 def random_application(name):
