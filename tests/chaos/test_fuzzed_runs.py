@@ -1,5 +1,6 @@
 """Run folders whose records hold anything, and inputs of `predict` that are anything."""
 
+import copy
 import json
 import tempfile
 from pathlib import Path
@@ -38,7 +39,7 @@ def foreign_json(draw: st.DrawFn, content: bytes) -> bytes:
             keys = sorted(node) if isinstance(node, dict) else range(len(node))
             key = draw(st.sampled_from(keys))
             if not isinstance(node[key], dict | list) or draw(st.booleans()):
-                node[key] = draw(st.sampled_from(FOREIGN))
+                node[key] = copy.deepcopy(draw(st.sampled_from(FOREIGN)))
                 break
             node = node[key]
     return json.dumps(tree).encode()

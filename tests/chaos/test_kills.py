@@ -136,19 +136,27 @@ def test_a_killed_search_ends_with_the_same_table(tmp_path: Path, summary):
     start = functools.partial(Process, cwd=tmp_path)
     undisturbed = start([*line, "--project-name", "whole"], output=tmp_path / "whole")
     assert undisturbed.wait(SEARCH_HANGS)[0].code == 0
-    line += ["--project-name", "killed"]
-    for number in range(SEARCH_KILLS):
-        search = start(line, output=tmp_path / f"killed-{number}")
-        kind = moments.choice(("search", "trial", "both"))
-        if _kill_search(search, moments.uniform(1, undisturbed.processor_seconds() / 2), kind):
+    expected, ends, searches = _table(tmp_path / "searches/whole"), [], 0
+    while len(kinds) < SEARCH_KILLS or ends[-1]:  # until the last search has ended, too
+        own = [*line, "--project-name", f"killed-{searches}"]
+        search = start(own, output=tmp_path / f"{len(ends)}")
+        kind, is_killed = moments.choice(("search", "trial", "both")), False
+        if len(kinds) < SEARCH_KILLS:
+            moment = moments.uniform(1, undisturbed.processor_seconds() / 2)
+            is_killed = _kill_search(search, moment, kind)
+        ends.append(is_killed)
+        if is_killed:
             kinds.append(kind)
-    end = start(line, output=tmp_path / "resumed").wait(SEARCH_HANGS)[0]
-    if end.code:
-        faults.append(f"not resumed: {end.err[-500:]}")
-    table, expected = (_table(tmp_path / "searches" / name) for name in ("killed", "whole"))
-    if table != expected:
-        faults.append(f"{table} in place of {expected}")
-    summary(f"tune: {len(kinds)} kills ({', '.join(kinds)}), {len(faults)} faults")
+            continue
+        end = search.wait(SEARCH_HANGS)[0]
+        if end.code:
+            faults.append(f"not resumed: {end.err[-500:]}")
+            break
+        if (table := _table(tmp_path / "searches" / f"killed-{searches}")) != expected:
+            faults.append(f"{table} in place of {expected}")
+        searches += 1
+    count = f"{len(kinds)} kills ({', '.join(kinds)}) of {searches} searches"
+    summary(f"tune: {count}, {len(faults)} faults")
     assert faults == []
 
 
