@@ -4,6 +4,7 @@ Whatever is damaged: other runs stay listed and usable, each command ends as it 
 training either ends with the weights of an undisturbed one, or is refused and changes nothing.
 """
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +26,11 @@ NEEDED = {
     "report": ("results.json", "config.yaml"),
     "predict": ("results.json", "config.yaml", "best.keras"),
     "evaluate": ("results.json", "config.yaml", "best.keras"),
-    "resume": ("results.json", "config.yaml", "history.csv", "best.keras", "last.keras", "backup"),
+    # Whoever holds a lock that is damaged could still train.
+    "resume": (
+        *("results.json", "config.yaml", "history.csv", "best.keras", "last.keras", "backup"),
+        "lock.json",
+    ),
 }
 
 
@@ -105,6 +110,17 @@ def test_a_damaged_file_harms_nothing_else(state: str, base: Path, tmp_path: Pat
     assert faults == []
 
 
+def _lasting_results(run: Path) -> dict | bytes:
+    """The content of results.json, if it can be read without the figures that `evaluate` writes."""
+    file = run / "results.json"
+    content = file.read_bytes() if file.exists() else b""
+    try:
+        results = json.loads(content)
+    except ValueError:
+        return content
+    return {key: value for key, value in results.items() if key != "test"}
+
+
 def _damage(run: Path, how: str, paths: list[Path]) -> None:
     for path in paths:
         content = DAMAGES[how]((run / path).read_bytes())
@@ -118,6 +134,7 @@ def _faults(here: Path, state: str, what: str) -> Iterator[str]:
     """Run every command on a folder with a damaged run; yield what must not be."""
     run, other = here / "runs/names" / state, here / "runs/names/whole"
     before, neighbour = invariant.digests(run), invariant.digests(other)
+    results = _lasting_results(run)
     lines = {
         "runs": ["runs"],
         "predict": ["names", "predict", "--name", state, "abba"],
@@ -130,6 +147,8 @@ def _faults(here: Path, state: str, what: str) -> Iterator[str]:
     for (name, line), end in zip(lines.items(), ends, strict=True):
         yield from _fault(name, line, end, what)
     yield from _resumed(ends[[*lines].index("resume")].code, run, other, before)
+    if _lasting_results(run) != results and ends[[*lines].index("resume")].code:
+        yield "refused, and yet results.json has changed"
     if invariant.digests(other) != neighbour:
         yield "another run has changed"
 
@@ -157,6 +176,7 @@ def _resumed(code: int, run: Path, other: Path, before: dict[str, str]) -> Itera
         return
     now = invariant.digests(run)
     changed = [name for name, digest in before.items() if now.get(name) != digest]
-    free = ("plots/", "lock.json")  # `evaluate` writes pictures; the lock names its holder
+    # `evaluate` writes pictures and figures; the lock names its holder.
+    free = ("plots/", "lock.json", "results.json")
     if changed := [name for name in changed if not name.startswith(free)]:
         yield f"refused, and yet changed: {changed}"
