@@ -19,15 +19,17 @@ from errorflow.pipelines.core.stop_request import check, deferred
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's "&"
 
 def work(arguments):
-    print("ready", flush=True)
     {work}
+
+def ready():
+    print("ready", flush=True)
 
 cli.dispatch = work
 sys.exit(cli.main([]))
 """
-STEPS = "with deferred():\n        while True:\n            time.sleep(0.01); check()"
-STUCK = "with deferred():\n        time.sleep(60)"  # within TensorFlow, no signal is seen
-LOST = "try: time.sleep(60)\n    except KeyboardInterrupt: raise ValueError('by TensorFlow')"
+STEPS = "with deferred():\n        ready()\n        while True:\n            time.sleep(0.01); check()"
+STUCK = "with deferred():\n        ready(); time.sleep(60)"  # within TensorFlow, no signal is seen
+LOST = "try: ready(); time.sleep(60)\n    except KeyboardInterrupt: raise ValueError('by TensorFlow')"
 
 
 def start(work: str, *prefix: str) -> subprocess.Popen[str]:
