@@ -1,6 +1,7 @@
 """A long phase of a command says on stderr what it does, so that it is never silent for long."""
 
 import contextlib
+import functools
 import io
 import os
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
+from .background import in_background
 from .console import is_muted
 from .stop_request import check
 
@@ -33,19 +35,13 @@ def phase(text: str | Callable[[], str | None], after: float = 1.0) -> Iterator[
 
 @contextlib.contextmanager
 def _reported(text: str | Callable[[], str | None], after: float) -> Iterator[None]:
-    began, over, state = time.monotonic(), threading.Event(), _state(text)
+    began, state = time.monotonic(), _state(text)
     with _true_stderr() as stream:
         if after == 0:
             _print(stream, state(), 0)
-        thread = threading.Thread(
-            target=_report, args=(stream, state, began, after or INTERVAL, over), daemon=True
-        )
-        thread.start()
-        try:
+        report = functools.partial(_report, stream, state, began, after or INTERVAL)
+        with in_background(report):
             yield
-        finally:
-            over.set()
-            thread.join()
 
 
 def _state(text: str | Callable[[], str | None]) -> Callable[[], str | None]:

@@ -15,6 +15,7 @@ before, or on the wall clock: ages are measured by the clock of the file system.
 import contextlib
 import dataclasses
 import fcntl
+import functools
 import json
 import os
 import socket
@@ -25,6 +26,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .background import in_background
 from .errors import UserError
 
 BEAT = 10  # seconds between two signs of life
@@ -107,14 +109,11 @@ def hold(lock_file: Path) -> Iterator[None]:
         FolderInUse: another process holds it.
         UserError: the lock file cannot be written.
     """
-    lock, over = _take(lock_file), threading.Event()
-    thread = threading.Thread(target=_give_signs_of_life, args=(lock, over), daemon=True)
-    thread.start()
+    lock = _take(lock_file)
     try:
-        yield
+        with in_background(functools.partial(_give_signs_of_life, lock)):
+            yield
     finally:
-        over.set()
-        thread.join()
         _release(lock)
 
 

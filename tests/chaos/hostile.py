@@ -17,7 +17,7 @@ _SETTINGS = hypothesis.settings(
 
 
 def fuzzed(examples: int) -> Callable[[Callable], Callable]:
-    """The decorator of a test that gets so many random examples, the same in every run."""
+    """Return the decorator of a test with that number of random examples, the same in every run."""
     settings = hypothesis.settings(_SETTINGS, max_examples=examples)
     return lambda test: hypothesis.seed(SEED)(settings(test))
 

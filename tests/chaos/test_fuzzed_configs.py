@@ -86,7 +86,9 @@ def test_random_configs_are_used_or_refused(verb: str, earlier_runs: Path, summa
     def command(name: str) -> list[str]:
         return [name, verb, "--config", "fuzzed.yaml", "--print-config"]
 
-    _fuzz(command, usual_config, earlier_runs, summary, f"config files of {verb}")
+    codes = _exit_codes(command, usual_config, earlier_runs)
+    summary(f"config files of {verb}: {in_words(codes)}")
+    assert {*codes} == {0, 2}  # some are used, others refused
 
 
 def test_random_spaces_are_used_or_refused(earlier_runs: Path, monkeypatch, summary):
@@ -95,10 +97,17 @@ def test_random_spaces_are_used_or_refused(earlier_runs: Path, monkeypatch, summ
     def command(name: str) -> list[str]:
         return [name, "tune", "--space", "fuzzed.yaml"]
 
-    _fuzz(command, usual_space, earlier_runs, summary, "space files")
+    codes = _exit_codes(command, usual_space, earlier_runs)
+    summary(f"space files: {in_words(codes)}")
+    assert {*codes} == {0, 2}
 
 
-def _fuzz(command, usual, folder: Path, summary, what: str) -> None:
+def in_words(codes: list[int]) -> str:
+    return f"{len(codes):,}, {codes.count(2):,} of them refused in one line"
+
+
+def _exit_codes(command, usual, folder: Path) -> list[int]:
+    """Return how a command ended with each file; assert that it did so as every command must."""
     before, codes = invariant.digests(folder), []
 
     @hostile.fuzzed(EXAMPLES)
@@ -113,4 +122,4 @@ def _fuzz(command, usual, folder: Path, summary, what: str) -> None:
     fuzz()
     (folder / "fuzzed.yaml").unlink()
     assert invariant.digests(folder) == before
-    summary(f"{what}: {len(codes):,}, {codes.count(2):,} of them refused in one line")
+    return codes

@@ -96,7 +96,7 @@ def test_a_lock_follows_its_folder(lock):
 
 
 @pytest.mark.parametrize("is_deleted", [False, True])
-def test_a_process_that_has_lost_its_lock_is_told(lock, is_deleted):
+def test_a_process_that_has_lost_its_lock_raises_an_error(lock, is_deleted):
     with hold(lock):
         check_still_held(lock)
         if is_deleted:
@@ -108,13 +108,25 @@ def test_a_process_that_has_lost_its_lock_is_told(lock, is_deleted):
     assert lock.exists()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}', "\0" * 99])
+@pytest.mark.parametrize("content", ["{", "[]", '{"pid": 1}', "\0" * 99])
 def test_a_damaged_lock_is_that_of_an_unknown_process(lock, content):
     left_by(lock)
     lock.write_text(content)
-    os.utime(lock, (0, 0))
-    with hold(lock):
+    message = r"process \? on an unknown machine.*: if it has ended, wait \d+ s or delete"
+    with pytest.raises(FolderInUse, match=message), hold(lock):
         pass
+    assert lock.read_text() == content
+    os.utime(lock, (0, 0))  # it has given no sign of life for long
+    with hold(lock):
+        assert (found := holder(lock)) and found.pid == os.getpid()
+
+
+def test_an_empty_lock_is_that_of_a_process_which_ended_before_it_wrote_its_name(lock):
+    left_by(lock)
+    lock.write_text("")
+    assert holder(lock) is None
+    with hold(lock):
+        assert (found := holder(lock)) and found.pid == os.getpid()
 
 
 def test_a_lock_is_no_link_and_no_pipe(lock, tmp_path):
