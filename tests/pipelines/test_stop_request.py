@@ -27,9 +27,9 @@ def ready():
 cli.dispatch = work
 sys.exit(cli.main([]))
 """
-STEPS = "with deferred():\n        ready()\n        while True:\n            time.sleep(0.01); check()"
+STEPS = "with deferred():\n        ready()\n        while True: time.sleep(0.01); check()"
 STUCK = "with deferred():\n        ready(); time.sleep(60)"  # within TensorFlow, no signal is seen
-LOST = "try: ready(); time.sleep(60)\n    except KeyboardInterrupt: raise ValueError('by TensorFlow')"
+LOST = "try: ready(); time.sleep(60)\n    except BaseException: raise ValueError('by TensorFlow')"
 
 
 def start(work: str, *prefix: str) -> subprocess.Popen[str]:
