@@ -43,9 +43,9 @@ class RowRing(tf.Module):  # a module, so that a SavedModel tracks its variables
         super().__init__()
         self._labels = (*labels, *_PLACE)
         self._width = width
-        self.size = 1, 0  # rows and time steps that fit
+        self.size = 1, 1  # rows and time steps that fit
         with tf.init_scope():
-            self._axis = per_replica_variable(np.zeros([0, width]), shape=[None, width])
+            self._axis = per_replica_variable(np.zeros([1, width]), shape=[None, width])
             self._index = per_replica_variable(
                 np.zeros([1, len(self._labels)], np.int64), shape=[None, len(self._labels)]
             )

@@ -109,9 +109,10 @@ class Hardware(Section):
     """Compute in 16 bits; weights stay in 32 bits."""
     jit: Literal["auto", "on", "off"] = "auto"
     """Compile the training step with XLA."""
-    strategy: Literal["none", "mirrored"] = "none"
+    strategy: Literal["none", "mirrored", "multi-worker", "auto"] = "none"
     """mirrored: one replica per GPU; on a machine without GPUs, two replicas on the CPU, to try it
-    out."""
+    out. multi-worker: several processes, on one machine or several, as TF_CONFIG or Slurm names
+    them. auto: multi-worker if there are several workers, mirrored if there are several GPUs."""
 
     def check(self) -> None:
         is_known = re.fullmatch(r"auto|cpu|gpu(:\d{1,4})?", self.device) is not None

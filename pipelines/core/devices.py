@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from .cluster import Cluster
 from .config import Hardware, TrainingConfig
 from .errors import UserError
 from .shell import shell_word
@@ -112,8 +113,12 @@ def _stderr_held_back() -> Iterator[None]:
             os.close(true_stderr)
 
 
-def start(hardware: Hardware) -> Any:
+def start(hardware: Hardware, cluster: Cluster) -> Any:
     """Set devices and precision before the first operation; return the strategy.
+
+    Args:
+        hardware: the settings.
+        cluster: the cluster of `hardware.strategy`; several workers wait for each other here.
 
     Raises:
         UserError: the requested device does not exist.
@@ -128,14 +133,23 @@ def start(hardware: Hardware) -> Any:
     gpus = _choose_gpus(tf, hardware.device)
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    if hardware.strategy == "mirrored" and not gpus:
-        _split_cpu(tf)
     precision = hardware.mixed_precision
     policy = "float32" if precision == "off" else f"mixed_{precision}"
     keras.mixed_precision.set_global_policy(policy)
+    strategy = _make_strategy(tf, hardware, cluster, len(gpus))
     keep_freed_memory()
-    if hardware.strategy == "none":
+    return strategy
+
+
+def _make_strategy(tf: Any, hardware: Hardware, cluster: Cluster, gpus: int) -> Any:
+    if cluster.size > 1:
+        from .multi_worker import make_strategy
+
+        return make_strategy(cluster, gpus)
+    if hardware.strategy != "mirrored" and (hardware.strategy == "none" or gpus < 2):
         return tf.distribute.get_strategy()
+    if not gpus:
+        _split_cpu(tf)
     with _stderr_held_back():
         kind = "GPU" if gpus else "CPU"
         return tf.distribute.MirroredStrategy(

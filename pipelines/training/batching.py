@@ -201,6 +201,6 @@ def known_length(batches: Any, steps: int) -> Any:
 
     options = tf.data.Options()
     options.autotune.enabled = False
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     counted = batches.apply(tf.data.experimental.assert_cardinality(steps))
     return counted.with_options(options).prefetch(4)

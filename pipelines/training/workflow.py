@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core import devices
+from ..core.cluster import training_cluster
 from ..core.config import TrainingConfig, flat, replace
 from ..core.console import note
 from ..core.errors import UserError
@@ -51,8 +52,9 @@ def start(config: TrainingConfig) -> Session:
     Raises:
         UserError: there is no such device, or the devices cannot share each batch evenly.
     """
+    cluster = training_cluster(config.hardware.strategy)
     with phase("loading TensorFlow", after=0):
-        strategy = devices.start(config.hardware)
+        strategy = devices.start(config.hardware, cluster)
     size, count = config.optimisation.batch_size, strategy.num_replicas_in_sync
     if isinstance(size, int) and size % count:
         raise UserError(
