@@ -11,6 +11,7 @@ from ..core.console import keras_verbosity, note
 from ..core.errors import UserError
 from ..core.stop_request import deferred
 from ..models.image_to_text import word_predictor
+from ..training.feeding import fit_data
 from ..training.step_end import StopAtStepEnd
 from .config import ImageToTextConfig
 from .pairs import ImageTextPairs
@@ -62,8 +63,7 @@ def pretrain(
         batches.epoch = epoch
         with deferred():
             network.fit(
-                batches.dataset(),
-                validation_data=validation_data,
+                **fit_data(network.distribute_strategy, batches, validation_data),
                 initial_epoch=epoch,
                 epochs=epoch + 1,
                 shuffle=False,

@@ -1,8 +1,10 @@
 """Batches of images: resized, cached, augmented and normalised."""
 
 import dataclasses
+import functools
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,9 @@ from ..datasets.images import augmentation as augment
 from ..datasets.images.image_data import ImageSplit
 from ..datasets.images.resizing import resizing_layer
 from ..models.pretrained import match_channels
-from ..training.batching import evenly_shared, known_length, replicas
+from ..training.batching import ENDLESS, known_length
+from ..training.feeding import in_order, in_turn, size_of
+from ..training.shares import WHOLE, Share, evenly_shared, replicas
 
 CACHE_LIMIT = 2**31  # bytes of resized images; larger datasets are decoded in every epoch
 SHUFFLE_BUFFER = 2**28  # bytes of images; 1,000 images if these are not more than CACHE_LIMIT
@@ -119,12 +123,25 @@ class ImageBatches:
 
     def dataset(self) -> tf.data.Dataset:
         """Return one epoch of training, in the order and with the augmentation of `self.epoch`."""
-        passes = tf.data.Dataset.from_generator(
-            lambda: range(self.epoch * self.passes, (self.epoch + 1) * self.passes),
-            output_signature=tf.TensorSpec([], tf.int64),
-        )
-        batches = passes.flat_map(self._pass)
+        batches = self._passes(lambda: range(self._first, self._first + self.passes))
         return self._finish(batches, self.steps, self.operations, self.weights)
+
+    def share(self, share: Share) -> tf.data.Dataset:
+        """Return the batches of each own replica in turn, from `self.epoch` on without an end."""
+        batches = self._passes(lambda: itertools.count(self._first))
+        return self._finish(batches, ENDLESS, self.operations, self.weights, share)
+
+    @property
+    def _first(self) -> int:
+        """The number of the first pass of `self.epoch`."""
+        return self.epoch * self.passes
+
+    def _passes(self, numbers: Callable[[], Iterable[int]]) -> tf.data.Dataset:
+        """Return batches (images, labels, seed [2]) of some passes."""
+        passes = tf.data.Dataset.from_generator(
+            numbers, output_signature=tf.TensorSpec([], tf.int64)
+        )
+        return passes.flat_map(self._pass)
 
     def _pass(self, epoch: Any) -> tf.data.Dataset:
         """Return batches (images, labels, seed [2]) of one pass."""
@@ -144,8 +161,9 @@ class ImageBatches:
 
     def in_order(self) -> tf.data.Dataset:
         """Return every image once, in order and without augmentation, for validation."""
-        batches = self.images.batch(self.size).map(lambda image, label: (image, label, [0, 0]))
-        return self._finish(batches, -(-self.count // self.size), ())
+        batches = in_order(self.images, self.count, self.size)
+        steps = int(batches.cardinality())
+        return self._finish(batches.map(lambda image, label: (image, label, [0, 0])), steps, ())
 
     def _finish(
         self,
@@ -153,11 +171,13 @@ class ImageBatches:
         steps: int,
         operations: Sequence[augment.Operation],
         weights: np.ndarray | None = None,
+        share: Share = WHOLE,
     ) -> tf.data.Dataset:
-        """Augment, normalise and weigh batches."""
+        """Augment, normalise and weigh the parts of batches that own replicas share."""
 
-        def finish(images, labels, seed):
-            images = augment.apply(operations, tf.cast(images, tf.float32), seed)
+        def finish(images, labels, seed, batch):
+            images = tf.cast(images, tf.float32)
+            images = augment.apply(operations, images, seed, augment.Batch(batch[0], batch[1]))
             images = normalise(images, self.mean, self.std)
             targets = self.target(tf.one_hot(labels, self.classes))
             if weights is None:
@@ -166,7 +186,17 @@ class ImageBatches:
             of_each = tf.gather(tf.constant(weights), labels)
             return images, targets, tf.nest.map_structure(lambda _: of_each, targets)
 
-        return known_length(batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE), steps)
+        parts = in_turn(batches, functools.partial(_parts, share))
+        return known_length(parts.map(finish, num_parallel_calls=tf.data.AUTOTUNE), steps)
+
+
+def _parts(share: Share, images: Any, labels: Any, seed: Any) -> list[tuple[Any, ...]]:
+    """Return (images, labels, seed, [size of the batch, images before the part]) of each part."""
+    size = size_of(images)
+    return [
+        (images[start:end], labels[start:end], seed, tf.stack([size, start]))
+        for start, end in share.bounds(size)
+    ]
 
 
 def normalise(images: Any, mean: np.ndarray, std: np.ndarray) -> Any:

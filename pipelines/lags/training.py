@@ -1,8 +1,9 @@
 """Training on long time lags: network, endless batches, and the paper's criterion of success."""
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -18,9 +19,11 @@ from ..datasets.lags.problems import LagSequences, Problem
 from ..datasets.lags.sequences import SEED_STREAM, LagSplit, LagStream
 from ..models.recurrent import CELLS, GATED, series_to_value
 from ..models.serving import label_outputs, make_serving_model
-from ..training.batching import evenly_shared, stream
+from ..training.batching import ENDLESS, stream
 from ..training.evaluation import Scores, score_labels
 from ..training.export import CORE, ExportInputs
+from ..training.feeding import divided, in_order
+from ..training.shares import Share
 from ..training.spec import TrainingSpec
 from .config import LagsConfig
 
@@ -68,14 +71,14 @@ def build_training(config: LagsConfig, data: LagData) -> TrainingSpec:
     problem, validation = data.train.problem, data.validation
     network = build(config, problem)
     served = build_serving_model(network, problem)
-    batches = tf.data.Dataset.from_tensor_slices((validation.x, validation.y))
+    sequences = tf.data.Dataset.from_tensor_slices((validation.x, validation.y))
     return TrainingSpec(
         network=network,
         serving_model=served,
         train_data=EndlessBatches(
             problem, int(config.optimisation.batch_size or 1), config.optimisation.seed
         ),
-        validation_data=batches.batch(evenly_shared(len(validation), "validation sequences")),
+        validation_data=in_order(sequences, len(validation), len(validation)),
         loss="categorical_crossentropy" if problem.labels else "mse",
         metrics=[keras.metrics.MeanMetricWrapper(wrong(problem), name="wrong")],
         monitor="progress" if problem.in_a_row else "val_wrong",
@@ -122,13 +125,23 @@ class EndlessBatches:
         return max(1, self.problem.epoch // self.size)
 
     def dataset(self) -> tf.data.Dataset:
-        def generate() -> Iterator[LagSequences]:
-            random = np.random.default_rng([self.seed, self.epoch])
-            return (self.problem.draw(random, self.size) for _ in range(self.steps))
+        return self._stream(lambda: self._epoch(self.epoch), self.steps)
 
+    def share(self, share: Share) -> tf.data.Dataset:
+        def epochs() -> Iterator[LagSequences]:
+            for epoch in itertools.count(self.epoch):
+                yield from self._epoch(epoch)
+
+        return divided(self._stream(epochs, ENDLESS), share)
+
+    def _epoch(self, epoch: int) -> Iterator[LagSequences]:
+        random = np.random.default_rng([self.seed, epoch])
+        return (self.problem.draw(random, self.size) for _ in range(self.steps))
+
+    def _stream(self, batches: Callable[[], Iterator[LagSequences]], steps: int) -> tf.data.Dataset:
         example = self.problem.draw(np.random.default_rng(0), self.size)
         signature = tuple(tf.TensorSpec([None, *a.shape[1:]], tf.float32) for a in example)
-        return stream(generate, signature, self.steps)
+        return stream(batches, signature, steps)
 
 
 class Success(keras.callbacks.Callback):

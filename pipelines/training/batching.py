@@ -6,14 +6,16 @@ shape has a length for each.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from ..core.errors import UserError
 from .padded_shapes import MAX_SHAPES, padded_lengths, padded_shapes
+from .shares import Share, replicas, validation_edges
 
+ENDLESS = -1  # as tf.data says it
 MIN_STEPS = 4  # minimum average number of batches per shape, so that compiling it pays off
 
 Batch = tuple[np.ndarray, Any]  # indices [B] and padded shape: T, or (S, T)
@@ -115,20 +117,30 @@ class Batches:
 
     def dataset(self) -> Any:
         """Return one pass over the data, in the order of `self.epoch`."""
-        return self._stream(lambda: self.plan(self.epoch), self.steps)
+        return self._stream(lambda: self._take(self.plan(self.epoch)), self.steps)
+
+    def share(self, share: Share) -> Any:
+        """Return the batches of each own replica in turn, from `self.epoch` on without an end."""
+
+        def generate() -> Iterator[tuple[Any, ...]]:
+            for epoch in itertools.count(self.epoch):
+                for chosen, shape in self.plan(epoch):
+                    yield from self._take([(part, shape) for part in share.divide(chosen)])
+
+        return self._stream(generate, ENDLESS)
 
     def in_order(self) -> Any:
         """Return every example once, the shortest first, in batches of up to B, for validation."""
         order = np.argsort(self._places(self.lengths), kind="stable")
-        parts = _even_first_part(np.split(order, range(self.size, len(order), self.size)))
+        parts = np.split(order, validation_edges(len(order), self.size))
         places = self._places(np.array([self.lengths[part].max(axis=0) for part in parts]))
         plan = [(part, self.padded[place]) for part, place in zip(parts, places, strict=True)]
-        return self._stream(lambda: plan, len(plan))
+        return self._stream(lambda: self._take(plan), len(plan))
 
-    def _stream(self, plan: Callable[[], list[Batch]], steps: int) -> Any:
-        def generate() -> Iterator[tuple[Any, ...]]:
-            return (self.take(*batch) for batch in plan())
+    def _take(self, plan: Iterable[Batch]) -> Iterator[tuple[Any, ...]]:
+        return (self.take(*batch) for batch in plan)
 
+    def _stream(self, generate: Callable[[], Iterator[Any]], steps: int) -> Any:
         return stream(generate, self._signature(), steps)
 
     def _signature(self) -> Any:
@@ -147,45 +159,8 @@ class Batches:
         return tf.nest.map_structure(spec, self.take(zeros[:1], one), self.take(zeros, two))
 
 
-def _even_first_part(parts: list[np.ndarray]) -> list[np.ndarray]:
-    """Return the parts with a first one that all replicas share evenly."""
-    first = parts[0]
-    even = evenly_shared(len(first), "validation examples")
-    return [first[:even], *parts[1:], first[even:]] if even < len(first) else parts
-
-
-def replicas() -> int:
-    """Return the number of devices that share each batch."""
-    import tensorflow as tf
-
-    return tf.distribute.get_strategy().num_replicas_in_sync
-
-
-def evenly_shared(size: int, examples: str) -> int:
-    """Return the largest number of examples, up to `size`, that all replicas share evenly.
-
-    Every training batch must have such a size: Keras' loss is the mean over the replicas, so that
-    an example counts for more on a replica that has fewer. The first batch of a validation must
-    have it too, or Keras fails; its further batches may be uneven, since metrics count examples.
-
-    Args:
-        size: the number of examples.
-        examples: the kind of examples, for the message.
-
-    Raises:
-        UserError: there are fewer examples than replicas.
-    """
-    count = replicas()
-    if size < count:
-        raise UserError(
-            f"--strategy mirrored: {size} {examples} for {count} devices; give more examples, or"
-            " --strategy none"
-        )
-    return size - size % count
-
-
 def stream(generate: Callable[[], Iterator[Any]], signature: Any, steps: int) -> Any:
-    """Return a tf.data.Dataset of `steps` batches, each as `fit` takes it."""
+    """Return a tf.data.Dataset of `steps` batches, or `ENDLESS`, each as `fit` takes it."""
     import tensorflow as tf
 
     return known_length(tf.data.Dataset.from_generator(generate, output_signature=signature), steps)

@@ -20,6 +20,7 @@ from ..core.stop_request import deferred, recovered
 from .checkpoint import Resumable, RunCheckpoint
 from .compile_time import CompileTime
 from .early_warning import go_on_after_stop, make_early_warning
+from .feeding import fit_data
 from .progress import Progress
 from .schedules import learning_rate
 from .spec import TrainingSpec
@@ -159,8 +160,7 @@ def fit(
             _pretrain(spec.pretrain, run, strategy)
         with deferred():
             model.fit(
-                spec.train_data.dataset(),
-                validation_data=spec.validation_data,
+                **fit_data(strategy, spec.train_data, spec.validation_data),
                 epochs=epochs_done if is_over else config.optimisation.epochs,
                 initial_epoch=epochs_done,
                 shuffle=False,  # `train_data` shuffles, the same way after a resume

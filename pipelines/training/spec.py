@@ -8,6 +8,7 @@ import keras
 
 from ..core.config import Optimisation
 from ..core.run_folder import RunFolder
+from .shares import Share
 
 
 class TrainData(Protocol):
@@ -29,7 +30,14 @@ class TrainData(Protocol):
     def steps(self) -> int: ...
 
     def dataset(self) -> Any:
-        """Return one pass over the data, a `tf.data.Dataset`."""
+        """Return one epoch of whole batches, a `tf.data.Dataset`."""
+        ...
+
+    def share(self, share: Share) -> Any:
+        """Return the batches of each own replica in turn, a `tf.data.Dataset` without an end.
+
+        It begins with the epoch `self.epoch`.
+        """
         ...
 
 
@@ -46,7 +54,7 @@ class TrainingSpec:
         serving_model: the model in best.keras: `network`, with the pre- and postprocessing that
             `predict` needs.
         train_data: the batches to train on.
-        validation_data: a `tf.data.Dataset`.
+        validation_data: a `tf.data.Dataset` of whole batches, see `validation_edges`.
         loss, metrics, loss_weights, weighted_metrics: as `keras.Model.compile` takes them.
         monitor: the figure that decides which epoch is best; `mode` is "max" or "min".
         is_recurrent: whether error flows through time in the network.

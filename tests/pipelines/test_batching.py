@@ -5,9 +5,12 @@ import itertools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.training.batching import Batches
+from errorflow.pipelines.training.feeding import divided
 from errorflow.pipelines.training.padded_shapes import padded_lengths, padded_shapes
+from errorflow.pipelines.training.shares import Share, validation_edges
 
 SIZE = 8
 
@@ -147,17 +150,51 @@ def test_each_epoch_takes_one_example_of_each_group_and_all_in_time(batches):
     assert drawn == {*range(101)}
 
 
-def test_the_first_batch_of_a_validation_is_shared_evenly_among_replicas(two_replicas):
+def test_every_replica_has_an_example_of_each_validation_batch(two_replicas):
+    """They share the first batch evenly."""
     lengths = np.full(7, 3)
     few = Batches(lengths, lambda i, length: (i.astype(np.int32),), 16, seed=0)
     assert [len(i) for (i,) in few.in_order().as_numpy_iterator()] == [7]
     with two_replicas.scope():
         order = [i for (i,) in few.in_order().as_numpy_iterator()]
-    assert [len(i) for i in order] == [6, 1]
+    assert [len(i) for i in order] == [4, 3]
     assert sorted(np.concatenate(order)) == [*range(7)]
     with two_replicas.scope():
         odd = Batches(lengths, few.take, 5, seed=0)
     assert [len(indices) for indices, _ in odd.plan(0)] == [6, 6]
-    single = Batches(lengths[:1], few.take, 16, seed=0)
-    with two_replicas.scope(), pytest.raises(UserError, match="1 validation examples for 2 dev"):
-        single.in_order()
+    for count in (1, 3):
+        too_few = Batches(lengths[:count], few.take, 16, seed=0)
+        with two_replicas.scope(), pytest.raises(UserError, match=f"{count} validation examples"):
+            too_few.in_order()
+
+
+def test_no_number_of_validation_examples_leaves_a_replica_without_any(two_replicas):
+    with two_replicas.scope():
+        for count, size in itertools.product(range(4, 40), (2, 4, 8)):
+            sizes = np.diff([0, *validation_edges(count, size), count])
+            assert sizes.sum() == count
+            assert sizes[0] % 2 == 0
+            assert 2 <= sizes.min() <= sizes.max() <= size + 1
+
+
+@pytest.mark.parametrize("processes, devices", [(1, 2), (2, 1), (2, 2)])
+def test_the_shares_of_all_processes_are_the_batches_of_one(batches, processes, devices):
+    """In each epoch, in the same order; a validation too, whose last batch is smaller."""
+    replicas = processes * devices
+    shares = [Share(devices * n, devices, replicas) for n in range(processes)]
+
+    def joined(feeds, steps):
+        iterators = [feed.as_numpy_iterator() for feed in feeds]
+        return [
+            np.concatenate([next(it)[1] for it in iterators for _ in range(devices)])
+            for _ in range(steps)
+        ]
+
+    feeds = [batches.share(share) for share in shares]
+    whole = [indices for epoch in (0, 1) for indices, _ in batches.plan(epoch)]
+    np.testing.assert_array_equal(joined(feeds, len(whole)), whole)
+    assert all(feed.cardinality() == tf.data.INFINITE_CARDINALITY for feed in feeds)
+    validation = batches.in_order()
+    again = joined([divided(validation, share) for share in shares], 2 * batches.steps)
+    for one, other in zip(again, 2 * [x for _, x in validation.as_numpy_iterator()], strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -9,6 +9,7 @@ from errorflow.pipelines.datasets.images import augmentation as augment
 from errorflow.pipelines.datasets.images.image_data import ImageSplit
 from errorflow.pipelines.images.batching import ImageBatches, mean_and_std, resized
 from errorflow.pipelines.training.batching import stream
+from errorflow.pipelines.training.shares import Share
 
 SEED = np.array([1, 2])
 X = np.random.default_rng(0).uniform(0, 255, (8, 6, 7, 3)).astype("float32")
@@ -176,7 +177,7 @@ def test_replicas_share_every_training_batch_and_the_first_of_a_validation(two_r
     with two_replicas.scope():
         few = ImageBatches(
             tf.data.Dataset.from_tensor_slices(
-                (np.zeros([7, 2, 2, 1], np.uint8), np.zeros(7, int))
+                (np.arange(7, dtype=np.uint8)[:, None, None, None], np.zeros(7, int))
             ),
             *(7, 3),
             size=16,
@@ -185,7 +186,23 @@ def test_replicas_share_every_training_batch_and_the_first_of_a_validation(two_r
             std=np.ones(1),
         )
     assert [len(images) for images, _ in few.dataset()] == [6]
-    assert [len(images) for images, _ in few.in_order()] == [6, 1]
+    with two_replicas.scope():
+        validation = few.in_order()
+    assert [len(images) for images, _ in validation] == [4, 3]
+    read = np.concatenate([x for x, _ in validation.as_numpy_iterator()])[:, 0, 0, 0]
+    np.testing.assert_allclose(255 * read, range(7), rtol=1e-6)
+
+
+def test_images_vary_in_the_same_way_whatever_the_number_of_processes(feed):
+    pixels = np.random.default_rng(2).integers(0, 256, [23, 4, 4, 3], np.uint8)
+    feed.images = tf.data.Dataset.from_tensor_slices((pixels, np.arange(23) % 3))
+    feed.size, feed.operations = 6, augment.recipe("photos")
+    whole = list(feed.dataset().as_numpy_iterator())
+    parts = [feed.share(Share(n, 1, 3)).as_numpy_iterator() for n in range(3)]
+    for images, labels in whole:
+        together = [*zip(*(next(part) for part in parts), strict=True)]
+        np.testing.assert_allclose(np.concatenate(together[0]), images, atol=1e-6)
+        np.testing.assert_array_equal(np.concatenate(together[1]), labels)
 
 
 def test_no_pass_has_a_thread_that_tunes_it(feed):

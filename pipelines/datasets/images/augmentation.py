@@ -2,15 +2,25 @@
 
 Each operation is a function (images float32 [B, H, W, C], seed [2]) → images, with pixels 0 … 255
 and static H and W. The same seed draws the same variations, so runs can be repeated and resumed.
+If the images are a part of a batch, a third argument says which: each image of a batch varies in
+the same way, whatever the number of devices that share the batch.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-Operation = Callable[[Any, Any], Any]
+
+class Batch(NamedTuple):
+    """The batch that images are a part of: its size, and the number of images before the part."""
+
+    size: Any
+    start: Any
+
+
+Operation = Callable[[Any, Any, Batch | None], Any]
 
 # Sets of colour images whose meaning a mirror changes.
 _WRITTEN = ("digits", "mnist", "svhn", "cmaterdb", "omniglot")
@@ -34,16 +44,25 @@ def kind_for(channels: int, dataset: str | None = None) -> str:
     return "digits" if channels == 1 or written else "photos"
 
 
-def apply(operations: Sequence[Operation], images: Any, seed: Any) -> Any:
-    """Apply all operations in order, each with its own random numbers."""
+def apply(
+    operations: Sequence[Operation], images: Any, seed: Any, batch: Batch | None = None
+) -> Any:
+    """Apply all operations in order, each with its own random numbers.
+
+    Args:
+        operations: the operations.
+        images: [B, H, W, C].
+        seed: [2].
+        batch: the batch that the images are a part of; None: they are all of it.
+    """
     for number, operation in enumerate(operations):
-        images = operation(images, tf.random.fold_in(seed, number))
+        images = operation(images, tf.random.fold_in(seed, number), batch)
     return images
 
 
-def flip(images: Any, seed: Any) -> Any:
+def flip(images: Any, seed: Any, batch: Batch | None = None) -> Any:
     """Mirror each image, left to right, with probability one half."""
-    mirrored = tf.random.stateless_uniform([_count(images), 1, 1, 1], seed) < 0.5
+    mirrored = _uniform([None, 1, 1, 1], images, seed, batch) < 0.5
     return tf.where(mirrored, tf.reverse(images, [2]), images)
 
 
@@ -53,11 +72,11 @@ def crop(margin: float) -> Operation:
     For CIFAR 0.125 is 4 pixels (He et al. 2016, section 4.2).
     """
 
-    def cropped(images: Any, seed: Any) -> Any:
+    def cropped(images: Any, seed: Any, batch: Batch | None = None) -> Any:
         height, width = images.shape[1:3]
         down, across = math.ceil(margin * height), math.ceil(margin * width)
         wide: Any = tf.pad(images, [[0, 0], [down, down], [across, across], [0, 0]])
-        draw = tf.random.stateless_uniform([_count(images), 2], seed)
+        draw = _uniform([None, 2], images, seed, batch)
         starts = draw * tf.cast([2 * down + 1, 2 * across + 1], tf.float32)
         starts = tf.cast(starts, tf.int32)
         rows = starts[:, :1] + tf.range(height)  # [B, H]
@@ -71,10 +90,9 @@ def crop(margin: float) -> Operation:
 def colour(strength: float) -> Operation:
     """Return an operation that scales brightness, contrast and saturation by 1 ± `strength`."""
 
-    def coloured(images: Any, seed: Any) -> Any:
-        factors = tf.random.stateless_uniform(
-            [3, _count(images), 1, 1, 1], seed, 1 - strength, 1 + strength
-        )
+    def coloured(images: Any, seed: Any, batch: Batch | None = None) -> Any:
+        drawn = _uniform([3, None, 1, 1, 1], images, seed, batch)
+        factors = 1 - strength + 2 * strength * drawn
         images = images * factors[0]
         middle = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
         images = middle + (images - middle) * factors[1]
@@ -97,11 +115,11 @@ def affine(
             photographs go on with.
     """
 
-    def transformed(images: Any, seed: Any) -> Any:
+    def transformed(images: Any, seed: Any, batch: Batch | None = None) -> Any:
         height, width = images.shape[1:3]
         size = tf.cast([height, width], tf.float32)
         angle, tall, wide, down, across = tf.unstack(
-            tf.random.stateless_uniform([5, _count(images)], seed, -1.0, 1.0)
+            2 * _uniform([5, None], images, seed, batch) - 1
         )
         angle *= math.radians(degrees)
         # Maps a pixel (x, y) of the result to its source pixel, around the middle:
@@ -126,6 +144,16 @@ def affine(
     return transformed
 
 
-def _count(images: Any) -> Any:
-    """Return B, which may be unknown before the step runs."""
-    return tf.shape(images)[0]
+def _uniform(shape: Sequence[int | None], images: Any, seed: Any, batch: Batch | None) -> Any:
+    """Return random numbers of 0 … 1, drawn for a whole batch, for the images at hand.
+
+    Args:
+        shape: the shape; None stands for the number of images, which may be unknown before the
+            step runs.
+        images, seed, batch: the arguments of an operation.
+    """
+    count = tf.shape(images)[0]
+    size, start = batch or (count, 0)
+    whole: Any = [size if n is None else n for n in shape]
+    drawn = tf.random.stateless_uniform(whole, seed)
+    return tf.gather(drawn, start + tf.range(count), axis=shape.index(None))
