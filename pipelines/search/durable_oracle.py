@@ -191,9 +191,10 @@ class DurableOracle(keras_tuner.Oracle):
         return Path(self._project_dir)
 
     def get_state(self) -> dict[str, Any]:
-        """Return keras-tuner's state of the oracle, and all trials."""
+        """Return keras-tuner's state of the oracle, all trials, and whether it is done."""
         trials = [trial.get_state() for trial in self.trials.values()]
-        return super().get_state() | {"trials": trials, "nothing_left": self._nothing_left}
+        own = {"trials": trials, "nothing_left": self._nothing_left, "done": self.done}
+        return super().get_state() | own
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` has returned."""

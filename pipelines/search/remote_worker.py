@@ -1,14 +1,22 @@
-"""A worker of the search of a chief (`service`) on another machine."""
+"""A worker of the search of a chief (`service`) on another machine.
+
+While the chief does not answer, nothing is trained here, since the chief gives the trials of a
+silent worker to others. As soon as it answers again, the worker asks it for a trial.
+"""
 
 import contextlib
 import os
 import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 import keras_tuner
+from keras_tuner.src import protos
 from keras_tuner.src.distribute import oracle_client
+from keras_tuner.src.engine.trial import Trial
 
 from ..core.config import replace
 from ..core.config_files import load_config
@@ -18,18 +26,16 @@ from ..core.files import read_json
 from ..training.data_report import read_data
 from ..training.task import Task
 from . import oracles, service
-from .config import TuneConfig, parse_address
+from .chief import Chief
+from .config import TuneConfig
 from .durable_oracle import DurableOracle
 from .plan import SearchPlan, project_folder, read_plan
-from .resources import divide_resources
+from .resources import WorkerResources, divide_resources
 from .worker import TrialWorker, run_workers
 
-OWN_SETTINGS = (
-    "directory",
-    "project_name",
-    "workers",
-    "worker_of",
-)  # of this command, not of the chief
+# Settings of this command, not of the chief.
+OWN_SETTINGS = ("directory", "project_name", "workers", "worker_of")
+SILENCE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 def work(task: Task, config: TuneConfig) -> None:
@@ -39,18 +45,69 @@ def work(task: Task, config: TuneConfig) -> None:
         UserError: the folder holds no search, the data differ, or the chief cannot be reached.
         KeyboardInterrupt: Ctrl-C; the message says how to resume.
     """
-    address = str(config.search.worker_of)
+    chief = Chief(str(config.search.worker_of))
+    chief.wait_for_start()
     plan = _read_chiefs_plan(task, config)
     _check_data(plan)
-    host, port = _connect(address)
-    os.environ |= {"KERASTUNER_ORACLE_IP": host, "KERASTUNER_ORACLE_PORT": str(port)}
+    os.environ |= {"KERASTUNER_ORACLE_IP": chief.host, "KERASTUNER_ORACLE_PORT": str(chief.port)}
     oracle_client.TIMEOUT = service.PATIENCE
     stop = threading.Event()
-    with service.quiet_conditions(), _explained(address):
-        workers = _make_workers(plan, config.search.workers or 1, stop)
-        note(f"working for {address}: {len(workers)} trials at the same time")
+    with service.quiet_conditions(), _explained():
+        workers = _make_workers(plan, config.search.workers or 1, stop, chief)
+        note(f"working for {chief.address}: {len(workers)} trials at the same time")
         run_workers(workers, stop)
     note("the search is over")
+
+
+class RemoteTrialWorker(TrialWorker):
+    """A worker whose oracle is that of a chief; see `TrialWorker`."""
+
+    patience = 5  # the chief may soon give the trial to another worker
+
+    def __init__(
+        self, plan: SearchPlan, resources: WorkerResources, stop: threading.Event, chief: Chief
+    ):
+        super().__init__(plan, _placeholder_oracle(), resources, stop)
+        self.chief = chief
+
+    def search(self, *args: Any, **kwargs: Any) -> None:
+        """Run trials until the search is over; wait while the chief does not answer.
+
+        The chief knows this worker by its name: it repeats an answer that was lost.
+        """
+        goes_on = True
+        while goes_on:
+            try:
+                with self.chief.channel() as channel:
+                    self.oracle.stub = protos.get_service_grpc().OracleStub(channel)
+                    return super().search()
+            except grpc.RpcError as error:
+                if error.code() not in SILENCE:  # pyright: ignore[reportAttributeAccessIssue]
+                    raise UserError(f"the chief at {self.chief.address} failed: {error}") from None
+            goes_on = self.chief.wait_for_return(self._is_over)
+
+    def _is_over(self) -> bool:
+        self.pause()
+        return read_json(self.plan.project / "oracle.json").get("done", False)
+
+    def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Train a trial, which the chief must have recorded in the same folder."""
+        if not (self.plan.trial_folder(trial.trial_id) / "trial.json").exists():
+            raise UserError(f"{self.plan.project} is not the folder of the chief's search")
+        return super().run_trial(trial)
+
+    def watch(self, trial_id: str) -> Callable[[], None]:
+        """Return a function that waits, and that calls the chief every `service.BEAT` seconds."""
+        next_call = 0.0
+
+        def wait() -> None:
+            nonlocal next_call
+            if time.monotonic() > next_call:
+                self.oracle.get_trial(trial_id)
+                next_call = time.monotonic() + service.BEAT
+            self.pause()
+
+        return wait
 
 
 def _read_chiefs_plan(task: Task, config: TuneConfig) -> SearchPlan:
@@ -72,25 +129,13 @@ def _check_data(plan: SearchPlan) -> None:
         raise UserError(f"the data here ({data.source}) are not those of the chief's search")
 
 
-def _connect(address: str) -> tuple[str, int]:
-    """Return host and port of a chief that answers."""
-    host, port = parse_address(address, "--worker-of")
-    with grpc.insecure_channel(f"{host}:{port}") as channel:
-        try:
-            grpc.channel_ready_future(channel).result(service.PATIENCE)
-        except grpc.FutureTimeoutError:
-            raise UserError(
-                f"--worker-of {address}: no chief has answered for {service.PATIENCE} s; start it"
-                " first: --chief HOST:PORT"
-            ) from None
-    return host, port
-
-
-def _make_workers(plan: SearchPlan, count: int, stop: threading.Event) -> list[TrialWorker]:
+def _make_workers(
+    plan: SearchPlan, count: int, stop: threading.Event, chief: Chief
+) -> list[RemoteTrialWorker]:
     workers = []
     for resources in divide_resources(count):
         os.environ["KERASTUNER_TUNER_ID"] = f"worker-{uuid.uuid4().hex}"  # unlike "chief"
-        workers.append(TrialWorker(plan, _placeholder_oracle(), resources, stop, service.BEAT))
+        workers.append(RemoteTrialWorker(plan, resources, stop, chief))
     return workers
 
 
@@ -102,18 +147,11 @@ def _placeholder_oracle() -> DurableOracle:
 
 
 @contextlib.contextmanager
-def _explained(address: str) -> Iterator[None]:
-    """Say what to do after Ctrl-C, or when the chief is lost."""
+def _explained() -> Iterator[None]:
+    """Say what happens to the trials after Ctrl-C."""
     try:
         yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             "interrupted; the chief gives the trials to other workers, or to this command again"
-        ) from None
-    except grpc.RpcError as error:
-        unreachable = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-        is_silent = error.code() in unreachable  # pyright: ignore[reportAttributeAccessIssue]
-        problem = f"has not answered for {service.PATIENCE} s" if is_silent else f"failed ({error})"
-        raise UserError(
-            f"the chief at {address} {problem}; once it runs, repeat this command"
         ) from None

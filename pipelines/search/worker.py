@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.src.engine.trial import Trial
 
-from ..core.errors import UserError
 from ..core.stop_request import SIGNALS
 from .durable_oracle import mark_failed
 from .plan import SearchPlan
@@ -28,9 +27,6 @@ FROM_OUTSIDE = {signal.SIGKILL, *SIGNALS}
 WAIT = 0.2  # seconds between two checks of a process, or two requests for a trial
 BUSY_WAIT = 2.0  # seconds before the next attempt, while another process still trains the trial
 PATIENCE = 60  # seconds that a process has to stop by itself
-REMOTE_PATIENCE = (
-    5  # the same for a remote worker, since the chief may soon give the trial to another worker
-)
 
 
 class SearchStopped(BaseException):
@@ -49,12 +45,14 @@ class TrialWorker(BaseTuner):
             oracle is used instead.
         resources: the CPU cores and GPUs that the trials use.
         stop: set when the search is to stop.
-        beat: seconds between two calls to the chief while a trial runs; None: there is no chief.
 
     Attributes:
         thread: the thread in which `search` runs; the caller starts it.
         error: the exception that has ended the thread; None: there was none.
+        patience: seconds that a trial's process has to stop by itself.
     """
+
+    patience: float = PATIENCE
 
     def __init__(
         self,
@@ -62,12 +60,10 @@ class TrialWorker(BaseTuner):
         oracle: "DurableOracle",
         resources: WorkerResources,
         stop: threading.Event,
-        beat: float | None = None,
     ):
         super().__init__(oracle, directory=plan.project.parent, project_name=plan.project.name)
-        self.plan, self.resources, self.stop, self.beat = plan, resources, stop, beat
+        self.plan, self.resources, self.stop = plan, resources, stop
         self.tuner_id = os.environ.get("KERASTUNER_TUNER_ID", f"here-{resources.number}")
-        self.last_call = 0.0  # to the chief
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._work, name=self.tuner_id, daemon=True)
 
@@ -83,7 +79,7 @@ class TrialWorker(BaseTuner):
 
     def pre_create_trial(self) -> None:
         """Wait before each request: keras-tuner repeats one at once if there is no trial yet."""
-        self._pause(WAIT)
+        self.pause()
 
     def _try_run_and_update_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> None:
         result = self.run_trial(trial)
@@ -98,15 +94,13 @@ class TrialWorker(BaseTuner):
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Train a trial, unless it has a result; return the content of result.json."""
         folder = self.plan.trial_folder(trial.trial_id)
-        if self.beat and not (folder / "trial.json").exists():
-            raise UserError(f"{self.plan.project} is not the folder of the chief's search")
         if not read_result(folder):
             prepare(self.plan, trial.trial_id, trial.hyperparameters)
         code, deaths = 0, 0
         while not (result := read_result(folder)) and deaths < MAX_DEATHS:
-            code = self._run_process(trial.trial_id)
+            code = run_process(folder, self.resources, self.watch(trial.trial_id), self.patience)
             if code == BUSY:  # an earlier process was asked to stop, but has not stopped yet
-                self._pause(BUSY_WAIT)
+                self.pause(BUSY_WAIT)
             else:
                 deaths += 1
         return result or {"score": None, "reason": _death(code)}
@@ -114,22 +108,22 @@ class TrialWorker(BaseTuner):
     def save(self) -> None:
         """Save nothing: the oracle saves everything."""
 
-    # What we call
+    # What a worker of another machine extends
 
-    def _run_process(self, trial_id: str) -> int:
-        """Return the exit code of a trial's process."""
+    def watch(self, trial_id: str) -> Callable[[], None]:
+        """Return the function that `run_process` calls while the process of a trial runs."""
+        return self.pause
 
-        def wait() -> None:
-            if self.beat is not None and time.monotonic() - self.last_call > self.beat:
-                self.oracle.get_trial(trial_id)
-                self.last_call = time.monotonic()
-            self._pause(WAIT)
+    def pause(self, seconds: float | None = None) -> None:
+        """Wait.
 
-        patience = PATIENCE if self.beat is None else REMOTE_PATIENCE
-        return run_process(self.plan.trial_folder(trial_id), self.resources, wait, patience)
+        Args:
+            seconds: None: `WAIT`.
 
-    def _pause(self, seconds: float) -> None:
-        if self.stop.wait(seconds):
+        Raises:
+            SearchStopped: the search is to stop.
+        """
+        if self.stop.wait(WAIT if seconds is None else seconds):
             raise SearchStopped
 
 

@@ -1,8 +1,6 @@
 """Trainings and searches killed at random moments: once resumed, they end as if undisturbed."""
 
-import csv
 import functools
-import json
 import random
 import time
 from collections.abc import Iterator
@@ -12,9 +10,8 @@ import psutil
 import pytest
 from chaos import invariant, weights
 from chaos.processes import Process, with_few_data
-from errorflow.pipelines.core.config import flat
+from chaos.searches import rows_of, write_space
 from errorflow.pipelines.core.files import read_json
-from errorflow.pipelines.registry import load_task
 from tasks import TABLE, train_flags
 
 SEED = 25
@@ -129,14 +126,14 @@ def test_a_killed_replacement_loses_no_finished_run(tmp_path: Path, summary):
 
 def test_a_killed_search_ends_with_the_same_table(tmp_path: Path, summary):
     moments, faults, kinds = random.Random(SEED), [], []
-    (tmp_path / "space.yaml").write_text("units: [2, 3, 4]\n" + "".join(_fixed("names")))
+    write_space(tmp_path / "space.yaml", units=[2, 3, 4])
     data = train_flags("names", tmp_path)[:2]
     line = ["names", "tune", "--space", "space.yaml", *data, "--epochs", "2", "--jit", "off"]
     line = [*line, "--device", "cpu", "--max-trials", "3", "--workers", "1"]
     start = functools.partial(Process, cwd=tmp_path)
     undisturbed = start([*line, "--project-name", "whole"], output=tmp_path / "whole")
     assert undisturbed.wait(SEARCH_HANGS)[0].code == 0
-    expected, ends, searches = _table(tmp_path / "searches/whole"), [], 0
+    expected, ends, searches = rows_of(tmp_path / "searches/whole"), [], 0
     while len(kinds) < SEARCH_KILLS or ends[-1]:  # until the last search has ended, too
         own = [*line, "--project-name", f"killed-{searches}"]
         search = start(own, output=tmp_path / f"{len(ends)}")
@@ -152,7 +149,7 @@ def test_a_killed_search_ends_with_the_same_table(tmp_path: Path, summary):
         if end.code:
             faults.append(f"not resumed: {end.err[-500:]}")
             break
-        if (table := _table(tmp_path / "searches" / f"killed-{searches}")) != expected:
+        if (table := rows_of(tmp_path / "searches" / f"killed-{searches}")) != expected:
             faults.append(f"{table} in place of {expected}")
         searches += 1
     count = f"{len(kinds)} kills ({', '.join(kinds)}) of {searches} searches"
@@ -175,21 +172,3 @@ def _kill_search(search: Process, seconds: float, kind: str) -> bool:
             trial.kill()
     psutil.wait_procs(trials, timeout=60)
     return was_alive
-
-
-def _fixed(task: str) -> Iterator[str]:
-    """Lines of a space file that fix what the task searches by default, but for the units."""
-    values = flat(load_task(task).config()) | {"model": "lstm", "embedding": 4, "layers": 1}
-    values |= {"optimizer": "adamw", "batch_size": 16}
-    for key in load_task(task).space:
-        if key != "units":
-            yield f"{key}: {json.dumps(values[key])}\n"
-
-
-def _table(project: Path) -> list[dict[str, str]]:
-    """The rows of trials.csv, without what depends on the time."""
-    with (project / "trials.csv").open(newline="") as file:
-        return [
-            {key: value for key, value in row.items() if "seconds" not in key}
-            for row in csv.DictReader(file)
-        ]

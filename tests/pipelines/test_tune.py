@@ -4,6 +4,7 @@ The trials of one test are real; in the others, a function takes the place of a 
 """
 
 import csv
+import itertools
 import json
 import os
 import shutil
@@ -13,9 +14,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent import futures
 from pathlib import Path
 
 import event_files
+import grpc
 import keras_tuner
 import numpy as np
 import pytest
@@ -28,7 +32,7 @@ from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.core.run_lock import hold
 from errorflow.pipelines.core.space import Choice, Range
 from errorflow.pipelines.names import NamesConfig
-from errorflow.pipelines.search import lock, oracles, service, worker
+from errorflow.pipelines.search import chief, lock, oracles, service, worker
 from errorflow.pipelines.search.config import parse_objective
 from errorflow.pipelines.search.plots import importances
 from errorflow.pipelines.search.resources import divide_resources
@@ -111,6 +115,7 @@ def trials(monkeypatch) -> Trials:
     trials = Trials()
     monkeypatch.setattr(worker, "run_process", trials.train)
     monkeypatch.setattr(worker, "WAIT", 0.01)
+    monkeypatch.setattr(service, "FAREWELL", 0.2)
     return trials
 
 
@@ -332,20 +337,70 @@ def as_worker(monkeypatch):
         monkeypatch.delenv(name)
 
 
+@pytest.fixture
+def chief_and_worker(tune, project, address, as_worker) -> Callable[[], list[int]]:
+    """() → exit codes of the worker and the chief of a search over the grid."""
+
+    def run() -> list[int]:
+        codes = []
+        chief = threading.Thread(
+            target=lambda: codes.append(tune("--oracle", "grid", "--chief", address))
+        )
+        chief.start()
+        while not (project / "tune.yaml").exists():
+            time.sleep(0.05)
+        codes.append(tune("--worker-of", address))
+        chief.join()
+        return codes
+
+    return run
+
+
 @pytest.mark.enable_socket
-def test_a_worker_on_another_machine_takes_part(tune, trials, project, address, as_worker):
-    codes = []
-    chief = threading.Thread(
-        target=lambda: codes.append(tune("--oracle", "grid", "--chief", address))
-    )
-    chief.start()
-    while not (project / "tune.yaml").exists():
-        time.sleep(0.05)
-    assert tune("--worker-of", address) == 0
-    chief.join()
-    assert codes == [0]
+def test_a_worker_on_another_machine_takes_part(chief_and_worker, trials, project):
+    assert chief_and_worker() == [0, 0]
     assert sorted(map(int, trials.ran)) == [*range(6)]
     assert len(rows(project)) == 6
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("call", ["CreateTrial", "EndTrial"])
+def test_an_answer_that_is_lost_repeats_no_trial(
+    call, chief_and_worker, trials, project, monkeypatch, capsys
+):
+    answer, answers = getattr(service.Service, call), itertools.count()
+
+    def lose_the_third(self, request, context):
+        response = answer(self, request, context)
+        if next(answers) == 2:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "the connection is lost")
+        return response
+
+    monkeypatch.setattr(service.Service, call, lose_the_third)
+    assert chief_and_worker() == [0, 0]
+    assert sorted(map(int, trials.ran)) == [*range(6)]
+    assert len(rows(project)) == 6
+    lines = [line for line in capsys.readouterr().err.splitlines() if " answer" in line]
+    assert ["does not answer" in lines[0], "answers again" in lines[1]] == [True, True]
+
+
+@pytest.mark.enable_socket
+def test_a_search_that_ends_while_its_worker_is_cut_off_is_over(
+    chief_and_worker, trials, monkeypatch, capsys
+):
+    create = service.Service.CreateTrial
+
+    def lose_the_end(self, request, context):
+        response = create(self, request, context)
+        if self.stop_triggered:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "the connection is lost")
+        return response
+
+    monkeypatch.setattr(service.Service, "CreateTrial", lose_the_end)
+    monkeypatch.setattr(service, "PATIENCE", 0.5)
+    monkeypatch.setattr(chief, "ATTEMPT", 0.1)
+    assert chief_and_worker() == [0, 0]
+    assert "the search is over" in capsys.readouterr().err
 
 
 def test_workers_that_are_started_elsewhere_find_the_data(
@@ -407,12 +462,15 @@ def test_a_wrong_address_is_explained(tune, trials, address, capsys, monkeypatch
     with socket.create_server((host, int(port))):
         assert tune("--chief", address) == 2
     assert f"--chief {address}: Address already in use" in capsys.readouterr().err
-    assert tune("--worker-of", address) == 2
-    assert "holds no search" in capsys.readouterr().err
-    assert tune("--max-trials", "1") == 0
-    monkeypatch.setattr(service, "PATIENCE", 0.2)
+    monkeypatch.setattr(service, "RETURN", 0.2)
     assert tune("--worker-of", address) == 2
     assert "no chief has answered for 0.2 s" in capsys.readouterr().err
+    of_another_search = grpc.server(futures.ThreadPoolExecutor(max_workers=1))
+    port = of_another_search.add_insecure_port(f"{host}:0")
+    of_another_search.start()
+    assert tune("--worker-of", f"{host}:{port}") == 2
+    of_another_search.stop(grace=None).wait()
+    assert "holds no search" in capsys.readouterr().err
 
 
 # Mistakes
