@@ -71,6 +71,12 @@ def training_cluster(strategy: str) -> Cluster:
     return Cluster()
 
 
+def without_cluster(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment that names no workers, for a process that trains on its own."""
+    naming = ("TF_CONFIG", "SLURM_STEP_NUM_TASKS")
+    return {name: value for name, value in environment.items() if name not in naming}
+
+
 # TF_CONFIG
 
 

@@ -10,6 +10,11 @@ from ..core.bounds import check_bounds
 from ..core.config import Section, TrainingConfig, section_types
 from ..core.errors import UserError, brief, require, require_name
 
+ONE_PROCESS = (
+    "a search trains each network in one process; to use several machines, give `tune --chief"
+    " HOST:PORT` on one of them and `tune --worker-of HOST:PORT` on the others"
+)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SearchSettings(Section):
@@ -122,6 +127,8 @@ class TuneConfig(TrainingConfig, _SearchSection):  # the last base has the first
         self.search.check()
         self.run.check()
         self.training().resolved().check()
+        if self.hardware.strategy == "multi-worker":
+            raise UserError(f"--strategy multi-worker: {ONE_PROCESS}")
         device = self.hardware.device
         if (self.search.workers or 1) > 1 and device.startswith("gpu:"):
             raise UserError(

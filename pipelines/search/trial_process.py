@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..core.cluster import without_cluster
 from ..core.config import replace
 from ..core.config_files import dump_config
 from ..core.files import write_json, write_text
@@ -73,7 +74,7 @@ def run_process(
         wait: function that waits a short time; an exception in it ends the process.
         patience: seconds that the process has to stop by itself.
     """
-    environment = os.environ | {PARENT: str(os.getpid())}
+    environment = without_cluster(os.environ) | {PARENT: str(os.getpid())}
     if resources.gpus is not None:
         environment["CUDA_VISIBLE_DEVICES"] = resources.gpus
     with (folder / "log.txt").open("ab") as log:

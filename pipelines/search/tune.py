@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.cluster import training_cluster
 from ..core.config import flat, replace
 from ..core.config_files import config_dict, dump_config
 from ..core.console import note
@@ -32,7 +33,7 @@ from ..datasets.listing import printable
 from ..models.weight_source import absolute
 from ..training.data_report import read_data
 from ..training.task import Task
-from .config import TuneConfig
+from .config import ONE_PROCESS, SearchSettings, TuneConfig
 from .earlier import is_to_return
 from .hyperparameters import suggest
 from .lock import check_available, exclusive
@@ -63,6 +64,7 @@ def tune(task: Task, config: TuneConfig) -> Path:
         KeyboardInterrupt: Ctrl-C; the message says how to resume.
     """
     project = project_folder(task, config.search)
+    _check_launcher(config.search)
     with writing(project, lambda: KEPT):
         if config.search.worker_of is not None:
             load_tensorflow()  # without its start-up messages, before keras-tuner imports it
@@ -72,6 +74,13 @@ def tune(task: Task, config: TuneConfig) -> Path:
         else:
             _search(read_plan(task, config))
     return project
+
+
+def _check_launcher(settings: SearchSettings) -> None:
+    """Raise `UserError` if a launcher means several processes to train one network."""
+    workers = len(training_cluster("auto").listed)
+    if workers > 1 and not (settings.chief or settings.worker_of):
+        raise UserError(f"TF_CONFIG names {workers} workers, but {ONE_PROCESS}")
 
 
 def _search(plan: SearchPlan) -> None:

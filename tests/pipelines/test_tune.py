@@ -124,8 +124,10 @@ def rows(project: Path) -> list[dict[str, str]]:
         return [*csv.DictReader(file)]
 
 
-def test_a_search_of_real_trials_ends_with_a_model_ready_to_use(tune, project, capsys):
-    assert tune("--max-trials", "2") == 0
+def test_a_search_of_real_trials_ends_with_a_model_ready_to_use(tune, project, capsys, monkeypatch):
+    for name, value in {"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0"}.items():
+        monkeypatch.setenv(name, value)  # searches of their own, or workers of one search
+    assert tune("--max-trials", "2", "--strategy", "auto") == 0
     output = capsys.readouterr().out
     assert output.count("completed  val_macro_f1") == 2
     (head,) = [line for line in output.splitlines() if line.split()[:1] == ["rank"]]
@@ -474,6 +476,17 @@ def test_a_wrong_address_is_explained(tune, trials, address, capsys, monkeypatch
 
 
 # Mistakes
+
+
+def test_no_network_of_a_search_is_trained_by_several_workers(tune, trials, capsys, monkeypatch):
+    assert tune("--strategy", "multi-worker") == 2
+    assert "a search trains each network in one process" in capsys.readouterr().err
+    cluster = {"worker": ["10.0.0.1:1", "10.0.0.2:1"]}
+    tf_config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 1}})
+    monkeypatch.setenv("TF_CONFIG", tf_config)
+    assert tune("--max-trials", "1") == 2
+    assert "TF_CONFIG names 2 workers, but a search trains each" in capsys.readouterr().err
+    assert not trials.ran
 
 
 def test_an_unknown_objective_ends_the_search_and_leaves_nothing(tune, trials, project, capsys):
