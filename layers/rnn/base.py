@@ -11,7 +11,7 @@ from ..activations import derivative
 from .equations import Equations, StepOps, Weights
 from .error_record import ErrorRecord
 from .inner_loop import Part, run
-from .unroll import unroll
+from .time_loop import Fused, TimeLoop
 
 
 class VisibleCell:
@@ -88,7 +88,7 @@ def _share(cell, name, variable):
 
 
 class Loop(Protocol):
-    """The loop over time of a layer: `unroll`, or a function that takes its place."""
+    """The loop over time of a layer: a `TimeLoop`, or a function that takes its place."""
 
     def __call__(
         self,
@@ -102,9 +102,13 @@ class Loop(Protocol):
         recurrent_dropout: Any,
         return_sequences: bool,
         backwards: bool,
-        compiled: bool,
+        training: bool | None,
     ) -> tuple[Any, Any]:
-        """Return h [B, T, H] or None, and the last state; see `unroll`."""
+        """Return h [B, T, H] or None, and the last state; see `unroll`.
+
+        Args:
+            training: that of the layer's call; None if nobody passed it.
+        """
         ...
 
 
@@ -115,6 +119,9 @@ class RecurrentLayer(keras.layers.RNN):
         units: H, the size of the state.
         return_sequences, return_state, go_backwards, stateful, zero_output_for_mask: as in
             `keras.layers.RNN`.
+        fused: "auto" runs a call by cuDNN if it is on a GPU and cuDNN does what the layer does;
+            False never, True always: see `TimeLoop`. Keras then compiles a model with this layer
+            without XLA, as with its own layers that use cuDNN.
         name, dtype, trainable, activity_regularizer: as in any Keras layer.
         **cell: the arguments of the cell: activation, use_bias, initializers, dropout, …
 
@@ -125,12 +132,16 @@ class RecurrentLayer(keras.layers.RNN):
 
     Attributes:
         error: an `ErrorRecord`, filled by each backward pass; None until the layer is built.
-        loop: the loop over time, `unroll` by default.
+        loop: the loop over time, a `TimeLoop`. `loop.latest` says which one the latest call used,
+            and why.
+
+    Raises:
+        ValueError: `fused` is True, and cuDNN does not support an option of the layer.
     """
 
     cell_class: type
     cell_name: str  # part of the weights' paths, the same as in Keras
-    loop: Loop = staticmethod(unroll)
+    loop: Loop
 
     def __init__(
         self,
@@ -141,6 +152,7 @@ class RecurrentLayer(keras.layers.RNN):
         go_backwards: bool = False,
         stateful: bool = False,
         zero_output_for_mask: bool = False,
+        fused: Fused = "auto",
         name: str | None = None,
         dtype: Any = None,
         trainable: bool = True,
@@ -160,15 +172,23 @@ class RecurrentLayer(keras.layers.RNN):
             activity_regularizer=activity_regularizer,
         )
         self.input_spec = keras.InputSpec(ndim=3)
-        self.units = units
+        self.units, self.fused = units, fused
         self.error: ErrorRecord | None = None
+        options = self.cell.equations, self.cell.recurrent_dropout
+        self.loop = TimeLoop(fused)
+        self.loop.check(self.name, *options)
+        self.supports_jit = not self.loop.uses_cudnn(*options)
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         super().build(sequences_shape, initial_state_shape)
         self.error = ErrorRecord(has_cell=len(self.state_size) == 2)
 
     def call(
-        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool | None = None,
     ) -> Any:
         steps = sequences.shape[1]
         if training or steps or (steps is None and mask is None):
@@ -184,7 +204,7 @@ class RecurrentLayer(keras.layers.RNN):
         return (outputs, *states) if self.return_state else outputs
 
     def inner_loop(
-        self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
+        self, sequences: Any, initial_state: Any, mask: Any, training: bool | None = None
     ) -> tuple[Any, Any, list[Any]]:
         """Return the last output, all outputs and the last states: the hook of `RNN`."""
         assert self.error is not None  # `build` has run
@@ -196,7 +216,8 @@ class RecurrentLayer(keras.layers.RNN):
         config = super().get_config()
         del config["cell"], config["unroll"]
         own = {"name", "dtype", "trainable"}
-        return {**{k: v for k, v in self.cell.get_config().items() if k not in own}, **config}
+        cell = {k: v for k, v in self.cell.get_config().items() if k not in own}
+        return {**cell, **config, "fused": self.fused}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "RecurrentLayer":

@@ -21,6 +21,8 @@ cells:
     convolutions.py       the same for a ConvLSTM, whose states are maps
     statistics.py         the norms of δ_t that the backward loop measures
     error_record.py       the variables that keep them
+    time_loop.py          which loop runs a call: the one above, or cuDNN's
+    fused.py              cuDNN's loop (cudnn.py) with its errors (fused_errors.py)
 
 A new cell needs its `Equations`, and either `register_cell`, so that `watch` shows the error in a
 `keras.layers.RNN` over it, or a subclass of `VisibleCell` and one of `RecurrentLayer`.

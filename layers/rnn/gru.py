@@ -10,6 +10,7 @@ import tensorflow as tf
 from ..activations import derivative
 from .base import RecurrentLayer, VisibleCell
 from .equations import HiddenState, Sequence, StepOps, Weights
+from .fused_errors import FusedCell, FusedGRU, Unfused
 from .matrix_products import MatrixProducts, kernel_gradients, product
 
 
@@ -59,6 +60,7 @@ class ResetAfterEquations(_GRUEquations):
 
     residuals: ClassVar[type] = ResetAfterResiduals
     preactivation_widths: ClassVar[tuple[int, ...]] = (3, 1)  # δa, of h R + b'; δg, of x W_g + b_g
+    fused: ClassVar[FusedCell] = FusedGRU()
 
     def input_product(self, x: Any, weights: Weights) -> Any:
         """Return x W + b."""
@@ -124,6 +126,7 @@ class ResetBeforeEquations(_GRUEquations):
 
     residuals: ClassVar[type] = ResetBeforeResiduals
     preactivation_widths: ClassVar[tuple[int, ...]] = (3,)  # δz of z, r, g
+    fused: ClassVar[FusedCell] = Unfused("reset_after=False")
 
     def input_product(self, x: Any, weights: Weights) -> Any:
         """Return x W + b."""

@@ -3,7 +3,8 @@
 A layer keeps its class, Variables, configuration and name, so whatever holds it needs no change,
 and files are those of the stock layer. Only three attributes of the object are added: `inner_loop`,
 which hides the method of that name, and, as in errorflow's layers, `error` and `loop`. The cells
-of a stack have the latter two instead of the layer, one record each.
+of a stack have the latter two instead of the layer, one record each. Two attributes are set until
+`hide`: `use_cudnn` and `supports_jit`.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +17,8 @@ from .base import RecurrentLayer
 from .cells import cell_equations, cell_weights, is_registered, why_invisible
 from .equation_check import check_equations
 from .error_record import ErrorRecord
-from .fused import FusedLoop
 from .inner_loop import Part, run
-from .unroll import unroll
+from .time_loop import Fused, TimeLoop
 
 _INNER_LOOPS = {
     keras.layers.RNN.inner_loop,
@@ -53,29 +53,35 @@ def why_not_in_place(layer: keras.layers.RNN) -> str | None:
     return None
 
 
-def show(layer: keras.layers.RNN, fused: bool) -> None:
+def show(layer: keras.layers.RNN, fused: Fused) -> None:
     """Make a layer visible in place.
 
     Raises:
         ValueError: the equations that are registered for a cell are not those of its `call`; or,
-            with `fused`, the layer has an option that cuDNN does not support.
+            with `fused=True`, a cell has an option that cuDNN does not support.
     """
     owners = _owners(layer)
-    loop = FusedLoop(layer) if fused else unroll
     inner_loop = _InnerLoop(layer)
     inner_loop.check()
-    for owner, cell in owners:
+    loops, use_cudnn = [], False
+    for _, cell in owners:
+        options = cell_equations(cell), getattr(cell, "recurrent_dropout", 0)
+        loops.append(TimeLoop(fused))
+        loops[-1].check(layer.name, *options)
+        use_cudnn |= loops[-1].uses_cudnn(*options)
+    for (owner, cell), loop in zip(owners, loops, strict=True):
         owner.error = ErrorRecord(has_cell=len(cell_equations(cell).state._fields) == 2)
         owner.loop = loop
     layer.inner_loop = inner_loop
+    layer.supports_jit = not use_cudnn
     if hasattr(layer, "use_cudnn"):
         layer.use_cudnn = False  # a Bidirectional would otherwise pass by the loop on a GPU
-    if isinstance(loop, FusedLoop):
-        layer.supports_jit = loop.stock.supports_jit
 
 
 def hide(layer: keras.layers.RNN) -> None:
     """Undo `show`."""
+    for name, value in layer.inner_loop.options_before.items():
+        setattr(layer, name, value)
     del layer.inner_loop
     for owner, _ in _owners(layer):
         del owner.error, owner.loop
@@ -98,10 +104,16 @@ def _is_stack(cell):
 
 
 class _InnerLoop:
-    """The inner loop of a visible layer."""
+    """The inner loop of a visible layer.
+
+    Attributes:
+        options_before: the attributes of the layer that `show` sets and `hide` restores.
+    """
 
     def __init__(self, layer: keras.layers.RNN):
         self._layer = layer
+        names = [name for name in ("use_cudnn", "supports_jit") if hasattr(layer, name)]
+        self.options_before = {name: getattr(layer, name) for name in names}
         self._unchecked = [cell for _, cell in _owners(layer) if is_registered(cell)]
 
     def check(self) -> None:
@@ -115,7 +127,7 @@ class _InnerLoop:
             self._unchecked.remove(cell)
 
     def __call__(
-        self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
+        self, sequences: Any, initial_state: Any, mask: Any, training: bool | None = None
     ) -> tuple[Any, Any, list[Any]]:
         """Return the last output, all outputs and the last states."""
         layer = self._layer

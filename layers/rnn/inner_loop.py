@@ -28,7 +28,7 @@ class Part(NamedTuple):
 
 
 def run(
-    layer: Any, parts: Sequence[Part], sequences: Any, states: Any, mask: Any, training: bool
+    layer: Any, parts: Sequence[Part], sequences: Any, states: Any, mask: Any, training: bool | None
 ) -> tuple[Any, Any, list[Any]]:
     """Return what `inner_loop` of a `keras.layers.RNN` returns, through the visible loops.
 
@@ -80,7 +80,7 @@ def _run(layer, parts, sequences, states, mask, training):
             recurrent_dropout=None if dropout is None else _cast(dropout, part),
             return_sequences=layer.return_sequences or place < len(parts),
             backwards=layer.go_backwards,
-            compiled=bool(training),
+            training=training,
         )
         last.append(state)
     outputs = last[-1].hidden[:, None] if hidden is None else hidden

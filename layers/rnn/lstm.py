@@ -9,6 +9,7 @@ import keras
 from ..activations import derivative
 from .base import RecurrentLayer, VisibleCell
 from .equations import LinearMaps, Sequence, StepOps, Weights
+from .fused_errors import FusedCell, FusedLSTM, Unfused
 from .matrix_products import MatrixProducts
 
 
@@ -83,6 +84,7 @@ class LSTMEquations(_CarouselEquations):
 
     residuals: ClassVar[type] = LSTMResiduals
     preactivation_widths: ClassVar[tuple[int, ...]] = (4,)  # δz of i, f, g, o
+    fused: ClassVar[FusedCell] = FusedLSTM()
 
     def forward(
         self, z: Any, before: LSTMState, weights: Weights, ops: StepOps
@@ -125,6 +127,7 @@ class LSTM1997Equations(_CarouselEquations):
 
     residuals: ClassVar[type] = LSTM1997Residuals
     preactivation_widths: ClassVar[tuple[int, ...]] = (3,)  # δz of i, g, o
+    fused: ClassVar[FusedCell] = Unfused("forget_gate=False")
 
     def forward(
         self, z: Any, before: LSTMState, weights: Weights, ops: StepOps

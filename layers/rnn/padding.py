@@ -1,49 +1,57 @@
-"""Padded sequences for cuDNN, which only reads right-padded ones."""
+"""The valid steps of a batch, side by side, for loops that read sequences of different lengths."""
 
 from typing import Any
 
 import tensorflow as tf
 
+from .equations import map_fields
+from .matrix_products import swap_batch_and_time
+
 
 class Padding:
-    """The block of valid steps of each example, and how to move it to the start of the sequence.
+    """The valid steps of each example, moved to the start of its sequence, and back.
 
-    A right-padded sequence that is read from its end is left-padded.
+    A masked step copies the state before it, so a loop need not read it: its output is that of the
+    valid step before it.
 
     Args:
         mask: [B, T, 1] bool.
 
     Attributes:
-        valid: [B, T, 1] bool, the mask of the moved sequences.
-        last: [B, 1], the last valid step of the moved sequences.
-        steps: [1, T], 0 … T-1.
+        mask: the mask.
+        counts: the number of valid steps of each example, [B].
     """
 
     def __init__(self, mask: Any):
         self.mask = mask
-        count = tf.cast(mask[:, :, 0], tf.int32)
-        self.first = tf.argmax(count, axis=1, output_type=tf.int32)[:, None]  # [B, 1]
-        self.last = tf.reduce_sum(count, axis=1)[:, None] - 1
-        self.steps = tf.range(tf.shape(mask)[1])[None]
-        self.valid = (self.steps <= self.last)[:, :, None]
+        valid = mask[:, :, 0]
+        self.counts = tf.reduce_sum(tf.cast(valid, tf.int32), axis=1)
+        number = tf.math.cumsum(tf.cast(valid, tf.int32), axis=1)  # of valid steps up to t
+        masked = tf.range(1, tf.shape(valid)[1] + 1) - number + self.counts[:, None]
+        self._source = tf.argsort(tf.where(valid, number, masked), axis=1)
+        self._latest = tf.maximum(number - 1, 0)  # the place of the latest valid step
 
-    def to_the_right(self, x: Any) -> Any:
-        """Move the block to the start, so that the padding is on its right. x: [B, T, ·]
+    def to_the_start(self, x: Any) -> Any:
+        """Move the valid steps to the start, in their order, and the masked ones behind them.
 
-        Raises:
-            tf.errors.InvalidArgumentError: when the graph runs with a mask that leaves more than
-                one block of steps, or none.
+        Args:
+            x: [B, T, ·].
         """
-        source = tf.minimum(self.steps + self.first, self.steps[0, -1])
-        inside = (self.steps >= self.first) & (self.steps <= self.first + self.last)
-        one_block = tf.reduce_all(inside == self.mask[:, :, 0])
-        message = "watch(fused=True): a mask must leave one block of steps in each sequence"
-        with tf.control_dependencies(
-            [tf.debugging.Assert(one_block & tf.reduce_all(self.last >= 0), [message])]
-        ):
-            return tf.gather(x, source, batch_dims=1)
+        return tf.gather(x, self._source, batch_dims=1)
 
     def back(self, moved: Any) -> Any:
-        """Move the block back to its place. A masked step after it repeats its last step."""
-        source = tf.clip_by_value(self.steps - self.first, 0, self.last)
-        return tf.gather(moved, source, batch_dims=1)
+        """Move each step back to its place; a masked one repeats the valid step before it."""
+        return tf.gather(moved, self._latest, batch_dims=1)
+
+    def norms_back(self, norms: Any) -> Any:
+        """Move figures of each step back to their places, [T, B]."""
+        return swap_batch_and_time(self.back(swap_batch_and_time(norms)))
+
+    def last(self, last: Any, initial: Any) -> Any:
+        """Return the last states, those of an example without a valid step being the initial ones.
+
+        Args:
+            last, initial: states, fields [B, H].
+        """
+        some = self.counts[:, None] > 0
+        return map_fields(lambda a, b: tf.where(some, a, b), last, initial)

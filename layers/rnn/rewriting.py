@@ -8,10 +8,10 @@ import keras
 from . import in_place
 from .base import RecurrentLayer
 from .conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
-from .fused import FusedLoop
 from .gru import GRU
 from .lstm import LSTM
 from .simple_rnn import SimpleRNN
+from .time_loop import Fused
 
 _VISIBLE: dict[type, type[RecurrentLayer]] = {
     keras.layers.SimpleRNNCell: SimpleRNN,
@@ -34,7 +34,7 @@ _OF_KERAS = {
 }  # fmt: skip
 
 
-def rebuilt(model: keras.Model, fused: bool) -> keras.Model:
+def rebuilt(model: keras.Model, fused: Fused) -> keras.Model:
     """Return a model with visible layers in place of those that have an equivalent here.
 
     What has none, but can be visible in place, is made so: then it belongs to both models.
@@ -59,8 +59,8 @@ def is_plain(model: Any) -> bool:
 class _Replacements:
     """The replacement of each layer, the same one wherever the layer is used again."""
 
-    def __init__(self, fused: bool):
-        self._fused = fused
+    def __init__(self, fused: Fused):
+        self._fused: Fused = fused
         self._by_id: dict[int, Any] = {}
 
     def __call__(self, layer: Any) -> Any:
@@ -74,7 +74,7 @@ class _Replacements:
             changed = [self(inside) is not inside for inside in layer.layers]
             return _rewrite(layer, self) if any(changed) else layer
         if _replaceable(layer):
-            return _take_over(_equivalent(layer), layer, self._fused)
+            return _take_over(self._equivalent(layer), layer)
         if _is_bidirectional(layer) and all(map(_replaceable, _directions(layer))):
             return self._both_ways(layer)
         for recurrent in hidden_layers(layer):
@@ -83,17 +83,34 @@ class _Replacements:
 
     def _both_ways(self, stock):
         visible = keras.layers.Bidirectional(
-            _equivalent(stock.forward_layer),
-            backward_layer=_equivalent(stock.backward_layer),
+            self._equivalent(stock.forward_layer),
+            backward_layer=self._equivalent(stock.backward_layer),
             merge_mode=stock.merge_mode,
             name=stock.name,
             dtype=stock.dtype_policy,
             trainable=stock.trainable,
             activity_regularizer=stock.activity_regularizer,
         )
-        _take_over(visible.forward_layer, stock.forward_layer, self._fused)
-        _take_over(visible.backward_layer, stock.backward_layer, self._fused)
+        _take_over(visible.forward_layer, stock.forward_layer)
+        _take_over(visible.backward_layer, stock.backward_layer)
         return visible
+
+    def _equivalent(self, stock):
+        """Return errorflow's layer with the name and the options of `stock`, not built yet."""
+        cell = stock.cell
+        options = {name: getattr(cell, name) for name in cell.get_config()}
+        visible = _visible_class(stock)
+        assert visible is not None  # `stock` is replaceable
+        return visible(
+            **{**options, "name": stock.name, "dtype": stock.dtype_policy},
+            return_sequences=stock.return_sequences,
+            return_state=stock.return_state,
+            go_backwards=stock.go_backwards,
+            stateful=stock.stateful,
+            zero_output_for_mask=stock.zero_output_for_mask,
+            activity_regularizer=stock.activity_regularizer,
+            fused=self._fused,
+        )
 
 
 def recurrent_layers(layer: Any) -> Iterator[keras.layers.RNN]:
@@ -149,24 +166,7 @@ def _visible_class(stock):
     )
 
 
-def _equivalent(stock):
-    """Return errorflow's layer with the name and the options of `stock`, not built yet."""
-    cell = stock.cell
-    options = {name: getattr(cell, name) for name in cell.get_config()}
-    visible = _visible_class(stock)
-    assert visible is not None  # `stock` is replaceable
-    return visible(
-        **{**options, "name": stock.name, "dtype": stock.dtype_policy},
-        return_sequences=stock.return_sequences,
-        return_state=stock.return_state,
-        go_backwards=stock.go_backwards,
-        stateful=stock.stateful,
-        zero_output_for_mask=stock.zero_output_for_mask,
-        activity_regularizer=stock.activity_regularizer,
-    )
-
-
-def _take_over(visible, stock, fused):
+def _take_over(visible, stock):
     """Build `visible` around the Variables of `stock`: weights, dropout seed, carried states."""
     visible.cell.take_over(stock.cell)
     states = stock.states or []
@@ -177,7 +177,4 @@ def _take_over(visible, stock, fused):
     visible.build((states[0].shape[0] if states else None, None, *visible.cell.input_size))
     for state, value in zip(states, values, strict=True):
         state.assign(value)
-    if fused:
-        visible.loop = FusedLoop(stock)
-        visible.supports_jit = visible.loop.stock.supports_jit
     return visible

@@ -9,6 +9,7 @@ import keras
 from ..activations import derivative
 from .base import RecurrentLayer, VisibleCell
 from .equations import HiddenState, Sequence, StepOps, Weights
+from .fused_errors import FusedCell, FusedSimpleRNN
 from .matrix_products import MatrixProducts, kernel_gradients, product
 
 
@@ -29,6 +30,7 @@ class SimpleRNNEquations:
     linear: MatrixProducts = MatrixProducts()
     residuals: ClassVar[type] = NoResiduals
     preactivation_widths: ClassVar[tuple[int, ...]] = (1,)  # δz
+    fused: ClassVar[FusedCell] = FusedSimpleRNN()
 
     def input_product(self, x: Any, weights: Weights) -> Any:
         """Return x W + b."""

@@ -9,9 +9,10 @@ import keras
 from .cells import is_known
 from .in_place import hide, is_shown_in_place, is_visible, why_not_in_place
 from .rewriting import hidden_layers, is_plain, rebuilt, recurrent_layers
+from .time_loop import Fused
 
 
-def watch(model: keras.Model, *, fused: bool = False) -> keras.Model:
+def watch(model: keras.Model, *, fused: Fused = "auto") -> keras.Model:
     """Return the same model with layers that show the error they receive at every time step.
 
     The layers concerned are `keras.layers.SimpleRNN`, `LSTM`, `GRU` and `ConvLSTM1D`, `2D` and
@@ -49,11 +50,9 @@ def watch(model: keras.Model, *, fused: bool = False) -> keras.Model:
 
     Args:
         model: a Keras model. A Sequential or functional one must be built.
-        fused: run the stock layers' own loop, cuDNN's on a GPU, and read the error from the
-            gradient of zeros in its input (`fused_errors.py`): H more columns, 3H for a GRU. It
-            supports what cuDNN does, so no recurrent dropout, and only masks that leave one block
-            of steps. It is exact on CPU (tested), where it is slower; it was neither run nor timed
-            on a GPU. A model that is saved and loaded has errorflow's own loop again.
+        fused: which loop over time the layers run, see `TimeLoop`. By default, cuDNN's on a GPU
+            where it does what a layer does, and errorflow's own everywhere else. The layers that
+            are replaced keep the option in their configuration.
 
     Returns:
         A model of the same class; `model` itself if it was changed in place, or all its recurrent
@@ -65,8 +64,8 @@ def watch(model: keras.Model, *, fused: bool = False) -> keras.Model:
     Raises:
         TypeError: `model` is not a Keras model.
         ValueError: no layer of `model` can be made visible, or `model` is not built; equations that
-            were registered for a cell are not those of its `call`; or, with `fused`, a layer has an
-            option that cuDNN does not support.
+            were registered for a cell are not those of its `call`; or, with `fused=True`, a layer
+            has an option that cuDNN does not support.
     """
     invisible, before = _check(model), _shown(model)
     watched = _visible(model, fused)
@@ -87,7 +86,7 @@ def made_visible(model: keras.Model) -> Iterator[keras.Model]:
     _check(model)
     before = _shown(model)
     try:
-        yield _visible(model, fused=False)
+        yield _visible(model, fused="auto")
     finally:
         _hide_again(model, before)
 

@@ -74,7 +74,7 @@ def search(
     """Return the outputs that `BeamSearch` returns; the arguments are the same."""
     encoder, decoder = core.get_layer("encoder"), core.get_layer("decoder")
     encoded = tf.nest.map_structure(
-        lambda tensor: tf.repeat(tensor, width, axis=0), encoder(ids, training=False)
+        lambda tensor: tf.repeat(tensor, width, axis=0), encoder(ids)
     )  # [B·W, …]
     fixed = {name: encoded[name] for name in decoder.input if name in encoded and name != "states"}
     batch, symbols = tf.shape(ids)[0], decoder.output["probabilities"].shape[-1]
@@ -84,7 +84,7 @@ def search(
 
     def step(step, beams, states):
         target = tf.reshape(beams["last"], [-1, 1])
-        decoded = decoder({"target": target, "states": states, **fixed}, training=False)
+        decoded = decoder({"target": target, "states": states, **fixed})
         probabilities = tf.reshape(decoded["probabilities"], [batch, width, symbols])
         beams, parents = _best(beams, tf.math.log(probabilities), step, length_norm)
         return step + 1, beams, [_select(state, parents) for state in decoded["states"]]

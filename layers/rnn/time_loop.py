@@ -1,0 +1,116 @@
+"""The choice of a layer's loop over time: errorflow's own, or the fused one of cuDNN."""
+
+from typing import Any, Literal, NamedTuple
+
+import tensorflow as tf
+
+from . import cudnn
+from .equations import Equations, Weights
+from .error_record import ErrorRecord
+from .fused import fused_unroll
+from .fused_errors import fused_cell
+from .unroll import unroll
+
+Fused = bool | Literal["auto"]
+
+
+class Choice(NamedTuple):
+    """The loop of one call.
+
+    Attributes:
+        name: "errorflow"; "cudnn"; or "plain", which stands in for cuDNN if `fused=True` and there
+            is no cuDNN.
+        reason: why, as part of a sentence.
+    """
+
+    name: Literal["errorflow", "cudnn", "plain"]
+    reason: str
+
+
+class TimeLoop:
+    """The loop over time of a layer, chosen anew for each call.
+
+    With "auto", cuDNN runs the call if it is placed on a GPU and cuDNN does what the cell does:
+    SimpleRNN with tanh or relu; LSTM, and GRU with `reset_after`, with tanh and sigmoid; without
+    recurrent dropout, with any mask. Everything else runs in errorflow's own loop. So does the
+    graph of a call to which nobody passed `training`, as `model.export` calls models and `fit`,
+    `evaluate` and `predict` do not: it may have to run where there is no GPU.
+
+    In a graph, the choice is made when it is traced.
+
+    Args:
+        fused: "auto"; False, to use errorflow's own loop; True, to use the fused loop. Without
+            cuDNN, a plain loop then takes its place: the same results, for tests.
+
+    Attributes:
+        latest: the `Choice` of the latest call; None before the first one.
+
+    Raises:
+        ValueError: `fused` is something else.
+    """
+
+    def __init__(self, fused: Fused = "auto"):
+        if fused not in (True, False, "auto"):
+            raise ValueError(f'fused: expected True, False or "auto", got {fused!r}')
+        self.fused: Fused = fused
+        self.latest: Choice | None = None
+
+    def __repr__(self) -> str:
+        latest = "not called yet" if self.latest is None else ": ".join(self.latest)
+        return f"<loop over time, fused={self.fused!r}; {latest}>"
+
+    def __call__(
+        self,
+        equations: Equations,
+        x: Any,
+        initial: Any,
+        weights: Weights,
+        record: ErrorRecord,
+        *,
+        training: bool | None,
+        **options: Any,
+    ) -> tuple[Any, Any]:
+        """Return h [B, T, H] or None, and the last state; see `unroll`."""
+        arguments = equations, x, initial, weights, record
+        self.latest = self._choose(equations, options["recurrent_dropout"] is not None)
+        if self.fused == "auto" and training is None and not tf.executing_eagerly():
+            reason = "the graph may be for export: nobody passed `training` to the call"
+            self.latest = Choice("errorflow", reason)
+        if self.latest.name == "errorflow":
+            return unroll(*arguments, **options, compiled=bool(training))
+        return fused_unroll(*arguments, **options, training=bool(training))
+
+    def _choose(self, equations: Equations, recurrent_dropout: bool) -> Choice:
+        """Return the choice for a call that is made here, with or without recurrent dropout."""
+        if self.fused is False:
+            return Choice("errorflow", "fused=False")
+        absent = cudnn.why_absent()
+        unsupported = _why_unsupported(equations, recurrent_dropout)
+        if self.fused == "auto" and (absent or unsupported):
+            return Choice("errorflow", absent or f"cuDNN does not support {unsupported}")
+        return Choice("plain", absent) if absent else Choice("cudnn", "the call is on a GPU")
+
+    def uses_cudnn(self, equations: Equations, recurrent_dropout: float) -> bool:
+        """Return whether training steps that are built here would use cuDNN, so not XLA."""
+        return self._choose(equations, recurrent_dropout > 0).name == "cudnn"
+
+    def check(self, name: str, equations: Equations, recurrent_dropout: float) -> None:
+        """Check the options of a layer.
+
+        Raises:
+            ValueError: `fused` is True, and cuDNN does not support an option of the layer.
+        """
+        unsupported = _why_unsupported(equations, recurrent_dropout > 0)
+        if self.fused is True and unsupported:
+            raise ValueError(
+                f"layer {name!r} has {unsupported}, which cuDNN does not support; "
+                'use fused="auto" or fused=False'
+            )
+
+
+def _why_unsupported(equations, recurrent_dropout):
+    return (
+        "recurrent_dropout"
+        if recurrent_dropout
+        else fused_cell(equations).why_unsupported(equations)
+    )
