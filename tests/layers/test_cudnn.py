@@ -4,7 +4,6 @@ Here TensorFlow says that there is a GPU. Graphs with cuDNN's operation can then
 run, unless a simulation of the operation takes its place.
 """
 
-
 import pytest
 import tensorflow as tf
 from errorflow.layers import watch
