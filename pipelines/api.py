@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .core.cluster import training_cluster
 from .core.config import TrainingConfig, replace
 from .core.config_files import with_settings
 from .core.console import muted
@@ -60,12 +61,15 @@ def train(
 
     Raises:
         UserError: a wrong argument, or data or a run folder that cannot be used (before TensorFlow
-            is loaded); later, a loss that is no longer a finite number.
+            is loaded); later, a loss that is no longer a finite number, or another worker that is
+            lost.
     """
     chosen, source = load_task(task), f"pipelines.train({task!r})"
     folder = usable_path(run_dir, "run_dir")
     place = {"run_dir": folder, "name": name, "resume": resume, "overwrite": overwrite}
-    interrupted = run_to_resume(folder, task, name) if resume else None
+    strategy = settings.get("strategy", (config or chosen.config()).hardware.strategy)  # pyright: ignore
+    is_chief = training_cluster(strategy).is_chief
+    interrupted = run_to_resume(folder, task, name) if resume and is_chief else None
     if interrupted is not None and config is None:
         config = run_config(chosen.config, interrupted)
     _check_class(chosen, config, source)

@@ -6,15 +6,16 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
 
+from .core.cluster import training_cluster
 from .core.config import TrainingConfig
 from .core.config_files import dump_config, load_config
 from .core.console import complain, suggestion
-from .core.errors import UserError, brief
+from .core.errors import WORKER_LOST, UserError, WorkerLost, brief
 from .core.flags import parse_flags
 from .core.run_config import run_config
 from .core.run_folder import RunFolder
 from .core.run_selection import run_to_resume
-from .core.stop_request import listening, recovered
+from .core.stop_request import listening, recovered, stop_with_parent
 from .core.system_errors import path_of, reason_of
 from .registry import TASKS, load_task
 from .training import verbs
@@ -30,14 +31,15 @@ TUNE_ABOUT = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; return the exit code.
 
-    0; 2 for a mistake; 3 if `predict` could not answer every input; 130, 143 or 129 if Ctrl-C,
-    SIGTERM or SIGHUP has ended it.
+    0; 2 for a mistake; 3 if `predict` could not answer every input; 75 if another worker of the
+    training is lost; 130, 143 or 129 if Ctrl-C, SIGTERM or SIGHUP has ended it.
     """
     _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without δ shows ? in its place
     with listening() as stop:
+        stop_with_parent()
         try:
             return _exit_code(list(sys.argv[1:] if arguments is None else arguments))
         except KeyboardInterrupt as interrupt:
@@ -52,7 +54,7 @@ def _exit_code(arguments: list[str]) -> int:
             sys.stdout.flush()
     except UserError as error:
         complain(str(error))
-        return 2
+        return WORKER_LOST if isinstance(error, WorkerLost) else 2
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         _discard(sys.stdout)
         return 141
@@ -113,7 +115,7 @@ def dispatch(arguments: list[str]) -> int:
         case [task, *rest] if task in TASKS:
             return run_task(load_task(task), rest)
         case [command, *rest] if command in COMMANDS:
-            COMMANDS[command][1](rest)
+            return COMMANDS[command][1](rest) or 0
         case [word, *_]:
             raise UserError(f"no task {word!r}{suggestion(word, [*TASKS, *COMMANDS])}")
     return 0
@@ -159,7 +161,7 @@ def train(task: Task, flags: Sequence[str]) -> None:
 
 
 def training_config(task: Task, flags: Sequence[str]) -> tuple[TrainingConfig, RunFolder | None]:
-    """Return the settings of a training, and the run to resume, if any.
+    """Return the settings of a training, and the run to resume, if this process has one.
 
     Precedence: default < file < flags. The file is that of --config or, with --resume, the
     config.yaml of the run.
@@ -168,7 +170,7 @@ def training_config(task: Task, flags: Sequence[str]) -> tuple[TrainingConfig, R
     config = parse_flags(task.config, flags, prog, describe=task.train_about)
     config.resolved().check()
     call, resume = config.run, None
-    if call.resume:
+    if call.resume and training_cluster(config.hardware.strategy).is_chief:
         resume = run_to_resume(call.run_dir, task.name, call.name)
     stored = None if resume is None else run_config(task.config, resume)
     if call.config is not None:
@@ -219,15 +221,22 @@ def _zoo(arguments: list[str]) -> None:
     command(arguments)
 
 
+def _launch(arguments: list[str]) -> int:
+    from .commands.launch import command
+
+    return command(arguments)
+
+
 def _tensorboard(arguments: list[str]) -> None:
     from .commands.tensorboard import command
 
     command(arguments)
 
 
-COMMANDS: Mapping[str, tuple[str, Callable[[list[str]], None]]] = {
+COMMANDS: Mapping[str, tuple[str, Callable[[list[str]], int | None]]] = {
     "runs": ("list runs, or compare some: errorflow runs compare A B ...", _runs),
     "report": ("write an HTML file about runs, to send to a colleague", _report),
+    "launch": ("train with several workers on this machine, each a process", _launch),
     "zoo": ("list the image models: parameters, multiply-adds, depth, published errors", _zoo),
     "tensorboard": ("open TensorBoard on the runs, for this machine only", _tensorboard),
 }

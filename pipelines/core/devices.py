@@ -114,7 +114,7 @@ def _stderr_held_back() -> Iterator[None]:
 
 
 def start(hardware: Hardware, cluster: Cluster) -> Any:
-    """Set devices and precision before the first operation; return the strategy.
+    """Set the devices before the first operation; return the strategy.
 
     Args:
         hardware: the settings.
@@ -128,14 +128,9 @@ def start(hardware: Hardware, cluster: Cluster) -> Any:
         # variable is overwritten because a search has set it for the processes that it starts.
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
     tf = load_tensorflow()
-    import keras
-
     gpus = _choose_gpus(tf, hardware.device)
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    precision = hardware.mixed_precision
-    policy = "float32" if precision == "off" else f"mixed_{precision}"
-    keras.mixed_precision.set_global_policy(policy)
     strategy = _make_strategy(tf, hardware, cluster, len(gpus))
     keep_freed_memory()
     return strategy
@@ -155,6 +150,15 @@ def _make_strategy(tf: Any, hardware: Hardware, cluster: Cluster, gpus: int) -> 
         return tf.distribute.MirroredStrategy(
             [d.name for d in tf.config.list_logical_devices(kind)]
         )
+
+
+def set_precision(hardware: Hardware) -> None:
+    """Set the precision of the layers that are created from now on."""
+    import keras
+
+    precision = hardware.mixed_precision
+    policy = "float32" if precision == "off" else f"mixed_{precision}"
+    keras.mixed_precision.set_global_policy(policy)
 
 
 def set_seed(seed: int) -> None:

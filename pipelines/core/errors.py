@@ -4,6 +4,7 @@ import re
 import reprlib
 from pathlib import Path
 
+WORKER_LOST = 75  # exit code, EX_TEMPFAIL: the same command with --resume goes on
 LONGEST_NAME = 200  # bytes; most file systems allow 255, and a run adds a prefix
 
 
@@ -13,6 +14,10 @@ class UserError(Exception):
 
 class OutOfMemory(UserError):
     """Memory ran out: the settings need more than there is."""
+
+
+class WorkerLost(UserError):
+    """Another worker of the training has ended or cannot be reached; --resume goes on."""
 
 
 class DamagedFile(UserError):

@@ -18,6 +18,7 @@ import keras
 import tensorflow as tf
 
 from .cluster import Cluster
+from .worker_failures import start_together
 
 WRITTEN_FOR = "3.15"
 
@@ -61,14 +62,17 @@ class MultiWorkerStrategy(tf.distribute.MultiWorkerMirroredStrategy):
 
 
 def make_strategy(cluster: Cluster, gpus: int) -> MultiWorkerStrategy:
-    """Return the strategy of a cluster, in which each worker has the same number of GPUs."""
-    resolvers = tf.distribute.cluster_resolver
-    return MultiWorkerStrategy(
-        resolvers.SimpleClusterResolver(
-            tf.train.ClusterSpec({"worker": [*cluster.workers]}),
-            task_type="worker",
-            task_id=cluster.index,
-            num_accelerators={"GPU": gpus},
-            rpc_layer="grpc",
-        )
+    """Return the strategy of a cluster, in which each worker has the same number of GPUs.
+
+    Raises:
+        WorkerLost: a worker has not started, or cannot be reached.
+        UserError: this process cannot be a worker.
+    """
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": [*cluster.workers]}),
+        task_type="worker",
+        task_id=cluster.index,
+        num_accelerators={"GPU": gpus},
+        rpc_layer="grpc",
     )
+    return start_together(lambda: MultiWorkerStrategy(resolver), cluster)

@@ -16,7 +16,7 @@ from typing import Any
 from .backup import Backup
 from .config import TrainingConfig
 from .config_files import config_dict
-from .errors import OutOfMemory, UserError
+from .errors import OutOfMemory, UserError, WorkerLost
 from .files import write_json, write_rows
 from .replacement import run_at, settle, take_place
 from .run_config import run_config, write_config
@@ -227,8 +227,8 @@ def _now() -> str:
 def recorded_status(run: RunFolder) -> Iterator[None]:
     """Record how the block ends: finished, interrupted by a signal, or failed with the reason.
 
-    A `UserError` before a new run has trained removes its folder, unless memory ran out: that can
-    depend on what else the machine does.
+    A `UserError` before a new run has trained removes its folder, unless memory ran out or another
+    worker was lost: the same command can succeed later.
     """
     try:
         with writing(run.path, lambda: kept_in_words(run)), recovered():
@@ -244,9 +244,10 @@ def recorded_status(run: RunFolder) -> Iterator[None]:
 
 def _record_failure(run: RunFolder, error: BaseException) -> None:
     written = [path for path in (run.history_file, run.best, *run.logs.iterdir()) if path.exists()]
-    if isinstance(error, UserError) and not isinstance(error, OutOfMemory) and not written:
+    is_passing = isinstance(error, OutOfMemory | WorkerLost)
+    if isinstance(error, UserError) and not is_passing and not written:
         shutil.rmtree(run.path)
-    elif isinstance(error, KeyboardInterrupt):
+    elif isinstance(error, KeyboardInterrupt | WorkerLost):
         run.update(status="interrupted")
     else:
         run.update(status="failed", error=f"{type(error).__name__}: {error}".splitlines()[0])

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, NoReturn
 
+PARENT = "ERRORFLOW_PARENT"  # environment variable: the process with which this one ends
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # `timeout`, systemd and a shell whose terminal closes send a signal twice; a person is slower.
 TWICE = 0.25  # seconds
@@ -29,11 +30,13 @@ class StopRequest:
     Attributes:
         signal: the first signal that was received; None: there was none.
         is_deferred: whether signals wait until `check` is called.
+        handled: the signals that it handles.
     """
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
         self.is_deferred = False
+        self.handled: list[signal.Signals] = []
 
     def receive(self, number: int, frame: Any) -> None:
         """Handle a signal; only the first one interrupts."""
@@ -62,15 +65,14 @@ def listening() -> Iterator[StopRequest]:
         yield request  # no other thread can handle signals
         return
     earlier = {number: signal.getsignal(number) for number in SIGNALS}
-    handled = [number for number in SIGNALS if earlier[number] not in (signal.SIG_IGN, None)]
+    request.handled = [n for n in SIGNALS if earlier[n] not in (signal.SIG_IGN, None)]
     token = _current.set(request)
     try:
-        with _ending_at_once(handled):
-            for number in handled:
-                signal.signal(number, request.receive)
+        with _ending_at_once(request.handled):
+            listen_again()
             yield request
     finally:
-        for number in handled:
+        for number in request.handled:
             signal.signal(number, earlier[number])
         _current.reset(token)
 
@@ -112,13 +114,16 @@ def end_at_once(received: signal.Signals) -> NoReturn:
     os._exit(128 + received)
 
 
-def stop_with(parent: int) -> None:
-    """Stop when another process has ended: if it was killed, it could not send a signal."""
+def stop_with_parent() -> None:
+    """Stop when the process in PARENT has ended: if it was killed, it could not send a signal."""
+    parent = os.environ.get(PARENT)
+    if parent is None:
+        return
     import psutil
 
     def wait() -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
-            psutil.Process(parent).wait()
+            psutil.Process(int(parent)).wait()
         os.kill(os.getpid(), signal.SIGTERM)  # to the main thread, which handles signals
         time.sleep(PATIENCE)
         end_at_once(signal.SIGTERM)
@@ -127,6 +132,14 @@ def stop_with(parent: int) -> None:
 
 
 # What their work calls
+
+
+def listen_again() -> None:
+    """Handle signals as before, after a library has taken them."""
+    request = _current.get()
+    if request is not None and threading.current_thread() is threading.main_thread():
+        for number in request.handled:
+            signal.signal(number, request.receive)
 
 
 @contextlib.contextmanager

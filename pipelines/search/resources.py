@@ -1,5 +1,6 @@
-"""The CPU cores and GPUs of this machine, divided among the workers of a search."""
+"""The CPU cores and GPUs of this machine, divided among several processes."""
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Sequence
@@ -22,13 +23,24 @@ class WorkerResources:
     cores: Sequence[int] | None = None
     gpus: str | None = None
 
+    def pin(self, process: int) -> None:
+        """Let a process run on these cores only, before it starts threads."""
+        if self.cores:
+            with contextlib.suppress(ProcessLookupError):  # it has already ended
+                os.sched_setaffinity(process, self.cores)
 
-def divide_resources(workers: int) -> list[WorkerResources]:
-    """Divide CPU cores and GPUs among workers; if there are too few, several workers share one."""
+
+def divide_resources(workers: int, gpus: Sequence[str] | None = None) -> list[WorkerResources]:
+    """Divide CPU cores and GPUs among workers; if there are too few, several workers share one.
+
+    Args:
+        workers: the number of workers.
+        gpus: the GPUs, as in CUDA_VISIBLE_DEVICES; None: those that TensorFlow sees.
+    """
     if workers < 2:
         return [WorkerResources()] * workers
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    gpus = _visible_gpus()
+    gpus = _visible_gpus() if gpus is None else gpus
     return [
         WorkerResources(
             number,

@@ -6,7 +6,6 @@ another process trains it; 130 or 143, stopped by a signal.
 """
 
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -18,14 +17,13 @@ from ..core.errors import UserError
 from ..core.files import write_json
 from ..core.run_folder import RunFolder
 from ..core.run_lock import FolderInUse, hold
-from ..core.stop_request import StopRequest, check, listening, stop_with
+from ..core.stop_request import StopRequest, check, listening, stop_with_parent
 from .execution import execute_all
 from .hparams import write_row
 from .trial_folder import Request, read_request, read_result, run_path
 from .trial_result import failure_reason, trial_result
 
 BUSY = 75  # exit code, EX_TEMPFAIL: another process trains this trial
-PARENT = "ERRORFLOW_PARENT"  # environment variable: the process with which a trial ends
 
 
 def run_trial(folder: Path) -> dict[str, Any]:
@@ -82,8 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the trial in the folder that is the only argument; return the exit code."""
     paths = sys.argv[1:] if arguments is None else arguments
     with listening() as stop:
-        if PARENT in os.environ:
-            stop_with(int(os.environ[PARENT]))
+        stop_with_parent()
         return _run(paths, stop)
 
 

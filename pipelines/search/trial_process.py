@@ -1,6 +1,5 @@
 """The process of a trial: prepare its folder, then run `trial` in a process of its own."""
 
-import contextlib
 import dataclasses
 import os
 import shutil
@@ -14,9 +13,9 @@ from ..core.cluster import without_cluster
 from ..core.config import replace
 from ..core.config_files import dump_config
 from ..core.files import write_json, write_text
+from ..core.stop_request import PARENT
 from .plan import SearchPlan
 from .resources import WorkerResources
-from .trial import PARENT
 from .trial_folder import Request
 
 
@@ -87,20 +86,13 @@ def run_process(
             start_new_session=True,  # Ctrl-C reaches it once, from `_end`
         )
     try:
-        _pin(process, resources)
+        resources.pin(process.pid)
         while process.poll() is None:
             wait()
     except BaseException:
         _end(process, patience)
         raise
     return process.returncode
-
-
-def _pin(process: subprocess.Popen[bytes], resources: WorkerResources) -> None:
-    """Let a process run on the worker's cores only."""
-    if resources.cores:
-        with contextlib.suppress(ProcessLookupError):  # it has already ended
-            os.sched_setaffinity(process.pid, resources.cores)
 
 
 def _end(process: subprocess.Popen[bytes], patience: float) -> None:

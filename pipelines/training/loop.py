@@ -11,12 +11,14 @@ import keras
 from ...callbacks import ErrorFlow, Gates, LayerGradients, TextSamples
 from ...callbacks.findings.training_warning import TrainingWarning
 from ...callbacks.recording.run_places import reserve
+from ..core.cluster import training_cluster
 from ..core.config import TrainingConfig
 from ..core.console import keras_verbosity, note
 from ..core.errors import UserError
 from ..core.phases import phase
 from ..core.run_folder import RunFolder
 from ..core.stop_request import deferred, recovered
+from ..core.worker_failures import ended_together
 from .checkpoint import Resumable, RunCheckpoint
 from .compile_time import CompileTime
 from .early_warning import go_on_after_stop, make_early_warning
@@ -154,7 +156,8 @@ def fit(
     is_over = checkpoint.is_exhausted or early_warning.stopped is not None
     progress = Progress(has_bar=bool(keras_verbosity()))
     others = [*recorders.present, *spec.callbacks(run), *callbacks]
-    with phase(progress.state), _complete_records(recorders):
+    cluster = training_cluster(config.hardware.strategy)
+    with phase(progress.state), _complete_records(recorders), ended_together(cluster):
         if spec.pretrain is not None and not epochs_done:
             progress.begin_pretraining()
             _pretrain(spec.pretrain, run, strategy)

@@ -5,6 +5,7 @@ import functools
 from pathlib import Path
 from typing import Any, Literal
 
+from ..core.cluster import training_cluster
 from ..core.config import RunChoice, TrainingConfig
 from ..core.console import note, print_table, say
 from ..core.phases import phase
@@ -53,10 +54,12 @@ def verbs_of(task: Task) -> dict[str, Verb]:
 
 
 def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -> None:
-    """Train a network, and print its results and what to do next."""
+    """Train a network, and print its results and what to do next; of several workers, one does."""
     from . import workflow
 
     run = workflow.train(task, config, resume)
+    if not training_cluster(config.hardware.strategy).is_chief:
+        return
     from .summary import print_results  # late: by now Keras is loaded, without its messages
 
     own = [line.format(run=run.flags) for line in task.next_commands]

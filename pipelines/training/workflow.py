@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core import devices
-from ..core.cluster import training_cluster
+from ..core.cluster import Cluster, training_cluster
 from ..core.config import TrainingConfig, flat, replace
 from ..core.console import note
 from ..core.errors import UserError
@@ -25,7 +25,9 @@ from ..core.run_lifecycle import (
     training_in,
 )
 from ..core.system_errors import writing
+from ..core.worker_failures import ended_together
 from ..datasets.listing import printable
+from . import workers
 from .data_report import data_in_one_line, read_data
 from .evaluation import Scores, write_confusion
 from .task import Data, Task
@@ -52,15 +54,25 @@ def start(config: TrainingConfig) -> Session:
     Raises:
         UserError: there is no such device, or the devices cannot share each batch evenly.
     """
+    return _session(config, _start_tensorflow(config))
+
+
+def _start_tensorflow(config: TrainingConfig) -> Any:
+    """Return the strategy; several workers wait for each other here."""
     cluster = training_cluster(config.hardware.strategy)
-    with phase("loading TensorFlow", after=0):
-        strategy = devices.start(config.hardware, cluster)
+    waiting = " and waiting for the other workers" * (cluster.size > 1)
+    with phase(f"loading TensorFlow{waiting}", after=0):
+        return devices.start(config.hardware, cluster)
+
+
+def _session(config: TrainingConfig, strategy: Any) -> Session:
     size, count = config.optimisation.batch_size, strategy.num_replicas_in_sync
     if isinstance(size, int) and size % count:
         raise UserError(
-            f"--batch-size {size}: {count} devices share each batch with --strategy mirrored;"
-            f" choose a multiple of {count}"
+            f"--batch-size {size}: {count} devices share each batch with --strategy"
+            f" {config.hardware.strategy}; choose a multiple of {count}"
         )
+    devices.set_precision(config.hardware)
     devices.set_seed(config.optimisation.seed)
     environment = devices.describe(config, strategy)
     note(devices.in_one_line(environment))
@@ -70,50 +82,85 @@ def start(config: TrainingConfig) -> Session:
 def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -> RunFolder:
     """Train a network and write all results to a run folder.
 
+    Of several workers, each calls this function; the chief writes the folder.
+
     Args:
         config: all settings, resolved and checked.
-        resume: the run to continue, in its own folder; None: a new run.
+        resume: the run to continue, in its own folder; None: a new run, or a worker that is not
+            the chief.
 
     Raises:
+        WorkerLost: another worker has ended, or cannot be reached.
         UserError: the settings, the data or the run folder do not allow it, or the loss is no
             longer a finite number.
         KeyboardInterrupt: Ctrl-C or, in a command, another signal; it says how to resume.
     """
-    check_can_begin(task.name, config, resume)
-    note(plan_in_one_line(task, config, resume))
-    found = find_before_tensorflow(task, config, resume)
-    session = start(config)
+    cluster = training_cluster(config.hardware.strategy)
+    with workers.writing_elsewhere(cluster, config) as own:
+        check_can_begin(task.name, own, resume)
+        note(plan_in_one_line(task, own, resume))
+        has_settings = cluster.is_chief or not own.run.resume
+        found = find_before_tensorflow(task, own, resume) if has_settings else None
+        strategy = _start_tensorflow(own)
+        with ended_together(cluster):
+            agreed = workers.agree_on_settings(strategy, cluster, own, resume)
+            session = _session(agreed, strategy)
+            if agreed.run.resume:
+                resume = workers.copy_of_run(strategy, cluster, agreed, task.name, resume)
+            if not has_settings:
+                found = find_before_tensorflow(task, agreed, resume)
+            run = _train(task, agreed, resume, found, session, cluster)
+            return workers.wait_for_chief(strategy, cluster, run, config.run.run_dir)
+
+
+def _train(
+    task: Task,
+    config: TrainingConfig,
+    resume: RunFolder | None,
+    found: Any,
+    session: Session,
+    cluster: Cluster,
+) -> RunFolder:
+    """Train with a session; return the run, in its place."""
     data = read_data(task, config, found)
+    workers.check_same_data(session.strategy, data)
     run = folder_to_train_in(task.name, config, resume)
     place = run.path.parent / run.name
     if run.is_replacement:
         note(f"{place} stays in use until the new run, in {run.path}, is finished")
     with (
-        _resumable(run),
+        _resumable(run, cluster),
         training_in(run, task.name, config, session.environment) as begin,
     ):
         note(data_in_one_line(data))
         train_in(run, task, config, data, session.strategy, begin)
-        for split in ("validation", "test"):
-            scores = _evaluate_split(task, run, data, split)
-            run.update(**{split: scores.figures})
-        from .summary import write_card
-
-        write_card(run, config, task.card)
+        if cluster.is_chief:
+            _write_evaluation(run, task, config, data)
     return run_at(place)
 
 
+def _write_evaluation(run: RunFolder, task: Task, config: TrainingConfig, data: Data) -> None:
+    """Measure the best model on the validation and test splits, and write the model card."""
+    for split in ("validation", "test"):
+        scores = _evaluate_split(task, run, data, split)
+        run.update(**{split: scores.figures})
+    from .summary import write_card
+
+    write_card(run, config, task.card)
+
+
 @contextlib.contextmanager
-def _resumable(run: RunFolder) -> Iterator[None]:
+def _resumable(run: RunFolder, cluster: Cluster) -> Iterator[None]:
     """If the block is interrupted, say how to resume the run."""
     try:
         yield
     except KeyboardInterrupt:
         if run.status != "interrupted":
             raise
+        command = f"errorflow {run.task} train --resume {run.flags}"
+        how = f"start all workers again, with --resume {run.flags}" if cluster.size > 1 else command
         raise KeyboardInterrupt(
-            f"interrupted after epoch {len(read_history(run))}; resume with:"
-            f" errorflow {run.task} train --resume {run.flags}"
+            f"interrupted after epoch {len(read_history(run))}; resume with: {how}"
         ) from None
 
 

@@ -31,12 +31,12 @@ from errorflow.pipelines.core.files import read_json, write_json, write_text
 from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.core.run_lock import hold
 from errorflow.pipelines.core.space import Choice, Range
+from errorflow.pipelines.core.stop_request import PARENT
 from errorflow.pipelines.names import NamesConfig
 from errorflow.pipelines.search import chief, lock, oracles, service, worker
 from errorflow.pipelines.search.config import parse_objective
 from errorflow.pipelines.search.plots import importances
 from errorflow.pipelines.search.resources import divide_resources
-from errorflow.pipelines.search.trial import PARENT
 from errorflow.pipelines.search.trial_folder import read_result, stored_result
 from keras_tuner.src.engine import conditions
 

@@ -1,0 +1,173 @@
+"""What ends a training with several workers, and how the others learn of it.
+
+    a worker is killed, hangs, or its machine is cut off   the others end after `SILENT_SECONDS`, or
+                                                           at once if its connections are closed
+    a worker fails, or is stopped by a signal              it tells the others, which end at once
+    a worker does not start, or cannot reach the chief     the others end after `START_SECONDS`
+
+A worker that is lost cannot be replaced while the others go on: all end, and the same command with
+--resume goes on after the last complete epoch.
+"""
+
+import contextlib
+import re
+import threading
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, TypeVar
+
+from .cluster import Cluster
+from .errors import UserError, WorkerLost
+from .stop_request import listen_again, recovered
+
+START_SECONDS = 300  # in which all workers must have started
+SILENT_SECONDS = 20  # without a sign of life, after which a worker is lost
+LONGEST_END = 60  # seconds in which the others have ended after a worker is lost
+
+RESUME = "start all workers again with --resume to go on after the last complete epoch"
+_POLL = 0.2  # seconds between two checks of whether all workers have started
+_UNAVAILABLE = 14  # code of tf.errors.UnavailableError, which ends all collective operations
+_LONGEST = 400  # characters of a reason; the service truncates a very long one
+_REPORTED = re.compile(r"from /job:worker/task:(\d+): <errorflow (\w+)>(.*?)</errorflow>", re.S)
+_TASK = re.compile(r"/job:worker/replica:0/task:(\d+)(?!\d|/device)")
+T = TypeVar("T")
+
+
+def start_together(make_strategy: Callable[[], T], cluster: Cluster) -> T:
+    """Return the strategy of the workers, when all of them have started.
+
+    It is made by a thread, so that a signal ends the waiting: TensorFlow would wait for as long as
+    an hour, and takes SIGTERM for itself.
+
+    Raises:
+        WorkerLost: a worker has not started, or cannot be reached.
+        UserError: this process cannot be a worker.
+    """
+    _configure_service(cluster)
+    outcome: list[Any] = []
+
+    def make() -> None:
+        try:
+            outcome.append(make_strategy())
+        except Exception as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_POLL)
+        listen_again()
+    if isinstance(outcome[0], Exception):
+        raise _start_failure(outcome[0], cluster) from None
+    return outcome[0]
+
+
+def _configure_service(cluster: Cluster) -> None:
+    """Bound the times that TensorFlow's coordination service waits."""
+    from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
+    from tensorflow.python.eager.context import context
+
+    job = coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=cluster.size)
+    context().configure_coordination_service(
+        service_type="standalone",
+        service_leader=_task(0),
+        cluster_register_timeout_in_ms=START_SECONDS * 1000,
+        heartbeat_timeout_in_ms=SILENT_SECONDS * 1000,
+        coordinated_jobs=[job],
+    )
+    # Without it, the chief would wait for the others without an end.
+    context().coordination_service.cluster_register_with_barrier = True
+
+
+def _task(number: int) -> str:
+    return f"/job:worker/replica:0/task:{number}"
+
+
+def _start_failure(error: Exception, cluster: Cluster) -> Exception:
+    """Return why the workers have not come together."""
+    own, text = cluster.workers[cluster.index], str(error)
+    if "Could not start gRPC server" in text:
+        return UserError(f"cannot listen on {own}: another process does, or it is elsewhere")
+    if "program startup" in text:
+        return UserError("several workers: train before anything else uses TensorFlow")
+    if not _is_of_workers(error):
+        return error
+    missing = {int(number) for number in _TASK.findall(text.partition("timed out task names")[2])}
+    if not cluster.is_chief and not missing:
+        missing = {0}
+    which = _named(missing or {*range(cluster.size)} - {cluster.index}, cluster)
+    return WorkerLost(
+        f"{which} cannot be reached: not started within {START_SECONDS} s, or cut off"
+    )
+
+
+@contextlib.contextmanager
+def ended_together(cluster: Cluster) -> Iterator[None]:
+    """If the block fails on one worker, end it on all of them.
+
+    Raises:
+        WorkerLost: another worker has ended or cannot be reached.
+        UserError: also if that of another worker has ended this one.
+    """
+    if cluster.size == 1:
+        yield
+        return
+    try:
+        with recovered(), _in_words(cluster):
+            yield
+    except BaseException as error:
+        _report(error)
+        raise
+
+
+@contextlib.contextmanager
+def _in_words(cluster: Cluster) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if not _is_of_workers(error):
+            raise
+        raise _loss(str(error), cluster) from error
+
+
+def _report(error: BaseException) -> None:
+    """Tell the other workers why this one ends; their collective operations fail with that."""
+    from tensorflow.python.eager.context import context
+
+    kinds = {UserError: "mistake", WorkerLost: "loss"}
+    reason = str(error) or type(error).__name__
+    if isinstance(error, KeyboardInterrupt):
+        reason = "stopped by a signal"
+    text = f"<errorflow {kinds.get(type(error), 'end')}>{reason[:_LONGEST]}</errorflow>"
+    with contextlib.suppress(Exception):  # this worker is cut off, or nobody is there any more
+        context().report_error_to_cluster(_UNAVAILABLE, text)
+
+
+def _is_of_workers(error: Exception) -> bool:
+    """Whether an error says that TensorFlow's workers do not work together."""
+    import tensorflow as tf
+
+    signs = ("Collective ops is aborted", "/job:worker/", "CoordinationService", "</errorflow>")
+    return isinstance(error, tf.errors.OpError) and any(sign in str(error) for sign in signs)
+
+
+def _loss(text: str, cluster: Cluster) -> UserError:
+    """Return why the training ends, from the text of TensorFlow's error."""
+    if reported := _REPORTED.search(text):
+        number, kind, reason = reported.groups()
+        if kind == "loss":  # that worker has learnt it from another one
+            return WorkerLost(reason)
+        if kind == "mistake":
+            return UserError(f"worker {number}: {reason}")
+        return WorkerLost(f"worker {number} has ended ({reason}): {RESUME}")
+    lost = {int(number) for number in _TASK.findall(text)} - {cluster.index}
+    if not lost:  # it is the chief that serves all others
+        lost = {*range(1, cluster.size)} if cluster.is_chief else {0}
+    fate = "cannot be reached any more"
+    if "sending heartbeats" in text:
+        fate = f"gave no sign of life for {SILENT_SECONDS} s"
+    return WorkerLost(f"{_named(lost, cluster)} {fate}: {RESUME}")
+
+
+def _named(numbers: Collection[int], cluster: Cluster) -> str:
+    """Return workers with their addresses: "worker 1 (10.0.0.2:2222) or worker 2 (…)"."""
+    return " or ".join(f"worker {n} ({cluster.workers[n]})" for n in sorted(numbers))
