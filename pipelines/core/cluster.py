@@ -181,18 +181,32 @@ def _slurm_addresses() -> tuple[str, ...]:
     """Return host:port of each task of this `srun`; the ports depend on the job and its step.
 
     Raises:
-        UserError: Slurm's variables are missing or not valid.
+        UserError: Slurm's variables are missing or not valid, or its tasks are not in blocks.
     """
     import tensorflow as tf
 
     job, step = _slurm_number("SLURM_JOB_ID") or 0, _slurm_number("SLURM_STEP_ID") or 0
+    size, index = _slurm_number("SLURM_STEP_NUM_TASKS") or 0, _slurm_number("SLURM_PROCID") or 0
     try:
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
             port_base=_FIRST_PORT + (997 * job + 101 * step) % _PORTS,
-            gpus_per_node=0,  # Slurm itself shows each task its GPUs
-            gpus_per_task=0,
+            gpus_per_node=size,  # the resolver ends the list at the last GPU: as if each task had
+            gpus_per_task=1,  # one; Slurm itself shows each task its GPUs
             auto_set_gpu=False,
         )
-        return tuple(resolver.cluster_spec().job_tasks("worker"))
+        tasks = resolver.cluster_spec().job_tasks("worker")
     except (RuntimeError, ValueError) as error:
         raise UserError(f"Slurm's variables do not name the workers: {error}") from None
+    addresses = tuple(sorted(tasks, key=_slurm_order))
+    node, host = os.environ.get("SLURMD_NODENAME"), addresses[index].rpartition(":")[0]
+    if node not in (None, host):
+        raise UserError(
+            f"task {index} of this srun runs on {node}, not on {host}: add --distribution=block to"
+            " srun"
+        )
+    return addresses
+
+
+def _slurm_order(address: str) -> list[Any]:
+    """Return the key by which Slurm sorts nodes: n2 comes before n10."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", address)]
