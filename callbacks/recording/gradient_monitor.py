@@ -105,12 +105,24 @@ class GradientMonitor:
         step.monitors.append(self)
         yield
 
-    def measure(self, step: TracedStep, grads: Sequence[Any], variables: Sequence[Any]) -> None:
-        """Measure the gradients that an optimizer is handed, in the graph."""
+    def measure(
+        self,
+        step: TracedStep,
+        grads: Sequence[Any],
+        variables: Sequence[Any],
+        are_summed: bool = False,
+    ) -> None:
+        """Measure the gradients that an optimizer is handed, in the graph.
+
+        Args:
+            step: the training step.
+            grads, variables: what the optimizer is handed.
+            are_summed: the gradients are sums over all replicas, not those of one.
+        """
         if self.variables is None:
             self._make_rows()
         replicas: Any = tf.distribute.get_replica_context()
-        several = replicas.num_replicas_in_sync > 1
+        several = replicas.num_replicas_in_sync > 1 and not are_summed
         if several:
             grads = _sum_over_replicas(replicas, grads)
         handed = {id(v): g for g, v in zip(grads, variables, strict=True)}

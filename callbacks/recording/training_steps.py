@@ -187,7 +187,7 @@ class TracedStep:
     def applying(self, optimizer: Any, grads: Any, variables: Any) -> Iterator[None]:
         for monitor in self.monitors:
             try:
-                monitor.measure(self, grads, variables)
+                monitor.measure(self, grads, variables, getattr(optimizer, "sums_first", False))
             except Exception as error:  # what observes must not limit what is observed
                 warnings.warn(
                     f"LayerGradients cannot measure these gradients: {error}", stacklevel=2

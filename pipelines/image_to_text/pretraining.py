@@ -11,6 +11,7 @@ from ..core.console import keras_verbosity, note
 from ..core.errors import UserError
 from ..core.stop_request import deferred
 from ..models.image_to_text import word_predictor
+from ..training import over_replicas
 from ..training.feeding import fit_data
 from ..training.step_end import StopAtStepEnd
 from .config import ImageToTextConfig
@@ -55,8 +56,15 @@ def pretrain(
     schedule = keras.optimizers.schedules.CosineDecay(
         LEARNING_RATE, settings.pretrain * train_data.steps, alpha=0.1
     )
-    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=settings.clip_norm or None)
-    network.compile(optimizer, "binary_crossentropy", jit_compile=config.hardware.jit == "on")
+    optimizer = over_replicas.make_optimizer(
+        keras.optimizers.Adam, learning_rate=schedule, global_clipnorm=settings.clip_norm or None
+    )
+    over_replicas.synchronize_normalization(network)
+    network.compile(
+        over_replicas.with_loss_scale(optimizer, network),
+        over_replicas.make_loss("binary_crossentropy"),
+        jit_compile=config.hardware.jit == "on",
+    )
     progress = PretrainingProgress(settings.pretrain)
     for epoch in range(settings.pretrain):
         batches = simple if epoch == 0 and settings.pretrain > 1 else train_data

@@ -19,6 +19,7 @@ from ..core.phases import phase
 from ..core.run_folder import RunFolder
 from ..core.stop_request import deferred, recovered
 from ..core.worker_failures import ended_together
+from . import over_replicas
 from .checkpoint import Resumable, RunCheckpoint
 from .compile_time import CompileTime
 from .early_warning import go_on_after_stop, make_early_warning
@@ -28,12 +29,12 @@ from .schedules import learning_rate
 from .spec import TrainingSpec
 from .step_end import StopAtStepEnd
 
-OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.AdamW,
-    "rmsprop": keras.optimizers.RMSprop,
-    "sgd": keras.optimizers.SGD,
-    "momentum": lambda **kw: keras.optimizers.SGD(momentum=0.9, nesterov=True, **kw),
+OPTIMIZERS: dict[str, tuple[type[keras.optimizers.Optimizer], dict[str, Any]]] = {
+    "adam": (keras.optimizers.Adam, {}),
+    "adamw": (keras.optimizers.AdamW, {}),
+    "rmsprop": (keras.optimizers.RMSprop, {}),
+    "sgd": (keras.optimizers.SGD, {}),
+    "momentum": (keras.optimizers.SGD, {"momentum": 0.9, "nesterov": True}),
 }
 
 
@@ -98,10 +99,30 @@ def make_recorders(spec: TrainingSpec, run: RunFolder) -> Recorders:
 
 
 def compile_training(spec: TrainingSpec, config: TrainingConfig) -> keras.Model:
-    """Return a compiled model that shares the layers of the network, which keeps no optimizer."""
+    """Return a compiled model that shares the layers of the network, which keeps no optimizer.
+
+    Call it in the scope of the strategy; over several replicas, loss, gradients and batch
+    normalisation are those of the whole batch.
+    """
     model = keras.Model(spec.network.input, spec.network.output, name=spec.network.name)
+    over_replicas.synchronize_normalization(model)
+    model.compile(
+        optimizer=_make_optimizer(spec, config, model),
+        loss=over_replicas.make_loss(spec.loss),
+        loss_weights=spec.loss_weights,
+        metrics=spec.metrics,
+        weighted_metrics=spec.weighted_metrics,
+        jit_compile={"auto": spec.jit, "on": True, "off": False}[config.hardware.jit],
+    )
+    return model
+
+
+def _make_optimizer(spec: TrainingSpec, config: TrainingConfig, model: keras.Model) -> Any:
     settings = as_trained(spec, config).optimisation
-    optimizer: Any = OPTIMIZERS[settings.optimizer](
+    kind, options = OPTIMIZERS[settings.optimizer]
+    optimizer = over_replicas.make_optimizer(
+        kind,
+        **options,
         learning_rate=learning_rate(settings, spec.train_data.steps, spec.warmup),
         # AdamW takes no None; others with 0.0 would multiply every weight by 1 in each step.
         weight_decay=settings.weight_decay or (0.0 if settings.optimizer == "adamw" else None),
@@ -110,15 +131,7 @@ def compile_training(spec: TrainingSpec, config: TrainingConfig) -> keras.Model:
     if settings.weight_decay:  # biases, scales and shifts, which are vectors, do not decay
         vectors = [v for v in model.trainable_variables if len(v.shape) < 2]
         optimizer.exclude_from_weight_decay(var_list=vectors)
-    model.compile(
-        optimizer=optimizer,
-        loss=spec.loss,
-        loss_weights=spec.loss_weights,
-        metrics=spec.metrics,
-        weighted_metrics=spec.weighted_metrics,
-        jit_compile={"auto": spec.jit, "on": True, "off": False}[config.hardware.jit],
-    )
-    return model
+    return over_replicas.with_loss_scale(optimizer, model)
 
 
 def as_trained(spec: TrainingSpec, config: TrainingConfig) -> TrainingConfig:
@@ -148,6 +161,7 @@ def fit(
         records = {**recorders.resumable, "early_warning": early_warning}
         checkpoint = RunCheckpoint(run, config.optimisation, spec, records)
         epochs_done = checkpoint.restore(model)
+        over_replicas.separate_dropout(model)
     if epochs_done:
         note(f"resuming {run.path} after epoch {epochs_done}")
     reserve(model, run.logs)  # also if it was killed in its first epoch, and begins again

@@ -40,7 +40,7 @@ def test_every_optimizer_learns_with_and_without_weight_decay(optimizer):
 
 
 def test_a_batch_that_devices_cannot_share_evenly_is_refused(two_replicas, monkeypatch):
-    monkeypatch.setattr(workflow.devices, "start", lambda hardware: two_replicas)
+    monkeypatch.setattr(workflow.devices, "start", lambda *_: two_replicas)
     with pytest.raises(UserError, match=r"--batch-size 17: 2 devices .* choose a multiple of 2"):
         workflow.start(replace(NamesConfig(), batch_size=17))
 

@@ -1,0 +1,171 @@
+"""Train over several replicas, on one machine or many, with the results of one process.
+
+Keras computes loss and gradients for each replica's share of a batch. The mean over the replicas is
+that of the whole batch only if nothing but plain means over equal shares lies between. Clipping,
+masks and batch normalisation lie between; here they see the whole batch. With one replica, all is
+Keras' own.
+
+All functions belong into the scope of the distribution strategy.
+"""
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from ...layers.paths import walk
+from ...layers.workers import worker_index
+from .shares import replicas
+
+SEED_STRIDE = 7_919  # between the dropout seeds of two workers
+
+
+# Gradients
+
+
+def make_optimizer(kind: type[keras.optimizers.Optimizer], **options: Any) -> Any:
+    """Return an optimizer that sums the gradients over the replicas before it clips them."""
+    return (kind if replicas() == 1 else _summing_first(kind))(**options)
+
+
+def with_loss_scale(optimizer: Any, model: keras.Model) -> Any:
+    """Return the optimizer that trains a model: with float16, one that scales the loss.
+
+    It sums the gradients before it looks for overflows, so that all replicas skip the same steps.
+    """
+    if replicas() == 1 or model.dtype_policy.name != "mixed_float16":
+        return optimizer  # `compile` scales the loss
+    return _summing_first(keras.optimizers.LossScaleOptimizer)(
+        optimizer, name="loss_scale_optimizer"
+    )
+
+
+@functools.cache
+def _summing_first(kind: type[keras.optimizers.Optimizer]) -> Any:
+    """Return a kind of optimizer that sums the gradients before, not after, it works on them."""
+
+    class SummingFirst(kind):
+        sums_first = True  # those who observe it must not sum a second time
+
+        def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Any]]) -> Any:
+            gradients, variables = zip(*grads_and_vars, strict=True)
+            sums = _sum_over_replicas(gradients)
+            return super().apply_gradients(zip(sums, variables, strict=True))
+
+        def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+            return grads_and_vars
+
+    return SummingFirst
+
+
+def _sum_over_replicas(gradients: Sequence[Any]) -> list[Any]:
+    """Return the sums of gradients over the replicas; sparse ones, of embeddings, stay sparse.
+
+    XLA cannot compile TensorFlow's own sum of sparse gradients. All replicas must have equally many
+    slices, which equal shares of a padded batch have.
+    """
+    context: Any = tf.distribute.get_replica_context()
+
+    def summed(tensors: list[Any]) -> Iterator[Any]:
+        return iter(context.all_reduce(tf.distribute.ReduceOp.SUM, tensors) if tensors else ())
+
+    present = [g for g in gradients if g is not None]
+    sparse = [g for g in present if isinstance(g, tf.IndexedSlices)]
+    indices = summed([_beside_others(context, g.indices) for g in sparse])
+    values = summed(
+        [
+            _beside_others(context, g.values) if isinstance(g, tf.IndexedSlices) else g
+            for g in present
+        ]
+    )
+    return [
+        tf.IndexedSlices(next(values), next(indices), g.dense_shape)
+        if isinstance(g, tf.IndexedSlices)
+        else g
+        if g is None
+        else next(values)
+        for g in gradients
+    ]
+
+
+def _beside_others(context: Any, slices: Any) -> Any:
+    """Return slices [n, …] at the place of this replica among zeros, [replicas · n, …]."""
+    place = tf.one_hot(
+        context.replica_id_in_sync_group, context.num_replicas_in_sync, dtype=slices.dtype
+    )
+    return tf.concat(tf.unstack(tf.tensordot(place, slices, axes=0)), axis=0)
+
+
+# Losses
+
+
+def make_loss(losses: Any) -> Any:
+    """Return the losses that `compile` takes so that each is the mean over the whole batch."""
+    if replicas() == 1:
+        return losses
+    if isinstance(losses, Mapping):
+        return {name: MeanOverReplicas(loss) for name, loss in losses.items()}
+    return MeanOverReplicas(losses)
+
+
+class MeanOverReplicas(keras.losses.Loss):
+    """A loss whose mean over the replicas is its mean over all steps that are not masked.
+
+    Keras divides by the number of valid steps in each replica's own share of the batch, so that a
+    step counts for more where there are few.
+
+    Args:
+        loss: one loss, as `keras.Model.compile` takes it.
+    """
+
+    def __init__(self, loss: Any):
+        function = keras.losses.get(loss)
+        super().__init__(
+            reduction=getattr(function, "reduction", "sum_over_batch_size"),
+            dtype=getattr(function, "dtype", None),
+        )
+        self._function = function.call if isinstance(function, keras.losses.Loss) else function
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return self._function(y_true, y_pred)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        loss = super().__call__(y_true, y_pred, sample_weight)
+        mask = getattr(y_pred, "_keras_mask", None)  # [B, T]
+        context = tf.distribute.get_replica_context()
+        if mask is None or context is None:
+            return loss
+        valid, examples = tf.reduce_sum(tf.cast(mask, loss.dtype)), tf.shape(mask)[0]
+        own = tf.stack([valid, tf.cast(examples, loss.dtype)])
+        total = context.all_reduce(tf.distribute.ReduceOp.SUM, own)
+        of_valid, of_examples = tf.unstack(tf.math.divide_no_nan(own, total))
+        return loss * of_valid / of_examples
+
+
+# Layers
+
+
+def synchronize_normalization(model: keras.Model) -> None:
+    """Let batch normalisation use the statistics of the whole batch, not of a replica's share."""
+    if replicas() == 1:
+        return
+    for _, layer in walk(model):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
+
+
+def separate_dropout(model: keras.Model) -> None:
+    """Give the dropout of each worker seeds of its own; else all workers drop the same units.
+
+    Call it after the seeds were restored from a backup, which holds those of the chief.
+    """
+    strategy: Any = tf.distribute.get_strategy()
+    offset = SEED_STRIDE * worker_index(strategy)
+    if not offset:
+        return
+    for variable in model.variables:
+        if variable.name == "seed_generator_state":
+            seeds = tf.convert_to_tensor(variable) + tf.constant([offset, 0], variable.dtype)
+            strategy.extended.update(variable.value, lambda copy, new: copy.assign(new), (seeds,))

@@ -1,0 +1,145 @@
+"""What each of several workers computes in tests/pipelines/test_workers.py, and one process too.
+
+    python tests/workers.py DATA OUT
+
+trains small models on the files in DATA, under the strategy that TF_CONFIG asks for, and writes
+what it found to OUT.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+BATCH, STEPS = 8, 5
+TASKS = {  # trained as `errorflow <task> train` does; the norm of the gradients is above the limit
+    "names": "--units 5 --embedding 4 --dropout 0 --clip-norm 0.05 --batch-size 16 --epochs 2"
+    " --jit off --learning-rate 0.01",
+    "tags": "--units 4 --embedding 4 --character-units 4 --dropout 0 --word-dropout 0 --jit off"
+    " --clip-norm 0.05 --batch-size 16 --epochs 2",
+    "images": "--model resnet20 --width 0.25 --batch-size 8 --image-size 12 --epochs 1 --jit off"
+    " --limit 30",
+}
+OWN_MODELS = {  # options of `train_own_model`
+    "plain": {},
+    "jit": {"jit": True},
+    "several steps per execution": {"steps_per_execution": 3},
+}
+
+
+def network() -> Any:
+    """Ids [B, T] → the class of each step, masked, and that of the sequence."""
+    import keras
+    from errorflow.layers import LSTM
+
+    ids = keras.Input([None], dtype="int32")
+    x = keras.layers.Embedding(6, 3, mask_zero=True)(ids)
+    x = LSTM(4, return_sequences=True)(x)
+    steps = keras.layers.Dense(3, activation="softmax", name="steps")(x)
+    pooled = keras.layers.GlobalAveragePooling1D()(x)
+    pooled = keras.layers.BatchNormalization()(pooled)
+    label = keras.layers.Dense(2, activation="softmax", name="label")(pooled)
+    return keras.Model(ids, {"steps": steps, "label": label})
+
+
+def examples(count: int) -> tuple[Any, dict[str, Any]]:
+    """Ids of 1 to 6 steps, padded with 0: the shares of a batch differ in valid steps."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    ids = random.integers(1, 6, [count, 6])
+    ids[np.arange(6) >= random.integers(1, 7, [count, 1])] = 0
+    return ids, {"steps": ids % 3, "label": (ids.sum(axis=1) > 9).astype(int)}
+
+
+def train_own_model(strategy: Any, jit: bool = False, steps_per_execution: int = 1) -> Any:
+    """Train with plain Keras and tf.data, on errorflow's loss and optimizer."""
+    import keras
+    import tensorflow as tf
+    from errorflow.pipelines.training import over_replicas
+
+    keras.utils.set_random_seed(1)
+    with strategy.scope():
+        model = network()
+        over_replicas.synchronize_normalization(model)
+        model.compile(
+            over_replicas.make_optimizer(
+                keras.optimizers.Adam, learning_rate=0.01, global_clipnorm=0.1
+            ),
+            over_replicas.make_loss(dict.fromkeys(model.output, "sparse_categorical_crossentropy")),
+            loss_weights={"steps": 1.0, "label": 0.5},
+            metrics={"label": ["accuracy"]},
+            weighted_metrics={"steps": ["accuracy"]},
+            jit_compile=jit,
+            steps_per_execution=steps_per_execution,
+        )
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    batches = tf.data.Dataset.from_tensor_slices(examples(BATCH * STEPS)).batch(BATCH)
+    batches = batches.with_options(options)
+    history = model.fit(batches, validation_data=batches.take(2), epochs=2, verbose=0).history
+    evaluated = model.evaluate(batches, verbose=0, return_dict=True)
+    return {"history": history, "evaluated": evaluated}, model.get_weights()
+
+
+def train_task(task: str, flags: str, data: Path, out: Path, strategy: Any) -> Any:
+    """Train as `errorflow <task> train` does, without what comes after."""
+    from errorflow.pipelines.cli import training_config
+    from errorflow.pipelines.core.run_folder import RunFolder
+    from errorflow.pipelines.core.run_lifecycle import begin_in
+    from errorflow.pipelines.registry import load_task
+    from errorflow.pipelines.training import workflow
+    from errorflow.pipelines.training.data_report import read_data
+
+    chosen = load_task(task)
+    arguments = ["--data-dir", str(data / task), *flags.split()]
+    config = training_config(chosen, arguments)[0].resolved()
+    run = begin_in(RunFolder(out / task), task, config, {})
+    weights: list[Any] = []
+    outcome = workflow.train_in(
+        run,
+        chosen,
+        config,
+        read_data(chosen, config),
+        strategy,
+        callbacks=lambda spec, _: [weights_at_end(spec, weights)],
+    )
+    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in outcome.history]
+    return {"history": rows}, weights
+
+
+def weights_at_end(spec: Any, weights: list[Any]) -> Any:
+    import keras
+
+    return keras.callbacks.LambdaCallback(
+        on_train_end=lambda logs: weights.extend(spec.network.get_weights())
+    )
+
+
+def results(strategy: Any, data: Path, out: Path) -> Iterator[tuple[str, Any, list[Any]]]:
+    for name, options in OWN_MODELS.items():
+        yield name, *train_own_model(strategy, **options)
+    for task, flags in TASKS.items():
+        yield task, *train_task(task, flags, data, out, strategy)
+
+
+def main(data: Path, out: Path) -> None:
+    from errorflow.pipelines.core import devices
+    from errorflow.pipelines.core.cluster import training_cluster
+    from errorflow.pipelines.core.config import Hardware
+
+    hardware = Hardware(device="cpu", strategy="auto")
+    strategy = devices.start(hardware, training_cluster(hardware.strategy))
+    import numpy as np
+
+    out.mkdir(parents=True)
+    figures = {}
+    for name, found, weights in results(strategy, data, out):
+        figures[name] = found
+        np.savez(out / f"{name}.npz", *weights)
+        (out / "figures.json").write_text(json.dumps(figures, default=float))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
