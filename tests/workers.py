@@ -28,7 +28,7 @@ OWN_MODELS = {  # options of `train_own_model`
 }
 
 
-def network() -> Any:
+def network(normalized: bool) -> Any:
     """Ids [B, T] → the class of each step, masked, and that of the sequence."""
     import keras
     from errorflow.layers import LSTM
@@ -38,7 +38,8 @@ def network() -> Any:
     x = LSTM(4, return_sequences=True)(x)
     steps = keras.layers.Dense(3, activation="softmax", name="steps")(x)
     pooled = keras.layers.GlobalAveragePooling1D()(x)
-    pooled = keras.layers.BatchNormalization()(pooled)
+    if normalized:
+        pooled = keras.layers.BatchNormalization()(pooled)
     label = keras.layers.Dense(2, activation="softmax", name="label")(pooled)
     return keras.Model(ids, {"steps": steps, "label": label})
 
@@ -61,17 +62,18 @@ def train_own_model(strategy: Any, jit: bool = False, steps_per_execution: int =
 
     keras.utils.set_random_seed(1)
     with strategy.scope():
-        model = network()
-        over_replicas.synchronize_normalization(model)
+        plain = network(normalized=not jit)
+        over_replicas.synchronize_normalization(plain)
+        model, jit_compile = over_replicas.make_model(plain, jit)
         model.compile(
             over_replicas.make_optimizer(
                 keras.optimizers.Adam, learning_rate=0.01, global_clipnorm=0.1
             ),
-            over_replicas.make_loss(dict.fromkeys(model.output, "sparse_categorical_crossentropy")),
+            over_replicas.make_loss(dict.fromkeys(plain.output, "sparse_categorical_crossentropy")),
             loss_weights={"steps": 1.0, "label": 0.5},
             metrics={"label": ["accuracy"]},
             weighted_metrics={"steps": ["accuracy"]},
-            jit_compile=jit,
+            jit_compile=jit_compile,
             steps_per_execution=steps_per_execution,
         )
     options = tf.data.Options()

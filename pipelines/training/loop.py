@@ -104,15 +104,16 @@ def compile_training(spec: TrainingSpec, config: TrainingConfig) -> keras.Model:
     Call it in the scope of the strategy; over several replicas, loss, gradients and batch
     normalisation are those of the whole batch.
     """
-    model = keras.Model(spec.network.input, spec.network.output, name=spec.network.name)
-    over_replicas.synchronize_normalization(model)
+    over_replicas.synchronize_normalization(spec.network)
+    jit = {"auto": spec.jit, "on": True, "off": False}[config.hardware.jit]
+    model, jit_compile = over_replicas.make_model(spec.network, jit)
     model.compile(
         optimizer=_make_optimizer(spec, config, model),
         loss=over_replicas.make_loss(spec.loss),
         loss_weights=spec.loss_weights,
         metrics=spec.metrics,
         weighted_metrics=spec.weighted_metrics,
-        jit_compile={"auto": spec.jit, "on": True, "off": False}[config.hardware.jit],
+        jit_compile=jit_compile,
     )
     return model
 

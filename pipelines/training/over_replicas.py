@@ -16,7 +16,8 @@ import keras
 import tensorflow as tf
 
 from ...layers.paths import walk
-from ...layers.workers import worker_index
+from ...layers.workers import worker_count, worker_index
+from ..core.console import note
 from .shares import replicas
 
 SEED_STRIDE = 7_919  # between the dropout seeds of two workers
@@ -145,6 +146,53 @@ class MeanOverReplicas(keras.losses.Loss):
 
 
 # Layers
+
+
+def make_model(network: keras.Model, jit: Any) -> tuple[keras.Model, Any]:
+    """Return a model to compile that shares the layers of a network, and the `jit_compile` for it.
+
+    XLA cannot compile what workers exchange on CPUs (TensorFlow 2.21). So several workers compile
+    the network and its gradient, and not the step around them; and a network with batch
+    normalisation, which exchanges statistics, not at all.
+
+    Args:
+        network: the network to train.
+        jit: True, False, or "auto": True if all layers support it.
+    """
+    parts: tuple[Any, Any, str] = network.input, network.output, network.name
+    if worker_count(tf.distribute.get_strategy()) == 1:
+        return keras.Model(parts[0], parts[1], name=parts[2]), jit
+    layers = [layer for _, layer in walk(network)]
+    exchanges = any(_is_synchronized(layer) for layer in layers)
+    if jit is True and exchanges:
+        note("--jit on: not used, as workers exchange the statistics of batch normalisation")
+    is_compiled = jit is True or (jit == "auto" and all(layer.supports_jit for layer in layers))
+    kind = CompiledCall if is_compiled and not exchanges else keras.Model
+    return kind(parts[0], parts[1], name=parts[2]), False
+
+
+class CompiledCall(keras.Model):
+    """A functional model whose call and gradient XLA compiles within a step that it does not."""
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        plain = functools.partial(super().call, training=training, mask=mask)
+        if tf.distribute.get_replica_context() is None:  # Keras asks for the shapes of outputs
+            return plain(inputs)
+
+        def with_masks(inputs: Any) -> Any:
+            outputs = plain(inputs)
+            return outputs, [getattr(x, "_keras_mask", None) for x in tf.nest.flatten(outputs)]
+
+        # A function of its own for each replica, whose variables it holds.
+        outputs, masks = tf.function(with_masks, jit_compile=True, autograph=False)(inputs)
+        for output, of_output in zip(tf.nest.flatten(outputs), masks, strict=True):
+            if of_output is not None:
+                output._keras_mask = of_output
+        return outputs
+
+
+def _is_synchronized(layer: keras.Layer) -> bool:
+    return isinstance(layer, keras.layers.BatchNormalization) and layer.synchronized
 
 
 def synchronize_normalization(model: keras.Model) -> None:
