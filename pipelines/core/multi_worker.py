@@ -1,14 +1,16 @@
 """MultiWorkerMirroredStrategy as Keras 3.15 needs it.
 
-Keras 3.15 asks `tf.distribute.MultiWorkerMirroredStrategy` for two reductions that it refuses:
+Keras 3.15 asks `tf.distribute.MultiWorkerMirroredStrategy` for what it refuses:
 
-* To build a model, it asks for the mean of a whole batch, a structure of tensors of any kind
+* To build a model, Keras asks for the mean of a whole batch, a structure of tensors of any kind
   (ray-project/ray#47464). Only its shapes and types matter.
 * After each step, it asks for the mean of each figure, a scalar, along axis 0
   (tensorflow/tensorflow#72388, keras-team/keras#20585).
+* With `steps_per_execution`, it calls the step, a function, inside a branch of a loop. TensorFlow
+  gives each exchange a new key whenever a function is called, but cannot do so in a branch.
 
-The strategy here grants both; everything else is TensorFlow's. Import this module only to train
-with several workers. A release of Keras that asks for neither makes the subclass unnecessary.
+The strategy here grants all three, by its own methods and objects only. Import this module only to
+train with several workers. A release of Keras that does without makes the subclass unnecessary.
 """
 
 import warnings
@@ -45,6 +47,10 @@ class MultiWorkerStrategy(tf.distribute.MultiWorkerMirroredStrategy):
                 stacklevel=2,
             )
         super().__init__(*args, **kwargs)
+        extended: Any = self.extended
+        for operations in (extended._cross_device_ops, extended._host_cross_device_ops):
+            for launcher in getattr(operations, "_launchers", ()):
+                _keep_keys_in_branches(launcher)
 
     def reduce(self, reduce_op: Any, value: Any, axis: Any = None) -> Any:
         """Reduce a value over all replicas; a structure becomes that of the first local replica.
@@ -59,6 +65,26 @@ class MultiWorkerStrategy(tf.distribute.MultiWorkerMirroredStrategy):
 
     def _first(self, value: Any) -> Any:
         return self.experimental_local_results(value)[0]
+
+
+def _keep_keys_in_branches(launcher: Any) -> None:
+    """Let a function that is called in a branch or a loop keep the keys of its exchanges.
+
+    They are then chosen when the function is traced, which all workers do in the same order.
+    """
+    has_new_keys = launcher._use_unique_instance_key
+    launcher._use_unique_instance_key = lambda: has_new_keys() and not _is_called_in_control_flow()
+
+
+def _is_called_in_control_flow() -> bool:
+    """Return whether the function that is traced is called in a branch or a loop."""
+    graph = tf.compat.v1.get_default_graph()
+    while getattr(graph, "is_control_flow_graph", False):
+        graph = graph.outer_graph  # TensorFlow copes with control flow within the function
+    while graph := getattr(graph, "outer_graph", None):
+        if getattr(graph, "is_control_flow_graph", False):
+            return True
+    return False
 
 
 def make_strategy(cluster: Cluster, gpus: int) -> MultiWorkerStrategy:
