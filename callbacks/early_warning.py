@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..layers.workers import worker_index
 from .findings.finding import MIN_STEPS
 from .findings.training_warning import READINGS, Scope, TrainingWarning, loss_warnings
 from .findings.warning_kinds import KINDS
-from .recording.event_log import EventLog
+from .recording.chief_log import event_log
 from .recording.guard import GuardedCallback, guarded
 from .recording.loss_meter import LossMeter
 from .recording.printable import literal, printable
@@ -59,7 +60,8 @@ class EarlyWarning(GuardedCallback):
         window: number of training steps in which a fault must show.
         log_dir: warnings are also written to `log_dir`/warnings, for TensorBoard's Text tab; None:
             no files.
-        report: function that is called with each `TrainingWarning` in place of printing it.
+        report: function that is called with each `TrainingWarning` in place of printing it; of
+            several workers, the chief calls it.
 
     Attributes:
         warnings: all warnings of the training, in their order; they have `step`, `kind`, `layers`,
@@ -91,7 +93,7 @@ class EarlyWarning(GuardedCallback):
     def _start_over(self):
         self.warnings: list[TrainingWarning] = []
         self.stopped: TrainingWarning | None = None
-        self._log = None if self._folder is None else EventLog(self._folder)
+        self._log = event_log(self._folder, self.model)
         self._losses: list[float] = []
         self._first: float | None = None  # the loss of the first training step
         self._model_before: Any = None
@@ -158,18 +160,20 @@ class EarlyWarning(GuardedCallback):
             self._log.begin(self, epoch)
         self._has_begun = True
 
-    @guarded
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._due -= self.model.steps_per_execution
         if self._due <= 0:
             self._due = BETWEEN
-            self._read_loss()
-            self._judge()
+            # Also after a failure: workers read the loss together.
+            self._judge_reading(self._meter.read(self.model))
 
-    def _read_loss(self):
-        loss = self._meter.read(self.model)
-        if loss is None:
-            return
+    @guarded
+    def _judge_reading(self, loss: float | None) -> None:
+        if loss is not None:
+            self._note_loss(loss)
+        self._judge()
+
+    def _note_loss(self, loss):
         self._losses = [*self._losses[1 - READINGS :], loss]
         if self._first is None:  # a training that goes on has no first step
             is_first = steps_so_far(self.model) <= self.model.steps_per_execution
@@ -225,7 +229,8 @@ class EarlyWarning(GuardedCallback):
         if self._log is not None:
             self._log.step = warning.step
             self._log.text("warnings", literal(warning.sentence))
-        self._report(warning)
+        if worker_index(self.model.distribute_strategy) == 0:
+            self._report(warning)
         if may_stop and self.stopped is None and warning.kind in self.stop_when:
             self.stopped = warning
             self.model.stop_training = True

@@ -18,7 +18,7 @@ from .findings.finding import Finding
 from .findings.training_warning import Scope, TrainingWarning
 from .recording.error_probe import KIND as PROBE
 from .recording.error_probe import ErrorProbe
-from .recording.error_reader import ErrorReader, check_layers, error_readers
+from .recording.error_reader import ErrorReader, check_layers, error_readers, read_rows
 from .recording.error_watch import ErrorWatch
 from .recording.event_reader import Key, Recorded
 from .recording.guard import guarded
@@ -81,6 +81,7 @@ class ErrorFlow(StepRecorder):
     """
 
     kind = "error_flow"
+    reads_together = True
 
     def __init__(
         self,
@@ -259,10 +260,8 @@ class ErrorFlow(StepRecorder):
         if not self._readers:  # they are built by the first batch
             self._find_layers()
             check_layers(self.model, self._readers.values(), self.joined)
-        new = {}
-        for reader in self._readers.values():
-            new |= reader.read(steps, self._memory.stride)
-        return new
+        stride = self._memory.stride
+        return read_rows(self._recorded_model, self._readers.values(), steps, stride)
 
     def _about(self) -> Mapping[str, Any]:
         return {"joined": self.joined, "backwards": sorted(self._backwards)}

@@ -11,25 +11,27 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+Strategy = tf.distribute.Strategy | None  # None: there is none, so this is the only worker
 WORD = 8  # bytes of int64, the widest type that collective operations take
 
 
-def worker_count(strategy: tf.distribute.Strategy) -> int:
+def worker_count(strategy: Strategy) -> int:
     """Return the number of workers."""
-    replicas = strategy.num_replicas_in_sync
-    return 1 if replicas == 1 else replicas // len(strategy.extended.worker_devices)
+    if strategy is None or strategy.num_replicas_in_sync == 1:
+        return 1
+    return strategy.num_replicas_in_sync // len(strategy.extended.worker_devices)
 
 
-def worker_index(strategy: tf.distribute.Strategy) -> int:
+def worker_index(strategy: Strategy) -> int:
     """Return the number of this worker, from 0; that of the chief is 0."""
-    if worker_count(strategy) == 1:
+    if strategy is None or worker_count(strategy) == 1:
         return 0
     resolver = strategy.cluster_resolver
     chiefs = resolver.cluster_spec().as_dict().get("chief", ())
     return resolver.task_id + (len(chiefs) if resolver.task_type == "worker" else 0)
 
 
-def exchange(strategy: tf.distribute.Strategy, content: bytes) -> list[bytes]:
+def exchange(strategy: Strategy, content: bytes) -> list[bytes]:
     """Return what each worker contributes, in their order; the same list on every worker.
 
     Args:
@@ -40,7 +42,7 @@ def exchange(strategy: tf.distribute.Strategy, content: bytes) -> list[bytes]:
         tf.errors.OpError: a worker cannot be reached.
     """
     count, index = worker_count(strategy), worker_index(strategy)
-    if count == 1:
+    if strategy is None or count == 1:
         return [content]
     sizes = _sum(strategy, np.eye(count, dtype=np.int64)[index] * len(content))
     ends = np.cumsum(-(-sizes // WORD))  # the contributions stand one behind the other
@@ -50,6 +52,11 @@ def exchange(strategy: tf.distribute.Strategy, content: bytes) -> list[bytes]:
     words = _sum(strategy, words) if len(words) else words
     parts = np.split(words, ends[:-1])
     return [part.tobytes()[:size] for part, size in zip(parts, sizes, strict=True)]
+
+
+def of_chief(strategy: Strategy, content: bytes) -> bytes:
+    """Return what the chief contributes, on every worker; other contributions are left out."""
+    return exchange(strategy, content if worker_index(strategy) == 0 else b"")[0]
 
 
 def _sum(strategy, numbers: np.ndarray) -> np.ndarray:
@@ -63,9 +70,7 @@ def _sum(strategy, numbers: np.ndarray) -> np.ndarray:
     return strategy.reduce(tf.distribute.ReduceOp.SUM, shares, axis=None).numpy()
 
 
-def exchange_arrays(
-    strategy: tf.distribute.Strategy, arrays: Sequence[np.ndarray]
-) -> list[list[np.ndarray]]:
+def exchange_arrays(strategy: Strategy, arrays: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
     """Return the arrays of each worker, as `exchange`.
 
     Args:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ...layers.workers import of_chief
 from ..findings.decay import decay
 from ..findings.finding import MIN_STEPS
 from ..findings.probe import COMPILING, COST, Probe, probe_of
@@ -78,7 +79,10 @@ class ErrorProbe:
             self._epoch = time.perf_counter() - self._began
             self._trained += self._epoch
             self._began = None
-        if self._spent + self._expected <= MAX_COST * self._trained:
+        if self._data is None:
+            return
+        is_cheap = self._spent + self._expected <= MAX_COST * self._trained
+        if any(of_chief(model.distribute_strategy, bytes([is_cheap]))):  # clocks differ
             self._measure_if_needed(model, memory, step, log)
 
     def training_ends(

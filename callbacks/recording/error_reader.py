@@ -9,6 +9,7 @@ import numpy as np
 from ...layers.call_order import number_in_code, written_order
 from ...layers.paths import walk
 from ...layers.rnn.error_record import ErrorRecord
+from ...layers.rnn.row_merging import Shares, merge_shares
 from ...layers.rnn.row_ring import Row
 from .rows import Rows
 
@@ -77,14 +78,23 @@ class ErrorReader:
             )
         return ". ".join(parts)
 
-    def read(self, steps: np.ndarray, stride: int) -> dict[str, Rows]:
+    @property
+    def shares(self) -> Shares:
+        """What this worker holds of the rows that were not read yet."""
+        return self._record.training_shares(self._count)
+
+    def take(self, rows: Sequence[Row], steps: np.ndarray, stride: int) -> dict[str, Rows]:
         """Return the rows of training steps that are divisible by `stride`, by call.
 
         The first call has the name of the layer, the others a number: "lstm:1". A further backward
         pass through the same call, as two losses on one persistent tape make it, is named after it.
+
+        Args:
+            rows: those of `shares`, merged.
+            steps: the training steps that are read.
+            stride: as in `Memory`.
         """
         count = self._record.training.count
-        rows = self._record.training_rows(self._count)
         self._overwritten += count - self._count - len(rows)
         self._count = count
         self._measure(rows)
@@ -128,6 +138,20 @@ class ErrorReader:
             for again, call in sorted(by_call)
         }
         return {names[key]: by_call[key] for key in names}
+
+
+def read_rows(
+    model: keras.Model, readers: Iterable[ErrorReader], steps: np.ndarray, stride: int
+) -> dict[str, Rows]:
+    """Return the new rows of all readers, by call; see `ErrorReader.take`.
+
+    With several workers, each of them must call it.
+    """
+    readers, new = [*readers], {}
+    rings = merge_shares(model.distribute_strategy, [reader.shares for reader in readers])
+    for reader, rows in zip(readers, rings, strict=True):
+        new |= reader.take(rows, steps, stride)
+    return new
 
 
 def _passes(count):

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,12 @@ class EventLog:
 
     Attributes:
         step: the training step or epoch of what is written.
+        folder: the folder that the files are written to.
     """
 
     def __init__(self, folder: Path):
         self.step = 0
-        self._folder = folder
+        self.folder = folder
         self._place: Place | None = None  # where the folder is yet to be chosen
         self._is_placed = False
         self._thinning = Thinning(LIMIT)
@@ -57,7 +58,7 @@ class EventLog:
             epoch: the first epoch of a call of `fit`, which begins now.
         """
         if not self._is_placed:
-            self._place = place_of(callback, self._folder.parent, epoch)
+            self._place = place_of(callback, self.folder.parent, epoch)
 
     def go_on_after(self, blocks: Mapping[tuple[str, str], int]) -> None:
         """Continue the files of an earlier process.
@@ -128,6 +129,11 @@ class EventLog:
         )
         self._put(summary)
 
+    def images(self, kind: str, images: Iterable[tuple[str, np.ndarray, str]]) -> None:
+        """Write the heat maps of several names, each with its image and description."""
+        for name, image, description in images:
+            self.image(tag(kind, "heat_map", name), image, description)
+
     def text(self, name: str, text: str) -> None:
         """Write a text in Markdown; for text of data see `literal`."""
         self._put(text_pb(name, text))
@@ -175,14 +181,14 @@ class EventLog:
 
     def _open(self):
         if self._place is not None:
-            self._folder = self._place.folder(self._folder.name)
+            self.folder = self._place.folder(self.folder.name)
             self._place, self._is_placed = None, True
         self._other_files = {*self._files()}
         self._size = 0  # of the content, in bytes; the file is a little larger
-        return tf.summary.create_file_writer(str(self._folder))
+        return tf.summary.create_file_writer(str(self.folder))
 
     def _files(self):
-        return self._folder.glob("events.out.tfevents.*")
+        return self.folder.glob("events.out.tfevents.*")
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -191,15 +197,15 @@ class EventLog:
             yield
         except tf.errors.OpError as error:
             reason = error.message.rpartition("}} ")[2]  # without the name of the operation
-            raise OSError(f"no event file can be written to {self._folder}: {reason}") from error
+            raise OSError(f"no event file can be written to {self.folder}: {reason}") from error
 
     def _check_file(self):
         """Raise an OSError if content is missing: TensorFlow says nothing if the disk is full."""
         sizes = [file.stat().st_size for file in {*self._files()} - self._other_files]
         if not sizes:
-            raise OSError(f"the event file in {self._folder} has disappeared")
+            raise OSError(f"the event file in {self.folder} has disappeared")
         if max(sizes) < self._size:
             raise OSError(
                 f"of {self._size:,} bytes, only {max(sizes):,} could be written to the event file "
-                f"in {self._folder}: the disk may be full"
+                f"in {self.folder}: the disk may be full"
             )

@@ -1,15 +1,17 @@
 """Reads rows back from the event files of an earlier process, up to where it was killed."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 from tensorboard.util import tensor_util
 
+from ...layers.workers import Strategy, exchange_arrays, worker_count, worker_index
 from .blocks import PLUGIN, unpack
 from .rows import Rows, join
 
@@ -49,6 +51,39 @@ def read_recorded_rows(folder: Path, until: int) -> dict[Key, Recorded]:
             continue
         found.setdefault(key, []).append((rows, about))
     return {key: _recorded(parts, until) for key, parts in found.items()}
+
+
+def recorded_rows_of_chief(strategy: Strategy, folder: Path, until: int) -> dict[Key, Recorded]:
+    """Return the rows that the chief reads, on all workers; see `read_recorded_rows`."""
+    if worker_count(strategy) == 1:
+        return read_recorded_rows(folder, until)
+    is_chief = worker_index(strategy) == 0
+    of_chief, *_ = exchange_arrays(
+        strategy, _packed(read_recorded_rows(folder, until)) if is_chief else []
+    )
+    return _unpacked(of_chief)
+
+
+def _packed(recorded: Mapping[Key, Recorded]) -> list[np.ndarray]:
+    """Return rows as arrays: four for each key, after one with the rest as JSON."""
+    rest = [
+        [*key, list(rows.statistics), dict(about), blocks]
+        for key, (rows, about, blocks) in recorded.items()
+    ]
+    arrays = [np.frombuffer(json.dumps(rest).encode(), np.uint8)]
+    for rows, *_ in recorded.values():
+        arrays += [rows.steps, rows.lengths, rows.values, rows.were_skipped]
+    return arrays
+
+
+def _unpacked(arrays: Sequence[np.ndarray]) -> dict[Key, Recorded]:
+    rest, *of_rows = arrays
+    recorded = {}
+    for kind, name, statistics, about, blocks in json.loads(rest.tobytes()):
+        steps, lengths, values, skipped, *of_rows = of_rows
+        rows = Rows(steps, lengths, values, statistics, skipped)
+        recorded[kind, name] = Recorded(rows, about, blocks)
+    return recorded
 
 
 def _values(file: Path) -> Iterator[tuple[float, Any]]:

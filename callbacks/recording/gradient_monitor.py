@@ -51,7 +51,7 @@ class GradientMonitor:
 
     def _make_rows(self):
         self.variables = list(self._model.trainable_variables)
-        shape = [self._row_count, len(self.variables)]
+        shape = [self._row_count, max(len(self.variables), 1)]
         with tf.init_scope(), self._model.distribute_strategy.scope():
             self._rows = per_replica_variable(np.zeros([*shape, 3]))
             # The training step in which each figure was measured.
@@ -62,7 +62,8 @@ class GradientMonitor:
             ]
             self._layers = [variables for variables in layers if variables]
             units = sum(variables[0].shape[-1] for variables in self._layers)
-            self._quiet_rows = per_replica_variable(np.zeros(units, np.int32))  # of each unit
+            # Of each unit.
+            self._quiet_rows = per_replica_variable(np.zeros(max(units, 1), np.int32))
 
     def fits(self, model: keras.Model, steps: int) -> bool:
         """Return whether it monitors the variables of this model, and keeps `steps` steps."""
@@ -83,7 +84,7 @@ class GradientMonitor:
 
     def go_on(self, quiet_units: str) -> None:
         """Go on counting where the monitor of an earlier process has ended; "": from zero."""
-        if quiet_units:
+        if quiet_units and self._layers:
             rows = np.frombuffer(zlib.decompress(base64.b64decode(quiet_units)), np.uint8)
             for copy in copies(self._quiet_rows):
                 copy.assign(rows.astype(np.int32))

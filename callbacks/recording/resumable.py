@@ -6,7 +6,7 @@ from typing import Any
 
 from ..findings.finding import Finding
 from .event_log import EventLog
-from .event_reader import Key, Recorded, read_recorded_rows
+from .event_reader import Key, Recorded, recorded_rows_of_chief
 from .guard import GuardedCallback
 from .memory import Memory
 from .training_steps import TrainingSteps
@@ -60,10 +60,12 @@ class ResumableRecorder(GuardedCallback):
             return
         self._step = self._steps.go_on(self.model, state.get("step"))
         self._drawn = state.get("drawn", 0)
-        if self.log_dir is None or self._log is None:
+        if self.log_dir is None:
             return
-        recorded = read_recorded_rows(self.log_dir / self.kind, until=self._step)
-        self._log.go_on_after({key: of_key.blocks for key, of_key in recorded.items()})
+        folder, strategy = self.log_dir / self.kind, self.model.distribute_strategy
+        recorded = recorded_rows_of_chief(strategy, folder, until=self._step)
+        if self._log is not None:
+            self._log.go_on_after({key: of_key.blocks for key, of_key in recorded.items()})
         self._take_back(state, recorded)
         own = {name: of_key for (kind, name), of_key in recorded.items() if kind == self.kind}
         self._memory.add({n: of_key.rows for n, of_key in own.items() if self._fits(n, of_key)})

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from ...layers.paths import walk
-from .event_log import EventLog
+from .chief_log import event_log
 from .guard import GuardedCallback, guarded
 from .rows import single_row
 from .run_places import end_training
@@ -37,6 +37,7 @@ class SnapshotCallback(GuardedCallback):
     """
 
     takes_first = True  # whether there is a snapshot when training begins
+    keeps_figures = False  # whether snapshots are more than what is written to event files
 
     def __init__(self, snapshot: Callable[[], Any], folder: Path | None, every: int = 1):
         super().__init__()
@@ -47,7 +48,7 @@ class SnapshotCallback(GuardedCallback):
         self._start_over()
 
     def _start_over(self) -> None:
-        self._log: Any = None if self.folder is None else EventLog(self.folder)
+        self._log: Any = event_log(self.folder, self.model)
         self._epochs = _EpochCounter()
 
     def _check(self) -> None:
@@ -113,6 +114,8 @@ class SnapshotCallback(GuardedCallback):
             self._log.abandon()
 
     def _take_snapshot(self):
+        if self._log is None and not self.keeps_figures:
+            return  # a worker that is not the chief
         step = self._epochs.count
         if step % self.every == 0 and (snapshot := self.snapshot()):
             self._write(snapshot, step)
@@ -181,6 +184,7 @@ class LayerSnapshotCallback(SnapshotCallback):
     """
 
     kind: str
+    keeps_figures = True
 
     def __init__(self, snapshot: Callable[[], Any], log_dir: str | Path | None, every: int = 1):
         super().__init__(snapshot, None if log_dir is None else Path(log_dir) / self.kind, every)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ...layers.workers import worker_count
 from ..findings.training_warning import Scope, TrainingWarning
 from .blocks import tag
-from .event_log import EventLog
+from .chief_log import event_log
 from .guard import guarded
 from .memory import Memory
 from .resumable import ResumableRecorder
@@ -35,7 +36,12 @@ class StepRecorder(ResumableRecorder):
     Args:
         log_dir: event files are written to its folder `kind`, see `run_places`; None: no files.
         every: record every `every`-th training step.
+
+    Attributes:
+        reads_together: whether a reading needs what other workers have recorded.
     """
+
+    reads_together = False
 
     def __init__(self, log_dir: str | Path | None = None, every: int = 1):
         super().__init__()
@@ -48,9 +54,8 @@ class StepRecorder(ResumableRecorder):
 
     def _start_over(self):
         self._memory = Memory(self.every)
-        self._log = None
-        if self.log_dir is not None:
-            self._log = EventLog(self.log_dir / self.kind)
+        folder = None if self.log_dir is None else self.log_dir / self.kind
+        self._log = event_log(folder, self.model)
         self._step = 0  # the last training step that was read
         self._unread = 0  # upper bound of the training steps since then
         self._drawn = 0  # the training step of the latest images
@@ -138,7 +143,7 @@ class StepRecorder(ResumableRecorder):
         """
         if self._has_begun:
             return
-        self._has_begun = True
+        self._has_begun, self._unread = True, 0
         step = self._steps.begin(self.model)
         if step < self._step:  # restored from before
             self._memory.drop_after(step)
@@ -162,6 +167,7 @@ class StepRecorder(ResumableRecorder):
 
     @guarded
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._catch_up()
         self.interrupt()
         end_training(self.model)
         self.is_training = False
@@ -186,8 +192,16 @@ class StepRecorder(ResumableRecorder):
 
     @guarded
     def catch_up(self) -> None:
-        """Read the rows of all training steps since the last reading."""
-        self._catch_up()
+        """Read the rows of all training steps since the last reading.
+
+        If workers read together, they do so only at certain points of `fit`, which all of them
+        reach: otherwise one of them might wait for the others without end.
+        """
+        if self._unread and not (self.reads_together and self._is_one_of_several()):
+            self._catch_up()
+
+    def _is_one_of_several(self):
+        return worker_count(self._recorded_model.distribute_strategy) > 1
 
     def _catch_up(self):
         if not self._unread:
@@ -217,5 +231,4 @@ class StepRecorder(ResumableRecorder):
 
     def _draw(self, log):
         self._drawn = self._step
-        for name, image, description in self._images():
-            log.image(tag(self.kind, "heat_map", name), image, description)
+        log.images(self.kind, self._images())

@@ -1,14 +1,15 @@
 """The record of the error that a recurrent layer's backward pass meets at every time step."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from . import training_step
-from .replicas import copies, per_replica_variable
+from .replicas import copies, per_replica_variable, strategy_of
+from .row_merging import Shares, merge_shares
 from .row_ring import Row, RowRing
 from .statistics import statistics_of
 from .training_step import TrainingStep
@@ -153,7 +154,8 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
             once more with the suffix "_from_end", where the last valid step of every example is
             step T-1. For a layer that runs backwards, "_from_end" counts from the last step read.
         """
-        rows = [*_merged(self._latest.rows(), self._merges), *self.training_rows()]
+        rings = [self._shares(self._latest), self.training_shares()]
+        rows = itertools.chain(*merge_shares(strategy_of(self._count), rings))
         rows = sorted(rows, key=lambda row: row.labels["order"])[-calls:]
         return [self._named(self.tables([row])) for row in rows if not row.is_left_out]
 
@@ -166,12 +168,15 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
             for name, table in zip(self.statistics, alignment, strict=True)
         }
 
-    def training_rows(self, since: int = 0) -> list[Row]:
-        """Return the rows of recorded training steps, from the `since`-th on, of all replicas.
+    def training_shares(self, since: int = 0) -> Shares:
+        """Return what this worker holds of recorded training steps, from the `since`-th row on.
 
         A row's labels hold its training "step" and the number of its "call" in that step.
         """
-        return _merged(self.training.rows(since), self._merges)
+        return self._shares(self.training, since)
+
+    def _shares(self, ring, since=0):
+        return Shares(ring.rows(since), _LABELS, self._merges)
 
     def tables(self, rows: Sequence[Row]) -> np.ndarray:
         """Return the figures of rows as tables [A, S, N, T] float32; see `ALIGNMENTS` for A.
@@ -228,21 +233,3 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
     def cell_max(self) -> np.ndarray:
         """Largest cell error ‖dE/dc_t(b)‖ of any example, [T] (LSTM only)."""
         return self._newest("cell_max")
-
-
-def _merged(replicas: Sequence[Iterable[Row]], merges: np.ndarray) -> list[Row]:
-    """Return the rows of a batch from those of its parts, which all replicas still hold."""
-    parts: dict[int, list[Row]] = {}
-    for row in itertools.chain(*replicas):
-        parts.setdefault(row.labels["order"], []).append(row)
-    return [_merge(rows, merges) for rows in parts.values() if len(rows) == len(replicas)]
-
-
-def _merge(parts, merges):
-    if len(parts) == 1 or any(part.is_left_out for part in parts):
-        return parts[0]
-    steps = max(part.steps for part in parts)
-    stack = [np.pad(p.values, [(0, 0), (0, 0), (0, steps - p.steps)]) for p in parts]
-    values = np.where(merges == "max", np.max(stack, axis=0), np.sum(stack, axis=0))
-    examples = sum(part.labels["examples"] for part in parts)
-    return Row({**parts[0].labels, "examples": examples}, values, steps)
