@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from errorflow.pipelines.commands.launch import LaunchConfig
 from errorflow.pipelines.commands.report import ReportConfig
 from errorflow.pipelines.commands.runs import CompareConfig, ListConfig
 from errorflow.pipelines.commands.tensorboard import TensorBoardConfig
@@ -23,12 +24,13 @@ from errorflow.pipelines.training.verbs import verbs_of
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("layers", "callbacks", "pipelines")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-READMES = README + (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+TEXTS = [ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+READMES = "\n".join([README, *(path.read_text(encoding="utf-8") for path in TEXTS)])
 SET_UP = [line for line in README.splitlines() if line.startswith("[ -d .venv ] || ")]
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+def blocks(language, text=README):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.S)
 
 
 # The wheel
@@ -127,6 +129,11 @@ def test_readme_example_runs(tmp_path, monkeypatch):
     assert list(tmp_path.rglob("events.out.tfevents.*"))
 
 
+def test_python_examples_of_the_documentation_are_valid():
+    for example in blocks("python", READMES):
+        ast.parse(example)
+
+
 def test_the_python_api_of_the_readme_exists():
     from errorflow import pipelines
 
@@ -137,7 +144,6 @@ def test_the_python_api_of_the_readme_exists():
     fields = {"path"}  # of dataclasses, which the class itself has not
     missing = [(o, n) for o, n in names if n not in fields and not hasattr(owners[o], n)]
     assert not missing
-    ast.parse(example)
 
 
 def test_names_in_the_readmes_exist():
@@ -164,11 +170,13 @@ def _resolves(dotted):
 
 
 def command_lines():
-    """Every command of errorflow in both READMEs: in blocks, and between backticks."""
-    in_blocks = [line for block in blocks("sh") for line in block.splitlines()]
+    """Every command of errorflow in the documentation: in blocks, and between backticks."""
+    scripts = "\n".join(blocks("sh", READMES))
+    in_blocks = re.findall(r"^\s*(?:srun .*|exec )?(errorflow .*)", scripts, re.M)
     between = [" ".join(text.split()) for text in re.findall(r"`([^`]+)`", READMES)]
-    lines = [line for line in in_blocks + between if line.startswith("errorflow ")]
-    return sorted({re.sub(r"\s+# .*", "", line) for line in lines if "…" not in line})
+    lines = in_blocks + [line for line in between if line.startswith("errorflow ")]
+    lines += [f"errorflow {line.partition(' -- ')[2]}" for line in lines if " -- " in line]
+    return sorted({re.sub(r"\s+# .*|\s+\$\w+'?", "", line) for line in lines if "…" not in line})
 
 
 @pytest.mark.parametrize("line", command_lines())
@@ -189,6 +197,8 @@ def _command(words):
             return "errorflow runs compare", CompareConfig, flags
         case ["runs", *flags]:
             return "errorflow runs", ListConfig, flags
+        case ["launch", *flags]:
+            return "errorflow launch", LaunchConfig, flags[: flags.index("--")]
         case [command, *flags] if command in commands:
             return f"errorflow {command}", commands[command], flags
         case [task, verb, *flags] if task in TASKS:
