@@ -1,0 +1,155 @@
+"""Does errorflow work on this machine's GPU, and how fast is it there?
+
+    python benchmarks/gpu.py                        # every part, in less than 10 minutes
+    python benchmarks/gpu.py --parts exact speed    # some parts
+    python benchmarks/gpu.py --reduced              # every part in a small form on the CPU
+
+Each part runs in a process of its own, on the first GPU (CUDA_VISIBLE_DEVICES chooses another one),
+and prints one line. What the parts measured is written to gpu.json after each of them, with the end
+of the log of a part that failed. The exit code is 0 if all parts passed, 1 if one of them failed or
+had no time left, and 2 if nothing could run, as on a machine without a GPU.
+
+Please send gpu.json to the project: nobody has measured errorflow on a GPU yet.
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from gpu_parts import PARTS
+
+HERE = Path(__file__).parent
+LOG_LINES = 25  # of a part that failed, in gpu.json
+TIDY_UP = 8  # seconds that are left for the end
+
+
+def options():
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        epilog="parts: " + "; ".join(f"{name}: {part.question}" for name, part in PARTS.items()),
+    )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=[*PARTS], metavar="PART")
+    parser.add_argument("--reduced", action="store_true", help="small forms of the parts, on CPU")
+    parser.add_argument("--minutes", type=float, default=10.0, help="for all parts (default: 10)")
+    parser.add_argument("--output", type=Path, default=Path("gpu.json"))
+    return parser.parse_args()
+
+
+def main():
+    args = options()
+    if importlib.util.find_spec("errorflow") is None:
+        return refuse("errorflow is not installed here: pip install -e '.[gpu]'")
+    deadline = time.monotonic() + 60 * args.minutes - TIDY_UP
+    results = {"reduced": args.reduced, "passed": False, "parts": {}}
+    with tempfile.TemporaryDirectory(prefix="errorflow-gpu-") as folder:
+        for name in dict.fromkeys(["devices", *args.parts]):
+            result = run(name, args.reduced, Path(folder), deadline)
+            results["parts"][name] = result
+            results["passed"] = all(r["status"] == "passed" for r in results["parts"].values())
+            write(args.output, results)
+            print(line(name, result), flush=True)
+            if name == "devices" and not args.reduced and not gpus(result):
+                return refuse(f"nothing else was run; the reason is in {args.output}")
+    return 0 if results["passed"] else 1
+
+
+def refuse(reason):
+    print(f"benchmarks/gpu.py: {reason}", file=sys.stderr)
+    return 2
+
+
+def gpus(result):
+    """Return the GPUs that the part `devices` found."""
+    return result.get("figures", {}).get("gpus", [])
+
+
+def run(name, reduced, folder, deadline):
+    """Run a part in a process of its own, and return its entry in gpu.json."""
+    began = time.monotonic()
+    seconds = min(PARTS[name].seconds, deadline - began)
+    if seconds < 1:
+        return {"status": "no time left", "seconds": 0.0}
+    own = folder / name
+    own.mkdir()
+    command = [sys.executable, "-m", "gpu_parts", name, str(own), f"{seconds:.0f}"]
+    with (own / "log.txt").open("wb") as log:
+        code = call(command + ["--reduced"] * reduced, environment(reduced), own, log, seconds)
+    result = outcome(own, code)
+    return {**result, "seconds": round(time.monotonic() - began, 1)}
+
+
+def environment(reduced):
+    """Return the environment variables of a part."""
+    chosen = {"TF_CPP_MIN_LOG_LEVEL": "1", "PYTHONUNBUFFERED": "1"}
+    chosen["PYTHONPATH"] = os.pathsep.join(
+        [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+    if reduced:
+        chosen["CUDA_VISIBLE_DEVICES"] = "-1"
+    elif "CUDA_VISIBLE_DEVICES" not in os.environ:
+        chosen["CUDA_VISIBLE_DEVICES"] = "0"
+    return os.environ | chosen
+
+
+def call(command, variables, folder, log, seconds):
+    """Run a command; return its exit code, or None if it took too long.
+
+    At the end, the processes that it started are ended too.
+    """
+    process = subprocess.Popen(
+        command,
+        env=variables,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # so that all its processes can be ended at once
+    )
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def outcome(folder, code):
+    """Return what a part that has ended wrote, or why it wrote nothing."""
+    log = (folder / "log.txt").read_text(encoding="utf-8", errors="replace").splitlines()
+    tail = {"log": log[-LOG_LINES:]}
+    if code is None:
+        return {"status": "took too long", **tail}
+    try:
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        reason = next((text for text in reversed(log) if text.strip()), "it wrote nothing")
+        return {"status": "crashed", "exit_code": code, "summary": reason[:200], **tail}
+    status = "failed" if report["failures"] or code else "passed"
+    return {"status": status, **report, **(tail if status == "failed" else {})}
+
+
+def line(name, result):
+    """Return the line of a part."""
+    text = "; ".join(result.get("failures") or [result.get("summary", "")])
+    return f"{name:10} {result['status']:13} {result['seconds']:6.1f} s  {text}"
+
+
+def write(path, results):
+    """Write the results, so that the file is complete at any time."""
+    temporary = path.with_name(f".writing-{path.name}")
+    temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

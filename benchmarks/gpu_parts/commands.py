@@ -1,0 +1,45 @@
+"""Start, kill and await commands of errorflow."""
+
+import subprocess
+import sys
+import time
+
+
+def start(form, *words):
+    """Start a command in the folder of a part."""
+    command = [sys.executable, "-m", "errorflow.pipelines", *map(str, words)]
+    return subprocess.Popen(command, cwd=form.folder)
+
+
+def finish(form, *words):
+    """Run a command to its end.
+
+    Raises:
+        RuntimeError: its exit code is not 0.
+    """
+    process = start(form, *words)
+    try:
+        code = process.wait(max(form.seconds_left, 1))
+    except BaseException:
+        process.kill()
+        raise
+    if code:
+        raise RuntimeError(f"errorflow {' '.join(words[:2])}: exit code {code}")
+
+
+def kill_when(form, process, is_time):
+    """Kill a process as soon as `is_time()` is true.
+
+    Raises:
+        RuntimeError: it ended before, or there is no time left.
+    """
+    try:
+        while not is_time():
+            if process.poll() is not None:
+                raise RuntimeError(f"it ended before it was killed, exit code {process.returncode}")
+            if form.seconds_left < 1:
+                raise RuntimeError("no time left before it could be killed")
+            time.sleep(0.1)
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,100 @@
+"""`benchmarks/gpu.py`: each part in its reduced form on the CPU; on a GPU, those that check."""
+
+import importlib
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+CHECKS = ("devices", "exact", "cudnn", "precision", "mirrored", "export", "resume", "search")
+
+
+@pytest.fixture(autouse=True)
+def benchmarks_on_the_path(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+@pytest.fixture
+def form(tmp_path):
+    from gpu_parts import Form
+
+    return Form(reduced=True, folder=tmp_path, deadline=time.monotonic() + 250)
+
+
+def script(folder, *flags):
+    """Run the script; return its exit code, its lines, and what it wrote."""
+    command = [sys.executable, BENCHMARKS / "gpu.py", "--output", folder / "gpu.json", *flags]
+    process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    written = json.loads((folder / "gpu.json").read_text(encoding="utf-8"))
+    return process.returncode, process.stdout.splitlines(), written
+
+
+@pytest.mark.parametrize("part", ["devices", "exact", "cudnn", "precision", "cost"])
+def test_a_part_passes_in_its_reduced_form(part, form):
+    report = importlib.import_module(f"gpu_parts.{part}").run(form)
+    assert report.failures == []
+    assert report.figures
+    assert "nan" not in report.summary
+
+
+def test_replicas_pass_in_their_reduced_form(form, two_replicas):
+    from gpu_parts import mirrored
+
+    assert mirrored.run(form, two_replicas).failures == []
+
+
+@pytest.mark.slow
+def test_all_parts_pass_in_their_reduced_form(tmp_path):
+    """Each in its own process, as on a GPU."""
+    from gpu_parts import PARTS
+
+    code, lines, written = script(tmp_path, "--reduced", "--minutes", "30")
+    statuses = {name: result["status"] for name, result in written["parts"].items()}
+    assert statuses == dict.fromkeys(PARTS, "passed")
+    assert (code, len(lines), written["passed"]) == (0, len(PARTS), True)
+
+
+def test_a_part_that_ends_without_a_report_does_not_hide_the_reason(tmp_path):
+    import gpu
+
+    (tmp_path / "log.txt").write_text("one\nCHECK failed: no memory\n\n", encoding="utf-8")
+    crashed = gpu.outcome(tmp_path, -6)
+    assert (crashed["status"], crashed["exit_code"]) == ("crashed", -6)
+    assert crashed["summary"] == "CHECK failed: no memory"
+    assert crashed["log"][0] == "one"
+    assert gpu.outcome(tmp_path, None)["status"] == "took too long"
+
+
+@pytest.mark.parametrize(("failures", "code", "status"), [([], 0, "passed"), (["x"], 0, "failed")])
+def test_a_part_fails_if_its_report_names_a_failure(tmp_path, failures, code, status):
+    import gpu
+
+    report = {"summary": "s", "figures": {}, "failures": failures}
+    (tmp_path / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    (tmp_path / "log.txt").write_text("", encoding="utf-8")
+    assert gpu.outcome(tmp_path, code)["status"] == status
+
+
+def test_an_exception_in_one_case_does_not_hide_the_others():
+    from gpu_parts import Failures
+
+    failures = Failures()
+    for number in range(3):
+        with failures.guard(f"case {number}"):
+            1 / number
+    assert failures == ["case 0: ZeroDivisionError: division by zero"]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("part", CHECKS)
+def test_a_check_passes_on_this_gpu(part, tmp_path):
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        pytest.skip("TensorFlow sees no GPU")
+    code, lines, written = script(tmp_path, "--parts", part)
+    assert code == 0, (lines, written["parts"][part])
