@@ -9,11 +9,15 @@ and prints one line. What the parts measured is written to gpu.json after each o
 of the log of a part that failed. The exit code is 0 if all parts passed, 1 if one of them failed or
 had no time left, and 2 if nothing could run, as on a machine without a GPU.
 
+If TensorFlow has no kernels for a new GPU, they are compiled at their first use: run the script
+again, or give it more time, as with --minutes 40.
+
 Please send gpu.json to the project: nobody has measured errorflow on a GPU yet.
 """
 
 import argparse
 import contextlib
+import datetime
 import importlib.util
 import json
 import os
@@ -27,6 +31,7 @@ from pathlib import Path
 from gpu_parts import PARTS
 
 HERE = Path(__file__).parent
+MINUTES = 10.0
 LOG_LINES = 25  # of a part that failed, in gpu.json
 TIDY_UP = 8  # seconds that are left for the end
 
@@ -38,7 +43,7 @@ def options():
     )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=[*PARTS], metavar="PART")
     parser.add_argument("--reduced", action="store_true", help="small forms of the parts, on CPU")
-    parser.add_argument("--minutes", type=float, default=10.0, help="for all parts (default: 10)")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="for all parts together")
     parser.add_argument("--output", type=Path, default=Path("gpu.json"))
     return parser.parse_args()
 
@@ -47,21 +52,26 @@ def main():
     args = options()
     if importlib.util.find_spec("errorflow") is None:
         return refuse("errorflow is not installed here: pip install -e '.[gpu]'")
-    deadline = time.monotonic() + 60 * args.minutes - TIDY_UP
-    results = {"reduced": args.reduced, "passed": False, "parts": {}}
+    began = time.monotonic()
+    results = {"date": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC"}
+    results |= {"reduced": args.reduced, "passed": False, "parts": {}}
+    names = dict.fromkeys(["devices", *args.parts])
     with tempfile.TemporaryDirectory(prefix="errorflow-gpu-") as folder:
-        for name in dict.fromkeys(["devices", *args.parts]):
-            result = run(name, args.reduced, Path(folder), deadline)
+        for name in names:
+            result = run(name, args, Path(folder), began)
             results["parts"][name] = result
-            results["passed"] = all(r["status"] == "passed" for r in results["parts"].values())
+            results["seconds"] = round(time.monotonic() - began, 1)
+            statuses = [of["status"] for of in results["parts"].values()]
+            results["passed"] = statuses == ["passed"] * len(names)
             write(args.output, results)
             print(line(name, result), flush=True)
             if name == "devices" and not args.reduced and not gpus(result):
-                return refuse(f"nothing else was run; the reason is in {args.output}")
+                return refuse(f"no other part was run; {args.output} has the log")
     return 0 if results["passed"] else 1
 
 
 def refuse(reason):
+    """Print why nothing more is run, and return the exit code."""
     print(f"benchmarks/gpu.py: {reason}", file=sys.stderr)
     return 2
 
@@ -71,19 +81,19 @@ def gpus(result):
     return result.get("figures", {}).get("gpus", [])
 
 
-def run(name, reduced, folder, deadline):
+def run(name, args, folder, began):
     """Run a part in a process of its own, and return its entry in gpu.json."""
-    began = time.monotonic()
-    seconds = min(PARTS[name].seconds, deadline - began)
+    start = time.monotonic()
+    left = began + 60 * args.minutes - TIDY_UP - start
+    seconds = min(PARTS[name].seconds * args.minutes / MINUTES, left)
     if seconds < 1:
         return {"status": "no time left", "seconds": 0.0}
     own = folder / name
     own.mkdir()
     command = [sys.executable, "-m", "gpu_parts", name, str(own), f"{seconds:.0f}"]
     with (own / "log.txt").open("wb") as log:
-        code = call(command + ["--reduced"] * reduced, environment(reduced), own, log, seconds)
-    result = outcome(own, code)
-    return {**result, "seconds": round(time.monotonic() - began, 1)}
+        code = call(command + ["--reduced"] * args.reduced, environment(args.reduced), log, seconds)
+    return {**outcome(own, code), "seconds": round(time.monotonic() - start, 1)}
 
 
 def environment(reduced):
@@ -99,7 +109,7 @@ def environment(reduced):
     return os.environ | chosen
 
 
-def call(command, variables, folder, log, seconds):
+def call(command, variables, log, seconds):
     """Run a command; return its exit code, or None if it took too long.
 
     At the end, the processes that it started are ended too.
@@ -107,7 +117,6 @@ def call(command, variables, folder, log, seconds):
     process = subprocess.Popen(
         command,
         env=variables,
-        cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,

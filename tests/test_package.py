@@ -220,7 +220,9 @@ def test_scripts_that_the_readmes_name_have_these_flags():
         assert not missing, script
 
 
-@pytest.mark.parametrize("script", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "script", sorted((ROOT / "benchmarks").rglob("*.py")), ids=lambda p: f"{p.parent.name}/{p.stem}"
+)
 def test_scripts_import_names_that_exist(script):
     imports = [
         node

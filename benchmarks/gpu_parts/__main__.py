@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import importlib
 import json
+import math
 import time
 from pathlib import Path
 
@@ -21,8 +22,19 @@ def main():
     form.folder.mkdir()
     let_memory_grow()
     report = importlib.import_module(f"gpu_parts.{args.part}").run(form)
-    text = json.dumps(dataclasses.asdict(report), default=float)
+    text = json.dumps(plain(dataclasses.asdict(report)))
     (args.folder / "report.json").write_text(text, encoding="utf-8")
+
+
+def plain(value):
+    """Return a value as JSON can hold it, which has no NaN and no infinity."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [*map(plain, value)]
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return float(value) if math.isfinite(value) else str(float(value))
 
 
 def let_memory_grow():

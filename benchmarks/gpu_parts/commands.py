@@ -15,16 +15,17 @@ def finish(form, *words):
     """Run a command to its end.
 
     Raises:
-        RuntimeError: its exit code is not 0.
+        RuntimeError: its exit code is not 0, or there is no time left.
     """
     process = start(form, *words)
     try:
-        code = process.wait(max(form.seconds_left, 1))
-    except BaseException:
+        code = process.wait(max(form.seconds_left - 2, 1))
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"no time left to finish errorflow {words[0]} {words[1]}") from None
+    finally:
         process.kill()
-        raise
     if code:
-        raise RuntimeError(f"errorflow {' '.join(words[:2])}: exit code {code}")
+        raise RuntimeError(f"errorflow {words[0]} {words[1]}: exit code {code}")
 
 
 def kill_when(form, process, is_time):

@@ -21,8 +21,10 @@ def run(form: Form) -> Report:
         for jit in form.choose((False, True, "auto"), ()):
             with failures.guard(f"{cell}, fit with jit_compile={jit}"):
                 fit(cell, shape, jit)
-    loops = "; ".join(f"{cell}: {about['loop']}" for cell, about in figures.items())
-    return Report(loops, figures, failures)
+    loops = {cell: about["loop"] for cell, about in figures.items()}
+    same = len(set(loops.values())) == 1
+    summary = "; ".join(f"{cell}: {loop}" for cell, loop in loops.items())
+    return Report(next(iter(loops.values())) if same else summary, figures, failures)
 
 
 def graphs(model, shape):
@@ -37,7 +39,7 @@ def graphs(model, shape):
         "training": operations(train.get_concrete_function(x, y)),
         "inference": operations(infer.get_concrete_function(x)),
     }
-    return {"loop": str(model.get_layer("recurrent").loop)} | {
+    return {"loop": ": ".join(model.get_layer("recurrent").loop.latest)} | {
         kind: {
             "cudnn": sorted(name for name in names if "Cudnn" in name),
             "loops": sum(name in LOOPS for name in names),

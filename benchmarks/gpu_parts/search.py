@@ -5,6 +5,7 @@ Each trial takes only the memory of the GPU that it needs, or the second worker 
 """
 
 import csv
+import os
 import shutil
 import subprocess
 
@@ -12,17 +13,13 @@ from . import Failures, Form, Report
 from .commands import finish, kill_when, start
 
 SPACE = "model: lstm\nunits: [16, 24, 32, 48]\n"
-FIXED = (
-    *("layers", "bidirectional", "embedding", "dropout", "balance", "label_smoothing"),
-    *("learning_rate", "batch_size", "optimizer", "clip_norm"),
-)
 
 
 def run(form: Form) -> Report:
     failures, watcher = Failures(), Watcher(form)
     (form.folder / "space.yaml").write_text(SPACE, encoding="utf-8")
     flags = ["names", "tune", "--directory", "searches", "--workers", 2, "--space", "space.yaml"]
-    flags += ["--oracle", "random", "--max-trials", 4, "--epochs", form.choose(3, 1)]
+    flags += ["--oracle", "random", "--max-trials", 4, "--epochs", form.choose(2, 1)]
     flags += ["--limit", form.choose(2000, 150)]
     rows = []
     with failures.guard("search"):
@@ -63,10 +60,12 @@ def memory_in_use():
     """Return the MB of memory in use on the first GPU; None without nvidia-smi."""
     if shutil.which("nvidia-smi") is None:
         return None
-    command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+    gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    command = ["nvidia-smi", f"--id={gpu}", "--query-gpu=memory.used"]
+    command += ["--format=csv,noheader,nounits"]
     process = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     numbers = process.stdout.split()
-    return int(numbers[0]) if process.returncode == 0 and numbers[0].isdecimal() else None
+    return int(numbers[0]) if numbers and numbers[0].isdecimal() else None
 
 
 def trials(project):

@@ -25,9 +25,8 @@ PHASES = ("training", "evaluation", "prediction")
 
 def run(form: Form) -> Report:
     failures, figures = Failures(), {}
-    shapes = form.choose(SHAPES, SHAPES[1:2])
-    rows = [*itertools.product(shapes, form.choose(CELLS, CELLS[1:2]))]
-    for shape, cell in rows:
+    rows = [*itertools.product(CELLS, SHAPES)] if not form.reduced else [("GRU", Shape(4, 5, 3, 4))]
+    for cell, shape in rows:
         if form.seconds_left < 20:
             break
         with failures.guard(f"{cell} {shape}"):
@@ -53,9 +52,10 @@ def times(cell, shape, form):
     of_both = {name: steps(model, shape, form.device) for name, model in models.items()}
     for phase in PHASES:
         contestants = {
-            name: lambda run=of_both[name][phase]: turn(run, form.choose(30, 2)) for name in of_both
+            name: lambda step=of_both[name][phase]: turn(step, form.choose(0.15, 0))
+            for name in of_both
         }
-        raced = turns.race(contestants, form.choose(5, 1))
+        raced = turns.race(contestants, form.choose(4, 1))
         result[phase] = {f"{name}_ms": ms for name, (ms, _) in raced.items()}
         result[phase] |= {f"{name}_first_ms": ms for name, (_, ms) in raced.items()}
         result[phase]["ratio"] = result[phase]["ours_ms"] / result[phase]["stock_ms"]
@@ -82,18 +82,19 @@ def steps(model, shape, device):
     }
 
 
-def turn(step, count):
-    """Run a step alone and then `count` steps; return the seconds of the first and of the others.
+def turn(step, seconds):
+    """Run a step alone and then as many as take these seconds; return those of the first and of
+    the others.
 
     A GPU computes behind Python: the time ends when the last result has arrived.
     """
+    first, one = (turns.seconds(lambda: step().numpy())[0] for _ in range(2))
+    count = max(2, min(100, int(seconds / one)))
     began = time.perf_counter()
-    step().numpy()
-    first = time.perf_counter()
     for _ in range(count):
         last = step()
     last.numpy()
-    return [first - began, (time.perf_counter() - first) / count]
+    return [first, (time.perf_counter() - began) / count]
 
 
 def mean_ratio(figures, cell, phase):
