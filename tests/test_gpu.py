@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 CHECKS = ("devices", "exact", "cudnn", "precision", "mirrored", "export", "resume", "search")
@@ -92,8 +93,6 @@ def test_an_exception_in_one_case_does_not_hide_the_others():
 @pytest.mark.gpu
 @pytest.mark.parametrize("part", CHECKS)
 def test_a_check_passes_on_this_gpu(part, tmp_path):
-    import tensorflow as tf
-
     if not tf.config.list_physical_devices("GPU"):
         pytest.skip("TensorFlow sees no GPU")
     code, lines, written = script(tmp_path, "--parts", part)
