@@ -56,7 +56,8 @@ def main():
     results = {"date": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC"}
     results |= {"reduced": args.reduced, "passed": False, "parts": {}}
     names = dict.fromkeys(["devices", *args.parts])
-    with tempfile.TemporaryDirectory(prefix="errorflow-gpu-") as folder:
+    # A killed search's trials may still write for a moment.
+    with tempfile.TemporaryDirectory(prefix="errorflow-gpu-", ignore_cleanup_errors=True) as folder:
         for name in names:
             result = run(name, args, Path(folder), began)
             results["parts"][name] = result
@@ -99,9 +100,8 @@ def run(name, args, folder, began):
 def environment(reduced):
     """Return the environment variables of a part."""
     chosen = {"TF_CPP_MIN_LOG_LEVEL": "1", "PYTHONUNBUFFERED": "1"}
-    chosen["PYTHONPATH"] = os.pathsep.join(
-        [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
-    )
+    paths = [str(HERE), os.environ.get("PYTHONPATH")]
+    chosen["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     if reduced:
         chosen["CUDA_VISIBLE_DEVICES"] = "-1"
     elif "CUDA_VISIBLE_DEVICES" not in os.environ:
@@ -161,4 +161,7 @@ def write(path, results):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -61,7 +61,7 @@ class Form:
 
     @property
     def device(self) -> str:
-        """The device that the part is about."""
+        """The device on which TensorFlow places operations."""
         return "CPU:0" if self.reduced else "GPU:0"
 
 

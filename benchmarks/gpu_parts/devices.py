@@ -83,10 +83,8 @@ def no_gpu(tf):
 
 
 def check_product(tf, device, compiled):
-    """Compute a matrix product on the device; XLA needs files of CUDA of its own for it."""
-    with tf.device(device):
-        ones = tf.ones([512, 512])
-        product = tf.function(lambda x: x @ x, jit_compile=compiled)(ones)
+    """Compute a matrix product, which has to be on the device; XLA needs files of CUDA for it."""
+    product = tf.function(lambda x: x @ x, jit_compile=compiled)(tf.ones([512, 512]))
     if not product.device.endswith(device):
         raise RuntimeError(f"computed on {product.device}, not on {device}")
     if float(product[0, 0]) != 512:

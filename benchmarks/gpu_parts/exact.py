@@ -165,7 +165,7 @@ def tests_reference():
 
 
 def computed(case, device):
-    """Return the same, computed by a layer in float32 on the device."""
+    """Return the same, computed by a layer in float32, which has to be on the device."""
     import keras
     import numpy as np
     import tensorflow as tf
@@ -177,20 +177,19 @@ def computed(case, device):
     layer = getattr(keras.layers, case.cell)(
         weights[1].shape[0], return_sequences=True, return_state=True, name="recurrent"
     )
-    with tf.device(device):
-        outputs = layer(inputs, mask=None if case.mask == "none" else mask)
-        model = watch(keras.Model([inputs, mask], outputs), fused=LOOPS[case.loop])
-        model.set_weights(weights)
-        variables = [weight.value for weight in model.trainable_weights]
+    outputs = layer(inputs, mask=None if case.mask == "none" else mask)
+    model = watch(keras.Model([inputs, mask], outputs), fused=LOOPS[case.loop])
+    model.set_weights(weights)
+    variables = [weight.value for weight in model.trainable_weights]
 
-        @tf.function(jit_compile=case.jit or None)
-        def run(x, valid):
-            with tf.GradientTape() as tape:
-                outputs, *states = model([x, valid], training=True)
-                e = objective(outputs, states, case.loss_scale)
-            return outputs, states, tape.gradient(e, variables)
+    @tf.function(jit_compile=case.jit or None)
+    def run(x, valid):
+        with tf.GradientTape() as tape:
+            outputs, *states = model([x, valid], training=True)
+            e = objective(outputs, states, case.loss_scale)
+        return outputs, states, tape.gradient(e, variables)
 
-        outputs, states, gradients = run(tf.constant(np.float32(x)), tf.constant(valid))
+    outputs, states, gradients = run(tf.constant(np.float32(x)), tf.constant(valid))
     if not outputs.device.endswith(device):
         raise RuntimeError(f"computed on {outputs.device}, not on {device}")
     (row,) = model.get_layer("recurrent").error.latest()

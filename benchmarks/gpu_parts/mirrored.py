@@ -1,5 +1,7 @@
 """Do two replicas, on two logical devices, train and record as one does with the whole batch?"""
 
+import contextlib
+
 from . import Failures, Form, Report
 from .exact import tf32_off
 from .models import Shape, sequences, stock_model
@@ -8,14 +10,8 @@ LIMIT = 1e-4
 MEMORY = 1024  # MB of the GPU for each replica
 
 
-def run(form: Form, strategy=None) -> Report:
-    """Compare two replicas with one.
-
-    Args:
-        strategy: a `MirroredStrategy` with two replicas; None: on two logical devices, which have
-            to be configured before the first operation of the process.
-    """
-    strategy = strategy or two_replicas(form)
+def run(form: Form) -> Report:
+    strategy = two_replicas(form)
     failures, figures = Failures(), {}
     shape = form.choose(Shape(32, 40, 16, 32), Shape(4, 5, 3, 4))
     for cell in form.choose(("LSTM", "GRU", "SimpleRNN"), ("GRU",)):
@@ -27,8 +23,8 @@ def run(form: Form, strategy=None) -> Report:
                 if not value <= LIMIT
             ]
     worst = max((max(by_name.values()) for by_name in figures.values()), default=float("nan"))
-    devices = " and ".join(device.split("/device:")[-1] for device in devices_of(strategy))
-    summary = f"{devices} against one device: largest relative difference {worst:.1e}"
+    names = [name.split("/device:")[-1] for name in strategy.extended.worker_devices]
+    summary = f"{' and '.join(names)}: largest relative difference from one device {worst:.1e}"
     return Report(summary, {"limit": LIMIT, "differences": figures}, failures)
 
 
@@ -46,14 +42,8 @@ def two_replicas(form):
     return tf.distribute.MirroredStrategy([device.name for device in logical[:2]])
 
 
-def devices_of(strategy):
-    return strategy.extended.worker_devices
-
-
 def train(cell, shape, strategy=None):
     """Train three steps; return the weights, and the recorded errors by name."""
-    import contextlib
-
     import keras
     import numpy as np
     from errorflow.callbacks import ErrorFlow

@@ -49,7 +49,7 @@ def times(cell, shape, form):
     result = {}
     stock = stock_model(cell, shape)
     models = {"ours": watch(stock_model(cell, shape)), "stock": stock}
-    of_both = {name: steps(model, shape, form.device) for name, model in models.items()}
+    of_both = {name: steps(model, shape) for name, model in models.items()}
     for phase in PHASES:
         contestants = {
             name: lambda step=of_both[name][phase]: turn(step, form.choose(0.15, 0))
@@ -62,12 +62,11 @@ def times(cell, shape, form):
     return result
 
 
-def steps(model, shape, device):
+def steps(model, shape):
     """Return by phase a function of one step, whose result can be read when it is done."""
     import tensorflow as tf
 
-    with tf.device(device):
-        x, y = map(tf.constant, sequences(shape))
+    x, y = map(tf.constant, sequences(shape))
     model.compile("sgd", "mse", jit_compile=False)
 
     @tf.function
