@@ -72,6 +72,9 @@ class ErrorFlow(StepRecorder):
     The rows that remain are evenly spaced. Heat maps show at most 216 training steps. If a sequence
     is too long for this room, training goes on, and the findings say what was left out.
 
+    The records are those of the whole batch, also where replicas and workers share it. All workers
+    have the callback; `history` then shows what `fit` has read so far, and the chief writes files.
+
     Source: S. Hochreiter, 1991; Y. Bengio, P. Simard, P. Frasconi: Learning long-term dependencies
     with gradient descent is difficult, 1994.
 

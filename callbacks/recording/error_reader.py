@@ -9,7 +9,7 @@ import numpy as np
 from ...layers.call_order import number_in_code, written_order
 from ...layers.paths import walk
 from ...layers.rnn.error_record import ErrorRecord
-from ...layers.rnn.row_merging import Shares, merge_shares
+from ...layers.rnn.row_merging import Merged, Shares, merge_shares
 from ...layers.rnn.row_ring import Row
 from .rows import Rows
 
@@ -32,6 +32,7 @@ class ErrorReader:
         self._too_long = self._longest = 0  # rows that found no room; their most time steps
         self._overwritten = 0  # rows, before they were read
         self._record = record
+        self._room = record.training.size  # the rows, and time steps, that fit on every worker
         self._largest = 0, 0  # the most rows, and time steps in the ring, of one training step
         self._count = 0  # of the rows that were read
 
@@ -56,7 +57,7 @@ class ErrorReader:
     @property
     def capacity(self) -> int:
         """The number of recorded training steps that surely fit; 0 until that is known."""
-        rows, steps = self._record.training.size
+        rows, steps = self._room
         most_rows, most_steps = self._largest
         # Twice the longest so far: the next sequences may be longer.
         return min(rows // most_rows, steps // (2 * most_steps) or 1) if most_rows else 0
@@ -66,7 +67,7 @@ class ErrorReader:
         """What was not recorded because there was no room for it; "" if there was room for all."""
         parts = []
         if self._too_long:
-            room = self._record.training.size[1]
+            room = self._room[1]
             parts.append(
                 f"left out: {_passes(self._too_long)} over up to {self._longest:,} time steps; "
                 f"there is room for {room:,} (half as many if steps are masked)"
@@ -83,18 +84,19 @@ class ErrorReader:
         """What this worker holds of the rows that were not read yet."""
         return self._record.training_shares(self._count)
 
-    def take(self, rows: Sequence[Row], steps: np.ndarray, stride: int) -> dict[str, Rows]:
+    def take(self, merged: Merged, steps: np.ndarray, stride: int) -> dict[str, Rows]:
         """Return the rows of training steps that are divisible by `stride`, by call.
 
         The first call has the name of the layer, the others a number: "lstm:1". A further backward
         pass through the same call, as two losses on one persistent tape make it, is named after it.
 
         Args:
-            rows: those of `shares`, merged.
+            merged: those of `shares`, of all workers.
             steps: the training steps that are read.
             stride: as in `Memory`.
         """
-        count = self._record.training.count
+        count, rows = self._record.training.count, merged.rows
+        self._room = merged.size
         self._overwritten += count - self._count - len(rows)
         self._count = count
         self._measure(rows)
@@ -149,8 +151,8 @@ def read_rows(
     """
     readers, new = [*readers], {}
     rings = merge_shares(model.distribute_strategy, [reader.shares for reader in readers])
-    for reader, rows in zip(readers, rings, strict=True):
-        new |= reader.take(rows, steps, stride)
+    for reader, merged in zip(readers, rings, strict=True):
+        new |= reader.take(merged, steps, stride)
     return new
 
 

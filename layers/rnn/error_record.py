@@ -49,6 +49,8 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
     and E must be a mean: the figures of a summed loss are B times too large. With
     several replicas, E is the loss of Keras: the mean over the replicas of the mean of each, in
     which an example of a replica with fewer examples counts for more; B is that of all replicas.
+    Each of several workers holds the errors of its own examples, and reading the figures puts them
+    together: all workers must read them, and in the same order.
 
     Attributes:
         loss_scale: the factor by which a training loop of your own multiplies the loss before the
@@ -155,7 +157,8 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
             step T-1. For a layer that runs backwards, "_from_end" counts from the last step read.
         """
         rings = [self._shares(self._latest), self.training_shares()]
-        rows = itertools.chain(*merge_shares(strategy_of(self._count), rings))
+        merged = merge_shares(strategy_of(self._count), rings)
+        rows = itertools.chain(*(of_ring.rows for of_ring in merged))
         rows = sorted(rows, key=lambda row: row.labels["order"])[-calls:]
         return [self._named(self.tables([row])) for row in rows if not row.is_left_out]
 
@@ -176,7 +179,7 @@ class ErrorRecord(tf.Module):  # a module, so that a SavedModel tracks its varia
         return self._shares(self.training, since)
 
     def _shares(self, ring, since=0):
-        return Shares(ring.rows(since), _LABELS, self._merges)
+        return Shares(ring.rows(since), ring.size, _LABELS, self._merges)
 
     def tables(self, rows: Sequence[Row]) -> np.ndarray:
         """Return the figures of rows as tables [A, S, N, T] float32; see `ALIGNMENTS` for A.

@@ -16,16 +16,25 @@ class Shares(NamedTuple):
 
     Attributes:
         replicas: those of each replica.
+        size: the number of rows, and of time steps, that fit.
         labels: the names of the labels of a row; "order" identifies it on all replicas.
         merges: the `Statistic.merge` of each statistic, [S, 1].
     """
 
     replicas: Sequence[Sequence[Row]]
+    size: tuple[int, int]
     labels: Sequence[str]
     merges: np.ndarray
 
 
-def merge_shares(strategy: Strategy, rings: Sequence[Shares]) -> list[list[Row]]:
+class Merged(NamedTuple):
+    """The rows of one ring of the whole batch, and what fits into it on every worker."""
+
+    rows: list[Row]
+    size: tuple[int, int]
+
+
+def merge_shares(strategy: Strategy, rings: Sequence[Shares]) -> list[Merged]:
     """Return the rows of the whole batch, for each ring.
 
     With several workers, each must call it, with the same rings; see `layers.workers`.
@@ -33,27 +42,30 @@ def merge_shares(strategy: Strategy, rings: Sequence[Shares]) -> list[list[Row]]
     Raises:
         tf.errors.OpError: a worker cannot be reached.
     """
-    of_worker = [_merged(ring.replicas, ring.merges) for ring in rings]
+    of_worker = [Merged(_merged(ring.replicas, ring.merges), ring.size) for ring in rings]
     if worker_count(strategy) == 1:
         return of_worker
-    arrays = [
-        array
-        for rows, ring in zip(of_worker, rings, strict=True)
-        for array in _pack(rows, ring.labels)
+    arrays = [_pack(*own, ring.labels) for own, ring in zip(of_worker, rings, strict=True)]
+    of_workers = exchange_arrays(strategy, [*itertools.chain(*arrays)])
+    by_ring = [
+        [of[place : place + 3] for of in of_workers] for place in range(0, 3 * len(rings), 3)
     ]
-    of_workers = exchange_arrays(strategy, arrays)
-    by_ring = zip(*(zip(of[::2], of[1::2], strict=True) for of in of_workers), strict=True)
-    return [
-        _merged([_unpack(p, v, ring.labels) for p, v in shares], ring.merges)
-        for shares, ring in zip(by_ring, rings, strict=True)
-    ]
+    return [_merge_workers(shares, ring) for shares, ring in zip(by_ring, rings, strict=True)]
 
 
-def _pack(rows, names):
-    """→ [N, labels + 4] int64: labels, shape of the values and T; the values one behind another"""
+def _merge_workers(shares, ring):
+    """shares: what `_pack` returned on each worker."""
+    rows = _merged([_unpack(p, v, ring.labels) for p, v, _ in shares], ring.merges)
+    fits = np.min([size for *_, size in shares], axis=0)
+    return Merged(rows, (int(fits[0]), int(fits[1])))
+
+
+def _pack(rows, size, names):
+    """→ [N, labels + 4]: labels, shape of the values and T; the values one behind another; size"""
     places = [[*row.labels.values(), *row.values.shape, row.steps] for row in rows]
     values = [np.zeros(0), *(row.values.ravel() for row in rows)]
-    return np.array(places, np.int64).reshape(-1, len(names) + 4), np.concatenate(values)
+    places = np.array(places, np.int64).reshape(-1, len(names) + 4)
+    return places, np.concatenate(values), np.array(size)
 
 
 def _unpack(places, values, names):
