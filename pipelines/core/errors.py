@@ -4,7 +4,7 @@ import re
 import reprlib
 from pathlib import Path
 
-WORKER_LOST = 75  # exit code, EX_TEMPFAIL: the same command with --resume goes on
+WORKER_LOST = 75  # exit code, EX_TEMPFAIL: the same command, in `train` with --resume, goes on
 LONGEST_NAME = 200  # bytes; most file systems allow 255, and a run adds a prefix
 
 
@@ -17,7 +17,7 @@ class OutOfMemory(UserError):
 
 
 class WorkerLost(UserError):
-    """Another worker of the training has ended or cannot be reached; --resume goes on."""
+    """Another process of the training or search has ended or cannot be reached."""
 
 
 class DamagedFile(UserError):

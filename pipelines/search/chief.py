@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import grpc
 
 from ..core.console import note
-from ..core.errors import UserError
+from ..core.errors import UserError, WorkerLost
 from . import service
 from .config import parse_address
 
@@ -62,7 +62,7 @@ class Chief:
             Whether the search goes on.
 
         Raises:
-            UserError: the chief has not answered for `service.RETURN` seconds.
+            WorkerLost: the chief has not answered for `service.RETURN` seconds.
         """
         self._report(
             True,
@@ -75,7 +75,7 @@ class Chief:
                 return True
             if is_over():
                 return False
-        raise UserError(
+        raise WorkerLost(
             f"the chief at {self.address} has not answered for {service.RETURN} s; once it runs,"
             " repeat this command"
         )

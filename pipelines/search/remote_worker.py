@@ -42,7 +42,8 @@ def work(task: Task, config: TuneConfig) -> None:
     """Run trials of a chief's search until there are no more.
 
     Raises:
-        UserError: the folder holds no search, the data differ, or the chief cannot be reached.
+        UserError: the folder holds no search, the data differ, or no chief answers.
+        WorkerLost: the chief has stopped answering.
         KeyboardInterrupt: Ctrl-C; the message says how to resume.
     """
     chief = Chief(str(config.search.worker_of))

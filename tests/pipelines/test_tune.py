@@ -26,7 +26,7 @@ import pytest
 from errorflow.pipelines import cli
 from errorflow.pipelines.core.config import flat
 from errorflow.pipelines.core.config_files import load_config
-from errorflow.pipelines.core.errors import UserError
+from errorflow.pipelines.core.errors import UserError, WorkerLost
 from errorflow.pipelines.core.files import read_json, write_json, write_text
 from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.core.run_lock import hold
@@ -447,6 +447,13 @@ def test_a_lost_workers_trial_is_given_to_another_one(monkeypatch, address):
     chief.return_lost_trials()
     assert chief.oracle.back == ["1"]
     assert service.PATIENCE + service.BEAT < service.LOST < 60
+
+
+@pytest.mark.enable_socket
+def test_a_worker_whose_chief_stays_away_gives_up(monkeypatch, address):
+    monkeypatch.setattr(service, "RETURN", 0.2)
+    with pytest.raises(WorkerLost, match=r"has not answered for 0.2 s; once it runs, repeat"):
+        chief.Chief(address).wait_for_return(is_over=lambda: False)
 
 
 def test_keras_tuner_prints_nothing_while_conditions_are_sent(capsys):
