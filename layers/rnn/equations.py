@@ -15,6 +15,7 @@ cells:
     cells.py              which cells have which equations, and `register_cell`
     inner_loop.py         masks, dropout and stacks of cells around the loop
     unroll.py             a cell over a sequence, with BPTT as its custom gradient
+    packed.py             its forward loop in inference, without the masked steps
     programs.py           the two loops as functions that XLA may compile
     scan.py               the two loops over time, forward and backward
     matrix_products.py    the input product and the weight gradients, outside the loops

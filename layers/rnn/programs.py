@@ -9,6 +9,7 @@ import tensorflow as tf
 from .barrier import barrier
 from .equations import Equations, StepOps
 from .matrix_products import swap_batch_and_time
+from .packed import packed_scan
 from .scan import backward_scan, forward_scan
 from .statistics import summarise
 
@@ -19,12 +20,15 @@ class Programs(NamedTuple):
     Attributes:
         forward: (x, initial, weights, mask, recurrent_dropout, return_sequences) → (outputs
             [B, T, H] or None, last state, Sequence).
+        packed_forward: (x, initial, weights, mask, return_sequences) → (outputs [B, T, H] or None,
+            last state), for inference.
         backward: (sequence, injected, final_errors, weights, mask, recurrent_dropout) →
             (dE/d(initial state), preactivation errors, a row of the error record).
         input_gradient: (preactivation errors, kernel) → dE/dx [B, T, D].
     """
 
     forward: Callable
+    packed_forward: Callable
     backward: Callable
     input_gradient: Callable
 
@@ -61,7 +65,8 @@ def programs(equations: Equations, compiled: bool, inputs: int, units: int) -> P
     function = functools.partial(
         tf.function, autograph=False, jit_compile=compiled or None, reduce_retracing=True
     )
-    return Programs(function(forward), function(backward), function(input_gradient))
+    packed_forward = functools.partial(packed_scan, equations)
+    return Programs(*map(function, (forward, packed_forward, backward, input_gradient)))
 
 
 def _time_major(tensor):

@@ -4,7 +4,7 @@ The gradient is explicit: one `tf.custom_gradient` around the forward loop, whos
 the backward loop, the weight gradients as single large matrix products, and a row of the error
 record. In training, XLA compiles the loops, and on a CPU the batch is split into two programs that
 run side by side on two threads. In inference and export the same functions run as plain TensorFlow
-operations.
+operations; the forward loop then leaves out masked steps (see `packed.py`).
 """
 
 import functools
@@ -18,6 +18,7 @@ import tensorflow as tf
 from .equations import Equations, StepOps, Weights, map_fields
 from .error_record import Call, ErrorRecord
 from .matrix_products import summed_outer
+from .packed import can_pack
 from .programs import Programs, programs
 
 
@@ -65,7 +66,9 @@ def unroll(
         return_sequences,
         backwards,
     )
-    results = tf.custom_gradient(call.forward)(x, *initial, *(w for w in weights if w is not None))
+    packs = mask is not None and recurrent_dropout is None and not compiled and can_pack()
+    forward = tf.custom_gradient(call.packed_forward if packs else call.forward)
+    results = forward(x, *initial, *(w for w in weights if w is not None))
     for result in results:  # shared programs forget which batch and which length this call has
         known = x.shape[: 1 + len(result.shape) - len(initial.hidden.shape)]
         result.set_shape([*known, *[None] * (len(result.shape) - len(known))])
@@ -93,8 +96,30 @@ class _Call:
         Args:
             tensors: x, the fields of the initial state, and the weights that the cell has.
         """
-        # An outer tape must not record the operations inside: the gradient below is complete.
-        x, initial, weights = self._arguments([tf.stop_gradient(t) for t in tensors])
+        x, initial, weights = self._arguments(tensors)
+        outputs, last, sequences = self._run(x, initial, weights)
+        joined = [_join(outputs)] if self.return_sequences else []
+        joined += [_join(states) for states in zip(*last, strict=True)]
+        return tuple(joined), functools.partial(self._gradient, tensors, weights, sequences)
+
+    def packed_forward(self, *tensors: Any) -> tuple[tuple[Any, ...], Callable]:
+        """Return what `forward` returns, without computing masked steps and residuals.
+
+        If there is a backward pass, it begins with the forward loop that saves the residuals.
+        """
+        x, initial, weights = self._arguments(tensors)
+        outputs, last = self.programs.packed_forward(
+            x, initial, weights, self.mask, self.return_sequences
+        )
+
+        def gradient(*arriving):
+            _, _, sequences = self._run(x, initial, weights)
+            return self._gradient(tensors, weights, sequences, *arriving)
+
+        return (*([outputs] if self.return_sequences else []), *last), gradient
+
+    def _run(self, x, initial, weights):
+        """Return the outputs, last state and `Sequence` of each part."""
         results = [
             self.programs.forward(
                 x[part],
@@ -108,13 +133,11 @@ class _Call:
                 self.parts, self._cut(self.mask), self._cut(self.recurrent_dropout), strict=True
             )
         ]
-        outputs, last, sequences = zip(*results, strict=True)
-        joined = [_join(outputs)] if self.return_sequences else []
-        joined += [_join(states) for states in zip(*last, strict=True)]
-        return tuple(joined), functools.partial(self._gradient, tensors, weights, sequences)
+        return zip(*results, strict=True)
 
     def _arguments(self, tensors):
-        x, *others = tensors
+        # An outer tape must not record the operations inside: the gradient is complete.
+        x, *others = [tf.stop_gradient(t) for t in tensors]
         count = len(self.equations.state._fields)
         initial, weights = others[:count], others[count:]
         return x, self.equations.state(*initial), Weights(*(*weights, None)[:3])

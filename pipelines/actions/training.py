@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ..datasets.clips.clip_data import ClipData, ClipSplit
 from ..models.recurrent import CELLS, GATED
-from ..models.serving import label_outputs, labels_in, make_serving_model
+from ..models.serving import label_outputs, labels_in, make_serving_model, traced
 from ..models.vision import frames_to_labels, image_encoder
 from ..training.batching import Batches
 from ..training.class_weights import balanced_loss
@@ -111,7 +111,7 @@ def clip_batches(split: ClipSplit, size: int, seed: int, passes: int = 1) -> Bat
 
 def _probabilities(serving_model: keras.Model, split: ClipSplit) -> dict[str, np.ndarray]:
     """Return the probabilities "clip" [N, K] and, if frames have labels, "frames" [N, F, K]."""
-    call = tf.function(serving_model.get_layer(CORE), reduce_retracing=True)
+    call = traced(serving_model.get_layer(CORE))
     batches = []
     for start in range(0, len(split), BATCH):
         clips = split.clips[start : start + BATCH].astype(np.float32)

@@ -1,7 +1,6 @@
 """Serving models on images: pixels in, labels out."""
 
-import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -9,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..datasets.images.resizing import resizing_layer
-from .serving import label_outputs, make_serving_model
+from .serving import label_outputs, make_serving_model, traced
 
 
 def build_serving_model(
@@ -44,14 +43,8 @@ def build_serving_model(
 
 def predict_probabilities(serving_model: keras.Model, batches: Iterable[Any]) -> np.ndarray:
     """Return the probabilities [N, K] for batches (images [B, H, W, C], …)."""
-    predict = _traced(serving_model)
-    return np.concatenate([predict(tf.cast(images, tf.float32)).numpy() for images, *_ in batches])
-
-
-@functools.lru_cache(maxsize=2)
-def _traced(serving_model: keras.Model) -> Callable[[Any], Any]:
-    """Images → probabilities, as a `tf.function` that is traced once per model."""
-    return tf.function(lambda x: serving_model(x)["probabilities"], reduce_retracing=True)
+    predict, floats = traced(serving_model), (tf.cast(x, tf.float32) for x, *_ in batches)
+    return np.concatenate([predict(images)["probabilities"].numpy() for images in floats])
 
 
 def network_inputs(serving_model: keras.Model, pixels: np.ndarray) -> np.ndarray:

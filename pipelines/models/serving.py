@@ -4,6 +4,7 @@ A serving model wraps the trained network, which is its layer "core". It takes s
 does the preprocessing, and decodes the network's outputs.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,20 @@ def load(path: Path) -> keras.Model:
     except Exception as error:  # whatever a layer raises for a configuration that it did not write
         reason = printable(str(error).strip().partition("\n")[0][:200]) or type(error).__name__
         raise UserError(f"{printable(path)}: Keras cannot load it ({reason})") from None
+
+
+@functools.lru_cache(maxsize=4)
+def traced(model: keras.Model) -> Callable[[Any], Any]:
+    """Return a model as a `tf.function` that is traced once, for inputs of any size.
+
+    Tracing a network of recurrent layers takes as long as predicting thousands of labels.
+    """
+    import tensorflow as tf
+
+    signature = keras.tree.map_structure(
+        lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), model.input
+    )
+    return tf.function(model, input_signature=[signature], autograph=False)
 
 
 def labels_in(serving_model: keras.Model) -> list[str]:

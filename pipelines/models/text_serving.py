@@ -4,10 +4,9 @@ A text is a sequence of characters, words or phones, depending on `split`. Chara
 in lower case, and each punctuation mark is a word. Phones are separated by spaces and not changed.
 """
 
-import functools
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, get_args
 
 import keras
@@ -17,7 +16,7 @@ from ...layers.text.standardization import separate_words, strip_and_lower, unif
 from ..core.errors import UserError
 from ..core.memory import require_memory
 from ..datasets.utf8 import without_surrogates
-from .serving import label_outputs, make_serving_model
+from .serving import label_outputs, make_serving_model, traced
 
 PART = 2**23  # characters, with padding, that are split into symbols at a time
 Split = Literal["character", "word", "phone"]
@@ -156,17 +155,9 @@ def predict_probabilities(
     import tensorflow as tf
 
     order = np.argsort([len(text) for text in texts], kind="stable")
-    predict = _traced(serving_model)
+    predict = traced(serving_model)
     rows = []
     for start in range(0, len(order), batch_size):
         batch = [normalize(texts[int(i)]) for i in order[start : start + batch_size]]
-        rows.append(predict(tf.constant(batch)).numpy())
+        rows.append(predict(tf.constant(batch))["probabilities"].numpy())
     return np.concatenate(rows)[np.argsort(order)]
-
-
-@functools.lru_cache(maxsize=2)
-def _traced(serving_model: keras.Model) -> Callable[[Any], Any]:
-    """Strings → probabilities, as a `tf.function` that is traced once per model."""
-    import tensorflow as tf
-
-    return tf.function(lambda texts: serving_model(texts)["probabilities"], reduce_retracing=True)

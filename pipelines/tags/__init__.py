@@ -121,14 +121,14 @@ class Tags(BaseTask):
 
     def predictor(self, run: RunFolder, tokens: bool) -> Predictor:
         """Load the best model of a run, to tag sentences."""
-        import tensorflow as tf
-
         from ..datasets.tags.sentences import clean
         from ..datasets.tags.tokens import tokens_of
         from ..datasets.utf8 import without_surrogates
-        from ..models.serving import load
+        from ..models.serving import labels_in, load
+        from .training import predict_probabilities
 
         model = load(run.best)
+        labels = labels_in(model)
 
         def prepare(sentence: str) -> list[str]:
             if tokens:
@@ -138,12 +138,12 @@ class Tags(BaseTask):
         def answer(
             sentences: Sequence[str], prepared: Sequence[list[str]]
         ) -> Iterator[dict[str, Any]]:
-            for sentence, words in zip(sentences, prepared, strict=True):
-                tags = model(tf.constant([" ".join(words)]))["label"][0].numpy()
-                named = [tag.decode() for tag in tags]
-                yield {"sentence": sentence, "tokens": words, "tags": named}
+            rows, _ = predict_probabilities(model, prepared)
+            for sentence, words, row in zip(sentences, prepared, rows, strict=True):
+                tags = [labels[place] for place in row.argmax(axis=1)]
+                yield {"sentence": sentence, "tokens": words, "tags": tags}
 
-        return Predictor(prepare, answer, batch=16)
+        return Predictor(prepare, answer)
 
     def _predict(self, config: PredictConfig) -> int:
         reader, options = text_reader(config.text_column), {"tokens": config.tokens}

@@ -1,6 +1,6 @@
 """Tags: the training of a tagger, and its evaluation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -10,7 +10,7 @@ import tensorflow as tf
 from ..datasets.tags.tag_data import TagData, TagSplit
 from ..models import tagger
 from ..models.recurrent import CELLS, GATED
-from ..models.serving import labels_in
+from ..models.serving import labels_in, traced
 from ..training.batching import Batches
 from ..training.class_weights import balanced_loss
 from ..training.evaluation import Scores, score_labels
@@ -19,7 +19,8 @@ from ..training.few_examples import fit
 from ..training.spec import TrainingSpec
 from .config import TagsConfig
 
-BATCH = 128  # sentences per batch of an evaluation
+BATCH = 128  # sentences per batch of an evaluation, or a prediction
+TOKENS = 2**14  # of such a batch, with padding
 LARGEST_BATCH = 32  # of a training, unless --batch-size is larger
 SHOWN = 20  # validation sentences in TensorBoard
 UNKNOWN = 1
@@ -94,20 +95,29 @@ def padded_targets(
     return tags.astype(np.int32), weights
 
 
-def _probabilities(
-    serving_model: keras.Model, sentences: Sequence[Any]
+def predict_probabilities(
+    serving_model: keras.Model, sentences: Sequence[Sequence[str]]
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return the probabilities [T, K] and word ids [T] of each sentence."""
+    """Return the probabilities [T, K] and word ids [T] of each sentence of tokens."""
     ids = tagger.sentence_ids(tagger.tokenizer_in(serving_model), sentences)
-    call = tf.function(serving_model.get_layer(CORE), reduce_retracing=True)
+    predict = traced(serving_model.get_layer(CORE))
     probabilities: list[Any] = [None] * len(sentences)
-    order = np.argsort(ids.lengths, kind="stable")
-    for start in range(0, len(order), BATCH):
-        chosen = order[start : start + BATCH]
-        rows = call(ids.batch(chosen, int(ids.lengths[chosen].max()))).numpy()
+    for chosen in _similar_lengths(ids.lengths):
+        rows = predict(ids.batch(chosen, int(ids.lengths[chosen].max()))).numpy()
         for place, row in zip(chosen, rows, strict=True):
             probabilities[place] = row[: len(sentences[place])]
     return probabilities, ids.words
+
+
+def _similar_lengths(lengths: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the places of sentences in batches, the shortest first; fewer of long ones."""
+    order = np.argsort(lengths, kind="stable")
+    while len(order):
+        shortest = order[:BATCH]
+        tokens = np.arange(1, 1 + len(shortest)) * lengths[shortest]
+        size = max(1, int(np.searchsorted(tokens, TOKENS, side="right")))
+        yield order[:size]
+        order = order[size:]
 
 
 def evaluate(serving_model: keras.Model, split: TagSplit, labels: list[str]) -> Scores:
@@ -115,7 +125,7 @@ def evaluate(serving_model: keras.Model, split: TagSplit, labels: list[str]) -> 
 
     `baseline` is the accuracy of always predicting the most frequent tag of the split.
     """
-    probabilities, words = _probabilities(serving_model, split.sentences)
+    probabilities, words = predict_probabilities(serving_model, split.sentences)
     tags = np.concatenate(split.tags)
     predicted = np.concatenate([row.argmax(axis=1) for row in probabilities])
     is_unknown = np.concatenate(words) == UNKNOWN
@@ -132,7 +142,7 @@ def sample_predictions(
 ) -> list[dict[str, Any]]:
     """Return the first sentences with the predicted tags, and the true ones where they differ."""
     sentences = split.sentences[:count]
-    probabilities, _ = _probabilities(serving_model, sentences)
+    probabilities, _ = predict_probabilities(serving_model, sentences)
     rows = []
     for tokens, tags, row in zip(sentences, split.tags, probabilities, strict=False):
         predicted = row.argmax(axis=1)
