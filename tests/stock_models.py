@@ -6,45 +6,37 @@ import tensorflow as tf
 from cases import MASKS, B, D, H, T
 
 
-def model_of(name, mask=None, **options):
+def model_of(name, mask=None, steps=T, **options):
     """A stock layer with all outputs and states, above a layer that needs dE/dx."""
-    x = keras.Input((T, D))
+    x = keras.Input((steps, D))
     y = keras.layers.Dense(D, name="below")(x)
     recurrent = getattr(keras.layers, name)(H, return_state=True, name="recurrent", **options)
     states = [keras.Input((H,)) for _ in range(2 if name == "LSTM" else 1)]
-    mask_input = keras.Input((T,), dtype="bool")
+    mask_input = keras.Input((steps,), dtype="bool")
     outputs = recurrent(y, mask=mask_input if mask else None, initial_state=states)
     model = keras.Model([x, mask_input, *states], [1.0 * o for o in outputs])
     model.set_weights([w + 0.2 * np.random.randn(*w.shape) for w in model.get_weights()])
-    valid = np.ones([B, T], bool) if mask is None else MASKS[mask]
+    valid = np.ones([B, steps], bool) if mask is None else MASKS[mask]
     arrays = [np.random.randn(B, *s.shape[1:]).astype("float32") for s in [x, *states]]
     return model, [arrays[0], valid, *arrays[1:]]
 
 
-def results_of(model, inputs, training=False):
+def results_of(model, inputs, training=False, traced=False):
     """Outputs, gradients and the latest row of the record."""
-    outputs, gradients = outputs_and_gradients(model, inputs, training)
+
+    def compute(*inputs):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = model([*inputs], training=training)
+            waves = [tf.sin(tf.cast(o, tf.float32) * (n + 1.0)) for n, o in enumerate(outputs)]
+            e = tf.add_n([tf.reduce_sum(wave) for wave in waves]) / B
+        weights = [w.value for w in model.trainable_weights]
+        return outputs, tape.gradient(e, [inputs[0], *inputs[2:], *weights])
+
+    compute = tf.function(compute, autograph=False) if traced else compute
+    outputs, gradients = compute(*map(tf.constant, inputs))
     (record,) = model.get_layer("recurrent").error.latest()
     return outputs, gradients, record
-
-
-def outputs_and_gradients(model, inputs, training=False):
-    """The outputs, and the gradients of an objective that uses all of them."""
-    inputs = [tf.convert_to_tensor(v) for v in inputs]
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        outputs = model(inputs, training=training)
-        e = (
-            tf.add_n(
-                [
-                    tf.reduce_sum(tf.sin(tf.cast(o, tf.float32) * (n + 1.0)))
-                    for n, o in enumerate(outputs)
-                ]
-            )
-            / B
-        )
-    sources = [inputs[0], *inputs[2:], *[w.value for w in model.trainable_weights]]
-    return outputs, tape.gradient(e, sources)
 
 
 def assert_same(fused, ours, tolerance=2e-6):

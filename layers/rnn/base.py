@@ -177,7 +177,7 @@ class RecurrentLayer(keras.layers.RNN):
         options = self.cell.equations, self.cell.recurrent_dropout
         self.loop = TimeLoop(fused)
         self.loop.check(self.name, *options)
-        self.supports_jit = not self.loop.uses_cudnn(*options)
+        self.supports_jit = self.loop.allows_xla(*options)
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         super().build(sequences_shape, initial_state_shape)

@@ -13,22 +13,31 @@ from .equations import Equations, Weights
 from .fused_errors import fused_cell
 
 try:
+    from tensorflow.python.eager.context import context
     from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
-except ImportError:  # this TensorFlow release has moved it: such a function fails to compile
-    GraphOrParentsInXlaContext: Any = lambda _: False  # noqa: E731
+except ImportError:  # this TensorFlow release has moved them: XLA and `tf.device` go unnoticed
+    context: Any = None
+    GraphOrParentsInXlaContext: Any = None
 
 
 def why_absent() -> str | None:
-    """Return why an operation that is placed here cannot be one of cuDNN; None if it can."""
+    """Return why this machine has no cuDNN; None if it has."""
     if not tf.config.list_logical_devices("GPU"):
         return "there is no GPU"
     if not tf.sysconfig.get_build_info().get("is_cuda_build"):
         return "this TensorFlow has no cuDNN"
-    if GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
-        return "XLA compiles the function around it, and cannot compile cuDNN's operations"
-    if "CPU" in tf.zeros([]).device.upper():
-        return "it is placed on a CPU"
     return None
+
+
+def why_not_here() -> str | None:
+    """Return why an operation that is added here cannot be one of cuDNN; None if it can."""
+    absent = why_absent()
+    if absent:
+        return absent
+    if context and GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
+        return "XLA compiles the function around it, and cannot compile cuDNN's operations"
+    place = tf.zeros([]).device or (context and context().device_name) or ""
+    return "it is placed on a CPU" if "CPU" in place.upper() else None
 
 
 def cudnn_loop(

@@ -111,7 +111,7 @@ class _Call:
 
     def _run(self, x, initial, weights):
         """Return h and the last states, by the kernel."""
-        kernel = plain_loop if cudnn.why_absent() else cudnn.cudnn_loop
+        kernel = plain_loop if cudnn.why_not_here() else cudnn.cudnn_loop
         lengths = tf.maximum(self.counts, 1)  # cuDNN reads at least one step
         return [*kernel(self.equations, x, initial, weights, lengths)]
 

@@ -63,17 +63,17 @@ def show(layer: keras.layers.RNN, fused: Fused) -> None:
     owners = _owners(layer)
     inner_loop = _InnerLoop(layer)
     inner_loop.check()
-    loops, use_cudnn = [], False
+    loops = []
     for _, cell in owners:
+        loop = TimeLoop(fused)
         options = cell_equations(cell), getattr(cell, "recurrent_dropout", 0)
-        loops.append(TimeLoop(fused))
-        loops[-1].check(layer.name, *options)
-        use_cudnn |= loops[-1].uses_cudnn(*options)
-    for (owner, cell), loop in zip(owners, loops, strict=True):
+        loop.check(layer.name, *options)
+        loops.append((loop, loop.allows_xla(*options)))
+    for (owner, cell), (loop, _) in zip(owners, loops, strict=True):
         owner.error = ErrorRecord(has_cell=len(cell_equations(cell).state._fields) == 2)
         owner.loop = loop
     layer.inner_loop = inner_loop
-    layer.supports_jit = not use_cudnn
+    layer.supports_jit = all(allows_xla for _, allows_xla in loops)
     if hasattr(layer, "use_cudnn"):
         layer.use_cudnn = False  # a Bidirectional would otherwise pass by the loop on a GPU
 

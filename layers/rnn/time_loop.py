@@ -73,26 +73,26 @@ class TimeLoop:
         """Return h [B, T, H] or None, and the last state; see `unroll`."""
         arguments = equations, x, initial, weights, record
         self.latest = self._choose(equations, options["recurrent_dropout"] is not None)
-        if self.fused == "auto" and training is None and not tf.executing_eagerly():
+        if training is None and self.fused == "auto" and not tf.executing_eagerly():
             reason = "the graph may be for export: nobody passed `training` to the call"
             self.latest = Choice("errorflow", reason)
         if self.latest.name == "errorflow":
             return unroll(*arguments, **options, compiled=bool(training))
         return fused_unroll(*arguments, **options, training=bool(training))
 
-    def _choose(self, equations: Equations, recurrent_dropout: bool) -> Choice:
-        """Return the choice for a call that is made here, with or without recurrent dropout."""
+    def _choose(self, equations, recurrent_dropout):
         if self.fused is False:
             return Choice("errorflow", "fused=False")
-        absent = cudnn.why_absent()
+        absent = cudnn.why_not_here()
         unsupported = _why_unsupported(equations, recurrent_dropout)
         if self.fused == "auto" and (absent or unsupported):
             return Choice("errorflow", absent or f"cuDNN does not support {unsupported}")
         return Choice("plain", absent) if absent else Choice("cudnn", "the call is on a GPU")
 
-    def uses_cudnn(self, equations: Equations, recurrent_dropout: float) -> bool:
-        """Return whether training steps that are built here would use cuDNN, so not XLA."""
-        return self._choose(equations, recurrent_dropout > 0).name == "cudnn"
+    def allows_xla(self, equations: Equations, recurrent_dropout: float) -> bool:
+        """Return whether XLA can compile a training step around the layer, so without cuDNN."""
+        unsupported = _why_unsupported(equations, recurrent_dropout > 0)
+        return self.fused is False or bool(cudnn.why_absent() or unsupported)
 
     def check(self, name: str, equations: Equations, recurrent_dropout: float) -> None:
         """Check the options of a layer.

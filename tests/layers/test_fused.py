@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from cases import B, D, H, T
 from errorflow.layers import error_matrix, per_step_gradients, watch
+from errorflow.layers.rnn.linear_recurrence import linear_recurrence
 from stock_models import assert_same, model_of, results_of
 
 NAMES = ("SimpleRNN", "LSTM", "GRU")
@@ -98,30 +99,35 @@ def test_a_model_with_a_fused_loop_can_be_analysed_and_saved(tmp_path):
     np.testing.assert_allclose(loaded(data[0]), model(data[0]), atol=1e-6)
 
 
-def test_a_cell_without_a_bias():
-    for name in NAMES:
-        model, inputs = model_of(name, use_bias=False)
-        assert_same(*[results_of(watch(model, fused=f), inputs) for f in (True, False)])
-
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["LSTM", "GRU"])  # the cells that need the parallel scan
 def test_a_thousand_steps(name):
-    """The figures vanish towards the first step, and are as exact there as at the last one."""
-    x = keras.Input((1000, D))
-    model = keras.Model(x, getattr(keras.layers, name)(H, name="recurrent")(x))
-    model.compile(keras.optimizers.SGD(0.0), "mse")
-    data = np.random.randn(B, 1000, D).astype("float32"), np.ones([B, H], "float32")
-    records = []
-    for fused in (True, False):
-        watched = watch(model, fused=fused)
-        watched.train_on_batch(*data)
-        (record,) = watched.get_layer("recurrent").error.latest()
-        records.append(record)
-    assert records[1]["hidden"][0] < 1e-20 * records[1]["hidden"][-1]
-    for figure, ours in records[1].items():
-        np.testing.assert_allclose(records[0][figure], ours, rtol=1e-3, atol=1e-36, err_msg=figure)
-        top = np.nanmax(ours)
-        np.testing.assert_allclose(records[0][figure], ours, atol=2e-6 * top, err_msg=figure)
+    """Errors that vanish are as exact as those at the last step."""
+    model, inputs = model_of(name, steps=1000)
+    fused = results_of(watch(model, fused=True), inputs, traced=True)
+    ours = results_of(watch(model, fused=False), inputs)
+    assert_same(fused, ours)
+    assert ours[2]["carried"][0] < 1e-20 < ours[2]["carried"][-2]
+    for figure, values in ours[2].items():
+        np.testing.assert_allclose(fused[2][figure], values, rtol=1e-3, atol=1e-36, err_msg=figure)
+
+
+@pytest.mark.parametrize("steps", [1, 37, 64])
+def test_the_parallel_scan_is_the_recurrence(steps):
+    f, u = np.random.rand(steps, 2, 3), np.random.randn(steps, 2, 3)
+    states, state = [], np.ones([2, 3])
+    for t in range(steps):
+        state = f[t] * state + u[t]
+        states.append(state)
+    np.testing.assert_allclose(linear_recurrence(f, u, np.ones([2, 3])), states, rtol=1e-12)
+
+
+def test_the_parallel_scan_of_a_sequence_whose_length_is_not_known_when_it_is_traced():
+    shapes = [None, 1, 1], [None, 1, 1], [1, 1]
+    specs = [tf.TensorSpec(shape, tf.float64) for shape in shapes]
+    scan = tf.function(linear_recurrence, input_signature=specs)
+    for steps in (1, 2, 31, 33, 1500):
+        ones = np.ones([steps, 1, 1])
+        np.testing.assert_array_equal(scan(ones, ones, [[0.0]])[:, 0, 0], np.arange(steps) + 1)
 
 
 @pytest.mark.parametrize(
