@@ -225,7 +225,9 @@ class Owner(keras.Model):
 def test_a_graph_for_export_needs_no_gpu():
     model = keras.Sequential([keras.Input((T, D)), layers.GRU(H)])
     archive = keras.export.ExportArchive()
-    archive.track_and_add_endpoint("serve", model, [keras.InputSpec("float32", (None, T, D))])
+    serve = archive.track_and_add_endpoint(
+        "serve", model, [keras.InputSpec("float32", (None, T, D))]
+    )
     x = np.random.randn(B, T, D).astype("float32")
-    np.testing.assert_allclose(archive.serve(x), model(x), atol=1e-6)
+    np.testing.assert_allclose(serve(x), model(x), atol=1e-6)
     assert "export" in model.layers[0].loop.latest.reason
