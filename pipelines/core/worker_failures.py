@@ -74,8 +74,9 @@ def _configure_service(cluster: Cluster) -> None:
         heartbeat_timeout_in_ms=SILENT_SECONDS * 1000,
         coordinated_jobs=[job],
     )
-    # Without it, the chief would wait for the others without an end.
-    context().coordination_service.cluster_register_with_barrier = True
+    settings = context().coordination_service
+    settings.cluster_register_with_barrier = True  # or the chief waits for the others for an hour
+    settings.agent_destruction_without_shutdown = True  # or a process waits for those that are lost
 
 
 def _task(number: int) -> str:

@@ -133,6 +133,8 @@ def wait_for_chief(strategy: Any, cluster: Cluster, run: RunFolder, run_dir: Pat
         run_dir: the folder of all runs, as the person knows it.
     """
     name = _exchange_json(strategy, run.name)[0]
+    with contextlib.suppress(Exception):  # the chief may leave as soon as all have its name
+        _exchange_json(strategy, None)
     return run if cluster.is_chief else RunFolder(run_dir / run.task / name)
 
 

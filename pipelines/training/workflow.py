@@ -155,7 +155,7 @@ def _resumable(run: RunFolder, cluster: Cluster) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if run.status != "interrupted":
+        if run.status != "interrupted" or not cluster.is_chief:
             raise
         command = f"errorflow {run.task} train --resume {run.flags}"
         how = f"start all workers again, with --resume {run.flags}" if cluster.size > 1 else command
