@@ -45,6 +45,11 @@ class Cluster:
         return self.listed if self.listed or self.size == 1 else _slurm_addresses()
 
 
+def cluster_of(strategy: Any) -> Cluster:
+    """Return the cluster that `multi_worker.make_strategy` has made a strategy for."""
+    return getattr(strategy, "cluster", Cluster())
+
+
 def training_cluster(strategy: str) -> Cluster:
     """Return the cluster in which this process trains with `--strategy`.
 

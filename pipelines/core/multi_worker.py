@@ -37,7 +37,12 @@ class MultiWorkerStrategy(tf.distribute.MultiWorkerMirroredStrategy):
     Create it before the first operation of TensorFlow: it waits until all workers have done so.
 
     Args: as those of `tf.distribute.MultiWorkerMirroredStrategy`.
+
+    Attributes:
+        cluster: the workers, if `make_strategy` has made it.
     """
+
+    cluster = Cluster()
 
     def __init__(self, *args: Any, **kwargs: Any):
         if not keras.__version__.startswith(f"{WRITTEN_FOR}."):
@@ -101,4 +106,6 @@ def make_strategy(cluster: Cluster, gpus: int) -> MultiWorkerStrategy:
         num_accelerators={"GPU": gpus},
         rpc_layer="grpc",
     )
-    return start_together(lambda: MultiWorkerStrategy(resolver), cluster)
+    strategy = start_together(lambda: MultiWorkerStrategy(resolver), cluster)
+    strategy.cluster = cluster
+    return strategy

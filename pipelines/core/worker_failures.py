@@ -93,11 +93,10 @@ def _start_failure(error: Exception, cluster: Cluster) -> Exception:
     if not _is_of_workers(error):
         return error
     missing = {int(number) for number in _TASK.findall(text.partition("timed out task names")[2])}
-    if not cluster.is_chief and not missing:
-        missing = {0}
-    which = _named(missing or {*range(cluster.size)} - {cluster.index}, cluster)
+    missing = missing - {cluster.index} or (_others(cluster) if cluster.is_chief else {0})
     return WorkerLost(
-        f"{which} cannot be reached: not started within {START_SECONDS} s, or cut off"
+        f"{_named(missing, cluster)} cannot be reached: not started within {START_SECONDS} s, or"
+        " cut off"
     )
 
 
@@ -161,12 +160,15 @@ def _loss(text: str, cluster: Cluster) -> UserError:
             return UserError(f"worker {number}: {reason}")
         return WorkerLost(f"worker {number} has ended ({reason}): {RESUME}")
     lost = {int(number) for number in _TASK.findall(text)} - {cluster.index}
-    if not lost:  # it is the chief that serves all others
-        lost = {*range(1, cluster.size)} if cluster.is_chief else {0}
+    lost = lost or (_others(cluster) if cluster.is_chief else {0})  # all depend on the chief
     fate = "cannot be reached any more"
     if "sending heartbeats" in text:
         fate = f"gave no sign of life for {SILENT_SECONDS} s"
     return WorkerLost(f"{_named(lost, cluster)} {fate}: {RESUME}")
+
+
+def _others(cluster: Cluster) -> set[int]:
+    return {*range(cluster.size)} - {cluster.index}
 
 
 def _named(numbers: Collection[int], cluster: Cluster) -> str:

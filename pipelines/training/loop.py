@@ -11,7 +11,7 @@ import keras
 from ...callbacks import ErrorFlow, Gates, LayerGradients, TextSamples
 from ...callbacks.findings.training_warning import TrainingWarning
 from ...callbacks.recording.run_places import reserve
-from ..core.cluster import training_cluster
+from ..core.cluster import cluster_of
 from ..core.config import TrainingConfig
 from ..core.console import keras_verbosity, note
 from ..core.errors import UserError
@@ -171,8 +171,8 @@ def fit(
     is_over = checkpoint.is_exhausted or early_warning.stopped is not None
     progress = Progress(has_bar=bool(keras_verbosity()))
     others = [*recorders.present, *spec.callbacks(run), *callbacks]
-    cluster = training_cluster(config.hardware.strategy)
-    with phase(progress.state), _complete_records(recorders), ended_together(cluster):
+    together = ended_together(cluster_of(strategy))
+    with phase(progress.state), _complete_records(recorders), together:
         if spec.pretrain is not None and not epochs_done:
             progress.begin_pretraining()
             _pretrain(spec.pretrain, run, strategy)
