@@ -32,7 +32,10 @@ class Chief:
         After a break, the one before may stay silent for as long again as the break was: TCP and
         gRPC double the time between two attempts.
         """
-        options = [("grpc.use_local_subchannel_pool", 1)]  # shares no state with the one before
+        options = [
+            ("grpc.use_local_subchannel_pool", 1),  # shares no state with the one before
+            ("grpc.enable_http_proxy", 0),  # a proxy leads out of the network of the chief
+        ]
         return grpc.insecure_channel(f"{self.host}:{self.port}", options)
 
     def wait_for_start(self) -> None:
