@@ -229,5 +229,6 @@ def test_a_graph_for_export_needs_no_gpu():
         "serve", model, [keras.InputSpec("float32", (None, T, D))]
     )
     x = np.random.randn(B, T, D).astype("float32")
-    np.testing.assert_allclose(serve(x), model(x), atol=1e-6)
+    expected = model(x)
+    np.testing.assert_allclose(serve(x), expected, atol=1e-6)
     assert "export" in model.layers[0].loop.latest.reason
