@@ -8,10 +8,10 @@ import grpc
 
 from ..core.console import note
 from ..core.errors import UserError, WorkerLost
-from . import service
 from .config import parse_address
 
 ATTEMPT = 5  # seconds for one attempt to connect
+ABSENCE = 600  # seconds for which a worker waits for its chief, at the start and after a break
 
 
 class Chief:
@@ -42,16 +42,16 @@ class Chief:
         """Wait until the chief answers.
 
         Raises:
-            UserError: it has not answered for `service.RETURN` seconds.
+            UserError: it has not answered for `ABSENCE` seconds.
         """
         attempts = self._attempts()
         if next(attempts):
             return
-        note(f"waiting up to {service.RETURN} s for a chief at {self.address}")
+        note(f"waiting up to {ABSENCE} s for a chief at {self.address}")
         if not any(attempts):
             raise UserError(
-                f"--worker-of {self.address}: no chief has answered for {service.RETURN} s; start"
-                " it: --chief HOST:PORT"
+                f"--worker-of {self.address}: no chief has answered for {ABSENCE} s; start it:"
+                " --chief HOST:PORT"
             )
 
     def wait_for_return(self, is_over: Callable[[], bool]) -> bool:
@@ -65,12 +65,12 @@ class Chief:
             Whether the search goes on.
 
         Raises:
-            WorkerLost: the chief has not answered for `service.RETURN` seconds.
+            WorkerLost: the chief has not answered for `ABSENCE` seconds.
         """
         self._report(
             True,
             f"the chief at {self.address} does not answer: its trials stop here, and may go on"
-            f" elsewhere; waiting for it up to {service.RETURN} s",
+            f" elsewhere; waiting for it up to {ABSENCE} s",
         )
         for has_answered in self._attempts():
             if has_answered:
@@ -79,8 +79,8 @@ class Chief:
             if is_over():
                 return False
         raise WorkerLost(
-            f"the chief at {self.address} has not answered for {service.RETURN} s; once it runs,"
-            " repeat this command"
+            f"the chief at {self.address} has not answered for {ABSENCE} s; once it runs, repeat"
+            " this command"
         )
 
     def _report(self, is_silent: bool, text: str) -> None:
@@ -92,7 +92,7 @@ class Chief:
 
     def _attempts(self) -> Iterator[bool]:
         """Try to connect until there is an answer or time is up; yield whether there was one."""
-        end, has_answered = time.monotonic() + service.RETURN, False
+        end, has_answered = time.monotonic() + ABSENCE, False
         while not has_answered and (left := end - time.monotonic()) > 0:
             has_answered = self._answers(min(ATTEMPT, left))
             yield has_answered

@@ -27,7 +27,6 @@ from .plan import SearchPlan
 BEAT = 10  # seconds between two calls of a worker to its chief
 LOST = 45  # seconds without a call, after which a trial is given to another worker
 PATIENCE = 30  # seconds without an answer, after which a worker stops its trial, before LOST
-RETURN = 600  # seconds for which a worker then waits for its chief, also for one that starts later
 
 FAREWELL = 2  # seconds in which waiting workers learn that the search is over
 

@@ -452,7 +452,7 @@ def test_a_lost_workers_trial_is_given_to_another_one(monkeypatch, address):
 
 @pytest.mark.enable_socket
 def test_a_worker_whose_chief_stays_away_gives_up(monkeypatch, address):
-    monkeypatch.setattr(service, "RETURN", 0.2)
+    monkeypatch.setattr(chief, "ABSENCE", 0.2)
     with pytest.raises(WorkerLost, match=r"has not answered for 0.2 s; once it runs, repeat"):
         chief.Chief(address).wait_for_return(is_over=lambda: False)
 
@@ -472,7 +472,7 @@ def test_a_wrong_address_is_explained(tune, trials, address, capsys, monkeypatch
     with socket.create_server((host, int(port))):
         assert tune("--chief", address) == 2
     assert f"--chief {address}: Address already in use" in capsys.readouterr().err
-    monkeypatch.setattr(service, "RETURN", 0.2)
+    monkeypatch.setattr(chief, "ABSENCE", 0.2)
     assert tune("--worker-of", address) == 2
     assert "no chief has answered for 0.2 s" in capsys.readouterr().err
     of_another_search = grpc.server(futures.ThreadPoolExecutor(max_workers=1))
