@@ -88,6 +88,27 @@ def test_an_exception_in_one_case_does_not_hide_the_others():
     assert failures == ["case 0: ZeroDivisionError: division by zero"]
 
 
+def test_no_variable_of_a_recorded_training_is_kept_off_a_gpu():
+    """TensorFlow has no variables of int32 there, and a step compiled by XLA reads no others."""
+    import keras
+    from errorflow.callbacks import ErrorFlow, LayerGradients
+    from errorflow.layers import LSTM
+
+    types = set()
+
+    def create(make, **options):
+        variable = make(**options)
+        types.add(variable.dtype)
+        return variable
+
+    with tf.variable_creator_scope(create):
+        model = keras.Sequential([keras.Input((3, 2)), LSTM(2), keras.layers.Dense(1)])
+        model.compile("adam", "mse", run_eagerly=True)
+        x, y = tf.zeros([2, 3, 2]), tf.zeros([2, 1])
+        model.fit(x, y, verbose=0, callbacks=[ErrorFlow(), LayerGradients()])
+    assert types == {tf.float32, tf.float64, tf.int64}
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("part", CHECKS)
 def test_a_check_passes_on_this_gpu(part, tmp_path):

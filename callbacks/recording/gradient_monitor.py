@@ -62,8 +62,8 @@ class GradientMonitor:
             ]
             self._layers = [variables for variables in layers if variables]
             units = sum(variables[0].shape[-1] for variables in self._layers)
-            # Of each unit.
-            self._quiet_rows = per_replica_variable(np.zeros(max(units, 1), np.int32))
+            # Of each unit. TensorFlow keeps variables of int32 off a GPU, where XLA needs them.
+            self._quiet_rows = per_replica_variable(np.zeros(max(units, 1), np.int64))
 
     def fits(self, model: keras.Model, steps: int) -> bool:
         """Return whether it monitors the variables of this model, and keeps `steps` steps."""
@@ -87,7 +87,7 @@ class GradientMonitor:
         if quiet_units and self._layers:
             rows = np.frombuffer(zlib.decompress(base64.b64decode(quiet_units)), np.uint8)
             for copy in copies(self._quiet_rows):
-                copy.assign(rows.astype(np.int32))
+                copy.assign(rows.astype(np.int64))
 
     def read(self, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of some of the latest training steps.
@@ -166,7 +166,7 @@ class GradientMonitor:
         before = tf.split(before, [variables[0].shape[-1] for variables in self._layers])
         quiet = tf.concat(
             [
-                tf.where(_units_reached(variables, handed, scale), 0, rows + 1)
+                tf.where(_units_reached(variables, handed, scale), tf.zeros_like(rows), rows + 1)
                 if any(id(v) in handed for v in variables)
                 else rows
                 for variables, rows in zip(self._layers, before, strict=True)
