@@ -30,12 +30,13 @@ def run(form: Form) -> Report:
 def epochs(task, settings):
     """Train two epochs; return the seconds of both, and the waiting share of the second one."""
     from errorflow.pipelines.core.config import replace
-    from errorflow.pipelines.core.devices import start
+    from errorflow.pipelines.core.devices import keep_freed_memory, load_tensorflow
     from errorflow.pipelines.training.loop import compile_training
 
     task = importlib.import_module(f"errorflow.pipelines.{task}").TASK
     config = replace(task.config(), **settings).resolved()
-    start(config.hardware)
+    load_tensorflow()
+    keep_freed_memory()
     spec = task.build_training(config, task.read_data(config))
     step = training_step(compile_training(spec, config))
     seconds = []
