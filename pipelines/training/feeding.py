@@ -22,8 +22,9 @@ def in_order(examples: Any, count: int, size: int) -> Any:
     import tensorflow as tf
 
     edges = validation_edges(count, size)
+    known = tf.data.experimental.assert_cardinality(len(edges) + 1)
     if edges == [*range(size, count, size)]:
-        return examples.batch(size)
+        return examples.batch(size).apply(known)
     ends = tf.constant([*edges, count], tf.int64)
     sizes = tf.constant(np.diff([0, *edges, count]), tf.int64)
     batches = examples.enumerate().group_by_window(
@@ -31,7 +32,7 @@ def in_order(examples: Any, count: int, size: int) -> Any:
         reduce_func=lambda _, part: part.map(lambda _, example: example).batch(count),
         window_size_func=lambda batch: sizes[batch],
     )
-    return batches.apply(tf.data.experimental.assert_cardinality(len(edges) + 1))
+    return batches.apply(known)
 
 
 def divided(batches: Any, share: Share) -> Any:

@@ -9,6 +9,7 @@ from errorflow.pipelines.datasets.images import augmentation as augment
 from errorflow.pipelines.datasets.images.image_data import ImageSplit
 from errorflow.pipelines.images.batching import ImageBatches, mean_and_std, resized
 from errorflow.pipelines.training.batching import stream
+from errorflow.pipelines.training.feeding import in_order
 from errorflow.pipelines.training.shares import Share
 
 SEED = np.array([1, 2])
@@ -258,3 +259,10 @@ def test_grey_images_become_rgb_and_rgb_images_grey():
     split = ImageSplit(tf.data.Dataset.from_tensors((grey, 0)), np.zeros(1))
     ((rgb, _),) = resized(split, (1, 4), 3).as_numpy_iterator()
     np.testing.assert_array_equal(rgb, np.repeat(grey, 3, axis=-1))
+
+
+def test_batches_of_a_validation_know_their_number_also_if_the_examples_do_not():
+    examples = tf.data.Dataset.range(5).filter(lambda number: number >= 0)
+    batches = in_order(examples, count=5, size=2)
+    assert batches.cardinality() == 3
+    assert [*map(list, batches.as_numpy_iterator())] == [[0, 1], [2, 3], [4]]
