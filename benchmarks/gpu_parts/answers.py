@@ -1,4 +1,4 @@
-"""Print the probabilities of exported models; names and paths come from stdin, as JSON."""
+"""Print the probabilities of exported models; the request comes from stdin, as JSON."""
 
 import json
 import sys
@@ -7,14 +7,15 @@ import sys
 def main():
     import errorflow.layers  # noqa: F401 - registers the layers that .keras files name
     import keras
+    import numpy as np
     import tensorflow as tf
 
     request = json.load(sys.stdin)
-    names, answers = tf.constant(request["names"]), {}
-    for name, path in request["paths"].items():
+    inputs, answers = tf.constant(np.load(request["inputs"])), {}
+    for name, path in request["models"].items():
         is_keras = path.endswith(".keras")
         model = keras.models.load_model(path) if is_keras else tf.saved_model.load(path)
-        results = (model if is_keras else model.serve)(names)
+        results = (model if is_keras else model.serve)(inputs)
         answers[name] = results["probabilities"].numpy().tolist()
     print(json.dumps(answers))
 
