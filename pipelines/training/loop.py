@@ -157,6 +157,7 @@ def fit(
     """
     with strategy.scope():
         model = compile_training(spec, config)
+        _build_state(model, spec.train_data)
         # A learning rate that may help is lower than the one that is used.
         early_warning = make_early_warning(run, as_trained(spec, config), recorders.judged)
         records = {**recorders.resumable, "early_warning": early_warning}
@@ -205,6 +206,14 @@ def fit(
         recorders=recorders,
         stopped=stopped,
     )
+
+
+def _build_state(model: keras.Model, train_data: Any) -> None:
+    """Create the variables of the metrics and the optimizer now.
+
+    If a training step creates them, TensorFlow traces it twice, and each trace takes seconds.
+    """
+    model._symbolic_build(data_batch=train_data.dataset().element_spec)
 
 
 @contextlib.contextmanager
