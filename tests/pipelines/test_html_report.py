@@ -23,10 +23,10 @@ from errorflow.pipelines.names import NamesConfig
 T = 12
 
 
-@pytest.fixture
-def trained(tmp_path):
-    """(folder of two runs, {name: the sentences of its callbacks})"""
-    folder, sentences = tmp_path / "runs", {}
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """(folder of two runs, {name: the sentences of its callbacks}); to read only."""
+    folder, sentences = tmp_path_factory.mktemp("trained") / "runs", {}
     random = np.random.default_rng(0)
     x, y = random.normal(size=(64, T, 2)), random.normal(size=(64, 1))
     for name, units in (("a", 3), ("b", 4)):
