@@ -5,12 +5,13 @@ A byte order mark says UTF-8, UTF-16 or UTF-32 by itself. Files that end in .gz 
 
 import codecs
 import gzip
+import itertools
 import re
 import unicodedata
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 from ..core.errors import UserError
 from ..core.memory import in_gigabytes, memory_limit
@@ -24,6 +25,7 @@ _MARKS = (  # UTF-32's mark begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
+_WIDE = ("utf-16", "utf-32")
 _NO_TEXT = {
     b"PK\3\4": "a zip archive or office document; unpack it, or save it as CSV (UTF-8)",
     b"%PDF": "a PDF document; save it as text",
@@ -31,6 +33,7 @@ _NO_TEXT = {
 }
 LONGEST_LINE = 10_000_000  # bytes
 COPIES = 12  # bytes of memory per byte of text: decoded, composed, cut into lines and cells
+_LINE = re.compile(rb"[^\r\n]*")
 _CHUNK = 2**20  # bytes that are read, or unpacked, at a time
 _OTHER = "give --encoding, such as cp1252 or latin-1"
 
@@ -57,45 +60,55 @@ def read_bytes(path: Path, any_length: bool = False) -> bytes:
     Raises:
         UserError: the file cannot be read, does not fit into memory, or has a longer line.
     """
-    shown = printable(path)
-    try:
-        if (kind := special_kind(path)) and not is_open_pipe(path):
-            raise UserError(f"{shown}: is {kind}, not a file")
-        with path.open("rb") as file:
-            is_packed = path.suffix.lower() == ".gz" or file.peek(2).startswith(b"\x1f\x8b")
-            content = _whole(gzip.GzipFile(fileobj=file) if is_packed else file, shown)
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or "not a whole gzip file"
-        raise UserError(f"{shown}: cannot be read ({reason})") from None
-    if not any_length:
-        _check_lines(content, shown)
-    return content
+    return b"".join(_fitting(_blocks(path, any_length), printable(path)))
 
 
-def _whole(file: BinaryIO | gzip.GzipFile, shown: str) -> bytes:
-    """Return the content of an open file, which may be a few bytes that unpack to very many."""
-    parts, size = [], 0
-    while part := file.read(_CHUNK):
-        parts.append(part)
+def _fitting(parts: Iterable[Any], shown: str) -> Iterator[Any]:
+    """Yield the parts of a content; a few bytes in a file may unpack to more than fits."""
+    size = 0
+    for part in parts:
         size += len(part)
         if size > _CHUNK and size * COPIES > (limit := memory_limit()):  # a small file always fits
             raise UserError(
                 f"{shown}: more than {in_gigabytes(limit / COPIES)} of text, too much for the"
                 f" {in_gigabytes(limit)} of memory here; divide the file"
             )
-    return b"".join(parts)
+        yield part
 
 
-def _check_lines(content: bytes, shown: str) -> None:
-    """Raise `UserError` if a line is too long for a text, as in a damaged file or of zeros."""
-    start = 0
-    while len(content) - start > LONGEST_LINE:
-        end = start + LONGEST_LINE
-        start_of_next = max(content.rfind(mark, start, end) for mark in (b"\n", b"\r")) + 1
-        if start_of_next <= start:
-            line = content.count(b"\n", 0, start) + 1
-            raise UserError(f"{shown}:{line}: a line of more than {LONGEST_LINE:,} bytes")
-        start = start_of_next
+def _blocks(path: Path, any_length: bool = False) -> Iterator[bytes]:
+    """Yield the content of a file in blocks of whole lines; of any bytes with `any_length`."""
+    rest, lines, shown = b"", 0, printable(path)
+    for part in _parts(path):
+        # After \r there may be a \n, which ends the same line.
+        end = part.rfind(b"\n") + 1 or part.rfind(b"\r", 0, -1) + 1
+        if any_length:
+            yield part
+        elif len(rest) + len(_LINE.match(part)[0]) > LONGEST_LINE:  # pyright: ignore[reportOptionalSubscript]
+            raise UserError(f"{shown}:{lines + 1}: a line of more than {LONGEST_LINE:,} bytes")
+        elif end:
+            yield rest + part[:end]
+            rest, lines = part[end:], lines + part.count(b"\n")
+        else:
+            rest += part
+    if rest:
+        yield rest
+
+
+def _parts(path: Path) -> Iterator[bytes]:
+    """Yield the content of a file in parts, unpacked if it is a gzip file."""
+    shown = printable(path)
+    try:
+        if (kind := special_kind(path)) and not is_open_pipe(path):
+            raise UserError(f"{shown}: is {kind}, not a file")
+        with path.open("rb") as file:
+            is_packed = path.suffix.lower() == ".gz" or file.peek(2).startswith(b"\x1f\x8b")
+            source: Any = gzip.GzipFile(fileobj=file) if is_packed else file
+            while part := source.read(_CHUNK):
+                yield part
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or "not a whole gzip file"
+        raise UserError(f"{shown}: cannot be read ({reason})") from None
 
 
 def read_text(path: Path, encoding: str | None = None, any_length: bool = False) -> str:
@@ -110,19 +123,38 @@ def read_text(path: Path, encoding: str | None = None, any_length: bool = False)
         UserError: the file cannot be read, see `read_bytes`, or has a byte that is not text; the
             message names the line.
     """
+    return "".join(_fitting(text_blocks(path, encoding, any_length), printable(path)))
+
+
+def text_blocks(path: Path, encoding: str | None = None, any_length: bool = False) -> Iterator[str]:
+    """Yield the text of a file in blocks of whole lines, see `read_text`."""
     check_encoding(encoding)
-    content = read_bytes(path, any_length)
-    if kind := _NO_TEXT.get(content[:4]):
-        raise UserError(f"{printable(path)}: {kind}")
-    chosen = _marked(content) or encoding or "utf-8"
+    blocks, shown, lines = _blocks(path, any_length), printable(path), 0
+    first = next(blocks, b"")
+    if kind := _NO_TEXT.get(first[:4]):
+        raise UserError(f"{shown}: {kind}")
+    chosen = _marked(first) or encoding or "utf-8"
+    blocks = itertools.chain([first], blocks)
+    if any_length or chosen.lower().replace("_", "-").startswith(_WIDE):  # \n is not one byte there
+        blocks = iter([b"".join(_fitting(blocks, shown))])
+    for block in blocks:
+        text = _decoded(block, chosen, shown, lines)
+        yield text
+        lines += text.count("\n")
+        chosen = chosen.removesuffix("-sig")  # the mark is in front of the first block only
+
+
+def _decoded(content: bytes, encoding: str, shown: str, before: int) -> str:
+    """Return the text of some lines, of which `before` others are in front."""
     try:
-        text = content.decode(chosen).replace("\r\n", "\n").replace("\r", "\n")
+        text = content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeError as error:
-        raise UserError(f"{printable(path)}:{_fault(content, chosen, error)}") from None
+        line, fault = _fault(content, encoding, error)
+        raise UserError(f"{shown}:{before + line}: {fault}") from None
     if "\0" in text:  # UTF-16 without its mark passes for UTF-8
-        line = text.count("\n", 0, text.index("\0")) + 1
+        line = before + text.count("\n", 0, text.index("\0")) + 1
         raise UserError(
-            f"{printable(path)}:{line}: not text (zero byte); save it as UTF-8, or give --encoding,"
+            f"{shown}:{line}: not text (zero byte); save it as UTF-8, or give --encoding,"
             " such as utf-16-le"
         )
     return text
@@ -133,19 +165,19 @@ def _marked(content: bytes) -> str | None:
     return next((name for mark, name in _MARKS if content.startswith(mark)), None)
 
 
-def _fault(content: bytes, encoding: str, error: UnicodeError) -> str:
+def _fault(content: bytes, encoding: str, error: UnicodeError) -> tuple[int, str]:
     """Return the line of the first byte that is not text, and what is wrong with it."""
     name = "UTF-8" if encoding.startswith("utf-8") else encoding
     if not isinstance(error, UnicodeDecodeError):
-        return f"1: not {name} ({error}); {_OTHER}"
+        return 1, f"not {name} ({error}); {_OTHER}"
     before = content[: error.start].removeprefix(codecs.BOM_UTF8)
-    if encoding.startswith(("utf-16", "utf-32")):
+    if encoding.startswith(_WIDE):
         line, position = before.decode(encoding, "ignore").count("\n") + 1, len(before) + 1
     else:
         lines = (before + b"x").splitlines()
         line, position = len(lines), len(lines[-1])
     byte = content[min(error.start, len(content) - 1)]
-    return f"{line}: not {name} (byte 0x{byte:02x} at position {position}); {_OTHER}"
+    return line, f"not {name} (byte 0x{byte:02x} at position {position}); {_OTHER}"
 
 
 def lines_and_faults(path: Path, encoding: str | None = None) -> Iterator[tuple[int, str, str]]:
@@ -154,11 +186,14 @@ def lines_and_faults(path: Path, encoding: str | None = None) -> Iterator[tuple[
     Raises:
         UserError: the file cannot be read, or is not in the encoding that was given.
     """
-    content = read_bytes(path)
-    if encoding is not None or _marked(content) not in (None, "utf-8-sig"):
+    blocks = _blocks(path)
+    first = next(blocks, b"")
+    if encoding is not None or _marked(first) not in (None, "utf-8-sig"):
         yield from ((number, line, "") for number, line in numbered_lines(path, encoding))
         return
-    for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).splitlines(), start=1):
+    blocks = itertools.chain([first.removeprefix(codecs.BOM_UTF8)], blocks)
+    lines = itertools.chain.from_iterable(block.splitlines() for block in blocks)
+    for number, line in enumerate(lines, start=1):
         try:
             yield number, unicodedata.normalize("NFC", line.decode()), ""
         except UnicodeDecodeError as error:
@@ -179,9 +214,15 @@ def numbered_lines(path: Path, encoding: str | None = None) -> Iterator[tuple[in
     Raises:
         UserError: with file and line, for a line that is not text.
     """
-    text = unicodedata.normalize("NFC", read_text(path, encoding))
-    lines = text.split("\n")
-    yield from enumerate(lines[:-1] if not lines[-1] else lines, start=1)
+    lines = lines_of(text_blocks(path, encoding))
+    yield from enumerate((unicodedata.normalize("NFC", line) for line in lines), start=1)
+
+
+def lines_of(blocks: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of blocks of whole lines."""
+    for block in blocks:
+        lines = block.split("\n")
+        yield from lines if lines[-1] else lines[:-1]
 
 
 def collapse_whitespace(text: str) -> str:

@@ -1,14 +1,17 @@
 """Source and target sequences as ids of symbols: 0 is padding, then come the special symbols."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from ...layers.text.symbols import END, START, UNKNOWN
-from .text_serving import Split, split_texts
+from ..datasets.ragged import Ragged, ragged
+from .text_serving import Split, each_split, split_texts
 
+PART = 10_000  # targets whose ids are joined at a time
 FIRST_SYMBOL = END + 1  # id of the first symbol of a target vocabulary
 SEPARATOR: dict[Split, str] = {"character": "", "word": " ", "phone": " "}
 
@@ -20,13 +23,22 @@ class SequenceVocabulary(NamedTuple):
     symbols: list[str]
 
 
-def target_ids(texts: Sequence[str], target: SequenceVocabulary) -> list[np.ndarray]:
+def target_ids(texts: Iterable[str], target: SequenceVocabulary) -> list[np.ndarray]:
     """Return the ids of each target's symbols, with the end symbol, each [T]."""
+    return [*_each_target(texts, target)]
+
+
+def encode_targets(texts: Iterable[str], target: SequenceVocabulary) -> Ragged:
+    """Return the ids of each target's symbols, with the end symbol; of any number of targets."""
+    rest = _each_target(texts, target)
+    parts = iter(lambda: [*itertools.islice(rest, PART)], [])
+    return ragged((np.concatenate(part), np.array([*map(len, part)])) for part in parts)
+
+
+def _each_target(texts: Iterable[str], target: SequenceVocabulary) -> Iterator[np.ndarray]:
     ids = {symbol: number for number, symbol in enumerate(target.symbols, start=FIRST_SYMBOL)}
-    return [
-        np.array([*(ids.get(symbol, UNKNOWN) for symbol in text), END], np.int32)
-        for text in split_texts(texts, target.split)
-    ]
+    for text in each_split(texts, target.split):
+        yield np.array([*(ids.get(symbol, UNKNOWN) for symbol in text), END], np.int32)
 
 
 def pad(sequences: Sequence[np.ndarray]) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...layers.text.standardization import separate_words, strip_and_lower, unify_spaces
 from ..core.errors import UserError
-from ..core.memory import require_memory
+from ..datasets.ragged import Ragged, ragged
 from ..datasets.utf8 import without_surrogates
 from .serving import label_outputs, make_serving_model, traced
 
@@ -45,21 +45,28 @@ def build_vocabulary(texts: Iterable[str], split: Split, max_size: int | None = 
     Raises:
         UserError: none occurs twice.
     """
-    counts = Counter(symbol for text in split_texts(texts, split) for symbol in text)
+    counts = Counter(symbol for text in each_split(texts, split) for symbol in text)
     vocabulary = [symbol for symbol, count in counts.most_common(max_size) if count > 1]
     if not vocabulary:
         raise UserError(f"no {split} comes twice in the training texts: more of them are needed")
     return vocabulary if split == "word" else sorted(vocabulary)
 
 
-def split_texts(texts: Iterable[str], split: Split) -> Sequence[Sequence[str]]:
+def split_texts(texts: Iterable[str], split: Split) -> list[Sequence[str]]:
     """Return the characters, words or phones of each text."""
-    normalized = [normalize(text, split) for text in texts]
+    return [*each_split(texts, split)]
+
+
+def each_split(texts: Iterable[str], split: Split) -> Iterator[Sequence[str]]:
+    """Yield the characters, words or phones of each text, of any number of texts."""
+    normalized = (normalize(text, split) for text in texts)
     if split == "character":
-        return normalized
-    if split == "phone":
-        return [text.split() for text in normalized]
-    return [text.decode().split() for text in separate_words(normalized).numpy()]
+        yield from normalized
+    elif split == "phone":
+        yield from (text.split() for text in normalized)
+    else:
+        for part in _parts(normalized):
+            yield from (text.decode().split() for text in separate_words(part).numpy())
 
 
 def vectorizer(vocabulary: Sequence[str], split: Split) -> keras.layers.TextVectorization:
@@ -76,39 +83,48 @@ def vectorizer(vocabulary: Sequence[str], split: Split) -> keras.layers.TextVect
 
 
 def vectorize(
-    texts: Sequence[str], vocabulary: Sequence[str], split: Split, max_length: int | None = None
+    texts: Iterable[str], vocabulary: Sequence[str], split: Split, max_length: int | None = None
 ) -> np.ndarray:
-    """Return the ids [N, T] of texts, cut to the first `max_length` symbols.
+    """Return the ids [N, T] of a few texts, cut to the first `max_length` symbols."""
+    ids = encode(texts, vocabulary, split, max_length)
+    return ids.padded(np.arange(len(ids)), int(max(ids.lengths.max(initial=0), 1)))
+
+
+def encode(
+    texts: Iterable[str], vocabulary: Sequence[str], split: Split, max_length: int | None = None
+) -> Ragged:
+    """Return the ids of the symbols of texts, cut to the first `max_length` symbols.
 
     Raises:
-        UserError: they would not fit into memory.
+        UserError: the disk has no room for them.
     """
     layer: Any = vectorizer(vocabulary, split)
-    parts = [
-        layer(part)[:, :max_length].numpy().astype(np.int32)
-        for part in _parts([normalize(text, split) for text in texts])
-    ]
-    longest = max(part.shape[1] for part in parts)
-    what = f"{len(texts):,} texts, each with room for {longest:,} symbols,"
-    require_memory(4 * len(texts) * longest, what, ["max_length", "limit"])
-    padded = [np.pad(part, [(0, 0), (0, longest - part.shape[1])]) for part in parts]
-    return np.concatenate(padded)
+
+    def parts() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for part in _parts(normalize(text, split) for text in texts):
+            ids = layer(part)[:, :max_length].numpy().astype(np.int32)
+            yield ids[ids != 0], (ids != 0).sum(axis=1)
+
+    return ragged(parts())
 
 
-def _parts(texts: list[str]) -> Iterator[list[str]]:
+def _parts(texts: Iterable[str]) -> Iterator[list[str]]:
     """Yield texts in parts: those of a part are padded to its longest text, in much memory."""
-    start, longest = 0, 0
-    for place, text in enumerate(texts):
-        if place > start and max(longest, len(text)) * (place + 1 - start) > PART:
-            yield texts[start:place]
-            start, longest = place, 0
+    part: list[str] = []
+    longest = 0
+    for text in texts:
+        if part and max(longest, len(text)) * (len(part) + 1) > PART:
+            yield part
+            part, longest = [], 0
+        part.append(text)
         longest = max(longest, len(text))
-    yield texts[start:]
+    if part:
+        yield part
 
 
-def lengths(texts: Sequence[str], split: Split) -> np.ndarray:
+def lengths(texts: Iterable[str], split: Split) -> np.ndarray:
     """Return the number of symbols in each text, [N]."""
-    return np.array([len(text) for text in split_texts(texts, split)])
+    return np.fromiter(map(len, each_split(texts, split)), np.int64)
 
 
 def build_serving_model(

@@ -18,7 +18,7 @@ digest).
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -117,7 +117,7 @@ class Pronounce(BaseTask):
 
         settings = config.data
 
-        def is_too_long(sources: Sequence[str], targets: Sequence[str]) -> Any:
+        def is_too_long(sources: Iterable[str], targets: Iterable[str]) -> Any:
             longest = settings.max_length
             too_long = lengths(sources, settings.source) > longest
             return too_long | (lengths(targets, settings.target) > longest)

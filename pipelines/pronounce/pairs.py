@@ -1,31 +1,47 @@
 """Pairs of a source and a target as arrays: inputs, targets and weights of the network."""
 
-from typing import Any, NamedTuple
+import dataclasses
+import itertools
+from typing import Any
 
 import numpy as np
 
 from ..core.console import note
 from ..core.errors import UserError
 from ..datasets.pairs.pair_data import PairSplit
-from ..models.sequence_vocabulary import SequenceVocabulary, pad, shift_right, target_ids
-from ..models.text_serving import split_texts, vectorize
+from ..datasets.ragged import Ragged
+from ..models.sequence_vocabulary import SequenceVocabulary, encode_targets, shift_right
+from ..models.text_serving import each_split, encode
 
 
-class SequencePairs(NamedTuple):
-    """N pairs as ids, padded with 0."""
+@dataclasses.dataclass(frozen=True)
+class SequencePairs:
+    """N pairs as ids.
 
-    sources: np.ndarray  # [N, S]
-    targets: np.ndarray  # [N, T], with the end symbol
+    Attributes:
+        sources: the ids of each source.
+        targets: the ids of each target, with the end symbol.
+        pairs: the numbers of source and target of each pair, [N, 2].
+    """
+
+    sources: Ragged
+    targets: Ragged
+    pairs: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.pairs)
 
     @property
     def lengths(self) -> np.ndarray:
         """The lengths of sources and targets, [N, 2]."""
-        return np.stack([(ids != 0).sum(axis=1) for ids in self], axis=1)
+        source, target = self.pairs.T
+        return np.stack([self.sources.lengths[source], self.targets.lengths[target]], axis=1)
 
     @property
     def longest(self) -> tuple[int, int]:
         """The lengths of the longest source and of the longest target."""
-        return self.sources.shape[1], self.targets.shape[1]
+        source, target = self.lengths.max(axis=0).tolist()
+        return source, target
 
     def take(self, chosen: np.ndarray, shape: tuple[int, int]) -> tuple[Any, ...]:
         """Return a batch: inputs, targets, and weights of the targets.
@@ -34,9 +50,11 @@ class SequencePairs(NamedTuple):
 
         Args:
             chosen: indices of pairs.
-            shape: lengths that sources and targets are cut to.
+            shape: lengths that sources and targets are cut to, or padded to.
         """
-        sources, targets = self.sources[chosen, : shape[0]], self.targets[chosen, : shape[1]]
+        source, target = self.pairs[chosen].T
+        sources = self.sources.padded(source, shape[0])
+        targets = self.targets.padded(target, shape[1])
         inputs = {"source": sources, "target": shift_right(targets)}
         return inputs, targets, (targets != 0).astype(np.float32)
 
@@ -59,24 +77,25 @@ def encode_pairs(
     Raises:
         UserError: all pairs are too long.
     """
-    texts = [text for alternatives in split.targets for text in alternatives]
-    rows = np.repeat(np.arange(len(split)), [len(texts) for texts in split.targets])
-    sources = vectorize(split.sources, source.symbols, source.split)[rows]
-    targets = target_ids(texts, target)
-    has_short_source = (sources != 0).sum(axis=1) <= max_length
-    is_short = has_short_source & (np.array([*map(len, targets)]) <= max_length + 1)
+    counts = np.fromiter(map(len, split.targets), int)
+    sources = encode(split.sources, source.symbols, source.split)
+    targets = encode_targets(itertools.chain.from_iterable(split.targets), target)
+    pairs = np.stack([np.repeat(np.arange(len(counts)), counts), np.arange(len(targets))], axis=1)
+    of_all = SequencePairs(sources, targets, pairs)
+    is_short = (of_all.lengths <= [max_length, max_length + 1]).all(axis=1)
     if not is_short.any():
         raise UserError(f"{name}: no pair of at most {max_length} symbols; raise --max-length")
-    short_targets = [row for row, short in zip(targets, is_short, strict=True) if short]
-    return SequencePairs(sources[is_short, :max_length], pad(short_targets))
+    return dataclasses.replace(of_all, pairs=pairs[is_short])
 
 
 def note_unknown_symbols(split: PairSplit, name: str, source: SequenceVocabulary) -> None:
     """Print the number of sources with symbols that the vocabulary does not contain."""
     vocabulary = set(source.symbols)
-    unknown = [{*symbols} - vocabulary for symbols in split_texts(split.sources, source.split)]
-    if number := sum(map(bool, unknown)):
-        first = next(filter(None, unknown)).pop()
+    number, first = 0, None
+    for symbols in each_split(split.sources, source.split):
+        if unknown := {*symbols} - vocabulary:
+            number, first = number + 1, first or unknown.pop()
+    if number:
         note(
             f"data: {name}: {number:,} of {len(split):,} sources have a {source.split} that is not"
             f" in the vocabulary, such as {first!r}"

@@ -1,7 +1,8 @@
 """Pronounce: the training of the encoder-decoder, and its evaluation."""
 
+import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -59,11 +60,11 @@ def build_training(config: PronounceConfig, data: PairData) -> TrainingSpec:
     )
     train = encode_pairs(data.train, "train", source, target, longest)
     validation = encode_pairs(data.validation, "validation", source, target, longest)
-    shown = np.arange(min(SAMPLES, len(validation.sources)))
+    shown = np.arange(min(SAMPLES, len(validation)))
     seed = config.optimisation.seed
     fitted = fit(
         config.optimisation.batch_size,
-        len(train.lengths),
+        len(train),
         largest=LARGEST_BATCH,
         epochs=PronounceConfig().optimisation.epochs,
     )
@@ -120,7 +121,7 @@ def vocabularies(
 ) -> tuple[SequenceVocabulary, SequenceVocabulary]:
     """Return the symbols of the sources and of the targets of the training data."""
     settings = config.data
-    targets = [target for alternatives in data.train.targets for target in alternatives]
+    targets = itertools.chain.from_iterable(data.train.targets)
     return (
         _vocabulary(data.train.sources, settings.source, settings.vocabulary),
         _vocabulary(targets, settings.target, settings.vocabulary),
@@ -142,7 +143,7 @@ def _numbers(config: PronounceConfig) -> range:
     return range(1, config.network.layers + 1)
 
 
-def _vocabulary(texts: Sequence[str], split: text_serving.Split, limit: int) -> SequenceVocabulary:
+def _vocabulary(texts: Iterable[str], split: text_serving.Split, limit: int) -> SequenceVocabulary:
     """Return the symbols of texts; `limit` applies to words only."""
     limit_or_none = limit if split == "word" else None
     vocabulary = text_serving.build_vocabulary(texts, split, limit_or_none)

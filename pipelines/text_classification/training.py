@@ -93,14 +93,14 @@ def build_training(
     )
 
     def batches(split: TextSplit, size: int, weights: Any = None, passes: int = 1) -> Batches:
-        ids = text_serving.vectorize(split.texts, vocabulary, tokens, longest)
-        one_hot = np.eye(len(data.labels), dtype=np.float32)[split.labels]
+        ids = text_serving.encode(split.texts, vocabulary, tokens, longest)
+        one_hot = np.eye(len(data.labels), dtype=np.float32)
 
         def take(chosen, length):
-            batch = ids[chosen, :length], one_hot[chosen]
+            batch = ids.padded(chosen, length), one_hot[split.labels[chosen]]
             return batch if weights is None else (*batch, weights[chosen])
 
-        return Batches((ids != 0).sum(axis=1), take, size, settings.seed, passes=passes)
+        return Batches(ids.lengths, take, size, settings.seed, passes=passes)
 
     has_gates = model in GATED and recurrent is None
     shown = data.validation.texts[:SHOWN]

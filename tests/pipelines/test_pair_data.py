@@ -265,7 +265,7 @@ def test_an_unusable_file_is_refused(tmp_path, content, complaint):
 )
 def test_a_header_is_no_pair(tmp_path, first, is_pair):
     items = read_pairs(write(tmp_path / "my.tsv", [first, *numbered("w", 60)]))
-    words = [source for targets in items.targets_of.values() for source in targets]
+    words = [source.text for sources in items.sources_of.values() for source in sources]
     assert (first.split("\t")[0] in words) == is_pair
     assert len(words) == 60 + is_pair
 
@@ -391,12 +391,12 @@ def test_parallel_files_are_pairs_line_by_line(tmp_path):
     with pytest.raises(UserError, match=r"files in de and en; choose .* --source-column de"):
         read_pairs(tmp_path / "corpus")
     items = read_pairs(tmp_path, PairColumns(target="de"))
-    assert {split: len(targets) for split, targets in items.targets_of.items()} == {
+    assert {split: len(sources) for split, sources in items.sources_of.items()} == {
         "train": 30,
         "validation": 5,
         "test": 5,
     }
-    assert items.targets_of["test"]["en test 4"] == ["de test 4"]
+    assert ("en test 4", ["de test 4"]) in [source[:2] for source in items.sources_of["test"]]
     write(tmp_path / "corpus" / "dev.de", ["de dev 0"])
     with pytest.raises(UserError, match=r"dev\.en has 5 lines, but .*dev\.de 1"):
         read_pairs(tmp_path, PairColumns(target="de"))
@@ -410,8 +410,8 @@ def test_hugging_face_s_translations_are_read_from_all_shards(tmp_path):
         lines = [json.dumps({"id": i, **row}) for i, row in enumerate(rows)]
         write(tmp_path / "data" / f"train-{shard:05d}-of-00002.jsonl", lines)
     items = read_pairs(tmp_path)
-    assert sum(map(len, items.targets_of.values())) == 60 and not items.left_out
-    assert {"one 0 0", "one 1 29"} <= {s for split in SPLITS for s in items.targets_of[split]}
+    assert sum(map(len, items.sources_of.values())) == 60 and not items.left_out
+    assert {"one 0 0", "one 1 29"} <= {s.text for split in SPLITS for s in items.sources_of[split]}
     (tmp_path / "data" / "train-00001-of-00002.jsonl").unlink()
     with pytest.raises(UserError, match=r"train-00001-of-00002\.jsonl is missing"):
         read_pairs(tmp_path)

@@ -78,8 +78,8 @@ def test_every_form_of_tagged_sentences_is_read(tmp_path, data):
 
 def test_pairs_are_read(tmp_path):
     pairs = [(f"w{i}", f"W {i}") for i in range(20)]
-    targets_of = read_pairs(stored(tmp_path, "pronounce", pairs)[0]).targets_of
-    assert sum(map(len, targets_of.values())) == 20
+    sources_of = read_pairs(stored(tmp_path, "pronounce", pairs)[0]).sources_of
+    assert sum(map(len, sources_of.values())) == 20
 
 
 @pytest.mark.parametrize(

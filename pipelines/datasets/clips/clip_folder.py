@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -87,7 +87,7 @@ def split_videos(videos: Videos, faults: Faults) -> Items:
     Raises:
         UserError: a class without enough videos for the splits.
     """
-    good = {
+    good: dict[str, Sequence[Row]] = {
         s: [row for row in rows if row.text not in faults] for s, rows in videos.rows_of.items()
     }
     missing = [split for split in SPLITS if split not in good]
@@ -105,11 +105,7 @@ def split_videos(videos: Videos, faults: Faults) -> Items:
         problems + videos.problems,
         f"{where} ({len(labels)} classes)",
         [*videos.left_out, *faults.values()],
-        {
-            row: printable(videos.path_of[row.text])
-            for rows in videos.rows_of.values()
-            for row in rows
-        },
+        {s: [printable(videos.path_of[row.text]) for row in rows] for s, rows in good.items()},
     )
 
 
@@ -142,7 +138,9 @@ def _shared(rows_of: dict[str, list[Row]]) -> list[str]:
     return problems
 
 
-def _check_every_split(videos: Videos, rows_of: dict[str, list[Row]], faults: Faults) -> None:
+def _check_every_split(
+    videos: Videos, rows_of: Mapping[str, Sequence[Row]], faults: Faults
+) -> None:
     where = printable(videos.listing.directory)
     labels = sorted({row.label for row in videos.rows_of["train"]})
     for label, tally in counts(rows_of, labels).items():

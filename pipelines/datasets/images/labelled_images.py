@@ -124,7 +124,8 @@ def _with_every_split(
     _check_every_split(counts(carved, labels), listing.directory)
     where = printable(listing.directory)
     remark = f"{where}: no {' and no '.join(missing)} split; carved from train"
-    return rows_of | carved, [remark] if listing.ready else []
+    carved_of = {split: list(rows) for split, rows in carved.items()}
+    return rows_of | carved_of, [remark] if listing.ready else []
 
 
 def _check_every_split(tallies: dict[str, dict[str, int]], directory: Path) -> None:

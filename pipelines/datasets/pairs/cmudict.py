@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 from ..builders import Builder
 from ..splits import SPLITS, split_of
 from .cmudict_file import CMUDICT, cmudict_file
-from .pair_files import SHARE, Targets, group
+from .pair_files import SHARE, group
 from .pair_rows import Pair
 
 _DESCRIPTION = """
@@ -54,10 +54,8 @@ class CMUDict(Builder):
                 yield word, {"word": word, "pronunciations": pronunciations}
 
 
-def read_cmudict(lines: Iterable[str]) -> Targets:
+def read_cmudict(lines: Iterable[str]) -> dict[str, list[str]]:
     """Return the pronunciations of each word, from lines `read(2) R IY1 D # comment`."""
-    grouped = group(
-        Pair("", entry.partition("(")[0], phones)
-        for entry, _, phones in (line.partition("#")[0].strip().partition(" ") for line in lines)
-    )
-    return grouped.targets
+    entries = (line.partition("#")[0].strip().partition(" ") for line in lines)
+    pairs = [Pair("", entry.partition("(")[0], phones) for entry, _, phones in entries]
+    return {source.text: source.targets for source in group(pairs).sources}

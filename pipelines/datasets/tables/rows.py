@@ -25,8 +25,8 @@ class Table(NamedTuple):
 
     path: str
     columns: list[str]
-    rows: list[Row]
-    lines: list[int]
+    rows: Sequence[Row]
+    lines: Sequence[int]
     has_header: bool
     remarks: Sequence[str] = ()
     left_out: Sequence[LeftOut] = ()

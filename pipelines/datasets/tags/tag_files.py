@@ -14,6 +14,7 @@ from ..splits import SPLITS
 from ..tables.columns import known_names, without_repetitions
 from ..tables.delimited import parse_delimited
 from ..tables.table import is_delimited, read_table
+from ..text_source import TextSource
 from ..utf8 import read_text
 from .column_files import parse_columns
 from .conllu import read_conllu
@@ -82,7 +83,7 @@ def read_tagged(path: Path, columns: TagColumns = RECOGNISED) -> TagReading:
     has_blank_lines = re.search(r"\n[ \t]*\n", text.strip()) is not None
     if not text.strip() or (has_blank_lines and path.suffix.lower() != ".csv"):
         return parse_columns(text, path, token, tag)
-    return sentences_of(parse_delimited(text, path, known), token, tag, sentence)
+    return sentences_of(parse_delimited(TextSource([text]), path, known), token, tag, sentence)
 
 
 def _is_conllu(text: str) -> bool:

@@ -1,19 +1,24 @@
 """A person's own documents: which are used, and in which split."""
 
+import operator
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ...core.errors import UserError
 from ..data_path import data_path
+from ..digests import digests, is_first
 from ..left_out import LeftOut
 from ..listing import printable
-from ..splits import SPLITS, Items, Row, assign_splits, counts
+from ..splits import SPLITS, Items, Row, counts, split_numbers
+from ..stored import mapped, selected
 from ..tables.columns import without_repetitions
 from .document_layouts import LAYOUT, Layout, find_documents
 from .labelled_rows import RECOGNISED, Columns, Reading
 
-Placed = dict[Row, str]  # the place of each row, in order
+Placed = Sequence[tuple[str, Row]]  # the place of each row, and the row
 
 
 def read_documents(
@@ -58,24 +63,27 @@ def assemble_splits(where: Path, layout: Layout, noun: str, expected: str) -> It
         left_out += lone
         _check_filled(placed_of, layout.places)
         remarks = _in_train_too(placed_of, noun) + remarks
-    labels = sorted({row.label for placed in placed_of.values() for row in placed})
+    labels = sorted({row.label for placed in placed_of.values() for _, row in placed})
     if len(labels) < 2:
         raise UserError(f"{shown}: only one class ({labels[0]!r}); add a second")
-    rows_of = {split: [*placed] for split, placed in placed_of.items()}
-    missing = [split for split in SPLITS if split not in rows_of]
+    missing = [split for split in SPLITS if split not in placed_of]
     if missing:
-        rows_of |= _carve(rows_of["train"], ["train", *missing], shown, noun)
+        placed_of |= _carve(placed_of["train"], ["train", *missing], shown, noun)
     if layout.ready and missing:
         names = " and no ".join(missing)
         remarks.insert(0, f"{printable(where)}: no {names} split; carved from train")
     return Items(
-        {split: rows_of[split] for split in SPLITS},
+        {split: _rows(placed_of[split]) for split in SPLITS},
         labels,
         remarks,
         f"{printable(where)} ({len(labels)} classes)",
         left_out,
-        {row: place for placed in placed_of.values() for row, place in placed.items()},
+        {split: mapped(placed, operator.itemgetter(0)) for split, placed in placed_of.items()},
     )
+
+
+def _rows(placed: Placed) -> Sequence[Row]:
+    return mapped(placed, operator.itemgetter(1))
 
 
 def _distinct(
@@ -97,36 +105,35 @@ def _distinct(
 
 def _different(reading: Reading, noun: str) -> tuple[Placed, list[LeftOut]]:
     """Return the rows that differ within their class, and those that are empty or repeated."""
-    placed: Placed = {}
-    seen: set[tuple[str, str]] = set()
-    left_out = []
-    for place, row in reading.rows:
-        key = row.label, row.text.lower()
-        if not row.text:
-            left_out.append(LeftOut(place, "no text"))
-        elif key in seen:
-            left_out.append(LeftOut(place, f"repeated {noun} of its class"))
-        else:
-            seen.add(key)
-            placed[row] = place
-    return placed, left_out
+    rows = _rows(reading.rows)
+    is_new = is_first(digests(f"{row.label}\0{row.text.lower()}" for row in rows))
+    is_filled = np.fromiter((bool(row.text) for row in rows), bool)
+    left_out = [
+        LeftOut(
+            reading.rows[index][0],
+            f"repeated {noun} of its class" if is_filled[index] else "no text",
+        )
+        for index in np.flatnonzero(~(is_new & is_filled)).tolist()
+    ]
+    return selected(reading.rows, np.flatnonzero(is_new & is_filled)), left_out
 
 
 def _without_lone_classes(
     placed_of: Mapping[str, Placed],
 ) -> tuple[dict[str, Placed], list[LeftOut]]:
     """Return the rows without the classes that are in a single split: nothing can test them."""
-    labels_of = {split: {row.label for row in placed} for split, placed in placed_of.items()}
+    labels_of = {split: {row.label for _, row in placed} for split, placed in placed_of.items()}
     number_of_splits = Counter(label for labels in labels_of.values() for label in labels)
-    kept: dict[str, Placed] = {split: {} for split in placed_of}
+    kept: dict[str, Placed] = {}
     left_out = []
     for split, placed in placed_of.items():
-        for row, place in placed.items():
-            if number_of_splits[row.label] > 1:
-                kept[split][row] = place
-            else:
-                reason = "its class is in one split only"
-                left_out.append(LeftOut(place, reason, f"class {row.label!r} in {split}"))
+        shared = (number_of_splits[row.label] > 1 for row in _rows(placed))
+        is_shared = np.fromiter(shared, bool)
+        kept[split] = selected(placed, np.flatnonzero(is_shared))
+        for index in np.flatnonzero(~is_shared).tolist():
+            place, row = placed[index]
+            reason = "its class is in one split only"
+            left_out.append(LeftOut(place, reason, f"class {row.label!r} in {split}"))
     return kept, left_out
 
 
@@ -140,21 +147,27 @@ def _check_filled(placed_of: Mapping[str, Placed], places: Mapping[str, str]) ->
 
 def _in_train_too(placed_of: Mapping[str, Placed], noun: str) -> list[str]:
     """Return a line for each split that shares texts with train: there, memorising is rewarded."""
-    trained = {row.text.lower() for row in placed_of["train"]}
+    of = {
+        split: digests(row.text.lower() for row in _rows(placed))
+        for split, placed in placed_of.items()
+    }
     lines = []
-    for split, placed in placed_of.items():
-        shared = sum(row.text.lower() in trained for row in placed)
+    for split, texts in of.items():
+        shared = int(np.isin(texts, of["train"]).sum())
         if shared and split != "train":
-            lines.append(f"{split}: {shared:,} of {len(placed):,} {noun}s are in train too")
+            lines.append(f"{split}: {shared:,} of {len(texts):,} {noun}s are in train too")
     return lines
 
 
-def _carve(
-    rows: Sequence[Row], splits: Sequence[str], shown: str, noun: str
-) -> dict[str, list[Row]]:
+def _carve(placed: Placed, splits: Sequence[str], shown: str, noun: str) -> dict[str, Placed]:
     """Assign the rows to splits; raise `UserError` if a label is missing in one of them."""
-    rows_of = assign_splits(rows, splits)
-    for label, tally in counts(rows_of, sorted({row.label for row in rows})).items():
+    numbers = split_numbers(_rows(placed), len(splits))
+    placed_of = {
+        split: selected(placed, np.flatnonzero(numbers == n)) for n, split in enumerate(splits)
+    }
+    rows_of = {split: _rows(part) for split, part in placed_of.items()}
+    labels = sorted({row.label for row in _rows(placed)})
+    for label, tally in counts(rows_of, labels).items():
         number = sum(tally.values())
         if number < len(splits):
             raise UserError(
@@ -165,4 +178,4 @@ def _carve(
             raise UserError(
                 f"{shown}: nearly all {noun}s of label {label!r} have other labels too; remove them"
             )
-    return rows_of
+    return placed_of

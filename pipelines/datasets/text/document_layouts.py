@@ -11,6 +11,7 @@ from ..left_out import LeftOut
 from ..listing import files_below, printable, subfolders, visible
 from ..ready_splits import find_ready_splits
 from ..splits import Row
+from ..stored import stored
 from ..tables.table import is_table
 from ..utf8 import collapse_whitespace, numbered_lines
 from .labelled_rows import UNLABELLED, Columns, Reading, read_labelled, read_split
@@ -55,7 +56,7 @@ def find_documents(where: Path, columns: Columns, use_splits: bool) -> Layout:
         return _in_file(file, columns, [path for path in visible(top) if path != file])
     found = find_labelled_files(where, _kind(where), use_splits)
     readings = {
-        split: Reading(list(_documents(files, columns.encoding)), [], [])
+        split: Reading(stored(_documents(files, columns.encoding)), [], [])
         for split, files in found.files_of.items()
     }
     places = dict.fromkeys(readings, printable(where))
@@ -135,7 +136,7 @@ def _in_splits(
     for split, path in paths.items():
         if _holds_classes(path):
             found = find_labelled_files(path, _kind(path), ready_splits=False)
-            rows = list(_documents(found.files_of["train"], columns.encoding))
+            rows = stored(_documents(found.files_of["train"], columns.encoding))
             readings[split], left_out = Reading(rows, [], []), [*left_out, *found.left_out]
         else:
             file = only_data_file(path) if path.is_dir() else path

@@ -1,5 +1,6 @@
 """The loader of documents, texts of many words: the user's own files or a TFDS dataset."""
 
+import operator
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 from ...core.errors import UserError
 from ..left_out import LeftOut
 from ..sources import check_single_source
-from ..splits import SPLITS, Items, Row
+from ..splits import SPLITS, Items
+from ..stored import mapped
 from .document_files import read_documents
 from .document_layouts import LAYOUT
 from .labelled_rows import RECOGNISED, Columns
@@ -95,29 +97,23 @@ def fit_length(
     length: Callable[[Sequence[str]], np.ndarray],
 ) -> Items:
     """For "skip", leave out the documents of too many words; for "cut", count them in a remark."""
-    rows_of, remarks, left_out = {}, [], [*items.left_out]
+    short_in, remarks, left_out = {}, [], [*items.left_out]
     for split, rows in items.rows_of.items():
-        lengths = length([row.text for row in rows])
-        longer = int((lengths > max_length).sum())
-        rows_of[split] = rows
-        if longer and too_long == "cut":
+        lengths = length(mapped(rows, operator.attrgetter("text")))
+        longer = np.flatnonzero(lengths > max_length)
+        if len(longer) and too_long == "cut":
             remarks.append(
-                f"{split}: {longer:,} of {len(rows):,} documents have more than {max_length}"
+                f"{split}: {len(longer):,} of {len(rows):,} documents have more than {max_length}"
                 " words; cut"
             )
-        elif longer:
-            pairs = list(zip(rows, lengths.tolist(), strict=True))
-            rows_of[split] = [row for row, n in pairs if n <= max_length]
+        elif len(longer):
+            short_in[split] = np.flatnonzero(lengths <= max_length)
+            reason = f"more than {max_length} words"
             left_out += [
-                LeftOut(_place(items, row, split), f"more than {max_length} words", f"{n} words")
-                for row, n in pairs
-                if n > max_length
+                LeftOut(items.place(split, index), reason, f"{lengths[index]} words")
+                for index in longer.tolist()
             ]
-    return items._replace(rows_of=rows_of, problems=remarks + items.problems, left_out=left_out)
-
-
-def _place(items: Items, row: Row, split: str) -> str:
-    return items.place_of.get(row, f"{items.source} {split}")
+    return items.only(short_in)._replace(problems=remarks + items.problems, left_out=left_out)
 
 
 def _check_filled(items: Items, longest: str | None) -> None:

@@ -1,7 +1,7 @@
 """Lines as fastText reads them: `__label__positive a good film`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 _LABELS = re.compile(r"\s*((?:__label__\S+\s*)+)(.*)")
 _PREFIX = "__label__"
@@ -14,9 +14,9 @@ def is_fasttext(text: str) -> bool:
     return bool(head) and all(line.lstrip().startswith(_PREFIX) for line in head)
 
 
-def labelled_lines(text: str) -> Iterator[tuple[int, list[str], str]]:
+def labelled_lines(lines: Iterable[str]) -> Iterator[tuple[int, list[str], str]]:
     """Yield the number, the labels and the text of each line that is not empty."""
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(lines, start=1):
         if match := _LABELS.fullmatch(line):
             labels = [label.removeprefix(_PREFIX) for label in match[1].split()]
             yield number, labels, match[2]

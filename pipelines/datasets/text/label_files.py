@@ -1,5 +1,6 @@
 """A person's own short texts: a folder with one `<Label>.txt` per class, or a table."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from ...core.errors import UserError
@@ -8,6 +9,7 @@ from ..left_out import LeftOut
 from ..listing import files_below, printable, subfolders, visible
 from ..ready_splits import find_ready_splits
 from ..splits import Items, Row
+from ..stored import stored
 from ..tables.table import is_table
 from ..utf8 import lines_and_faults
 from .document_files import assemble_splits
@@ -138,13 +140,16 @@ def _beside(paths: list[Path], reason: str) -> list[LeftOut]:
 
 def _fitting(reading: Reading, max_length: int) -> Reading:
     """Return the rows whose text has no control character and is not too long."""
-    rows, left_out = [], [*reading.left_out]
-    for place, row in reading.rows:
-        if fault := _fault(row.text, max_length):
-            left_out.append(LeftOut(place, *fault))
-        else:
-            rows.append((place, row))
-    return reading._replace(rows=rows, left_out=left_out)
+    left_out = [*reading.left_out]
+
+    def rows() -> Iterator[tuple[str, Row]]:
+        for place, row in reading.rows:
+            if fault := _fault(row.text, max_length):
+                left_out.append(LeftOut(place, *fault))
+            else:
+                yield place, row
+
+    return reading._replace(rows=stored(rows()), left_out=left_out)
 
 
 def _fault(item: str, max_length: int) -> tuple[str, str] | None:
@@ -160,26 +165,34 @@ def _fault(item: str, max_length: int) -> tuple[str, str] | None:
 
 def _in_class_files(folder: Path, max_length: int, encoding: str | None) -> Reading:
     """Read the items of each `<Label>.txt`, sorted by label."""
-    files, rows, left_out = _class_files(folder), [], []
-    for label, path in files.items():
-        reading = _fitting(_read_class(path, label, encoding), max_length)
-        if not reading.rows:
-            raise UserError(f"{printable(path)}: {_nothing(reading.left_out)}")
-        rows += reading.rows
-        left_out += reading.left_out
+    files = _class_files(folder)
+    left_out: list[LeftOut] = []
+
+    def rows() -> Iterator[tuple[str, Row]]:
+        for label, path in files.items():
+            reading = _fitting(_read_class(path, label, encoding), max_length)
+            if not reading.rows:
+                raise UserError(f"{printable(path)}: {_nothing(reading.left_out)}")
+            yield from reading.rows
+            left_out.extend(reading.left_out)
+
+    kept = stored(rows())
     beside = [path for path in visible(folder) if path not in files.values()]
-    return Reading(rows, [], left_out + _beside(beside, "not a .txt file of the folder"))
+    return Reading(kept, [], left_out + _beside(beside, "not a .txt file of the folder"))
 
 
 def _read_class(path: Path, label: str, encoding: str | None) -> Reading:
-    rows, left_out = [], []
-    for number, line, fault in lines_and_faults(path, encoding):
-        place = f"{printable(path)}:{number}"
-        if fault:
-            left_out.append(LeftOut(place, "not UTF-8; give --encoding, such as cp1252", fault))
-        else:
-            rows.append((place, Row(label, line.strip())))
-    return Reading(rows, [], left_out)
+    left_out: list[LeftOut] = []
+
+    def rows() -> Iterator[tuple[str, Row]]:
+        for number, line, fault in lines_and_faults(path, encoding):
+            place = f"{printable(path)}:{number}"
+            if fault:
+                left_out.append(LeftOut(place, "not UTF-8; give --encoding, such as cp1252", fault))
+            else:
+                yield place, Row(label, line.strip())
+
+    return Reading(stored(rows()), [], left_out)
 
 
 def _nothing(left_out: list[LeftOut]) -> str:

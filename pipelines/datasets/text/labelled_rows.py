@@ -1,7 +1,8 @@
 """Texts and labels of one file: a table, lines label<TAB>text, or lines as fastText reads them."""
 
+import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from ...core.errors import UserError
 from ..left_out import LeftOut
 from ..listing import printable
 from ..splits import Row
+from ..stored import stored
 from ..tables.columns import (
     LABEL,
     TEXT,
@@ -22,7 +24,8 @@ from ..tables.columns import (
 )
 from ..tables.delimited import parse_delimited
 from ..tables.table import Table, is_delimited, read_table
-from ..utf8 import collapse_whitespace, read_text
+from ..text_source import TextSource, text_source
+from ..utf8 import collapse_whitespace
 from .fasttext_lines import is_fasttext, labelled_lines
 
 LINES = "label<TAB>text"
@@ -49,13 +52,13 @@ class Reading(NamedTuple):
     """The rows of a file, each after its place, in their order.
 
     Attributes:
-        rows: place and row.
+        rows: place and row; those of a large file are in a temporary one.
         remarks: which columns were chosen, and what is doubtful.
         left_out: rows without text or label, or that cannot be read.
         has_header: of a file of text, whether the columns have names.
     """
 
-    rows: list[tuple[str, Row]]
+    rows: Sequence[tuple[str, Row]]
     remarks: list[str]
     left_out: list[LeftOut]
     has_header: bool | None = None
@@ -82,21 +85,17 @@ def read_labelled(
     roles = [TEXT._replace(chosen=columns.text), LABEL._replace(chosen=columns.label)]
     if not is_delimited(path):
         return _of_table(read_table(path, columns.encoding, known_names(roles)), roles, clean)
-    text = read_text(path, columns.encoding)
-    if not text.strip():
+    text = text_source(path, columns.encoding)
+    if text.is_blank:
         return Reading([], [], [])
-    if is_fasttext(text):
+    if is_fasttext(text.head):
         return _of_fasttext(text, path, clean)
     table = parse_delimited(text, path, known_names(roles), header)
     is_chosen = bool(columns.text or columns.label) or path.suffix.lower() in _NO_LINES
     if table.has_header or is_chosen or len(table.columns) > 2 or _is_text_first(table):
         return _of_table(table, roles, clean)
-    rows, left_out = [], []
-    for place, row in _of_lines(text, path, clean):
-        if row.text:
-            rows.append((place, row))
-        else:
-            left_out.append(LeftOut(place, "no text"))
+    left_out: list[LeftOut] = []
+    rows = stored(_of_lines(text, path, clean, left_out))
     return Reading(rows, [], left_out, has_header=False)
 
 
@@ -131,43 +130,58 @@ def _of_table(table: Table, roles: list, clean: Clean) -> Reading:
         return Reading([], [], [*table.left_out], table.has_header)
     choice = choose_columns(table, roles)
     text, label = (index for index in choice.indices if index is not None)
-    labels = label_texts([_composed(cell) for cell in table.column(label)])
+    # Few labels are different: one object for each, however many rows there are.
+    labels = label_texts([sys.intern(_composed(row[label])) for row in table.rows])
     named = printable_labels(labels, f"{table.path}: label")
-    rows, left_out = [], [*table.left_out]
-    for i, (cells, raw) in enumerate(zip(table.rows, labels, strict=True)):
-        item = "" if is_missing(cells[text]) else clean(_composed(cells[text]))
-        if item and raw:
-            rows.append((table.place(i), Row(named[raw], item)))
-        else:
-            left_out.append(LeftOut(table.place(i), "no label" if item else "no text"))
-    return Reading(rows, [*table.remarks, choice.remark], left_out, table.has_header)
+    left_out = [*table.left_out]
+
+    def rows() -> Iterator[tuple[str, Row]]:
+        for i, (cells, raw) in enumerate(zip(table.rows, labels, strict=True)):
+            item = "" if is_missing(cells[text]) else clean(_composed(cells[text]))
+            if item and raw:
+                yield table.place(i), Row(named[raw], item)
+            else:
+                left_out.append(LeftOut(table.place(i), "no label" if item else "no text"))
+
+    kept = stored(rows())
+    return Reading(kept, [*table.remarks, choice.remark], left_out, table.has_header)
 
 
-def _of_fasttext(text: str, path: Path, clean: Clean) -> Reading:
+def _of_fasttext(text: TextSource, path: Path, clean: Clean) -> Reading:
     """Read lines with one label each; those with none or several are left out."""
-    rows, left_out = [], []
-    for number, labels, raw in labelled_lines(_composed(text)):
-        place, item = f"{printable(path)}:{number}", clean(raw)
-        if len(labels) == 1 and item:
-            rows.append((place, Row(printable(labels[0]), item)))
-        elif len(labels) == 1:
-            left_out.append(LeftOut(place, "no text"))
-        else:
-            left_out.append(LeftOut(place, "several labels" if labels else "no label"))
-    return Reading(rows, [], left_out, has_header=False)
+    left_out: list[LeftOut] = []
+
+    def rows() -> Iterator[tuple[str, Row]]:
+        for number, labels, raw in labelled_lines(map(_composed, text.lines())):
+            place, item = f"{printable(path)}:{number}", clean(raw)
+            if len(labels) == 1 and item:
+                yield place, Row(printable(labels[0]), item)
+            elif len(labels) == 1:
+                left_out.append(LeftOut(place, "no text"))
+            else:
+                left_out.append(LeftOut(place, "several labels" if labels else "no label"))
+
+    return Reading(stored(rows()), [], left_out, has_header=False)
 
 
-def _of_lines(text: str, path: Path, clean: Clean) -> Iterator[tuple[str, Row]]:
-    """Yield the row of each line label<TAB>text, each with its place; a text may hold tabs."""
+def _of_lines(
+    text: TextSource, path: Path, clean: Clean, left_out: list[LeftOut]
+) -> Iterator[tuple[str, Row]]:
+    """Yield the row of each line label<TAB>text, each with its place; a text may hold tabs.
+
+    Lines without a text are added to `left_out`.
+    """
     shown = printable(path)
-    lines = _composed(text).split("\n")
-    for number, line in enumerate(lines[:-1] if not lines[-1] else lines, start=1):
+    for number, line in enumerate(map(_composed, text.lines()), start=1):
         label, tab, item = line.partition("\t")
         if line.strip() and not tab:
             raise UserError(f"{shown}:{number}: no tab in the line; expected {LINES}")
         if tab and not label.strip():
             raise UserError(f"{shown}:{number}: empty label; expected {LINES}")
-        yield f"{shown}:{number}", Row(printable(label.strip()), clean(item))
+        if cleaned := clean(item):
+            yield f"{shown}:{number}", Row(printable(label.strip()), cleaned)
+        else:
+            left_out.append(LeftOut(f"{shown}:{number}", "no text"))
 
 
 def _composed(text: str) -> str:

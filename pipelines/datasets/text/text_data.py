@@ -1,5 +1,6 @@
 """The loader of labelled texts: the embedded surnames, a TFDS dataset, or the user's own folder."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from ...core.errors import UserError
 from ..left_out import LeftOut
 from ..sources import check_single_source
 from ..splits import SPLITS, Items, Row, counts, splits_hash, stratified_subsample
+from ..stored import mapped
 from .label_files import read_folder
 from .labelled_rows import RECOGNISED, Columns
 
@@ -20,7 +22,7 @@ _UNTRAINED = "its class has no training item"
 class TextSplit:
     """One split: N texts and the index of each one's label."""
 
-    texts: list[str]
+    texts: Sequence[str]
     labels: np.ndarray  # [N] int32
 
     def __len__(self) -> int:
@@ -108,21 +110,16 @@ def drop_untrained_classes(items: Items, longest: str | None = None) -> Items:
             f"{items.source}: {len(labels)} classes with training items{limit}, at least two are"
             f" needed; {remedy}choose other data"
         )
-    dropped = [
-        LeftOut(
-            items.place_of.get(row, items.source), _UNTRAINED, f"class {row.label!r} in {split}"
-        )
-        for split, rows in items.rows_of.items()
-        for row in rows
-        if row.label not in trained
-    ]
-    rows_of = {
-        split: [row for row in rows if row.label in trained]
-        for split, rows in items.rows_of.items()
-    }
+    trained_in: dict[str, np.ndarray] = {}
+    dropped = []
+    for split, rows in items.rows_of.items():
+        is_trained = np.fromiter((row.label in trained for row in rows), bool)
+        trained_in[split] = np.flatnonzero(is_trained)
+        for index in np.flatnonzero(~is_trained).tolist():
+            detail = f"class {rows[index].label!r} in {split}"
+            dropped.append(LeftOut(items.place(split, index), _UNTRAINED, detail))
     remarks = [f"class {x!r}: no training item" for x in items.labels if x not in trained]
-    return items._replace(
-        rows_of=rows_of,
+    return items.only(trained_in)._replace(
         labels=labels,
         problems=[*items.problems, *remarks],
         left_out=[*items.left_out, *dropped],
@@ -161,5 +158,6 @@ def assemble(items: Items, limit: int | None, seed: int) -> TextData:
 def _split(rows: Sequence[Row], labels: Sequence[str]) -> TextSplit:
     index = {label: i for i, label in enumerate(labels)}
     return TextSplit(
-        [row.text for row in rows], np.array([index[row.label] for row in rows], np.int32)
+        mapped(rows, operator.attrgetter("text")),
+        np.fromiter((index[row.label] for row in rows), np.int32),
     )

@@ -2,7 +2,7 @@
 
 import itertools
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import tensorflow_datasets as tfds
 
@@ -10,6 +10,7 @@ from ...core.errors import UserError
 from ..builders import prepare
 from ..left_out import LeftOut
 from ..splits import SPLITS, Items, Row, assign_splits
+from ..stored import stored
 from ..tfds_sets import check_on_disk, check_train, features_of, features_of_type, find_builder
 from .surnames import Surnames
 
@@ -63,17 +64,20 @@ def text_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
 
 def _rows(
     builder: tfds.core.DatasetBuilder, split: str, text: str, label: str, max_length: int | None
-) -> tuple[list[Row], list[LeftOut]]:
+) -> tuple[Sequence[Row], list[LeftOut]]:
     """Return the usable rows of a split, and the items that are left out."""
     names = features_of(builder)[label].names
-    rows, left_out = [], []
-    for number, (raw, index) in enumerate(_pairs(builder, split, text, label), start=1):
-        item = unicodedata.normalize("NFC", raw.decode("utf-8", "replace").strip())
-        if fault := _fault(item, index, max_length):
-            left_out.append(LeftOut(f"{builder.name} {split}:{number}", fault))
-        else:
-            rows.append(Row(names[index], item))
-    return rows, left_out
+    left_out: list[LeftOut] = []
+
+    def rows() -> Iterator[Row]:
+        for number, (raw, index) in enumerate(_pairs(builder, split, text, label), start=1):
+            item = unicodedata.normalize("NFC", raw.decode("utf-8", "replace").strip())
+            if fault := _fault(item, index, max_length):
+                left_out.append(LeftOut(f"{builder.name} {split}:{number}", fault))
+            else:
+                yield Row(names[index], item)
+
+    return stored(rows()), left_out
 
 
 def _pairs(
