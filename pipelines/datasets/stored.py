@@ -151,22 +151,24 @@ class _Mapped(_View[U]):
     """A part of each item of a sequence."""
 
     def __init__(self, items: Sequence[T], part: Callable[[T], U]) -> None:
-        self._items, self._part = items, part
+        self.items, self.part = items, part
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self.items)
 
     def _item(self, index: int) -> U:
-        return self._part(self._items[index])
+        return self.part(self.items[index])
 
     def __iter__(self) -> Iterator[U]:
-        return map(self._part, self._items)
+        return map(self.part, self.items)
 
 
 def selected(items: Sequence[T], indices: "np.ndarray") -> Sequence[T]:
     """Return the items of ascending indices, without a copy of what is in a file."""
     if isinstance(items, list):
         return [items[i] for i in indices.tolist()]
+    if isinstance(items, _Mapped):
+        return _Mapped(selected(items.items, indices), items.part)
     if isinstance(items, _Selected):
         items, indices = items.items, items.indices[indices]
     return _Selected(items, indices)

@@ -45,7 +45,9 @@ def build_vocabulary(texts: Iterable[str], split: Split, max_size: int | None = 
     Raises:
         UserError: none occurs twice.
     """
-    counts = Counter(symbol for text in each_split(texts, split) for symbol in text)
+    counts: Counter[str] = Counter()
+    for symbols in each_split(texts, split):
+        counts.update(symbols)
     vocabulary = [symbol for symbol, count in counts.most_common(max_size) if count > 1]
     if not vocabulary:
         raise UserError(f"no {split} comes twice in the training texts: more of them are needed")
