@@ -109,6 +109,23 @@ def test_no_variable_of_a_recorded_training_is_kept_off_a_gpu():
     assert types == {tf.float32, tf.float64, tf.int64}
 
 
+@pytest.mark.parametrize("error", [None, RuntimeError("already initialized")])
+def test_the_memory_of_a_gpu_is_taken_as_it_is_needed_if_it_is_not_in_use(monkeypatch, error):
+    from errorflow.pipelines.core.devices import load_tensorflow
+
+    asked = []
+
+    def set_memory_growth(gpu, enable):
+        asked.append((gpu, enable))
+        if error:
+            raise error
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [f"a {kind}"])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", set_memory_growth)
+    load_tensorflow()
+    assert asked == [("a GPU", True)]
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("part", CHECKS)
 def test_a_check_passes_on_this_gpu(part, tmp_path):

@@ -20,7 +20,8 @@ _MALLOPT = {-1: 2**31 - 1, -2: 2**26, -3: 2**25, -8: 1}
 def load_tensorflow() -> Any:
     """Import TensorFlow without its start-up messages, which are shown only if the import fails.
 
-    Keras' default data format becomes "channels_last", as all models and data here have.
+    Keras' default data format becomes "channels_last", as all models and data here have, and the
+    memory of a GPU is taken as it is needed.
 
     Set TF_CPP_MIN_LOG_LEVEL=0 to see them all. On a CPU, oneDNN computes the convolutions.
     TensorFlow enables oneDNN only on processors with instructions for neural networks, but on
@@ -32,7 +33,18 @@ def load_tensorflow() -> Any:
     import keras
 
     keras.config.set_image_data_format("channels_last")
+    _let_memory_grow(tf)
     return tf
+
+
+def _let_memory_grow(tf: Any) -> None:
+    """Take the memory of a GPU as it is needed, so that other processes can use the same GPU.
+
+    A program that has already used or divided its GPUs keeps its own choice.
+    """
+    for gpu in tf.config.list_physical_devices("GPU"):
+        with contextlib.suppress(RuntimeError, ValueError):
+            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def _import_quietly() -> Any:
@@ -129,8 +141,6 @@ def start(hardware: Hardware, cluster: Cluster) -> Any:
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
     tf = load_tensorflow()
     gpus = _choose_gpus(tf, hardware.device)
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
     strategy = _make_strategy(tf, hardware, cluster, len(gpus))
     keep_freed_memory()
     return strategy
