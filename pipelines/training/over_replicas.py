@@ -176,7 +176,8 @@ class CompiledCall(keras.Model):
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         plain = functools.partial(super().call, training=training, mask=mask)
-        if tf.distribute.get_replica_context() is None:  # Keras asks for the shapes of outputs
+        # Keras also calls it for the shapes of outputs, and callbacks do to see the layers.
+        if not (tf.distribute.has_strategy() and tf.distribute.get_replica_context()):
             return plain(inputs)
 
         def with_masks(inputs: Any) -> Any:
