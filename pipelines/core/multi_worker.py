@@ -13,6 +13,7 @@ The strategy here grants all three, by its own methods and objects only. Import 
 train with several workers. A release of Keras that does without makes the subclass unnecessary.
 """
 
+import os
 import warnings
 from typing import Any
 
@@ -23,6 +24,7 @@ from .cluster import Cluster
 from .worker_failures import start_together
 
 WRITTEN_FOR = "3.15"
+NO_PROXY = "no_grpc_proxy"  # environment variable of gRPC: hosts that it reaches without a proxy
 
 
 class MultiWorkerStrategy(tf.distribute.MultiWorkerMirroredStrategy):
@@ -106,6 +108,14 @@ def make_strategy(cluster: Cluster, gpus: int) -> MultiWorkerStrategy:
         num_accelerators={"GPU": gpus},
         rpc_layer="grpc",
     )
+    _bypass_proxy(cluster)
     strategy = start_together(lambda: MultiWorkerStrategy(resolver), cluster)
     strategy.cluster = cluster
     return strategy
+
+
+def _bypass_proxy(cluster: Cluster) -> None:
+    """Let the workers reach each other directly: with http_proxy, gRPC asks a proxy for them."""
+    hosts = {address.rpartition(":")[0] for address in cluster.workers}
+    others = os.environ.get(NO_PROXY) or os.environ.get("no_proxy")
+    os.environ[NO_PROXY] = ",".join([*filter(None, [others]), *sorted(hosts)])
