@@ -63,7 +63,6 @@ def train_own_model(strategy: Any, jit: bool = False, steps_per_execution: int =
     keras.utils.set_random_seed(1)
     with strategy.scope():
         plain = network(normalized=not jit)
-        over_replicas.synchronize_normalization(plain)
         model, jit_compile = over_replicas.make_model(plain, jit)
         model.compile(
             over_replicas.make_optimizer(
@@ -95,7 +94,7 @@ def train_task(task: str, flags: str, data: Path, out: Path, strategy: Any) -> A
     from errorflow.pipelines.training.data_report import read_data
 
     chosen = load_task(task)
-    arguments = ["--data-dir", str(data / task), *flags.split()]
+    arguments = ["--data-dir", str(data / task), "--strategy", "auto", *flags.split()]
     config = training_config(chosen, arguments)[0].resolved()
     run = begin_in(RunFolder(out / task), task, config, {})
     weights: list[Any] = []

@@ -46,7 +46,9 @@ def pretrain(
     """
     settings = config.optimisation
     freeze_normalization(core, config.network.freeze)
-    network = word_predictor(core)
+    network, jit_compile = over_replicas.make_model(
+        word_predictor(core), config.hardware.jit == "on"
+    )
     images = train.images_with_words()
     train_data = train.single_image_batches(images, BATCH_SIZE, settings.seed)
     simple = train.single_image_batches(simple_images(images), BATCH_SIZE, settings.seed)
@@ -59,11 +61,10 @@ def pretrain(
     optimizer = over_replicas.make_optimizer(
         keras.optimizers.Adam, learning_rate=schedule, global_clipnorm=settings.clip_norm or None
     )
-    over_replicas.synchronize_normalization(network)
     network.compile(
         over_replicas.with_loss_scale(optimizer, network),
         over_replicas.make_loss("binary_crossentropy"),
-        jit_compile=config.hardware.jit == "on",
+        jit_compile=jit_compile,
     )
     progress = PretrainingProgress(settings.pretrain)
     for epoch in range(settings.pretrain):

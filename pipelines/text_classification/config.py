@@ -104,5 +104,8 @@ class TextClassificationConfig(TrainingConfig):
 
     def check(self) -> None:
         super().check()
-        if self.optimisation.batch_size == "online" and self.hardware.strategy == "mirrored":
-            raise UserError("--batch-size online has one example per step: no --strategy mirrored")
+        strategy = self.hardware.strategy
+        if self.optimisation.batch_size == "online" and strategy in ("mirrored", "multi-worker"):
+            raise UserError(
+                f"--batch-size online has one example per step: no --strategy {strategy}"
+            )

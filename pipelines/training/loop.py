@@ -104,7 +104,6 @@ def compile_training(spec: TrainingSpec, config: TrainingConfig) -> keras.Model:
     Call it in the scope of the strategy; over several replicas, loss, gradients and batch
     normalisation are those of the whole batch.
     """
-    over_replicas.synchronize_normalization(spec.network)
     jit = {"auto": spec.jit, "on": True, "off": False}[config.hardware.jit]
     model, jit_compile = over_replicas.make_model(spec.network, jit)
     model.compile(

@@ -151,19 +151,23 @@ class MeanOverReplicas(keras.losses.Loss):
 def make_model(network: keras.Model, jit: Any) -> tuple[keras.Model, Any]:
     """Return a model to compile that shares the layers of a network, and the `jit_compile` for it.
 
-    XLA cannot compile what workers exchange on CPUs (TensorFlow 2.21). So several workers compile
-    the network and its gradient, and not the step around them; and a network with batch
-    normalisation, which exchanges statistics, not at all.
+    Batch normalisation takes the statistics of the whole batch. XLA cannot compile what workers
+    exchange on CPUs (TensorFlow 2.21): several workers compile the network and its gradient, and
+    not the step around them; and a network that exchanges statistics not at all.
 
     Args:
         network: the network to train.
         jit: True, False, or "auto": True if all layers support it.
     """
+    layers = [layer for _, layer in walk(network)]
+    normalizations = [x for x in layers if isinstance(x, keras.layers.BatchNormalization)]
+    if replicas() > 1:
+        for normalization in normalizations:
+            normalization.synchronized = True
     parts: tuple[Any, Any, str] = network.input, network.output, network.name
     if worker_count(tf.distribute.get_strategy()) == 1:
         return keras.Model(parts[0], parts[1], name=parts[2]), jit
-    layers = [layer for _, layer in walk(network)]
-    exchanges = any(_is_synchronized(layer) for layer in layers)
+    exchanges = any(normalization.trainable for normalization in normalizations)
     if jit is True and exchanges:
         note("--jit on: not used, as workers exchange the statistics of batch normalisation")
     is_compiled = jit is True or (jit == "auto" and all(layer.supports_jit for layer in layers))
@@ -190,19 +194,6 @@ class CompiledCall(keras.Model):
             if of_output is not None:
                 output._keras_mask = of_output
         return outputs
-
-
-def _is_synchronized(layer: keras.Layer) -> bool:
-    return isinstance(layer, keras.layers.BatchNormalization) and layer.synchronized
-
-
-def synchronize_normalization(model: keras.Model) -> None:
-    """Let batch normalisation use the statistics of the whole batch, not of a replica's share."""
-    if replicas() == 1:
-        return
-    for _, layer in walk(model):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = True
 
 
 def separate_dropout(model: keras.Model) -> None:
