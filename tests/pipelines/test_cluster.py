@@ -44,7 +44,7 @@ def test_without_workers_a_process_is_on_its_own(monkeypatch, text):
 @pytest.mark.parametrize("strategy", ["none", "mirrored"])
 def test_several_workers_need_their_strategy(monkeypatch, strategy):
     tf_config(monkeypatch)
-    with pytest.raises(UserError, match="names 3 workers.*: add --strategy multi-worker, or unset"):
+    with pytest.raises(UserError, match=r"names 3 workers.*: add --strategy multi-worker, or"):
         training_cluster(strategy)
     tf_config(monkeypatch, {"worker": HOSTS[:1]})
     assert training_cluster(strategy).size == 1

@@ -1,0 +1,96 @@
+"""Two processes train one network together, with the results of one process."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import workers
+from tasks import TABLE
+
+SECONDS = 240  # in which the processes end, however busy the machine is
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A folder with a folder of examples for each task."""
+    folder = tmp_path_factory.mktemp("data")
+    for task in workers.TASKS:
+        write = TABLE[task].data
+        (folder / "new").mkdir()
+        write(folder / "new").rename(folder / task)
+        (folder / "new").rmdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """Figures and weights of each training, by its name: of one process, and of each worker."""
+    import tensorflow as tf
+
+    out = tmp_path_factory.mktemp("trained")
+    processes = [start(data, out / str(index), config) for index, config in enumerate(two())]
+    try:
+        alone = workers.results(tf.distribute.get_strategy(), data, out / "alone")
+        one = {name: (figures, weights) for name, figures, weights in alone}
+        for process in processes:
+            said = process.communicate(timeout=SECONDS)[0]
+            assert process.returncode == 0, said
+    finally:
+        for process in processes:
+            process.kill()
+    return [one, *(read(out / str(index)) for index in range(2))]
+
+
+def two() -> list[str]:
+    """TF_CONFIG of two workers on this machine."""
+    sockets = [socket.socket() for _ in range(2)]
+    for free in sockets:
+        free.bind(("127.0.0.1", 0))
+    addresses = [f"127.0.0.1:{free.getsockname()[1]}" for free in sockets]
+    for free in sockets:
+        free.close()
+    tasks = [{"type": "worker", "index": index} for index in range(2)]
+    return [json.dumps({"cluster": {"worker": addresses}, "task": task}) for task in tasks]
+
+
+def start(data: Path, out: Path, config: str) -> subprocess.Popen:
+    """Start the worker that TF_CONFIG describes."""
+    paths = [str(Path(workers.__file__).parent), *sys.path]
+    return subprocess.Popen(
+        [sys.executable, workers.__file__, str(data), str(out)],
+        env=os.environ | {"TF_CONFIG": config, "PYTHONPATH": os.pathsep.join(paths)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def read(out: Path) -> dict[str, tuple]:
+    """What a worker has written, by training."""
+    figures = json.loads((out / "figures.json").read_text())
+    return {
+        name: (found, [*np.load(out / f"{name}.npz").values()]) for name, found in figures.items()
+    }
+
+
+@pytest.mark.parametrize("training", [*workers.OWN_MODELS, *workers.TASKS])
+def test_two_workers_compute_what_one_process_does(trained, training):
+    """Loss, metrics, validation and weights; with the gradients of each step clipped."""
+    (figures, weights), *of_workers = (found[training] for found in trained)
+    for worker_figures, worker_weights in of_workers:
+        assert flat(worker_figures) == pytest.approx(flat(figures), rel=1e-6, abs=1e-6)
+        for own, other in zip(weights, worker_weights, strict=True):
+            np.testing.assert_allclose(other, own, rtol=1e-6, atol=2e-6)
+
+
+def flat(figures, name="") -> dict[str, float]:
+    """The numbers in nested lists and dictionaries, by their place."""
+    if isinstance(figures, float | int):
+        return {name: figures}
+    pairs = figures.items() if isinstance(figures, dict) else enumerate(figures)
+    return {k: v for key, value in pairs for k, v in flat(value, f"{name}/{key}").items()}
