@@ -85,7 +85,7 @@ def test_two_workers_compute_what_one_process_does(trained, training):
     for worker_figures, worker_weights in of_workers:
         assert flat(worker_figures) == pytest.approx(flat(figures), rel=1e-6, abs=1e-6)
         for own, other in zip(weights, worker_weights, strict=True):
-            np.testing.assert_allclose(other, own, rtol=1e-6, atol=2e-6)
+            np.testing.assert_allclose(other, own, rtol=2e-6, atol=1e-6)
 
 
 def flat(figures, name="") -> dict[str, float]:
