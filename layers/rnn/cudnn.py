@@ -9,15 +9,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from .equations import Equations, Weights
-from .fused_errors import fused_cell
+from .equations import Weights
+from .fused_errors import FusedCell
+from .xla_context import may_be_compiled
 
 try:
     from tensorflow.python.eager.context import context
-    from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
-except ImportError:  # this TensorFlow release has moved them: XLA and `tf.device` go unnoticed
+except ImportError:  # this TensorFlow release has moved it: `tf.device` outside goes unnoticed
     context: Any = None
-    GraphOrParentsInXlaContext: Any = None
 
 
 def why_absent() -> str | None:
@@ -34,24 +33,24 @@ def why_not_here() -> str | None:
     absent = why_absent()
     if absent:
         return absent
-    if context and GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
+    if may_be_compiled():
         return "XLA compiles the function around it, and cannot compile cuDNN's operations"
     place = tf.zeros([]).device or (context and context().device_name) or ""
     return "it is placed on a CPU" if "CPU" in place.upper() else None
 
 
 def cudnn_loop(
-    equations: Equations, x: Any, initial: Any, weights: Weights, lengths: Any
+    equations: Any, x: Any, initial: Any, weights: Weights, lengths: Any
 ) -> tuple[Any, ...]:
     """Return h [T, B, H], which is 0 after the end of a sequence, and the last states, [B, H].
 
     Args:
-        equations: those of a cell that cuDNN has: see `FusedCell.why_unsupported`.
+        equations: those of a cell that cuDNN has: see `fused_errors.why_unsupported`.
         x: [T, B, D].
         initial: the initial state, fields [B, H].
         lengths: the number of steps of each sequence, [B] int32, at least 1.
     """
-    cell = fused_cell(equations)
+    cell: FusedCell = equations.fused
     has_cell_state = "cell" in equations.state._fields
     hidden, *last = tf.raw_ops.CudnnRNNV3(
         input=x,

@@ -24,6 +24,7 @@ cells:
     error_record.py       the variables that keep them
     time_loop.py          which loop runs a call: the one above, or cuDNN's
     fused.py              cuDNN's loop (cudnn.py) with its errors (fused_errors.py)
+    xla_context.py        whether XLA compiles the function around a call
 
 A new cell needs its `Equations`, and either `register_cell`, so that `watch` shows the error in a
 `keras.layers.RNN` over it, or a subclass of `VisibleCell` and one of `RecurrentLayer`.

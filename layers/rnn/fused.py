@@ -12,7 +12,7 @@ import tensorflow as tf
 from . import cudnn
 from .equations import Equations, StepOps, Weights
 from .error_record import Call, ErrorRecord
-from .fused_errors import Pass, following, fused_cell
+from .fused_errors import Pass, following
 from .matrix_products import swap_batch_and_time
 from .padding import Padding
 from .scan import forward_scan
@@ -21,7 +21,7 @@ from .unroll import differentiable_once
 
 
 def fused_unroll(
-    equations: Equations,
+    equations: Any,
     x: Any,
     initial: Any,
     weights: Weights,
@@ -33,7 +33,7 @@ def fused_unroll(
     training: bool,
     **_: Any,
 ) -> tuple[Any, Any]:
-    """Do what `unroll` does by a fused kernel; cuDNN must have the cell, see `FusedCell`.
+    """Do what `unroll` does by a fused kernel; cuDNN must have the cell: see `why_unsupported`.
 
     Args:
         training: whether a backward pass is likely. Otherwise the zeros whose gradients are the
@@ -61,7 +61,7 @@ def fused_unroll(
 class _Call:
     """One call of `fused_unroll`; its backward pass writes the record. Arrays are [T, B, ·]."""
 
-    equations: Equations
+    equations: Any  # with `fused`
     record: ErrorRecord
     recorded: Call
     padding: Padding | None
@@ -85,7 +85,7 @@ class _Call:
             errors = [tf.stop_gradient(e) for e in arriving]
             probes, *gradients = tape.gradient(results, [zeros, *inputs], errors)
             backward = Pass.of(*self._arguments(inputs), results[0], probes, errors, self.counts)
-            errors = fused_cell(self.equations).errors(self.equations, backward)
+            errors = self.equations.fused.errors(self.equations, backward)
             row = _row(errors, backward, self.padding)
             self.record.write([row], self.recorded, self.backwards)
             return [differentiable_once(g, [*arriving, *tensors]) for g in gradients]
@@ -101,7 +101,7 @@ class _Call:
     def _run_with_zeros(self, inputs):
         """Return what `_run` returns, the zeros in the input, and the tape that watched them."""
         x, initial, weights = self._arguments(inputs)
-        rows = fused_cell(self.equations).probe_rows(weights.recurrent_kernel)  # P
+        rows = self.equations.fused.probe_rows(weights.recurrent_kernel)  # P
         zeros = tf.zeros_like(x[:, :, :1] * rows[:, 0])
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch([zeros, *inputs])

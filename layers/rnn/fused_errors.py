@@ -15,7 +15,6 @@ In half precision, all of this is computed in float32.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import keras
@@ -54,14 +53,14 @@ class Pass(NamedTuple):
         Args:
             counts: the number of steps of each sequence, [B].
         """
-        probes, initial = wide(probes), type(initial)(*map(wide, initial))
+        initial = type(initial)(*map(wide, initial))
         arriving, last, *cell = map(wide, errors)
         steps = tf.range(tf.shape(x)[0])[:, None]
         valid = tf.cast(steps < counts, arriving.dtype)[:, :, None]
         end = tf.cast(steps == counts - 1, arriving.dtype)[:, :, None]
         injected = arriving * valid + end * last
         final = end * cell[0] if cell else None
-        return cls(x, initial, weights, hidden, valid, probes, injected, final)
+        return cls(x, initial, weights, hidden, valid, wide(probes) * valid, injected, final)
 
     @property
     def before(self) -> Any:
@@ -84,7 +83,10 @@ def wide(tensor: Any) -> Any:
 
 
 class FusedCell(Protocol):
-    """A cell as cuDNN has it: what `equations.fused` of the equations of a cell is.
+    """A cell as cuDNN has it.
+
+    Equations have it as their attribute `fused`, or the option for which cuDNN has no cell; those
+    of a cell that was registered need not have the attribute.
 
     Attributes:
         gates: the place in Keras' order of each gate in cuDNN's order.
@@ -109,34 +111,10 @@ class FusedCell(Protocol):
         ...
 
 
-def fused_cell(equations: Any) -> FusedCell:
-    """Return `equations.fused`; equations need not have it."""
-    own = f"a cell of its own, {type(equations).__name__}"
-    return getattr(equations, "fused", Unfused(own))
-
-
-@dataclass(frozen=True)
-class Unfused:
-    """A cell that cuDNN does not have.
-
-    Args:
-        reason: the option of the layer for which cuDNN has no cell.
-    """
-
-    reason: str
-    gates: ClassVar[tuple[int, ...]] = ()
-
-    def why_unsupported(self, equations: Any) -> str:
-        return self.reason
-
-    def mode(self, equations: Any) -> str:
-        raise TypeError(self.reason)
-
-    def probe_rows(self, recurrent_kernel: Any) -> Any:
-        raise TypeError(self.reason)
-
-    def errors(self, equations: Any, backward: Pass) -> Errors:
-        raise TypeError(self.reason)
+def why_unsupported(equations: Any) -> str | None:
+    """Return the option of a cell that cuDNN does not have; None if it does what the cell does."""
+    fused = getattr(equations, "fused", f"a cell of its own, {type(equations).__name__}")
+    return fused if isinstance(fused, str) else fused.why_unsupported(equations)
 
 
 class FusedSimpleRNN:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from ..activations import derivative
 from .base import RecurrentLayer, VisibleCell
 from .equations import HiddenState, Sequence, StepOps, Weights
-from .fused_errors import FusedCell, FusedGRU, Unfused
+from .fused_errors import FusedCell, FusedGRU
 from .matrix_products import MatrixProducts, kernel_gradients, product
 
 
@@ -126,7 +126,7 @@ class ResetBeforeEquations(_GRUEquations):
 
     residuals: ClassVar[type] = ResetBeforeResiduals
     preactivation_widths: ClassVar[tuple[int, ...]] = (3,)  # δz of z, r, g
-    fused: ClassVar[FusedCell] = Unfused("reset_after=False")
+    fused: ClassVar[str] = "reset_after=False"  # cuDNN has no such cell
 
     def input_product(self, x: Any, weights: Weights) -> Any:
         """Return x W + b."""

@@ -9,7 +9,7 @@ import keras
 from ..activations import derivative
 from .base import RecurrentLayer, VisibleCell
 from .equations import LinearMaps, Sequence, StepOps, Weights
-from .fused_errors import FusedCell, FusedLSTM, Unfused
+from .fused_errors import FusedCell, FusedLSTM
 from .matrix_products import MatrixProducts
 
 
@@ -127,7 +127,7 @@ class LSTM1997Equations(_CarouselEquations):
 
     residuals: ClassVar[type] = LSTM1997Residuals
     preactivation_widths: ClassVar[tuple[int, ...]] = (3,)  # δz of i, g, o
-    fused: ClassVar[FusedCell] = Unfused("forget_gate=False")
+    fused: ClassVar[str] = "forget_gate=False"  # cuDNN has no such cell
 
     def forward(
         self, z: Any, before: LSTMState, weights: Weights, ops: StepOps

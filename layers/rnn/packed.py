@@ -10,17 +10,6 @@ import tensorflow as tf
 
 from .equations import Equations, StepOps, Weights, map_fields
 
-try:
-    from tensorflow.python.ops import control_flow_util
-except ImportError:  # this TensorFlow release has moved it
-    control_flow_util: Any = None
-
-
-def can_pack() -> bool:
-    """Return whether sizes may depend on data here: not in a function that XLA compiles."""
-    graph = tf.compat.v1.get_default_graph()
-    return bool(control_flow_util) and not control_flow_util.GraphOrParentsInXlaContext(graph)
-
 
 class Packed(NamedTuple):
     """The places of the valid steps of a batch.

@@ -8,7 +8,7 @@ from . import cudnn
 from .equations import Equations, Weights
 from .error_record import ErrorRecord
 from .fused import fused_unroll
-from .fused_errors import fused_cell
+from .fused_errors import why_unsupported
 from .unroll import unroll
 
 Fused = bool | Literal["auto"]
@@ -109,8 +109,4 @@ class TimeLoop:
 
 
 def _why_unsupported(equations, recurrent_dropout):
-    return (
-        "recurrent_dropout"
-        if recurrent_dropout
-        else fused_cell(equations).why_unsupported(equations)
-    )
+    return "recurrent_dropout" if recurrent_dropout else why_unsupported(equations)

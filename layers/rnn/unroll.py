@@ -18,8 +18,8 @@ import tensorflow as tf
 from .equations import Equations, StepOps, Weights, map_fields
 from .error_record import Call, ErrorRecord
 from .matrix_products import summed_outer
-from .packed import can_pack
 from .programs import Programs, programs
+from .xla_context import may_be_compiled
 
 
 def unroll(
@@ -66,7 +66,7 @@ def unroll(
         return_sequences,
         backwards,
     )
-    packs = mask is not None and recurrent_dropout is None and not compiled and can_pack()
+    packs = mask is not None and recurrent_dropout is None and not (compiled or may_be_compiled())
     forward = tf.custom_gradient(call.packed_forward if packs else call.forward)
     results = forward(x, *initial, *(w for w in weights if w is not None))
     for result in results:  # shared programs forget which batch and which length this call has

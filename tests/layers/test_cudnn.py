@@ -197,6 +197,15 @@ def test_the_choice_is_made_for_each_call():
     assert "errorflow: XLA" in repr(layer.loop)
 
 
+def test_each_cell_of_a_stack_runs_its_own_loop():
+    cells = [keras.layers.LSTMCell(H), keras.layers.GRUCell(H, reset_after=False)]
+    model = watch(keras.Sequential([keras.Input((T, D)), keras.layers.RNN(cells)]))
+    traced(model, training=True)
+    lstm, gru = (cell.loop.latest for cell in model.layers[0].cell.cells)
+    assert (lstm.name, gru.name) == ("cudnn", "errorflow")
+    assert not model.layers[0].supports_jit
+
+
 def test_keras_leaves_xla_out_as_for_its_own_layers():
     model = keras.Sequential([keras.Input((T, D)), layers.GRU(H)])
     with pytest.warns(UserWarning, match="doesn't support `jit_compile=True`"):
