@@ -71,8 +71,7 @@ def reduced_cases():
     """Return a few cases with few steps; a plain loop takes cuDNN's place in the fused one."""
     return [
         Case("LSTM", "fused", mask="holes", steps=4),
-        Case("SimpleRNN", jit=True, mask="padding", steps=4),
-        Case("GRU", "own", steps=4, loss_scale=TINY),
+        Case("GRU", jit=True, mask="padding", steps=4, loss_scale=TINY),
     ]
 
 

@@ -31,6 +31,8 @@ def run(form: Form) -> Report:
             break
         with failures.guard(f"{cell} {shape}"):
             figures[f"{cell} {shape}"] = times(cell, shape, form)
+    if not figures:
+        failures.append("nothing was measured in the time that was left")
     ratios = [
         f"{cell} {phase} {mean_ratio(figures, cell, phase)}"
         for cell in CELLS
@@ -82,8 +84,7 @@ def steps(model, shape):
 
 
 def turn(step, seconds):
-    """Run a step alone and then as many as take these seconds; return those of the first and of
-    the others.
+    """Run a step alone, and then many in `seconds`; return the time of the first and of one more.
 
     A GPU computes behind Python: the time ends when the last result has arrived.
     """
