@@ -13,7 +13,7 @@ def run(form: Form) -> Report:
 
     failures, figures = Failures(), {}
     shape = form.choose(Shape(32, 100, 16, 32), Shape(4, 6, 3, 5))
-    for cell in CELLS:
+    for cell in form.choose(CELLS, CELLS[:1]):
         with failures.guard(cell):
             model = watch(stock_model(cell, shape))
             figures[cell] = graphs(model, shape)

@@ -12,7 +12,14 @@ import subprocess
 from . import Failures, Form, Report
 from .commands import finish, kill_when, start
 
-SPACE = "model: lstm\nunits: [16, 24, 32, 48]\n"
+SPACE = """\
+model: lstm
+units: [16, 24, 32, 48]
+layers: 1
+bidirectional: false
+embedding: 32
+batch_size: 128
+"""
 
 
 def run(form: Form) -> Report:
