@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from .digests import digests, fractions
 from .left_out import LeftOut
-from .stored import in_order, selected
+from .stored import selected, sorted_texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +75,7 @@ def split_of(key: str, splits: Sequence[str] = SPLITS, share: float = 0.1) -> st
 def content_hash(rows: Iterable[Row]) -> str:
     """Return the SHA-256 of the sorted lines label<TAB>text."""
     digest = hashlib.sha256()
-    for line in in_order(f"{label}\t{text}\n" for label, text in rows):
+    for line in sorted_texts(f"{label}\t{text}\n" for label, text in rows):
         digest.update(line.encode())
     return digest.hexdigest()
 

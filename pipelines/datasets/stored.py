@@ -83,24 +83,19 @@ class _StoredItems(_View[T]):
     """Items in a temporary file, each with its place in the file."""
 
     def __init__(self, kept: list[T], rest: Iterator[T]) -> None:
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - as long as the sequence
         self._lock = threading.Lock()  # batches are made in threads of their own
         self._ends = array("Q", [0])
         with writing(Path(tempfile.gettempdir())):
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the sequence
             self._write(kept)
             kept.clear()
             self._write(rest)
+            self._file.flush()
 
     def _write(self, items: Iterable[T]) -> None:
-        parts, size = [], 0
         for item in items:
-            parts.append(pickle.dumps(item, pickle.HIGHEST_PROTOCOL))
-            size += len(parts[-1])
-            self._ends.append(self._ends[-1] + len(parts[-1]))
-            if size > _BLOCK:
-                self._file.write(b"".join(parts))
-                parts, size = [], 0
-        self._file.write(b"".join(parts))
+            size = self._file.write(pickle.dumps(item, pickle.HIGHEST_PROTOCOL))
+            self._ends.append(self._ends[-1] + size)
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -179,7 +174,7 @@ def mapped(items: Sequence[T], part: Callable[[T], U]) -> Sequence[U]:
     return list(map(part, items)) if isinstance(items, list) else _Mapped(items, part)
 
 
-def in_order(texts: Iterable[str]) -> Iterator[str]:
+def sorted_texts(texts: Iterable[str]) -> Iterator[str]:
     """Yield texts in the order of their code points; very many are sorted in parts."""
     rest, parts = iter(texts), []
     while part := _as_many_as_fit(rest):

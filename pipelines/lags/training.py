@@ -1,9 +1,6 @@
 """Training on long time lags: network, endless batches, and the paper's criterion of success."""
 
-import dataclasses
-import itertools
 import math
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -15,16 +12,15 @@ from ..core.console import say
 from ..core.run_folder import RunFolder, read_history
 from ..datasets.lags.lag_data import LagData
 from ..datasets.lags.notation import format_sequence
-from ..datasets.lags.problems import LagSequences, Problem
+from ..datasets.lags.problems import Problem
 from ..datasets.lags.sequences import SEED_STREAM, LagSplit, LagStream
 from ..models.recurrent import CELLS, GATED, series_to_value
 from ..models.serving import label_outputs, make_serving_model
-from ..training.batching import ENDLESS, stream
 from ..training.evaluation import Scores, score_labels
 from ..training.export import CORE, ExportInputs
-from ..training.feeding import divided, in_order
-from ..training.shares import Share
+from ..training.feeding import in_order
 from ..training.spec import TrainingSpec
+from .batches import EndlessBatches
 from .config import LagsConfig
 
 BATCH = 512  # sequences per batch of an evaluation
@@ -105,43 +101,6 @@ def wrong(problem: Problem) -> Any:
         return 1.0 - keras.ops.cast(right, "float32")
 
     return count
-
-
-@dataclasses.dataclass
-class EndlessBatches:
-    """Training batches with new random sequences in every epoch, the same for the same seed."""
-
-    problem: Problem
-    size: int
-    seed: int
-    epoch: int = 0
-
-    @property
-    def longest(self) -> int:
-        return self.problem.longest
-
-    @property
-    def steps(self) -> int:
-        return max(1, self.problem.epoch // self.size)
-
-    def dataset(self) -> tf.data.Dataset:
-        return self._stream(lambda: self._epoch(self.epoch), self.steps)
-
-    def share(self, share: Share) -> tf.data.Dataset:
-        def epochs() -> Iterator[LagSequences]:
-            for epoch in itertools.count(self.epoch):
-                yield from self._epoch(epoch)
-
-        return divided(self._stream(epochs, ENDLESS), share)
-
-    def _epoch(self, epoch: int) -> Iterator[LagSequences]:
-        random = np.random.default_rng([self.seed, epoch])
-        return (self.problem.draw(random, self.size) for _ in range(self.steps))
-
-    def _stream(self, batches: Callable[[], Iterator[LagSequences]], steps: int) -> tf.data.Dataset:
-        example = self.problem.draw(np.random.default_rng(0), self.size)
-        signature = tuple(tf.TensorSpec([None, *a.shape[1:]], tf.float32) for a in example)
-        return stream(batches, signature, steps)
 
 
 class Success(keras.callbacks.Callback):

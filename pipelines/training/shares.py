@@ -74,7 +74,7 @@ def _too_few(size: int, examples: str, count: int) -> str:
     )
 
 
-def validation_edges(count: int, size: int, examples: str = "validation examples") -> list[int]:
+def validation_edges(count: int, size: int) -> list[int]:
     """Return where the second and all later batches of a validation begin.
 
     Every replica gets an example of each batch: metrics count examples, but none of a batch without
@@ -83,14 +83,13 @@ def validation_edges(count: int, size: int, examples: str = "validation examples
     Args:
         count: the number of examples.
         size: the largest batch, which the replicas share evenly.
-        examples: the kind of examples, for the message.
 
     Raises:
         UserError: there are too few examples.
     """
     of = replicas()
     if count < 2 * of and count % of:
-        raise UserError(_too_few(count, examples, of))
+        raise UserError(_too_few(count, "validation examples", of))
     edges = [*range(size, count, size)]
     if not edges and count % of:
         edges = [count - count % of]

@@ -19,8 +19,9 @@ from errorflow.pipelines.datasets.lags import sequential_digits as pixels
 from errorflow.pipelines.datasets.lags.notation import format_sequence, parse_sequence
 from errorflow.pipelines.datasets.lags.problems import LagSequences, Problem, make_problem
 from errorflow.pipelines.lags import table as lags_table
+from errorflow.pipelines.lags.batches import EndlessBatches
 from errorflow.pipelines.lags.config import LagsConfig
-from errorflow.pipelines.lags.training import EndlessBatches, Success, wrong
+from errorflow.pipelines.lags.training import Success, wrong
 from errorflow.pipelines.models.serving import load
 from tasks import errorflow
 

@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -35,16 +36,19 @@ def lines(seed, count=400):
 
 
 def csv(rows):
-    cells = [row.split("\t", 1) for row in rows]
-    return "\n".join(["label,text", *(f'{label},"{text}, ""so"""' for label, text in cells), "A"])
+    return "\n".join(["label,text", *(f'{label},"{text}, ""so"""' for label, text in rows), "A"])
 
 
 def written(folder, kind):
     """Write a file of labelled texts, or a folder of ready splits."""
     rows = lines(0)
+    pairs = [row.split("\t", 1) for row in rows]
     content = {
         "tabs": "\n".join(rows),
-        "csv": csv(rows),
+        "csv": csv(pairs),
+        "json": "\n".join(
+            json.dumps(dict(zip("yx", row.split("\t"), strict=False))) for row in rows
+        ),
         "fasttext": "\n".join(f"__label__{row}".replace("\t", " ") for row in rows),
     }
     if kind == "splits":
@@ -55,7 +59,7 @@ def written(folder, kind):
         path = folder / "a.tsv.gz"
         path.write_bytes(gzip.compress("\r\n".join(rows).encode()))
         return path
-    path = folder / ("a.csv" if kind == "csv" else "a.txt")
+    path = folder / {"csv": "a.csv", "json": "a.jsonl"}.get(kind, "a.txt")
     path.write_text(content[kind], encoding="utf-8")
     return path
 
@@ -71,7 +75,7 @@ def plain(data):
 
 
 @pytest.mark.parametrize("task", [DOCUMENTS, NAMES], ids=lambda task: task.name)
-@pytest.mark.parametrize("kind", ["tabs", "csv", "fasttext", "splits", "gz"])
+@pytest.mark.parametrize("kind", ["tabs", "csv", "json", "fasttext", "splits", "gz"])
 def test_large_texts_are_split_counted_and_left_out_as_small_ones(tmp_path, on_disk, task, kind):
     config = replace(task.config(), data_dir=written(tmp_path, kind), max_length=24)
     small = plain(task.read_data(config))

@@ -2,12 +2,15 @@
 
 import json
 import math
+import operator
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from ...core.errors import UserError
 from ..listing import printable
+from ..stored import mapped, stored
+from ..text_source import TextSource, text_source
 from ..utf8 import read_text, without_surrogates
 from .rows import Table, of_records
 
@@ -27,16 +30,22 @@ def read_json(path: Path, encoding: str | None = None, known: Collection[str] = 
     Raises:
         UserError: a line is not a JSON object; the message names it.
     """
-    is_json = ".json" in path.suffixes
-    text = read_text(path, encoding, any_length=is_json)  # one value is often written in one line
-    is_whole = text.lstrip()[:1] == "[" or is_json
-    records = _whole(text) if is_whole else None
-    numbers = list(range(1, len(records) + 1)) if records else []
-    if records is None:
-        lines = [(n, line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
-        records = [_record(line, f"{printable(path)}:{number}") for number, line in lines]
-        numbers = [number for number, _ in lines]
-    return of_records(path, [_texts(record) for record in records], numbers)
+    if ".json" in path.suffixes:  # one value is often written in one line
+        text = TextSource([read_text(path, encoding, any_length=True)])
+    else:
+        text = text_source(path, encoding)
+    is_whole = text.head.lstrip()[:1] == "[" or ".json" in path.suffixes
+    records = _whole("\n".join(text.lines())) if is_whole else None
+    if records is not None:
+        numbers = list(range(1, len(records) + 1))
+        return of_records(path, [_texts(record) for record in records], numbers)
+    numbered = stored(
+        (number, _texts(_record(line, f"{printable(path)}:{number}")))
+        for number, line in enumerate(text.lines(), start=1)
+        if line.strip()
+    )
+    records = mapped(numbered, operator.itemgetter(1))
+    return of_records(path, records, [number for number, _ in numbered])
 
 
 def _whole(text: str) -> list[dict[str, Any]] | None:

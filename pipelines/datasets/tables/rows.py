@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ..left_out import LeftOut
 from ..listing import printable
+from ..stored import stored
 
 Row = list[str]
 
@@ -43,5 +44,5 @@ class Table(NamedTuple):
 def of_records(path: Path, records: Sequence[dict[str, str]], lines: list[int]) -> Table:
     """Return the table of records; a value that a record does not have is missing."""
     columns = list(dict.fromkeys(key for record in records for key in record))
-    rows = [[record.get(column, "") for column in columns] for record in records]
+    rows = stored([record.get(column, "") for column in columns] for record in records)
     return Table(printable(path), columns, rows, lines, has_header=True)
