@@ -69,12 +69,22 @@ class BeamSearch(keras.layers.Layer):
 
 
 def search(
-    core: keras.Model, ids: Any, width: int, length_norm: float, longest: int
+    core: keras.Model,
+    ids: Any,
+    width: int,
+    length_norm: float,
+    longest: int,
+    training: bool | None = None,
 ) -> dict[str, Any]:
-    """Return the outputs that `BeamSearch` returns; the arguments are the same."""
+    """Return the outputs that `BeamSearch` returns; most arguments are the same.
+
+    Args:
+        training: False for a graph that only this machine runs, so that recurrent layers may use
+            cuDNN in it; None for one that may be exported.
+    """
     encoder, decoder = core.get_layer("encoder"), core.get_layer("decoder")
     encoded = tf.nest.map_structure(
-        lambda tensor: tf.repeat(tensor, width, axis=0), encoder(ids)
+        lambda tensor: tf.repeat(tensor, width, axis=0), encoder(ids, training=training)
     )  # [B·W, …]
     fixed = {name: encoded[name] for name in decoder.input if name in encoded and name != "states"}
     batch, symbols = tf.shape(ids)[0], decoder.output["probabilities"].shape[-1]
@@ -84,7 +94,7 @@ def search(
 
     def step(step, beams, states):
         target = tf.reshape(beams["last"], [-1, 1])
-        decoded = decoder({"target": target, "states": states, **fixed})
+        decoded = decoder({"target": target, "states": states, **fixed}, training=training)
         probabilities = tf.reshape(decoded["probabilities"], [batch, width, symbols])
         beams, parents = _best(beams, tf.math.log(probabilities), step, length_norm)
         return step + 1, beams, [_select(state, parents) for state in decoded["states"]]

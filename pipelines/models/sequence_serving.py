@@ -117,9 +117,8 @@ def traced_search(
 
     @tf.function(input_signature=[tf.TensorSpec(inputs.shape, inputs.dtype)])
     def run(encoder_inputs):
-        results = search(
-            layer.core, encoder_inputs, width or layer.width, layer.length_norm, layer.longest
-        )
+        options = width or layer.width, layer.length_norm, layer.longest
+        results = search(layer.core, encoder_inputs, *options, training=False)
         return detokenizer(results["ids"]), results["scores"]
 
     return run

@@ -70,7 +70,12 @@ def traced(model: keras.Model) -> Callable[[Any], Any]:
     signature = keras.tree.map_structure(
         lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), model.input
     )
-    return tf.function(model, input_signature=[signature], autograph=False)
+
+    @tf.function(input_signature=[signature], autograph=False)
+    def predict(inputs):
+        return model(inputs, training=False)  # said, as the graph is not for export: see `TimeLoop`
+
+    return predict
 
 
 def labels_in(serving_model: keras.Model) -> list[str]:
