@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from ...layers.rnn.replicas import copies, per_replica_variable
+from ...layers.rnn.sums_of_squares import total_square
 from .gradient_statistics import DEAD_AFTER
 from .training_steps import TracedStep
 from .weight_owners import weights_by_units
@@ -141,12 +142,12 @@ class GradientMonitor:
         if not columns:
             return tf.constant(False)
         variables = [self.variables[place] for place in columns]
-        gradients = [_half_square(handed[id(v)], tf.float64) for v in variables]
-        weights = [_half_square(tf.convert_to_tensor(v), tf.float32) for v in variables]
+        gradients = [_square(handed[id(v)]) for v in variables]
+        weights = [tf.nn.l2_loss(tf.cast(v, tf.float32)) for v in variables]  # ‖W‖²/2
         scale = step.loss_scale()
         scale = tf.ones([], tf.float64) if scale is None else tf.cast(scale, tf.float64)
         figures = [
-            2.0 * tf.stack(gradients) / scale**2,
+            tf.stack(gradients) / scale**2,
             2.0 * tf.cast(tf.stack(weights), tf.float64),
             tf.gather(self._dead_shares(handed, scale), columns),
         ]
@@ -214,13 +215,13 @@ def _sum_over_replicas(replicas, grads):
     return [None if g is None else next(total) for g in grads]
 
 
-def _half_square(tensor, dtype):
-    """‖tensor‖²/2 in `dtype`; the square of a vanishing gradient is too small for float32."""
-    if tensor is None:
-        return tf.zeros([], dtype)
-    if isinstance(tensor, tf.IndexedSlices):
-        tensor = _sum_slices(tensor)
-    return tf.nn.l2_loss(tf.cast(tensor, dtype))
+def _square(gradient):
+    """‖dE/dW‖² in float64; the square of a vanishing gradient is too small for float32."""
+    if gradient is None:
+        return tf.zeros([], tf.float64)
+    if isinstance(gradient, tf.IndexedSlices):
+        gradient = _sum_slices(gradient)
+    return total_square(gradient)
 
 
 def _sum_slices(gradient: tf.IndexedSlices):

@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
 
+from .sums_of_squares import sum_of_squares
+
 
 class Statistic(NamedTuple):
     """One number per time step.
@@ -101,8 +103,7 @@ def squares(error: Any) -> Any:
     to vector instructions.
     """
     batch, width = tf.shape(error)[0], error.shape[-1]
-    columns = tf.cast(tf.reshape(error, [batch, -1, lanes(width)]), tf.float64)
-    return tf.reduce_sum(columns * columns, axis=1)
+    return sum_of_squares(tf.reshape(error, [batch, -1, lanes(width)]), axis=1)
 
 
 class SquaredNorms(NamedTuple):
