@@ -33,17 +33,17 @@ class Packed(NamedTuple):
     def of(cls, mask: Any) -> "Packed":
         """Return the places of the valid steps. mask: [B, T, 1] bool"""
         valid = tf.cast(mask[:, :, 0], tf.int32)
-        before = tf.cumsum(valid, axis=1)
         lengths = tf.reduce_sum(valid, axis=1)
         order = tf.argsort(lengths, direction="DESCENDING", stable=True)
-        numbers = tf.gather(before * valid, order)  # [B, T], from 1; 0 at masked steps
-        by_row = tf.cast(tf.where(numbers > 0), tf.int32)  # [N, 2], row and time step
-        by_number = tf.argsort(tf.gather_nd(numbers, by_row), stable=True)
-        row, time = tf.unstack(tf.gather(by_row, by_number), axis=1)
-        places = tf.stack([tf.gather(order, row), time], axis=1)
-        steps = 1 + tf.range(tf.maximum(tf.reduce_max(lengths), 1))
-        counts = tf.reduce_sum(tf.cast(lengths[:, None] >= steps, tf.int32), axis=0)
-        return cls(order, places, counts, before)
+        numbers = tf.range(tf.maximum(tf.reduce_max(lengths), 1))
+        has = tf.gather(lengths, order) > numbers[:, None]  # [K, B]
+        number, row = tf.unstack(tf.cast(tf.where(has), tf.int32), axis=1)  # each [N]
+        example = tf.gather(order, row)
+        valid_first = tf.argsort(-valid, axis=1, stable=True)  # [B, T]
+        time = tf.gather_nd(valid_first, tf.stack([example, number], axis=1))
+        counts = tf.reduce_sum(tf.cast(has, tf.int32), axis=1)
+        before = tf.cumsum(valid, axis=1)
+        return cls(order, tf.stack([example, time], axis=1), counts, before)
 
 
 def packed_scan(
