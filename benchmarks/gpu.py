@@ -32,7 +32,8 @@ from gpu_parts import PARTS
 
 HERE = Path(__file__).parent
 MINUTES = 10.0
-LOG_LINES = 25  # of a part that failed, in gpu.json
+LOG_LINES = 40  # of a part that failed, in gpu.json
+SHOWN = 2  # failures in the line of a part
 TIDY_UP = 8  # seconds that are left for the end
 
 
@@ -56,6 +57,11 @@ def main():
     results = {"date": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC"}
     results |= {"reduced": args.reduced, "passed": False, "parts": {}}
     names = dict.fromkeys(["devices", *args.parts])
+    try:
+        write(args.output, results)
+    except OSError as error:
+        return refuse(f"cannot write {args.output}: {error.strerror}")
+    print(f"{len(names)} parts, at most {args.minutes:g} minutes", file=sys.stderr)
     # A killed search's trials may still write for a moment.
     with tempfile.TemporaryDirectory(prefix="errorflow-gpu-", ignore_cleanup_errors=True) as folder:
         for name in names:
@@ -98,15 +104,15 @@ def run(name, args, folder, began):
 
 
 def environment(reduced):
-    """Return the environment variables of a part."""
-    chosen = {"TF_CPP_MIN_LOG_LEVEL": "1", "PYTHONUNBUFFERED": "1"}
-    paths = [str(HERE), os.environ.get("PYTHONPATH")]
-    chosen["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    """Return the environment variables of a part, which is not one of several workers."""
+    own = {k: v for k, v in os.environ.items() if not k.startswith(("TF_CONFIG", "SLURM_"))}
+    own |= {"TF_CPP_MIN_LOG_LEVEL": "1", "PYTHONUNBUFFERED": "1"}
+    own["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE), own.get("PYTHONPATH")]))
     if reduced:
-        chosen["CUDA_VISIBLE_DEVICES"] = "-1"
-    elif "CUDA_VISIBLE_DEVICES" not in os.environ:
-        chosen["CUDA_VISIBLE_DEVICES"] = "0"
-    return os.environ | chosen
+        own["CUDA_VISIBLE_DEVICES"] = "-1"
+    else:
+        own.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    return own
 
 
 def call(command, variables, log, seconds):
@@ -149,7 +155,9 @@ def outcome(folder, code):
 
 def line(name, result):
     """Return the line of a part."""
-    text = "; ".join(result.get("failures") or [result.get("summary", "")])
+    failures = result.get("failures", [])
+    more = [f"and {len(failures) - SHOWN} more"] if len(failures) > SHOWN else []
+    text = "; ".join(failures[:SHOWN] + more) or result.get("summary", "")
     return f"{name:10} {result['status']:13} {result['seconds']:6.1f} s  {text}"
 
 

@@ -57,6 +57,16 @@ def test_all_parts_pass_in_their_reduced_form(tmp_path):
     assert (code, len(lines), written["passed"]) == (0, len(PARTS), True)
 
 
+@pytest.mark.slow
+def test_without_a_gpu_nothing_is_run_and_the_reason_is_given(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    code, (line,), written = script(tmp_path)
+    assert code == 2
+    assert "TensorFlow sees no GPU" in line
+    assert [*written["parts"]] == ["devices"]
+    assert not written["passed"]
+
+
 def test_a_part_that_ends_without_a_report_does_not_hide_the_reason(tmp_path):
     import gpu
 
