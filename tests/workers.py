@@ -52,8 +52,10 @@ def examples(count: int) -> tuple[Any, dict[str, Any]]:
     return ids, {"steps": ids % 3, "label": (ids.sum(axis=1) > 9).astype(int)}
 
 
-def train_own_model(strategy: Any, jit: bool = False, steps_per_execution: int = 1) -> Any:
-    """Train with plain Keras and tf.data, on errorflow's loss and optimizer."""
+def train_own_model(
+    strategy: Any, logs: Path, jit: bool = False, steps_per_execution: int = 1
+) -> Any:
+    """Train with plain Keras and tf.data, on errorflow's loss and optimizer, and record it."""
     import keras
     import tensorflow as tf
     from errorflow.pipelines.training import over_replicas
@@ -75,11 +77,37 @@ def train_own_model(strategy: Any, jit: bool = False, steps_per_execution: int =
         )
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    batches = tf.data.Dataset.from_tensor_slices(examples(BATCH * STEPS)).batch(BATCH)
+    ids, targets = examples(BATCH * STEPS)
+    batches = tf.data.Dataset.from_tensor_slices((ids, targets)).batch(BATCH)
     batches = batches.with_options(options)
-    history = model.fit(batches, validation_data=batches.take(2), epochs=2, verbose=0).history
+    recorders = make_recorders(ids[:4], logs)
+    history = model.fit(
+        batches, validation_data=batches.take(2), epochs=2, verbose=0, callbacks=recorders
+    ).history
     evaluated = model.evaluate(batches, verbose=0, return_dict=True)
-    return {"history": history, "evaluated": evaluated}, model.get_weights()
+    found = {"history": history, "evaluated": evaluated}
+    return found, model.get_weights(), [*records(recorders, strategy, logs)]
+
+
+def make_recorders(ids: Any, logs: Path) -> list[Any]:
+    from errorflow.callbacks import EarlyWarning, ErrorFlow, Gates, LayerGradients
+
+    gradients, flow = LayerGradients(logs), ErrorFlow(logs)
+    return [gradients, flow, Gates(ids, logs), EarlyWarning(gradients, flow, log_dir=logs)]
+
+
+def records(recorders: list[Any], strategy: Any, logs: Path) -> Iterator[Any]:
+    """All tables in their order, the losses that were read, and the rows to go on from."""
+    import numpy as np
+    from errorflow.callbacks.recording.event_reader import recorded_rows_of_chief
+
+    gradients, flow, gates, warning = recorders
+    for history in ({"": gradients.history}, flow.history, gates.history):
+        for _, tables in sorted(history.items()):
+            yield from (table for name, table in tables.items() if name != "layers")
+    yield np.array(warning.state()["losses"])
+    for rows, *_ in recorded_rows_of_chief(strategy, logs / "error_flow", until=10**6).values():
+        yield from (rows.steps, rows.lengths, rows.values)
 
 
 def train_task(task: str, flags: str, data: Path, out: Path, strategy: Any) -> Any:
@@ -118,7 +146,10 @@ def weights_at_end(spec: Any, weights: list[Any]) -> Any:
 
 def results(strategy: Any, data: Path, out: Path) -> Iterator[tuple[str, Any, list[Any]]]:
     for name, options in OWN_MODELS.items():
-        yield name, *train_own_model(strategy, **options)
+        logs = out / f"logs of {name}"
+        found, weights, recorded = train_own_model(strategy, logs, **options)
+        yield name, found, weights
+        yield f"records of {name}", {"event files": len([*logs.rglob("events*")])}, recorded
     for task, flags in TASKS.items():
         yield task, *train_task(task, flags, data, out, strategy)
 

@@ -88,6 +88,17 @@ def test_two_workers_compute_what_one_process_does(trained, training):
             np.testing.assert_allclose(other, own, rtol=2e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("training", workers.OWN_MODELS)
+def test_two_workers_record_what_one_process_does(trained, training):
+    """Errors, gradients, gates, mean losses and, read from the chief's files, earlier errors."""
+    (files, tables), *of_workers = (found[f"records of {training}"] for found in trained)
+    for _, of_worker in of_workers:
+        for own, other in zip(tables, of_worker, strict=True):
+            scale = np.nanmax(np.abs(own), initial=0.0)
+            np.testing.assert_allclose(other, own, rtol=1e-6, atol=1e-6 * scale)
+    assert [found for found, _ in of_workers] == [files, {"event files": 0}]
+
+
 def flat(figures, name="") -> dict[str, float]:
     """The numbers in nested lists and dictionaries, by their place."""
     if isinstance(figures, float | int):
