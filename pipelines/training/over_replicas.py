@@ -5,7 +5,7 @@ that of the whole batch only if nothing but plain means over equal shares lies b
 masks and batch normalisation lie between; here they see the whole batch. With one replica, all is
 Keras' own.
 
-All functions belong into the scope of the distribution strategy.
+Call all functions in the scope of the distribution strategy.
 """
 
 import functools
@@ -43,7 +43,6 @@ def with_loss_scale(optimizer: Any, model: keras.Model) -> Any:
     )
 
 
-@functools.cache
 def _summing_first(kind: type[keras.optimizers.Optimizer]) -> Any:
     """Return a kind of optimizer that sums the gradients before, not after, it works on them."""
 

@@ -67,7 +67,8 @@ def _start_tensorflow(config: TrainingConfig) -> Any:
 
 def _session(config: TrainingConfig, strategy: Any) -> Session:
     size, count = config.optimisation.batch_size, strategy.num_replicas_in_sync
-    if isinstance(size, int) and size % count:
+    examples = 1 if size == "online" else size
+    if isinstance(examples, int) and examples % count:
         raise UserError(
             f"--batch-size {size}: {count} devices share each batch with --strategy"
             f" {config.hardware.strategy}; choose a multiple of {count}"

@@ -39,10 +39,12 @@ def test_every_optimizer_learns_with_and_without_weight_decay(optimizer):
         assert moved < still == pytest.approx(1 - 0.1 * decay, rel=1e-6)
 
 
-def test_a_batch_that_devices_cannot_share_evenly_is_refused(two_replicas, monkeypatch):
+@pytest.mark.parametrize("size", [17, "online"])
+def test_a_batch_that_devices_cannot_share_evenly_is_refused(two_replicas, monkeypatch, size):
     monkeypatch.setattr(workflow.devices, "start", lambda *_: two_replicas)
-    with pytest.raises(UserError, match=r"--batch-size 17: 2 devices .* choose a multiple of 2"):
-        workflow.start(replace(NamesConfig(), batch_size=17))
+    message = rf"--batch-size {size}: 2 devices .* choose a multiple of 2"
+    with pytest.raises(UserError, match=message):
+        workflow.start(replace(NamesConfig(), batch_size=size))
 
 
 def test_a_seed_holds_however_many_random_numbers_the_data_took(tmp_path):
