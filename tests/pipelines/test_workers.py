@@ -61,9 +61,11 @@ def two() -> list[str]:
 def start(data: Path, out: Path, config: str) -> subprocess.Popen:
     """Start the worker that TF_CONFIG describes."""
     paths = [str(Path(workers.__file__).parent), *sys.path]
+    settings = {"TF_CONFIG": config, "PYTHONPATH": os.pathsep.join(paths)}
+    settings["http_proxy"] = "http://127.0.0.1:9"  # leads nowhere; workers need no proxy
     return subprocess.Popen(
         [sys.executable, workers.__file__, str(data), str(out)],
-        env=os.environ | {"TF_CONFIG": config, "PYTHONPATH": os.pathsep.join(paths)},
+        env=os.environ | settings,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
