@@ -21,10 +21,16 @@ ADDRESSES = ("10.213.0.1", "10.213.0.2")  # exist in the namespaces only
 CHIEF = f"{ADDRESSES[0]}:8000"
 CUT = 60  # seconds
 HANGS = 900
+SEARCH = (
+    *("--chief", CHIEF, "--space", "space.yaml", "--oracle", "grid", "--data-dir", "data"),
+    *("--epochs", str(EPOCHS), "--patience", "0", "--jit", "off", "--device", "cpu"),
+)
+WORKER = ("--worker-of", CHIEF, "--device", "cpu")
 COMMAND = "import sys; from errorflow.pipelines.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
 def ip(*arguments: str) -> None:
+    """Run the command `ip`."""
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
@@ -99,13 +105,6 @@ def machines(tmp_path) -> Iterator[tuple[Machine, Machine]]:
             command.process.wait()
         for name in names:
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
-
-
-SEARCH = (
-    *("--chief", CHIEF, "--space", "space.yaml", "--oracle", "grid", "--data-dir", "data"),
-    *("--epochs", str(EPOCHS), "--patience", "0", "--jit", "off", "--device", "cpu"),
-)
-WORKER = ("--worker-of", CHIEF, "--device", "cpu")
 
 
 def wait_until(is_so: Callable[[], bool], what: str) -> None:
