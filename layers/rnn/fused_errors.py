@@ -85,8 +85,8 @@ def wide(tensor: Any) -> Any:
 class FusedCell(Protocol):
     """A cell as cuDNN has it.
 
-    Equations have it as their attribute `fused`, or the option for which cuDNN has no cell; those
-    of a cell that was registered need not have the attribute.
+    A class of equations has it as its attribute `fused`, or a string: the option for which cuDNN
+    has no cell. A class without an attribute of its own is not fused.
 
     Attributes:
         gates: the place in Keras' order of each gate in cuDNN's order.
@@ -113,7 +113,8 @@ class FusedCell(Protocol):
 
 def why_unsupported(equations: Any) -> str | None:
     """Return the option of a cell that cuDNN does not have; None if it does what the cell does."""
-    fused = getattr(equations, "fused", f"a cell of its own, {type(equations).__name__}")
+    kind = type(equations)  # one that inherits from equations with `fused` may compute other things
+    fused = vars(kind).get("fused", f"a cell of its own, {kind.__name__}")
     return fused if isinstance(fused, str) else fused.why_unsupported(equations)
 
 

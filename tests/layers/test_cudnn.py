@@ -14,6 +14,8 @@ from cases import MASKS, B, D, H, T
 from errorflow import layers
 from errorflow.layers import watch
 from errorflow.layers.rnn import cudnn
+from errorflow.layers.rnn.fused_errors import why_unsupported
+from errorflow.layers.rnn.lstm import LSTMEquations
 from errorflow.layers.rnn.watch import made_visible
 from stock_models import assert_same, model_of, results_of
 
@@ -182,6 +184,15 @@ def test_what_cudnn_does_not_do_runs_in_our_loop(layer, options, reason):
     assert layer.loop.latest.name == "errorflow"
     assert reason in layer.loop.latest.reason
     assert layer.supports_jit
+
+
+def test_equations_that_inherit_from_those_of_cudnns_cells_are_not_fused():
+    class Other(LSTMEquations):
+        """They may compute anything."""
+
+    assert "Other" in (
+        why_unsupported(Other(keras.activations.tanh, keras.activations.sigmoid)) or ""
+    )
 
 
 def test_the_choice_is_made_for_each_call():
