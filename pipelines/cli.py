@@ -15,7 +15,7 @@ from .core.flags import parse_flags
 from .core.run_config import run_config
 from .core.run_folder import RunFolder
 from .core.run_selection import run_to_resume
-from .core.stop_request import listening, recovered, stop_with_parent
+from .core.stop_request import end_with, listening, recovered, stop_with_parent
 from .core.system_errors import path_of, reason_of
 from .registry import TASKS, load_task
 from .training import verbs
@@ -52,9 +52,12 @@ def _exit_code(arguments: list[str]) -> int:
         with recovered():
             code = dispatch(arguments)
             sys.stdout.flush()
+    except WorkerLost as error:
+        complain(str(error))
+        end_with(WORKER_LOST)
     except UserError as error:
         complain(str(error))
-        return WORKER_LOST if isinstance(error, WorkerLost) else 2
+        return 2
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         _discard(sys.stdout)
         return 141

@@ -11,6 +11,7 @@ them all functions here do nothing.
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -112,6 +113,14 @@ def end_at_once(received: signal.Signals) -> NoReturn:
     with contextlib.suppress(OSError):
         os.write(2, b"\nerrorflow: ended at once\n")
     os._exit(128 + received)
+
+
+def end_with(code: int) -> NoReturn:
+    """End this process after its work, without the end of TensorFlow, which waits for the lost."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def stop_with_parent() -> None:
