@@ -11,20 +11,20 @@ A worker that is lost cannot be replaced while the others go on: all end, and th
 
 import contextlib
 import re
-import threading
-from collections.abc import Callable, Collection, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from .cluster import Cluster
 from .errors import UserError, WorkerLost
+from .rendezvous import meet, named
 from .stop_request import listen_again, recovered
 
 START_SECONDS = 300  # in which all workers must have started
+REGISTER_SECONDS = 60  # in which TensorFlow connects the workers that have met
 SILENT_SECONDS = 20  # without a sign of life, after which a worker is lost
 LONGEST_END = 60  # seconds in which the others have ended after a worker is lost
 
 RESUME = "start all workers again with --resume to go on after the last complete epoch"
-_POLL = 0.2  # seconds between two checks of whether all workers have started
 _UNAVAILABLE = 14  # code of tf.errors.UnavailableError, which ends all collective operations
 _LONGEST = 400  # characters of a reason; the service truncates a very long one
 _REPORTED = re.compile(r"from /job:worker/task:(\d+): <errorflow (\w+)>(.*?)</errorflow>", re.S)
@@ -35,30 +35,18 @@ T = TypeVar("T")
 def start_together(make_strategy: Callable[[], T], cluster: Cluster) -> T:
     """Return the strategy of the workers, when all of them have started.
 
-    It is made by a thread, so that a signal ends the waiting: TensorFlow would wait for as long as
-    an hour, and takes SIGTERM for itself.
-
     Raises:
         WorkerLost: a worker has not started, or cannot be reached.
         UserError: this process cannot be a worker.
     """
+    meet(cluster, START_SECONDS)
     _configure_service(cluster)
-    outcome: list[Any] = []
-
-    def make() -> None:
-        try:
-            outcome.append(make_strategy())
-        except Exception as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=make, daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(_POLL)
-        listen_again()
-    if isinstance(outcome[0], Exception):
-        raise _start_failure(outcome[0], cluster) from None
-    return outcome[0]
+    try:
+        return make_strategy()
+    except Exception as error:
+        raise _start_failure(error, cluster) from None
+    finally:
+        listen_again()  # TensorFlow has taken SIGTERM for itself
 
 
 def _configure_service(cluster: Cluster) -> None:
@@ -70,7 +58,7 @@ def _configure_service(cluster: Cluster) -> None:
     context().configure_coordination_service(
         service_type="standalone",
         service_leader=_task(0),
-        cluster_register_timeout_in_ms=START_SECONDS * 1000,
+        cluster_register_timeout_in_ms=REGISTER_SECONDS * 1000,
         heartbeat_timeout_in_ms=SILENT_SECONDS * 1000,
         coordinated_jobs=[job],
     )
@@ -84,20 +72,12 @@ def _task(number: int) -> str:
 
 
 def _start_failure(error: Exception, cluster: Cluster) -> Exception:
-    """Return why the workers have not come together."""
-    own, text = cluster.workers[cluster.index], str(error)
-    if "Could not start gRPC server" in text:
-        return UserError(f"cannot listen on {own}: another process does, or it is elsewhere")
-    if "program startup" in text:
+    """Return why the workers have not come together, although they have met."""
+    if "Could not start gRPC server" in str(error):
+        return UserError(f"cannot listen on {cluster.workers[cluster.index]}: another process does")
+    if "program startup" in str(error):
         return UserError("several workers: train before anything else uses TensorFlow")
-    if not _is_of_workers(error):
-        return error
-    missing = {int(number) for number in _TASK.findall(text.partition("timed out task names")[2])}
-    missing = missing - {cluster.index} or (_others(cluster) if cluster.is_chief else {0})
-    return WorkerLost(
-        f"{_named(missing, cluster)} cannot be reached: not started within {START_SECONDS} s, or"
-        " cut off"
-    )
+    return _loss(str(error), cluster) if _is_of_workers(error) else error
 
 
 @contextlib.contextmanager
@@ -164,13 +144,8 @@ def _loss(text: str, cluster: Cluster) -> UserError:
     fate = "cannot be reached any more"
     if "sending heartbeats" in text:
         fate = f"gave no sign of life for {SILENT_SECONDS} s"
-    return WorkerLost(f"{_named(lost, cluster)} {fate}: {RESUME}")
+    return WorkerLost(f"{named(cluster, lost)} {fate}: {RESUME}")
 
 
 def _others(cluster: Cluster) -> set[int]:
     return {*range(cluster.size)} - {cluster.index}
-
-
-def _named(numbers: Collection[int], cluster: Cluster) -> str:
-    """Return workers with their addresses: "worker 1 (10.0.0.2:2222) or worker 2 (…)"."""
-    return " or ".join(f"worker {n} ({cluster.workers[n]})" for n in sorted(numbers))

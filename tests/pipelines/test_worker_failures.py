@@ -7,12 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from errorflow import pipelines
 from errorflow.pipelines import cli
 from errorflow.pipelines.core.cluster import Cluster
 from errorflow.pipelines.core.errors import WORKER_LOST, UserError, WorkerLost
+from errorflow.pipelines.core.rendezvous import meet
 from errorflow.pipelines.core.run_folder import RunFolder, read_history
 from errorflow.pipelines.core.worker_failures import ended_together
 
@@ -122,6 +124,46 @@ def test_launch_returns_the_exit_code_of_the_worker_that_fails(names, capfd):
     chief, other = sorted(complaints(capfd.readouterr().err))
     assert chief.startswith("errorflow: --data-dir nowhere: no such file or folder")
     assert other.startswith("errorflow: worker 1: --data-dir nowhere: no such file or folder")
+
+
+# Waiting for each other
+
+
+def meeting(*indices, seconds):
+    """Let workers of a cluster of 3 meet; return what each of them raises."""
+    addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(3))
+
+    def raised(index):
+        try:
+            meet(Cluster(3, index, addresses), seconds)
+        except UserError as error:
+            return error
+
+    with ThreadPoolExecutor(len(indices)) as pool:
+        return addresses, [*pool.map(raised, indices)]
+
+
+def test_workers_meet():
+    assert meeting(2, 0, 1, seconds=60)[1] == [None, None, None]
+
+
+def test_a_worker_that_does_not_start_is_named_by_all():
+    addresses, errors = meeting(0, 1, seconds=1)
+    assert all(type(error) is WorkerLost for error in errors)
+    assert {*map(str, errors)} == {
+        f"worker 2 ({addresses[2]}) did not start or reach worker 0 in 1 s"
+    }
+
+
+def test_a_worker_that_cannot_reach_the_chief_says_why():
+    addresses, (error,) = meeting(1, seconds=0.2)
+    assert f"worker 0 ({addresses[0]}) did not start or cannot be reached" in str(error)
+    assert "Connection refused" in str(error)
+
+
+def test_two_processes_must_not_be_the_same_worker():
+    for error in meeting(0, 1, 1, seconds=60)[1]:
+        assert "two processes are worker 1" in str(error)
 
 
 # What TensorFlow 2.21 says when a worker is lost, shortened
