@@ -15,6 +15,7 @@ from .errors import UserError, WorkerLost
 
 GREETING, GO = "errorflow worker", "go"
 _RETRY = 0.3  # seconds until a worker tries to reach the chief again
+_MARGIN = 10  # seconds that a worker which has reached the chief waits longer than the chief
 _LINE = 1_000  # bytes of a message, which ends with a newline
 
 
@@ -111,7 +112,7 @@ def _wait_for_chief(cluster: Cluster, deadline: float, seconds: float) -> None:
             address = _host_and_port(cluster.workers[0])
             with socket.create_connection(address, timeout=1) as connection:
                 connection.sendall(f"{GREETING} {cluster.index}\n".encode())
-                answer = _read(connection, deadline)
+                answer = _read(connection, deadline + _MARGIN)
         except OSError as error:
             reason = f" ({error.strerror or error})"
         else:
