@@ -88,8 +88,9 @@ def _admit(connection: socket.socket, present: dict[int, socket.socket], cluster
 
 
 def _is_open(connection: socket.socket) -> bool:
+    connection.setblocking(False)
     try:
-        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+        return connection.recv(1) != b""
     except BlockingIOError:
         return True
     except OSError:
