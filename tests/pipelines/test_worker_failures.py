@@ -73,6 +73,7 @@ def complaints(stderr):
     return [line for line in stderr.splitlines() if line.startswith("errorflow: ")]
 
 
+@pytest.mark.timeout(600)
 def test_a_worker_dies_the_chief_ends_and_a_resume_gives_the_same_result(names):
     flags = [*FLAGS, "--data-dir", "data", "--name", "a", "--strategy", "multi-worker"]
     ports = free_ports(2)
