@@ -47,6 +47,7 @@ def test_a_part_passes_in_its_reduced_form(part, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2000)
 def test_all_parts_pass_in_their_reduced_form(tmp_path):
     """Each in its own process, as on a GPU."""
     from gpu_parts import PARTS
@@ -137,6 +138,7 @@ def test_the_memory_of_a_gpu_is_taken_as_it_is_needed_if_it_is_not_in_use(monkey
 
 
 @pytest.mark.gpu
+@pytest.mark.timeout(660)
 @pytest.mark.parametrize("part", CHECKS)
 def test_a_check_passes_on_this_gpu(part, tmp_path):
     if not tf.config.list_physical_devices("GPU"):
