@@ -21,6 +21,7 @@ cells:
     matrix_products.py    the input product and the weight gradients, outside the loops
     convolutions.py       the same for a ConvLSTM, whose states are maps
     statistics.py         the norms of δ_t that the backward loop measures
+    sums_of_squares.py    their sums, of numbers as small as 1e-25
     error_record.py       the variables that keep them
     time_loop.py          which loop runs a call: the one above, or cuDNN's
     fused.py              cuDNN's loop (cudnn.py) with its errors (fused_errors.py)

@@ -23,7 +23,7 @@ from errorflow.pipelines.models.tagger import (
     build_vocabulary,
 )
 from errorflow.pipelines.tags import TASK, TagsConfig
-from errorflow.pipelines.tags.training import evaluate, padded_targets
+from errorflow.pipelines.tags.training import evaluate, padded_targets, predict_probabilities
 from event_files import read
 from tasks import TAGS, errorflow, train_flags
 
@@ -136,6 +136,15 @@ def ids_of(serving_model, *sentences) -> SentenceIds:
     return tagger.sentence_ids(
         tagger.tokenizer_in(serving_model), [text.split() for text in sentences]
     )
+
+
+def test_sentences_of_all_lengths_are_predicted_as_if_alone(serving_model):
+    sentences = [["a", "b", "c"] * 100, [], ["d"], ["b", "a"]]
+    together, _ = predict_probabilities(serving_model, sentences)
+    for sentence, probabilities in zip(sentences, together, strict=True):
+        assert len(probabilities) == len(sentence)
+        alone, _ = predict_probabilities(serving_model, [sentence])
+        np.testing.assert_allclose(probabilities, alone[0], atol=1e-6)
 
 
 def test_loss_and_accuracy_ignore_padding(serving_model):
