@@ -66,36 +66,35 @@ def _sum_over_replicas(gradients: Sequence[Any]) -> list[Any]:
     XLA cannot compile TensorFlow's own sum of sparse gradients. All replicas must have equally many
     slices, which equal shares of a padded batch have.
     """
+    sparse = [g for g in gradients if isinstance(g, tf.IndexedSlices)]
+    indices = _all_reduced([_beside_others(g.indices) for g in sparse])
+    values = _all_reduced([_values(g) for g in gradients if g is not None])
+
+    def total(gradient: Any) -> Any:
+        if isinstance(gradient, tf.IndexedSlices):
+            return tf.IndexedSlices(next(values), next(indices), gradient.dense_shape)
+        return None if gradient is None else next(values)
+
+    return [total(gradient) for gradient in gradients]
+
+
+def _all_reduced(tensors: list[Any]) -> Iterator[Any]:
+    """Yield the sum of each tensor over the replicas, which takes one exchange for all of them."""
     context: Any = tf.distribute.get_replica_context()
-
-    def summed(tensors: list[Any]) -> Iterator[Any]:
-        return iter(context.all_reduce(tf.distribute.ReduceOp.SUM, tensors) if tensors else ())
-
-    present = [g for g in gradients if g is not None]
-    sparse = [g for g in present if isinstance(g, tf.IndexedSlices)]
-    indices = summed([_beside_others(context, g.indices) for g in sparse])
-    values = summed(
-        [
-            _beside_others(context, g.values) if isinstance(g, tf.IndexedSlices) else g
-            for g in present
-        ]
-    )
-    return [
-        tf.IndexedSlices(next(values), next(indices), g.dense_shape)
-        if isinstance(g, tf.IndexedSlices)
-        else g
-        if g is None
-        else next(values)
-        for g in gradients
-    ]
+    return iter(context.all_reduce(tf.distribute.ReduceOp.SUM, tensors) if tensors else ())
 
 
-def _beside_others(context: Any, slices: Any) -> Any:
+def _values(gradient: Any) -> Any:
+    is_sparse = isinstance(gradient, tf.IndexedSlices)
+    return _beside_others(gradient.values) if is_sparse else gradient
+
+
+def _beside_others(slices: Any) -> Any:
     """Return slices [n, …] at the place of this replica among zeros, [replicas · n, …]."""
-    place = tf.one_hot(
-        context.replica_id_in_sync_group, context.num_replicas_in_sync, dtype=slices.dtype
-    )
-    return tf.concat(tf.unstack(tf.tensordot(place, slices, axes=0)), axis=0)
+    context: Any = tf.distribute.get_replica_context()
+    own, of = context.replica_id_in_sync_group, context.num_replicas_in_sync
+    places = tf.tensordot(tf.one_hot(own, of, dtype=slices.dtype), slices, axes=0)
+    return tf.concat(tf.unstack(places), axis=0)
 
 
 # Losses
@@ -117,7 +116,7 @@ class MeanOverReplicas(keras.losses.Loss):
     step counts for more where there are few.
 
     Args:
-        loss: one loss, as `keras.Model.compile` takes it.
+        loss: one loss that is a mean, as `keras.Model.compile` takes it.
     """
 
     def __init__(self, loss: Any):
