@@ -24,6 +24,7 @@ from ..search.resources import WorkerResources, divide_resources
 
 USAGE = "errorflow launch --workers 2 -- TASK train [FLAGS]"
 PORTS = range(20_000, 32_000)  # below those that Linux gives to connections
+TELLING = 5  # seconds that the others have to end after a worker that has failed by itself
 POLL = 0.1  # seconds between two checks of the processes
 
 
@@ -146,14 +147,21 @@ def _ended_together() -> Iterator[list[subprocess.Popen[bytes]]]:
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]], patience: float) -> None:
-    """Wait until the processes end by themselves; kill those that do not."""
-    last = time.monotonic() + patience
+    """Wait until the processes end by themselves; stop those that do not, in the end by force."""
+    _wait_for(processes, patience)
     for process in processes:
-        try:
+        process.terminate()
+    _wait_for(processes, PATIENCE)
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def _wait_for(processes: Sequence[subprocess.Popen[bytes]], seconds: float) -> None:
+    last = time.monotonic() + seconds
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(max(0, last - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int:
@@ -163,7 +171,8 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int:
         failed = next((number for number, code in enumerate(codes) if code), None)
         if failed is not None:
             code = _code_of(failed, codes[failed] or 0)
-            _end(processes, LONGEST_END)
+            # After a mistake before they have met, the others still wait for that worker.
+            _end(processes, LONGEST_END if code == WORKER_LOST else TELLING)
             return code
         if None not in codes:
             return 0
