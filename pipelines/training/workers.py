@@ -1,4 +1,4 @@
-"""A training with several workers: one settles what is trained, the chief, and one alone writes.
+"""Several workers train one network: the chief alone writes and prints.
 
 All workers run the same program with the same callbacks, since any of these may exchange something
 with the other workers. The chief writes the run folder and prints. Any other worker writes to a
