@@ -137,11 +137,15 @@ def quiet_conditions() -> Iterator[None]:
     `conditions.Parent.to_proto` prints a value of each condition of each hyperparameter that is
     sent. There is no switch for it, and `contextlib.redirect_stdout` would swallow the output of
     all threads, while gRPC's threads send in parallel. So the name `print` is hidden from this one
-    module, where nothing else prints, and only while there is a connection.
+    module, where nothing else prints, and only while there is a connection. Of several blocks at
+    the same time, the first one hides it.
     """
-    earlier = vars(conditions).get("print", print)
-    vars(conditions)["print"] = lambda *_: None
+    names = vars(conditions)
+    if "print" in names:
+        yield
+        return
+    names["print"] = lambda *_: None
     try:
         yield
     finally:
-        vars(conditions)["print"] = earlier
+        del names["print"]

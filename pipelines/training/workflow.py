@@ -142,8 +142,11 @@ def _train(
 
 def _write_evaluation(run: RunFolder, task: Task, config: TrainingConfig, data: Data) -> None:
     """Measure the best model on the validation and test splits, and write the model card."""
+    from ..models.serving import load
+
+    model = load(run.best)
     for split in ("validation", "test"):
-        scores = _evaluate_split(task, run, data, split)
+        scores = _evaluate_split(task, model, run, data, split)
         run.update(**{split: scores.figures})
     from .summary import write_card
 
@@ -283,21 +286,21 @@ def evaluate(task: Task, run: RunFolder, split: str = "test", found: Any = None)
     Raises:
         UserError: the run's data have changed.
     """
+    from ..models.serving import load
+
     config = run_config(task.config, run).resolved()
     data = read_data(task, config, found)
     with writing(run.path, lambda: "the run itself stays as it was"):
         record_data(run, data)
-        scores = _evaluate_split(task, run, data, split)
+        scores = _evaluate_split(task, load(run.best), run, data, split)
         run.update(**{split: scores.figures})
     return scores
 
 
-def _evaluate_split(task: Task, run: RunFolder, data: Data, split: str) -> Scores:
-    """Return the scores of best.keras; write sample predictions and any confusion matrix."""
-    from ..models.serving import load
-
+def _evaluate_split(task: Task, model: "Model", run: RunFolder, data: Data, split: str) -> Scores:
+    """Return the scores of a run's best model; write sample predictions and confusion matrix."""
     with phase(f"evaluating on the {split} split"):
-        model, examples = load(run.best), getattr(data, split)
+        examples = getattr(data, split)
         scores = task.evaluate(model, examples, data.labels)
         if scores.confusion is not None:
             write_confusion(scores.confusion, data.labels, confusion_file(run, split))

@@ -272,9 +272,9 @@ def test_pretraining_uses_each_image_once_per_epoch():
 def test_the_first_of_several_epochs_uses_the_simplest_third(core, monkeypatch, epochs, images):
     images_of_epochs = []
 
-    def fit(model, batches, **_):
+    def fit(model, x, **_):
         images_of_epochs.append(
-            {image.tobytes() for images, _ in batches.as_numpy_iterator() for image in images}
+            {image.tobytes() for images, _ in x.as_numpy_iterator() for image in images}
         )
 
     monkeypatch.setattr(keras.Model, "fit", fit)

@@ -263,6 +263,7 @@ class Tab:
 
 
 @with_browser
+@pytest.mark.parametrize("server", ["true"], indirect=True)  # both loaders serve the same tables
 def test_plots_values_and_selections(server, trained, browser, tmp_path):
     browser.get_log("browser")
     tab = Tab(browser, f"{server}/#errorflow")

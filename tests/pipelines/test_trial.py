@@ -139,12 +139,19 @@ raise SystemExit(trial.main([folder]))
 """
 
 
-def test_a_stopped_or_killed_trial_resumes_to_the_same_result(make):
-    config = {"epochs": 4, "patience": 0}
+@pytest.mark.parametrize(
+    "signals",
+    [
+        [signal.SIGKILL],
+        pytest.param([signal.SIGTERM, signal.SIGINT, signal.SIGKILL], marks=pytest.mark.slow),
+    ],
+)
+def test_a_stopped_or_killed_trial_resumes_to_the_same_result(make, signals):
+    config = {"epochs": len(signals) + 1, "patience": 0}
     folder = make(config=config)
-    signals = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}
-    for epochs, (number, code) in enumerate(signals.items(), start=1):
-        assert run_python("-c", SIGNALLED, folder, int(number), epochs) == code
+    codes = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}
+    for epochs, number in enumerate(signals, start=1):
+        assert run_python("-c", SIGNALLED, folder, int(number), epochs) == codes[number]
         assert not (folder / "result.json").exists()
         assert RunFolder(folder / "run").status == "interrupted"
         assert len(read_history(RunFolder(folder / "run"))) == epochs
