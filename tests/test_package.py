@@ -130,8 +130,9 @@ def test_readme_example_runs(tmp_path, monkeypatch):
 
 
 def test_python_examples_of_the_documentation_are_valid():
-    for example in blocks("python", READMES):
-        ast.parse(example)
+    examples = [ast.parse(example) for example in blocks("python", READMES)]
+    assert examples
+    assert all(example.body for example in examples)
 
 
 def test_the_python_api_of_the_readme_exists():

@@ -24,7 +24,7 @@ from ..search.resources import WorkerResources, divide_resources
 
 USAGE = "errorflow launch --workers 2 -- TASK train [FLAGS]"
 PORTS = range(20_000, 32_000)  # below those that Linux gives to connections
-TELLING = 5  # seconds that the others have to end after a worker that has failed by itself
+END_AFTER_MISTAKE = 5  # seconds in which the others must end after one worker's own failure
 POLL = 0.1  # seconds between two checks of the processes
 
 
@@ -172,7 +172,7 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int:
         if failed is not None:
             code = _code_of(failed, codes[failed] or 0)
             # After a mistake before they have met, the others still wait for that worker.
-            _end(processes, LONGEST_END if code == WORKER_LOST else TELLING)
+            _end(processes, LONGEST_END if code == WORKER_LOST else END_AFTER_MISTAKE)
             return code
         if None not in codes:
             return 0
