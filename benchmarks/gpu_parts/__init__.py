@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,3 +92,17 @@ class Failures(list[str]):
             traceback.print_exc()
             reason = str(error).strip().splitlines() or [""]
             self.append(f"{case}: {type(error).__name__}: {reason[0][:200]}")
+
+
+def too_large(case: str, differences: Mapping[str, float], limit: float) -> list[str]:
+    """Return a failure for each difference of a case that is beyond the limit, or is no number."""
+    return [
+        f"{case}: {name} differs by {value:.1e}, more than {limit:.1e}"
+        for name, value in differences.items()
+        if not value <= limit
+    ]
+
+
+def largest(figures: Mapping[str, Mapping[str, float]]) -> float:
+    """Return the largest difference of all cases; NaN if there is none."""
+    return max((max(by_name.values()) for by_name in figures.values()), default=float("nan"))

@@ -54,7 +54,7 @@ def run(form: Form) -> Report:
 
 
 def cases():
-    """Return the cases, the most telling ones first."""
+    """Return the cases, the most important ones first."""
     ways = [("auto", False), ("own", False), ("auto", True)]  # with jit, auto is our own loop
     return [
         *(Case(cell, mask="holes") for cell in CELLS),

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from . import Failures, Form, Report
+from . import Failures, Form, Report, largest, too_large
 from .exact import tf32_off
 
 LIMIT = 1e-4  # of the difference of probabilities
@@ -31,13 +31,8 @@ def run(form: Form) -> Report:
         with failures.guard(task), tf32_off():
             trained = pipelines.train(task, run_dir=form.folder, epochs=1, **settings)
             figures[task] = differences(trained, form)
-            failures += [
-                f"{task}, {name}: probabilities differ by {value:.1e}"
-                for name, value in figures[task].items()
-                if not value <= LIMIT
-            ]
-    worst = max((max(by_name.values()) for by_name in figures.values()), default=float("nan"))
-    summary = f"largest difference of probabilities {worst:.1e}"
+            failures += too_large(f"{task}, probabilities", figures[task], LIMIT)
+    summary = f"largest difference of probabilities {largest(figures):.1e}"
     return Report(summary, {"limit": LIMIT, "differences": figures}, failures)
 
 

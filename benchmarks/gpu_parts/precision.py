@@ -1,6 +1,6 @@
 """Are the recorded errors those of the unscaled loss in mixed precision, with loss scaling?"""
 
-from . import Failures, Form, Report
+from . import Failures, Form, Report, largest, too_large
 from .models import Shape, sequences, stock_model
 
 LIMIT = 0.02  # of the relative difference from float32
@@ -16,13 +16,8 @@ def run(form: Form) -> Report:
             case = f"{cell}, {policy}"
             with failures.guard(case):
                 figures[case] = differences(recorded(cell, shape, policy), expected)
-                failures += [
-                    f"{case}: {name} differs by {value:.1%}"
-                    for name, value in figures[case].items()
-                    if not value <= LIMIT
-                ]
-    worst = max((max(by_name.values()) for by_name in figures.values()), default=float("nan"))
-    summary = f"largest difference of the errors from those in float32: {worst:.2%}"
+                failures += too_large(case, figures[case], LIMIT)
+    summary = f"largest difference of the errors from those in float32: {largest(figures):.2%}"
     return Report(summary, {"limit": LIMIT, "differences": figures}, failures)
 
 
