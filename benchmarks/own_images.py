@@ -58,12 +58,13 @@ def train_ours(model, folder, seed, place):
     from errorflow.pipelines.core.run_lifecycle import folder_to_train_in, training_in
     from errorflow.pipelines.images import TASK
     from errorflow.pipelines.training import workflow
+    from errorflow.pipelines.training.session import start
 
     settings = {"data_dir": folder, "seed": seed, "run_dir": place, "name": "ours"}
     settings |= {} if model == "default" else {"model": model}
     config = replace(TASK.config(), **settings).resolved()
     config.check()
-    session = workflow.start(config)
+    session = start(config)
     run, clock = folder_to_train_in(TASK.name, config), stopwatch()
     data = TASK.read_data(config)
     with training_in(run, TASK.name, config, session.environment) as begin:

@@ -33,10 +33,11 @@ def train(args, skip, folder):
     from errorflow.pipelines.core.run_lifecycle import folder_to_train_in, training_in
     from errorflow.pipelines.images import TASK
     from errorflow.pipelines.training import workflow
+    from errorflow.pipelines.training.session import start
 
     settings = {"model": args.model, "skip": skip, "epochs": args.epochs, "limit": args.limit}
     config = replace(TASK.config(), **settings, run_dir=Path(folder), name=skip).resolved()
-    session = workflow.start(config)
+    session = start(config)
     run, data = folder_to_train_in(TASK.name, config), TASK.read_data(config)
     with training_in(run, TASK.name, config, session.environment) as begin:
         outcome = workflow.train_in(run, TASK, config, data, session.strategy, begin)

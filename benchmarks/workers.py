@@ -43,14 +43,15 @@ def measure(task, parts, epochs):
     from errorflow.pipelines.cli import training_config
     from errorflow.pipelines.core.config import replace
     from errorflow.pipelines.registry import load_task
-    from errorflow.pipelines.training import feeding, loop, workflow
+    from errorflow.pipelines.training import feeding, loop
     from errorflow.pipelines.training.data_report import read_data
+    from errorflow.pipelines.training.session import start
 
     chosen = load_task(task)
     flags = [*TASKS[task].split(), "--strategy", "auto", "--device", "cpu"]
     config = training_config(chosen, flags)[0].resolved()
     config = replace(config, batch_size=config.optimisation.batch_size // parts)
-    strategy = workflow.start(config).strategy
+    strategy = start(config).strategy
     data = read_data(chosen, config)
     with strategy.scope():
         spec = chosen.build_training(config, data)

@@ -15,6 +15,7 @@ from ..core.run_lifecycle import MACHINE_SETTINGS, training_in
 from ..registry import load_task
 from ..training import workflow
 from ..training.data_report import read_data
+from ..training.session import start
 from ..training.task import Task
 from .trial_folder import NO_OBJECTIVE, Request, read_result, run_path
 
@@ -75,7 +76,7 @@ class _Execution:
 
     def train(self, task: Task, config: TrainingConfig) -> None:
         """Train without using the test split."""
-        session = workflow.start(config)
+        session = start(config)
         data = read_data(task, config)
         with training_in(self.run, task.name, config, session.environment) as begin:
             workflow.train_in(

@@ -4,13 +4,12 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..core import devices
 from ..core.cluster import Cluster, training_cluster
 from ..core.config import TrainingConfig, flat, replace
 from ..core.console import note
-from ..core.errors import UserError
 from ..core.files import write_rows
 from ..core.integrity import is_whole_model
 from ..core.memory import shortage_in_words
@@ -30,6 +29,7 @@ from ..datasets.listing import printable
 from . import workers
 from .data_report import data_in_one_line, read_data
 from .evaluation import Scores, write_confusion
+from .session import Session, make_session, start_tensorflow
 from .task import Data, Task
 
 if TYPE_CHECKING:
@@ -39,45 +39,6 @@ if TYPE_CHECKING:
     from .export import Exported
     from .loop import Outcome, Recorders
     from .spec import TrainingSpec
-
-
-class Session(NamedTuple):
-    """TensorFlow, started with the settings of a config."""
-
-    strategy: Any  # a tf.distribute.Strategy
-    environment: dict[str, Any]  # for environment.json
-
-
-def start(config: TrainingConfig) -> Session:
-    """Start TensorFlow, and print its version and devices.
-
-    Raises:
-        UserError: there is no such device, or the devices cannot share each batch evenly.
-    """
-    return _session(config, _start_tensorflow(config))
-
-
-def _start_tensorflow(config: TrainingConfig) -> Any:
-    """Return the strategy; several workers wait for each other here."""
-    cluster = training_cluster(config.hardware.strategy)
-    waiting = " and waiting for the other workers" * (cluster.size > 1)
-    with phase(f"loading TensorFlow{waiting}", after=0):
-        return devices.start(config.hardware, cluster)
-
-
-def _session(config: TrainingConfig, strategy: Any) -> Session:
-    size, count = config.optimisation.batch_size, strategy.num_replicas_in_sync
-    examples = 1 if size == "online" else size
-    if isinstance(examples, int) and examples % count:
-        raise UserError(
-            f"--batch-size {size}: {count} devices share each batch with --strategy"
-            f" {config.hardware.strategy}; choose a multiple of {count}"
-        )
-    devices.set_precision(config.hardware)
-    devices.set_seed(config.optimisation.seed)
-    environment = devices.describe(config, strategy)
-    note(devices.in_one_line(environment))
-    return Session(strategy, environment)
 
 
 def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -> RunFolder:
@@ -102,10 +63,10 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
         note(plan_in_one_line(task, own, resume))
         has_settings = cluster.is_chief or not own.run.resume
         found = find_before_tensorflow(task, own, resume) if has_settings else None
-        strategy = _start_tensorflow(own)
+        strategy = start_tensorflow(own)
         with ended_together(cluster):
             agreed = workers.agree_on_settings(strategy, cluster, own, resume)
-            session = _session(agreed, strategy)
+            session = make_session(agreed, strategy)
             if agreed.run.resume:
                 resume = workers.copy_of_run(strategy, cluster, agreed, task.name, resume)
             if not has_settings:

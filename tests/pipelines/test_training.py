@@ -15,7 +15,7 @@ from errorflow.pipelines.core.config import Optimisation, TrainingConfig, replac
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.run_folder import RunFolder, read_history
 from errorflow.pipelines.names.config import NamesConfig
-from errorflow.pipelines.training import summary, workflow
+from errorflow.pipelines.training import session, summary, workflow
 from errorflow.pipelines.training.checkpoint import RunCheckpoint
 from errorflow.pipelines.training.class_weights import balanced_loss, class_weights
 from errorflow.pipelines.training.compile_time import compiling
@@ -41,10 +41,10 @@ def test_every_optimizer_learns_with_and_without_weight_decay(optimizer):
 
 @pytest.mark.parametrize("size", [17, "online"])
 def test_a_batch_that_devices_cannot_share_evenly_is_refused(two_replicas, monkeypatch, size):
-    monkeypatch.setattr(workflow.devices, "start", lambda *_: two_replicas)
+    monkeypatch.setattr(session.devices, "start", lambda *_: two_replicas)
     message = rf"--batch-size {size}: 2 devices .* choose a multiple of 2"
     with pytest.raises(UserError, match=message):
-        workflow.start(replace(NamesConfig(), batch_size=size))
+        session.start(replace(NamesConfig(), batch_size=size))
 
 
 def test_a_seed_holds_however_many_random_numbers_the_data_took(tmp_path):
