@@ -31,6 +31,7 @@ class Decay:
         entries: the number of time steps at which errors enter.
         steps: the number of time steps from the first one read to the end, without padding.
         each: [N], `first_to_last` of each single row.
+        rates: [N], `rate` of each single row.
         of_hidden: if the cell error is judged, `first_to_last` of ‖dE/dh_t‖; otherwise NaN.
     """
 
@@ -43,6 +44,7 @@ class Decay:
     entries: int
     steps: int
     each: np.ndarray
+    rates: np.ndarray
     of_hidden: float = math.nan
 
     @property
@@ -94,9 +96,10 @@ def _decay(read: Course) -> Decay:
         totals = _at(levels, read.first)
         largest = np.max(np.where(read.exists, levels, -np.inf), axis=1, initial=-np.inf)
         injected = np.fmax.reduce(read.injected, axis=1)  # NaN if all are unknown
+        rates = _slopes(read, carried if entries > 1 else levels)
         return Decay(
             read,
-            _median(_slopes(read, carried if entries > 1 else levels)),
+            _median(rates),
             float(np.exp(_median(totals))),
             float(np.exp(_median(totals - largest))),
             _median(_at(read.hidden, read.first) / injected),
@@ -104,6 +107,7 @@ def _decay(read: Course) -> Decay:
             entries,
             int(_median(read.steps)),
             np.exp(totals),
+            rates,
         )
 
 

@@ -19,6 +19,7 @@ OF_HEAD = 12  # bytes of an event file before each event
 KINDS = ("error_flow", "error_probe", "layer_gradients", "error_matrix", "horizon", "gates")
 
 Key = tuple[str, str, str]  # run, kind and name
+Part = tuple[str, dict, int, float]  # of a series: tag, metadata, last step and its time
 
 
 class Series(NamedTuple):
@@ -31,6 +32,7 @@ class Series(NamedTuple):
         layers: names of the columns, of "layer_gradients" only.
         tags: the tags of its blocks, in order.
         latest: the training step of the last block.
+        written: the time when the last block was written, in seconds.
         about: further metadata of its rows, depending on the kind; see `recording.blocks`.
         joined: the two layers that it shows on one time axis; None if it is a layer of its own.
         probe: of "error_flow" only, the series of the errors of single predictions, if any.
@@ -43,6 +45,7 @@ class Series(NamedTuple):
     layers: list[str]
     tags: list[str]
     latest: int
+    written: float
     about: Mapping[str, Any]
     joined: tuple[str, str] | None = None
     probe: "Series | None" = None
@@ -81,12 +84,13 @@ def find_series(provider: Any, context: Any, experiment: str) -> list[Series]:
         context: TensorBoard's request context.
         experiment: TensorBoard's name of the experiment.
     """
-    parts: dict[Key, list[tuple[str, dict, int]]] = {}
+    parts: dict[Key, list[Part]] = {}
     for run, tag, about in _records(provider, context, experiment):
         content = _content_of(about)
         if isinstance(content, dict):
             key = (run, content["kind"], content["name"])
-            parts.setdefault(key, []).append((tag, content, about.max_step))
+            part = (tag, content, about.max_step, about.max_wall_time)
+            parts.setdefault(key, []).append(part)
     layers = {key: _series(key, of_key) for key, of_key in parts.items()}
     layers = {key: s for key, s in _with_probes(layers).items() if s.kind != "error_probe"}
     joined = [s for key, of_key in parts.items() for s in _joined(key, of_key[0][1], layers)]
@@ -155,6 +159,7 @@ _FORMS: form.Forms = {
     ),
     "clip_norm": ("a number or null", form.or_null(form.is_number)),
     "every": ("a number or null", form.or_null(form.is_number)),
+    "steps_per_epoch": ("a number or null", form.or_null(form.is_finite)),
     "relu": ("true, false or null", form.or_null(form.is_flag)),
 }
 
@@ -166,15 +171,16 @@ def _order(run: str, kind: str, name: str) -> Any:
     return numbered, folder, kind, name
 
 
-def _series(key: Key, parts: list[tuple[str, dict, int]]) -> Series:
+def _series(key: Key, parts: list[Part]) -> Series:
     parts = sorted(parts, key=lambda part: (len(part[0]), part[0]))  # …/rows/lstm, …/2, …, …/10
-    _, content, _ = parts[0]
+    _, content, *_ = parts[0]
     return Series(
         *key,
         statistics=list(content["statistics"]),
         layers=list(content.get("layers", [])),
-        tags=[tag for tag, _, _ in parts],
-        latest=max(step for _, _, step in parts),
+        tags=[tag for tag, *_ in parts],
+        latest=max(step for _, _, step, _ in parts),
+        written=max(time for *_, time in parts),
         about=content,
     )
 
@@ -196,8 +202,9 @@ def _joined(key: Key, content: Mapping[str, Any], layers: Mapping[Key, Series]) 
         if first is not None and second is not None:
             common = [name for name in first.statistics if name in second.statistics]
             latest = min(first.latest, second.latest)
+            written = max(first.written, second.written)
             pair = (first.name, second.name)
-            yield Series(run, kind, name, common, [], [], latest, content, pair)
+            yield Series(run, kind, name, common, [], [], latest, written, content, pair)
 
 
 def parts_of(series: Series, every_series: Sequence[Series]) -> list[Series]:
