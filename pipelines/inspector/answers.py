@@ -72,9 +72,7 @@ class Answers:
         self._max_rows, self._max_columns = max_rows, max_columns
         self._image_url = image_url or self._data_url
 
-    def answer(
-        self, route: str, query: Mapping[str, str] | Iterable[tuple[str, str]] = ()
-    ) -> Any:
+    def answer(self, route: str, query: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> Any:
         """Return the answer of a route as data for JSON.
 
         Raises:

@@ -50,7 +50,9 @@ def best_of(scalars: Mapping[str, Sequence[Any]]) -> Best | None:
     Args:
         scalars: for each tag, its data with `step` and `value`.
     """
-    metrics = {tag.removeprefix(_PREFIX): d for tag, d in scalars.items() if tag.startswith(_PREFIX)}
+    metrics = {
+        tag.removeprefix(_PREFIX): d for tag, d in scalars.items() if tag.startswith(_PREFIX)
+    }
     for name in sorted(metrics, key=_preference):
         direction = higher_is_better(name)
         values = np.array([datum.value for datum in metrics[name]], float)

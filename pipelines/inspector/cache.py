@@ -5,6 +5,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
+SMALL = 4_096  # bytes of a value whose size is not known
+
 Value = TypeVar("Value")
 
 
@@ -25,7 +27,10 @@ class Cache:
         self._lock = threading.Lock()
 
     def get(
-        self, key: Hashable, make: Callable[[], Value], size: Callable[[Value], int] = lambda _: 1_000
+        self,
+        key: Hashable,
+        make: Callable[[], Value],
+        size: Callable[[Value], int] = lambda _: SMALL,
     ) -> Value:
         """Return the value of a key; make it if it is not kept.
 

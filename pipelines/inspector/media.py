@@ -23,6 +23,7 @@ _TITLES = {
     "samples": "Samples",
     "warnings": "Warnings",
 }
+_USUAL_TAGS = ("attention", "feature_maps", "pictures", "samples", "warnings")
 
 
 class Medium(NamedTuple):
@@ -71,9 +72,7 @@ def _texts(by_run: Any) -> Iterator[Medium]:
 
 
 def _medium(run, kind_of_data, tag, kind, about) -> Medium:
-    title = _TITLES.get(tag) or _TITLES.get(kind, tag)
-    if tag not in (kind, "pictures", "samples", "warnings"):
-        title = tag  # named by the person who trains
+    title = _TITLES[kind] if tag in _USUAL_TAGS else tag
     return Medium(run, kind_of_data, tag, kind, title, about.max_step, about.max_wall_time)
 
 
@@ -93,9 +92,9 @@ def read_images(provider: Any, context: Any, experiment: str, run: str, tag: str
     )
     found = []
     for datum in data.get(run, {}).get(tag, []):
-        width, height, *images = (blob.blob_key for blob in datum.values)
-        size = [int(provider.read_blob(context, blob_key=key)) for key in (width, height)]
-        found += [Image(datum.step, *size, key) for key in images]
+        sizes, images = datum.values[:2], datum.values[2:]
+        width, height = (int(provider.read_blob(context, blob_key=s.blob_key)) for s in sizes)
+        found += [Image(datum.step, width, height, image.blob_key) for image in images]
     return found
 
 

@@ -76,7 +76,9 @@ def _extent(finding: Finding) -> float:
 
 
 def severity(finding: Finding) -> str:
-    default = "trouble" if finding.remedies else "healthy" if finding.kind == "healthy" else "unclear"
+    default = (
+        "trouble" if finding.remedies else "healthy" if finding.kind == "healthy" else "unclear"
+    )
     return getattr(finding, "severity", default)
 
 
@@ -100,5 +102,5 @@ def number(value: Any) -> Any:
 
 
 def numbers(values: np.ndarray) -> list[float | None]:
-    """Return numbers for JSON, with four digits; None for those that are not finite."""
-    return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values]
+    """Return numbers for JSON; None for those that are not finite."""
+    return [float(value) if np.isfinite(value) else None for value in values]

@@ -38,7 +38,9 @@ class Provider:
 
     def __init__(self, kind="error_flow", statistics=STATISTICS, layers=(), **tags):
         content = {"kind": kind, "name": "rnn", "statistics": statistics, "layers": layers}
-        self.about = SimpleNamespace(plugin_content=json.dumps(content), max_step=9)
+        self.about = SimpleNamespace(
+            plugin_content=json.dumps(content), max_step=9, max_wall_time=1
+        )
         self.tags = {name.replace("_", "/"): blocks for name, blocks in tags.items()}
         self.times = {tag: place for place, tag in enumerate(self.tags)}
 
@@ -125,7 +127,7 @@ def test_training_steps_that_tensorboard_left_out_are_counted():
     assert missing(rows(7)) == missing(rows()) == 0
 
 
-FIRST_EDITION = Path(__file__).parents[1] / "data" / "first_edition"
+FIRST_EDITION = Path(__file__).parents[2] / "data" / "first_edition"
 
 
 def tensorboard(folder):
@@ -230,7 +232,7 @@ DESCRIPTIONS = {
 @pytest.mark.parametrize("content, reason", DESCRIPTIONS.items(), ids=range(len(DESCRIPTIONS)))
 def test_a_damaged_description_hides_no_other_record(content, reason):
     provider = Provider(rows=[rows_at(1, 2)])
-    bad = SimpleNamespace(plugin_content=content, max_step=1)
+    bad = SimpleNamespace(plugin_content=content, max_step=1, max_wall_time=1)
     provider.list_tensors = lambda *_, **__: {"run": {"rows": provider.about}, "bad": {"x": bad}}
     assert [series.key for series in find_series(provider, None, "")] == [
         ("run", "error_flow", "rnn")
