@@ -147,7 +147,8 @@ class ErrorFlow(StepRecorder):
         readers = self._readers.values()
         missing = [(r.name, self._why_missing(r)) for r in readers if r.name not in history]
         left_out = [(r.name, r.left_out) for r in readers if r.left_out]
-        notes = [Finding(name, "too little", text) for name, text in missing + left_out]
+        notes = [Finding(n, "too little", "no error recorded", text) for n, text in missing]
+        notes += [Finding(n, "too little", "errors left out", text) for n, text in left_out]
         return findings + notes + self._gaps()
 
     def warnings(self, scope: Scope) -> list[TrainingWarning]:

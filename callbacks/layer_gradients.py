@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from .drawing import figures
 from .drawing.heat_maps import common_scale, heat_map
-from .findings.finding import Finding
+from .findings.finding import Finding, counted
 from .findings.gradient_warnings import gradient_warnings
 from .findings.layer_gradients import gradient_findings, listed
 from .findings.training_warning import Scope, TrainingWarning
@@ -131,7 +131,8 @@ class LayerGradients(StepRecorder):
             f"no Keras optimizer was handed a gradient in {self._step:,} training steps; where the "
             "training step updates weights by itself, their gradients are not recorded"
         )
-        return [Finding("", "too little", text)]
+        headline = f"no gradient recorded in {self._step:,} training steps"
+        return [Finding("", "too little", headline, text)]
 
     def _missing_layers(self, history):
         handed = {*history["layers"]}
@@ -140,11 +141,12 @@ class LayerGradients(StepRecorder):
         if not missing:
             return []
         steps = f"in {len(history['step']):,} recorded training steps"
+        headline = f"no gradient of {counted(len(missing), 'layer')} recorded"
         if len(missing) == 1:
             text = f"no Keras optimizer was handed its gradient {steps}"
-            return [Finding(missing[0], "too little", text)]
+            return [Finding(missing[0], "too little", headline, text)]
         text = f"no Keras optimizer was handed the gradient of {listed(missing)} {steps}"
-        return [Finding("", "too little", text)]
+        return [Finding("", "too little", headline, text)]
 
     def _clip_norm(self) -> float | None:
         optimizer = getattr(self.model, "optimizer", None)

@@ -14,7 +14,7 @@ from .core.errors import UserError
 from .core.paths import usable_path
 from .core.run_config import run_config
 from .core.run_folder import RunFolder, read_history
-from .core.run_results import figure_in_words
+from .core.run_results import figure_in_words, headline_of
 from .registry import load_task
 from .training.task import Task
 
@@ -161,7 +161,8 @@ def _finding(row: Mapping[str, Any], sentence: str) -> Finding:
     text = sentence.removeprefix(f"{row['layer']}: ") if row["layer"] else sentence
     confidence = row.get("confidence")
     confidence = float("nan") if confidence is None else confidence
-    return Finding(row["layer"], row["kind"], text, row.get("evidence", {}), confidence)
+    evidence = row.get("evidence", {})
+    return Finding(row["layer"], row["kind"], headline_of(row), text, evidence, confidence)
 
 
 @contextlib.contextmanager

@@ -36,7 +36,7 @@ def encoder_decoder_finding(
     recent = shares[-judged:]
     if not np.isfinite(recent).any():
         text = "cannot be judged: the recorded errors are zero or not finite"
-        return Finding(encoder, "too little", text)
+        return Finding(encoder, "too little", "cannot be judged: zero or not finite", text)
     share = float(np.nanmedian(recent))
     vanishes = share < VANISHING
     agrees = (shares < VANISHING) == vanishes
@@ -50,4 +50,7 @@ def encoder_decoder_finding(
         text += f"; it has been below {short(VANISHING)}{when}"
     confidence = float(np.mean(agrees[-judged:][np.isfinite(recent)]))
     kind = "does not cross" if vanishes else "healthy"
-    return Finding(encoder, kind, text, {"first_to_largest": share, **evidence}, confidence)
+    arrival = f"{first.partition(' ')[2]} gets {short(share)} of the decoder's largest"
+    headline = f"{kind}, {arrival if share else 'nothing measurable arrives'}"
+    evidence = {"first_to_largest": share, **evidence}
+    return Finding(encoder, kind, headline, text, evidence, confidence)

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..recording.tables import Tables
 from .decay import Decay, decay
-from .finding import JUDGED_SHARE, MIN_STEPS, Finding, every_steps, since_when
+from .finding import JUDGED_SHARE, MIN_STEPS, Finding, counted, every_steps, since_when
+from .headlines import over_time
 from .places import name_places
 from .probe import Probe, probe_in_words
 
@@ -38,7 +40,8 @@ def error_flow_finding(
     recorded = len(tables["step"])
     if not recorded:
         text = f"all {len(steps):,} recorded training steps were skipped by the loss scale"
-        return Finding(layer, "too little", text, evidence)
+        headline = f"all {len(steps):,} training steps skipped by the loss scale"
+        return Finding(layer, "too little", headline, text, evidence)
     judged = max(1, math.ceil(JUDGED_SHARE * recorded))
     finite = np.all(np.isfinite(tables["hidden"]) | ~(tables["valid"] > 0), axis=1)
     if not finite[-judged:].any():
@@ -46,8 +49,11 @@ def error_flow_finding(
     finite_rows = _rows(tables, finite)
     recent = {name: table[-int(finite[-judged:].sum()) :] for name, table in finite_rows.items()}
     evidence = {"recorded": recorded, "judged": judged} | evidence
+    if not finite.all():
+        overflows = tables["step"][~finite]
+        evidence |= {"not_finite": len(overflows), "first_not_finite": int(overflows[0])}
     finding = _judge_finite(layer, finite_rows, recent, evidence, backwards, probe)
-    return finding if finite.all() else _with_overflows(finding, tables["step"][~finite])
+    return finding if finite.all() else _with_overflows(finding)
 
 
 def _rows(tables, chosen):
@@ -58,18 +64,18 @@ def _not_finite(layer, steps, finite, evidence):
     row = len(steps) - int(np.argmax(finite[::-1])) if finite.any() else 0
     step = int(steps[row])
     text = f"the error has not been a finite number since training step {step:,}"
-    return Finding(layer, "not finite", text, {"step": step} | evidence)
+    headline = f"not finite since training step {step:,}"
+    return Finding(layer, "not finite", headline, text, {"step": step} | evidence)
 
 
-def _with_overflows(finding, steps):
+def _with_overflows(finding):
     """The same finding, with the training steps that were left out because they overflowed."""
-    count, first = len(steps), int(steps[0])
     text = (
-        f"{finding.text}. Left out: {count:,} training step{'s' if count > 1 else ''} in which the "
-        f"error was not finite, the first of them step {first:,}"
+        f"{finding.text}. Left out: {counted(finding.evidence['not_finite'], 'training step')} in "
+        f"which the error was not finite, the first of them step "
+        f"{finding.evidence['first_not_finite']:,}"
     )
-    evidence = {**finding.evidence, "not_finite": count, "first_not_finite": first}
-    return Finding(finding.layer, finding.kind, text, evidence, finding.confidence)
+    return replace(finding, text=text)
 
 
 def _judge_finite(layer, finite_rows, recent, evidence, backwards, probe):
@@ -77,9 +83,9 @@ def _judge_finite(layer, finite_rows, recent, evidence, backwards, probe):
     if not np.nansum(recent["hidden"]):
         judged = f"the last {evidence['judged']:,} recorded training steps"
         text = f"no error arrives: it is zero in {judged}"
-        return Finding(layer, "no error", text, evidence)
+        return Finding(layer, "no error", f"no error in {judged}", text, evidence)
     if missing := _what_is_missing(recent, evidence, backwards):
-        return Finding(layer, "too little", missing, evidence)
+        return Finding(layer, "too little", *missing, evidence)
     if not decay(recent, backwards).enters_everywhere:
         return _of_one_entry(layer, finite_rows, recent, evidence, backwards)
     if probe is None or probe.prediction in ("only", "all"):
@@ -89,21 +95,26 @@ def _judge_finite(layer, finite_rows, recent, evidence, backwards, probe):
 
 
 def _what_is_missing(recent, evidence, backwards):
-    """Return why there is too little to judge, or "" if there is enough."""
-    if evidence["recorded"] < MIN_STEPS:
+    """Return headline and text on why there is too little to judge; None if there is enough."""
+    if (recorded := evidence["recorded"]) < MIN_STEPS:
         return (
-            f"too few recorded training steps ({evidence['recorded']:,}) to judge the error over "
-            f"time; at least {MIN_STEPS} are needed"
+            f"only {counted(recorded, 'training step')} recorded, {MIN_STEPS} are needed",
+            f"too few recorded training steps ({recorded:,}) to judge the error over time; at "
+            f"least {MIN_STEPS} are needed",
         )
     recent_decay = decay(recent, backwards)
     steps = int(np.median(recent_decay.read.exists.sum(axis=1)))
     enough = f"to judge the error over time; at least {MIN_TIME_STEPS} time steps are needed"
     if steps < MIN_TIME_STEPS:
-        return f"sequences are too short ({steps} time steps) {enough}"
+        headline = f"too short: {counted(steps, 'time step')}, {MIN_TIME_STEPS} are needed"
+        return headline, f"sequences are too short ({steps} time steps) {enough}"
     if recent_decay.steps < MIN_TIME_STEPS:
         entry = name_places(recent, recent_decay.read, backwards).entry
-        return f"no error enters after {entry}, too close to the first step read {enough}"
-    return ""
+        passed = counted(recent_decay.steps, "time step")
+        headline = f"errors pass only {passed}, {MIN_TIME_STEPS} are needed"
+        text = f"no error enters after {entry}, too close to the first step read {enough}"
+        return headline, text
+    return None
 
 
 def _of_one_entry(layer, finite_rows, recent, evidence, backwards):
@@ -120,8 +131,9 @@ def _of_one_entry(layer, finite_rows, recent, evidence, backwards):
     if kind == "vanishing":
         text += ". Whether the task needs a longer range was not measured"
     same = [_kind(share) == kind for share in recent_decay.each if not math.isnan(share)]
+    headline = over_time(kind, recent_decay, places, evidence)
     evidence = evidence | _numbers(recent_decay) | since
-    return Finding(layer, kind, text, evidence, float(np.mean(same)))
+    return Finding(layer, kind, headline, text, evidence, float(np.mean(same)))
 
 
 def _of_many_entries(layer, finite_rows, recent, evidence, backwards, which):
@@ -139,7 +151,8 @@ def _of_many_entries(layer, finite_rows, recent, evidence, backwards, which):
     when, since = _since(finite_rows["step"], np.minimum(shares, 1.0), coarse)
     judgement = "" if kind == "arrives" else f"{kind}{when}; "
     whose = "each example has one prediction, whose " if which == "only" else ""
-    arrival = _arrival(recent, recent_decay, backwards)
+    places = name_places(recent, recent_decay.read, backwards)
+    arrival = f"{_entries(recent_decay)}, and {places.receives_of_largest(recent_decay)}"
     text = f"{judgement}{whose}{arrival} ({_basis(evidence)})"
     if kind == "arrives":
         text += ". How far back the error of a single step reaches was not measured"
@@ -147,8 +160,9 @@ def _of_many_entries(layer, finite_rows, recent, evidence, backwards, which):
     elif not math.isnan(recent_decay.rate) and which != "only":
         text += f". What the recurrence carries back {_verb(recent_decay)}"
     same = [_kind(min(s, 1.0)) == coarse for s in recent_decay.each if not math.isnan(s)]
+    headline = over_time(kind, recent_decay, places, evidence)
     evidence = evidence | _numbers(recent_decay) | since
-    return Finding(layer, kind, text, evidence, float(np.mean(same)))
+    return Finding(layer, kind, headline, text, evidence, float(np.mean(same)))
 
 
 def _kind_of_sum(recent_decay: Decay) -> str:
@@ -173,21 +187,21 @@ def _of_probe(layer, recent, evidence, backwards, probe):
     if kind == "exploding" and measured.enters_everywhere and not _explodes(measured):
         kind = "healthy"
     places = name_places(probe.tables, measured.read, backwards)
-    text = f"{kind}; {probe_in_words(probe, measured, places)}. In training, "
-    text += f"{_arrival(recent, decay(recent, backwards), backwards)} ({_basis(evidence)})"
+    arrives = decay(recent, backwards)
+    whole = name_places(recent, arrives.read, backwards).receives(arrives)
+    text = f"{kind}; {probe_in_words(probe, measured, places)}. In training, {_entries(arrives)}, "
+    text += f"and {whole} ({_basis(evidence)})"
     if kind == "vanishing":
         text += ". Whether the task needs a longer range was not measured"
+    headline = over_time(kind, measured, places, evidence, probe.prediction)
     evidence = evidence | _numbers(measured) | probe.evidence
-    arrives = decay(recent, backwards)
     evidence["arrives"] = arrives.first_to_last
     same = [_kind(share) == _kind(measured.first_to_last) for share in probe.each(backwards)]
-    return Finding(layer, kind, text, evidence, float(np.mean(same)))
+    return Finding(layer, kind, headline, text, evidence, float(np.mean(same)))
 
 
-def _arrival(recent: Tables, recent_decay: Decay, backwards: bool | None) -> str:
-    places = name_places(recent, recent_decay.read, backwards)
-    words = places.receives_of_largest(recent_decay)
-    return f"errors enter at {recent_decay.entries:,} time steps, and {words}"
+def _entries(recent_decay: Decay) -> str:
+    return f"errors enter at {recent_decay.entries:,} time steps"
 
 
 def _numbers(measured: Decay) -> dict[str, Any]:

@@ -8,7 +8,7 @@ the TensorBoard tab and the report use the same functions.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from .remedies import remedies_of
 JUDGED_SHARE = 0.2  # of the recorded training steps, the last ones
 MIN_STEPS = 10  # recorded training steps that a judgement needs
 HOLDS = 0.9  # share of the training steps that agree "since" a step
+HEALTHY = {"healthy"}
+UNCLEAR = {"arrives", "range", "too little"}  # the kinds that judge nothing
+
+Severity = Literal["trouble", "healthy", "unclear"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Finding:
             "no gradient", "dead units", "clipped" or "not finite"; of gates "saturated"; of the
             horizon "range" or "not finite"; of an encoder and its decoder "does not cross",
             "healthy" or "too little".
+        headline: a phrase of at most 70 characters with the number that matters most, without the
+            name of the layer. Its numbers are those of the text.
         text: a sentence without the name of the layer.
         evidence: numbers by name.
         confidence: the share of the judged training steps, from 0 to 1, that individually
@@ -39,6 +45,7 @@ class Finding:
 
     layer: str
     kind: str
+    headline: str
     text: str
     evidence: dict[str, Any] = field(default_factory=dict)
     confidence: float = np.nan
@@ -47,6 +54,13 @@ class Finding:
     def sentence(self) -> str:
         """The text, after the name of the layer if there is one."""
         return f"{self.layer}: {self.text}" if self.layer else self.text
+
+    @property
+    def severity(self) -> Severity:
+        """ "trouble", "healthy", or "unclear" if nothing is judged or too little was recorded."""
+        if self.kind in HEALTHY:
+            return "healthy"
+        return "unclear" if self.kind in UNCLEAR else "trouble"
 
     @property
     def remedies(self) -> Sequence[str]:
@@ -80,6 +94,24 @@ def share_in_words(share: float) -> str:
 def every_steps(count: float) -> str:
     """Return "every 3.1 steps", or "every step"."""
     return "every step" if short(count) == "1" else f"every {short(count)} steps"
+
+
+def counted(count: float, thing: str) -> str:
+    """Return "1 step", "3.1 steps" or "1,204 steps"."""
+    number = f"{count:,}" if isinstance(count, int) else short(count)
+    return f"{number} {thing}{'' if number == '1' else 's'}"
+
+
+def half_life_in_words(steps: float, length: float) -> str:
+    """Return "half-life 3.1 steps" or "doubles every 3 steps"; "" if it hardly changes.
+
+    Args:
+        steps: the half-life in time steps, negative if the error doubles.
+        length: the number of time steps that the error passes.
+    """
+    if abs(steps) > 10 * length:
+        return ""
+    return f"half-life {counted(steps, 'step')}" if steps > 0 else f"doubles {every_steps(-steps)}"
 
 
 def first_agreeing_step(steps: np.ndarray, agrees: np.ndarray, holds: float = HOLDS) -> int | None:

@@ -28,9 +28,10 @@ def gate_findings(layer: str, history: Mapping[str, np.ndarray]) -> list[Finding
     for gate in sorted((GATES & {*history}) - _harmless(history)):
         share = float(np.nanmean(history[f"{gate}_closed"][-1]))
         if share > SATURATED:
+            headline = f"saturated: {gate} gate {share:.0%} closed"
             text = f"its {gate} gate is closed (below 0.1) for {share:.0%} of all values"
             evidence = {"gate": gate, "share": share, "epoch": epoch}
-            findings.append(Finding(layer, "saturated", text, evidence, share))
+            findings.append(Finding(layer, "saturated", headline, text, evidence, share))
     return findings
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .finding import Finding, every_steps, short
+from .finding import Finding, every_steps, half_life_in_words, short
 
 
 def half_life(norms: np.ndarray) -> float:
@@ -46,12 +46,14 @@ def horizon_finding(layer: str, history: Mapping[str, np.ndarray]) -> Finding:
         )
     firsts = {"hidden": _first(hidden)} | ({"cell": _first(judged)} if has_cell else {})
     at_first = _in_words(firsts["cell" if has_cell else "hidden"])
+    range_ = half_life_in_words(steps, np.isfinite(judged).sum()) or "hardly changes"
+    headline = f"horizon: {range_}, {at_first} at the first step"
     text = f"‖dh_T/d{name}‖ {change}; at the first step it is {at_first}"
     evidence = {"half_life": steps, "first": firsts["hidden"], "epoch": epoch}
     if has_cell:
         text += f", and ‖dh_T/dh_t‖ is {_in_words(firsts['hidden'])}"
         evidence["first_cell"] = firsts["cell"]
-    return Finding(layer, "range", f"{text} (epoch {epoch})", evidence)
+    return Finding(layer, "range", headline, f"{text} (epoch {epoch})", evidence)
 
 
 def _first(norms):
@@ -67,6 +69,8 @@ def _without_a_range(layer, name, norms, epoch):
     """The finding if at most one step has a norm that is finite and above zero."""
     if np.isfinite(norms).all():
         text = f"‖dh_T/d{name}‖ is zero before the last step: nothing travels back (epoch {epoch})"
-        return Finding(layer, "range", text, {"half_life": 0.0, "first": 0.0, "epoch": epoch})
+        evidence = {"half_life": 0.0, "first": 0.0, "epoch": epoch}
+        return Finding(layer, "range", "horizon: zero before the last step", text, evidence)
     text = f"‖dh_T/d{name}‖ is finite and above zero at most at one step (epoch {epoch})"
-    return Finding(layer, "not finite", text, {"epoch": epoch})
+    headline = "horizon: finite and above zero at one step at most"
+    return Finding(layer, "not finite", headline, text, {"epoch": epoch})

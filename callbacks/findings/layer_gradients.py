@@ -6,7 +6,7 @@ from math import ceil
 import numpy as np
 
 from ..recording.gradient_statistics import DEAD_AFTER
-from .finding import JUDGED_SHARE, MIN_STEPS, Finding, short, since_when
+from .finding import JUDGED_SHARE, MIN_STEPS, Finding, counted, short, since_when
 
 STARVING = 1e-3  # ‖dE/dW‖ / ‖W‖ of the first layers over that of the last layers
 CLIPPED = 0.5  # share of the training steps
@@ -77,7 +77,8 @@ def _not_finite(steps, layers, overflows):
         text += f"; going back from the loss, {first} is the first layer where it is not"
     count = int(overflows.any(axis=1).sum())
     evidence = {"step": int(steps[row]), "layer": first, "steps": count}
-    return Finding(first, "not finite", text, evidence, 1.0)
+    headline = f"gradient not finite in training step {steps[row]:,}"
+    return Finding(first, "not finite", headline, text, evidence, 1.0)
 
 
 def _no_gradient(steps, layers, norm, silent, recent, about_relu):
@@ -90,14 +91,17 @@ def _no_gradient(steps, layers, norm, silent, recent, about_relu):
     zero = f"is zero in the last {judged:,} recorded training steps"
     zero += f", and has been zero{when}" if when else ""
     evidence = {"layers": len(names), "judged": judged, **since, **about_relu}
+    lately = f"in the last {counted(judged, 'training step')}"
     if (silent | np.isnan(norm[recent]).all(axis=0)).all():
         text = f"the gradient of every layer {zero}: no weight changes the loss, as when it is zero"
-        return [Finding("", "no gradient", text, evidence | {"all": True}, 1.0)]
+        headline = f"no gradient in any layer {lately}"
+        return [Finding("", "no gradient", headline, text, evidence | {"all": True}, 1.0)]
     if len(names) == 1:
         text = f"its gradient {zero}, so it does not learn"
-        return [Finding(names[0], "no gradient", text, evidence, 1.0)]
+        return [Finding(names[0], "no gradient", f"no gradient {lately}", text, evidence, 1.0)]
     text = f"the gradient of {listed(names)} {zero}, so they do not learn"
-    return [Finding("", "no gradient", text, evidence, 1.0)]
+    headline = f"no gradient in {len(names)} layers {lately}"
+    return [Finding("", "no gradient", headline, text, evidence, 1.0)]
 
 
 def listed(names: Sequence[str]) -> str:
@@ -125,7 +129,8 @@ def _dead_units(steps, layer, shares, recent, window, about_relu):
         text += f"{since['since']:,}"
     confidence = float(np.mean(shares[recent][defined] > DEAD))
     evidence = {"share": share, **since, **about_relu}
-    return [Finding(layer, "dead units", text, evidence, confidence)]
+    headline = f"{share:.0%} of the units are dead"
+    return [Finding(layer, "dead units", headline, text, evidence, confidence)]
 
 
 def _over_depth(steps, layers, ratio, silent, recent):
@@ -155,7 +160,10 @@ def _over_depth(steps, layers, ratio, silent, recent):
         f"that of {last} (median of the last {judged:,} recorded training steps)"
     )
     evidence = {"first_to_last": share, "judged": judged, **since}
-    return [Finding("", kind, text, evidence, float(np.mean(agrees[recent])))]
+    whose = "first layers'" if quarter > 1 else "first layer's"
+    times = "×" if share > 1 else " of"
+    headline = f"{kind}: {whose} relative gradient {short(share)}{times} the last's"
+    return [Finding("", kind, headline, text, evidence, float(np.mean(agrees[recent])))]
 
 
 def first_to_last(ratio: np.ndarray) -> tuple[np.ndarray, int]:
@@ -187,4 +195,7 @@ def _clipped(steps, norm, clip_norm, recent):
     )
     text += f"; it has been clipped in most steps{when}" if when else ""
     evidence = {"share": share, "norm": typical, "clip_norm": clip_norm, **since}
-    return [Finding("", "clipped", text, evidence, share)]
+    headline = (
+        f"clipped in {share:.0%} of the steps, norm {short(typical)}, threshold {clip_norm:g}"
+    )
+    return [Finding("", "clipped", headline, text, evidence, share)]

@@ -25,6 +25,12 @@ class Places:
     of_end: str
     entry: str
 
+    @property
+    def start(self) -> str:
+        """The first step read, in a headline: "step 1", "first step" or "first step read"."""
+        words = self.first.removeprefix("the ").removesuffix(" of the longest sequences")
+        return words.partition(" (")[0].removesuffix(" of the longest sequences")
+
     def receives(self, measured: Decay) -> str:
         """Return "step 1 receives 0.5 of the last step's cell error (of dE/dh: 0.02)"."""
         share, of_hidden = share_in_words(measured.first_to_last), measured.of_hidden

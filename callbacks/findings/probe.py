@@ -73,8 +73,9 @@ def probe_in_words(probe: Probe, measured: Decay, places: Places) -> str:
     """
     words = f"of the error of the {probe.prediction} prediction, "
     words += places.receives_of_largest(measured)
-    if not measured.enters_everywhere and 0 < measured.half_life < measured.steps:
-        words += f", halving {every_steps(measured.half_life)}"
+    if not measured.enters_everywhere and abs(measured.half_life) < measured.steps:
+        change = "halving" if measured.half_life > 0 else "doubling"
+        words += f", {change} {every_steps(abs(measured.half_life))}"
     step = int(probe.tables["step"][-1])
     cost = f"{percent(probe.cost[-1])} of an epoch's time"
     if compiling := float(np.sum(probe.compiling)):

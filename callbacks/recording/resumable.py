@@ -79,4 +79,5 @@ class ResumableRecorder(GuardedCallback):
             f"{self._lost:,} rows that were recorded before the training was resumed could not be "
             f"read from {self.log_dir / self.kind}: the findings are not about the whole training"
         )
-        return [Finding("", "too little", text)]
+        headline = f"{self._lost:,} rows from before the resume are lost"
+        return [Finding("", "too little", headline, text)]

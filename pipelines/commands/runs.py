@@ -16,7 +16,7 @@ from ..core.errors import DamagedFile, UserError
 from ..core.flags import parse_flags
 from ..core.run_config import stored_settings
 from ..core.run_folder import RunFolder, read_history
-from ..core.run_results import figure_in_words
+from ..core.run_results import figure_in_words, headline_of
 from ..core.run_selection import all_runs, has_model
 from ..registry import TASKS
 
@@ -119,8 +119,9 @@ def figures_of(run: RunFolder) -> dict[str, str]:
         "parameters": f"{results['parameters']:,}" if "parameters" in results else "",
         "started": results.get("started", "")[:16].replace("T", " "),
     }
-    findings = [f"{f['layer']} {f['kind']}".strip() for f in results.get("findings", ())]
-    row["findings"] = ", ".join(findings)
+    for finding in results.get("findings", ()):
+        title, headline = f"finding {finding['layer']}".strip(), headline_of(finding)
+        row[title] = f"{row[title]}; {headline}" if title in row else headline
     for part in ("validation", "test"):
         scores = results.get(part, {}).items()
         row |= {f"{part} {key.replace('_', ' ')}": figure_in_words(v) for key, v in scores}

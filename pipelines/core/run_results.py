@@ -22,6 +22,11 @@ def figure_in_words(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.4f}"
 
 
+def headline_of(finding: Mapping[str, Any]) -> str:
+    """Return the headline of a finding; in runs of older versions it is only the kind."""
+    return finding.get("headline", finding["kind"])
+
+
 def _is_figure(value: Any) -> bool:
     return value is None or isinstance(value, str | bool) or form.is_number(value)
 
@@ -29,6 +34,7 @@ def _is_figure(value: Any) -> bool:
 def _is_finding(value: Any) -> bool:
     return (
         form.record(layer=form.is_text, kind=form.is_text)(value)
+        and form.is_text(value.get("headline", ""))
         and form.mapping_of(_is_figure)(value.get("evidence", {}))
         and form.or_null(form.is_number)(value.get("confidence"))
     )

@@ -72,7 +72,7 @@ def verdict(spec: TrainingSpec, findings: Sequence[Finding]) -> list[str]:
 
 def _finding_row(finding: Finding) -> dict[str, Any]:
     """Return a finding as results.json holds it."""
-    names = ("layer", "kind", "evidence", "confidence")
+    names = ("layer", "kind", "headline", "evidence", "confidence")
     return {name: getattr(finding, name) for name in names}
 
 

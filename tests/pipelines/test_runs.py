@@ -1,6 +1,7 @@
 """Run folders: written atomically, overwritten only on request, found again. No TensorFlow."""
 
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -252,6 +253,18 @@ def test_runs_and_compare_show_figures_and_differing_keys_alone(config, capsys):
     assert ["units", "3", "8"] in compared
     assert ["test", "macro", "f1", "0.2500", "0.5000"] in compared
     assert not any(line[:1] == ["layers"] for line in compared)
+
+
+def test_compare_shows_the_headlines_of_each_layer(config, capsys):
+    vanishing = {"layer": "rnn_1", "kind": "vanishing", "headline": "vanishing, step 1 gets 2e-4"}
+    clipped = {"layer": "", "kind": "clipped", "headline": "clipped in 97% of the steps"}
+    old = {"layer": "rnn_1", "kind": "healthy"}  # of a version without headlines
+    finished(config, findings=[vanishing, clipped, clipped], verdict=["", "", ""])
+    finished(replace(config, name="b"), findings=[old], verdict=[""])
+    run_tables.command(["compare", "--run-dir", str(config.run.run_dir)])
+    compared = [re.split(" {2,}", line.strip()) for line in capsys.readouterr().out.splitlines()]
+    assert ["finding rnn_1", vanishing["headline"], "healthy"] in compared
+    assert ["finding", "; ".join([clipped["headline"]] * 2)] in compared
 
 
 def test_compare_takes_the_two_latest_by_default(config, capsys):
