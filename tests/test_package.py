@@ -47,8 +47,8 @@ def test_the_wheel_has_every_file(tmp_path):
     tree = {
         f"errorflow/{path.relative_to(ROOT).as_posix()}"
         for folder in FOLDERS
-        for path in (ROOT / folder).rglob("*.*")
-        if path.suffix != ".pyc"
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
     }
     # pyproject.toml maps the package `errorflow` itself to this folder
     assert packed == {name.replace("errorflow/pipelines/errorflow/", "errorflow/") for name in tree}

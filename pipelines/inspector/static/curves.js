@@ -1,0 +1,258 @@
+// Curves of values over time steps, layers or training steps, in one chart with a legend.
+
+import { line, scaleLinear } from "./vendor/d3.js";
+import { drawAxisBelow, drawValueAxis, fitted, heightBelow } from "./axes.js";
+import { Cells } from "./cells.js";
+import { Chart } from "./chart.js";
+import { table as csvTable } from "./export.js";
+import { Legend } from "./legend.js";
+import { exact, short, whole } from "./numbers.js";
+import { valueScale } from "./scale.js";
+
+const HEIGHT = 180; // pixels of the area
+const DOTS = 40; // the largest number of points that are drawn as such
+const LINES = 8; // the largest number of curves in the tip
+
+export class Curves extends Chart {
+  constructor(host, options) {
+    super(host, options);
+    this.off = new Set(); // names of the curves that the reader has switched off
+    this.legend = new Legend(this.root.append("ul").node(), (name) => this.toggle(name));
+  }
+
+  // alignTo: a heat map above this chart, whose columns are to stand above these.
+  show(data) {
+    const cursor = this.cursor?.point;
+    this.data = data;
+    this.positions = new Cells(data.x.names ?? [...new Set(data.curves.flatMap(({ xs }) => [...xs]))].sort((a, b) => a - b));
+    this.legend.show(data.curves, this.off);
+    this.cursor = cursor ? this.linked(cursor) : null;
+    this.resize();
+  }
+
+  toggle(name) {
+    if (!this.off.delete(name)) this.off.add(name);
+    this.show(this.data);
+  }
+
+  get curves() {
+    return this.data.curves.filter(({ name }) => !this.off.has(name));
+  }
+
+  margins() {
+    const like = this.data.alignTo?.margin;
+    const left = like?.left ?? (this.isNarrow ? 58 : 68);
+    const right = like?.right ?? 16;
+    return { left, right, top: 10, bottom: heightBelow(this.positions, this.width - left - right) + 22, height: HEIGHT };
+  }
+
+  most() {
+    return Math.max(8, this.positions.length / 4);
+  }
+
+  drawFrame() {
+    const { width, height } = this.inner;
+    const { x, y } = this.data;
+    this.across = scaleLinear(this.data.alignTo?.columns.domain ?? this.xDomain(), [0, width]);
+    this.down = valueScale(y.log, y.domain ?? this.yDomain(), [height, 0]);
+    if (!y.log && !y.domain) this.down.nice();
+    this.title("x-title", fitted(x.title, this.width - this.margin.left), width / 2, height + this.margin.bottom - 6);
+    this.title("y-title", fitted(y.title, height), 12 - this.margin.left, height / 2, true);
+  }
+
+  xDomain() {
+    const { at, domain, named } = this.positions;
+    const ends = named || at.length < 2 ? domain : [at[0], at.at(-1)];
+    return this.data.x.reversed ? ends.toReversed() : ends;
+  }
+
+  // All values that can be drawn, with some room.
+  yDomain() {
+    const { log } = this.data.y;
+    let [low, high] = [Infinity, -Infinity];
+    for (const { ys } of this.curves) {
+      for (const value of ys) {
+        if (!isDrawable(value, log)) continue;
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+    }
+    if (low > high) return log ? [0.1, 1] : [0, 1];
+    if (log) return low === high ? [low / 3, high * 3] : [low / (high / low) ** 0.04, high * (high / low) ** 0.04];
+    return [low >= 0 ? 0 : low, high === low && !high ? 1 : high];
+  }
+
+  draw() {
+    const { axes, x, y, positions, inner: { width, height } } = this;
+    const group = (name, transform = null) =>
+      axes.selectAll(`.${name}`).data([0]).join("g").attr("class", `${name} axis`).attr("transform", transform);
+    drawAxisBelow(group("below", `translate(0, ${height})`).classed("grid", true), positions, x, width, -height);
+    drawValueAxis(group("left").classed("grid", true), group("minor"), y, this.data.y.log, height, -width);
+    const path = line().defined(([, value]) => isDrawable(value, this.data.y.log)).x(([at]) => x(at)).y(([, value]) => y(value));
+    const curves = this.marks.selectAll("g.curve").data(this.curves).join("g").attr("class", "curve")
+      .attr("stroke", ({ colour }) => colour).attr("fill", ({ colour }) => colour);
+    const set = (name, d) => curves.selectAll(`.${name}`).data((curve) => [curve]).join("path").attr("class", name).attr("d", d);
+    set("line", ({ xs, ys }) => path(Array.from(xs, (at, n) => [at, ys[n]])))
+      .attr("stroke-dasharray", ({ dashed }) => (dashed ? "5 3" : null));
+    set("dots", (curve) => this.dots(curve));
+    set("beyond", (curve) => this.beyond(curve));
+    this.drawSelected();
+  }
+
+  // Few points are drawn one by one, and always those without neighbours.
+  dots({ xs, ys }) {
+    const drawn = (n) => n >= 0 && n < ys.length && isDrawable(ys[n], this.data.y.log);
+    const places = Array.from(ys, (_, n) => n).filter((n) =>
+      drawn(n) && (ys.length <= DOTS || (!drawn(n - 1) && !drawn(n + 1))));
+    return places.map((n) => `M${this.x(xs[n]) - 2},${this.y(ys[n])}a2,2 0 1,0 4,0a2,2 0 1,0 -4,0`).join("");
+  }
+
+  // Triangles at the edges: zero, which has no place on a logarithmic axis, and infinity.
+  beyond({ xs, ys }) {
+    const { height } = this.inner;
+    const triangle = (value, at) => {
+      if (value === Infinity) return `M${at - 4},6h8l-4,-6z`;
+      return value <= 0 && this.data.y.log ? `M${at - 4},${height - 6}h8l-4,6z` : "";
+    };
+    return Array.from(ys, (value, n) => triangle(value, this.x(xs[n]))).join("");
+  }
+
+  // Marks a training step, if the curves are over training steps.
+  select(step) {
+    this.selected = step;
+    if (this.margin) this.drawSelected();
+  }
+
+  drawSelected() {
+    const shown = this.data.along === "step" && typeof this.selected === "number" ? [this.x(this.selected)] : [];
+    this.marks.selectAll("path.selected").data(shown).join("path").attr("class", "selected")
+      .attr("d", (x) => `M${x},0V${this.inner.height}`);
+  }
+
+  at(px, py) {
+    const { width, height } = this.inner;
+    if (px < 0 || py < 0 || px > width || py > height) return null;
+    return this.nearest(this.x.invert(px), py);
+  }
+
+  // The cursor on the point nearest to this height, of those nearest to this position.
+  nearest(position, py) {
+    const points = this.pointsAt(position);
+    if (!points.length) return null;
+    const away = ({ value }) => (isDrawable(value, this.data.y.log) ? Math.abs(this.y(value) - py) : 1e6);
+    return this.on(points.reduce((best, point) => (away(point) < away(best) ? point : best)));
+  }
+
+  // One point of each curve: [{curve, n, value}].
+  pointsAt(position) {
+    return this.curves.filter(({ xs }) => xs.length).map((curve) => {
+      const n = nearestIndex(curve.xs, position);
+      return { curve, n, value: curve.ys[n] };
+    });
+  }
+
+  on({ curve, n }) {
+    const { along, x } = this.data;
+    const at = curve.xs[n];
+    const shown = x.names ? x.names[at] : at;
+    const value = curve.ys[n];
+    const text = `${curve.name}, ${this.nameAt(curve, n)}: ${short(value)}`;
+    const [step, column] = along === "step" ? [shown, null] : [null, shown];
+    return { curve, n, position: at, point: { step, column, value, text, name: curve.name } };
+  }
+
+  nameAt({ xs, epochs }, n) {
+    const { x } = this.data;
+    const epoch = Number.isFinite(epochs?.[n]) ? ` (epoch ${whole(epochs[n])})` : "";
+    if (x.names) return x.names[xs[n]];
+    return `${x.name ? x.name(xs[n]) : `${x.title} ${whole(xs[n])}`}${epoch}`;
+  }
+
+  linked({ step, column, name }) {
+    const value = this.data.along === "step" ? step : column;
+    const place = this.positions.find(value);
+    if (place < 0 || !this.curves.length) return null;
+    const same = this.pointsAt(this.positions.at[place]).find(({ curve }) => curve.name === name);
+    return same ? this.on(same) : this.nearest(this.positions.at[place], 0);
+  }
+
+  moved(right, down) {
+    const { curves, cursor } = this;
+    if (!curves.length) return null;
+    if (!cursor) return this.on({ curve: curves[0], n: curves[0].xs.length - 1 });
+    const way = this.x(1) < this.x(0) ? -right : right;
+    const other = Math.min(Math.max(curves.indexOf(cursor.curve) + down, 0), curves.length - 1);
+    const { xs } = curves[other];
+    const n = nearestIndex(xs, cursor.position) + (xs.at(-1) < xs[0] ? -way : way);
+    return this.on({ curve: curves[other], n: Math.min(Math.max(n, 0), xs.length - 1) });
+  }
+
+  end(side) {
+    const curve = this.cursor?.curve ?? this.curves[0];
+    if (!curve) return null;
+    const rising = this.x(curve.xs.at(-1)) >= this.x(curve.xs[0]);
+    return this.on({ curve, n: (side > 0) === rising ? curve.xs.length - 1 : 0 });
+  }
+
+  placeOf({ position, point }) {
+    const inner = this.inner.height / 2;
+    return [this.x(position), isDrawable(point.value, this.data.y.log) ? this.y(point.value) : inner];
+  }
+
+  drawCursor(cross) {
+    const { cursor } = this;
+    const [x, y] = this.placeOf(cursor);
+    cross.append("path").attr("d", `M${x},0V${this.inner.height}`);
+    const points = this.pointsAt(cursor.position);
+    for (const { curve, n, value } of points) {
+      if (!isDrawable(value, this.data.y.log)) continue;
+      cross.append("circle").attr("cx", this.x(curve.xs[n])).attr("cy", this.y(value))
+        .attr("r", curve === cursor.curve ? 4 : 2.5).attr("fill", curve.colour);
+    }
+    return { x, y, lines: this.tipLines(points) };
+  }
+
+  tipLines(points) {
+    const { curve, n } = this.cursor;
+    const first = points.findIndex((point) => point.curve === curve);
+    const from = Math.max(0, Math.min(first - LINES / 2, points.length - LINES));
+    const shown = points.slice(from, from + LINES);
+    const rest = points.length - shown.length;
+    return [
+      { text: this.nameAt(curve, n) },
+      ...shown.map((point) => ({ text: `${point.curve.name}: ${short(point.value)}`, colour: point.curve.colour })),
+      ...(rest ? [{ text: `and ${rest} more` }] : []),
+    ];
+  }
+
+  csv() {
+    const { x } = this.data;
+    const { curves, positions } = this;
+    const values = curves.map(({ xs, ys }) => new Map(Array.from(xs, (at, n) => [at, exact(ys[n])])));
+    const lines = positions.at.map((at, place) => [positions.values[place], ...values.map((of) => of.get(at) ?? "")]);
+    return csvTable([[x.title, ...curves.map(({ name }) => name)], ...lines]);
+  }
+
+  description() {
+    const { x, y } = this.data;
+    const { curves } = this;
+    const texts = curves.slice(0, 6).map((curve) => {
+      const last = curve.ys.length - 1;
+      if (last < 0) return `${curve.name}: no values`;
+      return `${curve.name}: ${short(curve.ys[0])} at ${this.nameAt(curve, 0)}, ${short(curve.ys[last])} at ${this.nameAt(curve, last)}`;
+    });
+    const rest = curves.length > 6 ? `; and ${curves.length - 6} more curves` : "";
+    return `${this.label}: ${y.title} over ${x.title}. ${texts.join("; ")}${rest}.`;
+  }
+}
+
+const isDrawable = (value, log) => Number.isFinite(value) && (!log || value > 0);
+
+// The index of the number nearest to a position.
+function nearestIndex(xs, position) {
+  let best = 0;
+  for (let n = 1; n < xs.length; n++) {
+    if (Math.abs(xs[n] - position) < Math.abs(xs[best] - position)) best = n;
+  }
+  return best;
+}
