@@ -2,7 +2,7 @@
 
 import { fetchTable } from "./data.js";
 import { Plot } from "./plot.js";
-import { short } from "./scale.js";
+import { short } from "./numbers.js";
 
 // The kinds of series, and how their axes are labelled.
 export const KINDS = {
