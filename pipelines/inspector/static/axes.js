@@ -1,10 +1,10 @@
 // The axes of a chart.
 
-import { axisBottom, axisLeft, axisRight, scaleLinear } from "./vendor/d3.js";
+import { axisBottom, axisLeft, axisRight, axisTop, scaleLinear } from "./vendor/d3.js";
 import { logText, logTicks } from "./scale.js";
 import { tickText, whole } from "./numbers.js";
 
-const NAME_LENGTH = 96; // pixels of a name that is not horizontal
+const NAME_LENGTH = 120; // pixels of a name that is not horizontal
 const NAME_HEIGHT = 14;
 const SLOPE = -45; // degrees
 const pen = new OffscreenCanvas(1, 1).getContext("2d");
@@ -93,16 +93,17 @@ export function drawBarAxis(group, scale, linear, height, text) {
 
 const orderedDomain = (scale) => scale.domain().toSorted((a, b) => a - b);
 
-// Epochs on the right of training steps, whose places are `at`.
-export function drawEpochs(group, epochs, at, scale, height) {
-  const known = epochs.map((epoch, row) => [epoch, scale(at[row])]).filter(([epoch]) => Number.isFinite(epoch));
+// The axis of epochs opposite to that of training steps: on the right of a height, or above a width.
+// epochs: the epoch of each place, `places`, of the axis of training steps.
+export function drawEpochs(group, onTop, epochs, places, length) {
+  const known = epochs.map((epoch, n) => [epoch, places[n]]).filter(([epoch]) => Number.isFinite(epoch));
   const apart = known.filter(([epoch], n) => !n || epoch > known[n - 1][0]);
   if (apart.length < 2) return group.selectAll("*").remove();
-  const places = scaleLinear(apart.map(([epoch]) => epoch), apart.map(([, place]) => place));
-  const [first, last] = [places.invert(0), places.invert(height)];
-  const ticks = scaleLinear([first, last], [0, 1]).ticks(Math.max(2, height / 36))
-    .filter((epoch) => inView(places(epoch), height));
-  draw(group, axisRight(places), ticks, whole, 4);
+  const scale = scaleLinear(apart.map(([epoch]) => epoch), apart.map(([, place]) => place));
+  const ends = [scale.invert(0), scale.invert(length)];
+  const ticks = scaleLinear(ends, [0, 1]).ticks(Math.max(2, length / (onTop ? 70 : 36)))
+    .filter((epoch) => inView(scale(epoch), length));
+  draw(group, (onTop ? axisTop : axisRight)(scale), ticks, whole, 4);
 }
 
 function draw(group, axis, values, text, inner) {

@@ -1,16 +1,16 @@
 // Curves of values over time steps, layers or training steps, in one chart with a legend.
 
-import { line, scaleLinear } from "./vendor/d3.js";
-import { drawAxisBelow, drawValueAxis, fitted, heightBelow } from "./axes.js";
+import { scaleLinear } from "./vendor/d3.js";
+import { drawAxisBelow, drawEpochs, drawValueAxis, fitted, heightBelow } from "./axes.js";
 import { Cells } from "./cells.js";
 import { Chart } from "./chart.js";
 import { table as csvTable } from "./export.js";
 import { Legend } from "./legend.js";
 import { exact, short, whole } from "./numbers.js";
 import { valueScale } from "./scale.js";
+import { beyondOf, dashesOf, dotsOf, isDrawable, lineOf, nearestIndex, rangeOf } from "./strokes.js";
 
 const HEIGHT = 180; // pixels of the area
-const DOTS = 40; // the largest number of points that are drawn as such
 const LINES = 8; // the largest number of curves in the tip
 
 export class Curves extends Chart {
@@ -24,7 +24,7 @@ export class Curves extends Chart {
   show(data) {
     const cursor = this.cursor?.point;
     this.data = data;
-    this.positions = new Cells(data.x.names ?? [...new Set(data.curves.flatMap(({ xs }) => [...xs]))].sort((a, b) => a - b));
+    this.positions = new Cells(data.x.names ?? positionsOf(data));
     this.legend.show(data.curves, this.off);
     this.cursor = cursor ? this.linked(cursor) : null;
     this.resize();
@@ -39,11 +39,18 @@ export class Curves extends Chart {
     return this.data.curves.filter(({ name }) => !this.off.has(name));
   }
 
+  // The curve whose epochs are those of all; null: there is no common axis of epochs.
+  get epochs() {
+    const curves = this.data.along === "step" ? this.curves.filter(({ xs }) => xs.length > 1) : [];
+    const rates = curves.map(({ xs, epochs }) => (epochs ? (epochs.at(-1) - epochs[0]) / (xs.at(-1) - xs[0]) : NaN));
+    return curves.length && rates.every((rate) => Math.abs(rate / rates[0] - 1) < 0.01) ? curves[0] : null;
+  }
+
   margins() {
     const like = this.data.alignTo?.margin;
     const left = like?.left ?? (this.isNarrow ? 58 : 68);
     const right = like?.right ?? 16;
-    return { left, right, top: 10, bottom: heightBelow(this.positions, this.width - left - right) + 22, height: HEIGHT };
+    return { left, right, top: this.epochs ? 24 : 10, bottom: heightBelow(this.positions, this.width - left - right) + 22, height: HEIGHT };
   }
 
   most() {
@@ -54,67 +61,38 @@ export class Curves extends Chart {
     const { width, height } = this.inner;
     const { x, y } = this.data;
     this.across = scaleLinear(this.data.alignTo?.columns.domain ?? this.xDomain(), [0, width]);
-    this.down = valueScale(y.log, y.domain ?? this.yDomain(), [height, 0]);
+    this.down = valueScale(y.log, y.domain ?? rangeOf(this.curves, y.log), [height, 0]);
     if (!y.log && !y.domain) this.down.nice();
     this.title("x-title", fitted(x.title, this.width - this.margin.left), width / 2, height + this.margin.bottom - 6);
+    this.title("epoch-title", this.epochs ? "epoch" : "", -24, -9);
     this.title("y-title", fitted(y.title, height), 12 - this.margin.left, height / 2, true);
   }
 
   xDomain() {
     const { at, domain, named } = this.positions;
-    const ends = named || at.length < 2 ? domain : [at[0], at.at(-1)];
-    return this.data.x.reversed ? ends.toReversed() : ends;
-  }
-
-  // All values that can be drawn, with some room.
-  yDomain() {
-    const { log } = this.data.y;
-    let [low, high] = [Infinity, -Infinity];
-    for (const { ys } of this.curves) {
-      for (const value of ys) {
-        if (!isDrawable(value, log)) continue;
-        if (value < low) low = value;
-        if (value > high) high = value;
-      }
-    }
-    if (low > high) return log ? [0.1, 1] : [0, 1];
-    if (log) return low === high ? [low / 3, high * 3] : [low / (high / low) ** 0.04, high * (high / low) ** 0.04];
-    return [low >= 0 ? 0 : low, high === low && !high ? 1 : high];
+    return named || at.length < 2 ? domain : [at[0], at.at(-1)];
   }
 
   draw() {
-    const { axes, x, y, positions, inner: { width, height } } = this;
+    const { axes, x, y, positions, inner: { width, height }, data: { y: { log } } } = this;
     const group = (name, transform = null) =>
       axes.selectAll(`.${name}`).data([0]).join("g").attr("class", `${name} axis`).attr("transform", transform);
     drawAxisBelow(group("below", `translate(0, ${height})`).classed("grid", true), positions, x, width, -height);
-    drawValueAxis(group("left").classed("grid", true), group("minor"), y, this.data.y.log, height, -width);
-    const path = line().defined(([, value]) => isDrawable(value, this.data.y.log)).x(([at]) => x(at)).y(([, value]) => y(value));
+    drawValueAxis(group("left").classed("grid", true), group("minor"), y, log, height, -width);
+    this.drawEpochs(group("above"));
     const curves = this.marks.selectAll("g.curve").data(this.curves).join("g").attr("class", "curve")
       .attr("stroke", ({ colour }) => colour).attr("fill", ({ colour }) => colour);
-    const set = (name, d) => curves.selectAll(`.${name}`).data((curve) => [curve]).join("path").attr("class", name).attr("d", d);
-    set("line", ({ xs, ys }) => path(Array.from(xs, (at, n) => [at, ys[n]])))
-      .attr("stroke-dasharray", ({ dashed }) => (dashed ? "5 3" : null));
-    set("dots", (curve) => this.dots(curve));
-    set("beyond", (curve) => this.beyond(curve));
+    const path = (name, d) => curves.selectAll(`.${name}`).data((curve) => [curve]).join("path").attr("class", name).attr("d", d);
+    path("line", (curve) => lineOf(curve, x, y, log)).attr("stroke-dasharray", dashesOf);
+    path("dots", (curve) => dotsOf(curve, x, y, log));
+    path("beyond", (curve) => beyondOf(curve, x, height, log));
     this.drawSelected();
   }
 
-  // Few points are drawn one by one, and always those without neighbours.
-  dots({ xs, ys }) {
-    const drawn = (n) => n >= 0 && n < ys.length && isDrawable(ys[n], this.data.y.log);
-    const places = Array.from(ys, (_, n) => n).filter((n) =>
-      drawn(n) && (ys.length <= DOTS || (!drawn(n - 1) && !drawn(n + 1))));
-    return places.map((n) => `M${this.x(xs[n]) - 2},${this.y(ys[n])}a2,2 0 1,0 4,0a2,2 0 1,0 -4,0`).join("");
-  }
-
-  // Triangles at the edges: zero, which has no place on a logarithmic axis, and infinity.
-  beyond({ xs, ys }) {
-    const { height } = this.inner;
-    const triangle = (value, at) => {
-      if (value === Infinity) return `M${at - 4},6h8l-4,-6z`;
-      return value <= 0 && this.data.y.log ? `M${at - 4},${height - 6}h8l-4,6z` : "";
-    };
-    return Array.from(ys, (value, n) => triangle(value, this.x(xs[n]))).join("");
+  drawEpochs(group) {
+    const { epochs: curve } = this;
+    if (!curve) return;
+    drawEpochs(group, true, curve.epochs, Array.from(curve.xs, this.x), this.inner.width);
   }
 
   // Marks a training step, if the curves are over training steps.
@@ -246,13 +224,8 @@ export class Curves extends Chart {
   }
 }
 
-const isDrawable = (value, log) => Number.isFinite(value) && (!log || value > 0);
-
-// The index of the number nearest to a position.
-function nearestIndex(xs, position) {
-  let best = 0;
-  for (let n = 1; n < xs.length; n++) {
-    if (Math.abs(xs[n] - position) < Math.abs(xs[best] - position)) best = n;
-  }
-  return best;
+// All places of the curves along the axis, in the order of the axis.
+function positionsOf({ curves, x }) {
+  const places = [...new Set(curves.flatMap(({ xs }) => [...xs]))].sort((a, b) => a - b);
+  return x.reversed ? places.reverse() : places;
 }

@@ -80,7 +80,7 @@ export class HeatMap extends Chart {
     drawAxisBelow(group("below", `translate(0, ${height})`), columns, x, width);
     drawAxisLeft(group("left"), rows, y, height);
     if (this.epochs && !this.isNarrow) {
-      drawEpochs(group("right", `translate(${width}, 0)`), this.epochs, rows.at, y, height);
+      drawEpochs(group("right", `translate(${width}, 0)`), false, this.epochs, rows.at.map(y), height);
       this.title("epoch-title", "epoch", width + 46, height / 2, true);
     }
     this.painter.draw(this.canvas.node(), this);

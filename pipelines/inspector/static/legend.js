@@ -1,6 +1,7 @@
 // The legend of a chart of curves: a button for each curve, which hides it or shows it again.
 
 import { select } from "./vendor/d3.js";
+import { dashesOf } from "./strokes.js";
 
 export class Legend {
   constructor(list, toggle) {
@@ -19,7 +20,7 @@ export class Legend {
       }).order();
     const buttons = items.select("button").attr("aria-pressed", ({ name }) => !off.has(name))
       .attr("title", ({ name }) => `${off.has(name) ? "Show" : "Hide"} ${name}`);
-    buttons.select("path").attr("stroke", ({ colour }) => colour).attr("stroke-dasharray", ({ dashed }) => (dashed ? "5 3" : null));
+    buttons.select("path").attr("stroke", ({ colour }) => colour).attr("stroke-dasharray", dashesOf);
     buttons.select("span").text(({ name }) => name);
   }
 }
