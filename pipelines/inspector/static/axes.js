@@ -104,6 +104,7 @@ export function drawEpochs(group, onTop, epochs, places, length) {
   const ticks = scaleLinear(ends, [0, 1]).ticks(Math.max(2, length / (onTop ? 70 : 36)))
     .filter((epoch) => inView(scale(epoch), length));
   draw(group, (onTop ? axisTop : axisRight)(scale), ticks, whole, 4);
+  group.select(".domain").remove(); // it would reach as far as all epochs, also those out of view
 }
 
 function draw(group, axis, values, text, inner) {

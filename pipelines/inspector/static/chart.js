@@ -14,9 +14,12 @@ let charts = 0;
 //   margins()            → {left, right, top, bottom} in pixels, and `height` of the area
 //   most()               → how far the chart can be magnified
 //   draw(x, y)           draws the data and the axes
-//   at(x, y)             → the cursor at pixels of the area: {x, y, point}, and `lines` of the tip
+//   at(x, y)             → the cursor at pixels of the area: {point, …}
 //   moved(right, down)   → the cursor of the keyboard, moved; `end(-1 | 1)` is the outermost one
 //   linked(point)        → the cursor of a point of another chart
+//   placeOf(cursor)      → its pixels in the area; `drawCursor(x, y)` draws it there
+//   tipTop(y)            → where its readout begins
+//   tipLines()           → the lines of its readout: {text, colour, current}
 export class Chart {
   constructor(host, { label, onHover = () => {}, onPick = () => {} }) {
     Object.assign(this, { host, label, onHover, onPick, cursor: null });
@@ -114,17 +117,24 @@ export class Chart {
 
   showCursor() {
     this.cross.selectAll("*").remove();
-    this.tip.property("hidden", !this.cursor);
-    if (!this.cursor) return;
-    const place = this.drawCursor(this.cross);
-    const { left, top } = this.margin;
-    const onRight = place.x > this.inner.width / 2;
-    const [x, y] = [left + place.x, top + place.y];
-    this.tip.style("left", onRight ? null : `${x + 12}px`).style("right", onRight ? `${this.width - x + 12}px` : null)
-      .style("top", `${y + 12}px`)
-      .selectAll("p").data(place.lines).join("p").text(({ text }) => text)
-      .style("border-color", ({ colour }) => colour ?? "transparent");
-    this.tip.attr("data-value", this.cursor.point?.value ?? null);
+    const { left, top } = this.margin ?? {};
+    const [x, y] = this.cursor ? this.placeOf(this.cursor) : [NaN, NaN];
+    const inView = x >= -1 && x <= this.inner.width + 1 && y >= -1 && y <= this.inner.height + 1;
+    this.tip.property("hidden", !inView);
+    if (!inView) return;
+    this.drawCursor(x, y);
+    const across = left + x; // the tip keeps inside the chart without being measured
+    this.tip.style("left", `${across}px`).style("top", `${top + this.tipTop(y)}px`)
+      .style("transform", `translateX(-${(100 * across) / this.width}%)`)
+      .attr("data-value", this.cursor.point.value)
+      .selectAll("p").data(this.tipLines()).join("p").text(({ text }) => text)
+      .classed("curve", ({ colour }) => colour).classed("current", ({ current }) => current)
+      .style("border-color", ({ colour }) => colour ?? null);
+  }
+
+  // Lines through the cursor, with a halo that makes them visible on any colour.
+  drawLines(d) {
+    for (const name of ["halo", "line"]) this.cross.append("path").attr("class", name).attr("d", d);
   }
 
   pick(cursor) {

@@ -173,32 +173,37 @@ export class Curves extends Chart {
   }
 
   placeOf({ position, point }) {
-    const inner = this.inner.height / 2;
-    return [this.x(position), isDrawable(point.value, this.data.y.log) ? this.y(point.value) : inner];
+    const { data, inner: { height } } = this;
+    return [this.x(position), isDrawable(point.value, data.y.log) ? this.y(point.value) : height / 2];
   }
 
-  drawCursor(cross) {
-    const { cursor } = this;
-    const [x, y] = this.placeOf(cursor);
-    cross.append("path").attr("d", `M${x},0V${this.inner.height}`);
-    const points = this.pointsAt(cursor.position);
-    for (const { curve, n, value } of points) {
+  drawCursor(x) {
+    const { cursor, cross } = this;
+    this.drawLines(`M${x},0V${this.inner.height}`);
+    for (const { curve, n, value } of this.pointsAt(cursor.position)) {
       if (!isDrawable(value, this.data.y.log)) continue;
       cross.append("circle").attr("cx", this.x(curve.xs[n])).attr("cy", this.y(value))
         .attr("r", curve === cursor.curve ? 4 : 2.5).attr("fill", curve.colour);
     }
-    return { x, y, lines: this.tipLines(points) };
   }
 
-  tipLines(points) {
-    const { curve, n } = this.cursor;
-    const first = points.findIndex((point) => point.curve === curve);
-    const from = Math.max(0, Math.min(first - LINES / 2, points.length - LINES));
-    const shown = points.slice(from, from + LINES);
-    const rest = points.length - shown.length;
+  // Below the curves, so that it hides none.
+  tipTop() {
+    return this.inner.height + 6;
+  }
+
+  // The values of all curves; of many, those around the cursor's.
+  tipLines() {
+    const { curve, n, position } = this.cursor;
+    const points = this.pointsAt(position);
+    const place = points.findIndex((point) => point.curve === curve);
+    const from = Math.max(0, Math.min(place - LINES / 2, points.length - LINES));
+    const rest = Math.max(0, points.length - LINES);
     return [
       { text: this.nameAt(curve, n) },
-      ...shown.map((point) => ({ text: `${point.curve.name}: ${short(point.value)}`, colour: point.curve.colour })),
+      ...points.slice(from, from + LINES).map((point) => ({
+        text: `${short(point.value)}   ${point.curve.name}`, colour: point.curve.colour, current: point.curve === curve,
+      })),
       ...(rest ? [{ text: `and ${rest} more` }] : []),
     ];
   }

@@ -141,12 +141,17 @@ export class HeatMap extends Chart {
     return [this.x(this.columns.at[column]), this.y(this.rows.at[row])];
   }
 
-  drawCursor(cross) {
-    const [x, y] = this.placeOf(this.cursor);
+  drawCursor(x, y) {
     const { width, height } = this.inner;
-    cross.append("path").attr("d", `M${x},0V${height}M0,${y}H${width}`);
-    cross.append("rect").attr("x", x - 3.5).attr("y", y - 3.5).attr("width", 7).attr("height", 7);
-    return { x, y, lines: [{ text: this.cursor.point.text }] };
+    this.drawLines(`M${x},0V${height}M0,${y}H${width}M${x - 4},${y - 4}h8v8h-8z`);
+  }
+
+  tipTop(y) {
+    return y + 12;
+  }
+
+  tipLines() {
+    return [{ text: this.cursor.point.text }];
   }
 
   csv() {

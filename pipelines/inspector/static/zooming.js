@@ -3,18 +3,19 @@
 import { select, zoom, zoomIdentity, zoomTransform } from "./vendor/d3.js";
 
 const PAUSE = 250; // milliseconds without a wheel event that end a gesture
+const REST = 8; // pixels that a resting pointer may move
 const MOTION = 180; // milliseconds of a transition
 
 // A wheel gesture belongs to the chart on which it began, if that can zoom then. Another gesture
-// scrolls the page, over whatever charts it leads.
-const gesture = { last: -Infinity, area: null };
+// scrolls the page, over whatever charts it leads: the pointer rests while they pass below it.
+const gesture = { last: -Infinity, x: 0, y: 0, area: null };
 
-window.addEventListener("wheel", (event) => {
-  if (event.timeStamp - gesture.last > PAUSE) {
-    const area = event.target.closest?.(".chart-area") ?? null;
-    gesture.area = area && isZoomed(area) || event.deltaY < 0 ? area : null;
+window.addEventListener("wheel", ({ timeStamp, clientX: x, clientY: y, deltaY, target }) => {
+  if (timeStamp - gesture.last > PAUSE || Math.hypot(x - gesture.x, y - gesture.y) > REST) {
+    const area = target.closest?.(".chart-area") ?? null;
+    gesture.area = area && (isZoomed(area) || deltaY < 0) ? area : null;
   }
-  gesture.last = event.timeStamp;
+  Object.assign(gesture, { last: timeStamp, x, y });
 }, { capture: true, passive: true });
 
 const isZoomed = (area) => zoomTransform(area).k > 1;
