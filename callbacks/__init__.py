@@ -1,9 +1,10 @@
 """Keras callbacks that record how errors and gradients flow while a model trains.
 
 Several trainings can share one `log_dir`, such as the folds of a cross-validation or the trials of
-KerasTuner. The event files of the first one are written to `log_dir`/<kind>, those of the second
-one to `log_dir`/2/<kind>, and so on. A training that goes on, from a backup or by another call of
-`fit`, stays in its run; in a new process, this is the newest one.
+KerasTuner. The event files of the first one are written to `log_dir`/train and, with what the model
+predicts, `log_dir`/validation; those of the second one to `log_dir`/2/train, and so on. A training
+that goes on, from a backup or by another call of `fit`, stays in its run; in a new process, this is
+the newest one.
 
 A callback never ends a training, except `EarlyWarning(stop_when=…)`, which ends it for the faults
 that are named there. What goes wrong in a callback becomes one warning, and it stops recording

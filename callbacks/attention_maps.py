@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .drawing.attention_maps import Alignment, attention_maps, sharpness
+from .recording.run_places import VALIDATION
 from .recording.snapshot import SnapshotCallback
 
 
@@ -23,7 +24,7 @@ class AttentionMaps(SnapshotCallback):
     Args:
         snapshot: a function without arguments that returns the alignments; the first 12 are drawn.
             If it returns none, nothing is written.
-        log_dir: event files are written to `log_dir`/attention.
+        log_dir: event files are written to `log_dir`/validation, as of all predictions.
 
     If `fit` is called again, epochs continue to be counted.
 
@@ -33,8 +34,10 @@ class AttentionMaps(SnapshotCallback):
     Weights that are not [outputs, inputs] become one warning.
     """
 
+    part = VALIDATION
+
     def __init__(self, snapshot: Callable[[], Sequence[Alignment]], log_dir: str | Path):
-        super().__init__(snapshot, Path(log_dir) / "attention")
+        super().__init__(snapshot, log_dir, "attention")
 
     def _write(self, snapshot: Any, step: int) -> None:
         scalars = {"attention/sharpness": sharpness(snapshot)}

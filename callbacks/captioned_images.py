@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .drawing.captioned_images import CaptionedImage, caption_sheet
+from .recording.run_places import VALIDATION
 from .recording.snapshot import SnapshotCallback
 
 MAX_EXAMPLES = 12
@@ -23,7 +24,7 @@ class CaptionedImages(SnapshotCallback):
     Args:
         snapshot: a function without arguments that returns the images and captions; the first 12
             examples are drawn. If it returns none, nothing is written.
-        log_dir: event files are written to `log_dir`/`title`.
+        log_dir: event files are written to `log_dir`/validation, as of all predictions.
         title: the tag of the image.
 
     If `fit` is called again, epochs continue to be counted.
@@ -31,13 +32,15 @@ class CaptionedImages(SnapshotCallback):
     Snapshots that cannot be drawn become one warning; see `drawing.captioned_images.caption_sheet`.
     """
 
+    part = VALIDATION
+
     def __init__(
         self,
         snapshot: Callable[[], Sequence[CaptionedImage]],
         log_dir: str | Path,
         title: str = "pictures",
     ):
-        super().__init__(snapshot, Path(log_dir) / title)
+        super().__init__(snapshot, log_dir, title)
         self.title = title
 
     def _write(self, snapshot: Any, step: int) -> None:

@@ -15,6 +15,7 @@ from .recording.chief_log import event_log
 from .recording.guard import GuardedCallback, guarded
 from .recording.loss_meter import LossMeter
 from .recording.printable import literal, printable
+from .recording.run_places import TRAIN
 from .recording.step_recorder import StepRecorder
 from .recording.training_steps import steps_so_far
 
@@ -58,8 +59,8 @@ class EarlyWarning(GuardedCallback):
             judged.
         stop_when: kinds of warnings that end the training, after the step in which they are given.
         window: number of training steps in which a fault must show.
-        log_dir: warnings are also written to `log_dir`/warnings, for TensorBoard's Text tab; None:
-            no files.
+        log_dir: warnings are also written to `log_dir`/train, for TensorBoard's Text tab; None: no
+            files.
         report: function that is called with each `TrainingWarning` in place of printing it; of
             several workers, the chief calls it.
 
@@ -87,13 +88,13 @@ class EarlyWarning(GuardedCallback):
         self.recorders, self.window = recorders, window
         self._earlier: Mapping[str, Any] | None = None  # the state to go on from
         self._report = report or _print
-        self._folder = None if log_dir is None else Path(log_dir) / "warnings"
+        self._folder = None if log_dir is None else Path(log_dir) / TRAIN
         self._start_over()
 
     def _start_over(self):
         self.warnings: list[TrainingWarning] = []
         self.stopped: TrainingWarning | None = None
-        self._log = event_log(self._folder, self.model)
+        self._log = event_log(self._folder, "warnings", self.model)
         self._losses: list[float] = []
         self._first: float | None = None  # the loss of the first training step
         self._model_before: Any = None

@@ -48,12 +48,13 @@ class ErrorFlow(StepRecorder):
     counted. With `steps_per_execution` > 1 there is still one row for each training step.
 
     Args:
-        log_dir: event files for TensorBoard are written to `log_dir`/error_flow, beside Keras'
-            `train` and `validation`, and those of further trainings to `log_dir`/2/error_flow, …;
-            None: no files. For each layer they hold the rows (see `recording.blocks`), a heat map
-            after each epoch, and the scalars `half_life` (in time steps), `first_to_last` (the
-            share of the last step's error that reaches the first step) and `norm` (over all time
-            steps).
+        log_dir: event files for TensorBoard are written to `log_dir`/train, one file for all
+            callbacks, and those of further trainings to `log_dir`/2/train, …; None: no files. For
+            each layer they hold the rows (see `recording.blocks`), a heat map after each epoch, and
+            the scalars `half_life` (in time steps), `first_to_last` (the share of the last step's
+            error that reaches the first step) and `norm` (over all time steps). Keras' callback
+            TensorBoard(log_dir) writes a file of its own beside it; `errorflow tensorboard` shows
+            both, and so does TensorBoard, with --load_fast=false if --reload_multifile=true.
         every: record every `every`-th training step, those that are divisible by it.
         joined: pairs of layers to show on one time axis, by a name of your choice: {"both":
             ("encoder/lstm", "decoder/lstm")}. The second layer starts from the last states of the

@@ -22,7 +22,7 @@ class ErrorMatrix(LayerSnapshotCallback):
 
     Args:
         inputs, targets: the batch; a few examples are enough.
-        log_dir: event files are written to `log_dir`/error_matrix: each matrix as a row (see
+        log_dir: event files are written to `log_dir`/train: each matrix as a row (see
             `recording.blocks`) and as an image. None: no files.
         every: record after every `every`-th epoch.
         layer: see `errorflow.layers.error_matrix`.

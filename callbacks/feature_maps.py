@@ -21,7 +21,7 @@ class FeatureMaps(SnapshotCallback):
 
     Args:
         image: [H, W, C], as the model takes it.
-        log_dir: event files are written to `log_dir`/feature_maps.
+        log_dir: event files are written to `log_dir`/train.
         layer: name of a layer of the model with an output [B, H, W, C]; None: the first layer with
             weights.
 
@@ -32,7 +32,7 @@ class FeatureMaps(SnapshotCallback):
     takes_first = False
 
     def __init__(self, image: np.ndarray, log_dir: str | Path, layer: str | None = None):
-        super().__init__(self._measure, Path(log_dir) / "feature_maps")
+        super().__init__(self._measure, log_dir, "feature_maps")
         self.image, self.layer = np.asarray(image), layer
 
     def _check(self) -> None:

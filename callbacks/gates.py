@@ -38,7 +38,7 @@ class Gates(LayerSnapshotCallback):
 
     Args:
         inputs: the batch, as the model takes it: an array, a list or a dict of arrays [B, T, …].
-        log_dir: event files for TensorBoard are written to `log_dir`/gates; None: no files. For
+        log_dir: event files for TensorBoard are written to `log_dir`/train; None: no files. For
             each layer they hold the figures of `history` as a row (see `recording.blocks`), an
             image units × time steps, and for every gate the scalars `mean`, `closed` and `open`.
         layers: the paths of the layers to record, "bidirectional/forward_lstm"; None: all.

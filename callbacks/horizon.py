@@ -25,7 +25,7 @@ class Horizon(LayerSnapshotCallback):
 
     Args:
         inputs: the batch, as the model takes it; a few examples are enough.
-        log_dir: event files are written to `log_dir`/horizon; None: no files. For each layer they
+        log_dir: event files are written to `log_dir`/train; None: no files. For each layer they
             hold a row (see `recording.blocks`), a heat map, and the scalar `half_life` in time
             steps, of ‖dh_T/dc_t‖ for an LSTM.
         every: record after every `every`-th epoch.

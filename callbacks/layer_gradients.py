@@ -43,8 +43,8 @@ class LayerGradients(StepRecorder):
     optimizer is changed.
 
     Args:
-        log_dir: event files for TensorBoard are written to `log_dir`/layer_gradients, and those of
-            further trainings to `log_dir`/2/layer_gradients, …; None: no files. They hold the rows
+        log_dir: event files for TensorBoard are written to `log_dir`/train, and those of
+            further trainings to `log_dir`/2/train, …; None: no files. They hold the rows
             (see `recording.blocks`), a heat map layer × training step after each epoch, and the
             scalar `global_norm`.
         every: record every `every`-th training step, those that are divisible by it.

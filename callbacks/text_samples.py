@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .recording.printable import literal
+from .recording.run_places import VALIDATION
 from .recording.snapshot import SnapshotCallback
 
 MAX_ROWS = 20
@@ -23,10 +24,11 @@ class TextSamples(SnapshotCallback):
         rows: a function without arguments that returns the rows of the table, of which at most 20
             are shown: dicts with the same keys, the names of the columns. Values are shown
             literally, including any signs of Markdown or HTML.
-        log_dir: event files are written to `log_dir`/`title`.
+        log_dir: event files are written to `log_dir`/validation, as of all predictions.
         title: the tag of the table.
     """
 
+    part = VALIDATION
     takes_first = False
 
     def __init__(
@@ -35,8 +37,7 @@ class TextSamples(SnapshotCallback):
         log_dir: str | Path,
         title: str = "samples",
     ):
-        # TensorBoard follows only the newest file of a folder, so each table has its own folder.
-        super().__init__(rows, Path(log_dir) / title)
+        super().__init__(rows, log_dir, title)
         self.title = title
 
     def _write(self, snapshot: Any, step: int) -> None:

@@ -106,7 +106,7 @@ def records(recorders: list[Any], strategy: Any, logs: Path) -> Iterator[Any]:
         for _, tables in sorted(history.items()):
             yield from (table for name, table in tables.items() if name != "layers")
     yield np.array(warning.state()["losses"])
-    for rows, *_ in recorded_rows_of_chief(strategy, logs / "error_flow", until=10**6).values():
+    for rows, *_ in recorded_rows_of_chief(strategy, logs / "train", until=10**6).values():
         yield from (rows.steps, rows.lengths, rows.values)
 
 

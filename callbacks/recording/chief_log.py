@@ -12,19 +12,20 @@ from ...layers.workers import worker_count, worker_index
 from .event_log import EventLog
 
 
-def event_log(folder: Path | None, model: keras.Model | None) -> EventLog | None:
+def event_log(folder: Path | None, kind: str, model: keras.Model | None) -> EventLog | None:
     """Return the event files of a callback; None if this process writes none.
 
     Args:
         folder: see `EventLog`; None: there are none.
+        kind: see `EventLog`.
         model: the model that is trained; None if it is not known yet.
     """
     if folder is None:
         return None
     strategy = None if model is None else model.distribute_strategy
     if worker_count(strategy) == 1:
-        return EventLog(folder)
-    return ChiefLog(folder) if worker_index(strategy) == 0 else None
+        return EventLog(folder, kind)
+    return ChiefLog(folder, kind) if worker_index(strategy) == 0 else None
 
 
 def _contained(method: Callable[..., None]) -> Callable[..., None]:
@@ -61,6 +62,7 @@ class ChiefLog(EventLog):
     write = _contained(EventLog.write)
     image = _contained(EventLog.image)
     images = _contained(EventLog.images)
+    scalars = _contained(EventLog.scalars)
     text = _contained(EventLog.text)
     flush = _contained(EventLog.flush)
     close = _contained(EventLog.close)

@@ -2,13 +2,12 @@
 
 import contextlib
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 from tensorboard.compat.proto import summary_pb2
 from tensorboard.plugins.image.metadata import create_summary_metadata as image_metadata
@@ -18,6 +17,7 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from ...layers.rnn.statistics import VERSION
 from .blocks import BlockWriter, tag
+from .event_file import EventFile, shared_file
 from .memory import Thinning
 from .rows import Rows
 from .run_places import Place, place_of
@@ -26,29 +26,30 @@ LIMIT = 16 * 2**20  # bytes of snapshots, after which only every second one is w
 
 
 class EventLog:
-    """An event file in a folder of its own, opened when there is something to write.
+    """What one callback writes to the event file that all callbacks share in a folder.
 
-    It needs its own folder, because TensorBoard follows only the newest file of a folder: Keras'
-    own curves in `train` and `validation` would stop being updated. An `EventLog` can be
-    deep-copied until it is opened. All methods that write raise an OSError if that fails.
+    The file is opened when there is something to write (see `shared_file`). An `EventLog` can be
+    deep-copied until then. All methods that write raise an OSError if that fails.
 
     Args:
-        folder: `log_dir`/`kind`; see `begin`.
+        folder: `log_dir`/`part`, where the part is "train" or "validation"; see `begin`.
+        kind: the name of the callback's kind of records; see `run_places`.
 
     Attributes:
         step: the training step or epoch of what is written.
         folder: the folder that the files are written to.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, kind: str = ""):
         self.step = 0
         self.folder = folder
+        self._kind = kind
         self._place: Place | None = None  # where the folder is yet to be chosen
         self._is_placed = False
         self._thinning = Thinning(LIMIT)
         self._blocks: dict[tuple[str, str], BlockWriter] = {}
         self._earlier: Mapping[tuple[str, str], int] = {}
-        self._writer: Any = None
+        self._file: EventFile | None = None
 
     def begin(self, callback: keras.callbacks.Callback, epoch: int) -> None:
         """Write to the run of a training (see `run_places`), unless something is written yet.
@@ -95,9 +96,13 @@ class EventLog:
             size += chosen.nbytes
         self._thinning.add(size)
         summary = self._summary(only_full=True)
-        for name, value in scalars.items():
-            if np.isfinite(value):
-                summary.value.extend(scalar_pb(name, value).value)
+        _add_scalars(summary, {n: value for n, value in scalars.items() if np.isfinite(value)})
+        self._put(summary)
+
+    def scalars(self, scalars: Mapping[str, float], step: int) -> None:
+        """Write scalars by tag, also those that are not finite."""
+        self.step, summary = step, summary_pb2.Summary()
+        _add_scalars(summary, scalars)
         self._put(summary)
 
     def _blocks_of(self, kind, name, rows, about):
@@ -141,26 +146,22 @@ class EventLog:
     def flush(self) -> None:
         """Write everything that was added to the file, where it survives the process."""
         self._put(self._summary())
-        if self._writer is not None:
-            with self._errors():
-                self._writer.flush()
-            self._check_file()
+        if self._file is not None:
+            self._file.flush()
 
     def close(self) -> None:
-        """As `flush`. Writing afterwards opens a new file."""
+        """As `flush`. Writing afterwards opens a new file, unless another callback has one."""
         self._put(self._summary())
-        if self._writer is not None:
-            with self._errors():
-                self._writer.close()
-            self._writer = None
-            self._check_file()
+        file, self._file = self._file, None
+        if file is not None:
+            file.leave(self)
 
     def abandon(self) -> None:
-        """Give the file up, after an error. Writing afterwards opens a new file."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            with contextlib.suppress(tf.errors.OpError):
-                writer.close()
+        """Leave the file, after an error, without what is not written yet."""
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.leave(self)
 
     def _summary(self, only_full=False):
         summary = summary_pb2.Summary()
@@ -172,40 +173,19 @@ class EventLog:
     def _put(self, summary):
         if not summary.value:
             return
-        content = summary.SerializeToString()
-        with self._errors():
-            self._writer = self._writer or self._open()
-            with self._writer.as_default():  # one operation for all: each has a high fixed cost
-                tf.summary.experimental.write_raw_pb(content, self.step)
-        self._size += len(content)
+        self._file = self._file or self._open()
+        # One operation for all: each has a high fixed cost.
+        self._file.write(summary.SerializeToString(), self.step)
 
     def _open(self):
-        if self._place is not None:
-            self.folder = self._place.folder(self.folder.name)
+        if self._place is None:
+            return shared_file(self.folder, self)
+        with self._place.reserved():
+            self.folder = self._place.folder(self.folder.name, self._kind)
             self._place, self._is_placed = None, True
-        self._other_files = {*self._files()}
-        self._size = 0  # of the content, in bytes; the file is a little larger
-        return tf.summary.create_file_writer(str(self.folder))
+            return shared_file(self.folder, self)
 
-    def _files(self):
-        return self.folder.glob("events.out.tfevents.*")
 
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Raise TensorFlow's errors as OSError."""
-        try:
-            yield
-        except tf.errors.OpError as error:
-            reason = error.message.rpartition("}} ")[2]  # without the name of the operation
-            raise OSError(f"no event file can be written to {self.folder}: {reason}") from error
-
-    def _check_file(self):
-        """Raise an OSError if content is missing: TensorFlow says nothing if the disk is full."""
-        sizes = [file.stat().st_size for file in {*self._files()} - self._other_files]
-        if not sizes:
-            raise OSError(f"the event file in {self.folder} has disappeared")
-        if max(sizes) < self._size:
-            raise OSError(
-                f"of {self._size:,} bytes, only {max(sizes):,} could be written to the event file "
-                f"in {self.folder}: the disk may be full"
-            )
+def _add_scalars(summary, scalars):
+    for name, value in scalars.items():
+        summary.value.extend(scalar_pb(name, value).value)

@@ -9,6 +9,7 @@ from .event_log import EventLog
 from .event_reader import Key, Recorded, recorded_rows_of_chief
 from .guard import GuardedCallback
 from .memory import Memory
+from .run_places import TRAIN, folder_of
 from .training_steps import TrainingSteps
 
 
@@ -62,7 +63,8 @@ class ResumableRecorder(GuardedCallback):
         self._drawn = state.get("drawn", 0)
         if self.log_dir is None:
             return
-        folder, strategy = self.log_dir / self.kind, self.model.distribute_strategy
+        folder = folder_of(self.log_dir, TRAIN, self.kind)
+        strategy = self.model.distribute_strategy
         recorded = recorded_rows_of_chief(strategy, folder, until=self._step)
         if self._log is not None:
             self._log.go_on_after({key: of_key.blocks for key, of_key in recorded.items()})
@@ -75,9 +77,10 @@ class ResumableRecorder(GuardedCallback):
         """Return what is to be said if the rows of the earlier process are not complete."""
         if not self._lost or self.log_dir is None:
             return []
+        folder = folder_of(self.log_dir, TRAIN, self.kind)
         text = (
             f"{self._lost:,} rows that were recorded before the training was resumed could not be "
-            f"read from {self.log_dir / self.kind}: the findings are not about the whole training"
+            f"read from {folder}: the findings are not about the whole training"
         )
         headline = f"{self._lost:,} rows from before the resume are lost"
         return [Finding("", "too little", headline, text)]

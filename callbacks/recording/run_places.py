@@ -1,24 +1,35 @@
 """Which folder the event files of a training are written to.
 
-    log_dir/<kind>       the first training
-    log_dir/2/<kind>     the second one, and so on
+    log_dir/train        the first training; log_dir/validation: what the model predicts
+    log_dir/2/train      the second one, and so on
 
 so that the folds of a cross-validation and the trials of a search, which often share one `log_dir`,
 are runs of their own in TensorBoard. All callbacks of one call of `fit` write to the same run. A
 training that goes on stays in its run: that of its model or, for a model of an earlier process, the
 newest one. A run that has ended in this process is not continued by another model: Hyperband's
 trials also begin with a later epoch.
+
+Keras' callback TensorBoard writes to `train` and `validation`, too. The callbacks' event files have
+a suffix of their own, which shows that a run is taken. In earlier versions each callback had a
+folder for its kind of records: log_dir/error_flow, log_dir/2/gates, …. Such a run is taken, too,
+and a training that goes on in it goes on in these folders.
 """
 
+import contextlib
+import fcntl
+import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from .event_file import holds_event_files
 from .training_steps import steps_so_far
 
-# The folders that show that a run is taken; Keras' own are `train` and `validation`.
+TRAIN, VALIDATION = "train", "validation"
+# The kinds of records, which were folders of a run in earlier versions.
 KINDS = frozenset(
     {
         "attention",
@@ -64,16 +75,47 @@ class Place:
         if self._run is not None:
             _ended.add(self._run)
 
-    def folder(self, kind: str) -> Path:
+    @contextlib.contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Let no other process choose a run in the block, whose event file shows that it is taken.
+
+        Raises:
+            OSError: `log_dir` cannot be created.
+        """
+        self._log_dir.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self._log_dir, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # some file systems have no locks
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+    def folder(self, part: str, kind: str) -> Path:
         """Return the folder for the event files of one more callback.
 
-        If a call of `fit` has several callbacks of one kind, the second one gets `<kind>-2`.
+        If a call of `fit` has several callbacks of one kind, whose tags are the same, the second
+        one gets `<kind>-2`.
         """
         if self._run is None:
             self._run = (_new_run if self._is_new else _newest_run)(self._log_dir, kind)
-        self._writers[kind] += 1
+        self._writers[kind] += bool(kind)
         number = self._writers[kind]
-        return self._run / (kind if number == 1 else f"{kind}-{number}")
+        return self._run / f"{kind}-{number}" if number > 1 else folder_of(self._run, part, kind)
+
+
+def folder_of(run: Path, part: str, kind: str) -> Path:
+    """Return the folder of a run for the event files of a callback.
+
+    Args:
+        run: the folder of the run.
+        part: "train" or "validation".
+        kind: the kind of the callback's records; "": none that earlier versions had.
+    """
+    earlier = run / kind if kind else None
+    if earlier is not None and any(earlier.glob("events.out.tfevents.*")):
+        return earlier
+    return run / part
 
 
 def place_of(callback: keras.callbacks.Callback, log_dir: Path, epoch: int) -> Place:
@@ -111,8 +153,7 @@ def _places(model: keras.Model) -> dict[Path, Place]:
 
 
 def _new_run(log_dir, kind):
-    """Create a run. Processes that do this at the same time get different ones."""
-    if not _is_taken(log_dir, kind) and _created(log_dir / kind):
+    if not _is_taken(log_dir, kind):
         return log_dir
     number = 2
     while not _created(log_dir / str(number)):
@@ -121,19 +162,22 @@ def _new_run(log_dir, kind):
 
 
 def _newest_run(log_dir, kind):
-    folders = log_dir.iterdir() if log_dir.is_dir() else ()
+    folders = log_dir.iterdir()
     numbers = [int(f.name) for f in folders if f.name.isdecimal() and _is_taken(f, kind)]
     newest = log_dir / str(max(numbers)) if numbers else log_dir
     return _new_run(log_dir, kind) if newest in _ended else newest
 
 
 def _is_taken(run, kind):
-    return any((run / name).exists() for name in KINDS | {kind})
+    earlier = {*KINDS, kind} - {""}
+    return any(holds_event_files(run / part) for part in (TRAIN, VALIDATION)) or any(
+        (run / name).exists() for name in earlier
+    )
 
 
 def _created(folder):
     try:
-        folder.mkdir(parents=True)
+        folder.mkdir()
     except FileExistsError:
         return False
     return True

@@ -12,7 +12,7 @@ from ...layers.paths import walk
 from .chief_log import event_log
 from .guard import GuardedCallback, guarded
 from .rows import single_row
-from .run_places import end_training
+from .run_places import TRAIN, end_training
 from .training_steps import applied_steps
 
 Figures = Mapping[str, np.ndarray]  # by name, each [T]
@@ -31,24 +31,34 @@ class SnapshotCallback(GuardedCallback):
 
     Args:
         snapshot: a function without arguments that returns the snapshot.
-        folder: the folder of the event files, `log_dir`/`kind`; see `run_places`. None: no files,
-            and no `_log`.
+        log_dir: event files are written to its folder `part`, see `run_places`; None: no files, and
+            no `_log`.
+        kind: the kind of records: the first part of their tags.
         every: take a snapshot after every `every`-th epoch.
     """
 
+    part = TRAIN  # "validation" if snapshots are predictions, "train" if not
     takes_first = True  # whether there is a snapshot when training begins
     keeps_figures = False  # whether snapshots are more than what is written to event files
 
-    def __init__(self, snapshot: Callable[[], Any], folder: Path | None, every: int = 1):
+    def __init__(
+        self,
+        snapshot: Callable[[], Any],
+        log_dir: str | Path | None,
+        kind: str,
+        every: int = 1,
+    ):
         super().__init__()
         check_every(self, every)
-        self.snapshot, self.every, self.folder = snapshot, every, folder
+        self.snapshot, self.every, self.kind = snapshot, every, kind
+        self.log_dir = None if log_dir is None else Path(log_dir)
         self._model_before: Any = None  # a weak reference, which copies of the callback share
         self._epochs_before = 0  # of an earlier process, which the next call of `fit` goes on from
         self._start_over()
 
     def _start_over(self) -> None:
-        self._log: Any = event_log(self.folder, self.model)
+        folder = None if self.log_dir is None else self.log_dir / self.part
+        self._log: Any = event_log(folder, self.kind, self.model)
         self._epochs = _EpochCounter()
 
     def _check(self) -> None:
@@ -179,7 +189,7 @@ class LayerSnapshotCallback(SnapshotCallback):
 
     Args:
         snapshot: see `SnapshotCallback`.
-        log_dir: event files are written to its folder `kind`; None: no files.
+        log_dir: see `SnapshotCallback`.
         every: see `SnapshotCallback`.
     """
 
@@ -187,7 +197,7 @@ class LayerSnapshotCallback(SnapshotCallback):
     keeps_figures = True
 
     def __init__(self, snapshot: Callable[[], Any], log_dir: str | Path | None, every: int = 1):
-        super().__init__(snapshot, None if log_dir is None else Path(log_dir) / self.kind, every)
+        super().__init__(snapshot, log_dir, self.kind, every)
 
     def _start_over(self) -> None:
         super()._start_over()

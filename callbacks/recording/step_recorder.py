@@ -14,7 +14,7 @@ from .guard import guarded
 from .memory import Memory
 from .resumable import ResumableRecorder
 from .rows import Rows
-from .run_places import end_training
+from .run_places import TRAIN, end_training
 from .snapshot import check_every
 from .training_steps import training_steps
 
@@ -34,7 +34,7 @@ class StepRecorder(ResumableRecorder):
     continues too.
 
     Args:
-        log_dir: event files are written to its folder `kind`, see `run_places`; None: no files.
+        log_dir: event files are written to its folder `train`, see `run_places`; None: no files.
         every: record every `every`-th training step.
 
     Attributes:
@@ -54,8 +54,8 @@ class StepRecorder(ResumableRecorder):
 
     def _start_over(self):
         self._memory = Memory(self.every)
-        folder = None if self.log_dir is None else self.log_dir / self.kind
-        self._log = event_log(folder, self.model)
+        folder = None if self.log_dir is None else self.log_dir / TRAIN
+        self._log = event_log(folder, self.kind, self.model)
         self._step = 0  # the last training step that was read
         self._unread = 0  # upper bound of the training steps since then
         self._drawn = 0  # the training step of the latest images
@@ -227,7 +227,8 @@ class StepRecorder(ResumableRecorder):
             for name, figures in self._scalars(new).items()
             for figure, value in figures.items()
         }
-        log.write(self.kind, kept, self._about(), scalars, self._step, every_row=True)
+        about = {**self._about(), "steps_per_epoch": (self.params or {}).get("steps")}
+        log.write(self.kind, kept, about, scalars, self._step, every_row=True)
 
     def _draw(self, log):
         self._drawn = self._step

@@ -23,6 +23,7 @@ from . import over_replicas
 from .checkpoint import Resumable, RunCheckpoint
 from .compile_time import CompileTime
 from .early_warning import go_on_after_stop, make_early_warning
+from .epoch_scalars import EpochScalars
 from .feeding import fit_data
 from .progress import Progress
 from .schedules import learning_rate
@@ -186,7 +187,8 @@ def fit(
                 callbacks=[
                     *others,
                     early_warning,
-                    *_keras_callbacks(run),
+                    keras.callbacks.TerminateOnNaN(),
+                    EpochScalars(run.logs),
                     checkpoint,
                     compile_time,
                     progress,
@@ -224,14 +226,6 @@ def _complete_records(recorders: Recorders) -> Iterator[None]:
     except KeyboardInterrupt:
         _close(recorders)
         raise
-
-
-def _keras_callbacks(run: RunFolder) -> list[keras.callbacks.Callback]:
-    """Return Keras' own callbacks of every training."""
-    return [
-        keras.callbacks.TerminateOnNaN(),
-        keras.callbacks.TensorBoard(run.logs, write_graph=False, profile_batch=0),
-    ]
 
 
 def _pretrain(pretrain: Callable[[], None], run: RunFolder, strategy: Any) -> None:

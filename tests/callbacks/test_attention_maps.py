@@ -48,7 +48,7 @@ def test_each_epoch_writes_an_image_and_the_sharpness(tmp_path):
         model.fit(
             *np.ones([2, 2, 1]), initial_epoch=first, epochs=last, verbose=0, callbacks=[maps]
         )
-    values, metadata = event_files.read(tmp_path / "attention")
+    values, metadata = event_files.read(tmp_path / "validation")
     assert [step for step, at in values.items() if at] == [0, 1, 3, 4, 6, 7]
     drawn = attention_maps(alignments())
     for at in filter(None, values.values()):

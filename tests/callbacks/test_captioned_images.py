@@ -177,7 +177,7 @@ def test_each_epoch_writes_at_most_twelve_examples(tmp_path):
     for epochs in (3, 2):
         callback = copy.deepcopy(callback)
         model.fit(*np.ones([2, 2, 1]), epochs=epochs, verbose=0, callbacks=[callback])
-    values, metadata = event_files.read(tmp_path / "answers")
+    values, metadata = event_files.read(tmp_path / "validation")
     shown = {step: tf.io.decode_png(at["answers"][2]) for step, at in values.items() if at}
     assert [*shown] == [0, 1, 3, 4, 5]
     for step, image in shown.items():

@@ -6,7 +6,7 @@ from errorflow.callbacks.recording.chief_log import ChiefLog
 
 def test_a_folder_that_cannot_be_written_is_said_once(tmp_path):
     (tmp_path / "file").touch()
-    log = ChiefLog(tmp_path / "file" / "error_flow")
+    log = ChiefLog(tmp_path / "file" / "train")
     with pytest.warns(UserWarning, match="gets no more event files.*recording go on") as said:
         log.text("a", "b")
         log.text("a", "b")

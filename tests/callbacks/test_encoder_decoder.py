@@ -77,7 +77,7 @@ def test_the_joined_axis_is_the_end_of_one_layer_and_the_start_of_the_other():
 def test_tensorboard_shows_the_joined_layers(tmp_path):
     flow = ErrorFlow(tmp_path, joined=JOINED)
     train(network(GRU, attention=True), flow, epochs=2)
-    values, _ = event_files.read(tmp_path / "error_flow")
+    values, _ = event_files.read(tmp_path / "train")
     step = max(values)
     assert "error_flow/heat_map/both" in values[step]
     joined = flow.history["both"]

@@ -24,7 +24,7 @@ def test_each_epoch_writes_an_image(tmp_path):
     model.compile("sgd", "mse")
     x, y = np.ones([8, 6, 6, 1], "float32"), np.zeros([8, 64])
     model.fit(x, y, epochs=2, verbose=0, callbacks=[FeatureMaps(x[0], tmp_path)])
-    values, metadata = read(tmp_path / "feature_maps")
+    values, metadata = read(tmp_path / "train")
     assert [*values] == [1, 2]
     assert "eye" in metadata["feature_maps"].summary_description
 

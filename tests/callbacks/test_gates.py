@@ -166,7 +166,7 @@ def test_history_events_and_plot_of_repeated_training(tmp_path):
     np.testing.assert_array_equal(history["step"], [0, 1, 2, 3])
     assert history["forget"].shape == (4, T)
     assert history["forget"].dtype == np.float32
-    values, metadata = event_files.read(tmp_path / "gates")
+    values, metadata = event_files.read(tmp_path / "train")
     assert [*values] == [0, 1, 2, 3]
     for step, at in values.items():
         named = {f"gates/lower/{g}_{f}" for g in NAMES["LSTM"] for f in ("mean", "closed", "open")}

@@ -52,10 +52,10 @@ def test_horizon_records_before_training_and_after_each_epoch(tmp_path, batch):
     for name in ("hidden", "cell", "bound"):
         np.testing.assert_array_equal(history["lower"][name][0], getattr(first, name))
         np.testing.assert_array_equal(history["lower"][name][3], getattr(last, name))
-    written = rows(tmp_path / "horizon", "horizon/rows/lower")
+    written = rows(tmp_path / "train", "horizon/rows/lower")
     assert [*written] == [0, 1, 2, 3]
     np.testing.assert_array_equal(written[3]["cell"], last.cell)
-    values, _ = event_files.read(tmp_path / "horizon")
+    values, _ = event_files.read(tmp_path / "train")
     assert {"horizon/heat_map/upper", "horizon/half_life/lower"} <= {*values[3]}
 
 
@@ -67,7 +67,7 @@ def test_error_matrix_records_every_second_epoch(tmp_path, batch):
     np.testing.assert_array_equal(recorded.history["step"], [0, 2, 4])
     expected = error_matrix(model, x, y)
     np.testing.assert_allclose(recorded.history["matrix"][2], expected, rtol=1e-5)
-    written = rows(tmp_path / "error_matrix", "error_matrix/rows")
+    written = rows(tmp_path / "train", "error_matrix/rows")
     np.testing.assert_array_equal([*written[4].values()], recorded.history["matrix"][2])
 
 

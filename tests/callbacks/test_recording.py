@@ -68,7 +68,7 @@ def read_rows(values, metadata, tag):
 
 def test_event_files_hold_the_history_of_the_error(run):
     folder, flow, _ = run
-    values, metadata = event_files.read(folder / "error_flow")
+    values, metadata = event_files.read(folder / "train")
     read, content = read_rows(values, metadata, "error_flow/rows/rnn")
     names = [statistic.name for statistic in STATISTICS]
     assert names[:6] == ["hidden", "hidden_max", "carried", "valid", "cell", "cell_max"]
@@ -86,7 +86,7 @@ def test_event_files_hold_the_history_of_the_error(run):
 
 def test_scalars_and_one_image_for_each_epoch(run):
     folder, flow, _ = run
-    values, metadata = event_files.read(folder / "error_flow")
+    values, metadata = event_files.read(folder / "train")
     pictures = {s: v["error_flow/heat_map/rnn"] for s, v in values.items() if len(v) and _drawn(v)}
     assert [*pictures] == [30, 60, 90]
     assert metadata["error_flow/heat_map/rnn"].plugin_data.plugin_name == "images"
@@ -104,7 +104,7 @@ def _drawn(at):
 
 def test_event_files_hold_the_history_of_the_gradients(run):
     folder, _, gradients = run
-    values, metadata = event_files.read(folder / "layer_gradients")
+    values, metadata = event_files.read(folder / "train")
     read, content = read_rows(values, metadata, "layer_gradients/rows")
     assert content["layers"] == gradients.history["layers"] == ["rnn", "top"]
     assert content["statistics"] == ["norm", "ratio", "dead"]

@@ -135,11 +135,11 @@ def test_a_file_is_read_up_to_where_it_was_cut(tmp_path):
 
 def test_findings_say_which_records_are_gone(tmp_path):
     backup = train(tmp_path, 2)
-    for file in tmp_path.glob("layer_gradients/*"):
+    for file in tmp_path.glob("train/*"):
         file.unlink()
-    gradients, flow = (train(tmp_path, 3, earlier=backup).records[n] for n in ("gradients", "flow"))
-    (lost,) = [finding for finding in gradients.findings() if "resumed" in finding.text]
-    assert lost.text.startswith("8 rows that were recorded before the training was resumed")
-    assert str(tmp_path / "layer_gradients") in lost.text
-    assert gradients.history["step"].tolist() == [9, 10, 11, 12]
-    assert not [finding for finding in flow.findings() if "resumed" in finding.text]
+    records = train(tmp_path, 3, earlier=backup).records
+    for recorder in (records["gradients"], records["flow"]):
+        (lost,) = [finding for finding in recorder.findings() if "resumed" in finding.text]
+        assert lost.text.startswith("8 rows that were recorded before the training was resumed")
+        assert str(tmp_path / "train") in lost.text
+    assert records["gradients"].history["step"].tolist() == [9, 10, 11, 12]

@@ -3,6 +3,7 @@
 import copy
 from pathlib import Path
 
+import event_files
 import keras
 import numpy as np
 import pytest
@@ -44,6 +45,11 @@ def steps(folder):
     return found
 
 
+def tags(folder):
+    values, _ = event_files.read(folder)
+    return {tag for at in values.values() for tag in at}
+
+
 class Killed(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 1:
@@ -57,14 +63,14 @@ def test_folds_are_runs_of_their_own_with_all_kinds_together(tmp_path):
     fit(gated(), gates, samples(tmp_path), LayerGradients(tmp_path), ErrorFlow(tmp_path))
     assert gates.history["rnn"]["step"].tolist() == [0, 1]
     assert steps(tmp_path) == {
-        "gates": {0, 1},
-        "2/gates": {0, 1},
-        "2/samples": {1},
-        "3/gates": {0, 1},
-        "3/samples": {1},
-        "3/layer_gradients": {1},
-        "3/error_flow": {1},
+        "train": {0, 1},
+        "2/train": {0, 1},
+        "2/validation": {1},
+        "3/train": {0, 1},
+        "3/validation": {1},
     }
+    kinds = {"gates", "layer_gradients", "error_flow"}
+    assert {tag.partition("/")[0] for tag in tags(tmp_path / "3" / "train")} == kinds
 
 
 def test_copies_for_trials_are_runs_of_their_own(tmp_path):
@@ -72,7 +78,7 @@ def test_copies_for_trials_are_runs_of_their_own(tmp_path):
     original = samples(tmp_path)
     for first in (0, 0, 1):
         fit(network(), copy.deepcopy(original), initial_epoch=first, epochs=first + 1)
-    assert steps(tmp_path) == {"samples": {1}, "2/samples": {1}, "3/samples": {2}}
+    assert steps(tmp_path) == {"validation": {1}, "2/validation": {1}, "3/validation": {2}}
 
 
 @pytest.mark.parametrize("backup_first", [True, False])
@@ -87,7 +93,7 @@ def test_a_training_that_goes_on_in_a_new_process_goes_on_in_the_newest_run(tmp_
         except RuntimeError:
             gates._log.close()
     assert gates.history["rnn"]["step"].tolist() == [1, 2, 3]
-    assert steps(tmp_path).keys() == {"samples", "2/gates"}
+    assert steps(tmp_path).keys() == {"validation", "2/train"}
 
 
 def test_epochs_and_runs_of_a_model_that_is_trained_again(tmp_path):
@@ -100,10 +106,10 @@ def test_epochs_and_runs_of_a_model_that_is_trained_again(tmp_path):
     fit(network(), samples(tmp_path))
     fit(model, further := Gates(X, tmp_path))
     assert further.history["rnn"]["step"].tolist() == [6, 7]
-    assert steps(tmp_path)["gates"] == {0, 1, 2, 5, 6, 7}
+    assert steps(tmp_path)["train"] == {0, 1, 2, 5, 6, 7}
     model.compile("sgd", "mse", run_eagerly=True)
     fit(model, samples(tmp_path))
-    assert steps(tmp_path).keys() == {"gates", "2/samples", "3/samples"}
+    assert steps(tmp_path).keys() == {"train", "2/validation", "3/validation"}
 
 
 def test_a_reserved_folder_is_used_although_an_earlier_training_wrote_to_it(tmp_path):
@@ -113,7 +119,7 @@ def test_a_reserved_folder_is_used_although_an_earlier_training_wrote_to_it(tmp_
     reserve(model, tmp_path)
     fit(model, samples(tmp_path))
     fit(model, samples(tmp_path))
-    assert steps(tmp_path) == {"samples": {1, 2}}
+    assert steps(tmp_path) == {"validation": {1, 2}}
 
 
 @pytest.mark.parametrize("restored_first", [True, False])
@@ -156,9 +162,9 @@ def test_a_model_without_a_counting_optimizer_goes_on_in_its_run(tmp_path):
     fit(model)
     fit(model, flow := ErrorFlow(tmp_path))
     assert flow.history["rnn"]["step"].tolist() == [4]
-    assert steps(tmp_path).keys() == {"error_flow"}
+    assert steps(tmp_path).keys() == {"train"}
 
 
-def test_two_callbacks_of_one_kind_do_not_share_a_folder(tmp_path):
+def test_two_callbacks_of_one_kind_do_not_share_tags(tmp_path):
     fit(gated(), Gates(X, tmp_path), Gates(X[:1], tmp_path), Gates(X, tmp_path / "other"))
-    assert steps(tmp_path).keys() == {"gates", "gates-2", "other/gates"}
+    assert steps(tmp_path).keys() == {"train", "gates-2", "other/train"}

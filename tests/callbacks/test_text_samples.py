@@ -46,7 +46,7 @@ def test_each_epoch_writes_a_table_of_at_most_20_rows(tmp_path):
 
     samples = copy.deepcopy(TextSamples(rows, tmp_path))
     model.fit(np.ones([2, 1]), np.ones([2, 1]), epochs=2, verbose=0, callbacks=[samples])
-    values, metadata = event_files.read(tmp_path / "samples")
+    values, metadata = event_files.read(tmp_path / "validation")
     tables = {step: cells(at["samples"].item()) for step, at in values.items() if at}
     assert [*tables] == [1, 2]
     for step, table in tables.items():

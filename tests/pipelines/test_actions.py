@@ -46,7 +46,7 @@ def test_the_baseline_is_one_of_nine_actions_and_the_error_flow_is_stated(run):
     results = run.results()
     assert results["test"]["baseline"] == pytest.approx(1 / 9)
     assert results["verdict"][0].startswith("rnn_1")
-    gradients, _ = read(run.logs / "layer_gradients")
+    gradients, _ = read(run.logs / "train")
     assert "layer_gradients/global_norm" in gradients[max(gradients)]
 
 
@@ -74,7 +74,7 @@ def test_convolutions_train_on_two_replicas_without_warnings(where, tmp_path):
 
 
 def test_layer_gradients_include_the_convolutions(run):
-    _, metadata = read(run.logs / "layer_gradients")
+    _, metadata = read(run.logs / "train")
     content = json.loads(metadata["layer_gradients/rows"].plugin_data.content)
     assert any("conv1" in name for name in content["layers"])
     assert any("rnn_1" in name for name in content["layers"])

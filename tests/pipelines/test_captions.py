@@ -65,7 +65,7 @@ def test_pretraining_and_the_error_of_the_decoder_are_in_the_results(run):
 
 
 def test_tensorboard_shows_images_with_captions_before_and_after_an_epoch(run):
-    values, _ = read(run.logs / "pictures")
+    values, _ = read(run.logs / "validation")
     assert sorted(values) == [0, 1]
     width, height, png = values[1]["pictures"]
     assert Image.open(io.BytesIO(png)).size == (int(width), int(height))

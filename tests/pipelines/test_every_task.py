@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+import event_files
 import keras
 import numpy as np
 import pytest
@@ -78,12 +79,23 @@ def test_a_finished_run_has_all_its_files(task, run):
         *(f"{name}.png" for name in TABLE[task].plots),
         *(["confusion_validation.png"] if "confusion" in TABLE[task].plots else []),
     }
-    assert any((run.logs / "layer_gradients").rglob("*.tfevents.*"))
-    for callback in ("error_flow", "gates"):
-        assert any((run.logs / callback).rglob("*.tfevents.*")) == (callback in TABLE[task].plots)
-    if task != "images":
-        assert any((run.logs / "samples").rglob("*.tfevents.*"))
     assert not list(run.path.rglob(".writing-*"))
+
+
+def test_a_training_has_two_runs_in_tensorboard_with_a_file_each(task, run):
+    files = [path.relative_to(run.logs) for path in run.logs.rglob("*.tfevents.*")]
+    assert sorted(str(file.parent) for file in files) == ["train", "validation"]
+    kinds = {tag.partition("/")[0] for tag in _tags(run.logs / "train")}
+    assert {"layer_gradients", "epoch_loss", "epoch_learning_rate"} <= kinds
+    for kind in ("error_flow", "gates"):
+        assert (kind in kinds) == (kind in TABLE[task].plots)
+    shown = {"epoch_loss", "evaluation_loss_vs_iterations", *["samples"] * (task != "images")}
+    assert shown <= _tags(run.logs / "validation")
+
+
+def _tags(folder):
+    values, _ = event_files.read(folder)
+    return {tag for at in values.values() for tag in at}
 
 
 def test_the_results_of_a_run_are_complete(task, run):

@@ -64,7 +64,7 @@ def write_video(path: Path, frames: int) -> Path:
 
 
 def test_tensorboard_shows_images_with_the_story(run):
-    values, _ = read(run.logs / "pictures")
+    values, _ = read(run.logs / "validation")
     width, height, png = values[1]["pictures"]
     assert Image.open(io.BytesIO(png)).size == (int(width), int(height))
 
@@ -83,7 +83,7 @@ def test_training_in_half_precision(run, tmp_path, capsys):
 
 def test_the_error_flow_reaches_from_the_last_word_to_the_first_image(run):
     """The five steps of the encoder and those of the decoder share a time axis."""
-    values, metadata = read(run.logs / "error_flow")
+    values, metadata = read(run.logs / "train")
     shown = {tag for at in values.values() for tag in at}
     assert {f"error_flow/{figure}/rnn_1" for figure in ("heat_map", "first_to_largest")} <= shown
     assert {f"error_flow/rows/{side}/rnn_1" for side in ("encoder", "decoder")} <= metadata.keys()
@@ -93,7 +93,7 @@ def test_the_error_flow_reaches_from_the_last_word_to_the_first_image(run):
 
 
 def test_layer_gradients_include_the_convolutions(run):
-    _, metadata = read(run.logs / "layer_gradients")
+    _, metadata = read(run.logs / "train")
     content = json.loads(metadata["layer_gradients/rows"].plugin_data.content)
     for name in ("conv1", "encoder/rnn_1", "decoder/rnn_1"):
         assert any(name in layer for layer in content["layers"])

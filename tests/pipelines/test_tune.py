@@ -151,7 +151,7 @@ def test_a_search_of_real_trials_ends_with_a_model_ready_to_use(tune, project, c
     _, metadata = event_files.read(project)
     assert "_hparams_/experiment" in metadata
     for trial in project.glob("trial_*"):
-        values, _ = event_files.read(trial / "run" / "logs" / "error_flow")
+        values, _ = event_files.read(trial / "run" / "logs" / "train")
         assert values
 
     assert tune("--max-trials", "2") == 0  # there is nothing left to do

@@ -203,9 +203,9 @@ function gaps({ missing }) {
   return [note];
 }
 
-// The name of a run: the folder that holds logs/error_flow, logs/layer_gradients, …
+// The name of a training: the folder that holds logs/train or, in older files, logs/error_flow, …
 export const runOf = ({ run, kind }) =>
-  run.split("/").filter((part) => part !== kind && part !== "logs").join("/");
+  run.split("/").filter((part) => ![kind, "train", "validation", "logs"].includes(part)).join("/");
 
 // A list item: a finding, the numbers behind it, and remedies from the literature.
 function findingItem({ kind, text, evidence, confidence, remedies }) {

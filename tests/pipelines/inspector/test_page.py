@@ -93,7 +93,7 @@ def test_csv_and_png_downloads(server, trained, browser, tmp_path):
     for kind in ("csv", "png"):
         browser.find_element("css selector", f"button.{kind}").click()
     table = until(lambda: [*tmp_path.glob("*.csv")])[0]
-    assert table.name == "lstm-logs-error_flow-rnn-hidden.csv"
+    assert table.name == "lstm-logs-train-rnn-hidden.csv"
     header, *lines = table.read_text().splitlines()
     names = header.split(",")
     assert names[:2] == ["training step", "11 time steps before the last"]

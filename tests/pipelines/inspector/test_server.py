@@ -38,7 +38,7 @@ def test_the_server_runs_without_tensorflow():
 def test_tables_are_what_the_callbacks_recorded(server, trained):
     for run in ("simple", "lstm"):
         flow, gradients, *_ = trained[1][run]
-        query = {"run": f"{run}/logs/error_flow", "kind": "error_flow", "name": "rnn"}
+        query = {"run": f"{run}/logs/train", "kind": "error_flow", "name": "rnn"}
         for statistic in ("hidden", "carried"):
             table = ask(server, "table", **query, statistic=statistic, align="start")
             assert table["steps"] == [*range(1, 25)]
@@ -49,7 +49,7 @@ def test_tables_are_what_the_callbacks_recorded(server, trained):
         np.testing.assert_array_equal(decoded(table), flow["rnn"]["hidden"])
         assert "the last 20% of 24 recorded training steps" in table["findings"][0]["text"]
 
-        query = {"run": f"{run}/logs/layer_gradients", "kind": "layer_gradients"}
+        query = {"run": f"{run}/logs/train", "kind": "layer_gradients"}
         table = ask(server, "table", **query, statistic="ratio")
         assert table["columns"] == gradients["layers"] == ["rnn", "head"]
         np.testing.assert_array_equal(decoded(table), gradients["ratio"])
@@ -59,7 +59,7 @@ def test_an_encoder_and_its_decoder_share_a_time_axis(server, trained):
     history, findings = trained[1]["pair"]
     (name,) = [one["name"] for one in ask(server, "series") if one["joined"]]
     assert name == HOSTILE
-    query = {"run": "pair/error_flow", "kind": "error_flow", "name": name}
+    query = {"run": "pair/train", "kind": "error_flow", "name": name}
     table = ask(server, "table", **query, statistic="hidden")
     assert table["columns"] == [*range(1 - STEPS, 5)]
     np.testing.assert_array_equal(decoded(table), history[HOSTILE]["hidden"])
@@ -73,7 +73,7 @@ def test_an_encoder_and_its_decoder_share_a_time_axis(server, trained):
     [
         ({"run": "none"}, "there is no series none"),
         (
-            {"run": "lstm/logs/error_flow", "kind": "error_flow", "name": "rnn", "statistic": "x"},
+            {"run": "lstm/logs/train", "kind": "error_flow", "name": "rnn", "statistic": "x"},
             "there is no statistic 'x' in it, only hidden, hidden_max, carried, valid, cell",
         ),
     ],
