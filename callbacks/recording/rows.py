@@ -91,6 +91,8 @@ def join(parts: Iterable[Rows]) -> Rows:
 
 
 def _expand(values, tables, width):
+    if values.shape[0] == tables and values.shape[-1] == width:
+        return values
     values = np.tile(values, [tables // len(values), 1, 1])
     padding = [(0, 0), (0, 0), (0, width - values.shape[-1])]
     return np.pad(values, padding, constant_values=np.nan)

@@ -1,6 +1,6 @@
 """Read the callbacks' records through TensorBoard. Importing this module imports no TensorFlow."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,11 +67,22 @@ def read_rows(provider: Any, context: Any, experiment: str, series: Series) -> R
     if not blocks:
         raise ValueError("TensorBoard has loaded no block of it")
     blocks.sort(key=lambda datum: datum.wall_time)
-    rows = join([unpack(np.asarray(block.numpy), series.statistics) for block in blocks]).newest()
-    if len(rows.steps) < 2 or series.kind == "error_probe":
-        return rows
-    spacing = int(np.median(np.diff(rows.steps[-LAST_ROWS:])))
-    return rows.take((rows.steps % spacing == 0) | _not_finite(series, rows))
+    parts = [unpack(np.asarray(block.numpy), series.statistics) for block in blocks]
+    return join(_thinned_alike(series, parts)).newest()
+
+
+def _thinned_alike(series: Series, parts: Sequence[Rows]) -> Iterator[Rows]:
+    """Yield the rows of each block that are as far apart as the last ones, or not finite.
+
+    They are chosen before the blocks are joined: of a long run they are a fraction of what is read.
+    """
+    steps = np.unique(np.concatenate([part.steps for part in parts]))
+    if len(steps) < 2 or series.kind == "error_probe":
+        yield from parts
+        return
+    spacing = int(np.median(np.diff(steps[-LAST_ROWS:])))
+    for part in parts:
+        yield part.take((part.steps % spacing == 0) | _not_finite(series, part))
 
 
 def _not_finite(series: Series, rows: Rows) -> Any:

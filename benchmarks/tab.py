@@ -1,0 +1,124 @@
+"""How soon does the Error Flow tab show a hundred runs, or one very long run?
+
+    python benchmarks/tab.py runs                       # 100 runs of one LSTM layer
+    python benchmarks/tab.py long                       # 100,000 steps × T = 1,000 × 8 LSTM layers
+    python benchmarks/tab.py long --load-fast false     # TensorBoard's loader in Python
+
+It writes the event files that the callbacks would write, without training, starts TensorBoard,
+waits until it has loaded them, and opens the tab in headless Chromium. It prints the seconds from
+the address to the drawn overview and to the drawn heat maps over time, the milliseconds of a move
+of the slider, and the megabytes of the page's JavaScript heap.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from errorflow.callbacks.recording.blocks import BlockWriter
+from errorflow.callbacks.recording.memory import Memory
+from errorflow.callbacks.recording.rows import Rows
+from errorflow.layers.rnn.statistics import STATISTICS, VERSION
+from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.plugins.scalar.summary_v2 import scalar_pb
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+NAMES = [statistic.name for statistic in STATISTICS]  # of an LSTM
+READ = 32  # rows that a callback reads together
+
+
+def options():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("case", choices=["runs", "long"])
+    parser.add_argument("--load-fast", choices=["true", "false"], default="true")
+    parser.add_argument("--runs", type=int, default=100, help="number of runs, of the case `runs`")
+    parser.add_argument("--steps", type=int, default=100_000, help="of the case `long`")
+    parser.add_argument("--write", type=Path, help="only write the event files, to this folder")
+    return parser.parse_args()
+
+
+class Training:
+    """The event files of one training, as `ErrorFlow`, `LayerGradients` and Keras write them."""
+
+    def __init__(self, folder, layers, time_steps, draw):
+        self._log = EventFileWriter(str(folder / "train"))
+        self._validation = EventFileWriter(str(folder / "validation"))
+        self._layers, self._time_steps, self._draw = layers, time_steps, draw
+        self._memory, self._blocks = Memory(every=1), {}
+        self._half_lives = draw.uniform(1, time_steps, size=layers)
+
+    def train(self, steps, epochs):
+        last = 0
+        while last < steps:
+            first, last = last, min(last + READ * self._memory.stride, steps)
+            read = np.arange(first + 1, last + 1)
+            chosen = read[read % self._memory.stride == 0]
+            new = {f"lstm_{n}": self._errors(chosen, n) for n in range(self._layers)}
+            self._write("error_flow", self._memory.add(new), {"backwards": [], "joined": {}}, last)
+        every = max(1, steps // 2_000)
+        gradients = self._gradients(np.arange(every, steps + 1, every))
+        about = {"layers": [*map(str, range(self._layers))], "clip_norm": None, "every": every}
+        self._write("layer_gradients", {"": gradients}, about, steps)
+        self._flush(steps)
+        for epoch in range(epochs):
+            self._scalars(epoch)
+        for log in (self._log, self._validation):
+            log.close()
+
+    def _errors(self, steps, layer):
+        """Return rows whose error decays going back in time, [9, N, T]."""
+        back = np.arange(self._time_steps)[::-1]
+        decay = 0.5 ** (back / self._half_lives[layer])
+        noise = self._draw.lognormal(sigma=0.3, size=[len(NAMES), len(steps), 1])
+        values = (decay * noise).astype(np.float32)
+        values[NAMES.index("valid")] = 32
+        values[NAMES.index("injected"), :, :-1] = 0
+        return Rows(steps, np.full(len(steps), self._time_steps), values, NAMES)
+
+    def _gradients(self, steps):
+        values = self._draw.lognormal(size=[3, len(steps), self._layers]).astype(np.float32)
+        return Rows(steps, np.full(len(steps), self._layers), values, ["norm", "ratio", "dead"])
+
+    def _write(self, kind, rows, about, step):
+        for name, of_name in rows.items():
+            if (kind, name) not in self._blocks:
+                described = {"version": VERSION, "kind": kind, "name": name}
+                described |= {"statistics": list(of_name.statistics), **about}
+                tag = "/".join(filter(None, (kind, "rows", name)))
+                self._blocks[kind, name] = BlockWriter(tag, described)
+            self._blocks[kind, name].add(of_name)
+        self._flush(step, only_full=True)
+
+    def _flush(self, step, only_full=False):
+        for blocks in self._blocks.values():
+            summary = summary_pb2.Summary()
+            if blocks.is_full() or not only_full:
+                blocks.move_to(summary)
+                self._log.add_event(event_pb2.Event(step=step, summary=summary))
+
+    def _scalars(self, epoch):
+        for log in (self._log, self._validation):
+            for name, value in (("loss", 1 / (1 + epoch)), ("accuracy", 1 - 0.5 / (1 + epoch))):
+                summary = scalar_pb(f"epoch_{name}", value)
+                log.add_event(event_pb2.Event(step=epoch, summary=summary))
+
+
+def write(case, folder, args):
+    draw = np.random.default_rng(0)
+    if case == "long":
+        return Training(folder / "long", 8, 1_000, draw).train(args.steps, 50)
+    for number in range(args.runs):
+        Training(folder / f"lstm-{number}" / "logs", 1, 20, draw).train(2_000, 20)
+
+
+def main():
+    args = options()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = args.write or Path(temporary)
+        write(args.case, folder, args)
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        print(f"{size / 1e6:,.0f} MB of event files")
+
+
+if __name__ == "__main__":
+    main()
