@@ -1,6 +1,7 @@
 """The error of one layer in reading order: a pure function of its tables."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -41,28 +42,28 @@ class Course:
         """The name of the judged error in a sentence."""
         return "cell error" if self.signal == "cell" else "error"
 
-    @property
+    @cached_property
     def exists(self) -> np.ndarray:
         """Which columns hold a step of any example, [N, W]."""
         return ~np.isnan(self.hidden)
 
-    @property
+    @cached_property
     def entries(self) -> np.ndarray:
         """The number of steps at which an error enters, [N]."""
         return self.enters.sum(axis=1)
 
-    @property
+    @cached_property
     def first(self) -> np.ndarray:
         """The column of the first step read, [N]."""
         return self.exists.argmax(axis=1)
 
-    @property
+    @cached_property
     def end(self) -> np.ndarray:
         """The column of the last step that an error reaches, [N]."""
         reached = self.error > 0
         return np.where(reached.any(axis=1), last_true(reached), last_true(self.exists))
 
-    @property
+    @cached_property
     def steps(self) -> np.ndarray:
         """The number of steps from the first one read to the end, padding not counted, [N]."""
         until_end = np.arange(self.hidden.shape[1]) <= self.end[:, None]

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -11,41 +12,102 @@ from .course import Course, course, following_values
 UNEVEN = 1.5  # the factor by which a straight line may miss the error at the first step
 
 
+_quietly = np.errstate(invalid="ignore", divide="ignore", over="ignore")
+
+
 @dataclass(frozen=True)
 class Decay:
-    """How the error changes on its way back. "The end" is the last step that an error reaches.
+    """How the error changes on its way back: medians over the rows, computed when they are needed.
+
+    "The end" is the last step that an error reaches.
 
     Attributes:
         read: the error in reading order.
-        rate: the slope of ln ‖error‖ from the end back to the first step read, per step, fitted by
-            least squares to all steps in between. Where errors enter at many steps it is the slope
-            of the carried errors. NaN if it is undefined, as then for an LSTM, whose carried cell
-            error is not recorded.
-        first_to_last: the error at the first step read, over that at the end.
-        first_to_largest: the error at the first step read, over the largest one at any step.
-        first_to_injected: ‖dE/dh_t‖ at the first step read, over the largest error injected at any
-            step; NaN if that is unknown.
-        carried_over: the product of carried / following error over all steps, an estimate of the
-            share of the error at the end that the recurrence alone carries to the first step; NaN
-            for an LSTM.
-        entries: the number of time steps at which errors enter.
-        steps: the number of time steps from the first one read to the end, without padding.
-        each: [N], `first_to_last` of each single row.
-        rates: [N], `rate` of each single row.
         of_hidden: if the cell error is judged, `first_to_last` of ‖dE/dh_t‖; otherwise NaN.
     """
 
     read: Course
-    rate: float
-    first_to_last: float
-    first_to_largest: float
-    first_to_injected: float
-    carried_over: float
-    entries: int
-    steps: int
-    each: np.ndarray
-    rates: np.ndarray
     of_hidden: float = math.nan
+
+    @cached_property
+    def entries(self) -> int:
+        """The number of time steps at which errors enter."""
+        return int(_median(self.read.entries))
+
+    @cached_property
+    def steps(self) -> int:
+        """The number of time steps from the first one read to the end, without padding."""
+        return int(_median(self.read.steps))
+
+    @cached_property
+    @_quietly
+    def first_to_last(self) -> float:
+        """The error at the first step read, over that at the end."""
+        return float(np.exp(_median(self._totals)))
+
+    @cached_property
+    @_quietly
+    def first_to_largest(self) -> float:
+        """The error at the first step read, over the largest one at any step."""
+        levels = np.where(self.read.exists, self._levels, -np.inf)
+        return float(np.exp(_median(self._totals - levels.max(axis=1, initial=-np.inf))))
+
+    @cached_property
+    @_quietly
+    def first_to_injected(self) -> float:
+        """‖dE/dh_t‖ at the first step read, over the largest error injected at any step.
+
+        NaN if that is unknown.
+        """
+        injected = np.fmax.reduce(self.read.injected, axis=1)  # NaN if all are unknown
+        return _median(_at(self.read.hidden, self.read.first) / injected)
+
+    @cached_property
+    @_quietly
+    def carried_over(self) -> float:
+        """The product of carried / following error over all steps; NaN for an LSTM.
+
+        It estimates the share of the error at the end that the recurrence alone carries to the
+        first step.
+        """
+        return float(np.exp(_median(_at(self._carried_levels, self.read.first))))
+
+    @cached_property
+    @_quietly
+    def each(self) -> np.ndarray:
+        """`first_to_last` of each single row, [N]."""
+        return np.exp(self._totals)
+
+    @cached_property
+    def rate(self) -> float:
+        """The slope of ln ‖error‖ from the end back to the first step read, per step.
+
+        It is fitted by least squares to all steps in between. Where errors enter at many steps it
+        is the slope of the carried errors. NaN if it is undefined, as then for an LSTM, whose
+        carried cell error is not recorded.
+        """
+        return _median(self.rates)
+
+    @cached_property
+    @_quietly
+    def rates(self) -> np.ndarray:
+        """`rate` of each single row, [N]."""
+        levels = self._carried_levels if self.enters_everywhere else self._levels
+        return _slopes(self.read, levels)
+
+    @cached_property
+    @_quietly
+    def _levels(self) -> np.ndarray:
+        return _levels(self.read)
+
+    @cached_property
+    @_quietly
+    def _carried_levels(self) -> np.ndarray:
+        return _carried_levels(self.read)
+
+    @property
+    def _totals(self) -> np.ndarray:
+        return _at(self._levels, self.read.first)
 
     @property
     def enters_everywhere(self) -> bool:
@@ -80,35 +142,13 @@ def decay(tables: Tables, backwards: bool | None = None) -> Decay:
         tables: an entry of `ErrorFlow.history`.
         backwards: see `course`.
     """
+    of_hidden = Decay(course(tables, backwards, "hidden"))
     if "cell_from_end" not in tables:
-        return _decay(course(tables, backwards, "hidden"))
-    of_cell = _decay(course(tables, backwards, "cell"))
-    of_hidden = _decay(course(tables, backwards, "hidden"))
+        return of_hidden
+    of_cell = Decay(course(tables, backwards, "cell"))
     if of_cell.enters_everywhere and of_cell.first_to_last <= of_hidden.first_to_last:
         return of_hidden
     return replace(of_cell, of_hidden=of_hidden.first_to_last)
-
-
-def _decay(read: Course) -> Decay:
-    entries = int(_median(read.entries))
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        levels, carried = _levels(read), _carried_levels(read)
-        totals = _at(levels, read.first)
-        largest = np.max(np.where(read.exists, levels, -np.inf), axis=1, initial=-np.inf)
-        injected = np.fmax.reduce(read.injected, axis=1)  # NaN if all are unknown
-        rates = _slopes(read, carried if entries > 1 else levels)
-        return Decay(
-            read,
-            _median(rates),
-            float(np.exp(_median(totals))),
-            float(np.exp(_median(totals - largest))),
-            _median(_at(read.hidden, read.first) / injected),
-            float(np.exp(_median(_at(carried, read.first)))),
-            entries,
-            int(_median(read.steps)),
-            np.exp(totals),
-            rates,
-        )
 
 
 def decay_figures(tables: Tables, backwards: bool | None = None) -> dict[str, float]:
@@ -135,7 +175,8 @@ def _levels(read: Course) -> np.ndarray:
     """
     change = np.log(following_values(read.error)) - np.log(read.following)
     change = _sum_back(read, np.where(np.isfinite(change), change, 0.0))
-    return np.log(read.error) - _at(np.log(read.error), read.end)[:, None] + change
+    levels = np.log(read.error)
+    return levels - _at(levels, read.end)[:, None] + change
 
 
 def _carried_levels(read: Course) -> np.ndarray:

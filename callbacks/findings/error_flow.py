@@ -17,6 +17,7 @@ from .probe import Probe, probe_in_words
 VANISHING = 1e-3  # the first step receives less than this share of the error at the end
 EXPLODING = 1e3
 MIN_TIME_STEPS = 4
+WHOLE = ("only", "all")  # probes of an error that is not that of one prediction among several
 
 
 def error_flow_finding(
@@ -84,17 +85,20 @@ def _judge_finite(layer, finite_rows, recent, evidence, backwards, probe):
         judged = f"the last {evidence['judged']:,} recorded training steps"
         text = f"no error arrives: it is zero in {judged}"
         return Finding(layer, "no error", f"no error in {judged}", text, evidence)
-    if missing := _what_is_missing(recent, evidence, backwards):
+    recent_decay = decay(recent, backwards)
+    places = name_places(recent, recent_decay.read, backwards)
+    if missing := _what_is_missing(recent_decay, places, evidence):
         return Finding(layer, "too little", *missing, evidence)
-    if not decay(recent, backwards).enters_everywhere:
-        return _of_one_entry(layer, finite_rows, recent, evidence, backwards)
-    if probe is None or probe.prediction in ("only", "all"):
-        which = None if probe is None else probe.prediction
-        return _of_many_entries(layer, finite_rows, recent, evidence, backwards, which)
-    return _of_probe(layer, recent, evidence, backwards, probe)
+    if recent_decay.enters_everywhere and probe is not None and probe.prediction not in WHOLE:
+        return _of_probe(layer, recent_decay, places, evidence, backwards, probe)
+    each = finite_rows["step"], decay(finite_rows, backwards).each
+    if not recent_decay.enters_everywhere:
+        return _of_one_entry(layer, each, recent_decay, places, evidence)
+    which = None if probe is None else probe.prediction
+    return _of_many_entries(layer, each, recent_decay, places, evidence, which)
 
 
-def _what_is_missing(recent, evidence, backwards):
+def _what_is_missing(recent_decay, places, evidence):
     """Return headline and text on why there is too little to judge; None if there is enough."""
     if (recorded := evidence["recorded"]) < MIN_STEPS:
         return (
@@ -102,28 +106,28 @@ def _what_is_missing(recent, evidence, backwards):
             f"too few recorded training steps ({recorded:,}) to judge the error over time; at "
             f"least {MIN_STEPS} are needed",
         )
-    recent_decay = decay(recent, backwards)
     steps = int(np.median(recent_decay.read.exists.sum(axis=1)))
     enough = f"to judge the error over time; at least {MIN_TIME_STEPS} time steps are needed"
     if steps < MIN_TIME_STEPS:
         headline = f"too short: {counted(steps, 'time step')}, {MIN_TIME_STEPS} are needed"
         return headline, f"sequences are too short ({steps} time steps) {enough}"
     if recent_decay.steps < MIN_TIME_STEPS:
-        entry = name_places(recent, recent_decay.read, backwards).entry
         passed = counted(recent_decay.steps, "time step")
         headline = f"errors pass only {passed}, {MIN_TIME_STEPS} are needed"
-        text = f"no error enters after {entry}, too close to the first step read {enough}"
+        text = f"no error enters after {places.entry}, too close to the first step read {enough}"
         return headline, text
     return None
 
 
-def _of_one_entry(layer, finite_rows, recent, evidence, backwards):
-    """Errors enter at one step, so the record shows how far back they reach."""
-    recent_decay = decay(recent, backwards)
+def _of_one_entry(layer, each, recent_decay, places, evidence):
+    """Errors enter at one step, so the record shows how far back they reach.
+
+    Args:
+        each: all training steps with finite errors, and `Decay.each` of them.
+    """
     kind = _kind(recent_decay.first_to_last)
-    shares = decay(finite_rows, backwards).each
-    when, since = _since(finite_rows["step"], shares, kind)
-    places = name_places(recent, recent_decay.read, backwards)
+    steps, shares = each
+    when, since = _since(steps, shares, kind)
     change = _change(recent_decay)
     if places.entry:
         change = f"errors enter at {places.entry} alone; from there, {change}"
@@ -136,22 +140,21 @@ def _of_one_entry(layer, finite_rows, recent, evidence, backwards):
     return Finding(layer, kind, headline, text, evidence, float(np.mean(same)))
 
 
-def _of_many_entries(layer, finite_rows, recent, evidence, backwards, which):
+def _of_many_entries(layer, each, recent_decay, places, evidence, which):
     """Errors enter at many steps; say what arrives, and if it is the error of one prediction.
 
     Args:
+        each: see `_of_one_entry`.
         which: "only" if every example has a single prediction; "all" if it has several whose errors
             cannot be separated; None: it is unknown.
     """
-    recent_decay = decay(recent, backwards)
     kind = _kind_of_sum(recent_decay)
     kind = "healthy" if kind == "arrives" and which == "only" else kind
     coarse = "vanishing" if kind == "vanishing" else "healthy"
-    shares = decay(finite_rows, backwards).each
-    when, since = _since(finite_rows["step"], np.minimum(shares, 1.0), coarse)
+    steps, shares = each
+    when, since = _since(steps, np.minimum(shares, 1.0), coarse)
     judgement = "" if kind == "arrives" else f"{kind}{when}; "
     whose = "each example has one prediction, whose " if which == "only" else ""
-    places = name_places(recent, recent_decay.read, backwards)
     arrival = f"{_entries(recent_decay)}, and {places.receives_of_largest(recent_decay)}"
     text = f"{judgement}{whose}{arrival} ({_basis(evidence)})"
     if kind == "arrives":
@@ -180,15 +183,14 @@ def _explodes(recent_decay: Decay) -> bool:
     return growth > EXPLODING
 
 
-def _of_probe(layer, recent, evidence, backwards, probe):
+def _of_probe(layer, arrives, places_of_all, evidence, backwards, probe):
     """Errors enter at many steps; the error of one prediction alone shows how far it reaches."""
     measured = probe.decay(backwards)
     kind = _kind(measured.first_to_last)
     if kind == "exploding" and measured.enters_everywhere and not _explodes(measured):
         kind = "healthy"
     places = name_places(probe.tables, measured.read, backwards)
-    arrives = decay(recent, backwards)
-    whole = name_places(recent, arrives.read, backwards).receives(arrives)
+    whole = places_of_all.receives(arrives)
     text = f"{kind}; {probe_in_words(probe, measured, places)}. In training, {_entries(arrives)}, "
     text += f"and {whole} ({_basis(evidence)})"
     if kind == "vanishing":

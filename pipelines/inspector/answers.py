@@ -3,25 +3,27 @@
 import base64
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from werkzeug.datastructures import MultiDict
 
-from ...callbacks.drawing.labels import label
 from ...callbacks.findings.finding import Finding
 from ...callbacks.recording.rows import Rows
-from . import media, readings, summaries
+from . import as_json, media, readings, summaries
 from .best import best_figures
 from .cache import Cache
 from .colours import colour_scales
-from .series import Damaged, Series, find_damaged, find_foreign_files, find_series, parts_of
-from .trainings import BY_TRAINING_STEP, Training, group
+from .series import Damaged, Key, Series, find_damaged, find_foreign_files, find_series, parts_of
+from .trainings import Training, group
 
 MAX_ROWS, MAX_COLUMNS = 240, 1_024  # size of the largest table that a screen can show
 CACHED = 192 * 2**20  # bytes of rows in memory
 FRESH = 1.0  # seconds for which a list of records counts as new
+THREADS = 4  # that read the series of one request
 _OF_LIST = 2**20  # bytes, about
 
 ROUTES = ("runs", "summaries", "table", "course", "media", "damaged", "colours")
@@ -35,7 +37,7 @@ class Records(NamedTuple):
 
 
 class Answers:
-    """Answers what the page asks, for one experiment.
+    """Answers what the page asks about one experiment: one request, or data that do not change.
 
     runs       all trainings, the newest first, with their series and media
     summaries  run=A, run=B, …: the finding, best validation figure and small curve of trainings
@@ -85,6 +87,7 @@ class Answers:
 
     # Lists
 
+    @cached_property
     def _records(self) -> Records:
         key = "records", self._place[-1], time.monotonic() // FRESH
         return self._cache.get(key, self._find_records, lambda _: _OF_LIST)
@@ -97,7 +100,7 @@ class Answers:
         return Records(series, group(runs, series, found, self._log_dir))
 
     def _runs(self, query: MultiDict) -> Any:
-        return [_training_in_json(training) for training in self._records().trainings]
+        return [as_json.of_training(training) for training in self._records.trainings]
 
     def _damaged(self, query: MultiDict) -> Any:
         foreign = find_foreign_files(Path(self._log_dir)) if self._log_dir else []
@@ -122,7 +125,7 @@ class Answers:
         return self._place[-1], *series.key, series.latest, series.written
 
     def _parts(self, series: Series) -> list[Rows]:
-        return [self._rows(part) for part in parts_of(series, self._records().series)]
+        return [self._rows(part) for part in parts_of(series, self._records.series)]
 
     def _findings(self, series: Series) -> list[Finding]:
         return self._cache.get(
@@ -132,7 +135,7 @@ class Answers:
 
     def _series(self, query: MultiDict) -> tuple[Series, Training]:
         key = tuple(query.get(name, "") for name in ("run", "kind", "name"))
-        for training in self._records().trainings:
+        for training in self._records.trainings:
             for series in training.series:
                 if series.key == key:
                     return series, training
@@ -150,14 +153,14 @@ class Answers:
         shown = readings.thinned(full, self._max_rows, self._max_columns)
         return {
             "steps": shown.steps.tolist(),
-            "epoch_of_steps": _epochs(training, series, shown.steps),
+            "epoch_of_steps": as_json.epochs(training, series, shown.steps),
             "columns": shown.columns,
             "columns_recorded": len(full.columns),
             "values": base64.b64encode(shown.values.astype("<f4").tobytes()).decode(),
             "recorded": len(parts[0].steps),
             "missing": readings.missing(parts[0]),
             "epochs": parts[0].steps.tolist() if is_matrix else None,
-            "findings": [summaries.in_json(finding) for finding in self._findings(series)],
+            "findings": [as_json.of_finding(finding) for finding in self._findings(series)],
         }
 
     def _course(self, query: MultiDict) -> Any:
@@ -165,21 +168,21 @@ class Answers:
         course = self._course_of(series, self._max_rows)
         return {
             "steps": course.steps.tolist(),
-            "epochs": _epochs(training, series, course.steps),
-            "lines": {name: summaries.numbers(line) for name, line in course.lines.items()},
+            "epochs": as_json.epochs(training, series, course.steps),
+            "lines": {name: as_json.of_numbers(line) for name, line in course.lines.items()},
         }
 
     def _course_of(self, series: Series, limit: int) -> summaries.Course:
         return self._cache.get(
             ("course", limit, *self._version(series)),
-            lambda: summaries.course_of(series, self._parts(series)[0], limit),
+            lambda: summaries.course_of(series, self._parts(series), limit),
             lambda course: 100 * limit,
         )
 
     # Trainings
 
     def _training(self, name: str) -> Training:
-        for training in self._records().trainings:
+        for training in self._records.trainings:
             if training.name == name:
                 return training
         raise KeyError(f"run {name}")
@@ -187,17 +190,20 @@ class Answers:
     def _summaries(self, query: MultiDict) -> Any:
         trainings = [self._training(name) for name in query.getlist("run")]
         runs = [run for training in trainings for run in training.validation_runs]
-        best = best_figures(*self._place, runs) if runs else {}
-        return [self._summary(training, best) for training in trainings]
+        every_series = [series for training in trainings for series in training.series]
+        with ThreadPoolExecutor(THREADS) as pool:  # most of the time is spent on reading
+            findings = pool.map(self._findings_if_whole, every_series)
+            best = best_figures(*self._place, runs) if runs else {}
+            by_series = dict(zip([s.key for s in every_series], findings, strict=True))
+        return [self._summary(training, by_series, best) for training in trainings]
 
-    def _summary(self, training: Training, best: Mapping[str, Any]) -> Any:
-        judged = [(series, self._findings_if_whole(series)) for series in training.series]
-        finding = summaries.headline(judged)
+    def _summary(self, training: Training, findings: Mapping[Key, Any], best: Mapping) -> Any:
+        finding = summaries.headline((s, findings[s.key]) for s in training.series)
         figure = next((best[run] for run in training.validation_runs if run in best), None)
         return {
             "run": training.name,
             "latest": training.latest,
-            "finding": None if finding is None else summaries.in_json(finding),
+            "finding": None if finding is None else as_json.of_finding(finding),
             "best": None if figure is None else figure._asdict(),
             "first_to_last": self._small_curve(training, finding),
         }
@@ -217,14 +223,14 @@ class Answers:
             course = self._course_of(flows[0], summaries.POINTS)
         except Exception:  # there is none, or it is damaged
             return None
-        line = summaries.numbers(course.lines["first_to_last"])
+        line = as_json.of_numbers(course.lines["first_to_last"])
         return {"steps": course.steps.tolist(), "values": line}
 
     # Media
 
     def _media(self, query: MultiDict) -> Any:
         run, tag = query.get("run", ""), query.get("tag", "")
-        training = next((t for t in self._records().trainings if run in t.runs), None)
+        training = next((t for t in self._records.trainings if run in t.runs), None)
         found = [] if training is None else training.media
         medium = next((m for m in found if (m.run, m.tag) == (run, tag)), None)
         if training is None or medium is None or medium.type != query.get("type", medium.type):
@@ -255,44 +261,9 @@ class Answers:
         return f"data:image/png;base64,{base64.b64encode(self.image(key)).decode()}"
 
 
-def _training_in_json(training: Training) -> dict[str, Any]:
-    return {
-        "run": training.name,
-        "colours": training.colours._asdict(),
-        "begun": training.begun,
-        "latest": training.latest,
-        "steps_per_epoch": training.steps_per_epoch,
-        "series": [series_in_json(series) for series in training.series],
-        "media": [_medium_in_json(medium) for medium in training.media],
-    }
-
-
-def series_in_json(series: Series) -> dict[str, Any]:
-    return {
-        "run": series.run,
-        "kind": series.kind,
-        "name": series.name,
-        "statistics": [name for name in series.statistics if name != "valid"],
-        "labels": {name: label(series.kind, name) for name in series.statistics},
-        "latest": series.latest,
-        "joined": bool(series.joined),
-    }
-
-
-def _medium_in_json(medium: media.Medium) -> dict[str, Any]:
-    return {name: value for name, value in medium._asdict().items() if name != "written"}
-
-
 def _statistic(series: Series, parts: list[Rows], query: MultiDict) -> readings.Table:
     statistic = query.get("statistic", "")
     if statistic not in series.statistics:
         raise KeyError(f"statistic {statistic!r} in it, only {', '.join(series.statistics)}")
     align = query.get("align", "end")
     return readings.table(series, *parts, statistic=statistic, align=align)
-
-
-def _epochs(training: Training, series: Series, steps: np.ndarray) -> list[float] | None:
-    """Return the epoch, 2.25, of each training step; None if it is unknown, or rows are epochs."""
-    if series.kind not in BY_TRAINING_STEP or not training.steps_per_epoch:
-        return None
-    return (steps / training.steps_per_epoch).round(4).tolist()

@@ -14,8 +14,8 @@ from werkzeug import Request, Response
 from werkzeug.utils import safe_join
 
 from ...callbacks.recording.blocks import PLUGIN
-from . import readings
-from .answers import CACHED, ROUTES, Answers, series_in_json
+from . import as_json, readings
+from .answers import CACHED, ROUTES, Answers
 from .cache import Cache
 from .series import find_series
 
@@ -84,7 +84,7 @@ class Inspector(base_plugin.TBPlugin):
 
     def _list_series(self, request: Request) -> Response:
         place = plugin_util.context(request.environ), plugin_util.experiment_id(request.environ)
-        return _json([series_in_json(series) for series in find_series(self._provider, *place)])
+        return _json([as_json.of_series(series) for series in find_series(self._provider, *place)])
 
 
 def _image_url(key: str) -> str:

@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ...callbacks.findings.decay import decay
+from ...callbacks.findings.encoder_decoder import first_to_largest
 from ...callbacks.findings.finding import Finding
 from ...callbacks.recording.rows import Rows, evenly_spaced
-from ...callbacks.recording.tables import tables
+from ...callbacks.recording.tables import join_layers, tables
 from .series import Series
 
 POINTS = 60  # of a small curve in the table of runs
@@ -29,28 +30,36 @@ class Course(NamedTuple):
     lines: dict[str, np.ndarray]
 
 
-def course_of(series: Series, rows: Rows, limit: int) -> Course:
+def course_of(series: Series, parts: Sequence[Rows], limit: int) -> Course:
     """Return what is drawn of a series as lines over training.
 
     Of the error over time these are `first_to_last`, the share of the error at the last time step
     that arrives at the first one, and `half_life` in time steps, NaN in training steps in which the
-    error does not decay. Of the gradients it is `global_norm`. Other kinds have no lines.
+    error does not decay; of two joined layers it is `first_to_largest`, and of the gradients
+    `global_norm`. Other kinds have no lines.
 
     Args:
         series: the series.
-        rows: its rows.
+        parts: the rows of each of its `parts_of`.
         limit: the number of training steps, evenly spaced, that are drawn.
     """
-    chosen = rows.take(evenly_spaced(len(rows.steps), limit))
-    lines: dict[str, np.ndarray] = {}
-    if series.kind == "error_flow" and not series.joined:
-        measured = decay(tables(chosen), series.backwards)
+    if series.joined:
+        both = join_layers(tables(parts[0]), tables(parts[1]), series.backwards)
+        chosen = evenly_spaced(len(both["step"]), limit)
+        return Course(both["step"][chosen], {"first_to_largest": first_to_largest(both)[chosen]})
+    rows = parts[0].take(evenly_spaced(len(parts[0].steps), limit))
+    return Course(rows.steps, _lines(series, rows))
+
+
+def _lines(series: Series, rows: Rows) -> dict[str, np.ndarray]:
+    if series.kind == "error_flow":
+        measured = decay(tables(rows), series.backwards)
         half_lives = [-math.log(2) / rate if rate < 0 else math.nan for rate in measured.rates]
-        lines = {"first_to_last": measured.each, "half_life": np.array(half_lives)}
-    elif series.kind == "layer_gradients":
-        norms = np.nansum(chosen.named()["norm"].astype(np.float64) ** 2, axis=1)
-        lines = {"global_norm": np.sqrt(norms)}
-    return Course(chosen.steps, lines)
+        return {"first_to_last": measured.each, "half_life": np.array(half_lives)}
+    if series.kind == "layer_gradients":
+        squares = np.nansum(rows.named()["norm"].astype(np.float64) ** 2, axis=1)
+        return {"global_norm": np.sqrt(squares)}
+    return {}
 
 
 def headline(findings: Iterable[tuple[Series, Sequence[Finding]]]) -> Finding | None:
@@ -60,7 +69,7 @@ def headline(findings: Iterable[tuple[Series, Sequence[Finding]]]) -> Finding | 
     whose error changes most.
     """
     ranked = [
-        (_SEVERITIES.index(severity(finding)), _KINDS.index(series.kind), _extent(finding), finding)
+        (_SEVERITIES.index(finding.severity), _KINDS.index(series.kind), _extent(finding), finding)
         for series, of_series in findings
         for finding in of_series
     ]
@@ -73,34 +82,3 @@ def _extent(finding: Finding) -> float:
     if not isinstance(share, float) or math.isnan(share):
         return 0.0
     return -abs(math.log(share)) if 0 < share < math.inf else -math.inf
-
-
-def severity(finding: Finding) -> str:
-    default = (
-        "trouble" if finding.remedies else "healthy" if finding.kind == "healthy" else "unclear"
-    )
-    return getattr(finding, "severity", default)
-
-
-def in_json(finding: Finding) -> dict[str, Any]:
-    """Return a finding for JSON."""
-    return {
-        "headline": getattr(finding, "headline", finding.kind),
-        "severity": severity(finding),
-        "kind": finding.kind,
-        "layer": finding.layer,
-        "text": finding.sentence,
-        "evidence": {name: number(value) for name, value in finding.evidence.items()},
-        "confidence": number(finding.confidence),
-        "remedies": list(finding.remedies),
-    }
-
-
-def number(value: Any) -> Any:
-    """Return a value for JSON, which has no infinity and no NaN: they become strings."""
-    return value if isinstance(value, str) or np.isfinite(value) else str(value)
-
-
-def numbers(values: np.ndarray) -> list[float | None]:
-    """Return numbers for JSON; None for those that are not finite."""
-    return [float(value) if np.isfinite(value) else None for value in values]

@@ -1,0 +1,70 @@
+"""Trainings, series, findings and numbers as data for JSON."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...callbacks.drawing.labels import label
+from ...callbacks.findings.finding import Finding
+from .media import Medium
+from .series import Series
+from .trainings import BY_TRAINING_STEP, Training
+
+
+def of_training(training: Training) -> dict[str, Any]:
+    return {
+        "run": training.name,
+        "colours": training.colours._asdict(),
+        "begun": training.begun,
+        "latest": training.latest,
+        "steps_per_epoch": training.steps_per_epoch,
+        "series": [of_series(series) for series in training.series],
+        "media": [_of_medium(medium) for medium in training.media],
+    }
+
+
+def of_series(series: Series) -> dict[str, Any]:
+    return {
+        "run": series.run,
+        "kind": series.kind,
+        "name": series.name,
+        "statistics": [name for name in series.statistics if name != "valid"],
+        "labels": {name: label(series.kind, name) for name in series.statistics},
+        "latest": series.latest,
+        "joined": bool(series.joined),
+    }
+
+
+def _of_medium(medium: Medium) -> dict[str, Any]:
+    return {name: value for name, value in medium._asdict().items() if name != "written"}
+
+
+def of_finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "headline": finding.headline,
+        "severity": finding.severity,
+        "kind": finding.kind,
+        "layer": finding.layer,
+        "text": finding.sentence,
+        "evidence": {name: _number(value) for name, value in finding.evidence.items()},
+        "confidence": _number(finding.confidence),
+        "remedies": list(finding.remedies),
+    }
+
+
+def _number(value: Any) -> Any:
+    """Return a value for JSON, which has no infinity and no NaN: they become strings."""
+    return value if isinstance(value, str) or np.isfinite(value) else str(value)
+
+
+def of_numbers(values: Sequence[float] | np.ndarray) -> list[float | None]:
+    """Return numbers for JSON; None for those that are not finite."""
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def epochs(training: Training, series: Series, steps: np.ndarray) -> list[float] | None:
+    """Return the epoch, 2.25, of each training step; None if it is unknown, or rows are epochs."""
+    if series.kind not in BY_TRAINING_STEP or not training.steps_per_epoch:
+        return None
+    return (steps / training.steps_per_epoch).round(4).tolist()
