@@ -34,9 +34,9 @@ export function heightBelow(cells, width) {
 
 const isHorizontal = (widest, room) => room >= Math.min(widest + 8, 90);
 
-// The axis of cells, {values, at, named}, below a chart of this width.
-export function drawAxisBelow(group, cells, scale, width, inner = 4) {
-  if (cells.named) return drawNames(group, cells, scale, width, inner);
+// The axis of cells, {values, at, named}, below a chart of this width, which has `left` pixels on its left.
+export function drawAxisBelow(group, cells, scale, { width, left }, inner = 4) {
+  if (cells.named) return drawNames(group, cells, scale, { width, left }, inner);
   const ticks = scale.ticks(Math.max(2, width / 70)).filter(isTickOf(cells));
   draw(group, axisBottom(scale), ticks, whole, inner);
 }
@@ -56,7 +56,7 @@ export function drawAxisLeft(group, cells, scale, height) {
 const isTickOf = (cells) => (value) =>
   Number.isInteger(value) && (value - cells.at[0]) * (value - cells.at.at(-1)) <= 0;
 
-function drawNames(group, cells, scale, width, inner) {
+function drawNames(group, cells, scale, { width, left }, inner) {
   const shown = cells.at.filter((place) => inView(scale(place), width));
   const room = Math.abs(scale(1) - scale(0));
   const names = cells.values.map(String);
@@ -64,8 +64,8 @@ function drawNames(group, cells, scale, width, inner) {
   const horizontal = isHorizontal(widest, room);
   const every = horizontal ? 1 : Math.ceil(NAME_HEIGHT / room);
   const ticks = shown.filter((place) => place % every === 0);
-  const length = horizontal ? room - 8 : NAME_LENGTH;
-  draw(group, axisBottom(scale), ticks, (place) => fitted(names[place], length), inner);
+  const length = (place) => (horizontal ? room - 8 : Math.min(NAME_LENGTH, (left + scale(place) - 12) * Math.SQRT2));
+  draw(group, axisBottom(scale), ticks, (place) => fitted(names[place], length(place)), inner);
   const texts = group.selectAll("text");
   if (!horizontal) {
     texts.attr("transform", `translate(-4, 2) rotate(${SLOPE})`).attr("text-anchor", "end");

@@ -74,10 +74,10 @@ export class Curves extends Chart {
   }
 
   draw() {
-    const { axes, x, y, positions, inner: { width, height }, data: { y: { log } } } = this;
+    const { axes, x, y, positions, margin, inner: { width, height }, data: { y: { log } } } = this;
     const group = (name, transform = null) =>
       axes.selectAll(`.${name}`).data([0]).join("g").attr("class", `${name} axis`).attr("transform", transform);
-    drawAxisBelow(group("below", `translate(0, ${height})`).classed("grid", true), positions, x, width, -height);
+    drawAxisBelow(group("below", `translate(0, ${height})`).classed("grid", true), positions, x, { width, left: margin.left }, -height);
     drawValueAxis(group("left").classed("grid", true), group("minor"), y, log, height, -width);
     this.drawEpochs(group("above"));
     const curves = this.marks.selectAll("g.curve").data(this.curves).join("g").attr("class", "curve")

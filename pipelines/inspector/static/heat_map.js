@@ -74,10 +74,10 @@ export class HeatMap extends Chart {
   }
 
   draw() {
-    const { axes, columns, rows, x, y, inner: { width, height } } = this;
+    const { axes, columns, rows, x, y, margin, inner: { width, height } } = this;
     const group = (name, transform = null) =>
       axes.selectAll(`.${name}`).data([0]).join("g").attr("class", `${name} axis`).attr("transform", transform);
-    drawAxisBelow(group("below", `translate(0, ${height})`), columns, x, width);
+    drawAxisBelow(group("below", `translate(0, ${height})`), columns, x, { width, left: margin.left });
     drawAxisLeft(group("left"), rows, y, height);
     if (this.epochs && !this.isNarrow) {
       drawEpochs(group("right", `translate(${width}, 0)`), false, this.epochs, rows.at.map(y), height);
