@@ -39,3 +39,22 @@ def write(folder: Path, plugin: str, **records):
     with tf.io.TFRecordWriter(str(folder / "events.out.tfevents.1")) as file:
         for event in events:
             file.write(event.SerializeToString())
+
+
+def events(file: Path):
+    """→ the events of a file."""
+    return [*EventFileLoader(str(file)).Load()]
+
+
+def append(file: Path, events, later: float = 0.0):
+    """Append events to a file, as if they had been written some seconds later."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name("part")
+    with tf.io.TFRecordWriter(str(part)) as writer:
+        for event in events:
+            moved = event_pb2.Event.FromString(event.SerializeToString())
+            moved.wall_time += later
+            writer.write(moved.SerializeToString())
+    with file.open("ab") as whole:
+        whole.write(part.read_bytes())
+    part.unlink()

@@ -50,65 +50,104 @@ def until(true, seconds=60):
 
 
 def ask(address, route, **query):
-    url = f"{address}/data/plugin/errorflow/{route}?{urllib.parse.urlencode(query)}"
+    url = f"{address}/data/plugin/errorflow/{route}?{urllib.parse.urlencode(query, doseq=True)}"
     with urllib.request.urlopen(url) as answer:
         return json.load(answer)
 
 
 class Tab:
-    """The tab in a browser."""
+    """The tab in a browser, at a view and with further choices of its address."""
 
-    def __init__(self, browser, address):
+    def __init__(self, browser, address, view="overview", **choices):
         self.browser = browser
-        browser.get("about:blank")  # else a new fragment alone would load nothing
-        browser.get(address)
-        frame = until(lambda: browser.find_elements("css selector", "iframe"))[0]
-        browser.switch_to.frame(frame)
+        chosen = {"view": view, **choices}
+        parts = [f"p.errorflow.{name}={quoted(value)}" for name, value in chosen.items()]
+        self.open("&".join([f"{address}/#errorflow", *parts]))
+
+    def open(self, address):
+        self.browser.switch_to.default_content()
+        self.browser.get("about:blank")  # else a new fragment alone would load nothing
+        self.browser.get(address)
+        frame = until(lambda: self.browser.find_elements("css selector", "iframe"))[0]
+        self.browser.switch_to.frame(frame)
+        until(lambda: self.run("return document.querySelector('.view') !== null"))
+        self.settle()
+
+    def settle(self):
+        """Wait until all that is visible is drawn."""
         until(
             lambda: self.run(
-                "return [...document.querySelectorAll('canvas')].every(c => c.ariaLabel)"
-                " && document.querySelectorAll('article').length > 0"
+                """
+                await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 30)));
+                const drawn = "article :is(.chart svg[aria-label], img, table, pre, .problem)";
+                const texts = [...document.querySelectorAll(".overview .finding")];
+                return !document.querySelector("[aria-busy]")
+                  && texts.every((cell) => !["", "…"].includes(cell.textContent))
+                  && (!document.querySelector("article") || document.querySelector(drawn) !== null)
+                """
             )
         )
 
     def run(self, script, *arguments):
-        return self.browser.execute_script(script, *arguments)
+        return self.browser.execute_script(f"return (async () => {{{script}}})()", *arguments)
+
+    def find(self, selector):
+        return self.browser.find_element("css selector", selector)
 
     def texts(self, selector):
-        return [one.text for one in self.browser.find_elements("css selector", selector)]
-
-    def click(self, text):
-        """Click on the choice of this name."""
-        xpath = f"//label[normalize-space()='{text}']"
-        self.browser.find_element("xpath", xpath).click()
-
-    def hover(self, row, column):
-        """Return the tooltip over a cell of the first map, and the number behind it."""
         return self.run(
-            """
-            const [row, column] = arguments, canvas = document.querySelector("canvas");
-            const box = canvas.getBoundingClientRect();
-            const x = 78 + (box.width - 78 - 62) * column, y = 12 + 220 * row;
-            canvas.dispatchEvent(new PointerEvent("pointermove",
-              {clientX: box.x + x, clientY: box.y + y}));
-            const tip = document.querySelector(".tip");
-            return [tip.textContent, Number(tip.dataset.value)]""",
-            row,
-            column,
+            "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText)",
+            selector,
         )
 
-    def leaves_the_host(self):
+    def click(self, name):
+        """Click on the visible control of this name or label."""
+        controls = "self::button[normalize-space()=$name or @aria-label=$name]"
+        xpath = f"//*[{controls} or self::label[normalize-space()=$name]]"
+        found = self.browser.find_elements("xpath", xpath.replace("$name", f"'{name}'"))
+        next(one for one in found if one.is_displayed()).click()
+        self.settle()
+
+    def type(self, text):
+        """Replace the filter of the runs."""
+        self.run(
+            """
+            const input = document.querySelector("main .run-filter input");
+            input.value = arguments[0];
+            input.dispatchEvent(new Event("input"))""",
+            text,
+        )
+        self.settle()
+
+    def hover(self, row, column, card=".cards:last-child article"):
+        """Return the readout over a place of a card's first chart, and the number behind it."""
+        return self.run(
+            """
+            const [row, column, card] = arguments;
+            const chart = document.querySelector(`${card} .chart svg`).closest(".chart");
+            const area = chart.querySelector(".pointer"), box = area.getBoundingClientRect();
+            area.dispatchEvent(new PointerEvent("pointermove", {bubbles: true,
+              clientX: box.x + column * box.width, clientY: box.y + row * box.height}));
+            const tip = chart.querySelector(".tip");
+            return [tip.innerText, Number(tip.dataset.value)]""",
+            row,
+            column,
+            card,
+        )
+
+    @staticmethod
+    def leaves_the_host(browser):
         """Return the addresses of other hosts that the page requested."""
-        events = [json.loads(entry["message"]) for entry in self.browser.get_log("performance")]
+        events = [json.loads(entry["message"]) for entry in browser.get_log("performance")]
         requested = [
             event["message"]["params"]["request"]["url"]
             for event in events
             if event["message"]["method"] == "Network.requestWillBeSent"
         ]
-        plugin = [url for url in requested if "errorflow" in url]
-        assert plugin
-        return [
-            url
-            for url in requested
-            if not re.match(r"(http://127\.0\.0\.1:|data:|blob:|about:)", url)
-        ]
+        assert any("errorflow" in url for url in requested)
+        ours = r"(http://127\.0\.0\.1:|data:|blob:|about:)"
+        return [url for url in requested if not re.match(ours, url)]
+
+
+def quoted(value):
+    return urllib.parse.quote(json.dumps(value), safe="")

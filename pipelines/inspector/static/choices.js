@@ -1,14 +1,24 @@
 // The user's selection, kept in the address of TensorBoard's page, so that a link shows the same.
 
 const PREFIX = "p.errorflow.";
-const DEFAULTS = {
-  kind: "error_flow",
-  runs: [],
-  hidden: [], // layers that are not shown
-  statistic: "hidden",
-  align: "end",
-  step: null, // the latest
-  auto: true,
+
+const isText = (value) => typeof value === "string";
+const isFlag = (value) => typeof value === "boolean";
+const areNames = (value) => Array.isArray(value) && value.every(isText);
+const orNull = (accepts) => (value) => value === null || accepts(value);
+
+// By name: what is chosen if the address does not say it, and which values the address may have.
+const CHOICES = {
+  view: ["overview", isText],
+  runs: [null, orNull(areNames)], // null: nothing was chosen, the latest are shown
+  filter: ["", isText], // a regular expression of the runs
+  hidden: [[], areNames], // layers that are not shown
+  statistic: ["", isText], // "": the first
+  align: ["end", (value) => value === "end" || value === "start"],
+  step: [null, orNull(Number.isFinite)], // null: the latest
+  sort: ["begun", isText],
+  ascending: [false, isFlag],
+  auto: [true, isFlag],
 };
 
 // TensorBoard's page, which contains this one; this one if the other is not accessible (notebooks).
@@ -33,14 +43,14 @@ function decoded(text) {
 }
 
 export function readChoices() {
-  const choices = structuredClone(DEFAULTS);
+  const choices = Object.fromEntries(Object.entries(CHOICES).map(([name, [usual]]) => [name, usual]));
   for (const part of parts()) {
     const [key, value] = part.split("=").map(decoded);
     const name = key.slice(PREFIX.length);
-    if (!key.startsWith(PREFIX) || !Object.hasOwn(DEFAULTS, name)) continue;
+    if (!key.startsWith(PREFIX) || !Object.hasOwn(CHOICES, name)) continue;
     try {
       const choice = JSON.parse(value);
-      if (isLike(choice, DEFAULTS[name])) choices[name] = choice;
+      if (CHOICES[name][1](choice)) choices[name] = choice;
     } catch {
       // ignore an invalid value in the address
     }
@@ -48,17 +58,10 @@ export function readChoices() {
   return choices;
 }
 
-// Whether a value from the address can take the place of a default; that of `step` is null.
-function isLike(choice, usual) {
-  if (usual === null) return choice === null || typeof choice === "number";
-  if (Array.isArray(usual)) return Array.isArray(choice) && choice.every((one) => typeof one === "string");
-  return typeof choice === typeof usual;
-}
-
 export function writeChoices(choices) {
   const others = parts().filter((part) => !decoded(part).startsWith(PREFIX));
   const ours = Object.entries(choices)
-    .filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(DEFAULTS[name]))
+    .filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(CHOICES[name][0]))
     .map(([name, value]) => `${PREFIX}${name}=${encodeURIComponent(JSON.stringify(value))}`);
   const { history, location } = place();
   history.replaceState(history.state, "", `${location.pathname}${location.search}#${[...others, ...ours].join("&")}`);

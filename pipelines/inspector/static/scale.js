@@ -6,19 +6,11 @@ import { tickText } from "./numbers.js";
 export const SHARES = { low: 0, high: 1, linear: true };
 
 // A scale from the largest value down, with at most this many decades: {low, high}, powers of ten.
-export function commonScale(tables, decades) {
-  let [smallest, largest] = [Infinity, 0];
-  for (const { values } of tables) {
-    for (const value of values) {
-      if (value > 0 && value < Infinity) {
-        if (value < smallest) smallest = value;
-        if (value > largest) largest = value;
-      }
-    }
-  }
-  if (!largest) return { low: -1, high: 0 };
-  const high = Math.ceil(Math.log10(largest));
-  const low = Math.floor(Math.log10(smallest));
+// `values` hold the smallest and the largest positive value.
+export function commonScale(values, decades) {
+  if (!values.length) return { low: -1, high: 0 };
+  const high = Math.ceil(Math.log10(Math.max(...values)));
+  const low = Math.floor(Math.log10(Math.min(...values)));
   return { low: Math.min(Math.max(low, high - decades), high - 1), high };
 }
 
@@ -62,12 +54,3 @@ export const logText = (value) => {
   const exponent = Math.round(Math.log10(value));
   return Number(`1e${exponent}`) === value && Math.abs(exponent) > 2 ? `1e${exponent}` : tickText(value);
 };
-
-// Until all charts have axes of their own: the marks beside the scale, [position from 0 to 1, text].
-export function marks({ low, high, linear }) {
-  if (linear) return [0, 0.25, 0.5, 0.75, 1].map((share) => [share, String(share)]);
-  const every = Math.ceil((high - low) / 8);
-  const exponents = [];
-  for (let exponent = high; exponent >= low; exponent -= every) exponents.push(exponent);
-  return exponents.map((exponent) => [(exponent - low) / (high - low), exponent === 0 ? "1" : `1e${exponent}`]);
-}

@@ -1,8 +1,14 @@
-// Light or dark, like the TensorBoard page around this one.
+// Light or dark, like the TensorBoard page around this one, or as the system is set.
+
+// TensorBoard's colours of runs.
+const COLOURS = ["#12b5cb", "#e52592", "#f9ab00", "#9334e6", "#7cb342", "#e8710a"];
+export const PALETTE = { light: ["#425066", ...COLOURS], dark: ["#8e98a3", ...COLOURS] };
+export const DASHES = ["6 3", "2 3", "9 3 2 3"]; // of lines with the same colour
+const SHADES = { light: ["#9ecae1", "#08306b"], dark: ["#31688e", "#e8f3ff"] }; // from early to late
 
 export function followTheme(changed) {
   const set = () => {
-    document.documentElement.dataset.theme = isDark() ? "dark" : "light";
+    document.documentElement.dataset.theme = outerIsDark() ? "dark" : "light";
     changed();
   };
   set();
@@ -11,7 +17,7 @@ export function followTheme(changed) {
   if (body) new MutationObserver(set).observe(body, { attributes: true, attributeFilter: ["class"] });
 }
 
-function isDark() {
+function outerIsDark() {
   const body = outerBody();
   return body ? body.classList.contains("dark-mode") : matchMedia("(prefers-color-scheme: dark)").matches;
 }
@@ -24,6 +30,19 @@ function outerBody() {
   }
 }
 
+export const isDark = () => document.documentElement.dataset.theme === "dark";
+
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
+
+// Colours of what was recorded early to late.
+export function shadesOf(count) {
+  const [early, late] = SHADES[isDark() ? "dark" : "light"].map(channels);
+  return Array.from({ length: count }, (_, place) => {
+    const share = count > 1 ? place / (count - 1) : 1;
+    return `rgb(${early.map((from, channel) => Math.round(from + share * (late[channel] - from))).join(" ")})`;
+  });
+}
+
+const channels = (hex) => [1, 3, 5].map((place) => parseInt(hex.slice(place, place + 2), 16));

@@ -1,10 +1,21 @@
 """A folder of runs, a TensorBoard that shows them with each of its loaders, and a browser."""
 
+import shutil
+
 import event_files
 import keras
 import numpy as np
 import pytest
-from errorflow.callbacks import ErrorFlow, ErrorMatrix, Gates, Horizon, LayerGradients
+from errorflow.callbacks import (
+    AttentionMaps,
+    ErrorFlow,
+    ErrorMatrix,
+    Gates,
+    Horizon,
+    LayerGradients,
+    TextSamples,
+)
+from errorflow.callbacks.drawing.attention_maps import Alignment
 from errorflow.layers import LSTM, SimpleRNN
 from tab import CHROMIUM, DRIVER, HOSTILE, STEPS, tensorboard
 
@@ -24,8 +35,12 @@ def trained(tmp_path_factory):
         callbacks = [ErrorFlow(logs), LayerGradients(logs)]
         if layer is LSTM:
             callbacks += [Gates(x, logs), Horizon(x[:4], logs)]
+            weights = random.dirichlet([1] * 3, size=4)
+            alignment = Alignment("abc", "wxyz", weights)
+            callbacks += [AttentionMaps(lambda found=alignment: [found], logs)]
+            callbacks += [TextSamples(lambda: [{"text": HOSTILE, "predicted": "b"}], logs)]
         model.fit(x, y, batch_size=8, epochs=3, verbose=0, callbacks=callbacks)
-        recorded[name] = [one.history for one in callbacks]
+        recorded[name] = [one.history for one in callbacks[:4]]
     each = keras.Sequential([keras.Input((STEPS, 3)), SimpleRNN(5, return_sequences=True)])
     each.compile("adam", "mse")
     matrix = ErrorMatrix(x[:4], x[:4, :, :1], folder / "each")
@@ -39,6 +54,7 @@ def trained(tmp_path_factory):
     flow = ErrorFlow(folder / "pair", joined={HOSTILE: ("encoder", "decoder")})
     pair.fit([x, x[:, :4]], x[:, :4, :1], batch_size=8, verbose=0, callbacks=[flow])
     recorded["pair"] = [flow.history, flow.findings()]
+    shutil.copytree(folder / "each", folder / HOSTILE)
     event_files.write(folder / "damaged", "errorflow", **{HOSTILE: (b"[]", np.ones(3))})
     event_files.write(folder / "garbage", "errorflow")
     (folder / "garbage" / "events.out.tfevents.1").write_bytes(b"\0" * 99)

@@ -1,0 +1,199 @@
+// The tab: views on top, runs at the side, the cards of the chosen view in the middle.
+
+import { Bar, epochsOf, statisticsOf } from "./bar.js";
+import { Checks } from "./controls.js";
+import { arrange, icon, iconButton, make, write } from "./dom.js";
+import { Overview } from "./overview.js";
+import { RunList } from "./run_list.js";
+import { Store } from "./store.js";
+import { ViewCards } from "./view_cards.js";
+import { guideOf, seriesOf, viewsOf } from "./views.js";
+import { isDark } from "./theme.js";
+import { shown } from "./selection.js";
+import { writeChoices } from "./choices.js";
+
+const RELOAD = 15_000; // milliseconds
+const NOTHING_YET =
+  "Nothing has been recorded here yet. Train with errorflow, or pass " +
+  "callbacks=[errorflow.callbacks.ErrorFlow(log_dir=…)] to your own model's fit.";
+
+export class Page {
+  constructor(host, source, choices) {
+    Object.assign(this, { source, choices, runs: [], tabs: new Map() });
+    this.store = new Store(source);
+    const choose = (changed) => this.choose(changed);
+    this.list = new RunList(choose, colourOf);
+    this.layers = new Checks("Layers", (layer, isOn) => this.hide(layer, !isOn));
+    this.bar = new Bar(choose);
+    this.build(host);
+    const open = (run) => this.choose({ runs: [run], view: this.firstViewOf(run), step: null });
+    this.overview = new Overview(source, { choose, open, colourOf, root: this.main });
+  }
+
+  build(host) {
+    this.nav = make("nav", { "aria-label": "Views" });
+    this.toggle = iconButton("Runs and layers", icon("menu"), () => this.showSide(!this.sideIsOpen));
+    this.pause = iconButton("", icon("pause"), () => this.choose({ auto: !this.choices.auto }));
+    const reload = iconButton("Reload", icon("reload"), () => this.reload());
+    const top = make("header", { class: "top" }, this.toggle, this.nav, make("span", { class: "actions" }, this.pause, reload));
+    this.side = make("aside", { id: "side", "aria-label": "Runs and layers" }, this.list.element, this.layers.element);
+    this.toggle.setAttribute("aria-controls", "side");
+    this.how = make("p", { class: "how" });
+    this.message = make("p", { class: "message", role: "status" });
+    this.content = make("div");
+    this.damaged = make("ul", { class: "damaged", "aria-label": "Records that cannot be shown" });
+    const title = make("h1", { class: "unseen" }, "Error Flow");
+    this.main = make("main", { tabIndex: -1 }, title, this.bar.element, this.how, this.message, this.content, this.damaged);
+    host.className = "tab";
+    host.replaceChildren(top, make("div", { class: "middle" }, this.side, this.main));
+    this.showSide(false);
+    window.addEventListener("resize", () => this.cards?.resize());
+    document.addEventListener("visibilitychange", () => document.hidden || this.choices.auto && this.reload());
+  }
+
+  async start() {
+    await this.reload();
+    setInterval(() => document.hidden || !this.choices.auto || this.reload(), RELOAD);
+  }
+
+  // In a narrow window the side is closed until it is asked for; in a wide one it is always there.
+  showSide(isOpen) {
+    this.sideIsOpen = isOpen;
+    this.side.classList.toggle("open", isOpen);
+    this.toggle.setAttribute("aria-expanded", String(isOpen));
+  }
+
+  choose(changed) {
+    if (changed.view && changed.view !== this.choices.view) Object.assign(this.choices, { statistic: "", step: null });
+    Object.assign(this.choices, changed);
+    clearTimeout(this.writes); // browsers limit how often an address may change
+    this.writes = setTimeout(() => writeChoices(this.choices), 200);
+    if (Object.keys(changed).every((name) => name === "step") && this.cards) this.moveTo(changed.step);
+    else this.show();
+  }
+
+  hide(layer, isHidden) {
+    const others = this.choices.hidden.filter((other) => other !== layer);
+    this.choose({ hidden: isHidden ? [...others, layer] : others });
+  }
+
+  firstViewOf(name) {
+    const views = viewsOf(this.runs.filter(({ run }) => run === name));
+    return (views[1] ?? views[0]).id;
+  }
+
+  async reload() {
+    try {
+      const answers = [this.source.runs(), this.source.damaged(), this.colours ?? this.source.colours()];
+      const [runs, damaged, colours] = await Promise.all(answers);
+      Object.assign(this, { runs, colours });
+      this.show();
+      this.listDamaged(damaged);
+    } catch (error) {
+      write(this.message, `TensorBoard does not answer: ${error.message}`);
+    }
+  }
+
+  // Shows what is chosen, if there is data for it.
+  show() {
+    if (!this.colours) return;
+    const views = viewsOf(this.runs);
+    this.view = views.find(({ id }) => id === this.choices.view) ?? views[0];
+    this.listViews(views);
+    this.showActions();
+    write(this.message, this.runs.length ? "" : NOTHING_YET);
+    document.body.dataset.view = this.view.id;
+    if (this.view.id === "overview") this.showOverview();
+    else this.showCards();
+  }
+
+  showOverview() {
+    this.cards?.remove();
+    this.cards = null;
+    arrange(this.content, [this.overview.element]);
+    this.overview.show(this.runs, this.choices);
+  }
+
+  showCards() {
+    if (this.cards?.view !== this.view) this.changeView();
+    this.list.show(this.runs, this.choices);
+    const trainings = shown(this.runs, this.choices);
+    const layers = [...new Set(trainings.flatMap((run) => seriesOf(this.view, run).map(({ name }) => name)))];
+    this.layers.element.hidden = layers.length < 2;
+    this.layers.show(layers, (layer) => !this.choices.hidden.includes(layer));
+    const { options, statistic } = statisticsOf(this.view, trainings, this.choices);
+    this.state = { ...this.choices, statistic };
+    this.bar.show(this.view, options, this.state);
+    this.cards.show(trainings, this.state);
+    this.showSteps();
+    if (this.runs.length && !this.cards.cards.size) write(this.message, "No run is selected that has data for this view.");
+  }
+
+  changeView() {
+    this.cards?.remove();
+    const host = make("div");
+    this.content.replaceChildren(host);
+    this.main.scrollTop = 0;
+    this.cards = new ViewCards(host, this.view, {
+      store: this.store,
+      colours: this.colours,
+      root: this.main,
+      onStep: (step) => this.choose({ step }),
+      onSteps: () => this.showSteps(),
+    });
+  }
+
+  showSteps() {
+    const epochOf = epochsOf(this.view, shown(this.runs, this.choices));
+    this.bar.showSteps(this.cards.steps(), this.choices.step, epochOf);
+  }
+
+  moveTo(step) {
+    this.bar.moveTo(step);
+    this.cards.moveTo(step);
+  }
+
+  // After a change of theme.
+  draw() {
+    if (this.view) this.show();
+    this.cards?.draw();
+  }
+
+  listViews(views) {
+    arrange(this.nav, views.map((view) => this.tab(view)));
+    const link = make("a", { href: guideOf(this.view), target: "_blank", rel: "noopener" }, "How to read this");
+    if (this.how.dataset.view === this.view.id) return;
+    this.how.dataset.view = this.view.id;
+    this.how.replaceChildren(`${this.view.howTo} `, link);
+  }
+
+  tab(view) {
+    if (!this.tabs.has(view.id)) {
+      const button = make("button", { type: "button", class: "view" }, view.title);
+      button.onclick = () => this.choose({ view: view.id });
+      this.tabs.set(view.id, button);
+    }
+    const button = this.tabs.get(view.id);
+    if (view === this.view) button.setAttribute("aria-current", "page");
+    else button.removeAttribute("aria-current");
+    return button;
+  }
+
+  showActions() {
+    const name = this.choices.auto ? "Pause the update every 15 seconds" : "Update every 15 seconds";
+    if (this.pause.title === name) return;
+    this.pause.title = name;
+    this.pause.setAttribute("aria-label", name);
+    this.pause.replaceChildren(icon(this.choices.auto ? "pause" : "play"));
+  }
+
+  listDamaged(damaged) {
+    const key = JSON.stringify(damaged);
+    if (this.damaged.dataset.key === key) return;
+    this.damaged.dataset.key = key;
+    this.damaged.replaceChildren(...damaged.map(({ run, record, reason }) =>
+      make("li", {}, `${[run, record].filter(Boolean).join(" · ")} cannot be shown: ${reason}`)));
+  }
+}
+
+const colourOf = (run) => run.colours[isDark() ? "dark" : "light"];

@@ -1,0 +1,66 @@
+// The list of runs beside the charts, and what filters it.
+
+import { arrange, make, write } from "./dom.js";
+import { listed, matcher, shown, switched, toggled } from "./selection.js";
+
+// A regular expression, and switches for all runs that match it.
+export class RunFilter {
+  constructor(choose) {
+    this.input = make("input", { type: "search", placeholder: "Filter runs (regex)", "aria-label": "Filter runs (regular expression)", spellcheck: false });
+    this.input.oninput = () => choose({ filter: this.input.value });
+    this.problem = make("p", { class: "problem", role: "status" });
+    this.all = this.button("All", choose, true);
+    this.none = this.button("None", choose, false);
+    this.count = make("span", { class: "count", role: "status" });
+    this.element = make("div", { class: "run-filter" }, this.input, this.all, this.none, this.count, this.problem);
+  }
+
+  button(text, choose, isOn) {
+    const button = make("button", { type: "button", class: "button", "aria-label": `${isOn ? "Show all" : "Show none of the"} runs` }, text);
+    button.onclick = () => choose({ runs: switched(this.runs, this.choices, isOn) });
+    return button;
+  }
+
+  show(runs, choices) {
+    Object.assign(this, { runs, choices });
+    if (this.input !== document.activeElement) this.input.value = choices.filter;
+    const { problem } = matcher(choices.filter);
+    this.input.setAttribute("aria-invalid", String(Boolean(problem)));
+    write(this.problem, problem && `This is not a regular expression, so all runs are listed. ${problem}`);
+    write(this.count, `${shown(runs, choices).length} of ${runs.length} shown`);
+  }
+}
+
+// One checkbox per run, in its colour, the newest first.
+export class RunList {
+  constructor(choose, colourOf) {
+    Object.assign(this, { choose, colourOf });
+    this.rows = new Map(); // by name
+    this.filter = new RunFilter(choose);
+    this.list = make("div", { class: "run-list", role: "group", "aria-label": "Runs" });
+    this.element = make("section", { class: "runs" }, make("h2", {}, "Runs"), this.filter.element, this.list);
+  }
+
+  show(runs, choices) {
+    Object.assign(this, { runs, choices });
+    this.filter.show(runs, choices);
+    const on = new Set(shown(runs, choices));
+    const rows = listed(runs, choices).map((run) => this.row(run, on.has(run)));
+    arrange(this.list, rows);
+  }
+
+  row(run, isOn) {
+    const name = run.run;
+    if (!this.rows.has(name)) this.rows.set(name, this.create(name));
+    const row = this.rows.get(name);
+    row.style.setProperty("--run", this.colourOf(run));
+    row.firstChild.checked = isOn;
+    return row;
+  }
+
+  create(name) {
+    const input = make("input", { type: "checkbox", class: "of-run" });
+    input.onchange = () => this.choose({ runs: toggled(this.runs, this.choices, name, input.checked) });
+    return make("label", { title: name }, input, make("span", {}, name));
+  }
+}

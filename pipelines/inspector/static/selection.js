@@ -1,0 +1,70 @@
+// Which runs are listed, in which order, and which of them are shown.
+
+const LATEST = 4; // runs that are shown as long as nothing was chosen
+
+// A test of run names by a regular expression, as TensorBoard's: {matches, problem}. An invalid
+// expression matches every name.
+export function matcher(filter) {
+  try {
+    const expression = new RegExp(filter, "i");
+    return { matches: (name) => expression.test(name), problem: "" };
+  } catch (error) {
+    return { matches: () => true, problem: error.message };
+  }
+}
+
+// The runs that match the filter, the newest first.
+export function listed(runs, { filter }) {
+  const { matches } = matcher(filter);
+  return runs.filter(({ run }) => matches(run));
+}
+
+// The runs that are shown: those chosen; the latest if none was chosen, or none of these exists.
+export function shown(runs, choices) {
+  const candidates = listed(runs, choices);
+  const chosen = choices.runs && new Set(choices.runs);
+  const exists = chosen && (!chosen.size || runs.some(({ run }) => chosen.has(run)));
+  return exists ? candidates.filter(({ run }) => chosen.has(run)) : candidates.slice(0, LATEST);
+}
+
+// The names that are chosen after one is switched on or off.
+export function toggled(runs, choices, name, isOn) {
+  const others = chosenNames(runs, choices).filter((other) => other !== name);
+  return isOn ? [...others, name] : others;
+}
+
+// The names that are chosen after all that are listed are switched on or off.
+export function switched(runs, choices, isOn) {
+  const names = listed(runs, choices).map(({ run }) => run);
+  const others = chosenNames(runs, choices).filter((name) => !names.includes(name));
+  return isOn ? [...others, ...names] : others;
+}
+
+// A choice that the filter hides remains.
+function chosenNames(runs, choices) {
+  return choices.runs ?? shown(runs, choices).map(({ run }) => run);
+}
+
+// Sorts rows {run, summary} by a column, what has no value last.
+export function sorted(rows, { sort, ascending }) {
+  const value = COLUMNS[sort] ?? COLUMNS.begun;
+  const sign = ascending ? 1 : -1;
+  const order = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+  return rows
+    .map((row) => ({ row, by: value(row) }))
+    .sort((a, b) => (isNothing(a.by) || isNothing(b.by) ? isNothing(a.by) - isNothing(b.by) : sign * order(a.by, b.by)))
+    .map(({ row }) => row);
+}
+
+const isNothing = (value) => value === null || value === undefined;
+const SEVERITY = { trouble: 2, unclear: 1, healthy: 0 };
+const lastOf = (values) => values?.findLast((value) => value !== null);
+
+// What each column of the overview is sorted by.
+const COLUMNS = {
+  run: ({ run }) => run.run.toLowerCase(),
+  begun: ({ run }) => run.begun,
+  finding: ({ summary }) => summary?.finding && SEVERITY[summary.finding.severity],
+  best: ({ summary }) => summary?.best?.value,
+  first_to_last: ({ summary }) => lastOf(summary?.first_to_last?.values),
+};
