@@ -38,7 +38,7 @@ class Handler(SimpleHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(PAGE.encode())
 
-    def log_message(self, *_):
+    def log_message(self, format, *args):
         pass
 
 

@@ -1,7 +1,5 @@
 // A curve as SVG paths. A curve: {name, colour, xs, ys, dashed, epochs}.
 
-import { line } from "./vendor/d3.js";
-
 const DOTS = 40; // the largest number of points that are drawn one by one
 
 export const isDrawable = (value, log) => Number.isFinite(value) && (!log || value > 0);
@@ -9,10 +7,21 @@ export const isDrawable = (value, log) => Number.isFinite(value) && (!log || val
 // The dashes of a curve: `dashed` is true or has their lengths.
 export const dashesOf = ({ dashed }) => (dashed === true ? "5 3" : dashed || null);
 
+const rounded = (pixels) => Math.round(pixels * 10) / 10;
+
 // The line, with gaps where a value has no place.
 export function lineOf({ xs, ys }, x, y, log) {
-  const path = line().defined((n) => isDrawable(ys[n], log)).x((n) => x(xs[n])).y((n) => y(ys[n]));
-  return path(Array.from(ys, (_, n) => n));
+  let path = "";
+  let command = "M";
+  for (let n = 0; n < ys.length; n++) {
+    if (isDrawable(ys[n], log)) {
+      path += `${command}${rounded(x(xs[n]))},${rounded(y(ys[n]))}`;
+      command = "L";
+    } else {
+      command = "M";
+    }
+  }
+  return path;
 }
 
 // Dots: of a short curve all points, else those without neighbours.
@@ -28,10 +37,12 @@ export function dotsOf({ xs, ys }, x, y, log) {
 
 // Triangles at the edges: infinity, and zero, which has no place on a logarithmic axis.
 export function beyondOf({ xs, ys }, x, height, log) {
-  return Array.from(ys, (value, n) => {
-    if (value === Infinity) return `M${x(xs[n]) - 4},6h8l-4,-6z`;
-    return log && value <= 0 ? `M${x(xs[n]) - 4},${height - 6}h8l-4,6z` : "";
-  }).join("");
+  let path = "";
+  for (let n = 0; n < ys.length; n++) {
+    if (ys[n] === Infinity) path += `M${rounded(x(xs[n])) - 4},6h8l-4,-6z`;
+    else if (log && ys[n] <= 0) path += `M${rounded(x(xs[n])) - 4},${height - 6}h8l-4,6z`;
+  }
+  return path;
 }
 
 // The smallest and the largest value that can be drawn, with some room; round ones are up to the scale.

@@ -14,7 +14,7 @@ from selenium.webdriver.common.keys import Keys
 from tab import HOSTILE, until, with_browser
 
 pytestmark = with_browser
-SPECIAL = np.float32([[0.1, np.nan, 3.3333333e-5], [np.inf, 0, 1e-45]])
+SPECIAL = np.array([[0.1, np.nan, 3.3333333e-5], [np.inf, 0, 1e-45]], np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -338,9 +338,9 @@ def test_svg_needs_no_other_file(page):
     assert "var(" not in text
     assert not [one for one in root.iter() if {"class", "style"} & set(one.attrib)]
     (image,) = root.iter(f"{space}image")
-    kind, _, picture = image.get("href").partition(",")
+    kind, _, picture = image.get("href", "").partition(",")
     assert kind == "data:image/png;base64"
-    assert len(Image.open(io.BytesIO(base64.b64decode(picture))).getcolors()) == 5
+    assert len(Image.open(io.BytesIO(base64.b64decode(picture))).getcolors() or ()) == 5
     page.make("Curves", curves(*smooth(2, 9)))
     root = ElementTree.fromstring(page.run("return chart.svg()"))
     assert [one.text for one in root.iter(f"{space}text")][-2:] == ["first", HOSTILE]
@@ -357,4 +357,4 @@ def test_png_has_twice_the_size(page):
     )
     picture = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
     assert picture.width == 2 * page.run("return document.querySelector('.chart').clientWidth")
-    assert len(picture.getcolors(maxcolors=2**20)) > 20
+    assert len(picture.getcolors(maxcolors=2**20) or ()) > 20

@@ -1,17 +1,17 @@
 // node_modules/d3-axis/dist/d3-axis.mjs
-function identity(x2) {
-  return x2;
+function identity(x) {
+  return x;
 }
 var top = 1;
 var right = 2;
 var bottom = 3;
 var left = 4;
 var epsilon = 1e-6;
-function translateX(x2) {
-  return "translate(" + x2 + ",0)";
+function translateX(x) {
+  return "translate(" + x + ",0)";
 }
-function translateY(y2) {
-  return "translate(0," + y2 + ")";
+function translateY(y) {
+  return "translate(0," + y + ")";
 }
 function number(scale) {
   return (d) => +scale(d);
@@ -25,17 +25,17 @@ function entering() {
   return !this.__axis;
 }
 function axis(orient, scale) {
-  var tickArguments = [], tickValues = null, tickFormat2 = null, tickSizeInner = 6, tickSizeOuter = 6, tickPadding = 3, offset = typeof window !== "undefined" && window.devicePixelRatio > 1 ? 0 : 0.5, k2 = orient === top || orient === left ? -1 : 1, x2 = orient === left || orient === right ? "x" : "y", transform2 = orient === top || orient === bottom ? translateX : translateY;
+  var tickArguments = [], tickValues = null, tickFormat2 = null, tickSizeInner = 6, tickSizeOuter = 6, tickPadding = 3, offset = typeof window !== "undefined" && window.devicePixelRatio > 1 ? 0 : 0.5, k = orient === top || orient === left ? -1 : 1, x = orient === left || orient === right ? "x" : "y", transform2 = orient === top || orient === bottom ? translateX : translateY;
   function axis2(context) {
-    var values = tickValues == null ? scale.ticks ? scale.ticks.apply(scale, tickArguments) : scale.domain() : tickValues, format2 = tickFormat2 == null ? scale.tickFormat ? scale.tickFormat.apply(scale, tickArguments) : identity : tickFormat2, spacing = Math.max(tickSizeInner, 0) + tickPadding, range2 = scale.range(), range0 = +range2[0] + offset, range1 = +range2[range2.length - 1] + offset, position = (scale.bandwidth ? center : number)(scale.copy(), offset), selection2 = context.selection ? context.selection() : context, path2 = selection2.selectAll(".domain").data([null]), tick = selection2.selectAll(".tick").data(values, scale).order(), tickExit = tick.exit(), tickEnter = tick.enter().append("g").attr("class", "tick"), line2 = tick.select("line"), text = tick.select("text");
-    path2 = path2.merge(path2.enter().insert("path", ".tick").attr("class", "domain").attr("stroke", "currentColor"));
+    var values = tickValues == null ? scale.ticks ? scale.ticks.apply(scale, tickArguments) : scale.domain() : tickValues, format2 = tickFormat2 == null ? scale.tickFormat ? scale.tickFormat.apply(scale, tickArguments) : identity : tickFormat2, spacing = Math.max(tickSizeInner, 0) + tickPadding, range2 = scale.range(), range0 = +range2[0] + offset, range1 = +range2[range2.length - 1] + offset, position = (scale.bandwidth ? center : number)(scale.copy(), offset), selection2 = context.selection ? context.selection() : context, path = selection2.selectAll(".domain").data([null]), tick = selection2.selectAll(".tick").data(values, scale).order(), tickExit = tick.exit(), tickEnter = tick.enter().append("g").attr("class", "tick"), line = tick.select("line"), text = tick.select("text");
+    path = path.merge(path.enter().insert("path", ".tick").attr("class", "domain").attr("stroke", "currentColor"));
     tick = tick.merge(tickEnter);
-    line2 = line2.merge(tickEnter.append("line").attr("stroke", "currentColor").attr(x2 + "2", k2 * tickSizeInner));
-    text = text.merge(tickEnter.append("text").attr("fill", "currentColor").attr(x2, k2 * spacing).attr("dy", orient === top ? "0em" : orient === bottom ? "0.71em" : "0.32em"));
+    line = line.merge(tickEnter.append("line").attr("stroke", "currentColor").attr(x + "2", k * tickSizeInner));
+    text = text.merge(tickEnter.append("text").attr("fill", "currentColor").attr(x, k * spacing).attr("dy", orient === top ? "0em" : orient === bottom ? "0.71em" : "0.32em"));
     if (context !== selection2) {
-      path2 = path2.transition(context);
+      path = path.transition(context);
       tick = tick.transition(context);
-      line2 = line2.transition(context);
+      line = line.transition(context);
       text = text.transition(context);
       tickExit = tickExit.transition(context).attr("opacity", epsilon).attr("transform", function(d) {
         return isFinite(d = position(d)) ? transform2(d + offset) : this.getAttribute("transform");
@@ -46,12 +46,12 @@ function axis(orient, scale) {
       });
     }
     tickExit.remove();
-    path2.attr("d", orient === left || orient === right ? tickSizeOuter ? "M" + k2 * tickSizeOuter + "," + range0 + "H" + offset + "V" + range1 + "H" + k2 * tickSizeOuter : "M" + offset + "," + range0 + "V" + range1 : tickSizeOuter ? "M" + range0 + "," + k2 * tickSizeOuter + "V" + offset + "H" + range1 + "V" + k2 * tickSizeOuter : "M" + range0 + "," + offset + "H" + range1);
+    path.attr("d", orient === left || orient === right ? tickSizeOuter ? "M" + k * tickSizeOuter + "," + range0 + "H" + offset + "V" + range1 + "H" + k * tickSizeOuter : "M" + offset + "," + range0 + "V" + range1 : tickSizeOuter ? "M" + range0 + "," + k * tickSizeOuter + "V" + offset + "H" + range1 + "V" + k * tickSizeOuter : "M" + range0 + "," + offset + "H" + range1);
     tick.attr("opacity", 1).attr("transform", function(d) {
       return transform2(position(d) + offset);
     });
-    line2.attr(x2 + "2", k2 * tickSizeInner);
-    text.attr(x2, k2 * spacing).text(format2);
+    line.attr(x + "2", k * tickSizeInner);
+    text.attr(x, k * spacing).text(format2);
     selection2.filter(entering).attr("fill", "none").attr("font-size", 10).attr("font-family", "sans-serif").attr("text-anchor", orient === right ? "start" : orient === left ? "end" : "middle");
     selection2.each(function() {
       this.__axis = position;
@@ -103,56 +103,56 @@ function axisLeft(scale) {
 }
 
 // node_modules/d3-array/dist/d3-array.mjs
-function ascending(a2, b) {
-  return a2 == null || b == null ? NaN : a2 < b ? -1 : a2 > b ? 1 : a2 >= b ? 0 : NaN;
+function ascending(a, b) {
+  return a == null || b == null ? NaN : a < b ? -1 : a > b ? 1 : a >= b ? 0 : NaN;
 }
-function descending(a2, b) {
-  return a2 == null || b == null ? NaN : b < a2 ? -1 : b > a2 ? 1 : b >= a2 ? 0 : NaN;
+function descending(a, b) {
+  return a == null || b == null ? NaN : b < a ? -1 : b > a ? 1 : b >= a ? 0 : NaN;
 }
 function bisector(f) {
   let compare1, compare2, delta;
   if (f.length !== 2) {
     compare1 = ascending;
-    compare2 = (d, x2) => ascending(f(d), x2);
-    delta = (d, x2) => f(d) - x2;
+    compare2 = (d, x) => ascending(f(d), x);
+    delta = (d, x) => f(d) - x;
   } else {
     compare1 = f === ascending || f === descending ? f : zero;
     compare2 = f;
     delta = f;
   }
-  function left2(a2, x2, lo = 0, hi = a2.length) {
+  function left2(a, x, lo = 0, hi = a.length) {
     if (lo < hi) {
-      if (compare1(x2, x2) !== 0) return hi;
+      if (compare1(x, x) !== 0) return hi;
       do {
         const mid = lo + hi >>> 1;
-        if (compare2(a2[mid], x2) < 0) lo = mid + 1;
+        if (compare2(a[mid], x) < 0) lo = mid + 1;
         else hi = mid;
       } while (lo < hi);
     }
     return lo;
   }
-  function right2(a2, x2, lo = 0, hi = a2.length) {
+  function right2(a, x, lo = 0, hi = a.length) {
     if (lo < hi) {
-      if (compare1(x2, x2) !== 0) return hi;
+      if (compare1(x, x) !== 0) return hi;
       do {
         const mid = lo + hi >>> 1;
-        if (compare2(a2[mid], x2) <= 0) lo = mid + 1;
+        if (compare2(a[mid], x) <= 0) lo = mid + 1;
         else hi = mid;
       } while (lo < hi);
     }
     return lo;
   }
-  function center2(a2, x2, lo = 0, hi = a2.length) {
-    const i = left2(a2, x2, lo, hi - 1);
-    return i > lo && delta(a2[i - 1], x2) > -delta(a2[i], x2) ? i - 1 : i;
+  function center2(a, x, lo = 0, hi = a.length) {
+    const i = left2(a, x, lo, hi - 1);
+    return i > lo && delta(a[i - 1], x) > -delta(a[i], x) ? i - 1 : i;
   }
   return { left: left2, center: center2, right: right2 };
 }
 function zero() {
   return 0;
 }
-function number2(x2) {
-  return x2 === null ? NaN : +x2;
+function number2(x) {
+  return x === null ? NaN : +x;
 }
 var ascendingBisect = bisector(ascending);
 var bisectRight = ascendingBisect.right;
@@ -191,13 +191,13 @@ function Blur2(blur) {
   };
 }
 function blurh(blur, T, S, w, h) {
-  for (let y2 = 0, n = w * h; y2 < n; ) {
-    blur(T, S, y2, y2 += w, 1);
+  for (let y = 0, n = w * h; y < n; ) {
+    blur(T, S, y, y += w, 1);
   }
 }
 function blurv(blur, T, S, w, h) {
-  for (let x2 = 0, n = w * h; x2 < w; ++x2) {
-    blur(T, S, x2, x2 + n, w);
+  for (let x = 0, n = w * h; x < w; ++x) {
+    blur(T, S, x, x + n, w);
   }
 }
 function blurfImage(radius) {
@@ -235,14 +235,14 @@ function bluri(radius) {
   return (T, S, start2, stop, step) => {
     if (!((stop -= step) >= start2)) return;
     let sum = radius * S[start2];
-    const s2 = step * radius;
-    for (let i = start2, j = start2 + s2; i < j; i += step) {
+    const s = step * radius;
+    for (let i = start2, j = start2 + s; i < j; i += step) {
       sum += S[Math.min(stop, i)];
     }
     for (let i = start2, j = stop; i <= j; i += step) {
-      sum += S[Math.min(stop, i + s2)];
+      sum += S[Math.min(stop, i + s)];
       T[i] = sum / w;
-      sum -= S[Math.max(start2, i - s2)];
+      sum -= S[Math.max(start2, i - s)];
     }
   };
 }
@@ -298,14 +298,14 @@ function tickStep(start2, stop, count) {
 }
 var shuffle = shuffler(Math.random);
 function shuffler(random) {
-  return function shuffle2(array4, i0 = 0, i1 = array4.length) {
+  return function shuffle2(array3, i0 = 0, i1 = array3.length) {
     let m = i1 - (i0 = +i0);
     while (m) {
-      const i = random() * m-- | 0, t = array4[m + i0];
-      array4[m + i0] = array4[i + i0];
-      array4[i + i0] = t;
+      const i = random() * m-- | 0, t = array3[m + i0];
+      array3[m + i0] = array3[i + i0];
+      array3[i + i0] = t;
     }
-    return array4;
+    return array3;
   };
 }
 
@@ -518,9 +518,9 @@ function color(format2) {
 function rgbn(n) {
   return new Rgb(n >> 16 & 255, n >> 8 & 255, n & 255, 1);
 }
-function rgba(r, g, b, a2) {
-  if (a2 <= 0) r = g = b = NaN;
-  return new Rgb(r, g, b, a2);
+function rgba(r, g, b, a) {
+  if (a <= 0) r = g = b = NaN;
+  return new Rgb(r, g, b, a);
 }
 function rgbConvert(o) {
   if (!(o instanceof Color)) o = color(o);
@@ -538,13 +538,13 @@ function Rgb(r, g, b, opacity) {
   this.opacity = +opacity;
 }
 define(Rgb, rgb, extend(Color, {
-  brighter(k2) {
-    k2 = k2 == null ? brighter : Math.pow(brighter, k2);
-    return new Rgb(this.r * k2, this.g * k2, this.b * k2, this.opacity);
+  brighter(k) {
+    k = k == null ? brighter : Math.pow(brighter, k);
+    return new Rgb(this.r * k, this.g * k, this.b * k, this.opacity);
   },
-  darker(k2) {
-    k2 = k2 == null ? darker : Math.pow(darker, k2);
-    return new Rgb(this.r * k2, this.g * k2, this.b * k2, this.opacity);
+  darker(k) {
+    k = k == null ? darker : Math.pow(darker, k);
+    return new Rgb(this.r * k, this.g * k, this.b * k, this.opacity);
   },
   rgb() {
     return this;
@@ -569,8 +569,8 @@ function rgb_formatHex8() {
   return `#${hex(this.r)}${hex(this.g)}${hex(this.b)}${hex((isNaN(this.opacity) ? 1 : this.opacity) * 255)}`;
 }
 function rgb_formatRgb() {
-  const a2 = clampa(this.opacity);
-  return `${a2 === 1 ? "rgb(" : "rgba("}${clampi(this.r)}, ${clampi(this.g)}, ${clampi(this.b)}${a2 === 1 ? ")" : `, ${a2})`}`;
+  const a = clampa(this.opacity);
+  return `${a === 1 ? "rgb(" : "rgba("}${clampi(this.r)}, ${clampi(this.g)}, ${clampi(this.b)}${a === 1 ? ")" : `, ${a})`}`;
 }
 function clampa(opacity) {
   return isNaN(opacity) ? 1 : Math.max(0, Math.min(1, opacity));
@@ -582,11 +582,11 @@ function hex(value2) {
   value2 = clampi(value2);
   return (value2 < 16 ? "0" : "") + value2.toString(16);
 }
-function hsla(h, s2, l, a2) {
-  if (a2 <= 0) h = s2 = l = NaN;
-  else if (l <= 0 || l >= 1) h = s2 = NaN;
-  else if (s2 <= 0) h = NaN;
-  return new Hsl(h, s2, l, a2);
+function hsla(h, s, l, a) {
+  if (a <= 0) h = s = l = NaN;
+  else if (l <= 0 || l >= 1) h = s = NaN;
+  else if (s <= 0) h = NaN;
+  return new Hsl(h, s, l, a);
 }
 function hslConvert(o) {
   if (o instanceof Hsl) return new Hsl(o.h, o.s, o.l, o.opacity);
@@ -594,38 +594,38 @@ function hslConvert(o) {
   if (!o) return new Hsl();
   if (o instanceof Hsl) return o;
   o = o.rgb();
-  var r = o.r / 255, g = o.g / 255, b = o.b / 255, min = Math.min(r, g, b), max = Math.max(r, g, b), h = NaN, s2 = max - min, l = (max + min) / 2;
-  if (s2) {
-    if (r === max) h = (g - b) / s2 + (g < b) * 6;
-    else if (g === max) h = (b - r) / s2 + 2;
-    else h = (r - g) / s2 + 4;
-    s2 /= l < 0.5 ? max + min : 2 - max - min;
+  var r = o.r / 255, g = o.g / 255, b = o.b / 255, min = Math.min(r, g, b), max = Math.max(r, g, b), h = NaN, s = max - min, l = (max + min) / 2;
+  if (s) {
+    if (r === max) h = (g - b) / s + (g < b) * 6;
+    else if (g === max) h = (b - r) / s + 2;
+    else h = (r - g) / s + 4;
+    s /= l < 0.5 ? max + min : 2 - max - min;
     h *= 60;
   } else {
-    s2 = l > 0 && l < 1 ? 0 : h;
+    s = l > 0 && l < 1 ? 0 : h;
   }
-  return new Hsl(h, s2, l, o.opacity);
+  return new Hsl(h, s, l, o.opacity);
 }
-function hsl(h, s2, l, opacity) {
-  return arguments.length === 1 ? hslConvert(h) : new Hsl(h, s2, l, opacity == null ? 1 : opacity);
+function hsl(h, s, l, opacity) {
+  return arguments.length === 1 ? hslConvert(h) : new Hsl(h, s, l, opacity == null ? 1 : opacity);
 }
-function Hsl(h, s2, l, opacity) {
+function Hsl(h, s, l, opacity) {
   this.h = +h;
-  this.s = +s2;
+  this.s = +s;
   this.l = +l;
   this.opacity = +opacity;
 }
 define(Hsl, hsl, extend(Color, {
-  brighter(k2) {
-    k2 = k2 == null ? brighter : Math.pow(brighter, k2);
-    return new Hsl(this.h, this.s, this.l * k2, this.opacity);
+  brighter(k) {
+    k = k == null ? brighter : Math.pow(brighter, k);
+    return new Hsl(this.h, this.s, this.l * k, this.opacity);
   },
-  darker(k2) {
-    k2 = k2 == null ? darker : Math.pow(darker, k2);
-    return new Hsl(this.h, this.s, this.l * k2, this.opacity);
+  darker(k) {
+    k = k == null ? darker : Math.pow(darker, k);
+    return new Hsl(this.h, this.s, this.l * k, this.opacity);
   },
   rgb() {
-    var h = this.h % 360 + (this.h < 0) * 360, s2 = isNaN(h) || isNaN(this.s) ? 0 : this.s, l = this.l, m2 = l + (l < 0.5 ? l : 1 - l) * s2, m1 = 2 * l - m2;
+    var h = this.h % 360 + (this.h < 0) * 360, s = isNaN(h) || isNaN(this.s) ? 0 : this.s, l = this.l, m2 = l + (l < 0.5 ? l : 1 - l) * s, m1 = 2 * l - m2;
     return new Rgb(
       hsl2rgb(h >= 240 ? h - 240 : h + 120, m1, m2),
       hsl2rgb(h, m1, m2),
@@ -640,8 +640,8 @@ define(Hsl, hsl, extend(Color, {
     return (0 <= this.s && this.s <= 1 || isNaN(this.s)) && (0 <= this.l && this.l <= 1) && (0 <= this.opacity && this.opacity <= 1);
   },
   formatHsl() {
-    const a2 = clampa(this.opacity);
-    return `${a2 === 1 ? "hsl(" : "hsla("}${clamph(this.h)}, ${clampt(this.s) * 100}%, ${clampt(this.l) * 100}%${a2 === 1 ? ")" : `, ${a2})`}`;
+    const a = clampa(this.opacity);
+    return `${a === 1 ? "hsl(" : "hsla("}${clamph(this.h)}, ${clampt(this.s) * 100}%, ${clampt(this.l) * 100}%${a === 1 ? ")" : `, ${a})`}`;
   }
 }));
 function clamph(value2) {
@@ -668,39 +668,39 @@ function labConvert(o) {
   if (o instanceof Lab) return new Lab(o.l, o.a, o.b, o.opacity);
   if (o instanceof Hcl) return hcl2lab(o);
   if (!(o instanceof Rgb)) o = rgbConvert(o);
-  var r = rgb2lrgb(o.r), g = rgb2lrgb(o.g), b = rgb2lrgb(o.b), y2 = xyz2lab((0.2225045 * r + 0.7168786 * g + 0.0606169 * b) / Yn), x2, z;
-  if (r === g && g === b) x2 = z = y2;
+  var r = rgb2lrgb(o.r), g = rgb2lrgb(o.g), b = rgb2lrgb(o.b), y = xyz2lab((0.2225045 * r + 0.7168786 * g + 0.0606169 * b) / Yn), x, z;
+  if (r === g && g === b) x = z = y;
   else {
-    x2 = xyz2lab((0.4360747 * r + 0.3850649 * g + 0.1430804 * b) / Xn);
+    x = xyz2lab((0.4360747 * r + 0.3850649 * g + 0.1430804 * b) / Xn);
     z = xyz2lab((0.0139322 * r + 0.0971045 * g + 0.7141733 * b) / Zn);
   }
-  return new Lab(116 * y2 - 16, 500 * (x2 - y2), 200 * (y2 - z), o.opacity);
+  return new Lab(116 * y - 16, 500 * (x - y), 200 * (y - z), o.opacity);
 }
-function lab(l, a2, b, opacity) {
-  return arguments.length === 1 ? labConvert(l) : new Lab(l, a2, b, opacity == null ? 1 : opacity);
+function lab(l, a, b, opacity) {
+  return arguments.length === 1 ? labConvert(l) : new Lab(l, a, b, opacity == null ? 1 : opacity);
 }
-function Lab(l, a2, b, opacity) {
+function Lab(l, a, b, opacity) {
   this.l = +l;
-  this.a = +a2;
+  this.a = +a;
   this.b = +b;
   this.opacity = +opacity;
 }
 define(Lab, lab, extend(Color, {
-  brighter(k2) {
-    return new Lab(this.l + K * (k2 == null ? 1 : k2), this.a, this.b, this.opacity);
+  brighter(k) {
+    return new Lab(this.l + K * (k == null ? 1 : k), this.a, this.b, this.opacity);
   },
-  darker(k2) {
-    return new Lab(this.l - K * (k2 == null ? 1 : k2), this.a, this.b, this.opacity);
+  darker(k) {
+    return new Lab(this.l - K * (k == null ? 1 : k), this.a, this.b, this.opacity);
   },
   rgb() {
-    var y2 = (this.l + 16) / 116, x2 = isNaN(this.a) ? y2 : y2 + this.a / 500, z = isNaN(this.b) ? y2 : y2 - this.b / 200;
-    x2 = Xn * lab2xyz(x2);
-    y2 = Yn * lab2xyz(y2);
+    var y = (this.l + 16) / 116, x = isNaN(this.a) ? y : y + this.a / 500, z = isNaN(this.b) ? y : y - this.b / 200;
+    x = Xn * lab2xyz(x);
+    y = Yn * lab2xyz(y);
     z = Zn * lab2xyz(z);
     return new Rgb(
-      lrgb2rgb(3.1338561 * x2 - 1.6168667 * y2 - 0.4906146 * z),
-      lrgb2rgb(-0.9787684 * x2 + 1.9161415 * y2 + 0.033454 * z),
-      lrgb2rgb(0.0719453 * x2 - 0.2289914 * y2 + 1.4052427 * z),
+      lrgb2rgb(3.1338561 * x - 1.6168667 * y - 0.4906146 * z),
+      lrgb2rgb(-0.9787684 * x + 1.9161415 * y + 0.033454 * z),
+      lrgb2rgb(0.0719453 * x - 0.2289914 * y + 1.4052427 * z),
       this.opacity
     );
   }
@@ -711,11 +711,11 @@ function xyz2lab(t) {
 function lab2xyz(t) {
   return t > t1 ? t * t * t : t2 * (t - t0);
 }
-function lrgb2rgb(x2) {
-  return 255 * (x2 <= 31308e-7 ? 12.92 * x2 : 1.055 * Math.pow(x2, 1 / 2.4) - 0.055);
+function lrgb2rgb(x) {
+  return 255 * (x <= 31308e-7 ? 12.92 * x : 1.055 * Math.pow(x, 1 / 2.4) - 0.055);
 }
-function rgb2lrgb(x2) {
-  return (x2 /= 255) <= 0.04045 ? x2 / 12.92 : Math.pow((x2 + 0.055) / 1.055, 2.4);
+function rgb2lrgb(x) {
+  return (x /= 255) <= 0.04045 ? x / 12.92 : Math.pow((x + 0.055) / 1.055, 2.4);
 }
 function hclConvert(o) {
   if (o instanceof Hcl) return new Hcl(o.h, o.c, o.l, o.opacity);
@@ -739,11 +739,11 @@ function hcl2lab(o) {
   return new Lab(o.l, Math.cos(h) * o.c, Math.sin(h) * o.c, o.opacity);
 }
 define(Hcl, hcl, extend(Color, {
-  brighter(k2) {
-    return new Hcl(this.h, this.c, this.l + K * (k2 == null ? 1 : k2), this.opacity);
+  brighter(k) {
+    return new Hcl(this.h, this.c, this.l + K * (k == null ? 1 : k), this.opacity);
   },
-  darker(k2) {
-    return new Hcl(this.h, this.c, this.l - K * (k2 == null ? 1 : k2), this.opacity);
+  darker(k) {
+    return new Hcl(this.h, this.c, this.l - K * (k == null ? 1 : k), this.opacity);
   },
   rgb() {
     return hcl2lab(this).rgb();
@@ -760,33 +760,33 @@ var BC_DA = B * C - D * A;
 function cubehelixConvert(o) {
   if (o instanceof Cubehelix) return new Cubehelix(o.h, o.s, o.l, o.opacity);
   if (!(o instanceof Rgb)) o = rgbConvert(o);
-  var r = o.r / 255, g = o.g / 255, b = o.b / 255, l = (BC_DA * b + ED * r - EB * g) / (BC_DA + ED - EB), bl = b - l, k2 = (E * (g - l) - C * bl) / D, s2 = Math.sqrt(k2 * k2 + bl * bl) / (E * l * (1 - l)), h = s2 ? Math.atan2(k2, bl) * degrees - 120 : NaN;
-  return new Cubehelix(h < 0 ? h + 360 : h, s2, l, o.opacity);
+  var r = o.r / 255, g = o.g / 255, b = o.b / 255, l = (BC_DA * b + ED * r - EB * g) / (BC_DA + ED - EB), bl = b - l, k = (E * (g - l) - C * bl) / D, s = Math.sqrt(k * k + bl * bl) / (E * l * (1 - l)), h = s ? Math.atan2(k, bl) * degrees - 120 : NaN;
+  return new Cubehelix(h < 0 ? h + 360 : h, s, l, o.opacity);
 }
-function cubehelix(h, s2, l, opacity) {
-  return arguments.length === 1 ? cubehelixConvert(h) : new Cubehelix(h, s2, l, opacity == null ? 1 : opacity);
+function cubehelix(h, s, l, opacity) {
+  return arguments.length === 1 ? cubehelixConvert(h) : new Cubehelix(h, s, l, opacity == null ? 1 : opacity);
 }
-function Cubehelix(h, s2, l, opacity) {
+function Cubehelix(h, s, l, opacity) {
   this.h = +h;
-  this.s = +s2;
+  this.s = +s;
   this.l = +l;
   this.opacity = +opacity;
 }
 define(Cubehelix, cubehelix, extend(Color, {
-  brighter(k2) {
-    k2 = k2 == null ? brighter : Math.pow(brighter, k2);
-    return new Cubehelix(this.h, this.s, this.l * k2, this.opacity);
+  brighter(k) {
+    k = k == null ? brighter : Math.pow(brighter, k);
+    return new Cubehelix(this.h, this.s, this.l * k, this.opacity);
   },
-  darker(k2) {
-    k2 = k2 == null ? darker : Math.pow(darker, k2);
-    return new Cubehelix(this.h, this.s, this.l * k2, this.opacity);
+  darker(k) {
+    k = k == null ? darker : Math.pow(darker, k);
+    return new Cubehelix(this.h, this.s, this.l * k, this.opacity);
   },
   rgb() {
-    var h = isNaN(this.h) ? 0 : (this.h + 120) * radians, l = +this.l, a2 = isNaN(this.s) ? 0 : this.s * l * (1 - l), cosh2 = Math.cos(h), sinh2 = Math.sin(h);
+    var h = isNaN(this.h) ? 0 : (this.h + 120) * radians, l = +this.l, a = isNaN(this.s) ? 0 : this.s * l * (1 - l), cosh2 = Math.cos(h), sinh2 = Math.sin(h);
     return new Rgb(
-      255 * (l + a2 * (A * cosh2 + B * sinh2)),
-      255 * (l + a2 * (C * cosh2 + D * sinh2)),
-      255 * (l + a2 * (E * cosh2)),
+      255 * (l + a * (A * cosh2 + B * sinh2)),
+      255 * (l + a * (C * cosh2 + D * sinh2)),
+      255 * (l + a * (E * cosh2)),
       this.opacity
     );
   }
@@ -811,32 +811,32 @@ function basisClosed(values) {
     return basis((t - i / n) * n, v0, v1, v2, v3);
   };
 }
-var constant = (x2) => () => x2;
-function linear(a2, d) {
+var constant = (x) => () => x;
+function linear(a, d) {
   return function(t) {
-    return a2 + t * d;
+    return a + t * d;
   };
 }
-function exponential(a2, b, y2) {
-  return a2 = Math.pow(a2, y2), b = Math.pow(b, y2) - a2, y2 = 1 / y2, function(t) {
-    return Math.pow(a2 + t * b, y2);
+function exponential(a, b, y) {
+  return a = Math.pow(a, y), b = Math.pow(b, y) - a, y = 1 / y, function(t) {
+    return Math.pow(a + t * b, y);
   };
 }
-function hue$1(a2, b) {
-  var d = b - a2;
-  return d ? linear(a2, d > 180 || d < -180 ? d - 360 * Math.round(d / 360) : d) : constant(isNaN(a2) ? b : a2);
+function hue$1(a, b) {
+  var d = b - a;
+  return d ? linear(a, d > 180 || d < -180 ? d - 360 * Math.round(d / 360) : d) : constant(isNaN(a) ? b : a);
 }
-function gamma(y2) {
-  return (y2 = +y2) === 1 ? nogamma : function(a2, b) {
-    return b - a2 ? exponential(a2, b, y2) : constant(isNaN(a2) ? b : a2);
+function gamma(y) {
+  return (y = +y) === 1 ? nogamma : function(a, b) {
+    return b - a ? exponential(a, b, y) : constant(isNaN(a) ? b : a);
   };
 }
-function nogamma(a2, b) {
-  var d = b - a2;
-  return d ? linear(a2, d) : constant(isNaN(a2) ? b : a2);
+function nogamma(a, b) {
+  var d = b - a;
+  return d ? linear(a, d) : constant(isNaN(a) ? b : a);
 }
-var rgb2 = (function rgbGamma(y2) {
-  var color2 = gamma(y2);
+var rgb2 = (function rgbGamma(y) {
+  var color2 = gamma(y);
   function rgb3(start2, end) {
     var r = color2((start2 = rgb(start2)).r, (end = rgb(end)).r), g = color2(start2.g, end.g), b = color2(start2.b, end.b), opacity = nogamma(start2.opacity, end.opacity);
     return function(t) {
@@ -873,50 +873,50 @@ function rgbSpline(spline) {
 }
 var rgbBasis = rgbSpline(basis$1);
 var rgbBasisClosed = rgbSpline(basisClosed);
-function numberArray(a2, b) {
+function numberArray(a, b) {
   if (!b) b = [];
-  var n = a2 ? Math.min(b.length, a2.length) : 0, c = b.slice(), i;
+  var n = a ? Math.min(b.length, a.length) : 0, c = b.slice(), i;
   return function(t) {
-    for (i = 0; i < n; ++i) c[i] = a2[i] * (1 - t) + b[i] * t;
+    for (i = 0; i < n; ++i) c[i] = a[i] * (1 - t) + b[i] * t;
     return c;
   };
 }
-function isNumberArray(x2) {
-  return ArrayBuffer.isView(x2) && !(x2 instanceof DataView);
+function isNumberArray(x) {
+  return ArrayBuffer.isView(x) && !(x instanceof DataView);
 }
-function genericArray(a2, b) {
-  var nb = b ? b.length : 0, na = a2 ? Math.min(nb, a2.length) : 0, x2 = new Array(na), c = new Array(nb), i;
-  for (i = 0; i < na; ++i) x2[i] = value(a2[i], b[i]);
+function genericArray(a, b) {
+  var nb = b ? b.length : 0, na = a ? Math.min(nb, a.length) : 0, x = new Array(na), c = new Array(nb), i;
+  for (i = 0; i < na; ++i) x[i] = value(a[i], b[i]);
   for (; i < nb; ++i) c[i] = b[i];
   return function(t) {
-    for (i = 0; i < na; ++i) c[i] = x2[i](t);
+    for (i = 0; i < na; ++i) c[i] = x[i](t);
     return c;
   };
 }
-function date(a2, b) {
+function date(a, b) {
   var d = /* @__PURE__ */ new Date();
-  return a2 = +a2, b = +b, function(t) {
-    return d.setTime(a2 * (1 - t) + b * t), d;
+  return a = +a, b = +b, function(t) {
+    return d.setTime(a * (1 - t) + b * t), d;
   };
 }
-function number3(a2, b) {
-  return a2 = +a2, b = +b, function(t) {
-    return a2 * (1 - t) + b * t;
+function number3(a, b) {
+  return a = +a, b = +b, function(t) {
+    return a * (1 - t) + b * t;
   };
 }
-function object(a2, b) {
-  var i = {}, c = {}, k2;
-  if (a2 === null || typeof a2 !== "object") a2 = {};
+function object(a, b) {
+  var i = {}, c = {}, k;
+  if (a === null || typeof a !== "object") a = {};
   if (b === null || typeof b !== "object") b = {};
-  for (k2 in b) {
-    if (k2 in a2) {
-      i[k2] = value(a2[k2], b[k2]);
+  for (k in b) {
+    if (k in a) {
+      i[k] = value(a[k], b[k]);
     } else {
-      c[k2] = b[k2];
+      c[k] = b[k];
     }
   }
   return function(t) {
-    for (k2 in i) c[k2] = i[k2](t);
+    for (k in i) c[k] = i[k](t);
     return c;
   };
 }
@@ -932,41 +932,41 @@ function one(b) {
     return b(t) + "";
   };
 }
-function string(a2, b) {
-  var bi = reA.lastIndex = reB.lastIndex = 0, am, bm, bs, i = -1, s2 = [], q = [];
-  a2 = a2 + "", b = b + "";
-  while ((am = reA.exec(a2)) && (bm = reB.exec(b))) {
+function string(a, b) {
+  var bi = reA.lastIndex = reB.lastIndex = 0, am, bm, bs, i = -1, s = [], q = [];
+  a = a + "", b = b + "";
+  while ((am = reA.exec(a)) && (bm = reB.exec(b))) {
     if ((bs = bm.index) > bi) {
       bs = b.slice(bi, bs);
-      if (s2[i]) s2[i] += bs;
-      else s2[++i] = bs;
+      if (s[i]) s[i] += bs;
+      else s[++i] = bs;
     }
     if ((am = am[0]) === (bm = bm[0])) {
-      if (s2[i]) s2[i] += bm;
-      else s2[++i] = bm;
+      if (s[i]) s[i] += bm;
+      else s[++i] = bm;
     } else {
-      s2[++i] = null;
+      s[++i] = null;
       q.push({ i, x: number3(am, bm) });
     }
     bi = reB.lastIndex;
   }
   if (bi < b.length) {
     bs = b.slice(bi);
-    if (s2[i]) s2[i] += bs;
-    else s2[++i] = bs;
+    if (s[i]) s[i] += bs;
+    else s[++i] = bs;
   }
-  return s2.length < 2 ? q[0] ? one(q[0].x) : zero2(b) : (b = q.length, function(t) {
-    for (var i2 = 0, o; i2 < b; ++i2) s2[(o = q[i2]).i] = o.x(t);
-    return s2.join("");
+  return s.length < 2 ? q[0] ? one(q[0].x) : zero2(b) : (b = q.length, function(t) {
+    for (var i2 = 0, o; i2 < b; ++i2) s[(o = q[i2]).i] = o.x(t);
+    return s.join("");
   });
 }
-function value(a2, b) {
+function value(a, b) {
   var t = typeof b, c;
-  return b == null || t === "boolean" ? constant(b) : (t === "number" ? number3 : t === "string" ? (c = color(b)) ? (b = c, rgb2) : string : b instanceof color ? rgb2 : b instanceof Date ? date : isNumberArray(b) ? numberArray : Array.isArray(b) ? genericArray : typeof b.valueOf !== "function" && typeof b.toString !== "function" || isNaN(b) ? object : number3)(a2, b);
+  return b == null || t === "boolean" ? constant(b) : (t === "number" ? number3 : t === "string" ? (c = color(b)) ? (b = c, rgb2) : string : b instanceof color ? rgb2 : b instanceof Date ? date : isNumberArray(b) ? numberArray : Array.isArray(b) ? genericArray : typeof b.valueOf !== "function" && typeof b.toString !== "function" || isNaN(b) ? object : number3)(a, b);
 }
-function round(a2, b) {
-  return a2 = +a2, b = +b, function(t) {
-    return Math.round(a2 * (1 - t) + b * t);
+function round(a, b) {
+  return a = +a, b = +b, function(t) {
+    return Math.round(a * (1 - t) + b * t);
   };
 }
 var degrees2 = 180 / Math.PI;
@@ -978,16 +978,16 @@ var identity2 = {
   scaleX: 1,
   scaleY: 1
 };
-function decompose(a2, b, c, d, e, f) {
+function decompose(a, b, c, d, e, f) {
   var scaleX, scaleY, skewX;
-  if (scaleX = Math.sqrt(a2 * a2 + b * b)) a2 /= scaleX, b /= scaleX;
-  if (skewX = a2 * c + b * d) c -= a2 * skewX, d -= b * skewX;
+  if (scaleX = Math.sqrt(a * a + b * b)) a /= scaleX, b /= scaleX;
+  if (skewX = a * c + b * d) c -= a * skewX, d -= b * skewX;
   if (scaleY = Math.sqrt(c * c + d * d)) c /= scaleY, d /= scaleY, skewX /= scaleY;
-  if (a2 * d < b * c) a2 = -a2, b = -b, skewX = -skewX, scaleX = -scaleX;
+  if (a * d < b * c) a = -a, b = -b, skewX = -skewX, scaleX = -scaleX;
   return {
     translateX: e,
     translateY: f,
-    rotate: Math.atan2(b, a2) * degrees2,
+    rotate: Math.atan2(b, a) * degrees2,
     skewX: Math.atan(skewX) * degrees2,
     scaleX,
     scaleY
@@ -1007,67 +1007,67 @@ function parseSvg(value2) {
   return decompose(value2.a, value2.b, value2.c, value2.d, value2.e, value2.f);
 }
 function interpolateTransform(parse, pxComma, pxParen, degParen) {
-  function pop(s2) {
-    return s2.length ? s2.pop() + " " : "";
+  function pop(s) {
+    return s.length ? s.pop() + " " : "";
   }
-  function translate(xa, ya, xb, yb, s2, q) {
+  function translate(xa, ya, xb, yb, s, q) {
     if (xa !== xb || ya !== yb) {
-      var i = s2.push("translate(", null, pxComma, null, pxParen);
+      var i = s.push("translate(", null, pxComma, null, pxParen);
       q.push({ i: i - 4, x: number3(xa, xb) }, { i: i - 2, x: number3(ya, yb) });
     } else if (xb || yb) {
-      s2.push("translate(" + xb + pxComma + yb + pxParen);
+      s.push("translate(" + xb + pxComma + yb + pxParen);
     }
   }
-  function rotate(a2, b, s2, q) {
-    if (a2 !== b) {
-      if (a2 - b > 180) b += 360;
-      else if (b - a2 > 180) a2 += 360;
-      q.push({ i: s2.push(pop(s2) + "rotate(", null, degParen) - 2, x: number3(a2, b) });
+  function rotate(a, b, s, q) {
+    if (a !== b) {
+      if (a - b > 180) b += 360;
+      else if (b - a > 180) a += 360;
+      q.push({ i: s.push(pop(s) + "rotate(", null, degParen) - 2, x: number3(a, b) });
     } else if (b) {
-      s2.push(pop(s2) + "rotate(" + b + degParen);
+      s.push(pop(s) + "rotate(" + b + degParen);
     }
   }
-  function skewX(a2, b, s2, q) {
-    if (a2 !== b) {
-      q.push({ i: s2.push(pop(s2) + "skewX(", null, degParen) - 2, x: number3(a2, b) });
+  function skewX(a, b, s, q) {
+    if (a !== b) {
+      q.push({ i: s.push(pop(s) + "skewX(", null, degParen) - 2, x: number3(a, b) });
     } else if (b) {
-      s2.push(pop(s2) + "skewX(" + b + degParen);
+      s.push(pop(s) + "skewX(" + b + degParen);
     }
   }
-  function scale(xa, ya, xb, yb, s2, q) {
+  function scale(xa, ya, xb, yb, s, q) {
     if (xa !== xb || ya !== yb) {
-      var i = s2.push(pop(s2) + "scale(", null, ",", null, ")");
+      var i = s.push(pop(s) + "scale(", null, ",", null, ")");
       q.push({ i: i - 4, x: number3(xa, xb) }, { i: i - 2, x: number3(ya, yb) });
     } else if (xb !== 1 || yb !== 1) {
-      s2.push(pop(s2) + "scale(" + xb + "," + yb + ")");
+      s.push(pop(s) + "scale(" + xb + "," + yb + ")");
     }
   }
-  return function(a2, b) {
-    var s2 = [], q = [];
-    a2 = parse(a2), b = parse(b);
-    translate(a2.translateX, a2.translateY, b.translateX, b.translateY, s2, q);
-    rotate(a2.rotate, b.rotate, s2, q);
-    skewX(a2.skewX, b.skewX, s2, q);
-    scale(a2.scaleX, a2.scaleY, b.scaleX, b.scaleY, s2, q);
-    a2 = b = null;
+  return function(a, b) {
+    var s = [], q = [];
+    a = parse(a), b = parse(b);
+    translate(a.translateX, a.translateY, b.translateX, b.translateY, s, q);
+    rotate(a.rotate, b.rotate, s, q);
+    skewX(a.skewX, b.skewX, s, q);
+    scale(a.scaleX, a.scaleY, b.scaleX, b.scaleY, s, q);
+    a = b = null;
     return function(t) {
       var i = -1, n = q.length, o;
-      while (++i < n) s2[(o = q[i]).i] = o.x(t);
-      return s2.join("");
+      while (++i < n) s[(o = q[i]).i] = o.x(t);
+      return s.join("");
     };
   };
 }
 var interpolateTransformCss = interpolateTransform(parseCss, "px, ", "px)", "deg)");
 var interpolateTransformSvg = interpolateTransform(parseSvg, ", ", ")", ")");
 var epsilon2 = 1e-12;
-function cosh(x2) {
-  return ((x2 = Math.exp(x2)) + 1 / x2) / 2;
+function cosh(x) {
+  return ((x = Math.exp(x)) + 1 / x) / 2;
 }
-function sinh(x2) {
-  return ((x2 = Math.exp(x2)) - 1 / x2) / 2;
+function sinh(x) {
+  return ((x = Math.exp(x)) - 1 / x) / 2;
 }
-function tanh(x2) {
-  return ((x2 = Math.exp(2 * x2)) - 1) / (x2 + 1);
+function tanh(x) {
+  return ((x = Math.exp(2 * x)) - 1) / (x + 1);
 }
 var zoom = (function zoomRho(rho, rho2, rho4) {
   function zoom3(p0, p1) {
@@ -1085,11 +1085,11 @@ var zoom = (function zoomRho(rho, rho2, rho4) {
       var d1 = Math.sqrt(d2), b02 = (w1 * w1 - w0 * w0 + rho4 * d2) / (2 * w0 * rho2 * d1), b12 = (w1 * w1 - w0 * w0 - rho4 * d2) / (2 * w1 * rho2 * d1), r0 = Math.log(Math.sqrt(b02 * b02 + 1) - b02), r1 = Math.log(Math.sqrt(b12 * b12 + 1) - b12);
       S = (r1 - r0) / rho;
       i = function(t) {
-        var s2 = t * S, coshr0 = cosh(r0), u = w0 / (rho2 * d1) * (coshr0 * tanh(rho * s2 + r0) - sinh(r0));
+        var s = t * S, coshr0 = cosh(r0), u = w0 / (rho2 * d1) * (coshr0 * tanh(rho * s + r0) - sinh(r0));
         return [
           ux0 + u * dx,
           uy0 + u * dy,
-          w0 * coshr0 / cosh(rho * s2 + r0)
+          w0 * coshr0 / cosh(rho * s + r0)
         ];
       };
     }
@@ -1104,10 +1104,10 @@ var zoom = (function zoomRho(rho, rho2, rho4) {
 })(Math.SQRT2, 2, 4);
 function hsl2(hue) {
   return function(start2, end) {
-    var h = hue((start2 = hsl(start2)).h, (end = hsl(end)).h), s2 = nogamma(start2.s, end.s), l = nogamma(start2.l, end.l), opacity = nogamma(start2.opacity, end.opacity);
+    var h = hue((start2 = hsl(start2)).h, (end = hsl(end)).h), s = nogamma(start2.s, end.s), l = nogamma(start2.l, end.l), opacity = nogamma(start2.opacity, end.opacity);
     return function(t) {
       start2.h = h(t);
-      start2.s = s2(t);
+      start2.s = s(t);
       start2.l = l(t);
       start2.opacity = opacity(t);
       return start2 + "";
@@ -1131,14 +1131,14 @@ function hcl2(hue) {
 var hcl_default = hcl2(hue$1);
 var hclLong = hcl2(nogamma);
 function cubehelix2(hue) {
-  return (function cubehelixGamma(y2) {
-    y2 = +y2;
+  return (function cubehelixGamma(y) {
+    y = +y;
     function cubehelix3(start2, end) {
-      var h = hue((start2 = cubehelix(start2)).h, (end = cubehelix(end)).h), s2 = nogamma(start2.s, end.s), l = nogamma(start2.l, end.l), opacity = nogamma(start2.opacity, end.opacity);
+      var h = hue((start2 = cubehelix(start2)).h, (end = cubehelix(end)).h), s = nogamma(start2.s, end.s), l = nogamma(start2.l, end.l), opacity = nogamma(start2.opacity, end.opacity);
       return function(t) {
         start2.h = h(t);
-        start2.s = s2(t);
-        start2.l = l(Math.pow(t, y2));
+        start2.s = s(t);
+        start2.l = l(Math.pow(t, y));
         start2.opacity = opacity(t);
         return start2 + "";
       };
@@ -1151,19 +1151,19 @@ var cubehelix_default = cubehelix2(hue$1);
 var cubehelixLong = cubehelix2(nogamma);
 
 // node_modules/d3-format/dist/d3-format.mjs
-function formatDecimal(x2) {
-  return Math.abs(x2 = Math.round(x2)) >= 1e21 ? x2.toLocaleString("en").replace(/,/g, "") : x2.toString(10);
+function formatDecimal(x) {
+  return Math.abs(x = Math.round(x)) >= 1e21 ? x.toLocaleString("en").replace(/,/g, "") : x.toString(10);
 }
-function formatDecimalParts(x2, p) {
-  if (!isFinite(x2) || x2 === 0) return null;
-  var i = (x2 = p ? x2.toExponential(p - 1) : x2.toExponential()).indexOf("e"), coefficient = x2.slice(0, i);
+function formatDecimalParts(x, p) {
+  if (!isFinite(x) || x === 0) return null;
+  var i = (x = p ? x.toExponential(p - 1) : x.toExponential()).indexOf("e"), coefficient = x.slice(0, i);
   return [
     coefficient.length > 1 ? coefficient[0] + coefficient.slice(2) : coefficient,
-    +x2.slice(i + 1)
+    +x.slice(i + 1)
   ];
 }
-function exponent(x2) {
-  return x2 = formatDecimalParts(Math.abs(x2)), x2 ? x2[1] : NaN;
+function exponent(x) {
+  return x = formatDecimalParts(Math.abs(x)), x ? x[1] : NaN;
 }
 function formatGroup(grouping, thousands) {
   return function(value2, width) {
@@ -1217,9 +1217,9 @@ function FormatSpecifier(specifier) {
 FormatSpecifier.prototype.toString = function() {
   return this.fill + this.align + this.sign + this.symbol + (this.zero ? "0" : "") + (this.width === void 0 ? "" : Math.max(1, this.width | 0)) + (this.comma ? "," : "") + (this.precision === void 0 ? "" : "." + Math.max(0, this.precision | 0)) + (this.trim ? "~" : "") + this.type;
 };
-function formatTrim(s2) {
-  out: for (var n = s2.length, i = 1, i0 = -1, i1; i < n; ++i) {
-    switch (s2[i]) {
+function formatTrim(s) {
+  out: for (var n = s.length, i = 1, i0 = -1, i1; i < n; ++i) {
+    switch (s[i]) {
       case ".":
         i0 = i1 = i;
         break;
@@ -1228,43 +1228,43 @@ function formatTrim(s2) {
         i1 = i;
         break;
       default:
-        if (!+s2[i]) break out;
+        if (!+s[i]) break out;
         if (i0 > 0) i0 = 0;
         break;
     }
   }
-  return i0 > 0 ? s2.slice(0, i0) + s2.slice(i1 + 1) : s2;
+  return i0 > 0 ? s.slice(0, i0) + s.slice(i1 + 1) : s;
 }
 var prefixExponent;
-function formatPrefixAuto(x2, p) {
-  var d = formatDecimalParts(x2, p);
-  if (!d) return prefixExponent = void 0, x2.toPrecision(p);
+function formatPrefixAuto(x, p) {
+  var d = formatDecimalParts(x, p);
+  if (!d) return prefixExponent = void 0, x.toPrecision(p);
   var coefficient = d[0], exponent3 = d[1], i = exponent3 - (prefixExponent = Math.max(-8, Math.min(8, Math.floor(exponent3 / 3))) * 3) + 1, n = coefficient.length;
-  return i === n ? coefficient : i > n ? coefficient + new Array(i - n + 1).join("0") : i > 0 ? coefficient.slice(0, i) + "." + coefficient.slice(i) : "0." + new Array(1 - i).join("0") + formatDecimalParts(x2, Math.max(0, p + i - 1))[0];
+  return i === n ? coefficient : i > n ? coefficient + new Array(i - n + 1).join("0") : i > 0 ? coefficient.slice(0, i) + "." + coefficient.slice(i) : "0." + new Array(1 - i).join("0") + formatDecimalParts(x, Math.max(0, p + i - 1))[0];
 }
-function formatRounded(x2, p) {
-  var d = formatDecimalParts(x2, p);
-  if (!d) return x2 + "";
+function formatRounded(x, p) {
+  var d = formatDecimalParts(x, p);
+  if (!d) return x + "";
   var coefficient = d[0], exponent3 = d[1];
   return exponent3 < 0 ? "0." + new Array(-exponent3).join("0") + coefficient : coefficient.length > exponent3 + 1 ? coefficient.slice(0, exponent3 + 1) + "." + coefficient.slice(exponent3 + 1) : coefficient + new Array(exponent3 - coefficient.length + 2).join("0");
 }
 var formatTypes = {
-  "%": (x2, p) => (x2 * 100).toFixed(p),
-  "b": (x2) => Math.round(x2).toString(2),
-  "c": (x2) => x2 + "",
+  "%": (x, p) => (x * 100).toFixed(p),
+  "b": (x) => Math.round(x).toString(2),
+  "c": (x) => x + "",
   "d": formatDecimal,
-  "e": (x2, p) => x2.toExponential(p),
-  "f": (x2, p) => x2.toFixed(p),
-  "g": (x2, p) => x2.toPrecision(p),
-  "o": (x2) => Math.round(x2).toString(8),
-  "p": (x2, p) => formatRounded(x2 * 100, p),
+  "e": (x, p) => x.toExponential(p),
+  "f": (x, p) => x.toFixed(p),
+  "g": (x, p) => x.toPrecision(p),
+  "o": (x) => Math.round(x).toString(8),
+  "p": (x, p) => formatRounded(x * 100, p),
   "r": formatRounded,
   "s": formatPrefixAuto,
-  "X": (x2) => Math.round(x2).toString(16).toUpperCase(),
-  "x": (x2) => Math.round(x2).toString(16)
+  "X": (x) => Math.round(x).toString(16).toUpperCase(),
+  "x": (x) => Math.round(x).toString(16)
 };
-function identity3(x2) {
-  return x2;
+function identity3(x) {
+  return x;
 }
 var map = Array.prototype.map;
 var prefixes = ["y", "z", "a", "f", "p", "n", "\xB5", "m", "", "k", "M", "G", "T", "P", "E", "Z", "Y"];
@@ -1272,7 +1272,7 @@ function formatLocale(locale2) {
   var group = locale2.grouping === void 0 || locale2.thousands === void 0 ? identity3 : formatGroup(map.call(locale2.grouping, Number), locale2.thousands + ""), currencyPrefix = locale2.currency === void 0 ? "" : locale2.currency[0] + "", currencySuffix = locale2.currency === void 0 ? "" : locale2.currency[1] + "", decimal = locale2.decimal === void 0 ? "." : locale2.decimal + "", numerals = locale2.numerals === void 0 ? identity3 : formatNumerals(map.call(locale2.numerals, String)), percent = locale2.percent === void 0 ? "%" : locale2.percent + "", minus = locale2.minus === void 0 ? "\u2212" : locale2.minus + "", nan = locale2.nan === void 0 ? "NaN" : locale2.nan + "";
   function newFormat(specifier, options) {
     specifier = formatSpecifier(specifier);
-    var fill = specifier.fill, align = specifier.align, sign2 = specifier.sign, symbol = specifier.symbol, zero3 = specifier.zero, width = specifier.width, comma = specifier.comma, precision = specifier.precision, trim = specifier.trim, type = specifier.type;
+    var fill = specifier.fill, align = specifier.align, sign = specifier.sign, symbol = specifier.symbol, zero3 = specifier.zero, width = specifier.width, comma = specifier.comma, precision = specifier.precision, trim = specifier.trim, type = specifier.type;
     if (type === "n") comma = true, type = "g";
     else if (!formatTypes[type]) precision === void 0 && (precision = 12), trim = true, type = "g";
     if (zero3 || fill === "0" && align === "=") zero3 = true, fill = "0", align = "=";
@@ -1289,9 +1289,9 @@ function formatLocale(locale2) {
         var valueNegative = value2 < 0 || 1 / value2 < 0;
         value2 = isNaN(value2) ? nan : formatType(Math.abs(value2), precision);
         if (trim) value2 = formatTrim(value2);
-        if (valueNegative && +value2 === 0 && sign2 !== "+") valueNegative = false;
-        valuePrefix = (valueNegative ? sign2 === "(" ? sign2 : minus : sign2 === "-" || sign2 === "(" ? "" : sign2) + valuePrefix;
-        valueSuffix = (type === "s" && !isNaN(value2) && prefixExponent !== void 0 ? prefixes[8 + prefixExponent / 3] : "") + valueSuffix + (valueNegative && sign2 === "(" ? ")" : "");
+        if (valueNegative && +value2 === 0 && sign !== "+") valueNegative = false;
+        valuePrefix = (valueNegative ? sign === "(" ? sign : minus : sign === "-" || sign === "(" ? "" : sign) + valuePrefix;
+        valueSuffix = (type === "s" && !isNaN(value2) && prefixExponent !== void 0 ? prefixes[8 + prefixExponent / 3] : "") + valueSuffix + (valueNegative && sign === "(" ? ")" : "");
         if (maybeSuffix) {
           i = -1, n = value2.length;
           while (++i < n) {
@@ -1328,9 +1328,9 @@ function formatLocale(locale2) {
     return format2;
   }
   function formatPrefix2(specifier, value2) {
-    var e = Math.max(-8, Math.min(8, Math.floor(exponent(value2) / 3))) * 3, k2 = Math.pow(10, -e), f = newFormat((specifier = formatSpecifier(specifier), specifier.type = "f", specifier), { suffix: prefixes[8 + e / 3] });
+    var e = Math.max(-8, Math.min(8, Math.floor(exponent(value2) / 3))) * 3, k = Math.pow(10, -e), f = newFormat((specifier = formatSpecifier(specifier), specifier.type = "f", specifier), { suffix: prefixes[8 + e / 3] });
     return function(value3) {
-      return f(k2 * value3);
+      return f(k * value3);
     };
   }
   return {
@@ -1377,36 +1377,36 @@ function initRange(domain, range2) {
   }
   return this;
 }
-function constants(x2) {
+function constants(x) {
   return function() {
-    return x2;
+    return x;
   };
 }
-function number$1(x2) {
-  return +x2;
+function number$1(x) {
+  return +x;
 }
 var unit = [0, 1];
-function identity$1(x2) {
-  return x2;
+function identity$1(x) {
+  return x;
 }
-function normalize(a2, b) {
-  return (b -= a2 = +a2) ? function(x2) {
-    return (x2 - a2) / b;
+function normalize(a, b) {
+  return (b -= a = +a) ? function(x) {
+    return (x - a) / b;
   } : constants(isNaN(b) ? NaN : 0.5);
 }
-function clamper(a2, b) {
+function clamper(a, b) {
   var t;
-  if (a2 > b) t = a2, a2 = b, b = t;
-  return function(x2) {
-    return Math.max(a2, Math.min(b, x2));
+  if (a > b) t = a, a = b, b = t;
+  return function(x) {
+    return Math.max(a, Math.min(b, x));
   };
 }
 function bimap(domain, range2, interpolate2) {
   var d0 = domain[0], d1 = domain[1], r0 = range2[0], r1 = range2[1];
   if (d1 < d0) d0 = normalize(d1, d0), r0 = interpolate2(r1, r0);
   else d0 = normalize(d0, d1), r0 = interpolate2(r0, r1);
-  return function(x2) {
-    return r0(d0(x2));
+  return function(x) {
+    return r0(d0(x));
   };
 }
 function polymap(domain, range2, interpolate2) {
@@ -1419,9 +1419,9 @@ function polymap(domain, range2, interpolate2) {
     d[i] = normalize(domain[i], domain[i + 1]);
     r[i] = interpolate2(range2[i], range2[i + 1]);
   }
-  return function(x2) {
-    var i2 = bisectRight(domain, x2, 1, j) - 1;
-    return r[i2](d[i2](x2));
+  return function(x) {
+    var i2 = bisectRight(domain, x, 1, j) - 1;
+    return r[i2](d[i2](x));
   };
 }
 function copy$1(source, target) {
@@ -1436,11 +1436,11 @@ function transformer$2() {
     output = input = null;
     return scale;
   }
-  function scale(x2) {
-    return x2 == null || isNaN(x2 = +x2) ? unknown : (output || (output = piecewise2(domain.map(transform2), range2, interpolate$1)))(transform2(clamp(x2)));
+  function scale(x) {
+    return x == null || isNaN(x = +x) ? unknown : (output || (output = piecewise2(domain.map(transform2), range2, interpolate$1)))(transform2(clamp(x)));
   }
-  scale.invert = function(y2) {
-    return clamp(untransform((input || (input = piecewise2(range2, domain.map(transform2), number3)))(y2)));
+  scale.invert = function(y) {
+    return clamp(untransform((input || (input = piecewise2(range2, domain.map(transform2), number3)))(y)));
   };
   scale.domain = function(_) {
     return arguments.length ? (domain = Array.from(_, number$1), rescale()) : domain.slice();
@@ -1557,29 +1557,29 @@ function nice(domain, interval) {
   domain[i1] = interval.ceil(x1);
   return domain;
 }
-function transformLog(x2) {
-  return Math.log(x2);
+function transformLog(x) {
+  return Math.log(x);
 }
-function transformExp(x2) {
-  return Math.exp(x2);
+function transformExp(x) {
+  return Math.exp(x);
 }
-function transformLogn(x2) {
-  return -Math.log(-x2);
+function transformLogn(x) {
+  return -Math.log(-x);
 }
-function transformExpn(x2) {
-  return -Math.exp(-x2);
+function transformExpn(x) {
+  return -Math.exp(-x);
 }
-function pow10(x2) {
-  return isFinite(x2) ? +("1e" + x2) : x2 < 0 ? 0 : x2;
+function pow10(x) {
+  return isFinite(x) ? +("1e" + x) : x < 0 ? 0 : x;
 }
 function powp(base) {
-  return base === 10 ? pow10 : base === Math.E ? Math.exp : (x2) => Math.pow(base, x2);
+  return base === 10 ? pow10 : base === Math.E ? Math.exp : (x) => Math.pow(base, x);
 }
 function logp(base) {
-  return base === Math.E ? Math.log : base === 10 && Math.log10 || base === 2 && Math.log2 || (base = Math.log(base), (x2) => Math.log(x2) / base);
+  return base === Math.E ? Math.log : base === 10 && Math.log10 || base === 2 && Math.log2 || (base = Math.log(base), (x) => Math.log(x) / base);
 }
 function reflect(f) {
-  return (x2, k2) => -f(-x2, k2);
+  return (x, k) => -f(-x, k);
 }
 function loggish(transform2) {
   const scale = transform2(transformLog, transformExp);
@@ -1611,23 +1611,23 @@ function loggish(transform2) {
     if (r) [u, v] = [v, u];
     let i = logs(u);
     let j = logs(v);
-    let k2;
+    let k;
     let t;
     const n = count == null ? 10 : +count;
     let z = [];
     if (!(base % 1) && j - i < n) {
       i = Math.floor(i), j = Math.ceil(j);
       if (u > 0) for (; i <= j; ++i) {
-        for (k2 = 1; k2 < base; ++k2) {
-          t = i < 0 ? k2 / pows(-i) : k2 * pows(i);
+        for (k = 1; k < base; ++k) {
+          t = i < 0 ? k / pows(-i) : k * pows(i);
           if (t < u) continue;
           if (t > v) break;
           z.push(t);
         }
       }
       else for (; i <= j; ++i) {
-        for (k2 = base - 1; k2 >= 1; --k2) {
-          t = i > 0 ? k2 / pows(-i) : k2 * pows(i);
+        for (k = base - 1; k >= 1; --k) {
+          t = i > 0 ? k / pows(-i) : k * pows(i);
           if (t < u) continue;
           if (t > v) break;
           z.push(t);
@@ -1647,17 +1647,17 @@ function loggish(transform2) {
       specifier = format(specifier);
     }
     if (count === Infinity) return specifier;
-    const k2 = Math.max(1, base * count / scale.ticks().length);
+    const k = Math.max(1, base * count / scale.ticks().length);
     return (d) => {
       let i = d / pows(Math.round(logs(d)));
       if (i * base < base - 0.5) i *= base;
-      return i <= k2 ? specifier(d) : "";
+      return i <= k ? specifier(d) : "";
     };
   };
   scale.nice = () => {
     return domain(nice(domain(), {
-      floor: (x2) => pows(Math.floor(logs(x2))),
-      ceil: (x2) => pows(Math.ceil(logs(x2)))
+      floor: (x) => pows(Math.floor(logs(x))),
+      ceil: (x) => pows(Math.ceil(logs(x)))
     }));
   };
   return scale;
@@ -1717,8 +1717,8 @@ function selection_select(select2) {
   }
   return new Selection(subgroups, this._parents);
 }
-function array2(x2) {
-  return x2 == null ? [] : Array.isArray(x2) ? x2 : Array.from(x2);
+function array2(x) {
+  return x == null ? [] : Array.isArray(x) ? x : Array.from(x);
 }
 function empty() {
   return [];
@@ -1819,9 +1819,9 @@ EnterNode.prototype = {
     return this._parent.querySelectorAll(selector2);
   }
 };
-function constant2(x2) {
+function constant2(x) {
   return function() {
-    return x2;
+    return x;
   };
 }
 function bindIndex(parent, group, enter, update, exit, data) {
@@ -1940,8 +1940,8 @@ function selection_order() {
 }
 function selection_sort(compare) {
   if (!compare) compare = ascending2;
-  function compareNode(a2, b) {
-    return a2 && b ? compare(a2.__data__, b.__data__) : !a2 - !b;
+  function compareNode(a, b) {
+    return a && b ? compare(a.__data__, b.__data__) : !a - !b;
   }
   for (var groups = this._groups, m = groups.length, sortgroups = new Array(m), j = 0; j < m; ++j) {
     for (var group = groups[j], n = group.length, sortgroup = sortgroups[j] = new Array(n), node, i = 0; i < n; ++i) {
@@ -1953,8 +1953,8 @@ function selection_sort(compare) {
   }
   return new Selection(sortgroups, this._parents).order();
 }
-function ascending2(a2, b) {
-  return a2 < b ? -1 : a2 > b ? 1 : a2 >= b ? 0 : NaN;
+function ascending2(a, b) {
+  return a < b ? -1 : a > b ? 1 : a >= b ? 0 : NaN;
 }
 function selection_call() {
   var callback = arguments[0];
@@ -2400,10 +2400,10 @@ function pointer(event, node) {
   if (node) {
     var svg = node.ownerSVGElement || node;
     if (svg.createSVGPoint) {
-      var point2 = svg.createSVGPoint();
-      point2.x = event.clientX, point2.y = event.clientY;
-      point2 = point2.matrixTransform(node.getScreenCTM().inverse());
-      return [point2.x, point2.y];
+      var point = svg.createSVGPoint();
+      point.x = event.clientX, point.y = event.clientY;
+      point = point.matrixTransform(node.getScreenCTM().inverse());
+      return [point.x, point.y];
     }
     if (node.getBoundingClientRect) {
       var rect = node.getBoundingClientRect();
@@ -2413,1055 +2413,8 @@ function pointer(event, node) {
   return [event.pageX, event.pageY];
 }
 
-// node_modules/d3-path/dist/d3-path.mjs
-var pi = Math.PI;
-var tau = 2 * pi;
-var epsilon3 = 1e-6;
-var tauEpsilon = tau - epsilon3;
-function append(strings) {
-  this._ += strings[0];
-  for (let i = 1, n = strings.length; i < n; ++i) {
-    this._ += arguments[i] + strings[i];
-  }
-}
-function appendRound(digits) {
-  let d = Math.floor(digits);
-  if (!(d >= 0)) throw new Error(`invalid digits: ${digits}`);
-  if (d > 15) return append;
-  const k2 = 10 ** d;
-  return function(strings) {
-    this._ += strings[0];
-    for (let i = 1, n = strings.length; i < n; ++i) {
-      this._ += Math.round(arguments[i] * k2) / k2 + strings[i];
-    }
-  };
-}
-function equal(x0, y0, x1, y1) {
-  return x0 === x1 && y0 === y1;
-}
-function equalRound(digits) {
-  const d = Math.floor(digits);
-  if (!(d <= 15)) return equal;
-  const k2 = 10 ** d;
-  const r = function(value2) {
-    return Math.round(value2 * k2);
-  };
-  return function(x0, y0, x1, y1) {
-    return r(x0) === r(x1) && r(y0) === r(y1);
-  };
-}
-var Path = class {
-  constructor(digits) {
-    this._x0 = this._y0 = // start of current subpath
-    this._x1 = this._y1 = null;
-    this._ = "";
-    this._append = digits == null ? append : appendRound(digits);
-    this._equal = digits == null ? equal : equalRound(digits);
-  }
-  moveTo(x2, y2) {
-    this._append`M${this._x0 = this._x1 = +x2},${this._y0 = this._y1 = +y2}`;
-  }
-  closePath() {
-    if (this._x1 !== null) {
-      this._x1 = this._x0, this._y1 = this._y0;
-      this._append`Z`;
-    }
-  }
-  lineTo(x2, y2) {
-    this._append`L${this._x1 = +x2},${this._y1 = +y2}`;
-  }
-  quadraticCurveTo(x1, y1, x2, y2) {
-    this._append`Q${+x1},${+y1},${this._x1 = +x2},${this._y1 = +y2}`;
-  }
-  bezierCurveTo(x1, y1, x2, y2, x3, y3) {
-    this._append`C${+x1},${+y1},${+x2},${+y2},${this._x1 = +x3},${this._y1 = +y3}`;
-  }
-  arcTo(x1, y1, x2, y2, r) {
-    x1 = +x1, y1 = +y1, x2 = +x2, y2 = +y2, r = +r;
-    if (r < 0) throw new Error(`negative radius: ${r}`);
-    let x0 = this._x1, y0 = this._y1, x21 = x2 - x1, y21 = y2 - y1, x01 = x0 - x1, y01 = y0 - y1, l01_2 = x01 * x01 + y01 * y01;
-    if (this._x1 === null) {
-      this._append`M${this._x1 = x1},${this._y1 = y1}`;
-    } else if (!(l01_2 > epsilon3)) ;
-    else if (!(Math.abs(y01 * x21 - y21 * x01) > epsilon3) || !r) {
-      this._append`L${this._x1 = x1},${this._y1 = y1}`;
-    } else {
-      let x20 = x2 - x0, y20 = y2 - y0, l21_2 = x21 * x21 + y21 * y21, l20_2 = x20 * x20 + y20 * y20, l21 = Math.sqrt(l21_2), l01 = Math.sqrt(l01_2), l = r * Math.tan((pi - Math.acos((l21_2 + l01_2 - l20_2) / (2 * l21 * l01))) / 2), t01 = l / l01, t21 = l / l21;
-      if (Math.abs(t01 - 1) > epsilon3) {
-        this._append`L${x1 + t01 * x01},${y1 + t01 * y01}`;
-      }
-      this._append`A${r},${r},0,0,${+(y01 * x20 > x01 * y20)},${this._x1 = x1 + t21 * x21},${this._y1 = y1 + t21 * y21}`;
-    }
-  }
-  arc(x2, y2, r, a0, a1, ccw) {
-    x2 = +x2, y2 = +y2, r = +r, ccw = !!ccw;
-    if (r < 0) throw new Error(`negative radius: ${r}`);
-    let dx = r * Math.cos(a0), dy = r * Math.sin(a0), x0 = x2 + dx, y0 = y2 + dy, cw = 1 ^ ccw, da = ccw ? a0 - a1 : a1 - a0;
-    if (this._x1 === null) {
-      this._append`M${x0},${y0}`;
-    } else if (Math.abs(this._x1 - x0) > epsilon3 || Math.abs(this._y1 - y0) > epsilon3) {
-      this._append`L${x0},${y0}`;
-    }
-    if (!r) return;
-    if (da < 0) da = da % tau + tau;
-    if (da > tauEpsilon) {
-      this._append`A${r},${r},0,1,${cw},${x2 - dx},${y2 - dy}A${r},${r},0,1,${cw},${this._x1 = x0},${this._y1 = y0}`;
-    } else if (da > epsilon3) {
-      const x1 = x2 + r * Math.cos(a1);
-      const y1 = y2 + r * Math.sin(a1);
-      if (da >= pi && this._equal(x0, y0, x1, y1)) {
-        da /= 2;
-        let a00 = a0 + da;
-        this._append`A${r},${r},0,${+(da >= pi)},${cw},${x2 + r * Math.cos(a00)},${y2 + r * Math.sin(a00)}`;
-      }
-      this._append`A${r},${r},0,${+(da >= pi)},${cw},${this._x1 = x1},${this._y1 = y1}`;
-    }
-  }
-  rect(x2, y2, w, h) {
-    this._append`M${this._x0 = this._x1 = +x2},${this._y0 = this._y1 = +y2}h${w = +w}v${+h}h${-w}Z`;
-  }
-  toString() {
-    return this._;
-  }
-};
-function path() {
-  return new Path();
-}
-path.prototype = Path.prototype;
-
-// node_modules/d3-shape/dist/d3-shape.mjs
-function constant3(x2) {
-  return function constant5() {
-    return x2;
-  };
-}
-var cos = Math.cos;
-var sin = Math.sin;
-var sqrt = Math.sqrt;
-var epsilon4 = 1e-12;
-var pi2 = Math.PI;
-var halfPi = pi2 / 2;
-var tau2 = 2 * pi2;
-function withPath(shape) {
-  let digits = 3;
-  shape.digits = function(_) {
-    if (!arguments.length) return digits;
-    if (_ == null) {
-      digits = null;
-    } else {
-      const d = Math.floor(_);
-      if (!(d >= 0)) throw new RangeError(`invalid digits: ${_}`);
-      digits = d;
-    }
-    return shape;
-  };
-  return () => new Path(digits);
-}
-var slice2 = Array.prototype.slice;
-function array3(x2) {
-  return typeof x2 === "object" && "length" in x2 ? x2 : Array.from(x2);
-}
-function Linear(context) {
-  this._context = context;
-}
-Linear.prototype = {
-  areaStart: function() {
-    this._line = 0;
-  },
-  areaEnd: function() {
-    this._line = NaN;
-  },
-  lineStart: function() {
-    this._point = 0;
-  },
-  lineEnd: function() {
-    if (this._line || this._line !== 0 && this._point === 1) this._context.closePath();
-    this._line = 1 - this._line;
-  },
-  point: function(x2, y2) {
-    x2 = +x2, y2 = +y2;
-    switch (this._point) {
-      case 0:
-        this._point = 1;
-        this._line ? this._context.lineTo(x2, y2) : this._context.moveTo(x2, y2);
-        break;
-      case 1:
-        this._point = 2;
-      // falls through
-      default:
-        this._context.lineTo(x2, y2);
-        break;
-    }
-  }
-};
-function curveLinear(context) {
-  return new Linear(context);
-}
-function x(p) {
-  return p[0];
-}
-function y(p) {
-  return p[1];
-}
-function line(x$1, y$1) {
-  var defined = constant3(true), context = null, curve = curveLinear, output = null, path2 = withPath(line2);
-  x$1 = typeof x$1 === "function" ? x$1 : x$1 === void 0 ? x : constant3(x$1);
-  y$1 = typeof y$1 === "function" ? y$1 : y$1 === void 0 ? y : constant3(y$1);
-  function line2(data) {
-    var i, n = (data = array3(data)).length, d, defined0 = false, buffer;
-    if (context == null) output = curve(buffer = path2());
-    for (i = 0; i <= n; ++i) {
-      if (!(i < n && defined(d = data[i], i, data)) === defined0) {
-        if (defined0 = !defined0) output.lineStart();
-        else output.lineEnd();
-      }
-      if (defined0) output.point(+x$1(d, i, data), +y$1(d, i, data));
-    }
-    if (buffer) return output = null, buffer + "" || null;
-  }
-  line2.x = function(_) {
-    return arguments.length ? (x$1 = typeof _ === "function" ? _ : constant3(+_), line2) : x$1;
-  };
-  line2.y = function(_) {
-    return arguments.length ? (y$1 = typeof _ === "function" ? _ : constant3(+_), line2) : y$1;
-  };
-  line2.defined = function(_) {
-    return arguments.length ? (defined = typeof _ === "function" ? _ : constant3(!!_), line2) : defined;
-  };
-  line2.curve = function(_) {
-    return arguments.length ? (curve = _, context != null && (output = curve(context)), line2) : curve;
-  };
-  line2.context = function(_) {
-    return arguments.length ? (_ == null ? context = output = null : output = curve(context = _), line2) : context;
-  };
-  return line2;
-}
-var curveRadialLinear = curveRadial(curveLinear);
-function Radial(curve) {
-  this._curve = curve;
-}
-Radial.prototype = {
-  areaStart: function() {
-    this._curve.areaStart();
-  },
-  areaEnd: function() {
-    this._curve.areaEnd();
-  },
-  lineStart: function() {
-    this._curve.lineStart();
-  },
-  lineEnd: function() {
-    this._curve.lineEnd();
-  },
-  point: function(a2, r) {
-    this._curve.point(r * Math.sin(a2), r * -Math.cos(a2));
-  }
-};
-function curveRadial(curve) {
-  function radial(context) {
-    return new Radial(curve(context));
-  }
-  radial._curve = curve;
-  return radial;
-}
-var sqrt3$2 = sqrt(3);
-var tan30 = sqrt(1 / 3);
-var tan30_2 = tan30 * 2;
-var kr = sin(pi2 / 10) / sin(7 * pi2 / 10);
-var kx = sin(tau2 / 10) * kr;
-var ky = -cos(tau2 / 10) * kr;
-var sqrt3$1 = sqrt(3);
-var sqrt3 = sqrt(3);
-var s = sqrt(3) / 2;
-var k = 1 / sqrt(12);
-var a = (k / 2 + 1) * 3;
-function noop() {
-}
-function point$3(that, x2, y2) {
-  that._context.bezierCurveTo(
-    (2 * that._x0 + that._x1) / 3,
-    (2 * that._y0 + that._y1) / 3,
-    (that._x0 + 2 * that._x1) / 3,
-    (that._y0 + 2 * that._y1) / 3,
-    (that._x0 + 4 * that._x1 + x2) / 6,
-    (that._y0 + 4 * that._y1 + y2) / 6
-  );
-}
-function Basis(context) {
-  this._context = context;
-}
-Basis.prototype = {
-  areaStart: function() {
-    this._line = 0;
-  },
-  areaEnd: function() {
-    this._line = NaN;
-  },
-  lineStart: function() {
-    this._x0 = this._x1 = this._y0 = this._y1 = NaN;
-    this._point = 0;
-  },
-  lineEnd: function() {
-    switch (this._point) {
-      case 3:
-        point$3(this, this._x1, this._y1);
-      // falls through
-      case 2:
-        this._context.lineTo(this._x1, this._y1);
-        break;
-    }
-    if (this._line || this._line !== 0 && this._point === 1) this._context.closePath();
-    this._line = 1 - this._line;
-  },
-  point: function(x2, y2) {
-    x2 = +x2, y2 = +y2;
-    switch (this._point) {
-      case 0:
-        this._point = 1;
-        this._line ? this._context.lineTo(x2, y2) : this._context.moveTo(x2, y2);
-        break;
-      case 1:
-        this._point = 2;
-        break;
-      case 2:
-        this._point = 3;
-        this._context.lineTo((5 * this._x0 + this._x1) / 6, (5 * this._y0 + this._y1) / 6);
-      // falls through
-      default:
-        point$3(this, x2, y2);
-        break;
-    }
-    this._x0 = this._x1, this._x1 = x2;
-    this._y0 = this._y1, this._y1 = y2;
-  }
-};
-function BasisClosed(context) {
-  this._context = context;
-}
-BasisClosed.prototype = {
-  areaStart: noop,
-  areaEnd: noop,
-  lineStart: function() {
-    this._x0 = this._x1 = this._x2 = this._x3 = this._x4 = this._y0 = this._y1 = this._y2 = this._y3 = this._y4 = NaN;
-    this._point = 0;
-  },
-  lineEnd: function() {
-    switch (this._point) {
-      case 1: {
-        this._context.moveTo(this._x2, this._y2);
-        this._context.closePath();
-        break;
-      }
-      case 2: {
-        this._context.moveTo((this._x2 + 2 * this._x3) / 3, (this._y2 + 2 * this._y3) / 3);
-        this._context.lineTo((this._x3 + 2 * this._x2) / 3, (this._y3 + 2 * this._y2) / 3);
-        this._context.closePath();
-        break;
-      }
-      case 3: {
-        this.point(this._x2, this._y2);
-        this.point(this._x3, this._y3);
-        this.point(this._x4, this._y4);
-        break;
-      }
-    }
-  },
-  point: function(x2, y2) {
-    x2 = +x2, y2 = +y2;
-    switch (this._point) {
-      case 0:
-        this._point = 1;
-        this._x2 = x2, this._y2 = y2;
-        break;
-      case 1:
-        this._point = 2;
-        this._x3 = x2, this._y3 = y2;
-        break;
-      case 2:
-        this._point = 3;
-        this._x4 = x2, this._y4 = y2;
-        this._context.moveTo((this._x0 + 4 * this._x1 + x2) / 6, (this._y0 + 4 * this._y1 + y2) / 6);
-        break;
-      default:
-        point$3(this, x2, y2);
-        break;
-    }
-    this._x0 = this._x1, this._x1 = x2;
-    this._y0 = this._y1, this._y1 = y2;
-  }
-};
-function BasisOpen(context) {
-  this._context = context;
-}
-BasisOpen.prototype = {
-  areaStart: function() {
-    this._line = 0;
-  },
-  areaEnd: function() {
-    this._line = NaN;
-  },
-  lineStart: function() {
-    this._x0 = this._x1 = this._y0 = this._y1 = NaN;
-    this._point = 0;
-  },
-  lineEnd: function() {
-    if (this._line || this._line !== 0 && this._point === 3) this._context.closePath();
-    this._line = 1 - this._line;
-  },
-  point: function(x2, y2) {
-    x2 = +x2, y2 = +y2;
-    switch (this._point) {
-      case 0:
-        this._point = 1;
-        break;
-      case 1:
-        this._point = 2;
-        break;
-      case 2:
-        this._point = 3;
-        var x0 = (this._x0 + 4 * this._x1 + x2) / 6, y0 = (this._y0 + 4 * this._y1 + y2) / 6;
-        this._line ? this._context.lineTo(x0, y0) : this._context.moveTo(x0, y0);
-        break;
-      case 3:
-        this._point = 4;
-      // falls through
-      default:
-        point$3(this, x2, y2);
-        break;
-    }
-    this._x0 = this._x1, this._x1 = x2;
-    this._y0 = this._y1, this._y1 = y2;
-  }
-};
-function Bundle(context, beta) {
-  this._basis = new Basis(context);
-  this._beta = beta;
-}
-Bundle.prototype = {
-  lineStart: function() {
-    this._x = [];
-    this._y = [];
-    this._basis.lineStart();
-  },
-  lineEnd: function() {
-    var x2 = this._x, y2 = this._y, j = x2.length - 1;
-    if (j > 0) {
-      var x0 = x2[0], y0 = y2[0], dx = x2[j] - x0, dy = y2[j] - y0, i = -1, t;
-      while (++i <= j) {
-        t = i / j;
-        this._basis.point(
-          this._beta * x2[i] + (1 - this._beta) * (x0 + t * dx),
-          this._beta * y2[i] + (1 - this._beta) * (y0 + t * dy)
-        );
-      }
-    }
-    this._x = this._y = null;
-    this._basis.lineEnd();
-  },
-  point: function(x2, y2) {
-    this._x.push(+x2);
-    this._y.push(+y2);
-  }
-};
-var bundle = (function custom(beta) {
-  function bundle2(context) {
-    return beta === 1 ? new Basis(context) : new Bundle(context, beta);
-  }
-  bundle2.beta = function(beta2) {
-    return custom(+beta2);
-  };
-  return bundle2;
-})(0.85);
-function point$2(that, x2, y2) {
-  that._context.bezierCurveTo(
-    that._x1 + that._k * (that._x2 - that._x0),
-    that._y1 + that._k * (that._y2 - that._y0),
-    that._x2 + that._k * (that._x1 - x2),
-    that._y2 + that._k * (that._y1 - y2),
-    that._x2,
-    that._y2
-  );
-}
-function Cardinal(context, tension) {
-  this._context = context;
-  this._k = (1 - tension) / 6;
-}
-Cardinal.prototype = {
-  areaStart: function() {
-    this._line = 0;
-  },
-  areaEnd: function() {
-    this._line = NaN;
-  },
-  lineStart: function() {
-    this._x0 = this._x1 = this._x2 = this._y0 = this._y1 = this._y2 = NaN;
-    this._point = 0;
-  },
-  lineEnd: function() {
-    switch (this._point) {
-      case 2:
-        this._context.lineTo(this._x2, this._y2);
-        break;
-      case 3:
-        point$2(this, this._x1, this._y1);
-        break;
-    }
-    if (this._line || this._line !== 0 && this._point === 1) this._context.closePath();
-    this._line = 1 - this._line;
-  },
-  point: function(x2, y2) {
-    x2 = +x2, y2 = +y2;
-    switch (this._point) {
-      case 0:
-        this._point = 1;
-        this._line ? this._context.lineTo(x2, y2) : this._context.moveTo(x2, y2);
-        break;
-      case 1:
-        this._point = 2;
-        this._x1 = x2, this._y1 = y2;
-        break;
-      case 2:
-        this._point = 3;
-      // falls through
-      default:
-        point$2(this, x2, y2);
-        break;
-    }
-    this._x0 = this._x1, this._x1 = this._x2, this._x2 = x2;
-    this._y0 = this._y1, this._y1 = this._y2, this._y2 = y2;
-  }
-};
-var cardinal = (function custom2(tension) {
-  function cardinal2(context) {
-    return new Cardinal(context, tension);
-  }
-  cardinal2.tension = function(tension2) {
-    return custom2(+tension2);
-  };
-  return cardinal2;
-})(0);
-function CardinalClosed(context, tension) {
-  this._context = context;
-  this._k = (1 - tension) / 6;
-}
-CardinalClosed.prototype = {
-  areaStart: noop,
-  areaEnd: noop,
-  lineStart: function() {
-    this._x0 = this._x1 = this._x2 = this._x3 = this._x4 = this._x5 = this._y0 = this._y1 = this._y2 = this._y3 = this._y4 = this._y5 = NaN;
-    this._point = 0;
-  },
-  lineEnd: function() {
-    switch (this._point) {
-      case 1: {
-        this._context.moveTo(this._x3, this._y3);
-        this._context.closePath();
-        break;
-      }
-      case 2: {
-        this._context.lineTo(this._x3, this._y3);
-        this._context.closePath();
-        break;
-      }
-      case 3: {
-        this.point(this._x3, this._y3);
-        this.point(this._x4, this._y4);
-        this.point(this._x5, this._y5);
-        break;
-      }
-    }
-  },
-  point: function(x2, y2) {
-    x2 = +x2, y2 = +y2;
-    switch (this._point) {
-      case 0:
-        this._point = 1;
-        this._x3 = x2, this._y3 = y2;
-        break;
-      case 1:
-        this._point = 2;
-        this._context.moveTo(this._x4 = x2, this._y4 = y2);
-        break;
-      case 2:
-        this._point = 3;
-        this._x5 = x2, this._y5 = y2;
-        break;
-      default:
-        point$2(this, x2, y2);
-        break;
-    }
-    this._x0 = this._x1, this._x1 = this._x2, this._x2 = x2;
-    this._y0 = this._y1, this._y1 = this._y2, this._y2 = y2;
-  }
-};
-var cardinalClosed = (function custom3(tension) {
-  function cardinal2(context) {
-    return new CardinalClosed(context, tension);
-  }
-  cardinal2.tension = function(tension2) {
-    return custom3(+tension2);
-  };
-  return cardinal2;
-})(0);
-function CardinalOpen(context, tension) {
-  this._context = context;
-  this._k = (1 - tension) / 6;
-}
-CardinalOpen.prototype = {
-  areaStart: function() {
-    this._line = 0;
-  },
-  areaEnd: function() {
-    this._line = NaN;
-  },
-  lineStart: function() {
-    this._x0 = this._x1 = this._x2 = this._y0 = this._y1 = this._y2 = NaN;
-    this._point = 0;
-  },
-  lineEnd: function() {
-    if (this._line || this._line !== 0 && this._point === 3) this._context.closePath();
-    this._line = 1 - this._line;
-  },
-  point: function(x2, y2) {
-    x2 = +x2, y2 = +y2;
-    switch (this._point) {
-      case 0:
-        this._point = 1;
-        break;
-      case 1:
-        this._point = 2;
-        break;
-      case 2:
-        this._point = 3;
-        this._line ? this._context.lineTo(this._x2, this._y2) : this._context.moveTo(this._x2, this._y2);
-        break;
-      case 3:
-        this._point = 4;
-      // falls through
-      default:
-        point$2(this, x2, y2);
-        break;
-    }
-    this._x0 = this._x1, this._x1 = this._x2, this._x2 = x2;
-    this._y0 = this._y1, this._y1 = this._y2, this._y2 = y2;
-  }
-};
-var cardinalOpen = (function custom4(tension) {
-  function cardinal2(context) {
-    return new CardinalOpen(context, tension);
-  }
-  cardinal2.tension = function(tension2) {
-    return custom4(+tension2);
-  };
-  return cardinal2;
-})(0);
-function point$1(that, x2, y2) {
-  var x1 = that._x1, y1 = that._y1, x22 = that._x2, y22 = that._y2;
-  if (that._l01_a > epsilon4) {
-    var a2 = 2 * that._l01_2a + 3 * that._l01_a * that._l12_a + that._l12_2a, n = 3 * that._l01_a * (that._l01_a + that._l12_a);
-    x1 = (x1 * a2 - that._x0 * that._l12_2a + that._x2 * that._l01_2a) / n;
-    y1 = (y1 * a2 - that._y0 * that._l12_2a + that._y2 * that._l01_2a) / n;
-  }
-  if (that._l23_a > epsilon4) {
-    var b = 2 * that._l23_2a + 3 * that._l23_a * that._l12_a + that._l12_2a, m = 3 * that._l23_a * (that._l23_a + that._l12_a);
-    x22 = (x22 * b + that._x1 * that._l23_2a - x2 * that._l12_2a) / m;
-    y22 = (y22 * b + that._y1 * that._l23_2a - y2 * that._l12_2a) / m;
-  }
-  that._context.bezierCurveTo(x1, y1, x22, y22, that._x2, that._y2);
-}
-function CatmullRom(context, alpha) {
-  this._context = context;
-  this._alpha = alpha;
-}
-CatmullRom.prototype = {
-  areaStart: function() {
-    this._line = 0;
-  },
-  areaEnd: function() {
-    this._line = NaN;
-  },
-  lineStart: function() {
-    this._x0 = this._x1 = this._x2 = this._y0 = this._y1 = this._y2 = NaN;
-    this._l01_a = this._l12_a = this._l23_a = this._l01_2a = this._l12_2a = this._l23_2a = this._point = 0;
-  },
-  lineEnd: function() {
-    switch (this._point) {
-      case 2:
-        this._context.lineTo(this._x2, this._y2);
-        break;
-      case 3:
-        this.point(this._x2, this._y2);
-        break;
-    }
-    if (this._line || this._line !== 0 && this._point === 1) this._context.closePath();
-    this._line = 1 - this._line;
-  },
-  point: function(x2, y2) {
-    x2 = +x2, y2 = +y2;
-    if (this._point) {
-      var x23 = this._x2 - x2, y23 = this._y2 - y2;
-      this._l23_a = Math.sqrt(this._l23_2a = Math.pow(x23 * x23 + y23 * y23, this._alpha));
-    }
-    switch (this._point) {
-      case 0:
-        this._point = 1;
-        this._line ? this._context.lineTo(x2, y2) : this._context.moveTo(x2, y2);
-        break;
-      case 1:
-        this._point = 2;
-        break;
-      case 2:
-        this._point = 3;
-      // falls through
-      default:
-        point$1(this, x2, y2);
-        break;
-    }
-    this._l01_a = this._l12_a, this._l12_a = this._l23_a;
-    this._l01_2a = this._l12_2a, this._l12_2a = this._l23_2a;
-    this._x0 = this._x1, this._x1 = this._x2, this._x2 = x2;
-    this._y0 = this._y1, this._y1 = this._y2, this._y2 = y2;
-  }
-};
-var catmullRom = (function custom5(alpha) {
-  function catmullRom2(context) {
-    return alpha ? new CatmullRom(context, alpha) : new Cardinal(context, 0);
-  }
-  catmullRom2.alpha = function(alpha2) {
-    return custom5(+alpha2);
-  };
-  return catmullRom2;
-})(0.5);
-function CatmullRomClosed(context, alpha) {
-  this._context = context;
-  this._alpha = alpha;
-}
-CatmullRomClosed.prototype = {
-  areaStart: noop,
-  areaEnd: noop,
-  lineStart: function() {
-    this._x0 = this._x1 = this._x2 = this._x3 = this._x4 = this._x5 = this._y0 = this._y1 = this._y2 = this._y3 = this._y4 = this._y5 = NaN;
-    this._l01_a = this._l12_a = this._l23_a = this._l01_2a = this._l12_2a = this._l23_2a = this._point = 0;
-  },
-  lineEnd: function() {
-    switch (this._point) {
-      case 1: {
-        this._context.moveTo(this._x3, this._y3);
-        this._context.closePath();
-        break;
-      }
-      case 2: {
-        this._context.lineTo(this._x3, this._y3);
-        this._context.closePath();
-        break;
-      }
-      case 3: {
-        this.point(this._x3, this._y3);
-        this.point(this._x4, this._y4);
-        this.point(this._x5, this._y5);
-        break;
-      }
-    }
-  },
-  point: function(x2, y2) {
-    x2 = +x2, y2 = +y2;
-    if (this._point) {
-      var x23 = this._x2 - x2, y23 = this._y2 - y2;
-      this._l23_a = Math.sqrt(this._l23_2a = Math.pow(x23 * x23 + y23 * y23, this._alpha));
-    }
-    switch (this._point) {
-      case 0:
-        this._point = 1;
-        this._x3 = x2, this._y3 = y2;
-        break;
-      case 1:
-        this._point = 2;
-        this._context.moveTo(this._x4 = x2, this._y4 = y2);
-        break;
-      case 2:
-        this._point = 3;
-        this._x5 = x2, this._y5 = y2;
-        break;
-      default:
-        point$1(this, x2, y2);
-        break;
-    }
-    this._l01_a = this._l12_a, this._l12_a = this._l23_a;
-    this._l01_2a = this._l12_2a, this._l12_2a = this._l23_2a;
-    this._x0 = this._x1, this._x1 = this._x2, this._x2 = x2;
-    this._y0 = this._y1, this._y1 = this._y2, this._y2 = y2;
-  }
-};
-var catmullRomClosed = (function custom6(alpha) {
-  function catmullRom2(context) {
-    return alpha ? new CatmullRomClosed(context, alpha) : new CardinalClosed(context, 0);
-  }
-  catmullRom2.alpha = function(alpha2) {
-    return custom6(+alpha2);
-  };
-  return catmullRom2;
-})(0.5);
-function CatmullRomOpen(context, alpha) {
-  this._context = context;
-  this._alpha = alpha;
-}
-CatmullRomOpen.prototype = {
-  areaStart: function() {
-    this._line = 0;
-  },
-  areaEnd: function() {
-    this._line = NaN;
-  },
-  lineStart: function() {
-    this._x0 = this._x1 = this._x2 = this._y0 = this._y1 = this._y2 = NaN;
-    this._l01_a = this._l12_a = this._l23_a = this._l01_2a = this._l12_2a = this._l23_2a = this._point = 0;
-  },
-  lineEnd: function() {
-    if (this._line || this._line !== 0 && this._point === 3) this._context.closePath();
-    this._line = 1 - this._line;
-  },
-  point: function(x2, y2) {
-    x2 = +x2, y2 = +y2;
-    if (this._point) {
-      var x23 = this._x2 - x2, y23 = this._y2 - y2;
-      this._l23_a = Math.sqrt(this._l23_2a = Math.pow(x23 * x23 + y23 * y23, this._alpha));
-    }
-    switch (this._point) {
-      case 0:
-        this._point = 1;
-        break;
-      case 1:
-        this._point = 2;
-        break;
-      case 2:
-        this._point = 3;
-        this._line ? this._context.lineTo(this._x2, this._y2) : this._context.moveTo(this._x2, this._y2);
-        break;
-      case 3:
-        this._point = 4;
-      // falls through
-      default:
-        point$1(this, x2, y2);
-        break;
-    }
-    this._l01_a = this._l12_a, this._l12_a = this._l23_a;
-    this._l01_2a = this._l12_2a, this._l12_2a = this._l23_2a;
-    this._x0 = this._x1, this._x1 = this._x2, this._x2 = x2;
-    this._y0 = this._y1, this._y1 = this._y2, this._y2 = y2;
-  }
-};
-var catmullRomOpen = (function custom7(alpha) {
-  function catmullRom2(context) {
-    return alpha ? new CatmullRomOpen(context, alpha) : new CardinalOpen(context, 0);
-  }
-  catmullRom2.alpha = function(alpha2) {
-    return custom7(+alpha2);
-  };
-  return catmullRom2;
-})(0.5);
-function LinearClosed(context) {
-  this._context = context;
-}
-LinearClosed.prototype = {
-  areaStart: noop,
-  areaEnd: noop,
-  lineStart: function() {
-    this._point = 0;
-  },
-  lineEnd: function() {
-    if (this._point) this._context.closePath();
-  },
-  point: function(x2, y2) {
-    x2 = +x2, y2 = +y2;
-    if (this._point) this._context.lineTo(x2, y2);
-    else this._point = 1, this._context.moveTo(x2, y2);
-  }
-};
-function sign(x2) {
-  return x2 < 0 ? -1 : 1;
-}
-function slope3(that, x2, y2) {
-  var h0 = that._x1 - that._x0, h1 = x2 - that._x1, s0 = (that._y1 - that._y0) / (h0 || h1 < 0 && -0), s1 = (y2 - that._y1) / (h1 || h0 < 0 && -0), p = (s0 * h1 + s1 * h0) / (h0 + h1);
-  return (sign(s0) + sign(s1)) * Math.min(Math.abs(s0), Math.abs(s1), 0.5 * Math.abs(p)) || 0;
-}
-function slope2(that, t) {
-  var h = that._x1 - that._x0;
-  return h ? (3 * (that._y1 - that._y0) / h - t) / 2 : t;
-}
-function point(that, t02, t12) {
-  var x0 = that._x0, y0 = that._y0, x1 = that._x1, y1 = that._y1, dx = (x1 - x0) / 3;
-  that._context.bezierCurveTo(x0 + dx, y0 + dx * t02, x1 - dx, y1 - dx * t12, x1, y1);
-}
-function MonotoneX(context) {
-  this._context = context;
-}
-MonotoneX.prototype = {
-  areaStart: function() {
-    this._line = 0;
-  },
-  areaEnd: function() {
-    this._line = NaN;
-  },
-  lineStart: function() {
-    this._x0 = this._x1 = this._y0 = this._y1 = this._t0 = NaN;
-    this._point = 0;
-  },
-  lineEnd: function() {
-    switch (this._point) {
-      case 2:
-        this._context.lineTo(this._x1, this._y1);
-        break;
-      case 3:
-        point(this, this._t0, slope2(this, this._t0));
-        break;
-    }
-    if (this._line || this._line !== 0 && this._point === 1) this._context.closePath();
-    this._line = 1 - this._line;
-  },
-  point: function(x2, y2) {
-    var t12 = NaN;
-    x2 = +x2, y2 = +y2;
-    if (x2 === this._x1 && y2 === this._y1) return;
-    switch (this._point) {
-      case 0:
-        this._point = 1;
-        this._line ? this._context.lineTo(x2, y2) : this._context.moveTo(x2, y2);
-        break;
-      case 1:
-        this._point = 2;
-        break;
-      case 2:
-        this._point = 3;
-        point(this, slope2(this, t12 = slope3(this, x2, y2)), t12);
-        break;
-      default:
-        point(this, this._t0, t12 = slope3(this, x2, y2));
-        break;
-    }
-    this._x0 = this._x1, this._x1 = x2;
-    this._y0 = this._y1, this._y1 = y2;
-    this._t0 = t12;
-  }
-};
-function MonotoneY(context) {
-  this._context = new ReflectContext(context);
-}
-(MonotoneY.prototype = Object.create(MonotoneX.prototype)).point = function(x2, y2) {
-  MonotoneX.prototype.point.call(this, y2, x2);
-};
-function ReflectContext(context) {
-  this._context = context;
-}
-ReflectContext.prototype = {
-  moveTo: function(x2, y2) {
-    this._context.moveTo(y2, x2);
-  },
-  closePath: function() {
-    this._context.closePath();
-  },
-  lineTo: function(x2, y2) {
-    this._context.lineTo(y2, x2);
-  },
-  bezierCurveTo: function(x1, y1, x2, y2, x3, y3) {
-    this._context.bezierCurveTo(y1, x1, y2, x2, y3, x3);
-  }
-};
-function Natural(context) {
-  this._context = context;
-}
-Natural.prototype = {
-  areaStart: function() {
-    this._line = 0;
-  },
-  areaEnd: function() {
-    this._line = NaN;
-  },
-  lineStart: function() {
-    this._x = [];
-    this._y = [];
-  },
-  lineEnd: function() {
-    var x2 = this._x, y2 = this._y, n = x2.length;
-    if (n) {
-      this._line ? this._context.lineTo(x2[0], y2[0]) : this._context.moveTo(x2[0], y2[0]);
-      if (n === 2) {
-        this._context.lineTo(x2[1], y2[1]);
-      } else {
-        var px = controlPoints(x2), py = controlPoints(y2);
-        for (var i0 = 0, i1 = 1; i1 < n; ++i0, ++i1) {
-          this._context.bezierCurveTo(px[0][i0], py[0][i0], px[1][i0], py[1][i0], x2[i1], y2[i1]);
-        }
-      }
-    }
-    if (this._line || this._line !== 0 && n === 1) this._context.closePath();
-    this._line = 1 - this._line;
-    this._x = this._y = null;
-  },
-  point: function(x2, y2) {
-    this._x.push(+x2);
-    this._y.push(+y2);
-  }
-};
-function controlPoints(x2) {
-  var i, n = x2.length - 1, m, a2 = new Array(n), b = new Array(n), r = new Array(n);
-  a2[0] = 0, b[0] = 2, r[0] = x2[0] + 2 * x2[1];
-  for (i = 1; i < n - 1; ++i) a2[i] = 1, b[i] = 4, r[i] = 4 * x2[i] + 2 * x2[i + 1];
-  a2[n - 1] = 2, b[n - 1] = 7, r[n - 1] = 8 * x2[n - 1] + x2[n];
-  for (i = 1; i < n; ++i) m = a2[i] / b[i - 1], b[i] -= m, r[i] -= m * r[i - 1];
-  a2[n - 1] = r[n - 1] / b[n - 1];
-  for (i = n - 2; i >= 0; --i) a2[i] = (r[i] - a2[i + 1]) / b[i];
-  b[n - 1] = (x2[n] + a2[n - 1]) / 2;
-  for (i = 0; i < n - 1; ++i) b[i] = 2 * x2[i + 1] - a2[i + 1];
-  return [a2, b];
-}
-function Step(context, t) {
-  this._context = context;
-  this._t = t;
-}
-Step.prototype = {
-  areaStart: function() {
-    this._line = 0;
-  },
-  areaEnd: function() {
-    this._line = NaN;
-  },
-  lineStart: function() {
-    this._x = this._y = NaN;
-    this._point = 0;
-  },
-  lineEnd: function() {
-    if (0 < this._t && this._t < 1 && this._point === 2) this._context.lineTo(this._x, this._y);
-    if (this._line || this._line !== 0 && this._point === 1) this._context.closePath();
-    if (this._line >= 0) this._t = 1 - this._t, this._line = 1 - this._line;
-  },
-  point: function(x2, y2) {
-    x2 = +x2, y2 = +y2;
-    switch (this._point) {
-      case 0:
-        this._point = 1;
-        this._line ? this._context.lineTo(x2, y2) : this._context.moveTo(x2, y2);
-        break;
-      case 1:
-        this._point = 2;
-      // falls through
-      default: {
-        if (this._t <= 0) {
-          this._context.lineTo(this._x, y2);
-          this._context.lineTo(x2, y2);
-        } else {
-          var x1 = this._x * (1 - this._t) + x2 * this._t;
-          this._context.lineTo(x1, this._y);
-          this._context.lineTo(x1, y2);
-        }
-        break;
-      }
-    }
-    this._x = x2, this._y = y2;
-  }
-};
-
 // node_modules/d3-dispatch/dist/d3-dispatch.mjs
-var noop2 = { value: () => {
+var noop = { value: () => {
 } };
 function dispatch() {
   for (var i = 0, n = arguments.length, _ = {}, t; i < n; ++i) {
@@ -3521,7 +2474,7 @@ function get(type, name) {
 function set(type, name, callback) {
   for (var i = 0, n = type.length; i < n; ++i) {
     if (type[i].name === name) {
-      type[i] = noop2, type = type.slice(0, i).concat(type.slice(i + 1));
+      type[i] = noop, type = type.slice(0, i).concat(type.slice(i + 1));
       break;
     }
   }
@@ -3565,8 +2518,8 @@ function DragEvent(type, {
   target,
   identifier,
   active,
-  x: x2,
-  y: y2,
+  x,
+  y,
   dx,
   dy,
   dispatch: dispatch2
@@ -3578,8 +2531,8 @@ function DragEvent(type, {
     target: { value: target, enumerable: true, configurable: true },
     identifier: { value: identifier, enumerable: true, configurable: true },
     active: { value: active, enumerable: true, configurable: true },
-    x: { value: x2, enumerable: true, configurable: true },
-    y: { value: y2, enumerable: true, configurable: true },
+    x: { value: x, enumerable: true, configurable: true },
+    y: { value: y, enumerable: true, configurable: true },
     dx: { value: dx, enumerable: true, configurable: true },
     dy: { value: dy, enumerable: true, configurable: true },
     _: { value: dispatch2 }
@@ -3706,34 +2659,34 @@ function cubicInOut(t) {
   return ((t *= 2) <= 1 ? t * t * t : (t -= 2) * t * t + 2) / 2;
 }
 var exponent2 = 3;
-var polyIn = (function custom8(e) {
+var polyIn = (function custom(e) {
   e = +e;
   function polyIn2(t) {
     return Math.pow(t, e);
   }
-  polyIn2.exponent = custom8;
+  polyIn2.exponent = custom;
   return polyIn2;
 })(exponent2);
-var polyOut = (function custom9(e) {
+var polyOut = (function custom2(e) {
   e = +e;
   function polyOut2(t) {
     return 1 - Math.pow(1 - t, e);
   }
-  polyOut2.exponent = custom9;
+  polyOut2.exponent = custom2;
   return polyOut2;
 })(exponent2);
-var polyInOut = (function custom10(e) {
+var polyInOut = (function custom3(e) {
   e = +e;
   function polyInOut2(t) {
     return ((t *= 2) <= 1 ? Math.pow(t, e) : 2 - Math.pow(2 - t, e)) / 2;
   }
-  polyInOut2.exponent = custom10;
+  polyInOut2.exponent = custom3;
   return polyInOut2;
 })(exponent2);
-var pi3 = Math.PI;
-var halfPi2 = pi3 / 2;
-function tpmt(x2) {
-  return (Math.pow(2, -10 * x2) - 9765625e-10) * 1.0009775171065494;
+var pi = Math.PI;
+var halfPi = pi / 2;
+function tpmt(x) {
+  return (Math.pow(2, -10 * x) - 9765625e-10) * 1.0009775171065494;
 }
 var b1 = 4 / 11;
 var b2 = 6 / 11;
@@ -3746,69 +2699,69 @@ var b8 = 21 / 22;
 var b9 = 63 / 64;
 var b0 = 1 / b1 / b1;
 var overshoot = 1.70158;
-var backIn = (function custom11(s2) {
-  s2 = +s2;
+var backIn = (function custom4(s) {
+  s = +s;
   function backIn2(t) {
-    return (t = +t) * t * (s2 * (t - 1) + t);
+    return (t = +t) * t * (s * (t - 1) + t);
   }
-  backIn2.overshoot = custom11;
+  backIn2.overshoot = custom4;
   return backIn2;
 })(overshoot);
-var backOut = (function custom12(s2) {
-  s2 = +s2;
+var backOut = (function custom5(s) {
+  s = +s;
   function backOut2(t) {
-    return --t * t * ((t + 1) * s2 + t) + 1;
+    return --t * t * ((t + 1) * s + t) + 1;
   }
-  backOut2.overshoot = custom12;
+  backOut2.overshoot = custom5;
   return backOut2;
 })(overshoot);
-var backInOut = (function custom13(s2) {
-  s2 = +s2;
+var backInOut = (function custom6(s) {
+  s = +s;
   function backInOut2(t) {
-    return ((t *= 2) < 1 ? t * t * ((s2 + 1) * t - s2) : (t -= 2) * t * ((s2 + 1) * t + s2) + 2) / 2;
+    return ((t *= 2) < 1 ? t * t * ((s + 1) * t - s) : (t -= 2) * t * ((s + 1) * t + s) + 2) / 2;
   }
-  backInOut2.overshoot = custom13;
+  backInOut2.overshoot = custom6;
   return backInOut2;
 })(overshoot);
-var tau3 = 2 * Math.PI;
+var tau = 2 * Math.PI;
 var amplitude = 1;
 var period = 0.3;
-var elasticIn = (function custom14(a2, p) {
-  var s2 = Math.asin(1 / (a2 = Math.max(1, a2))) * (p /= tau3);
+var elasticIn = (function custom7(a, p) {
+  var s = Math.asin(1 / (a = Math.max(1, a))) * (p /= tau);
   function elasticIn2(t) {
-    return a2 * tpmt(- --t) * Math.sin((s2 - t) / p);
+    return a * tpmt(- --t) * Math.sin((s - t) / p);
   }
-  elasticIn2.amplitude = function(a3) {
-    return custom14(a3, p * tau3);
+  elasticIn2.amplitude = function(a2) {
+    return custom7(a2, p * tau);
   };
   elasticIn2.period = function(p2) {
-    return custom14(a2, p2);
+    return custom7(a, p2);
   };
   return elasticIn2;
 })(amplitude, period);
-var elasticOut = (function custom15(a2, p) {
-  var s2 = Math.asin(1 / (a2 = Math.max(1, a2))) * (p /= tau3);
+var elasticOut = (function custom8(a, p) {
+  var s = Math.asin(1 / (a = Math.max(1, a))) * (p /= tau);
   function elasticOut2(t) {
-    return 1 - a2 * tpmt(t = +t) * Math.sin((t + s2) / p);
+    return 1 - a * tpmt(t = +t) * Math.sin((t + s) / p);
   }
-  elasticOut2.amplitude = function(a3) {
-    return custom15(a3, p * tau3);
+  elasticOut2.amplitude = function(a2) {
+    return custom8(a2, p * tau);
   };
   elasticOut2.period = function(p2) {
-    return custom15(a2, p2);
+    return custom8(a, p2);
   };
   return elasticOut2;
 })(amplitude, period);
-var elasticInOut = (function custom16(a2, p) {
-  var s2 = Math.asin(1 / (a2 = Math.max(1, a2))) * (p /= tau3);
+var elasticInOut = (function custom9(a, p) {
+  var s = Math.asin(1 / (a = Math.max(1, a))) * (p /= tau);
   function elasticInOut2(t) {
-    return ((t = t * 2 - 1) < 0 ? a2 * tpmt(-t) * Math.sin((s2 - t) / p) : 2 - a2 * tpmt(t) * Math.sin((s2 + t) / p)) / 2;
+    return ((t = t * 2 - 1) < 0 ? a * tpmt(-t) * Math.sin((s - t) / p) : 2 - a * tpmt(t) * Math.sin((s + t) / p)) / 2;
   }
-  elasticInOut2.amplitude = function(a3) {
-    return custom16(a3, p * tau3);
+  elasticInOut2.amplitude = function(a2) {
+    return custom9(a2, p * tau);
   };
   elasticInOut2.period = function(p2) {
-    return custom16(a2, p2);
+    return custom9(a, p2);
   };
   return elasticInOut2;
 })(amplitude, period);
@@ -4004,9 +2957,9 @@ function tweenValue(transition2, name, value2) {
     return get2(node, id2).value[name];
   };
 }
-function interpolate(a2, b) {
+function interpolate(a, b) {
   var c;
-  return (typeof b === "number" ? number3 : b instanceof color ? rgb2 : (c = color(b)) ? (b = c, rgb2) : string)(a2, b);
+  return (typeof b === "number" ? number3 : b instanceof color ? rgb2 : (c = color(b)) ? (b = c, rgb2) : string)(a, b);
 }
 function attrRemove2(name) {
   return function() {
@@ -4217,9 +3170,9 @@ function transition_selectAll(select2) {
   for (var groups = this._groups, m = groups.length, subgroups = [], parents = [], j = 0; j < m; ++j) {
     for (var group = groups[j], n = group.length, node, i = 0; i < n; ++i) {
       if (node = group[i]) {
-        for (var children2 = select2.call(node, node.__data__, i, group), child, inherit2 = get2(node, id2), k2 = 0, l = children2.length; k2 < l; ++k2) {
-          if (child = children2[k2]) {
-            schedule(child, name, id2, k2, children2, inherit2);
+        for (var children2 = select2.call(node, node.__data__, i, group), child, inherit2 = get2(node, id2), k = 0, l = children2.length; k < l; ++k) {
+          if (child = children2[k]) {
+            schedule(child, name, id2, k, children2, inherit2);
           }
         }
         subgroups.push(children2);
@@ -4448,7 +3401,7 @@ selection.prototype.interrupt = selection_interrupt;
 selection.prototype.transition = selection_transition;
 
 // node_modules/d3-zoom/dist/d3-zoom.mjs
-var constant4 = (x2) => () => x2;
+var constant3 = (x) => () => x;
 function ZoomEvent(type, {
   sourceEvent: sourceEvent2,
   target,
@@ -4463,42 +3416,42 @@ function ZoomEvent(type, {
     _: { value: dispatch2 }
   });
 }
-function Transform(k2, x2, y2) {
-  this.k = k2;
-  this.x = x2;
-  this.y = y2;
+function Transform(k, x, y) {
+  this.k = k;
+  this.x = x;
+  this.y = y;
 }
 Transform.prototype = {
   constructor: Transform,
-  scale: function(k2) {
-    return k2 === 1 ? this : new Transform(this.k * k2, this.x, this.y);
+  scale: function(k) {
+    return k === 1 ? this : new Transform(this.k * k, this.x, this.y);
   },
-  translate: function(x2, y2) {
-    return x2 === 0 & y2 === 0 ? this : new Transform(this.k, this.x + this.k * x2, this.y + this.k * y2);
+  translate: function(x, y) {
+    return x === 0 & y === 0 ? this : new Transform(this.k, this.x + this.k * x, this.y + this.k * y);
   },
-  apply: function(point2) {
-    return [point2[0] * this.k + this.x, point2[1] * this.k + this.y];
+  apply: function(point) {
+    return [point[0] * this.k + this.x, point[1] * this.k + this.y];
   },
-  applyX: function(x2) {
-    return x2 * this.k + this.x;
+  applyX: function(x) {
+    return x * this.k + this.x;
   },
-  applyY: function(y2) {
-    return y2 * this.k + this.y;
+  applyY: function(y) {
+    return y * this.k + this.y;
   },
   invert: function(location) {
     return [(location[0] - this.x) / this.k, (location[1] - this.y) / this.k];
   },
-  invertX: function(x2) {
-    return (x2 - this.x) / this.k;
+  invertX: function(x) {
+    return (x - this.x) / this.k;
   },
-  invertY: function(y2) {
-    return (y2 - this.y) / this.k;
+  invertY: function(y) {
+    return (y - this.y) / this.k;
   },
-  rescaleX: function(x2) {
-    return x2.copy().domain(x2.range().map(this.invertX, this).map(x2.invert, x2));
+  rescaleX: function(x) {
+    return x.copy().domain(x.range().map(this.invertX, this).map(x.invert, x));
   },
-  rescaleY: function(y2) {
-    return y2.copy().domain(y2.range().map(this.invertY, this).map(y2.invert, y2));
+  rescaleY: function(y) {
+    return y.copy().domain(y.range().map(this.invertY, this).map(y.invert, y));
   },
   toString: function() {
     return "translate(" + this.x + "," + this.y + ") scale(" + this.k + ")";
@@ -4553,69 +3506,69 @@ function zoom2() {
   function zoom3(selection2) {
     selection2.property("__zoom", defaultTransform).on("wheel.zoom", wheeled, { passive: false }).on("mousedown.zoom", mousedowned).on("dblclick.zoom", dblclicked).filter(touchable).on("touchstart.zoom", touchstarted).on("touchmove.zoom", touchmoved).on("touchend.zoom touchcancel.zoom", touchended).style("-webkit-tap-highlight-color", "rgba(0,0,0,0)");
   }
-  zoom3.transform = function(collection, transform2, point2, event) {
+  zoom3.transform = function(collection, transform2, point, event) {
     var selection2 = collection.selection ? collection.selection() : collection;
     selection2.property("__zoom", defaultTransform);
     if (collection !== selection2) {
-      schedule2(collection, transform2, point2, event);
+      schedule2(collection, transform2, point, event);
     } else {
       selection2.interrupt().each(function() {
         gesture(this, arguments).event(event).start().zoom(null, typeof transform2 === "function" ? transform2.apply(this, arguments) : transform2).end();
       });
     }
   };
-  zoom3.scaleBy = function(selection2, k2, p, event) {
+  zoom3.scaleBy = function(selection2, k, p, event) {
     zoom3.scaleTo(selection2, function() {
-      var k0 = this.__zoom.k, k1 = typeof k2 === "function" ? k2.apply(this, arguments) : k2;
+      var k0 = this.__zoom.k, k1 = typeof k === "function" ? k.apply(this, arguments) : k;
       return k0 * k1;
     }, p, event);
   };
-  zoom3.scaleTo = function(selection2, k2, p, event) {
+  zoom3.scaleTo = function(selection2, k, p, event) {
     zoom3.transform(selection2, function() {
-      var e = extent.apply(this, arguments), t02 = this.__zoom, p0 = p == null ? centroid(e) : typeof p === "function" ? p.apply(this, arguments) : p, p1 = t02.invert(p0), k1 = typeof k2 === "function" ? k2.apply(this, arguments) : k2;
+      var e = extent.apply(this, arguments), t02 = this.__zoom, p0 = p == null ? centroid(e) : typeof p === "function" ? p.apply(this, arguments) : p, p1 = t02.invert(p0), k1 = typeof k === "function" ? k.apply(this, arguments) : k;
       return constrain(translate(scale(t02, k1), p0, p1), e, translateExtent);
     }, p, event);
   };
-  zoom3.translateBy = function(selection2, x2, y2, event) {
+  zoom3.translateBy = function(selection2, x, y, event) {
     zoom3.transform(selection2, function() {
       return constrain(this.__zoom.translate(
-        typeof x2 === "function" ? x2.apply(this, arguments) : x2,
-        typeof y2 === "function" ? y2.apply(this, arguments) : y2
+        typeof x === "function" ? x.apply(this, arguments) : x,
+        typeof y === "function" ? y.apply(this, arguments) : y
       ), extent.apply(this, arguments), translateExtent);
     }, null, event);
   };
-  zoom3.translateTo = function(selection2, x2, y2, p, event) {
+  zoom3.translateTo = function(selection2, x, y, p, event) {
     zoom3.transform(selection2, function() {
       var e = extent.apply(this, arguments), t = this.__zoom, p0 = p == null ? centroid(e) : typeof p === "function" ? p.apply(this, arguments) : p;
       return constrain(identity4.translate(p0[0], p0[1]).scale(t.k).translate(
-        typeof x2 === "function" ? -x2.apply(this, arguments) : -x2,
-        typeof y2 === "function" ? -y2.apply(this, arguments) : -y2
+        typeof x === "function" ? -x.apply(this, arguments) : -x,
+        typeof y === "function" ? -y.apply(this, arguments) : -y
       ), e, translateExtent);
     }, p, event);
   };
-  function scale(transform2, k2) {
-    k2 = Math.max(scaleExtent[0], Math.min(scaleExtent[1], k2));
-    return k2 === transform2.k ? transform2 : new Transform(k2, transform2.x, transform2.y);
+  function scale(transform2, k) {
+    k = Math.max(scaleExtent[0], Math.min(scaleExtent[1], k));
+    return k === transform2.k ? transform2 : new Transform(k, transform2.x, transform2.y);
   }
   function translate(transform2, p0, p1) {
-    var x2 = p0[0] - p1[0] * transform2.k, y2 = p0[1] - p1[1] * transform2.k;
-    return x2 === transform2.x && y2 === transform2.y ? transform2 : new Transform(transform2.k, x2, y2);
+    var x = p0[0] - p1[0] * transform2.k, y = p0[1] - p1[1] * transform2.k;
+    return x === transform2.x && y === transform2.y ? transform2 : new Transform(transform2.k, x, y);
   }
   function centroid(extent2) {
     return [(+extent2[0][0] + +extent2[1][0]) / 2, (+extent2[0][1] + +extent2[1][1]) / 2];
   }
-  function schedule2(transition2, transform2, point2, event) {
+  function schedule2(transition2, transform2, point, event) {
     transition2.on("start.zoom", function() {
       gesture(this, arguments).event(event).start();
     }).on("interrupt.zoom end.zoom", function() {
       gesture(this, arguments).event(event).end();
     }).tween("zoom", function() {
-      var that = this, args = arguments, g = gesture(that, args).event(event), e = extent.apply(that, args), p = point2 == null ? centroid(e) : typeof point2 === "function" ? point2.apply(that, args) : point2, w = Math.max(e[1][0] - e[0][0], e[1][1] - e[0][1]), a2 = that.__zoom, b = typeof transform2 === "function" ? transform2.apply(that, args) : transform2, i = interpolate2(a2.invert(p).concat(w / a2.k), b.invert(p).concat(w / b.k));
+      var that = this, args = arguments, g = gesture(that, args).event(event), e = extent.apply(that, args), p = point == null ? centroid(e) : typeof point === "function" ? point.apply(that, args) : point, w = Math.max(e[1][0] - e[0][0], e[1][1] - e[0][1]), a = that.__zoom, b = typeof transform2 === "function" ? transform2.apply(that, args) : transform2, i = interpolate2(a.invert(p).concat(w / a.k), b.invert(p).concat(w / b.k));
       return function(t) {
         if (t === 1) t = b;
         else {
-          var l = i(t), k2 = w / l[2];
-          t = new Transform(k2, p[0] - l[0] * k2, p[1] - l[1] * k2);
+          var l = i(t), k = w / l[2];
+          t = new Transform(k, p[0] - l[0] * k, p[1] - l[1] * k);
         }
         g.zoom(null, t);
       };
@@ -4676,13 +3629,13 @@ function zoom2() {
   };
   function wheeled(event, ...args) {
     if (!filter2.apply(this, arguments)) return;
-    var g = gesture(this, args).event(event), t = this.__zoom, k2 = Math.max(scaleExtent[0], Math.min(scaleExtent[1], t.k * Math.pow(2, wheelDelta.apply(this, arguments)))), p = pointer(event);
+    var g = gesture(this, args).event(event), t = this.__zoom, k = Math.max(scaleExtent[0], Math.min(scaleExtent[1], t.k * Math.pow(2, wheelDelta.apply(this, arguments)))), p = pointer(event);
     if (g.wheel) {
       if (g.mouse[0][0] !== p[0] || g.mouse[0][1] !== p[1]) {
         g.mouse[1] = t.invert(g.mouse[0] = p);
       }
       clearTimeout(g.wheel);
-    } else if (t.k === k2) return;
+    } else if (t.k === k) return;
     else {
       g.mouse = [p, t.invert(p)];
       interrupt(this);
@@ -4690,7 +3643,7 @@ function zoom2() {
     }
     noevent2(event);
     g.wheel = setTimeout(wheelidled, wheelDelay);
-    g.zoom("mouse", constrain(translate(scale(t, k2), g.mouse[0], g.mouse[1]), g.extent, translateExtent));
+    g.zoom("mouse", constrain(translate(scale(t, k), g.mouse[0], g.mouse[1]), g.extent, translateExtent));
     function wheelidled() {
       g.wheel = null;
       g.end();
@@ -4791,16 +3744,16 @@ function zoom2() {
     }
   }
   zoom3.wheelDelta = function(_) {
-    return arguments.length ? (wheelDelta = typeof _ === "function" ? _ : constant4(+_), zoom3) : wheelDelta;
+    return arguments.length ? (wheelDelta = typeof _ === "function" ? _ : constant3(+_), zoom3) : wheelDelta;
   };
   zoom3.filter = function(_) {
-    return arguments.length ? (filter2 = typeof _ === "function" ? _ : constant4(!!_), zoom3) : filter2;
+    return arguments.length ? (filter2 = typeof _ === "function" ? _ : constant3(!!_), zoom3) : filter2;
   };
   zoom3.touchable = function(_) {
-    return arguments.length ? (touchable = typeof _ === "function" ? _ : constant4(!!_), zoom3) : touchable;
+    return arguments.length ? (touchable = typeof _ === "function" ? _ : constant3(!!_), zoom3) : touchable;
   };
   zoom3.extent = function(_) {
-    return arguments.length ? (extent = typeof _ === "function" ? _ : constant4([[+_[0][0], +_[0][1]], [+_[1][0], +_[1][1]]]), zoom3) : extent;
+    return arguments.length ? (extent = typeof _ === "function" ? _ : constant3([[+_[0][0], +_[0][1]], [+_[1][0], +_[1][1]]]), zoom3) : extent;
   };
   zoom3.scaleExtent = function(_) {
     return arguments.length ? (scaleExtent[0] = +_[0], scaleExtent[1] = +_[1], zoom3) : [scaleExtent[0], scaleExtent[1]];
@@ -4834,7 +3787,6 @@ export {
   axisLeft,
   axisRight,
   axisTop,
-  line,
   linear2 as scaleLinear,
   log as scaleLog,
   select,
