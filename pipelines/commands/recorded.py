@@ -1,7 +1,7 @@
 """Read the records of the callbacks from a run's logs, as the TensorBoard tab does."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,13 +38,7 @@ def read_recorded(logs: Path) -> Records:
 
     What is damaged, or of another make, does not hide the rest.
     """
-    from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
-    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
-    from tensorboard.context import RequestContext
-
-    multiplexer = EventMultiplexer(tensor_size_guidance={PLUGIN: 0})  # 0: load all tensors
-    damaged = [*_load(multiplexer, logs)]
-    place = (MultiplexerDataProvider(multiplexer, str(logs)), RequestContext(), "")
+    place, damaged = open_logs({"": logs})
     damaged += [f"{run}: {record}: {reason}" for run, record, reason in find_damaged(*place)]
     records, known = Records([], [], damaged), {}
     all_series = find_series(*place)
@@ -62,10 +56,29 @@ def read_recorded(logs: Path) -> Records:
     return records
 
 
-def _load(multiplexer: Any, logs: Path) -> Iterator[str]:
+def open_logs(logs: Mapping[str, Path]) -> tuple[tuple[Any, Any, str], list[str]]:
+    """Load all event files in some folders.
+
+    Args:
+        logs: the folders; by what TensorBoard's names of their runs begin with, if anything.
+
+    Returns:
+        The first arguments of `find_series`, and a sentence about each file that is damaged.
+    """
+    from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+    from tensorboard.context import RequestContext
+
+    multiplexer = EventMultiplexer(tensor_size_guidance={PLUGIN: 0, "scalars": 0})  # 0: all
+    damaged = [what for name, folder in logs.items() for what in _load(multiplexer, name, folder)]
+    provider = MultiplexerDataProvider(multiplexer, "")
+    return (provider, RequestContext(), ""), damaged
+
+
+def _load(multiplexer: Any, prefix: str, logs: Path) -> Iterator[str]:
     """Load the event files of each folder; yield what is wrong with some of them."""
     for folder in sorted({file.parent for file in logs.rglob(EVENT_FILES)}):
-        name = folder.relative_to(logs).as_posix()
+        name = PurePosixPath(prefix, folder.relative_to(logs).as_posix()).as_posix()
         problems = [*filter(None, map(_problem_of, sorted(folder.glob(EVENT_FILES))))]
         yield from (f"{name}: {problem}" for problem in problems)
         try:
