@@ -11,7 +11,8 @@ import { valueScale } from "./scale.js";
 import { beyondOf, dashesOf, dotsOf, isDrawable, lineOf, nearestIndex, rangeOf } from "./strokes.js";
 
 const HEIGHT = 180; // pixels of the area
-const LINES = 8; // the largest number of curves in the tip
+const LINES = 8; // the largest number of curves in the readout
+const DESCRIBED = 6; // the largest number of curves in the description
 
 export class Curves extends Chart {
   constructor(host, options) {
@@ -219,13 +220,19 @@ export class Curves extends Chart {
   description() {
     const { x, y } = this.data;
     const { curves } = this;
-    const texts = curves.slice(0, 6).map((curve) => {
-      const last = curve.ys.length - 1;
-      if (last < 0) return `${curve.name}: no values`;
-      return `${curve.name}: ${short(curve.ys[0])} at ${this.nameAt(curve, 0)}, ${short(curve.ys[last])} at ${this.nameAt(curve, last)}`;
-    });
-    const rest = curves.length > 6 ? `; and ${curves.length - 6} more curves` : "";
-    return `${this.label}: ${y.title} over ${x.title}. ${texts.join("; ")}${rest}.`;
+    const texts = curves.slice(0, DESCRIBED).map((curve) => `${curve.name}: ${this.ends(curve)}`);
+    const rest = curves.length > DESCRIBED ? `; and ${curves.length - DESCRIBED} more` : "";
+    const count = curves.length === 1 ? "a curve" : `${curves.length} curves`;
+    return `${this.label}: ${count} of ${y.title}, along ${x.title}. ${texts.join("; ")}${rest}.`;
+  }
+
+  // The first and the last value of a curve that have a place.
+  ends(curve) {
+    const drawn = (value) => isDrawable(value, this.data.y.log);
+    const [first, last] = [curve.ys.findIndex(drawn), curve.ys.findLastIndex(drawn)];
+    const named = (n) => `${short(curve.ys[n])} at ${this.nameAt(curve, n)}`;
+    if (first < 0) return "no values";
+    return first === last ? named(first) : `${named(first)}, ${named(last)}`;
   }
 }
 

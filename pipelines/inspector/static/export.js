@@ -1,5 +1,6 @@
 // Charts as files: SVG, PNG and CSV.
 
+import { fitted } from "./axes.js";
 import { colour } from "./theme.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -16,7 +17,7 @@ export function standalone(chart) {
   copy.querySelectorAll(".cross, .pointer").forEach((part) => part.remove());
   if (canvas.node().width && chart.painter) {
     const { left, top } = margin;
-    const picture = { href: canvas.node().toDataURL(), x: left, y: top, ...inner, preserveAspectRatio: "none" };
+    const picture = { href: canvas.node().toDataURL(), x: left, y: top, ...inner, preserveAspectRatio: "none", "image-rendering": "pixelated" };
     copy.prepend(element("image", picture));
   }
   const whole = height + LINE * (2 + curves.length);
@@ -28,13 +29,13 @@ export function standalone(chart) {
     element("title", {}, chart.label),
     element("desc", {}, chart.description()),
     element("rect", { width, height: whole, fill: colour("paper") }),
-    element("text", { ...text, x: 8, y: LINE - 2 }, chart.label),
+    element("text", { ...text, x: 8, y: LINE - 2 }, fitted(chart.label, 0.84 * (width - 16))), // of 13 pixels, not 11
     copy,
     ...curves.flatMap(({ name, colour: stroke, dashed }, n) => {
       const y = height + LINE * (n + 1.5);
       return [
         element("path", { d: `M${margin.left},${y}h18`, stroke, "stroke-width": 2, ...(dashed ? { "stroke-dasharray": "5 3" } : {}) }),
-        element("text", { ...text, "font-size": 12, x: margin.left + 26, y: y + 4 }, name),
+        element("text", { ...text, "font-size": 12, x: margin.left + 26, y: y + 4 }, fitted(name, 0.91 * (width - margin.left - 34))),
       ];
     }),
   );

@@ -243,12 +243,14 @@ def test_no_value_zero_and_infinity(page):
     assert line.count("M") == 2  # a single point, and two in a row
     beyond = page.run("return document.querySelector('.beyond').getAttribute('d')")
     assert beyond.count("M") == 2
+    assert page.run("return chart.description()").endswith(
+        "first: 0.1 at time step 2, 0.3 at time step 7."
+    )
     for values in ([[np.nan]], [[np.nan] * 3] * 2, [[np.inf]], [[0]], [[1e-45]]):
         page.make("HeatMap", heat_map(values))
         page.make("Curves", curves(values[0]))
-        assert page.run("return chart.description()").startswith(
-            "a chart: rms of δ_t over time step"
-        )
+        text = page.run("return chart.description()")
+        assert text.startswith("a chart: a curve of rms of δ_t, along time step. first: ")
     page.make("HeatMap", heat_map([[np.nan]]))
     assert page.run("return chart.description()").endswith("There are no finite values.")
     assert page.hover(0.5, 0.5)["text"] == "training step 1, time step 1: none"
