@@ -20,7 +20,11 @@ from .cache import Cache
 from .series import find_series
 
 STATIC = Path(__file__).parent / "static"
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'",
+}
 
 
 class Inspector(base_plugin.TBPlugin):

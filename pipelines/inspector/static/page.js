@@ -43,7 +43,8 @@ export class Page {
     this.content = make("div");
     this.damaged = make("ul", { class: "damaged", "aria-label": "Records that cannot be shown" });
     const title = make("h1", { class: "unseen" }, "Error Flow");
-    this.main = make("main", { tabIndex: -1 }, title, this.bar.element, this.how, this.message, this.content, this.damaged);
+    this.heading = make("h2", { class: "unseen" });
+    this.main = make("main", { tabIndex: -1 }, title, this.heading, this.bar.element, this.how, this.message, this.content, this.damaged);
     host.className = "tab";
     host.replaceChildren(top, make("div", { class: "middle" }, this.side, this.main));
     this.showSide(false);
@@ -164,6 +165,7 @@ export class Page {
     const link = make("a", { href: guideOf(this.view), target: "_blank", rel: "noopener" }, "How to read this");
     if (this.how.dataset.view === this.view.id) return;
     this.how.dataset.view = this.view.id;
+    this.heading.textContent = this.view.title;
     this.how.replaceChildren(`${this.view.howTo} `, link);
   }
 

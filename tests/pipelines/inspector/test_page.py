@@ -89,7 +89,7 @@ def test_a_link_shows_the_same(fast, browser):
     tab.click("from the first step")
     until(lambda: "align" in browser.execute_script("return parent.location.hash"))
     shown = tab.hover(0.99, 0.99)
-    assert shown[0].startswith("training step 24, time step 12: ")
+    assert shown[0].startswith("training step 24 (epoch 3), time step 12: ")
     browser.switch_to.default_content()
     tab.open(browser.current_url)
     assert tab.texts(".view[aria-current]") == ["Time"]
@@ -101,8 +101,11 @@ def test_every_view_shows_what_was_recorded(fast, trained, browser):
     flow, gradients, gates, horizon = trained[1]["lstm"]
     matrices = trained[1]["each"][0]["matrix"]
     expected = {
-        "time": ("training step 24, 11 time steps before the last: ", flow["rnn"]["hidden"][-1, 0]),
-        "depth": ("training step 24, rnn: ", gradients["norm"][-1, 0]),
+        "time": (
+            "training step 24 (epoch 3), 11 time steps before the last: ",
+            flow["rnn"]["hidden"][-1, 0],
+        ),
+        "depth": ("training step 24 (epoch 3), rnn: ", gradients["norm"][-1, 0]),
         "gates": ("epoch 3, time step 1: ", gates["rnn"]["forget"][3, 0]),
         "horizon": ("epoch 3, 11 time steps before the last: ", horizon["rnn"]["hidden"][3, 0]),
         "matrix": ("loss step i 12, time step 1: ", matrices[-1, -1, 0]),
@@ -121,14 +124,14 @@ def test_the_slider_moves_all_charts(fast, trained, browser):
     tab = Tab(browser, fast, "time", runs=["lstm"])
     hidden = trained[1]["lstm"][0]["rnn"]["hidden"]
     tab.find(".step").send_keys("\ue011", "\ue014")  # Home, right: the second training step
-    assert tab.texts(".at") == ["2"]
+    assert tab.texts(".at") == ["2 (epoch 0.3)"]
     curve = ".cards.compared article"
     until(lambda: tab.hover(0.5, 0, curve)[1] == hidden[1, 0])
     assert "2" in tab.texts(".cards:last-child .chart + .chart, .cards:last-child .tip")[0]
     tab.run("document.dispatchEvent(new Event('visibilitychange'))")  # loads again
     tab.settle()
     assert tab.run("return document.activeElement.className") == "step"
-    assert tab.texts(".at") == ["2"]
+    assert tab.texts(".at") == ["2 (epoch 0.3)"]
 
 
 def test_texts_from_data_are_not_markup(fast, browser):
