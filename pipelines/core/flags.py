@@ -7,6 +7,7 @@ paragraph, wrapped at the width of the terminal, with the default once.
 import contextlib
 import dataclasses
 import functools
+import inspect
 import io
 import itertools
 import re
@@ -53,7 +54,7 @@ def parse_flags(
                 args=flags,
                 prog=prog,
                 default=start,
-                description=describe or cls.__doc__,
+                description=describe or inspect.getdoc(cls),
                 config=(tyro.conf.OmitArgPrefixes,),
             )
     except SystemExit as stop:

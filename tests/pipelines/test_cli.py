@@ -135,6 +135,10 @@ def test_help_imports_no_slow_module():
         pytest.param(f"names train --name {'x' * 256}", "200 bytes or fewer", id="long name"),
         ("tensorboard", "--run-dir runs: no such folder"),
         ("tensorboard --port 99999", "--port"),
+        ("tensorboard --run-dr x", "Unrecognized options: --run-dr"),
+        ("tensorboard --logdir x", "takes the folder as --run-dir"),
+        ("tensorboard --run-dir . --reload-interval x", "--reload_interval: invalid float: 'x'"),
+        ("tensorboard --run-dir . --path_prefix tb", "must start with slash"),
     ],
 )
 def test_a_mistake_is_one_line_and_code_2_and_leaves_nothing(line, message, capsys, tmp_path):

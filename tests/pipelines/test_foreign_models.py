@@ -236,7 +236,7 @@ def test_a_model_of_errorflow_is_loaded_in_unsafe_mode_too():
 def test_tensorboard_imports_no_module_from_the_current_folder(tmp_path, monkeypatch):
     """`python -m` would look there first, which may be the run folder of somebody else."""
     commands = []
-    monkeypatch.setattr(subprocess, "call", lambda command, **_: commands.append(command))
+    monkeypatch.setattr(os, "execve", lambda _, command, environment: commands.append(command))
     assert cli.main(["tensorboard", "--run-dir", str(tmp_path)]) == 0
     options = commands[0][1 : commands[0].index("-m")]
     (tmp_path / "json.py").write_text("raise SystemExit('code of somebody else')")
