@@ -37,7 +37,7 @@ const isHorizontal = (widest, room) => room >= Math.min(widest + 8, 90);
 // The axis of cells, {values, at, named}, below a chart of this width, which has `left` pixels on its left.
 export function drawAxisBelow(group, cells, scale, { width, left }, inner = 4) {
   if (cells.named) return drawNames(group, cells, scale, { width, left }, inner);
-  const ticks = scale.ticks(Math.max(2, width / 70)).filter(isTickOf(cells));
+  const ticks = scale.ticks(Math.max(2, width / 60)).filter(isTickOf(cells));
   draw(group, axisBottom(scale), ticks, whole, inner);
 }
 

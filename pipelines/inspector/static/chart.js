@@ -13,7 +13,8 @@ let charts = 0;
 // A subclass has:
 //   margins()            → {left, right, top, bottom} in pixels, and `height` of the area
 //   most()               → how far the chart can be magnified
-//   draw(x, y)           draws the data and the axes
+//   drawFrame()          draws what zoom does not change, and sets the scales `across` and `down`
+//   draw()               draws the rest by the zoomed scales `x` and `y`
 //   at(x, y)             → the cursor at pixels of the area: {point, …}
 //   moved(right, down)   → the cursor of the keyboard, moved; `end(-1 | 1)` is the outermost one
 //   linked(point)        → the cursor of a point of another chart
@@ -111,7 +112,7 @@ export class Chart {
 
   // The cursor of another chart; null: none.
   highlight(point) {
-    this.cursor = point && this.data ? this.linked(point) : null;
+    this.cursor = point && this.margin ? this.linked(point) : null; // without margins it is not shown yet
     this.showCursor();
   }
 

@@ -92,8 +92,7 @@ export class Curves extends Chart {
 
   drawEpochs(group) {
     const { epochs: curve } = this;
-    if (!curve) return;
-    drawEpochs(group, true, curve.epochs, Array.from(curve.xs, this.x), this.inner.width);
+    drawEpochs(group, true, curve?.epochs ?? [], Array.from(curve?.xs ?? [], this.x), this.inner.width);
   }
 
   // Marks a training step, if the curves are over training steps.

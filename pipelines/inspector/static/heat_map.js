@@ -28,9 +28,13 @@ export class HeatMap extends Chart {
     return epochs?.length === steps.length ? epochs : null;
   }
 
+  get hasEpochAxis() {
+    return Boolean(this.epochs) && !this.isNarrow;
+  }
+
   margins() {
-    const epochs = this.epochs && !this.isNarrow ? 48 : 0;
-    const [left, right] = this.isNarrow ? [58, 72] : [68, 80];
+    const epochs = this.hasEpochAxis ? 48 : 0;
+    const [left, right] = this.isNarrow ? [58, 78] : [68, 84];
     const width = this.width - left - right - epochs;
     return { left, right: right + epochs, top: 10, bottom: heightBelow(this.columns, width) + 22, height: HEIGHT };
   }
@@ -46,7 +50,8 @@ export class HeatMap extends Chart {
     this.down = scaleLinear(this.rows.domain, [0, height]);
     this.title("x-title", fitted(data.x.title, this.width - margin.left), width / 2, height + margin.bottom - 6);
     this.title("y-title", data.y.title, 12 - margin.left, height / 2, true);
-    this.drawBar(this.epochs && !this.isNarrow ? width + 54 : width + 12);
+    this.title("epoch-title", this.hasEpochAxis ? "epoch" : "", width + 46, height / 2, true);
+    this.drawBar(this.hasEpochAxis ? width + 54 : width + 12);
   }
 
   // The colours of the values. Its ends say whether there are values beyond.
@@ -70,7 +75,7 @@ export class HeatMap extends Chart {
       .attr("transform", (_, place) => `translate(0, ${length + 8 + 18 * place})`);
     keys.selectAll("rect").data((other) => [other]).join("rect").attr("width", BAR).attr("height", 10).attr("fill", ({ colour }) => colour);
     keys.selectAll("text").data((other) => [other]).join("text").attr("x", BAR + 7).attr("dy", "9").text(({ text: name }) => name);
-    this.title("value-title", fitted(data.value.title, height), left + (this.isNarrow ? 58 : 64), height / 2, true);
+    this.title("value-title", fitted(data.value.title, height), left + (this.isNarrow ? 64 : 68), height / 2, true);
   }
 
   draw() {
@@ -79,10 +84,8 @@ export class HeatMap extends Chart {
       axes.selectAll(`.${name}`).data([0]).join("g").attr("class", `${name} axis`).attr("transform", transform);
     drawAxisBelow(group("below", `translate(0, ${height})`), columns, x, { width, left: margin.left });
     drawAxisLeft(group("left"), rows, y, height);
-    if (this.epochs && !this.isNarrow) {
-      drawEpochs(group("right", `translate(${width}, 0)`), false, this.epochs, rows.at.map(y), height);
-      this.title("epoch-title", "epoch", width + 46, height / 2, true);
-    }
+    const epochs = this.hasEpochAxis ? this.epochs : [];
+    drawEpochs(group("right", `translate(${width}, 0)`), false, epochs, rows.at.map(y), height);
     this.painter.draw(this.canvas.node(), this);
     this.drawSelected();
   }
@@ -157,7 +160,7 @@ export class HeatMap extends Chart {
   csv() {
     const { table, x, y } = this.data;
     const { epochs, columns } = this;
-    const header = [y.title, ...(epochs ? ["epoch"] : []), ...table.columns.map(x.name)];
+    const header = [y.title, ...(epochs ? ["epoch"] : []), ...table.columns.map((column) => x.name(column))];
     const lines = table.steps.map((step, row) => [
       step, ...(epochs ? [epochs[row] ?? ""] : []),
       ...Array.from(table.values.subarray(row * columns.length, (row + 1) * columns.length), exact),

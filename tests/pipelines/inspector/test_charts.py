@@ -314,6 +314,29 @@ def test_a_wider_host_is_filled(page):
     assert page.run(right) < 440
 
 
+def test_epochs_stand_opposite_to_training_steps_if_there_is_room(page):
+    steps = [*range(50, 501, 50)]
+    epochs = [step / 100 for step in steps]
+    page.make("HeatMap", heat_map(smooth(10, 7), steps, epochs=epochs))
+    assert page.ticks("right") == ["1", "2", "3", "4", "5"]
+    places = page.run(
+        """return [["left", "200"], ["right", "2"]].map(([side, text]) =>
+          [...document.querySelectorAll(`.${side}.axis .tick`)].find((one) =>
+            one.textContent === text).getBoundingClientRect().y)"""
+    )
+    assert places[0] == pytest.approx(places[1], abs=1)
+    page.run("document.getElementById('host').style.width = '360px'")
+    until(lambda: not page.ticks("right"))
+    assert "epoch" not in page.texts(".titles text")
+    assert "(epoch 2.5)" in page.hover(0.5, 0.45)["text"]
+    data = curves(epochs, np.square(epochs), xs=steps)
+    for curve in data["curves"]:
+        curve["epochs"] = epochs
+    page.make("Curves", data | {"along": "step"})
+    assert page.ticks("above")[:2] == ["1", "2"]
+    assert page.hover(0, 0.99)["text"] == f"{HOSTILE}, time step 50 (epoch 0.5): 0.25"
+
+
 def test_csv_has_the_exact_values(page):
     page.make("HeatMap", heat_map(SPECIAL, columns=["a,b", 'c"d', "e"]))
     header, *rows = csv.reader(io.StringIO(page.run("return chart.csv()")))
