@@ -51,7 +51,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def report(trained, tmp_path_factory):
-    """(The report of both runs, as text; what the command printed)"""
+    """The report of both runs."""
     file = tmp_path_factory.mktemp("report") / "report.html"
     flags = ["--run-dir", str(trained[0]), "--to", str(file)]
     assert main(["report", "a", "b", *flags]) == 0
@@ -75,9 +75,8 @@ def test_the_summary_is_true_of_the_numbers(report):
     assert "<h1>Error flow of names/a and 1 more run</h1>" in report
     summary = html.unescape(report.split('id="summary"')[1].split("</section>")[0])
     assert "The runs differ in units (3, 4)." in summary
-    assert "Its best validation accuracy is 0.6000, in epoch 1." in summary
+    assert "The best validation accuracy is 0.6000, in epoch 1." in summary
     assert "On the test split: accuracy 0.7500." in summary
-    # The best epoch of "a" is its highest, that of "b" is so, too.
     assert "names/a and names/b have the same best validation accuracy, 0.6000." in summary
 
 

@@ -41,10 +41,11 @@ def page(runs: Sequence[RunFolder]) -> str:
     plots, damaged_plots = _plots(runs, names)
     room = ROOM * max(3, len(runs)) - _length(modules) - _length(plots)
     data = read_data(place, max(room, LEAST_FOR_DATA))
+    version = importlib.metadata.version("errorflow")
     context = {
         "title": summary.title_of(names),
-        "about": _about(len(runs)),
-        "version": importlib.metadata.version("errorflow"),
+        "about": _about(len(runs), version),
+        "version": version,
         "names": names,
         **_in_words(runs, names, data),
         "sections": sections_of(data, plots),
@@ -96,11 +97,10 @@ def _length(content: Any) -> int:
     return len(str(content))
 
 
-def _about(count: int) -> str:
+def _about(count: int, version: str) -> str:
     today = datetime.datetime.now().astimezone()
-    return (
-        f"{counted(count, 'training')} · written on {today.day} {today:%B %Y, %H:%M} by errorflow"
-    )
+    written = f"written on {today.day} {today:%B %Y, %H:%M} by errorflow {version}"
+    return f"{counted(count, 'training')} · {written}"
 
 
 def _plots(
@@ -120,7 +120,8 @@ def _in_words(runs: Sequence[RunFolder], names: Sequence[str], data: ReportData)
     settings = side_by_side([*by_run.values()])
     if len(runs) > 1:
         settings = [row for row in settings if len(set(row[1:])) > 1]
-    overall = [summary.comparison(bests)]
+    is_one_task = len({run.task for run in runs}) == 1
+    overall = [summary.comparison(bests)] if is_one_task else []
     if len(by_run) > 1:
         overall.append(summary.differences(settings))
     findings = [_headlines(data, name) for name in names]

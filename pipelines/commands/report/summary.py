@@ -66,9 +66,9 @@ def outcome_of(run: RunFolder, best: Best | None) -> str:
     text = {"finished": "Finished", "running": "Still running", "failed": "Failed"}.get(
         status, "Interrupted"
     )
-    text += trained + (f", {parameters:,} parameters." if parameters else ".")
+    text += trained + (f" with {parameters:,} parameters." if parameters else ".")
     if best is not None:
-        text += f" Its best {best.name} is {figure_in_words(best.value)}, in epoch {best.epoch}."
+        text += f" The best {best.name} is {figure_in_words(best.value)}, in epoch {best.epoch}."
     test = [f"{in_words(k)} {figure_in_words(v)}" for k, v in results.get("test", {}).items()]
     return text + (f" On the test split: {', '.join(test)}." if test else "")
 

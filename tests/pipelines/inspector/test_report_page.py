@@ -33,6 +33,7 @@ def file(recorded, tmp_path_factory):
             "flow": report_runs.flow(LAYER, STEPS, WIDTH, seed),
             "gradients": report_runs.gradients(["first", HOSTILE]),
             "gates": report_runs.gates(LAYER),
+            **{f"gates/{n}": report_runs.gates(f"lstm_{n}") for n in range(4)},
             HOSTILE: (b"[]", np.ones(3, np.float32)),
         }
         runs.append(report_runs.run_folder(folder, run.split("/")[1], **records))
@@ -52,7 +53,7 @@ def opened(file, browser):
     browser.get(file.as_uri())
     until(
         lambda: browser.execute_script(
-            "return [...document.querySelectorAll('figure[data-card]')]"
+            "return [...document.querySelectorAll('figure[data-card]:not(.beyond)')]"
             ".every((figure) => figure.querySelector('.chart svg[aria-label]'))"
         )
     )
@@ -110,6 +111,15 @@ def test_the_slider_selects_the_training_step_of_a_section(opened, recorded):
         return np.float32([cell for line in lines for cell in line[1:]])
 
     until(lambda: np.isin(first, drawn()).all())
+
+
+@with_browser
+def test_many_figures_are_shown_when_they_are_asked_for(opened):
+    figures = opened.find_elements("css selector", "#gates figure")
+    assert [figure.is_displayed() for figure in figures] == [True] * 8 + [False] * 3
+    opened.find_element("xpath", "//button[.='Show 3 more figures']").click()
+    assert all(figure.is_displayed() for figure in figures)
+    until(lambda: all(map(all, charts(opened, "gates", "(chart) => chart.width").values())))
 
 
 @with_browser
