@@ -78,16 +78,20 @@ export class Card {
   release() {
     this.requested = null; // it is requested again at the next update
     this.element.removeAttribute("aria-busy");
+    const { offsetHeight } = this.plots; // which is kept, so that the cards below stay in their places
+    if (this.charts.length && offsetHeight) this.plots.style.minHeight = `${offsetHeight}px`;
     for (const { chart } of this.charts) chart.remove();
     this.charts = [];
+    this.plots.replaceChildren();
     this.tools.replaceChildren();
     this.clear();
   }
 
   // Adds a chart, which can be downloaded under this name, and tells the others where the cursor is.
   add(Chart, name, options = {}) {
-    const host = make("div", { class: "chart" });
+    const host = make("div", { class: "plot" });
     this.plots.append(host);
+    this.plots.style.minHeight = "";
     const chart = new Chart(host, {
       label: `${name} of ${this.of || this.what}`,
       onHover: (point) => this.cards.hover(chart, point),

@@ -29,7 +29,6 @@ export class MediaCard extends Card {
 
   clear() {
     this.items = [];
-    this.plots.replaceChildren();
   }
 
   draw() {
