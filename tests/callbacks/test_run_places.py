@@ -168,3 +168,42 @@ def test_a_model_without_a_counting_optimizer_goes_on_in_its_run(tmp_path):
 def test_two_callbacks_of_one_kind_do_not_share_tags(tmp_path):
     fit(gated(), Gates(X, tmp_path), Gates(X[:1], tmp_path), Gates(X, tmp_path / "other"))
     assert steps(tmp_path).keys() == {"train", "gates-2", "other/train"}
+
+
+def test_runs_of_an_older_layout_are_taken_and_go_on_in_their_folders(tmp_path):
+    """Each kind of records had a folder of its own."""
+    event_files.write(tmp_path / "gates", "errorflow")
+    fit(gated(), Gates(X, tmp_path))
+    assert steps(tmp_path).keys() == {"gates", "2/train"}
+    model = gated()
+    reserve(model, tmp_path)
+    fit(model, Gates(X, tmp_path), LayerGradients(tmp_path))
+    assert steps(tmp_path) == {"gates": {0, 1}, "train": {1}, "2/train": {0, 1}}
+
+
+def test_keras_own_files_do_not_take_a_run(tmp_path):
+    for _ in range(2):
+        fit(gated(), keras.callbacks.TensorBoard(tmp_path), Gates(X, tmp_path))
+    ours = [file.parent.relative_to(tmp_path) for file in tmp_path.rglob("*.errorflow.v2")]
+    assert sorted(map(str, ours)) == ["2/train", "train"]
+    assert len([*(tmp_path / "train").glob("*.tfevents.*")]) == 3
+
+
+def test_callbacks_share_a_file_which_goes_on_if_one_of_them_fails(tmp_path):
+    calls = iter([[{"a": 1}], None])
+
+    def rows():
+        if (found := next(calls)) is None:
+            raise RuntimeError
+        return found
+
+    others = [TextSamples(lambda: [{"b": 1}], tmp_path, title) for title in ("first", "last")]
+    with pytest.warns(UserWarning, match="TextSamples has stopped recording"):
+        fit(network(), others[0], TextSamples(rows, tmp_path), others[1], epochs=3)
+    (file,) = tmp_path.rglob("events*")
+    values, _ = event_files.read(file.parent)
+    assert {step: {*at} for step, at in values.items() if at} == {
+        1: {"first", "samples", "last"},
+        2: {"first", "last"},
+        3: {"first", "last"},
+    }
