@@ -6,12 +6,20 @@
 
 It writes the event files that the callbacks would write, without training, starts TensorBoard,
 waits until it has loaded them, and opens the tab in headless Chromium. It prints the seconds from
-the address to the drawn overview and to the drawn heat maps over time, the milliseconds of a move
-of the slider, and the megabytes of the page's JavaScript heap.
+the page's first request until the overview, and the charts of the error over time, are drawn; the
+milliseconds from a move of the slider to the next frame; and the JavaScript heap.
 """
 
 import argparse
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import sys
 import tempfile
+import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +32,7 @@ from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 NAMES = [statistic.name for statistic in STATISTICS]  # of an LSTM
+SHORT = 2_000  # training steps of each run, in the case `runs`
 READ = 32  # rows that a callback reads together
 
 
@@ -33,7 +42,9 @@ def options():
     parser.add_argument("--load-fast", choices=["true", "false"], default="true")
     parser.add_argument("--runs", type=int, default=100, help="number of runs, of the case `runs`")
     parser.add_argument("--steps", type=int, default=100_000, help="of the case `long`")
-    parser.add_argument("--write", type=Path, help="only write the event files, to this folder")
+    parser.add_argument(
+        "--write", type=Path, help="an empty folder for the files, or one with them"
+    )
     return parser.parse_args()
 
 
@@ -108,16 +119,131 @@ def write(case, folder, args):
     if case == "long":
         return Training(folder / "long", 8, 1_000, draw).train(args.steps, 50)
     for number in range(args.runs):
-        Training(folder / f"lstm-{number}" / "logs", 1, 20, draw).train(2_000, 20)
+        Training(folder / f"lstm-{number}" / "logs", 1, 20, draw).train(SHORT, 20)
+
+
+@contextlib.contextmanager
+def tensorboard(folder, load_fast):
+    """Start TensorBoard; return its address."""
+    flags = ["--logdir", folder, "--host", "127.0.0.1", "--port", "0", "--reload_multifile=true"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tensorboard.main", *flags, f"--load_fast={load_fast}"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        found = (re.search(r"http://127\.0\.0\.1:\d+", line) for line in process.stderr)
+        yield next(address[0] for address in found if address)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_until_loaded(address, runs, steps):
+    """Wait until the files are read to their end, for longer than TensorBoard's reload interval."""
+    while True:
+        with urllib.request.urlopen(f"{address}/data/plugin/errorflow/runs") as answer:
+            listed = json.load(answer)
+        if len(listed) == runs and all(run["latest"] == steps for run in listed):
+            return time.sleep(8)
+        time.sleep(1)
+
+
+def browser():
+    from selenium import webdriver
+
+    chosen = webdriver.ChromeOptions()
+    chosen.binary_location = shutil.which("chromium") or ""
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1440,1000"):
+        chosen.add_argument(flag)
+    chosen.add_argument("--enable-precise-memory-info")
+    driver = webdriver.Chrome(chosen, webdriver.ChromeService(shutil.which("chromedriver")))
+    driver.set_script_timeout(300)
+    return driver
+
+
+# All that is visible is drawn: no summary and no chart is waited for.
+SECONDS = """
+    const frame = () => new Promise(requestAnimationFrame);
+    const drawn = ".chart svg[aria-label], img, table, .problem";
+    const isVisible = (one) => one.getBoundingClientRect().top < innerHeight;
+    const done = () => {
+      const summaries = [...document.querySelectorAll(".overview td.finding")].filter(isVisible);
+      const cards = [...document.querySelectorAll("article")].filter(isVisible);
+      return summaries.length + cards.length
+        && summaries.every((cell) => !["", "…"].includes(cell.textContent))
+        && cards.every((card) => card.querySelector(drawn))
+        && !document.querySelector("[aria-busy]");
+    };
+    let since = null;
+    for (let frames = 0; frames < 30; frames++) {  // it stays so for half a second
+      await frame();
+      if (!done()) frames = -1;
+      else if (!frames) since = performance.now();
+    }
+    return since / 1000;
+"""
+MOVES = """
+    const slider = document.querySelector("input.step"), times = [];
+    for (let move = 1; move <= 40; move++) {
+      await new Promise((done) => setTimeout(done, 20));
+      const before = performance.now();
+      slider.value = Math.round((slider.max * move) / 41);
+      slider.dispatchEvent(new Event("input"));
+      await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+      times.push(performance.now() - before);
+    }
+    times.sort((a, b) => a - b);
+    return [times[20], times[39]];
+"""
+
+
+def open_tab(driver, address, view):
+    """Open the tab; return the seconds until its page is drawn, from the page's first request."""
+    driver.switch_to.default_content()
+    driver.get("about:blank")
+    driver.get(f"{address}/#errorflow&p.errorflow.view=%22{view}%22")
+    while not (frames := driver.find_elements("css selector", "iframe")):
+        time.sleep(0.01)
+    driver.switch_to.frame(frames[0])
+    return run(driver, SECONDS)
+
+
+def run(driver, script):
+    return driver.execute_script(f"return (async () => {{{script}}})()")
+
+
+def measure(address, views):
+    """Print the times of each view, the first of which finds the server's cache empty."""
+    driver = browser()
+    try:
+        for view in views:
+            print(f"{view}: drawn after {open_tab(driver, address, view):.2f} s", end="")
+            if view != "overview":
+                usual, longest = run(driver, MOVES)
+                print(
+                    f"; a move of the slider takes {usual:.0f} ms, at most {longest:.0f} ms", end=""
+                )
+            heap = run(driver, "return performance.memory.usedJSHeapSize") / 1e6
+            print(f"; JavaScript heap {heap:.0f} MB", flush=True)
+    finally:
+        driver.quit()
 
 
 def main():
     args = options()
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.write or Path(temporary)
-        write(args.case, folder, args)
+        if not any(folder.iterdir()):
+            write(args.case, folder, args)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         print(f"{size / 1e6:,.0f} MB of event files")
+        runs, steps = (1, args.steps) if args.case == "long" else (args.runs, SHORT)
+        for views in (["overview", "time"], ["time"]):
+            with tensorboard(folder, args.load_fast) as address:
+                wait_until_loaded(address, runs, steps)
+                print("TensorBoard is new, and has loaded the files")
+                measure(address, views)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ def error_flow_finding(
 
 
 def _rows(tables, chosen):
-    return {name: table[chosen] for name, table in tables.items() if np.ndim(table)}
+    by_row = {name: table for name, table in tables.items() if np.ndim(table)}
+    return by_row if chosen.all() else {name: table[chosen] for name, table in by_row.items()}
 
 
 def _not_finite(layer, steps, finite, evidence):
