@@ -32,7 +32,7 @@ def tensorboard(folder, *flags):
                 break
         else:
             pytest.fail("TensorBoard ended before it said where it is")
-        until(lambda: ask(found[0], "series"))  # it reads the files in the background
+        until(lambda: ask(found[0], "runs"))  # it reads the files in the background
         yield found[0]
     finally:
         process.kill()

@@ -237,21 +237,9 @@ class Answers:
             raise KeyError(f"image or text {'/'.join(filter(None, (run, tag)))}")
         if medium.type == "text":
             texts = media.read_texts(*self._place, run, tag)
-            return [self._text(training, medium, *text) for text in texts]
+            return [as_json.of_text(training, medium, *text) for text in texts]
         images = media.read_images(*self._place, run, tag)
-        return [self._image(image) for image in images]
-
-    def _text(self, training, medium, step, text) -> Any:
-        of_steps = medium.kind == "warnings" and training.steps_per_epoch
-        epoch = step / of_steps if of_steps else None if medium.kind == "warnings" else step
-        table = media.table_of(text)
-        lines = media.plain(text) if table is None else "\n".join("\t".join(c) for c in table)
-        return {"step": step, "epoch": epoch, "text": lines, "table": table}
-
-    def _image(self, image: media.Image) -> Any:
-        size = {"width": image.width, "height": image.height}
-        url = self._image_url(image.key)
-        return {"step": image.step, "epoch": image.step, **size, "image": url}
+        return [as_json.of_image(image, self._image_url(image.key)) for image in images]
 
     def image(self, key: str) -> bytes:
         """Return a PNG image by TensorBoard's key; see `media.read_png`."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...callbacks.drawing.labels import label
 from ...callbacks.findings.finding import Finding
-from .media import Medium
+from .media import Image, Medium, plain, table_of
 from .series import Series
 from .trainings import BY_TRAINING_STEP, Training
 
@@ -38,6 +38,20 @@ def of_series(series: Series) -> dict[str, Any]:
 
 def _of_medium(medium: Medium) -> dict[str, Any]:
     return {name: value for name, value in medium._asdict().items() if name != "written"}
+
+
+def of_text(training: Training, medium: Medium, step: int, markdown: str) -> dict[str, Any]:
+    """Return a text that was written at a step: an epoch or, of warnings, a training step."""
+    per_epoch = training.steps_per_epoch if medium.kind == "warnings" else 1
+    table = table_of(markdown)
+    lines = plain(markdown) if table is None else "\n".join("\t".join(cells) for cells in table)
+    epoch = step / per_epoch if per_epoch else None
+    return {"step": step, "epoch": epoch, "text": lines, "table": table}
+
+
+def of_image(image: Image, url: str) -> dict[str, Any]:
+    size = {"width": image.width, "height": image.height}
+    return {"step": image.step, "epoch": image.step, **size, "image": url}
 
 
 def of_finding(finding: Finding) -> dict[str, Any]:

@@ -14,10 +14,9 @@ from werkzeug import Request, Response
 from werkzeug.utils import safe_join
 
 from ...callbacks.recording.blocks import PLUGIN
-from . import as_json, readings
+from . import readings
 from .answers import CACHED, ROUTES, Answers
 from .cache import Cache
-from .series import find_series
 
 STATIC = Path(__file__).parent / "static"
 _HEADERS = {
@@ -52,7 +51,6 @@ class Inspector(base_plugin.TBPlugin):
             "/index.js": functools.partial(_static, "index.js"),
             "/static/*": _static_route,
             "/image": self._route(self._image),
-            "/series": self._route(self._list_series),
             **{f"/{name}": self._route(functools.partial(self._answer, name)) for name in ROUTES},
         }
 
@@ -85,10 +83,6 @@ class Inspector(base_plugin.TBPlugin):
     def _image(self, request: Request) -> Response:
         content = self._answers(request).image(request.args.get("key", ""))
         return Response(content, headers=_HEADERS, mimetype="image/png")
-
-    def _list_series(self, request: Request) -> Response:
-        place = plugin_util.context(request.environ), plugin_util.experiment_id(request.environ)
-        return _json([as_json.of_series(series) for series in find_series(self._provider, *place)])
 
 
 def _image_url(key: str) -> str:

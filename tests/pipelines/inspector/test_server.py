@@ -57,7 +57,8 @@ def test_tables_are_what_the_callbacks_recorded(server, trained):
 
 def test_an_encoder_and_its_decoder_share_a_time_axis(server, trained):
     history, findings = trained[1]["pair"]
-    (name,) = [one["name"] for one in ask(server, "series") if one["joined"]]
+    every_series = [one for run in ask(server, "runs") for one in run["series"]]
+    (name,) = [one["name"] for one in every_series if one["joined"]]
     assert name == HOSTILE
     query = {"run": "pair/train", "kind": "error_flow", "name": name}
     table = ask(server, "table", **query, statistic="hidden")
@@ -92,3 +93,25 @@ def test_no_path_leads_out_of_the_static_folder(server, path):
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(f"{server}/data/plugin/errorflow/static/{path}")
     assert caught.value.code == 404
+
+
+def test_a_course_is_the_figures_of_each_training_step(server, trained):
+    flow, gradients, *_ = trained[1]["simple"]
+    query = {"run": "simple/logs/train", "kind": "error_flow", "name": "rnn"}
+    course = ask(server, "course", **query)
+    hidden = flow["rnn"]["hidden"].astype(float)  # errors enter at the last step alone
+    np.testing.assert_allclose(course["lines"]["first_to_last"], hidden[:, 0] / hidden[:, -1])
+    assert course["epochs"] == [step / 8 for step in range(1, 25)]
+    course = ask(server, "course", run="simple/logs/train", kind="layer_gradients")
+    norms = np.linalg.norm(gradients["norm"].astype(float), axis=1)
+    np.testing.assert_allclose(course["lines"]["global_norm"], norms)
+    table = ask(server, "table", **query, statistic="hidden")
+    assert table["epoch_of_steps"] == course["epochs"]
+
+
+def test_a_damaged_record_hides_no_training(server):
+    listed = {one["run"] for one in ask(server, "runs")}
+    assert listed > {"simple", "lstm", "each", "pair"}
+    assert not listed & {"damaged", "garbage"}
+    damaged = {one["run"] for one in ask(server, "damaged")}
+    assert damaged == {"damaged", "garbage"}
