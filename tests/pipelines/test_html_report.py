@@ -104,6 +104,17 @@ def test_a_confusion_matrix_is_described(tmp_path):
     assert "The most frequent mistake, 1 time: “x” predicted as “y”." in text
 
 
+def test_an_error_matrix_has_the_epochs_that_its_slider_selects(tmp_path):
+    values = np.tril(np.ones([4, 4]))[:, None] * np.linspace(1, 20, 20)[:, None]  # [4, 20, 4]
+    matrix = report_runs.record("error_matrix", "rnn", "0123", values)
+    text = page([report_runs.run_folder(tmp_path, "a", matrix=matrix)])
+    answers = json.loads(re.findall(r'id="answers">(.*?)</script>', text)[0])
+    epochs = [query["step"] for query, _ in answers["table"]]
+    assert (len(epochs), epochs[0], epochs[-1]) == (8, 1, 20)
+    assert all(table["epochs"] == epochs for _, table in answers["table"])
+    assert "the error of the last loss step: 20 at time step 4 to 20 at time step 1" in text
+
+
 def test_without_names_the_report_is_about_the_latest_run(trained, tmp_path, capsys):
     file = tmp_path / "report.html"
     assert main(["report", "--run-dir", str(trained[0]), "--to", str(file)]) == 0

@@ -39,7 +39,7 @@ def row_in_words(name: str, series: Mapping[str, Any], table: Mapping[str, Any])
         f"{short(float(row[place]))} at {_column(series, table['columns'][place])}"
         for place in (known[-1], known[0])
     ]
-    if series["kind"] not in ("error_flow", "horizon"):
+    if series["kind"] in ("gates", "layer_gradients"):
         ends = ends[::-1]
     return f"{name}: {' to '.join(ends)}"
 

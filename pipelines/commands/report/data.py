@@ -46,9 +46,12 @@ class ReportData(NamedTuple):
         return [one for one in known if _answers_to(self.tables, _key(one[1]))]
 
     def table(self, series: Mapping[str, Any], statistic: str = "") -> dict[str, Any]:
-        """Return the table of a statistic of a series that has tables; "": its first table."""
+        """Return the table of a statistic of a series that has tables.
+
+        Without a statistic it is any of them; of an error matrix, that of the last epoch.
+        """
         key = _key(series) | ({"statistic": statistic} if statistic else {})
-        return _answers_to(self.tables, key)[0]
+        return _answers_to(self.tables, key)[-1]
 
     def findings(self, series: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the findings of a series that has tables."""
@@ -144,10 +147,11 @@ def _key(series: Mapping[str, Any]) -> dict[str, str]:
 def _tables(answers: Answers, series: dict[str, Any]) -> Iterator[Entry]:
     key = _key(series)
     if series["kind"] == "error_matrix":
-        epochs = answers.answer("table", key)["epochs"]
-        for place in evenly_spaced(len(epochs), EPOCHS):
-            query = key | {"step": epochs[place]}
-            yield query, answers.answer("table", {name: str(v) for name, v in query.items()})
+        every = answers.answer("table", key)["epochs"]
+        epochs = [every[place] for place in evenly_spaced(len(every), EPOCHS)]
+        for epoch in epochs:
+            table = answers.answer("table", key | {"step": str(epoch)})
+            yield key | {"step": epoch}, table | {"epochs": epochs}
         return
     for statistic in [*series["statistics"]]:
         query = key | {"statistic": statistic, "align": "end"}

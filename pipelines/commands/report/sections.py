@@ -147,10 +147,14 @@ def _caption(
 ) -> str:
     """Return what a heat map shows; its last row in words where no finding says what is seen."""
     name, table = name_of(run, series), data.table(series)
-    row = "" if view.kind == "error_matrix" else _row(data, run, series, statistic)
+    drawn = thinned_in_words(table)
+    if view.kind == "error_matrix":
+        row = row_in_words("the error of the last loss step", series, table)
+        return f"{view.title}: {name}.{f' In the last epoch, {row}.' * bool(row)}{drawn}"
+    row = _row(data, run, series, statistic)
     if table["findings"] or not row:
-        return f"{view.title}: {name}.{thinned_in_words(table)}"
-    return f"{series['labels'][statistic]}, after training: {row}.{thinned_in_words(table)}"
+        return f"{view.title}: {name}.{drawn}"
+    return f"{series['labels'][statistic]}, after training: {row}.{drawn}"
 
 
 def _compared(

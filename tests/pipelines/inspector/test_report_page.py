@@ -85,6 +85,13 @@ def test_charts_have_the_recorded_values(opened, recorded):
 
 
 @with_browser
+def test_each_card_is_in_a_figure_with_a_caption(opened):
+    cards = opened.find_elements("css selector", ".card")
+    captioned = opened.find_elements("css selector", "figure:has(> figcaption) > .card")
+    assert len(cards) == len(captioned) == len(opened.find_elements("css selector", "[data-card]"))
+
+
+@with_browser
 def test_nothing_of_the_data_runs_and_nothing_is_loaded(opened, file):
     hacked = "return [window.hacked ?? 0, document.querySelectorAll('img[src=x]').length]"
     assert opened.execute_script(hacked) == [0, 0]
