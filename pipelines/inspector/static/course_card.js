@@ -36,10 +36,12 @@ export class CourseCard extends Card {
 
   accept(loaded) {
     this.loaded = loaded;
+    this.steps = [...new Set(loaded.flatMap(({ course }) => course.steps))];
   }
 
   clear() {
     this.loaded = [];
+    this.chart = null;
   }
 
   draw() {
@@ -50,7 +52,11 @@ export class CourseCard extends Card {
     const curves = this.loaded.map(({ run, series, course }) =>
       ({ name: nameOf(run, series), ...this.cards.styleOf(run, series.name), xs: course.steps, epochs: course.epochs, ys: course.lines[this.line].map((value) => value ?? NaN) }));
     this.chart.show({ curves, x: { title: "training step" }, y: { title: UNITS[this.line], log: true }, along: "step" });
+    this.moveTo();
   }
 
-  moveTo() {}
+  // Marks the selected training step; the latest one needs no mark.
+  moveTo() {
+    this.chart?.select(Number.isFinite(this.cards.step) ? this.cards.step : null);
+  }
 }

@@ -2,7 +2,7 @@
 
 import { Page } from "./static/page.js";
 import { Source } from "./static/source.js";
-import { followTheme } from "./static/theme.js";
+import { followTheme, useOuterFonts } from "./static/theme.js";
 import { make } from "./static/dom.js";
 import { readChoices } from "./static/choices.js";
 
@@ -10,6 +10,7 @@ export async function render() {
   document.documentElement.lang = "en";
   document.title = "Error Flow";
   await Promise.all(["style", "chart", "page"].map(addStyle));
+  useOuterFonts();
   const source = new Source();
   const page = new Page(document.body, source, readChoices());
   followTheme(() => page.draw());

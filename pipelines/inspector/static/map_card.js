@@ -47,7 +47,7 @@ export class MapCard extends Card {
 
   draw() {
     if (!this.table || !this.isVisible) return;
-    this.swatch.style.background = this.cards.colourOf(this.run);
+    this.swatch.style.background = this.cards.styleOf(this.run, this.series.name).colour;
     if (!this.charts.length) {
       this.map = this.add(HeatMap, this.what);
       this.curve = this.add(Curves, "Curve of the selected row");

@@ -40,8 +40,8 @@ export class Overview {
   }
 
   show(runs, choices) {
-    Object.assign(this, { runs, choices });
-    this.filter.show(runs, choices);
+    Object.assign(this, { runs, choices, on: shown(runs, choices) });
+    this.filter.show(runs, choices, this.on);
     for (const head of this.heads) {
       const isSorted = head.dataset.column === choices.sort;
       head.setAttribute("aria-sort", isSorted ? (choices.ascending ? "ascending" : "descending") : "none");
@@ -51,7 +51,7 @@ export class Overview {
   }
 
   draw() {
-    const on = new Set(shown(this.runs, this.choices));
+    const on = new Set(this.on);
     const rows = listed(this.runs, this.choices).map((run) => ({ run, summary: this.summaries.of(run) }));
     const ordered = sorted(rows, this.choices);
     const place = (host, some) => arrange(host, some.map(({ run, summary }) => this.row(run, summary, on.has(run))));
@@ -80,7 +80,7 @@ export class Overview {
 
   create(name) {
     const input = make("input", { type: "checkbox", class: "of-run", "aria-label": `Show ${name}` });
-    input.onchange = () => this.choose({ runs: toggled(this.runs, this.choices, name, input.checked) });
+    input.onchange = () => this.choose({ runs: toggled(this.on, this.choices, name, input.checked) });
     const link = make("button", { type: "button", class: "link", title: `Show only ${name}` }, name);
     link.onclick = () => this.open(name);
     const cells = ["begun", "finding", "best", "curve"].map((column) => make("td", { class: column }));

@@ -2,14 +2,14 @@
 
 import { Bar, epochsOf, statisticsOf } from "./bar.js";
 import { Checks } from "./controls.js";
-import { arrange, icon, iconButton, make, write } from "./dom.js";
+import { arrange, icon, iconButton, make } from "./dom.js";
 import { Overview } from "./overview.js";
 import { RunList } from "./run_list.js";
 import { Store } from "./store.js";
 import { ViewCards } from "./view_cards.js";
-import { guideOf, seriesOf, viewsOf } from "./views.js";
+import { guideOf, mediaOf, seriesOf, viewsOf } from "./views.js";
 import { isDark } from "./theme.js";
-import { shown } from "./selection.js";
+import { chosenNames, shown } from "./selection.js";
 import { writeChoices } from "./choices.js";
 
 const RELOAD = 15_000; // milliseconds
@@ -91,7 +91,7 @@ export class Page {
       this.show();
       this.listDamaged(damaged);
     } catch (error) {
-      write(this.message, `TensorBoard does not answer: ${error.message}`);
+      this.say(`TensorBoard does not answer: ${error.message}`);
     }
   }
 
@@ -102,7 +102,6 @@ export class Page {
     this.view = views.find(({ id }) => id === this.choices.view) ?? views[0];
     this.listViews(views);
     this.showActions();
-    write(this.message, this.runs.length ? "" : NOTHING_YET);
     document.body.dataset.view = this.view.id;
     if (this.view.id === "overview") this.showOverview();
     else this.showCards();
@@ -113,12 +112,13 @@ export class Page {
     this.cards = null;
     arrange(this.content, [this.overview.element]);
     this.overview.show(this.runs, this.choices);
+    this.say(this.runs.length ? "" : NOTHING_YET);
   }
 
   showCards() {
     if (this.cards?.view !== this.view) this.changeView();
-    this.list.show(this.runs, this.choices);
-    const trainings = shown(this.runs, this.choices);
+    const trainings = (this.trainings = shown(this.runs, this.choices, (run) => this.hasData(run)));
+    this.list.show(this.runs, this.choices, trainings);
     const layers = [...new Set(trainings.flatMap((run) => seriesOf(this.view, run).map(({ name }) => name)))];
     this.layers.element.hidden = layers.length < 2;
     this.layers.show(layers, (layer) => !this.choices.hidden.includes(layer));
@@ -127,7 +127,28 @@ export class Page {
     this.bar.show(this.view, options, this.state);
     this.cards.show(trainings, this.state);
     this.showSteps();
-    if (this.runs.length && !this.cards.cards.size) write(this.message, "No run is selected that has data for this view.");
+    if (this.cards.cards.size) this.say("");
+    else this.offerRuns();
+  }
+
+  hasData(run) {
+    return seriesOf(this.view, run).length + mediaOf(this.view, run).length > 0;
+  }
+
+  // Says that nothing is shown, and offers the latest runs that have something to show.
+  offerRuns() {
+    const others = shown(this.runs, { ...this.choices, runs: null, filter: "" }, (run) => this.hasData(run)).map(({ run }) => run);
+    const add = make("button", { type: "button", class: "button" }, `Show ${others.join(", ")}`);
+    add.onclick = () => this.choose({ runs: [...chosenNames(this.trainings, this.choices), ...others], hidden: [], filter: "" });
+    this.say("None of the runs and layers that are selected has data for this view. ", add);
+  }
+
+  // Shows a message, unless it is there already: a button in it keeps the focus.
+  say(text, button = null) {
+    const key = JSON.stringify([text, button?.textContent]);
+    if (this.message.dataset.key === key) return;
+    this.message.dataset.key = key;
+    this.message.replaceChildren(text, ...(button ? [button] : []));
   }
 
   changeView() {
@@ -145,7 +166,7 @@ export class Page {
   }
 
   showSteps() {
-    const epochOf = epochsOf(this.view, shown(this.runs, this.choices));
+    const epochOf = epochsOf(this.view, this.trainings);
     this.bar.showSteps(this.cards.steps(), this.choices.step, epochOf);
   }
 

@@ -1,7 +1,7 @@
 // The list of runs beside the charts, and what filters it.
 
 import { arrange, make, write } from "./dom.js";
-import { listed, matcher, shown, switched, toggled } from "./selection.js";
+import { listed, matcher, switched, toggled } from "./selection.js";
 
 // A regular expression, and switches for all runs that match it.
 export class RunFilter {
@@ -17,17 +17,18 @@ export class RunFilter {
 
   button(text, choose, isOn) {
     const button = make("button", { type: "button", class: "button", "aria-label": `${isOn ? "Show all" : "Show none of the"} runs` }, text);
-    button.onclick = () => choose({ runs: switched(this.runs, this.choices, isOn) });
+    button.onclick = () => choose({ runs: switched(this.runs, this.on, this.choices, isOn) });
     return button;
   }
 
-  show(runs, choices) {
-    Object.assign(this, { runs, choices });
+  // `on` are the runs that are shown.
+  show(runs, choices, on) {
+    Object.assign(this, { runs, choices, on });
     if (this.input !== document.activeElement) this.input.value = choices.filter;
     const { problem } = matcher(choices.filter);
     this.input.setAttribute("aria-invalid", String(Boolean(problem)));
     write(this.problem, problem && `This is not a regular expression, so all runs are listed. ${problem}`);
-    write(this.count, `${shown(runs, choices).length} of ${runs.length} shown`);
+    write(this.count, `${on.length} of ${runs.length} shown`);
   }
 }
 
@@ -41,11 +42,10 @@ export class RunList {
     this.element = make("section", { class: "runs" }, make("h2", {}, "Runs"), this.filter.element, this.list);
   }
 
-  show(runs, choices) {
-    Object.assign(this, { runs, choices });
-    this.filter.show(runs, choices);
-    const on = new Set(shown(runs, choices));
-    const rows = listed(runs, choices).map((run) => this.row(run, on.has(run)));
+  show(runs, choices, on) {
+    Object.assign(this, { choices, on });
+    this.filter.show(runs, choices, on);
+    const rows = listed(runs, choices).map((run) => this.row(run, on.includes(run)));
     arrange(this.list, rows);
   }
 
@@ -60,7 +60,7 @@ export class RunList {
 
   create(name) {
     const input = make("input", { type: "checkbox", class: "of-run" });
-    input.onchange = () => this.choose({ runs: toggled(this.runs, this.choices, name, input.checked) });
+    input.onchange = () => this.choose({ runs: toggled(this.on, this.choices, name, input.checked) });
     return make("label", { title: name }, input, make("span", {}, name));
   }
 }

@@ -19,30 +19,31 @@ export function listed(runs, { filter }) {
   return runs.filter(({ run }) => matches(run));
 }
 
-// The runs that are shown: those chosen; the latest if none was chosen, or none of these exists.
-export function shown(runs, choices) {
+// The runs that are shown: those chosen; the latest that have data for the view if none was chosen,
+// or none of these exists.
+export function shown(runs, choices, hasData = () => true) {
   const candidates = listed(runs, choices);
   const chosen = choices.runs && new Set(choices.runs);
   const exists = chosen && (!chosen.size || runs.some(({ run }) => chosen.has(run)));
-  return exists ? candidates.filter(({ run }) => chosen.has(run)) : candidates.slice(0, LATEST);
+  return exists ? candidates.filter(({ run }) => chosen.has(run)) : candidates.filter(hasData).slice(0, LATEST);
 }
 
-// The names that are chosen after one is switched on or off.
-export function toggled(runs, choices, name, isOn) {
-  const others = chosenNames(runs, choices).filter((other) => other !== name);
+// The names that are chosen after one is switched on or off; `on` are the runs that are shown.
+export function toggled(on, choices, name, isOn) {
+  const others = chosenNames(on, choices).filter((other) => other !== name);
   return isOn ? [...others, name] : others;
 }
 
 // The names that are chosen after all that are listed are switched on or off.
-export function switched(runs, choices, isOn) {
+export function switched(runs, on, choices, isOn) {
   const names = listed(runs, choices).map(({ run }) => run);
-  const others = chosenNames(runs, choices).filter((name) => !names.includes(name));
+  const others = chosenNames(on, choices).filter((name) => !names.includes(name));
   return isOn ? [...others, ...names] : others;
 }
 
 // A choice that the filter hides remains.
-function chosenNames(runs, choices) {
-  return choices.runs ?? shown(runs, choices).map(({ run }) => run);
+export function chosenNames(on, choices) {
+  return choices.runs ?? on.map(({ run }) => run);
 }
 
 // Sorts rows {run, summary} by a column, what has no value last.

@@ -30,6 +30,15 @@ function outerBody() {
   }
 }
 
+// TensorBoard's own fonts, so that both pages look alike.
+export function useOuterFonts() {
+  const rules = [...(outerBody()?.ownerDocument.styleSheets ?? [])].flatMap((sheet) => [...sheet.cssRules]);
+  const faces = rules.map(({ cssText }) => cssText).filter((text) => /^@font-face.*Roboto/.test(text));
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(faces.join("\n"));
+  document.adoptedStyleSheets.push(sheet);
+}
+
 export const isDark = () => document.documentElement.dataset.theme === "dark";
 
 export function colour(name) {

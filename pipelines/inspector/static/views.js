@@ -42,8 +42,8 @@ export const VIEWS = [
     id: "horizon",
     title: "Horizon",
     kind: "horizon",
-    howTo: "The curve is how much the last state depends on each earlier one, whatever the loss: where it has fallen " +
-      "to 1% the network no longer remembers.",
+    howTo: "The curve is how much the last state depends on each earlier one, whatever the loss: no error reaches " +
+      "further back than this.",
   },
   {
     id: "attention",

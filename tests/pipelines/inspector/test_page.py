@@ -135,6 +135,15 @@ def test_the_slider_moves_all_charts(fast, trained, browser):
     assert tab.texts(".at") == ["2 (epoch 0.3)"]
 
 
+def test_a_view_offers_runs_that_have_data_for_it(fast, browser):
+    assert Tab(browser, fast, "samples").texts("h3") == ["lstm"]  # not among the latest runs
+    tab = Tab(browser, fast, "samples", runs=["each"])
+    assert not tab.texts("article")
+    tab.click("Show lstm")
+    assert tab.texts("h3") == ["lstm"]
+    assert sorted(tab.texts("label:has(.of-run:checked)")) == ["each", "lstm"]
+
+
 def test_texts_from_data_are_not_markup(fast, browser):
     tab = Tab(browser, fast, "time", runs=["pair"])
     assert HOSTILE in " ".join(tab.texts("h3"))
