@@ -1,5 +1,6 @@
 """The report's summary in words; every sentence follows from the numbers of the runs."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -38,6 +39,8 @@ def best_of(run: RunFolder) -> Best | None:
         return None
     values = [row[key] for row in history]
     best = values[epoch - 1]
+    if not math.isfinite(best):
+        return None
     is_highest, is_lowest = best >= max(values), best <= min(values)
     higher = is_highest if is_highest != is_lowest else None
     return Best(in_words(key), best, epoch, higher)
