@@ -49,7 +49,8 @@ export class Bar {
     const place = rowOf(this.steps, step ?? Infinity);
     if (Number(this.slider.value) !== place) this.slider.value = place;
     const epoch = this.epochOf(this.steps[place]);
-    const text = this.steps[place].toLocaleString("en") + (epoch === null ? "" : ` (epoch ${epoch.toLocaleString("en", { maximumFractionDigits: 1 })})`);
+    const inEpoch = epoch === null ? "" : ` (epoch ${epoch.toLocaleString("en", { maximumFractionDigits: 1 })})`;
+    const text = `${this.steps[place].toLocaleString("en")}${inEpoch}`;
     write(this.at, text);
     this.slider.setAttribute("aria-valuetext", `${this.rowName} ${text}`);
   }

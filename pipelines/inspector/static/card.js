@@ -18,7 +18,8 @@ export class Card {
     this.problem = make("p", { class: "problem", role: "status", hidden: true });
     this.plots = make("div", { class: "plots" });
     this.below = make("div", { class: "below" });
-    this.heading = make("h3", { title: this.title() }, ...(names.length ? names : [what]).map((name) => make("span", {}, name)));
+    const parts = (names.length ? names : [what]).map((name) => make("span", {}, name));
+    this.heading = make("h3", { title: this.title() }, ...parts);
     const header = make("header", {}, this.swatch, this.heading, this.badges, this.tools);
     this.element = make("article", { class: "card", "aria-label": this.title() },
       header, this.options, this.problem, this.plots, this.below);
@@ -114,7 +115,8 @@ export class Card {
 
   downloads() {
     const name = `Download ${this.title()}`;
-    const menu = make("details", { class: "menu" }, make("summary", { title: name, "aria-label": name, class: "icon-button" }, icon("download")));
+    const summary = make("summary", { class: "icon-button", title: name, "aria-label": name }, icon("download"));
+    const menu = make("details", { class: "menu" }, summary);
     const list = make("div", { class: "menu-list" });
     for (const { chart, name: part, host } of this.charts) {
       list.append(make("span", {}, part), ...Object.keys(FORMATS).map((format) => this.download(chart, part, host, format)));

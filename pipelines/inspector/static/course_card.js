@@ -5,7 +5,12 @@ import { Curves } from "./curves.js";
 import { MOST_CURVES } from "./curves_card.js";
 import { nameOf } from "./map_card.js";
 
-const UNITS = { first_to_last: "first to last", first_to_largest: "first to largest", half_life: "half-life (time steps)", global_norm: "‖dE/dW‖ of all layers" };
+const UNITS = {
+  first_to_last: "first to last",
+  first_to_largest: "first to largest",
+  half_life: "half-life (time steps)",
+  global_norm: "‖dE/dW‖ of all layers",
+};
 const NOTHING = {
   half_life: "No half-life: in none of these runs does the error decay.",
   first_to_largest: "No error has been recorded in the first layer.",
@@ -49,8 +54,10 @@ export class CourseCard extends Card {
     this.say(this.loaded.length ? "" : NOTHING[this.line]);
     if (!this.loaded.length) return;
     if (!this.charts.length) this.chart = this.add(Curves, this.what);
-    const curves = this.loaded.map(({ run, series, course }) =>
-      ({ name: nameOf(run, series), ...this.cards.styleOf(run, series.name), xs: course.steps, epochs: course.epochs, ys: course.lines[this.line].map((value) => value ?? NaN) }));
+    const curves = this.loaded.map(({ run, series, course: { steps, epochs, lines } }) => {
+      const ys = lines[this.line].map((value) => value ?? NaN);
+      return { name: nameOf(run, series), ...this.cards.styleOf(run, series.name), xs: steps, epochs, ys };
+    });
     this.chart.show({ curves, x: { title: "training step" }, y: { title: UNITS[this.line], log: true }, along: "step" });
     this.moveTo();
   }

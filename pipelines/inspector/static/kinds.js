@@ -20,7 +20,12 @@ export const KINDS = {
     axis: () => ({ title: "layer, from input to loss", name: String }),
   },
   // One table per epoch, which the slider selects.
-  error_matrix: { title: "Error matrix", row: "loss step i", slider: "epoch", axis: () => ({ ...time, title: "time step k" }) },
+  error_matrix: {
+    title: "Error matrix",
+    row: "loss step i",
+    slider: "epoch",
+    axis: () => ({ ...time, title: "time step k" }),
+  },
   horizon: { title: "Horizon", row: "epoch", axis: () => AXES.end },
   gates: { title: "Gates over time", row: "epoch", shares: true, axis: () => time },
 };

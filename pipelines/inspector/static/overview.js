@@ -8,7 +8,13 @@ import { listed, shown, sorted, toggled } from "./selection.js";
 import { sparkline } from "./sparkline.js";
 import { Summaries } from "./summaries.js";
 
-const COLUMNS = { run: "Run", begun: "Begun", finding: "Finding", best: "Best validation figure", first_to_last: "First to last" };
+const COLUMNS = {
+  run: "Run",
+  begun: "Begun",
+  finding: "Finding",
+  best: "Best validation figure",
+  first_to_last: "First to last",
+};
 const ASCENDS = ["run"]; // first; the others begin with the newest or the largest
 const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
@@ -19,10 +25,12 @@ export class Overview {
     this.rows = new Map(); // by run
     this.filter = new RunFilter(choose);
     this.heads = Object.entries(COLUMNS).map(([column, title]) => this.head(column, title));
-    const head = make("tr", {}, make("th", { scope: "col" }, make("span", { class: "unseen" }, "Shown")), ...this.heads);
+    const ticks = make("th", { scope: "col" }, make("span", { class: "unseen" }, "Shown"));
+    const head = make("tr", {}, ticks, ...this.heads);
     this.pinned = make("tbody", { class: "pinned" });
     this.others = make("tbody");
-    const table = make("table", { class: "overview" }, make("caption", { class: "unseen" }, "Runs"), make("thead", {}, head), this.pinned, this.others);
+    const caption = make("caption", { class: "unseen" }, "Runs");
+    const table = make("table", { class: "overview" }, caption, make("thead", {}, head), this.pinned, this.others);
     this.element = make("div", {}, this.filter.element, make("div", { class: "card scrolled" }, table));
     this.summaries = new Summaries(source, inNextFrame(() => this.draw()));
     this.observer = new IntersectionObserver((entries) => {
@@ -31,7 +39,8 @@ export class Overview {
   }
 
   head(column, title) {
-    const button = make("button", { type: "button", class: "sort" }, title, make("span", { class: "arrow", "aria-hidden": "true" }));
+    const arrow = make("span", { class: "arrow", "aria-hidden": "true" });
+    const button = make("button", { type: "button", class: "sort" }, title, arrow);
     button.onclick = () => {
       const isSorted = this.choices.sort === column;
       this.choose({ sort: column, ascending: isSorted ? !this.choices.ascending : ASCENDS.includes(column) });

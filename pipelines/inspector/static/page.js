@@ -35,7 +35,8 @@ export class Page {
     this.toggle = iconButton("Runs and layers", icon("menu"), () => this.showSide(!this.sideIsOpen));
     this.pause = iconButton("", icon("pause"), () => this.choose({ auto: !this.choices.auto }));
     const reload = iconButton("Reload", icon("reload"), () => this.reload());
-    const top = make("header", { class: "top" }, this.toggle, this.nav, make("span", { class: "actions" }, this.pause, reload));
+    const actions = make("span", { class: "actions" }, this.pause, reload);
+    const top = make("header", { class: "top" }, this.toggle, this.nav, actions);
     this.side = make("aside", { id: "side", "aria-label": "Runs and layers" }, this.list.element, this.layers.element);
     this.toggle.setAttribute("aria-controls", "side");
     this.how = make("p", { class: "how" });
@@ -44,7 +45,8 @@ export class Page {
     this.damaged = make("ul", { class: "damaged", "aria-label": "Records that cannot be shown" });
     const title = make("h1", { class: "unseen" }, "Error Flow");
     this.heading = make("h2", { class: "unseen" });
-    this.main = make("main", { tabIndex: -1 }, title, this.heading, this.bar.element, this.how, this.message, this.content, this.damaged);
+    const above = [title, this.heading, this.bar.element, this.how, this.message];
+    this.main = make("main", { tabIndex: -1 }, ...above, this.content, this.damaged);
     host.className = "tab";
     host.replaceChildren(top, make("div", { class: "middle" }, this.side, this.main));
     this.showSide(false);
@@ -137,9 +139,11 @@ export class Page {
 
   // Says that nothing is shown, and offers the latest runs that have something to show.
   offerRuns() {
-    const others = shown(this.runs, { ...this.choices, runs: null, filter: "" }, (run) => this.hasData(run)).map(({ run }) => run);
+    const latest = shown(this.runs, { ...this.choices, runs: null, filter: "" }, (run) => this.hasData(run));
+    const others = latest.map(({ run }) => run);
     const add = make("button", { type: "button", class: "button" }, `Show ${others.join(", ")}`);
-    add.onclick = () => this.choose({ runs: [...chosenNames(this.trainings, this.choices), ...others], hidden: [], filter: "" });
+    const before = chosenNames(this.trainings, this.choices);
+    add.onclick = () => this.choose({ runs: [...new Set([...before, ...others])], hidden: [], filter: "" });
     this.say("None of the runs and layers that are selected has data for this view. ", add);
   }
 

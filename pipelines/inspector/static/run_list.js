@@ -6,7 +6,8 @@ import { listed, matcher, switched, toggled } from "./selection.js";
 // A regular expression, and switches for all runs that match it.
 export class RunFilter {
   constructor(choose) {
-    this.input = make("input", { type: "search", placeholder: "Filter runs (regex)", "aria-label": "Filter runs (regular expression)", spellcheck: false });
+    const name = "Filter runs (regular expression)";
+    this.input = make("input", { type: "search", placeholder: "Filter runs (regex)", "aria-label": name, spellcheck: false });
     this.input.oninput = () => choose({ filter: this.input.value });
     this.problem = make("p", { class: "problem", role: "status" });
     this.all = this.button("All", choose, true);
@@ -16,7 +17,8 @@ export class RunFilter {
   }
 
   button(text, choose, isOn) {
-    const button = make("button", { type: "button", class: "button", "aria-label": `${isOn ? "Show all" : "Show none of the"} runs` }, text);
+    const name = `Show ${isOn ? "all" : "none of the"} runs`;
+    const button = make("button", { type: "button", class: "button", "aria-label": name }, text);
     button.onclick = () => choose({ runs: switched(this.runs, this.on, this.choices, isOn) });
     return button;
   }

@@ -6,10 +6,11 @@ import { short } from "./numbers.js";
 const [WIDTH, HEIGHT, EDGE] = [96, 24, 3];
 
 export function sparkline({ values }) {
-  const points = values.map((value, place) => [place, value > 0 ? Math.log10(value) : null]).filter(([, y]) => y !== null);
+  const points = values.map((value, place) => [place, Math.log10(value)]).filter(([, y]) => Number.isFinite(y));
   const known = values.filter((value) => value !== null);
   const name = known.length ? `first to last, from ${short(known[0])} to ${short(known.at(-1))}` : "first to last: unknown";
-  const svg = makeSvg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: WIDTH, height: HEIGHT, class: "sparkline", role: "img", "aria-label": name });
+  const size = { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: WIDTH, height: HEIGHT };
+  const svg = makeSvg("svg", { ...size, class: "sparkline", role: "img", "aria-label": name });
   if (points.length) svg.append(...lineOf(points, values.length));
   return svg;
 }

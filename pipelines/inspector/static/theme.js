@@ -32,11 +32,19 @@ function outerBody() {
 
 // TensorBoard's own fonts, so that both pages look alike.
 export function useOuterFonts() {
-  const rules = [...(outerBody()?.ownerDocument.styleSheets ?? [])].flatMap((sheet) => [...sheet.cssRules]);
+  const rules = [...(outerBody()?.ownerDocument.styleSheets ?? [])].flatMap(rulesOf);
   const faces = rules.map(({ cssText }) => cssText).filter((text) => /^@font-face.*Roboto/.test(text));
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(faces.join("\n"));
   document.adoptedStyleSheets.push(sheet);
+}
+
+function rulesOf(sheet) {
+  try {
+    return [...sheet.cssRules];
+  } catch {
+    return []; // a style of another host, as notebooks have
+  }
 }
 
 export const isDark = () => document.documentElement.dataset.theme === "dark";

@@ -73,7 +73,8 @@ export const VIEWS = [
 
 // The views for which some run has data; the overview always.
 export function viewsOf(runs) {
-  return VIEWS.filter((view) => view.id === "overview" || runs.some((run) => seriesOf(view, run).length || mediaOf(view, run).length));
+  const hasData = (view) => runs.some((run) => seriesOf(view, run).length || mediaOf(view, run).length);
+  return VIEWS.filter((view) => view.id === "overview" || hasData(view));
 }
 
 // The series of a run that a view shows.
