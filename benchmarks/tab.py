@@ -6,8 +6,9 @@
 
 It writes the event files that the callbacks would write, without training, starts TensorBoard,
 waits until it has loaded them, and opens the tab in headless Chromium. It prints the seconds from
-the page's first request until the overview, and the charts of the error over time, are drawn; the
-milliseconds from a move of the slider to the next frame; and the JavaScript heap.
+the page's first request until the overview, and the charts of the error over time, are drawn, and
+the processor time of the server until then; the milliseconds from a move of the slider to the next
+frame; and the JavaScript heap.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
+import psutil
 from errorflow.callbacks.recording.blocks import BlockWriter
 from errorflow.callbacks.recording.memory import Memory
 from errorflow.callbacks.recording.rows import Rows
@@ -124,7 +126,7 @@ def write(case, folder, args):
 
 @contextlib.contextmanager
 def tensorboard(folder, load_fast):
-    """Start TensorBoard; return its address."""
+    """Start TensorBoard; return its address and its process."""
     flags = ["--logdir", folder, "--host", "127.0.0.1", "--port", "0", "--reload_multifile=true"]
     process = subprocess.Popen(
         [sys.executable, "-m", "tensorboard.main", *flags, f"--load_fast={load_fast}"],
@@ -133,7 +135,7 @@ def tensorboard(folder, load_fast):
     )
     try:
         found = (re.search(r"http://127\.0\.0\.1:\d+", line) for line in process.stderr)
-        yield next(address[0] for address in found if address)
+        yield next(address[0] for address in found if address), psutil.Process(process.pid)
     finally:
         process.kill()
         process.communicate()
@@ -213,12 +215,20 @@ def run(driver, script):
     return driver.execute_script(f"return (async () => {{{script}}})()")
 
 
-def measure(address, views):
+def processor_time(server):
+    """Return the seconds that TensorBoard and its data server have computed."""
+    processes = [server, *server.children(recursive=True)]
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+
+def measure(address, server, views):
     """Print the times of each view, the first of which finds the server's cache empty."""
     driver = browser()
     try:
         for view in views:
+            before = processor_time(server)
             print(f"{view}: drawn after {open_tab(driver, address, view):.2f} s", end="")
+            print(f" ({processor_time(server) - before:.2f} s of the server's processors)", end="")
             if view != "overview":
                 usual, longest = run(driver, MOVES)
                 print(
@@ -240,10 +250,10 @@ def main():
         print(f"{size / 1e6:,.0f} MB of event files")
         runs, steps = (1, args.steps) if args.case == "long" else (args.runs, SHORT)
         for views in (["overview", "time"], ["time"]):
-            with tensorboard(folder, args.load_fast) as address:
+            with tensorboard(folder, args.load_fast) as (address, server):
                 wait_until_loaded(address, runs, steps)
                 print("TensorBoard is new, and has loaded the files")
-                measure(address, views)
+                measure(address, server, views)
 
 
 if __name__ == "__main__":
