@@ -30,12 +30,14 @@ function outerBody() {
   }
 }
 
-// TensorBoard's own fonts, so that both pages look alike.
+// TensorBoard's own fonts, so that both pages look alike. Their addresses leave a path prefix out.
 export function useOuterFonts() {
-  const rules = [...(outerBody()?.ownerDocument.styleSheets ?? [])].flatMap(rulesOf);
-  const faces = rules.map(({ cssText }) => cssText).filter((text) => /^@font-face.*Roboto/.test(text));
+  const outer = outerBody()?.ownerDocument;
+  if (!outer) return;
+  const rules = [...outer.styleSheets].flatMap(rulesOf).map(({ cssText }) => cssText);
+  const faces = rules.filter((text) => /^@font-face.*Roboto/.test(text)).join("\n");
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(faces.join("\n"));
+  sheet.replaceSync(faces.replaceAll('url("/', `url("${new URL(".", outer.baseURI).pathname}`));
   document.adoptedStyleSheets.push(sheet);
 }
 
