@@ -134,7 +134,7 @@ def tensorboard(folder, load_fast):
         text=True,
     )
     try:
-        found = (re.search(r"http://127\.0\.0\.1:\d+", line) for line in process.stderr)
+        found = (re.search(r"http://127\.0\.0\.1:\d+", line) for line in process.stderr or ())
         yield next(address[0] for address in found if address), psutil.Process(process.pid)
     finally:
         process.kill()

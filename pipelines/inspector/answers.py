@@ -219,9 +219,11 @@ class Answers:
         """Return first-to-last of the layer that a training is named by, else of the first."""
         flows = [s for s in training.series if s.kind == "error_flow" and not s.joined]
         flows.sort(key=lambda series: finding is None or series.name != finding.layer)
+        if not flows:
+            return None
         try:
             course = self._course_of(flows[0], summaries.POINTS)
-        except Exception:  # there is none, or it is damaged
+        except Exception:  # the record is damaged
             return None
         line = as_json.of_numbers(course.lines["first_to_last"])
         return {"steps": course.steps.tolist(), "values": line}

@@ -20,7 +20,7 @@ def of_training(training: Training) -> dict[str, Any]:
         "latest": training.latest,
         "steps_per_epoch": training.steps_per_epoch,
         "series": [of_series(series) for series in training.series],
-        "media": [_of_medium(medium) for medium in training.media],
+        "media": [medium._asdict() for medium in training.media],
     }
 
 
@@ -34,10 +34,6 @@ def of_series(series: Series) -> dict[str, Any]:
         "latest": series.latest,
         "joined": bool(series.joined),
     }
-
-
-def _of_medium(medium: Medium) -> dict[str, Any]:
-    return {name: value for name, value in medium._asdict().items() if name != "written"}
 
 
 def of_text(training: Training, medium: Medium, step: int, markdown: str) -> dict[str, Any]:

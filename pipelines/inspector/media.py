@@ -36,7 +36,6 @@ class Medium(NamedTuple):
         kind: "attention", "captioned_images", "feature_maps", "gates", "samples" or "warnings".
         title: what it is called in the tab.
         latest: the step of the last one: an epoch, of warnings a training step.
-        written: the time when the last one was written, in seconds.
     """
 
     run: str
@@ -45,7 +44,6 @@ class Medium(NamedTuple):
     kind: str
     title: str
     latest: int
-    written: float
 
 
 def find_media(provider: Any, context: Any, experiment: str) -> list[Medium]:
@@ -73,7 +71,7 @@ def _texts(by_run: Any) -> Iterator[Medium]:
 
 def _medium(run, kind_of_data, tag, kind, about) -> Medium:
     title = _TITLES[kind] if tag in _USUAL_TAGS else tag
-    return Medium(run, kind_of_data, tag, kind, title, about.max_step, about.max_wall_time)
+    return Medium(run, kind_of_data, tag, kind, title, about.max_step)
 
 
 class Image(NamedTuple):

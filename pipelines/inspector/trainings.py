@@ -46,11 +46,6 @@ class Training(NamedTuple):
         return max(steps or [one.latest for one in (*self.series, *self.media)], default=0)
 
     @property
-    def written(self) -> float:
-        """The time when the last record was written, in seconds."""
-        return max((one.written for one in (*self.series, *self.media)), default=0.0)
-
-    @property
     def steps_per_epoch(self) -> float | None:
         """The number of training steps in an epoch; None if no record says it."""
         known = (series.about.get("steps_per_epoch") for series in self.series)
