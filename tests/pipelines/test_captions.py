@@ -69,7 +69,7 @@ def test_tensorboard_shows_images_with_captions_before_and_after_an_epoch(run):
     assert sorted(values) == [0, 1]
     width, height, png = values[1]["pictures"]
     assert Image.open(io.BytesIO(png)).size == (int(width), int(height))
-    for folder, tag in (("samples", "samples"), ("gates", "gates/decoder/rnn_1")):
+    for folder, tag in (("validation", "samples"), ("train", "gates/decoder/rnn_1")):
         values, _ = read(run.logs / folder)
         assert tag in values[max(values)]
 

@@ -35,11 +35,14 @@ export class ViewCards {
   show(trainings, state) {
     Object.assign(this, { trainings, state });
     const members = this.members();
+    const pairs = members.filter(({ series }) => series.joined);
+    const layers = members.filter(({ series }) => !series.joined);
     const { kind, course, courseOfPairs } = this.view;
     const compared = members.length && kind !== "error_matrix" ? [
-      this.card("curves", () => new CurvesCard(this), members),
-      ...this.courseCards(course, members.filter(({ series }) => !series.joined)),
-      ...this.courseCards(courseOfPairs, members.filter(({ series }) => series.joined)),
+      // The time axis of a pair has another origin, so pairs are compared with pairs only.
+      this.card("curves", () => new CurvesCard(this), layers.length ? layers : pairs),
+      ...this.courseCards(course, layers),
+      ...this.courseCards(courseOfPairs, pairs),
     ] : [];
     const each = [...members.map((member) => this.mapCard(member)), ...this.mediaCards()];
     this.keep([...compared, ...each]);
@@ -138,10 +141,12 @@ export class ViewCards {
     return run.colours[isDark() ? "dark" : "light"];
   }
 
-  // The runs have colours and their layers dashes; of a single run, the layers have colours.
+  // The runs have colours and their layers dashes; of a single run, the layers have colours. Runs
+  // may have the same colour, because TensorBoard has seven: then they have other dashes.
   styleOf(run, layer) {
     const layers = [...new Set(this.members().map(({ series }) => series.name))];
-    const place = layers.indexOf(layer);
+    const alike = this.trainings.filter((other) => this.colourOf(other) === this.colourOf(run));
+    const place = layers.indexOf(layer) + alike.indexOf(run) * layers.length;
     if (this.trainings.length === 1 && layers.length > 1) {
       const palette = PALETTE[isDark() ? "dark" : "light"];
       return { colour: palette[place % palette.length], dashed: place >= palette.length };

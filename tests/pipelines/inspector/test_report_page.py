@@ -4,6 +4,7 @@ import csv
 import json
 import re
 
+import event_files
 import numpy as np
 import pytest
 import report_runs
@@ -38,6 +39,8 @@ def file(recorded, tmp_path_factory):
         }
         runs.append(report_runs.run_folder(folder, run.split("/")[1], **records))
         (runs[-1].plots / f"{HOSTILE}.png").write_bytes(report_runs.picture())
+        texts = {"warnings": (b"", np.array("warning, step 20: " + "one line " * 40))}
+        event_files.write(runs[-1].logs / "validation", "text", **texts)
     path = folder / "report.html"
     path.write_text(page(runs), encoding="utf-8")
     return path
