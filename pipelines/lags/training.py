@@ -199,7 +199,7 @@ def sample_predictions(
             [f"{v:.3f}" for v in values[:, 0]] for values in (y, outputs["value"].numpy())
         ]
     return [
-        {"sequence": format_sequence(problem, x), "right": target, "given": prediction}
+        {"sequence": format_sequence(problem, x), "target": target, "prediction": prediction}
         for x, target, prediction in zip(sequences.x, targets, predictions, strict=False)
     ]
 
