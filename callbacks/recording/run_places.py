@@ -16,8 +16,8 @@ and a training that goes on in it goes on in these folders.
 """
 
 import contextlib
-import fcntl
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,6 +83,11 @@ class Place:
             OSError: `log_dir` cannot be created.
         """
         self._log_dir.mkdir(parents=True, exist_ok=True)
+        if sys.platform == "win32":  # where trainings that begin at the same moment may share a run
+            yield
+            return
+        import fcntl  # noqa: PLC0415 — Windows has none
+
         folder = os.open(self._log_dir, os.O_RDONLY)
         try:
             with contextlib.suppress(OSError):  # some file systems have no locks
