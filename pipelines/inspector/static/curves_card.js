@@ -7,7 +7,7 @@ import { areShares, axesOf, KINDS, placesOf, rowOf, rowValues } from "./kinds.js
 import { nameOf } from "./map_card.js";
 import { shadesOf } from "./theme.js";
 
-export const MOST_CURVES = 30; // more cannot be told apart
+export const MOST_CURVES = 30; // more are hard to distinguish
 const STEPS = 6; // training steps in one chart
 
 export class CurvesCard extends Card {

@@ -125,9 +125,7 @@ def test_wheel_drag_keys_and_double_click(page, kind):
     steps = 40
     data = heat_map(smooth(steps, steps)) if kind == "HeatMap" else curves(smooth(1, steps)[0])
     svg = page.make(kind, data)
-    page.emulate(
-        "setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}]
-    )
+    page.reduce_motion()
     columns = lambda: tuple(column for _, column in page.corners())  # noqa: E731
     everything = columns()
     assert everything == (1, 40)
@@ -179,12 +177,21 @@ def test_the_wheel_scrolls_the_page_unless_it_begins_on_the_chart(page):
     assert page.corners() == everything
 
 
-def test_motion_is_shown_unless_the_reader_prefers_none(page):
+@pytest.mark.parametrize("is_reduced", [False, True])
+def test_zoom_moves_in_steps_unless_the_reader_prefers_none(page, is_reduced):
     svg = page.make("HeatMap", heat_map(smooth(40, 40)))
-    svg.send_keys("+")
+    page.reduce_motion(is_reduced)
+    is_zoomed = "document.querySelector('.chart-area').classList.contains('zoomed')"
+    at_once = page.run(
+        f"""const key = new KeyboardEvent("keydown", {{ key: "+", bubbles: true }});
+        document.querySelector(".chart > svg").dispatchEvent(key);
+        return {is_zoomed};"""
+    )
+    assert at_once == is_reduced
     until(lambda: page.corners()[0][1] > 1)
     svg.send_keys("0")
     until(lambda: page.corners() == [(1, 1), (40, 40)])
+    assert not page.run(f"return {is_zoomed}")
 
 
 def test_curves_have_the_recorded_values(page):
