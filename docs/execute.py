@@ -2,6 +2,7 @@
 
     python docs/execute.py docs/lecture/01_*.md
     python docs/execute.py docs/lecture/*.md --to lecture    # and writes them as lecture/*.ipynb
+
 A notebook is a MyST Markdown file, as Jupytext and MyST-NB read it. The exit code is 1 if a cell of
 one of them raises an exception.
 """
