@@ -12,6 +12,7 @@ from .core.config_files import dump_config, load_config
 from .core.console import complain, suggestion
 from .core.errors import WORKER_LOST, UserError, WorkerLost, brief
 from .core.flags import parse_flags
+from .core.requirements import require_packages
 from .core.run_config import run_config
 from .core.run_folder import RunFolder
 from .core.run_selection import run_to_resume
@@ -215,6 +216,7 @@ def _runs(arguments: list[str]) -> None:
 def _report(arguments: list[str]) -> None:
     from .commands.report import command
 
+    require_packages("report", ["jinja2"])
     command(arguments)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from .core.console import suggestion
 from .core.errors import UserError
+from .core.requirements import PIPELINES, require_packages
 from .training.task import Task
 
 # One line per task: its package, which has a constant TASK, and the line that `--help` shows.
@@ -25,8 +26,9 @@ def load_task(name: str) -> Task:
     """Import the package of a task, but not TensorFlow, and return the task.
 
     Raises:
-        UserError: there is no such task.
+        UserError: there is no such task, or a package that pipelines need is missing.
     """
     if name not in TASKS:
         raise UserError(f"no task {name!r}{suggestion(name, TASKS)}")
+    require_packages(f"the task {name}", PIPELINES)
     return importlib.import_module(f".{name}", __package__).TASK

@@ -7,9 +7,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
-from pathlib import Path
 
 import pytest
 from errorflow.pipelines.commands.launch import LaunchConfig
@@ -20,9 +20,8 @@ from errorflow.pipelines.core.flags import parse_flags
 from errorflow.pipelines.registry import TASKS, load_task
 from errorflow.pipelines.search.config import tune_config
 from errorflow.pipelines.training.verbs import verbs_of
+from wheel import FOLDERS, ROOT, build_wheel
 
-ROOT = Path(__file__).parents[1]
-FOLDERS = ("layers", "callbacks", "pipelines")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEXTS = [ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 READMES = "\n".join([README, *(path.read_text(encoding="utf-8") for path in TEXTS)])
@@ -37,13 +36,8 @@ def blocks(language, text=README):
 
 
 def test_the_wheel_has_every_file(tmp_path):
-    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q"]
-    for name in (*FOLDERS, "pyproject.toml", "README.md", "LICENSE"):  # without an earlier build/
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, tmp_path / name)
-    subprocess.run([*build, "-w", tmp_path, "."], cwd=tmp_path, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    packed = {n for n in zipfile.ZipFile(wheel).namelist() if not n.split("/")[0].endswith("info")}
+    names = zipfile.ZipFile(build_wheel(tmp_path)).namelist()
+    packed = {name for name in names if not name.split("/")[0].endswith("info")}
     tree = {
         f"errorflow/{path.relative_to(ROOT).as_posix()}"
         for folder in FOLDERS
@@ -53,6 +47,21 @@ def test_the_wheel_has_every_file(tmp_path):
     # pyproject.toml maps the package `errorflow` itself to this folder
     assert packed == {name.replace("errorflow/pipelines/errorflow/", "errorflow/") for name in tree}
     assert packed >= {"errorflow/__init__.py", "errorflow/py.typed"}
+
+
+@pytest.mark.slow
+def test_the_sdist_has_what_a_contributor_needs(tmp_path):
+    left_out = shutil.ignore_patterns(".git", ".venv", "__pycache__", "*.egg-info", ".*_cache")
+    shutil.copytree(ROOT, tmp_path / "tree", ignore=left_out)
+    code = f"import setuptools.build_meta as backend; backend.build_sdist({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "tree", check=True)
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as sdist:
+        packed = {name.partition("/")[2] for name in sdist.getnames()}
+    folders = (*FOLDERS, "tests", "benchmarks", "docs", ".ci")
+    paths = (path for folder in folders for path in (tmp_path / "tree" / folder).rglob("*"))
+    tree = {path.relative_to(tmp_path / "tree") for path in paths if path.is_file()}
+    built = {path for path in tree if path.parts[:2] == ("docs", "_build")}
+    assert {path.as_posix() for path in tree - built} <= packed
 
 
 def test_the_version_is_that_of_the_project():
@@ -70,6 +79,8 @@ def test_readme_has_the_two_commands():
     assert train.endswith(" && .venv/bin/errorflow names train")
     assert check.endswith(" && .venv/bin/python -m pytest -n 2 --dist loadfile")
     assert train.split(".venv/bin/pip")[0] == check.split(".venv/bin/pip")[0]
+    assert "-e '.[pipelines]' &&" in train
+    assert "-e '.[pipelines,docs,test,onnx,speech,text,video]' &&" in check
 
 
 MAKE_VENV = """#!/bin/sh
@@ -90,7 +101,7 @@ def test_the_set_up_uses_a_python_that_works(tmp_path, version):
     process = _set_up(tmp_path)
     assert (process.returncode, process.stderr) == (0, "")
     install, train = process.stdout.splitlines()
-    assert install == ".venv/bin/pip install -q -e ."
+    assert install == ".venv/bin/pip install -q -e .[pipelines]"
     assert train == ".venv/bin/errorflow names train"
 
 

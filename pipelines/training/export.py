@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import importlib.util
 import json
 import shutil
 import warnings
@@ -14,6 +13,7 @@ import numpy as np
 
 from ..core.errors import UserError
 from ..core.files import write_text
+from ..core.requirements import EXTRAS, require_packages
 from ..core.system_errors import writing
 
 TOLERANCE = 1e-4  # maximum difference between probabilities
@@ -27,10 +27,8 @@ def check_formats(formats: str) -> list[str]:
     if unknown or not names:
         got = ", ".join(unknown) or "nothing"
         raise UserError(f"--format takes {', '.join(FORMATS)} separated by commas, got {got}")
-    needed = ("tf2onnx", "onnx", "onnxruntime") if "onnx" in names else ()
-    missing = [name for name in needed if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(f"onnx needs {', '.join(missing)}: pip install 'errorflow[onnx]'")
+    if "onnx" in names:
+        require_packages("--format onnx", EXTRAS["onnx"])
     return list(dict.fromkeys(names))
 
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.errors import UserError
+from ..core.requirements import require_packages
 
 
 class Distance(NamedTuple):
@@ -15,9 +15,6 @@ class Distance(NamedTuple):
     length: int  # symbols of that target
 
 
-EXTRAS = {"jiwer": "speech", "sacrebleu": "text"}  # the extra that installs each package
-
-
 def needed(split: str) -> list[str]:
     """Return the packages that measure predictions of words, or of characters or phones."""
     return ["jiwer", "sacrebleu"] if split == "word" else ["jiwer"]
@@ -25,15 +22,7 @@ def needed(split: str) -> list[str]:
 
 def check_installed(packages: Sequence[str]) -> None:
     """Raise `UserError` if one of the packages is missing."""
-    import importlib.util
-
-    missing = [name for name in packages if importlib.util.find_spec(name) is None]
-    if missing:
-        extras = ",".join(EXTRAS[name] for name in missing)
-        raise UserError(
-            f"{' and '.join(missing)}, needed to measure predictions, is not installed:"
-            f" pip install 'errorflow[{extras}]'"
-        )
+    require_packages("the measure of predictions", packages)
 
 
 def distances(

