@@ -59,10 +59,10 @@ class Horizon(LayerSnapshotCallback):
     def history(self) -> dict[str, dict[str, np.ndarray]]:
         """The recorded tables, by the path of the layer, float32.
 
-        step    [N]     0 before training, then the epoch, from 1
-        hidden  [N, T]  ‖dh_T/dh_t‖
-        cell    [N, T]  ‖dh_T/dc_t‖ (LSTM only)
-        bound   [N, T]  the product of the norms of the single steps (only without `probes`)
+            step    [N]     0 before training, then the epoch, from 1
+            hidden  [N, T]  ‖dh_T/dh_t‖
+            cell    [N, T]  ‖dh_T/dc_t‖ (LSTM only)
+            bound   [N, T]  the product of the norms of the single steps (only without `probes`)
 
         The last step of every example is in column -1.
         """

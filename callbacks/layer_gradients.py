@@ -68,13 +68,14 @@ class LayerGradients(StepRecorder):
     def history(self) -> dict[str, Any]:
         """The recorded tables; empty before training.
 
-        step    [N]     the training step, from 1
-        layers          L names of the layers that were trained, from input to loss
-        norm    [N, L]  ‖dE/dW‖, W all weights of the layer
-        ratio   [N, L]  ‖dE/dW‖ / ‖W‖
-        dead    [N, L]  of a `Dense` or `Conv` layer, the share of its units (or filters) whose
-                        gradient was zero in this and the 99 recorded steps before; NaN for others
-        skipped [N]     whether the loss scale skipped the training step
+            step    [N]     the training step, from 1
+            layers          L names of the layers that were trained, from input to loss
+            norm    [N, L]  ‖dE/dW‖, W all weights of the layer
+            ratio   [N, L]  ‖dE/dW‖ / ‖W‖
+            dead    [N, L]  of a `Dense` or `Conv` layer, the share of its units (or filters) whose
+                            gradient was zero in this and the 99 recorded steps before; NaN for
+                            others
+            skipped [N]     whether the loss scale skipped the training step
 
         All are NaN in training steps in which a layer was frozen. Norm and ratio are infinite where
         the gradient is not finite.

@@ -18,9 +18,12 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from traitlets.config import Config
 
 # TensorFlow's log and its progress bars belong to a terminal.
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+# A kernel warns of sockets that are not encrypted.
+KERNEL = Config({"KernelManager": {"transport_encryption": "auto"}})
 
 
 def execute(path: Path, timeout: int = 600) -> nbformat.NotebookNode:
@@ -37,7 +40,8 @@ def execute(path: Path, timeout: int = 600) -> nbformat.NotebookNode:
     """
     notebook = jupytext.read(path)
     with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(notebook, timeout=timeout, resources={"metadata": {"path": folder}})
+        place = {"metadata": {"path": folder}}
+        client = NotebookClient(notebook, timeout=timeout, resources=place, config=KERNEL)
         return client.execute(env=os.environ | QUIET)
 
 

@@ -23,7 +23,7 @@ from errorflow.pipelines.training.verbs import verbs_of
 from wheel import FOLDERS, ROOT, build_wheel
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TEXTS = [ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = [ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 READMES = "\n".join([README, *(path.read_text(encoding="utf-8") for path in TEXTS)])
 SET_UP = [line for line in README.splitlines() if line.startswith("[ -d .venv ] || ")]
 

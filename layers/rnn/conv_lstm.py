@@ -108,8 +108,8 @@ class ConvLSTM2D(_ConvLSTM):
         c_t     = f ⊗ c_{t-1} + i ⊗ g
         h_t     = o ⊗ φ(c_t)
 
-    where * is a convolution. h_t and c_t are maps [B, height, width, filters], and ‖δ_t(b)‖ is the
-    norm of dE/dh_t(b) over the whole map and all channels.
+    where `*` is a convolution. h_t and c_t are maps [B, height, width, filters], and ‖δ_t(b)‖ is
+    the norm of dE/dh_t(b) over the whole map and all channels.
 
     A drop-in replacement of `keras.layers.ConvLSTM2D`: weights, outputs and gradients are the same.
 
@@ -120,7 +120,7 @@ class ConvLSTM2D(_ConvLSTM):
 
     Call arguments:
         sequences: [B, T, height, width, channels]; the size of the map must be known.
-        mask, initial_state: as in `RecurrentLayer`, with states [B, *map, filters].
+        mask, initial_state: as in `RecurrentLayer`, with states `[B, *map, filters]`.
 
     Raises:
         ValueError: an activation is not one that `activations.derivative` knows.
