@@ -5,26 +5,34 @@ import math
 import sys
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
 
 from ..layers.workers import worker_index
-from .findings.finding import MIN_STEPS
+from .drawing.notebook_figure import NothingRecorded
+from .drawing.plain_figures import time_line
+from .findings.finding import MIN_STEPS, Finding
 from .findings.training_warning import READINGS, Scope, TrainingWarning, loss_warnings
 from .findings.warning_kinds import KINDS
 from .recording.chief_log import event_log
-from .recording.guard import GuardedCallback, guarded
+from .recording.guard import guarded
 from .recording.loss_meter import LossMeter
 from .recording.printable import literal, printable
+from .recording.results import ResultsCallback
 from .recording.run_places import TRAIN
 from .recording.step_recorder import StepRecorder
 from .recording.training_steps import steps_so_far
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BETWEEN = 20  # training steps between two readings
 SHARE = 5  # in a short training, the window is this part of its training steps
 SHORTEST = 2 * MIN_STEPS  # window
 
 
-class EarlyWarning(GuardedCallback):
+class EarlyWarning(ResultsCallback):
     """Warns on stderr when something goes wrong with a training, once, when it becomes true.
 
         gradients, flow = LayerGradients(), ErrorFlow()
@@ -74,6 +82,9 @@ class EarlyWarning(GuardedCallback):
             below 20.
     """
 
+    recorded = "training step"
+    without_findings = "no warning was given"
+
     def __init__(
         self,
         *recorders: StepRecorder,
@@ -98,6 +109,47 @@ class EarlyWarning(GuardedCallback):
         self._losses: list[float] = []
         self._first: float | None = None  # the loss of the first training step
         self._model_before: Any = None
+
+    def findings(self) -> list[Finding]:
+        """Return the warnings as findings, in their order."""
+        return [_finding(warning) for warning in self.warnings]
+
+    def plot(self) -> Figure:
+        """Return the first 20 warnings on the time axis of the training.
+
+        Raises:
+            ValueError: no training step has been made.
+        """
+        steps = 0 if self.model is None else steps_so_far(self.model)
+        if not steps and not self.warnings:
+            raise NothingRecorded
+        events = [(warning.step, warning.text) for warning in self.warnings]
+        return time_line(events, steps, f"no warning in {steps:,} training steps")
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row for each warning.
+
+        step     int   the training step at which it was given
+        kind     str   stuck, dead, vanishing, exploding or diverged
+        layers   str   the paths of the layers, separated by ", "; "": the whole network
+        text     str   the sentence
+        remedy   str   the first of its remedies; "": none
+        stopped  bool  whether it has ended the training
+        """
+        import pandas as pd  # noqa: PLC0415 — takes half a second
+
+        rows = [
+            (
+                w.step,
+                w.kind,
+                ", ".join(w.layers),
+                w.text,
+                next(iter(w.remedies), ""),
+                w is self.stopped,
+            )
+            for w in self.warnings
+        ]
+        return pd.DataFrame(rows, columns=["step", "kind", "layers", "text", "remedy", "stopped"])
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         self.failure = None
@@ -235,6 +287,12 @@ class EarlyWarning(GuardedCallback):
         if may_stop and self.stopped is None and warning.kind in self.stop_when:
             self.stopped = warning
             self.model.stop_training = True
+
+
+def _finding(warning: TrainingWarning) -> Finding:
+    headline = f"{warning.kind}, training step {warning.step:,}"
+    text = f"{warning.text} (training step {warning.step:,})"
+    return Finding("", warning.finding, headline, text, dict(warning.evidence))
 
 
 def _print(warning: TrainingWarning) -> None:

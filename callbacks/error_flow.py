@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -16,6 +16,7 @@ from .findings.encoder_decoder import encoder_decoder_finding, first_to_largest
 from .findings.error_flow import error_flow_finding
 from .findings.finding import Finding
 from .findings.training_warning import Scope, TrainingWarning
+from .recording import frames
 from .recording.error_probe import KIND as PROBE
 from .recording.error_probe import ErrorProbe
 from .recording.error_reader import ErrorReader, check_layers, error_readers, read_rows
@@ -27,6 +28,9 @@ from .recording.rows import Rows
 from .recording.step_recorder import StepRecorder
 from .recording.tables import Tables, join_layers, layer_path, tables
 from .recording.train_step_context import trace_train_step_in
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class ErrorFlow(StepRecorder):
@@ -41,8 +45,10 @@ class ErrorFlow(StepRecorder):
         flow = ErrorFlow(log_dir="logs")
         model.fit(x, y, callbacks=[flow])
         flow.history["lstm"]["hidden"]  # [N, T]
+        flow  # as the last line of a cell of a notebook: the findings and the picture
         flow.plot().savefig("error_flow.png")
         print(*flow.verdict(), sep="\\n")
+        flow.to_frame()  # for pandas
 
     `evaluate` and `predict` add no rows. If `fit` is called again, training steps continue to be
     counted. With `steps_per_execution` > 1 there is still one row for each training step.
@@ -137,10 +143,6 @@ class ErrorFlow(StepRecorder):
             if by_layer.keys() >= {first, second}
         }
 
-    def verdict(self) -> list[str]:
-        """Return the findings as sentences, one for each layer."""
-        return [finding.sentence for finding in self.findings()]
-
     def findings(self) -> list[Finding]:
         """Return the findings on the recorded errors, one for each layer."""
         history = self.history
@@ -187,6 +189,29 @@ class ErrorFlow(StepRecorder):
             inside = {path for name in self.joined.keys() & history for path in self.joined[name]}
             layers = [name for name in history if name not in inside]
         return figures.error_flow({name: history[name] for name in layers}, statistic, align)
+
+    def to_frame(self, align: str = "end", layers: Sequence[str] | None = None) -> "pd.DataFrame":
+        """Return one row for each layer, training step and time step that an example has.
+
+            layer        category  a name from `history`, without those of `joined`
+            step         int       the training step, from 1
+            time_step    int32     from 1
+            before_last  int32     the number of time steps before the last one
+            hidden, hidden_max, carried, injected, hidden_next, cell, cell_max, cell_next
+                         float32   see `history`, in units of the loss per unit of h_t or c_t; NaN
+                                   for `cell` of layers without a cell
+            valid        int32     the number of examples
+            skipped      bool      whether dynamic loss scaling skipped the training step
+
+        Args:
+            align: "end": the last valid step of every example has `before_last` 0, and `time_step`
+                is that of the longest example; "start": the first one has `time_step` 1, and
+                `before_last` is that of the longest example. Without padding, they are the same.
+            layers: names from `history`; None: all except joined ones.
+        """
+        history = self.history
+        chosen = [n for n in history if n not in self.joined] if layers is None else layers
+        return frames.over_time({name: history[name] for name in chosen}, align)
 
     # Going on in another process
 

@@ -1,13 +1,21 @@
 """How much error each loss step sends to each earlier step, after each epoch."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from ..layers import error_matrix
+from ..layers.analysis.matrix_result import ErrorMatrix as MatrixOfBatch
 from .drawing.heat_maps import common_scale, heat_map
+from .drawing.notebook_figure import NothingRecorded
+from .findings.finding import Finding
+from .recording.frames import labelled
 from .recording.snapshot import LayerSnapshotCallback, recurrent_paths
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class ErrorMatrix(LayerSnapshotCallback):
@@ -59,6 +67,46 @@ class ErrorMatrix(LayerSnapshotCallback):
         rows = [table for figure, table in recorded.items() if figure != "step"]
         return {"step": recorded["step"], "matrix": np.stack(rows, axis=1)}
 
+    def findings(self) -> list[Finding]:
+        """Return where the error of the last loss step arrives after the last recorded epoch."""
+        history = self.history
+        if not history:
+            return []
+        epoch, matrix = int(history["step"][-1]), MatrixOfBatch(history["matrix"][-1])
+        kind = "measured" if np.isfinite(matrix).any() else "not finite"
+        headline = f"the error of each loss step after epoch {epoch:,}"
+        text = f"{matrix.sentence} (epoch {epoch:,})"
+        return [Finding(self._name, kind, headline, text, {"epoch": epoch})]
+
+    def plot(self, epoch: int | None = None) -> Figure:
+        """Return the matrix of one epoch as a map loss step × time step.
+
+        Args:
+            epoch: a number from `history["step"]`; None: the last one.
+
+        Raises:
+            ValueError: nothing was recorded, or nothing in this epoch.
+        """
+        history = self.history
+        if not history:
+            raise NothingRecorded
+        epochs = history["step"].tolist()
+        if epoch is not None and epoch not in epochs:
+            raise ValueError(f"plot: no matrix of epoch {epoch} was recorded, only of {epochs}")
+        row = -1 if epoch is None else epochs.index(epoch)
+        return MatrixOfBatch(history["matrix"][row], f"epoch {epochs[row]:,}").plot()
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row for each epoch, loss step and time step.
+
+        epoch      int      0 before training, then from 1
+        loss_step, time_step, error: as in the table of `errorflow.layers.error_matrix`
+        """
+        history = self.history
+        recorded = zip(history.get("step", ()), history.get("matrix", ()), strict=True)
+        parts = (({"epoch": int(n)}, MatrixOfBatch(matrix).to_frame()) for n, matrix in recorded)
+        return labelled(parts, ("epoch", "loss_step", "time_step", "error"))
+
     @property
     def _name(self) -> str:
         return self.layer or ""
@@ -76,7 +124,7 @@ class ErrorMatrix(LayerSnapshotCallback):
         return [error_matrix(self.model, self.inputs, self.targets, self.layer)]
 
     def _write(self, snapshot: Any, step: int) -> None:
-        (matrix,) = snapshot
+        matrix = np.asarray(snapshot[0])
         by_loss_step = {str(number): row for number, row in enumerate(matrix, start=1)}
         self._record(step, {self._name: by_loss_step}, {})
         if self._log is not None:

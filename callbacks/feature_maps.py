@@ -2,12 +2,19 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+from matplotlib.figure import Figure
 
+from .drawing.notebook_figure import NothingRecorded
+from .drawing.plain_figures import image_figure
+from .findings.finding import Finding
 from .recording.snapshot import SnapshotCallback
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_CHANNELS = 64  # drawn
 SIDE = 96  # pixels of a feature map's longer side, about
@@ -21,7 +28,8 @@ class FeatureMaps(SnapshotCallback):
 
     Args:
         image: [H, W, C], as the model takes it.
-        log_dir: event files are written to `log_dir`/train.
+        log_dir: event files are written to `log_dir`/train; None: no files. The latest maps are
+            kept for `plot` and `to_frame` in either case.
         layer: name of a layer of the model with an output [B, H, W, C]; None: the first layer with
             weights.
 
@@ -31,9 +39,44 @@ class FeatureMaps(SnapshotCallback):
 
     takes_first = False
 
-    def __init__(self, image: np.ndarray, log_dir: str | Path, layer: str | None = None):
+    def __init__(
+        self, image: np.ndarray, log_dir: str | Path | None = None, layer: str | None = None
+    ):
         super().__init__(self._measure, log_dir, "feature_maps")
         self.image, self.layer = np.asarray(image), layer
+
+    def findings(self) -> list[Finding]:
+        """Return how many feature maps were constant over the image in the last epoch."""
+        return [_finding(name, maps, self._latest_epoch) for name, maps in self._latest]
+
+    def plot(self) -> Figure:
+        """Return the feature maps of the last epoch side by side, at most 64.
+
+        Raises:
+            ValueError: nothing was recorded.
+        """
+        if not self._latest:
+            raise NothingRecorded
+        ((_, maps),) = self._latest
+        return image_figure(mosaic(maps))
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row for each value of the last epoch's feature maps, H · W · C rows.
+
+        channel  int      from 1
+        row      int      from 1, downwards
+        column   int      from 1
+        value    float32  the output of the layer
+        """
+        import pandas as pd  # noqa: PLC0415 — takes half a second
+
+        columns = ["channel", "row", "column", "value"]
+        if not self._latest:
+            return pd.DataFrame(columns=columns)
+        ((_, maps),) = self._latest
+        values = np.moveaxis(maps, -1, 0)
+        places = np.indices(values.shape).reshape(3, -1) + 1
+        return pd.DataFrame(dict(zip(columns, [*places, values.ravel()], strict=True)))
 
     def _check(self) -> None:
         if self.model.built:
@@ -60,6 +103,17 @@ class FeatureMaps(SnapshotCallback):
         description = f"Feature maps of {name}: one square per channel, one grey scale for all."
         self._log.step = step
         self._log.image("feature_maps", mosaic(maps), description)
+
+
+def _finding(name: str, maps: np.ndarray, epoch: int) -> Finding:
+    if not np.isfinite(maps).all():
+        text = f"its feature maps are not all finite numbers (epoch {epoch:,})"
+        return Finding(name, "not finite", "feature maps not finite", text, {"epoch": epoch})
+    count, constant = maps.shape[-1], int((np.ptp(maps, axis=(0, 1)) == 0).sum())
+    headline = f"{constant:,} of {count:,} feature maps constant"
+    text = f"{constant:,} of {count:,} feature maps are constant over the image (epoch {epoch:,})"
+    evidence = {"constant": constant, "channels": count, "epoch": epoch}
+    return Finding(name, "measured", headline, text, evidence)
 
 
 def mosaic(maps: np.ndarray) -> np.ndarray:

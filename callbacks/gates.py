@@ -2,19 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from ..layers.paths import walk
-from .drawing import figures
+from .drawing.gate_figure import gate_figure
 from .drawing.gate_maps import Panel, gate_maps
 from .findings.finding import Finding
 from .findings.gates import gate_findings
+from .recording.frames import stacked
 from .recording.gate_activations import GateActivations, gate_activations, has_gates, steps
 from .recording.rows import evenly_spaced
 from .recording.snapshot import LayerSnapshotCallback
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_UNITS = 64  # drawn
 
@@ -54,6 +58,7 @@ class Gates(LayerSnapshotCallback):
     """
 
     kind = "gates"
+    without_findings = "no gate is nearly always closed"
 
     def __init__(
         self,
@@ -99,19 +104,30 @@ class Gates(LayerSnapshotCallback):
         Raises:
             ValueError: nothing has been recorded, or there is no such layer.
         """
-        if layer is not None and layer not in self._latest:
-            recorded = ", ".join(self._latest) or "none so far"
+        latest: dict[str, GateActivations] = dict(self._latest)
+        if layer is not None and layer not in latest:
+            recorded = ", ".join(latest) or "none so far"
             raise ValueError(f"plot: no gates of {layer!r} were recorded, only of {recorded}")
-        chosen = self._latest if layer is None else {layer: self._latest[layer]}
-        return figures.gates({name: (panels(a), _axis(a)) for name, a in chosen.items()})
+        chosen = latest if layer is None else {layer: latest[layer]}
+        return gate_figure({name: (panels(a), _axis(a)) for name, a in chosen.items()})
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row for each layer, epoch, gate and time step that an example has.
+
+        layer      category  a name from `history`
+        epoch      int       0 before training, then from 1
+        gate       str       input, forget, output, update or reset
+        time_step  int       that of the input, from 1
+        mean       float32   over examples and units: 0 closed, 1 open
+        closed     float32   the share of values below 0.1
+        open       float32   the share of values above 0.9
+        """
+        columns = ("layer", "epoch", "gate", "time_step", "mean", "closed", "open")
+        return stacked({name: _columns(tables) for name, tables in self.history.items()}, columns)
 
     def _check(self) -> None:
         if self.model.built:
             _check_gates(self.model, self.layers)
-
-    def _start_over(self) -> None:
-        super()._start_over()
-        self._latest: dict[str, GateActivations] = {}
 
     def _measure(self):
         activations = gate_activations(self.model, self.inputs, self.layers)
@@ -119,7 +135,6 @@ class Gates(LayerSnapshotCallback):
         return activations
 
     def _write(self, snapshot: Any, step: int) -> None:
-        self._latest = snapshot
         self._record(step, {name: steps(a) for name, a in snapshot.items()}, _scalars(snapshot))
         if self._log is not None:
             for name, activations in snapshot.items():
@@ -156,6 +171,25 @@ def _scalars(latest: Mapping[str, GateActivations]) -> dict[str, float]:
         for layer, activations in latest.items()
         for name, gate in activations.gates.items()
         for figure in ("mean", "closed", "open")
+    }
+
+
+def _columns(tables: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the columns of `to_frame` for one layer."""
+    gates = [name for name in tables if f"{name}_open" in tables]
+    means = np.stack([tables[gate] for gate in gates])  # [gates, N, T]
+    place = np.nonzero(~np.isnan(means))
+    shares = {
+        share: np.stack([tables[f"{gate}_{share}"] for gate in gates])[place]
+        for share in ("closed", "open")
+    }
+    gate, row, column = place
+    return {
+        "epoch": tables["step"][row],
+        "gate": np.array(gates, object)[gate],
+        "time_step": column + 1,
+        "mean": means[place],
+        **shares,
     }
 
 

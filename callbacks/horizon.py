@@ -1,14 +1,23 @@
 """How far back in time each recurrent layer can see, after each epoch."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
+from ..layers.analysis.horizon import Horizon as HorizonOfBatch
 from ..layers.analysis.horizon import horizons
+from .drawing import figures
 from .drawing.heat_maps import common_scale, heat_map
-from .findings.horizon import half_life
+from .findings.finding import Finding
+from .findings.horizon import half_life, horizon_finding
+from .recording.frames import labelled
 from .recording.snapshot import LayerSnapshotCallback, recurrent_paths
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Horizon(LayerSnapshotCallback):
@@ -68,6 +77,34 @@ class Horizon(LayerSnapshotCallback):
         """
         return self._recorded()
 
+    def findings(self) -> list[Finding]:
+        """Return how far back each layer can see after the last recorded epoch."""
+        return [horizon_finding(layer, history) for layer, history in self.history.items()]
+
+    def plot(self, statistic: str = "hidden", layers: Sequence[str] | None = None) -> Figure:
+        """Return heat maps time step × epoch, with one common colour scale.
+
+        Args:
+            statistic: "hidden", "cell" or "bound", see `history`.
+            layers: names from `history`; None: all.
+        """
+        history = self.history
+        return figures.horizon({name: history[name] for name in layers or history}, statistic)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row for each layer, epoch and time step.
+
+        layer        str      a name from `history`
+        epoch        int      0 before training, then from 1
+        before_last, hidden, cell, bound: as in the table of `errorflow.layers.horizon`
+        """
+        parts = (
+            ({"layer": layer, "epoch": epoch}, of_epoch.to_frame())
+            for layer, history in self.history.items()
+            for epoch, of_epoch in _by_epoch(history)
+        )
+        return labelled(parts, ("layer", "epoch", "before_last", "hidden", "cell", "bound"))
+
     def _check(self) -> None:
         if self.model.built:
             recurrent_paths(self)
@@ -94,6 +131,13 @@ class Horizon(LayerSnapshotCallback):
         if self._log is not None:
             for layer, history in self.history.items():
                 self._log.image(f"horizon/heat_map/{layer}", _image(history), _DESCRIPTION)
+
+
+def _by_epoch(history: Mapping[str, np.ndarray]) -> Iterator[tuple[int, HorizonOfBatch]]:
+    """Yield each epoch and its norms."""
+    for row, epoch in enumerate(history["step"].tolist()):
+        norms = {name: table[row] for name, table in history.items()}
+        yield epoch, HorizonOfBatch(norms["hidden"], norms.get("cell"), norms.get("bound"))
 
 
 def _image(history):

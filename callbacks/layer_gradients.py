@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,6 +13,7 @@ from .findings.finding import Finding, counted
 from .findings.gradient_warnings import gradient_warnings
 from .findings.layer_gradients import gradient_findings, listed
 from .findings.training_warning import Scope, TrainingWarning
+from .recording import frames
 from .recording.event_reader import Key, Recorded
 from .recording.gradient_monitor import GradientMonitor
 from .recording.gradient_statistics import STATISTICS
@@ -23,6 +24,9 @@ from .recording.train_step_context import trace_train_step_in
 from .recording.training_steps import RING
 from .recording.unused_outputs import layers_without_loss
 from .recording.weight_owners import owner_paths
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class LayerGradients(StepRecorder):
@@ -56,6 +60,7 @@ class LayerGradients(StepRecorder):
     """
 
     kind = "layer_gradients"
+    without_findings = "no fault was found in the gradient over depth"
 
     def __init__(self, log_dir: str | Path | None = None, every: int = 1):
         super().__init__(log_dir, every)
@@ -158,6 +163,19 @@ class LayerGradients(StepRecorder):
         """Return a heat map layer × training step of "norm" or "ratio"."""
         history = self.history
         return figures.layer_gradients({"gradients": history} if history else {}, statistic)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row for each training step and each layer that was not frozen in it.
+
+        step     int       the training step, from 1
+        layer    category  its path; the categories are in the order from input to loss
+        depth    int       its place among them, from 1
+        norm     float32   ‖dE/dW‖, W all weights of the layer
+        ratio    float32   ‖dE/dW‖ / ‖W‖
+        dead     float32   the share of dead units; NaN for layers without units
+        skipped  bool      whether dynamic loss scaling skipped the training step
+        """
+        return frames.over_depth(self.history)
 
     # Going on in another process
 

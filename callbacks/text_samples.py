@@ -2,11 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from matplotlib.figure import Figure
+
+from .drawing.notebook_figure import NothingRecorded
+from .drawing.plain_figures import text_table
 from .recording.printable import literal
 from .recording.run_places import VALIDATION
 from .recording.snapshot import SnapshotCallback
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_ROWS = 20
 LONG = 60  # characters of a text, beside which other columns become too narrow
@@ -24,7 +31,8 @@ class TextSamples(SnapshotCallback):
         rows: a function without arguments that returns the rows of the table, of which at most 20
             are shown: dicts with the same keys, the names of the columns. Values are shown
             literally, including any signs of Markdown or HTML.
-        log_dir: event files are written to `log_dir`/validation, as of all predictions.
+        log_dir: event files are written to `log_dir`/validation, as of all predictions; None: no
+            files. The latest rows are kept for `plot` and `to_frame` in either case.
         title: the tag of the table.
     """
 
@@ -34,11 +42,32 @@ class TextSamples(SnapshotCallback):
     def __init__(
         self,
         rows: Callable[[], Sequence[Mapping[str, Any]]],
-        log_dir: str | Path,
+        log_dir: str | Path | None = None,
         title: str = "samples",
     ):
         super().__init__(rows, log_dir, title)
         self.title = title
+
+    def plot(self) -> Figure:
+        """Return the table of the last epoch as a figure, at most 20 rows; long texts are cut.
+
+        Raises:
+            ValueError: nothing was recorded.
+        """
+        if not len(self._latest):
+            raise NothingRecorded
+        names = [*self._latest[0]]
+        return text_table(names, [[row[n] for n in names] for row in self._latest[:MAX_ROWS]])
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return the rows of the last epoch, with the columns that the function `rows` gives."""
+        import pandas as pd  # noqa: PLC0415 — takes half a second
+
+        return pd.DataFrame([*self._latest])
+
+    def _picture(self) -> str:
+        """The whole texts, as a table of HTML, which escapes them."""
+        return self.to_frame().head(MAX_ROWS).to_html(index=False) if len(self._latest) else ""
 
     def _write(self, snapshot: Any, step: int) -> None:
         self._log.step = step

@@ -1,4 +1,4 @@
-"""matplotlib figures of recorded errors, gradients and gates; they use no global state."""
+"""matplotlib figures of recorded errors and gradients; they use no global state."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -16,15 +16,16 @@ from ..findings.error_flow import error_flow_finding
 from ..findings.finding import every_steps
 from ..recording.printable import in_figure
 from ..recording.rows import evenly_spaced, filled_columns
-from .gate_maps import OPENNESS, Panel
 from .heat_maps import COLOURS, DECADES, NO_VALUE, NOT_FINITE, Scale, common_scale
 from .labels import label
+from .notebook_figure import NotebookFigure, NothingRecorded
 
 COLUMNS = 3  # maps side by side
 LONG_NAME = 18  # characters; beside a longer title there is no room for a note
 MAX_LAYER_NAMES = 18  # below a map; more would overlap
 MAX_ROWS = 400  # training steps in a map; more are thinned out evenly
-_FIRST, _LATEST, _QUIET, _GRID = "#a0a0a0", "#b5367a", "#707070", "#e0e0e0"
+QUIET = "#707070"  # the colour of notes
+_FIRST, _LATEST, _GRID = "#a0a0a0", "#b5367a", "#e0e0e0"
 _BORDER = "#00b4d8"  # between two layers on one time axis
 
 History = Mapping[str, Any]
@@ -58,7 +59,7 @@ def error_flow(
         lower.xaxis.set_major_formatter(lambda x, _: f"{abs(x):.0f}")
         lower.set_xlabel("time steps before the last" if from_end else "time step")
         note = _half_life(title, histories[title])
-        upper.set_title(note, loc="right", size="small", c=_QUIET)
+        upper.set_title(note, loc="right", size="small", c=QUIET)
         if note and len(title) > LONG_NAME:
             upper.set_title(f"{in_figure(title)}\n", loc="left")
     return figure
@@ -102,51 +103,25 @@ def shortened(paths: Sequence[str]) -> list[str]:
     return [next((tail for tail in several if common[tail] == 1), several[-1]) for several in tails]
 
 
-def gates(layers: Mapping[str, tuple[Sequence[Panel], str]]) -> Figure:
-    """Return maps unit × time step of how open gates are: one column for each layer.
+def horizon(histories: Mapping[str, History], statistic: str = "hidden") -> Figure:
+    """Return heat maps time step × epoch, with the first and the latest epoch as curves.
 
     Args:
-        layers: by title; each the panels of its gates, and the title of the time axis.
+        histories: by title; each is an entry of `Horizon.history`, of one or several runs.
+        statistic: "hidden", "cell" or "bound"; layers without it are left out.
     """
-    if not layers:
-        raise ValueError("plot: nothing was recorded; train with the callback first")
-    columns, most = min(len(layers), COLUMNS), max(len(panels) for panels, _ in layers.values())
-    lines = -(-len(layers) // columns)
-    size = 1.4 + 4.2 * columns, 0.6 + 1.9 * most * lines
-    figure = Figure(figsize=size, layout="constrained", dpi=120)
-    grid = figure.add_gridspec(most * lines, columns)
-    for index, (title, (panels, axis)) in enumerate(layers.items()):
-        line, column = divmod(index, columns)
-        last = [
-            _gate(figure.add_subplot(grid[most * line + row, column]), panel, title, row == 0)
-            for row, panel in enumerate(panels)
-        ][-1]
-        last.tick_params(labelbottom=True)
-        last.set_xlabel(axis)
-    colours = ScalarMappable(Normalize(0, 1), colormaps[OPENNESS])
-    bar = figure.colorbar(colours, ax=figure.axes, aspect=40, pad=0.01)
-    bar.set_label("mean over the examples: 0 closed, 1 open")
-    return figure
-
-
-def _gate(axes: Axes, panel: Panel, layer: str, is_first: bool) -> Axes:
-    rows, steps = panel.table.shape
-    axes.imshow(
-        panel.table,
-        norm=Normalize(0, 1),
-        cmap=colormaps[OPENNESS].with_extremes(bad=NO_VALUE),
-        extent=(0.5, steps + 0.5, rows + 0.5, 0.5),
-        aspect="auto",
-        interpolation="nearest",
+    figure, pairs = _maps_and_curves(
+        histories,
+        statistic,
+        label("horizon", statistic),
+        lambda history: 1 - history["hidden"].shape[1],
+        "epoch",
     )
-    axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
-    axes.tick_params(axis="x", labelbottom=False)
-    axes.set_yticks([])
-    axes.set_ylabel(panel.rows.replace("\n", " "))
-    title = f"{in_figure(layer)}\n{panel.title}" if is_first else panel.title
-    axes.set_title(title, loc="left", size="medium")
-    axes.set_title(panel.note, loc="right", size="small", c=_QUIET)
-    return axes
+    for _, lower in pairs.values():
+        lower.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+        lower.xaxis.set_major_formatter(lambda x, _: f"{abs(x):.0f}")
+        lower.set_xlabel("time steps before the last")
+    return figure
 
 
 def _maps_and_curves(
@@ -154,13 +129,15 @@ def _maps_and_curves(
     table: str,
     colour_label: str,
     first_column: Callable[[History], int],
+    row_title: str = "training step",
 ) -> tuple[Figure, dict[str, tuple[Axes, Axes]]]:
     """→ (figure, {title: (axes of the map, axes of the curves)}), with one colour scale for all
 
     first_column: a function from a history to the number of its first column.
+    row_title: what each row belongs to.
     """
     if not histories:
-        raise ValueError("plot: nothing was recorded; train with the callback first")
+        raise NothingRecorded
     name, drawable = table.removesuffix("_from_end"), _drawable(histories)
     if name not in drawable:
         raise ValueError(
@@ -175,7 +152,8 @@ def _maps_and_curves(
     for (title, history), (upper, lower) in zip(shown.items(), pairs, strict=True):
         columns = (np.arange(history[table].shape[1]) + first_column(history))[filled[title]]
         _map(upper, columns, cut[title], history["step"], of_maps)
-        _curves(lower, columns, cut[title], history["step"], of_curves)
+        _curves(lower, columns, cut[title], history["step"], of_curves, row_title)
+        upper.set_ylabel(row_title)
         upper.set_title(in_figure(title), loc="left")
     below = any((values < 10.0**of_maps.low).any() for values in cut.values())
     _colour_bar(figure, pairs, of_maps, colour_label, "min" if below else "neither")
@@ -197,7 +175,9 @@ def _axes(count):
     """A figure with `count` pairs of axes, one of each pair above the other."""
     columns = min(count, COLUMNS)
     lines = -(-count // columns)
-    figure = Figure(figsize=(1.4 + 4.2 * columns, 4.8 * lines), layout="constrained", dpi=120)
+    figure = NotebookFigure(
+        figsize=(1.4 + 4.2 * columns, 4.8 * lines), layout="constrained", dpi=120
+    )
     grid = figure.add_gridspec(2 * lines, columns, height_ratios=[5, 3] * lines)
     pairs = []
     for index in range(count):
@@ -220,7 +200,6 @@ def _map(axes: Axes, columns, table: np.ndarray, steps: np.ndarray, scale: Scale
     )
     axes.yaxis.set_major_locator(MaxNLocator(7, integer=True))
     axes.yaxis.set_major_formatter("{x:,.0f}")
-    axes.set_ylabel("training step")
     axes.tick_params(axis="x", labelbottom=False)
 
 
@@ -228,13 +207,13 @@ def _norm(scale):
     return LogNorm(10.0**scale.low, 10.0**scale.high)
 
 
-def _curves(axes: Axes, columns, table: np.ndarray, steps: np.ndarray, scale: Scale):
+def _curves(
+    axes: Axes, columns, table: np.ndarray, steps: np.ndarray, scale: Scale, row_title: str
+):
     marker = "o" if table.shape[1] < 12 else None
     for row, colour in ((0, _FIRST), (-1, _LATEST)):
         curve = np.maximum(table[row], 10.0**scale.low)
-        axes.plot(
-            columns, curve, color=colour, marker=marker, label=f"training step {steps[row]:,}"
-        )
+        axes.plot(columns, curve, color=colour, marker=marker, label=f"{row_title} {steps[row]:,}")
     axes.set(yscale="log", ylim=(10.0**scale.low, 10.0**scale.high))
     axes.grid(color=_GRID, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)

@@ -18,7 +18,7 @@ JUDGED_SHARE = 0.2  # of the recorded training steps, the last ones
 MIN_STEPS = 10  # recorded training steps that a judgement needs
 HOLDS = 0.9  # share of the training steps that agree "since" a step
 HEALTHY = {"healthy"}
-UNCLEAR = {"arrives", "range", "too little"}  # the kinds that judge nothing
+UNCLEAR = {"arrives", "range", "measured", "too little"}  # the kinds that judge nothing
 
 Severity = Literal["trouble", "healthy", "unclear"]
 
@@ -33,7 +33,8 @@ class Finding:
             (recorded) or "arrives" (errors enter at many steps, and how far each one reaches was
             not measured); over depth "starving", "exploding over depth",
             "no gradient", "dead units", "clipped" or "not finite"; of gates "saturated"; of the
-            horizon "range" or "not finite"; of an encoder and its decoder "does not cross",
+            horizon "range" or "not finite"; of what the last snapshot shows "measured" or "not
+            finite"; of an encoder and its decoder "does not cross",
             "healthy" or "too little".
         headline: a phrase of at most 70 characters with the number that matters most, without the
             name of the layer. Its numbers are those of the text.

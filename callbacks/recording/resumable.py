@@ -7,13 +7,13 @@ from typing import Any
 from ..findings.finding import Finding
 from .event_log import EventLog
 from .event_reader import Key, Recorded, recorded_rows_of_chief
-from .guard import GuardedCallback
 from .memory import Memory
+from .results import ResultsCallback
 from .run_places import TRAIN, folder_of
 from .training_steps import TrainingSteps
 
 
-class ResumableRecorder(GuardedCallback):
+class ResumableRecorder(ResultsCallback):
     """A callback that reads its own event files back, so that it knows the whole training.
 
     After an epoch, when the weights are saved, `state` returns what is not in the event files. When

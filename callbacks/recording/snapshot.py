@@ -10,7 +10,8 @@ import numpy as np
 
 from ...layers.paths import walk
 from .chief_log import event_log
-from .guard import GuardedCallback, guarded
+from .guard import guarded
+from .results import ResultsCallback
 from .rows import single_row
 from .run_places import TRAIN, end_training
 from .training_steps import applied_steps
@@ -18,7 +19,7 @@ from .training_steps import applied_steps
 Figures = Mapping[str, np.ndarray]  # by name, each [T]
 
 
-class SnapshotCallback(GuardedCallback):
+class SnapshotCallback(ResultsCallback):
     """Takes a snapshot when training begins and after each epoch, and writes it.
 
     A subclass implements `_write`, which receives the snapshot and the number of epochs so far. It
@@ -32,7 +33,7 @@ class SnapshotCallback(GuardedCallback):
     Args:
         snapshot: a function without arguments that returns the snapshot.
         log_dir: event files are written to its folder `part`, see `run_places`; None: no files, and
-            no `_log`.
+            no `_log`; then `_write` is called only if `keeps_figures`.
         kind: the kind of records: the first part of their tags.
         every: take a snapshot after every `every`-th epoch.
     """
@@ -60,6 +61,8 @@ class SnapshotCallback(GuardedCallback):
         folder = None if self.log_dir is None else self.log_dir / self.part
         self._log: Any = event_log(folder, self.kind, self.model)
         self._epochs = _EpochCounter()
+        self._latest: Any = ()  # the snapshot of the last epoch that has one
+        self._latest_epoch = 0
 
     def _check(self) -> None:
         pass
@@ -124,11 +127,14 @@ class SnapshotCallback(GuardedCallback):
             self._log.abandon()
 
     def _take_snapshot(self):
-        if self._log is None and not self.keeps_figures:
-            return  # a worker that is not the chief
+        is_other_worker = self._log is None and self.log_dir is not None
+        if is_other_worker and not self.keeps_figures:
+            return
         step = self._epochs.count
         if step % self.every == 0 and (snapshot := self.snapshot()):
-            self._write(snapshot, step)
+            if self._log is not None or self.keeps_figures:
+                self._write(snapshot, step)
+            self._latest, self._latest_epoch = snapshot, step
             if self._log is not None:
                 self._log.flush()
 

@@ -41,6 +41,7 @@ class StepRecorder(ResumableRecorder):
         reads_together: whether a reading needs what other workers have recorded.
     """
 
+    recorded = "training step"
     reads_together = False
 
     def __init__(self, log_dir: str | Path | None = None, every: int = 1):

@@ -11,13 +11,14 @@ import tensorflow as tf
 from ..rnn.matrix_products import swap_batch_and_time
 from ..rnn.scan import over_map
 from ..rnn.watch import made_visible
+from .matrix_result import ErrorMatrix
 from .recorded_calls import Call, index_of_call, record_calls
 from .reverse_scan import Injected, reverse_scan
 
 CHUNK = 10  # losses in one scan: few, so that they stay in the cache and start near each other
 
 
-def error_matrix(model: keras.Model, x: Any, y: Any, layer: str | None = None) -> np.ndarray:
+def error_matrix(model: keras.Model, x: Any, y: Any, layer: str | None = None) -> ErrorMatrix:
     """Return how much of the error of each loss step i arrives at each step k of a recurrent layer.
 
     With E_i the loss of step i, its mean over the batch of B examples, entry [i, k] is the rms over
@@ -36,6 +37,7 @@ def error_matrix(model: keras.Model, x: Any, y: Any, layer: str | None = None) -
             ("bidirectional/forward_lstm"). None: the layer that is called last.
 
     Returns:
+        An array with a figure and a sentence (see `ErrorMatrix`), which a notebook shows:
         float32 [T, T] for a model with an output at each step; [1, T] for one with a single output;
         [N, T] if the model has N output steps and the layer T steps. NaN where no example has both
         steps.
@@ -56,7 +58,7 @@ def error_matrix(model: keras.Model, x: Any, y: Any, layer: str | None = None) -
     counts = counted.numpy().T.astype(float) @ valid.numpy().T.astype(float)  # [N, T]
     with np.errstate(invalid="ignore", divide="ignore"):
         matrix = np.sqrt(sums / counts).astype(np.float32)
-    return matrix[:, ::-1] if call.backwards else matrix
+    return ErrorMatrix(matrix[:, ::-1] if call.backwards else matrix, call.name)
 
 
 def _losses(model, y, outputs, calls):

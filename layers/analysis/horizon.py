@@ -1,6 +1,6 @@
 """The horizon of a recurrent layer: ‖dh_T/dh_t‖, which does not depend on a loss."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
@@ -9,10 +9,25 @@ import tensorflow as tf
 from ..rnn.watch import made_visible
 from .jacobians import jacobian_norms
 from .recorded_calls import Call, index_of_call, record_calls
+from .results import AnalysisResult, number, steps_in_words
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 
-class Horizon(NamedTuple):
+class Norms(NamedTuple):
+    """The fields of a `Horizon`."""
+
+    hidden: np.ndarray
+    cell: np.ndarray | None
+    bound: np.ndarray | None
+
+
+class Horizon(AnalysisResult, Norms):
     """Norms of Jacobians, the rms over the examples that have a step t, each [T], float32.
+
+    It is a tuple (hidden, cell, bound), and a notebook shows it as a sentence and a figure.
 
     Steps are in the order in which the layer reads them. Column -1 is the last step of every
     example, however long it is; there `hidden` is 1.
@@ -22,11 +37,68 @@ class Horizon(NamedTuple):
         cell: ‖dh_T/dc_t‖ of an LSTM, including the path through h_t; None for other layers.
         bound: Π_k ‖ds_{k+1}/ds_k‖ over the steps from t to T, where s is the state: h, or h and c
             side by side. It is the textbook's upper bound of ‖ds_T/ds_t‖; None with `probes`.
+        layer: the path of the layer.
     """
 
-    hidden: np.ndarray
-    cell: np.ndarray | None
-    bound: np.ndarray | None
+    def __new__(
+        cls,
+        hidden: np.ndarray,
+        cell: np.ndarray | None = None,
+        bound: np.ndarray | None = None,
+        layer: str = "",
+    ) -> "Horizon":
+        horizon = super().__new__(cls, hidden, cell, bound)
+        horizon.layer = layer
+        return horizon
+
+    def plot(self) -> "Figure":
+        """Return the norms as curves over the time steps before the last one."""
+        from . import pictures  # noqa: PLC0415 — Matplotlib is imported when it is needed
+
+        labels = "‖dh_T/dh_t‖", "‖dh_T/dc_t‖", "product of single-step norms"
+        norms = {name: n for name, n in zip(labels, self, strict=True) if n is not None}
+        titles = "time steps before the last", "norm, rms over the batch"
+        return pictures.curves({self.layer: norms}, *titles, from_end=True)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row for each time step, in the order in which the layer reads them.
+
+        before_last  int      the number of time steps before the last one, from T-1 to 0
+        hidden       float32  ‖dh_T/dh_t‖
+        cell         float32  ‖dh_T/dc_t‖ (LSTM only)
+        bound        float32  the product of the norms of the single steps (not with `probes`)
+        """
+        import pandas as pd  # noqa: PLC0415 — takes half a second
+
+        norms = {name: norm for name, norm in self._asdict().items() if norm is not None}
+        return pd.DataFrame({"before_last": np.arange(len(self.hidden))[::-1], **norms})
+
+    def _text(self) -> str:
+        finite = np.flatnonzero(np.isfinite(self.hidden))
+        if not len(finite):
+            return "‖dh_T/dh_t‖ is not a finite number at any step"
+        first, last, steps = finite[0], finite[-1], len(self.hidden)
+        start, end = float(self.hidden[first]), float(self.hidden[last])
+        at_end = "at the last step" if last == steps - 1 else _before_last(steps - 1 - last)
+        if first == last:
+            others = ", the only one" if steps == 1 else ", and not a finite number at any other"
+            return f"‖dh_T/dh_t‖ is {number(end)} {at_end}{others}"
+        change = "falls" if start < end else "grows" if start > end else "returns"
+        text = (
+            f"going back in time, ‖dh_T/dh_t‖ {change} from {number(end)} {at_end} to "
+            f"{number(start)}, {_before_last(steps - 1 - first)}"
+        )
+        if min(start, end) > 0:
+            factor = (start / end) ** (1 / (last - first))
+            text += f", by a factor of {factor:.3g} per step on average"
+        if self.cell is not None and np.isfinite(self.cell[first]):
+            text += f"; ‖dh_T/dc_t‖ is {number(float(self.cell[first]))} there"
+        infinite = int(np.isinf(self.hidden).sum())
+        return text + (f"; it is infinite at {steps_in_words(infinite)}" if infinite else "")
+
+
+def _before_last(count: int) -> str:
+    return f"{steps_in_words(count)} before the last"
 
 
 def horizon(
@@ -52,6 +124,9 @@ def horizon(
         probes: P, for large layers: use P random orthonormal directions of h_T instead of all H.
             The norms are then estimates, σ(P rows) · √(H/P). They are correct on average where one
             direction outweighs the others, as it does far from T.
+
+    Returns:
+        The norms, with a figure and a sentence; a notebook shows them.
 
     Raises:
         ValueError: there is no such layer, it is called more than once, or it is a ConvLSTM: the
@@ -103,7 +178,7 @@ def _of_call(call, probes):
     valid = valid if call.mask is None else call.mask.numpy()[:, :, 0]
     of_hidden, *of_cell = [_aligned_at_the_end(n.numpy(), valid) for n in norms]
     bound = None if probes else _aligned_at_the_end(_products(single.numpy(), valid), valid)
-    return Horizon(of_hidden, of_cell[0] if of_cell else None, bound)
+    return Horizon(of_hidden, of_cell[0] if of_cell else None, bound, call.name)
 
 
 def _directions(count, units):

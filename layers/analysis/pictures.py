@@ -1,0 +1,117 @@
+"""Matplotlib figures of the analyses of one batch; they use no global state."""
+
+import base64
+import html
+import io
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+DECADES = 8  # of a map, below its largest value; smaller values are drawn like the smallest
+CURVE_DECADES = 16
+_ABSENT = "#e8e8e8"  # the colour of NaN and, in a map, of zero
+
+
+class ResultFigure(Figure):
+    """A figure that a notebook shows without a magic command and without pyplot.
+
+    `callbacks.drawing.notebook_figure` is the same for the callbacks, whose figures are also drawn
+    where TensorFlow is not loaded.
+    """
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+def image_tag(figure: Figure, alt: str) -> str:
+    """Return a figure as an HTML element that contains its picture.
+
+    Args:
+        figure: the figure.
+        alt: the text for readers who do not see it.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    style = "max-width:100%;height:auto;background:#fff"
+    return f'<img style="{style}" alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+
+
+def curves(
+    panels: Mapping[str, Mapping[str, np.ndarray]], x: str, y: str, from_end: bool = False
+) -> Figure:
+    """Return curves over time on a logarithmic scale, one panel for each entry.
+
+    Args:
+        panels: by title; each {label: [T]}. What is not positive and finite leaves a gap.
+        x, y: the titles of the axes.
+        from_end: count time steps back from the last one, 0, instead of from the first one, 1.
+    """
+    figure = ResultFigure(figsize=(6.4, 0.6 + 2.8 * len(panels)), layout="constrained", dpi=120)
+    for axes, (title, by_label) in zip(
+        figure.subplots(len(panels), squeeze=False)[:, 0], panels.items(), strict=True
+    ):
+        _draw_curves(axes, by_label, from_end)
+        axes.set_title(title.replace("$", r"\$"), loc="left")
+        axes.set(xlabel=x, ylabel=y)
+    return figure
+
+
+def _draw_curves(axes: Axes, by_label: Mapping[str, np.ndarray], from_end: bool) -> None:
+    steps = len(next(iter(by_label.values())))
+    columns = np.arange(steps) - (steps - 1 if from_end else -1)
+    marker = "o" if steps < 12 else None
+    drawn = {
+        name: np.where(_is_positive(values), values, np.nan) for name, values in by_label.items()
+    }
+    for name, values in drawn.items():
+        axes.plot(columns, values, marker=marker, label=name)
+    positive = np.concatenate([values[~np.isnan(values)] for values in drawn.values()])
+    if len(positive):
+        axes.set_yscale("log")
+        axes.set_ylim(bottom=max(positive.min() / 2, positive.max() / 10.0**CURVE_DECADES))
+    axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0f}")
+    axes.grid(color="#e0e0e0", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize="small")
+
+
+def matrix(table: np.ndarray, title: str, x: str, y: str, colour: str) -> Figure:
+    """Return a map of a table [N, T] with a logarithmic colour scale, rows and columns from 1.
+
+    Args:
+        table: the values; those that are not positive and finite are grey.
+        title: the title of the map.
+        x, y, colour: the titles of the columns, of the rows and of the colours.
+    """
+    figure = ResultFigure(figsize=(6.4, 5.2), layout="constrained", dpi=120)
+    axes, (rows, columns) = figure.subplots(), table.shape
+    shown = np.where(_is_positive(table), table, np.nan)
+    high = np.nanmax(shown) if _is_positive(table).any() else 1.0
+    low = max(np.nanmin(shown), high / 10.0**DECADES) if _is_positive(table).any() else 0.1
+    image = axes.imshow(
+        np.maximum(shown, low),
+        norm=LogNorm(low, max(high, 1.01 * low)),
+        cmap=colormaps["magma"].with_extremes(bad=_ABSENT),
+        extent=(0.5, columns + 0.5, rows + 0.5, 0.5),
+        aspect="auto",
+        interpolation="nearest",
+    )
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(9, integer=True, min_n_ticks=1))
+    axes.set(xlabel=x, ylabel=y)
+    axes.set_title(title.replace("$", r"\$"), loc="left")
+    figure.colorbar(image, ax=axes, label=colour)
+    return figure
+
+
+def _is_positive(values):
+    return np.isfinite(values) & (values > 0)
