@@ -14,7 +14,7 @@ from .core.errors import DamagedFile, UserError
 from .core.paths import usable_path, with_usable_paths
 from .core.run_config import run_config
 from .core.run_selection import open_run, run_to_resume
-from .registry import TASKS, load_task
+from .registry import all_tasks, load_task
 from .run import PathLike, Run, SplitName
 from .training.task import Task
 
@@ -25,8 +25,8 @@ C = TypeVar("C", bound=TrainingConfig)
 
 
 def tasks() -> dict[str, str]:
-    """Return the tasks, as {name: what the task does}."""
-    return dict(TASKS)
+    """Return the tasks, also those of installed packages, as {name: what the task does}."""
+    return all_tasks()
 
 
 def train(

@@ -18,7 +18,7 @@ from .core.run_folder import RunFolder
 from .core.run_selection import run_to_resume
 from .core.stop_request import end_with, listening, recovered, stop_with_parent
 from .core.system_errors import path_of, reason_of
-from .registry import TASKS, load_task
+from .registry import COMMANDS, all_tasks, is_task, load_task
 from .training import verbs
 from .training.task import Task, Verb
 
@@ -116,12 +116,12 @@ def dispatch(arguments: list[str]) -> int:
             from .core.devices import version
 
             print(f"errorflow {version()}")
-        case [task, *rest] if task in TASKS:
-            return run_task(load_task(task), rest)
         case [command, *rest] if command in COMMANDS:
-            return COMMANDS[command][1](rest) or 0
+            return _COMMANDS[command](rest) or 0
+        case [task, *rest] if is_task(task):
+            return run_task(load_task(task), rest)
         case [word, *_]:
-            raise UserError(f"no task {word!r}{suggestion(word, [*TASKS, *COMMANDS])}")
+            raise UserError(f"no task {word!r}{suggestion(word, [*all_tasks(), *COMMANDS])}")
     return 0
 
 
@@ -238,12 +238,12 @@ def _tensorboard(arguments: list[str]) -> None:
     command(arguments)
 
 
-COMMANDS: Mapping[str, tuple[str, Callable[[list[str]], int | None]]] = {
-    "runs": ("list runs, or compare some: errorflow runs compare A B ...", _runs),
-    "report": ("write an HTML file about runs, to send to a colleague", _report),
-    "launch": ("train with several workers on this machine, each a process", _launch),
-    "zoo": ("list the image models: parameters, multiply-adds, depth, published errors", _zoo),
-    "tensorboard": ("open TensorBoard on the runs, for this machine only", _tensorboard),
+_COMMANDS: Mapping[str, Callable[[list[str]], int | None]] = {
+    "runs": _runs,
+    "report": _report,
+    "launch": _launch,
+    "zoo": _zoo,
+    "tensorboard": _tensorboard,
 }
 
 
@@ -259,10 +259,10 @@ def usage() -> str:
             "       errorflow --version",
             "",
             "tasks:",
-            *_columns(TASKS),
+            *_columns(all_tasks()),
             "",
             "commands:",
-            *_columns({name: about for name, (about, _) in COMMANDS.items()}),
+            *_columns(COMMANDS),
         ]
     )
 

@@ -1,6 +1,7 @@
 """`pip install errorflow` is light: what it leaves out is named in one line by what needs it."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -100,7 +101,7 @@ def clean(tmp_path_factory):
     """A folder with an environment `venv` in which nothing but the wheel is installed."""
     folder = tmp_path_factory.mktemp("clean")
     venv.create(folder / "venv", with_pip=True)
-    wheel = build_wheel(tmp_path_factory.mktemp("wheel"))
+    wheel = shutil.copy(build_wheel(tmp_path_factory.mktemp("wheel")), folder)
     run_in(folder, "python", "-m", "pip", "install", "-q", wheel)
     return folder
 
@@ -167,6 +168,20 @@ def test_the_tab_in_a_clean_environment(clean):
     finally:
         server.terminate()
         server.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_example_package_in_a_clean_environment(clean):
+    example = shutil.copytree(ROOT / "docs" / "examples" / "errorflow_example", clean / "example")
+    (wheel,) = clean.glob("*.whl")
+    requirements = (f"{wheel}[pipelines]", example, "pytest")
+    run_in(clean, "python", "-m", "pip", "install", "-q", *requirements)
+    assert "No broken requirements" in run_in(clean, "python", "-m", "pip", "check")
+    assert "Reber grammar" in run_in(clean, "errorflow", "--help")
+    run_in(clean, "errorflow", "reber", "train", "--epochs", "1", "--limit", "500")
+    assert "btxse" in run_in(clean, "errorflow", "reber", "predict", "btxse")
+    assert " passed" in run_in(clean, "python", "-m", "pytest", "-q", example)
 
 
 def _answer(address):

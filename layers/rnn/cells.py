@@ -12,6 +12,7 @@ from .conv_lstm import StockCell as ConvLSTMCell
 from .conv_lstm import conv_lstm_equations
 from .equations import Equations, Weights
 from .gru import ResetAfterEquations, ResetBeforeEquations
+from .installed_cells import register_installed_cells
 from .lstm import LSTMEquations
 from .simple_rnn import SimpleRNNEquations
 
@@ -67,6 +68,10 @@ def register_cell(
     uses registered equations, they are compared with `call`, over three steps of random numbers:
     outputs, states, gradients, and the errors of each step. A class that inherits from `cell_class`
     is included if it changes nothing but its construction.
+
+    A package can register its cells without being imported first: `watch` loads the entry points
+    of the group `errorflow.cells` when it meets a cell that it does not know. Each refers to a
+    function without arguments that calls `register_cell`, or to a module that does so.
 
     Args:
         cell_class: the class of the cell. If it is registered already, this replaces it.
@@ -130,6 +135,8 @@ def is_known(cell: Any) -> bool:
 def why_invisible(cell: Any) -> str | None:
     """Return why the error in a cell cannot be shown; None if it can."""
     kind = type(cell).__name__
+    if not is_known(cell) or _own_methods(cell):
+        register_installed_cells()
     if not is_known(cell):
         return (
             f"its cell {kind} has no equations here; they can be registered with "

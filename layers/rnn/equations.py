@@ -13,6 +13,7 @@ cells:
 
     base.py               the base classes of the Keras cells and layers
     cells.py              which cells have which equations, and `register_cell`
+    installed_cells.py    the cells of other packages, found by their entry points
     inner_loop.py         masks, dropout and stacks of cells around the loop
     unroll.py             a cell over a sequence, with BPTT as its custom gradient
     packed.py             its forward loop in inference, without the masked steps

@@ -19,7 +19,7 @@ from ..core.errors import WORKER_LOST, UserError, require
 from ..core.flags import parse_flags
 from ..core.stop_request import PARENT, PATIENCE, SIGNALS
 from ..core.worker_failures import LONGEST_END
-from ..registry import TASKS, load_task
+from ..registry import is_task, load_task
 from ..search.resources import WorkerResources, divide_resources
 
 USAGE = "errorflow launch --workers 2 -- TASK train [FLAGS]"
@@ -78,7 +78,7 @@ def _checked(training: list[str]) -> list[str]:
     Raises:
         UserError: it is no training, or has a bad flag.
     """
-    if len(training) < 2 or training[0] not in TASKS or training[1] != "train":
+    if len(training) < 2 or not is_task(training[0]) or training[1] != "train":
         raise UserError(f"errorflow launch takes a training behind --: {USAGE}")
     if os.environ.get("TF_CONFIG"):
         raise UserError(

@@ -18,7 +18,7 @@ from ..core.run_config import stored_settings
 from ..core.run_folder import RunFolder, read_history
 from ..core.run_results import figure_in_words, headline_of
 from ..core.run_selection import all_runs, has_model
-from ..registry import TASKS
+from ..registry import all_tasks, is_task
 
 DAMAGED = "damaged"  # the row of a run's figures that says what is wrong with its files
 
@@ -33,8 +33,9 @@ class ListConfig(Section):
     """Only the runs of this task."""
 
     def check(self) -> None:
-        if self.task is not None and self.task not in TASKS:
-            raise UserError(f"--task {self.task!r}: no such task{suggestion(self.task, TASKS)}")
+        if self.task is not None and not is_task(self.task):
+            closest = suggestion(self.task, all_tasks())
+            raise UserError(f"--task {self.task!r}: no such task{closest}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
