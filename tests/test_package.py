@@ -12,6 +12,7 @@ import tomllib
 import zipfile
 
 import pytest
+import yaml
 from errorflow.pipelines.commands.launch import LaunchConfig
 from errorflow.pipelines.commands.report import ReportConfig
 from errorflow.pipelines.commands.runs import CompareConfig, ListConfig
@@ -35,8 +36,14 @@ def blocks(language, text=README):
 # The wheel
 
 
-def test_the_wheel_has_every_file(tmp_path):
-    names = zipfile.ZipFile(build_wheel(tmp_path)).namelist()
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    with zipfile.ZipFile(build_wheel(tmp_path_factory.mktemp("wheel"))) as archive:
+        yield archive
+
+
+def test_the_wheel_has_every_file(wheel):
+    names = wheel.namelist()
     packed = {name for name in names if not name.split("/")[0].endswith("info")}
     tree = {
         f"errorflow/{path.relative_to(ROOT).as_posix()}"
@@ -47,6 +54,15 @@ def test_the_wheel_has_every_file(tmp_path):
     # pyproject.toml maps the package `errorflow` itself to this folder
     assert packed == {name.replace("errorflow/pipelines/errorflow/", "errorflow/") for name in tree}
     assert packed >= {"errorflow/__init__.py", "errorflow/py.typed"}
+
+
+def test_the_long_description_has_no_link_into_the_repository(wheel):
+    (metadata,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    description = wheel.read(metadata).decode()
+    assert "\nDescription-Content-Type: text/markdown\n" in description
+    assert "\n# errorflow\n" in description
+    assert "the TensorBoard tab" in description  # the text of a link
+    assert re.findall(r"\]\((?!https?://|#)[^)]*\)", description) == []
 
 
 @pytest.mark.slow
@@ -62,6 +78,20 @@ def test_the_sdist_has_what_a_contributor_needs(tmp_path):
     tree = {path.relative_to(tmp_path / "tree") for path in paths if path.is_file()}
     built = {path for path in tree if path.parts[:2] == ("docs", "_build")}
     assert {path.as_posix() for path in tree - built} <= packed
+    assert {"CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "setup.py"} <= packed
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")), ids=lambda page: page.name)
+def test_links_of_the_pages_at_the_top_lead_to_files(page):
+    links = re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_checks_before_a_commit_are_those_of_the_second_command():
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    hooks = [hook for repository in config["repos"] for hook in repository["hooks"]]
+    assert len(hooks) == 3
+    assert [hook["entry"] for hook in hooks if f"{hook['entry']} &&" not in SET_UP[1]] == []
 
 
 def test_the_version_is_that_of_the_project():
@@ -69,6 +99,8 @@ def test_the_version_is_that_of_the_project():
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert errorflow.__version__ == project["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == project["version"]
 
 
 # The README's two commands
@@ -135,7 +167,10 @@ def _set_up(folder):
 
 def test_readme_example_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    subprocess.run([sys.executable, "-c", blocks("python")[0]], check=True, timeout=240)
+    then = 'flow.plot().savefig("error_flow.png")\nprint("lstm" in flow._repr_html_())'
+    code = f"{blocks('python')[0]}\n{then}"
+    ran = subprocess.run([sys.executable, "-c", code], check=True, timeout=240, capture_output=True)
+    assert ran.stdout.endswith(b"True\n")
     assert (tmp_path / "error_flow.png").stat().st_size > 10_000
     assert list(tmp_path.rglob("events.out.tfevents.*"))
 
@@ -146,12 +181,12 @@ def test_python_examples_of_the_documentation_are_valid():
     assert all(example.body for example in examples)
 
 
-def test_the_python_api_of_the_readme_exists():
+def test_the_python_api_of_the_documentation_exists():
     from errorflow import pipelines
 
     owners = {"pipelines": pipelines, "run": pipelines.Run, "search": pipelines.Search}
-    example = blocks("python")[1]
-    names = re.findall(r"\b(pipelines|run|search)\.(\w+)", example)
+    examples = "\n".join(blocks("python", READMES))
+    names = re.findall(r"\b(pipelines|run|search)\.(\w+)\b(?!\.)", examples)
     assert {"train", "tune", "load_run"} <= {name for _, name in names}
     fields = {"path"}  # of dataclasses, which the class itself has not
     missing = [(o, n) for o, n in names if n not in fields and not hasattr(owners[o], n)]
@@ -159,7 +194,8 @@ def test_the_python_api_of_the_readme_exists():
 
 
 def test_names_in_the_readmes_exist():
-    for dotted in sorted(set(re.findall(r"errorflow(?:\.\w+)+", READMES))):
+    groups = {"errorflow.cells", "errorflow.tasks"}  # of entry points
+    for dotted in sorted({*re.findall(r"errorflow(?:\.\w+)+", READMES)} - groups):
         assert _resolves(dotted), dotted
     table = README.split("| callback |")[1].split("\n\n")[0]
     for name in re.findall(r"`([A-Z]\w+)`", table):
