@@ -5,7 +5,7 @@
     pipelines.tasks()                                        # {name: what it does}
     run = pipelines.train("names", model="gru", epochs=5)    # a Run
     run.results["test"], run.history, run.findings
-    run.predict("Nakamura")
+    run.predict("Papadopoulos")
     pipelines.load_run("runs/names/gru-20261128-120000")
     search = pipelines.tune("names", max_trials=10)          # a Search
     search.trials, search.best
