@@ -6,12 +6,10 @@ import sys
 import tomllib
 from pathlib import Path
 
-from docutils import nodes
 from jupyter_client.manager import KernelManager
-from sphinx.application import Sphinx
 
 DOCS = Path(__file__).parent
-sys.path.insert(0, str(DOCS))  # for plain_docstrings.py
+sys.path.insert(0, str(DOCS))  # for notebook_cells.py and plain_docstrings.py
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's log belongs to a terminal
 KernelManager.transport_encryption.default_value = "auto"  # a kernel warns if there is none
 
@@ -28,6 +26,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_design",
+    "notebook_cells",
     "plain_docstrings",
 ]
 exclude_patterns = ["_build", "README.md", "examples"]
@@ -38,7 +37,6 @@ nitpicky = True  # a cross reference without a target is a warning
 nb_execution_mode = "cache"  # in _build/.jupyter_cache; -D nb_execution_mode=off executes nothing
 nb_execution_timeout = 600  # seconds for a cell
 nb_execution_in_temp = True
-nb_execution_raise_on_error = True
 nb_merge_streams = True
 nb_code_prompt_show = "Show the code"
 nb_code_prompt_hide = "Hide the code"
@@ -81,14 +79,3 @@ if _mathjax is None or _mathjax.origin is None:
     raise ImportError("the site needs the extra `docs`: pip install -e '.[docs]'")
 html_static_path.append(str(Path(_mathjax.origin).parent / "static" / "mathjax" / "tex-svg.js"))
 mathjax_path = "tex-svg.js"
-
-
-def name_solutions(app: Sphinx, document: nodes.document) -> None:
-    """Let a hidden cell that begins with "# Solution" be opened by a click on this word."""
-    for cell in document.findall(nodes.container):
-        if cell.get("hide_mode") == "all" and cell.astext().startswith("# Solution"):
-            cell["prompt_show"] = cell["prompt_hide"] = "Solution"
-
-
-def setup(app: Sphinx) -> None:
-    app.connect("doctree-read", name_solutions)
