@@ -30,6 +30,7 @@ extensions = [
     "plain_docstrings",
 ]
 exclude_patterns = ["_build", "README.md", "examples"]
+smartquotes = False  # "--flag" has two hyphens
 nitpicky = True  # a cross reference without a target is a warning
 
 # Notebooks

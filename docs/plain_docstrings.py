@@ -1,9 +1,13 @@
-"""Sphinx extension: docstrings are plain text, in which an indented block stands as it is.
+"""Sphinx extension: docstrings are plain text, in which a block of code or a table stands as it is.
 
     A formula, a table or an example is indented, after an empty line, as this line is.
 
-reStructuredText takes such a block for a quotation and joins its lines. Before Napoleon reads the
-sections ("Args:", "Raises:"), this extension marks the blocks outside of them as literal.
+    column   A table may also begin where the text does; its columns are
+    another  apart by two spaces or more.
+
+reStructuredText takes the first for a quotation and the second for text, and joins their lines.
+Before Napoleon reads the sections ("Args:", "Raises:"), this extension marks the blocks outside of
+them as literal.
 """
 
 import re
@@ -11,21 +15,25 @@ from collections.abc import Iterator
 
 from sphinx.application import Sphinx
 
-SECTION = re.compile(r"(Args|Attributes|Call arguments|Raises|Returns|Yields):\s*$")
+SECTION = re.compile(r"(Args|Attributes|Call arguments|Raises|Returns|Warns|Yields):\s*$")
+TABLE = re.compile(r"\S {2,}\S")
 
 
 def with_literal_blocks(lines: list[str]) -> Iterator[str]:
-    """Yield the lines of a docstring, with "::" before the indented blocks outside of sections."""
-    in_section = is_literal = False
+    """Yield the lines of a docstring, with "::" before each literal block outside of sections."""
+    in_section = is_literal = is_table = False
     for number, line in enumerate(lines):
-        indented = line.startswith(" ")
-        if line and not indented:
-            in_section, is_literal = bool(SECTION.match(line)), False
-        elif indented and not in_section and not is_literal and not lines[number - 1]:
-            is_literal = True
-            yield "::"
-            yield ""
-        yield line
+        begins = bool(line) and (number == 0 or not lines[number - 1])
+        if line and not line.startswith(" "):
+            in_section, is_table = bool(SECTION.match(line)), is_table and not begins
+            is_table = is_table or (begins and bool(TABLE.search(line)))
+            starts = is_table and begins
+            is_literal = is_table
+        else:
+            starts = begins and not in_section and not is_literal
+            is_literal = is_literal or starts
+        yield from ("::", "") if starts else ()
+        yield f"    {line}" if is_table and line else line
 
 
 def _mark(app, what, name, obj, options, lines):

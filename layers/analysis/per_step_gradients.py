@@ -23,7 +23,7 @@ ZERO = tf.UnconnectedGradients.ZERO
 
 
 class PerStepGradients(AnalysisResult, dict[str, dict[str, np.ndarray]]):
-    """The terms of dE/dW = Σ_k dE/dh_k · ∂h_k/∂W^(k), {layer: {weight: [T, *shape]}}.
+    """The terms of dE/dW = Σ_k dE/dh_k · ∂h_k/∂W^(k), `{layer: {weight: [T, *shape]}}`.
 
     It is a dict; a notebook shows it as a sentence and a figure.
     """
