@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from ...layers.analysis.pictures import image_tag
+from ...layers.analysis.pictures import png_tag
 from ..drawing.html_view import html_view
 from ..drawing.notebook_figure import NothingRecorded
 from ..findings.finding import Finding
@@ -51,7 +51,7 @@ class ResultsCallback(GuardedCallback):
             figure = self.plot()
         except NothingRecorded:
             return ""
-        return image_tag(figure, f"the figure that {type(self).__name__}.plot() returns")
+        return png_tag(figure._repr_png_(), f"{type(self).__name__}.plot()")
 
     def _repr_html_(self) -> str:
         findings, picture = self.findings(), self._picture()

@@ -13,7 +13,8 @@ from .results import AnalysisResult, number, steps_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+
+    from .pictures import ResultFigure
 
 
 class Norms(NamedTuple):
@@ -51,7 +52,7 @@ class Horizon(AnalysisResult, Norms):
         horizon.layer = layer
         return horizon
 
-    def plot(self) -> "Figure":
+    def plot(self) -> "ResultFigure":
         """Return the norms as curves over the time steps before the last one."""
         from . import pictures  # noqa: PLC0415 — Matplotlib is imported when it is needed
 

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .results import AnalysisResult, number
+from .results import AnalysisResult, number, steps_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+
+    from .pictures import ResultFigure
 
 
 class ErrorMatrix(np.lib.mixins.NDArrayOperatorsMixin, AnalysisResult):
@@ -25,7 +26,7 @@ class ErrorMatrix(np.lib.mixins.NDArrayOperatorsMixin, AnalysisResult):
     def __init__(self, values: np.ndarray, layer: str = ""):
         self.values, self.layer = np.asarray(values), layer
 
-    def plot(self) -> "Figure":
+    def plot(self) -> "ResultFigure":
         """Return a map loss step × time step; of a single loss, a curve over the time steps."""
         from . import pictures  # noqa: PLC0415 — Matplotlib is imported when it is needed
 
@@ -65,7 +66,7 @@ class ErrorMatrix(np.lib.mixins.NDArrayOperatorsMixin, AnalysisResult):
             share = number(float(errors[first]) / float(errors[largest]))
             text += f"; at time step {first + 1:,} it is {share} times that"
         infinite = int(np.isinf(errors).sum())
-        return text + (f"; it is infinite at {infinite:,} time steps" if infinite else "")
+        return text + (f"; it is infinite at {steps_in_words(infinite)}" if infinite else "")
 
     # What makes it an array
 

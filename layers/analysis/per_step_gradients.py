@@ -17,7 +17,8 @@ from .results import AnalysisResult, number
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+
+    from .pictures import ResultFigure
 
 ZERO = tf.UnconnectedGradients.ZERO
 
@@ -34,7 +35,7 @@ class PerStepGradients(AnalysisResult, dict[str, dict[str, np.ndarray]]):
             layer: {n: _norms(g) for n, g in by_weight.items()} for layer, by_weight in self.items()
         }
 
-    def plot(self) -> "Figure":
+    def plot(self) -> "ResultFigure":
         """Return the norm of each weight's terms as curves over the time steps."""
         from . import pictures  # noqa: PLC0415 — Matplotlib is imported when it is needed
 

@@ -30,23 +30,21 @@ class ResultFigure(Figure):
         return buffer.getvalue()
 
 
-def image_tag(figure: Figure, alt: str) -> str:
-    """Return a figure as an HTML element that contains its picture.
+def png_tag(png: bytes, alt: str) -> str:
+    """Return an HTML element that contains a picture, on white, also in a dark notebook.
 
     Args:
-        figure: the figure.
+        png: the picture.
         alt: the text for readers who do not see it.
     """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    data = base64.b64encode(buffer.getvalue()).decode()
+    data = base64.b64encode(png).decode()
     style = "max-width:100%;height:auto;background:#fff"
     return f'<img style="{style}" alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
 
 
 def curves(
     panels: Mapping[str, Mapping[str, np.ndarray]], x: str, y: str, from_end: bool = False
-) -> Figure:
+) -> ResultFigure:
     """Return curves over time on a logarithmic scale, one panel for each entry.
 
     Args:
@@ -84,7 +82,7 @@ def _draw_curves(axes: Axes, by_label: Mapping[str, np.ndarray], from_end: bool)
     axes.legend(frameon=False, fontsize="small")
 
 
-def matrix(table: np.ndarray, title: str, x: str, y: str, colour: str) -> Figure:
+def matrix(table: np.ndarray, title: str, x: str, y: str, colour: str) -> ResultFigure:
     """Return a map of a table [N, T] with a logarithmic colour scale, rows and columns from 1.
 
     Args:

@@ -7,7 +7,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+
+    from .pictures import ResultFigure
 
 
 class AnalysisResult:
@@ -21,7 +22,7 @@ class AnalysisResult:
         text = self._text()
         return f"{self.layer}: {text}" if self.layer else text
 
-    def plot(self) -> "Figure":
+    def plot(self) -> "ResultFigure":
         """Return the numbers as a Matplotlib figure, which shows itself in a notebook."""
         raise NotImplementedError
 
@@ -33,9 +34,10 @@ class AnalysisResult:
         raise NotImplementedError
 
     def _repr_html_(self) -> str:
-        from .pictures import image_tag  # noqa: PLC0415 — Matplotlib is imported when it is needed
+        from .pictures import png_tag  # noqa: PLC0415 — Matplotlib is imported when it is needed
 
-        return f"<div>{html.escape(self.sentence)}<br>{image_tag(self.plot(), self.sentence)}</div>"
+        picture = png_tag(self.plot()._repr_png_(), self.sentence)
+        return f"<div>{html.escape(self.sentence)}<br>{picture}</div>"
 
 
 def number(value: float) -> str:

@@ -1,0 +1,104 @@
+"""The results of analyses: each sentence is true of the numbers, and existing uses keep working."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from errorflow.layers.analysis.horizon import Horizon
+from errorflow.layers.analysis.matrix_result import ErrorMatrix
+from errorflow.layers.analysis.per_step_gradients import PerStepGradients
+
+NAN, INF = np.nan, np.inf
+
+
+def horizon(hidden, cell=None):
+    return Horizon(np.float32(hidden), None if cell is None else np.float32(cell), None, "rnn")
+
+
+def matrix(*rows):
+    return ErrorMatrix(np.float32(rows), "rnn")
+
+
+def terms(*kernel):
+    return PerStepGradients(rnn={"kernel": np.float32(kernel)[:, None]})
+
+
+SENTENCES = {
+    "rnn: going back in time, ‖dh_T/dh_t‖ falls from 1 at the last step to 0.25, 2 steps before "
+    "the last, by a factor of 0.5 per step on average": horizon([0.25, 0.5, 1]),
+    "rnn: going back in time, ‖dh_T/dh_t‖ grows from 1 at the last step to 9, 2 steps before the "
+    "last, by a factor of 3 per step on average; ‖dh_T/dc_t‖ is 4 there": horizon(
+        [9, 3, 1], [4, 2, 1]
+    ),
+    "rnn: going back in time, ‖dh_T/dh_t‖ falls from 1 at the last step to 0, 2 steps before the "
+    "last": horizon([0, 0.1, 1]),
+    "rnn: going back in time, ‖dh_T/dh_t‖ grows from 1 at the last step to 100, 1 step before the "
+    "last, by a factor of 100 per step on average; it is infinite at 1 step": horizon(
+        [INF, 100, 1]
+    ),
+    "rnn: going back in time, ‖dh_T/dh_t‖ returns from 1 at the last step to 1, 2 steps before "
+    "the last, by a factor of 1 per step on average": horizon([1, 0.5, 1]),
+    "rnn: ‖dh_T/dh_t‖ is 1 at the last step, the only one": horizon([1]),
+    "rnn: ‖dh_T/dh_t‖ is 1 at the last step, and not a finite number at any other": horizon(
+        [NAN, NAN, 1]
+    ),
+    "rnn: ‖dh_T/dh_t‖ is not a finite number at any step": horizon([NAN, NAN]),
+    "rnn: the error of loss step 2 is largest at time step 2 (4); at time step 1 it is 0.25 times "
+    "that": matrix([1, 0], [1, 4]),
+    "rnn: the error of the loss is largest at time step 1 (2)": matrix([2, 1]),
+    "rnn: the error of loss step 1 is largest at time step 2 (3); at time step 1 it is 0 times "
+    "that": matrix([0, 3], [NAN, NAN]),
+    "rnn: the error of the loss is largest at time step 2 (3); it is infinite at 1 step": (
+        matrix([INF, 3])
+    ),
+    "rnn: no error of the loss arrives: ‖dE/dh_k‖ is 0 at every time step k": matrix([0, 0]),
+    "rnn: ‖dE_i/dh_k‖ is not a finite number for any loss step i and time step k": matrix(
+        [NAN, NAN]
+    ),
+    "rnn: time step 2 contributes most to dE/dW (norm 5); time step 1 contributes 0.2 times as "
+    "much": terms([1, 0], [3, 4]),
+    "rnn: no time step contributes to dE/dW: every contribution is 0": terms([0], [0]),
+    "rnn: no contribution to dE/dW is a finite number": terms([NAN]),
+}
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_the_sentence_is_true_of_the_numbers_and_the_picture_can_be_drawn(sentence):
+    result = SENTENCES[sentence]
+    assert result.sentence == sentence
+    html = result._repr_html_()
+    assert sentence in html and html.count("<img") == 1
+    assert result.plot()._repr_png_().startswith(b"\x89PNG")
+
+
+def test_an_error_matrix_works_wherever_an_array_does():
+    array = np.float32([[1, 0], [2, 4]])
+    result = ErrorMatrix(array, "<rnn>")
+    for same in (result, copy.deepcopy(result), pickle.loads(pickle.dumps(result))):
+        np.testing.assert_array_equal(same, array)
+    assert (result == array).all() and (result > 0).sum() == 3 and len(result) == 2
+    assert type(result * 2) is type(result[0]) is type(np.asarray(result)) is np.ndarray
+    assert (result.shape, result.dtype, result.max()) == ((2, 2), np.float32, 4)
+    np.testing.assert_array_equal([*result][1], array[1])
+    assert "&lt;rnn&gt;" in result._repr_html_() and "<rnn>" not in result._repr_html_()
+
+
+def test_a_horizon_is_a_tuple_with_the_name_of_the_layer():
+    result = pickle.loads(pickle.dumps(horizon([0.5, 1], [0.25, 1])))
+    hidden, cell, bound = result
+    assert (hidden[0], cell[0], bound, result.layer) == (0.5, 0.25, None, "rnn")
+
+
+def test_tables_have_one_row_for_each_number():
+    frame = horizon([0.25, 0.5, 1]).to_frame()
+    assert frame.to_dict("list") == {"before_last": [2, 1, 0], "hidden": [0.25, 0.5, 1]}
+    frame = matrix([1, 0], [2, 4]).to_frame()
+    assert frame.to_dict("list") == {
+        "loss_step": [1, 1, 2, 2],
+        "time_step": [1, 2, 1, 2],
+        "error": [1, 0, 2, 4],
+    }
+    frame = terms([3, 4], [0, 0]).to_frame()
+    assert [*frame.columns] == ["layer", "weight", "time_step", "norm"]
+    assert frame.norm.tolist() == [5, 0]
