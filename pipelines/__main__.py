@@ -1,5 +1,5 @@
 """python -m errorflow.pipelines: the same as `errorflow`."""
 
-from .cli import main
+from .cli import console
 
-raise SystemExit(main())
+raise SystemExit(console())

@@ -29,7 +29,15 @@ TUNE_ABOUT = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def console(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line of this process, which has to end with the returned exit code.
+
+    If a signal ends the command, it ends the process here: later signals find no process.
+    """
+    return main(arguments, ends_process=True)
+
+
+def main(arguments: Sequence[str] | None = None, *, ends_process: bool = False) -> int:
     """Run a command line; return the exit code.
 
     0; 2 for a mistake; 3 if `predict` could not answer every input; 75 if another worker of the
@@ -45,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _exit_code(list(sys.argv[1:] if arguments is None else arguments))
         except KeyboardInterrupt as interrupt:
             _say_interrupted(str(interrupt) or "interrupted")
+            if ends_process:
+                end_with(stop.exit_code)  # while further signals are still handled
             return stop.exit_code
 
 
@@ -277,4 +287,4 @@ def _columns(rows: Mapping[str, str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(console())

@@ -102,10 +102,9 @@ def _wait_for_second(reader: int, handled: list[signal.Signals]) -> None:
     first = None
     while number := os.read(reader, 1):
         if number[0] in handled:
-            now = time.monotonic()
-            first = now if first is None else first
-            if now - first > TWICE:
-                end_at_once(signal.Signals(number[0]))
+            first = first or (signal.Signals(number[0]), time.monotonic())
+            if time.monotonic() - first[1] > TWICE:
+                end_at_once(first[0])
 
 
 def end_at_once(received: signal.Signals) -> NoReturn:

@@ -2,6 +2,6 @@
 
 import sys
 
-from ..cli import main
+from ..cli import console
 
-raise SystemExit(main(["documents", *sys.argv[1:]]))
+raise SystemExit(console(["documents", *sys.argv[1:]]))

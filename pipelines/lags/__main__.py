@@ -2,6 +2,6 @@
 
 import sys
 
-from ..cli import main
+from ..cli import console
 
-raise SystemExit(main(["lags", *sys.argv[1:]]))
+raise SystemExit(console(["lags", *sys.argv[1:]]))

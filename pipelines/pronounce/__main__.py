@@ -2,6 +2,6 @@
 
 import sys
 
-from ..cli import main
+from ..cli import console
 
-raise SystemExit(main(["pronounce", *sys.argv[1:]]))
+raise SystemExit(console(["pronounce", *sys.argv[1:]]))

@@ -17,7 +17,7 @@ from ..core.errors import UserError
 from ..core.files import write_json
 from ..core.run_folder import RunFolder
 from ..core.run_lock import FolderInUse, hold
-from ..core.stop_request import StopRequest, check, listening, stop_with_parent
+from ..core.stop_request import StopRequest, check, end_with, listening, stop_with_parent
 from .execution import execute_all
 from .hparams import write_row
 from .trial_folder import Request, read_request, read_result, run_path
@@ -95,7 +95,7 @@ def _run(paths: Sequence[str], stop: StopRequest) -> int:
     except KeyboardInterrupt:
         name = (stop.signal or signal.SIGINT).name
         note(f"errorflow: stopped by {name}; the same command resumes the trial")
-        return stop.exit_code
+        end_with(stop.exit_code)  # while further signals are still handled
     reason = f": {result['reason']}" if result["reason"] else ""
     note(f"trial {result['status']}{reason}")
     return 0

@@ -25,7 +25,7 @@ def ready():
     print("ready", flush=True)
 
 cli.dispatch = work
-sys.exit(cli.main([]))
+sys.exit(cli.console([]))
 """
 STEPS = "with deferred():\n        ready()\n        while True: time.sleep(0.01); check()"
 STUCK = "with deferred():\n        ready(); time.sleep(60)"  # within TensorFlow, no signal is seen
@@ -52,6 +52,16 @@ def test_a_signal_ends_a_command_in_one_line(number, code, work):
     process.send_signal(number)  # as `timeout` and a closing terminal do
     assert process.communicate(timeout=60)[1].strip() == "errorflow: interrupted"
     assert process.returncode == code
+
+
+def test_more_signals_do_not_change_the_exit_code():
+    process = start(STEPS)
+    process.send_signal(signal.SIGTERM)
+    assert process.stderr
+    assert process.stderr.readline() == "\n"  # it has begun to say that it was interrupted
+    while process.poll() is None:
+        process.send_signal(signal.SIGHUP)
+    assert process.returncode == 143
 
 
 def test_a_second_signal_ends_a_command_that_does_not_see_the_first():
