@@ -74,13 +74,13 @@ except pipelines.UserError as error: print(error)
 
 def test_what_needs_no_pipelines_works_without_them(tmp_path):
     code = """
-for line in ("--help", "--version", "tensorboard --help", "runs --help"):
+for line in ("--help", "--version", "tensorboard --help", "runs --help", "launch --help", "zoo"):
     try: code = main(line.split())
     except SystemExit as end: code = end.code
     print("exit code:", code)
 """
     lines, errors = without_pipelines(code, "tensorflow", cwd=tmp_path)
-    assert [line for line in lines if line.startswith("exit code:")] == ["exit code: 0"] * 4
+    assert [line for line in lines if line.startswith("exit code:")] == ["exit code: 0"] * 6
     assert errors == []
 
 
