@@ -17,7 +17,7 @@ BLOCK = re.compile(r"(?:<!-- test: (.*?) -->\n)?^```python\n(.*?)^```", re.M | r
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
 def test_the_site_builds_without_a_warning(tmp_path, capfd):
-    options = ["-q", "-W", "--keep-going", "-D", "nb_execution_mode=off"]
+    options = ["-q", "-W", "-D", "nb_execution_mode=off"]
     code = main([*options, str(DOCS), str(tmp_path / "html"), "-d", str(tmp_path / "trees")])
     assert code == 0, capfd.readouterr().err
 
