@@ -9,7 +9,7 @@ from pathlib import Path
 from jupyter_client.manager import KernelManager
 
 DOCS = Path(__file__).parent
-sys.path.insert(0, str(DOCS))  # for notebook_cells.py and plain_docstrings.py
+sys.path.insert(0, str(DOCS))  # for the extensions in this folder
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's log belongs to a terminal
 KernelManager.transport_encryption.default_value = "auto"  # a kernel warns if there is none
 
@@ -27,6 +27,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "notebook_cells",
+    "notebook_downloads",
     "plain_docstrings",
 ]
 exclude_patterns = ["_build", "README.md", "examples"]

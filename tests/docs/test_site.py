@@ -17,9 +17,18 @@ BLOCK = re.compile(r"(?:<!-- test: (.*?) -->\n)?^```python\n(.*?)^```", re.M | r
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
 def test_the_site_builds_without_a_warning(tmp_path, capfd):
-    options = ["-q", "-W", "-D", "nb_execution_mode=off"]
-    code = main([*options, str(DOCS), str(tmp_path / "html"), "-d", str(tmp_path / "trees")])
+    options = ["-q", "-W", "-D", "nb_execution_mode=off", "-d", str(tmp_path / "trees")]
+    code = main([*options, str(DOCS), str(tmp_path / "html")])
     assert code == 0, capfd.readouterr().err
+    downloads = {path.stem: _text(path) for path in tmp_path.rglob("_downloads/*/*.ipynb")}
+    assert downloads.keys() == {path.stem for path in DOCS.glob("*/*_*.md") if _is_offered(path)}
+    for name, notebook in downloads.items():
+        left = re.findall(r"\{(?:nb-download|dropdown|py:\w+)\}|# Solution", notebook)
+        assert not left, f"{name}: not for Jupyter or Colab: {left}"
+
+
+def _is_offered(path):
+    return "{nb-download}" in _text(path)
 
 
 @pytest.mark.parametrize("package", ["layers", "callbacks", "pipelines"])
