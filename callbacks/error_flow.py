@@ -82,7 +82,8 @@ class ErrorFlow(StepRecorder):
             took, so that reading and drawing take about 2% of the time at most
             (`benchmarks/live_cost.py` measures it). Instead of True, it may be a text stream for
             the line, or a display handle of IPython for the picture. Of several workers, the chief
-            shows it. What fails in drawing is one warning; the records are the same in any case.
+            shows it. What fails in drawing is one warning; the rows are the same in any case, and
+            the scalars in the event files have a point for each picture.
 
     The records of long runs stay small: at most 64 MB are kept in memory (16 MB of them by each
     replica). When the rows take 32 MB, every second one is dropped, and the files go on with every

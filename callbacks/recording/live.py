@@ -67,26 +67,36 @@ class Screen(Protocol):
         """
 
 
+class View:
+    """What a notebook shows."""
+
+    def __init__(self, html: str):
+        self._html = html
+
+    def _repr_html_(self) -> str:
+        return self._html
+
+    def __repr__(self) -> str:
+        return "the error over time, as a notebook shows it"
+
+
 class NotebookScreen:
     """A picture that is updated in place in the output of a cell."""
 
     once_an_epoch = False
 
-    def __init__(self, handle: Handle | None = None):
-        from IPython.display import HTML, display  # noqa: PLC0415 — there is one in notebooks only
-
-        self._html = HTML
-        self._handle: Any = handle or display(HTML(live_html(0, (), {})), display_id=True)
+    def __init__(self, handle: Handle):
+        self._handle = handle
 
     def show(self, progress: Progress) -> None:
         step, findings, images = progress
-        self._handle.update(self._html(live_html(step, findings, images())))
+        self._handle.update(View(live_html(step, findings, images())))
 
     def begin_epoch(self) -> None:
         pass
 
     def end(self, progress: Callable[[], Progress], html: Callable[[], str]) -> None:
-        self._handle.update(self._html(html()))
+        self._handle.update(View(html()))
 
 
 class LineScreen:
@@ -188,6 +198,7 @@ class LiveView:
         if self._screen is not None:
             with self._contained():
                 self._screen.end(progress, html)
+            self._screen = None
 
     @contextlib.contextmanager
     def _contained(self) -> Iterator[None]:
@@ -203,7 +214,10 @@ def _screen(live: bool | TextIO | Handle, verbose: Any) -> Screen:
     if isinstance(live, Handle):
         return NotebookScreen(live)
     if live is True and _in_notebook():
-        return NotebookScreen()
+        from IPython.display import display  # noqa: PLC0415 — where there is a notebook
+
+        handle: Any = display(View(live_html(0, (), {})), display_id=True)
+        return NotebookScreen(handle)
     stream: Any = sys.stdout if live is True else live
     return LineScreen(stream, in_place=verbose == 0 and stream.isatty())
 

@@ -1,5 +1,6 @@
 """The object that `error_matrix` returns."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,16 +27,21 @@ class ErrorMatrix(np.lib.mixins.NDArrayOperatorsMixin, AnalysisResult):
     def __init__(self, values: np.ndarray, layer: str = ""):
         self.values, self.layer = np.asarray(values), layer
 
-    def plot(self) -> "ResultFigure":
-        """Return a map loss step × time step; of a single loss, a curve over the time steps."""
+    def plot(self, steps: Sequence[str] | None = None, title: str | None = None) -> "ResultFigure":
+        """Return a map loss step × time step; of a single loss, a curve over the time steps.
+
+        Args:
+            steps: T names of the time steps of a map, such as characters, which also name the loss
+                steps if there are as many; None: numbers from 1.
+            title: None: the name of the layer.
+        """
         from . import pictures  # noqa: PLC0415 — Matplotlib is imported when it is needed
 
         if len(self.values) == 1:
-            return pictures.curves(
-                {self.layer: {"‖dE/dh_k‖": self.values[0]}}, "time step k", "error"
-            )
+            curves = {title or self.layer: {"‖dE/dh_k‖": self.values[0]}}
+            return pictures.curves(curves, "time step k", "rms over the batch")
         titles = "time step k", "loss step i", "‖dE_i/dh_k‖, rms over the batch"
-        return pictures.matrix(self.values, self.layer, *titles)
+        return pictures.matrix(self.values, title or self.layer, *titles, steps)
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row for each loss step and time step, N · T rows.

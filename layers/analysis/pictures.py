@@ -3,7 +3,7 @@
 import base64
 import html
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import colormaps
@@ -57,7 +57,7 @@ def curves(
         figure.subplots(len(panels), squeeze=False)[:, 0], panels.items(), strict=True
     ):
         _draw_curves(axes, by_label, from_end)
-        axes.set_title(title.replace("$", r"\$"), loc="left")
+        axes.set_title(_literal(title), loc="left")
         axes.set(xlabel=x, ylabel=y)
     return figure
 
@@ -82,15 +82,24 @@ def _draw_curves(axes: Axes, by_label: Mapping[str, np.ndarray], from_end: bool)
     axes.legend(frameon=False, fontsize="small")
 
 
-def matrix(table: np.ndarray, title: str, x: str, y: str, colour: str) -> ResultFigure:
+def matrix(
+    table: np.ndarray,
+    title: str,
+    x: str,
+    y: str,
+    colour: str,
+    names: Sequence[str] | None = None,
+) -> ResultFigure:
     """Return a map of a table [N, T] with a logarithmic colour scale, rows and columns from 1.
 
     Args:
         table: the values; those that are not positive and finite are grey.
         title: the title of the map.
         x, y, colour: the titles of the columns, of the rows and of the colours.
+        names: of the columns, and of the rows if there are as many; None: numbers.
     """
-    figure = ResultFigure(figsize=(6.4, 5.2), layout="constrained", dpi=120)
+    size = max(5.2, 0.4 * len(names or ()) + 1.5)
+    figure = ResultFigure(figsize=(size + 1.2, size), layout="constrained", dpi=120)
     axes, (rows, columns) = figure.subplots(), table.shape
     shown = np.where(_is_positive(table), table, np.nan)
     high = np.nanmax(shown) if _is_positive(table).any() else 1.0
@@ -103,12 +112,20 @@ def matrix(table: np.ndarray, title: str, x: str, y: str, colour: str) -> Result
         aspect="auto",
         interpolation="nearest",
     )
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(9, integer=True, min_n_ticks=1))
+    for axis, count in ((axes.xaxis, columns), (axes.yaxis, rows)):
+        if names is not None and len(names) == count:
+            axis.set_ticks(range(1, count + 1), [_literal(name) for name in names])
+        else:
+            axis.set_major_locator(MaxNLocator(9, integer=True, min_n_ticks=1))
     axes.set(xlabel=x, ylabel=y)
-    axes.set_title(title.replace("$", r"\$"), loc="left")
+    axes.set_title(_literal(title), loc="left")
     figure.colorbar(image, ax=axes, label=colour)
     return figure
+
+
+def _literal(text):
+    """Return a text as Matplotlib shows it as it is, and not as a formula."""
+    return text.replace("$", r"\$")
 
 
 def _is_positive(values):

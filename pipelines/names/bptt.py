@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ...callbacks.recording.printable import printable
 from ...layers import error_matrix
 from ..core.errors import UserError
 from ..core.run_folder import RunFolder
@@ -46,7 +47,7 @@ def show(
     yield f"{text!r}, target {name}; ‖dE/dh_k‖ in {layer}, bars on a log scale:"
     yield from bars(text, matrix[-1])
     path = run.plots / f"bptt_{_file_name(text)}.png"
-    plots.save(plots.error_matrix(matrix, list(text), f"{text}: {name}, {layer}"), path)
+    plots.save(matrix.plot([*map(printable, text)], printable(f"{text}: {name}, {layer}")), path)
     yield f"plot of every loss step and every earlier step: {path}"
 
 

@@ -49,23 +49,3 @@ def confusion(matrix: np.ndarray, labels: Sequence[str]) -> Figure:
                 axes.text(column, row, str(count), ha="center", va="center", color=colour, size=7)
     figure.colorbar(picture, ax=axes, label="share of the true label", shrink=0.8)
     return figure
-
-
-def error_matrix(matrix: np.ndarray, steps: Sequence[str], title: str) -> Figure:
-    """Draw ‖δ_i^(k)‖ [T, T]: error of the loss at step i that arrives at step k, on a log scale."""
-    from matplotlib.colors import LogNorm
-
-    size = max(4.0, 0.4 * len(steps) + 1.5)
-    figure = Figure(figsize=(size + 1, size), layout="constrained")
-    axes = figure.subplots()
-    shown = np.where(np.tri(len(steps), dtype=bool) & (matrix > 0), matrix, np.nan)
-    largest = np.nanmax(shown) if np.isfinite(shown).any() else 1.0
-    smallest = max(np.nanmin(shown), largest * 1e-8) if np.isfinite(shown).any() else 0.1
-    norm = LogNorm(smallest, max(largest, smallest * 1.01))
-    picture = axes.imshow(np.maximum(shown, smallest), norm=norm, cmap="magma")
-    names = [*map(in_figure, steps)]
-    axes.set_xticks(range(len(names)), names)
-    axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="arrives at step k", ylabel="loss after step i", title=in_figure(title))
-    figure.colorbar(picture, ax=axes, label="‖δ‖ = ‖dE_i/dh_k‖", shrink=0.8)
-    return figure

@@ -31,7 +31,7 @@ class Handle:
         self.shown = []
 
     def update(self, obj):
-        self.shown.append(obj.data)
+        self.shown.append(obj._repr_html_())
 
 
 def test_a_picture_is_updated_in_place_and_gives_way_to_the_findings():
