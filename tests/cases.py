@@ -338,3 +338,9 @@ def assert_same_figures(row, expected, rtol=2e-5):
 def each(cases):
     """`pytest.mark.parametrize` over rows of the table."""
     return pytest.mark.parametrize("case", cases, ids=str)
+
+
+def each_masked(cases, *others):
+    """As `each`, with the mask "holes"; LSTM with `others` too: all cells have one masked loop."""
+    rows = [*((case, "holes") for case in cases), *((LSTM, mask) for mask in others)]
+    return pytest.mark.parametrize(("case", "mask"), rows, ids=str)

@@ -2,9 +2,8 @@
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
-from cases import MASKS, RECURRENT, B, D, H, T, each, objective, problem
+from cases import MASKS, RECURRENT, B, D, H, T, each, each_masked, objective, problem
 from errorflow import layers
 
 
@@ -19,8 +18,7 @@ def results(layer, p, mask):
     return [np.array(v) for v in (outputs, *last, *gradients)]
 
 
-@each(RECURRENT)
-@pytest.mark.parametrize("mask", ["unmasked", "holes"])
+@each_masked(RECURRENT, "unmasked")
 def test_both_loops_agree(case, mask):
     p = problem(case, "float64")
     options = {"return_sequences": True, "return_state": True, "dtype": "float64"}

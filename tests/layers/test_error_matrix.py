@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from cases import GRU, LSTM, MASKS, RECURRENT, SIMPLE_RNN, B, D, H, T, built, each, problem
+from cases import GRU, LSTM, MASKS, RECURRENT, SIMPLE_RNN, B, D, H, T, built, each_masked, problem
 from errorflow.layers import error_matrix, watch
 from errorflow.layers.paths import walk
 
@@ -41,10 +41,9 @@ def model_of(case, p, silent=False):
     return model
 
 
-@pytest.mark.parametrize(("mask", "silent"), [("holes", True), ("right", False)])
-@each(RECURRENT)
-def test_matrix_is_that_of_one_backward_pass_per_loss(case, mask, silent):
-    p, read = problem(case, "float64"), MASKS[mask]
+@each_masked(RECURRENT, "right")
+def test_matrix_is_that_of_one_backward_pass_per_loss(case, mask):
+    p, read, silent = problem(case, "float64"), MASKS[mask], mask == "holes"
     targets = np.random.randn(B, T, H)
     matrix = error_matrix(model_of(case, p, silent), [p.x, read, *p.states], targets, "layer")
     counted = np.ones([B, T]) if silent else read.astype(float)

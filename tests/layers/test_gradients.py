@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import GRU, LSTM, MASKS, RECURRENT, STOCK, each, objective, problem
+from cases import GRU, LSTM, MASKS, RECURRENT, STOCK, each, each_masked, objective, problem
 from errorflow import layers
 from reference import unrolled
 
@@ -43,13 +43,9 @@ def assert_close(ours, theirs, tolerance):
         assert np.max(np.abs(a - b)) <= tolerance * np.max(np.abs(b))
 
 
-@each(STOCK)
-@pytest.mark.parametrize(
-    ("mask", "sequences"),
-    [("unmasked", True), ("holes", True), ("left", True), ("right", False)],
-)
-def test_outputs_and_gradients_are_those_of_keras(case, mask, sequences):
-    p, valid = problem(case), MASKS[mask]
+@each_masked(STOCK, "unmasked", "left", "right")
+def test_outputs_and_gradients_are_those_of_keras(case, mask):
+    p, valid, sequences = problem(case), MASKS[mask], mask != "right"
     theirs = outputs_and_gradients(built(case.stock, p, return_sequences=sequences), p, valid)
     for training in (PLAIN, COMPILED):
         layer = built(case.make, p, return_sequences=sequences)
@@ -58,8 +54,7 @@ def test_outputs_and_gradients_are_those_of_keras(case, mask, sequences):
         assert_close(ours[1], theirs[1], 1e-5)
 
 
-@each(RECURRENT)
-@pytest.mark.parametrize("mask", ["unmasked", "holes"])
+@each_masked(RECURRENT, "unmasked")
 def test_float64_gradients_are_those_of_the_unrolled_equations(case, mask):
     p, valid = problem(case, "float64"), MASKS[mask]
     sources = [tf.constant(p.x), *map(tf.constant, p.states), *map(tf.constant, p.weights)]

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import LSTM, MASKS, RECURRENT, B, D, H, T, built, each, objective, problem
+from cases import LSTM, MASKS, RECURRENT, B, D, H, T, built, each_masked, objective, problem
 from errorflow.layers import per_step_gradients
 from reference import unrolled
 
@@ -51,8 +51,7 @@ def assert_contributions(terms, expected, tolerance):
         np.testing.assert_allclose(terms[name], values, atol=tolerance * largest)
 
 
-@pytest.mark.parametrize("mask", ["unmasked", "holes"])
-@each(RECURRENT)
+@each_masked(RECURRENT, "unmasked")
 def test_contributions_are_the_gradients_of_a_copy_of_each_weight_per_step(case, mask):
     keras.config.set_floatx("float64")
     p, valid = problem(case, "float64"), MASKS[mask]
