@@ -33,7 +33,7 @@ def where(image, colour):
 def test_each_epoch_writes_an_image_and_the_sharpness(tmp_path):
     """Also for copies and repeated training; nothing is written for an empty snapshot."""
     model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", jit_compile=False)
     calls = []
 
     def alignments():
@@ -59,7 +59,7 @@ def test_each_epoch_writes_an_image_and_the_sharpness(tmp_path):
 
 def test_without_alignments_no_file_is_written_and_the_image_is_empty(tmp_path):
     model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", jit_compile=False)
     model.fit(*np.ones([2, 2, 1]), verbose=0, callbacks=[AttentionMaps(list, tmp_path)])
     assert not [*tmp_path.iterdir()]
     assert len(attention_maps([])) == LEGEND

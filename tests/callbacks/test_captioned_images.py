@@ -165,7 +165,7 @@ def test_single_images_form_a_grid_and_groups_are_below_one_another():
 def test_each_epoch_writes_at_most_twelve_examples(tmp_path):
     """Epochs continue when training continues; an empty snapshot writes nothing."""
     model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", jit_compile=False)
     drawn = []
 
     def examples():
@@ -187,7 +187,7 @@ def test_each_epoch_writes_at_most_twelve_examples(tmp_path):
 
 def test_without_images_no_file_is_written_and_a_sheet_is_an_error(tmp_path):
     model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", jit_compile=False)
     model.fit(*np.ones([2, 2, 1]), verbose=0, callbacks=[CaptionedImages(list, tmp_path)])
     assert not [*tmp_path.iterdir()]
     with pytest.raises(ValueError, match="there are no images to draw"):

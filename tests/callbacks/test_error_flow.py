@@ -172,7 +172,7 @@ def test_paths_and_calls():
     twice = GRU(H, return_sequences=True, name="twice")
     y = twice(twice(x) + 1.0)
     model = keras.Model(x, keras.layers.Dense(1)(keras.layers.concatenate([encoder(x), y])))
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", jit_compile=False)
     flow = ErrorFlow()
     random = np.random.default_rng(0)
     data = random.normal(size=(8, T, H)), random.normal(size=(8, T, 1))
@@ -195,7 +195,7 @@ def test_a_model_built_by_its_first_batch_loses_no_row():
 
     model = Lazy()
     optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))
-    model.compile(optimizer, "mse", steps_per_execution=20)
+    model.compile(optimizer, "mse", steps_per_execution=20, jit_compile=False)
     history = fit(model, dataset(25), ErrorFlow())["rnn"]
     np.testing.assert_array_equal(history["step"], np.arange(1, 26))
     assert history["hidden"].max() < 100  # the loss was multiplied by 32,768
@@ -256,7 +256,7 @@ def test_a_layer_that_no_error_reaches_is_named_in_the_verdict():
     x = keras.Input([T, D])
     rnn = SimpleRNN(H, name="rnn")(x)
     model = keras.Model(x, keras.layers.Dense(1)(keras.ops.stop_gradient(rnn)))
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", jit_compile=False)
     flow = ErrorFlow()
     assert fit(model, dataset(3), flow) == {}
     assert flow.verdict() == ["rnn: no error reached this layer in 3 training steps"]

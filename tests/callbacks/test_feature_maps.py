@@ -21,7 +21,7 @@ def test_each_epoch_writes_an_image(tmp_path):
     model = keras.Sequential(
         [keras.Input((6, 6, 1)), keras.layers.Conv2D(4, 3, name="eye"), keras.layers.Flatten()]
     )
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", jit_compile=False)
     x, y = np.ones([8, 6, 6, 1], "float32"), np.zeros([8, 64])
     model.fit(x, y, epochs=2, verbose=0, callbacks=[FeatureMaps(x[0], tmp_path)])
     values, metadata = read(tmp_path / "train")

@@ -21,7 +21,7 @@ X, Y = RANDOM.normal(size=(STEPS * 8, 8)).astype("float32"), RANDOM.normal(size=
 def findings_of(layers, optimizer="sgd", batch=8):
     """The findings over depth in a training of STEPS steps, or more with smaller batches."""
     model = keras.Sequential([keras.Input((8,)), *layers])
-    model.compile(optimizer, "mse")
+    model.compile(optimizer, "mse", jit_compile=False)
     gradients = LayerGradients()
     model.fit(X, Y, batch_size=batch, verbose=0, callbacks=[gradients])
     return gradients.findings()
@@ -94,7 +94,7 @@ def test_layers_that_stop_learning():
 
 def test_units_that_died_are_counted_by_layer():
     model = keras.Sequential([keras.Input((8,)), *dense(2)])
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", jit_compile=False)
     bias = model.get_layer("hidden1").bias
     bias.assign([-99.0] * 5 + [0.0] * 3)
     gradients = LayerGradients()
@@ -145,7 +145,7 @@ def test_a_unit_that_one_example_in_many_activates_is_not_dead():
     model = keras.Sequential(
         [keras.Input((8,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(1)]
     )
-    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
     x = np.where(np.arange(160)[:, None] % 20 == 0, 1.0, -1.0) * np.ones(8)
     model.layers[0].kernel.assign(np.ones([8, 8]))
     gradients = LayerGradients()
@@ -177,7 +177,7 @@ def test_gates_that_never_open(layer, bias, state):
     units, x = 6, RANDOM.normal(size=(4, 5, 3)).astype("float32")
     gated = layer(units, bias_initializer="zeros", name="gated")
     model = keras.Sequential([keras.Input((5, 3)), gated, keras.layers.Dense(1)])
-    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
     values = gated.cell.bias.numpy()
     values[..., :units] = bias  # the input gate; a GRU's update gate
     gated.cell.bias.assign(values)
@@ -262,7 +262,7 @@ def over_time(steps=40, **options):
     """The findings in a training of a SimpleRNN whose loss enters at the last time step."""
     layer = SimpleRNN(6, name="rnn", **options)
     model = keras.Sequential([keras.Input((steps, 3)), layer, keras.layers.Dense(1)])
-    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
     flow = ErrorFlow()
     x = RANDOM.normal(size=(2 * MIN_STEPS, steps, 3))
     model.fit(x, np.ones([len(x), 1]), batch_size=2, verbose=0, callbacks=[flow])
@@ -289,7 +289,7 @@ def test_a_probe_measures_the_error_of_one_prediction(tmp_path):
     """In both directions, as `error_matrix` does; the report says the same."""
     layer = SimpleRNN(4, return_sequences=True, name="rnn")
     model = keras.Sequential([keras.Input((5, 3)), keras.layers.Bidirectional(layer, name="both")])
-    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
     x, y = RANDOM.normal(size=(2 * MIN_STEPS, 5, 3)), RANDOM.normal(size=(2 * MIN_STEPS, 5, 8))
     flow = ErrorFlow(tmp_path, probe=(x, y))
     model.fit(x, y, batch_size=2, verbose=0, callbacks=[flow])
@@ -312,7 +312,7 @@ def test_whether_the_error_of_the_decoder_crosses_the_encoder(activation, kind):
     encode = SimpleRNN(6, activation=activation, return_state=True, name="encoder")
     h = SimpleRNN(6, name="decoder")(target, initial_state=encode(source)[1])
     model = keras.Model([source, target], keras.layers.Dense(1)(h))
-    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
     flow = ErrorFlow(joined={"both": ("encoder", "decoder")})
     x = RANDOM.normal(size=(8, 20, 3)) / 9, RANDOM.normal(size=(8, 2, 3))
     model.fit([*x], np.ones([8, 1]), batch_size=2, verbose=0, callbacks=[flow])

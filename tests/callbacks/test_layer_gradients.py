@@ -178,7 +178,8 @@ def test_a_subclassed_convolutional_model_built_by_its_first_batch(run_eagerly):
             return self.top(keras.ops.mean(self.convolution(x), axis=(1, 2)))
 
     model = Lazy()
-    model.compile("sgd", "mse", steps_per_execution=2, run_eagerly=run_eagerly)
+    options = {"run_eagerly": run_eagerly, "jit_compile": False}
+    model.compile("sgd", "mse", steps_per_execution=2, **options)
     gradients, random = LayerGradients(), np.random.default_rng(0)
     x, y = random.normal(size=(10, 6, 6, 1)), random.normal(size=(10, 1))
     model.fit(x, y, batch_size=2, callbacks=[gradients], verbose=0)
@@ -192,7 +193,8 @@ def test_a_subclassed_convolutional_model_built_by_its_first_batch(run_eagerly):
 def test_very_small_gradients_are_not_zero(scale):
     x = keras.Input([1])
     model = keras.Model(x, keras.layers.Dense(1, use_bias=False, name="far")(x) * 1e-25)
-    model.compile(keras.optimizers.SGD(loss_scale_factor=scale), loss=lambda y, p: p)
+    optimizer = keras.optimizers.SGD(loss_scale_factor=scale)
+    model.compile(optimizer, loss=lambda y, p: p, jit_compile=False)
     gradients = LayerGradients()
     model.fit(np.ones([2, 1]), np.ones([2, 1]), callbacks=[gradients], verbose=0)
     np.testing.assert_allclose(gradients.history["norm"], [[1e-25]], rtol=1e-5)

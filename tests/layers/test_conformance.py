@@ -104,7 +104,7 @@ def test_training_continues_equally_in_every_copy(tmp_path):
     """Each copy also has its own error record."""
     model, x = model_of(LSTM)
     y = np.ones([len(x), 2])
-    model.compile("adam", "mse")
+    model.compile("adam", "mse", jit_compile=False)
     model.train_on_batch(x, y)
     model.save(tmp_path / "model.keras")
     copies = {
@@ -155,7 +155,7 @@ def test_a_frozen_layer_keeps_its_weights_and_still_shows_its_error(case):
     frozen = case.make(trainable=False)
     model = keras.Sequential([keras.Input([T, D]), below, frozen, keras.layers.Dense(2)])
     x = problem(case).x
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", jit_compile=False)
     before = frozen.get_weights()
     model.train_on_batch(x, np.ones([len(x), 2]))
     for old, new in zip(before, frozen.get_weights(), strict=True):

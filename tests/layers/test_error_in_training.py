@@ -48,7 +48,7 @@ def fit(**options):
 
 
 def train_on_batch(model, data):
-    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
     for x, y in data:
         model.train_on_batch(x, y)
 
@@ -68,8 +68,8 @@ def own_loop(wrap):
 
 
 WAYS = {
-    "fit": fit(),
-    "fit_jit": fit(jit_compile=True),
+    "fit": fit(),  # Keras lets XLA compile it
+    "fit_no_jit": fit(jit_compile=False),
     "fit_no_jit_3_steps_at_once": fit(jit_compile=False, steps_per_execution=BATCHES),
     "fit_jit_3_steps_at_once": fit(jit_compile=True, steps_per_execution=BATCHES),
     "fit_eagerly": fit(run_eagerly=True),
@@ -132,7 +132,7 @@ def test_each_layer_of_a_masked_stack_shows_its_own_error():
         keras.layers.Dense(2),
     )
     model = keras.Sequential([embed, lstm, gru, head])
-    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
     model.fit(tokens, y, batch_size=B, verbose=0)
 
     valid, zero = MASKS["right"], np.zeros([B, H], "float32")
@@ -152,7 +152,7 @@ def test_both_directions_of_a_bidirectional_layer_show_their_error():
     both = keras.layers.Bidirectional(LSTM.make(return_sequences=True))
     model = model_around(both)
     [(x, y)] = batches(LSTM, (B,), (T,))
-    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
     model.fit(x, y, batch_size=B, verbose=0)
 
     kernel, bias = model.get_layer("head").get_weights()
@@ -184,7 +184,7 @@ def test_replicas_show_the_error_of_the_whole_batch(two_replicas):
     layer = LSTM.make(return_sequences=True)
     with two_replicas.scope():
         model = model_around(layer, T)
-        model.compile(keras.optimizers.SGD(0.0), "mse")
+        model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
     data = list(batches(LSTM, (8, 3), (T, T)))
     x, y = (np.concatenate(part) for part in zip(*data, strict=True))
     model.fit(x, y, batch_size=8, shuffle=False, verbose=0)
@@ -202,7 +202,7 @@ def test_recording_changes_no_weight_and_evaluation_adds_no_rows():
     for make in (LSTM.make, LSTM.stock):
         keras.utils.set_random_seed(1)
         model = model_around(make(return_sequences=True), T)
-        model.compile("adam", "mse")
+        model.compile("adam", "mse", jit_compile=False)
         model.fit(x, y, epochs=3, batch_size=B, validation_data=(x_test, y_test), verbose=0)
         model.evaluate(x, y, verbose=0)
         model.predict(x, verbose=0)
@@ -216,7 +216,8 @@ def test_recording_changes_no_weight_and_evaluation_adds_no_rows():
 def test_sample_and_class_weights_weigh_the_errors():
     layer = LSTM.make()
     model = keras.Sequential([keras.Input([T, D]), layer, keras.layers.Dense(3, "softmax")])
-    model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    loss = "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.SGD(0.0), loss, jit_compile=False)
     x, labels = problem(LSTM).x, np.array([0, 1, 2, 1])
     class_weight, sample_weight = {0: 1.0, 1: 0.0, 2: 5.0}, np.array([2.0, 3.0, 0.5, 0.0])
     model.fit(x, labels, batch_size=B, class_weight=class_weight, verbose=0)

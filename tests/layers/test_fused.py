@@ -52,7 +52,7 @@ def test_both_ways_in_a_training_step(name):
     weights, histories = model.get_weights(), []
     for fused in (True, False):
         model.set_weights(weights)
-        model.compile(keras.optimizers.SGD(1.0), "mse")
+        model.compile(keras.optimizers.SGD(1.0), "mse", jit_compile=False)
         watched = watch(model, fused=fused)
         watched.fit(x, y, batch_size=B, verbose=0)
         parts = watched.get_layer("both").forward_layer, watched.get_layer("both").backward_layer

@@ -124,7 +124,7 @@ def test_equal_seeds_train_to_equal_bits():
                 keras.layers.Dense(1),
             ]
         )
-        model.compile("adam", "mse")
+        model.compile("adam", "mse", jit_compile=False)
         x = np.random.default_rng(0).normal(size=[4 * B, T, D])
         model.fit(x, x[:, 0, :1], batch_size=B, epochs=3, verbose=0)
         weights.append(model.get_weights())

@@ -84,9 +84,8 @@ def test_variables_layers_and_compilation_are_the_same_objects(name):
     stack = stacked(name, dropout=0.5, kernel_regularizer="l2", recurrent_constraint="unit_norm")
     model = sequential(stack)
     mae = keras.metrics.MeanAbsoluteError()
-    model.compile(
-        keras.optimizers.Adam(), "mse", metrics=[mae], loss_weights=[2.0], steps_per_execution=2
-    )
+    options = {"loss_weights": [2.0], "steps_per_execution": 2, "jit_compile": False}
+    model.compile(keras.optimizers.Adam(), "mse", metrics=[mae], **options)
     watched = watch(model)
 
     assert [id(v) for v in watched.variables] == [id(v) for v in model.variables]
@@ -104,11 +103,11 @@ def test_variables_layers_and_compilation_are_the_same_objects(name):
 
 def test_optimizer_state_is_shared_by_both_models():
     model = sequential(plain("SimpleRNN"))
-    model.compile(keras.optimizers.Adam(0.1), "mse")
+    model.compile(keras.optimizers.Adam(0.1), "mse", jit_compile=False)
     x, y = sequences(model)
     model.train_on_batch(x, y)
     untouched = copy_of(model)
-    untouched.compile(keras.optimizers.Adam(0.1), "mse")
+    untouched.compile(keras.optimizers.Adam(0.1), "mse", jit_compile=False)
     untouched.optimizer.build(untouched.trainable_variables)
     for ours, theirs in zip(untouched.optimizer.variables, model.optimizer.variables, strict=True):
         ours.assign(theirs)

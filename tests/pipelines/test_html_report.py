@@ -36,7 +36,7 @@ def trained(tmp_path_factory):
         model = keras.Sequential(
             [keras.Input((T, 2)), SimpleRNN(units, name="rnn"), keras.layers.Dense(1)]
         )
-        model.compile(keras.optimizers.SGD(1e-3, global_clipnorm=1e-3), "mse")
+        model.compile(keras.optimizers.SGD(1e-3, global_clipnorm=1e-3), "mse", jit_compile=False)
         flow, gradients = callbacks = ErrorFlow(run.logs), LayerGradients(run.logs)
         model.fit(x, y, batch_size=4, verbose=0, callbacks=[*callbacks])
         flow.plot().savefig(run.plots / "curves.png")
