@@ -30,7 +30,7 @@ def trained(tmp_path_factory):
         model = keras.Sequential(
             [keras.Input((STEPS, 3)), layer(5, name="rnn"), keras.layers.Dense(1, name="head")]
         )
-        model.compile("adam", "mse")
+        model.compile("adam", "mse", jit_compile=False)
         logs = folder / name / "logs"
         callbacks = [ErrorFlow(logs), LayerGradients(logs)]
         if layer is LSTM:
@@ -42,7 +42,7 @@ def trained(tmp_path_factory):
         model.fit(x, y, batch_size=8, epochs=3, verbose=0, callbacks=callbacks)
         recorded[name] = [one.history for one in callbacks[:4]]
     each = keras.Sequential([keras.Input((STEPS, 3)), SimpleRNN(5, return_sequences=True)])
-    each.compile("adam", "mse")
+    each.compile("adam", "mse", jit_compile=False)
     matrix = ErrorMatrix(x[:4], x[:4, :, :1], folder / "each")
     each.fit(x, x[:, :, :1], epochs=2, verbose=0, callbacks=[matrix])
     recorded["each"] = [matrix.history]
@@ -50,7 +50,7 @@ def trained(tmp_path_factory):
     _, state = SimpleRNN(5, return_state=True, name="encoder")(source)
     answers = SimpleRNN(5, return_sequences=True, name="decoder")(target, initial_state=[state])
     pair = keras.Model([source, target], answers)
-    pair.compile("adam", "mse")
+    pair.compile("adam", "mse", jit_compile=False)
     flow = ErrorFlow(folder / "pair", joined={HOSTILE: ("encoder", "decoder")})
     pair.fit([x, x[:, :4]], x[:, :4, :1], batch_size=8, verbose=0, callbacks=[flow])
     recorded["pair"] = [flow.history, flow.findings()]
@@ -61,11 +61,27 @@ def trained(tmp_path_factory):
     return folder, recorded
 
 
-@pytest.fixture(scope="session", params=["true", "false"], ids=lambda fast: f"load_fast={fast}")
-def server(request, trained):
-    """The address of a TensorBoard that shows these runs."""
-    with tensorboard(trained[0], f"--load_fast={request.param}") as address:
+QUIET = "--reload_interval=120"  # these runs do not change
+
+
+@pytest.fixture(scope="session")
+def fast(trained):
+    """The address of a TensorBoard with its fast loader."""
+    with tensorboard(trained[0], QUIET, fast=True) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def slow(trained):
+    """The address of a TensorBoard with its slow loader."""
+    with tensorboard(trained[0], QUIET, fast=False) as address:
+        yield address
+
+
+@pytest.fixture(params=["fast", "slow"])
+def server(request):
+    """The address of a TensorBoard that shows these runs, with each loader."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ TASKS = ("captions", "images", "names", "pronounce", "tags")
 TRAININGS = {f"{task}/finished" for task in TASKS} | {"names/interrupted", f"new/{HOSTILE}"}
 
 
-@pytest.fixture(scope="module", params=["true", "false"], ids=lambda fast: f"load_fast={fast}")
+@pytest.fixture(scope="module", params=[True, False], ids=["fast", "slow"])
 def address(request, tmp_path_factory):
     """A TensorBoard that shows runs of an older version, and one with the texts of today's."""
     folder = tmp_path_factory.mktemp("runs")
@@ -28,7 +28,7 @@ def address(request, tmp_path_factory):
     log.step = 3
     log.text("samples", markdown_table([{"text": HOSTILE, "label": "|"}]))
     log.close()
-    with tensorboard(folder, f"--load_fast={request.param}") as running:
+    with tensorboard(folder, fast=request.param) as running:
         until(lambda: {one["run"] for one in ask(running, "runs")} == TRAININGS)
         until(lambda: summary(running, "images/finished")["best"])
         yield running

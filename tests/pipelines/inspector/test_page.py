@@ -32,13 +32,6 @@ def quiet(browser):
     assert not Tab.leaves_the_host(browser)
 
 
-@pytest.fixture(scope="module")
-def fast(trained):
-    """The address of a TensorBoard with its fast loader; the slow one serves the same."""
-    with tensorboard(trained[0]) as address:
-        yield address
-
-
 def names(tab):
     return tab.texts(".overview tbody th")
 
@@ -181,7 +174,8 @@ def sixty(trained, tmp_path):
 
 def test_of_sixty_runs_the_latest_are_shown_and_new_ones_appear(sixty, browser):
     folder, events, name = sixty
-    with tensorboard(folder, "--reload_interval=1", "--reload_multifile=true") as address:
+    flags = "--reload_interval=1", "--reload_multifile=true"
+    with tensorboard(folder, *flags, fast=True) as address:
         until(lambda: len(ask(address, "runs")) == 60)
         tab = Tab(browser, address, "time")
         on = "label:has(.of-run:checked)"

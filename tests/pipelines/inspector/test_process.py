@@ -105,14 +105,14 @@ class Watch(keras.callbacks.Callback):
             return 0
 
 
-@pytest.mark.parametrize("fast", ["true", "false"])
+@pytest.mark.parametrize("fast", [True, False])
 def test_both_loaders_show_all_blocks_and_a_training_that_goes_on(tmp_path, fast):
     model = keras.Sequential([keras.Input([3, 2]), LSTM(2, name="rnn"), keras.layers.Dense(1)])
     model.compile("sgd", "mse", jit_compile=False)
     x, y = np.ones([8, 3, 2], "float32"), np.ones([8, 1], "float32")
     write_run(tmp_path, blocks=30)
     logs = tmp_path / "b" / "logs"
-    with tensorboard(tmp_path, f"--load_fast={fast}", "--reload_interval=1") as address:
+    with tensorboard(tmp_path, "--reload_interval=1", fast=fast) as address:
         query = {"run": "a/train", "kind": "gates", "name": "rnn", "statistic": "forget"}
         # All blocks are loaded without a flag, as in a notebook: by default, it would be 10.
         assert ask(address, "table", **query)["steps"] == [*range(1, 31)]
