@@ -19,8 +19,7 @@ TASKS = {  # trained as `errorflow <task> train` does; the norm of the gradients
     "images": "--model convnet --width 0.25 --dropout 0 --batch-size 8 --image-size 12 --epochs 1"
     " --jit off --limit 40",
 }
-OWN_MODELS = {  # options of `train_own_model`
-    "plain": {},
+OWN_MODELS = {  # options of `train_own_model`; the tasks have one step per execution without XLA
     "jit": {"jit": True},
     "several steps per execution": {"steps_per_execution": 3},
 }

@@ -73,8 +73,8 @@ def complaints(stderr):
     return [line for line in stderr.splitlines() if line.startswith("errorflow: ")]
 
 
-@pytest.mark.timeout(600)
-def test_a_worker_dies_the_chief_ends_and_a_resume_gives_the_same_result(names):
+def lose_a_worker(folder):
+    """Let a worker die in the second epoch; return the run, after the chief has ended."""
     flags = [*FLAGS, "--data-dir", "data", "--name", "a", "--strategy", "multi-worker"]
     ports = free_ports(2)
     dying = start(1, ports, DIES_IN_EPOCH_2, *flags)
@@ -84,9 +84,19 @@ def test_a_worker_dies_the_chief_ends_and_a_resume_gives_the_same_result(names):
     assert chief.returncode == WORKER_LOST
     (line,) = complaints(error)
     assert f"worker 1 (127.0.0.1:{ports[1]})" in line and "--resume" in line
-    run = RunFolder(names / "runs" / "names" / "a")
+    return RunFolder(folder / "runs" / "names" / "a")
+
+
+@pytest.mark.timeout(600)
+def test_a_worker_dies_and_the_chief_ends(names):
+    run = lose_a_worker(names)
     assert run.status == "interrupted" and len(read_history(run)) == 1
 
+
+@pytest.mark.slow  # a resume and two workers have tests of their own
+@pytest.mark.timeout(600)
+def test_a_resume_after_a_worker_has_died_gives_the_same_result(names):
+    run = lose_a_worker(names)
     command = ["launch", "--workers", "2", "--", "names", "train", "--resume", "--name", "a"]
     resumed = subprocess.run(
         [sys.executable, "-c", WORKER, *command], check=False, capture_output=True, text=True
