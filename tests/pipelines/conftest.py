@@ -16,8 +16,10 @@ def finished_run(tmp_path_factory) -> Callable[[str], contextlib.AbstractContext
     The run is trained at the first use, and copied where another process has trained it. Inside
     the context the task's embedded data are few.
     """
+    from errorflow.pipelines.training import plots
     from tasks import TABLE, errorflow, train_flags
 
+    draw = plots.save
     folders: dict[str, Path] = {}
     base = tmp_path_factory.getbasetemp()
     of_all_processes = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
@@ -33,12 +35,35 @@ def finished_run(tmp_path_factory) -> Callable[[str], contextlib.AbstractContext
                 shutil.copytree(shared, folder, dirs_exist_ok=True)
             elif task not in folders:
                 flags = train_flags(task, folder)
-                assert errorflow(task, "train", folder, "--name", "a", *flags) == 0
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(plots, "save", draw)
+                    assert errorflow(task, "train", folder, "--name", "a", *flags) == 0
                 _publish(folder, shared)
             folders[task] = folder
             yield folder
 
     return context
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """The plots of trainings are blank files: drawing them takes a third of a tiny training."""
+    from errorflow.pipelines.training import plots
+
+    monkeypatch.setattr(plots, "save", lambda figure, path: path.write_bytes(b"blank"))
+
+
+@pytest.fixture
+def trials_in_this_process(monkeypatch):
+    """Trials of a search are trained without a process of their own, which imports TensorFlow."""
+    from errorflow.pipelines.search import worker
+    from errorflow.pipelines.search.trial import run_trial
+
+    def train(folder: Path, *_) -> int:
+        run_trial(folder)
+        return 0
+
+    monkeypatch.setattr(worker, "run_process", train)
 
 
 def _publish(folder: Path, shared: Path) -> None:

@@ -24,6 +24,8 @@ from errorflow.pipelines.models.vision import frames_to_labels, image_encoder
 from event_files import read
 from tasks import TABLE, errorflow, film
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 TINY = TABLE["actions"].flags.split()
 
 

@@ -11,6 +11,8 @@ from errorflow.pipelines.core.files import read_json
 from errorflow.pipelines.names.config import NamesConfig
 from errorflow.pipelines.tags.config import TagsConfig
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 TINY = {"model": "gru", "units": 4, "embedding": 3, "batch_size": 16, "jit": "off"}
 
 
@@ -83,7 +85,7 @@ def test_settings_are_added_to_those_of_a_config_and_nothing_is_printed(
     assert run.path.parent == tmp_path / "names"
 
 
-def test_a_search_gives_trials_and_the_best_run(two_classes, tmp_path):
+def test_a_search_gives_trials_and_the_best_run(two_classes, tmp_path, trials_in_this_process):
     (tmp_path / "space.yaml").write_text("units: [3, 4]")
     search = pipelines.tune(
         "names",

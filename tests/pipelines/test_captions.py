@@ -36,6 +36,8 @@ from few_scenes import TINY
 from PIL import Image
 from tasks import errorflow, photo
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def where(finished_run):

@@ -18,6 +18,8 @@ from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.text_classification.training import build
 from tasks import MAX_WORDS, WORDS, errorflow, train_flags
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def where(finished_run):

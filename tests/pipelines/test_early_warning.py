@@ -24,6 +24,8 @@ from errorflow.pipelines.training import loop, summary
 from errorflow.pipelines.training.early_warning import remedy_flags, report
 from errorflow.pipelines.training.spec import TrainingSpec
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def test_the_kinds_to_stop_for():
     assert stop_kinds("stuck, vanishing,diverged") == ("stuck", "vanishing", "diverged")

@@ -8,6 +8,8 @@ import pytest
 from errorflow.pipelines import api, cli
 from errorflow.pipelines.core.files import read_json
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 WRITTEN = Path(__file__).parents[1] / "data" / "first_edition"
 INPUTS = {
     "names": ["Nowak", "Garcia"],
@@ -108,7 +110,7 @@ def test_the_best_run_of_a_search_predicts(capsys):
     assert search.best.results["trial"] == search.trials["trial"][0]
 
 
-def test_an_interrupted_search_continues(here):
+def test_an_interrupted_search_continues(here, trials_in_this_process):
     command = "names tune --project-name interrupted --oracle random --max-trials 2 --epochs 2"
     command += " --limit 400 --max-length 20 --space searches/interrupted/space.yaml"
     first = (here / "searches/interrupted/trial_0/result.json").read_bytes()

@@ -19,6 +19,8 @@ from errorflow.pipelines.models.zoo import MODELS
 from event_files import read
 from tasks import SHAPES, errorflow, image_files
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture
 def where(finished_run):

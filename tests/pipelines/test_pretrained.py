@@ -29,6 +29,8 @@ from keras.src.applications import resnet as keras_resnet
 from keras.src.utils import file_utils
 from tasks import errorflow, write_images
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SIZE = 64
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("vgg19", "resnet101", "resnet152")]
 RANDOM = {  # ranges of the weights that Keras begins with zeros or ones

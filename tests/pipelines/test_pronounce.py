@@ -26,6 +26,8 @@ from errorflow.pipelines.training import text_metrics
 from event_files import read
 from tasks import errorflow
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 TINY = ["--units", "8", "--embedding", "4", "--layers", "1", "--batch-size", "16", "--beam", "2"]
 
 

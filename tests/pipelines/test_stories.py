@@ -40,6 +40,8 @@ from few_scenes import TINY
 from PIL import Image
 from tasks import errorflow, photo_folder
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture
 def where(finished_run):

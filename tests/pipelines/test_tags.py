@@ -27,6 +27,8 @@ from errorflow.pipelines.tags.training import evaluate, padded_targets, predict_
 from event_files import read
 from tasks import TAGS, errorflow, train_flags
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def where(finished_run):

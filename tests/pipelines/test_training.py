@@ -23,6 +23,8 @@ from errorflow.pipelines.training.few_examples import Fitted, fit
 from errorflow.pipelines.training.loop import OPTIMIZERS, Outcome, Recorders, compile_training
 from errorflow.pipelines.training.spec import TrainingSpec
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_learns_with_and_without_weight_decay(optimizer):
@@ -106,7 +108,7 @@ def network() -> keras.Model:
     layers = [keras.Input([3]), keras.layers.Dense(4), keras.layers.Dropout(0.5, seed=1)]
     model = keras.Sequential([*layers, keras.layers.Dense(1)])
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 60)
-    model.compile(keras.optimizers.Adam(schedule), loss="mse")
+    model.compile(keras.optimizers.Adam(schedule), loss="mse", jit_compile=False)
     return model
 
 

@@ -24,6 +24,8 @@ from errorflow.pipelines.search.trial_folder import Request, read_result
 from errorflow.pipelines.training import workflow
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SMALL = {"units": 5, "embedding": 4, "batch_size": 16, "dropout": 0.2, "limit": 60}
 SMALL |= {"learning_rate": 0.01, "epochs": 3, "jit": "off"}  # compiling takes longer than training
 F1 = {"name": "val_macro_f1", "direction": "max"}
