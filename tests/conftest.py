@@ -14,6 +14,28 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before the first import of
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 
+# Files of many seconds, the longest first: with two processes, none of them is the last one.
+LONG_FILES = """
+    test_trial test_page test_watch_in_place test_worker_failures test_every_task test_error_flow
+    test_workers test_api test_layer_gradients test_actions test_first_edition test_predict
+    test_error_in_training test_state_and_dropout test_pronounce test_tune test_documents
+    test_conv_lstm test_run_places test_report_page test_names test_gates test_training test_stories
+    test_guard test_beam_search test_captions test_per_step_gradients test_models test_html_report
+    test_answers test_error_matrix test_pretrained test_gradients test_cells test_gpu test_cudnn
+    test_conformance test_image_batches test_charts test_oracles
+"""
+
+
+def pytest_configure(config):
+    """Let xdist keep the order of the files, which is not that of their numbers of tests."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(LONG_FILES.split())}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
 def pytest_collection_finish():
     """Split the CPU in two logical devices, which must be done before the first operation."""
     if "tensorflow" in sys.modules:
