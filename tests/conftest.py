@@ -60,6 +60,21 @@ def reproducible():
     keras.config.set_floatx("float32")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forget_training_steps():
+    """After each file, let TensorFlow forget the graphs of its training steps, gigabytes in all.
+
+    For each trace of a tf.custom_gradient, its registry of gradients keeps one for ever.
+    """
+    yield
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.framework.ops import gradient_registry
+
+        registered = gradient_registry._registry
+        for name in [name for name in registered if name.startswith("CustomGradient-")]:
+            del registered[name]
+
+
 @pytest.fixture(scope="session")
 def two_replicas():
     """The one MirroredStrategy of the process: TensorFlow 2.21 fails with a second one on CPUs."""
