@@ -88,6 +88,8 @@ def test_predict_prints_captions_with_scores_and_draws_them(
 ):
     paths = [photo(tmp_path / folder / "a.png", 80, 80) for folder in ("x", "y")]
     pixels = [np.asarray(Image.open(path))[..., None] for path in paths]
+    drawn = run.samples / "told"
+    shutil.rmtree(drawn, ignore_errors=True)  # what other tests have drawn
     assert captions(where, "predict", *map(str, paths)) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     predictions, scores = best_texts(serving_model, store_images(pixels, (80, 80, 1)))
@@ -95,7 +97,6 @@ def test_predict_prints_captions_with_scores_and_draws_them(
         [str(p), a[0]] for p, a in zip(paths, predictions, strict=True)
     ]
     assert [float(row[2]) for row in rows] == pytest.approx(scores[:, 0].tolist(), abs=6e-4)
-    drawn = run.samples / "told"
     assert sorted(path.name for path in drawn.iterdir()) == ["a-2.told.png", "a.told.png"]
     for name, image, row in zip(["a.told.png", "a-2.told.png"], pixels, predictions, strict=True):
         expected = caption_sheet([CaptionedImage([image], [row[0]])])
