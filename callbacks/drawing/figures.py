@@ -21,7 +21,7 @@ from .labels import label
 from .notebook_figure import NotebookFigure, NothingRecorded
 
 COLUMNS = 3  # maps side by side
-LONG_NAME = 18  # characters; beside a longer title there is no room for a note
+ROOM = 41  # characters of a title and the note beside it
 MAX_LAYER_NAMES = 18  # below a map; more would overlap
 MAX_ROWS = 400  # training steps in a map; more are thinned out evenly
 QUIET = "#707070"  # the colour of notes
@@ -60,7 +60,7 @@ def error_flow(
         lower.set_xlabel("time steps before the last" if from_end else "time step")
         note = _half_life(title, histories[title])
         upper.set_title(note, loc="right", size="small", c=QUIET)
-        if note and len(title) > LONG_NAME:
+        if note and len(title) + len(note) > ROOM:
             upper.set_title(f"{in_figure(title)}\n", loc="left")
     return figure
 
@@ -73,8 +73,13 @@ def _first_step(history, from_end):
 
 
 def _half_life(title, history):
-    half_life = error_flow_finding(title, history).evidence.get("half_life", 0)
-    return f"halves {every_steps(half_life)}" if 0 < half_life < 1e4 else ""
+    """Return a note; if errors enter at many steps, the half-life is that of the carried part."""
+    evidence = error_flow_finding(title, history).evidence
+    half_life = evidence.get("half_life", 0)
+    if not 0 < half_life < 1e4:
+        return ""
+    halves = f"halves {every_steps(half_life)}"
+    return f"carried error {halves}" if evidence["entries"] > 1 else halves
 
 
 def layer_gradients(histories: Mapping[str, History], statistic: str = "norm") -> Figure:

@@ -247,6 +247,13 @@ def test_short_numbers(number, text):
     assert short(number) == text
 
 
+def test_the_note_of_a_figure_says_whether_the_half_life_is_that_of_the_carried_error():
+    entering_at_each_step = history(np.ones(20), injected=0.8)
+    figure = figures.error_flow({"one": history(decaying(3)), "many": entering_at_each_step})
+    notes = [axes._right_title.get_text() for axes in figure.axes[:4:2]]
+    assert notes == ["halves every 3 steps", "carried error halves every 1.4 steps"]
+
+
 def test_a_note_does_not_overlap_a_long_title():
     halving = 0.5 ** np.arange(20)[::-1]
     figure = figures.error_flow(
