@@ -22,7 +22,7 @@ def needed(split: str) -> list[str]:
 
 def check_installed(packages: Sequence[str]) -> None:
     """Raise `UserError` if one of the packages is missing."""
-    require_packages("the measure of predictions", packages)
+    require_packages("measuring predictions", packages)
 
 
 def distances(
