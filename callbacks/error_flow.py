@@ -98,6 +98,7 @@ class ErrorFlow(StepRecorder):
     with gradient descent is difficult, 1994.
 
     Raises:
+        TypeError: `live` is something else.
         ValueError: when training begins, if no layer of the model shows its error, or none at a
             path in `joined`.
     """

@@ -148,9 +148,17 @@ class LiveView:
 
     Attributes:
         seconds: the time that reading and drawing between steps has taken in this call of `fit`.
+
+    Raises:
+        TypeError: `live` is none of these.
     """
 
     def __init__(self, live: bool | TextIO | Handle):
+        if not isinstance(live, bool | Handle) and not hasattr(live, "isatty"):
+            raise TypeError(
+                "ErrorFlow: live must be True, False, a text stream or a display handle of IPython,"
+                f" got {live!r}"
+            )
         self._live = live
         self._screen: Screen | None = None
         self._due = 0.0

@@ -46,7 +46,7 @@ def test_a_picture_is_updated_in_place_and_gives_way_to_the_findings():
 
 
 def test_what_fails_in_drawing_is_one_warning(recwarn):
-    flow = fit(ErrorFlow(live=types.SimpleNamespace(update=None)))
+    flow = fit(ErrorFlow(live=types.SimpleNamespace(update=lambda view: 1 / 0)))
     given = [w for w in recwarn if "nothing more is drawn" in str(w.message)]
     assert len(given) == 1
     assert len(flow.history["rnn"]["step"]) == 40 and flow.failure is None
@@ -107,3 +107,9 @@ def test_nothing_is_shown_unless_asked(capsys):
         warnings.simplefilter("error")
         fit(ErrorFlow())
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("live", ["yes", 1, None])
+def test_what_nothing_can_be_shown_on_is_refused(live):
+    with pytest.raises(TypeError, match=f"got {live!r}"):
+        ErrorFlow(live=live)
