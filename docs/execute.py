@@ -4,7 +4,7 @@
     python docs/execute.py docs/lecture/*.md --to lecture    # and writes them as lecture/*.ipynb
 
 A notebook is a MyST Markdown file, as Jupytext and MyST-NB read it. The exit code is 1 if a cell of
-one of them raises an exception.
+one of them raises an exception, and 2 if there is no such file.
 """
 
 import argparse
@@ -51,6 +51,9 @@ def main() -> int:
     parser.add_argument("notebooks", nargs="+", type=Path)
     parser.add_argument("--to", type=Path, help="folder for the executed notebooks (.ipynb)")
     arguments = parser.parse_args()
+    for path in arguments.notebooks:
+        if not path.is_file():
+            parser.error(f"{path}: there is no such file; give notebooks such as docs/lecture/*.md")
     failed = 0
     for path in arguments.notebooks:
         start = time.perf_counter()
