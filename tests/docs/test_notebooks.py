@@ -71,4 +71,7 @@ def test_a_notebook_runs(path, monkeypatch):
     monkeypatch.syspath_prepend(DOCS)
     execute = importlib.import_module("execute").execute
     monkeypatch.delitem(sys.modules, "execute")
-    execute(path)
+    executed = [cell for cell in execute(path).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in executed] == [*range(1, len(executed) + 1)]
+    kinds = {output.output_type for cell in executed for output in cell.outputs}
+    assert "error" not in kinds

@@ -75,3 +75,23 @@ def test_blocks_of_python_run(blocks, tmp_path, monkeypatch):
     namespace = {"__name__": "page"}
     for block in blocks:
         exec(compile(block, "page", "exec"), namespace)
+        assert _defined_by(block) <= namespace.keys()
+
+
+def _defined_by(block):
+    """The names that the statements of a block define."""
+    names = set()
+    for statement in ast.parse(block).body:
+        match statement:
+            case ast.Import() | ast.ImportFrom():
+                names |= {a.asname or a.name.split(".")[0] for a in statement.names}
+            case ast.FunctionDef() | ast.ClassDef():
+                names.add(statement.name)
+            case ast.Assign():
+                stored = [n for target in statement.targets for n in ast.walk(target)]
+                names |= {n.id for n in stored if isinstance(n, ast.Name) and _is_stored(n)}
+    return names
+
+
+def _is_stored(name):
+    return isinstance(name.ctx, ast.Store)
