@@ -15,6 +15,7 @@ from .drawing.plain_figures import time_line
 from .findings.finding import MIN_STEPS, Finding
 from .findings.training_warning import READINGS, Scope, TrainingWarning, loss_warnings
 from .findings.warning_kinds import KINDS
+from .recording import frames
 from .recording.chief_log import event_log
 from .recording.guard import guarded
 from .recording.loss_meter import LossMeter
@@ -112,7 +113,7 @@ class EarlyWarning(ResultsCallback):
 
     def findings(self) -> list[Finding]:
         """Return the warnings as findings, in their order."""
-        return [_finding(warning) for warning in self.warnings]
+        return [warning.as_finding() for warning in self.warnings]
 
     def plot(self) -> Figure:
         """Return the first 20 warnings on the time axis of the training.
@@ -136,20 +137,7 @@ class EarlyWarning(ResultsCallback):
         remedy   str   the first of its remedies; "": none
         stopped  bool  whether it has ended the training
         """
-        import pandas as pd  # noqa: PLC0415 — takes half a second
-
-        rows = [
-            (
-                w.step,
-                w.kind,
-                ", ".join(w.layers),
-                w.text,
-                next(iter(w.remedies), ""),
-                w is self.stopped,
-            )
-            for w in self.warnings
-        ]
-        return pd.DataFrame(rows, columns=["step", "kind", "layers", "text", "remedy", "stopped"])
+        return frames.of_warnings(self.warnings, self.stopped)
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         self.failure = None
@@ -287,12 +275,6 @@ class EarlyWarning(ResultsCallback):
         if may_stop and self.stopped is None and warning.kind in self.stop_when:
             self.stopped = warning
             self.model.stop_training = True
-
-
-def _finding(warning: TrainingWarning) -> Finding:
-    headline = f"{warning.kind}, training step {warning.step:,}"
-    text = f"{warning.text} (training step {warning.step:,})"
-    return Finding("", warning.finding, headline, text, dict(warning.evidence))
 
 
 def _print(warning: TrainingWarning) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .finding import MIN_STEPS, short
+from .finding import MIN_STEPS, Finding, short
 from .remedies import remedies_of
 
 GROWN = 10.0  # the loss, relative to that of the first training step
@@ -97,6 +97,12 @@ class TrainingWarning:
     def keys(self) -> set[tuple[str, str]]:
         """The kind together with each layer, for `Known`."""
         return {(self.kind, layer) for layer in self.layers or ("",)}
+
+    def as_finding(self) -> Finding:
+        """Return the finding that says the same."""
+        headline = f"{self.kind}, training step {self.step:,}"
+        text = f"{self.text} (training step {self.step:,})"
+        return Finding("", self.finding, headline, text, dict(self.evidence))
 
 
 def loss_warnings(

@@ -3,17 +3,19 @@
 pandas is imported when a table is made, because that takes half a second.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..findings.training_warning import TrainingWarning
 from .tables import Tables
 
 if TYPE_CHECKING:
     import pandas as pd
 
 OVER_TIME = ("layer", "step", "time_step", "before_last")
+WARNINGS = ("step", "kind", "layers", "text", "remedy", "stopped")
 OVER_DEPTH = ("step", "layer", "depth", "norm", "ratio", "dead", "skipped")
 
 
@@ -92,6 +94,24 @@ def stacked(
     codes = np.repeat(np.arange(len(parts)), sizes)
     first = next(iter(columns))
     return pd.DataFrame({first: pd.Categorical.from_codes(codes, [*parts]), **table}, copy=False)
+
+
+def of_warnings(
+    warnings: Sequence[TrainingWarning], stopped: TrainingWarning | None
+) -> "pd.DataFrame":
+    """Return one row for each warning; see `EarlyWarning.to_frame`.
+
+    Args:
+        warnings: in their order.
+        stopped: the one that has ended the training.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    rows = [
+        (w.step, w.kind, ", ".join(w.layers), w.text, next(iter(w.remedies), ""), w is stopped)
+        for w in warnings
+    ]
+    return pd.DataFrame(rows, columns=[*WARNINGS])
 
 
 def labelled(
