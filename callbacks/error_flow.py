@@ -27,7 +27,7 @@ from .recording.live import ROWS, Handle, LiveView, Progress
 from .recording.prediction_errors import backwards_parts
 from .recording.rows import Rows
 from .recording.step_recorder import StepRecorder
-from .recording.tables import Tables, join_layers, layer_path, tables
+from .recording.tables import Tables, chosen, join_layers, layer_path, tables
 from .recording.train_step_context import trace_train_step_in
 
 if TYPE_CHECKING:
@@ -198,12 +198,15 @@ class ErrorFlow(StepRecorder):
             statistic: "hidden", "hidden_max", "carried", "cell" or "cell_max".
             align: "end" counts time steps back from the last one, "start" from the first one.
             layers: names from `history`; None: all except layers that are part of a joined entry.
+
+        Raises:
+            ValueError: nothing was recorded, or nothing of a layer in `layers`.
         """
         history = self.history
         if layers is None:
             inside = {path for name in self.joined.keys() & history for path in self.joined[name]}
             layers = [name for name in history if name not in inside]
-        return figures.error_flow({name: history[name] for name in layers}, statistic, align)
+        return figures.error_flow(chosen(history, layers), statistic, align)
 
     def to_frame(self, align: str = "end", layers: Sequence[str] | None = None) -> "pd.DataFrame":
         """Return one row for each layer, training step and time step that an example has.
@@ -226,10 +229,14 @@ class ErrorFlow(StepRecorder):
                 is that of the longest example; "start": the first one has `time_step` 1, and
                 `before_last` is that of the longest example. Without padding, they are the same.
             layers: names from `history`; None: all except joined ones.
+
+        Raises:
+            ValueError: nothing was recorded of a layer in `layers`, or `align` is something else.
         """
         history = self.history
-        chosen = [n for n in history if n not in self.joined] if layers is None else layers
-        return frames.over_time({name: history[name] for name in chosen}, align)
+        if layers is None:
+            layers = [name for name in history if name not in self.joined]
+        return frames.over_time(chosen(history, layers), align)
 
     # Going on in another process
 

@@ -15,6 +15,7 @@ from .findings.finding import Finding
 from .findings.horizon import half_life, horizon_finding
 from .recording.frames import labelled
 from .recording.snapshot import LayerSnapshotCallback, recurrent_paths
+from .recording.tables import chosen
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,9 +88,12 @@ class Horizon(LayerSnapshotCallback):
         Args:
             statistic: "hidden", "cell" or "bound", see `history`.
             layers: names from `history`; None: all.
+
+        Raises:
+            ValueError: nothing was recorded, or nothing of a layer in `layers`.
         """
         history = self.history
-        return figures.horizon({name: history[name] for name in layers or history}, statistic)
+        return figures.horizon(chosen(history, layers or history), statistic)
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row for each layer, epoch and time step.

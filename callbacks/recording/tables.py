@@ -1,6 +1,6 @@
 """The rows of recurrent layers as named tables. Imports no TensorFlow."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -27,6 +27,20 @@ def tables(rows: Rows) -> dict[str, np.ndarray]:
             for name, table in zip(names, end, strict=True)
         },
     }
+
+
+def chosen(history: Mapping[str, Tables], layers: Iterable[str]) -> dict[str, Tables]:
+    """Return the entries of some layers of a history.
+
+    Raises:
+        ValueError: there is no entry of this name.
+    """
+    layers = [*layers]
+    for name in layers:
+        if name not in history:
+            recorded = ", ".join(history) or "none so far"
+            raise ValueError(f"layers: nothing was recorded of {name!r}, only of {recorded}")
+    return {name: history[name] for name in layers}
 
 
 def layer_path(name: str) -> str:

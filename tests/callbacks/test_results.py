@@ -112,6 +112,13 @@ def test_the_table_of_errors_holds_the_history(trained, align):
         flow.to_frame("last")
 
 
+def test_a_layer_of_which_nothing_was_recorded_is_named(trained):
+    flow, message = trained["ErrorFlow"], "nothing was recorded of 'no', only of lower, upper"
+    for show in (flow.plot, flow.to_frame, trained["Horizon"].plot):
+        with pytest.raises(ValueError, match=message):
+            show(layers=["lower", "no"])
+
+
 def test_steps_that_no_example_has_are_not_in_the_table():
     model, flow, x = network(), ErrorFlow(), X.copy()
     model.get_layer("conv").set_weights([np.eye(D)[None, None], np.zeros(D)])
