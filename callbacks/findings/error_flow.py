@@ -49,7 +49,7 @@ def error_flow_finding(
         return _not_finite(layer, tables["step"], finite, evidence)
     finite_rows = _rows(tables, finite)
     recent = {name: table[-int(finite[-judged:].sum()) :] for name, table in finite_rows.items()}
-    evidence = {"recorded": recorded, "judged": judged} | evidence
+    evidence = {"recorded": recorded, "judged": judged, "lstm": "cell" in tables} | evidence
     if not finite.all():
         overflows = tables["step"][~finite]
         evidence |= {"not_finite": len(overflows), "first_not_finite": int(overflows[0])}

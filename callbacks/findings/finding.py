@@ -6,13 +6,12 @@ gradient over depth, `gates` and `horizon` the snapshot after the last epoch. Th
 the TensorBoard tab and the report use the same functions.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-from .remedies import remedies_of
+from .remedies import Remedy, remedies_of
 
 JUDGED_SHARE = 0.2  # of the recorded training steps, the last ones
 MIN_STEPS = 10  # recorded training steps that a judgement needs
@@ -64,8 +63,8 @@ class Finding:
         return "unclear" if self.kind in UNCLEAR else "trouble"
 
     @property
-    def remedies(self) -> Sequence[str]:
-        """The remedies in the literature, with sources; empty if nothing is wrong."""
+    def remedies(self) -> tuple[Remedy, ...]:
+        """The remedies in the literature, the most promising first; empty if nothing is wrong."""
         return remedies_of(self.kind, self.evidence)
 
 

@@ -1,62 +1,162 @@
-"""The remedies in the literature for each kind of finding."""
+"""The remedies in the literature, and for which kinds of findings each one is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
-_FOR_RELU = (
-    "for ReLU: leaky ReLU (Maas, Hannun & Ng 2013), a lower learning rate, or initial weights made "
-    "for it (He et al. 2015)",
-)
-
-_FOR_LSTM = (
-    "for an LSTM, a forget gate that starts open, bias 1 (Gers et al. 2000; Jozefowicz et al. "
-    "2015), or Chrono initialisation if the range of time lags is known (Tallec & Ollivier 2018)",
-)
-
-REMEDIES: Mapping[str, Sequence[str]] = {
+# The names of the remedies for each kind of finding, the most promising first.
+OF_KIND: Mapping[str, tuple[str, ...]] = {
     "vanishing": (
-        "an LSTM or GRU in place of a SimpleRNN (Hochreiter & Schmidhuber 1997; Cho et al. 2014)",
-        *_FOR_LSTM,
-        "an orthogonal or identity recurrent kernel (Le, Jaitly & Hinton 2015)",
+        "lstm",
+        "gru",
+        "forget-bias",
+        "chrono",
+        "orthogonal",
+        "identity",
+        "layer-normalization",
+        "attention",
     ),
-    "exploding": ("clipping the norm of the gradient (Pascanu, Mikolov & Bengio 2013)",),
-    "not finite": (
-        "a lower learning rate",
-        "clipping the norm of the gradient (Pascanu, Mikolov & Bengio 2013)",
+    "exploding": (
+        "clip-norm",
+        "orthogonal",
+        "learning-rate",
+        "initial-weights",
+        "layer-normalization",
+        "truncate",
     ),
-    "dead units": _FOR_RELU,
-    "no gradient": _FOR_RELU,
-    "starving": (
-        "residual connections (He et al. 2016)",
-        "batch normalisation (Ioffe & Szegedy 2015)",
-        "auxiliary classifiers (Szegedy et al. 2015)",
-    ),
-    "exploding over depth": (
-        "initial weights that preserve the variance (Glorot & Bengio 2010; He et al. 2015)",
-        "residual connections (He et al. 2016)",
-    ),
-    "clipped": (
-        "a lower learning rate, or a clipping threshold between half and ten times the usual norm "
-        "(Pascanu, Mikolov & Bengio 2013)",
-    ),
-    "saturated": ("smaller initial weights, or layer normalisation (Ba, Kiros & Hinton 2016)",),
-    "does not cross": (
-        "attention (Bahdanau, Cho & Bengio 2015)",
-        "reading the source sequence backwards (Sutskever, Vinyals & Le 2014)",
-    ),
+    "not finite": ("learning-rate", "clip-norm", "warm-up", "initial-weights"),
+    "dead units": ("leaky-relu", "initial-weights", "learning-rate", "batch-normalization"),
+    "no gradient": ("leaky-relu", "initial-weights", "learning-rate", "batch-normalization"),
+    "starving": ("shortcuts", "batch-normalization", "relu", "initial-weights", "auxiliary"),
+    "exploding over depth": ("initial-weights", "batch-normalization", "shortcuts", "clip-norm"),
+    "clipped": ("clip-norm", "learning-rate"),
+    "saturated": ("initial-weights", "layer-normalization", "forget-bias"),
+    "does not cross": ("attention", "reverse", "lstm"),
 }
 
+_OF_RELU = {"dead units", "no gradient"}  # kinds whose remedies are for networks with a ReLU
+_NOT_IN_AN_LSTM = {"lstm", "gru", "identity"}  # they replace a simple cell, or change one
+_IN_AN_LSTM = {"forget-bias", "chrono"}
 
-def remedies_of(kind: str, evidence: Mapping[str, Any]) -> Sequence[str]:
-    """Return the remedies for a finding; none that speaks of ReLU where it cannot be the cause.
+
+@dataclass(frozen=True)
+class Remedy:
+    """A change to a network or its training that the literature recommends for a finding.
+
+    Attributes:
+        name: its key, which does not change between versions: "clip-norm".
+        text: what to do, in a phrase.
+        source: authors and year of the work that proposes it; "" if it is common practice.
+    """
+
+    name: str
+    text: str
+    source: str
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """The kinds of findings that it is for."""
+        return tuple(kind for kind, names in OF_KIND.items() if self.name in names)
+
+    @property
+    def sentence(self) -> str:
+        """The text, and the source in parentheses if there is one."""
+        return f"{self.text} ({self.source})" if self.source else self.text
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+REMEDIES = (
+    Remedy("lstm", "an LSTM in place of a SimpleRNN", "Hochreiter & Schmidhuber 1997"),
+    Remedy("gru", "a GRU in place of a SimpleRNN", "Cho et al. 2014"),
+    Remedy(
+        "forget-bias",
+        "for an LSTM, a forget gate that starts open, bias 1",
+        "Gers, Schmidhuber & Cummins 2000; Jozefowicz, Zaremba & Sutskever 2015",
+    ),
+    Remedy(
+        "chrono",
+        "for an LSTM, Chrono initialisation if the range of time lags is known",
+        "Tallec & Ollivier 2018",
+    ),
+    Remedy("orthogonal", "an orthogonal recurrent kernel", "Henaff, Szlam & LeCun 2016"),
+    Remedy(
+        "identity",
+        "an identity recurrent kernel, with ReLU as the activation",
+        "Le, Jaitly & Hinton 2015",
+    ),
+    Remedy(
+        "clip-norm",
+        "clipping the norm of the gradient at half to ten times its usual value",
+        "Pascanu, Mikolov & Bengio 2013",
+    ),
+    Remedy("learning-rate", "a lower learning rate", ""),
+    Remedy("warm-up", "a learning rate that grows during the first steps", "Goyal et al. 2017"),
+    Remedy(
+        "relu",
+        "ReLU as the activation in place of sigmoid or tanh",
+        "Glorot, Bordes & Bengio 2011",
+    ),
+    Remedy("leaky-relu", "leaky ReLU in place of ReLU", "Maas, Hannun & Ng 2013"),
+    Remedy(
+        "initial-weights",
+        "initial weights that preserve the variance",
+        "Glorot & Bengio 2010; He et al. 2015",
+    ),
+    Remedy("shortcuts", "residual connections", "He et al. 2016"),
+    Remedy("batch-normalization", "batch normalisation", "Ioffe & Szegedy 2015"),
+    Remedy("layer-normalization", "layer normalisation", "Ba, Kiros & Hinton 2016"),
+    Remedy("auxiliary", "auxiliary classifiers", "Szegedy et al. 2015"),
+    Remedy(
+        "attention",
+        "attention to all time steps",
+        "Bahdanau, Cho & Bengio 2015; Raffel & Ellis 2016",
+    ),
+    Remedy("reverse", "reading the source sequence backwards", "Sutskever, Vinyals & Le 2014"),
+    Remedy("truncate", "backpropagation through fewer time steps", ""),
+)
+
+_BY_NAME = {remedy.name: remedy for remedy in REMEDIES}
+
+
+def remedy(name: str) -> Remedy:
+    """Return the remedy of a name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    close = get_close_matches(name, _BY_NAME, n=1)
+    hint = f"did you mean {close[0]}? The remedies are" if close else "only"
+    raise ValueError(f"there is no remedy {name!r}, {hint} {', '.join(_BY_NAME)}")
+
+
+def remedies_of(kind: str, evidence: Mapping[str, Any]) -> tuple[Remedy, ...]:
+    """Return the remedies for a finding, the most promising first; those that cannot help left out.
 
     Args:
         kind, evidence: those of the finding. Without any gradient in the network ("all"), and
             without a ReLU in it ("relu" is False), no dead ReLU is the cause. An LSTM ("lstm")
             needs no LSTM in its place.
     """
-    if kind == "vanishing" and evidence.get("lstm"):
-        return _FOR_LSTM
-    remedies = REMEDIES.get(kind, ())
     is_relu_possible = evidence.get("relu", True) and not evidence.get("all")
-    return () if remedies is _FOR_RELU and not is_relu_possible else remedies
+    if kind in _OF_RELU and not is_relu_possible:
+        return ()
+    excluded = _excluded(kind, evidence)
+    return tuple(_BY_NAME[name] for name in OF_KIND.get(kind, ()) if name not in excluded)
+
+
+def _excluded(kind: str, evidence: Mapping[str, Any]) -> set[str]:
+    """The remedies that cannot help, as far as the evidence shows it."""
+    if kind == "starving":
+        return {"relu"} if evidence.get("relu") else set()
+    if kind != "vanishing":
+        return set()
+    # Findings of earlier versions say it only where they judge dE/dc_t, beside that of dE/dh_t.
+    is_lstm = evidence.get("lstm", True if "of_hidden" in evidence else None)
+    if is_lstm is None:
+        return set()
+    return _NOT_IN_AN_LSTM if is_lstm else _IN_AN_LSTM

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .finding import MIN_STEPS, Finding, short
-from .remedies import remedies_of
+from .remedies import Remedy, remedies_of
 
 GROWN = 10.0  # the loss, relative to that of the first training step
 READINGS = 3  # of the loss, in a row, that must have grown
@@ -89,8 +89,8 @@ class TrainingWarning:
         return f"warning, step {self.step:,}: {self.text}"
 
     @property
-    def remedies(self) -> Sequence[str]:
-        """The remedies in the literature, with sources."""
+    def remedies(self) -> tuple[Remedy, ...]:
+        """The remedies in the literature, the most promising first."""
         return remedies_of(self.finding, self.evidence)
 
     @property

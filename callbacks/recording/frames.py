@@ -108,7 +108,7 @@ def of_warnings(
     import pandas as pd  # noqa: PLC0415
 
     rows = [
-        (w.step, w.kind, ", ".join(w.layers), w.text, next(iter(w.remedies), ""), w is stopped)
+        (w.step, w.kind, ", ".join(w.layers), w.text, str(next(iter(w.remedies), "")), w is stopped)
         for w in warnings
     ]
     return pd.DataFrame(rows, columns=[*WARNINGS])

@@ -7,6 +7,7 @@ import numpy as np
 
 from ...callbacks.drawing.labels import label
 from ...callbacks.findings.finding import Finding
+from ...callbacks.findings.remedies import Remedy
 from .media import Image, Medium, plain, table_of
 from .series import Series
 from .trainings import BY_TRAINING_STEP, Training
@@ -59,8 +60,12 @@ def of_finding(finding: Finding) -> dict[str, Any]:
         "text": finding.sentence,
         "evidence": {name: _number(value) for name, value in finding.evidence.items()},
         "confidence": _number(finding.confidence),
-        "remedies": list(finding.remedies),
+        "remedies": [of_remedy(remedy) for remedy in finding.remedies],
     }
+
+
+def of_remedy(remedy: Remedy) -> dict[str, str]:
+    return {"name": remedy.name, "text": remedy.text, "source": remedy.source}
 
 
 def _number(value: Any) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from errorflow.callbacks.findings.finding import HEALTHY, UNCLEAR, Finding
-from errorflow.callbacks.findings.remedies import REMEDIES
+from errorflow.callbacks.findings.remedies import OF_KIND
 from sphinx.cmd.build import main
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ def test_every_public_name_is_in_the_reference(package):
 def test_every_kind_of_finding_is_explained():
     named = {kind for kind in re.findall(r'"([a-z ]+)"', Finding.__doc__ or "") if kind}
     headings = set(re.findall(r"^### (.+)$", _text(DOCS / "guides" / "findings.md"), re.M))
-    assert {*REMEDIES, *HEALTHY, *UNCLEAR} <= named
+    assert {*OF_KIND, *HEALTHY, *UNCLEAR} <= named
     assert named == headings
 
 

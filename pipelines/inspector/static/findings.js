@@ -35,9 +35,11 @@ function item({ text, severity, evidence, confidence, remedies }) {
     [make("dt", {}, name.replaceAll("_", " ")), make("dd", {}, typeof value === "number" ? short(value) : String(value))]);
   const more = make("details", {}, make("summary", {}, remedies.length ? "Numbers and remedies" : "Numbers"));
   if (rows.length) more.append(make("dl", {}, ...rows));
-  if (remedies.length) more.append(make("ul", { class: "remedies" }, ...remedies.map((remedy) => make("li", {}, remedy))));
+  if (remedies.length) more.append(make("ul", { class: "remedies" }, ...remedies.map((remedy) => make("li", {}, sentence(remedy)))));
   return make("li", { "data-severity": severity }, make("p", {}, text), rows.length || remedies.length ? more : null);
 }
+
+const sentence = ({ text, source }) => (source ? `${text} (${source})` : text);
 
 // TensorBoard's slower loader keeps few blocks of a long run, unless a flag raises the limit.
 const gap = (missing) =>
