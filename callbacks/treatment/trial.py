@@ -1,0 +1,35 @@
+"""One short training, with remedies or without."""
+
+from dataclasses import dataclass
+
+from ..findings.finding import Finding
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A short training that has ended.
+
+    Attributes:
+        remedies: the names of the remedies that were applied; (): it was untreated.
+        seed: the seed of its initial weights and of the order of the data.
+        score: the best validation figure over the epochs; None if it has none that is finite.
+        curve: the validation figure after each epoch; None where it is not finite.
+        findings: what the callbacks of errorflow found.
+        seconds: how long it took.
+        parameters: the number of trainable parameters.
+        failure: why it ended early, in one line; None if it did not.
+    """
+
+    remedies: tuple[str, ...]
+    seed: int
+    score: float | None
+    curve: tuple[float | None, ...]
+    findings: tuple[Finding, ...]
+    seconds: float
+    parameters: int
+    failure: str | None = None
+
+    @property
+    def troubles(self) -> frozenset[str]:
+        """The kinds of the findings that say that something is wrong."""
+        return frozenset(each.kind for each in self.findings if each.severity == "trouble")
