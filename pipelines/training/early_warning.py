@@ -1,16 +1,18 @@
 """Warnings of a run while it trains: on stderr with flags that may help, and in results.json."""
 
+import contextlib
 import functools
 from collections.abc import Collection
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 from ...callbacks import EarlyWarning
 from ...callbacks.findings.training_warning import TrainingWarning
-from ..core.config import TrainingConfig, flat, setting_types
+from ...callbacks.treatment.facts import NotApplicable
+from ..core.config import TrainingConfig
 from ..core.console import keras_verbosity, note
 from ..core.run_folder import RunFolder
 from ..core.stop_when import stop_kinds
-from ..models.zoo import MODELS
+from .remedies import flags_of, settings_for
 
 MOST = 3  # flags that a warning names
 
@@ -65,63 +67,8 @@ def warning_row(warning: TrainingWarning) -> dict[str, Any]:
 
 def remedy_flags(warning: TrainingWarning, config: TrainingConfig) -> list[str]:
     """Return flags of the task that may help against a warning, the most promising first."""
-    settings = flat(config)
-    models = _words(setting_types(type(config))["model"])
-    lower = f"--learning-rate {settings['learning_rate'] / 10:.3g}"
-    clip = [] if 0 < settings["clip_norm"] <= 1 else ["--clip-norm 1"]
-    by_finding = {
-        "vanishing": lambda: _over_time(settings, models),
-        "starving": lambda: _over_depth(settings, models),
-        "exploding": lambda: [*clip, lower],
-        "exploding over depth": lambda: [*_over_depth(settings, models), lower],
-        "not finite": lambda: [lower, *clip],
-        "no gradient": lambda: [lower, *_against_dead_units(settings, models), *clip],
-        "dead units": lambda: [lower, *_against_dead_units(settings, models)],
-    }
-    return by_finding[warning.finding]()[:MOST]
-
-
-def _words(kind: Any) -> list[str]:
-    """Return the words of a Literal, also of one that may be None."""
-    if get_origin(kind) is Literal:
-        return [*get_args(kind)]
-    return [word for arm in get_args(kind) for word in _words(arm)]
-
-
-def _over_time(settings, models):
-    """A network that keeps the error, or a shorter way for it."""
-    model = settings["model"]
-    flags = ["--model lstm"] if model in ("rnn", "lstm97") and "lstm" in models else []
-    flags += ["--chrono 1"] if settings.get("chrono") == 0 and model != "rnn" else []
-    flags += ["--attention"] if settings.get("attention") is False else []
-    flags += ["--model conv1d"] if "conv1d" in models else []
-    return flags + (["--bidirectional"] if settings.get("bidirectional") is False else [])
-
-
-def _over_depth(settings, models):
-    """A network through whose depth the gradient passes."""
-    flags = ["--skip true"] if settings.get("skip") == "false" else []
-    flags += _normalization(settings)
-    if settings["model"] == "googlenet" and settings.get("auxiliary") != "true":
-        flags.append("--auxiliary true")
-    return flags + _residual(settings, models)
-
-
-def _against_dead_units(settings, models):
-    flags = ["--activation leaky_relu"] if settings.get("activation") == "relu" else []
-    return flags + _normalization(settings) + _residual(settings, models)
-
-
-def _normalization(settings):
-    """The flag for batch normalisation, if the network can have it and has none."""
-    if "normalization" not in settings:
-        return []
-    family, chosen = MODELS[settings["model"]].family, settings["normalization"]
-    has_none = chosen == "none" or (chosen is None and family in ("vgg", "googlenet"))
-    return ["--normalization batch"] if has_none else []
-
-
-def _residual(settings, models):
-    model = settings["model"]
-    is_other = "resnet20" in models and MODELS[model].family != "resnet"
-    return ["--model resnet20"] if is_other else []
+    flags = []
+    for remedy in warning.remedies:
+        with contextlib.suppress(NotApplicable):
+            flags.append(flags_of(settings_for(remedy.name, config, evidence=warning.evidence)))
+    return list(dict.fromkeys(flags))[:MOST]

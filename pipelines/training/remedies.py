@@ -1,0 +1,296 @@
+"""Remedies as settings of a task: the changes to a config that apply a remedy of a finding.
+
+    settings_for("clip-norm", config, Facts(norm=0.3), finding.evidence)     {"clip_norm": 0.3}
+
+The one table of them, for the warnings of a training and for the doctor.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from ...callbacks.findings.remedies import remedy
+from ...callbacks.treatment import strength
+from ...callbacks.treatment.facts import Facts, NotApplicable
+from ..core.config import TrainingConfig, flat, replace, setting_types
+from ..core.errors import UserError
+from ..models.zoo import MODELS
+
+SIMPLE, LSTMS, GRUS = ("rnn",), ("lstm", "lstm97"), ("gru",)  # values of the setting `model`
+RECURRENT = SIMPLE + LSTMS + GRUS
+ENCODER = "cnn"  # the setting that names the convolutions of a task with a recurrent network
+RESIDUAL = "resnet20"  # the smallest residual network
+BARE = ("vgg", "googlenet")  # families that have batch normalisation only if it is set
+
+Changes = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A training that is to be treated.
+
+    Attributes:
+        settings: its settings by name, with the defaults filled in.
+        kinds: the types of the task's settings, by name.
+        facts, evidence: as `settings_for` takes them.
+    """
+
+    settings: Mapping[str, Any]
+    kinds: Mapping[str, Any]
+    facts: Facts
+    evidence: Mapping[str, Any]
+
+    def require(self, key: str, words: str) -> Any:
+        """Return the value of a setting.
+
+        Raises:
+            NotApplicable: the task has none; `words` say for what.
+        """
+        if key not in self.settings:
+            raise NotApplicable(f"the task has no setting for {words}")
+        return self.settings[key]
+
+    def allows(self, key: str, word: str) -> bool:
+        """Return whether a word is a value of a setting of the task."""
+        return word in _words(self.kinds.get(key))
+
+    def require_recurrent(self) -> str:
+        """Return the recurrent cell, a value of `model`.
+
+        Raises:
+            NotApplicable: the network has none.
+        """
+        if (model := self.settings["model"]) not in RECURRENT:
+            raise NotApplicable(f"the network, {model}, has no recurrent layer")
+        return model
+
+
+def settings_for(
+    name: str,
+    config: TrainingConfig,
+    facts: Facts | None = None,
+    evidence: Mapping[str, Any] | None = None,
+) -> Changes:
+    """Return the changes with which `core.config.replace` applies a remedy to a config.
+
+    Args:
+        name: the name of the remedy, one of `callbacks.findings.remedies.REMEDIES`.
+        config: the settings of the training that is to be treated.
+        facts: what is known about that training, for the strength of the remedy.
+        evidence: that of the finding.
+
+    Raises:
+        NotApplicable: the task has no such setting, or it already has this value.
+        ValueError: there is no such remedy.
+    """
+    config = config.resolved()
+    kinds = setting_types(type(config))
+    case = _Case(flat(config), kinds, facts or Facts(), evidence or {})
+    changes = _CHANGES[remedy(name).name](case)
+    fixed = [key for key in changes if key in config.fixed_settings()]
+    if fixed:
+        raise NotApplicable(f"--weights determines {', '.join(fixed)}")
+    try:
+        replace(config, **changes).resolved().check()
+    except UserError as error:
+        raise NotApplicable(str(error)) from None
+    return changes
+
+
+def flags_of(changes: Mapping[str, Any]) -> str:
+    """Return changes to a config as flags of `train`: "--model lstm --no-bidirectional"."""
+    return " ".join(_flag(key.replace("_", "-"), value) for key, value in changes.items())
+
+
+def _flag(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    return f"--{name} {value:.6g}" if isinstance(value, float) else f"--{name} {value}"
+
+
+def _words(kind: Any) -> list[str]:
+    """Return the words of a Literal, also of one that may be None."""
+    if get_origin(kind) is Literal:
+        return [*get_args(kind)]
+    return [word for arm in get_args(kind) for word in _words(arm)]
+
+
+# Recurrent layers
+
+
+def _cell(word: str, name: str, alike: tuple[str, ...]) -> Callable[[_Case], Changes]:
+    """Another cell; settings that it cannot have, or that were chosen for the old one, go."""
+
+    def change(case: _Case) -> Changes:
+        if case.require_recurrent() in alike:
+            raise NotApplicable(f"the network is already {name}")
+        if not case.allows("model", word):
+            raise NotApplicable(f"the task has no {word.upper()}")
+        own = {"activation": "tanh", "recurrent_kernel": "orthogonal", "forget_bias": None}
+        reset = {key: value for key, value in own.items() if case.settings.get(key, value) != value}
+        return {"model": word, **reset}
+
+    return change
+
+
+def _forget_bias(case: _Case) -> Changes:
+    if case.require_recurrent() != "lstm":
+        raise NotApplicable("the network has no LSTM with a forget gate")
+    if case.settings.get("chrono"):
+        raise NotApplicable("Chrono initialisation already chooses the biases")
+    current = case.require("forget_bias", "the bias of forget gates")
+    return {"forget_bias": strength.forget_bias(1.0 if current is None else current, case.facts)}
+
+
+def _chrono(case: _Case) -> Changes:
+    if case.require_recurrent() in SIMPLE:
+        raise NotApplicable("a simple recurrent network has no gates")
+    if case.require("chrono", "Chrono initialisation"):
+        raise NotApplicable("the network already has Chrono initialisation")
+    bias = {"forget_bias": None} if case.settings.get("forget_bias") is not None else {}
+    return {"chrono": 1.0, **bias}
+
+
+def _recurrent_kernel(word: str) -> Callable[[_Case], Changes]:
+    def change(case: _Case) -> Changes:
+        model = case.require_recurrent()
+        if word == "identity" and model not in SIMPLE:
+            raise NotApplicable("it is for a simple recurrent network")
+        # Keras' recurrent layers begin with an orthogonal kernel.
+        if case.settings.get("recurrent_kernel", "orthogonal") == word:
+            raise NotApplicable(f"the recurrent kernel is already {word} at the start")
+        case.require("recurrent_kernel", "the recurrent kernel")
+        return {"recurrent_kernel": word}
+
+    return change
+
+
+def _layer_normalization(case: _Case) -> Changes:
+    if not case.allows("normalization", "layer"):
+        raise NotApplicable("the task has no setting for layer normalisation")
+    case.require_recurrent()
+    return _switched(case, "normalization", "layer", "layer normalisation")
+
+
+def _attention(case: _Case) -> Changes:
+    case.require("attention", "attention")
+    return _switched(case, "attention", True, "attention")
+
+
+def _reverse(case: _Case) -> Changes:
+    case.require("reverse", "the order of the source sequence")
+    if case.settings.get("bidirectional"):
+        raise NotApplicable("the encoder already reads the source in both directions")
+    return _switched(case, "reverse", True, "a reversed source sequence")
+
+
+def _truncate(case: _Case) -> Changes:
+    raise NotApplicable("the task trains on whole sequences, and has no setting to truncate them")
+
+
+# Convolutions and dense layers
+
+
+def _activation(wanted: str, instead_of: tuple[str, ...]) -> Callable[[_Case], Changes]:
+    def change(case: _Case) -> Changes:
+        current = case.require("activation", "the activation of hidden layers")
+        if case.settings["model"] in RECURRENT:
+            raise NotApplicable("the gates of recurrent layers are made for tanh")
+        if current not in instead_of:
+            raise NotApplicable(f"the activation of the hidden layers is {current}")
+        return {"activation": wanted}
+
+    return change
+
+
+def _initial_weights(case: _Case) -> Changes:
+    if case.settings["model"] in RECURRENT:
+        raise NotApplicable("the recurrent layers already begin with Glorot's weights")
+    raise NotApplicable("the task has no setting for the initial weights")
+
+
+def _shortcuts(case: _Case) -> Changes:
+    settings = case.settings
+    key = ENCODER if ENCODER in settings else "model"
+    network = settings[key]
+    if network not in MODELS:
+        raise NotApplicable("the task has no network with shortcuts")
+    if MODELS[network].family != "resnet":
+        return {key: RESIDUAL, "width": 1.0} if key == ENCODER else {key: RESIDUAL}
+    if settings.get("skip") != "false":
+        raise NotApplicable(f"the network, {network}, already has shortcuts")
+    return {"skip": "true"}
+
+
+def _batch_normalization(case: _Case) -> Changes:
+    if not case.allows("normalization", "batch"):
+        raise NotApplicable("the task has no setting for batch normalisation")
+    network, chosen = case.settings["model"], case.settings["normalization"]
+    family = MODELS[network].family
+    if family in ("convnet", "resnet") or family in BARE:
+        has_none = chosen == "none" or (chosen is None and family in BARE)
+        if not has_none:
+            raise NotApplicable(f"the network, {network}, already has batch normalisation")
+        return {"normalization": "batch"}
+    raise NotApplicable(f"the network, {network}, has no option for batch normalisation")
+
+
+def _auxiliary(case: _Case) -> Changes:
+    current = case.require("auxiliary", "auxiliary classifiers")
+    if isinstance(current, float):  # the weight of an auxiliary loss
+        if current:
+            raise NotApplicable("the network already has an auxiliary loss")
+        return {"auxiliary": 0.1}
+    if MODELS[case.settings["model"]].family != "googlenet":
+        raise NotApplicable("only googlenet has auxiliary classifiers")
+    return _switched(case, "auxiliary", "true", "auxiliary classifiers")
+
+
+def _switched(case: _Case, key: str, value: Any, words: str) -> Changes:
+    if case.settings[key] == value:
+        raise NotApplicable(f"the network already has {words}")
+    return {key: value}
+
+
+# Training
+
+
+def _clip_norm(case: _Case) -> Changes:
+    return {
+        "clip_norm": strength.clip_threshold(
+            case.settings["clip_norm"] or None, case.facts, case.evidence
+        )
+    }
+
+
+def _learning_rate(case: _Case) -> Changes:
+    return {"learning_rate": strength.lower_rate(case.settings["learning_rate"])}
+
+
+def _warm_up(case: _Case) -> Changes:
+    if case.require("warm_up", "a warm-up"):
+        raise NotApplicable("the learning rate already has a warm-up")
+    return {"warm_up": strength.warm_up_steps(case.facts)}
+
+
+_CHANGES: Mapping[str, Callable[[_Case], Changes]] = {
+    "lstm": _cell("lstm", "an LSTM", LSTMS),
+    "gru": _cell("gru", "a GRU", GRUS),
+    "forget-bias": _forget_bias,
+    "chrono": _chrono,
+    "orthogonal": _recurrent_kernel("orthogonal"),
+    "identity": _recurrent_kernel("identity"),
+    "clip-norm": _clip_norm,
+    "learning-rate": _learning_rate,
+    "warm-up": _warm_up,
+    "relu": _activation("relu", ("tanh", "sigmoid")),
+    "leaky-relu": _activation("leaky_relu", ("relu",)),
+    "initial-weights": _initial_weights,
+    "shortcuts": _shortcuts,
+    "batch-normalization": _batch_normalization,
+    "layer-normalization": _layer_normalization,
+    "auxiliary": _auxiliary,
+    "attention": _attention,
+    "reverse": _reverse,
+    "truncate": _truncate,
+}
