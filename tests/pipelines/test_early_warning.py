@@ -45,17 +45,27 @@ def test_a_wrong_kind_is_refused_before_training(verb, tmp_path, monkeypatch, ca
 @pytest.mark.parametrize(
     "config, settings, finding, flags",
     [
-        (LagsConfig, {"model": "rnn", "clip_norm": 0.0}, "vanishing", ["--model lstm"]),
-        (LagsConfig, {"chrono": 0.0}, "vanishing", ["--chrono 1"]),
+        (
+            LagsConfig,
+            {"model": "rnn", "clip_norm": 0.0},
+            "vanishing",
+            ["--model lstm", "--model gru"],
+        ),
+        (LagsConfig, {"chrono": 0.0}, "vanishing", ["--model gru", "--chrono 1"]),
         (LagsConfig, {"clip_norm": 0.0}, "exploding", ["--clip-norm 1", "--learning-rate 0.001"]),
         (NamesConfig, {}, "not finite", ["--learning-rate 0.0008"]),
-        (DocumentsConfig, {}, "vanishing", ["--model conv1d", "--bidirectional"]),
+        (
+            DocumentsConfig,
+            {"model": "rnn", "activation": "relu"},
+            "vanishing",
+            ["--model lstm --activation tanh", "--model gru --activation tanh"],
+        ),
         (ImagesConfig, {"model": "resnet56", "skip": "false"}, "starving", ["--skip true"]),
         (
             ImagesConfig,
             {"model": "vgg16", "learning_rate": 0.01, "clip_norm": 1.0},
             "no gradient",
-            ["--learning-rate 0.001", "--normalization batch", "--model resnet20"],
+            ["--learning-rate 0.001", "--normalization batch"],
         ),
     ],
 )
