@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from ..findings.finding import Finding
 
+NOT_FINITE = "not finite"  # the kind of finding of a training whose figures are not
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -33,3 +35,8 @@ class Trial:
     def troubles(self) -> frozenset[str]:
         """The kinds of the findings that say that something is wrong."""
         return frozenset(each.kind for each in self.findings if each.severity == "trouble")
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended early or has no validation figure."""
+        return self.failure is not None or self.score is None

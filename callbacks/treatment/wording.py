@@ -1,0 +1,136 @@
+"""The outcomes of remedies as sentences."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from .options import Options
+from .outcome import Judgement
+from .statistics import Estimate
+from .trial import Trial
+
+
+def judgement_in_words(
+    judgement: Judgement, untreated: Sequence[Trial], treated: Sequence[Trial], options: Options
+) -> str:
+    """Return a judgement as a clause, without the name of the remedy.
+
+    Args:
+        judgement: with its status and figures.
+        untreated, treated: the trainings without and with the remedy.
+        options: the name of the validation figure, and whether a lower one is better.
+    """
+    finding = _finding(judgement)
+    change = _change(judgement, untreated, treated, options)
+    untried = len(treated) < len(options.seeds)
+    return {
+        "cure": f"{finding}, and {change}",
+        "new fault": f"{finding}, and {change}, but figures that are not finite are new",
+        "noise": f"{finding}, but {change}",
+        "no better": f"{finding}, but {change}",
+        "worse": f"{finding}, and {change}",
+        "better": f"{change}, but {finding}",
+        "finding stays": "; ".join(
+            filter(None, [finding, change, "further seeds were not tried" if untried else ""])
+        ),
+        "failed": _failure(treated),
+        "screened out": f"{finding}, but {_screening(untreated, treated[0], options)}",
+    }.get(judgement.status, f"{judgement.seeds} of {counted_seeds(len(options.seeds))} finished")
+
+
+def kinds_in_words(kinds: Collection[str]) -> str:
+    """Return kinds of findings, quoted and listed: '"starving" and "vanishing"'."""
+    *most, last = [f'"{kind}"' for kind in kinds]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def counted_seeds(count: int) -> str:
+    """Return "1 seed" or "3 seeds"."""
+    return f"{count} seed{'' if count == 1 else 's'}"
+
+
+def estimate_in_words(estimate: Estimate) -> str:
+    """Return a figure with half the width of its interval: "0.312 ± 0.021"."""
+    if estimate.low is None or estimate.high is None:
+        return number(estimate.value)
+    half = (estimate.high - estimate.low) / 2
+    return f"{number(estimate.value, half)} ± {number(half)}"
+
+
+def number(value: float, resolution: float = 0.0) -> str:
+    """Format a number with the digits that a resolution needs, from two to six of them.
+
+    Args:
+        value: the number.
+        resolution: the difference of which two digits are to be seen; 0: three digits.
+    """
+    if not value or not resolution:
+        return f"{value:.3g}"
+    digits = np.floor(np.log10(abs(value))) - np.floor(np.log10(abs(resolution))) + 2
+    return f"{value:.{int(np.clip(digits, 2, 6))}g}"
+
+
+def _finding(judgement):
+    """→ '"vanishing" is gone in 3 of 3 seeds' or '"vanishing" stays in 1 of 3 seeds'"""
+    kinds, seeds = kinds_in_words(judgement.aims), judgement.seeds
+    one = len(judgement.aims) == 1
+    if judgement.gone == seeds:
+        return f"{kinds} {'is' if one else 'are'} gone in {seeds} of {counted_seeds(seeds)}"
+    stays = seeds - judgement.gone
+    return f"{kinds} {'stays' if one else 'stay'} in {stays} of {counted_seeds(seeds)}"
+
+
+def _change(judgement, untreated, treated, options):
+    """→ "val_loss is better by 0.38: 0.31 instead of 0.69 (95% interval of … 0.21 to 0.55)" """
+    change, after = judgement.difference, judgement.score
+    if any(trial.has_failed for trial in treated):
+        return ""
+    if change is None:
+        return f"{options.monitor} is {number(after.value)}; no untreated training has a finite one"
+    if change.low is None:
+        return ""
+    text = f"{options.monitor} is {_verb(change, options)}: {_figures(change, after, judgement)}"
+    without = sum(trial.score is None for trial in untreated)
+    return text + (
+        f"; {without} of {counted_seeds(len(untreated))} untreated has no finite figure and counts"
+        " as the worst one"
+        if without
+        else ""
+    )
+
+
+def _verb(change, options):
+    gain = options.gain(0, change.value)
+    size = number(abs(gain), (change.high - change.low) / 2)
+    if not change.low <= 0 <= change.high:
+        return f"{'better' if gain > 0 else 'worse'} by {size}"
+    if gain > 0:
+        return f"better by {size}, which is within the noise"
+    return "not better"
+
+
+def _figures(change, after, judgement):
+    resolution = (change.high - change.low) / 2
+    before = number(after.value - change.value, resolution)
+    low, high = number(change.low, resolution), number(change.high, resolution)
+    corrected = f", corrected for {judgement.tried} remedies" if judgement.tried > 1 else ""
+    interval = f"95% interval of the difference {low} to {high}{corrected}"
+    return f"{number(after.value, resolution)} instead of {before} ({interval})"
+
+
+def _failure(treated):
+    failed = [trial for trial in treated if trial.has_failed]
+    reason = next((t.failure for t in failed if t.failure), "it has no finite validation figure")
+    return f"the training failed in {len(failed)} of {counted_seeds(len(treated))}: {reason}"
+
+
+def _screening(untreated, trial, options):
+    scores = [each.score for each in untreated if each.score is not None]
+    if not scores or trial.score is None:
+        return ""
+    best = (min if options.direction == "min" else max)(scores)
+    resolution = best - trial.score
+    return (
+        f"{options.monitor} {number(trial.score, resolution)} is not better than that of every"
+        f" untreated seed ({number(best, resolution)}); further seeds were not tried"
+    )
