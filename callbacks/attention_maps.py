@@ -60,8 +60,9 @@ class AttentionMaps(SnapshotCallback):
             return []
         mean, after = sharpness(alignments), f"(epoch {self._latest_epoch:,})"
         if not np.isfinite(mean):
+            evidence = {"epoch": self._latest_epoch}
             text = f"the attention weights are not all finite numbers {after}"
-            return [Finding("", "not finite", "attention weights not finite", text)]
+            return [Finding("", "not finite", "attention weights not finite", text, evidence)]
         headline = f"attention: largest weight of an output {short(mean)} on average"
         text = (
             f"the largest attention weight of an output is {short(mean)} on average over "

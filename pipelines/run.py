@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,9 +12,10 @@ from .core.config import TrainingConfig
 from .core.console import muted
 from .core.errors import UserError
 from .core.paths import usable_path
+from .core.recorded_findings import findings_in
 from .core.run_config import run_config
 from .core.run_folder import RunFolder, read_history
-from .core.run_results import figure_in_words, headline_of
+from .core.run_results import figure_in_words
 from .registry import load_task
 from .training.task import Task
 
@@ -75,10 +76,7 @@ class Run:
 
     @property
     def findings(self) -> list[Finding]:
-        results = self.results
-        rows, sentences = results.get("findings", []), results.get("verdict", [])
-        texts = sentences[len(sentences) - len(rows) :]
-        return [_finding(row, text) for row, text in zip(rows, texts, strict=True)]
+        return findings_in(self.results)
 
     def predict(self, *inputs: Any, **options: Any) -> list[dict[str, Any]]:
         """Return predictions for inputs: texts, or paths of images or videos, by the task.
@@ -155,14 +153,6 @@ class Run:
         test = self.results.get("test", {})
         figures = ", ".join(f"{name} {figure_in_words(value)}" for name, value in test.items())
         return f"Run({str(self.path)!r}: {self.folder.status}{', test ' * bool(figures)}{figures})"
-
-
-def _finding(row: Mapping[str, Any], sentence: str) -> Finding:
-    text = sentence.removeprefix(f"{row['layer']}: ") if row["layer"] else sentence
-    confidence = row.get("confidence")
-    confidence = float("nan") if confidence is None else confidence
-    evidence = row.get("evidence", {})
-    return Finding(row["layer"], row["kind"], headline_of(row), text, evidence, confidence)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ def html_view(findings: Sequence[Finding], note: str, picture: str) -> str:
     """Return findings, a note and a picture below one another.
 
     Args:
-        findings: the first 12 are shown, each with its severity, layer, headline and sentence.
+        findings: the first 12 are shown, each with severity, layer, headline and sentences.
         note: a sentence; "": none.
         picture: an HTML element; "": none.
     """
@@ -65,4 +65,7 @@ def _headline(finding):
 def _finding(finding):
     colour = _COLOURS[finding.severity]
     style = f"border-left:4px solid {colour};padding-left:.6em;margin:.5em 0"
-    return f'<div style="{style}">{_headline(finding)}<br>{html.escape(finding.text)}</div>'
+    meaning = f"<br>{html.escape(finding.meaning)}." if finding.meaning else ""
+    return (
+        f'<div style="{style}">{_headline(finding)}<br>{html.escape(finding.text)}{meaning}</div>'
+    )

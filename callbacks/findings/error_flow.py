@@ -16,7 +16,7 @@ from .probe import Probe, probe_in_words
 
 VANISHING = 1e-3  # the first step receives less than this share of the error at the end
 EXPLODING = 1e3
-MIN_TIME_STEPS = 4
+MIN_TIME_STEPS = 2
 WHOLE = ("only", "all")  # probes of an error that is not that of one prediction among several
 
 
@@ -73,7 +73,7 @@ def _not_finite(layer, steps, finite, evidence):
 def _with_overflows(finding):
     """The same finding, with the training steps that were left out because they overflowed."""
     text = (
-        f"{finding.text}. Left out: {counted(finding.evidence['not_finite'], 'training step')} in "
+        f"{finding.text}; left out: {counted(finding.evidence['not_finite'], 'training step')} in "
         f"which the error was not finite, the first of them step "
         f"{finding.evidence['first_not_finite']:,}"
     )
@@ -88,8 +88,10 @@ def _judge_finite(layer, finite_rows, recent, evidence, backwards, probe):
         return Finding(layer, "no error", f"no error in {judged}", text, evidence)
     recent_decay = decay(recent, backwards)
     places = name_places(recent, recent_decay.read, backwards)
-    if missing := _what_is_missing(recent_decay, places, evidence):
-        return Finding(layer, "too little", *missing, evidence)
+    if evidence["recorded"] < MIN_STEPS:
+        return _too_few(layer, evidence)
+    if recent_decay.steps < MIN_TIME_STEPS:
+        return _no_time(layer, recent_decay, places, evidence)
     if recent_decay.enters_everywhere and probe is not None and probe.prediction not in WHOLE:
         return _of_probe(layer, recent_decay, places, evidence, backwards, probe)
     each = finite_rows["step"], decay(finite_rows, backwards).each
@@ -99,25 +101,26 @@ def _judge_finite(layer, finite_rows, recent, evidence, backwards, probe):
     return _of_many_entries(layer, each, recent_decay, places, evidence, which)
 
 
-def _what_is_missing(recent_decay, places, evidence):
-    """Return headline and text on why there is too little to judge; None if there is enough."""
-    if (recorded := evidence["recorded"]) < MIN_STEPS:
-        return (
-            f"only {counted(recorded, 'training step')} recorded, {MIN_STEPS} are needed",
-            f"too few recorded training steps ({recorded:,}) to judge the error over time; at "
-            f"least {MIN_STEPS} are needed",
-        )
-    steps = int(np.median(recent_decay.read.exists.sum(axis=1)))
-    enough = f"to judge the error over time; at least {MIN_TIME_STEPS} time steps are needed"
-    if steps < MIN_TIME_STEPS:
-        headline = f"too short: {counted(steps, 'time step')}, {MIN_TIME_STEPS} are needed"
-        return headline, f"sequences are too short ({steps} time steps) {enough}"
-    if recent_decay.steps < MIN_TIME_STEPS:
-        passed = counted(recent_decay.steps, "time step")
-        headline = f"errors pass only {passed}, {MIN_TIME_STEPS} are needed"
-        text = f"no error enters after {places.entry}, too close to the first step read {enough}"
-        return headline, text
-    return None
+def _too_few(layer, evidence):
+    """The finding if less than `MIN_STEPS` training steps are recorded."""
+    recorded = counted(evidence["recorded"], "training step")
+    headline = f"only {recorded} recorded, {MIN_STEPS} are needed"
+    text = f"too few recorded training steps ({evidence['recorded']:,}) to judge the error over "
+    text += f"time; at least {MIN_STEPS} are needed"
+    return Finding(layer, "too little", headline, text, evidence)
+
+
+def _no_time(layer, recent_decay, places, evidence):
+    """The finding if there is one time step only between the first one read and the last error."""
+    evidence = evidence | {"time_steps": 1}
+    if np.median(recent_decay.read.exists.sum(axis=1)) < MIN_TIME_STEPS:
+        headline = "a single time step: no error travels through time"
+        text = "sequences have a single time step, so no error travels through time"
+    else:
+        headline = "errors enter at the first step read alone"
+        text = f"no error enters after {places.entry}, which is read first, so none travels through"
+        text += " time"
+    return Finding(layer, "too little", headline, text, evidence)
 
 
 def _of_one_entry(layer, each, recent_decay, places, evidence):
@@ -133,8 +136,6 @@ def _of_one_entry(layer, each, recent_decay, places, evidence):
     if places.entry:
         change = f"errors enter at {places.entry} alone; from there, {change}"
     text = f"{kind}{when}; {change}, and {places.receives(recent_decay)} ({_basis(evidence)})"
-    if kind == "vanishing":
-        text += ". Whether the task needs a longer range was not measured"
     same = [_kind(share) == kind for share in recent_decay.each if not math.isnan(share)]
     headline = over_time(kind, recent_decay, places, evidence)
     evidence = evidence | _numbers(recent_decay) | since
@@ -158,14 +159,12 @@ def _of_many_entries(layer, each, recent_decay, places, evidence, which):
     whose = "each example has one prediction, whose " if which == "only" else ""
     arrival = f"{_entries(recent_decay)}, and {places.receives_of_largest(recent_decay)}"
     text = f"{judgement}{whose}{arrival} ({_basis(evidence)})"
-    if kind == "arrives":
-        text += ". How far back the error of a single step reaches was not measured"
-        text += "" if which else "; ErrorFlow(probe=(x, y)) measures it"
-    elif not math.isnan(recent_decay.rate) and which != "only":
-        text += f". What the recurrence carries back {_verb(recent_decay)}"
+    if kind != "arrives" and not math.isnan(recent_decay.rate) and which != "only":
+        text += f"; what the recurrence carries back {_verb(recent_decay)}"
     same = [_kind(min(s, 1.0)) == coarse for s in recent_decay.each if not math.isnan(s)]
     headline = over_time(kind, recent_decay, places, evidence)
     evidence = evidence | _numbers(recent_decay) | since
+    evidence |= {"prediction": which} if which else {}
     return Finding(layer, kind, headline, text, evidence, float(np.mean(same)))
 
 
@@ -192,10 +191,8 @@ def _of_probe(layer, arrives, places_of_all, evidence, backwards, probe):
         kind = "healthy"
     places = name_places(probe.tables, measured.read, backwards)
     whole = places_of_all.receives(arrives)
-    text = f"{kind}; {probe_in_words(probe, measured, places)}. In training, {_entries(arrives)}, "
+    text = f"{kind}; {probe_in_words(probe, measured, places)}; in training, {_entries(arrives)}, "
     text += f"and {whole} ({_basis(evidence)})"
-    if kind == "vanishing":
-        text += ". Whether the task needs a longer range was not measured"
     headline = over_time(kind, measured, places, evidence, probe.prediction)
     evidence = evidence | _numbers(measured) | probe.evidence
     evidence["arrives"] = arrives.first_to_last

@@ -6,11 +6,13 @@ gradient over depth, `gates` and `horizon` the snapshot after the last epoch. Th
 the TensorBoard tab and the report use the same functions.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
+from .meanings import meaning_of
 from .remedies import Remedy, remedies_of
 
 JUDGED_SHARE = 0.2  # of the recorded training steps, the last ones
@@ -37,7 +39,7 @@ class Finding:
             "healthy" or "too little".
         headline: a phrase of at most 70 characters with the number that matters most, without the
             name of the layer. Its numbers are those of the text.
-        text: a sentence without the name of the layer.
+        text: what was measured, a sentence without the name of the layer and without a full stop.
         evidence: numbers by name.
         confidence: the share of the judged training steps, from 0 to 1, that individually
             lead to the same judgement; NaN if that is undefined.
@@ -52,8 +54,18 @@ class Finding:
 
     @property
     def sentence(self) -> str:
+        """Both sentences: what was measured, and what it means for learning."""
+        return f"{self.first_sentence}. {self.meaning}." if self.meaning else self.first_sentence
+
+    @property
+    def first_sentence(self) -> str:
         """The text, after the name of the layer if there is one."""
         return f"{self.layer}: {self.text}" if self.layer else self.text
+
+    @property
+    def meaning(self) -> str:
+        """What follows for learning, and what is not known; a sentence without a full stop."""
+        return meaning_of(self.kind, self.evidence)
 
     @property
     def severity(self) -> Severity:
@@ -66,6 +78,52 @@ class Finding:
     def remedies(self) -> tuple[Remedy, ...]:
         """The remedies in the literature, the most promising first; empty if nothing is wrong."""
         return remedies_of(self.kind, self.evidence)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the finding for JSON. These keys do not change between versions.
+
+        layer       the path of the layer; "" for the whole network
+        kind        see above
+        severity    "trouble", "healthy" or "unclear"
+        headline    a phrase with the number that matters most
+        measured    what was measured, a sentence
+        meaning     what it means for learning and what is not known, a sentence
+        evidence    numbers by name; null for one that is not finite
+        confidence  a number from 0 to 1, or null
+        remedies    a list of {"name", "text", "source"}, the most promising first
+        """
+        return {
+            "layer": self.layer,
+            "kind": self.kind,
+            "severity": self.severity,
+            "headline": self.headline,
+            "measured": self.text,
+            "meaning": self.meaning,
+            "evidence": {name: _for_json(value) for name, value in self.evidence.items()},
+            "confidence": _for_json(self.confidence),
+            "remedies": [remedy.as_json() for remedy in self.remedies],
+        }
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> "Finding":
+        """Return the finding of a row that `as_json` has returned.
+
+        Raises:
+            KeyError: a key is missing.
+        """
+        evidence = {n: np.nan if v is None else v for n, v in row["evidence"].items()}
+        confidence = np.nan if row["confidence"] is None else row["confidence"]
+        layer, kind, headline, text = (row[n] for n in ("layer", "kind", "headline", "measured"))
+        return cls(layer, kind, headline, text, evidence, confidence)
+
+
+def _for_json(value: Any) -> Any:
+    """Return a value for JSON, which has no infinity and no NaN."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_for_json(one) for one in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def short(number: float) -> str:

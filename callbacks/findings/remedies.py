@@ -64,6 +64,10 @@ class Remedy:
         """The text, and the source in parentheses if there is one."""
         return f"{self.text} ({self.source})" if self.source else self.text
 
+    def as_json(self) -> dict[str, str]:
+        """Return name, text and source for JSON."""
+        return {"name": self.name, "text": self.text, "source": self.source}
+
     def __str__(self) -> str:
         return self.sentence
 

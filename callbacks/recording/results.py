@@ -30,7 +30,7 @@ class ResultsCallback(GuardedCallback):
         return []
 
     def verdict(self) -> list[str]:
-        """Return the findings as sentences."""
+        """Return two sentences for each finding: what was measured, and what it means."""
         return [finding.sentence for finding in self.findings()]
 
     def plot(self) -> Figure:

@@ -7,7 +7,6 @@ import numpy as np
 
 from ...callbacks.drawing.labels import label
 from ...callbacks.findings.finding import Finding
-from ...callbacks.findings.remedies import Remedy
 from .media import Image, Medium, plain, table_of
 from .series import Series
 from .trainings import BY_TRAINING_STEP, Training
@@ -57,15 +56,12 @@ def of_finding(finding: Finding) -> dict[str, Any]:
         "severity": finding.severity,
         "kind": finding.kind,
         "layer": finding.layer,
-        "text": finding.sentence,
+        "text": finding.first_sentence,
+        "meaning": finding.meaning,
         "evidence": {name: _number(value) for name, value in finding.evidence.items()},
         "confidence": _number(finding.confidence),
-        "remedies": [of_remedy(remedy) for remedy in finding.remedies],
+        "remedies": [remedy.as_json() for remedy in finding.remedies],
     }
-
-
-def of_remedy(remedy: Remedy) -> dict[str, str]:
-    return {"name": remedy.name, "text": remedy.text, "source": remedy.source}
 
 
 def _number(value: Any) -> Any:

@@ -4,12 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...callbacks.findings.finding import Finding
-from ...callbacks.findings.remedies import remedies_of
 from ...callbacks.recording.printable import printable
 from ..core.config import TrainingConfig
 from ..core.config_files import config_dict
 from ..core.console import say
 from ..core.files import write_text
+from ..core.recorded_findings import (
+    MOST_REMEDIES,
+    finding_row,
+    remedies_in,
+    verdict_in_words,
+)
 from ..core.run_folder import RunFolder
 from ..core.run_results import figure_in_words
 from . import plots
@@ -40,7 +45,7 @@ def write_results(run: RunFolder, spec: TrainingSpec, outcome: Outcome) -> None:
         findings = findings_of(outcome)
         run.update(
             verdict=verdict(spec, findings),
-            findings=[_finding_row(finding) for finding in findings],
+            findings=[finding_row(finding) for finding in findings],
         )
     _save_plots(run, outcome)
 
@@ -65,15 +70,12 @@ def findings_of(outcome: Outcome) -> list[Finding]:
 
 
 def verdict(spec: TrainingSpec, findings: Sequence[Finding]) -> list[str]:
-    """Return one sentence per finding on the error that flows back through time and depth."""
+    """Return one sentence per finding on the error that flows back through time and depth.
+
+    It is the one on what was measured. What that means follows from kind and evidence.
+    """
     missing = [] if spec.is_recurrent else ["no recurrent layer: no error flows through time"]
-    return [*missing, *(finding.sentence for finding in findings)]
-
-
-def _finding_row(finding: Finding) -> dict[str, Any]:
-    """Return a finding as results.json holds it."""
-    names = ("layer", "kind", "headline", "evidence", "confidence")
-    return {name: getattr(finding, name) for name in names}
+    return [*missing, *(finding.first_sentence for finding in findings)]
 
 
 # The model card
@@ -99,7 +101,7 @@ On the test split, which was not used for training or for any choice:
 Best epoch {results["best_epoch"]} of {results["epochs"]} ({results["ending"]}), chosen by
 {results["monitor"]}; {results["parameters"]:,} parameters; {results["seconds"]:.0f} s of training.
 
-{_bullets(results["verdict"])}
+{_bullets(verdict_in_words(results))}
 
 ## Data
 
@@ -144,11 +146,9 @@ def print_results(run: RunFolder, next_commands: Sequence[str]) -> None:
     if stopped := results.get("stopped"):
         say(f"stopped early ({stopped['status']}), {stopped['reason']}")
     say(_time_in_words(results))
-    for line in results["verdict"]:
+    for line in verdict_in_words(results):
         say(f"error flow: {line}")
-    findings = results.get("findings", ())
-    remedies = [remedies_of(f["kind"], f.get("evidence", {})) for f in findings]
-    for remedy in dict.fromkeys(remedy for of_one in remedies for remedy in of_one):
+    for remedy in remedies_in(results)[:MOST_REMEDIES]:
         say(f"  may help: {remedy}")
     say(f"files: {run.path}")
     for line in ["next:", *(f"  {command}" for command in next_commands)]:

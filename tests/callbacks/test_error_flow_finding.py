@@ -37,7 +37,7 @@ def test_decay_if_errors_enter_at_every_step():
     assert "errors enter at 40 time steps, and step 1 receives 1.2 of the last step's error" in (
         finding.sentence
     )
-    assert finding.sentence.endswith("not measured; ErrorFlow(probe=(x, y)) measures it")
+    assert finding.sentence.endswith("not measured; ErrorFlow(probe=(x, y)) measures it.")
 
 
 def test_vanishing():
@@ -46,7 +46,8 @@ def test_vanishing():
     assert finding.sentence == (
         "rnn: vanishing; the error halves every 3.1 steps going back in time, and step 1 receives "
         "2e-4 of the last step's error (median of the last 20% of 1,240 recorded training steps). "
-        "Whether the task needs a longer range was not measured"
+        "The weights of this layer learn hardly anything from the first time steps; whether the "
+        "task needs them was not measured."
     )
 
 
@@ -118,7 +119,10 @@ def test_not_finite(bad):
     tables["hidden"][36:, 5] = bad
     finding = error_flow_finding("rnn", tables)
     assert (finding.kind, finding.evidence["step"]) == ("not finite", 37)
-    assert finding.sentence == "rnn: the error has not been a finite number since training step 37"
+    assert (
+        finding.first_sentence
+        == "rnn: the error has not been a finite number since training step 37"
+    )
 
 
 def test_steps_that_overflowed_are_left_out_and_counted():
@@ -128,8 +132,8 @@ def test_steps_that_overflowed_are_left_out_and_counted():
     finding = error_flow_finding("rnn", tables)
     assert finding.kind == "vanishing"
     np.testing.assert_allclose(finding.evidence["half_life"], 3.1, rtol=1e-4)
-    assert finding.sentence.endswith(
-        ". Left out: 2 training steps in which the error was not finite, the first of them step 1"
+    assert finding.text.endswith(
+        "; left out: 2 training steps in which the error was not finite, the first of them step 1"
     )
 
 
@@ -138,9 +142,10 @@ def test_no_error_and_too_little():
     few = error_flow_finding("rnn", history(decaying(3.0), rows=4))
     assert few.kind == "too little"
     assert few.text.startswith("too few recorded training steps (4) to judge")
-    short_ones = error_flow_finding("rnn", history(decaying(3.0, steps=3)))
-    assert short_ones.kind == "too little"
-    assert short_ones.text.startswith("sequences are too short (3 time steps) to judge")
+    single = error_flow_finding("rnn", history(decaying(3.0, steps=1)))
+    assert single.kind == "too little"
+    assert single.text == "sequences have a single time step, so no error travels through time"
+    assert single.meaning.startswith("There is no time over which an error could vanish")
     lost = error_flow_finding("rnn", history(np.append(np.zeros(39), 0.3)))
     assert lost.kind == "vanishing"
     assert "does not travel back a single step" in lost.sentence
@@ -189,14 +194,24 @@ def test_where_the_error_enters_is_measured():
     assert "errors enter at step 6 alone" in finding.sentence
     np.testing.assert_allclose(finding.evidence["first_to_last"], 2.0**-5, rtol=1e-5)
     tables = recorded(curve, curve * (time == 5), mask)
-    near = recorded([1.0 * (time < 2)], 1.0 * (time == 1))
-    assert "no error enters after step 2" in error_flow_finding("rnn", near, False).sentence
+    near = recorded([1.0 * (time < 1)], 1.0 * (time == 0))
+    assert error_flow_finding("rnn", near, False).text == (
+        "no error enters after step 1, which is read first, so none travels through time"
+    )
 
 
 def test_padding_does_not_count_as_steps():
-    mask = np.broadcast_to(time < 3, [2, 40])
-    tables = recorded(1.0 * mask, 1.0 * (time == 2), mask)
-    assert error_flow_finding("rnn", tables).text.startswith("sequences are too short (3 time")
+    mask = np.broadcast_to(time < 1, [2, 40])
+    tables = recorded(1.0 * mask, 1.0 * (time == 0), mask)
+    assert error_flow_finding("rnn", tables).text.startswith("sequences have a single time step")
+
+
+@pytest.mark.parametrize("steps", [2, 3])
+@pytest.mark.parametrize("share, kind", [(0.5, "healthy"), (1e-4, "vanishing"), (1e4, "exploding")])
+def test_short_sequences_are_judged_by_the_share_that_arrives(steps, share, kind):
+    finding = error_flow_finding("rnn", history(share ** (np.arange(steps)[::-1] / (steps - 1))))
+    assert finding.kind == kind
+    np.testing.assert_allclose(finding.evidence["first_to_last"], share, rtol=1e-5)
 
 
 def test_a_half_life_is_fitted_to_all_steps():
@@ -228,7 +243,7 @@ def test_a_probe_decides_where_errors_enter_at_every_step():
     assert finding.sentence.startswith(
         "rnn: vanishing; of the error of the last prediction, step 1 receives 2e-12 of the last "
         "step's error, which is the largest at any step, halving every step (measured on 4 "
-        "examples after training step 120, in 0.31% of an epoch's time). In training, errors enter "
+        "examples after training step 120, in 0.31% of an epoch's time); in training, errors enter "
         "at 40 time steps, and step 1 receives 1 of the last step's error (median of the last 20% "
         "of 20 recorded training steps)"
     )

@@ -1,10 +1,13 @@
 """Findings on small trainings with a known problem, and none on healthy ones."""
 
+import json
+import math
+
 import keras
 import numpy as np
 import pytest
 from errorflow.callbacks import ErrorFlow, Gates, LayerGradients
-from errorflow.callbacks.findings.finding import MIN_STEPS
+from errorflow.callbacks.findings.finding import MIN_STEPS, Finding
 from errorflow.callbacks.findings.gates import gate_findings
 from errorflow.callbacks.findings.horizon import horizon_finding
 from errorflow.callbacks.findings.layer_gradients import gradient_findings
@@ -62,7 +65,7 @@ def test_clipped_most_of_the_time(limit, kinds):
     assert [finding.kind for finding in findings] == kinds
     for finding in findings:
         assert finding.evidence["share"] == finding.confidence == 1
-        assert finding.sentence.endswith("the threshold is 0.001")
+        assert finding.text.endswith("the threshold is 0.001")
 
 
 def test_a_layer_whose_units_are_all_dead():
@@ -72,7 +75,7 @@ def test_a_layer_whose_units_are_all_dead():
     layers[2] = keras.layers.Dense(8, "tanh", name="above")  # which its bias still reaches
     (both,) = findings_of(layers, batch=2)
     assert (both.kind, both.evidence["layers"], both.evidence["since"]) == ("no gradient", 2, 1)
-    assert both.sentence == (
+    assert both.text == (
         "the gradient of hidden1 and dead is zero in the last 32 recorded training steps, so they "
         "do not learn"
     )
@@ -197,7 +200,7 @@ def test_a_cell_that_keeps_its_state_gives_no_finding():
     assert gate_findings("lstm", history) == []
     history |= {"forget": zeros, "forget_closed": ones}
     assert [ones.evidence["gate"] for ones in gate_findings("lstm", history)] == ["forget", "input"]
-    assert gate_findings("lstm", history)[0].sentence == (
+    assert gate_findings("lstm", history)[0].first_sentence == (
         "lstm: its forget gate is closed (below 0.1) for 100% of all values"
     )
     of_1997 = {"step": np.array([0]), "input": zeros, "input_closed": ones}
@@ -219,7 +222,7 @@ def test_the_horizon_of_an_lstm_is_that_of_its_cell():
     """‖dh_T/dh_t‖ is 1 at the last step by definition; the step before shows what h carries."""
     hidden, cell = np.append(np.full(9, 0.1), 1.0), np.full(10, 0.5)
     history = {"step": np.array([2]), "hidden": hidden[None], "cell": cell[None]}
-    assert horizon_finding("lstm", history).sentence == (
+    assert horizon_finding("lstm", history).first_sentence == (
         "lstm: ‖dh_T/dc_t‖ hardly changes going back in time; at the first step it is 0.5, and "
         "‖dh_T/dh_t‖ is 0.1 (epoch 2)"
     )
@@ -338,3 +341,26 @@ def test_whether_the_error_of_the_decoder_crosses_the_encoder(activation, kind):
     model.fit([*x], np.ones([8, 1]), batch_size=2, verbose=0, callbacks=[flow])
     (both,) = [finding for finding in flow.findings() if "first_to_largest" in finding.evidence]
     assert both.kind == kind
+
+
+EVERY_KIND = [*OF_KIND, "healthy", "no error", "arrives", "range", "measured", "too little"]
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_every_finding_says_what_it_means_and_survives_json(kind):
+    evidence = {"half_life": math.inf, "steps": 3, "shares": [0.5, math.nan], "gate": "forget"}
+    finding = Finding("rnn", kind, "a headline", "a text", evidence)
+    assert finding.sentence == f"rnn: a text. {finding.meaning}."
+    assert finding.meaning[0].isupper() and finding.meaning[-1] != "."
+    assert "measured" in finding.meaning or kind == "too little"
+    row = json.loads(json.dumps(finding.as_json(), allow_nan=False))
+    assert row["evidence"] == {
+        "half_life": None,
+        "steps": 3,
+        "shares": [0.5, None],
+        "gate": "forget",
+    }
+    assert (row["measured"], row["meaning"]) == ("a text", finding.meaning)
+    assert [r["name"] for r in row["remedies"]] == [r.name for r in finding.remedies]
+    again = Finding.from_json(row)
+    assert again.as_json() == row

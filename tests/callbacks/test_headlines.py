@@ -138,8 +138,8 @@ HEALTHY = {
 UNCLEAR = {
     "all 100 training steps skipped by the loss scale": skipped,
     "only 4 training steps recorded, 10 are needed": lambda: over_time(decaying(3.0), rows=4),
-    "too short: 3 time steps, 4 are needed": lambda: over_time(decaying(3.0, steps=3)),
-    "errors pass only 2 time steps, 4 are needed": lambda: entering(2),
+    "a single time step: no error travels through time": lambda: over_time(np.ones(1)),
+    "errors enter at the first step read alone": lambda: entering(1),
     "range unknown, step 1 gets 1.5× the last step's error": lambda: over_time(
         np.linspace(0.3, 0.2, 40), injected=0.199
     ),

@@ -30,7 +30,7 @@ def test_a_run_has_its_files_as_objects(run):
     assert list(run.history["epoch"]) == [1, 2]
     assert run.results == read_json(run.path / "results.json")
     assert run.config.network.units == 4
-    assert run.findings[0].sentence == run.results["verdict"][0]
+    assert run.findings[0].first_sentence == run.results["verdict"][0]
     assert {"label", "probabilities"} == set(run.model.output)
     assert "finished" in repr(run)
 

@@ -80,7 +80,7 @@ def test_a_finished_run_is_exported(task, tmp_path):
 def test_a_finished_run_is_a_run_of_the_python_api(task):
     run = api.load_run(Path("runs") / task / "finished")
     assert len(run.history) == run.results["epochs"]
-    assert [finding.sentence for finding in run.findings] == run.results["verdict"][
+    assert [finding.first_sentence for finding in run.findings] == run.results["verdict"][
         -len(run.findings) or len(run.results["verdict"]) :
     ]
 

@@ -45,7 +45,9 @@ def trained(tmp_path_factory):
         )
         figures = {"monitor": "val_accuracy", "best_epoch": 1, "epochs": 2, "parameters": 19}
         run.update(**figures, test={"accuracy": 0.25 * units})
-        sentences[name] = [*flow.verdict(), *(finding.sentence for finding in gradients.findings())]
+        sentences[name] = [
+            finding.first_sentence for finding in (*flow.findings(), *gradients.findings())
+        ]
     return folder, sentences
 
 

@@ -21,7 +21,7 @@ export function badge({ headline, severity, text, sentence }) {
   return make("span", { class: `badge ${known}`, title: text ?? sentence ?? headline }, icon(known), words, label);
 }
 
-// The findings of a card: each sentence, and below it what it rests on.
+// The findings of a card: what was measured, what it means, and below it what it rests on.
 export function findingList(table) {
   const list = make("ul", { class: "findings" });
   list.append(...table.findings.map((finding) => item(finding)));
@@ -29,14 +29,14 @@ export function findingList(table) {
   return list;
 }
 
-function item({ text, severity, evidence, confidence, remedies }) {
+function item({ text, meaning, severity, evidence, confidence, remedies }) {
   const numbers = Object.entries({ ...evidence, ...(typeof confidence === "number" ? { confidence } : {}) });
   const rows = numbers.flatMap(([name, value]) =>
     [make("dt", {}, name.replaceAll("_", " ")), make("dd", {}, typeof value === "number" ? short(value) : String(value))]);
   const more = make("details", {}, make("summary", {}, remedies.length ? "Numbers and remedies" : "Numbers"));
   if (rows.length) more.append(make("dl", {}, ...rows));
   if (remedies.length) more.append(make("ul", { class: "remedies" }, ...remedies.map((remedy) => make("li", {}, sentence(remedy)))));
-  return make("li", { "data-severity": severity }, make("p", {}, text), rows.length || remedies.length ? more : null);
+  return make("li", { "data-severity": severity }, make("p", {}, text), meaning ? make("p", { class: "meaning" }, `${meaning}.`) : null, rows.length || remedies.length ? more : null);
 }
 
 const sentence = ({ text, source }) => (source ? `${text} (${source})` : text);

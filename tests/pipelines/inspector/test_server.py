@@ -65,7 +65,7 @@ def test_an_encoder_and_its_decoder_share_a_time_axis(server, trained):
     assert table["columns"] == [*range(1 - STEPS, 5)]
     np.testing.assert_array_equal(decoded(table), history[HOSTILE]["hidden"])
     (finding,) = table["findings"]
-    assert finding["text"] == findings[-1].sentence
+    assert finding["text"] == findings[-1].first_sentence
     assert finding["evidence"] == pytest.approx(findings[-1].evidence)
 
 
