@@ -16,6 +16,18 @@ class OutOfMemory(UserError):
     """Memory ran out: the settings need more than there is."""
 
 
+class LossNotFinite(UserError):
+    """The loss of a training is no longer a finite number.
+
+    Attributes:
+        measured: what was measured, without what to do.
+    """
+
+    def __init__(self, measured: str):
+        super().__init__(f"{measured}: lower --learning-rate or set --clip-norm")
+        self.measured = measured
+
+
 class WorkerLost(UserError):
     """Another process of the training or search has ended or cannot be reached."""
 

@@ -1,7 +1,6 @@
 """A worker of a search: asks an oracle for trials, and runs each in a process of its own."""
 
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,23 +9,16 @@ from typing import TYPE_CHECKING, Any
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.src.engine.trial import Trial
 
-from ..core.stop_request import SIGNALS
 from .durable_oracle import mark_failed
 from .plan import SearchPlan
 from .resources import WorkerResources
-from .trial import BUSY
-from .trial_folder import INTERRUPTED, read_result
-from .trial_process import prepare, run_process
+from .trial_folder import read_result
+from .trial_process import PATIENCE, prepare, run_to_result
 
 if TYPE_CHECKING:
     from .durable_oracle import DurableOracle
 
-MAX_DEATHS = 2  # processes of a trial that end without a result, before the next trial begins
-# What others send to a process; the remaining signals are those of a crash.
-FROM_OUTSIDE = {signal.SIGKILL, *SIGNALS}
 WAIT = 0.2  # seconds between two checks of a process, or two requests for a trial
-BUSY_WAIT = 2.0  # seconds before the next attempt, while another process still trains the trial
-PATIENCE = 60  # seconds that a process has to stop by itself
 
 
 class SearchStopped(BaseException):
@@ -96,14 +88,8 @@ class TrialWorker(BaseTuner):
         folder = self.plan.trial_folder(trial.trial_id)
         if not read_result(folder):
             prepare(self.plan, trial.trial_id, trial.hyperparameters)
-        code, deaths = 0, 0
-        while not (result := read_result(folder)) and deaths < MAX_DEATHS:
-            code = run_process(folder, self.resources, self.watch(trial.trial_id), self.patience)
-            if code == BUSY:  # an earlier process was asked to stop, but has not stopped yet
-                self.pause(BUSY_WAIT)
-            else:
-                deaths += 1
-        return result or {"score": None, "reason": _death(code)}
+        watch = self.watch(trial.trial_id)
+        return run_to_result(folder, self.resources, watch, self.pause, self.patience)
 
     def save(self) -> None:
         """Save nothing: the oracle saves everything."""
@@ -125,16 +111,6 @@ class TrialWorker(BaseTuner):
         """
         if self.stop.wait(WAIT if seconds is None else seconds):
             raise SearchStopped
-
-
-def _death(code: int) -> str:
-    """Return the reason of a trial whose process ended without a result."""
-    number = -code if code < 0 else code - 128
-    if number in FROM_OUTSIDE:
-        name = signal.Signals(number).name
-        return f"{INTERRUPTED} by {name}, twice; the next start of the search tries it again"
-    end = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-    return f"its process {end}; its output is in log.txt"
 
 
 def run_workers(

@@ -14,7 +14,7 @@ from ...callbacks.recording.run_places import reserve
 from ..core.cluster import cluster_of
 from ..core.config import TrainingConfig
 from ..core.console import keras_verbosity, note
-from ..core.errors import UserError
+from ..core.errors import LossNotFinite
 from ..core.phases import phase
 from ..core.run_folder import RunFolder
 from ..core.stop_request import deferred, recovered
@@ -197,7 +197,7 @@ def fit(
             )
     stopped = early_warning.stopped
     if checkpoint.failure and not (stopped and checkpoint.history):
-        raise UserError(f"{checkpoint.failure}: lower --learning-rate or set --clip-norm")
+        raise LossNotFinite(checkpoint.failure)
     return Outcome(
         history=checkpoint.history,
         best_epoch=checkpoint.best_epoch,

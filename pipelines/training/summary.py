@@ -8,6 +8,7 @@ from ...callbacks.recording.printable import printable
 from ..core.config import TrainingConfig
 from ..core.config_files import config_dict
 from ..core.console import say
+from ..core.errors import LossNotFinite
 from ..core.files import write_text
 from ..core.recorded_findings import (
     MOST_REMEDIES,
@@ -18,7 +19,7 @@ from ..core.recorded_findings import (
 from ..core.run_folder import RunFolder
 from ..core.run_results import figure_in_words
 from . import plots
-from .loop import Outcome
+from .loop import Outcome, Recorders
 from .spec import TrainingSpec
 from .task import ModelCard
 
@@ -42,12 +43,25 @@ def write_results(run: RunFolder, spec: TrainingSpec, outcome: Outcome) -> None:
         run.update(stopped={"status": warning.kind, "reason": reason})
     has_recorded = bool(outcome.recorders.layer_gradients.history)
     if has_recorded or "verdict" not in run.results():  # a resumed run may have no epoch left
-        findings = findings_of(outcome)
-        run.update(
-            verdict=verdict(spec, findings),
-            findings=[finding_row(finding) for finding in findings],
-        )
+        write_findings(run, spec, outcome.recorders)
     _save_plots(run, outcome)
+
+
+def write_findings(
+    run: RunFolder, spec: TrainingSpec, recorders: Recorders, failure: LossNotFinite | None = None
+) -> None:
+    """Write the findings of a training to results.json.
+
+    Args:
+        failure: why it has failed, which is a finding too.
+    """
+    findings = findings_of(recorders)
+    if failure is not None and not any(finding.kind == "not finite" for finding in findings):
+        findings.append(Finding("", "not finite", "the loss is not finite", failure.measured))
+    run.update(
+        verdict=verdict(spec, findings),
+        findings=[finding_row(finding) for finding in findings],
+    )
 
 
 def _save_plots(run: RunFolder, outcome: Outcome) -> None:
@@ -62,9 +76,9 @@ def _save_plots(run: RunFolder, outcome: Outcome) -> None:
         plots.save(gates.plot(), run.plots / "gates.png")
 
 
-def findings_of(outcome: Outcome) -> list[Finding]:
+def findings_of(recorders: Recorders) -> list[Finding]:
     """Return the findings of all callbacks."""
-    gradients, flow, gates, _ = outcome.recorders
+    gradients, flow, gates, _ = recorders
     recorders = [recorder for recorder in (flow, gradients, gates) if recorder is not None]
     return [finding for recorder in recorders for finding in recorder.findings()]
 

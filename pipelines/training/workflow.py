@@ -10,6 +10,7 @@ from ..core import devices
 from ..core.cluster import Cluster, training_cluster
 from ..core.config import TrainingConfig, flat, replace
 from ..core.console import note
+from ..core.errors import LossNotFinite
 from ..core.files import write_rows
 from ..core.integrity import is_whole_model
 from ..core.memory import shortage_in_words
@@ -183,7 +184,7 @@ def train_in(
         recorders = loop.make_recorders(spec, run)
         further = callbacks(spec, recorders)
         begin()
-        with _recorded_verdict(run, recorders):
+        with _findings_of_failure(run, spec, recorders):
             outcome = loop.fit(spec, config, run, strategy, recorders, further)
         with phase("drawing the plots"):
             summary.write_results(run, spec, outcome)
@@ -227,14 +228,18 @@ def parameters_in_words(network: "Model") -> str:
 
 
 @contextlib.contextmanager
-def _recorded_verdict(run: RunFolder, recorders: "Recorders") -> Iterator[None]:
-    """If the block fails, record the verdict on the error flow so far."""
+def _findings_of_failure(
+    run: RunFolder, spec: "TrainingSpec", recorders: "Recorders"
+) -> Iterator[None]:
+    """If the block fails, write the findings so far."""
+    from . import summary
+
     try:
         yield
-    except Exception:
+    except Exception as error:
         with contextlib.suppress(Exception):  # must not hide the reason of the failure
-            if recorders.error_flow is not None:
-                run.update(verdict=recorders.error_flow.verdict())
+            failure = error if isinstance(error, LossNotFinite) else None
+            summary.write_findings(run, spec, recorders, failure)
         raise
 
 

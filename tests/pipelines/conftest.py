@@ -56,14 +56,14 @@ def undrawn(monkeypatch):
 @pytest.fixture
 def trials_in_this_process(monkeypatch):
     """Trials of a search are trained without a process of their own, which imports TensorFlow."""
-    from errorflow.pipelines.search import worker
+    from errorflow.pipelines.search import trial_process
     from errorflow.pipelines.search.trial import run_trial
 
     def train(folder: Path, *_) -> int:
         run_trial(folder)
         return 0
 
-    monkeypatch.setattr(worker, "run_process", train)
+    monkeypatch.setattr(trial_process, "run_process", train)
 
 
 def _publish(folder: Path, shared: Path) -> None:

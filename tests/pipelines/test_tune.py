@@ -33,7 +33,7 @@ from errorflow.pipelines.core.run_lock import hold
 from errorflow.pipelines.core.space import Choice, Range
 from errorflow.pipelines.core.stop_request import PARENT
 from errorflow.pipelines.names import NamesConfig
-from errorflow.pipelines.search import chief, lock, oracles, service, worker
+from errorflow.pipelines.search import chief, lock, oracles, service, trial_process, worker
 from errorflow.pipelines.search.config import parse_objective
 from errorflow.pipelines.search.plots import importances
 from errorflow.pipelines.search.resources import divide_resources
@@ -113,7 +113,7 @@ class Trials:
 @pytest.fixture
 def trials(monkeypatch) -> Trials:
     trials = Trials()
-    monkeypatch.setattr(worker, "run_process", trials.train)
+    monkeypatch.setattr(trial_process, "run_process", trials.train)
     monkeypatch.setattr(worker, "WAIT", 0.01)
     monkeypatch.setattr(service, "FAREWELL", 0.2)
     return trials
@@ -207,7 +207,7 @@ def test_a_stopped_search_resumes_and_runs_no_trial_twice(tune, trials, project)
 
 def test_a_trial_whose_process_dies_is_tried_again_and_then_failed(tune, project, monkeypatch):
     codes = iter([1, -signal.SIGSEGV, 1, 1])
-    monkeypatch.setattr(worker, "run_process", lambda *_: next(codes))
+    monkeypatch.setattr(trial_process, "run_process", lambda *_: next(codes))
     assert tune("--max-trials", "2") == 2  # no trial has a score
     reasons = {row["reason"].partition(";")[0] for row in rows(project)}
     assert reasons == {"its process was killed by SIGSEGV", "its process ended with code 1"}
@@ -216,14 +216,14 @@ def test_a_trial_whose_process_dies_is_tried_again_and_then_failed(tune, project
 def test_a_trial_that_is_killed_from_outside_is_tried_again_at_the_next_start(
     tune, trials, project, monkeypatch
 ):
-    train = worker.run_process
+    train = trial_process.run_process
     codes = {1: [-signal.SIGKILL] * 2, 2: [143, 129]}
 
     def run(folder, *arguments):
         ended = codes.get(int(folder.name.removeprefix("trial_")))
         return ended.pop() if ended else train(folder, *arguments)
 
-    monkeypatch.setattr(worker, "run_process", run)
+    monkeypatch.setattr(trial_process, "run_process", run)
     grid = ["--oracle", "grid", "--max-trials", "4"]
     assert tune(*grid) == 0
     assert {row["trial"]: row["status"] for row in rows(project)} == {
