@@ -33,7 +33,7 @@ TASKS: Mapping[str, str] = {
     "images": "predict the class of an image, with any network from LeNet-5 to ResNet-152",
 }
 COMMANDS: Mapping[str, str] = {
-    "runs": "list runs, or compare some: errorflow runs compare A B ...",
+    "runs": "list runs, compare some, or show the findings of one: errorflow runs findings A",
     "report": "write an HTML file about runs, to send to a colleague",
     "launch": "train with several workers on this machine, each a process",
     "zoo": "list the image models: parameters, multiply-adds, depth, published errors",

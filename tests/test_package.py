@@ -15,6 +15,7 @@ import pytest
 import yaml
 from errorflow.pipelines.commands.launch import LaunchConfig
 from errorflow.pipelines.commands.report import ReportConfig
+from errorflow.pipelines.commands.run_findings import FindingsConfig
 from errorflow.pipelines.commands.runs import CompareConfig, ListConfig
 from errorflow.pipelines.commands.tensorboard import TensorBoardConfig
 from errorflow.pipelines.core.flags import parse_flags
@@ -244,6 +245,8 @@ def _command(words):
     match words:
         case ["runs", "compare", *flags]:
             return "errorflow runs compare", CompareConfig, flags
+        case ["runs", "findings", *flags]:
+            return "errorflow runs findings", FindingsConfig, flags
         case ["runs", *flags]:
             return "errorflow runs", ListConfig, flags
         case ["launch", *flags]:

@@ -99,8 +99,8 @@ class Finding:
             "headline": self.headline,
             "measured": self.text,
             "meaning": self.meaning,
-            "evidence": {name: _for_json(value) for name, value in self.evidence.items()},
-            "confidence": _for_json(self.confidence),
+            "evidence": for_json(self.evidence),
+            "confidence": for_json(self.confidence),
             "remedies": [remedy.as_json() for remedy in self.remedies],
         }
 
@@ -117,12 +117,14 @@ class Finding:
         return cls(layer, kind, headline, text, evidence, confidence)
 
 
-def _for_json(value: Any) -> Any:
-    """Return a value for JSON, which has no infinity and no NaN."""
+def for_json(value: Any) -> Any:
+    """Return a value for JSON: null in place of infinity and NaN, and nothing of NumPy."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
+    if isinstance(value, Mapping):
+        return {key: for_json(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_for_json(one) for one in value]
+        return [for_json(one) for one in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 

@@ -1,4 +1,4 @@
-"""`errorflow runs`: list the runs with their figures, or compare some side by side.
+"""`errorflow runs`: list the runs with their figures, compare some, or show the findings of one.
 
 A damaged run is shown with what is wrong with it; it does not hide the others.
 """
@@ -17,15 +17,20 @@ from ..core.flags import parse_flags
 from ..core.run_config import stored_settings
 from ..core.run_folder import RunFolder, read_history
 from ..core.run_results import figure_in_words, headline_of
-from ..core.run_selection import all_runs, has_model
+from ..core.run_selection import existing_runs, has_model, pick_run
 from ..registry import all_tasks, is_task
+from .run_findings import FindingsConfig, show_findings
 
 DAMAGED = "damaged"  # the row of a run's figures that says what is wrong with its files
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ListConfig(Section):
-    """List all runs with their figures, the latest last."""
+    """List all runs with their figures, the latest last.
+
+    `errorflow runs compare A B` shows runs side by side, `errorflow runs findings A` what the
+    records of a run show and what may help.
+    """
 
     run_dir: Path = Path("runs")
     """Folder of all runs."""
@@ -49,9 +54,12 @@ class CompareConfig(Section):
 
 
 def command(arguments: list[str]) -> None:
-    """Run `runs` or `runs compare`."""
-    if arguments[:1] == ["compare"]:
-        compare(parse_flags(CompareConfig, arguments[1:], "errorflow runs compare"))
+    """Run `runs`, `runs compare` or `runs findings`."""
+    verb, *flags = arguments or [""]
+    if verb == "compare":
+        compare(parse_flags(CompareConfig, flags, "errorflow runs compare"))
+    elif verb == "findings":
+        show_findings(parse_flags(FindingsConfig, flags, "errorflow runs findings"))
     else:
         config = parse_flags(ListConfig, arguments, "errorflow runs")
         config.check()
@@ -85,26 +93,6 @@ def compare(config: CompareConfig) -> None:
         print_table(["config", *(run.name for run in settings)], differing)
     elif len(settings) > 1:
         say("the configurations are the same")
-
-
-def existing_runs(
-    run_dir: Path, task: str | None, *, replacements: bool = False
-) -> list[RunFolder]:
-    """Return all runs below a folder, as `all_runs`; raise `UserError` if there are none."""
-    runs = all_runs(run_dir, task, replacements=replacements)
-    if not runs:
-        raise UserError(f"no runs in {run_dir / (task or '')}: train something, or give --run-dir")
-    return runs
-
-
-def pick_run(name: str, runs: Sequence[RunFolder]) -> RunFolder:
-    """Return the run called NAME or TASK/NAME."""
-    matches = [run for run in runs if name in (run.name, f"{run.task}/{run.name}")]
-    if not matches:
-        raise UserError(f"no run {name!r}; `errorflow runs` lists them")
-    if len(matches) > 1:
-        raise UserError(f"several tasks have a run {name!r}: give TASK/{name}")
-    return matches[0]
 
 
 def figures_of(run: RunFolder) -> dict[str, str]:

@@ -5,7 +5,7 @@ A damaged run does not hide the others: it is listed as damaged, and never chose
 
 import os
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .config import RunChoice
@@ -31,6 +31,26 @@ def all_runs(
     tasks = [run_dir / task] if task else filter(_is_visible, _entries(run_dir))
     runs = [run for folder in tasks for run in _runs_in(folder, replacements)]
     return sorted(runs, key=lambda run: (_started(run), run.name))
+
+
+def existing_runs(
+    run_dir: Path, task: str | None, *, replacements: bool = False
+) -> list[RunFolder]:
+    """Return all runs below a folder, as `all_runs`; raise `UserError` if there are none."""
+    runs = all_runs(run_dir, task, replacements=replacements)
+    if not runs:
+        raise UserError(f"no runs in {run_dir / (task or '')}: train something, or give --run-dir")
+    return runs
+
+
+def pick_run(name: str, runs: Sequence[RunFolder]) -> RunFolder:
+    """Return the run called NAME or TASK/NAME."""
+    matches = [run for run in runs if name in (run.name, f"{run.task}/{run.name}")]
+    if not matches:
+        raise UserError(f"no run {name!r}; `errorflow runs` lists them")
+    if len(matches) > 1:
+        raise UserError(f"several tasks have a run {name!r}: give TASK/{name}")
+    return matches[0]
 
 
 def _runs_in(folder: Path, replacements: bool) -> Iterator[RunFolder]:

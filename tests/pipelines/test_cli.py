@@ -127,6 +127,8 @@ def test_help_imports_no_slow_module():
         ("names bptt", "names bptt takes a name"),
         ("runs", "no runs in runs"),
         ("runs compare a b", "no runs in runs"),
+        ("runs findings", "which run?"),
+        ("runs findings a", "no runs in runs"),
         ("runs --task name", "--task 'name': no such task; did you mean 'names'?"),
         ("runs --task /", "--task '/': no such task"),
         pytest.param(f"runs --run-dir {'x' * 256}", "File name too long", id="long run_dir"),
@@ -177,7 +179,9 @@ def test_a_mistake_on_a_colour_terminal_is_one_plain_line_too(tmp_path):
     assert (process.stderr, process.returncode) == (expected, 2)
 
 
-@pytest.mark.parametrize("command", ["runs", "runs compare", "report", "zoo", "tensorboard"])
+@pytest.mark.parametrize(
+    "command", ["runs", "runs compare", "runs findings", "report", "zoo", "tensorboard"]
+)
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main([*command.split(), "--help"])
