@@ -1,60 +1,28 @@
 """The answer of the doctor: which remedies were tried, what they did, and which one is best."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from ..findings.remedies import REMEDIES
 from .judgement import is_better, judge, targets
 from .options import Options
 from .outcome import Judgement
-from .plan import in_proof, pair_of, treated_with, untreated_of
+from .plan import adds, in_proof, next_requests, pair_of, treated_with, untreated_of
+from .rows import treatment_of, treatment_row, trials_of, trials_row
 from .statistics import Estimate, difference, mean
+from .table import Line, columns, frame, lines
+from .treatment import Treatment, no_cure_in_words
 from .trial import Trial
-from .wording import counted_seeds, kinds_in_words
 
 if TYPE_CHECKING:
-    pass
+    import pandas as pd
+    from matplotlib.figure import Figure
 
-_BY_NAME = {each.name: each for each in REMEDIES}
-
-
-@dataclass(frozen=True)
-class Treatment:
-    """A remedy, or two together, and what it did.
-
-    Attributes:
-        remedies: the names of the remedies.
-        judgement: its status, its figures and a sentence.
-        trials: the trainings with it, in the order of the seeds.
-        settings: what it changed, by name: {"clip_norm": 1.5}; empty if that has no name.
-    """
-
-    remedies: tuple[str, ...]
-    judgement: Judgement
-    trials: tuple[Trial, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """The names of the remedies, "clip-norm + learning-rate"."""
-        return " + ".join(self.remedies)
-
-    @property
-    def text(self) -> str:
-        """What the remedies are, in words."""
-        return " and ".join(_BY_NAME[n].text if n in _BY_NAME else n for n in self.remedies)
-
-    @property
-    def source(self) -> str:
-        """Authors and years of the works that propose the remedies; "" if there are none."""
-        sources = [_BY_NAME[n].source for n in self.remedies if n in _BY_NAME]
-        return "; ".join(filter(None, sources))
-
-    @property
-    def sentence(self) -> str:
-        """The name of the remedies and the judgement."""
-        return f"{self.name}: {self.judgement.sentence}"
+VERSION = 1  # of the JSON
+_NOT_BETTER_TOGETHER = {
+    "status": "screened out",
+    "sentence": "not better in the first seed than each of them alone; no further seeds were tried",
+}
 
 
 @dataclass(frozen=True)
@@ -63,7 +31,8 @@ class Answer:
 
     Attributes:
         untreated: the trainings without a remedy, in the order of the seeds.
-        treatments: the remedies in the order of promise, two of them together last.
+        treatments: the remedies in the order of promise, then two of them together, then those that
+            cannot be applied.
         options: the seeds, the validation figure, and how trials were chosen.
         epochs: the number of epochs of each training.
         task: the name of the task; "" for a model of one's own.
@@ -94,8 +63,7 @@ class Answer:
 
         Args:
             trials: those that have ended.
-            remedies: as for `plan.next_requests`.
-            options: as for `plan.next_requests`.
+            remedies, options: as for `plan.next_requests`.
             epochs: of each training.
             task, run: the name of the task and the path of the run, if any.
             settings: what remedies change, by their names.
@@ -110,8 +78,10 @@ class Answer:
             )
             for names, judgement in _judged(trials, remedies, options).items()
         ]
-        for name, reason in (not_applicable or {}).items():
-            treatments.append(Treatment((name,), Judgement("not applicable", sentence=reason)))
+        treatments += [
+            Treatment((name,), Judgement("not applicable", sentence=reason))
+            for name, reason in (not_applicable or {}).items()
+        ]
         untreated = tuple(untreated_of(trials, options))
         return cls(untreated, tuple(treatments), options, epochs, task, run)
 
@@ -121,14 +91,26 @@ class Answer:
         return targets(self.untreated)
 
     @property
+    def is_complete(self) -> bool:
+        """Whether no trial is outstanding."""
+        trials = [*self.untreated, *(trial for each in self.treatments for trial in each.trials)]
+        applicable = [each for each in self.treatments if each.status != "not applicable"]
+        names = [each.remedies[0] for each in applicable if len(each.remedies) == 1]
+        return not next_requests(trials, names, self.options)
+
+    @property
     def cures(self) -> tuple[Treatment, ...]:
         """The treatments that are cures, that with the best validation figure first."""
-        cures = [each for each in self.treatments if each.judgement.status == "cure"]
+        cures = [each for each in self.treatments if each.status == "cure"]
         return tuple(sorted(cures, key=lambda each: self.options.gain(_score(each), 0)))
 
     @property
     def best(self) -> Treatment | None:
-        """The best cure; two remedies together only if they are better beyond the noise."""
+        """The cure with the best validation figure; None if there is none.
+
+        Two remedies together are the best cure only if they are better than the best one alone
+        beyond the noise.
+        """
         single = next((each for each in self.cures if len(each.remedies) == 1), None)
         pair = next((each for each in self.cures if len(each.remedies) > 1), None)
         if single is None or pair is None:
@@ -138,7 +120,7 @@ class Answer:
 
     @property
     def score(self) -> Estimate | None:
-        """The mean validation figure of the untreated trainings; None if a training has none."""
+        """The mean validation figure of the untreated trainings; None if none has one."""
         scores = _scores(self.untreated)
         return mean(scores) if scores else None
 
@@ -146,43 +128,138 @@ class Answer:
     def sentence(self) -> str:
         """What came of it all, in one sentence."""
         best = self.best
-        if best is not None:
-            return f"{best.text} cures it: {best.judgement.sentence}"
-        return self._without_cure()
+        if best is None:
+            return no_cure_in_words(self.untreated, self.targets, self.treatments)
+        return f"{best.text} cures it: {best.judgement.sentence}"
 
     def verdict(self) -> list[str]:
         """Return the sentence of the answer, then one for each remedy."""
         return [self.sentence, *(each.sentence for each in self.treatments)]
 
-    def _without_cure(self):
-        seeds = counted_seeds(len(self.untreated))
-        if not self.untreated:
-            return "no training has ended yet"
-        if not any(trial.troubles for trial in self.untreated):
-            failed = [trial.failure for trial in self.untreated if trial.failure]
-            if failed:
-                return f"the untreated training failed in {len(failed)} of {seeds}: {failed[0]}"
-            return f"nothing to treat: the untreated training has no finding in {seeds}"
-        if not self.targets:
-            kinds = kinds_in_words(sorted(set().union(*(t.troubles for t in self.untreated))))
-            return f"nothing to treat: most of {seeds} have no finding, a minority has {kinds}"
-        tried = sum(bool(each.trials) for each in self.treatments)
-        if not tried:
-            return f"no remedy was tried for {kinds_in_words(self.targets)}"
-        return f"no cure for {kinds_in_words(self.targets)} is proven: {tried} tried over {seeds}"
+    def table(self) -> list[Line]:
+        """Return a row of texts for the untreated trainings and for each remedy.
+
+        `table.columns` has the titles of the columns.
+        """
+        return lines(self.untreated, self.score, self.treatments, self.targets)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row for each training.
+
+        Its columns are in `table.frame`; the untreated trainings have the remedy "".
+        """
+        return frame(self.untreated, self.treatments, self.targets)
+
+    def plot(self) -> "Figure":
+        """Return a figure of the validation figures of all seeds, and of their course.
+
+        Raises:
+            ValueError: no training has ended yet.
+        """
+        from ..drawing.treatment import treatment_figure  # noqa: PLC0415
+
+        return treatment_figure(self.untreated, self.treatments, self.best, self.options)
+
+    def _repr_html_(self) -> str:
+        from ..drawing.treatment_html import treatment_html  # noqa: PLC0415
+
+        has_figure = any(trial.score is not None for trial in self.untreated)
+        figure = self.plot() if has_figure else None
+        return treatment_html(self.sentence, columns(self.options.monitor), self.table(), figure)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the answer as JSON; what is not finite or unknown is null.
+
+        Keys:
+            version: 1; keys may come new without a change of it.
+            task, run: "" for a model of one's own.
+            monitor, direction: the name of the validation figure; "min" or "max" is better.
+            epochs, seeds: of each training; of a remedy that was screened out, the first seed only.
+            first_cure: whether remedies were tried one after the other, up to the first cure.
+            is_complete: false while trials are outstanding.
+            sentence: the answer in one sentence.
+            targets: the kinds of findings that most of the untreated trainings show.
+            findings: those of an untreated training, see `Finding.as_json`.
+            best: the names of the remedies that are the best cure, or null.
+            untreated: score (mean), interval ([low, high], 95 %), seconds (mean of one training),
+                parameters, and trials: seed, score (best over the epochs), curve (by epoch),
+                findings, seconds, parameters, failure (a line, or null).
+            remedies: for each remedy, the keys of `untreated` and: remedies (names), text, source,
+                settings (what it changed), status and sentence (see `outcome.Judgement`), aims
+                (the kinds of findings that it is for), gone (in how many seeds they are), proofs
+                (the number of remedies that the interval is corrected for), finding_before and
+                finding_after (texts), difference (of the score to the untreated one) and
+                difference_interval, seconds_ratio and parameters_ratio (to the untreated ones).
+        """
+        best = self.best
+        return {
+            "version": VERSION,
+            "task": self.task,
+            "run": self.run,
+            "monitor": self.options.monitor,
+            "direction": self.options.direction,
+            "epochs": self.epochs,
+            "seeds": [*self.options.seeds],
+            "first_cure": self.options.first_cure,
+            "is_complete": self.is_complete,
+            "sentence": self.sentence,
+            "targets": [*self.targets],
+            "findings": [finding.as_json() for finding in self._findings()],
+            "best": None if best is None else [*best.remedies],
+            "untreated": trials_row(self.untreated, self.score),
+            "remedies": [treatment_row(each, self.untreated) for each in self.treatments],
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Return the answer of what `as_json` returned.
+
+        Raises:
+            ValueError: it is damaged, or of a later version.
+        """
+        if content.get("version") != VERSION:
+            raise ValueError(f"its version is {content.get('version')!r}, not {VERSION}")
+        try:
+            options = Options(
+                tuple(map(int, content["seeds"])),
+                str(content["monitor"]),
+                content["direction"],
+                bool(content["first_cure"]),
+            )
+            return cls(
+                trials_of(content["untreated"]["trials"]),
+                tuple(map(treatment_of, content["remedies"])),
+                options,
+                int(content["epochs"]),
+                str(content["task"]),
+                str(content["run"]),
+            )
+        except KeyError as error:
+            raise ValueError(f"it has no {error}") from error
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"it is no answer of the doctor ({error})") from error
+
+    def _findings(self):
+        """The findings of the first untreated training that shows all the targets."""
+        kinds = {*self.targets}
+        showing = [trial for trial in self.untreated if trial.troubles >= kinds]
+        return next((trial.findings for trial in [*showing, *self.untreated]), ())
 
 
 def _judged(trials, remedies, options):
     """The judgement of each remedy, and of the two best ones together if they were tried."""
-    untreated, tried = untreated_of(trials, options), in_proof(trials, options)
-    names = [(name,) for name in remedies]
+    untreated, proofs = untreated_of(trials, options), in_proof(trials, options)
+
+    def judged(names):
+        return judge(untreated, treated_with(names, trials, options), options, proofs)
+
+    judgements: dict[tuple[str, ...], Judgement] = {(name,): judged((name,)) for name in remedies}
     pair = pair_of(trials, remedies, options)
     if pair is not None and treated_with(pair, trials, options):
-        names.append(pair)
-    return {
-        each: judge(untreated, treated_with(each, trials, options), options, tried)
-        for each in names
-    }
+        together = judged(pair)
+        is_over = together.status == "unfinished" and not adds(pair, trials, options)
+        judgements[pair] = replace(together, **_NOT_BETTER_TOGETHER) if is_over else together
+    return judgements
 
 
 def _scores(trials):

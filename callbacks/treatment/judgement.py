@@ -68,7 +68,7 @@ def judge(
         tried: the number of remedies that reached the proof.
     """
     if not treated:
-        return Judgement("not tried", tried=tried, sentence="it was not tried")
+        return Judgement("not tried", proofs=tried, sentence="it was not tried")
     kinds = aims(treated[0].remedies, targets(untreated))
     gone = sum(is_gone(trial, kinds) for trial in treated)
     scores = [trial.score for trial in treated if trial.score is not None]

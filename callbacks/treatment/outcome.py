@@ -43,7 +43,7 @@ class Judgement:
         difference: how much larger it is than that of the untreated trainings, with the 95 %
             interval, which is corrected for the number of remedies that reached the proof; None if
             it is undefined.
-        tried: the number of remedies that reached the proof.
+        proofs: the number of remedies that reached the proof.
         sentence: the judgement in words, without the name of the remedy.
     """
 
@@ -53,5 +53,5 @@ class Judgement:
     gone: int = 0
     score: Estimate | None = None
     difference: Estimate | None = None
-    tried: int = 1
+    proofs: int = 1
     sentence: str = ""

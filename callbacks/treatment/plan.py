@@ -138,16 +138,15 @@ def _pair(trials, remedies, options):
     pair = pair_of(trials, remedies, options)
     if pair is None:
         return []
-    first = treated_with(pair, trials, options)[:1]
-    if not first:
+    if not treated_with(pair, trials, options):
         return _missing(pair, trials, options.seeds[:1])
-    alone = [
-        trial
-        for name in pair
-        for trial in treated_with((name,), trials, options)
-        if trial.seed == options.seeds[0]
-    ]
-    return _proof(pair, trials, options) if passes(alone, first[0], options) else []
+    return _proof(pair, trials, options) if adds(pair, trials, options) else []
+
+
+def adds(pair: tuple[str, str], trials: Sequence[Trial], options: Options) -> bool:
+    """Return whether two remedies are better than each of them alone, with the first seed."""
+    alone = [treated_with((name,), trials, options)[0] for name in pair]
+    return passes(alone, treated_with(pair, trials, options)[0], options)
 
 
 def _proof(remedies, trials, options):

@@ -1,5 +1,6 @@
 """One short training, with remedies or without."""
 
+import math
 from dataclasses import dataclass
 
 from ..findings.finding import Finding
@@ -14,7 +15,8 @@ class Trial:
     Attributes:
         remedies: the names of the remedies that were applied; (): it was untreated.
         seed: the seed of its initial weights and of the order of the data.
-        score: the best validation figure over the epochs; None if it has none that is finite.
+        score: the best validation figure over the epochs; None if it has none that is finite (NaN
+            and infinity become None).
         curve: the validation figure after each epoch; None where it is not finite.
         findings: what the callbacks of errorflow found.
         seconds: how long it took.
@@ -31,6 +33,10 @@ class Trial:
     parameters: int
     failure: str | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "score", _finite(self.score))
+        object.__setattr__(self, "curve", tuple(map(_finite, self.curve)))
+
     @property
     def troubles(self) -> frozenset[str]:
         """The kinds of the findings that say that something is wrong."""
@@ -40,3 +46,7 @@ class Trial:
     def has_failed(self) -> bool:
         """Whether it ended early or has no validation figure."""
         return self.failure is not None or self.score is None
+
+
+def _finite(value):
+    return None if value is None or not math.isfinite(value) else float(value)

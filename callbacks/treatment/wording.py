@@ -81,7 +81,7 @@ def _finding(judgement):
 
 
 def _change(judgement, untreated, treated, options):
-    """→ "val_loss is better by 0.38: 0.31 instead of 0.69 (95% interval of … 0.21 to 0.55)" """
+    """→ "val_loss is 0.31 instead of 0.69: better by 0.38 (95% interval 0.21 to 0.55)" """
     change, after = judgement.difference, judgement.score
     if any(trial.has_failed for trial in treated):
         return ""
@@ -89,33 +89,29 @@ def _change(judgement, untreated, treated, options):
         return f"{options.monitor} is {number(after.value)}; no untreated training has a finite one"
     if change.low is None:
         return ""
-    text = f"{options.monitor} is {_verb(change, options)}: {_figures(change, after, judgement)}"
-    without = sum(trial.score is None for trial in untreated)
-    return text + (
-        f"; {without} of {counted_seeds(len(untreated))} untreated has no finite figure and counts"
-        " as the worst one"
-        if without
-        else ""
-    )
+    half = (change.high - change.low) / 2
+    before = number(after.value - change.value, half)
+    figures = f"{options.monitor} is {number(after.value, half)} instead of {before}"
+    return f"{figures}: {_difference(change, judgement, options)}{_without_figure(untreated)}"
 
 
-def _verb(change, options):
-    gain = options.gain(0, change.value)
-    size = number(abs(gain), (change.high - change.low) / 2)
-    if not change.low <= 0 <= change.high:
-        return f"{'better' if gain > 0 else 'worse'} by {size}"
-    if gain > 0:
-        return f"better by {size}, which is within the noise"
-    return "not better"
+def _difference(change, judgement, options):
+    """→ "better by 0.02 (95% interval -0.03 to 0.07, within the noise)" """
+    side = 1 if options.gain(0, change.value) >= 0 else -1
+    low, high = sorted(side * options.gain(0, bound) for bound in (change.low, change.high))
+    half = (high - low) / 2
+    interval = f"95% interval {number(low, half)} to {number(high, half)}"
+    corrected = f", corrected for {judgement.proofs} remedies" if judgement.proofs > 1 else ""
+    noise = ", within the noise" if low <= 0 else ""
+    size = number(abs(change.value), half)
+    return f"{'better' if side > 0 else 'worse'} by {size} ({interval}{corrected}{noise})"
 
 
-def _figures(change, after, judgement):
-    resolution = (change.high - change.low) / 2
-    before = number(after.value - change.value, resolution)
-    low, high = number(change.low, resolution), number(change.high, resolution)
-    corrected = f", corrected for {judgement.tried} remedies" if judgement.tried > 1 else ""
-    interval = f"95% interval of the difference {low} to {high}{corrected}"
-    return f"{number(after.value, resolution)} instead of {before} ({interval})"
+def _without_figure(untreated):
+    count = sum(trial.score is None for trial in untreated)
+    if not count:
+        return ""
+    return f"; {count} of {len(untreated)} untreated trainings without one count as the worst"
 
 
 def _failure(treated):
