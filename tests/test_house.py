@@ -32,6 +32,11 @@ PIPELINES = (
     ("__init__", "__main__"),
 )
 ROW = {name: row for row, names in enumerate(PIPELINES) for name in names}
+# The part of the doctor that reads answers and plans trials.
+PURE_TREATMENT = (
+    *("facts", "trial", "options", "outcome", "statistics", "judgement", "plan"),
+    *("wording", "treatment", "rows", "table", "answer"),
+)
 # A task's `python -m` calls the command line, which is above it.
 ENTRY_POINTS = {f"pipelines.{task}.__main__" for task in TASKS}
 
@@ -132,6 +137,7 @@ def test_no_module_imports_itself_through_others():
 def test_modules_that_must_start_without_tensorflow_do_not_import_it():
     """The findings, the TensorBoard tab and the command line must start in an instant."""
     names = ("callbacks.findings", "pipelines.core", "pipelines.registry", "pipelines.cli")
+    names += tuple(f"callbacks.treatment.{name}" for name in PURE_TREATMENT)
     assert [
         f"{module} imports errorflow.layers"
         for module, target in ARROWS

@@ -65,7 +65,7 @@ except pipelines.UserError as error: print(error)
     several = "packages that are not installed (keras-tuner, tensorflow-datasets,"
     for line, task in ((names, "names"), (lags, "lags"), (launch, "names")):
         assert line.startswith(f"errorflow: the task {task} needs {several}")
-        assert line.endswith(f" and 8 others): {INSTALL}")
+        assert line.endswith(f" and 7 others): {INSTALL}")
     assert names == f"errorflow: {sentence}"
     package = "the package jinja2, which is not installed"
     assert report == f"errorflow: report needs {package}: {INSTALL}"

@@ -44,13 +44,14 @@ def treatment_figure(
     height = max(3.2, 1.3 + 0.38 * len(groups))
     figure = NotebookFigure(figsize=(10, height), layout="constrained", dpi=120)
     left, right = figure.subplots(1, 2)
-    _draw_scores(left, groups, options)
+    labels = ["untreated", *(f"{in_figure(each.name, 36)}: {each.status}" for each in tried)]
+    _draw_scores(left, groups, labels, options)
     shown = best or _nearest(tried, options)
     _draw_curves(right, groups[0], shown and next(g for g in groups if g[0] == shown.name), options)
     return figure
 
 
-def _draw_scores(axes: Axes, groups, options: Options):
+def _draw_scores(axes: Axes, groups, labels, options: Options):
     """A line for each group: a dot for each seed, and the mean with its interval."""
     for line, (_, trials, colour) in enumerate(groups):
         scores = _scores(trials)
@@ -62,7 +63,7 @@ def _draw_scores(axes: Axes, groups, options: Options):
             axes.plot([estimate.low, estimate.high], [line, line], color=colour, linewidth=1.5)
             axes.plot(estimate.value, line, "|", color=colour, markersize=14, markeredgewidth=2)
         axes.plot(scores, [line] * len(scores), "o", color=colour, markersize=5, alpha=0.75)
-    axes.set_yticks(range(len(groups)), [in_figure(name, 36) for name, _, _ in groups])
+    axes.set_yticks(range(len(groups)), labels)
     axes.set_ylim(len(groups) - 0.5, -0.5)
     better = "lower" if options.direction == "min" else "higher"
     axes.set_xlabel(f"best {in_figure(options.monitor)} of each seed ({better} is better)")

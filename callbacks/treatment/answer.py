@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from .judgement import is_better, judge, targets
 from .options import Options
 from .outcome import Judgement
-from .plan import adds, in_proof, next_requests, pair_of, treated_with, untreated_of
+from .plan import adds, comparisons, next_requests, pair_of, treated_with, untreated_of
 from .rows import treatment_of, treatment_row, trials_of, trials_row
 from .statistics import Estimate, difference, mean
 from .table import Line, columns, frame, lines
@@ -186,8 +186,8 @@ class Answer:
                 findings, seconds, parameters, failure (a line, or null).
             remedies: for each remedy, the keys of `untreated` and: remedies (names), text, source,
                 settings (what it changed), status and sentence (see `outcome.Judgement`), aims
-                (the kinds of findings that it is for), gone (in how many seeds they are), proofs
-                (the number of remedies that the interval is corrected for), finding_before and
+                (the kinds of findings that it is for), gone (in how many seeds they are),
+                comparisons (the number that the interval is corrected for), finding_before and
                 finding_after (texts), difference (of the score to the untreated one) and
                 difference_interval, seconds_ratio and parameters_ratio (to the untreated ones).
         """
@@ -248,10 +248,10 @@ class Answer:
 
 def _judged(trials, remedies, options):
     """The judgement of each remedy, and of the two best ones together if they were tried."""
-    untreated, proofs = untreated_of(trials, options), in_proof(trials, options)
+    untreated, count = untreated_of(trials, options), comparisons(trials, options)
 
     def judged(names):
-        return judge(untreated, treated_with(names, trials, options), options, proofs)
+        return judge(untreated, treated_with(names, trials, options), options, count)
 
     judgements: dict[tuple[str, ...], Judgement] = {(name,): judged((name,)) for name in remedies}
     pair = pair_of(trials, remedies, options)

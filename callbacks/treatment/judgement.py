@@ -51,7 +51,7 @@ def passes(untreated: Sequence[Trial], trial: Trial, options: Options) -> bool:
 
 
 def judge(
-    untreated: Sequence[Trial], treated: Sequence[Trial], options: Options, tried: int = 1
+    untreated: Sequence[Trial], treated: Sequence[Trial], options: Options, comparisons: int = 1
 ) -> Judgement:
     """Return what a remedy has done.
 
@@ -65,17 +65,16 @@ def judge(
         untreated: the trainings without a remedy.
         treated: those with the remedy, at most one for each seed, the first seed first.
         options: the seeds, and whether a lower figure is better.
-        tried: the number of remedies that reached the proof.
+        comparisons: the number that the interval is corrected for, see `plan.comparisons`.
     """
     if not treated:
-        return Judgement("not tried", proofs=tried, sentence="it was not tried")
+        return Judgement("not tried", sentence="it was not tried")
     kinds = aims(treated[0].remedies, targets(untreated))
     gone = sum(is_gone(trial, kinds) for trial in treated)
     scores = [trial.score for trial in treated if trial.score is not None]
-    change = _change(untreated, treated, options, tried)
-    judgement = Judgement(
-        "unfinished", kinds, len(treated), gone, mean(scores) if scores else None, change, tried
-    )
+    change = _change(untreated, treated, options, comparisons)
+    score = mean(scores) if scores else None
+    judgement = Judgement("unfinished", kinds, len(treated), gone, score, change, comparisons)
     judgement = replace(judgement, status=_status(judgement, untreated, treated, options))
     return replace(judgement, sentence=judgement_in_words(judgement, untreated, treated, options))
 
@@ -95,14 +94,14 @@ def _bound(change, options, side):
     return all(side * options.gain(0, bound) > 0 for bound in (change.low, change.high))
 
 
-def _change(untreated, treated, options, tried):
+def _change(untreated, treated, options, comparisons):
     """The difference; an untreated training without a figure counts as the worst one there is."""
     after = [trial.score for trial in treated if not trial.has_failed]
     before = [trial.score for trial in untreated if trial.score is not None]
     if not before or len(after) < len(treated):
         return None
     worst = (max if options.direction == "min" else min)([*before, *after])
-    return difference([*before, *[worst] * (len(untreated) - len(before))], after, tried)
+    return difference([*before, *[worst] * (len(untreated) - len(before))], after, comparisons)
 
 
 def _status(judgement, untreated, treated, options) -> Status:

@@ -41,9 +41,8 @@ class Judgement:
         gone: the number of them that ran to their end without a finding of these kinds.
         score: the mean validation figure with its 95 % interval; None if a training has none.
         difference: how much larger it is than that of the untreated trainings, with the 95 %
-            interval, which is corrected for the number of remedies that reached the proof; None if
-            it is undefined.
-        proofs: the number of remedies that reached the proof.
+            interval, which is corrected for the number of comparisons; None if it is undefined.
+        comparisons: the number that the interval is corrected for, see `plan.comparisons`.
         sentence: the judgement in words, without the name of the remedy.
     """
 
@@ -53,5 +52,5 @@ class Judgement:
     gone: int = 0
     score: Estimate | None = None
     difference: Estimate | None = None
-    proofs: int = 1
+    comparisons: int = 1
     sentence: str = ""

@@ -41,7 +41,7 @@ def treatment_row(treatment: Treatment, untreated: Sequence[Trial]) -> dict[str,
         "finding_after": finding_in_words(treatment.trials, judgement.aims),
         "difference": plain(change.value if change else None),
         "difference_interval": _interval(change),
-        "proofs": judgement.proofs,
+        "comparisons": judgement.comparisons,
         "seconds_ratio": plain(ratio(cost["seconds"], mean_seconds(untreated))),
         "parameters_ratio": plain(ratio(cost["parameters"], parameters(untreated))),
         **cost,
@@ -64,7 +64,7 @@ def treatment_of(row: Row) -> Treatment:
         row["gone"],
         estimate_of(row["score"], row["interval"]),
         estimate_of(row["difference"], row["difference_interval"]),
-        row["proofs"],
+        row["comparisons"],
         str(row["sentence"]),
     )
     return Treatment(names, judgement, trials_of(trials, names), dict(row["settings"]))

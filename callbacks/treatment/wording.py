@@ -101,7 +101,8 @@ def _difference(change, judgement, options):
     low, high = sorted(side * options.gain(0, bound) for bound in (change.low, change.high))
     half = (high - low) / 2
     interval = f"95% interval {number(low, half)} to {number(high, half)}"
-    corrected = f", corrected for {judgement.proofs} remedies" if judgement.proofs > 1 else ""
+    count = judgement.comparisons
+    corrected = f", corrected for {count} comparisons" if count > 1 else ""
     noise = ", within the noise" if low <= 0 else ""
     size = number(abs(change.value), half)
     return f"{'better' if side > 0 else 'worse'} by {size} ({interval}{corrected}{noise})"

@@ -16,7 +16,6 @@ EXTRAS = {
         "tensorflow-datasets": "tensorflow_datasets",
         "importlib_resources": "importlib_resources",
         "scikit-learn": "sklearn",
-        "scipy": "scipy",
         "pyarrow": "pyarrow",
         "jinja2": "jinja2",
         "psutil": "psutil",
