@@ -9,6 +9,8 @@
     pipelines.load_run("runs/names/gru-20261128-120000")
     search = pipelines.tune("names", max_trials=10)          # a Search
     search.trials, search.best
+    answer = pipelines.doctor(run, workers=2)                # an Answer: which remedy helps
+    answer.best, answer.to_frame(), answer.plot()
 
 A wrong argument raises `UserError` before TensorFlow or any data are loaded. Nothing is printed
 unless `verbose=True`. Everything here is imported at first use.
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import Search as Search
+    from .api import doctor as doctor
     from .api import evaluate as evaluate
     from .api import load_run as load_run
     from .api import tasks as tasks
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from .run import Run as Run
 
 _PLACES = {
-    **dict.fromkeys(["Search", "evaluate", "load_run", "tasks", "train", "tune"], "api"),
+    **dict.fromkeys(["Search", "doctor", "evaluate", "load_run", "tasks", "train", "tune"], "api"),
     "Run": "run",
     "UserError": "core.errors",
 }

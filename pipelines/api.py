@@ -12,6 +12,7 @@ from .core.config_files import with_settings
 from .core.console import muted
 from .core.errors import DamagedFile, UserError
 from .core.paths import usable_path, with_usable_paths
+from .core.replacement import run_at
 from .core.run_config import run_config
 from .core.run_selection import open_run, run_to_resume
 from .registry import all_tasks, load_task
@@ -20,6 +21,8 @@ from .training.task import Task
 
 if TYPE_CHECKING:
     import pandas
+
+    from ..callbacks.treatment.answer import Answer
 
 C = TypeVar("C", bound=TrainingConfig)
 
@@ -158,6 +161,36 @@ def _stored(task: Task, config: C, data: Any) -> Iterator[C]:
         ):
             discard(folder)
         raise
+
+
+def doctor(run: "Run | PathLike", *, verbose: bool = False, **settings: Any) -> "Answer":
+    """Try the remedies for what is wrong with a run; return which one helps, with its proof.
+
+        answer = pipelines.doctor("runs/names/a", workers=2)
+        answer.best, answer.sentence, answer.to_frame()
+
+    Each training is short, in a process of its own, and judged on the validation split. The files
+    are in doctor/ of the run; the same call goes on if it was interrupted.
+
+    Args:
+        run: a run, or its folder; it may have been stopped, or have failed.
+        verbose: print a line for each training, and the answer.
+        **settings: flags of `errorflow <task> doctor`, with underscores; `only` may be a list of
+            names.
+
+    Raises:
+        UserError: a wrong argument, or a run or data that cannot be used (before TensorFlow is
+            loaded); later, an untreated training that failed for a reason that is no finding.
+    """
+    from .treatment.command import treat_and_apply
+    from .treatment.config import DoctorConfig, TreatedRun, with_flags
+
+    path = run.path if isinstance(run, Run) else usable_path(run, "run")
+    config = with_flags(DoctorConfig(run=TreatedRun(run=path)), settings, "pipelines.doctor")
+    config.check()
+    task = load_task(str(run_at(path).results().get("task")))
+    with muted(not verbose):
+        return treat_and_apply(task, config)
 
 
 def load_run(path: PathLike) -> "Run":

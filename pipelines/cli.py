@@ -27,6 +27,7 @@ LONGEST = 200  # characters of a path in a message
 TUNE_ABOUT = (
     "Search for better settings: train per trial, print a table of trials, keep the best model."
 )
+DOCTOR_ABOUT = "Try the remedies for what is wrong with a run, and say which one is proven to help."
 
 
 def console(arguments: Sequence[str] | None = None) -> int:
@@ -141,7 +142,7 @@ def dispatch(arguments: list[str]) -> int:
 def run_task(task: Task, arguments: list[str]) -> int:
     """Run a verb of a task, or print the list of its verbs; return the exit code."""
     shared = verbs.verbs_of(task)
-    about = {"train": task.train_about, "evaluate": "", "tune": TUNE_ABOUT}
+    about = {"train": task.train_about, "evaluate": "", "tune": TUNE_ABOUT, "doctor": DOCTOR_ABOUT}
     about |= {name: verb.about for name, verb in shared.items()}
     match arguments:
         case [] | ["-h" | "--help", *_]:
@@ -150,6 +151,10 @@ def run_task(task: Task, arguments: list[str]) -> int:
             train(task, flags)
         case ["tune", *flags]:
             tune(task, flags)
+        case ["doctor", *flags]:
+            from .treatment.command import command
+
+            command(task, flags, DOCTOR_ABOUT)
         case [name, *flags] if name in shared:
             return run_verb(task, shared[name], flags)
         case [word, *_]:

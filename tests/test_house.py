@@ -25,6 +25,7 @@ PIPELINES = (
     TASKS,
     ("registry",),
     ("search",),
+    ("treatment",),
     ("inspector",),
     ("commands",),
     ("run",),

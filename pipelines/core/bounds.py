@@ -30,6 +30,7 @@ MOST = {
     "size": 4_096,
     "image_size": 4_096,
     "workers": 1_000,
+    "seeds": 1_000,
 }
 MOST_INT = 2**31 - 1  # of other settings: an int32
 MOST_FLOAT = 1e30  # finite in 32 bits

@@ -59,6 +59,8 @@ _FORMS: form.Forms = {
     "epochs": _COUNT,
     "best_epoch": _COUNT,
     "sequences": _COUNT,
+    "steps_per_epoch": _COUNT,
+    "time_steps": ("a whole number or null", form.or_null(form.is_count)),
     "solved": ("true or false", form.is_flag),
     "seconds": _SECONDS,
     "pretraining_seconds": _SECONDS,

@@ -194,10 +194,44 @@ def open_run(path: Path, task: str | None = None) -> RunFolder:
     run = run_at(path)
     if not run.config_file.exists() or not run.best.exists():
         raise UserError(f"{path} is not the folder of a trained run")
-    actual = run.results().get("task")
-    if task is not None and actual != task:
-        raise UserError(f"{path} is a run of {actual}, not of {task}")
+    if task is not None:
+        _check_task(run, path, task)
     return run
+
+
+def configured_run(choice: RunChoice, task: str) -> RunFolder:
+    """Return the run that the flags choose, or the latest that has ended; it needs no model.
+
+    Raises:
+        UserError: there is no such run, or its settings cannot be read.
+    """
+    if choice.run is None:
+        run = _latest_ended(choice.run_dir, task, choice.name)
+    else:
+        run = run_at(choice.run)
+        if not run.config_file.exists():
+            raise UserError(f"{choice.run} is not the folder of a run: it has no config.yaml")
+        if (damage := run.damage) is not None:
+            raise UserError(f"run {run.path} is damaged ({damage})")
+        _check_task(run, choice.run, task)
+    stored_settings(run)
+    return run
+
+
+def _latest_ended(run_dir: Path, task: str, name: str | None) -> RunFolder:
+    if name is not None:
+        return run_named(run_dir, task, name)
+    ended = ("finished", "interrupted", "failed")
+    run = _latest(all_runs(run_dir, task, replacements=True), ended, _problem_of_config)
+    if run is None:
+        raise UserError(f"no run in {run_dir / task}: train one with `errorflow {task} train`")
+    return run
+
+
+def _check_task(run: RunFolder, path: Path, task: str) -> None:
+    actual = run.results().get("task")
+    if actual != task:
+        raise UserError(f"{path} is a run of {actual}, not of {task}")
 
 
 def choose_run(choice: RunChoice, task: str) -> RunFolder:

@@ -17,7 +17,7 @@ from ..training import workflow
 from ..training.data_report import read_data
 from ..training.session import start
 from ..training.task import Task
-from .trial_folder import NO_OBJECTIVE, Request, read_result, run_path
+from .trial_folder import NO_OBJECTIVE, OTHER_DATA, Request, read_result, run_path
 
 if TYPE_CHECKING:
     from ..training.loop import Recorders
@@ -78,6 +78,8 @@ class _Execution:
         """Train without using the test split."""
         session = start(config)
         data = read_data(task, config)
+        if self.request.content_hash not in (None, data.content_hash):
+            raise UserError(f"{OTHER_DATA} since the run was trained: {data.source}")
         with training_in(self.run, task.name, config, session.environment) as begin:
             workflow.train_in(
                 self.run, task, config, data, session.strategy, begin, self._make_callbacks

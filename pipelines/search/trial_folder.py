@@ -19,6 +19,7 @@ from ..core.files import read_json
 from ..core.run_folder import RunFolder
 
 NO_OBJECTIVE = "no objective"  # the beginning of a failure's reason that holds for every trial
+OTHER_DATA = "the data have changed"  # the same of a trial whose data are not those of its run
 INTERRUPTED = "its process was killed from outside"  # the same of a trial that is tried again
 
 
@@ -37,6 +38,7 @@ class Request:
             not used.
         finished: folders of other trials, for the median; relative paths start from FOLDER.
         most_parameters: maximum number of parameters; the trial of a larger network fails.
+        content_hash: that of the data; a trial of other data fails. None: any data.
     """
 
     task: str
@@ -47,6 +49,7 @@ class Request:
     vanishing: Mapping[str, Any] | None = None
     finished: Sequence[str] = ()
     most_parameters: int | None = None
+    content_hash: str | None = None
 
 
 def read_result(folder: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import DamagedFile, UserError
+from ..core.errors import DamagedFile, LossNotFinite, UserError
 from ..core.files import read_json
 from ..core.run_folder import RunFolder, read_history
 from .trial_folder import Request, existing_runs
@@ -17,7 +17,8 @@ from .trial_folder import Request, existing_runs
 
 def failure_reason(error: Exception) -> str:
     """Return an error as one line; print the traceback unless it is a `UserError`."""
-    text = textwrap.shorten(str(error), 400, placeholder=" …")
+    words = error.measured if isinstance(error, LossNotFinite) else str(error)
+    text = textwrap.shorten(words, 400, placeholder=" …")
     if isinstance(error, UserError):
         return text
     traceback.print_exception(error)

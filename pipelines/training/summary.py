@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ...callbacks.findings.finding import Finding
 from ...callbacks.recording.printable import printable
 from ..core.config import TrainingConfig
@@ -61,7 +63,18 @@ def write_findings(
     run.update(
         verdict=verdict(spec, findings),
         findings=[finding_row(finding) for finding in findings],
+        steps_per_epoch=spec.train_data.steps,
+        time_steps=_time_steps(recorders),
     )
+
+
+def _time_steps(recorders: Recorders) -> int | None:
+    """Return the usual length of the longest sequence of a batch; None: there are no sequences."""
+    history = {} if recorders.error_flow is None else recorders.error_flow.history
+    lengths = [
+        int(np.median(table["length"])) for table in history.values() if len(table["length"])
+    ]
+    return max(lengths, default=None)
 
 
 def _save_plots(run: RunFolder, outcome: Outcome) -> None:
@@ -79,8 +92,8 @@ def _save_plots(run: RunFolder, outcome: Outcome) -> None:
 def findings_of(recorders: Recorders) -> list[Finding]:
     """Return the findings of all callbacks."""
     gradients, flow, gates, _ = recorders
-    recorders = [recorder for recorder in (flow, gradients, gates) if recorder is not None]
-    return [finding for recorder in recorders for finding in recorder.findings()]
+    present = [recorder for recorder in (flow, gradients, gates) if recorder is not None]
+    return [finding for recorder in present for finding in recorder.findings()]
 
 
 def verdict(spec: TrainingSpec, findings: Sequence[Finding]) -> list[str]:

@@ -1,0 +1,73 @@
+"""Run trials in parallel, each in a process of its own."""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent import futures
+from pathlib import Path
+from typing import Any
+
+from ..search.resources import WorkerResources
+from ..search.trial_process import run_to_result
+
+WAIT = 0.2  # seconds between two checks of a process
+
+
+class _Stopped(BaseException):
+    """The doctor stops; the trial will be resumed."""
+
+
+class Pool:
+    """Threads that run the processes of trials, each on its own cores and GPUs.
+
+    Args:
+        resources: those of each thread.
+    """
+
+    def __init__(self, resources: Sequence[WorkerResources]):
+        self._free = [*resources]
+        self._stop = threading.Event()
+        self._threads = futures.ThreadPoolExecutor(len(resources))
+        self._running: dict[futures.Future, tuple[Any, WorkerResources]] = {}
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a further trial can run now."""
+        return bool(self._free)
+
+    @property
+    def running(self) -> list[Any]:
+        """The keys of the trials that run."""
+        return [key for key, _ in self._running.values()]
+
+    def start(self, key: Any, folder: Path) -> None:
+        """Run the trial in a folder, unless it has a result."""
+        part = self._free.pop(0)
+        future = self._threads.submit(run_to_result, folder, part, self._pause, self._pause)
+        self._running[future] = (key, part)
+
+    def next_results(self) -> list[tuple[Any, dict[str, Any]]]:
+        """Wait until a trial has ended; return the keys and results of those that have."""
+        done, _ = futures.wait(self._running, return_when=futures.FIRST_COMPLETED)
+        ended = [(self._running.pop(future), future) for future in done]
+        self._free += [part for (_, part), _ in ended]
+        return [(key, future.result()) for (key, _), future in ended]
+
+    def _pause(self, seconds: float = WAIT) -> None:
+        if self._stop.wait(seconds):
+            raise _Stopped
+
+    def close(self) -> None:
+        """Stop the trials that run, and wait until their processes have ended."""
+        self._stop.set()
+        self._threads.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def open_pool(resources: Sequence[WorkerResources]) -> Iterator[Pool]:
+    """Give a pool; at the end of the block, what still runs is stopped."""
+    pool = Pool(resources)
+    try:
+        yield pool
+    finally:
+        pool.close()
