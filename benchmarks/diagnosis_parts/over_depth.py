@@ -1,0 +1,161 @@
+"""Trainings of dense and convolutional networks: depth, initial weights, shortcuts, dead units."""
+
+import keras
+import numpy as np
+
+from .over_time import COUNT, UNITS, scaled
+from .training import Training
+
+STARVING = frozenset({"starving"})
+EXPLODING = frozenset({"exploding over depth", "not finite"})
+DEAD = frozenset({"dead units", "no gradient"})
+
+
+def waves(level, random):
+    """Eight numbers; the target is the sine of a sum, and a product of two others."""
+    x = random.normal(size=(COUNT, 8)).astype("float32")
+    return x, (np.sin(x[:, :2].sum(axis=1)) + 0.5 * x[:, 2] * x[:, 3])[:, None].astype("float32")
+
+
+def images(level, random):
+    """Noise of 8×8 pixels in two colours; the target is a difference of brightness."""
+    x = random.normal(size=(COUNT, 8, 8, 2)).astype("float32")
+    return x, 5 * (x[:, :4].mean(axis=(1, 2, 3)) - x[:, 4:].mean(axis=(1, 2, 3)))[:, None]
+
+
+def compiled(model, optimizer=None, **options):
+    model.compile(optimizer or keras.optimizers.Adam(3e-3), "mse", jit_compile=False, **options)
+    return model
+
+
+def momentum(rate=0.02, **options):
+    return keras.optimizers.SGD(rate, momentum=0.9, **options)
+
+
+def dense(count, activation="relu", optimizer=None, **options):
+    options = {"kernel_initializer": "he_normal"} | options
+    hidden = [keras.layers.Dense(UNITS, activation, **options) for _ in range(int(count))]
+    model = keras.Sequential([keras.Input((8,)), *hidden, keras.layers.Dense(1, name="head")])
+    return compiled(model, optimizer)
+
+
+def convolutions(count=3, optimizer=None, bias=0.0, filters=8):
+    x = inputs = keras.Input((8, 8, 2))
+    for _ in range(count):
+        x = keras.layers.Conv2D(
+            filters,
+            3,
+            activation="relu",
+            kernel_initializer="he_normal",
+            bias_initializer=keras.initializers.Constant(bias),
+            padding="same",
+        )(x)
+    return compiled(keras.Model(inputs, _head(x)), optimizer)
+
+
+def _head(maps):
+    return keras.layers.Dense(1, name="head")(keras.layers.Flatten()(maps))
+
+
+def dense_blocks(strength, count=10):
+    """Residual blocks whose shortcuts are multiplied by `strength`; 0: a plain network."""
+    x = inputs = keras.Input((8,))
+    x = keras.layers.Dense(UNITS)(x)
+    for _ in range(count):
+        y = keras.layers.Dense(UNITS, "tanh", kernel_initializer=scaled(0.5))(x)
+        x = keras.layers.Add()([keras.layers.Rescaling(strength)(x), y])
+    return compiled(keras.Model(inputs, keras.layers.Dense(1, name="head")(x)), momentum(0.003))
+
+
+def convolutional_blocks(strength, count=10):
+    x = inputs = keras.Input((8, 8, 2))
+    x = keras.layers.Conv2D(8, 3, padding="same")(x)
+    for _ in range(count):
+        y = keras.layers.Conv2D(
+            8, 3, padding="same", activation="tanh", kernel_initializer=scaled(0.5)
+        )(x)
+        x = keras.layers.Add()([keras.layers.Rescaling(strength)(x), y])
+    return compiled(keras.Model(inputs, _head(x)), momentum(0.01))
+
+
+def _biased(bias):
+    return keras.initializers.Constant(bias)
+
+
+def trainings():
+    small, large = "initial weights too small", "initial weights too large"
+    shortcuts, dead = "weak shortcuts", "dead ReLUs"
+    strengths = (1.0, 0.6, 0.3, 0.0)
+    return [
+        Training(
+            "depth of sigmoids",
+            "dense",
+            (1, 4, 6, 9),
+            STARVING,
+            lambda n: dense(
+                n, "sigmoid", keras.optimizers.Adam(0.02), kernel_initializer="glorot_uniform"
+            ),
+            waves,
+            changes_graph=True,
+        ),
+        Training(
+            small,
+            "dense, tanh",
+            (1.0, 0.8, 0.6, 0.45, 0.3),
+            STARVING,
+            lambda g: dense(10, "tanh", momentum(), kernel_initializer=scaled(g)),
+            waves,
+        ),
+        Training(
+            small,
+            "dense, ReLU",
+            (1.4, 1.1, 0.8, 0.6, 0.4),
+            STARVING,
+            lambda g: dense(8, "relu", momentum(), kernel_initializer=scaled(g)),
+            waves,
+        ),
+        Training(
+            large,
+            "dense, tanh",
+            (1.0, 1.5, 2.0, 3.0, 5.0),
+            EXPLODING,
+            lambda g: dense(10, "tanh", momentum(), kernel_initializer=scaled(g)),
+            waves,
+        ),
+        Training(
+            large,
+            "dense, ReLU",
+            (1.4, 2.0, 2.8, 4.0, 8.0),
+            EXPLODING,
+            lambda g: dense(8, "relu", momentum(), kernel_initializer=scaled(g)),
+            waves,
+        ),
+        Training(
+            shortcuts, "dense blocks", strengths, STARVING, dense_blocks, waves, changes_graph=True
+        ),
+        Training(
+            shortcuts,
+            "convolutional blocks",
+            strengths[::3],
+            STARVING,
+            convolutional_blocks,
+            images,
+            changes_graph=True,
+        ),
+        Training(
+            dead,
+            "dense",
+            (0.0, -1.0, -2.0, -4.0, -9.0),
+            DEAD,
+            lambda b: dense(3, bias_initializer=_biased(b)),
+            waves,
+        ),
+        Training(
+            dead,
+            "convolutional",
+            (0.0, -1.0, -3.0, -8.0),
+            DEAD,
+            lambda b: convolutions(bias=b),
+            images,
+        ),
+    ]

@@ -1,0 +1,184 @@
+"""Trainings whose error vanishes or explodes over time: the target is in the first two steps."""
+
+import functools
+
+import keras
+import numpy as np
+from errorflow.layers import GRU, LSTM, SimpleRNN, watch
+
+from .training import EXAMPLES, VALIDATION, Training
+
+UNITS = 16
+COUNT = EXAMPLES + VALIDATION
+VANISHING = frozenset({"vanishing"})
+BIASES = (3.0, 1.0, 0.0, -1.0, -3.0)
+
+
+def memory(random, steps: int, at_every_step: bool = False):
+    """Noise, and the mean of its first two steps as the target."""
+    x = random.normal(scale=0.5, size=(COUNT, steps, 2)).astype("float32")
+    y = x[:, :2, :1].mean(axis=1)
+    return x, np.repeat(y[:, None], steps, axis=1) if at_every_step else y
+
+
+def of_length(steps: int, at_every_step: bool = False):
+    return lambda level, random: memory(random, steps, at_every_step)
+
+
+def network(steps, layers, optimizer=None, stock=False):
+    model = keras.Sequential([keras.Input((steps, 2)), *layers, keras.layers.Dense(1, name="head")])
+    model = watch(model) if stock else model
+    model.compile(optimizer or keras.optimizers.Adam(1e-2), "mse", jit_compile=False)
+    return model
+
+
+def scaled(gain):
+    return keras.initializers.Orthogonal(gain)
+
+
+def gate(units: int, gates: int, place: int, value: float, forget: float | None = None):
+    """Return a bias initializer with `value` for one gate, and 0 or `forget` for the others."""
+
+    def bias(shape, dtype=None):
+        values = np.zeros(shape, "float32")
+        if forget is not None:
+            values[..., units : 2 * units] = forget
+        values[..., place * units : (place + 1) * units] = value
+        return values
+
+    assert place < gates
+    return bias
+
+
+def lstm(forget_bias, cell=LSTM, units=UNITS, **options):
+    bias = gate(units, 4, 1, forget_bias)
+    return cell(units, bias_initializer=bias, unit_forget_bias=False, **options)
+
+
+def gru(update_bias, cell=GRU, **options):
+    return cell(UNITS, bias_initializer=gate(UNITS, 3, 0, update_bias), **options)
+
+
+def rnn(gain, cell=SimpleRNN, **options):
+    return cell(UNITS, recurrent_initializer=scaled(gain), **options)
+
+
+def _both_ways(bias):
+    return [keras.layers.Bidirectional(lstm(bias, units=8, return_sequences=True))]
+
+
+def _stack(bias):
+    return [lstm(bias, return_sequences=True), lstm(bias)]
+
+
+def _without_forget_gate(gain):
+    """The recurrent kernel of the cell of 1997 decides how much its gates and inputs grow."""
+    return [LSTM(UNITS, forget_gate=False, recurrent_initializer=scaled(gain))]
+
+
+def trainings():
+    time = functools.partial(Training, kinds=VANISHING)
+    small, large = "spectral radius too small", "spectral radius too large"
+    explodes = frozenset({"exploding", "not finite"})
+    stock = keras.layers
+    radii = (1.0, 0.85, 0.7, 0.55, 0.4)
+    slow = functools.partial(keras.optimizers.Adam, 5e-3)
+    return [
+        time(
+            small,
+            "SimpleRNN",
+            radii,
+            build=lambda g: network(12, [rnn(g)], slow()),
+            data=of_length(12),
+        ),
+        time(
+            small,
+            "keras.layers.SimpleRNN under watch",
+            radii,
+            build=lambda g: network(16, [rnn(g, stock.SimpleRNN)], slow(), stock=True),
+            data=of_length(16),
+        ),
+        Training(
+            large,
+            "linear SimpleRNN",
+            (1.0, 1.3, 1.5, 1.8, 2.5),
+            explodes,
+            lambda g: network(20, [rnn(g, activation="linear")], slow()),
+            of_length(20),
+        ),
+        Training(
+            large,
+            "SimpleRNN",
+            (1.0, 1.5, 2.5, 4.0, 6.0),
+            explodes,
+            lambda g: network(12, [rnn(g)], slow()),
+            of_length(12),
+        ),
+        Training(
+            large,
+            "LSTM without forget gate",
+            (1.0, 4.0, 20.0),
+            explodes,
+            lambda g: network(20, _without_forget_gate(g)),
+            of_length(20),
+        ),
+        time(
+            "forget gate closed",
+            "LSTM",
+            BIASES,
+            build=lambda b: network(30, [lstm(b)]),
+            data=of_length(30),
+        ),
+        time(
+            "forget gate closed",
+            "keras.layers.LSTM under watch",
+            BIASES,
+            build=lambda b: network(20, [lstm(b, stock.LSTM)], stock=True),
+            data=of_length(20),
+        ),
+        time(
+            "forget gate closed",
+            "two LSTMs",
+            BIASES[::2],
+            build=lambda b: network(20, _stack(b)),
+            data=of_length(20),
+        ),
+        time(
+            "forget gate closed",
+            "bidirectional LSTM, a loss at every step",
+            (3.0, 1.0, -1.0),
+            build=lambda b: network(20, _both_ways(b)),
+            data=of_length(20, True),
+            at_every_step=True,
+        ),
+        time(
+            "update gate open",
+            "GRU",
+            BIASES,
+            build=lambda b: network(20, [gru(b)]),
+            data=of_length(20),
+        ),
+        time(
+            "update gate open",
+            "keras.layers.GRU under watch",
+            BIASES[::2],
+            build=lambda b: network(30, [gru(b, stock.GRU)], stock=True),
+            data=of_length(30),
+        ),
+        time(
+            "long sequences",
+            "GRU",
+            (4, 9, 20),
+            build=lambda t: network(t, [GRU(UNITS)]),
+            data=lambda t, random: memory(random, t),
+            changes_graph=True,
+        ),
+        time(
+            "long sequences",
+            "LSTM",
+            (6, 20, 50),
+            build=lambda t: network(t, [LSTM(UNITS)]),
+            data=lambda t, random: memory(random, t),
+            changes_graph=True,
+        ),
+    ]
