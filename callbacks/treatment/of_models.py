@@ -1,0 +1,85 @@
+"""Remedies for a Keras model: a new model, or the present one compiled in another way."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+
+from ..findings.remedies import remedy
+from . import of_depth, of_recurrent_layers, of_training
+from .attention import attention
+from .compiling import Options, compile_as
+from .facts import Facts, NotApplicable
+from .rewriting import equal_model
+from .shortcuts import shortcuts
+
+Evidence = Mapping[str, Any]
+_Rewrite = Callable[[keras.Model, Facts, Evidence], keras.Model]
+_Recompile = Callable[[keras.Model, Facts, Evidence], Options]
+
+_REWRITES: Mapping[str, _Rewrite] = {
+    "lstm": of_recurrent_layers.lstm,
+    "gru": of_recurrent_layers.gru,
+    "forget-bias": of_recurrent_layers.forget_bias,
+    "chrono": of_recurrent_layers.chrono,
+    "orthogonal": of_recurrent_layers.orthogonal,
+    "identity": of_recurrent_layers.identity,
+    "reverse": of_recurrent_layers.reverse,
+    "relu": of_depth.relu,
+    "leaky-relu": of_depth.leaky_relu,
+    "initial-weights": of_depth.initial_weights,
+    "batch-normalization": of_depth.batch_normalization,
+    "layer-normalization": of_depth.layer_normalization,
+    "shortcuts": shortcuts,
+    "attention": attention,
+}
+_RECOMPILES: Mapping[str, _Recompile] = {
+    "clip-norm": of_training.clip_norm,
+    "learning-rate": of_training.learning_rate,
+    "warm-up": of_training.warm_up,
+}
+_NOT_APPLICABLE = {
+    "auxiliary": "a model of your own has to say where a further loss enters",
+    "truncate": "recurrent layers propagate errors through the whole sequence; they have no "
+    "truncation",
+}
+
+
+def treated(
+    model: keras.Model,
+    names: Sequence[str],
+    facts: Facts | None = None,
+    evidence: Evidence | None = None,
+) -> keras.Model:
+    """Return a new compiled model with remedies, and with the weights that fit.
+
+    The optimizer is a new one with the same configuration; loss and metrics stay. The present model
+    is not changed.
+
+    Args:
+        model: a compiled model. Only a Sequential or functional one without code of its own can get
+            other layers.
+        names: the names of the remedies, applied one after the other.
+        facts: figures of a training without remedies, for the strength of some of them.
+        evidence: that of the finding to treat.
+
+    Raises:
+        NotApplicable: a remedy cannot be applied; the message is a clause that says why.
+        ValueError: there is no such remedy, or the model is not compiled.
+    """
+    if not model.compiled:
+        raise ValueError(f"the model {model.name!r} is not compiled: call its `compile` first")
+    facts, evidence = facts or Facts(), evidence or {}
+    for name in names:
+        model = _with_remedy(model, remedy(name).name, facts, evidence)
+    return model
+
+
+def _with_remedy(model, name, facts, evidence):
+    if name in _NOT_APPLICABLE:
+        raise NotApplicable(_NOT_APPLICABLE[name])
+    if name in _REWRITES:
+        return compile_as(_REWRITES[name](model, facts, evidence), model)
+    options = _RECOMPILES[name](model, facts, evidence)
+    return compile_as(equal_model(model), model, lambda _: options)
+
