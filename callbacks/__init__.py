@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .horizon import Horizon as Horizon
     from .layer_gradients import LayerGradients as LayerGradients
     from .text_samples import TextSamples as TextSamples
+    from .treatment.doctor import doctor as doctor
 
 _MODULES = {
     "Alignment": "drawing.attention_maps",
@@ -48,6 +49,7 @@ _MODULES = {
     "Horizon": "horizon",
     "LayerGradients": "layer_gradients",
     "TextSamples": "text_samples",
+    "doctor": "treatment.doctor",
 }
 _DEPRECATED = {"TellPictures": "CaptionedImages", "Told": "CaptionedImage"}
 

@@ -83,3 +83,12 @@ def _with_remedy(model, name, facts, evidence):
     options = _RECOMPILES[name](model, facts, evidence)
     return compile_as(equal_model(model), model, lambda _: options)
 
+
+def changed_options(before: Any, after: Any) -> Options:
+    """Return the options of an optimizer that another one has with another value.
+
+    Args:
+        before, after: Keras optimizers; of a `LossScaleOptimizer`, the inner one counts.
+    """
+    old, new = (getattr(each, "inner_optimizer", each).get_config() for each in (before, after))
+    return {name: value for name, value in new.items() if old.get(name) != value}

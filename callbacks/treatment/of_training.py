@@ -54,7 +54,7 @@ def _lower(rate):
     if not isinstance(rate, Mapping):
         return strength.lower_rate(rate)
     options = rate["config"]
-    lower = {k: strength.lower_rate(options[k]) for k in _RATES if options.get(k)}
+    lower: dict[str, Any] = {k: strength.lower_rate(options[k]) for k in _RATES if options.get(k)}
     if "values" in options:  # of PiecewiseConstantDecay
         lower["values"] = [strength.lower_rate(value) for value in options["values"]]
     if not lower:

@@ -139,7 +139,8 @@ class _Rewriting:
             outputs = new(_through(change.before, first), *others, **kwargs)
             return _through(change.after, outputs)
 
-        return run(*args, **kwargs) if self._call is None else self._call(layer, run, *args, **kwargs)
+        call = self._call
+        return run(*args, **kwargs) if call is None else call(layer, run, *args, **kwargs)
 
     def _change(self, layer):
         """Return the `Change` of a layer, a new model for a nested one, or the operation itself."""

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from .facts import Facts, NotApplicable
-from .hidden_layers import CONVOLUTIONS, NORMALIZATIONS, activation_name, consumers, hidden_layers
+from .hidden_layers import CONVOLUTIONS, NORMALIZATIONS, activation_name, hidden_layers
 from .of_recurrent_layers import RECURRENT, Evidence
 from .rewriting import rewritten
 
