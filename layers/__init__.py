@@ -29,6 +29,7 @@ from .rnn.chrono import Chrono as Chrono
 from .rnn.conv_lstm import ConvLSTM1D as ConvLSTM1D
 from .rnn.conv_lstm import ConvLSTM2D as ConvLSTM2D
 from .rnn.conv_lstm import ConvLSTM3D as ConvLSTM3D
+from .rnn.forget_bias import ForgetBias as ForgetBias
 from .rnn.gru import GRU as GRU
 from .rnn.gru import GRUCell as GRUCell
 from .rnn.lstm import LSTM as LSTM

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ..core.classifier import ClassifierOptimisation
-from ..core.config import DataSettings, Schedule, Section, TrainingConfig
+from ..core.config import DataSettings, Schedule, Section
 from ..core.errors import UserError, require
 from ..core.few_examples import FittedOptimisation
 from ..core.space import TRAINING, Choice, Range, Space
+from ..models.recurrent_settings import RecurrentConfig
 from ..models.weight_source import check_weights, fixed_by_weights, with_encoder_weights
 from ..models.zoo import MODELS
 
@@ -86,7 +87,7 @@ class ActionsOptimisation(  # pyright: ignore[reportIncompatibleVariableOverride
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ActionsConfig(TrainingConfig):
+class ActionsConfig(RecurrentConfig):
     """Settings for training on clips."""
 
     network: ActionsNetwork = ActionsNetwork()

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..datasets.clips.clip_data import ClipData, ClipSplit
-from ..models.recurrent import CELLS, GATED
+from ..models.recurrent import CELLS, GATED, recurrent_layer
 from ..models.serving import label_outputs, labels_in, make_serving_model, traced
 from ..models.vision import frames_to_labels, image_encoder
 from ..training.batching import Batches
@@ -56,7 +56,7 @@ def build_training(config: ActionsConfig, data: ClipData) -> TrainingSpec:
 
 def build_network(config: ActionsConfig, data: ClipData) -> keras.Model:
     """Build the network of a config."""
-    settings, (height, width, channels) = config.network, data.train.clips.shape[2:]
+    settings, (frames, height, width, channels) = config.network, data.train.clips.shape[1:]
     shape = height, width, channels * (1 + settings.motion)
     encoder = image_encoder(
         settings.cnn,
@@ -67,9 +67,13 @@ def build_network(config: ActionsConfig, data: ClipData) -> keras.Model:
         frozen=settings.freeze,
         motion=settings.motion,
     )
-    stack = {"layers": settings.layers} if settings.model in CELLS else {}
+    layer, stack = None, {}
+    if settings.model in CELLS:
+        seed = config.optimisation.seed
+        layer = recurrent_layer(settings.model, config.recurrent, longest=frames, seed=seed)
+        stack = {"layers": settings.layers, "normalization": config.recurrent.normalization}
     return frames_to_labels(
-        CELLS.get(settings.model),
+        layer,
         encoder,
         labels=len(data.labels),
         frames=data.train.frame_labels is not None,

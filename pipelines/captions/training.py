@@ -7,7 +7,7 @@ from ..datasets.image_text.scenes import parse_caption
 from ..image_to_text import training
 from ..image_to_text.training import export_inputs, sample_predictions
 from ..models.image_to_text import image_to_text
-from ..models.recurrent import CELLS
+from ..models.recurrent import recurrent_layer
 from ..models.vision import image_encoder
 from ..training.evaluation import Scores
 from ..training.spec import TrainingSpec
@@ -33,12 +33,18 @@ def build_training(config: CaptionsConfig, data: ImageTextData) -> TrainingSpec:
             frozen=settings.freeze,
         )
         return image_to_text(
-            CELLS[settings.model],
+            recurrent_layer(
+                settings.model,
+                config.recurrent,
+                longest=training.longest_text(config, data),
+                seed=config.optimisation.seed,
+            ),
             encoder,
             symbols=symbols,
             units=settings.units,
             layers=settings.layers,
             dropout=settings.dropout,
+            normalization=config.recurrent.normalization,
         )
 
     return training.build_training(

@@ -1,12 +1,13 @@
 """The settings of a training, as one dataclass per section.
 
-A task's config is composed of five sections:
+A task's config is composed of these sections:
 
     network         the task's own: which network, how large
     data            what it is trained on
     optimisation    how it is trained
     hardware        on which devices and in which precision it is trained
     run             where the results go, and options of this call; flags, never keys of a file
+    recurrent       how recurrent layers begin, if the task has any
 
 Every setting has one name in all places: `--learning-rate` on the command line, `learning_rate` in
 a YAML file (which has no sections), in a search space and in `pipelines.train(...)`, and
@@ -72,6 +73,9 @@ class Optimisation(Section):
     schedule: Schedule = "constant"
     """Schedule of the learning rate. cosine: down to 0 over all epochs; step: divided by 10 after
     half of the epochs and again after three quarters."""
+    warm_up: int = 0
+    """Number of training steps in which the learning rate first rises to its value (Goyal et al.
+    2017); 0: none."""
     optimizer: Literal["adam", "adamw", "rmsprop", "sgd", "momentum"] = "adam"
     """Optimizer; momentum is SGD with Nesterov momentum 0.9."""
     weight_decay: float = 0.0
@@ -92,6 +96,7 @@ class Optimisation(Section):
         if isinstance(self.batch_size, int):
             require(self.batch_size >= 1, "batch_size", "1 or more", self.batch_size)
         require(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)
+        require(self.warm_up >= 0, "warm_up", "0 or more", self.warm_up)
         require(self.weight_decay >= 0, "weight_decay", "0 or more", self.weight_decay)
         require(self.clip_norm >= 0, "clip_norm", "0 or more", self.clip_norm)
         require(self.patience >= 0, "patience", "0 or more", self.patience)

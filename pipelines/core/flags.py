@@ -82,9 +82,10 @@ def _check_no_path_is_empty(cls: type[Section], flags: Sequence[str]) -> None:
 def _form(cls: type[Section]) -> Any:
     """Return a copy of the class with a help text in the annotation of each field and section."""
     texts, hints = _help_texts(cls), typing.get_type_hints(cls, include_extras=True)
+    last = sorted(dataclasses.fields(cls), key=lambda field: field.name == "run")
     fields = [
         (field.name, _annotated(hints[field.name], texts.get(field.name, "")), field)
-        for field in dataclasses.fields(cls)
+        for field in last
     ]
     copies = [
         (name, hint, dataclasses.field(default=_default_of(field))) for name, hint, field in fields

@@ -3,8 +3,9 @@
 import dataclasses
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from ..core.config import DataSettings, Optimisation, Schedule, Section, TrainingConfig
+from ..core.config import DataSettings, Optimisation, Schedule, Section
 from ..core.errors import UserError, require
+from ..models.recurrent_settings import RecurrentConfig
 from ..models.weight_source import check_weights, fixed_by_weights, min_size, with_encoder_weights
 from ..models.zoo import MODELS
 
@@ -100,7 +101,7 @@ class ImageToTextOptimisation(Optimisation):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ImageToTextConfig(TrainingConfig):
+class ImageToTextConfig(RecurrentConfig):
     """Settings for training on images and their texts."""
 
     network: Any

@@ -106,6 +106,12 @@ def _vocabulary(split: ImageTextSplit, limit: int) -> list[str]:
     return vocabulary
 
 
+def longest_text(config: ImageToTextConfig, data: ImageTextData) -> int:
+    """Return the number of words of the longest text that is trained on, for recurrent layers."""
+    words = (len(text.split()) for texts in data.train.texts for text in texts)
+    return min(config.data.max_length, max(words))
+
+
 def image_shape_of(serving_model: keras.Model) -> tuple[int, int, int]:
     """Return [H, W, C] of the images that the network in a serving model takes."""
     return tuple(core_in(serving_model).input["pixels"].shape[-3:])

@@ -84,6 +84,12 @@ class ImagesNetwork(Section):
     normalization: Literal["batch", "none"] | None = None
     """VGG, GoogLeNet, residual networks: batch normalisation of each convolution's output (default:
     as in the paper)."""
+    activation: Literal["relu", "leaky_relu", "tanh", "sigmoid"] | None = None
+    """Activation of the hidden layers; leaky_relu has a slope of 0.01 below 0 (Maas, Hannun & Ng
+    2013) (default: as in the paper)."""
+    initial_weights: Literal["he", "glorot"] | None = None
+    """Initial weights: he, made for ReLU (He et al. 2015), or glorot, for tanh (Glorot & Bengio
+    2010) (default: as in the paper, or he)."""
     dropout: float | None = None
     """Dropout rate before the dense layers, if the network has any (default: as in the
     paper)."""

@@ -67,7 +67,7 @@ def fit(settings: ImagesOptimisation, count: int) -> Fitted:
     return Fitted(
         dataclasses.replace(settings, **changes),
         passes,
-        warmup if "learning_rate" in names else 0,
+        warmup if "learning_rate" in names and not settings.warm_up else 0,
     )
 
 

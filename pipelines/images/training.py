@@ -16,6 +16,7 @@ from ..datasets.images import augmentation
 from ..datasets.images.image_data import ImageData, ImageSplit
 from ..models import build
 from ..models.googlenet import AUXILIARY_WEIGHT, remove_auxiliary_outputs
+from ..models.hidden_layers import activation_of, initialise
 from ..models.image_serving import build_serving_model, network_inputs, predict_probabilities
 from ..models.pretrained import Backbone, copy_weights, freeze, load_backbone
 from ..models.serving import labels_in
@@ -178,10 +179,13 @@ def build_network(
     name, options = config.network.model or DEFAULT, config.network.options
     if backbone is not None:
         options = backbone.options(name) | options
+    if config.network.activation is not None:
+        options["activation"] = activation_of(config.network.activation)
     try:
         model = build(name, shape, classes, **options)
     except ValueError as error:
         raise UserError(f"--model {name}: {error}") from None
+    initialise(model, config.network.initial_weights)
     if backbone is not None:
         copied = copy_weights(model, backbone)
         freeze(copied if config.network.freeze else [])

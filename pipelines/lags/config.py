@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal, Self
 
 import tyro
 
-from ..core.config import DataSettings, Optimisation, Section, TrainingConfig, flat, replace
+from ..core.config import DataSettings, Optimisation, Section, flat, replace
 from ..core.errors import require
 from ..core.space import Choice, Range, Space
+from ..models.recurrent_settings import GATED, RecurrentConfig, RecurrentSettings
 
 ProblemName = Literal["adding", "order-6a", "order-6b", "lag-2a", "lag-2b", "digits"]
 
@@ -36,9 +37,6 @@ class LagsNetwork(Section):
     """Number of units of a hidden layer."""
     layers: int = 1
     """Number of hidden layers."""
-    chrono: float | None = None
-    """Chrono initialisation: initial gates remember for up to this multiple of a sequence's length
-    (Tallec & Ollivier 2018); 0: Keras' initial biases (default: from the problem's recipe)."""
     direct: float | None = None
     """Above 0: the output layer also reads the inputs directly, multiplied by this factor (default:
     from the problem's recipe)."""
@@ -46,9 +44,23 @@ class LagsNetwork(Section):
     def check(self) -> None:
         for key in ("units", "layers"):
             require(getattr(self, key) >= 1, key, "1 or more", getattr(self, key))
-        for key in ("chrono", "direct"):
-            value = getattr(self, key) or 0
-            require(value >= 0, key, "0 or more", value)
+        require((self.direct or 0) >= 0, "direct", "0 or more", self.direct)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LagsRecurrent(RecurrentSettings):
+    """How recurrent layers begin."""
+
+    chrono: float | None = None
+    """Chrono initialisation: initial gates remember for up to this multiple of a sequence's length
+    (Tallec & Ollivier 2018); 0: Keras' initial biases (default: from the problem's recipe)."""
+    normalization: Annotated[Literal["layer", "none"], tyro.conf.Suppress] = "none"
+
+    def check_for(self, model: str) -> None:
+        # A recipe's Chrono initialisation is for all cells; it does not concern rnn.
+        chrono = self.chrono if model in GATED else 0.0
+        dataclasses.replace(RecurrentSettings(**vars(self)), chrono=chrono).check_for(model)
+        require(self.normalization == "none", "normalization", "none", self.normalization)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,12 +99,13 @@ class LagsOptimisation(Optimisation):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LagsConfig(TrainingConfig):
+class LagsConfig(RecurrentConfig):
     """Settings for training on long time lags."""
 
     network: LagsNetwork = LagsNetwork()
     data: LagsData = LagsData()
     optimisation: LagsOptimisation = LagsOptimisation()
+    recurrent: LagsRecurrent = LagsRecurrent()
 
     @property
     def kind(self) -> str:

@@ -7,14 +7,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ...layers import Chrono
 from ..core.console import say
 from ..core.run_folder import RunFolder, read_history
 from ..datasets.lags.lag_data import LagData
 from ..datasets.lags.notation import format_sequence
 from ..datasets.lags.problems import Problem
 from ..datasets.lags.sequences import SEED_STREAM, LagSplit, LagStream
-from ..models.recurrent import CELLS, GATED, series_to_value
+from ..models.recurrent import GATED, recurrent_layer, series_to_value
 from ..models.serving import label_outputs, make_serving_model
 from ..training.evaluation import Scores, score_labels
 from ..training.export import CORE, ExportInputs
@@ -28,16 +27,9 @@ BATCH = 512  # sequences per batch of an evaluation
 
 def build(config: LagsConfig, problem: Problem) -> keras.Model:
     """Build the network of a config: x [B, T, D] → [B, C], or [B, T, C]."""
-    settings = config.network
-    arguments: dict[str, Any] = {}
-    if settings.model in GATED and settings.chrono:
-        longest = settings.chrono * problem.longest
-        bias = Chrono(longest, settings.model, seed=config.optimisation.seed)
-        arguments = {"bias_initializer": bias}
-        if settings.model != "gru":
-            arguments["unit_forget_bias"] = False
+    settings, seed = config.network, config.optimisation.seed
     return series_to_value(
-        CELLS[settings.model],
+        recurrent_layer(settings.model, config.recurrent, longest=problem.longest, seed=seed),
         features=problem.features,
         outputs=problem.outputs,
         classes=bool(problem.labels),
@@ -46,7 +38,6 @@ def build(config: LagsConfig, problem: Problem) -> keras.Model:
         direct=settings.direct or 0.0,
         units=settings.units,
         layers=settings.layers,
-        **arguments,
     )
 
 

@@ -75,6 +75,7 @@ def alexnet(
     head: str = "softmax",
     dropout: float = 0.5,
     initializer: str | None = None,
+    activation: Any = "relu",
 ) -> keras.Model:
     """Five convolutions, two hidden dense layers with dropout, and the head.
 
@@ -88,6 +89,7 @@ def alexnet(
         initializer: initializer of the weights. By default `alexnet` has the paper's
             normal(0, 0.01) with some biases of 1, which learns slowly at first, and the other
             variants have He initialisation.
+        activation: φ of the hidden layers.
     """
     variant = VARIANTS[name]
     images = x = keras.Input(input_shape, name="images")
@@ -98,12 +100,13 @@ def alexnet(
             number,
             variant.normalise,
             width,
+            activation=activation,
             **_initializers(name, initializer, number in (2, 4, 5)),
         )
     x = keras.layers.Flatten(name="flatten")(x)
     for number in (6, 7):
-        start = _initializers(name, initializer, True)
-        x = hidden_layer(x, scaled_channels(4096, width), f"hidden{number}", dropout, **start)
+        options = {"activation": activation} | _initializers(name, initializer, True)
+        x = hidden_layer(x, scaled_channels(4096, width), f"hidden{number}", dropout, **options)
     y = head_layer(x, num_classes, head, **_initializers(name, initializer, False))
     return keras.Model(images, y, name=name)
 
@@ -117,7 +120,7 @@ def _initializers(name: str, initializer: str | None, ones: bool) -> dict[str, A
 
 
 def _convolution(
-    x: Any, conv: Conv, number: int, normalise: str | None, width: float, **initializers: Any
+    x: Any, conv: Conv, number: int, normalise: str | None, width: float, **options: Any
 ) -> Any:
     filters = scaled_channels(conv.filters, width, multiple=2)  # half for each of two towers
     x = ConvUnit2D(
@@ -127,7 +130,7 @@ def _convolution(
         conv.padding,
         conv.groups,
         name=f"conv{number}",
-        **initializers,
+        **options,
     )(x)
     normalised = normalise if number <= 2 else None
     if normalised == "before":

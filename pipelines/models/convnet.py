@@ -5,6 +5,7 @@ hundred images can train (`python benchmarks/own_images.py`).
 """
 
 import math
+from typing import Any
 
 import keras
 
@@ -27,6 +28,7 @@ def convnet(
     width: float = 1.0,
     head: str = "softmax",
     dropout: float = 0.3,
+    activation: Any = "relu",
 ) -> keras.Model:
     """Stages of convolution, batch normalisation, ReLU and pooling → mean and maximum → head.
 
@@ -41,6 +43,7 @@ def convnet(
         width: multiplies the number of channels.
         head: "softmax", "logits" or "identity".
         dropout: rate before the head.
+        activation: φ of the hidden layers.
     """
     images = x = keras.Input(input_shape, name="images")
     size = min(input_shape[:2])
@@ -50,7 +53,14 @@ def convnet(
     for number, filters in enumerate((STRIDED_FILTERS if is_strided else FILTERS)[:stages], 1):
         channels = scaled_channels(filters, width)
         strides = 2 if is_strided and number == 1 else 1
-        x = ConvUnit2D(channels, 3, strides, normalization="batch", name=f"conv{number}")(x)
+        x = ConvUnit2D(
+            channels,
+            3,
+            strides,
+            normalization="batch",
+            activation=activation,
+            name=f"conv{number}",
+        )(x)
         x = keras.layers.MaxPooling2D(2, name=f"pool{number}")(x)  # [B, H / 2^number, …, filters]
     mean = keras.layers.GlobalAveragePooling2D(name="mean")(x)
     maximum = keras.layers.GlobalMaxPooling2D(name="maximum")(x)

@@ -13,7 +13,7 @@ import keras
 
 from ...layers.text.sequences import ReplaceSymbol, Reverse
 from ...layers.text.symbols import START
-from .recurrent import Recurrent, class_probabilities
+from .recurrent import Recurrent, class_probabilities, normalized
 
 
 def encoder_decoder(
@@ -28,6 +28,7 @@ def encoder_decoder(
     reverse: bool = False,
     attention: bool = False,
     dropout: float = 0.0,
+    normalization: str = "none",
 ) -> keras.Model:
     """{"source": ids [B, S], "target": ids [B, T]} → probabilities [B, T, K] of the next symbols.
 
@@ -46,8 +47,14 @@ def encoder_decoder(
         reverse: the encoder reads the source from its end (Sutskever et al. 2014).
         attention: see `decoder`.
         dropout: rate after the embeddings and after each recurrent layer.
+        normalization: see `recurrent.normalized`.
     """
-    shared = {"embedding": embedding, "layers": layers, "dropout": dropout}
+    shared: dict[str, Any] = {
+        "embedding": embedding,
+        "layers": layers,
+        "dropout": dropout,
+        "normalization": normalization,
+    }
     encoder_model = encoder(
         recurrent,
         symbols=source_symbols,
@@ -86,6 +93,7 @@ def encoder(
     bidirectional: bool,
     reverse: bool,
     dropout: float,
+    normalization: str = "none",
 ) -> keras.Model:
     """ids [B, S] → {"memory": [B, S, M], "valid": [B, S], "states": of all layers, each [B, M]}.
 
@@ -104,6 +112,7 @@ def encoder(
         layers=layers,
         bidirectional=bidirectional,
         dropout=dropout,
+        normalization=normalization,
     )
     memory = Reverse(name="reverse_back")(x, valid) if reverse else x
     return keras.Model(ids, {"memory": memory, "valid": valid, "states": states}, name="encoder")
@@ -118,13 +127,14 @@ def recurrent_encoder(
     layers: int,
     bidirectional: bool = False,
     dropout: float = 0.0,
+    normalization: str = "none",
 ) -> tuple[Any, list[Any]]:
     """Stack recurrent layers and return the last states of all of them.
 
     Args:
         x: [B, S, D].
         valid: [B, S] bool, False for padding.
-        recurrent, units, layers, bidirectional, dropout: as in `encoder_decoder`.
+        recurrent, units, layers, bidirectional, dropout, normalization: as in `encoder_decoder`.
 
     Returns:
         The outputs [B, S, M], 0 where not valid, and the states, each [B, M].
@@ -134,6 +144,7 @@ def recurrent_encoder(
         layer = recurrent(units, return_sequences=True, return_state=True, name=f"rnn_{number}")
         if bidirectional:
             layer = keras.layers.Bidirectional(layer, name=f"rnn_{number}")
+        x = normalized(x, normalization, f"rnn_{number}")
         x, *last = layer(x, mask=valid)
         states += _concatenate_directions(last) if bidirectional else last
         x = keras.layers.Dropout(dropout, name=f"rnn_{number}_dropout")(x)
@@ -158,6 +169,7 @@ def decoder(
     memory: int = 0,
     attentional: bool = False,
     image: bool = False,
+    normalization: str = "none",
 ) -> keras.Model:
     """{"target": ids [B, T], "states": […], …} → {"probabilities": [B, T, K], "states": […], …}.
 
@@ -186,6 +198,7 @@ def decoder(
             several things in the context.
         image: also take "image" [B, D], which replaces the vector of the start symbol; D is
             `embedding`.
+        normalization: see `recurrent.normalized`.
     """
     target = keras.Input([None], dtype="int32", name="target")
     initial_states = [
@@ -207,6 +220,7 @@ def decoder(
     for number, initial in enumerate(initial_states, start=1):
         name = f"rnn_{number}"
         layer = recurrent(units, return_sequences=True, return_state=True, name=name)
+        x = normalized(x, normalization, name)
         # The mask is passed explicitly: Keras 3.15 drops it if there are initial states.
         x, *last = layer(x, initial_state=initial, mask=valid)
         outputs["states"] += last

@@ -36,6 +36,7 @@ def googlenet(
     factorize: bool = False,
     normalization: str | None = None,
     dropout: float = 0.4,
+    activation: Any = "relu",
 ) -> keras.Model:
     """The network of table 1: stem → nine inception blocks → global average pooling → head.
 
@@ -52,6 +53,7 @@ def googlenet(
         normalization: "batch" normalises the output of every convolution and leaves out the local
             response normalisations.
         dropout: rate before the head.
+        activation: φ of all convolutions but those of the auxiliary classifiers.
     """
     check_head(head)
     if auxiliary and min(input_shape[:2]) < 65:
@@ -60,13 +62,15 @@ def googlenet(
             f" {input_shape[0]}×{input_shape[1]}"
         )
     images = keras.Input(input_shape, name="images")
-    x = _stem(images, width, normalization)
+    x = _stem(images, width, normalization, activation)
     auxiliary_outputs = {}
     for block, filters in BLOCKS.items():
         if block in ("4a", "5a"):
             x = _pool(f"pool{int(block[0]) - 1}")(x)
         channels = tuple(scaled_channels(f, width) for f in filters)
-        x = InceptionBlock(channels, factorize, normalization, name=f"inception_{block}")(x)
+        x = InceptionBlock(
+            channels, factorize, normalization, activation, name=f"inception_{block}"
+        )(x)
         if auxiliary and block in AUXILIARY_AFTER:
             auxiliary_outputs[AUXILIARY_AFTER[block]] = AuxiliaryClassifier(
                 num_classes,
@@ -91,12 +95,13 @@ def _pool(name: str) -> keras.layers.Layer:
     return keras.layers.MaxPooling2D(3, 2, "same", name=name)
 
 
-def _stem(x: Any, width: float, normalization: str | None) -> Any:
+def _stem(x: Any, width: float, normalization: str | None, activation: Any) -> Any:
     """Three convolutions and two poolings: [B, H, W, C] → [B, H/8, W/8, 192·width]."""
 
     def conv(filters: int, size: int, strides: int, name: str) -> keras.layers.Layer:
         channels = scaled_channels(filters, width)
-        return ConvUnit2D(channels, size, strides, normalization=normalization, name=name)
+        options = {"normalization": normalization, "activation": activation}
+        return ConvUnit2D(channels, size, strides, **options, name=name)
 
     def local_norm(x: Any, name: str) -> Any:
         return LocalResponseNormalization(name=name)(x) if normalization is None else x

@@ -24,6 +24,7 @@ def image_to_text(
     units: int,
     layers: int = 1,
     dropout: float = 0.0,
+    normalization: str = "none",
 ) -> keras.Model:
     """{"pixels": [B, H, W, C], "target": ids [B, T]} → {"next": [B, T, K], "words": [B, K]}.
 
@@ -43,6 +44,7 @@ def image_to_text(
         units: size of each decoder layer, H.
         layers: number of decoder layers.
         dropout: rate after the embeddings and after each recurrent layer.
+        normalization: see `recurrent.normalized`.
     """
     states = len(recurrent(units).state_size)
     pixels = keras.Input(image_encoder.input_shape[1:], name="pixels")
@@ -62,6 +64,7 @@ def image_to_text(
         states=states,
         dropout=dropout,
         image=True,
+        normalization=normalization,
     )
     return _join(keras.Model(pixels, encoded, name="encoder"), decoder_model)
 
@@ -76,6 +79,7 @@ def images_to_text(
     layers: int = 1,
     attention: bool = False,
     dropout: float = 0.0,
+    normalization: str = "none",
 ) -> keras.Model:
     """{"pixels": [B, F, H, W, C], "target": ids [B, T]} → {"next": [B, T, K], "words": [B, F, K]}.
 
@@ -103,6 +107,7 @@ def images_to_text(
         attention: attend to places of images, see `decoder`; otherwise the decoder has only the
             last states of the encoder.
         dropout: rate after features, embeddings and each recurrent layer.
+        normalization: see `recurrent.normalized`.
     """
     pixels = keras.Input([None, *image_encoder.input_shape[1:]], name="pixels")
     # [B, F]; the threshold is half of PADDING_PIXEL: resizing in the serving model may round −1.
@@ -115,7 +120,13 @@ def images_to_text(
     x = with_differences(x)  # [B, F, P, 2D]
     events = keras.layers.Dense(image_encoder.output_shape[-1], "relu", name="each_place")(x)
     memory, states = recurrent_encoder(
-        _join_places(events), valid, recurrent, units=units, layers=layers, dropout=dropout
+        _join_places(events),
+        valid,
+        recurrent,
+        units=units,
+        layers=layers,
+        dropout=dropout,
+        normalization=normalization,
     )
     encoded = {"states": states, "words": words}
     if attention:
@@ -132,6 +143,7 @@ def images_to_text(
         attentional=True,
         states=len(states) // layers,
         dropout=dropout,
+        normalization=normalization,
     )
     return _join(keras.Model(pixels, encoded, name="encoder"), decoder_model)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from ...layers import BottleneckBlock, ConvUnit2D, ResidualBlock
+from ...layers import BottleneckBlock, ConvUnit2D, InceptionBlock, ResidualBlock
 from ...layers.paths import walk
 from ..core.console import note
 from ..core.errors import UserError
@@ -45,12 +45,12 @@ class Backbone(NamedTuple):
 
     def options(self, name: str) -> dict[str, Any]:
         """Return the options of `build` that shape the convolutions of the network `name`."""
-        options: dict[str, Any] = {}
+        options = self._activation(name)
         if MODELS[name].family not in ("vgg", "googlenet", "resnet"):
             return options
         for layer in self.network.layers:
             if isinstance(layer, ResidualBlock | BottleneckBlock):
-                return {
+                return options | {
                     "normalization": _normalization(layer),
                     "skip": layer.skip,
                     "preactivation": layer.preactivation,
@@ -59,6 +59,16 @@ class Backbone(NamedTuple):
             if isinstance(layer, ConvUnit2D) and layer.name.startswith("conv"):
                 options.setdefault("normalization", _normalization(layer))
         return options
+
+    def _activation(self, name: str) -> dict[str, Any]:
+        """Return the activation of the convolutions, unless it is ReLU."""
+        if name == "lenet5_original":
+            return {}
+        units = (ConvUnit2D, InceptionBlock, ResidualBlock, BottleneckBlock)
+        found = (layer.activation for layer in self.network.layers if isinstance(layer, units))
+        usual = (keras.activations.relu, keras.activations.linear)
+        other = next((activation for activation in found if activation not in usual), None)
+        return {} if other is None else {"activation": other}
 
 
 def _normalization(layer: Any) -> str | None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import keras
 
-from ...layers import GRU, LSTM, SimpleRNN
+from ...layers import GRU, LSTM, Chrono, ForgetBias, SimpleRNN
+from .recurrent_settings import GATED, RecurrentSettings
 
 Recurrent = Callable[..., keras.layers.Layer]
 CELLS: dict[str, Recurrent] = {
@@ -18,7 +19,38 @@ CELLS: dict[str, Recurrent] = {
     "lstm97": functools.partial(LSTM, forget_gate=False),
     "gru": GRU,
 }
-GATED = ("lstm", "lstm97", "gru")
+KERNELS: dict[str, dict[str, Any]] = {
+    "orthogonal": {},  # as Keras' layers begin
+    "identity": {"recurrent_initializer": "identity", "activation": "relu"},
+    "glorot": {"recurrent_initializer": "glorot_uniform"},
+}
+
+
+def recurrent_layer(
+    model: str, settings: RecurrentSettings, *, longest: float, seed: int
+) -> Recurrent:
+    """Return a recurrent layer class whose layers begin as the settings say.
+
+    Args:
+        model: a key of `CELLS`.
+        settings: how the layers begin.
+        longest: the number of time steps of the longest sequence, for Chrono initialisation.
+        seed: its seed.
+    """
+    arguments = KERNELS[settings.recurrent_kernel] | _biases(model, settings, longest, seed)
+    return functools.partial(CELLS[model], **arguments) if arguments else CELLS[model]
+
+
+def _biases(model: str, settings: RecurrentSettings, longest: float, seed: int) -> dict[str, Any]:
+    """Return the arguments of a recurrent layer that choose its initial biases."""
+    if settings.chrono and model in GATED:
+        bias = Chrono(settings.chrono * longest, model, seed=seed)
+    elif settings.forget_bias is not None:
+        bias = ForgetBias(settings.forget_bias)
+    else:
+        return {}
+    own = {} if model == "gru" else {"unit_forget_bias": False}
+    return {"bias_initializer": bias} | own
 
 
 def sequence_to_label(
@@ -95,6 +127,7 @@ def recurrent_layers(
     bidirectional: bool = False,
     dropout: float = 0.0,
     every_step: bool = False,
+    normalization: str = "none",
     **layer_options: Any,
 ) -> Any:
     """Stack recurrent layers: [B, T, D] → [B, H], or [B, T, H] with `every_step`.
@@ -107,16 +140,32 @@ def recurrent_layers(
         bidirectional: read from both ends.
         dropout: rate after each layer.
         every_step: return the output of every step.
+        normalization: see `normalized`.
         **layer_options: for the recurrent layer class.
     """
     for number in range(1, layers + 1):
         sequences = every_step or number < layers
+        x = normalized(x, normalization, f"rnn_{number}")
         layer = recurrent(units, return_sequences=sequences, name=f"rnn_{number}", **layer_options)
         if bidirectional:
             layer = keras.layers.Bidirectional(layer, name=f"rnn_{number}")
         x = layer(x)
         x = keras.layers.Dropout(dropout, name=f"rnn_{number}_dropout")(x)
     return x
+
+
+def normalized(x: Any, normalization: str, name: str) -> Any:
+    """Normalise what a recurrent layer reads: [B, T, D] → [B, T, D].
+
+    Args:
+        x: [B, T, D].
+        normalization: "layer" for layer normalisation (Ba, Kiros & Hinton 2016) of each time step,
+            or "none".
+        name: the name of the recurrent layer.
+    """
+    if normalization == "none":
+        return x
+    return keras.layers.LayerNormalization(name=f"{name}_norm")(x)
 
 
 def class_probabilities(x: Any, labels: int, name: str = "probabilities") -> Any:

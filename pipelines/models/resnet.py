@@ -52,6 +52,7 @@ def resnet(
     preactivation: bool = False,
     shortcut: str | None = None,
     normalization: str | None = "batch",
+    activation: Any = "relu",
 ) -> keras.Model:
     """Stem → stages of blocks → global average pooling → head.
 
@@ -69,10 +70,11 @@ def resnet(
         shortcut: "projection" or "zero_padding", as in `ResidualBlock`; by default the paper's:
             projections for ImageNet (option B), zero padding for CIFAR (option A).
         normalization: "batch", or None for no normalisation.
+        activation: φ of the hidden layers.
     """
     variant = VARIANTS[name]
     images = keras.Input(input_shape, name="images")
-    x = _stem(images, variant, width, normalization, preactivation)
+    x = _stem(images, variant, width, normalization, preactivation, activation)
     for stage, (count, filters) in enumerate(zip(variant.counts, variant.filters, strict=True), 1):
         for number in range(1, count + 1):
             x = variant.block(
@@ -82,22 +84,29 @@ def resnet(
                 preactivation=preactivation,
                 skip=skip,
                 normalization=normalization,
+                activation=activation,
                 name=f"stage{stage}_block{number}",
             )(x)
     if preactivation:
-        x = _final_activation(x, normalization)
+        x = _final_activation(x, normalization, activation)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     y = head_layer(x, num_classes, head, kernel_initializer="he_normal")
     return keras.Model(images, y, name=name)
 
 
 def _stem(
-    x: Any, variant: Variant, width: float, normalization: str | None, preactivation: bool
+    x: Any,
+    variant: Variant,
+    width: float,
+    normalization: str | None,
+    preactivation: bool,
+    activation: Any,
 ) -> Any:
     """CIFAR: a 3×3 convolution. ImageNet: a strided 7×7 convolution and max pooling, size / 4."""
     filters = scaled_channels(variant.filters[0], width)
     options: dict[str, Any] = {
         "normalization": normalization,
+        "activation": activation,
         "use_bias": normalization is None,
     }
     if len(variant.filters) == 3:
@@ -105,14 +114,16 @@ def _stem(
             options |= {"normalization": None, "activation": None}
         return ConvUnit2D(filters, 3, **options, name="conv1")(x)
     x = ConvUnit2D(filters, 7, 2, padding=3, **options, name="conv1")(x)
-    # After a ReLU, padding with zeros has the effect of padding with −∞.
+    # After a ReLU or sigmoid, padding with zeros has the effect of padding with −∞.
     x = keras.layers.ZeroPadding2D(1, name="pool1_padding")(x)
     return keras.layers.MaxPooling2D(3, 2, name="pool1")(x)
 
 
-def _final_activation(x: Any, normalization: str | None) -> Any:
+def _final_activation(x: Any, normalization: str | None, activation: Any) -> Any:
     """Normalise and activate the last sum, which pre-activation blocks leave as it is."""
     if normalization:
         norm = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="normalization")
         x = norm(x)
-    return keras.layers.ReLU(name="activation")(x)
+    if activation == "relu":
+        return keras.layers.ReLU(name="activation")(x)
+    return keras.layers.Activation(activation, name="activation")(x)

@@ -1,6 +1,8 @@
 """VGG (Simonyan & Zisserman 2015, "Very Deep Convolutional Networks for Large-Scale Image
 Recognition"): only 3×3 convolutions, and depth."""
 
+from typing import Any
+
 import keras
 
 from ...layers import ConvUnit2D
@@ -25,6 +27,7 @@ def vgg(
     head: str = "softmax",
     dropout: float = 0.5,
     normalization: str | None = None,
+    activation: Any = "relu",
 ) -> keras.Model:
     """Five stages, two hidden dense layers with dropout, and the head.
 
@@ -37,6 +40,7 @@ def vgg(
         dropout: rate after each hidden dense layer.
         normalization: "batch" normalises the output of every convolution, which makes the deeper
             variants trainable from scratch; None, as in the paper, does not.
+        activation: φ of the hidden layers.
     """
     images = x = keras.Input(input_shape, name="images")
     for stage, (filters, count) in enumerate(zip(FILTERS, VARIANTS[name], strict=True), 1):
@@ -45,10 +49,12 @@ def vgg(
                 scaled_channels(filters, width),
                 3,
                 normalization=normalization,
+                activation=activation,
                 name=f"conv{stage}_{number}",
             )(x)
         x = keras.layers.MaxPooling2D(2, name=f"pool{stage}")(x)  # [B, H / 2^stage, …, filters]
     x = keras.layers.Flatten(name="flatten")(x)
     for number in (6, 7):
-        x = hidden_layer(x, scaled_channels(4096, width), f"hidden{number}", dropout)
+        units = scaled_channels(4096, width)
+        x = hidden_layer(x, units, f"hidden{number}", dropout, activation=activation)
     return keras.Model(images, head_layer(x, num_classes, head), name=name)

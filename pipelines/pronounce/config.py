@@ -4,12 +4,13 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from ..core.config import DataSettings, Section, TrainingConfig
+from ..core.config import DataSettings, Section
 from ..core.errors import UserError, require
 from ..core.few_examples import FittedOptimisation
 from ..core.space import TRAINING, Choice, Range, Space
 from ..datasets.pairs.pair_rows import PairColumns
 from ..datasets.utf8 import check_encoding
+from ..models.recurrent_settings import RecurrentConfig
 
 Tokens = Literal["character", "word", "phone"]
 
@@ -94,7 +95,7 @@ class PairSettings(DataSettings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PronounceConfig(TrainingConfig):
+class PronounceConfig(RecurrentConfig):
     """Settings for training on pairs of a source and a target."""
 
     network: PronounceNetwork = PronounceNetwork()

@@ -15,7 +15,7 @@ from ..core.errors import UserError
 from ..datasets.pairs.pair_data import PairData, PairSplit
 from ..models import text_serving
 from ..models.encoder_decoder import encoder_decoder
-from ..models.recurrent import CELLS, GATED
+from ..models.recurrent import GATED, recurrent_layer
 from ..models.sequence_serving import (
     build_text_serving_model,
     source_vocabulary,
@@ -49,7 +49,8 @@ def build_training(config: PronounceConfig, data: PairData) -> TrainingSpec:
     source, target = vocabularies(config, data)
     for name in ("validation", "test"):
         note_unknown_symbols(getattr(data, name), name, source)
-    network = build_network(config, len(source.symbols), len(target.symbols))
+    train = encode_pairs(data.train, "train", source, target, longest)
+    network = build_network(config, len(source.symbols), len(target.symbols), max(train.longest))
     serving_model = build_text_serving_model(
         network,
         source,
@@ -58,7 +59,6 @@ def build_training(config: PronounceConfig, data: PairData) -> TrainingSpec:
         length_norm=settings.length_norm,
         max_length=longest,
     )
-    train = encode_pairs(data.train, "train", source, target, longest)
     validation = encode_pairs(data.validation, "validation", source, target, longest)
     shown = np.arange(min(SAMPLES, len(validation)))
     seed = config.optimisation.seed
@@ -99,11 +99,17 @@ def build_training(config: PronounceConfig, data: PairData) -> TrainingSpec:
     )
 
 
-def build_network(config: PronounceConfig, source_size: int, target_size: int) -> keras.Model:
-    """Return the encoder-decoder of a config for vocabularies of these sizes."""
-    settings = config.network
+def build_network(
+    config: PronounceConfig, source_size: int, target_size: int, longest: int
+) -> keras.Model:
+    """Return the encoder-decoder of a config for vocabularies of these sizes.
+
+    Args:
+        longest: the length of the longest sequence, for Chrono initialisation.
+    """
+    settings, seed = config.network, config.optimisation.seed
     return encoder_decoder(
-        CELLS[settings.model],
+        recurrent_layer(settings.model, config.recurrent, longest=longest, seed=seed),
         source_symbols=source_size + 2,
         target_symbols=target_size + FIRST_SYMBOL,
         embedding=settings.embedding,
@@ -113,6 +119,7 @@ def build_network(config: PronounceConfig, source_size: int, target_size: int) -
         reverse=settings.reverse,
         attention=settings.attention,
         dropout=settings.dropout,
+        normalization=config.recurrent.normalization,
     )
 
 

@@ -20,7 +20,7 @@ from ..image_to_text.training import (
 )
 from ..models import encoder_decoder, text_serving
 from ..models.image_to_text import images_to_text
-from ..models.recurrent import CELLS
+from ..models.recurrent import recurrent_layer
 from ..models.sequence_serving import target_vocabulary
 from ..models.sequence_vocabulary import pad, shift_right, target_ids
 from ..models.vision import image_encoder
@@ -38,7 +38,12 @@ def build_training(config: StoriesConfig, data: ImageTextData) -> TrainingSpec:
 
     def network(shape: tuple[int, int, int], symbols: int) -> keras.Model:
         return images_to_text(
-            CELLS[settings.model],
+            recurrent_layer(
+                settings.model,
+                config.recurrent,
+                longest=training.longest_text(config, data),
+                seed=config.optimisation.seed,
+            ),
             image_encoder(
                 settings.cnn,
                 shape,
@@ -52,6 +57,7 @@ def build_training(config: StoriesConfig, data: ImageTextData) -> TrainingSpec:
             layers=settings.layers,
             attention=settings.attention,
             dropout=settings.dropout,
+            normalization=config.recurrent.normalization,
         )
 
     def callbacks(run: Any, serving_model: keras.Model) -> list[AttentionMaps]:

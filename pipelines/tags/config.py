@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Literal
 
 from ..core.classifier import ClassifierOptimisation
-from ..core.config import DataSettings, Schedule, Section, TrainingConfig
+from ..core.config import DataSettings, Schedule, Section
 from ..core.errors import require
 from ..core.few_examples import FittedOptimisation
 from ..core.space import TRAINING, Choice, Range, Space
 from ..datasets.tags.sentences import TagColumns
 from ..datasets.utf8 import check_encoding
+from ..models.recurrent_settings import RecurrentConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,7 @@ class TagsOptimisation(  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TagsConfig(TrainingConfig):
+class TagsConfig(RecurrentConfig):
     """Settings for training on tagged sentences."""
 
     network: TagsNetwork = TagsNetwork()

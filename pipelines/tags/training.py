@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from ..datasets.tags.tag_data import TagData, TagSplit
 from ..models import tagger
-from ..models.recurrent import CELLS, GATED
+from ..models.recurrent import GATED, recurrent_layer
 from ..models.serving import labels_in, traced
 from ..training.batching import Batches
 from ..training.class_weights import balanced_loss
@@ -31,7 +31,12 @@ def build_training(config: TagsConfig, data: TagData) -> TrainingSpec:
     settings = config.network
     vocabulary = tagger.build_vocabulary(data.train.sentences)
     network = tagger.tagger(
-        CELLS[settings.model],
+        recurrent_layer(
+            settings.model,
+            config.recurrent,
+            longest=max(len(sentence) for sentence in data.train.sentences),
+            seed=config.optimisation.seed,
+        ),
         words=len(vocabulary.words) + 2,
         characters=len(vocabulary.characters) + 2,
         labels=len(data.labels),
@@ -42,6 +47,7 @@ def build_training(config: TagsConfig, data: TagData) -> TrainingSpec:
         bidirectional=settings.bidirectional,
         units=settings.units,
         layers=settings.layers,
+        normalization=config.recurrent.normalization,
     )
     serving_model = tagger.build_serving_model(network, vocabulary, data.labels)
     read = tagger.tokenizer_in(serving_model)

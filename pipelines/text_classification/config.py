@@ -4,11 +4,12 @@ import dataclasses
 from typing import Any, Literal
 
 from ..core.classifier import ClassifierOptimisation
-from ..core.config import DataSettings, Schedule, Section, TrainingConfig
+from ..core.config import DataSettings, Schedule, Section
 from ..core.errors import UserError, require
 from ..core.space import When
 from ..datasets.text.labelled_rows import Columns
 from ..datasets.utf8 import check_encoding
+from ..models.recurrent_settings import RecurrentConfig
 
 RECURRENT: When = {"model": ("rnn", "lstm", "gru")}
 
@@ -30,6 +31,9 @@ class TextNetwork(Section):
     """Size of the embedding of a character or word."""
     activation: Literal["tanh", "relu", "softplus", "leaky_relu"] = "tanh"
     """Activation of the hidden layers."""
+    initial_weights: Literal["he", "glorot"] | None = None
+    """Initial weights of networks without recurrent layers: he, made for ReLU (He et al. 2015), or
+    glorot, for tanh (Glorot & Bengio 2010) (default: glorot for bag, he for conv1d)."""
 
     def check(self) -> None:
         for key in ("units", "layers", "embedding"):
@@ -90,7 +94,7 @@ class TextOptimisation(ClassifierOptimisation):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TextClassificationConfig(TrainingConfig):
+class TextClassificationConfig(RecurrentConfig):
     """Settings for training a text classifier."""
 
     network: Any
@@ -108,4 +112,15 @@ class TextClassificationConfig(TrainingConfig):
         if self.optimisation.batch_size == "online" and strategy in ("mirrored", "multi-worker"):
             raise UserError(
                 f"--batch-size online has one example per step: no --strategy {strategy}"
+            )
+        network = self.network
+        if network.initial_weights and network.model in RECURRENT["model"]:
+            raise UserError(
+                f"--initial-weights {network.initial_weights}: {network.model} has recurrent"
+                " layers; for them there is --recurrent-kernel"
+            )
+        kernel, activation = self.recurrent.recurrent_kernel, self.network.activation
+        if kernel == "identity" and activation != "relu":
+            raise UserError(
+                f"--recurrent-kernel identity is for --activation relu, not {activation}"
             )

@@ -7,13 +7,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ...layers import leaky_relu
 from ..core.errors import UserError
+from ..datasets.ragged import Ragged
 from ..datasets.text.text_data import TextData, TextSplit
 from ..models import text_serving
 from ..models.bag_of_ngrams import bag_of_ngrams
 from ..models.conv1d import conv1d
-from ..models.recurrent import CELLS, GATED, sequence_to_label
+from ..models.hidden_layers import activation_of, initialise
+from ..models.recurrent import CELLS, GATED, recurrent_layer, sequence_to_label
 from ..models.serving import labels_in
 from ..training.batching import Batches
 from ..training.class_weights import class_weights
@@ -34,6 +35,7 @@ def build(
     *,
     recurrent: Callable[..., Any] | None = None,
     every_step: bool = False,
+    longest: int | None = None,
 ) -> keras.Model:
     """Build the network of a config: ids [B, T] → probabilities [B, C].
 
@@ -43,28 +45,42 @@ def build(
         labels: C.
         recurrent: a layer class that replaces the one of `config.network.model`.
         every_step: classify after every symbol, [B, T, C].
+        longest: the length of the longest text, for Chrono initialisation (default: the maximum).
     """
     settings = config.resolved().network
-    activation = settings.activation
     shared = {
         "vocabulary_size": vocabulary_size,
         "labels": labels,
         "units": settings.units,
         "layers": settings.layers,
         "dropout": settings.dropout,
-        "activation": leaky_relu if activation == "leaky_relu" else activation,
+        "activation": activation_of(settings.activation),
     }
-    if settings.model == "bag":
-        return bag_of_ngrams(**shared, max_n={"character": 3, "word": 1}[config.data.tokens])
-    if settings.model == "conv1d":
-        return conv1d(**shared, embedding=settings.embedding, kernel_sizes=settings.sizes)
+    if settings.model not in CELLS:
+        network = _feed_forward(config, shared)
+        initialise(network, settings.initial_weights)
+        return network
+    layer = recurrent or recurrent_layer(
+        settings.model,
+        config.recurrent,
+        longest=longest or config.data.max_length,
+        seed=config.optimisation.seed,
+    )
     return sequence_to_label(
-        recurrent or CELLS[settings.model],
+        layer,
         embedding=settings.embedding,
         bidirectional=settings.bidirectional,
         every_step=every_step,
+        normalization=config.recurrent.normalization,
         **shared,
     )
+
+
+def _feed_forward(config: TextClassificationConfig, shared: dict[str, Any]) -> keras.Model:
+    settings = config.resolved().network
+    if settings.model == "bag":
+        return bag_of_ngrams(**shared, max_n={"character": 3, "word": 1}[config.data.tokens])
+    return conv1d(**shared, embedding=settings.embedding, kernel_sizes=settings.sizes)
 
 
 def build_training(
@@ -77,13 +93,21 @@ def build_training(
     vocabulary = text_serving.build_vocabulary(
         data.train.texts, tokens, config.data.vocabulary_limit
     )
-    network = build(config, len(vocabulary) + 2, len(data.labels), recurrent=recurrent)
+    train_ids = text_serving.encode(data.train.texts, vocabulary, tokens, longest)
+    network = build(
+        config,
+        len(vocabulary) + 2,
+        len(data.labels),
+        recurrent=recurrent,
+        longest=int(train_ids.lengths.max()),
+    )
     serving_model = text_serving.build_serving_model(
         network, vocabulary, data.labels, tokens, longest
     )
     model, settings = config.network.model, config.optimisation
     weights = class_weights(data.train.labels, settings.balance)[data.train.labels]
 
+    validation_ids = text_serving.encode(data.validation.texts, vocabulary, tokens, longest)
     default: Any = type(config)
     fitted = fit(
         settings.batch_size,
@@ -92,8 +116,9 @@ def build_training(
         epochs=default().optimisation.epochs,
     )
 
-    def batches(split: TextSplit, size: int, weights: Any = None, passes: int = 1) -> Batches:
-        ids = text_serving.encode(split.texts, vocabulary, tokens, longest)
+    def batches(
+        split: TextSplit, ids: Ragged, size: int, weights: Any = None, passes: int = 1
+    ) -> Batches:
         one_hot = np.eye(len(data.labels), dtype=np.float32)
 
         def take(chosen, length):
@@ -107,8 +132,8 @@ def build_training(
     return TrainingSpec(
         network=network,
         serving_model=serving_model,
-        train_data=batches(data.train, fitted.batch_size, weights, fitted.passes),
-        validation_data=batches(data.validation, 256).in_order(),
+        train_data=batches(data.train, train_ids, fitted.batch_size, weights, fitted.passes),
+        validation_data=batches(data.validation, validation_ids, 256).in_order(),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
         metrics=["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")],
         monitor="val_macro_f1",

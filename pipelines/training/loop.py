@@ -124,7 +124,9 @@ def _make_optimizer(spec: TrainingSpec, config: TrainingConfig, model: keras.Mod
     optimizer = over_replicas.make_optimizer(
         kind,
         **options,
-        learning_rate=learning_rate(settings, spec.train_data.steps, spec.warmup),
+        learning_rate=learning_rate(
+            settings, spec.train_data.steps, settings.warm_up or spec.warmup
+        ),
         # AdamW takes no None; others with 0.0 would multiply every weight by 1 in each step.
         weight_decay=settings.weight_decay or (0.0 if settings.optimizer == "adamw" else None),
         global_clipnorm=settings.clip_norm or None,

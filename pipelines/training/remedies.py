@@ -14,13 +14,13 @@ from ...callbacks.treatment import strength
 from ...callbacks.treatment.facts import Facts, NotApplicable
 from ..core.config import TrainingConfig, flat, replace, setting_types
 from ..core.errors import UserError
+from ..models.recurrent_settings import RECURRENT, SIMPLE
 from ..models.zoo import MODELS
 
-SIMPLE, LSTMS, GRUS = ("rnn",), ("lstm", "lstm97"), ("gru",)  # values of the setting `model`
-RECURRENT = SIMPLE + LSTMS + GRUS
 ENCODER = "cnn"  # the setting that names the convolutions of a task with a recurrent network
 RESIDUAL = "resnet20"  # the smallest residual network
 BARE = ("vgg", "googlenet")  # families that have batch normalisation only if it is set
+OWN_WEIGHTS = {"alexnet": "other", "lenet5_original": "other", "bag": "glorot"}  # others: he
 
 Changes = dict[str, Any]
 
@@ -119,18 +119,28 @@ def _words(kind: Any) -> list[str]:
 
 
 def _cell(word: str, name: str, alike: tuple[str, ...]) -> Callable[[_Case], Changes]:
-    """Another cell; settings that it cannot have, or that were chosen for the old one, go."""
+    """Another cell."""
 
     def change(case: _Case) -> Changes:
         if case.require_recurrent() in alike:
             raise NotApplicable(f"the network is already {name}")
         if not case.allows("model", word):
             raise NotApplicable(f"the task has no {word.upper()}")
-        own = {"activation": "tanh", "recurrent_kernel": "orthogonal", "forget_bias": None}
-        reset = {key: value for key, value in own.items() if case.settings.get(key, value) != value}
-        return {"model": word, **reset}
+        return {"model": word} | _reset_for_gates(case.settings, word)
 
     return change
+
+
+def _reset_for_gates(settings: Mapping[str, Any], word: str) -> Changes:
+    """Return the settings of the present cell that a cell with gates is not to have."""
+    changes: Changes = {}
+    if settings.get("activation", "tanh") != "tanh":
+        changes["activation"] = "tanh"
+    if settings["recurrent_kernel"] == "identity":
+        changes["recurrent_kernel"] = "orthogonal"
+    if settings["forget_bias"] is not None and word != "lstm":
+        changes["forget_bias"] = None
+    return changes
 
 
 def _forget_bias(case: _Case) -> Changes:
@@ -156,11 +166,10 @@ def _recurrent_kernel(word: str) -> Callable[[_Case], Changes]:
         model = case.require_recurrent()
         if word == "identity" and model not in SIMPLE:
             raise NotApplicable("it is for a simple recurrent network")
-        # Keras' recurrent layers begin with an orthogonal kernel.
-        if case.settings.get("recurrent_kernel", "orthogonal") == word:
+        if case.settings["recurrent_kernel"] == word:
             raise NotApplicable(f"the recurrent kernel is already {word} at the start")
-        case.require("recurrent_kernel", "the recurrent kernel")
-        return {"recurrent_kernel": word}
+        is_relu = word == "identity" and "activation" in case.settings
+        return {"recurrent_kernel": word} | ({"activation": "relu"} if is_relu else {})
 
     return change
 
@@ -193,9 +202,11 @@ def _truncate(case: _Case) -> Changes:
 
 def _activation(wanted: str, instead_of: tuple[str, ...]) -> Callable[[_Case], Changes]:
     def change(case: _Case) -> Changes:
-        current = case.require("activation", "the activation of hidden layers")
         if case.settings["model"] in RECURRENT:
-            raise NotApplicable("the gates of recurrent layers are made for tanh")
+            raise NotApplicable("the recurrent layers are made for tanh")
+        current = case.require("activation", "the activation of hidden layers") or "relu"
+        if case.settings["model"] == "lenet5_original":
+            raise NotApplicable("lenet5_original has the paper's activation")
         if current not in instead_of:
             raise NotApplicable(f"the activation of the hidden layers is {current}")
         return {"activation": wanted}
@@ -204,9 +215,17 @@ def _activation(wanted: str, instead_of: tuple[str, ...]) -> Callable[[_Case], C
 
 
 def _initial_weights(case: _Case) -> Changes:
-    if case.settings["model"] in RECURRENT:
+    """He's weights for ReLU, Glorot's for what is like tanh."""
+    settings = case.settings
+    model = settings["model"]
+    if model in RECURRENT:
         raise NotApplicable("the recurrent layers already begin with Glorot's weights")
-    raise NotApplicable("the task has no setting for the initial weights")
+    chosen = case.require("initial_weights", "the initial weights")
+    is_relu = settings["activation"] in (None, "relu", "leaky_relu")
+    wanted = "he" if is_relu and model != "lenet5_original" else "glorot"
+    if (chosen or OWN_WEIGHTS.get(model, "he")) == wanted:
+        raise NotApplicable(f"the network, {model}, already begins with {wanted} weights")
+    return {"initial_weights": wanted}
 
 
 def _shortcuts(case: _Case) -> Changes:
@@ -274,8 +293,8 @@ def _warm_up(case: _Case) -> Changes:
 
 
 _CHANGES: Mapping[str, Callable[[_Case], Changes]] = {
-    "lstm": _cell("lstm", "an LSTM", LSTMS),
-    "gru": _cell("gru", "a GRU", GRUS),
+    "lstm": _cell("lstm", "an LSTM", ("lstm", "lstm97")),
+    "gru": _cell("gru", "a GRU", ("gru",)),
     "forget-bias": _forget_bias,
     "chrono": _chrono,
     "orthogonal": _recurrent_kernel("orthogonal"),

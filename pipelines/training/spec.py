@@ -66,7 +66,8 @@ class TrainingSpec:
         pretrain: function that trains parts of the network before the first epoch.
         optimisation: settings that are fitted to the data, in place of those of the config; None:
             those of the config.
-        warmup: number of steps in which the learning rate rises to its value.
+        warmup: number of steps in which the learning rate rises to its value, unless the settings
+            have a warm-up.
     """
 
     network: keras.Model
