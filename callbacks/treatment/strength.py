@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from .facts import Facts, NotApplicable
 
 LOWER = 10.0  # divides the learning rate
@@ -13,6 +15,17 @@ OPEN = 1.0  # bias of a forget gate (Gers et al. 2000, Jozefowicz et al. 2015)
 MOST_OPEN = 5.0  # a cell with this bias remembers for about 150 time steps
 WARM_UP = 0.1  # share of the training steps
 WARM_UP_STEPS = 100  # if the number of training steps is unknown
+
+
+def usual_norm(norm: np.ndarray) -> float | None:
+    """Return the median global norm of the gradient, over the steps at which it is finite.
+
+    Args:
+        norm: [N, L], that of each layer, as `LayerGradients.history["norm"]`; NaN: no gradient.
+    """
+    total = np.sqrt(np.nansum(np.square(norm, dtype=np.float64), axis=1))
+    finite = total[np.isfinite(total)]
+    return float(np.median(finite)) if len(finite) else None
 
 
 def lower_rate(rate: float) -> float:
@@ -37,7 +50,7 @@ def clip_threshold(current: float | None, facts: Facts, evidence: Mapping[str, A
     if "clip_norm" in evidence:
         return _higher_threshold(current, float(evidence["norm"]))
     norm = facts.norm
-    wanted = USUAL_THRESHOLD if norm is None else min(USUAL_THRESHOLD, rounded(norm))
+    wanted = min(USUAL_THRESHOLD, rounded(norm)) if norm else USUAL_THRESHOLD
     if current and current <= wanted:
         raise NotApplicable(f"the norm of the gradient is already clipped to {current:g}")
     return wanted

@@ -63,6 +63,7 @@ _FORMS: form.Forms = {
     "time_steps": ("a whole number or null", form.or_null(form.is_count)),
     "solved": ("true or false", form.is_flag),
     "seconds": _SECONDS,
+    "gradient_norm": ("a number or null", form.or_null(form.is_duration)),
     "pretraining_seconds": _SECONDS,
     "compile_seconds": ("a number or null", form.or_null(form.is_duration)),
     "padding": _SECONDS,

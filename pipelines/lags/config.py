@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 import tyro
 
 from ..core.config import DataSettings, Optimisation, Section, flat, replace
-from ..core.errors import require
+from ..core.errors import UserError, require
 from ..core.space import Choice, Range, Space
 from ..models.recurrent_settings import GATED, RecurrentConfig, RecurrentSettings
 
@@ -60,7 +60,8 @@ class LagsRecurrent(RecurrentSettings):
         # A recipe's Chrono initialisation is for all cells; it does not concern rnn.
         chrono = self.chrono if model in GATED else 0.0
         dataclasses.replace(RecurrentSettings(**vars(self)), chrono=chrono).check_for(model)
-        require(self.normalization == "none", "normalization", "none", self.normalization)
+        if self.normalization != "none":
+            raise UserError("--normalization: a time step of a lag has too few numbers for it")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -29,8 +29,9 @@ def initialise(network: keras.Model, word: str | None) -> None:
         return
     initializer = INITIALIZERS[word]
     for _, layer in walk(network):
-        kernel, bias = getattr(layer, "kernel", None), getattr(layer, "bias", None)
-        if isinstance(kernel, keras.Variable):
+        kernel: Any = getattr(layer, "kernel", None)
+        bias: Any = getattr(layer, "bias", None)
+        if kernel is not None:
             kernel.assign(initializer()(kernel.shape))
-        if isinstance(bias, keras.Variable):
+        if bias is not None:
             bias.assign(keras.ops.zeros(bias.shape))

@@ -14,6 +14,7 @@ from ...callbacks.treatment import strength
 from ...callbacks.treatment.facts import Facts, NotApplicable
 from ..core.config import TrainingConfig, flat, replace, setting_types
 from ..core.errors import UserError
+from ..core.run_folder import RunFolder
 from ..models.recurrent_settings import RECURRENT, SIMPLE
 from ..models.zoo import MODELS
 
@@ -95,6 +96,21 @@ def settings_for(
     except UserError as error:
         raise NotApplicable(str(error)) from None
     return changes
+
+
+def facts_of(run: RunFolder, epochs: int | None = None) -> Facts:
+    """Return what is known about the training of a run; runs of earlier versions know less.
+
+    Args:
+        epochs: the number of epochs of the short trainings with a remedy; None: unknown.
+    """
+    results = run.results()
+    steps = results.get("steps_per_epoch")
+    return Facts(
+        norm=results.get("gradient_norm"),
+        time_steps=results.get("time_steps"),
+        training_steps=None if steps is None or epochs is None else steps * epochs,
+    )
 
 
 def flags_of(changes: Mapping[str, Any]) -> str:
@@ -202,7 +218,7 @@ def _truncate(case: _Case) -> Changes:
 
 def _activation(wanted: str, instead_of: tuple[str, ...]) -> Callable[[_Case], Changes]:
     def change(case: _Case) -> Changes:
-        if case.settings["model"] in RECURRENT:
+        if wanted == "relu" and case.settings["model"] in RECURRENT:
             raise NotApplicable("the recurrent layers are made for tanh")
         current = case.require("activation", "the activation of hidden layers") or "relu"
         if case.settings["model"] == "lenet5_original":

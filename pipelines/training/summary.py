@@ -7,6 +7,7 @@ import numpy as np
 
 from ...callbacks.findings.finding import Finding
 from ...callbacks.recording.printable import printable
+from ...callbacks.treatment.strength import usual_norm
 from ..core.config import TrainingConfig
 from ..core.config_files import config_dict
 from ..core.console import say
@@ -57,7 +58,7 @@ def write_findings(
     Args:
         failure: why it has failed, which is a finding too.
     """
-    findings = findings_of(recorders)
+    findings, gradients = findings_of(recorders), recorders.layer_gradients.history
     if failure is not None and not any(finding.kind == "not finite" for finding in findings):
         findings.append(Finding("", "not finite", "the loss is not finite", failure.measured))
     run.update(
@@ -65,6 +66,7 @@ def write_findings(
         findings=[finding_row(finding) for finding in findings],
         steps_per_epoch=spec.train_data.steps,
         time_steps=_time_steps(recorders),
+        gradient_norm=usual_norm(gradients["norm"]) if gradients else None,
     )
 
 

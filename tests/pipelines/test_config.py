@@ -222,7 +222,8 @@ def test_help_shows_titled_groups_and_one_default_per_flag(name, capsys):
         parse_flags(load_task(name).config, ["--help"], "errorflow")
     text = capsys.readouterr().out
     titles = re.findall(r"^ (\w+) options +$", text, re.M)
-    assert titles == ["network", "data", "optimisation", "hardware", "run"]
+    recurrent = ["recurrent"] * (name != "images")
+    assert titles == ["network", "data", "optimisation", "hardware", *recurrent, "run"]
     assert text.index("--model") < text.index("--units" if "--units" in text else "--width")
     for flag in re.split(r"\n +(?=--)", text)[1:]:
         assert flag.count("(default:") <= 1, flag
