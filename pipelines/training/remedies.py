@@ -87,7 +87,8 @@ def settings_for(
     config = config.resolved()
     kinds = setting_types(type(config))
     case = _Case(flat(config), kinds, facts or Facts(), evidence or {})
-    changes = _CHANGES[remedy(name).name](case)
+    wanted = _CHANGES[remedy(name).name](case)
+    changes = {key: value for key, value in wanted.items() if value != case.settings[key]}
     fixed = [key for key in changes if key in config.fixed_settings()]
     if fixed:
         raise NotApplicable(f"--weights determines {', '.join(fixed)}")
