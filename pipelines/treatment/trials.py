@@ -17,6 +17,7 @@ from ..core.run_lifecycle import MACHINE_SETTINGS
 from ..search import trial_folder
 from ..search.trial_folder import read_result, run_path
 from ..search.trial_process import write_trial
+from ..training import remedies
 from .plan import TreatmentPlan, data_hash
 
 Objective = Mapping[str, str] | None
@@ -90,13 +91,7 @@ def read_trial(plan: TreatmentPlan, request: Request, result: Mapping[str, Any])
 
 def facts_of(plan: TreatmentPlan, trial: Trial) -> Facts:
     """Return what is known about an untreated training."""
-    results = _run_of(plan, Request(trial.remedies, trial.seed)).results()
-    steps = results.get("steps_per_epoch")
-    return Facts(
-        norm=results.get("gradient_norm"),
-        time_steps=results.get("time_steps"),
-        training_steps=None if steps is None else steps * plan.epochs,
-    )
+    return remedies.facts_of(_run_of(plan, Request(trial.remedies, trial.seed)), plan.epochs)
 
 
 def not_built(request: Request, reason: str) -> Trial:
