@@ -217,9 +217,9 @@ class Answer:
         Raises:
             ValueError: it is damaged, or of a later version.
         """
-        if content.get("version") != VERSION:
-            raise ValueError(f"its version is {content.get('version')!r}, not {VERSION}")
         try:
+            if content["version"] != VERSION:
+                raise ValueError(f"its version is {content['version']!r}, not {VERSION}")
             options = Options(
                 tuple(map(int, content["seeds"])),
                 str(content["monitor"]),

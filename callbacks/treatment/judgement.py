@@ -70,6 +70,9 @@ def judge(
     if not treated:
         return Judgement("not tried", sentence="it was not tried")
     kinds = aims(treated[0].remedies, targets(untreated))
+    if not kinds:
+        text = "most of the untreated trainings have no finding"
+        return Judgement("nothing to treat", seeds=len(treated), sentence=text)
     gone = sum(is_gone(trial, kinds) for trial in treated)
     scores = [trial.score for trial in treated if trial.score is not None]
     change = _change(untreated, treated, options, comparisons)

@@ -16,6 +16,7 @@ Status = Literal[
     "failed",
     "screened out",
     "unfinished",
+    "nothing to treat",
     "not applicable",
     "not tried",
 ]
@@ -35,7 +36,8 @@ class Judgement:
             but figures that are not finite have come new; "failed": a training ended early;
             "screened out": the findings are gone in the first seed, but the figure is not better
             than that of every untreated seed, and the remedy was not tried further; "unfinished":
-            seeds are left; "not applicable"; "not tried".
+            seeds are left; "nothing to treat": most untreated trainings have no finding; "not
+            applicable"; "not tried".
         aims: the kinds of the findings that the remedy is to remove.
         seeds: the number of trainings with it.
         gone: the number of them that ran to their end without a finding of these kinds.

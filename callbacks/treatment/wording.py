@@ -1,5 +1,6 @@
 """The outcomes of remedies as sentences."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -23,9 +24,9 @@ def judgement_in_words(
     finding = _finding(judgement)
     change = _change(judgement, untreated, treated, options)
     untried = len(treated) < len(options.seeds)
-    return {
+    text = {
         "cure": f"{finding}, and {change}",
-        "new fault": f"{finding}, and {change}, but figures that are not finite are new",
+        "new fault": f"{finding}, and {change}",
         "noise": f"{finding}, but {change}",
         "no better": f"{finding}, but {change}",
         "worse": f"{finding}, and {change}",
@@ -36,6 +37,7 @@ def judgement_in_words(
         "failed": _failure(treated),
         "screened out": f"{finding}, but {_screening(untreated, treated[0], options)}",
     }.get(judgement.status, f"{judgement.seeds} of {counted_seeds(len(options.seeds))} finished")
+    return text + _new_findings(untreated, treated)
 
 
 def kinds_in_words(kinds: Collection[str]) -> str:
@@ -54,7 +56,7 @@ def estimate_in_words(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return number(estimate.value)
     half = (estimate.high - estimate.low) / 2
-    return f"{number(estimate.value, half)} ± {number(half)}"
+    return f"{number(estimate.value, half)} ± {half:.2g}"
 
 
 def number(value: float, resolution: float = 0.0) -> str:
@@ -113,6 +115,17 @@ def _without_figure(untreated):
     if not count:
         return ""
     return f"; {count} of {len(untreated)} untreated trainings without one count as the worst"
+
+
+def _new_findings(untreated, treated):
+    """→ '; new: "saturated" in 2 of 3 seeds', of findings that no untreated training has"""
+    before = set().union(*(trial.troubles for trial in untreated))
+    counts = Counter(kind for trial in treated for kind in trial.troubles - before)
+    shown = [
+        f'"{kind}" in {count} of {counted_seeds(len(treated))}'
+        for kind, count in sorted(counts.items())
+    ]
+    return f"; new: {', '.join(shown)}" if shown else ""
 
 
 def _failure(treated):
