@@ -42,9 +42,9 @@ def treatment_figure(
     if not any(_scores(trials) for _, trials, _ in groups):
         raise NothingRecorded
     height = max(3.2, 1.3 + 0.38 * len(groups))
-    figure = NotebookFigure(figsize=(10, height), layout="constrained", dpi=120)
-    left, right = figure.subplots(1, 2)
-    labels = ["untreated", *(f"{in_figure(each.name, 36)}: {each.status}" for each in tried)]
+    figure = NotebookFigure(figsize=(11, height), layout="constrained", dpi=120)
+    left, right = figure.subplots(1, 2, width_ratios=(5, 4))
+    labels = ["untreated", *(f"{in_figure(each.name, 32)}: {each.status}" for each in tried)]
     _draw_scores(left, groups, labels, options)
     shown = best or _nearest(tried, options)
     _draw_curves(right, groups[0], shown and next(g for g in groups if g[0] == shown.name), options)
@@ -56,7 +56,8 @@ def _draw_scores(axes: Axes, groups, labels, options: Options):
     for line, (_, trials, colour) in enumerate(groups):
         scores = _scores(trials)
         if not scores:
-            axes.annotate("no finite figure", (0.5, line), xycoords=("axes fraction", "data"))
+            where = {"xycoords": ("axes fraction", "data"), "ha": "center", "va": "center"}
+            axes.annotate("no finite figure", (0.5, line), color=colour, **where)
             continue
         estimate = mean(scores)
         if estimate.low is not None and estimate.high is not None:
@@ -86,7 +87,7 @@ def _draw_curves(axes: Axes, untreated, treated, options: Options):
             label = None  # one for all seeds
     axes.set(xlabel="epoch", ylabel=in_figure(options.monitor))
     axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
-    axes.set_title("before and after, a curve for each seed", loc="left", fontsize="medium")
+    axes.set_title("before and after, seed by seed", loc="left", fontsize="medium")
     axes.legend(frameon=False, fontsize="small")
     _scale(axes.set_yscale, values)
     _tidy(axes)

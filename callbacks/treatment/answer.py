@@ -11,7 +11,7 @@ from .plan import adds, comparisons, next_requests, pair_of, treated_with, untre
 from .rows import treatment_of, treatment_row, trials_of, trials_row
 from .statistics import Estimate, difference, mean
 from .table import Line, columns, frame, lines
-from .treatment import Treatment, no_cure_in_words
+from .treatment import Treatment, cure_in_words, no_cure_in_words
 from .trial import Trial
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Answer:
         best = self.best
         if best is None:
             return no_cure_in_words(self.untreated, self.targets, self.treatments)
-        return f"{best.text} cures it: {best.judgement.sentence}"
+        return cure_in_words(best, [each for each in self.cures if each is not best])
 
     def verdict(self) -> list[str]:
         """Return the sentence of the answer, then one for each remedy."""

@@ -85,7 +85,7 @@ def _shown(trials, kinds):
 
 
 def _gone(judgement):
-    return f"gone {judgement.gone}/{judgement.seeds}" if judgement.seeds else ""
+    return f"gone {judgement.gone}/{judgement.seeds}" if judgement.gone else ""
 
 
 def _times(share):

@@ -101,6 +101,19 @@ def ratio(after: float | None, before: float | None) -> float | None:
     return after / before if after and before else None
 
 
+def cure_in_words(best: Treatment, others: Sequence[Treatment]) -> str:
+    """Return the sentence of an answer that has a cure.
+
+    Args:
+        best: the best cure.
+        others: the other ones.
+    """
+    verb = "cures" if len(best.remedies) == 1 else "cure"
+    text = f"{best.name} {verb} it ({best.text}): {best.judgement.sentence}"
+    names = [each.name for each in others]
+    return f"{text}; other cures: {', '.join(names)}" if names else text
+
+
 def no_cure_in_words(
     untreated: Sequence[Trial], targets: Sequence[str], treatments: Sequence[Treatment]
 ) -> str:

@@ -111,10 +111,12 @@ def _difference(change, judgement, options):
 
 
 def _without_figure(untreated):
+    """→ "; 1 of 3 untreated trainings has no finite figure and counts as the worst one" """
     count = sum(trial.score is None for trial in untreated)
     if not count:
         return ""
-    return f"; {count} of {len(untreated)} untreated trainings without one count as the worst"
+    rest = "has no finite figure and counts" if count == 1 else "have no finite figure and count"
+    return f"; {count} of {len(untreated)} untreated trainings {rest} as the worst one"
 
 
 def _new_findings(untreated, treated):
