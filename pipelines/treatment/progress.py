@@ -41,10 +41,11 @@ class Progress:
             " test split"
         )
         most = most_trainings(plan, len(applicable(plan.original, plan.settings.chosen)))
+        first = f"a first one that cures takes {2 * seeds} trainings{self._estimate(2 * seeds)}, "
         note(
-            f"{seeds} seeds without a remedy, then the remedies for what is found: a first one that"
-            f" cures takes {2 * seeds} trainings{self._estimate(2 * seeds)}, all of them take at"
-            f" most {most}{self._estimate(most)}"
+            f"{seeds} seeds without a remedy, then the remedies for what is found:"
+            f" {first * (most > 2 * seeds)}all of them take at most {most} trainings"
+            f"{self._estimate(most)}"
         )
 
     def _estimate(self, trainings: int) -> str:
