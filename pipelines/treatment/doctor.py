@@ -31,7 +31,7 @@ from .config import DoctorConfig
 from .plan import TreatmentPlan, other_settings, read_plan
 from .pool import Pool, open_pool
 from .progress import Progress
-from .trials import check_data, check_untreated, facts_of, not_built, prepare, read_trial
+from .trials import check_data, check_untreated, facts_about, not_built, prepare, read_trial
 
 KEPT = "finished trainings stay usable, and the same command goes on"
 
@@ -187,7 +187,7 @@ class _Course:
         if self.choice is not None or len(probes) < PROBES:
             return []
         config, allowed = self.plan.original, self.plan.settings.chosen
-        self.choice = choose(probes, config, facts_of(self.plan, probes[0]), allowed)
+        self.choice = choose(probes, config, facts_about(self.plan, probes[0]), allowed)
         return probes
 
     @property

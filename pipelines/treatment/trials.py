@@ -17,7 +17,7 @@ from ..core.run_lifecycle import MACHINE_SETTINGS
 from ..search import trial_folder
 from ..search.trial_folder import read_result, run_path
 from ..search.trial_process import write_trial
-from ..training import remedies
+from ..training.remedies import facts_of
 from .plan import TreatmentPlan, data_hash
 
 Objective = Mapping[str, str] | None
@@ -89,9 +89,9 @@ def read_trial(plan: TreatmentPlan, request: Request, result: Mapping[str, Any])
     )
 
 
-def facts_of(plan: TreatmentPlan, trial: Trial) -> Facts:
+def facts_about(plan: TreatmentPlan, trial: Trial) -> Facts:
     """Return what is known about an untreated training."""
-    return remedies.facts_of(_run_of(plan, Request(trial.remedies, trial.seed)), plan.epochs)
+    return facts_of(_run_of(plan, Request(trial.remedies, trial.seed)), plan.epochs)
 
 
 def not_built(request: Request, reason: str) -> Trial:
