@@ -22,6 +22,7 @@ from .recording.error_probe import ErrorProbe
 from .recording.error_reader import ErrorReader, check_layers, error_readers, read_rows
 from .recording.error_watch import ErrorWatch
 from .recording.event_reader import Key, Recorded
+from .recording.first_batch import end_showing, show_first_batch
 from .recording.guard import guarded
 from .recording.live import ROWS, Handle, LiveView, Progress
 from .recording.prediction_errors import backwards_parts
@@ -68,11 +69,14 @@ class ErrorFlow(StepRecorder):
             first, as in an encoder-decoder. In figures, the time steps of the first are numbered up
             to 0 and those of the second from 1. `first_to_largest` is the error at the first step
             of the first layer over the largest error at any step of the second.
-        probe: (x, y) or (x, y, sample_weight), as `fit` takes them, or a function that returns
-            them. If errors enter a layer at many time steps, as with a loss at each step, the
-            findings then say how far back the error of a single prediction reaches: that of the
-            last step (of the first one in layers that read backwards), measured on the first 4
-            examples, at `training=False`, in at most 2% of the time of training, and at least once.
+        probe: if errors enter a layer at many time steps, as with a loss at each step, the findings
+            say how far back the error of a single prediction reaches: that of the last step (of the
+            first one in layers that read backwards), measured on 4 examples, at `training=False`,
+            in at most 2% of the time of training, and at least once. None: they are the first ones
+            of the first batch, of which `fit` loses nothing; not with batches that are distributed
+            over devices or not dense, nor with a `train_step` of the model's own. Otherwise (x, y)
+            or (x, y, sample_weight), as `fit` takes them, or a function that returns them; False:
+            this is not measured.
         live: show the training while `fit` runs. In a notebook, a picture of the error over time
             and the headline of each layer's finding are drawn in the output of the cell, and
             updated in place at most every 2 s; in the end, the picture and the findings of the
@@ -274,6 +278,8 @@ class ErrorFlow(StepRecorder):
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self.live.begin_epoch()
         super().on_epoch_begin(epoch, logs)
+        if self._probe.waits:
+            show_first_batch(self.model, self._probe.take)
         self._probe.epoch_begins()
 
     @guarded
@@ -313,6 +319,7 @@ class ErrorFlow(StepRecorder):
         trace_train_step_in(self.model, training_step.inside)
 
     def _detach(self) -> None:
+        end_showing(self.model)
         self._steps.record_every(self, None)
 
     def _find_layers(self):

@@ -36,14 +36,18 @@ class ErrorProbe:
 
     Args:
         data: (x, y) or (x, y, sample_weight), of which the first `EXAMPLES` examples are taken; or
-            a function that returns it, called when it is needed first; None: never measure.
+            a function that returns it, called when it is needed first; None: the first examples of
+            the first batch of training, see `take`; False: never measure.
 
     Raises:
         ValueError: `data` has another form.
     """
 
     def __init__(self, data: Any):
-        self._data = data if data is None or callable(data) else _few(data)
+        self._is_automatic = data is None
+        self._data = None if data is None or data is False else data
+        if self._data is not None and not callable(self._data):
+            self._data = _few(self._data)
         self.start_over()
 
     def start_over(self) -> None:
@@ -67,6 +71,20 @@ class ErrorProbe:
             self.rows[name] = [rows.latest(MAX_ROWS)]
             self._about[name] = about
 
+    @property
+    def waits(self) -> bool:
+        """Whether a batch of training is to be taken."""
+        return self._is_automatic and self._examples is None and not self._failed
+
+    def take(self, batch: Any) -> None:
+        """Take the first examples of a batch of training, if it has targets."""
+        self._failed = not (
+            isinstance(batch, tuple)
+            and 2 <= len(batch) <= 3
+            and all(part.shape.rank for part in tf.nest.flatten(batch))
+        )
+        self._examples = None if self._failed else _few(batch)
+
     def epoch_begins(self) -> None:
         """Start the clock."""
         self._began = time.perf_counter()
@@ -79,7 +97,7 @@ class ErrorProbe:
             self._epoch = time.perf_counter() - self._began
             self._trained += self._epoch
             self._began = None
-        if self._data is None:
+        if not self._has_examples:
             return
         is_cheap = self._spent + self._expected <= MAX_COST * self._trained
         if any(of_chief(model.distribute_strategy, bytes([is_cheap]))):  # clocks differ
@@ -101,7 +119,7 @@ class ErrorProbe:
 
     def _measure_if_needed(self, model, memory, step, log):
         """Measure unless errors enter every layer at one step, where the rows show how far."""
-        if self._data is None or self._failed:
+        if not self._has_examples or self._failed:
             return
         recent = [tables(rows.latest(MIN_STEPS)) for rows in memory.all().values()]
         if any(len(t["step"]) == MIN_STEPS and decay(t).enters_everywhere for t in recent):
@@ -112,6 +130,8 @@ class ErrorProbe:
             measured, seconds, compiling = self._timed(model)
         except Exception as error:
             self._failed = True
+            if self._is_automatic:  # nobody has asked for it
+                return
             warnings.warn(
                 f"ErrorFlow: the errors of single predictions could not be measured on `probe`: "
                 f"{type(error).__name__}: {error}. The training goes on",
@@ -139,6 +159,10 @@ class ErrorProbe:
         measured = prediction_errors(model, *data)
         seconds = time.perf_counter() - began
         return measured, seconds, max(compiling - seconds, 0.0)
+
+    @property
+    def _has_examples(self):
+        return self._data is not None or self._examples is not None
 
     def _few_examples(self):
         if self._examples is None:
