@@ -54,7 +54,7 @@ def file_of(folder: Path, name: str) -> Path:
     return folder / (name.replace(" / ", "--").replace(" ", "-").replace(",", "") + ".jsonl")
 
 
-def record(name: str, folder: Path, seeds: list[int]) -> str:
+def record(name: str, folder: Path, seeds: list[int]) -> None:
     """Run a training with all levels and seeds that are not recorded yet, in this process."""
     import tensorflow as tf
 
@@ -71,7 +71,6 @@ def record(name: str, folder: Path, seeds: list[int]) -> str:
                 row = workshop.run(training, level, seed)
                 with path.open("a") as file:  # after a line that was not finished, a new one
                     file.write(f"\n{json.dumps(row)}\n")
-    return name
 
 
 def record_all(args) -> None:
@@ -81,9 +80,10 @@ def record_all(args) -> None:
         args.jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=1
     )
     with processes:
-        running = [processes.submit(record, name, args.out, args.seeds) for name in names]
+        running = {processes.submit(record, name, args.out, args.seeds): name for name in names}
         for count, done in enumerate(concurrent.futures.as_completed(running), 1):
-            print(f"{count} of {len(names)}: {done.result()}", file=sys.stderr, flush=True)
+            state = f"failed, {done.exception()!r}" if done.exception() else "recorded"
+            print(f"{count} of {len(names)}: {running[done]}: {state}", file=sys.stderr, flush=True)
 
 
 def print_table(rows: list[dict]) -> None:

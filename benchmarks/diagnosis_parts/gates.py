@@ -8,7 +8,7 @@ from errorflow.layers import GRU, LSTM, SimpleRNN
 
 from .optimization import clips, conv_lstm
 from .over_depth import compiled
-from .over_time import COUNT, UNITS, gate, gru, memory, network, of_length, rnn
+from .over_time import COUNT, UNITS, GateBias, gru, memory, network, of_length, rnn
 from .training import Training
 
 SATURATED = frozenset({"saturated"})
@@ -18,16 +18,16 @@ STEPS = 16
 
 
 def _closed(place, value, units=UNITS):
-    return {"bias_initializer": gate(units, 4, place, value, 3.0), "unit_forget_bias": False}
+    return {"bias_initializer": GateBias(units, place, value, 3.0), "unit_forget_bias": False}
 
 
 def _closed_lstm(place, value, forget=3.0):
-    bias = gate(UNITS, 4, place, value, forget)
+    bias = GateBias(UNITS, place, value, forget)
     return network(10, [LSTM(UNITS, bias_initializer=bias, unit_forget_bias=False)])
 
 
 def _closed_reset(value):
-    return network(6, [GRU(UNITS, bias_initializer=gate(UNITS, 3, 1, value))])
+    return network(6, [GRU(UNITS, bias_initializer=GateBias(UNITS, 1, value))])
 
 
 def _both(level, random):

@@ -36,27 +36,31 @@ def scaled(gain):
     return keras.initializers.Orthogonal(gain)
 
 
-def gate(units: int, gates: int, place: int, value: float, forget: float | None = None):
-    """Return a bias initializer with `value` for one gate, and 0 or `forget` for the others."""
+@keras.saving.register_keras_serializable("benchmarks")
+class GateBias(keras.initializers.Initializer):
+    """One value for one gate, the place of which is counted from 0; the forget gate may differ."""
 
-    def bias(shape, dtype=None):
+    def __init__(self, units: int, place: int, value: float, forget: float | None = None):
+        self.units, self.place, self.value, self.forget = units, place, value, forget
+
+    def __call__(self, shape, dtype=None):
         values = np.zeros(shape, "float32")
-        if forget is not None:
-            values[..., units : 2 * units] = forget
-        values[..., place * units : (place + 1) * units] = value
-        return values
+        if self.forget is not None:
+            values[..., self.units : 2 * self.units] = self.forget
+        values[..., self.place * self.units : (self.place + 1) * self.units] = self.value
+        return keras.ops.convert_to_tensor(values, dtype)
 
-    assert place < gates
-    return bias
+    def get_config(self):
+        return vars(self)
 
 
 def lstm(forget_bias, cell=LSTM, units=UNITS, **options):
-    bias = gate(units, 4, 1, forget_bias)
+    bias = GateBias(units, 1, forget_bias)
     return cell(units, bias_initializer=bias, unit_forget_bias=False, **options)
 
 
 def gru(update_bias, cell=GRU, **options):
-    return cell(UNITS, bias_initializer=gate(UNITS, 3, 0, update_bias), **options)
+    return cell(UNITS, bias_initializer=GateBias(UNITS, 0, update_bias), **options)
 
 
 def rnn(gain, cell=SimpleRNN, **options):

@@ -31,6 +31,7 @@ class Workshop:
         losses = model.fit(
             _batches(x, y, BATCH),
             epochs=EPOCHS,
+            shuffle=False,
             verbose=0,
             callbacks=recorders,
             validation_data=_batches(x_val, y_val, VALIDATION),
@@ -65,12 +66,13 @@ class Workshop:
         self._key, self._model = key, training.build(level)
         self._model.optimizer.build(self._model.trainable_variables)
         self._fresh = [v.numpy() for v in self._model.optimizer.variables]
-        self._callbacks = [*_callbacks(training, self._model, x, y), OtherRules(self._model)]
+        self._callbacks = [*callbacks_for(training, self._model, x, y), OtherRules(self._model)]
         self._callbacks[-1].begin(x, y)
         return self._model, self._callbacks
 
 
-def _callbacks(training, model, x, y):
+def callbacks_for(training, model, x, y):
+    """Return the callbacks of errorflow that record this training."""
     layers = list(model._flatten_layers())
     callbacks = [LayerGradients()]
     if any(isinstance(layer, keras.layers.RNN) for layer in layers):
