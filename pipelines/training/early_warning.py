@@ -12,7 +12,7 @@ from ..core.config import TrainingConfig
 from ..core.console import keras_verbosity, note
 from ..core.run_folder import RunFolder
 from ..core.stop_when import stop_kinds
-from .remedies import flags_of, settings_for
+from .remedies import doctor_command, flags_of, settings_for
 
 MOST = 3  # flags that a warning names
 
@@ -52,6 +52,8 @@ def report(run: RunFolder, config: TrainingConfig, warning: TrainingWarning) -> 
     if keras_verbosity():
         note()  # ends the line of the progress bar
     note(f"{warning.sentence}{hint}")
+    if not rows:
+        note(f"after the training, this command finds out what helps: {doctor_command(run)}")
 
 
 def warning_row(warning: TrainingWarning) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ...callbacks.treatment.facts import Facts, NotApplicable
 from ..core.config import TrainingConfig, flat, replace, setting_types
 from ..core.errors import UserError
 from ..core.run_folder import RunFolder
+from ..core.shell import shell_flag
 from ..models.recurrent_settings import RECURRENT, SIMPLE
 from ..models.zoo import MODELS
 
@@ -112,6 +113,12 @@ def facts_of(run: RunFolder, epochs: int | None = None) -> Facts:
         time_steps=results.get("time_steps"),
         training_steps=None if steps is None or epochs is None else steps * epochs,
     )
+
+
+def doctor_command(run: RunFolder) -> str:
+    """Return the command that tries the remedies on a run."""
+    task = run.results().get("task", run.task)
+    return f"errorflow {task} doctor {shell_flag('--run', run.path.parent / run.name)}"
 
 
 def flags_of(changes: Mapping[str, Any]) -> str:

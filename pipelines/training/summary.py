@@ -16,6 +16,7 @@ from ..core.files import write_text
 from ..core.recorded_findings import (
     MOST_REMEDIES,
     finding_row,
+    findings_in,
     remedies_in,
     verdict_in_words,
 )
@@ -23,6 +24,7 @@ from ..core.run_folder import RunFolder
 from ..core.run_results import figure_in_words
 from . import plots
 from .loop import Outcome, Recorders
+from .remedies import doctor_command
 from .spec import TrainingSpec
 from .task import ModelCard
 
@@ -180,7 +182,9 @@ def print_results(run: RunFolder, next_commands: Sequence[str]) -> None:
     for remedy in remedies_in(results)[:MOST_REMEDIES]:
         say(f"  may help: {remedy}")
     say(f"files: {run.path}")
-    for line in ["next:", *(f"  {command}" for command in next_commands)]:
+    is_troubled = any(finding.severity == "trouble" for finding in findings_in(results))
+    doctor = [doctor_command(run)] * is_troubled
+    for line in ["next:", *(f"  {command}" for command in [*doctor, *next_commands])]:
         say(line)
 
 

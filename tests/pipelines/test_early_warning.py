@@ -1,5 +1,6 @@
 """Warnings in a run: the flags that may help, results.json, and `--stop-when`."""
 
+import shlex
 from types import SimpleNamespace
 
 import keras
@@ -98,9 +99,29 @@ def test_a_warning_is_printed_and_recorded_once(tmp_path, capsys):
     warning = TrainingWarning("stuck", ("a", "b"), "a and b", evidence, "no gradient", step=240)
     report(run, config, warning)
     report(run, config, warning)  # as after a resume
-    assert capsys.readouterr().err == "warning, step 240: a and b; try --learning-rate 0.0008\n"
+    assert capsys.readouterr().err.splitlines() == [
+        "warning, step 240: a and b; try --learning-rate 0.0008",
+        "after the training, this command finds out what helps:"
+        f" errorflow names doctor --run {run.path}",
+    ]
     row = {"step": 240, "kind": "stuck", "layer": "a, b", "text": "a and b", "evidence": evidence}
     assert run.results()["warnings"] == [row]
+
+
+@pytest.mark.parametrize("kind, times", [("vanishing", 1), ("healthy", 0)])
+def test_the_end_of_a_training_names_the_doctor_if_something_is_wrong(
+    kind, times, tmp_path, capsys
+):
+    run = RunFolder(tmp_path / "names" / "it's a")
+    run.path.mkdir(parents=True)
+    figures = {"test": {"accuracy": 0.5}, "best_epoch": 1, "epochs": 2, "seconds": 3, "padding": 0}
+    findings = {"findings": [{"layer": "rnn", "kind": kind}], "verdict": ["rnn: a sentence"]}
+    run.update(task="names", status="finished", **figures, **findings)
+    summary.print_results(run, ["errorflow runs"])
+    printed = capsys.readouterr().out
+    command = f"errorflow names doctor --run {shlex.quote(str(run.path))}"
+    assert printed.count(command) == printed.count("doctor") == times
+    assert printed.endswith("  errorflow runs\n")
 
 
 # One training that diverges
