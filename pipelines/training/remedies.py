@@ -22,6 +22,7 @@ from ..models.zoo import MODELS
 ENCODER = "cnn"  # the setting that names the convolutions of a task with a recurrent network
 RESIDUAL = "resnet20"  # the smallest residual network
 BARE = ("vgg", "googlenet")  # families that have batch normalisation only if it is set
+NORMALIZED = ("convnet", "resnet", *BARE)  # families that have it, or can have it
 OWN_WEIGHTS = {"alexnet": "other", "lenet5_original": "other", "bag": "glorot"}  # others: he
 
 Changes = dict[str, Any]
@@ -56,15 +57,26 @@ class _Case:
         """Return whether a word is a value of a setting of the task."""
         return word in _words(self.kinds.get(key))
 
+    @property
+    def model(self) -> str:
+        """The network; "" if the task, one of another package, has no such setting."""
+        return self.settings.get("model", "")
+
+    @property
+    def family(self) -> str:
+        """The family of a network on images; "" for other networks."""
+        return MODELS[self.model].family if self.model in MODELS else ""
+
     def require_recurrent(self) -> str:
         """Return the recurrent cell, a value of `model`.
 
         Raises:
             NotApplicable: the network has none.
         """
-        if (model := self.settings["model"]) not in RECURRENT:
-            raise NotApplicable(f"the network, {model}, has no recurrent layer")
-        return model
+        if self.model not in RECURRENT:
+            name = f", {self.model}," if self.model else ""
+            raise NotApplicable(f"the network{name} has no recurrent layer")
+        return self.model
 
 
 def settings_for(
@@ -160,9 +172,9 @@ def _reset_for_gates(settings: Mapping[str, Any], word: str) -> Changes:
     changes: Changes = {}
     if settings.get("activation", "tanh") != "tanh":
         changes["activation"] = "tanh"
-    if settings["recurrent_kernel"] == "identity":
+    if settings.get("recurrent_kernel") == "identity":
         changes["recurrent_kernel"] = "orthogonal"
-    if settings["forget_bias"] is not None and word != "lstm":
+    if settings.get("forget_bias") is not None and word != "lstm":
         changes["forget_bias"] = None
     return changes
 
@@ -190,7 +202,7 @@ def _recurrent_kernel(word: str) -> Callable[[_Case], Changes]:
         model = case.require_recurrent()
         if word == "identity" and model not in SIMPLE:
             raise NotApplicable("it is for a simple recurrent network")
-        if case.settings["recurrent_kernel"] == word:
+        if case.require("recurrent_kernel", "the recurrent kernel") == word:
             raise NotApplicable(f"the recurrent kernel is already {word} at the start")
         is_relu = word == "identity" and "activation" in case.settings
         return {"recurrent_kernel": word} | ({"activation": "relu"} if is_relu else {})
@@ -226,10 +238,10 @@ def _truncate(case: _Case) -> Changes:
 
 def _activation(wanted: str, instead_of: tuple[str, ...]) -> Callable[[_Case], Changes]:
     def change(case: _Case) -> Changes:
-        if wanted == "relu" and case.settings["model"] in RECURRENT:
+        if wanted == "relu" and case.model in RECURRENT:
             raise NotApplicable("the recurrent layers are made for tanh")
         current = case.require("activation", "the activation of hidden layers") or "relu"
-        if case.settings["model"] == "lenet5_original":
+        if case.model == "lenet5_original":
             raise NotApplicable("lenet5_original has the paper's activation")
         if current not in instead_of:
             raise NotApplicable(f"the activation of the hidden layers is {current}")
@@ -240,8 +252,7 @@ def _activation(wanted: str, instead_of: tuple[str, ...]) -> Callable[[_Case], C
 
 def _initial_weights(case: _Case) -> Changes:
     """He's weights for ReLU, Glorot's for what is like tanh."""
-    settings = case.settings
-    model = settings["model"]
+    settings, model = case.settings, case.model
     if model in RECURRENT:
         raise NotApplicable("the recurrent layers already begin with Glorot's weights")
     chosen = case.require("initial_weights", "the initial weights")
@@ -255,11 +266,16 @@ def _initial_weights(case: _Case) -> Changes:
 def _shortcuts(case: _Case) -> Changes:
     settings = case.settings
     key = ENCODER if ENCODER in settings else "model"
-    network = settings[key]
+    network = settings.get(key)
     if network not in MODELS:
         raise NotApplicable("the task has no network with shortcuts")
     if MODELS[network].family != "resnet":
-        return {key: RESIDUAL, "width": 1.0} if key == ENCODER else {key: RESIDUAL}
+        others = ("dropout", "auxiliary", "normalization")  # of the network that is replaced
+        return (
+            {ENCODER: RESIDUAL, "width": 1.0}
+            if key == ENCODER
+            else {key: RESIDUAL, **dict.fromkeys(others)}
+        )
     if settings.get("skip") != "false":
         raise NotApplicable(f"the network, {network}, already has shortcuts")
     return {"skip": "true"}
@@ -268,14 +284,12 @@ def _shortcuts(case: _Case) -> Changes:
 def _batch_normalization(case: _Case) -> Changes:
     if not case.allows("normalization", "batch"):
         raise NotApplicable("the task has no setting for batch normalisation")
-    network, chosen = case.settings["model"], case.settings["normalization"]
-    family = MODELS[network].family
-    if family in ("convnet", "resnet") or family in BARE:
-        has_none = chosen == "none" or (chosen is None and family in BARE)
-        if not has_none:
-            raise NotApplicable(f"the network, {network}, already has batch normalisation")
+    chosen = case.settings["normalization"]
+    if case.family not in NORMALIZED:
+        raise NotApplicable(f"the network, {case.model}, has no option for batch normalisation")
+    if chosen == "none" or (chosen is None and case.family in BARE):
         return {"normalization": "batch"}
-    raise NotApplicable(f"the network, {network}, has no option for batch normalisation")
+    raise NotApplicable(f"the network, {case.model}, already has batch normalisation")
 
 
 def _auxiliary(case: _Case) -> Changes:
@@ -284,7 +298,7 @@ def _auxiliary(case: _Case) -> Changes:
         if current:
             raise NotApplicable("the network already has an auxiliary loss")
         return {"auxiliary": 0.1}
-    if MODELS[case.settings["model"]].family != "googlenet":
+    if case.family != "googlenet":
         raise NotApplicable("only googlenet has auxiliary classifiers")
     return _switched(case, "auxiliary", "true", "auxiliary classifiers")
 

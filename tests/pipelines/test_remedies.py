@@ -1,5 +1,7 @@
 """Remedies as settings of the tasks: which ones a task has, and what they do to its network."""
 
+import contextlib
+import dataclasses
 import shlex
 
 import keras
@@ -10,7 +12,7 @@ from errorflow.callbacks.treatment.facts import Facts, NotApplicable
 from errorflow.callbacks.treatment.strength import usual_norm
 from errorflow.layers import LSTM, leaky_relu
 from errorflow.layers.paths import walk
-from errorflow.pipelines.core.config import TrainingConfig, flat, replace
+from errorflow.pipelines.core.config import Section, TrainingConfig, flat, replace
 from errorflow.pipelines.core.config_files import load_config
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.flags import parse_flags
@@ -54,6 +56,28 @@ def test_a_remedy_changes_valid_settings_or_says_why_it_does_not(name):
             applied.append(remedy.name)
     assert {"clip-norm", "learning-rate", "warm-up"} <= {*applied}
     assert all(reason and not reason.endswith(".") and "\n" not in reason for reason in reasons)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OtherNetwork(Section):
+    """The network of another package."""
+
+    cells: int = 3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OtherConfig(TrainingConfig):
+    """The settings of a task of another package."""
+
+    network: OtherNetwork = OtherNetwork()
+
+
+def test_a_task_of_another_package_has_what_all_tasks_have():
+    applied = {}
+    for remedy in REMEDIES:
+        with contextlib.suppress(NotApplicable):
+            applied |= settings_for(remedy.name, OtherConfig(), FACTS)
+    assert applied == {"clip_norm": 0.034, "learning_rate": 1e-4, "warm_up": 30}
 
 
 @pytest.mark.parametrize(
@@ -106,6 +130,12 @@ def test_a_remedy_changes_valid_settings_or_says_why_it_does_not(name):
         (ImagesConfig, {"model": "alexnet"}, "initial-weights", {"initial_weights": "he"}),
         (ImagesConfig, {"model": "resnet56", "skip": "false"}, "shortcuts", {"skip": "true"}),
         (ImagesConfig, {"model": "vgg11"}, "shortcuts", {"model": "resnet20"}),
+        (
+            ImagesConfig,
+            {"model": "vgg11", "dropout": 0.1, "normalization": "none"},
+            "shortcuts",
+            {"model": "resnet20", "dropout": None, "normalization": None},
+        ),
         (StoriesConfig, {}, "shortcuts", {"cnn": "resnet20", "width": 1.0}),
         (ImagesConfig, {"model": "vgg11"}, "batch-normalization", {"normalization": "batch"}),
         (ImagesConfig, {"model": "googlenet"}, "auxiliary", {"auxiliary": "true"}),
@@ -189,6 +219,7 @@ def test_the_facts_of_a_run_are_those_of_its_results(tmp_path):
     [
         (NamesConfig, {"model": "gru", "activation": "relu", "learning_rate": 3.4e-05}),
         (NamesConfig, {"forget_bias": 3.7, "warm_up": 30, "normalization": "layer"}),
+        (NamesConfig, {"model": "gru", "forget_bias": None}),
         (PronounceConfig, {"attention": True, "bidirectional": False, "clip_norm": 0.25}),
     ],
 )
