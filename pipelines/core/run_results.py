@@ -22,6 +22,12 @@ def figure_in_words(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.4f}"
 
 
+def in_words(key: str) -> str:
+    """Return the name of a figure of history.csv in words: "validation macro F1"."""
+    prefix = "validation " * key.startswith("val_")
+    return prefix + key.removeprefix("val_").replace("_", " ").replace("f1", "F1")
+
+
 def headline_of(finding: Mapping[str, Any]) -> str:
     """Return the headline of a finding; in runs of older versions it is only the kind."""
     return finding.get("headline", finding["kind"])

@@ -13,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 
 from ...callbacks.findings.finding import Finding
 from ...callbacks.recording.rows import Rows
-from . import as_json, media, readings, summaries
+from . import as_json, doctors, media, readings, summaries
 from .best import best_figures
 from .cache import Cache
 from .colours import colour_scales
@@ -26,7 +26,7 @@ FRESH = 1.0  # seconds for which a list of records counts as new
 THREADS = 4  # that read the series of one request
 _OF_LIST = 2**20  # bytes, about
 
-ROUTES = ("runs", "summaries", "table", "course", "media", "damaged", "colours")
+ROUTES = ("runs", "summaries", "table", "course", "media", "doctor", "damaged", "colours")
 
 
 class Records(NamedTuple):
@@ -45,6 +45,7 @@ class Answers:
                of an error matrix, step in place of the last two
     course     run, kind, name: what is drawn of a series as lines over training
     media      run, tag, type=image|text: all images or texts under a tag
+    doctor     run: the doctor's answer about a training, see `doctors.described`
     damaged    the records that cannot be shown, and why
     colours    the colour scales of errors and shares, from small to large, as in all figures
 
@@ -100,7 +101,15 @@ class Answers:
         return Records(series, group(runs, series, found, self._log_dir))
 
     def _runs(self, query: MultiDict) -> Any:
-        return [as_json.of_training(training) for training in self._records.trainings]
+        return [as_json.of_training(one, self._treated(one)) for one in self._records.trainings]
+
+    def _treated(self, training: Training) -> dict[str, Any] | None:
+        """Return the state of the doctor's answer about a training; None if there is none."""
+        folder = doctors.folder_of(training.name, self._log_dir)
+        if training.trial is not None or folder is None:
+            return None
+        every = self._records.trainings
+        return doctors.state(folder, [one for one in every if one.is_trial_of(training.name)])
 
     def _damaged(self, query: MultiDict) -> Any:
         foreign = find_foreign_files(Path(self._log_dir)) if self._log_dir else []
@@ -227,6 +236,28 @@ class Answers:
             return None
         line = as_json.of_numbers(course.lines["first_to_last"])
         return {"steps": course.steps.tolist(), "values": line}
+
+    # The doctor
+
+    def _doctor_folder(self, run: str) -> Path:
+        folder = doctors.folder_of(self._training(run).name, self._log_dir)
+        if folder is None:
+            raise KeyError(f"answer of the doctor about {run}")
+        return folder
+
+    def _doctor(self, query: MultiDict) -> Any:
+        run = query.get("run", "")
+        folder = self._doctor_folder(run)
+        every = self._records.trainings
+        return doctors.described(folder, [one for one in every if one.is_trial_of(run)])
+
+    def doctors_picture(self, run: str) -> bytes:
+        """Return the PNG image that the doctor drew for a training.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return doctors.read_picture(self._doctor_folder(run))
 
     # Media
 

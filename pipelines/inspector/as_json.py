@@ -12,7 +12,8 @@ from .series import Series
 from .trainings import BY_TRAINING_STEP, Training
 
 
-def of_training(training: Training) -> dict[str, Any]:
+def of_training(training: Training, doctor: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a training; `doctor` is the state of the doctor's answer about it, if there is one."""
     return {
         "run": training.name,
         "colours": training.colours._asdict(),
@@ -21,6 +22,8 @@ def of_training(training: Training) -> dict[str, Any]:
         "steps_per_epoch": training.steps_per_epoch,
         "series": [of_series(series) for series in training.series],
         "media": [medium._asdict() for medium in training.media],
+        "doctor": doctor,
+        "trial": None if training.trial is None else training.trial._asdict(),
     }
 
 

@@ -29,7 +29,8 @@ _HEADERS = {
 class Inspector(base_plugin.TBPlugin):
     """Serves the tab's page and its data; `answers.Answers` describes the routes.
 
-    image   ?key=: a PNG image, by the key in an answer of the route `media`
+    image          ?key=: a PNG image, by the key in an answer of the route `media`
+    doctor_image   ?run=: the PNG image of the doctor's answer about a training
     """
 
     plugin_name = PLUGIN
@@ -51,6 +52,7 @@ class Inspector(base_plugin.TBPlugin):
             "/index.js": functools.partial(_static, "index.js"),
             "/static/*": _static_route,
             "/image": self._route(self._image),
+            "/doctor_image": self._route(self._doctor_image),
             **{f"/{name}": self._route(functools.partial(self._answer, name)) for name in ROUTES},
         }
 
@@ -81,8 +83,14 @@ class Inspector(base_plugin.TBPlugin):
         return _json(self._answers(request).answer(route, request.args))
 
     def _image(self, request: Request) -> Response:
-        content = self._answers(request).image(request.args.get("key", ""))
-        return Response(content, headers=_HEADERS, mimetype="image/png")
+        return _png(self._answers(request).image(request.args.get("key", "")))
+
+    def _doctor_image(self, request: Request) -> Response:
+        return _png(self._answers(request).doctors_picture(request.args.get("run", "")))
+
+
+def _png(content: bytes) -> Response:
+    return Response(content, headers=_HEADERS, mimetype="image/png")
 
 
 def _image_url(key: str) -> str:

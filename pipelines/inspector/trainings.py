@@ -1,7 +1,7 @@
 """Group TensorBoard's runs by training: one training writes to several folders."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +17,26 @@ _KINDS = (
 )
 _FOLDER = re.compile(rf"(^|/)(train|validation|({_KINDS})(-\d+)?)$")
 _LOGS = re.compile(r"(^|/)logs$")
+# A trial of the doctor, below the folder of its run; the name of its training is shorter.
+_TRIAL_FOLDER = re.compile(r"(^|/)doctor/trials/([^/]+/seed-\d+)/run$")
+_TRIAL_NAME = re.compile(r"(?:(.+)/)?doctor/([^/]+)/seed-(\d+)")
+_UNTREATED = "untreated"
 # Their records are numbered by training steps, all others by epochs.
 BY_TRAINING_STEP = ("error_flow", "layer_gradients")
+
+
+class Trial(NamedTuple):
+    """A short training of the doctor, see `pipelines.doctor`.
+
+    Attributes:
+        run: the name of the training that it was made for.
+        remedies: the names of its remedies; without any it is untreated.
+        seed: its seed.
+    """
+
+    run: str
+    remedies: Sequence[str]
+    seed: int
 
 
 class Training(NamedTuple):
@@ -30,6 +48,7 @@ class Training(NamedTuple):
         colours: those of its run `train` in TensorBoard.
         begun: the time of its first event, in seconds; None if there is none.
         series, media: what its callbacks recorded.
+        trial: the trial of the doctor that it is; None if it is none.
     """
 
     name: str
@@ -38,6 +57,7 @@ class Training(NamedTuple):
     begun: float | None
     series: Sequence[Series]
     media: Sequence[Medium]
+    trial: Trial | None = None
 
     @property
     def latest(self) -> int:
@@ -50,6 +70,10 @@ class Training(NamedTuple):
         """The number of training steps in an epoch; None if no record says it."""
         known = (series.about.get("steps_per_epoch") for series in self.series)
         return next((number for number in known if number), None)
+
+    def is_trial_of(self, run: str) -> bool:
+        """Whether it is a trial of the doctor for a run."""
+        return self.trial is not None and self.trial.run == run
 
     @property
     def validation_runs(self) -> list[str]:
@@ -67,13 +91,27 @@ def training_of(run: str, log_dir: str | Path, titles: Iterable[str] = ()) -> st
     """
     parent, _, folder = run.rpartition("/")
     name = parent if folder in titles else _FOLDER.sub("", "" if run == "." else run)
-    return _LOGS.sub("", name) or Path(log_dir).resolve().name or "training"
+    return _TRIAL_FOLDER.sub(r"\1doctor/\2", _LOGS.sub("", name)) or _name_of(log_dir)
+
+
+def _name_of(log_dir: str | Path) -> str:
+    return Path(log_dir).resolve().name or "training"
+
+
+def trial_of(training: str, log_dir: str | Path) -> Trial | None:
+    """Return the trial of the doctor that a training is, by its name; None: it is none."""
+    found = _TRIAL_NAME.fullmatch(training)
+    if found is None:
+        return None
+    run, remedies, seed = found.groups()
+    names = () if remedies == _UNTREATED else tuple(remedies.split("+"))
+    return Trial(run or _name_of(log_dir), names, int(seed))
 
 
 def group(
     runs: Iterable[Any], series: Iterable[Series], media: Iterable[Medium], log_dir: str | Path
 ) -> list[Training]:
-    """Return the trainings that have records, the newest first.
+    """Return the trainings that have records, the newest first, and those that the doctor treated.
 
     Args:
         runs: all runs of TensorBoard's data provider.
@@ -93,11 +131,23 @@ def group(
         places.setdefault(name_of[run.run_name], []).append(place)
     of_series, of_media = _by_training(series, name_of.get), _by_training(media, name_of.get)
     trainings = [
-        _training(name, [(place, runs[place]) for place in of_name], of_series, of_media)
+        _training(name, [(place, runs[place]) for place in of_name], of_series, of_media)._replace(
+            trial=trial_of(name, log_dir)
+        )
         for name, of_name in places.items()
         if name in of_series or name in of_media
     ]
+    trainings += _treated([*trainings])
     return sorted(trainings, key=lambda training: -(training.begun or 0))
+
+
+def _treated(trainings: Sequence[Training]) -> Iterator[Training]:
+    """Yield the trainings without records that have trials of the doctor."""
+    known = {training.name for training in trainings}
+    for training in trainings:
+        if training.trial is not None and training.trial.run not in known:
+            known.add(training.trial.run)
+            yield Training(training.trial.run, [], training.colours, training.begun, [], [])
 
 
 def _tensorboards_order(run: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ....callbacks.findings.finding import counted
 from ...core.errors import DamagedFile
 from ...core.run_folder import RunFolder, read_history
-from ...core.run_results import figure_in_words
+from ...core.run_results import figure_in_words, in_words
 
 SHOWN = 6  # settings that differ, in the summary
 
@@ -44,12 +44,6 @@ def best_of(run: RunFolder) -> Best | None:
     is_highest, is_lowest = best >= max(values), best <= min(values)
     higher = is_highest if is_highest != is_lowest else None
     return Best(in_words(key), best, epoch, higher)
-
-
-def in_words(key: str) -> str:
-    """Return the name of a figure of history.csv in words: "validation macro F1"."""
-    prefix = "validation " * key.startswith("val_")
-    return prefix + key.removeprefix("val_").replace("_", " ").replace("f1", "F1")
 
 
 def title_of(names: Sequence[str]) -> str:

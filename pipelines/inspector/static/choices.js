@@ -12,6 +12,7 @@ const CHOICES = {
   view: ["overview", isText],
   runs: [null, orNull(areNames)], // null: nothing was chosen, the latest are shown
   filter: ["", isText], // a regular expression of the runs
+  trials: [false, isFlag], // whether the trials of the doctor are listed
   hidden: [[], areNames], // layers that are not shown
   statistic: ["", isText], // "": the first
   align: ["end", (value) => value === "end" || value === "start"],

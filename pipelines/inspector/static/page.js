@@ -7,9 +7,9 @@ import { Overview } from "./overview.js";
 import { RunList } from "./run_list.js";
 import { Store } from "./store.js";
 import { ViewCards } from "./view_cards.js";
-import { guideOf, mediaOf, seriesOf, viewsOf } from "./views.js";
+import { comparisonOf, guideOf, hasAnswer, hasData, seriesOf, viewsOf } from "./views.js";
 import { isDark } from "./theme.js";
-import { chosenNames, shown } from "./selection.js";
+import { chosenNames, shown, withTreated } from "./selection.js";
 import { writeChoices } from "./choices.js";
 
 const RELOAD = 15_000; // milliseconds
@@ -119,7 +119,7 @@ export class Page {
 
   showCards() {
     if (this.cards?.view !== this.view) this.changeView();
-    const trainings = (this.trainings = shown(this.runs, this.choices, (run) => this.hasData(run)));
+    const trainings = (this.trainings = this.shown(this.choices));
     this.list.show(this.runs, this.choices, trainings);
     const layers = [...new Set(trainings.flatMap((run) => seriesOf(this.view, run).map(({ name }) => name)))];
     this.layers.element.hidden = layers.length < 2;
@@ -133,13 +133,22 @@ export class Page {
     else this.offerRuns();
   }
 
-  hasData(run) {
-    return seriesOf(this.view, run).length + mediaOf(this.view, run).length > 0;
+  // The runs that are shown; with a trial, the doctor's view shows the answer about its run.
+  shown(choices) {
+    const on = shown(this.runs, choices, (run) => hasData(this.view, run));
+    return this.runs.some((run) => hasAnswer(this.view, run)) ? withTreated(on, this.runs) : on;
+  }
+
+  // Shows trainings side by side, in the view that a kind of finding was drawn from.
+  compare(names, kind) {
+    const trainings = this.runs.filter(({ run }) => names.includes(run));
+    this.choose({ runs: names, view: comparisonOf(kind, trainings).id, filter: "", hidden: [], step: null });
+    this.main.focus();
   }
 
   // Says that nothing is shown, and offers the latest runs that have something to show.
   offerRuns() {
-    const latest = shown(this.runs, { ...this.choices, runs: null, filter: "" }, (run) => this.hasData(run));
+    const latest = this.shown({ ...this.choices, runs: null, filter: "" });
     const others = latest.map(({ run }) => run);
     const add = make("button", { type: "button", class: "button" }, `Show ${others.join(", ")}`);
     const before = chosenNames(this.trainings, this.choices);
@@ -166,6 +175,7 @@ export class Page {
       root: this.main,
       onStep: (step) => this.choose({ step }),
       onSteps: () => this.showSteps(),
+      onCompare: (names, kind) => this.compare(names, kind),
     });
   }
 

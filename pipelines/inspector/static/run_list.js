@@ -13,7 +13,11 @@ export class RunFilter {
     this.all = this.button("All", choose, true);
     this.none = this.button("None", choose, false);
     this.count = make("span", { class: "count", role: "status" });
-    this.element = make("div", { class: "run-filter" }, this.input, this.all, this.none, this.count, this.problem);
+    this.ofTrials = make("input", { type: "checkbox" });
+    this.ofTrials.onchange = () => choose({ trials: this.ofTrials.checked });
+    this.trials = make("label", { class: "trials" }, this.ofTrials, make("span"));
+    const parts = [this.input, this.all, this.none, this.count, this.trials, this.problem];
+    this.element = make("div", { class: "run-filter" }, ...parts);
   }
 
   button(text, choose, isOn) {
@@ -30,7 +34,11 @@ export class RunFilter {
     const { problem } = matcher(choices.filter);
     this.input.setAttribute("aria-invalid", String(Boolean(problem)));
     write(this.problem, problem && `This is not a regular expression, so all runs are listed. ${problem}`);
-    write(this.count, `${on.length} of ${runs.length} shown`);
+    write(this.count, `${on.length} of ${listed(runs, { ...choices, filter: "" }).length} shown`);
+    const trials = runs.filter(({ trial }) => trial).length;
+    this.trials.hidden = !trials;
+    this.ofTrials.checked = choices.trials;
+    write(this.trials.lastChild, `List the doctor's ${trials} trial${trials === 1 ? "" : "s"}`);
   }
 }
 

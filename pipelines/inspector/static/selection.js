@@ -13,10 +13,17 @@ export function matcher(filter) {
   }
 }
 
-// The runs that match the filter, the newest first.
-export function listed(runs, { filter }) {
+// The runs that match the filter, the newest first. The trials of the doctor, which are many, are listed
+// if they are asked for, or chosen to be shown.
+export function listed(runs, { filter, trials, runs: chosen }) {
   const { matches } = matcher(filter);
-  return runs.filter(({ run }) => matches(run));
+  return runs.filter(({ run, trial }) => matches(run) && (!trial || trials || chosen?.includes(run)));
+}
+
+// The runs with those whose trials are among them.
+export function withTreated(shown, runs) {
+  const treated = new Set(shown.map(({ trial }) => trial?.run));
+  return runs.filter((run) => shown.includes(run) || treated.has(run.run));
 }
 
 // The runs that are shown: those chosen; the latest that have data for the view if none was chosen,

@@ -26,6 +26,15 @@ export class Source {
     return this.answer("course", { run, kind, name });
   }
 
+  doctor({ run }) {
+    return this.answer("doctor", { run });
+  }
+
+  // The address of the picture that the doctor drew; it changes when the picture does.
+  pictureOf({ run, doctor }) {
+    return `./doctor_image?${new URLSearchParams({ run, written: doctor.written })}`;
+  }
+
   media({ run, tag, type }) {
     return this.answer("media", { run, tag, type });
   }

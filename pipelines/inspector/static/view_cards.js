@@ -3,23 +3,25 @@
 
 import { CourseCard } from "./course_card.js";
 import { CurvesCard } from "./curves_card.js";
+import { DoctorCard } from "./doctor_card.js";
 import { MapCard } from "./map_card.js";
 import { MediaCard } from "./media_card.js";
 import { arrange, inNextFrame, make } from "./dom.js";
 import { areShares, KINDS } from "./kinds.js";
 import { commonScale, SHARES } from "./scale.js";
 import { DASHES, isDark, PALETTE } from "./theme.js";
-import { mediaOf, seriesOf } from "./views.js";
+import { hasAnswer, mediaOf, seriesOf } from "./views.js";
 
 const NEAR = "300px 0px"; // around the window, where cards are drawn already
 
 export class ViewCards {
   // store: a Store; colours: the colour scales of heat maps; root: the element that scrolls, null:
   // the window. onStep(step) is called when a training step is picked in a chart, onSteps() when
-  // there are more steps to select. frame(card) returns what stands for a card in its host. If
+  // there are more steps to select, onCompare(names, kind) when trainings with a kind of finding are to
+  // be compared. frame(card) returns what stands for a card in its host. If
   // `lazy` is false, all cards are drawn at once.
-  constructor(host, view, { store, colours, root = null, onStep, onSteps, frame = (card) => card.element, lazy = true }) {
-    Object.assign(this, { host, view, store, colours, onStep, onSteps, frame, lazy });
+  constructor(host, view, { store, colours, root = null, onStep, onSteps, onCompare, frame = (card) => card.element, lazy = true }) {
+    Object.assign(this, { host, view, store, colours, onStep, onSteps, onCompare, frame, lazy });
     this.cards = new Map(); // by what they show, in order
     this.compared = make("div", { class: "cards compared" });
     this.each = make("div", { class: "cards" });
@@ -44,7 +46,7 @@ export class ViewCards {
       ...this.courseCards(course, layers),
       ...this.courseCards(courseOfPairs, pairs),
     ] : [];
-    const each = [...members.map((member) => this.mapCard(member)), ...this.mediaCards()];
+    const each = [...members.map((member) => this.mapCard(member)), ...this.mediaCards(), ...this.doctorCards()];
     this.keep([...compared, ...each]);
     arrange(this.compared, compared.map(this.frame));
     arrange(this.each, each.map(this.frame));
@@ -85,6 +87,11 @@ export class ViewCards {
   mediaCards() {
     return this.trainings.flatMap((run) => mediaOf(this.view, run).map((media) =>
       this.card(JSON.stringify([media.run, media.tag, media.type]), () => new MediaCard(this, run, media), run, media)));
+  }
+
+  doctorCards() {
+    const treated = this.trainings.filter((run) => hasAnswer(this.view, run));
+    return treated.map((run) => this.card(`doctor ${run.run}`, () => new DoctorCard(this, run), run));
   }
 
   keep(cards) {

@@ -11,6 +11,7 @@ export const VIEWS = [
     id: "time",
     title: "Time",
     kind: "error_flow",
+    findings: ["vanishing", "exploding", "not finite", "no error", "does not cross"],
     course: { first_to_last: "First to last", half_life: "Half-life" },
     courseOfPairs: { first_to_largest: "First to largest, of joined layers," },
     howTo: "Each row is a training step and each column a time step: colour that fades from right to left is an error " +
@@ -20,6 +21,7 @@ export const VIEWS = [
     id: "depth",
     title: "Depth",
     kind: "layer_gradients",
+    findings: ["starving", "exploding over depth", "no gradient", "dead units", "clipped"],
     course: { global_norm: "Norm of the whole gradient" },
     howTo: "Each column is a layer from input to loss: colour that fades to the left means that the first layers " +
       "hardly learn.",
@@ -28,6 +30,7 @@ export const VIEWS = [
     id: "gates",
     title: "Gates",
     kind: "gates",
+    findings: ["saturated"],
     media: ["gates"],
     howTo: "Each row is an epoch: a forget gate near 1 keeps the cell's error alive, one near 0 cuts it off.",
   },
@@ -69,12 +72,31 @@ export const VIEWS = [
     media: ["warnings"],
     howTo: "What was noticed while the model trained, with the training step at which it was noticed.",
   },
+  {
+    id: "doctor",
+    title: "Doctor",
+    howTo: "Short trainings with and without each remedy: a cure is a remedy with which the finding is gone and the " +
+      "validation figure is better, beyond the noise between seeds.",
+  },
 ];
 
 // The views for which some run has data; the overview always.
 export function viewsOf(runs) {
-  const hasData = (view) => runs.some((run) => seriesOf(view, run).length || mediaOf(view, run).length);
-  return VIEWS.filter((view) => view.id === "overview" || hasData(view));
+  return VIEWS.filter((view) => view.id === "overview" || runs.some((run) => hasData(view, run)));
+}
+
+// Whether a view has something to show of a run.
+export function hasData(view, run) {
+  return seriesOf(view, run).length > 0 || mediaOf(view, run).length > 0 || hasAnswer(view, run);
+}
+
+// Whether a view shows the doctor's answer about a run.
+export const hasAnswer = (view, run) => view.id === "doctor" && run.doctor !== null;
+
+// The view that compares trainings by what a kind of finding was drawn from; else the first one that shows them all.
+export function comparisonOf(kind, trainings) {
+  const views = VIEWS.filter((view) => view.id !== "overview" && trainings.every((run) => hasData(view, run)));
+  return views.find(({ findings = [] }) => findings.includes(kind)) ?? views[0];
 }
 
 // The series of a run that a view shows.

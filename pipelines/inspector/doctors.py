@@ -1,0 +1,119 @@
+"""The answers of the doctor, which stand in the folders of runs. No TensorFlow."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ...callbacks.treatment.answer import Answer
+from ..core.errors import DamagedFile
+from ..core.files import read_json
+from ..core.shell import shell_flag
+from .doctor_table import head_of, rows_of
+from .media import PNG
+from .trainings import Training
+
+FILE = "doctor.json"
+PICTURE = "answer.png"
+
+
+def folder_of(training: str, log_dir: str | Path) -> Path | None:
+    """Return the folder of the doctor in that of a run; None if it has written nothing there.
+
+    Args:
+        training: the name of the run's training.
+        log_dir: the folder that TensorBoard shows: one of runs, a run, or its logs.
+    """
+    if not log_dir:
+        return None
+    shown = Path(log_dir)
+    runs = [shown / training]
+    if training == shown.resolve().name:  # it has the name of the folder that it is in
+        runs += [shown, *([shown.parent] if training == "logs" else [])]
+    folders = [run / "doctor" for run in runs]
+    return next((folder for folder in folders if (folder / FILE).is_file()), None)
+
+
+def state(folder: Path, trials: Sequence[Training]) -> dict[str, Any]:
+    """Return what changes when an answer, or what can be compared of it, does."""
+    try:
+        written = (folder / FILE).stat().st_mtime
+    except OSError:  # it has just been removed
+        written = 0.0
+    return {"written": written, "trials": len(trials)}
+
+
+def read_answer(folder: Path) -> dict[str, Any]:
+    """Return the content of an answer, as `Answer.as_json` describes it.
+
+    Raises:
+        ValueError: it is damaged, or of a later version.
+    """
+    try:
+        return Answer.from_json(read_json(folder / FILE)).as_json()
+    except DamagedFile as error:
+        raise ValueError(f"{FILE}: {error.reason}") from None
+
+
+def command_of(folder: Path) -> str:
+    """Return the command that trains the best treatment; empty if there is none."""
+    config = folder / "best" / "config.yaml"
+    if not config.is_file():
+        return ""
+    task = folder.resolve().parent.parent.name
+    return f"errorflow {task} train {shell_flag('--config', config)}"
+
+
+def described(folder: Path, trials: Sequence[Training]) -> dict[str, Any]:
+    """Return an answer as the tab shows it.
+
+        sentence     what the doctor says
+        head, rows   the table; see `doctor_table`. Of each row, `trials` are the names of the
+                     untreated and the treated training, if both have records to compare
+        kind         that of the first finding
+        command      what trains the best treatment; "" if there is none
+        picture      whether there is a picture
+
+    Args:
+        folder: the folder of the doctor.
+        trials: the trainings of the doctor that have records.
+
+    Raises:
+        ValueError: the answer is damaged, or of a later version.
+    """
+    answer, names = read_answer(folder), _names(trials)
+    kinds = [finding["kind"] for finding in answer["findings"]]
+    rows = [
+        row._asdict()
+        | {"trials": [names[key] for key in ("", row.key) if row.key and key in names]}
+        for row in rows_of(answer)
+    ]
+    return {
+        "sentence": answer["sentence"],
+        "head": head_of(answer),
+        "rows": rows,
+        "kind": next(iter(kinds), ""),
+        "command": command_of(folder),
+        "picture": (folder / PICTURE).is_file(),
+    }
+
+
+def read_picture(folder: Path) -> bytes:
+    """Return the picture of an answer.
+
+    Raises:
+        KeyError: there is none.
+    """
+    try:
+        content = (folder / PICTURE).read_bytes()
+    except OSError:
+        content = b""
+    if not content.startswith(PNG):
+        raise KeyError(f"picture in {folder}")
+    return content
+
+
+def _names(trials: Sequence[Training]) -> dict[str, str]:
+    """Return the name of the training with the first seed, by its remedies, "lstm+clip-norm"."""
+    found = [(one.trial, one.name) for one in trials if one.trial is not None]
+    found.sort(key=lambda one: -one[0].seed)
+    return {"+".join(trial.remedies): name for trial, name in found}
