@@ -1,6 +1,6 @@
 """The answers of the doctor, which stand in the folders of runs. No TensorFlow."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from ..core.files import read_json
 from ..core.shell import shell_flag
 from .doctor_table import head_of, rows_of
 from .media import PNG
-from .trainings import Training
+from .trainings import UNTREATED, Training
 
 FILE = "doctor.json"
 PICTURE = "answer.png"
@@ -52,6 +52,14 @@ def read_answer(folder: Path) -> dict[str, Any]:
         return Answer.from_json(read_json(folder / FILE)).as_json()
     except DamagedFile as error:
         raise ValueError(f"{FILE}: {error.reason}") from None
+    except ValueError as error:
+        raise ValueError(f"{FILE}: {error}") from None
+
+
+def sentence_of(answer: Mapping[str, Any]) -> str:
+    """Return the sentence of an answer, with a capital and a full stop."""
+    text = answer["sentence"]
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."
 
 
 def command_of(folder: Path) -> str:
@@ -88,13 +96,30 @@ def described(folder: Path, trials: Sequence[Training]) -> dict[str, Any]:
         for row in rows_of(answer)
     ]
     return {
-        "sentence": answer["sentence"],
+        "sentence": sentence_of(answer),
         "head": head_of(answer),
         "rows": rows,
         "kind": next(iter(kinds), ""),
         "command": command_of(folder),
         "picture": (folder / PICTURE).is_file(),
     }
+
+
+def logs_of(folder: Path, remedies: str) -> Path | None:
+    """Return the logs of the trial with the first seed; None if there is none.
+
+    Args:
+        folder: the folder of the doctor.
+        remedies: the names of its remedies, "lstm+clip-norm"; "" is untreated.
+    """
+    trials = (folder / "trials" / (remedies or UNTREATED)).glob("seed-*")
+    logs = [trial / "run" / "logs" for trial in sorted(trials, key=lambda one: _seed(one.name))]
+    return next(filter(Path.is_dir, logs), None)
+
+
+def _seed(name: str) -> int:
+    number = name.removeprefix("seed-")
+    return int(number) if number.isdecimal() else 0
 
 
 def read_picture(folder: Path) -> bytes:

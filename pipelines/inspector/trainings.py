@@ -20,7 +20,7 @@ _LOGS = re.compile(r"(^|/)logs$")
 # A trial of the doctor, below the folder of its run; the name of its training is shorter.
 _TRIAL_FOLDER = re.compile(r"(^|/)doctor/trials/([^/]+/seed-\d+)/run$")
 _TRIAL_NAME = re.compile(r"(?:(.+)/)?doctor/([^/]+)/seed-(\d+)")
-_UNTREATED = "untreated"
+UNTREATED = "untreated"  # in place of the names of remedies
 # Their records are numbered by training steps, all others by epochs.
 BY_TRAINING_STEP = ("error_flow", "layer_gradients")
 
@@ -104,7 +104,7 @@ def trial_of(training: str, log_dir: str | Path) -> Trial | None:
     if found is None:
         return None
     run, remedies, seed = found.groups()
-    names = () if remedies == _UNTREATED else tuple(remedies.split("+"))
+    names = () if remedies == UNTREATED else tuple(remedies.split("+"))
     return Trial(run or _name_of(log_dir), names, int(seed))
 
 

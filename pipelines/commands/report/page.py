@@ -22,6 +22,7 @@ from ..recorded import open_logs
 from ..runs import figures_of, settings_of, side_by_side
 from . import summary
 from .data import ReportData, read_data
+from .doctor import Doctor, doctor_of
 from .modules import import_map, modules_of
 from .plots import SavedPlot, saved_plots
 from .sections import sections_of
@@ -39,7 +40,8 @@ def page(runs: Sequence[RunFolder]) -> str:
     place, damaged = open_logs(logs)
     modules = import_map(modules_of(ENTRY, _module))
     plots, damaged_plots = _plots(runs, names)
-    room = ROOM * max(3, len(runs)) - _length(modules) - _length(plots)
+    doctors, damaged_answers = _doctors(runs, names)
+    room = ROOM * max(3, len(runs)) - sum(map(_length, (modules, plots, doctors)))
     data = read_data(place, max(room, LEAST_FOR_DATA))
     version = importlib.metadata.version("errorflow")
     context = {
@@ -48,8 +50,9 @@ def page(runs: Sequence[RunFolder]) -> str:
         "version": version,
         "names": names,
         **_in_words(runs, names, data),
-        "sections": sections_of(data, plots),
-        "damaged": [*damaged, *data.damaged, *damaged_plots],
+        "doctors": doctors,
+        "sections": sections_of(data, plots, doctors),
+        "damaged": [*damaged, *data.damaged, *damaged_plots, *damaged_answers],
         "answers": _answers(data),
         "import_map": modules,
         "style": Markup(_style()),
@@ -111,6 +114,18 @@ def _plots(
         plots[name], problems = saved_plots(run)
         damaged += [f"{name}: {problem}" for problem in problems]
     return plots, damaged
+
+
+def _doctors(
+    runs: Sequence[RunFolder], names: Sequence[str]
+) -> tuple[dict[str, Doctor], list[str]]:
+    """Return the doctor's answers about the runs that have one, and what cannot be shown."""
+    answers, damaged = {}, []
+    for name, run in zip(names, runs, strict=True):
+        answer, problems = doctor_of(run)
+        answers |= {name: answer} if answer is not None else {}
+        damaged += [f"{name}: {problem}" for problem in problems]
+    return answers, damaged
 
 
 def _in_words(runs: Sequence[RunFolder], names: Sequence[str], data: ReportData) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .captions import course_in_words, listed, name_of, row_in_words, thinned_in_words
 from .data import Charted, ReportData
+from .doctor import Doctor
 from .pictures import Picture
 from .plots import SavedPlot
 
@@ -25,6 +26,7 @@ class Figure:
         card: the key of the card that report.js puts in it; "" if it is a picture or a text.
         picture, alt: a picture, and what is seen in it.
         table, text: a table, first its head, or a text that a callback has written.
+        command: a command that the caption speaks of.
         spans: whether it takes the whole width of the page; a wide picture does so, too.
     """
 
@@ -36,6 +38,7 @@ class Figure:
     alt: str = ""
     table: Sequence[Sequence[str]] | None = None
     text: str = ""
+    command: str = ""
     spans: bool = False
 
     @property
@@ -94,17 +97,22 @@ _VIEWS = (
 )
 
 
-def sections_of(data: ReportData, plots: Mapping[str, Sequence[SavedPlot]]) -> list[Section]:
+def sections_of(
+    data: ReportData, plots: Mapping[str, Sequence[SavedPlot]], doctors: Mapping[str, Doctor]
+) -> list[Section]:
     """Return the sections that have figures.
 
     Args:
         data: what the callbacks recorded.
         plots: the saved plots of each run.
+        doctors: the doctor's answers about some of the runs.
     """
     numbers = itertools.count(1)
     parts = [(view.id, view.title, _of_view(data, view)) for view in _VIEWS]
     sections = []
-    for id_, title, figures in (*parts, ("plots", "Saved plots", _saved(data, plots))):
+    parts.append(("doctor", "Doctor", _of_doctors(doctors)))
+    parts.append(("plots", "Saved plots", _saved(data, plots)))
+    for id_, title, figures in parts:
         if numbered := [dataclasses.replace(one, number=next(numbers)) for one in figures]:
             sections.append(Section(id_, title, numbered))
     return sections
@@ -182,6 +190,15 @@ def _medium(run: str, medium: Mapping[str, Any], one: Mapping[str, Any]) -> Figu
     if medium["type"] == "image":
         return Figure(0, caption, picture=one["image"], alt=caption)
     return Figure(0, caption, table=one["table"], text=one["text"])
+
+
+def _of_doctors(doctors: Mapping[str, Doctor]) -> Iterator[Figure]:
+    for name, doctor in doctors.items():
+        caption = f"What the doctor has tried for {name}. {doctor.sentence}"
+        yield Figure(0, caption, table=doctor.table, command=doctor.command, spans=True)
+        for one in doctor.pictures:
+            caption = f"{name} · {one.caption}"
+            yield Figure(0, caption, picture=one.picture, alt=caption)
 
 
 def _saved(data: ReportData, plots: Mapping[str, Sequence[SavedPlot]]) -> Iterator[Figure]:

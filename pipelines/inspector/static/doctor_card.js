@@ -4,7 +4,7 @@ import { Card } from "./card.js";
 import { badge } from "./findings.js";
 import { make } from "./dom.js";
 
-const SEVERITY = { cure: "healthy", worse: "trouble", failed: "trouble" }; // of a result; all others are neutral
+const SEVERITY = { cure: "healthy", worse: "trouble", failed: "trouble", "new fault": "trouble" }; // others are unclear
 
 export class DoctorCard extends Card {
   constructor(cards, run) {
@@ -47,17 +47,19 @@ export class DoctorCard extends Card {
 
   table(head, rows, kind) {
     const heads = head.map((title) => make("th", { scope: "col" }, title));
-    const table = make("table", {},
+    const table = make("table", { class: "treatments" },
       make("thead", {}, make("tr", {}, ...heads, make("td", {}, make("span", { class: "unseen" }, "Compare")))),
-      make("tbody", {}, ...rows.map((row) => this.row(row, kind))));
+      make("tbody", {}, ...rows.map((row) => this.row(row, head, kind))));
     return make("div", { class: "scrolled", tabIndex: 0, role: "region", "aria-label": `Remedies for ${this.of}` }, table);
   }
 
-  row({ title, source, cells, status, sentence, trials }, kind) {
-    const remedy = make("th", { scope: "row" }, title, source && make("span", { class: "faint" }, source));
-    const result = status ? [badge({ headline: status, severity: SEVERITY[status] ?? "unclear", text: sentence })] : [];
+  // In a narrow card each cell stands on a line of its own, after the title of its column.
+  row({ title, source, cells, status, sentence, trials }, [, result, ...columns], kind) {
+    const remedy = make("th", { scope: "row" }, title, source && make("span", { class: "source" }, source));
+    const judged = status ? [badge({ headline: status, severity: SEVERITY[status] ?? "unclear" }), make("p", {}, sentence)] : [];
     const compare = trials.length === 2 ? [this.compare(title, trials, kind)] : [];
-    return make("tr", {}, remedy, make("td", {}, ...result), ...cells.map((cell) => make("td", {}, cell)), make("td", {}, ...compare));
+    const others = cells.map((cell, place) => make("td", { "data-title": columns[place] }, cell));
+    return make("tr", {}, remedy, make("td", { "data-title": result }, ...judged), ...others, make("td", {}, ...compare));
   }
 
   compare(title, trials, kind) {

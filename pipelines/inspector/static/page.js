@@ -7,9 +7,9 @@ import { Overview } from "./overview.js";
 import { RunList } from "./run_list.js";
 import { Store } from "./store.js";
 import { ViewCards } from "./view_cards.js";
-import { comparisonOf, guideOf, hasAnswer, hasData, seriesOf, viewsOf } from "./views.js";
+import { comparisonOf, guideOf, hasData, seriesOf, viewsOf } from "./views.js";
 import { isDark } from "./theme.js";
-import { chosenNames, shown, withTreated } from "./selection.js";
+import { chosenNames, shown, untreatedFirst, withTreated } from "./selection.js";
 import { writeChoices } from "./choices.js";
 
 const RELOAD = 15_000; // milliseconds
@@ -136,7 +136,7 @@ export class Page {
   // The runs that are shown; with a trial, the doctor's view shows the answer about its run.
   shown(choices) {
     const on = shown(this.runs, choices, (run) => hasData(this.view, run));
-    return this.runs.some((run) => hasAnswer(this.view, run)) ? withTreated(on, this.runs) : on;
+    return this.view.id === "doctor" ? withTreated(on, this.runs) : untreatedFirst(on);
   }
 
   // Shows trainings side by side, in the view that a kind of finding was drawn from.

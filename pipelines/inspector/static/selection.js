@@ -20,6 +20,12 @@ export function listed(runs, { filter, trials, runs: chosen }) {
   return runs.filter(({ run, trial }) => matches(run) && (!trial || trials || chosen?.includes(run)));
 }
 
+// The runs with the doctor's untreated trainings before all others, so that what was before is on the left.
+export function untreatedFirst(runs) {
+  const isTreated = ({ trial }) => !trial || trial.remedies.length > 0;
+  return runs.toSorted((a, b) => isTreated(a) - isTreated(b));
+}
+
 // The runs with those whose trials are among them.
 export function withTreated(shown, runs) {
   const treated = new Set(shown.map(({ trial }) => trial?.run));
