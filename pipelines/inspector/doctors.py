@@ -8,7 +8,7 @@ from ...callbacks.treatment.answer import Answer
 from ..core.errors import DamagedFile
 from ..core.files import read_json
 from ..core.shell import shell_flag
-from .doctor_table import head_of, rows_of
+from .doctor_table import Row, head_of, rows_of
 from .media import PNG
 from .trainings import UNTREATED, Training
 
@@ -42,24 +42,25 @@ def state(folder: Path, trials: Sequence[Training]) -> dict[str, Any]:
     return {"written": written, "trials": len(trials)}
 
 
-def read_answer(folder: Path) -> dict[str, Any]:
-    """Return the content of an answer, as `Answer.as_json` describes it.
+def read_answer(folder: Path) -> Answer:
+    """Return an answer.
 
     Raises:
         ValueError: it is damaged, or of a later version.
     """
     try:
-        return Answer.from_json(read_json(folder / FILE)).as_json()
+        return Answer.from_json(read_json(folder / FILE))
     except DamagedFile as error:
         raise ValueError(f"{FILE}: {error.reason}") from None
     except ValueError as error:
         raise ValueError(f"{FILE}: {error}") from None
 
 
-def sentence_of(answer: Mapping[str, Any]) -> str:
+def sentence_of(answer: Answer) -> str:
     """Return the sentence of an answer, with a capital and a full stop."""
-    text = answer["sentence"]
-    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."
+    text = answer.sentence
+    unfinished = "" if answer.is_complete else " The doctor has not finished yet."
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}.{unfinished}"
 
 
 def command_of(folder: Path) -> str:
@@ -77,7 +78,7 @@ def described(folder: Path, trials: Sequence[Training]) -> dict[str, Any]:
         sentence     what the doctor says
         head, rows   the table; see `doctor_table`. Of each row, `trials` are the names of the
                      untreated and the treated training, if both have records to compare
-        kind         that of the first finding
+        kind         that of the first finding that is treated
         command      what trains the best treatment; "" if there is none
         picture      whether there is a picture
 
@@ -89,17 +90,12 @@ def described(folder: Path, trials: Sequence[Training]) -> dict[str, Any]:
         ValueError: the answer is damaged, or of a later version.
     """
     answer, names = read_answer(folder), _names(trials)
-    kinds = [finding["kind"] for finding in answer["findings"]]
-    rows = [
-        row._asdict()
-        | {"trials": [names[key] for key in ("", row.key) if row.key and key in names]}
-        for row in rows_of(answer)
-    ]
+    rows = [row._asdict() | {"trials": _pair(row, names)} for row in rows_of(answer)]
     return {
         "sentence": sentence_of(answer),
         "head": head_of(answer),
         "rows": rows,
-        "kind": next(iter(kinds), ""),
+        "kind": next(iter(answer.targets), ""),
         "command": command_of(folder),
         "picture": (folder / PICTURE).is_file(),
     }
@@ -135,6 +131,12 @@ def read_picture(folder: Path) -> bytes:
     if not content.startswith(PNG):
         raise KeyError(f"picture in {folder}")
     return content
+
+
+def _pair(row: Row, names: Mapping[str, str]) -> list[str]:
+    """Return the names of the untreated and the treated training; empty if one has no records."""
+    pair = [names[key] for key in ("", row.key) if key in names]
+    return pair if row.key and len(pair) == 2 else []
 
 
 def _names(trials: Sequence[Training]) -> dict[str, str]:

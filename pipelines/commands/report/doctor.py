@@ -1,12 +1,13 @@
 """The doctor's answer about a run: its table, its pictures, and a command for the best remedy."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
+from ....callbacks.treatment.answer import Answer
 from ...core.run_folder import RunFolder
 from ...inspector import doctors
 from ...inspector.doctor_table import Row, head_of, rows_of
@@ -48,9 +49,9 @@ def doctor_of(run: RunFolder) -> tuple[Doctor | None, list[str]]:
         answer = doctors.read_answer(folder)
     except ValueError as error:
         return None, [str(error)]
-    rows, damaged = rows_of(answer), []
-    table = [head_of(answer), *map(_cells, rows)]
-    pictures = [*_pictures(folder, answer, rows, damaged)]
+    damaged: list[str] = []
+    table = [head_of(answer), *map(_cells, rows_of(answer))]
+    pictures = [*_pictures(folder, answer, damaged)]
     return Doctor(doctors.sentence_of(answer), table, doctors.command_of(folder), pictures), damaged
 
 
@@ -60,35 +61,34 @@ def _cells(row: Row) -> list[str]:
     return [remedy, ": ".join(filter(None, (row.status, row.sentence))), *row.cells]
 
 
-def _pictures(
-    folder: Path, answer: Mapping[str, Any], rows: Sequence[Row], damaged: list[str]
-) -> Iterator[Compared]:
+def _pictures(folder: Path, answer: Answer, damaged: list[str]) -> Iterator[Compared]:
     for show in (_figures, _errors):
         try:
-            yield from show(folder, answer, rows)
+            yield from show(folder, answer)
         except Exception as error:  # a damaged picture or record must not hide the rest
             damaged.append(f"the doctor's pictures: {error}")
 
 
-def _figures(folder: Path, answer: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[Compared]:
+def _figures(folder: Path, answer: Answer) -> Iterator[Compared]:
     """Yield the picture of the validation figures, which the doctor has drawn."""
     if (folder / doctors.PICTURE).is_file():
         caption = "The validation figure of each training, without and with remedies."
         yield Compared(caption, picture((folder / doctors.PICTURE).read_bytes()))
 
 
-def _errors(folder: Path, answer: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[Compared]:
+def _errors(folder: Path, answer: Answer) -> Iterator[Compared]:
     """Yield the errors of the untreated training and of the best one, side by side."""
-    best = "+".join(answer["best"] or ())
-    title = next((row.title for row in rows if best and row.key == best), "")
+    if answer.best is None:
+        return
+    best, title = "+".join(answer.best.remedies), answer.best.text
     recorded = {
         name: read_recorded(logs).series
         for name, key in (("untreated", ""), (best, best))
-        if title and (logs := doctors.logs_of(folder, key)) is not None
+        if (logs := doctors.logs_of(folder, key)) is not None
     }
     if len(recorded) < 2:
         return
-    over_depth = any(finding["kind"] in OVER_DEPTH for finding in answer["findings"])
+    over_depth = bool(OVER_DEPTH & {*answer.targets})
     figure = (layer_gradients_figure if over_depth else error_flow_figure)(recorded)
     if figure is not None:
         what = "The gradient over depth" if over_depth else "The error over time"

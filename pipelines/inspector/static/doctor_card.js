@@ -57,7 +57,7 @@ export class DoctorCard extends Card {
   row({ title, source, cells, status, sentence, trials }, [, result, ...columns], kind) {
     const remedy = make("th", { scope: "row" }, title, source && make("span", { class: "source" }, source));
     const judged = status ? [badge({ headline: status, severity: SEVERITY[status] ?? "unclear" }), make("p", {}, sentence)] : [];
-    const compare = trials.length === 2 ? [this.compare(title, trials, kind)] : [];
+    const compare = trials.length ? [this.compare(title, trials, kind)] : [];
     const others = cells.map((cell, place) => make("td", { "data-title": columns[place] }, cell));
     return make("tr", {}, remedy, make("td", { "data-title": result }, ...judged), ...others, make("td", {}, ...compare));
   }

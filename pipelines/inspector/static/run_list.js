@@ -38,7 +38,7 @@ export class RunFilter {
     const trials = runs.filter(({ trial }) => trial).length;
     this.trials.hidden = !trials;
     this.ofTrials.checked = choices.trials;
-    write(this.trials.lastChild, `List the doctor's ${trials} trial${trials === 1 ? "" : "s"}`);
+    write(this.trials.lastChild, `List ${trials} trial${trials === 1 ? "" : "s"} of the doctor`);
   }
 }
 

@@ -57,7 +57,9 @@ def test_a_run_that_was_treated_says_so_and_its_trials_say_whose_they_are(runs):
     assert (trial["doctor"], trial["trial"]["run"]) == (None, "names/a")
 
 
-@pytest.mark.parametrize("below, run", [("", "names/a"), ("names/a", "a"), ("names/a/logs", "logs")])
+@pytest.mark.parametrize(
+    "below, run", [("", "names/a"), ("names/a", "a"), ("names/a/logs", "logs")]
+)
 def test_the_answer_is_found_from_each_folder_that_tensorboard_may_show(runs, below, run):
     answer = answers(runs[0] / below).answer("doctor", {"run": run})
     untreated, lstm, orthogonal, forget_bias = answer["rows"]
@@ -69,7 +71,7 @@ def test_the_answer_is_found_from_each_folder_that_tensorboard_may_show(runs, be
     assert answer["command"].startswith("errorflow names train --config ")
     assert forget_bias["sentence"] == HOSTILE
     seen = [len(row["trials"]) for row in (untreated, lstm, orthogonal, forget_bias)]
-    assert seen == ([0, 0, 0, 0] if below.endswith("logs") else [1, 2, 2, 1])
+    assert seen == ([0, 0, 0, 0] if below.endswith("logs") else [0, 2, 2, 0])
 
 
 def test_a_run_without_records_is_listed_if_it_was_treated(tmp_path):
