@@ -101,7 +101,13 @@ class Answers:
         return Records(series, group(runs, series, found, self._log_dir))
 
     def _runs(self, query: MultiDict) -> Any:
-        return [as_json.of_training(one, self._treated(one)) for one in self._records.trainings]
+        return [
+            as_json.of_training(one, self._treated(one), self._call_for(one))
+            for one in self._records.trainings
+        ]
+
+    def _call_for(self, training: Training) -> str:
+        return "" if training.trial else doctors.call_for(training.name, self._log_dir)
 
     def _treated(self, training: Training) -> dict[str, Any] | None:
         """Return the state of the doctor's answer about a training; None if there is none."""

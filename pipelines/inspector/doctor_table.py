@@ -30,7 +30,11 @@ class Row(NamedTuple):
 def head_of(answer: Answer) -> list[str]:
     """Return the titles of the columns: remedy, result, and those of the other cells."""
     figure = in_words(answer.options.monitor)
-    others = ("Finding before", "Finding after", f"{figure[:1].upper()}{figure[1:]}")
+    others = (
+        "Finding before",
+        "Finding after",
+        f"{figure[:1].upper()}{figure[1:]}, ± 95% interval",
+    )
     return ["Remedy", "Result", *others, "Time", "Parameters"]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from ...callbacks.treatment.answer import Answer
 from ..core.errors import DamagedFile
 from ..core.files import read_json
+from ..core.run_folder import RunFolder
 from ..core.shell import shell_flag
 from .doctor_table import Row, head_of, rows_of
 from .media import PNG
@@ -16,21 +17,44 @@ FILE = "doctor.json"
 PICTURE = "answer.png"
 
 
-def folder_of(training: str, log_dir: str | Path) -> Path | None:
-    """Return the folder of the doctor in that of a run; None if it has written nothing there.
+def _places(training: str, log_dir: str | Path) -> list[Path]:
+    """Return the folders that may be that of the run which has logged a training.
 
     Args:
-        training: the name of the run's training.
-        log_dir: the folder that TensorBoard shows: one of runs, a run, or its logs.
+        training: the name of the training.
+        log_dir: the folder that TensorBoard shows, "" if there is none: one of runs, a run, or its
+            logs.
     """
     if not log_dir:
-        return None
+        return []
     shown = Path(log_dir)
-    runs = [shown / training]
+    own = [shown / training]
     if training == shown.resolve().name:  # it has the name of the folder that it is in
-        runs += [shown, *([shown.parent] if training == "logs" else [])]
-    folders = [run / "doctor" for run in runs]
+        own += [shown, *([shown.parent] if training == "logs" else [])]
+    return own
+
+
+def folder_of(training: str, log_dir: str | Path) -> Path | None:
+    """Return where the doctor has written its answer about a training; None if there is none.
+
+    Args:
+        training, log_dir: see `_places`.
+    """
+    folders = [run / "doctor" for run in _places(training, log_dir)]
     return next((folder for folder in folders if (folder / FILE).is_file()), None)
+
+
+def call_for(training: str, log_dir: str | Path) -> str:
+    """Return the command that calls the doctor for a training; "" if it is none of a pipeline.
+
+    Args:
+        training, log_dir: see `_places`.
+    """
+    runs = [RunFolder(place) for place in _places(training, log_dir)]
+    run = next((run for run in runs if run.config_file.is_file()), None)
+    if run is None:
+        return ""
+    return f"errorflow {run.path.resolve().parent.name} doctor {shell_flag('--run', run.path)}"
 
 
 def state(folder: Path, trials: Sequence[Training]) -> dict[str, Any]:

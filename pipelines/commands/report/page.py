@@ -17,6 +17,7 @@ from markupsafe import Markup
 from ....callbacks.findings.finding import counted
 from ....callbacks.recording.printable import printable
 from ...core.run_folder import RunFolder
+from ...core.shell import shell_flag
 from ...inspector.plugin import STATIC
 from ..recorded import open_logs
 from ..runs import figures_of, settings_of, side_by_side
@@ -144,8 +145,8 @@ def _in_words(runs: Sequence[RunFolder], names: Sequence[str], data: ReportData)
     return {
         "overall": [*filter(None, overall)],
         "runs": [
-            {"name": name, "outcome": outcome, "findings": of_run}
-            for name, outcome, of_run in zip(names, outcomes, findings, strict=True)
+            {"name": name, "outcome": outcome, "findings": of_run, "call": _call_for(run, of_run)}
+            for run, name, outcome, of_run in zip(runs, names, outcomes, findings, strict=True)
         ],
         "figures": _figures(runs, are_badges=all(findings)),
         "badges": findings if all(findings) else [],
@@ -155,6 +156,13 @@ def _in_words(runs: Sequence[RunFolder], names: Sequence[str], data: ReportData)
             "rows": settings,
         },
     }
+
+
+def _call_for(run: RunFolder, findings: Sequence[Mapping[str, Any]]) -> str:
+    """Return the command that tries the remedies for what is wrong; "" if nothing is."""
+    if not any(finding["remedies"] for finding in findings) or not run.config_file.is_file():
+        return ""
+    return f"errorflow {run.task} doctor {shell_flag('--run', run.path)}"
 
 
 def _figures(runs: Sequence[RunFolder], are_badges: bool) -> list[list[str]]:

@@ -110,7 +110,7 @@ export class Card {
     if (key === this.shownFindings) return; // open details stay open
     this.shownFindings = key;
     this.badges.replaceChildren(...(headline ? [badge(headline)] : []));
-    this.below.replaceChildren(...(table ? [findingList(table)] : []));
+    this.below.replaceChildren(...(table ? [findingList(table, this.run?.call)] : []));
   }
 
   downloads() {

@@ -22,20 +22,22 @@ export function badge({ headline, severity, text, sentence }) {
 }
 
 // The findings of a card: what was measured, what it means, and below it what it rests on.
-export function findingList(table) {
+// `call` is the command that tries the remedies; "" if there is none.
+export function findingList(table, call) {
   const list = make("ul", { class: "findings" });
-  list.append(...table.findings.map((finding) => item(finding)));
+  list.append(...table.findings.map((finding) => item(finding, call)));
   if (table.missing) list.append(make("li", {}, gap(table.missing)));
   return list;
 }
 
-function item({ text, meaning, severity, evidence, confidence, remedies }) {
+function item({ text, meaning, severity, evidence, confidence, remedies }, call) {
   const numbers = Object.entries({ ...evidence, ...(typeof confidence === "number" ? { confidence } : {}) });
   const rows = numbers.flatMap(([name, value]) =>
     [make("dt", {}, name.replaceAll("_", " ")), make("dd", {}, typeof value === "number" ? short(value) : String(value))]);
   const more = make("details", {}, make("summary", {}, remedies.length ? "Numbers and remedies" : "Numbers"));
   if (rows.length) more.append(make("dl", {}, ...rows));
   if (remedies.length) more.append(make("ul", { class: "remedies" }, ...remedies.map((remedy) => make("li", {}, sentence(remedy)))));
+  if (remedies.length && call) more.append(make("p", {}, "To find out which of them helps: ", make("code", {}, call)));
   return make("li", { "data-severity": severity }, make("p", {}, text), meaning ? make("p", { class: "meaning" }, `${meaning}.`) : null, rows.length || remedies.length ? more : null);
 }
 
