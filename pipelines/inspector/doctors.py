@@ -81,10 +81,9 @@ def read_answer(folder: Path) -> Answer:
 
 
 def sentence_of(answer: Answer) -> str:
-    """Return the sentence of an answer, with a capital and a full stop."""
-    text = answer.sentence
+    """Return the sentence of an answer, and whether it is only a part."""
     unfinished = "" if answer.is_complete else " The doctor has not finished yet."
-    return f"{text[:1].upper()}{text[1:].removesuffix('.')}.{unfinished}"
+    return f"{answer.sentence}.{unfinished}"
 
 
 def command_of(folder: Path) -> str:

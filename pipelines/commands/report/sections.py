@@ -194,7 +194,7 @@ def _medium(run: str, medium: Mapping[str, Any], one: Mapping[str, Any]) -> Figu
 
 def _of_doctors(doctors: Mapping[str, Doctor]) -> Iterator[Figure]:
     for name, doctor in doctors.items():
-        caption = f"What the doctor has tried for {name}. {doctor.sentence}"
+        caption = f"What the doctor has tried for {name}: {doctor.sentence}"
         yield Figure(0, caption, table=doctor.table, command=doctor.command, spans=True)
         for one in doctor.pictures:
             caption = f"{name} · {one.caption}"
