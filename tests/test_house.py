@@ -35,7 +35,7 @@ PIPELINES = (
 ROW = {name: row for row, names in enumerate(PIPELINES) for name in names}
 # The part of the doctor that reads answers and plans trials.
 PURE_TREATMENT = (
-    *("facts", "trial", "options", "outcome", "statistics", "judgement", "plan"),
+    *("facts", "trial", "options", "outcome", "statistics", "judgement", "judgements", "plan"),
     *("wording", "treatment", "rows", "table", "answer"),
 )
 # A task's `python -m` calls the command line, which is above it.

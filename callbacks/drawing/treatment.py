@@ -12,7 +12,7 @@ from ..treatment.options import Options
 from ..treatment.statistics import mean
 from ..treatment.treatment import Treatment
 from ..treatment.trial import Trial
-from .notebook_figure import NotebookFigure, NothingRecorded
+from .notebook_figure import NotebookFigure
 
 UNTREATED, CURE, OTHER = "#8a8a8a", "#2e9e6b", "#3b6fb6"  # colours
 _DECADES = 2  # between the figures, from which on their scale is logarithmic
@@ -34,13 +34,13 @@ def treatment_figure(
         options: the name of the validation figure, and whether a lower one is better.
 
     Raises:
-        NothingRecorded: no training has a validation figure.
+        ValueError: no training has a validation figure.
     """
     tried = [each for each in treatments if each.trials]
     groups = [("untreated", untreated, UNTREATED)]
     groups += [(each.name, each.trials, _colour(each)) for each in tried]
     if not any(_scores(trials) for _, trials, _ in groups):
-        raise NothingRecorded
+        raise ValueError("plot: no training has a finite validation figure")
     height = max(3.2, 1.3 + 0.38 * len(groups))
     figure = NotebookFigure(figsize=(11, height), layout="constrained", dpi=120)
     left, right = figure.subplots(1, 2, width_ratios=(5, 4))

@@ -1,13 +1,14 @@
 """The answer of the doctor: which remedies were tried, what they did, and which one is best."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from .judgement import is_better, judge, targets
+from .judgement import is_better, targets
+from .judgements import judgements
 from .options import Options
 from .outcome import Judgement
-from .plan import adds, comparisons, next_requests, pair_of, treated_with, untreated_of
+from .plan import next_requests, treated_with, untreated_of
 from .rows import treatment_of, treatment_row, trials_of, trials_row
 from .statistics import Estimate, difference, mean
 from .table import Line, columns, frame, lines
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 VERSION = 1  # of the JSON
-_NOT_BETTER_TOGETHER = {
-    "status": "screened out",
-    "sentence": "not better in the first seed than each of them alone; no further seeds were tried",
-}
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ class Answer:
                 tuple(treated_with(names, trials, options)),
                 dict((settings or {}).get(names, {})),
             )
-            for names, judgement in _judged(trials, remedies, options).items()
+            for names, judgement in judgements(trials, remedies, options).items()
         ]
         treatments += [
             Treatment((name,), Judgement("not applicable", sentence=reason))
@@ -86,6 +83,11 @@ class Answer:
         return cls(untreated, tuple(treatments), options, epochs, task, run)
 
     @property
+    def trials(self) -> tuple[Trial, ...]:
+        """All trainings, the untreated ones first."""
+        return (*self.untreated, *(trial for each in self.treatments for trial in each.trials))
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """The kinds of findings that most of the untreated trainings show."""
         return targets(self.untreated)
@@ -93,10 +95,9 @@ class Answer:
     @property
     def is_complete(self) -> bool:
         """Whether no trial is outstanding."""
-        trials = [*self.untreated, *(trial for each in self.treatments for trial in each.trials)]
         applicable = [each for each in self.treatments if each.status != "not applicable"]
         names = [each.remedies[0] for each in applicable if len(each.remedies) == 1]
-        return not next_requests(trials, names, self.options)
+        return not next_requests(self.trials, names, self.options)
 
     @property
     def cures(self) -> tuple[Treatment, ...]:
@@ -154,7 +155,7 @@ class Answer:
         """Return a figure of the validation figures of all seeds, and of their course.
 
         Raises:
-            ValueError: no training has ended yet.
+            ValueError: no training has a validation figure.
         """
         from ..drawing.treatment import treatment_figure  # noqa: PLC0415
 
@@ -163,9 +164,9 @@ class Answer:
     def _repr_html_(self) -> str:
         from ..drawing.treatment_html import treatment_html  # noqa: PLC0415
 
-        has_figure = any(trial.score is not None for trial in self.untreated)
+        has_figure = any(trial.score is not None for trial in self.trials)
         figure = self.plot() if has_figure else None
-        return treatment_html(self.sentence, columns(self.options.monitor), self.table(), figure)
+        return treatment_html(self.verdict(), columns(self.options.monitor), self.table(), figure)
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer as JSON; what is not finite or unknown is null.
@@ -244,22 +245,6 @@ class Answer:
         kinds = {*self.targets}
         showing = [trial for trial in self.untreated if trial.troubles >= kinds]
         return next((trial.findings for trial in [*showing, *self.untreated]), ())
-
-
-def _judged(trials, remedies, options):
-    """The judgement of each remedy, and of the two best ones together if they were tried."""
-    untreated, count = untreated_of(trials, options), comparisons(trials, options)
-
-    def judged(names):
-        return judge(untreated, treated_with(names, trials, options), options, count)
-
-    judgements: dict[tuple[str, ...], Judgement] = {(name,): judged((name,)) for name in remedies}
-    pair = pair_of(trials, remedies, options)
-    if pair is not None and treated_with(pair, trials, options):
-        together = judged(pair)
-        is_over = together.status == "unfinished" and not adds(pair, trials, options)
-        judgements[pair] = replace(together, **_NOT_BETTER_TOGETHER) if is_over else together
-    return judgements
 
 
 def _scores(trials):

@@ -65,7 +65,7 @@ def next_requests(
     if not open_seeds and not targets(untreated):
         return []
     treatment = _one_by_one if options.first_cure else _all_together
-    return open_seeds + treatment(trials, remedies, options)
+    return open_seeds + treatment(trials, [*dict.fromkeys(remedies)], options)
 
 
 def untreated_of(trials: Sequence[Trial], options: Options) -> list[Trial]:

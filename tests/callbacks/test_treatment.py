@@ -323,7 +323,7 @@ def test_the_figure_has_the_scores_of_all_seeds_and_the_courses_before_and_after
 
 
 def test_a_figure_without_a_training_is_an_error():
-    with pytest.raises(ValueError, match="nothing was recorded"):
+    with pytest.raises(ValueError, match="no training has a finite validation figure"):
         answer([]).plot()
 
 

@@ -10,7 +10,7 @@ from numpy.random import Generator
 
 REMEDIES = ("lstm", "gru", "orthogonal", "attention", "layer-normalization")
 VANISHING = Finding("rnn", "vanishing", "vanishing", "the error vanishes")
-ANSWERS, MANY = 200, 2000
+ANSWERS, MANY = 200, 1000
 
 
 def best_of(random, draw, options, gains):
