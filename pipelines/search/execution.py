@@ -82,7 +82,14 @@ class _Execution:
             raise UserError(f"{OTHER_DATA} since the run was trained: {data.source}")
         with training_in(self.run, task.name, config, session.environment) as begin:
             workflow.train_in(
-                self.run, task, config, data, session.strategy, begin, self._make_callbacks
+                self.run,
+                task,
+                config,
+                data,
+                session.strategy,
+                begin,
+                self._make_callbacks,
+                plots=self.request.plots,
             )
             self._check_objective()
 

@@ -39,6 +39,7 @@ class Request:
         finished: folders of other trials, for the median; relative paths start from FOLDER.
         most_parameters: maximum number of parameters; the trial of a larger network fails.
         content_hash: that of the data; a trial of other data fails. None: any data.
+        plots: whether the plots of each training are drawn.
     """
 
     task: str
@@ -50,6 +51,7 @@ class Request:
     finished: Sequence[str] = ()
     most_parameters: int | None = None
     content_hash: str | None = None
+    plots: bool = True
 
 
 def read_result(folder: Path) -> dict[str, Any]:

@@ -32,7 +32,7 @@ ABBREVIATIONS = ("per", "wer", "cer", "bleu")
 
 
 def write_results(run: RunFolder, spec: TrainingSpec, outcome: Outcome) -> None:
-    """Write the results of a training: results.json, curves, and plots of the records."""
+    """Write the results of a training to results.json."""
     run.update(
         parameters=spec.network.count_params(),
         epochs=len(outcome.history),
@@ -49,7 +49,6 @@ def write_results(run: RunFolder, spec: TrainingSpec, outcome: Outcome) -> None:
     has_recorded = bool(outcome.recorders.layer_gradients.history)
     if has_recorded or "verdict" not in run.results():  # a resumed run may have no epoch left
         write_findings(run, spec, outcome.recorders)
-    _save_plots(run, outcome)
 
 
 def write_findings(
@@ -81,7 +80,8 @@ def _time_steps(recorders: Recorders) -> int | None:
     return max(lengths, default=None)
 
 
-def _save_plots(run: RunFolder, outcome: Outcome) -> None:
+def save_plots(run: RunFolder, outcome: Outcome) -> None:
+    """Draw the curves of a training, and what was recorded."""
     history, (gradients, flow, gates, _) = outcome.history, outcome.recorders
     figures = [key for key in history[0] if f"val_{key}" in history[0]]
     plots.save(plots.curves(history, figures, outcome.best_epoch), run.plots / "curves.png")

@@ -166,6 +166,8 @@ def train_in(
     strategy: Any,
     begin: Callable[[], None] = lambda: None,
     callbacks: "Callable[[TrainingSpec, Recorders], Sequence[Callback]]" = lambda *_: (),
+    *,
+    plots: bool = True,
 ) -> "Outcome":
     """Train in the folder of a run; return the outcome.
 
@@ -173,6 +175,7 @@ def train_in(
         begin: function that is called when nothing but the training is left to fail.
         callbacks: function of the `TrainingSpec` and the `Recorders` that returns further Keras
             callbacks; if it raises an exception, the training does not begin.
+        plots: whether to draw the plots.
     """
     from . import loop, summary
 
@@ -186,8 +189,10 @@ def train_in(
         begin()
         with _findings_of_failure(run, spec, recorders):
             outcome = loop.fit(spec, config, run, strategy, recorders, further)
-        with phase("drawing the plots"):
-            summary.write_results(run, spec, outcome)
+        summary.write_results(run, spec, outcome)
+        if plots:
+            with phase("drawing the plots"):
+                summary.save_plots(run, outcome)
     return outcome
 
 

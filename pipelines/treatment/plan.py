@@ -155,11 +155,8 @@ def other_settings(plan: TreatmentPlan) -> list[str]:
     if not earlier:
         return []
     old, new = (_flattened(each) for each in (earlier, current))
-    return [
-        f"{key} ({old.get(key)} → {new.get(key)})"
-        for key in {**old, **new}
-        if old.get(key) != new.get(key)
-    ]
+    common = [key for key in old if key in new]  # an earlier version had fewer settings
+    return [f"{key} ({old[key]} → {new[key]})" for key in common if old[key] != new[key]]
 
 
 def _flattened(settings: Mapping[str, Any]) -> dict[str, Any]:

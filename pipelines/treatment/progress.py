@@ -74,10 +74,12 @@ class Progress:
         note(f"remedies for it: {names}; at most {most} trainings in all")
 
     def begin(self, request: Request, is_kept: bool) -> None:
-        """Note that a training begins, or that an earlier one is used."""
+        """Print that a training begins, unless an earlier one is used."""
         self.began[request] = time.monotonic()
         if is_kept:
             self.kept.add(request)
+        else:
+            note(f"{_name(request)} …")
 
     def report(self, trial: Trial, monitor: str, left: int) -> None:
         """Print a line about a training that has ended.
@@ -91,8 +93,7 @@ class Progress:
         if request not in self.kept:
             self.seconds.append(time.monotonic() - self.began[request])
         kept = " (earlier)" if request in self.kept else ""
-        name = " + ".join(trial.remedies) or "untreated"
-        parts = [f"{name}, seed {trial.seed}{kept}: {_outcome(trial, monitor)}"]
+        parts = [f"{_name(request)}{kept}: {_outcome(trial, monitor)}"]
         parts.append(f"{self.done} done{self._remaining(left)}")
         note("  ".join(parts))
 
@@ -109,6 +110,10 @@ def most_trainings(plan: TreatmentPlan, remedies: int) -> int:
     """Return how many trainings a number of remedies can take: untreated ones, and a pair, too."""
     has_pair = remedies > 1 and not plan.settings.first_cure
     return len(plan.seeds) * (1 + remedies + has_pair)
+
+
+def _name(request: Request) -> str:
+    return f"{' + '.join(request.remedies) or 'untreated'}, seed {request.seed}"
 
 
 def _outcome(trial: Trial, monitor: str) -> str:

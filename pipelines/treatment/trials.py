@@ -43,6 +43,7 @@ def prepare(
         objective=objective,
         hyperparameters=dict(changes),
         content_hash=data_hash(plan.run),
+        plots=False,
     )
     write_trial(folder, config, content)
     return folder
