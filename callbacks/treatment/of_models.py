@@ -79,9 +79,21 @@ def _with_remedy(model, name, facts, evidence):
     if name in _NOT_APPLICABLE:
         raise NotApplicable(_NOT_APPLICABLE[name])
     if name in _REWRITES:
-        return compile_as(_REWRITES[name](model, facts, evidence), model)
+        return compile_as(_rewritten(model, name, facts, evidence), model)
     options = _RECOMPILES[name](model, facts, evidence)
     return compile_as(equal_model(model), model, lambda _: options)
+
+
+def _rewritten(model, name, facts, evidence):
+    try:
+        return _REWRITES[name](model, facts, evidence)
+    except NotApplicable:
+        raise
+    except Exception as error:  # of Keras, or of a layer of the reader's own
+        first, *_ = (str(error).strip() or "no message").splitlines()
+        raise NotApplicable(
+            f"the network cannot be rebuilt with it ({type(error).__name__}: {first})"
+        ) from error
 
 
 def changed_options(before: Any, after: Any) -> Options:

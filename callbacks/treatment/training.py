@@ -73,9 +73,7 @@ class ShortTraining:
         end = _EndIfNotFinite()
         keras.utils.set_random_seed(request.seed)  # of the order of the data
         began = time.perf_counter()
-        callbacks = [*recorders, end, *self.fit_options.get("callbacks", [])]
-        with _quiet():
-            history = model.fit(**{**self.fit_options, "callbacks": callbacks}).history
+        history = self._fit(model, [*recorders, end], end, request.remedies)
         seconds = time.perf_counter() - began
         curve = self._curve(history, end)
         finite = [figure for figure in curve if figure is not None]
@@ -91,6 +89,19 @@ class ShortTraining:
             failure=end.failure,
         )
         return trial, _facts(model, flow, others)
+
+    def _fit(self, model, callbacks, end, remedies):
+        """Return what `fit` returns by name; what a remedy makes impossible is a failure."""
+        callbacks = [*callbacks, *self.fit_options.get("callbacks", [])]
+        try:
+            with _quiet():
+                return model.fit(**{**self.fit_options, "callbacks": callbacks}).history
+        except Exception as error:
+            if not remedies:
+                raise
+            first, *_ = (str(error).strip() or "no message").splitlines()
+            end.failure = f"{type(error).__name__}: {first}"
+            return {}
 
     def _curve(self, history, end):
         if self.monitor not in history and end.failure is None:
@@ -130,7 +141,7 @@ def first_examples(x: Any, y: Any, count: int) -> tuple[Any, Any]:
 
 def _findings(recorders, end) -> tuple[Finding, ...]:
     findings = [finding for recorder in recorders for finding in recorder.findings()]
-    if end.failure is not None and not any(each.kind == NOT_FINITE for each in findings):
+    if end.evidence and not any(each.kind == NOT_FINITE for each in findings):
         findings.append(Finding("", NOT_FINITE, end.failure, end.failure, dict(end.evidence), 1.0))
     return tuple(findings)
 
