@@ -194,7 +194,8 @@ def _clipped(steps, norm, clip_norm, recent):
         f": its norm is {short(typical)} (median), the threshold is {clip_norm:g}"
     )
     text += f"; it has been clipped in most steps{when}" if when else ""
-    evidence = {"share": share, "norm": typical, "clip_norm": clip_norm, **since}
+    evidence = {"share": share, "norm": typical, "clip_norm": clip_norm}
+    evidence |= {"excess": typical / clip_norm, **since}
     headline = (
         f"clipped in {share:.0%} of the steps, norm {short(typical)}, threshold {clip_norm:g}"
     )

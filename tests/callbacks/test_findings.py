@@ -65,6 +65,7 @@ def test_clipped_most_of_the_time(limit, kinds):
     assert [finding.kind for finding in findings] == kinds
     for finding in findings:
         assert finding.evidence["share"] == finding.confidence == 1
+        assert finding.evidence["excess"] == finding.evidence["norm"] / limit
         assert finding.text.endswith("the threshold is 0.001")
 
 
