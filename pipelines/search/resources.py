@@ -3,9 +3,12 @@
 import contextlib
 import dataclasses
 import os
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TypeVar
 
+_GPU_FILES = ("nvidia*", "kfd", "dxg")  # in /dev: of NVIDIA, of AMD, and of Windows below Linux
 T = TypeVar("T")
 
 
@@ -56,8 +59,17 @@ def _part(number: int, workers: int, items: Sequence[T]) -> Sequence[T]:
     return items[number::workers] or items[number % (len(items) or 1) :][:1]
 
 
+def may_have_gpus() -> bool:
+    """Whether this machine may have GPUs, without TensorFlow, which takes seconds to load."""
+    folder = Path("/dev")
+    is_known = sys.platform == "linux" and folder.is_dir()
+    return not is_known or any(path for name in _GPU_FILES for path in folder.glob(name))
+
+
 def _visible_gpus() -> list[str]:
     """Return the names of the GPUs, as CUDA_VISIBLE_DEVICES holds them."""
+    if not may_have_gpus():
+        return []
     import tensorflow as tf
 
     numbers = [str(number) for number, _ in enumerate(tf.config.list_physical_devices("GPU"))]

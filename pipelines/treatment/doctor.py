@@ -21,7 +21,7 @@ from ..core.files import write_json
 from ..core.phases import phase
 from ..core.run_lock import check_not_held, hold
 from ..core.system_errors import writing
-from ..search.resources import WorkerResources, divide_resources
+from ..search.resources import WorkerResources, divide_resources, may_have_gpus
 from ..search.trial_folder import read_result
 from ..training.task import Task
 from ..training.workflow import find_before_tensorflow
@@ -97,7 +97,7 @@ def _treat(plan: TreatmentPlan) -> Answer:
 
 def _resources(plan: TreatmentPlan) -> list[WorkerResources]:
     """Return the cores and GPUs of each worker; TensorFlow knows the GPUs."""
-    if plan.settings.workers > 1:
+    if plan.settings.workers > 1 and may_have_gpus():
         with phase("loading TensorFlow", after=0):
             load_tensorflow()
     return divide_resources(plan.settings.workers)

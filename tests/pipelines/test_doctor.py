@@ -27,6 +27,7 @@ from errorflow.pipelines.search import trial_process
 from errorflow.pipelines.training import verbs
 from errorflow.pipelines.treatment import doctor as doctor_module
 from errorflow.pipelines.treatment.plan import default_epochs
+from tasks import TABLE, errorflow
 
 EXPLODING = Finding("rnn_1", "exploding", "grows tenfold", "the error grows tenfold", {}, 1.0)
 HEALTHY = Finding("rnn_1", "healthy", "arrives", "the error arrives", {}, 1.0)
@@ -326,3 +327,16 @@ def test_a_real_run_is_treated_without_the_test_split(two_classes, tmp_path, cap
     assert not any({"test", "validation"} & {*each} for each in results)
     assert (run.path / "doctor" / "answer.png").stat().st_size > 1000
     shutil.rmtree(run.path / "doctor")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TABLE)
+@pytest.mark.usefixtures("trials_in_this_process")
+def test_a_run_of_every_task_can_be_treated(task, finished_run, tmp_path):
+    with finished_run(task) as folder:
+        shutil.copytree(folder / task / "a", tmp_path / task / "a")
+        assert errorflow(task, "doctor", tmp_path, "--epochs", "1", "--seeds", "2") == 0
+    answer = answer_of(RunFolder(tmp_path / task / "a"))
+    assert [trial.failure for trial in answer.untreated] == [None, None]
+    assert all(trial.score is not None for trial in answer.untreated)
+    assert answer.is_complete
