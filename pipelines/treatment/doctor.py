@@ -88,7 +88,7 @@ def _treat(plan: TreatmentPlan) -> Answer:
         try:
             course.run()
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(_interruption(plan, len(course.trials))) from None
+            raise KeyboardInterrupt(_interruption(plan)) from None
     answer = course.answer
     write_best(plan, answer)
     write_picture(plan, answer)
@@ -103,7 +103,8 @@ def _resources(plan: TreatmentPlan) -> list[WorkerResources]:
     return divide_resources(plan.settings.workers)
 
 
-def _interruption(plan: TreatmentPlan, count: int) -> str:
+def _interruption(plan: TreatmentPlan) -> str:
+    count = len([*plan.folder.glob("trials/*/*/result.json")])
     command = "the same command" + " without --overwrite" * plan.settings.overwrite
     return f"interrupted after {count} finished trainings; {command} goes on"
 
