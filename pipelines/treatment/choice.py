@@ -1,13 +1,12 @@
 """The remedies that a doctor tries: those for the findings of the untreated trainings."""
 
 import dataclasses
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...callbacks.findings.finding import Finding
 from ...callbacks.findings.remedies import remedy
 from ...callbacks.treatment.facts import Facts, NotApplicable
+from ...callbacks.treatment.promise import promising
 from ...callbacks.treatment.trial import Trial
 from ..core.config import TrainingConfig, replace
 from ..training.remedies import settings_for
@@ -61,9 +60,9 @@ def choose(
         facts: what is known about the trainings.
         allowed: the names of the remedies that may be tried.
     """
-    findings = [finding for trial in untreated for finding in trial.findings]
-    evidence = {name: found.evidence for found, name in reversed(_promising(findings))}
-    order = dict.fromkeys(name for _, name in _promising(findings))
+    found = promising([finding for trial in untreated for finding in trial.findings])
+    evidence = {name: finding.evidence for name, finding in reversed(found)}
+    order = dict.fromkeys(name for name, _ in found)
     changes, reasons = {}, {}
     for name in order:
         if name in allowed:
@@ -72,13 +71,6 @@ def choose(
             except NotApplicable as reason:
                 reasons[name] = str(reason)
     return Choice(facts, evidence, changes, reasons | _for_other_findings(allowed, order))
-
-
-def _promising(findings: Sequence[Finding]) -> list[tuple[Finding, str]]:
-    """Return each finding with its remedies: first the best one of each finding."""
-    columns = [[(finding, each.name) for each in finding.remedies] for finding in findings]
-    ranks = itertools.zip_longest(*columns)
-    return [pair for rank in ranks for pair in rank if pair is not None]
 
 
 def _for_other_findings(allowed: Sequence[str], order: Mapping[str, None]) -> dict[str, str]:
