@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from ...layers import GRU, LSTM, Chrono, ForgetBias, SimpleRNN
+from ..core.errors import UserError
 from .recurrent_settings import GATED, RecurrentSettings
 
 Recurrent = Callable[..., keras.layers.Layer]
@@ -36,6 +37,9 @@ def recurrent_layer(
         settings: how the layers begin.
         longest: the number of time steps of the longest sequence, for Chrono initialisation.
         seed: its seed.
+
+    Raises:
+        UserError: with Chrono initialisation, the longest sequence is too short for it.
     """
     arguments = KERNELS[settings.recurrent_kernel] | _biases(model, settings, longest, seed)
     return functools.partial(CELLS[model], **arguments) if arguments else CELLS[model]
@@ -44,7 +48,13 @@ def recurrent_layer(
 def _biases(model: str, settings: RecurrentSettings, longest: float, seed: int) -> dict[str, Any]:
     """Return the arguments of a recurrent layer that choose its initial biases."""
     if settings.chrono and model in GATED:
-        bias = Chrono(settings.chrono * longest, model, seed=seed)
+        times = settings.chrono * longest
+        if times <= 2:
+            raise UserError(
+                f"--chrono {settings.chrono:g}: of sequences of {longest:g} steps it leaves"
+                f" {times:.2g} to remember; it must be more than 2"
+            )
+        bias = Chrono(times, model, seed=seed)
     elif settings.forget_bias is not None:
         bias = ForgetBias(settings.forget_bias)
     else:

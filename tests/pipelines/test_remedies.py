@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import shlex
+from types import SimpleNamespace
+from typing import cast
 
 import keras
 import numpy as np
@@ -30,7 +32,9 @@ from errorflow.pipelines.stories.config import StoriesConfig
 from errorflow.pipelines.tags.config import TagsConfig
 from errorflow.pipelines.text_classification.training import build
 from errorflow.pipelines.training import schedules
+from errorflow.pipelines.training.loop import compile_training
 from errorflow.pipelines.training.remedies import facts_of, flags_of, settings_for
+from errorflow.pipelines.training.spec import TrainData, TrainingSpec
 
 FACTS = Facts(norm=0.034, time_steps=40, training_steps=300)
 KINDS = sorted({kind for remedy in REMEDIES for kind in remedy.findings})
@@ -257,6 +261,11 @@ def test_chrono_initialisation_remembers_for_the_longest_sequence():
     assert 10 < times.max() < 39
 
 
+def test_chrono_initialisation_needs_sequences_of_more_than_2_steps():
+    with pytest.raises(UserError, match=r"--chrono 0\.05: .* it leaves 2 to remember"):
+        names_layer(model="gru", chrono=0.05)
+
+
 def test_a_recurrent_kernel_is_orthogonal_by_default_identity_or_glorot():
     kernels = {
         kind: names_layer(
@@ -324,6 +333,24 @@ def test_a_warm_up_starts_from_a_small_learning_rate():
     settings = replace(NamesConfig(), warm_up=10, learning_rate=0.5, schedule="constant")
     rate = schedules.learning_rate(settings.optimisation, 100, settings.optimisation.warm_up)
     np.testing.assert_allclose([rate(0), rate(4), rate(9), rate(50)], [0.05, 0.25, 0.5, 0.5])
+
+
+def test_a_training_starts_with_the_warm_up_of_its_settings():
+    x = keras.Input([3])
+    network, data = keras.Model(x, keras.layers.Dense(1)(x)), SimpleNamespace(steps=5)
+    spec = TrainingSpec(
+        network=network,
+        serving_model=network,
+        train_data=cast(TrainData, data),
+        validation_data=None,
+        loss="mse",
+        metrics=None,
+        monitor="val_loss",
+        warmup=100,  # of its own, as of a recipe
+    )
+    settings = {"warm_up": 10, "learning_rate": 0.5, "schedule": "constant", "jit": "off"}
+    model = compile_training(spec, replace(NamesConfig(), **settings))
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(
