@@ -61,8 +61,8 @@ class ModelTrials:
             settings=self._settings,
             not_applicable=self._not_applicable,
         )
-        functions = {name: own for name, own in self.functions.items() if own is not None}
-        return replace(answer, facts=self._facts, evidence=self._evidence(), functions=functions)
+        evidence = self._evidence()
+        return replace(answer, facts=self._facts, evidence=evidence, functions=self._functions)
 
     def _try(self, request: Request, note) -> None:
         try:
@@ -79,9 +79,8 @@ class ModelTrials:
         note(_line(trial, self._options))
 
     def _treat(self, model, request):
-        functions = self._functions
         before = model.optimizer
-        new = with_remedies(model, request.remedies, self._facts, self._evidence(), functions)
+        new = with_remedies(model, request.remedies, self._facts, self._evidence(), self._functions)
         self._settings[request.remedies] = changed_options(before, new.optimizer)
         return new
 
