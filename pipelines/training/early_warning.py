@@ -15,6 +15,10 @@ from ..core.stop_when import stop_kinds
 from .remedies import doctor_command, flags_of, settings_for
 
 MOST = 3  # flags that a warning names
+WITHOUT_REMEDIES = [
+    "learning-rate",
+    "clip-norm",
+]  # no gradient in the whole network: often too fast
 
 
 def make_early_warning(
@@ -69,8 +73,8 @@ def warning_row(warning: TrainingWarning) -> dict[str, Any]:
 
 def remedy_flags(warning: TrainingWarning, config: TrainingConfig) -> list[str]:
     """Return flags of the task that may help against a warning, the most promising first."""
-    flags = []
-    for remedy in warning.remedies:
+    flags, names = [], [remedy.name for remedy in warning.remedies] or WITHOUT_REMEDIES
+    for name in names:
         with contextlib.suppress(NotApplicable):
-            flags.append(flags_of(settings_for(remedy.name, config, evidence=warning.evidence)))
+            flags.append(flags_of(settings_for(name, config, evidence=warning.evidence)))
     return list(dict.fromkeys(flags))[:MOST]

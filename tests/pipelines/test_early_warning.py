@@ -81,6 +81,12 @@ def test_the_flags_that_may_help_exist_in_the_task_and_change_something(
     assert remedy_flags(warning, replace(config(), **settings).resolved()) == flags
 
 
+def test_a_network_without_any_gradient_may_have_trained_too_fast():
+    warning = TrainingWarning("stuck", (), "", {"all": True}, "no gradient")
+    config = replace(NamesConfig(), clip_norm=0.0)
+    assert remedy_flags(warning, config) == ["--learning-rate 0.0008", "--clip-norm 1"]
+
+
 def test_a_lower_learning_rate_is_lower_than_the_fitted_one():
     config = replace(ImagesConfig(), model="vgg16").resolved()
     fitted = fit(config.optimisation, 100).optimisation
