@@ -1,5 +1,6 @@
 """Shows the first batch that a model is trained on to a function, and trains on it all the same."""
 
+import functools
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -52,8 +53,15 @@ class _FirstExecution:
         batches = [*itertools.islice(iterator, self._model.steps_per_execution)]
         for read in self.readers if batches else ():
             read(batches[0])
+        again = functools.partial(_each_once, batches)
         spec = iterator.element_spec
-        return iter(tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=spec))
+        return iter(tf.data.Dataset.from_generator(again, output_signature=spec))
+
+
+def _each_once(batches):
+    """Yield the batches and forget them: TensorFlow keeps a generator as long as the process."""
+    while batches:
+        yield batches.pop(0)
 
 
 def _is_plain(iterator):

@@ -1,10 +1,14 @@
 """ErrorFlow takes the examples that it measures from the first batch, which `fit` trains on."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from errorflow.callbacks import ErrorFlow, LayerGradients
+from errorflow.callbacks.recording.first_batch import show_first_batch
 from errorflow.layers import SimpleRNN, error_matrix
 
 T, COUNT, BATCH = 5, 46, 4  # 12 batches, of which the last one has two examples
@@ -80,6 +84,18 @@ def test_a_training_without_a_probe_is_measured_and_not_changed(data, options):
     assert finding.evidence["prediction"] == "last"
     row, last = error_matrix(model, X[:BATCH], Y[:BATCH], "rnn")[-1], T - 1
     assert finding.evidence["first_to_last"] == pytest.approx(row[0] / row[last], rel=1e-3)
+
+
+def test_the_batches_are_not_kept():
+    batches = []
+
+    class Show(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            show_first_batch(self.model, lambda batch: batches.extend(map(weakref.ref, batch)))
+
+    fit([Show()], jit_compile=False)
+    gc.collect()
+    assert [batch() for batch in batches] == [None, None]
 
 
 def test_no_training_step_is_traced_for_it():
