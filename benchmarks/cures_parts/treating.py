@@ -51,12 +51,13 @@ def _title(case):
 
 
 def _summary(answer) -> dict:
-    trials = [trial for part in (answer.untreated, *answer.treatments) for trial in part.trials]
-    seconds = [trial.seconds for trial in answer.untreated.trials]
+    treated = [trial for part in answer.treatments for trial in part.trials]
+    trials = [*answer.untreated, *treated]
+    seconds = [trial.seconds for trial in answer.untreated]
     return {
         "best": None if answer.best is None else answer.best.name,
         "tried": [part.name for part in answer.treatments if part.trials],
-        "untreated": [trial.score for trial in answer.untreated.trials],
+        "untreated": [trial.score for trial in answer.untreated],
         "trainings": len(trials),
         "cost": sum(trial.seconds for trial in trials) / WORKERS / float(np.mean(seconds)),
         "sentences": [part.judgement.sentence for part in answer.treatments if part.trials],
@@ -87,11 +88,11 @@ def _again(training, case, answer, seed, data, validation) -> dict:
 
 def _not_confirmed(answer, fresh) -> str:
     """Return why fresh seeds do not confirm a cure; "" if they do."""
-    before = {kind for trial in answer.untreated.trials for kind in trial.troubles}
-    stays = sorted({kind for each in fresh for kind in each["kinds"]} & before)
+    aims = answer.best.judgement.aims  # the kinds of findings that the remedy is for
+    stays = sorted({kind for each in fresh for kind in each["kinds"]} & {*aims})
     if stays:
         return f"{', '.join(stays)} with a fresh seed"
-    scores = [trial.score for trial in answer.untreated.trials if trial.score is not None]
+    scores = [trial.score for trial in answer.untreated if trial.score is not None]
     worst = max(each["score"] for each in fresh)
     if not worst < min([*scores, np.inf]):
         return f"figure {worst:.3g} with a fresh seed, untreated {min(scores):.3g}"

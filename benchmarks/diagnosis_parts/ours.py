@@ -103,10 +103,10 @@ def margin(row, kinds: Collection[str]) -> float:
 
 
 def names(row, kinds: Collection[str]) -> bool:
-    """Return whether there is a finding of one of these kinds."""
-    return any(finding["kind"] in kinds for finding in row["findings"])
+    """Return whether a finding of one of these kinds is drawn, at the thresholds of today."""
+    return margin(row, kinds) > 0
 
 
 def troubles(row) -> list[str]:
-    """Return the kinds of all findings that name a fault."""
-    return sorted({f["kind"] for f in row["findings"] if f["severity"] == "trouble"})
+    """Return the kinds of all findings that name a fault, at the thresholds of today."""
+    return sorted(kind for kind in MARGINS if names(row, {kind}))
