@@ -18,8 +18,8 @@ OF_KIND: Mapping[str, tuple[str, ...]] = {
         "attention",
     ),
     "exploding": (
-        "clip-norm",
         "orthogonal",
+        "clip-norm",
         "learning-rate",
         "initial-weights",
         "layer-normalization",

@@ -1,5 +1,7 @@
 """Remedies for the way a Keras model is trained: its optimizer."""
 
+import inspect
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +15,7 @@ Evidence = Mapping[str, Any]
 _CLIPPING = ("clipnorm", "global_clipnorm", "clipvalue")  # of which Keras allows one
 _RATES = ("initial_learning_rate", "end_learning_rate", "warmup_target")  # of Keras' schedules
 WARM_UP_START = 0.01  # of the learning rate
+USUAL = 10.0  # times the default rate of the optimizer: a rate that is not unusually large
 
 
 def clip_norm(model: keras.Model, facts: Facts, evidence: Evidence) -> Options:
@@ -23,9 +26,16 @@ def clip_norm(model: keras.Model, facts: Facts, evidence: Evidence) -> Options:
 
 
 def learning_rate(model: keras.Model, facts: Facts, evidence: Evidence) -> Options:
-    """Return the configuration of the optimizer with a lower learning rate."""
-    config = plain_optimizer(model).get_config()
-    return {**config, "learning_rate": _lower(_rate(config))}
+    """Return the configuration of the optimizer with a lower learning rate.
+
+    It is a tenth, and at most ten times the rate that the optimizer has by default: of a rate that
+    is too large by orders of magnitude, a tenth is still too large.
+    """
+    optimizer = plain_optimizer(model)
+    config = optimizer.get_config()
+    rate = _lower(_rate(config))
+    rate = rate if isinstance(rate, Mapping) else min(rate, USUAL * _default_rate(optimizer))
+    return {**config, "learning_rate": rate}
 
 
 def warm_up(model: keras.Model, facts: Facts, evidence: Evidence) -> Options:
@@ -41,6 +51,13 @@ def warm_up(model: keras.Model, facts: Facts, evidence: Evidence) -> Options:
         WARM_UP_START * rate, strength.warm_up_steps(facts), rate
     )
     return {**config, "learning_rate": keras.optimizers.schedules.serialize(schedule)}
+
+
+def _default_rate(optimizer):
+    """Return the learning rate that an optimizer of this class has by default, or infinity."""
+    parameter = inspect.signature(type(optimizer)).parameters.get("learning_rate")
+    default = getattr(parameter, "default", None)
+    return default if isinstance(default, float) else math.inf
 
 
 def _rate(config):

@@ -64,6 +64,21 @@ def test_what_changes_the_optimizer_alone_keeps_the_function(name, changes):
     assert model.optimizer.get_config() == config
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "rate", "lower"),
+    [
+        (keras.optimizers.Adam, 0.01, 0.001),
+        (keras.optimizers.Adam, 10.0, 0.01),  # ten times the default of Adam
+        (keras.optimizers.SGD, 10.0, 0.1),
+    ],
+)
+def test_a_lower_rate_is_a_tenth_and_at_most_ten_times_the_default(optimizer, rate, lower):
+    model = keras.Sequential([keras.Input((3,)), KL.Dense(2)])
+    model.compile(optimizer(rate), "mse")
+    new = treated(model, ["learning-rate"]).optimizer
+    assert float(new.learning_rate) == pytest.approx(lower)
+
+
 def test_a_warm_up_ends_at_the_present_learning_rate():
     optimizer = treated(chain(KL.GRU(4)), ["warm-up"], FACTS).optimizer
     rates = []
