@@ -70,15 +70,16 @@ def choose(
                 changes[name] = settings_for(name, config, facts, evidence[name])
             except NotApplicable as reason:
                 reasons[name] = str(reason)
-    return Choice(facts, evidence, changes, reasons | _for_other_findings(allowed, order))
+    return Choice(facts, evidence, changes, reasons)
 
 
-def _for_other_findings(allowed: Sequence[str], order: Mapping[str, None]) -> dict[str, str]:
-    """Return why the other ones of a few chosen remedies are not tried."""
+def for_other_findings(choice: Choice, names: Sequence[str]) -> dict[str, str]:
+    """Return why some remedies that a person has named are not among those that are tried."""
     return {
-        name: f"it is for {' or '.join(remedy(name).findings)}, which was not found"
-        for name in allowed
-        if name not in order
+        name: f"it is for {' or '.join(remedy(name).findings)}, and none of the remedies for what"
+        " was found in this network"
+        for name in names
+        if name not in choice.changes and name not in choice.not_applicable
     }
 
 

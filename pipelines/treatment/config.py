@@ -48,10 +48,14 @@ class DoctorConfig(Section):
     """Delete the earlier trainings of the doctor first."""
 
     @property
-    def chosen(self) -> tuple[str, ...]:
+    def named(self) -> tuple[str, ...]:
+        """The names in `only`."""
+        return tuple(self.only.replace(",", " ").split())
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
         """The names of the remedies that may be tried."""
-        words = tuple(word for word in self.only.replace(",", " ").split() if word)
-        return words or tuple(each.name for each in REMEDIES)
+        return self.named or tuple(each.name for each in REMEDIES)
 
     def check(self) -> None:
         """Raise `UserError` if a value is not valid."""
@@ -62,7 +66,7 @@ class DoctorConfig(Section):
         require(self.seeds >= 2, "seeds", "2 or more: one says nothing of the spread", self.seeds)
         require(self.workers >= 1, "workers", "1 or more", self.workers)
         check_bounds({key: value for key, value in vars(self).items() if key != "run"})
-        for name in self.chosen:
+        for name in self.named:
             try:
                 remedy(name)
             except ValueError as error:

@@ -26,7 +26,7 @@ from ..search.trial_folder import read_result
 from ..training.task import Task
 from ..training.workflow import find_before_tensorflow
 from .best import write_best, write_picture
-from .choice import Choice, choose
+from .choice import Choice, choose, for_other_findings
 from .config import DoctorConfig
 from .plan import TreatmentPlan, other_settings, read_plan
 from .pool import Pool, open_pool
@@ -187,7 +187,7 @@ class _Course:
         probes = [t for t in untreated_of(self.trials, self.options) if t.seed in seeds]
         if self.choice is not None or len(probes) < PROBES:
             return []
-        config, allowed = self.plan.original, self.plan.settings.chosen
+        config, allowed = self.plan.original, self.plan.settings.allowed
         self.choice = choose(probes, config, facts_about(self.plan, probes[0]), allowed)
         return probes
 
@@ -202,8 +202,15 @@ class _Course:
             task=self.plan.task.name,
             run=str(self.plan.run.path),
             settings=self._settings(),
-            not_applicable=self.remedies.not_applicable,
+            not_applicable=self._not_applicable(),
         )
+
+    def _not_applicable(self) -> dict[str, str]:
+        """Return why remedies are not tried; once it is known what was found."""
+        if self.choice is None:
+            return {}
+        others = for_other_findings(self.choice, self.plan.settings.named)
+        return {**self.choice.not_applicable, **others}
 
     def _settings(self) -> dict[tuple[str, ...], dict[str, object]]:
         """Return what each remedy, and each pair of them that was tried, changes."""

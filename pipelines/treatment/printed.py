@@ -7,15 +7,22 @@ from ..core.recorded_findings import findings_in
 from ..core.shell import shell_flag, shell_word
 from .plan import TreatmentPlan
 
+NOT_APPLICABLE = "not applicable"  # a status
+
 
 def print_answer(plan: TreatmentPlan, answer: Answer) -> None:
     """Print the answer, and the next commands."""
-    if answer.treatments:
-        print_table([*columns(answer.options.monitor)], [[*line] for line in answer.table()])
+    tried = [each for each in answer.treatments if each.status != NOT_APPLICABLE]
+    rows = [[*line] for line in answer.table() if line.result != NOT_APPLICABLE]
+    if tried:
+        print_table([*columns(answer.options.monitor)], rows)
     say(answer.sentence)
-    for treatment in answer.treatments:
+    for treatment in tried:
         if treatment is not answer.best:
             say(f"  {treatment.sentence}")
+    for treatment in answer.treatments:
+        if treatment not in tried:
+            say(f"  {treatment.name} was not tried: {treatment.judgement.sentence}")
     if not any(trial.troubles for trial in answer.untreated):
         _print_findings_of_run(plan)
     say(f"files: {plan.folder}")

@@ -40,7 +40,7 @@ class Progress:
             f" {plan.original.optimisation.epochs}; judged on the validation split, never on the"
             " test split"
         )
-        most = most_trainings(plan, len(applicable(plan.original, plan.settings.chosen)))
+        most = most_trainings(plan, len(applicable(plan.original, plan.settings.allowed)))
         first = f"a first one that cures takes {2 * seeds} trainings{self._estimate(2 * seeds)}, "
         note(
             f"{seeds} seeds without a remedy, then the remedies for what is found:"

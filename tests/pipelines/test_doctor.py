@@ -203,6 +203,17 @@ def test_a_training_whose_process_is_killed_twice_is_tried_again_at_the_next_sta
     assert answer_of(run).best is not None
 
 
+def test_only_remedies_that_were_named_or_are_for_the_findings_are_spoken_of(
+    doctor, trainings, run, capsys
+):
+    assert doctor("--only", "clip-norm,attention") == 0
+    reasons = {each.name: each.judgement.sentence for each in answer_of(run).treatments}
+    assert "does not cross" in reasons["attention"]
+    assert "attention was not tried: it is for" in capsys.readouterr().out
+    assert doctor("--first-cure") == 0
+    assert not {"attention", "leaky-relu"} & {each.name for each in answer_of(run).treatments}
+
+
 def test_more_seeds_and_remedies_use_the_earlier_trainings(doctor, trainings, run):
     assert doctor("--only", "clip-norm", "--seeds", "2") == 0
     assert doctor("--only", "clip-norm,learning-rate", "--seeds", "3", "--workers", "2") == 0
@@ -330,6 +341,7 @@ def test_a_real_run_is_treated_without_the_test_split(two_classes, tmp_path, cap
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # a pretraining, and two trainings of a large network
 @pytest.mark.parametrize("task", TABLE)
 @pytest.mark.usefixtures("trials_in_this_process")
 def test_a_run_of_every_task_can_be_treated(task, finished_run, tmp_path):
