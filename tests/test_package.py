@@ -22,6 +22,7 @@ from errorflow.pipelines.core.flags import parse_flags
 from errorflow.pipelines.registry import TASKS, load_task
 from errorflow.pipelines.search.config import tune_config
 from errorflow.pipelines.training.verbs import verbs_of
+from errorflow.pipelines.treatment.config import DoctorConfig
 from wheel import FOLDERS, ROOT, build_wheel
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -256,6 +257,7 @@ def _command(words):
         case [task, verb, *flags] if task in TASKS:
             task = load_task(task)
             configs = {"train": task.config, "tune": tune_config(task.config)}
+            configs["doctor"] = DoctorConfig
             configs |= {name: verb.config for name, verb in verbs_of(task).items()}
             return f"errorflow {task.name} {verb}", configs[verb], flags
     raise AssertionError(f"no such command: {words}")

@@ -171,26 +171,28 @@ class Answer:
     def as_json(self) -> dict[str, Any]:
         """Return the answer as JSON; what is not finite or unknown is null.
 
-        Keys:
-            version: 1; keys may come new without a change of it.
-            task, run: "" for a model of one's own.
-            monitor, direction: the name of the validation figure; "min" or "max" is better.
-            epochs, seeds: of each training; of a remedy that was screened out, the first seed only.
-            first_cure: whether remedies were tried one after the other, up to the first cure.
-            is_complete: false while trials are outstanding.
-            sentence: the answer in one sentence.
-            targets: the kinds of findings that most of the untreated trainings show.
-            findings: those of an untreated training, see `Finding.as_json`.
-            best: the names of the remedies that are the best cure, or null.
-            untreated: score (mean), interval ([low, high], 95 %), seconds (mean of one training),
-                parameters, and trials: seed, score (best over the epochs), curve (by epoch),
-                findings, seconds, parameters, failure (a line, or null).
-            remedies: for each remedy, the keys of `untreated` and: remedies (names), text, source,
-                settings (what it changed), status and sentence (see `outcome.Judgement`), aims
-                (the kinds of findings that it is for), gone (in how many seeds they are),
-                comparisons (the number that the interval is corrected for), finding_before and
-                finding_after (texts), difference (of the score to the untreated one) and
-                difference_interval, seconds_ratio and parameters_ratio (to the untreated ones).
+        The keys:
+
+        * `version`: 1; keys may come new without a change of it.
+        * `task`, `run`: "" for a model of one's own.
+        * `monitor`, `direction`: the name of the validation figure; "min" or "max" is better.
+        * `epochs`, `seeds`: of each training; of a remedy that was screened out, the first seed
+          only.
+        * `first_cure`: whether remedies were tried one after the other, up to the first cure.
+        * `is_complete`: false while trials are outstanding.
+        * `sentence`: the answer in one sentence.
+        * `targets`: the kinds of findings that most of the untreated trainings show.
+        * `findings`: those of an untreated training, see `Finding.as_json`.
+        * `best`: the names of the remedies that are the best cure, or null.
+        * `untreated`: score (mean), interval ([low, high], 95 %), seconds (mean of one training),
+          parameters, and trials: seed, score (best over the epochs), curve (by epoch), findings,
+          seconds, parameters, failure (a line, or null).
+        * `remedies`: for each remedy, the keys of `untreated` and: remedies (names), text, source,
+          settings (what it changed), status and sentence (see `outcome.Judgement`), aims (the kinds
+          of findings that it is for), gone (in how many seeds they are), comparisons (the number
+          that the interval is corrected for), finding_before and finding_after (texts), difference
+          (of the score to the untreated one) and difference_interval, seconds_ratio and
+          parameters_ratio (to the untreated ones).
         """
         best = self.best
         return {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from errorflow.callbacks.findings.finding import HEALTHY, UNCLEAR, Finding
-from errorflow.callbacks.findings.remedies import OF_KIND
+from errorflow.callbacks.findings.remedies import OF_KIND, REMEDIES
 from sphinx.cmd.build import main
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +49,13 @@ def test_every_kind_of_finding_is_explained():
     headings = set(re.findall(r"^### (.+)$", _text(DOCS / "guides" / "findings.md"), re.M))
     assert {*OF_KIND, *HEALTHY, *UNCLEAR} <= named
     assert named == headings
+
+
+def test_every_remedy_has_a_row_that_says_how_to_set_it():
+    rows = re.findall(r"^\| (`[^|]*) \|", _text(DOCS / "guides" / "findings.md"), re.M)
+    assert {remedy.name for remedy in REMEDIES} <= {
+        n for r in rows for n in re.findall("`(.*?)`", r)
+    }
 
 
 def _text(path):
