@@ -101,21 +101,10 @@ class Answers:
         return Records(series, group(runs, series, found, self._log_dir))
 
     def _runs(self, query: MultiDict) -> Any:
-        return [
-            as_json.of_training(one, self._treated(one), self._call_for(one))
-            for one in self._records.trainings
-        ]
-
-    def _call_for(self, training: Training) -> str:
-        return "" if training.trial else doctors.call_for(training.name, self._log_dir)
-
-    def _treated(self, training: Training) -> dict[str, Any] | None:
-        """Return the state of the doctor's answer about a training; None if there is none."""
-        folder = doctors.folder_of(training.name, self._log_dir)
-        if training.trial is not None or folder is None:
-            return None
         every = self._records.trainings
-        return doctors.state(folder, [one for one in every if one.is_trial_of(training.name)])
+        return [
+            as_json.of_training(one) | doctors.about(one, every, self._log_dir) for one in every
+        ]
 
     def _damaged(self, query: MultiDict) -> Any:
         foreign = find_foreign_files(Path(self._log_dir)) if self._log_dir else []
@@ -245,17 +234,10 @@ class Answers:
 
     # The doctor
 
-    def _doctor_folder(self, run: str) -> Path:
-        folder = doctors.folder_of(self._training(run).name, self._log_dir)
-        if folder is None:
-            raise KeyError(f"answer of the doctor about {run}")
-        return folder
-
     def _doctor(self, query: MultiDict) -> Any:
-        run = query.get("run", "")
-        folder = self._doctor_folder(run)
-        every = self._records.trainings
-        return doctors.described(folder, [one for one in every if one.is_trial_of(run)])
+        run = self._training(query.get("run", "")).name
+        folder = doctors.existing_folder(run, self._log_dir)
+        return doctors.described(folder, doctors.trials_of(run, self._records.trainings))
 
     def doctors_picture(self, run: str) -> bytes:
         """Return the PNG image that the doctor drew for a training.
@@ -263,7 +245,8 @@ class Answers:
         Raises:
             KeyError: there is none.
         """
-        return doctors.read_picture(self._doctor_folder(run))
+        folder = doctors.existing_folder(self._training(run).name, self._log_dir)
+        return doctors.read_picture(folder)
 
     # Media
 

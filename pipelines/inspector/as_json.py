@@ -12,16 +12,7 @@ from .series import Series
 from .trainings import BY_TRAINING_STEP, Training
 
 
-def of_training(
-    training: Training, doctor: dict[str, Any] | None, call: str = ""
-) -> dict[str, Any]:
-    """Return a training.
-
-    Args:
-        training: the training.
-        doctor: the state of the doctor's answer about it; None if there is none.
-        call: the command that calls the doctor; "" if it cannot treat this training.
-    """
+def of_training(training: Training) -> dict[str, Any]:
     return {
         "run": training.name,
         "colours": training.colours._asdict(),
@@ -30,8 +21,6 @@ def of_training(
         "steps_per_epoch": training.steps_per_epoch,
         "series": [of_series(series) for series in training.series],
         "media": [medium._asdict() for medium in training.media],
-        "doctor": doctor,
-        "call": call,
         "trial": None if training.trial is None else training.trial._asdict(),
     }
 

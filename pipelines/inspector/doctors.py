@@ -44,26 +44,53 @@ def folder_of(training: str, log_dir: str | Path) -> Path | None:
     return next((folder for folder in folders if (folder / FILE).is_file()), None)
 
 
-def call_for(training: str, log_dir: str | Path) -> str:
-    """Return the command that calls the doctor for a training; "" if it is none of a pipeline.
+def existing_folder(training: str, log_dir: str | Path) -> Path:
+    """Return `folder_of` a training.
+
+    Raises:
+        KeyError: the doctor has written nothing about it.
+    """
+    folder = folder_of(training, log_dir)
+    if folder is None:
+        raise KeyError(f"answer of the doctor about {training}")
+    return folder
+
+
+def about(training: Training, every: Sequence[Training], log_dir: str | Path) -> dict[str, Any]:
+    """Return what the list of trainings says of the doctor.
+
+        doctor   what changes when the answer about the training does, or the trials that can be
+                 compared; None if there is no answer
+        call     the command that calls the doctor; "" if it cannot treat the training
 
     Args:
-        training, log_dir: see `_places`.
+        training: a training.
+        every: all trainings.
+        log_dir: see `_places`.
     """
+    folder = None if training.trial else folder_of(training.name, log_dir)
+    call = "" if training.trial else _call_for(training.name, log_dir)
+    if folder is None:
+        return {"doctor": None, "call": call}
+    try:
+        written = (folder / FILE).stat().st_mtime
+    except OSError:  # it has just been removed
+        written = 0.0
+    trials = len(trials_of(training.name, every))
+    return {"doctor": {"written": written, "trials": trials}, "call": call}
+
+
+def trials_of(run: str, every: Sequence[Training]) -> list[Training]:
+    """Return the trials of the doctor for a run."""
+    return [one for one in every if one.trial is not None and one.trial.run == run]
+
+
+def _call_for(training: str, log_dir: str | Path) -> str:
     runs = [RunFolder(place) for place in _places(training, log_dir)]
     run = next((run for run in runs if run.config_file.is_file()), None)
     if run is None:
         return ""
     return f"errorflow {run.path.resolve().parent.name} doctor {shell_flag('--run', run.path)}"
-
-
-def state(folder: Path, trials: Sequence[Training]) -> dict[str, Any]:
-    """Return what changes when an answer, or what can be compared of it, does."""
-    try:
-        written = (folder / FILE).stat().st_mtime
-    except OSError:  # it has just been removed
-        written = 0.0
-    return {"written": written, "trials": len(trials)}
 
 
 def read_answer(folder: Path) -> Answer:

@@ -71,10 +71,6 @@ class Training(NamedTuple):
         known = (series.about.get("steps_per_epoch") for series in self.series)
         return next((number for number in known if number), None)
 
-    def is_trial_of(self, run: str) -> bool:
-        """Whether it is a trial of the doctor for a run."""
-        return self.trial is not None and self.trial.run == run
-
     @property
     def validation_runs(self) -> list[str]:
         return [run for run in self.runs if run.rpartition("/")[2] == "validation"]
