@@ -22,6 +22,7 @@ from .rewriting import Change, copied, rewritten
 _SATURATING = {"sigmoid", "tanh", "hard_sigmoid", "hard_tanh", "softsign", "scaledtanh"}
 _INITIALIZERS = ("kernel_initializer", "depthwise_initializer", "pointwise_initializer")
 _ORTHOGONAL = "recurrent_initializer"
+MIN_WIDTH = 4  # units of which mean and variance may be normalised: of one or two, little is left
 
 
 def relu(model: keras.Model, facts: Facts, evidence: Evidence) -> keras.Model:
@@ -102,6 +103,8 @@ def _initializers(layer) -> dict[str, Any]:
 def _normalized(model, normalization: type, kinds: tuple[type, ...]) -> Callable:
     """Return the rule that these hidden layers are followed by a normalisation."""
     layers = [layer for layer in hidden_layers(model) if _can_be_normalized(layer, kinds)]
+    if normalization is keras.layers.LayerNormalization:
+        layers = [layer for layer in layers if _width(layer) >= MIN_WIDTH]
     chosen = {id(layer) for layer in layers if not _is_normalized(layer)}
     if not layers:
         raise NotApplicable("the network has no hidden layer that can be normalised")
@@ -112,7 +115,8 @@ def _normalized(model, normalization: type, kinds: tuple[type, ...]) -> Callable
         if id(layer) not in chosen:
             return None
         options = {"dtype": layer.dtype_policy}
-        normalize = normalization(name=f"{layer.name}_normalization", **options)
+        axis = 1 if getattr(layer, "data_format", "") == "channels_first" else -1
+        normalize = normalization(axis, name=f"{layer.name}_normalization", **options)
         if isinstance(layer, RECURRENT):
             return Change(copied(layer), after=(normalize,))
         after = (normalize,)
@@ -128,6 +132,11 @@ def _can_be_normalized(layer, kinds):
     if isinstance(layer, RECURRENT):
         return type(layer) in kinds and not layer.return_state
     return isinstance(layer, kinds) and activation_name(layer) != "softmax"
+
+
+def _width(layer) -> int:
+    """Return the number of units or filters; a depthwise convolution has as many as its input."""
+    return getattr(layer, "units", None) or getattr(layer, "filters", None) or MIN_WIDTH
 
 
 def _is_normalized(layer):

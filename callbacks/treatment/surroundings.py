@@ -17,6 +17,7 @@ from tensorflow.python.framework.ops import gradient_registry
 _SEEDS = ("global_random_seed", "global_seed_generator")  # of Keras
 _NAMES = "object_name_uids"
 _TRACE = "CustomGradient-"  # and a number: the name of a `tf.custom_gradient` in a graph
+_OF_A_STEP = (__name__.partition(".")[0], "tensorflow.python.distribute")  # modules
 
 
 @contextlib.contextmanager
@@ -51,27 +52,27 @@ def set_used_names(names: defaultdict[str, int]) -> None:
 
 @contextlib.contextmanager
 def freed_traces() -> Iterator[None]:
-    """Free the gradients of errorflow's layers that were traced in this context.
+    """Free the gradients of errorflow's layers, and of sums over replicas, that are traced in here.
 
     TensorFlow registers the gradient of each `tf.custom_gradient` in a graph for the life of the
-    process, and with it the graph, several MB for a recurrent layer. A model that was traced here
-    cannot be trained further.
+    process, and with it the graph, several MB for a recurrent layer. A model that was traced in
+    this context cannot be trained further. Gradients of the reader's own functions stay.
     """
     before = {*gradient_registry.list()}
     try:
         yield
     finally:
         for name in [n for n in gradient_registry.list() if n not in before]:
-            if name.startswith(_TRACE) and _is_ours(gradient_registry.lookup(name)):
+            if name.startswith(_TRACE) and _is_of_a_step(gradient_registry.lookup(name)):
                 del gradient_registry._registry[name]
         gc.collect()
 
 
-def _is_ours(gradient) -> bool:
-    """Return whether the gradient that TensorFlow has registered calls one of errorflow."""
+def _is_of_a_step(gradient) -> bool:
+    """Return whether a registered gradient is that of a layer here, or of TensorFlow's replicas."""
     while closure := inspect.getclosurevars(gradient).nonlocals:
         inner = closure.get("tape_grad_fn") or closure.get("grad_fn")
         if inner is None:
             break
         gradient = getattr(inner, "func", inner)  # of a functools.partial
-    return gradient.__module__.startswith(__name__.partition(".")[0])
+    return gradient.__module__.startswith(_OF_A_STEP)
