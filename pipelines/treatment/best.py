@@ -5,6 +5,7 @@ import matplotlib
 from ...callbacks.treatment.answer import Answer
 from ..core.config import TrainingConfig, replace
 from ..core.config_files import dump_config
+from ..core.console import note
 from ..core.files import atomic, write_text
 from ..core.phases import phase
 from ..core.run_folder import RunFolder
@@ -48,6 +49,7 @@ def train_best(plan: TreatmentPlan, answer: Answer) -> RunFolder | None:
     name = "-".join([plan.run.name, *answer.best.remedies])
     run = RunFolder(run_dir / plan.task.name / name)
     if run.results_file.exists() and run.status == "finished":
+        note(f"{run.path} is finished already, and stays as it is")
         return run
     resume = run_to_resume(run_dir, plan.task.name, name) if run.results_file.exists() else None
     config = replace(_cured(plan, answer), name=name, run_dir=run_dir, resume=resume is not None)
