@@ -111,7 +111,7 @@ def trainings():
             "dense, ReLU",
             (1.4, 1.1, 0.8, 0.6, 0.4),
             STARVING,
-            lambda g: dense(8, "relu", momentum(0.005), kernel_initializer=scaled(g)),
+            lambda g: dense(4, "relu", momentum(0.005), kernel_initializer=scaled(g)),
             waves,
         ),
         Training(
@@ -127,7 +127,7 @@ def trainings():
             "dense, ReLU",
             (1.4, 2.0, 2.8, 4.0, 8.0),
             EXPLODING,
-            lambda g: dense(8, "relu", momentum(0.005), kernel_initializer=scaled(g)),
+            lambda g: dense(4, "relu", momentum(0.005), kernel_initializer=scaled(g)),
             waves,
         ),
         Training(
