@@ -14,12 +14,14 @@ class Row(NamedTuple):
 
     Attributes:
         key: its remedies joined by "+"; "" is untreated.
+        kind: that of the first finding that it is for; "" if it is untreated.
         title, source: the remedy in words, and who proposes it.
         status, sentence: what it came to, and why; "" if it is untreated.
         cells: the other columns.
     """
 
     key: str
+    kind: str
     title: str
     source: str
     status: str
@@ -41,14 +43,16 @@ def head_of(answer: Answer) -> list[str]:
 def rows_of(answer: Answer) -> list[Row]:
     """Return the rows of the table: first the untreated trainings, then the treatments."""
     first, *lines = answer.table()
-    untreated = Row("", first.remedy, "", "", "", _cells(first))
+    untreated = Row("", "", first.remedy, "", "", "", _cells(first))
     treated = zip(answer.treatments, lines, strict=True)
     return [untreated, *(_row(treatment, line) for treatment, line in treated)]
 
 
 def _row(treatment: Treatment, line: Line) -> Row:
     key, judgement = "+".join(treatment.remedies), treatment.judgement
-    return Row(key, treatment.text, line.source, line.result, judgement.sentence, _cells(line))
+    kind = next(iter(judgement.aims), "")
+    words = treatment.text, line.source, line.result, judgement.sentence
+    return Row(key, kind, *words, _cells(line))
 
 
 def _cells(line: Line) -> list[str]:

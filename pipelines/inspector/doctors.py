@@ -128,7 +128,6 @@ def described(folder: Path, trials: Sequence[Training]) -> dict[str, Any]:
         sentence     what the doctor says
         head, rows   the table; see `doctor_table`. Of each row, `trials` are the names of the
                      untreated and the treated training, if both have records to compare
-        kind         that of the first finding that is treated
         command      what trains the best treatment; "" if there is none
         picture      whether there is a picture
 
@@ -145,7 +144,6 @@ def described(folder: Path, trials: Sequence[Training]) -> dict[str, Any]:
         "sentence": sentence_of(answer),
         "head": head_of(answer),
         "rows": rows,
-        "kind": next(iter(answer.targets), ""),
         "command": command_of(folder),
         "picture": (folder / PICTURE).is_file(),
     }

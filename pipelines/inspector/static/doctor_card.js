@@ -38,23 +38,23 @@ export class DoctorCard extends Card {
     this.swatch.style.background = this.cards.colourOf(this.run);
     if (this.drawn === this.answer) return;
     this.drawn = this.answer;
-    const { sentence, head, rows, command, picture, kind } = this.answer;
-    const parts = [make("p", { class: "verdict" }, sentence), this.table(head, rows, kind)];
+    const { sentence, head, rows, command, picture } = this.answer;
+    const parts = [make("p", { class: "verdict" }, sentence), this.table(head, rows)];
     if (command) parts.push(make("p", {}, "This command trains the network with it in full:"), make("pre", { tabIndex: 0 }, command));
     if (picture) parts.push(this.picture(this.cards.store.source.pictureOf(this.run)));
     this.plots.replaceChildren(make("div", { class: "media doctor" }, ...parts));
   }
 
-  table(head, rows, kind) {
+  table(head, rows) {
     const heads = head.map((title) => make("th", { scope: "col" }, title));
     const table = make("table", { class: "treatments" },
       make("thead", {}, make("tr", {}, ...heads, make("td", {}, make("span", { class: "unseen" }, "Compare")))),
-      make("tbody", {}, ...rows.map((row) => this.row(row, head, kind))));
+      make("tbody", {}, ...rows.map((row) => this.row(row, head))));
     return make("div", { class: "scrolled", tabIndex: 0, role: "region", "aria-label": `Remedies for ${this.of}` }, table);
   }
 
   // In a narrow card each cell stands on a line of its own, after the title of its column.
-  row({ title, source, cells, status, sentence, trials }, [, result, ...columns], kind) {
+  row({ title, source, cells, status, sentence, trials, kind }, [, result, ...columns]) {
     const remedy = make("th", { scope: "row" }, title, source && make("span", { class: "source" }, source));
     const judged = status ? [badge({ headline: status, severity: SEVERITY[status] ?? "unclear" }), make("p", {}, sentence)] : [];
     const compare = trials.length ? [this.compare(title, trials, kind)] : [];
