@@ -136,7 +136,7 @@ def trainings():
         Training(
             shortcuts,
             "convolutional blocks",
-            strengths[::3],
+            (1.0, 0.3, 0.0),
             STARVING,
             convolutional_blocks,
             images,

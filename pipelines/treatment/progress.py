@@ -36,9 +36,9 @@ class Progress:
         note(printable(f"{plan.task.name}: treating {plan.run.path}; files go to {plan.folder}"))
         few = "" if plan.limit is None else f" of at most {plan.limit:,} examples"
         note(
-            f"each training: {_counted(plan.epochs, 'epoch')}{few}, where the run has"
-            f" {plan.original.optimisation.epochs}; judged on the validation split, never on the"
-            " test split"
+            f"each training: {_counted(plan.epochs, 'epoch')}{few} (the run:"
+            f" {_counted(plan.original.optimisation.epochs, 'epoch')}); judged on the validation"
+            " split, never on the test split"
         )
         most = most_trainings(plan, len(applicable(plan.original, plan.settings.allowed)))
         first = f"a first one that cures takes {2 * seeds} trainings{self._estimate(2 * seeds)}, "

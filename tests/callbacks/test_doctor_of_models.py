@@ -21,6 +21,7 @@ def regression(examples=192, features=4):
 
 def network(*layers, shape=(4,), optimizer=None, **options):
     model = keras.Sequential([keras.Input(shape), *layers, KL.Dense(1)])
+    options = {"jit_compile": False} | options  # compiled by XLA, each trial takes seconds longer
     model.compile(optimizer or keras.optimizers.SGD(0.02), "mse", **options)
     return model
 
