@@ -74,7 +74,8 @@ class ErrorFlow(StepRecorder):
             first one in layers that read backwards), measured on 4 examples, at `training=False`,
             in at most 2% of the time of training, and at least once. None: they are the first ones
             of the first batch, of which `fit` loses nothing; not with batches that are distributed
-            over devices or not dense, nor with a `train_step` of the model's own. Otherwise (x, y)
+            over devices or not dense, nor with a `train_step` of the model's own; a short training
+            without `log_dir` is measured when `findings` is called. Otherwise (x, y)
             or (x, y, sample_weight), as `fit` takes them, or a function that returns them; False:
             this is not measured.
         live: show the training while `fit` runs. In a notebook, a picture of the error over time

@@ -1,8 +1,9 @@
 """Decides when the errors of single predictions are measured, and keeps them."""
 
+import functools
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -59,6 +60,7 @@ class ErrorProbe:
         self._trained = self._spent = self._epoch = 0.0  # seconds
         self._expected = _COMPILING
         self._began: float | None = None
+        self._postponed: Callable[[], None] | None = None
 
     def state(self) -> dict[str, float]:
         """Return the times of training and measuring so far, for `resume` in another process."""
@@ -87,7 +89,7 @@ class ErrorProbe:
 
     def epoch_begins(self) -> None:
         """Start the clock."""
-        self._began = time.perf_counter()
+        self._began, self._postponed = time.perf_counter(), None
 
     def epoch_ends(
         self, model: keras.Model, memory: Memory, step: int, log: EventLog | None
@@ -108,14 +110,22 @@ class ErrorProbe:
     ) -> None:
         """Measure if it is needed and was never done.
 
+        What nobody has asked for, and no file is to hold, is measured by `of`: tracing takes longer
+        than many a short training.
+
         Args:
             model: a compiled model.
             memory: the recorded rows, by the names in `ErrorFlow.history`.
             step: the training step after which it is measured.
             log: the event files, if there are any.
         """
-        if not self.rows:
-            self._measure_if_needed(model, memory, step, log)
+        if self.rows:
+            return
+        measure = functools.partial(self._measure_if_needed, model, memory, step, log)
+        if self._is_automatic and log is None:
+            self._postponed = measure
+        else:
+            measure()
 
     def _measure_if_needed(self, model, memory, step, log):
         """Measure unless errors enter every layer at one step, where the rows show how far."""
@@ -175,6 +185,9 @@ class ErrorProbe:
 
     def of(self, name: str) -> Probe | None:
         """Return the measurements of a layer; None if there are none."""
+        measure, self._postponed = self._postponed, None
+        if measure is not None:
+            measure()
         if name not in self.rows:
             return None
         return probe_of(join(self.rows[name]), self._about[name])
