@@ -23,7 +23,7 @@ LONG_FILES = """
     test_guard test_beam_search test_captions test_per_step_gradients test_models test_html_report
     test_answers test_error_matrix test_pretrained test_gradients test_cells test_gpu test_cudnn
     test_conformance test_image_batches test_charts test_oracles test_doctor test_first_batch
-    test_doctor_page test_doctors test_treated_models test_doctor_of_models
+    test_doctor_page test_doctors test_treated_models test_doctor_of_models test_remedies
 """
 
 

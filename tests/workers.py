@@ -91,7 +91,8 @@ def train_own_model(
 def make_recorders(ids: Any, logs: Path) -> list[Any]:
     from errorflow.callbacks import EarlyWarning, ErrorFlow, Gates, LayerGradients
 
-    gradients, flow = LayerGradients(logs), ErrorFlow(logs)
+    # Without `probe`: one process alone would measure the examples of its first batch.
+    gradients, flow = LayerGradients(logs), ErrorFlow(logs, probe=False)
     return [gradients, flow, Gates(ids, logs), EarlyWarning(gradients, flow, log_dir=logs)]
 
 
