@@ -83,7 +83,18 @@ def test_a_run_without_records_is_listed_if_it_was_treated(tmp_path):
     assert listed["crashed"]["doctor"]["trials"] == 7
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 1}', '{"version": 99}'])
+WHOLE = json.dumps(doctor_runs.answer().as_json())
+DAMAGED = {
+    "empty": "",
+    "list": "[]",
+    "no key": "{}",
+    "one key": '{"version": 1}',
+    "later version": '{"version": 99}',
+    "cut": WHOLE[: len(WHOLE) // 2],
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_answer_is_one_line_and_hides_nothing_else(tmp_path, content):
     run = report_runs.run_folder(tmp_path, "a", flow=report_runs.flow("rnn"))
     (run.path / "doctor").mkdir()
@@ -94,11 +105,6 @@ def test_a_damaged_answer_is_one_line_and_hides_nothing_else(tmp_path, content):
     assert text.count("<li>names/a: doctor.json: ") == 1
     assert "rnn: vanishing" in text and 'id="doctor"' not in text
     assert f"<code>errorflow names doctor --run {run.path}</code>" in text
-
-
-def test_an_answer_that_was_cut_is_one_line(tmp_path):
-    whole = json.dumps(doctor_runs.answer().as_json())
-    test_a_damaged_answer_is_one_line_and_hides_nothing_else(tmp_path, whole[: len(whole) // 2])
 
 
 def test_the_report_has_the_table_the_pictures_and_the_command(runs):
