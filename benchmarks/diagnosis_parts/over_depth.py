@@ -1,5 +1,7 @@
 """Trainings of dense and convolutional networks: depth, initial weights, shortcuts, dead units."""
 
+import functools
+
 import keras
 import numpy as np
 
@@ -83,79 +85,63 @@ def _biased(bias):
 
 
 def trainings():
+    return [_depth(), *_initial_weights(), *_shortcuts(), *_dead_units()]
+
+
+def _depth():
+    return Training(
+        "depth of sigmoids",
+        "dense",
+        (1, 4, 6, 9),
+        STARVING,
+        lambda n: dense(
+            n, "sigmoid", keras.optimizers.Adam(0.02), kernel_initializer="glorot_uniform"
+        ),
+        waves,
+        changes_graph=True,
+    )
+
+
+def _initial_weights():
+    tanh, relu = "dense, tanh", "dense, ReLU"
+    networks = {
+        tanh: lambda g: dense(10, "tanh", momentum(), kernel_initializer=scaled(g)),
+        relu: lambda g: dense(4, "relu", momentum(0.005), kernel_initializer=scaled(g)),
+    }
     small, large = "initial weights too small", "initial weights too large"
-    shortcuts, dead = "weak shortcuts", "dead ReLUs"
-    strengths = (1.0, 0.6, 0.3, 0.0)
+    dials = [
+        (small, tanh, (1.0, 0.8, 0.6, 0.45, 0.3), STARVING),
+        (small, relu, (1.4, 1.1, 0.8, 0.6, 0.4), STARVING),
+        (large, tanh, (1.0, 1.5, 2.0, 3.0, 5.0), EXPLODING),
+        (large, relu, (1.4, 2.0, 2.8, 4.0, 8.0), EXPLODING),
+    ]
     return [
-        Training(
-            "depth of sigmoids",
-            "dense",
-            (1, 4, 6, 9),
-            STARVING,
-            lambda n: dense(
-                n, "sigmoid", keras.optimizers.Adam(0.02), kernel_initializer="glorot_uniform"
-            ),
-            waves,
-            changes_graph=True,
-        ),
-        Training(
-            small,
-            "dense, tanh",
-            (1.0, 0.8, 0.6, 0.45, 0.3),
-            STARVING,
-            lambda g: dense(10, "tanh", momentum(), kernel_initializer=scaled(g)),
-            waves,
-        ),
-        Training(
-            small,
-            "dense, ReLU",
-            (1.4, 1.1, 0.8, 0.6, 0.4),
-            STARVING,
-            lambda g: dense(4, "relu", momentum(0.005), kernel_initializer=scaled(g)),
-            waves,
-        ),
-        Training(
-            large,
-            "dense, tanh",
-            (1.0, 1.5, 2.0, 3.0, 5.0),
-            EXPLODING,
-            lambda g: dense(10, "tanh", momentum(), kernel_initializer=scaled(g)),
-            waves,
-        ),
-        Training(
-            large,
-            "dense, ReLU",
-            (1.4, 2.0, 2.8, 4.0, 8.0),
-            EXPLODING,
-            lambda g: dense(4, "relu", momentum(0.005), kernel_initializer=scaled(g)),
-            waves,
-        ),
-        Training(
-            shortcuts, "dense blocks", strengths, STARVING, dense_blocks, waves, changes_graph=True
-        ),
-        Training(
-            shortcuts,
-            "convolutional blocks",
-            (1.0, 0.3, 0.0),
-            STARVING,
-            convolutional_blocks,
-            images,
-            changes_graph=True,
-        ),
-        Training(
-            dead,
+        Training(fault, network, gains, kinds, networks[network], waves)
+        for fault, network, gains, kinds in dials
+    ]
+
+
+def _shortcuts():
+    weak = functools.partial(Training, "weak shortcuts", kinds=STARVING, changes_graph=True)
+    return [
+        weak("dense blocks", (1.0, 0.6, 0.3, 0.0), build=dense_blocks, data=waves),
+        weak("convolutional blocks", (1.0, 0.3, 0.0), build=convolutional_blocks, data=images),
+    ]
+
+
+def _dead_units():
+    dead = functools.partial(Training, "dead ReLUs", kinds=DEAD)
+    return [
+        dead(
             "dense",
             (0.0, -1.0, -2.0, -4.0, -9.0),
-            DEAD,
-            lambda b: dense(3, bias_initializer=_biased(b)),
-            waves,
+            build=lambda b: dense(3, bias_initializer=_biased(b)),
+            data=waves,
         ),
-        Training(
-            dead,
+        dead(
             "convolutional",
             (0.0, -1.0, -3.0, -8.0),
-            DEAD,
-            lambda b: convolutions(bias=b),
-            images,
+            build=lambda b: convolutions(bias=b),
+            data=images,
         ),
     ]

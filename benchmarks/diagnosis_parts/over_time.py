@@ -81,108 +81,105 @@ def _without_forget_gate(gain):
 
 
 def trainings():
-    time = functools.partial(Training, kinds=VANISHING)
-    small, large = "spectral radius too small", "spectral radius too large"
-    explodes = frozenset({"exploding", "not finite"})
-    stock = keras.layers
-    radii = (1.0, 0.85, 0.7, 0.55, 0.4)
-    slow = functools.partial(keras.optimizers.Adam, 5e-3)
+    return [*_small_radius(), *_large_radius(), *_gates(), *_lengths()]
+
+
+def _slow():
+    return keras.optimizers.Adam(5e-3)
+
+
+def _small_radius():
+    small = functools.partial(
+        Training, "spectral radius too small", levels=(1.0, 0.85, 0.7, 0.55, 0.4), kinds=VANISHING
+    )
+    stock = keras.layers.SimpleRNN
     return [
-        time(
-            small,
+        small(
             "SimpleRNN",
-            radii,
-            build=lambda g: network(12, [rnn(g)], slow()),
+            build=lambda g: network(12, [rnn(g)], _slow()),
             data=of_length(12),
         ),
-        time(
-            small,
+        small(
             "keras.layers.SimpleRNN under watch",
-            radii,
-            build=lambda g: network(16, [rnn(g, stock.SimpleRNN)], slow(), stock=True),
+            build=lambda g: network(16, [rnn(g, stock)], _slow(), stock=True),
             data=of_length(16),
         ),
-        Training(
-            large,
+    ]
+
+
+def _large_radius():
+    explodes = frozenset({"exploding", "not finite"})
+    large = functools.partial(Training, "spectral radius too large", kinds=explodes)
+    return [
+        large(
             "linear SimpleRNN",
             (1.0, 1.3, 1.5, 1.8, 2.5),
-            explodes,
-            lambda g: network(20, [rnn(g, activation="linear")], slow()),
-            of_length(20),
+            build=lambda g: network(20, [rnn(g, activation="linear")], _slow()),
+            data=of_length(20),
         ),
-        Training(
-            large,
+        large(
             "SimpleRNN",
             (1.0, 1.5, 2.5, 4.0, 6.0),
-            explodes,
-            lambda g: network(12, [rnn(g)], slow()),
-            of_length(12),
+            build=lambda g: network(12, [rnn(g)], _slow()),
+            data=of_length(12),
         ),
-        Training(
-            large,
+        large(
             "LSTM without forget gate",
             (1.0, 4.0, 20.0),
-            explodes,
-            lambda g: network(20, _without_forget_gate(g)),
-            of_length(20),
+            build=lambda g: network(20, _without_forget_gate(g)),
+            data=of_length(20),
         ),
-        time(
-            "forget gate closed",
-            "LSTM",
-            BIASES,
-            build=lambda b: network(30, [lstm(b)]),
-            data=of_length(30),
-        ),
-        time(
-            "forget gate closed",
+    ]
+
+
+def _gates():
+    """Cells that forget: a forget gate that is closed, or an update gate that is open."""
+    stock, some = keras.layers, BIASES[::2]
+    forget = functools.partial(Training, "forget gate closed", kinds=VANISHING)
+    update = functools.partial(Training, "update gate open", kinds=VANISHING)
+
+    def of(steps, layers, stock=False):
+        """Return what decides how long a network remembers, and over how many steps it has to."""
+        build = functools.partial(_of_bias, steps, layers, stock)
+        return {"build": build, "data": of_length(steps)}
+
+    return [
+        forget("LSTM", BIASES, **of(30, lambda b: [lstm(b)])),
+        forget(
             "keras.layers.LSTM under watch",
             BIASES,
-            build=lambda b: network(20, [lstm(b, stock.LSTM)], stock=True),
-            data=of_length(20),
+            **of(20, lambda b: [lstm(b, stock.LSTM)], stock=True),
         ),
-        time(
-            "forget gate closed",
-            "two LSTMs",
-            BIASES[::2],
-            build=lambda b: network(20, _stack(b)),
-            data=of_length(20),
-        ),
-        time(
-            "forget gate closed",
+        forget("two LSTMs", some, **of(20, _stack)),
+        forget(
             "bidirectional LSTM, a loss at every step",
             (3.0, 1.0, -1.0),
             build=lambda b: network(20, _both_ways(b)),
             data=of_length(20, True),
             at_every_step=True,
         ),
-        time(
-            "update gate open",
-            "GRU",
-            BIASES,
-            build=lambda b: network(20, [gru(b)]),
-            data=of_length(20),
-        ),
-        time(
-            "update gate open",
+        update("GRU", BIASES, **of(20, lambda b: [gru(b)])),
+        update(
             "keras.layers.GRU under watch",
-            BIASES[::2],
-            build=lambda b: network(30, [gru(b, stock.GRU)], stock=True),
-            data=of_length(30),
+            some,
+            **of(30, lambda b: [gru(b, stock.GRU)], stock=True),
         ),
-        time(
-            "long sequences",
-            "GRU",
-            (4, 9, 20),
-            build=lambda t: network(t, [GRU(UNITS)]),
-            data=lambda t, random: memory(random, t),
-            changes_graph=True,
-        ),
-        time(
-            "long sequences",
-            "LSTM",
-            (6, 20, 50),
-            build=lambda t: network(t, [LSTM(UNITS)]),
-            data=lambda t, random: memory(random, t),
-            changes_graph=True,
-        ),
+    ]
+
+
+def _of_bias(steps, layers, stock, bias):
+    return network(steps, layers(bias), stock=stock)
+
+
+def _lengths():
+    long = functools.partial(
+        Training,
+        "long sequences",
+        kinds=VANISHING,
+        data=lambda steps, random: memory(random, steps),
+        changes_graph=True,
+    )
+    return [
+        long("GRU", (4, 9, 20), build=lambda steps: network(steps, [GRU(UNITS)])),
+        long("LSTM", (6, 20, 50), build=lambda steps: network(steps, [LSTM(UNITS)])),
     ]
