@@ -1,5 +1,6 @@
 """Text classification: the training of a network, and its evaluation."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -116,17 +117,7 @@ def build_training(
         epochs=default().optimisation.epochs,
     )
 
-    def batches(
-        split: TextSplit, ids: Ragged, size: int, weights: Any = None, passes: int = 1
-    ) -> Batches:
-        one_hot = np.eye(len(data.labels), dtype=np.float32)
-
-        def take(chosen, length):
-            batch = ids.padded(chosen, length), one_hot[split.labels[chosen]]
-            return batch if weights is None else (*batch, weights[chosen])
-
-        return Batches(ids.lengths, take, size, settings.seed, passes=passes)
-
+    batches = functools.partial(_batches, labels=len(data.labels), seed=settings.seed)
     has_gates = model in GATED and recurrent is None
     shown = data.validation.texts[:SHOWN]
     return TrainingSpec(
@@ -145,6 +136,26 @@ def build_training(
         if has_gates
         else None,
     )
+
+
+def _batches(
+    split: TextSplit,
+    ids: Ragged,
+    size: int,
+    weights: Any = None,
+    passes: int = 1,
+    *,
+    labels: int,
+    seed: int,
+) -> Batches:
+    """Return batches of ids [B, T], labels [B, C] and, if there are any, weights [B]."""
+    one_hot = np.eye(labels, dtype=np.float32)
+
+    def take(chosen, length):
+        batch = ids.padded(chosen, length), one_hot[split.labels[chosen]]
+        return batch if weights is None else (*batch, weights[chosen])
+
+    return Batches(ids.lengths, take, size, seed, passes=passes)
 
 
 def evaluate(serving_model: keras.Model, split: TextSplit, labels: list[str]) -> Scores:
