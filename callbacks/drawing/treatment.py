@@ -86,7 +86,7 @@ def _draw_curves(axes: Axes, untreated, treated, options: Options):
             values += [each for each in curve if np.isfinite(each)]
             label = None  # one for all seeds
     axes.set(xlabel="epoch", ylabel=in_figure(options.monitor))
-    axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(7, integer=True, min_n_ticks=1))
     axes.set_title("before and after, seed by seed", loc="left", fontsize="medium")
     axes.legend(frameon=False, fontsize="small")
     _scale(axes.set_yscale, values)

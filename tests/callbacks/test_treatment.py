@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -320,6 +321,12 @@ def test_the_figure_has_the_scores_of_all_seeds_and_the_courses_before_and_after
     assert labels[:2] == ["untreated", "lstm: cure"]
     assert [text.get_text() for text in courses.get_legend().get_texts()] == ["untreated", "lstm"]
     assert len(courses.lines) == 6
+
+
+def test_the_figure_of_trainings_of_one_epoch_has_no_fractions_of_it():
+    done = [replace(each, curve=each.curve[:1]) for each in trials((), (0.7, 0.8, 0.75))]
+    _, courses = answer(done).plot().axes
+    assert [tick % 1 for tick in courses.get_xticks()] == [0] * len(courses.get_xticks())
 
 
 def test_a_figure_without_a_training_is_an_error():
