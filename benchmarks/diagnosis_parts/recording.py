@@ -11,10 +11,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 from errorflow.callbacks import ErrorFlow, Gates, LayerGradients
+from errorflow.callbacks.findings.decay import decay
 from errorflow.callbacks.findings.layer_gradients import first_to_last
 
 from .rules import OtherRules
 from .training import BATCH, EPOCHS, VALIDATION, Training, figure, take
+
+
+QUANTILES = np.linspace(0, 1, 21)  # of what changes during a training, for choosing thresholds
 
 
 class Workshop:
@@ -116,7 +120,19 @@ def _numbers(model, recorders) -> dict:
             numbers |= _over_depth(model, recorder.history)
         elif isinstance(recorder, Gates):
             numbers["closed"] = _closed(recorder.history)
+        else:
+            numbers["over_time"] = {
+                layer: _quantiles(decay(tables).each) for layer, tables in recorder.history.items()
+            }
     return numbers
+
+
+def _quantiles(shares) -> list[float] | None:
+    """log10 of the shares of all training steps, from the smallest to the largest."""
+    shares = shares[np.isfinite(shares)]
+    if not len(shares):
+        return None
+    return np.log10(np.maximum(np.quantile(shares, QUANTILES), 1e-45)).round(2).tolist()
 
 
 def _over_depth(model, history) -> dict:
@@ -126,6 +142,7 @@ def _over_depth(model, history) -> dict:
     numbers = {"not_finite": float(np.mean(~finite)), "global_norm": _global_norm(norm)}
     if not finite.any():
         return numbers
+    over_depth = _quantiles(first_to_last(ratio[finite])[0])
     norm, ratio, dead = norm[finite][recent], ratio[finite][recent], history["dead"][finite][recent]
     shares, _ = first_to_last(ratio)
     numbers |= {
@@ -136,7 +153,7 @@ def _over_depth(model, history) -> dict:
     if limit := model.optimizer.global_clipnorm:
         total = np.sqrt((norm.astype(np.float64) ** 2).sum(axis=1))
         numbers |= {"clipped": float(np.mean(total > limit)), "excess": _median(total) / limit}
-    return {name: float(value) for name, value in numbers.items()}
+    return {n: float(value) for n, value in numbers.items()} | {"over_depth": over_depth}
 
 
 def _global_norm(norm):
