@@ -77,7 +77,7 @@ def test_dead_units_are_cured_and_the_answer_treats_the_model(capsys):
 
 def test_a_much_too_large_learning_rate_is_cured():
     model = network(optimizer=keras.optimizers.SGD(2.0))
-    answer = treat(regression(), model, remedies=["lstm", "learning-rate"])
+    answer = treat(regression(), model, remedies=["lstm", "learning-rate"], seeds=2)
     assert answer.best.remedies == ("learning-rate",)
     assert answer.best.settings == {"learning_rate": pytest.approx(0.1)}  # ten times the default
     assert float(answer.treat(model).optimizer.learning_rate) == pytest.approx(0.1)
@@ -100,7 +100,7 @@ def own_remedies():
         raise KeyboardInterrupt
 
     remedies = {"same": unchanged, "other": with_another_input, "interrupted": interrupted}
-    return treat(regression(), dead, remedies=remedies)
+    return treat(regression(), dead, remedies=remedies, seeds=2)
 
 
 def test_trials_of_one_seed_have_the_same_weights_and_the_same_order_of_data(own_remedies):
@@ -115,7 +115,7 @@ def test_what_a_remedy_makes_impossible_is_the_failure_of_its_trial(own_remedies
 
 
 def test_an_interrupt_keeps_the_trials_that_have_ended(own_remedies):
-    assert [trial.seed for trial in own_remedies.untreated] == [0, 1, 2]
+    assert [trial.seed for trial in own_remedies.untreated] == [0, 1]
     interrupted = own_remedies.treatments[2]
     assert (interrupted.trials, interrupted.judgement.status) == ((), "not tried")
 

@@ -52,6 +52,7 @@ def test_the_baseline_is_one_of_nine_actions_and_the_error_flow_is_stated(run):
     assert "layer_gradients/global_norm" in gradients[max(gradients)]
 
 
+@pytest.mark.slow
 def test_convolutions_train_on_two_replicas_without_warnings(where, tmp_path):
     """In a separate process, since the start of TensorFlow decides how it computes convolutions.
 

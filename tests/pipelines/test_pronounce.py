@@ -127,6 +127,7 @@ def test_an_error_is_one_line(where, arguments, message, capsys):
     assert err.splitlines()[-1].startswith(message)
 
 
+@pytest.mark.slow
 def test_onnx_comes_with_the_symbols_of_both_sides(where, tmp_path):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")

@@ -71,6 +71,7 @@ def test_tensorboard_shows_images_with_the_story(run):
     assert Image.open(io.BytesIO(png)).size == (int(width), int(height))
 
 
+@pytest.mark.slow
 def test_training_in_half_precision(run, tmp_path, capsys):
     flags = ["--mixed-precision", "bfloat16", "--name", "half"]
     assert stories(tmp_path, "train", *flags, *TINY.split()) == 0

@@ -104,6 +104,7 @@ def test_best_takes_sentences(run):
     assert labels == [[TAGS[i] for i in row] for row in best]
 
 
+@pytest.mark.slow
 def test_onnx_takes_the_two_named_inputs_of_its_vocabulary(where, serving_model, tmp_path):
     for needed in ("tf2onnx", "onnx"):
         pytest.importorskip(needed)
