@@ -12,7 +12,7 @@ from .over_time import COUNT, UNITS, GateBias, gru, memory, network, of_length, 
 from .training import Training
 
 SATURATED = frozenset({"saturated"})
-CROSSING = frozenset({"does not cross", "vanishing"})
+CROSSING = frozenset({"does not cross", "vanishing", "vanished earlier"})
 BIASES = (0.0, -2.0, -4.0, -7.0)
 STEPS = 16
 

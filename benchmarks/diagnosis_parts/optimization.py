@@ -11,7 +11,10 @@ from .over_time import COUNT, lstm, network, of_length
 from .training import Training
 
 DIVERGES = frozenset(
-    {"not finite", "dead units", "no gradient", "exploding", "exploding over depth"}
+    {
+        *("not finite", "dead units", "no gradient", "exploding", "exploded earlier"),
+        *("exploding over depth", "exploded over depth earlier"),
+    }
 )
 CLIPPED = frozenset({"clipped"})
 

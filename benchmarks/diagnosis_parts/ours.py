@@ -7,12 +7,16 @@ powers of ten.
 import math
 from collections.abc import Collection
 
+import numpy as np
+from errorflow.callbacks.findings import error_flow, over_depth
 from errorflow.callbacks.findings.error_flow import EXPLODING, VANISHING
 from errorflow.callbacks.findings.gates import HOLDING, SATURATED
-from errorflow.callbacks.findings.layer_gradients import DEAD, STARVING
+from errorflow.callbacks.findings.layer_gradients import DEAD
+from errorflow.callbacks.findings.over_depth import STARVING
 
 NEVER = -50.0
 CLEAR = 3.0  # the margin of a yes, where there is only yes or no
+QUANTILES = 21  # recorded of what changes during a training
 OVER_TIME = {"vanishing", "exploding", "healthy", "arrives"}
 
 
@@ -44,6 +48,27 @@ def _starving(row):
 def _exploding_over_depth(row):
     share = row["ours"].get("first_to_last", math.nan)
     return NEVER if math.isnan(share) else _decades(share, 1 / STARVING)
+
+
+def _earlier(name, bound, sign):
+    """The margin of a finding on many training steps before the last ones.
+
+    Args:
+        name: of the recorded quantiles.
+        bound: what is passed in these steps.
+        sign: 1 if larger shares are worse, otherwise -1.
+    """
+    least = error_flow.EARLIER if name == "over_time" else over_depth.EARLIER
+
+    def margin(row):
+        found = row["ours"].get(name) or {}
+        found = found.values() if isinstance(found, dict) else [found]
+        tails = [quantiles[::-1] if sign > 0 else quantiles for quantiles in found if quantiles]
+        place = least * (QUANTILES - 1)
+        levels = [float(np.interp(place, range(QUANTILES), tail)) for tail in tails]
+        return max([NEVER, *(sign * (level - math.log10(bound)) for level in levels)])
+
+    return margin
 
 
 def _dead(row):
@@ -85,10 +110,14 @@ def _decades(number, of):
 
 MARGINS = {
     "vanishing": _vanishing,
+    "vanished earlier": _earlier("over_time", VANISHING, -1),
     "exploding": _exploding,
+    "exploded earlier": _earlier("over_time", EXPLODING, 1),
     "does not cross": _does_not_cross,
     "starving": _starving,
+    "starved earlier": _earlier("over_depth", STARVING, -1),
     "exploding over depth": _exploding_over_depth,
+    "exploded over depth earlier": _earlier("over_depth", 1 / STARVING, 1),
     "dead units": _dead,
     "no gradient": _no_gradient,
     "clipped": _clipped,

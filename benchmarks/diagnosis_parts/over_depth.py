@@ -8,9 +8,10 @@ import numpy as np
 from .over_time import COUNT, UNITS, scaled
 from .training import Training
 
-STARVING = frozenset({"starving"})
-EXPLODING = frozenset({"exploding over depth", "not finite"})
+STARVING = frozenset({"starving", "starved earlier"})
 DEAD = frozenset({"dead units", "no gradient"})
+# Large weights kill units too, and the remedy for both is other initial weights.
+EXPLODING = DEAD | {"exploding over depth", "exploded over depth earlier", "not finite"}
 
 
 def waves(level, random):

@@ -10,7 +10,7 @@ from .training import EXAMPLES, VALIDATION, Training
 
 UNITS = 16
 COUNT = EXAMPLES + VALIDATION
-VANISHING = frozenset({"vanishing"})
+VANISHING = frozenset({"vanishing", "vanished earlier"})
 BIASES = (3.0, 1.0, 0.0, -1.0, -3.0)
 
 
@@ -108,7 +108,7 @@ def _small_radius():
 
 
 def _large_radius():
-    explodes = frozenset({"exploding", "not finite"})
+    explodes = frozenset({"exploding", "exploded earlier", "not finite"})
     large = functools.partial(Training, "spectral radius too large", kinds=explodes)
     return [
         large(

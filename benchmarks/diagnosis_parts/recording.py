@@ -12,13 +12,11 @@ import numpy as np
 import tensorflow as tf
 from errorflow.callbacks import ErrorFlow, Gates, LayerGradients
 from errorflow.callbacks.findings.decay import decay
-from errorflow.callbacks.findings.layer_gradients import first_to_last
+from errorflow.callbacks.findings.over_depth import first_to_last
 
+from .ours import QUANTILES
 from .rules import OtherRules
 from .training import BATCH, EPOCHS, VALIDATION, Training, figure, take
-
-
-QUANTILES = np.linspace(0, 1, 21)  # of what changes during a training, for choosing thresholds
 
 
 class Workshop:
@@ -132,7 +130,11 @@ def _quantiles(shares) -> list[float] | None:
     shares = shares[np.isfinite(shares)]
     if not len(shares):
         return None
-    return np.log10(np.maximum(np.quantile(shares, QUANTILES), 1e-45)).round(2).tolist()
+    return (
+        np.log10(np.maximum(np.quantile(shares, np.linspace(0, 1, QUANTILES)), 1e-45))
+        .round(2)
+        .tolist()
+    )
 
 
 def _over_depth(model, history) -> dict:

@@ -9,14 +9,17 @@ import numpy as np
 
 from ..recording.tables import Tables
 from .decay import Decay, decay
-from .finding import JUDGED_SHARE, MIN_STEPS, Finding, counted, every_steps, since_when
+from .earlier import Earlier, earlier
+from .finding import JUDGED_SHARE, MIN_STEPS, Finding, counted, every_steps, short, since_when
 from .headlines import over_time
 from .places import name_places
 from .probe import Probe, probe_in_words
+from .unjudged_error import MIN_TIME_STEPS, no_time, not_finite, too_few_steps
 
 VANISHING = 1e-3  # the first step receives less than this share of the error at the end
 EXPLODING = 1e3
-MIN_TIME_STEPS = 2
+EARLIER = 0.15  # of the recorded training steps: what happened in fewer of them is not mentioned
+_EXPLODED = "exploded", "more", EXPLODING
 WHOLE = ("only", "all")  # probes of an error that is not that of one prediction among several
 
 
@@ -46,7 +49,7 @@ def error_flow_finding(
     judged = max(1, math.ceil(JUDGED_SHARE * recorded))
     finite = np.all(np.isfinite(tables["hidden"]) | ~(tables["valid"] > 0), axis=1)
     if not finite[-judged:].any():
-        return _not_finite(layer, tables["step"], finite, evidence)
+        return not_finite(layer, tables["step"], finite, evidence)
     finite_rows = _rows(tables, finite)
     recent = {name: table[-int(finite[-judged:].sum()) :] for name, table in finite_rows.items()}
     evidence = {"recorded": recorded, "judged": judged, "lstm": "cell" in tables} | evidence
@@ -60,14 +63,6 @@ def error_flow_finding(
 def _rows(tables, chosen):
     by_row = {name: table for name, table in tables.items() if np.ndim(table)}
     return by_row if chosen.all() else {name: table[chosen] for name, table in by_row.items()}
-
-
-def _not_finite(layer, steps, finite, evidence):
-    row = len(steps) - int(np.argmax(finite[::-1])) if finite.any() else 0
-    step = int(steps[row])
-    text = f"the error has not been a finite number since training step {step:,}"
-    headline = f"not finite since training step {step:,}"
-    return Finding(layer, "not finite", headline, text, {"step": step} | evidence)
 
 
 def _with_overflows(finding):
@@ -89,9 +84,9 @@ def _judge_finite(layer, finite_rows, recent, evidence, backwards, probe):
     recent_decay = decay(recent, backwards)
     places = name_places(recent, recent_decay.read, backwards)
     if evidence["recorded"] < MIN_STEPS:
-        return _too_few(layer, evidence)
+        return too_few_steps(layer, evidence)
     if recent_decay.steps < MIN_TIME_STEPS:
-        return _no_time(layer, recent_decay, places, evidence)
+        return no_time(layer, recent_decay, places, evidence)
     if recent_decay.enters_everywhere and probe is not None and probe.prediction not in WHOLE:
         return _of_probe(layer, recent_decay, places, evidence, backwards, probe)
     each = finite_rows["step"], decay(finite_rows, backwards).each
@@ -99,28 +94,6 @@ def _judge_finite(layer, finite_rows, recent, evidence, backwards, probe):
         return _of_one_entry(layer, each, recent_decay, places, evidence)
     which = None if probe is None else probe.prediction
     return _of_many_entries(layer, each, recent_decay, places, evidence, which)
-
-
-def _too_few(layer, evidence):
-    """The finding if less than `MIN_STEPS` training steps are recorded."""
-    recorded = counted(evidence["recorded"], "training step")
-    headline = f"only {recorded} recorded, {MIN_STEPS} are needed"
-    text = f"too few recorded training steps ({evidence['recorded']:,}) to judge the error over "
-    text += f"time; at least {MIN_STEPS} are needed"
-    return Finding(layer, "too little", headline, text, evidence)
-
-
-def _no_time(layer, recent_decay, places, evidence):
-    """The finding if there is one time step only between the first one read and the last error."""
-    evidence = evidence | {"time_steps": 1}
-    if np.median(recent_decay.read.exists.sum(axis=1)) < MIN_TIME_STEPS:
-        headline = "a single time step: no error travels through time"
-        text = "sequences have a single time step, so no error travels through time"
-    else:
-        headline = "errors enter at the first step read alone"
-        text = f"no error enters after {places.entry}, which is read first, so none travels through"
-        text += " time"
-    return Finding(layer, "too little", headline, text, evidence)
 
 
 def _of_one_entry(layer, each, recent_decay, places, evidence):
@@ -131,6 +104,9 @@ def _of_one_entry(layer, each, recent_decay, places, evidence):
     """
     kind = _kind(recent_decay.first_to_last)
     steps, shares = each
+    past = earlier(steps, shares, VANISHING, EXPLODING, EARLIER)
+    if kind == "healthy" and past is not None:
+        return _of_the_past(layer, past, recent_decay, places, evidence)
     when, since = _since(steps, shares, kind)
     change = _change(recent_decay)
     if places.entry:
@@ -140,6 +116,20 @@ def _of_one_entry(layer, each, recent_decay, places, evidence):
     headline = over_time(kind, recent_decay, places, evidence)
     evidence = evidence | _numbers(recent_decay) | since
     return Finding(layer, kind, headline, text, evidence, float(np.mean(same)))
+
+
+def _of_the_past(layer, past: Earlier, recent_decay, places, evidence):
+    """The error is healthy in the last training steps, but was not in many before them."""
+    verb, side, bound = ("vanished", "less", VANISHING) if past.is_low else _EXPLODED
+    text = (
+        f"{verb} {past.when}, the last of them step {past.until:,}: {places.first} received {side} "
+        f"than {short(bound)} of {places.of_end} (median: {short(past.typical)}); now "
+        f"{places.receives(recent_decay)} ({_basis(evidence)})"
+    )
+    now = f"now {places.start} gets {short(recent_decay.first_to_last)}"
+    evidence = evidence | _numbers(recent_decay) | past.evidence
+    headline = f"{verb} {past.when}, {now}"
+    return Finding(layer, f"{verb} earlier", headline, text, evidence, past.share)
 
 
 def _of_many_entries(layer, each, recent_decay, places, evidence, which):

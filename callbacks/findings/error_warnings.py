@@ -4,10 +4,11 @@ import numpy as np
 
 from ..recording.tables import Tables
 from .decay import Decay, decay
-from .error_flow import EXPLODING, MIN_TIME_STEPS, VANISHING
+from .error_flow import EXPLODING, VANISHING
 from .finding import every_steps, short
 from .places import Places, name_places
 from .training_warning import Scope, TrainingWarning
+from .unjudged_error import MIN_TIME_STEPS
 
 
 def error_warnings(

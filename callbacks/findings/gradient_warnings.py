@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from .finding import MIN_STEPS, first_agreeing_step, percent, short
-from .layer_gradients import DEAD, MIN_LAYERS, STARVING, first_to_last, listed
+from .layer_gradients import DEAD, listed
+from .over_depth import MIN_LAYERS, STARVING, first_to_last
 from .training_warning import Scope, TrainingWarning
 
 SILENT = 0.9  # share of the window's training steps in which a layer receives no gradient

@@ -7,11 +7,10 @@ import numpy as np
 
 from ..recording.gradient_statistics import DEAD_AFTER
 from .finding import JUDGED_SHARE, MIN_STEPS, Finding, counted, short, since_when
+from .over_depth import over_depth_findings
 
-STARVING = 1e-3  # ‖dE/dW‖ / ‖W‖ of the first layers over that of the last layers
 CLIPPED = 0.5  # share of the training steps
 DEAD = 0.5  # share of a layer's units
-MIN_LAYERS = 4
 MAX_NAMED = 3  # layers named in a sentence
 
 
@@ -62,7 +61,7 @@ def gradient_findings(
     window = (DEAD_AFTER - 1) * (every or int(np.diff(steps).min()))
     for n in np.flatnonzero(~silent):
         findings += _dead_units(steps, layers[n], dead[:, n], recent, window, about_relu)
-    findings += _over_depth(steps, layers, ratio, silent, recent)
+    findings += over_depth_findings(steps, layers, ratio, silent, recent)
     return findings + (_clipped(steps, norm, clip_norm, recent) if clip_norm else [])
 
 
@@ -131,54 +130,6 @@ def _dead_units(steps, layer, shares, recent, window, about_relu):
     evidence = {"share": share, **since, **about_relu}
     headline = f"{share:.0%} of the units are dead"
     return [Finding(layer, "dead units", headline, text, evidence, confidence)]
-
-
-def _over_depth(steps, layers, ratio, silent, recent):
-    """Compare the first quarter of the layers with the last."""
-    learning = np.flatnonzero(~np.isnan(ratio[recent]).all(axis=0))  # the others are frozen by now
-    if len(learning) - silent.sum() < MIN_LAYERS:
-        return []
-    shares, quarter = first_to_last(ratio[:, learning])
-    share = float(np.nanmedian(shares[recent]))
-    if not np.isfinite(share):  # the last layers have no gradient
-        return []
-    if share < STARVING:
-        kind, agrees = "starving", shares < STARVING
-        now, past = "the first layers hardly learn", "the first layers have hardly learned"
-    elif share > 1 / STARVING:
-        kind, agrees = "exploding over depth", shares > 1 / STARVING
-        now, past = "the gradient explodes over depth", "the gradient has exploded over depth"
-    else:
-        return []
-    when, since = since_when(steps, agrees)
-    judgement = past + when if when else now
-    first = f"the first {quarter} of {len(learning)} layers" if quarter > 1 else layers[learning[0]]
-    last = f"the last {quarter}" if quarter > 1 else f"the last of {len(learning)} layers"
-    judged = len(shares[recent])
-    text = (
-        f"{judgement}: the relative gradient ‖dE/dW‖ / ‖W‖ of {first} is {short(share)} times "
-        f"that of {last} (median of the last {judged:,} recorded training steps)"
-    )
-    evidence = {"first_to_last": share, "judged": judged, **since}
-    whose = "first layers'" if quarter > 1 else "first layer's"
-    times = "×" if share > 1 else " of"
-    headline = f"{kind}: {whose} relative gradient {short(share)}{times} the last's"
-    return [Finding("", kind, headline, text, evidence, float(np.mean(agrees[recent])))]
-
-
-def first_to_last(ratio: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the median of the first quarter of the layers over that of the last.
-
-    Args:
-        ratio: ‖dE/dW‖ / ‖W‖ of the layers that learn, [N, L].
-
-    Returns:
-        The shares, [N], and the number of layers in a quarter.
-    """
-    quarter = max(1, ratio.shape[1] // 4)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        first, last = (np.nanmedian(r, axis=1) for r in (ratio[:, :quarter], ratio[:, -quarter:]))
-        return first / last, quarter
 
 
 def _clipped(steps, norm, clip_norm, recent):

@@ -14,6 +14,14 @@ _OF_KIND: Mapping[str, str] = {
         "The first time steps outweigh the later ones in the gradient, and a single update may "
         "undo what was learned; whether one did was not measured"
     ),
+    "vanished earlier": (
+        "In these training steps the weights of this layer learned hardly anything from the first "
+        "time steps; how much time this has cost was not measured"
+    ),
+    "exploded earlier": (
+        "In these training steps the first time steps outweighed the later ones in the gradient; "
+        "whether an update undid what was learned was not measured"
+    ),
     "healthy": (
         "The weights of this layer can learn from the first time steps; whether the task needs "
         "them was not measured"
@@ -34,6 +42,14 @@ _OF_KIND: Mapping[str, str] = {
     "exploding over depth": (
         "No one learning rate suits the first layers and the last; how far an optimizer such as "
         "Adam evens this out was not measured"
+    ),
+    "starved earlier": (
+        "With one learning rate for all layers, the first ones stayed nearly as they were in these "
+        "training steps; how much time this has cost was not measured"
+    ),
+    "exploded over depth earlier": (
+        "In these training steps no one learning rate suited the first layers and the last; "
+        "whether an update undid what was learned was not measured"
     ),
     "dead units": (
         "The weights of a dead unit do not learn, so only the other units still adapt; whether the "

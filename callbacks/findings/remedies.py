@@ -5,31 +5,39 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+_VANISHING = (
+    "lstm",
+    "gru",
+    "forget-bias",
+    "chrono",
+    "orthogonal",
+    "identity",
+    "layer-normalization",
+    "attention",
+)
+_EXPLODING = (
+    "orthogonal",
+    "clip-norm",
+    "learning-rate",
+    "initial-weights",
+    "layer-normalization",
+    "truncate",
+)
+_STARVING = ("shortcuts", "batch-normalization", "relu", "initial-weights", "auxiliary")
+_EXPLODING_OVER_DEPTH = ("initial-weights", "batch-normalization", "shortcuts", "clip-norm")
 # The names of the remedies for each kind of finding, the most promising first.
 OF_KIND: Mapping[str, tuple[str, ...]] = {
-    "vanishing": (
-        "lstm",
-        "gru",
-        "forget-bias",
-        "chrono",
-        "orthogonal",
-        "identity",
-        "layer-normalization",
-        "attention",
-    ),
-    "exploding": (
-        "orthogonal",
-        "clip-norm",
-        "learning-rate",
-        "initial-weights",
-        "layer-normalization",
-        "truncate",
-    ),
+    "vanishing": _VANISHING,
+    "vanished earlier": _VANISHING,
+    "exploding": _EXPLODING,
+    "exploded earlier": _EXPLODING,
     "not finite": ("learning-rate", "clip-norm", "warm-up", "initial-weights"),
     "dead units": ("leaky-relu", "initial-weights", "learning-rate", "batch-normalization"),
     "no gradient": ("leaky-relu", "initial-weights", "learning-rate", "batch-normalization"),
-    "starving": ("shortcuts", "batch-normalization", "relu", "initial-weights", "auxiliary"),
-    "exploding over depth": ("initial-weights", "batch-normalization", "shortcuts", "clip-norm"),
+    "starving": _STARVING,
+    "starved earlier": _STARVING,
+    "exploding over depth": _EXPLODING_OVER_DEPTH,
+    "exploded over depth earlier": _EXPLODING_OVER_DEPTH,
     "clipped": ("clip-norm", "learning-rate"),
     "saturated": ("initial-weights", "layer-normalization", "forget-bias"),
     "does not cross": ("attention", "reverse", "lstm"),
@@ -155,9 +163,9 @@ def remedies_of(kind: str, evidence: Mapping[str, Any]) -> tuple[Remedy, ...]:
 
 def _excluded(kind: str, evidence: Mapping[str, Any]) -> set[str]:
     """The remedies that cannot help, as far as the evidence shows it."""
-    if kind == "starving":
+    if kind in ("starving", "starved earlier"):
         return {"relu"} if evidence.get("relu") else set()
-    if kind != "vanishing":
+    if kind not in ("vanishing", "vanished earlier"):
         return set()
     # Findings of earlier versions say it only where they judge dE/dc_t, beside that of dE/dh_t.
     is_lstm = evidence.get("lstm", True if "of_hidden" in evidence else None)

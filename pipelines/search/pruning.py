@@ -11,8 +11,9 @@ import numpy as np
 
 from ...callbacks import ErrorFlow
 from ...callbacks.findings.decay import decay
-from ...callbacks.findings.error_flow import MIN_TIME_STEPS, VANISHING
+from ...callbacks.findings.error_flow import VANISHING
 from ...callbacks.findings.finding import short
+from ...callbacks.findings.unjudged_error import MIN_TIME_STEPS
 from ...callbacks.recording.tables import Tables
 from ..core.run_folder import RunFolder, read_history
 

@@ -11,7 +11,9 @@ export const VIEWS = [
     id: "time",
     title: "Time",
     kind: "error_flow",
-    findings: ["vanishing", "exploding", "not finite", "no error", "does not cross"],
+    findings: [
+      "vanishing", "exploding", "vanished earlier", "exploded earlier", "not finite", "no error", "does not cross",
+    ],
     course: { first_to_last: "First to last", half_life: "Half-life" },
     courseOfPairs: { first_to_largest: "First to largest, of joined layers," },
     howTo: "Each row is a training step and each column a time step: colour that fades from right to left is an error " +
@@ -21,7 +23,10 @@ export const VIEWS = [
     id: "depth",
     title: "Depth",
     kind: "layer_gradients",
-    findings: ["starving", "exploding over depth", "no gradient", "dead units", "clipped"],
+    findings: [
+      "starving", "exploding over depth", "starved earlier", "exploded over depth earlier", "no gradient", "dead units",
+      "clipped",
+    ],
     course: { global_norm: "Norm of the whole gradient" },
     howTo: "Each column is a layer from input to loss: colour that fades to the left means that the first layers " +
       "hardly learn.",
