@@ -16,7 +16,6 @@ training. The same command goes on where it was stopped.
 """
 
 import argparse
-import concurrent.futures
 import json
 import multiprocessing
 import os
@@ -59,30 +58,28 @@ def run_all(found, path: Path, jobs: int) -> None:
 
     done = {cases.key(row) for row in cases.read(path)}
     waiting = [case for case in found if cases.key(case) not in done]
-    processes = concurrent.futures.ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=8
-    )
-    with processes:
-        running = [processes.submit(treat, case) for case in waiting]
-        for count, ended in enumerate(concurrent.futures.as_completed(running), 1):
-            if ended.exception():
-                print(f"{count} of {len(waiting)}: {ended.exception()!r}", file=sys.stderr)
-                continue
-            row = ended.result()
-            with path.open("a") as file:  # after a line that was not finished, a new one
-                file.write(f"\n{json.dumps(row)}\n")
-            print(f"{count} of {len(waiting)}: {row['outcome']}", file=sys.stderr, flush=True)
+    # A pool of concurrent.futures hangs when its processes have done their tasks (CPython 115634).
+    with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=8) as processes:
+        for count, row in enumerate(processes.imap_unordered(treat, waiting), 1):
+            if "failure" not in row:
+                with path.open("a") as file:  # after a line that was not finished, a new one
+                    file.write(f"\n{json.dumps(row)}\n")
+            result = row.get("failure") or row["outcome"]
+            print(f"{count} of {len(waiting)}: {result}", file=sys.stderr, flush=True)
 
 
 def treat(case: dict) -> dict:
-    """Run the doctor on a training, in this process."""
+    """Run the doctor on a training, in this process; what fails is a row with "failure"."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     from cures_parts.treating import treat
 
-    return treat(case)
+    try:
+        return treat(case)
+    except Exception as error:
+        return case | {"failure": f"{case['name']}, {case['level']}: {error!r}"}
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def treat(case: dict) -> dict:
         validation_data=validation,
         epochs=EPOCHS,
         batch_size=BATCH,
-        seeds=range(first, first + SEEDS),
+        seeds=(case["seed"], *range(first, first + SEEDS - 1)),
         remedies=FORCED if case["forced"] else None,
         first_cure=True,
         verbose=0,
@@ -82,7 +82,7 @@ def _again(training, case, answer, seed, data, validation) -> dict:
     findings = [finding for recorder in recorders for finding in recorder.findings()]
     return {
         "score": float(np.nanmin([loss if np.isfinite(loss) else np.nan for loss in losses])),
-        "kinds": sorted({each.kind for each in findings if each.severity == "trouble"}),
+        "kinds": sorted({each.fault for each in findings if each.severity == "trouble"}),
     }
 
 

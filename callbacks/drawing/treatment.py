@@ -59,7 +59,7 @@ def _draw_scores(axes: Axes, groups, labels, options: Options):
             where = {"xycoords": ("axes fraction", "data"), "ha": "center", "va": "center"}
             axes.annotate("no finite figure", (0.5, line), color=colour, **where)
             continue
-        estimate = mean(scores)
+        estimate = mean(scores, options.direction)
         if estimate.low is not None and estimate.high is not None:
             axes.plot([estimate.low, estimate.high], [line, line], color=colour, linewidth=1.5)
             axes.plot(estimate.value, line, "|", color=colour, markersize=14, markeredgewidth=2)

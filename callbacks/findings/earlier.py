@@ -1,4 +1,4 @@
-"""What an error did in the training steps before those that are judged."""
+"""What was wrong in the training steps before those that are judged."""
 
 from typing import NamedTuple
 

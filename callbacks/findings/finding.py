@@ -19,6 +19,12 @@ JUDGED_SHARE = 0.2  # of the recorded training steps, the last ones
 MIN_STEPS = 10  # recorded training steps that a judgement needs
 HOLDS = 0.9  # share of the training steps that agree "since" a step
 HEALTHY = {"healthy"}
+_FAULTS = {  # of the kinds that the last training steps do not show, but many before them
+    "vanished earlier": "vanishing",
+    "exploded earlier": "exploding",
+    "starved earlier": "starving",
+    "exploded over depth earlier": "exploding over depth",
+}
 UNCLEAR = {"arrives", "range", "measured", "too little"}  # the kinds that judge nothing
 
 Severity = Literal["trouble", "healthy", "unclear"]
@@ -75,6 +81,11 @@ class Finding:
         if self.kind in HEALTHY:
             return "healthy"
         return "unclear" if self.kind in UNCLEAR else "trouble"
+
+    @property
+    def fault(self) -> str:
+        """The kind, whether the last training steps show it or earlier ones: "vanishing"."""
+        return _FAULTS.get(self.kind, self.kind)
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:

@@ -116,14 +116,14 @@ class Answer:
         pair = next((each for each in self.cures if len(each.remedies) > 1), None)
         if single is None or pair is None:
             return single
-        change = difference(_scores(single.trials), _scores(pair.trials))
+        change = difference(_scores(single.trials), _scores(pair.trials), self.options.direction)
         return pair if is_better(change, self.options) else single
 
     @property
     def score(self) -> Estimate | None:
         """The mean validation figure of the untreated trainings; None if none has one."""
         scores = _scores(self.untreated)
-        return mean(scores) if scores else None
+        return mean(scores, self.options.direction) if scores else None
 
     @property
     def sentence(self) -> str:

@@ -76,7 +76,7 @@ def judge(
     gone = sum(is_gone(trial, kinds) for trial in treated)
     scores = [trial.score for trial in treated if trial.score is not None]
     change = _change(untreated, treated, options, comparisons)
-    score = mean(scores) if scores else None
+    score = mean(scores, options.direction) if scores else None
     judgement = Judgement("unfinished", kinds, len(treated), gone, score, change, comparisons)
     judgement = replace(judgement, status=_status(judgement, untreated, treated, options))
     return replace(judgement, sentence=judgement_in_words(judgement, untreated, treated, options))
@@ -104,7 +104,8 @@ def _change(untreated, treated, options, comparisons):
     if not before or len(after) < len(treated):
         return None
     worst = (max if options.direction == "min" else min)([*before, *after])
-    return difference([*before, *[worst] * (len(untreated) - len(before))], after, comparisons)
+    before += [worst] * (len(untreated) - len(before))
+    return difference(before, after, options.direction, comparisons)
 
 
 def _status(judgement, untreated, treated, options) -> Status:

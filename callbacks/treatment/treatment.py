@@ -73,7 +73,7 @@ def finding_in_words(trials: Sequence[Trial], kinds: Collection[str]) -> str:
 
 
 def _shown(trials, kind):
-    by_trial = [[each for each in trial.findings if each.kind == kind] for trial in trials]
+    by_trial = [[each for each in trial.findings if each.fault == kind] for trial in trials]
     showing = [findings for findings in by_trial if findings]
     if not showing:
         return ""

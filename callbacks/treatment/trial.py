@@ -39,8 +39,8 @@ class Trial:
 
     @property
     def troubles(self) -> frozenset[str]:
-        """The kinds of the findings that say that something is wrong."""
-        return frozenset(each.kind for each in self.findings if each.severity == "trouble")
+        """The faults that are found: kinds of findings, see `Finding.fault`."""
+        return frozenset(each.fault for each in self.findings if each.severity == "trouble")
 
     @property
     def has_failed(self) -> bool:

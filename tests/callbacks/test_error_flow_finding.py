@@ -67,14 +67,46 @@ def test_a_decay_that_no_half_life_describes_is_uneven():
     assert "the error changes unevenly going back in time, and step 1 receives 0.1 of" in sentence
 
 
-def test_only_the_last_part_of_training_counts():
-    early, late = history(decaying(1.0), rows=80), history(decaying(1000.0), rows=20)
+def first_and_then(first, rows, then=1000.0):
+    """A hundred training steps: the half-life is `first` in some rows, and `then` in the rest."""
+    early, late = history(decaying(first), rows=rows), history(decaying(then), rows=100 - rows)
     both = {name: np.concatenate([early[name], late[name]]) for name in early}
-    both["step"] = np.arange(1, 101)
-    finding = error_flow_finding("rnn", both)
+    return both | {"step": np.arange(1, 101)}
+
+
+def test_a_few_training_steps_at_the_beginning_do_not_count():
+    finding = error_flow_finding("rnn", first_and_then(1.0, rows=14))
     assert finding.kind == "healthy"
-    assert finding.sentence.startswith("rnn: healthy since training step 81; ")
-    assert finding.evidence["since"] == 81
+    assert finding.sentence.startswith("rnn: healthy since training step 15; ")
+    assert finding.evidence["since"] == 15
+
+
+@pytest.mark.parametrize(
+    ("half_life", "kind", "was"),
+    [
+        (3.1, "vanished earlier", "less than 0.001 of the last step's error (median: 2e-4)"),
+        (-3.0, "exploded earlier", "more than 1000 of the last step's error (median: 8192)"),
+    ],
+)
+def test_an_error_that_was_unhealthy_in_many_training_steps(half_life, kind, was):
+    finding = error_flow_finding("rnn", first_and_then(half_life, rows=31), backwards=False)
+    assert (finding.kind, finding.severity) == (kind, "trouble")
+    assert finding.text == (
+        f"{kind.split()[0]} in 31% of the training steps, the last of them step 31: step 1 "
+        f"received {was}; now step 1 receives 0.97 of the last step's error (median of the last "
+        "20% of 100 recorded training steps)"
+    )
+    assert finding.headline == (
+        f"{kind.split()[0]} in 31% of the training steps, now step 1 gets 0.97"
+    )
+    assert finding.evidence["until"] == 31
+    assert finding.evidence["first_to_last_then"] == pytest.approx(0.5 ** (39 / half_life))
+    assert finding.remedies
+
+
+def test_what_the_last_training_steps_show_comes_first():
+    finding = error_flow_finding("rnn", first_and_then(-3.0, rows=31, then=3.1))
+    assert (finding.kind, finding.evidence["since"]) == ("vanishing", 32)
 
 
 def test_since_when_tolerates_a_few_rows():

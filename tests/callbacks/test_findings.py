@@ -59,6 +59,25 @@ def test_a_gradient_that_explodes_over_depth():
     np.testing.assert_allclose(finding.evidence["first_to_last"], 1e6)  # medians of two layers each
 
 
+@pytest.mark.parametrize(
+    ("factor", "kind", "headline"),
+    [
+        (1e-4, "starved earlier", "starved in 40% of the training steps, now 1 of the last's"),
+        (1e4, "exploded over depth earlier", "exploded over depth in 40% of the training steps, "),
+    ],
+)
+def test_first_layers_that_get_their_gradient_only_later(factor, kind, headline):
+    steps, norm = np.arange(1, 51), np.ones([50, 8])
+    norm[:20, :2] = factor
+    (finding,) = gradient_findings(steps, [*"abcdefgh"], norm, norm)
+    assert (finding.kind, finding.evidence["until"]) == (kind, 20)
+    assert finding.headline.startswith(headline)
+    assert finding.evidence["first_to_last_then"] == pytest.approx(factor)
+    assert "; now it is 1 times (median of the last 10 " in finding.text
+    norm[4:20] = 1.0
+    assert gradient_findings(steps, [*"abcdefgh"], norm, norm) == []
+
+
 @pytest.mark.parametrize("limit, kinds", [(1e-3, ["clipped"]), (1e3, [])])
 def test_clipped_most_of_the_time(limit, kinds):
     findings = findings_of(dense(2), keras.optimizers.SGD(1e-3, global_clipnorm=limit))

@@ -188,7 +188,7 @@ def test_the_sentence_has_the_seeds_the_difference_and_its_interval():
     cure = judge(UNTREATED, trials(["lstm"], (0.40, 0.42, 0.41)), OPTIONS)
     assert cure.sentence == (
         '"vanishing" is gone in 3 of 3 seeds, and val_loss is 0.41 instead of 0.7: better by 0.29'
-        " (95% interval 0.267 to 0.313)"
+        " (95% interval 0.271 to 0.308)"
     )
     low, high = 0.29 - 2.776 * 0.01 * np.sqrt(2 / 3), 0.29 + 2.776 * 0.01 * np.sqrt(2 / 3)
     assert [-cure.difference.high, -cure.difference.low] == pytest.approx([low, high], abs=1e-4)

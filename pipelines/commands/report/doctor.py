@@ -14,10 +14,7 @@ from ...inspector.doctor_table import Row, head_of, rows_of
 from ..recorded import error_flow_figure, layer_gradients_figure, read_recorded
 from .pictures import Picture, picture
 
-OVER_DEPTH = {
-    *("starving", "exploding over depth", "starved earlier", "exploded over depth earlier"),
-    *("no gradient", "dead units", "clipped"),
-}
+OVER_DEPTH = {"starving", "exploding over depth", "no gradient", "dead units", "clipped"}
 
 
 class Compared(NamedTuple):
