@@ -43,7 +43,7 @@ def earlier(
         received: [N] what the first received, in units of the last; NaN where undefined.
         low: below it, it is too little.
         high: above it, it is too much.
-        least: the share of the training steps that is worth to be mentioned.
+        least: the share of the training steps that is worth mentioning.
     """
     for is_low, chosen in ((True, received < low), (False, received > high)):
         if np.mean(chosen) >= least:

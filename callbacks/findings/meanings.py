@@ -16,7 +16,7 @@ _OF_KIND: Mapping[str, str] = {
     ),
     "vanished earlier": (
         "In these training steps the weights of this layer learned hardly anything from the first "
-        "time steps; how much time this has cost was not measured"
+        "time steps; how much time this cost was not measured"
     ),
     "exploded earlier": (
         "In these training steps the first time steps outweighed the later ones in the gradient; "
@@ -45,7 +45,7 @@ _OF_KIND: Mapping[str, str] = {
     ),
     "starved earlier": (
         "With one learning rate for all layers, the first ones stayed nearly as they were in these "
-        "training steps; how much time this has cost was not measured"
+        "training steps; how much time this cost was not measured"
     ),
     "exploded over depth earlier": (
         "In these training steps no one learning rate suited the first layers and the last; "

@@ -184,9 +184,10 @@ class Answer:
         * `targets`: the kinds of findings that most of the untreated trainings show.
         * `findings`: those of an untreated training, see `Finding.as_json`.
         * `best`: the names of the remedies that are the best cure, or null.
-        * `untreated`: score (mean), interval ([low, high], 95 %), seconds (mean of one training),
-          parameters, and trials: seed, score (best over the epochs), curve (by epoch), findings,
-          seconds, parameters, failure (a line, or null).
+        * `untreated`: score (mean; the geometric one if lower is better and all are
+          positive), interval ([low, high], 95 %), seconds (mean of one training), parameters, and
+          trials: seed, score (best over the epochs), curve (by epoch), findings, seconds,
+          parameters, failure (a line, or null).
         * `remedies`: for each remedy, the keys of `untreated` and: remedies (names), text, source,
           settings (what it changed), status and sentence (see `outcome.Judgement`), aims (the kinds
           of findings that it is for), gone (in how many seeds they are), comparisons (the number

@@ -41,7 +41,8 @@ class Judgement:
         aims: the kinds of the findings that the remedy is to remove.
         seeds: the number of trainings with it.
         gone: the number of them that ran to their end without a finding of these kinds.
-        score: the mean validation figure with its 95 % interval; None if a training has none.
+        score: the mean validation figure with its 95 % interval, see `statistics.mean`; None if a
+            training has none.
         difference: how much larger it is than that of the untreated trainings, with the 95 %
             interval, which is corrected for the number of comparisons; None if it is undefined.
         comparisons: the number that the interval is corrected for, see `plan.comparisons`.

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.stats
 from errorflow.callbacks.findings.finding import Finding
 from errorflow.callbacks.treatment.answer import Answer
 from errorflow.callbacks.treatment.judgement import judge
@@ -190,8 +191,41 @@ def test_the_sentence_has_the_seeds_the_difference_and_its_interval():
         '"vanishing" is gone in 3 of 3 seeds, and val_loss is 0.41 instead of 0.7: better by 0.29'
         " (95% interval 0.271 to 0.308)"
     )
-    low, high = 0.29 - 2.776 * 0.01 * np.sqrt(2 / 3), 0.29 + 2.776 * 0.01 * np.sqrt(2 / 3)
-    assert [-cure.difference.high, -cure.difference.low] == pytest.approx([low, high], abs=1e-4)
+
+
+def students_interval(before, after):
+    found = scipy.stats.ttest_ind(after, before).confidence_interval(0.95)
+    return [found.low, found.high]
+
+
+def test_intervals_of_accuracies_are_students():
+    before, after = (0.30, 0.29, 0.31), (0.60, 0.64, 0.62)
+    untreated = trials((), before, ["vanishing"])
+    cure = judge(untreated, trials(["lstm"], after), Options((1, 2, 3), "val_accuracy", "max"))
+    found = [cure.difference.low, cure.difference.high]
+    assert found == pytest.approx(students_interval(before, after))
+    assert cure.difference.value == pytest.approx(0.32)
+
+
+def test_losses_are_compared_as_factors():
+    """Student's interval of the raw losses has 0 in it; their spread is that of the worst."""
+    before, after = (300.0, 243660.0, 88699.0), (0.017, 0.012, 0.022)
+    cure = judge(trials((), before, ["exploding"]), trials(["orthogonal"], after), OPTIONS)
+    assert students_interval(before, after)[1] > 0
+    assert cure.status == "cure"
+    center = scipy.stats.gmean(before)
+    factors = np.exp(students_interval(np.log(before), np.log(after)))
+    found = [cure.difference.low, cure.difference.high]
+    np.testing.assert_allclose(found, center * (factors - 1), rtol=1e-9)
+    assert cure.score.value == pytest.approx(scipy.stats.gmean(after))
+    assert cure.difference.value == pytest.approx(cure.score.value - center)
+
+
+def test_losses_that_may_be_negative_are_compared_as_they_are():
+    before, after = (0.2, 0.1, -0.1), (-1.0, -1.1, -0.9)
+    cure = judge(trials((), before, ["exploding"]), trials(["orthogonal"], after), OPTIONS)
+    found = [cure.difference.low, cure.difference.high]
+    assert found == pytest.approx(students_interval(before, after))
 
 
 def test_an_interval_is_wider_the_more_remedies_reach_the_proof():
