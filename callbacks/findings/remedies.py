@@ -45,7 +45,7 @@ OF_KIND: Mapping[str, tuple[str, ...]] = {
 
 _OF_RELU = {"dead units", "no gradient"}  # kinds whose remedies are for networks with a ReLU
 _NOT_IN_AN_LSTM = {"lstm", "gru", "identity"}  # they replace a simple cell, or change one
-_IN_AN_LSTM = {"forget-bias", "chrono"}
+_IN_AN_LSTM = {"forget-bias"}  # a GRU may be the other cell, and Chrono is for both
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ REMEDIES = (
     ),
     Remedy(
         "chrono",
-        "for an LSTM, Chrono initialisation if the range of time lags is known",
+        "for an LSTM or a GRU, Chrono initialisation if the range of time lags is known",
         "Tallec & Ollivier 2018",
     ),
     Remedy("orthogonal", "an orthogonal recurrent kernel", "Henaff, Szlam & LeCun 2016"),

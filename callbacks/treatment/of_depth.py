@@ -16,7 +16,7 @@ from .hidden_layers import (
     consumers,
     hidden_layers,
 )
-from .of_recurrent_layers import RECURRENT, Evidence
+from .of_recurrent_layers import CONV_LSTMS, RECURRENT, Evidence
 from .rewriting import Change, copied, rewritten
 
 _SATURATING = {"sigmoid", "tanh", "hard_sigmoid", "hard_tanh", "softsign", "scaledtanh"}
@@ -43,7 +43,8 @@ def initial_weights(model: keras.Model, facts: Facts, evidence: Evidence) -> ker
     They are He's for layers before a ReLU or something like it, Glorot's elsewhere; recurrent
     kernels are orthogonal, and biases have Keras' defaults.
     """
-    layers = [layer for _, layer in walk(model) if isinstance(layer, (*WEIGHTED, *RECURRENT))]
+    kinds = (*WEIGHTED, *RECURRENT, *CONV_LSTMS)
+    layers = [layer for _, layer in walk(model) if isinstance(layer, kinds)]
     if not layers:
         raise NotApplicable("the network has no Dense, convolutional or recurrent layer of Keras")
     chosen = {id(layer): _initializers(layer) for layer in layers}
@@ -94,7 +95,8 @@ def _is_recurrent(layer):
 
 def _initializers(layer) -> dict[str, Any]:
     config = layer.get_config()
-    like_relu = activation_after(layer) in RELU_LIKE and not isinstance(layer, RECURRENT)
+    is_recurrent = isinstance(layer, (*RECURRENT, *CONV_LSTMS))
+    like_relu = not is_recurrent and activation_after(layer) in RELU_LIKE
     options = dict.fromkeys(_INITIALIZERS, "he_normal" if like_relu else "glorot_uniform")
     options |= {_ORTHOGONAL: "orthogonal", "bias_initializer": "zeros", "unit_forget_bias": True}
     return {name: option for name, option in options.items() if name in config}

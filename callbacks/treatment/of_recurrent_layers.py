@@ -16,6 +16,11 @@ SIMPLE = (keras.layers.SimpleRNN, errorflow_layers.SimpleRNN)
 LSTMS = (keras.layers.LSTM, errorflow_layers.LSTM)
 GRUS = (keras.layers.GRU, errorflow_layers.GRU)
 RECURRENT = (*SIMPLE, *LSTMS, *GRUS)
+CONV_LSTMS = tuple(
+    getattr(package, f"ConvLSTM{n}D")
+    for package in (keras.layers, errorflow_layers)
+    for n in (1, 2, 3)
+)
 
 Evidence = Mapping[str, Any]
 

@@ -206,6 +206,24 @@ def test_initial_weights_preserve_the_variance():
     assert not np.any(first.bias)
 
 
+@pytest.mark.parametrize("package", [KL, errorflow.layers])
+def test_initial_weights_of_a_conv_lstm_open_its_gates(package):
+    closed = keras.initializers.Constant(-7.0)
+    options = {"bias_initializer": closed, "unit_forget_bias": False}
+    model = chain(package.ConvLSTM1D(4, 3, **options), KL.Flatten(), KL.Dense(1), shape=(3, 8, 2))
+    bias = treated(model, ["initial-weights"]).layers[0].cell.bias.numpy().reshape(4, 4)
+    np.testing.assert_array_equal(bias, np.array([0, 1, 0, 0])[:, None] * np.ones(4))
+
+
+def test_chrono_of_a_gru():
+    model = chain(KL.GRU(4), KL.Dense(1))
+    update, reset, _ = (
+        treated(model, ["chrono"], FACTS).layers[0].cell.bias.numpy()[0].reshape(3, 4)
+    )
+    assert (update > 0).all() and (update < np.log(19)).all()
+    assert not reset.any()
+
+
 def test_batch_normalization_stands_before_activations_and_starts_as_the_identity():
     model, x = chain(KL.Dense(5, activation="tanh"), KL.Dense(1), shape=(3,)), examples(3)
     new = treated(model, ["batch-normalization"])
