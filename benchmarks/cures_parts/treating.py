@@ -19,7 +19,7 @@ def treat(case: dict) -> dict:
     """Return the case with what the doctor did, whether it cured, and why not."""
     training = next(t for t in diagnosis.chosen([case["name"]]) if t.name == case["name"])
     (x, y), validation = training.split(case["level"], case["seed"])
-    first = 10 * case["seed"]
+    first = max(10 * case["seed"], 1)
     answer = doctor(
         functools.partial(training.build, case["level"]),
         x,

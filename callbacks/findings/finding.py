@@ -39,10 +39,11 @@ class Finding:
         kind: over time "vanishing", "exploding", "vanished earlier" or "exploded earlier" (it is
             healthy at the end), "healthy", "not finite", "no error", "too little" (recorded) or
             "arrives" (errors enter at many steps, and how far each one reaches was not measured);
-            over depth "starving", "exploding over depth", "starved earlier", "exploded over depth
-            earlier", "no gradient", "dead units", "clipped" or "not finite"; of gates "saturated";
-            of the horizon "range" or "not finite"; of what the last snapshot shows "measured" or
-            "not finite"; of an encoder and its decoder "does not cross", "healthy" or "too little".
+            over depth "starving", "exploding over depth", "starved earlier",
+            "exploded over depth earlier", "no gradient", "dead units", "clipped" or "not finite";
+            of gates "saturated"; of the horizon "range" or "not finite"; of what the last snapshot
+            shows "measured" or "not finite"; of an encoder and its decoder "does not cross",
+            "healthy" or "too little".
         headline: a phrase of at most 70 characters with the number that matters most, without the
             name of the layer. Its numbers are those of the text.
         text: what was measured, a sentence without the name of the layer and without a full stop.
