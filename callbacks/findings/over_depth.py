@@ -46,7 +46,7 @@ def over_depth_findings(
     share = float(np.nanmedian(shares[recent]))
     if not np.isfinite(share):  # the last layers have no gradient
         return []
-    compared = _compared(layers[learning[0]], len(learning), quarter)
+    compared = _compared(layers[int(learning[0])], len(learning), quarter)
     if not STARVING <= share <= 1 / STARVING:
         return [_finding(steps, shares, share, compared, recent)]
     past = earlier(steps, shares, STARVING, 1 / STARVING, EARLIER)

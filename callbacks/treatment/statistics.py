@@ -93,9 +93,11 @@ def _difference(before, after, least, comparisons):
 
 def _each(estimate, function):
     """Apply an increasing function to the figure and its bounds."""
-    figures = (estimate.value, estimate.low, estimate.high)
     with np.errstate(over="ignore"):
-        return Estimate(*(None if f is None else float(function(f)) for f in figures))
+        low, high = (
+            None if b is None else float(function(b)) for b in (estimate.low, estimate.high)
+        )
+        return Estimate(float(function(estimate.value)), low, high)
 
 
 def _quantile(freedom, comparisons):
