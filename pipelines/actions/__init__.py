@@ -17,6 +17,7 @@ classifies each frame separately, is nearly as good.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,8 +27,9 @@ import tyro
 from ..core.errors import require
 from ..core.run_folder import RunFolder
 from ..training.answers import Row
+from ..training.explanations import folder_of
 from ..training.inputs import path_reader
-from ..training.prediction import PIPES, Predictor, PredictSettings, Request, predict
+from ..training.prediction import PIPES, ExplainSettings, Predictor, Request, predict
 from ..training.task import BaseTask, ModelCard, Rows, TrainingFunctions, Verb
 from ..training.verbs import config_of
 from .config import SPACE, ActionsConfig
@@ -45,7 +47,7 @@ If the training data have labels of frames, there is also "frames", the probabil
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(PredictSettings):
+class PredictConfig(ExplainSettings):
     """Which run, and for which videos."""
 
     videos: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
@@ -116,12 +118,28 @@ class Actions(BaseTask):
 
         return training
 
-    def predict(self, run: RunFolder, inputs: Sequence[str | Path], top: int = 3) -> Rows:
+    def predict(
+        self,
+        run: RunFolder,
+        inputs: Sequence[str | Path],
+        top: int = 3,
+        explain: bool = False,
+        explain_to: Path | None = None,
+    ) -> Rows:
         """Return the labels of videos: {"video", "label", "probability", "probabilities"}.
 
         A network that was trained on labels of frames adds "frames", the label of each frame.
+
+        Args:
+            run: the run whose best model predicts.
+            inputs: videos, or folders of frames.
+            top: number of labels in "probabilities", the most probable ones.
+            explain: add "explanation", the path of a picture of what the label of the clip depends
+                on, and "importance", ‖dy/dx‖ of each frame.
+            explain_to: folder for these pictures; None: explanations/ of the run.
         """
-        return [*self.predictor(run, top=top).rows(inputs)]
+        folder = folder_of(run, explain, explain_to)
+        return [*self.predictor(run, top=top).rows(inputs, folder)]
 
     def predictor(self, run: RunFolder, top: int) -> Predictor:
         """Load the best model of a run, to predict labels of videos."""
@@ -130,6 +148,7 @@ class Actions(BaseTask):
         from ..datasets.clips.videos import read_clip
         from ..models.serving import labels_in, load
         from ..training.evaluation import most_probable
+        from .explanation import explain
 
         settings, model = config_of(self, run).data, load(run.best)
         labels, shape = labels_in(model), (settings.size, settings.size, model.input_shape[-1])
@@ -143,13 +162,20 @@ class Actions(BaseTask):
                     row["frames"] = [labels[i] for i in outputs["frames"][0].numpy().argmax(axis=1)]
                 yield row
 
-        return Predictor(lambda video: read_clip(Path(video), settings.frames, shape), answer, 1)
+        return Predictor(
+            lambda video: read_clip(Path(video), settings.frames, shape),
+            answer,
+            batch=1,
+            explain=functools.partial(explain, model),
+        )
 
     def _predict(self, config: PredictConfig) -> int:
         from ..datasets.clips.videos import is_clip_folder, is_video
 
         reader = path_reader(config.video_column, is_video, is_clip_folder)
-        request = Request(config.videos, reader, {"top": config.top}, _in_words, config.top)
+        explain = config.explain, config.explain_to
+        options = {"top": config.top}
+        request = Request(config.videos, reader, options, _in_words, config.top, *explain)
         return predict(self, config, request)
 
 

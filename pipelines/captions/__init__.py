@@ -21,16 +21,18 @@ a count and size, and later trusts that more than the image.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from ..core.run_folder import RunFolder
 from ..image_to_text.space import CAPTIONS
 from ..image_to_text.task import ImageToText, ImageToTextPredictConfig, Shape
+from ..training.explanations import folder_of
 from ..training.inputs import path_reader
-from ..training.prediction import PIPES
+from ..training.prediction import PIPES, ExplainSettings
 from ..training.task import ModelCard, TrainingFunctions, Verb
 from .config import CaptionsConfig
 
@@ -51,7 +53,7 @@ The best caption comes first. Scores are log-probabilities over ((5 + words) / 6
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(ImageToTextPredictConfig):
+class PredictConfig(ImageToTextPredictConfig, ExplainSettings):
     """Which run, and for which images."""
 
     images: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
@@ -114,11 +116,37 @@ class Captions(ImageToText):
 
         return [read_image(path, shape[-1])]
 
+    def predict(
+        self,
+        run: RunFolder,
+        inputs: Sequence[str | Path],
+        top: int = 1,
+        beam: int | None = None,
+        to: Path | None = None,
+        explain: bool = False,
+        explain_to: Path | None = None,
+        **options: Any,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the best captions; arguments as in `ImageToText.predict`, and two more.
+
+        Args:
+            explain: add "explanation", the path of a picture of what the best caption depends on.
+            explain_to: folder for these pictures; None: explanations/ of the run.
+        """
+        folder = folder_of(run, explain, explain_to)
+        return self.predictor(run, top=top, beam=beam, to=to, **options).rows(inputs, folder)
+
+    def explain_function(self) -> Any:
+        from .explanation import explain
+
+        return explain
+
     def _predict(self, config: PredictConfig) -> int:
         from ..datasets.images.image_formats import is_image
 
         reader = path_reader(config.image_column, is_image, lambda folder: False)
-        return self.print_predictions(config, config.images, reader)
+        explain = config.explain, config.explain_to
+        return self.print_predictions(config, config.images, reader, explain)
 
 
 def _columns(config: CaptionsConfig) -> "Columns":

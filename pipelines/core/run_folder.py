@@ -3,6 +3,7 @@
     runs/<task>/<name>/
         config.yaml  environment.json  history.csv  results.json  README.md
         checkpoints/{best,last}.keras  checkpoints/backup/  logs/  plots/  samples/
+        explanations/ (of `predict --explain`)
 
 Files are written under a temporary name and renamed, so none is ever incomplete. `run_lifecycle`
 begins and ends a run; `run_selection` finds the run that a command uses.
@@ -104,6 +105,10 @@ class RunFolder:
     @property
     def samples(self) -> Path:
         return self.path / "samples"
+
+    @property
+    def explanations(self) -> Path:
+        return self.path / "explanations"
 
     @property
     def flags(self) -> str:

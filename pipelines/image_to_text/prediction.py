@@ -1,10 +1,12 @@
 """The texts that a trained network writes about a user's images, and drawings of them."""
 
+import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from PIL import Image
 
@@ -14,17 +16,24 @@ from ..core.errors import UserError
 from ..core.files import atomic
 from ..core.run_folder import RunFolder
 from ..models.serving import load
+from ..training.explanations import Explanation
 from ..training.prediction import Predictor
 from .image_store import store_images
 from .training import best_texts, image_shape_of, sentences_below
 
 BATCH = 16  # files or folders in memory at the same time
 Shape = tuple[int, int, int]  # of the images that the network takes
+Explain = Callable[[keras.Model, Sequence[np.ndarray], Mapping[str, Any]], Explanation]
 ReadImages = Callable[[Path, Shape], Sequence[np.ndarray]]  # the images of a file or folder
 
 
 def make_predictor(
-    run: RunFolder, read: ReadImages, top: int, beam: int | None, to: Path | None
+    run: RunFolder,
+    read: ReadImages,
+    top: int,
+    beam: int | None,
+    to: Path | None,
+    explain: Explain | None = None,
 ) -> Predictor:
     """Load the best model of a run; it writes texts, and draws each input with the best one below.
 
@@ -34,6 +43,7 @@ def make_predictor(
         top: number of texts per input.
         beam: beam width; None: that of the serving model.
         to: folder for the drawings; None: in the samples of the run.
+        explain: (serving model, images, row) → what the best text depends on.
 
     Returns:
         Its rows are {"path", "predictions": [(text, score)], "drawing": its path}.
@@ -68,7 +78,8 @@ def make_predictor(
             best = [*zip(texts[:top], map(float, scores), strict=False)]
             yield {"path": path, "predictions": best, "drawing": folder / name}
 
-    return Predictor(prepare, answer, BATCH)
+    explained = None if explain is None else functools.partial(explain, model)
+    return Predictor(prepare, answer, BATCH, explained)
 
 
 def _make_folder(folder: Path) -> None:

@@ -95,18 +95,34 @@ class ImageToText(BaseTask):
         """Load the best model of a run, to write texts about images."""
         from .prediction import make_predictor
 
+        explain = self.explain_function()
+
         def read(path: Path, shape: Shape) -> Sequence[np.ndarray]:
             return self.read_images(path, shape, **options)
 
-        return make_predictor(run, read, top, beam, to)
+        return make_predictor(run, read, top, beam, to, explain)
+
+    def explain_function(self) -> Any:
+        """Return the function (see `make_predictor`) that explains a prediction; None if none."""
+        return None
 
     def print_predictions(
         self,
         config: ImageToTextPredictConfig,
         arguments: Sequence[str],
         reader: Reader,
+        explain: tuple[bool, Path | None] = (False, None),
         **options: Any,
     ) -> int:
-        """Print the texts for all inputs; return the exit code."""
+        """Print the texts for all inputs; return the exit code.
+
+        Args:
+            config: the settings.
+            arguments: the inputs as given.
+            reader: how they are read.
+            explain: whether the texts are explained, and the folder for that.
+            **options: see `read_images`.
+        """
         chosen = {"top": config.top, "beam": config.beam, "to": config.to} | options
-        return predict(self, config, Request(arguments, reader, chosen, texts_in_words, config.top))
+        request = Request(arguments, reader, chosen, texts_in_words, config.top, *explain)
+        return predict(self, config, request)

@@ -15,11 +15,12 @@ import tyro
 
 from ..core.errors import require
 from ..core.run_folder import RunFolder
+from ..training.explanations import folder_of
 from ..training.inputs import path_reader
 from ..training.prediction import (
     PIPES,
+    ExplainSettings,
     Predictor,
-    PredictSettings,
     Request,
     labels_in_words,
     predict,
@@ -42,7 +43,7 @@ The model predicts one of the labels above for any image."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(PredictSettings):
+class PredictConfig(ExplainSettings):
     """Which run, and for which images."""
 
     files: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
@@ -118,9 +119,25 @@ class Images(BaseTask):
 
         return training
 
-    def predict(self, run: RunFolder, inputs: Sequence[str | Path], top: int = 5) -> Rows:
-        """Return the labels of image files: {"file", "label", "probability", "probabilities"}."""
-        return [*self.predictor(run, top=top).rows(inputs)]
+    def predict(
+        self,
+        run: RunFolder,
+        inputs: Sequence[str | Path],
+        top: int = 5,
+        explain: bool = False,
+        explain_to: Path | None = None,
+    ) -> Rows:
+        """Return the labels of image files: {"file", "label", "probability", "probabilities"}.
+
+        Args:
+            run: the run whose best model predicts.
+            inputs: image files.
+            top: number of labels in "probabilities", the most probable ones.
+            explain: add "explanation", the path of a picture of what the label depends on.
+            explain_to: folder for these pictures; None: explanations/ of the run.
+        """
+        folder = folder_of(run, explain, explain_to)
+        return [*self.predictor(run, top=top).rows(inputs, folder)]
 
     def predictor(self, run: RunFolder, top: int) -> Predictor:
         """Load the best model of a run, to predict labels of image files."""
@@ -128,6 +145,7 @@ class Images(BaseTask):
         from ..models.image_serving import predict_probabilities
         from ..models.serving import labels_in, load
         from ..training.evaluation import most_probable
+        from .explanation import explain
 
         model = load(run.best)
         labels, channels = labels_in(model), model.input_shape[-1]
@@ -139,14 +157,19 @@ class Images(BaseTask):
                 for file, row in zip(files, rows, strict=True)
             ]
 
-        return Predictor(lambda file: read_image(Path(file), channels), answer)
+        return Predictor(
+            lambda file: read_image(Path(file), channels),
+            answer,
+            explain=functools.partial(explain, model),
+        )
 
     def _predict(self, config: PredictConfig) -> int:
         from ..datasets.images.image_formats import is_image
 
         reader = path_reader(config.image_column, is_image, lambda folder: False)
         words = functools.partial(labels_in_words, shown=1000)
-        request = Request(config.files, reader, {"top": config.top}, words, config.top)
+        explain = config.explain, config.explain_to
+        request = Request(config.files, reader, {"top": config.top}, words, config.top, *explain)
         return predict(self, config, request)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
 MAX_SLOTS = 2**15  # maximum number of rows of the n-gram table; larger numbers wrap around
 
@@ -44,6 +45,25 @@ def bag_of_ngrams(
         x = keras.layers.Dropout(dropout, name=f"hidden_{number}_dropout")(x)
     y = keras.layers.Dense(labels, activation="softmax", dtype="float32", name="probabilities")(x)
     return keras.Model(ids, y, name="core")
+
+
+def is_bag(network: keras.Model) -> bool:
+    """Return whether a network is a bag of n-grams."""
+    return any(layer.name == "hidden_1_activation" for layer in network.layers)
+
+
+def contains(steps: int, ngrams: int) -> np.ndarray:
+    """Return which n-grams contain which symbols, bool [N, T].
+
+    Args:
+        steps: T.
+        ngrams: N = max_n·(T + max_n - 1), in the order of `_ngram_numbers`.
+    """
+    max_n = next(n for n in range(1, ngrams + 1) if n * (steps + n - 1) == ngrams)
+    length, place = np.divmod(np.arange(ngrams), steps + max_n - 1)  # length - 1; place in padding
+    first = place - (max_n - 1)  # of its symbols
+    symbols = np.arange(steps)
+    return (first[:, None] <= symbols) & (symbols <= (first + length)[:, None])
 
 
 def _mean(vectors: Any, valid: Any) -> Any:

@@ -51,6 +51,12 @@ def conv1d(
     return keras.Model(ids, class_probabilities(x, labels), name="core")
 
 
+def last_convolutions(network: keras.Model) -> list[str]:
+    """Return the names of the last convolution of each kernel size; none for other networks."""
+    names = [layer.name for layer in network.layers if isinstance(layer, ConvUnit1D)]
+    return [*{name.rpartition("_")[0]: name for name in names}.values()]
+
+
 def _max_over_time(y: Any, valid: Any) -> Any:
     """[B, T, F], valid [B, T, 1] → the maximum over valid steps [B, F]; 0 for an empty sequence."""
     # Not a penalty that is added: Keras 3.15 takes [1, T, 1] for a bias of [1, T, F] if T is F.

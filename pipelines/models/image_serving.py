@@ -47,6 +47,11 @@ def predict_probabilities(serving_model: keras.Model, batches: Iterable[Any]) ->
     return np.concatenate([predict(images)["probabilities"].numpy() for images in floats])
 
 
+def resized(serving_model: keras.Model, pixels: np.ndarray) -> np.ndarray:
+    """Return pixels [B, H, W, C] in the size of the network inside a serving model."""
+    return keras.Model(serving_model.input, serving_model.get_layer("size").output)(pixels).numpy()
+
+
 def network_inputs(serving_model: keras.Model, pixels: np.ndarray) -> np.ndarray:
     """Return the inputs of the network inside a serving model for pixels [B, H, W, C]."""
     scaled = serving_model.get_layer("scale").output

@@ -4,6 +4,7 @@ A text is a sequence of characters, words or phones, depending on `split`. Chara
 in lower case, and each punctuation mark is a word. Phones are separated by spaces and not changed.
 """
 
+import functools
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -164,6 +165,18 @@ def split_in(serving_model: keras.Model) -> Split:
 def vocabulary_in(serving_model: keras.Model) -> list[str]:
     """Return the vocabulary of a serving model, from id 2 on."""
     return serving_model.get_layer(f"{split_in(serving_model)}s").get_vocabulary()[2:]
+
+
+def ids_of(serving_model: keras.Model, texts: Any) -> Any:
+    """Return the ids [B, T] that the network inside a serving model reads for strings [B]."""
+    return _reader(serving_model)(texts)
+
+
+@functools.lru_cache(maxsize=4)
+def _reader(serving_model: keras.Model) -> keras.Model:
+    steps = serving_model.operations  # one after the other: also the cut to the longest text
+    core = next(place for place, step in enumerate(steps) if isinstance(step, keras.Model))
+    return keras.Model(serving_model.input, steps[core - 1].output)
 
 
 def predict_probabilities(

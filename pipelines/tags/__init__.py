@@ -10,6 +10,7 @@ took 11 minutes on two cores, with other trainings in progress.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,8 +19,9 @@ import tyro
 
 from ..core.run_folder import RunFolder
 from ..training.answers import Row
+from ..training.explanations import folder_of
 from ..training.inputs import text_reader
-from ..training.prediction import PIPES, Predictor, PredictSettings, Request, predict
+from ..training.prediction import PIPES, ExplainSettings, Predictor, Request, predict
 from ..training.task import BaseTask, ModelCard, TrainingFunctions, Verb
 from .config import SPACE, TagsConfig
 
@@ -40,7 +42,7 @@ meaning."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(PredictSettings):
+class PredictConfig(ExplainSettings):
     """Which run, and for which sentences."""
 
     sentences: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
@@ -108,7 +110,12 @@ class Tags(BaseTask):
         return training
 
     def predict(
-        self, run: RunFolder, inputs: Sequence[str], tokens: bool = False
+        self,
+        run: RunFolder,
+        inputs: Sequence[str],
+        tokens: bool = False,
+        explain: bool = False,
+        explain_to: Path | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Yield the tags of sentences: {"sentence", "tokens", "tags"}.
 
@@ -116,8 +123,12 @@ class Tags(BaseTask):
             run: the run whose best model predicts.
             inputs: sentences.
             tokens: split sentences at spaces only; else punctuation marks become tokens.
+            explain: add "explanation", the path of a picture of what each tag depends on, and
+                "importance", ‖dy_t/dx_k‖ of each tag t and word k.
+            explain_to: folder for these pictures; None: explanations/ of the run.
         """
-        return self.predictor(run, tokens=tokens).rows(inputs)
+        folder = folder_of(run, explain, explain_to)
+        return self.predictor(run, tokens=tokens).rows(inputs, folder)
 
     def predictor(self, run: RunFolder, tokens: bool) -> Predictor:
         """Load the best model of a run, to tag sentences."""
@@ -125,6 +136,7 @@ class Tags(BaseTask):
         from ..datasets.tags.tokens import tokens_of
         from ..datasets.utf8 import without_surrogates
         from ..models.serving import labels_in, load
+        from .explanation import explain
         from .training import predict_probabilities
 
         model = load(run.best)
@@ -143,11 +155,19 @@ class Tags(BaseTask):
                 tags = [labels[place] for place in row.argmax(axis=1)]
                 yield {"sentence": sentence, "tokens": words, "tags": tags}
 
-        return Predictor(prepare, answer)
+        return Predictor(prepare, answer, explain=functools.partial(explain, model))
 
     def _predict(self, config: PredictConfig) -> int:
         reader, options = text_reader(config.text_column), {"tokens": config.tokens}
-        return predict(self, config, Request(config.sentences, reader, options, _in_words))
+        request = Request(
+            config.sentences,
+            reader,
+            options,
+            _in_words,
+            explain=config.explain,
+            explain_to=config.explain_to,
+        )
+        return predict(self, config, request)
 
 
 def _in_words(rows: Sequence[Row]) -> Iterator[str]:

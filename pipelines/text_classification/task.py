@@ -1,6 +1,7 @@
 """The part of a task that the text-classification tasks share, and their verb `predict`."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,12 +10,13 @@ import tyro
 
 from ..core.errors import require
 from ..core.run_folder import RunFolder
+from ..training.explanations import folder_of
 from ..training.inputs import text_reader
 from ..training.prediction import (
     PIPES,
+    ExplainSettings,
     Predictor,
     Predicts,
-    PredictSettings,
     Request,
     labels_in_words,
     predict,
@@ -44,21 +46,33 @@ class TextClassification(BaseTask):
 
         return training
 
-    def predict(self, run: RunFolder, inputs: Sequence[str], top: int = 3) -> Rows:
+    def predict(
+        self,
+        run: RunFolder,
+        inputs: Sequence[str],
+        top: int = 3,
+        explain: bool = False,
+        explain_to: Path | None = None,
+    ) -> Rows:
         """Return the labels of texts: {"text", "label", "probability", "probabilities"}.
 
         Args:
             run: the run whose best model predicts.
             inputs: texts.
             top: number of labels in "probabilities", the most probable ones.
+            explain: add "explanation", the path of a picture of what the label depends on,
+                "symbols", the characters or words, and "importance", ‖dy/dx‖ of each.
+            explain_to: folder for these pictures; None: explanations/ of the run.
         """
-        return [*self.predictor(run, top=top).rows(inputs)]
+        folder = folder_of(run, explain, explain_to)
+        return [*self.predictor(run, top=top).rows(inputs, folder)]
 
     def predictor(self, run: RunFolder, top: int) -> Predictor:
         """Load the best model of a run, to predict labels of texts."""
         from ..models.serving import labels_in, load
         from ..models.text_serving import predict_probabilities
         from ..training.evaluation import most_probable
+        from .explanation import explain
 
         model = load(run.best)
         labels = labels_in(model)
@@ -70,11 +84,13 @@ class TextClassification(BaseTask):
                 for text, row in zip(texts, rows, strict=True)
             ]
 
-        return Predictor(lambda text: text, answer, batch=256)
+        return Predictor(
+            lambda text: text, answer, batch=256, explain=functools.partial(explain, model)
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(PredictSettings):
+class PredictConfig(ExplainSettings):
     """Which run, and for which texts."""
 
     texts: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
@@ -99,9 +115,9 @@ def predict_verb(task: Predicts, about: str, by_line: bool = True) -> Verb:
 
     def run(config: PredictConfig) -> int:
         reader = text_reader(config.text_column, by_line)
+        explain = config.explain, config.explain_to
         options = {"top": config.top}
-        return predict(
-            task, config, Request(config.texts, reader, options, labels_in_words, config.top)
-        )
+        request = Request(config.texts, reader, options, labels_in_words, config.top, *explain)
+        return predict(task, config, request)
 
     return Verb("predict", f"{about} {PIPES}", PredictConfig, run)

@@ -2,12 +2,15 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from ..core.console import complain, is_terminal_input
 from ..core.errors import UserError
+from ..core.run_folder import RunFolder
 from ..core.run_selection import choose_run
 from .answers import Answers, Row, Words
+from .explanations import Explanation, Explanations, folder_of, followed_by_explanations
 from .inputs import Input, Reader, read_inputs
 from .task import RunVerbConfig
 
@@ -38,6 +41,21 @@ class PredictSettings(RunVerbConfig):
         return "json" if self.json else "csv" if self.csv else "words"
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExplainSettings(PredictSettings):
+    """How predictions are printed, and whether they are explained."""
+
+    explain: bool = False
+    """Draw what each prediction depends on: a picture for each input, whose path is printed."""
+    explain_to: Path | None = None
+    """Folder for these pictures (default: explanations/ of the run); none is written over."""
+
+    def check(self) -> None:
+        super().check()
+        if self.explain_to is not None and not self.explain:
+            raise UserError("--explain-to is the folder of --explain: give both")
+
+
 class Predictor(NamedTuple):
     """A loaded network that predicts for a person's inputs.
 
@@ -46,22 +64,40 @@ class Predictor(NamedTuple):
         answer: inputs and what `prepare` returned for them → one row for each. The first item of a
             row is the input.
         batch: the largest number of inputs at a time.
+        explain: what `prepare` returned and the row → what the prediction depends on; None: this
+            network cannot be explained.
     """
 
     prepare: Callable[[str], Any]
     answer: Callable[[Sequence[str], Sequence[Any]], Iterable[dict[str, Any]]]
     batch: int = 64
+    explain: Callable[[Any, Row], Explanation] | None = None
 
-    def rows(self, inputs: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    def rows(self, inputs: Sequence[Any], folder: Path | None = None) -> Iterator[dict[str, Any]]:
         """Yield a row for each input.
+
+        Args:
+            inputs: the inputs.
+            folder: where the pictures of the explanations go; None: nothing is explained.
 
         Raises:
             UserError: an input cannot be used.
         """
         texts = [str(value) for value in inputs]
+        explanations = None if folder is None else Explanations(folder)
         for start in range(0, len(texts), self.batch):
             part = texts[start : start + self.batch]
-            yield from self.answer(part, [self.prepare(text) for text in part])
+            yield from self.answered(part, [self.prepare(text) for text in part], explanations)
+
+    def answered(
+        self, inputs: Sequence[str], prepared: Sequence[Any], explanations: Explanations | None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield a row for each input of a batch, with its explanation if there is a folder."""
+        for item, row in zip(prepared, self.answer(inputs, prepared), strict=True):
+            if explanations is None or self.explain is None:
+                yield row
+            else:
+                yield explanations.explained(row, self.explain(item, row))
 
 
 class Predicts(Protocol):
@@ -84,6 +120,8 @@ class Request(NamedTuple):
         options: the arguments of `predictor`.
         words: returns the lines for people of a batch of rows.
         top: the number of labels or predictions per row.
+        explain: whether predictions are explained.
+        explain_to: the folder of the explanations; None: that of the run.
     """
 
     arguments: Sequence[str]
@@ -91,6 +129,13 @@ class Request(NamedTuple):
     options: dict[str, Any]
     words: Words
     top: int = 1
+    explain: bool = False
+    explain_to: Path | None = None
+
+    def explanations(self, run: RunFolder) -> Explanations | None:
+        """Make the folder of the explanations, if there are any."""
+        folder = folder_of(run, self.explain, self.explain_to)
+        return None if folder is None else Explanations(folder)
 
 
 def predict(task: Predicts, config: PredictSettings, request: Request) -> int:
@@ -101,10 +146,10 @@ def predict(task: Predicts, config: PredictSettings, request: Request) -> int:
     if not request.reader.is_path and any(not text.strip() for text in request.arguments):
         raise UserError(f"errorflow {task.name} predict takes {what}: one of them is empty")
     run = choose_run(config.run, task.name)
-    answers = Answers(
-        config.format, "file" if request.reader.is_path else "text", request.words, request.top
-    )
-    predictor, failed = None, False
+    words = followed_by_explanations(request.words) if request.explain else request.words
+    key = "file" if request.reader.is_path else "text"
+    answers = Answers(config.format, key, words, request.top)
+    predictor, explanations, failed = None, None, False
     is_piped = config.format != "words"
     for batch in read_inputs(request.arguments, request.reader, is_piped, 64):
         sound = [item for item in batch if not _is_broken(item)]
@@ -112,10 +157,11 @@ def predict(task: Predicts, config: PredictSettings, request: Request) -> int:
         if sound and predictor is None:  # the first sound input: TensorFlow takes seconds
             from .verbs import load_for
 
+            explanations = request.explanations(run)
             load_for(run)
             predictor = task.predictor(run, **request.options)
         if sound and predictor is not None:
-            failed = not _answer(predictor, sound, answers) or failed
+            failed = not _answer(predictor, sound, answers, explanations) or failed
     return FAILED if failed else 0
 
 
@@ -125,7 +171,12 @@ def _is_broken(item: Input) -> bool:
     return item.fault != ""
 
 
-def _answer(predictor: Predictor, batch: Sequence[Input], answers: Answers) -> bool:
+def _answer(
+    predictor: Predictor,
+    batch: Sequence[Input],
+    answers: Answers,
+    explanations: Explanations | None,
+) -> bool:
     """Write the answers for a batch; return whether there is one for each input."""
     complete = True
     for start in range(0, len(batch), predictor.batch):
@@ -139,7 +190,7 @@ def _answer(predictor: Predictor, batch: Sequence[Input], answers: Answers) -> b
                 is_own = isinstance(error, UserError)
                 complain(str(error) if is_own else f"{item.value}: {error}")
         if inputs:
-            answers.write([*predictor.answer(inputs, prepared)])
+            answers.write([*predictor.answered(inputs, prepared, explanations)])
     return complete
 
 
