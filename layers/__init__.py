@@ -12,6 +12,7 @@ from .activations import leaky_relu as leaky_relu
 from .analysis.error_matrix import error_matrix as error_matrix
 from .analysis.grad_cam import grad_cam as grad_cam
 from .analysis.horizon import horizon as horizon
+from .analysis.lyapunov import lyapunov as lyapunov
 from .analysis.per_step_gradients import per_step_gradients as per_step_gradients
 from .analysis.saliency import saliency as saliency
 from .convolutional.conv_unit import ConvUnit1D as ConvUnit1D

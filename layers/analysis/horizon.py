@@ -6,9 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..rnn.watch import made_visible
 from .jacobians import jacobian_norms
-from .recorded_calls import Call, index_of_call, record_calls
+from .recorded_calls import calls_of, has_maps, index_of_call
 from .results import AnalysisResult, number, steps_in_words
 
 if TYPE_CHECKING:
@@ -134,9 +133,9 @@ def horizon(
             Jacobian between two maps has too many rows. Also as `watch`.
         TypeError: as `watch`.
     """
-    calls = _calls(model, x)
+    calls = calls_of(model, x)
     call = calls[index_of_call(calls, layer, "horizon")]
-    if _has_maps(call):
+    if has_maps(call):
         raise ValueError(
             f"horizon: layer {call.name!r} is a ConvLSTM, and the Jacobian between two of its maps "
             "has too many rows; layer.error and error_matrix show the error that comes back in it"
@@ -149,20 +148,9 @@ def horizons(model: keras.Model, x: Any, probes: int | None = None) -> dict[str,
 
     ConvLSTMs are left out.
     """
-    calls = [call for call in _calls(model, x) if not _has_maps(call)]
+    calls = [call for call in calls_of(model, x) if not has_maps(call)]
     names = [call.name for call in calls]
     return {call.name: _of_call(call, probes) for call in calls if names.count(call.name) == 1}
-
-
-def _has_maps(call):
-    return len(call.sequence.states.hidden.shape) > 3
-
-
-def _calls(model, x) -> list[Call]:
-    with made_visible(model) as visible, record_calls(visible) as (_, calls):
-        visible(x, training=False)
-    # Keras precedes the first call of an unbuilt model by a call with symbolic tensors.
-    return [call for call in calls if not call.symbolic]
 
 
 def _of_call(call, probes):

@@ -123,6 +123,25 @@ def matrix(
     return figure
 
 
+def spectrum(title: str, values: np.ndarray, spread: np.ndarray) -> ResultFigure:
+    """Return Lyapunov exponents [k] by their number, with a bar of ± their spread [k].
+
+    Values that are not finite leave a gap.
+    """
+    figure = ResultFigure(figsize=(6.4, 3.4), layout="constrained", dpi=120)
+    axes, numbers = figure.subplots(), np.arange(1, len(values) + 1)
+    finite = np.isfinite(values)
+    axes.axhline(0, color="#707070", linewidth=0.8)
+    axes.errorbar(numbers[finite], values[finite], yerr=spread[finite], fmt="o", markersize=3)
+    axes.set(xlabel="number i of the exponent", ylabel="Lyapunov exponent λ_i per time step")
+    axes.set_xlim(0.5, len(values) + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(7, integer=True, min_n_ticks=1))
+    axes.grid(color="#e0e0e0", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title(_literal(title), loc="left")
+    return figure
+
+
 def _literal(text):
     """Return a text as Matplotlib shows it as it is, and not as a formula."""
     return text.replace("$", r"\$")

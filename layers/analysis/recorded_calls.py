@@ -16,6 +16,7 @@ from ..rnn.equations import Sequence as ForwardSequence
 from ..rnn.in_place import records_error
 from ..rnn.matrix_products import swap_batch_and_time
 from ..rnn.programs import programs
+from ..rnn.watch import made_visible
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,19 @@ def record_calls(model: keras.Model) -> Iterator[tuple[tf.GradientTape, list[Cal
         for name, part in parts.items():
             stack.enter_context(loop_replaced(part, functools.partial(recording.run, name)))
         yield tape, recording.calls
+
+
+def calls_of(model: keras.Model, x: Any) -> list[Call]:
+    """Return the calls of a model's recurrent layers for a batch, at `training=False`."""
+    with made_visible(model) as visible, record_calls(visible) as (_, calls):
+        visible(x, training=False)
+    # Keras precedes the first call of an unbuilt model by a call with symbolic tensors.
+    return [call for call in calls if not call.symbolic]
+
+
+def has_maps(call: Call) -> bool:
+    """Return whether the states of a call are maps, as those of a ConvLSTM."""
+    return len(call.sequence.states.hidden.shape) > 3
 
 
 @contextlib.contextmanager
