@@ -29,7 +29,7 @@ def main():
     import numpy as np
     import tensorflow as tf
     from errorflow.callbacks.recording.gate_activations import gate_activations
-    from errorflow.layers import LSTM, error_matrix, horizon
+    from errorflow.layers import LSTM, error_matrix, horizon, lyapunov
 
     layer = LSTM(UNITS, return_sequences=True, name="lstm")
     model = keras.Sequential([keras.Input((STEPS, WIDTH)), layer])
@@ -44,6 +44,7 @@ def main():
         "ErrorMatrix": lambda: error_matrix(model, few, targets),
         "Horizon": lambda: horizon(model, few),
         "Horizon(probes=16)": lambda: horizon(model, few, probes=16),
+        "Lyapunov": lambda: lyapunov(model, few, exponents=8),
     }
 
     def train():

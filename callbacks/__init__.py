@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .gates import Gates as Gates
     from .horizon import Horizon as Horizon
     from .layer_gradients import LayerGradients as LayerGradients
+    from .lyapunov import Lyapunov as Lyapunov
     from .text_samples import TextSamples as TextSamples
     from .treatment.doctor import doctor as doctor
 
@@ -48,6 +49,7 @@ _MODULES = {
     "Gates": "gates",
     "Horizon": "horizon",
     "LayerGradients": "layer_gradients",
+    "Lyapunov": "lyapunov",
     "TextSamples": "text_samples",
     "doctor": "treatment.doctor",
 }

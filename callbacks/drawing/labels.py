@@ -25,6 +25,10 @@ _LABELS: Mapping[str, Mapping[str, str]] = {
         "cell": "‖dh_T/dc_t‖",
         "bound": "product of single-step norms",
     },
+    "lyapunov": {
+        "exponent": "Lyapunov exponent per time step",
+        "spread": "Lyapunov exponent, spread over the examples",
+    },
     "gates": {
         **{gate: f"{gate} gate, mean" for gate in _GATES},
         **{f"{gate}_closed": f"{gate} gate, share below 0.1" for gate in _GATES},

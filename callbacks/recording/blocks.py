@@ -31,6 +31,7 @@ The content of the summary's metadata is JSON:
                    null if they are unknown when training begins; older files do not have it.
 "gates", "horizon" One row per epoch of one recurrent layer; L is the number of time steps.
 "error_matrix"     The same; each statistic is a loss step.
+"lyapunov"         One row per epoch of one recurrent layer; L is the number of exponents.
 
 A block is written when it is full, and after each epoch. Blocks get longer with their index k under
 one tag. After 64 blocks rows continue under `<tag>/2`, `<tag>/3`, …, because TensorBoard keeps 100

@@ -115,7 +115,7 @@ class LyapunovSpectrum(AnalysisResult, Spectrum):
         changes, halves = ("shrinks", "halves") if largest < 0 else ("grows", "doubles")
         text += (
             f": going back in time, an error {changes} by a factor of {np.exp(largest):.3g} per "
-            f"step on average and {halves} every {number(abs(self.half_life))} steps"
+            f"step on average and {halves} every {_steps(abs(self.half_life))}"
         )
         return text + (self._chaos() if largest > 0 else "")
 
@@ -217,6 +217,11 @@ def lyapunovs(model: keras.Model, x: Any, exponents: int) -> dict[str, LyapunovS
         for call in calls
         if names.count(call.name) == 1
     }
+
+
+def _steps(count):
+    """Return "step" or "3.1 steps"."""
+    return "step" if number(count) == "1" else f"{number(count)} steps"
 
 
 def _size(call):

@@ -17,6 +17,7 @@ from ..core import json_forms as form
 EVENT_FILES = "events.out.tfevents.*"
 OF_HEAD = 12  # bytes of an event file before each event
 KINDS = ("error_flow", "error_probe", "layer_gradients", "error_matrix", "horizon", "gates")
+WITHOUT_VIEW = ("lyapunov/",)  # what the tags of kinds begin with that the tab does not show
 
 Key = tuple[str, str, str]  # run, kind and name
 Part = tuple[str, dict, int, float]  # of a series: tag, metadata, last step and its time
@@ -127,11 +128,12 @@ def _is_event_file(file: Path) -> bool:
 
 
 def _records(provider: Any, context: Any, experiment: str) -> Iterator[tuple[str, str, Any]]:
-    """Yield run, tag and description of each record of the callbacks."""
+    """Yield run, tag and description of each record of the callbacks that has a view."""
     runs = provider.list_tensors(context, experiment_id=experiment, plugin_name=PLUGIN)
     for run, tags in runs.items():
         for tag, about in tags.items():
-            yield run, tag, about
+            if not tag.startswith(WITHOUT_VIEW):
+                yield run, tag, about
 
 
 def _content_of(about: Any) -> dict[str, Any] | str:

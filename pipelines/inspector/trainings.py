@@ -13,7 +13,7 @@ from .series import Series
 # callback of a kind the same with a number.
 _KINDS = (
     "attention|error_flow|error_matrix|error_probe|feature_maps|gates|horizon|layer_gradients"
-    "|pictures|samples|warnings"
+    "|lyapunov|pictures|samples|warnings"
 )
 _FOLDER = re.compile(rf"(^|/)(train|validation|({_KINDS})(-\d+)?)$")
 _LOGS = re.compile(r"(^|/)logs$")

@@ -13,6 +13,7 @@ from errorflow.callbacks import (
     Gates,
     Horizon,
     LayerGradients,
+    Lyapunov,
     TextSamples,
 )
 from errorflow.layers import LSTM
@@ -78,7 +79,13 @@ def test_a_folder_that_disappears_or_cannot_be_written_is_said_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "callback", [ErrorMatrix(X, np.ones([7, 7]), layer="rnn"), Horizon(X[:, 0]), Gates(X[:, 0])]
+    "callback",
+    [
+        ErrorMatrix(X, np.ones([7, 7]), layer="rnn"),
+        Horizon(X[:, 0]),
+        Lyapunov(X[:, 0]),
+        Gates(X[:, 0]),
+    ],
 )
 def test_an_analysis_that_does_not_suit_the_model_is_said_once(callback):
     (said,) = fit(callback)

@@ -11,6 +11,7 @@ from errorflow.callbacks.findings.error_flow import error_flow_finding
 from errorflow.callbacks.findings.gates import gate_findings
 from errorflow.callbacks.findings.horizon import horizon_finding
 from errorflow.callbacks.findings.layer_gradients import gradient_findings
+from errorflow.callbacks.findings.lyapunov import lyapunov_finding
 from errorflow.callbacks.findings.probe import Probe
 
 TIME = np.arange(40)
@@ -81,6 +82,11 @@ def horizon(norms):
     return horizon_finding("rnn", {"step": np.array([3]), "hidden": np.array([norms])})
 
 
+def lyapunov(largest):
+    values = {"exponent": np.array([[largest, -9.0]]), "spread": np.full([1, 2], 0.01)}
+    return lyapunov_finding("rnn", {"step": np.array([3]), **values})
+
+
 SILENT = np.where(np.arange(8) < 5, 0.0, 1.0)
 TROUBLE = {
     "vanishing, half-life 3.1 steps, step 1 gets 2e-4": lambda: over_time(decaying(3.1)),
@@ -123,6 +129,7 @@ TROUBLE = {
     ),
     "saturated: forget gate 93% closed": lambda: gate(0.93),
     "horizon: finite and above zero at one step at most": lambda: horizon([np.nan, 1.0]),
+    "largest Lyapunov exponent not finite": lambda: lyapunov(np.nan),
 }
 HEALTHY = {
     "healthy, step 1 gets 0.41 of the last step's error": lambda: over_time(decaying(30.0)),
@@ -148,6 +155,10 @@ UNCLEAR = {
         0.5 ** (TIME[::-1] / 14)
     ),
     "horizon: hardly changes, 1 at the first step": lambda: horizon(np.ones(40)),
+    "largest Lyapunov exponent -0.05, half-life 14 steps": lambda: lyapunov(-0.05),
+    "largest Lyapunov exponent 0.2, doubles every 3.5 steps": lambda: lyapunov(0.2),
+    "largest Lyapunov exponent 0": lambda: lyapunov(0.0),
+    "largest Lyapunov exponent -∞": lambda: lyapunov(-np.inf),
     "horizon: zero before the last step": lambda: horizon(np.append(np.zeros(39), 1.0)),
 }
 FINDINGS = {"trouble": TROUBLE, "healthy": HEALTHY, "unclear": UNCLEAR}

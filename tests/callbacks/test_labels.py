@@ -11,6 +11,7 @@ RECORDED = {
     "layer_gradients": gradient_statistics.STATISTICS,
     "gates": [g + part for g in gate_activations.GATES for part in ("", "_closed", "_open")],
     "horizon": Horizon._fields,
+    "lyapunov": ("exponent", "spread"),
 }
 
 

@@ -18,6 +18,7 @@ from errorflow.callbacks import (
     Gates,
     Horizon,
     LayerGradients,
+    Lyapunov,
     TextSamples,
 )
 from errorflow.callbacks.findings.training_warning import TrainingWarning
@@ -55,6 +56,7 @@ MAKE = {
     "Gates": lambda: Gates(X),
     "Horizon": lambda: Horizon(X),
     "LayerGradients": LayerGradients,
+    "Lyapunov": lambda: Lyapunov(X, exponents=4),
     "TextSamples": lambda: TextSamples(lambda: [{"text": HOSTILE, "length": 20}]),
 }
 
@@ -137,6 +139,10 @@ def test_the_other_tables_hold_the_histories(trained):
     frame, history = trained["Horizon"].to_frame(), trained["Horizon"].history["upper"]
     last = frame[(frame.epoch == 3) & (frame.layer == "upper")]
     np.testing.assert_array_equal(last.hidden, history["hidden"][-1])
+    frame, history = trained["Lyapunov"].to_frame(), trained["Lyapunov"].history["lower"]
+    last = frame[(frame.epoch == 3) & (frame.layer == "lower")]
+    np.testing.assert_array_equal(last.exponent, history["exponent"][-1])
+    assert last.number.tolist() == [1, 2, 3, 4]
     frame, history = trained["ErrorMatrix"].to_frame(), trained["ErrorMatrix"].history
     np.testing.assert_array_equal(frame[frame.epoch == 0].error, history["matrix"][0].ravel())
     frame, history = trained["LayerGradients"].to_frame(), trained["LayerGradients"].history

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from errorflow.layers.analysis.horizon import Horizon
+from errorflow.layers.analysis.lyapunov import LyapunovSpectrum
 from errorflow.layers.analysis.matrix_result import ErrorMatrix
 from errorflow.layers.analysis.per_step_gradients import PerStepGradients
 
@@ -14,6 +15,11 @@ NAN, INF = np.nan, np.inf
 
 def horizon(hidden, cell=None):
     return Horizon(np.float32(hidden), None if cell is None else np.float32(cell), None, "rnn")
+
+
+def spectrum(*exponents, spread=0.0, size=0):
+    spreads = np.full(len(exponents), spread, np.float32)
+    return LyapunovSpectrum(np.float32(exponents), spreads, "rnn", size)
 
 
 def matrix(*rows):
@@ -44,6 +50,21 @@ SENTENCES = {
         [NAN, NAN, 1]
     ),
     "rnn: ‖dh_T/dh_t‖ is not a finite number at any step": horizon([NAN, NAN]),
+    "rnn: the largest Lyapunov exponent is -0.69 per time step (standard deviation over the "
+    "examples 0.01): going back in time, an error shrinks by a factor of 0.5 per step on average "
+    "and halves every step": spectrum(-np.log(2), -1, spread=0.01),
+    "rnn: the largest Lyapunov exponent is 0.1 per time step: going back in time, an error grows "
+    "by a factor of 1.11 per step on average and doubles every 6.9 steps; nearby states move "
+    "apart, which is chaos if the states stay bounded (Kaplan–Yorke dimension 1.5 of 4, entropy "
+    "rate at most 0.1 nats per step)": spectrum(0.1, -0.2, size=4),
+    "rnn: the largest Lyapunov exponent is 0.69 per time step: going back in time, an error grows "
+    "by a factor of 2 per step on average and doubles every step; nearby states move apart, "
+    "which is chaos if the states stay bounded": spectrum(np.log(2), size=3),
+    "rnn: the largest Lyapunov exponent is 0 per time step: going back in time, an error keeps its "
+    "size on average": spectrum(0.0, -1.0),
+    "rnn: the largest Lyapunov exponent is -∞: in some example, no error comes back from the last "
+    "step to the first": spectrum(-INF, spread=NAN),
+    "rnn: the largest Lyapunov exponent is not finite": spectrum(NAN, spread=NAN),
     "rnn: the error of loss step 2 is largest at time step 2 (4); at time step 1 it is 0.25 times "
     "that": matrix([1, 0], [1, 4]),
     "rnn: the error of the loss is largest at time step 1 (2)": matrix([2, 1]),
@@ -90,9 +111,21 @@ def test_a_horizon_is_a_tuple_with_the_name_of_the_layer():
     assert (hidden[0], cell[0], bound, result.layer) == (0.5, 0.25, None, "rnn")
 
 
+def test_a_spectrum_is_a_tuple_with_the_name_of_the_layer():
+    result = pickle.loads(pickle.dumps(spectrum(-1, -2, size=3)))
+    exponents, spread = result
+    assert (exponents[1], spread[0], result.layer, result.size) == (-2, 0, "rnn", 3)
+
+
 def test_tables_have_one_row_for_each_number():
     frame = horizon([0.25, 0.5, 1]).to_frame()
     assert frame.to_dict("list") == {"before_last": [2, 1, 0], "hidden": [0.25, 0.5, 1]}
+    frame = spectrum(0.5, -0.25, spread=0.125).to_frame()
+    assert frame.to_dict("list") == {
+        "number": [1, 2],
+        "exponent": [0.5, -0.25],
+        "spread": [0.125, 0.125],
+    }
     frame = matrix([1, 0], [2, 4]).to_frame()
     assert frame.to_dict("list") == {
         "loss_step": [1, 1, 2, 2],

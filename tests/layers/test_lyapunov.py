@@ -183,15 +183,14 @@ def test_weights_that_are_not_finite_or_zero():
     assert "no error comes back" in result.sentence
 
 
-def test_the_kaplan_yorke_dimension_is_the_published_one():
-    """Hénon's map and Lorenz' equations, exponents and dimensions of Sprott 2003."""
+def test_the_dimension_is_that_of_kaplan_and_yorke():
     none = np.zeros(3, np.float32)
-    henon = LyapunovSpectrum(np.float32([0.41922, -1.62319]), none[:2])
-    lorenz = LyapunovSpectrum(np.float32([0.90563, 0.0, -14.57219]), none)
-    assert henon.dimension == pytest.approx(1.25827, abs=1e-5)
-    assert lorenz.dimension == pytest.approx(2.06215, abs=1e-5)
-    assert lorenz.entropy_rate == pytest.approx(0.90563)
+    henon = LyapunovSpectrum(np.float32([0.4204, -1.6244]), none[:2])  # a = 1.4, b = 0.3
+    assert henon.dimension == pytest.approx(1.2588, abs=1e-4)
+    assert henon.entropy_rate == pytest.approx(0.4204)
+    assert LyapunovSpectrum(np.float32([0.5, 0.0, -2.0]), none).dimension == 2.25
     assert LyapunovSpectrum(np.float32([0.2, 0.1]), none[:2]).dimension == 2
+    assert LyapunovSpectrum(np.float32([-0.2, -0.1]), none[:2]).dimension == 0
 
 
 def test_wrong_arguments_are_refused():
