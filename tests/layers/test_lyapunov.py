@@ -174,6 +174,19 @@ def test_every_recurrent_layer_of_a_model_can_be_chosen():
     )
 
 
+def test_half_precision_gives_the_exponents_of_the_same_weights():
+    weights, results = None, {}
+    x = np.random.default_rng(0).normal(size=(B, T, D)).astype("float32")
+    for policy in ("float32", "mixed_bfloat16"):
+        model = keras.Sequential([keras.Input((T, D)), keras.layers.GRU(H, dtype=policy)])
+        weights = weights or model.get_weights()
+        model.set_weights(weights)
+        results[policy] = lyapunov(model, x)
+    assert results["mixed_bfloat16"].exponents.dtype == np.float32
+    np.testing.assert_allclose(results["mixed_bfloat16"][0], results["float32"][0], atol=0.03)
+    assert (results["mixed_bfloat16"][0] != results["float32"][0]).any()
+
+
 def test_weights_that_are_not_finite_or_zero():
     result = lyapunov(*linear(np.full([3, 3], np.nan), 4))
     assert np.isnan(result.exponents).all() and np.isnan([result.dimension, result.half_life]).all()
