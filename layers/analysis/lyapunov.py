@@ -237,7 +237,8 @@ def _of_call(call, count):
     lengths, has_steps = lengths[lengths > 0], lengths > 0
     size = _size(call)
     if not len(lengths):
-        return LyapunovSpectrum(*np.full([2, count], np.nan, np.float32), call.name, size)
+        unknown = np.full(count, np.nan, np.float32)
+        return LyapunovSpectrum(unknown, unknown, call.name, size)
     growth = logarithmic_growth(call.equations, call.sequence.states.hidden.shape[-1])(
         call.sequence,
         call.weights,

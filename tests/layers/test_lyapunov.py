@@ -196,6 +196,13 @@ def test_weights_that_are_not_finite_or_zero():
     assert "no error comes back" in result.sentence
 
 
+def test_examples_without_a_valid_step_have_no_exponents():
+    model = model_of(keras.layers.SimpleRNN(H, dtype="float64"), 1)
+    result = lyapunov(model, [np.ones([B, T, D]), ~ALL, np.zeros([B, H])], exponents=2)
+    np.testing.assert_array_equal(result, np.full([2, 2], np.nan))
+    assert "not finite" in result.sentence
+
+
 def test_the_dimension_is_that_of_kaplan_and_yorke():
     none = np.zeros(3, np.float32)
     henon = LyapunovSpectrum(np.float32([0.4204, -1.6244]), none[:2])  # a = 1.4, b = 0.3
