@@ -11,6 +11,7 @@ from .activations import ScaledTanh as ScaledTanh
 from .activations import leaky_relu as leaky_relu
 from .analysis.error_matrix import error_matrix as error_matrix
 from .analysis.grad_cam import grad_cam as grad_cam
+from .analysis.gradient_correlation import gradient_correlation as gradient_correlation
 from .analysis.horizon import horizon as horizon
 from .analysis.lyapunov import lyapunov as lyapunov
 from .analysis.per_step_gradients import per_step_gradients as per_step_gradients

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 DECADES = 8  # of a map, below its largest value; smaller values are drawn like the smallest
 CURVE_DECADES = 16
+LAG_CURVES = 6  # layers with a curve over the lag
 _ABSENT = "#e8e8e8"  # the colour of NaN and, in a map, of zero
 
 
@@ -139,6 +140,40 @@ def spectrum(title: str, values: np.ndarray, spread: np.ndarray) -> ResultFigure
     axes.grid(color="#e0e0e0", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(_literal(title), loc="left")
+    return figure
+
+
+def correlations(
+    names: Sequence[str], correlation: np.ndarray, autocorrelation: np.ndarray, title: str
+) -> ResultFigure:
+    """Return curves of the autocorrelation over the lag, and of lag 1 over depth.
+
+    Args:
+        names: of the R layers, the first of which is next to the input.
+        correlation, autocorrelation: [R, K+1].
+        title: the name of the model.
+    """
+    figure = ResultFigure(figsize=(9.6, 3.6), layout="constrained", dpi=120)
+    over_lag, over_depth = figure.subplots(1, 2, sharey=True)
+    rows, lags = autocorrelation.shape
+    shown = np.unique(np.linspace(0, rows - 1, min(rows, LAG_CURVES)).round().astype(int))
+    for row in shown:
+        colour = colormaps["viridis"](0.9 * row / max(rows - 1, 1))
+        values = autocorrelation[row]
+        over_lag.plot(range(lags), values, color=colour, marker=".", label=_literal(names[row]))
+    over_depth.plot(correlation[:, 1], "o-", color="#0072b2", label="correlation")
+    over_depth.plot(autocorrelation[:, 1], "s--", color="#d55e00", label="autocorrelation")
+    over_lag.set(xlabel="lag, inputs along the path", ylabel="autocorrelation of the gradient")
+    over_depth.set(
+        xlabel="layer: 0 is the input or next to it", ylabel="gradients at neighbouring inputs"
+    )
+    for axes in (over_lag, over_depth):
+        axes.axhline(0, color="#a0a0a0", linewidth=0.8)
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
+        axes.grid(color="#e0e0e0", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize="small")
+    over_lag.set_title(_literal(title), loc="left")
     return figure
 
 

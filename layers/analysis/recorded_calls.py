@@ -13,6 +13,7 @@ from ..paths import walk
 from ..rnn.base import RecurrentLayer, loop_replaced
 from ..rnn.equations import Equations, Weights
 from ..rnn.equations import Sequence as ForwardSequence
+from ..rnn.error_record import ErrorRecord
 from ..rnn.in_place import records_error
 from ..rnn.matrix_products import swap_batch_and_time
 from ..rnn.programs import programs
@@ -104,6 +105,29 @@ def restored_states(model: keras.Model) -> Iterator[None]:
     finally:
         for state, value in states:
             state.assign(value)
+
+
+@contextlib.contextmanager
+def errors_unrecorded(model: keras.Model) -> Iterator[None]:
+    """Within the context, a backward pass leaves the errors that recurrent layers show as before.
+
+    The forward pass has to run in it, too.
+    """
+    with contextlib.ExitStack() as stack:
+        for _, part in walk(model):
+            if is_recordable(part):
+                stack.enter_context(loop_replaced(part, _unrecorded(part.loop)))
+        yield
+
+
+def _unrecorded(loop):
+    """Return the same loop over time with a record that nobody reads."""
+
+    def run(equations, x, initial, weights, record, **options):
+        unread = ErrorRecord(has_cell=len(equations.state._fields) == 2)
+        return loop(equations, x, initial, weights, unread, **options)
+
+    return run
 
 
 class _Recording:

@@ -10,13 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from ..paths import walk
-from .recorded_calls import restored_states
+from .recorded_calls import errors_unrecorded, restored_states
 
 Target = int | Sequence[int] | np.ndarray | Callable[[Any], Any] | None
 
 
 class Output(NamedTuple):
-    """What a layer returned in one call, as a tape sees it."""
+    """What a layer returned in one call, the first of several tensors, as a tape sees it."""
 
     path: str
     layer: keras.Layer
@@ -67,7 +67,12 @@ def run(
     x = _tensors(model, x)
     inputs = {name: value for name, value in _named(model, x).items() if value.dtype.is_floating}
     tape = tf.GradientTape(persistent=True, watch_accessed_variables=False)
-    with restored_states(model), tape, _recorded(model, tape, record) as outputs:
+    with (
+        restored_states(model),
+        errors_unrecorded(model),
+        tape,
+        _recorded(model, tape, record) as outputs,
+    ):
         tape.watch([*inputs.values()])
         scores = keras.tree.map_structure(_before_softmax, model(x, training=False))
         score, classes = _chosen(scores, target, len(keras.tree.flatten(x)[0]), function)
@@ -116,15 +121,16 @@ def _named(model, x):
 def _recorded(
     model: keras.Model, tape: tf.GradientTape, record: Callable[[Any], bool]
 ) -> Iterator[list[Output]]:
-    """Within the context, record the outputs of layers, and let the tape watch them."""
+    """Within the context, record the (first) outputs of layers, and let the tape watch them."""
     outputs: list[Output] = []
 
     def call(path: str, layer: keras.Layer, original: Callable, *args: Any, **options: Any) -> Any:
-        value = original(*args, **options)
+        returned = original(*args, **options)
+        value: Any = next(iter(keras.tree.flatten(returned)), None)
         if tf.is_tensor(value) and not tf.is_symbolic_tensor(value) and value.dtype.is_floating:
             tape.watch(value)
             outputs.append(Output(path, layer, value))
-        return value
+        return returned
 
     layers = [(path, layer) for path, layer in walk(model) if record(layer)]
     with contextlib.ExitStack() as stack:

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from errorflow.layers.analysis.correlation_result import GradientCorrelation
 from errorflow.layers.analysis.horizon import Horizon
 from errorflow.layers.analysis.lyapunov import LyapunovSpectrum
 from errorflow.layers.analysis.matrix_result import ErrorMatrix
@@ -28,6 +29,14 @@ def matrix(*rows):
 
 def terms(*kernel):
     return PerStepGradients(rnn={"kernel": np.float32(kernel)[:, None]})
+
+
+def correlation(*neighbours, lags=(1, 0.25)):
+    """Of layers "input", "b", …, with these correlations at lag 1; autocorrelations at all lags."""
+    rows = [[1, value, 0] for value in neighbours]
+    autocorrelation = np.float32([[1, *lags]] * len(rows))
+    names, distance = ["input", *"bcd"][: len(rows)], np.float32([0, 0.5, 0.75])
+    return GradientCorrelation(names, np.float32(rows), autocorrelation, distance, "net")
 
 
 SENTENCES = {
@@ -81,6 +90,20 @@ SENTENCES = {
     "much": terms([1, 0], [3, 4]),
     "rnn: no time step contributes to dE/dW: every contribution is 0": terms([0], [0]),
     "rnn: no contribution to dE/dW is a finite number": terms([NAN]),
+    "net: going back from c to the input, the correlation of the gradients at neighbouring inputs "
+    "falls from 1 to 0.25, by a factor of 0.5 per layer on average; at the input the "
+    "autocorrelation is below 0.5 from lag 2, a distance of 0.75": correlation(0.25, 0.5, 1),
+    "net: going back from b to the input, the correlation of the gradients at neighbouring inputs "
+    "grows from -0.5 to 0; at the input the autocorrelation stays above 0.5 up to lag 2": (
+        correlation(0, -0.5, lags=(1, 1))
+    ),
+    "net: going back from c to b, the correlation of the gradients at neighbouring inputs stays "
+    "at 1; at b the gradient is the same for all x": correlation(NAN, 1, 1, lags=(NAN, NAN)),
+    "net: the gradients at neighbouring inputs have a correlation of 0.25 at the input; at the "
+    "input the autocorrelation is below 0.5 from lag 1, a distance of 0.5": (
+        correlation(0.25, lags=(0, 0))
+    ),
+    "net: the gradient is zero or not a finite number at every layer": correlation(NAN, NAN),
 }
 
 
@@ -117,6 +140,13 @@ def test_a_spectrum_is_a_tuple_with_the_name_of_the_layer():
     assert (exponents[1], spread[0], result.layer, result.size) == (-2, 0, "rnn", 3)
 
 
+def test_gradient_correlations_are_a_tuple_with_the_name_of_the_model():
+    result = pickle.loads(pickle.dumps(correlation(0.25, 0.5)))
+    layers, neighbours, _, distance = result
+    assert (layers, neighbours[0, 1], distance[1]) == (("input", "b"), 0.25, 0.5)
+    assert result.layer == "net"
+
+
 def test_tables_have_one_row_for_each_number():
     frame = horizon([0.25, 0.5, 1]).to_frame()
     assert frame.to_dict("list") == {"before_last": [2, 1, 0], "hidden": [0.25, 0.5, 1]}
@@ -135,3 +165,11 @@ def test_tables_have_one_row_for_each_number():
     frame = terms([3, 4], [0, 0]).to_frame()
     assert [*frame.columns] == ["layer", "weight", "time_step", "norm"]
     assert frame.norm.tolist() == [5, 0]
+    frame = correlation(0.25, 0.5).to_frame()
+    assert frame.layer.tolist() == ["input"] * 3 + ["b"] * 3
+    assert frame.drop(columns="layer").to_dict("list") == {
+        "lag": [0, 1, 2, 0, 1, 2],
+        "distance": [0, 0.5, 0.75, 0, 0.5, 0.75],
+        "correlation": [1, 0.25, 0, 1, 0.5, 0],
+        "autocorrelation": [1, 1, 0.25, 1, 1, 0.25],
+    }
