@@ -13,6 +13,7 @@ from .analysis.error_matrix import error_matrix as error_matrix
 from .analysis.grad_cam import grad_cam as grad_cam
 from .analysis.gradient_correlation import gradient_correlation as gradient_correlation
 from .analysis.horizon import horizon as horizon
+from .analysis.intervention_effect import intervention_effect as intervention_effect
 from .analysis.lyapunov import lyapunov as lyapunov
 from .analysis.per_step_gradients import per_step_gradients as per_step_gradients
 from .analysis.saliency import saliency as saliency
@@ -36,6 +37,7 @@ from .rnn.conv_lstm import ConvLSTM3D as ConvLSTM3D
 from .rnn.forget_bias import ForgetBias as ForgetBias
 from .rnn.gru import GRU as GRU
 from .rnn.gru import GRUCell as GRUCell
+from .rnn.intervene import intervene as intervene
 from .rnn.lstm import LSTM as LSTM
 from .rnn.lstm import LSTMCell as LSTMCell
 from .rnn.simple_rnn import SimpleRNN as SimpleRNN

@@ -83,23 +83,36 @@ def zeros(steps, states):
     return Probes(like, [0.0 * states[0] for _ in range(steps)])
 
 
-def unrolled(xp, step, x, states, weights, valid=None, probes=None):
+def scaled(tensor, factor):
+    """The tensor itself, whose derivative is `factor` in place of 1."""
+    return factor * tensor + tf.stop_gradient((1.0 - factor) * tensor)
+
+
+def unrolled(xp, step, x, states, weights, valid=None, probes=None, factors=None):
     """→ (outputs [B, T, H], the last states). Where `valid` [B, T] is False the state stays.
+
+    `factors` [B, T]: the derivative of what step t+1 reads by the state of step t; 1 by default.
 
     Outputs are as in Keras: a masked step repeats the output before it, and is zero at the start.
     """
     steps = x.shape[1]
     probes = probes or zeros(steps, states)
     states, shown, last_h, outputs = tuple(states), 0.0 * states[0], states[0], []
+    read = states
     for t in range(steps):
-        new = step(xp, x[:, t], states, weights, probes.states[t])
+        new = step(xp, x[:, t], read, weights, probes.states[t])
         show = new[0] + probes.shown[t]
         if valid is None:
-            states, shown, last_h = new, show, show
+            states, read, shown, last_h = new, new, show, show
         else:
             now = valid[:, t].reshape([-1] + [1] * (x.ndim - 2))
-            states = tuple(xp.where(now, n, s) for n, s in zip(new, states, strict=True))
+            states, read = (
+                tuple(xp.where(now, n, s) for n, s in zip(new, before, strict=True))
+                for before in (states, read)
+            )
             shown, last_h = xp.where(now, show, shown), xp.where(now, show, last_h)
+        if factors is not None:
+            read = tuple(scaled(s, factors[:, t].reshape([-1] + [1] * (x.ndim - 2))) for s in read)
         outputs.append(shown)
     return xp.stack(outputs, 1), (last_h, *states[1:])
 
@@ -112,14 +125,14 @@ class Errors(NamedTuple):
     cell: np.ndarray | None
 
 
-def errors(loss, step, x, states, weights, valid=None):
+def errors(loss, step, x, states, weights, valid=None, factors=None):
     """The errors of every step and example, for E = loss(outputs, last states), by autodiff."""
     x, *states = (tf.constant(v) for v in (x, *states))
     weights = [tf.constant(w) for w in weights]
     probes = zeros(x.shape[1], states)
     with tf.GradientTape() as tape:
         tape.watch(probes)
-        e = loss(*unrolled(tf, step, x, states, weights, valid, probes))
+        e = loss(*unrolled(tf, step, x, states, weights, valid, probes, factors))
     gradients = tape.gradient(e, probes, unconnected_gradients="zero")
     total = [x.shape[0] * np.stack(part) for part in zip(*gradients.states, strict=True)]
     injected = x.shape[0] * np.stack(gradients.shown)

@@ -4,18 +4,15 @@ Where a loss enters at every time step, the real backward pass holds the sum of 
 error of a single prediction shows how far back it reaches.
 """
 
-import functools
-from contextlib import ExitStack
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from ...layers.analysis.recorded_calls import is_recordable, restored_states
+from ...layers.analysis.recorded_calls import is_recordable, separate_records
 from ...layers.call_order import number_in_code, written_order
 from ...layers.paths import walk
-from ...layers.rnn.base import loop_replaced
 from ...layers.rnn.error_record import ErrorRecord
 from .rows import Rows
 
@@ -80,16 +77,9 @@ def _backward_pass(model, parts, data, side):
         x, y, sample_weight = tf.nest.map_structure(
             lambda part: None if part is None else _repeated(part, fixed), (x, y, sample_weight)
         )
-    records: dict[str, list[tuple[str, ErrorRecord]]] = {}  # of the calls, by the path of the layer
     weights = [v.value for part in parts.values() for v in getattr(part, "cell", part).weights]
     tape = tf.GradientTape(watch_accessed_variables=False)
-    with ExitStack() as stack:
-        stack.enter_context(restored_states(model))
-        orders = written_order(model)
-        for name, part in parts.items():
-            names = functools.partial(_name_of_call, name, orders.get(id(part), ()))
-            loop = functools.partial(_record_apart, part.loop, names, records.setdefault(name, []))
-            stack.enter_context(loop_replaced(part, loop))
+    with separate_records(model) as records:
         with tape:
             tape.watch([weight for weight in weights if weight.dtype.is_floating])
             outputs = model(x, training=False)
@@ -97,9 +87,13 @@ def _backward_pass(model, parts, data, side):
             loss = model.compute_loss(x, y, outputs, chosen, training=False)
             loss = _scaled(model.optimizer, loss)
         tape.gradient(loss, weights)
-    calls = [call for of_layer in records.values() for call in of_layer]
-    rows = {name: _row(record) for name, record in calls if record.count}
-    return rows, which
+    orders = written_order(model)
+    return {
+        _name_of_call(name, orders.get(id(parts[name]), ()), running): _row(record)
+        for name, of_calls in records.items()
+        for running, record in enumerate(of_calls)
+        if record.count
+    }, which
 
 
 def _scaled(optimizer, loss):
@@ -122,13 +116,6 @@ def _batch_size(model):
 def _repeated(part, size):
     """Repeat examples until there are `size` of them."""
     return tf.gather(part, np.arange(size) % len(part))
-
-
-def _record_apart(loop, names, calls, equations, x, initial, weights, record, **options):
-    """Run the loop of a layer with a record of its own, which starts empty."""
-    own = ErrorRecord(has_cell="cell" in record.statistics)
-    calls.append((names(len(calls)), own))
-    return loop(equations, x, initial, weights, own, **options)
 
 
 def _name_of_call(name, order, running):

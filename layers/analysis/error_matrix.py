@@ -146,7 +146,7 @@ class _Errors:
             numbers = np.where(numbers < 0, -1, len(direct) - 1 - numbers)
         injected = Injected(tf.constant(numbers, tf.int32), direct, indirect, last)
         scan = reverse_scan(call.equations, CHUNK, below)
-        return scan(call.sequence, call.weights, call.mask, injected)
+        return scan(call.sequence, call.weights, call.mask, injected, call.factors)
 
 
 def _direct(tape, losses, call):

@@ -133,7 +133,9 @@ def _contributions(call, errors):
     """Return {weight: [T, *shape]} in the order of x, and the errors of `call.inputs`."""
     injected, last = call.split(errors)
     backward = _backward(call.equations, call.sequence.x.shape[-1], last.hidden.shape[-1])
-    gradients, errors = backward(call.sequence, injected, last, call.weights, call.mask)
+    gradients, errors = backward(
+        call.sequence, injected, last, call.weights, call.mask, call.factors
+    )
     order = slice(None, None, -1 if call.backwards else 1)
     named = zip(Weights._fields, gradients, call.weights, strict=True)
     return {name: g.numpy()[order] for name, g, weight in named if weight is not None}, errors
@@ -147,10 +149,12 @@ def _backward(equations, inputs, units):
     """
 
     @functools.partial(tf.function, autograph=False, reduce_retracing=True)
-    def backward(sequence, injected, last, weights, mask):
+    def backward(sequence, injected, last, weights, mask, factors):
         injected = None if injected is None else swap_batch_and_time(injected)
         ops = StepOps(linear=equations.linear)
-        scan = backward_scan(equations, sequence, injected, last, weights, mask, ops)
+        scan = backward_scan(
+            equations, sequence, injected, last, weights, mask, ops, factors=factors
+        )
         errors = scan.preactivation_errors
         gradients = equations.weight_gradients(sequence, errors, ops, outer_per_step)
         dx = equations.linear.input_errors(equations.input_errors(errors), weights.kernel)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from ..paths import walk
 from ..rnn.base import RecurrentLayer, loop_replaced
+from ..rnn.carried_scale import CarriedScale
 from ..rnn.equations import Equations, Weights
 from ..rnn.equations import Sequence as ForwardSequence
 from ..rnn.error_record import ErrorRecord
@@ -30,6 +31,7 @@ class Call:
         inputs: x [B, T, D] in the order in which it was read, then the initial states.
         sequence: what the forward loop returned, time-major.
         mask: [T, B, 1] bool or None.
+        factors: those of the error carried back, [T, B, 1] or None (see `carried_scale.py`).
         backwards: whether x was read from its last step to its first.
         outputs: h [B, T, H] where the layer returns sequences, then the last states.
     """
@@ -40,6 +42,7 @@ class Call:
     inputs: tuple[Any, ...]
     sequence: ForwardSequence
     mask: Any
+    factors: Any
     backwards: bool
     outputs: tuple[Any, ...]
     returns_sequences: bool
@@ -92,6 +95,31 @@ def calls_of(model: keras.Model, x: Any) -> list[Call]:
 def has_maps(call: Call) -> bool:
     """Return whether the states of a call are maps, as those of a ConvLSTM."""
     return len(call.sequence.states.hidden.shape) > 3
+
+
+@contextlib.contextmanager
+def separate_records(model: keras.Model) -> Iterator[dict[str, list[ErrorRecord]]]:
+    """Within the context, each call of a recurrent layer has an error record of its own.
+
+    The layers' own records stay as they are, and so do the states of stateful layers.
+
+    Yields:
+        The records of the calls by the path of the layer, in the order in which the calls run.
+    """
+    records: dict[str, list[ErrorRecord]] = {}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(restored_states(model))
+        for name, part in walk(model):
+            if is_recordable(part):
+                loop = functools.partial(_record_apart, part.loop, records.setdefault(name, []))
+                stack.enter_context(loop_replaced(part, loop))
+        yield records
+
+
+def _record_apart(loop, records, equations, x, initial, weights, record, **options):
+    """Run the loop of a layer with a record of its own, which starts empty."""
+    records.append(ErrorRecord(has_cell="cell" in record.statistics))
+    return loop(equations, x, initial, weights, records[-1], **options)
 
 
 @contextlib.contextmanager
@@ -149,13 +177,20 @@ class _Recording:
         mask: Any,
         return_sequences: bool,
         backwards: bool,
+        carried_scale: CarriedScale | None,
         **_: Any,
     ) -> tuple[Any, Any]:
         """Replace `unroll` in the layer `name`: return the same outputs, and record the call."""
         with self.tape.stop_recording():
             forward = programs(equations, False, x.shape[-1], initial.hidden.shape[-1]).forward
             hidden, last, sequence = forward(x, initial, weights, mask, None, return_sequences)
-            mask = None if mask is None else swap_batch_and_time(mask)
+            factors = None
+            if carried_scale is not None:
+                factors = carried_scale.factors(x, mask, backwards)
+            mask, factors = (
+                None if tensor is None else swap_batch_and_time(tensor)
+                for tensor in (mask, factors)
+            )
         outputs = (hidden, *last) if return_sequences else (*last,)
         self.tape.watch(outputs)
         self.calls.append(
@@ -166,6 +201,7 @@ class _Recording:
                 (x, *initial),
                 sequence,
                 mask,
+                factors,
                 backwards,
                 outputs,
                 return_sequences,

@@ -25,7 +25,7 @@ class ReverseScan(Protocol):
     """A reverse scan of one recurrent call for the errors of C losses."""
 
     def __call__(
-        self, sequence: Sequence, weights: Weights, mask: Any, injected: Injected
+        self, sequence: Sequence, weights: Weights, mask: Any, injected: Injected, factors: Any
     ) -> tuple[Any, Any]:
         """Return ‖δ^(k)‖² summed over the valid examples [C, T], and the errors passed on.
 
@@ -44,7 +44,7 @@ def reverse_scan(equations: Equations, losses: int, below: bool) -> ReverseScan:
     ops = StepOps(barrier=barrier(compiled=True), linear=equations.linear)
 
     @functools.partial(tf.function, autograph=False, jit_compile=True)
-    def scan(sequence, weights, mask, injected):
+    def scan(sequence, weights, mask, injected, factors):
         tiled = functools.partial(_tiled, losses)
         zeros = tf.zeros_like(_copies(sequence.states.hidden[0], losses))
         arriving = _Arriving.of(injected, tiled)
@@ -61,6 +61,7 @@ def reverse_scan(equations: Equations, losses: int, below: bool) -> ReverseScan:
             None if mask is None else tiled(mask),
             ops,
             _start(sequence.x.shape[0], injected),
+            None if factors is None else tiled(factors),
         )
         squares = _sum_over_valid(norms.hidden, losses, mask)
         if not below:

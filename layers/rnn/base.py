@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from ..activations import derivative
+from .carried_scale import CarriedScale
 from .equations import Equations, StepOps, Weights
 from .error_record import ErrorRecord
 from .inner_loop import Part, run
@@ -103,11 +104,13 @@ class Loop(Protocol):
         return_sequences: bool,
         backwards: bool,
         training: bool | None,
+        carried_scale: CarriedScale | None,
     ) -> tuple[Any, Any]:
         """Return h [B, T, H] or None, and the last state; see `unroll`.
 
         Args:
             training: that of the layer's call; None if nobody passed it.
+            carried_scale: what scales the error that is carried back; None: nothing does.
         """
         ...
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from .carried_scale import carried_scale
 from .equations import Equations, Weights
 from .scan import over_map
 
@@ -81,6 +82,7 @@ def _run(layer, parts, sequences, states, mask, training):
             return_sequences=layer.return_sequences or place < len(parts),
             backwards=layer.go_backwards,
             training=training,
+            carried_scale=carried_scale(part.owner, x.shape[1]),
         )
         last.append(state)
     outputs = last[-1].hidden[:, None] if hidden is None else hidden

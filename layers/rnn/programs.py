@@ -22,8 +22,9 @@ class Programs(NamedTuple):
             [B, T, H] or None, last state, Sequence).
         packed_forward: (x, initial, weights, mask, return_sequences) → (outputs [B, T, H] or None,
             last state), for inference.
-        backward: (sequence, injected, final_errors, weights, mask, recurrent_dropout) →
-            (dE/d(initial state), preactivation errors, a row of the error record).
+        backward: (sequence, injected, final_errors, weights, mask, recurrent_dropout, factors
+            [B, T, 1] or None) → (dE/d(initial state), preactivation errors, a row of the error
+            record).
         input_gradient: (preactivation errors, kernel) → dE/dx [B, T, D].
     """
 
@@ -51,10 +52,12 @@ def programs(equations: Equations, compiled: bool, inputs: int, units: int) -> P
         outputs = swap_batch_and_time(sequence.states.hidden[1:]) if return_sequences else None
         return outputs, type(initial)(*(s[-1] for s in sequence.states)), sequence
 
-    def backward(sequence, injected, final_errors, weights, mask, recurrent_dropout):
+    def backward(sequence, injected, final_errors, weights, mask, recurrent_dropout, factors):
         ops = StepOps(recurrent_dropout, own_barrier, equations.linear)
-        injected, mask = _time_major(injected), _time_major(mask)
-        scan = backward_scan(equations, sequence, injected, final_errors, weights, mask, ops)
+        injected, mask, factors = map(_time_major, (injected, mask, factors))
+        scan = backward_scan(
+            equations, sequence, injected, final_errors, weights, mask, ops, factors=factors
+        )
         row = summarise(scan.squared_norms, mask)
         return scan.initial_errors, scan.preactivation_errors, row
 

@@ -81,6 +81,7 @@ def backward_scan(
     mask: Any,
     ops: StepOps,
     start: Any = None,
+    factors: Any = None,
 ) -> BackwardScan:
     """Compute the errors of step t from those of step t+1, down to the initial state.
 
@@ -91,6 +92,8 @@ def backward_scan(
         final_errors: dE/d(last state), fields [B, H].
         mask: [T, B, 1] bool or None.
         start: the last step that an error enters; the loop begins there. By default the last one.
+        factors: [T, B, 1], by which the errors that each step sends back are multiplied (see
+            `carried_scale.py`); a `Readable` or None.
     """
     steps, units = tf.shape(sequence.x)[0], final_errors.hidden.shape[-1]
     loop = _BackwardLoop(
@@ -101,6 +104,7 @@ def backward_scan(
         map_fields(readable, sequence.residuals),
         None if injected is None else readable(injected),
         None if mask is None else readable(mask),
+        None if factors is None else readable(factors),
     )
     buffer = functools.partial(_buffer, steps, final_errors.hidden)
     start = steps - 1 if start is None else start
@@ -135,6 +139,7 @@ class _BackwardLoop:
     residuals: Any  # readable fields
     above: Readable | None
     valid: Readable | None
+    factors: Readable | None
 
     def errors_at_the_end(self, final_errors):
         """Return the carried errors at the last step, and those that wait for a valid step.
@@ -184,6 +189,8 @@ class _BackwardLoop:
                 name: tf.where(valid, values[name.removesuffix("_next")], norm)
                 for name, norm in following.items()
             }
+        if self.factors is not None:
+            sent_back = _scaled(sent_back, self.factors.read(t))
         preactivation_errors = _write(preactivation_errors, t, at_step)
         norms = {name: array.write(t, values[name]) for name, array in norms.items()}
         return t - 1, sent_back, waiting, preactivation_errors, following, norms
@@ -225,6 +232,11 @@ def _write(arrays, t, values):
 
 def _select(condition, state, otherwise):
     return map_fields(lambda a, b: tf.where(over_map(condition, a), a, b), state, otherwise)
+
+
+def _scaled(errors, factor):
+    """Multiply errors by a factor [B, 1]; 0 cuts also those that are not finite."""
+    return map_fields(lambda e: tf.math.multiply_no_nan(e, over_map(factor, e)), errors)
 
 
 def _zero_unless(condition, tensor):

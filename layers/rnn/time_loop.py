@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple
 import tensorflow as tf
 
 from . import cudnn
+from .carried_scale import CarriedScale
 from .equations import Equations, Weights
 from .error_record import ErrorRecord
 from .fused import fused_unroll
@@ -34,7 +35,8 @@ class TimeLoop:
     SimpleRNN with tanh or relu; LSTM, and GRU with `reset_after`, with tanh and sigmoid; without
     recurrent dropout, with any mask. Everything else runs in errorflow's own loop. So does the
     graph of a call to which nobody passed `training`, as `model.export` calls models and `fit`,
-    `evaluate` and `predict` do not: it may have to run where there is no GPU.
+    `evaluate` and `predict` do not: it may have to run where there is no GPU. And so does every
+    call in which `intervene` scales the error that is carried back, whatever `fused` says.
 
     In a graph, the choice is made when it is traced.
 
@@ -68,6 +70,7 @@ class TimeLoop:
         record: ErrorRecord,
         *,
         training: bool | None,
+        carried_scale: CarriedScale | None,
         **options: Any,
     ) -> tuple[Any, Any]:
         """Return h [B, T, H] or None, and the last state; see `unroll`."""
@@ -76,8 +79,11 @@ class TimeLoop:
         if training is None and self.fused == "auto" and not tf.executing_eagerly():
             reason = "the graph may be for export: nobody passed `training` to the call"
             self.latest = Choice("errorflow", reason)
+        if carried_scale is not None:  # no fused kernel can scale it
+            self.latest = Choice("errorflow", carried_scale.reason)
         if self.latest.name == "errorflow":
-            return unroll(*arguments, **options, compiled=bool(training))
+            compiled = bool(training)
+            return unroll(*arguments, **options, compiled=compiled, carried_scale=carried_scale)
         return fused_unroll(*arguments, **options, training=bool(training))
 
     def _choose(self, equations, recurrent_dropout):

@@ -15,6 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from .carried_scale import CarriedScale
 from .equations import Equations, StepOps, Weights, map_fields
 from .error_record import Call, ErrorRecord
 from .matrix_products import summed_outer
@@ -34,6 +35,7 @@ def unroll(
     return_sequences: bool,
     backwards: bool,
     compiled: bool,
+    carried_scale: CarriedScale | None = None,
 ) -> tuple[Any, Any]:
     """Run a cell over a sequence; the gradient is back-propagation through time.
 
@@ -46,6 +48,7 @@ def unroll(
         recurrent_dropout: the dropout mask [B, H] or None.
         backwards: whether x was reversed; the record then counts steps from the other end.
         compiled: let XLA compile the loops.
+        carried_scale: what scales the error that is carried back; None: nothing does.
 
     Returns:
         h [B, T, H], or None without `return_sequences`; and the last state.
@@ -65,6 +68,7 @@ def unroll(
         recurrent_dropout,
         return_sequences,
         backwards,
+        carried_scale,
     )
     packs = mask is not None and recurrent_dropout is None and not (compiled or may_be_compiled())
     forward = tf.custom_gradient(call.packed_forward if packs else call.forward)
@@ -89,6 +93,7 @@ class _Call:
     recurrent_dropout: Any
     return_sequences: bool
     backwards: bool
+    carried_scale: CarriedScale | None
 
     def forward(self, *tensors: Any) -> tuple[tuple[Any, ...], Callable]:
         """Return the outputs and last states, and their gradient: see `tf.custom_gradient`.
@@ -146,7 +151,12 @@ class _Call:
         """Return the gradients of `tensors` from those of the outputs and last states."""
         errors = [tf.stop_gradient(e) for e in arriving]
         injected = errors.pop(0) if self.return_sequences else None
-        initial_errors, preactivation_errors = self._backward(weights, sequences, injected, errors)
+        factors = None
+        if self.carried_scale is not None:
+            factors = self.carried_scale.factors(tensors[0], self.mask, self.backwards)
+        initial_errors, preactivation_errors = self._backward(
+            weights, sequences, injected, errors, factors
+        )
         dx = _join([self.programs.input_gradient(e, weights.kernel) for e in preactivation_errors])
         gradients = (
             dx,
@@ -155,7 +165,7 @@ class _Call:
         )
         return [differentiable_once(g, [*arriving, *tensors]) for g in gradients]
 
-    def _backward(self, weights, sequences, injected, final_errors):
+    def _backward(self, weights, sequences, injected, final_errors, factors):
         """Return the errors of the initial state and the preactivation errors, of each part."""
         final_errors = self.equations.state(*final_errors)
         results = [
@@ -166,13 +176,15 @@ class _Call:
                 weights,
                 mask,
                 dropout,
+                scale,
             )
-            for part, sequence, above, mask, dropout in zip(
+            for part, sequence, above, mask, dropout, scale in zip(
                 self.parts,
                 sequences,
                 self._cut(injected),
                 self._cut(self.mask),
                 self._cut(self.recurrent_dropout),
+                self._cut(factors),
                 strict=True,
             )
         ]
