@@ -12,7 +12,7 @@ from ..paths import walk
 from ..rnn.intervene import intervene
 from ..rnn.watch import made_visible
 from .recorded_calls import is_recordable, separate_records
-from .results import AnalysisResult, number
+from .results import AnalysisResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,12 +110,12 @@ class InterventionEffect(AnalysisResult):
         if self.total.difference == 0:
             return text + "no gradient changes: no error came back there"
         name = max(self.weights, key=lambda name: self.weights[name].difference)
-        with_all, with_cut = map(number, self.loss_after)
+        with_all, with_cut = self.loss_after
         return text + (
             f"the gradient of all weights changes by {self.total.difference:.1%} (cosine "
             f"{self.total.cosine:.3f}), that of {name} by {self.weights[name].difference:.1%}; one "
-            f"training step on this batch takes the loss from {number(self.loss)} to {with_cut} "
-            f"in place of {with_all}"
+            f"training step on this batch takes the loss from {self.loss:.5g} to {with_cut:.5g} in "
+            f"place of {with_all:.5g}"
         )
 
 

@@ -24,6 +24,7 @@ cells:
     statistics.py         the norms of δ_t that the backward loop measures
     sums_of_squares.py    their sums, of numbers as small as 1e-25
     error_record.py       the variables that keep them
+    carried_scale.py      factors of the error carried back, by interventions (intervene.py)
     time_loop.py          which loop runs a call: the one above, or cuDNN's
     fused.py              cuDNN's loop (cudnn.py) with its errors (fused_errors.py)
     xla_context.py        whether XLA compiles the function around a call
