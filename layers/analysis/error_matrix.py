@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..rnn.matrix_products import swap_batch_and_time
-from ..rnn.scan import over_map
+from ..rnn.over_time import over_map
 from ..rnn.watch import made_visible
 from .matrix_result import ErrorMatrix
 from .recorded_calls import Call, index_of_call, record_calls

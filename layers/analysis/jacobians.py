@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..rnn.equations import Equations, StepOps, map_fields
-from ..rnn.scan import readable
+from ..rnn.over_time import readable
 
 
 @functools.cache

@@ -9,7 +9,8 @@ import tensorflow as tf
 from ..rnn.barrier import barrier
 from ..rnn.equations import Equations, Sequence, StepOps, Weights, map_fields
 from ..rnn.matrix_products import swap_batch_and_time
-from ..rnn.scan import Readable, backward_scan, over_map, readable
+from ..rnn.over_time import Readable, over_map, readable
+from ..rnn.scan import backward_scan
 
 
 class Injected(NamedTuple):

@@ -125,6 +125,12 @@ class RecurrentLayer(keras.layers.RNN):
         fused: "auto" runs a call by cuDNN if it is on a GPU and cuDNN does what the layer does;
             False never, True always: see `TimeLoop`. Keras then compiles a model with this layer
             without XLA, as with its own layers that use cuDNN.
+        truncate: k, for truncated back-propagation through time; None for all of it. The sequence
+            is divided into chunks of k steps, counted back from the last valid step of each
+            example, and the recurrence carries no error from a chunk into the one before it. So the
+            error of the last step reaches the last k steps. The first chunk, which may be shorter,
+            passes its error on to the initial state; k ≥ T cuts nothing. Outputs and states are
+            those of full BPTT. See `truncated.py` for what it saves. Source: Williams & Peng 1990.
         name, dtype, trainable, activity_regularizer: as in any Keras layer.
         **cell: the arguments of the cell: activation, use_bias, initializers, dropout, …
 
@@ -139,7 +145,8 @@ class RecurrentLayer(keras.layers.RNN):
             and why.
 
     Raises:
-        ValueError: `fused` is True, and cuDNN does not support an option of the layer.
+        ValueError: `fused` is True, and cuDNN does not support an option of the layer; `truncate`
+            is not a number of steps.
     """
 
     cell_class: type
@@ -156,6 +163,7 @@ class RecurrentLayer(keras.layers.RNN):
         stateful: bool = False,
         zero_output_for_mask: bool = False,
         fused: Fused = "auto",
+        truncate: int | None = None,
         name: str | None = None,
         dtype: Any = None,
         trainable: bool = True,
@@ -175,9 +183,11 @@ class RecurrentLayer(keras.layers.RNN):
             activity_regularizer=activity_regularizer,
         )
         self.input_spec = keras.InputSpec(ndim=3)
-        self.units, self.fused = units, fused
+        if truncate is not None and (type(truncate) is not int or truncate < 1):
+            raise ValueError(f"truncate: expected a number of steps from 1 on, got {truncate!r}")
+        self.units, self.fused, self.truncate = units, fused, truncate
         self.error: ErrorRecord | None = None
-        options = self.cell.equations, self.cell.recurrent_dropout
+        options = self.cell.equations, self.cell.recurrent_dropout, truncate
         self.loop = TimeLoop(fused)
         self.loop.check(self.name, *options)
         self.supports_jit = self.loop.allows_xla(*options)
@@ -220,7 +230,8 @@ class RecurrentLayer(keras.layers.RNN):
         del config["cell"], config["unroll"]
         own = {"name", "dtype", "trainable"}
         cell = {k: v for k, v in self.cell.get_config().items() if k not in own}
-        return {**cell, **config, "fused": self.fused}
+        truncate = {} if self.truncate is None else {"truncate": self.truncate}
+        return {**cell, **config, "fused": self.fused, **truncate}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "RecurrentLayer":

@@ -3,7 +3,10 @@
     backward   δ_t = dE/dy_t + a_t · (the error that step t+1 sent back)        t = T-1 … 1
                for an LSTM also dE/dc_t = δ_t ⊗ ∂h_t/∂c_t + a_t · (the error of c sent back)
 
-a_t is 1 for all steps, which is back-propagation through time, unless `intervene` changes it. In
+a_t is 1 for all steps, which is back-propagation through time, unless `intervene` or the option
+`truncate` of a layer changes it. The latter is truncated back-propagation through time: a_t = 0
+where t is k, 2k, … steps before the last valid step of an example. So the error crosses at most
+k-1 steps, and the first chunk, which may be shorter, passes its error on to the initial state. In
 the forward pass nothing changes: a_t is the derivative of an identity that stands between s_t and
 step t+1. The error that is injected at a step, and that of the last state, are not multiplied. A
 masked step repeats the state of the step before it; its a_t multiplies what passes through it.
@@ -50,10 +53,13 @@ class CarriedScale(NamedTuple):
     """What scales the error that is carried back in one call of a layer."""
 
     interventions: tuple[Intervention, ...]
+    truncate: int | None  # k: the error is cut every k steps
 
     @property
     def reason(self) -> str:
         """Why cuDNN cannot run the call, as part of a sentence."""
+        if self.truncate:
+            return f"truncate={self.truncate} cuts the error that is carried back"
         return "an intervention scales the error that is carried back"
 
     def factors(self, like: Any, mask: Any, backwards: bool) -> Any:
@@ -72,6 +78,9 @@ class CarriedScale(NamedTuple):
         for _, chosen, scale in self.interventions:
             hit = is_carried & _is_chosen(chosen, into, last, steps if backwards else None)
             factors = tf.where(hit, factors * tf.cast(scale, like.dtype), factors)
+        if self.truncate:
+            cut = is_carried & ((last - into) % self.truncate == 0)
+            factors = tf.where(cut, tf.zeros_like(factors), factors)
         return factors[:, :, None]
 
 
@@ -92,7 +101,10 @@ def carried_scale(part: Any, steps: int | None) -> CarriedScale | None:
                 f"intervene: layer {part.name!r} reads {steps} time steps, so there is no step "
                 f"{beyond[0]}"
             )
-    return CarriedScale(interventions) if interventions else None
+    truncate = getattr(part, "truncate", None)
+    if truncate and steps and steps <= truncate:
+        truncate = None  # nothing is cut
+    return CarriedScale(interventions, truncate) if interventions or truncate else None
 
 
 def _last_valid(mask, batch, steps):

@@ -19,12 +19,16 @@ cells:
     packed.py             its forward loop in inference, without the masked steps
     programs.py           the two loops as functions that XLA may compile
     scan.py               the two loops over time, forward and backward
+    backward_loop.py      one step of the backward loop, and the loop over some steps
+    over_time.py          the arrays over time that they read and write
     matrix_products.py    the input product and the weight gradients, outside the loops
     convolutions.py       the same for a ConvLSTM, whose states are maps
     statistics.py         the norms of δ_t that the backward loop measures
     sums_of_squares.py    their sums, of numbers as small as 1e-25
     error_record.py       the variables that keep them
-    carried_scale.py      factors of the error carried back, by interventions (intervene.py)
+    carried_scale.py      factors of the error carried back: truncation and interventions
+    intervene.py          interventions, as a context
+    truncated.py          unroll.py with truncated BPTT, and its loops (chunks.py)
     time_loop.py          which loop runs a call: the one above, or cuDNN's
     fused.py              cuDNN's loop (cudnn.py) with its errors (fused_errors.py)
     xla_context.py        whether XLA compiles the function around a call

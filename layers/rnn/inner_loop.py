@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from .carried_scale import carried_scale
 from .equations import Equations, Weights
-from .scan import over_map
+from .over_time import over_map
 
 
 class Part(NamedTuple):

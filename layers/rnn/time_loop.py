@@ -10,6 +10,7 @@ from .equations import Equations, Weights
 from .error_record import ErrorRecord
 from .fused import fused_unroll
 from .fused_errors import why_unsupported
+from .truncated import truncated_unroll
 from .unroll import unroll
 
 Fused = bool | Literal["auto"]
@@ -36,7 +37,8 @@ class TimeLoop:
     recurrent dropout, with any mask. Everything else runs in errorflow's own loop. So does the
     graph of a call to which nobody passed `training`, as `model.export` calls models and `fit`,
     `evaluate` and `predict` do not: it may have to run where there is no GPU. And so does every
-    call in which `intervene` scales the error that is carried back, whatever `fused` says.
+    call of a layer with `truncate`, or in which `intervene` scales the error that is carried back,
+    whatever `fused` says.
 
     In a graph, the choice is made when it is traced.
 
@@ -81,6 +83,8 @@ class TimeLoop:
             self.latest = Choice("errorflow", reason)
         if carried_scale is not None:  # no fused kernel can scale it
             self.latest = Choice("errorflow", carried_scale.reason)
+        if training and carried_scale is not None and carried_scale.truncate:
+            return truncated_unroll(*arguments, **options, carried_scale=carried_scale)
         if self.latest.name == "errorflow":
             compiled = bool(training)
             return unroll(*arguments, **options, compiled=compiled, carried_scale=carried_scale)
@@ -95,18 +99,26 @@ class TimeLoop:
             return Choice("errorflow", absent or f"cuDNN does not support {unsupported}")
         return Choice("plain", absent) if absent else Choice("cudnn", "the call is on a GPU")
 
-    def allows_xla(self, equations: Equations, recurrent_dropout: float) -> bool:
+    def allows_xla(
+        self, equations: Equations, recurrent_dropout: float, truncate: int | None = None
+    ) -> bool:
         """Return whether XLA can compile a training step around the layer, so without cuDNN."""
-        unsupported = _why_unsupported(equations, recurrent_dropout > 0)
+        unsupported = _why_unsupported(equations, recurrent_dropout > 0, truncate)
         return self.fused is False or bool(cudnn.why_absent() or unsupported)
 
-    def check(self, name: str, equations: Equations, recurrent_dropout: float) -> None:
+    def check(
+        self,
+        name: str,
+        equations: Equations,
+        recurrent_dropout: float,
+        truncate: int | None = None,
+    ) -> None:
         """Check the options of a layer.
 
         Raises:
             ValueError: `fused` is True, and cuDNN does not support an option of the layer.
         """
-        unsupported = _why_unsupported(equations, recurrent_dropout > 0)
+        unsupported = _why_unsupported(equations, recurrent_dropout > 0, truncate)
         if self.fused is True and unsupported:
             raise ValueError(
                 f"layer {name!r} has {unsupported}, which cuDNN does not support; "
@@ -114,5 +126,7 @@ class TimeLoop:
             )
 
 
-def _why_unsupported(equations, recurrent_dropout):
-    return "recurrent_dropout" if recurrent_dropout else why_unsupported(equations)
+def _why_unsupported(equations, recurrent_dropout, truncate=None):
+    if recurrent_dropout or truncate:
+        return "recurrent_dropout" if recurrent_dropout else f"truncate={truncate}"
+    return why_unsupported(equations)

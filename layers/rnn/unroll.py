@@ -63,7 +63,7 @@ def unroll(
         make(equations, compiled, x.shape[-1], initial.hidden.shape[-1]),
         record,
         record.begin_call(tf.shape(x)[0], x.shape[1], 1 if mask is None and not backwards else 2),
-        _halves(x) if compiled else (slice(None),),
+        halves(x) if compiled else (slice(None),),
         mask,
         recurrent_dropout,
         return_sequences,
@@ -103,8 +103,8 @@ class _Call:
         """
         x, initial, weights = self._arguments(tensors)
         outputs, last, sequences = self._run(x, initial, weights)
-        joined = [_join(outputs)] if self.return_sequences else []
-        joined += [_join(states) for states in zip(*last, strict=True)]
+        joined = [join(outputs)] if self.return_sequences else []
+        joined += [join(states) for states in zip(*last, strict=True)]
         return tuple(joined), functools.partial(self._gradient, tensors, weights, sequences)
 
     def packed_forward(self, *tensors: Any) -> tuple[tuple[Any, ...], Callable]:
@@ -157,10 +157,10 @@ class _Call:
         initial_errors, preactivation_errors = self._backward(
             weights, sequences, injected, errors, factors
         )
-        dx = _join([self.programs.input_gradient(e, weights.kernel) for e in preactivation_errors])
+        dx = join([self.programs.input_gradient(e, weights.kernel) for e in preactivation_errors])
         gradients = (
             dx,
-            *(_join(errors) for errors in zip(*initial_errors, strict=True)),
+            *(join(errors) for errors in zip(*initial_errors, strict=True)),
             *self._weight_gradients(weights, sequences, preactivation_errors),
         )
         return [differentiable_once(g, [*arriving, *tensors]) for g in gradients]
@@ -236,7 +236,7 @@ def _refuse_second_order(*_):
     )
 
 
-def _halves(x):
+def halves(x: Any) -> tuple[slice, ...]:
     """Return two halves of the batch, for two threads; all of it on one core or with a GPU."""
     if (os.cpu_count() or 1) < 2 or tf.config.list_logical_devices("GPU") or x.shape[0] == 1:
         return (slice(None),)
@@ -244,5 +244,6 @@ def _halves(x):
     return slice(None, middle), slice(middle, None)
 
 
-def _join(parts):
+def join(parts: Sequence[Any]) -> Any:
+    """Put the results of parts of the batch together."""
     return parts[0] if len(parts) == 1 else tf.concat(parts, axis=0)
