@@ -6,22 +6,22 @@
 
 `cost` trains one cell over [B, T, D] by `model.fit`, once with its last state and once with its
 output at every step, with and without `truncate=k`. The contestants take turns of a few steps in
-one process, which gives the ratios of the median steps. The peak memory is that of a process of its
-own: the largest resident set during a training step, above that between two steps.
+one process, which gives the ratios of the median steps. The memory is the largest resident set of
+a process of its own that takes three steps, minus that of one with two examples in a batch: it is
+without what TensorFlow, the weights and compiling take.
 
 `choice` is a classification of sequences of T random symbols: which symbol was the one `LAG` steps
 before the end? It trains full BPTT for a few steps, reads the recorded error, and takes for k the
 smallest number of steps beyond which ‖δ_t‖ stays below a share of its largest value. Then both are
-trained, from several seeds, and their validation accuracies and peaks of memory are compared.
+trained, from several seeds, and their validation accuracies and memory are compared.
 """
 
 import argparse
-import ctypes
 import json
+import resource
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import turns
@@ -65,30 +65,23 @@ def batches(batch, steps, inputs, every, count):
 
 
 def peak_of(case):
-    """Return the peak of a training step in MB, measured in a process of its own."""
-    command = [sys.executable, __file__, "peak", "--case", json.dumps(case)]
+    """Return the memory of a training step in MB, as far as it grows with the batch."""
+    batch = case.pop("batch")
+    return max(1.0, peak_of_process(case, batch) - peak_of_process(case, 2))
+
+
+def peak_of_process(case, batch):
+    command = [sys.executable, __file__, "peak", "--case", json.dumps({**case, "batch": batch})]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return float(output.split()[-1])
 
 
 def measure_peak(case):
-    """Print the largest resident set during three training steps above that before them, in MB."""
+    """Train three steps, and print the largest resident set of this process in MB."""
     batch = case.pop("batch")
     model = recurrent_model(**case, outputs=1, loss="mse")
-    data = batches(batch, case["steps"], case["inputs"], case["every"], 3)
-    model.fit(data, verbose=0)  # traces and compiles
-    ctypes.CDLL("libc.so.6").malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is now the present size
-    before = resident("VmRSS")
-    model.fit(data, verbose=0)
-    print(resident("VmHWM") - before)
-
-
-def resident(name):
-    """Return a figure of this process in MB, as Linux keeps it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    (line,) = [line for line in lines if line.startswith(name)]
-    return int(line.split()[1]) / 1024
+    model.fit(batches(batch, case["steps"], case["inputs"], case["every"], 3), verbose=0)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def cost(arguments):
@@ -96,7 +89,7 @@ def cost(arguments):
     shapes = [(64, 1000, 32, 128, (20, 50, 200)), (64, 200, 32, 128, (20, 50))]
     if arguments.tiny:
         shapes = [(8, 100, 4, 16, (20,))]
-    print("cell, output, B, T, D, H, k: step ms (full), time ratio, peak MB (full), peak ratio")
+    print("cell, output, B, T, D, H, k: step ms (full), time ratio, memory MB (full), memory ratio")
     for batch, steps, inputs, units, sizes in shapes:
         for cell in CELLS[: 1 if arguments.tiny else None]:
             for every in (False, True):
@@ -179,9 +172,9 @@ def choice(arguments):
         peak = peak_of({**case, "k": size, "batch": batch})
         scores[size] = statistics.mean(of_seeds), peak, seconds
         accuracies = ", ".join(f"{score:.3f}" for score in of_seeds)
-        print(f"truncate={size}: validation accuracy {accuracies}; peak {peak:.0f} MB; "
+        print(f"truncate={size}: validation accuracy {accuracies}; memory {peak:.0f} MB; "
               f"{seconds:.0f} s", flush=True)  # fmt: skip
-    print(f"peak ratio {scores[k][1] / scores[None][1]:.2f}, time ratio "
+    print(f"memory ratio {scores[k][1] / scores[None][1]:.2f}, time ratio "
           f"{scores[k][2] / scores[None][2]:.2f}")  # fmt: skip
 
 

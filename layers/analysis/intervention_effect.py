@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from .pictures import ResultFigure
 
+ZERO: Any = tf.UnconnectedGradients.ZERO
+
 
 class GradientChange(NamedTuple):
     """A gradient g = dE/dW, and g' of the backward pass with the intervention.
@@ -159,7 +161,10 @@ def intervention_effect(
         loss, full, error = _backward_pass(visible, x, y, path)
         with intervene(part, step, scale):
             _, changed, changed_error = _backward_pass(visible, x, y, path)
-        loss_after = tuple(_loss_after_step(visible, x, y, g) for g in (full, changed))
+        loss_after = (
+            _loss_after_step(visible, x, y, full),
+            _loss_after_step(visible, x, y, changed),
+        )
         scaling = _loss_scale(visible)
         names = [weight.path for weight in visible.trainable_variables]
     full, changed = ([g.numpy() / scaling for g in gradients] for gradients in (full, changed))
@@ -190,7 +195,7 @@ def _backward_pass(model, x, y, path):
         scaled = model.optimizer.scale_loss(loss)
     for record in records[path]:
         record.loss_scale = _loss_scale(model)
-    gradients = tape.gradient(scaled, variables, unconnected_gradients="zero")
+    gradients = tape.gradient(scaled, variables, unconnected_gradients=ZERO)
     return float(loss), [*map(tf.convert_to_tensor, gradients)], records[path][0].latest()[0]
 
 

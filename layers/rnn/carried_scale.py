@@ -95,12 +95,12 @@ def carried_scale(part: Any, steps: int | None) -> CarriedScale | None:
         ValueError: an intervention is at a step that the layer does not have.
     """
     interventions = tuple(i for i in _active if i.part is part)
-    for chosen in (i.steps for i in interventions if i.steps and steps):
-        if beyond := [n for n in chosen if abs(n) > steps]:
-            raise ValueError(
-                f"intervene: layer {part.name!r} reads {steps} time steps, so there is no step "
-                f"{beyond[0]}"
-            )
+    chosen = [n for intervention in interventions for n in intervention.steps or ()]
+    if beyond := [n for n in chosen if steps is not None and abs(n) > steps]:
+        raise ValueError(
+            f"intervene: layer {part.name!r} reads {steps} time steps, so there is no step "
+            f"{beyond[0]}"
+        )
     truncate = getattr(part, "truncate", None)
     if truncate and steps and steps <= truncate:
         truncate = None  # nothing is cut

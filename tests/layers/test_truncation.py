@@ -92,6 +92,7 @@ MORE_ROWS = [
 @pytest.mark.parametrize(
     ("case", "mask", "k", "loss"),
     [*ROWS, *(pytest.param(*row, marks=pytest.mark.slow) for row in MORE_ROWS)],
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_gradients_and_recorded_errors_are_those_of_the_unrolled_loop_with_cuts(
     case, mask, k, loss
@@ -121,7 +122,7 @@ def test_a_truncation_beyond_the_sequence_changes_nothing():
     assert np.abs(full[1]).max() > 0
 
 
-@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("sequences", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_length_that_is_known_only_when_it_runs(sequences):
     layer = built(GRU, problem(GRU), return_sequences=sequences, return_state=True, truncate=4)
     full = built(GRU, problem(GRU), return_sequences=sequences, return_state=True)
@@ -167,6 +168,7 @@ def test_the_direction_of_a_bidirectional_layer_is_cut_from_its_own_end():
     np.testing.assert_array_equal(np.flatnonzero(carried == 0), [0, 4, 8])
 
 
+@pytest.mark.slow
 def test_a_convolutional_layer_is_cut_too():
     case = CONV_LSTMS[0]
     p = problem(case, "float64")
