@@ -27,9 +27,9 @@ import numpy as np
 import turns
 
 CELLS = ("SimpleRNN", "LSTM", "GRU")
-LAG = 12  # steps between the symbol and the end
+LAG = 6  # steps between the symbol and the end
 SYMBOLS = 8
-SHARE = 0.01  # of the largest error: what is smaller may be cut
+SHARE = 0.001  # of the largest error: what is smaller may be cut
 
 
 def options():
@@ -164,7 +164,7 @@ def choice(arguments):
     short = trained(None, 0, examples=(16 if arguments.tiny else 50) * batch, epochs=1)
     rows = short.get_layer("layer").error.latest(16)
     k = chosen_k(np.array([row["hidden_from_end"] for row in rows]))
-    print(f"T = {steps}, lag {LAG}; after a short run of full BPTT, ‖δ_t‖ is below {SHARE:.0%} of "
+    print(f"T = {steps}, lag {LAG}; after a short run of full BPTT, ‖δ_t‖ is below {SHARE:.1%} of "
           f"its maximum before the last {k} steps: truncate={k}")  # fmt: skip
     scores = {}
     for size in (None, k):
