@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from ..rnn.equations import Equations, StepOps, map_fields
-from ..rnn.scan import readable
+from ..rnn.over_time import readable
 
 
 @functools.cache

@@ -71,7 +71,7 @@ class BackwardLoop:
         An error that is injected at a masked step belongs to the valid step before it, whose state
         it repeats: it waits until the loop gets there.
         """
-        following = self.norms_after_the_end(final_errors.hidden)
+        following = self._norms_after_the_end(final_errors.hidden)
         if self.valid is None:
             return Passed(final_errors, [], following)
         zeros = tf.zeros_like(final_errors.hidden)
@@ -90,7 +90,7 @@ class BackwardLoop:
         measured = {name: _norm_buffer(self.steps, like) for name in self.norm_names()}
         _, carried, waiting, preactivation_errors, following, measured = tf.while_loop(
             lambda t, *_: t >= 0,
-            self.step,
+            self._step,
             (
                 start,
                 passed.errors,
@@ -113,12 +113,12 @@ class BackwardLoop:
             return [*names, "injected", *(f"{name}_next" for name in ("hidden", *cell))]
         return names if self.above is None else [*names, "injected"]
 
-    def norms_after_the_end(self, like):
+    def _norms_after_the_end(self, like):
         """Return the norms at the valid step after the last one; only a mask makes them needed."""
         zero = tf.zeros([tf.shape(like)[0], lanes(like.shape[-1])], tf.float64)
         return {name: zero for name in self.norm_names() if name.endswith("_next")}
 
-    def step(self, t, carried, waiting, preactivation_errors, following, norms):
+    def _step(self, t, carried, waiting, preactivation_errors, following, norms):
         """Return the loop variables of step t-1, with the arrays written at step t."""
         arriving = [*waiting] if self.above is None else [*waiting, self.above.read(t)]
         before, after, residuals = self._read(t)

@@ -24,7 +24,7 @@ def readable(array: Any) -> Readable:
     ).unstack(array)
 
 
-def buffer(steps, like, width):
+def buffer(steps: Any, like: Any, width: int) -> tf.TensorArray:
     """Return a TensorArray of `steps` entries [B, width], B and dtype those of `like` [B, ·].
 
     Of a map, [B, *map, ·], the entries are maps too.
@@ -33,11 +33,13 @@ def buffer(steps, like, width):
     return tf.TensorArray(like.dtype, size=steps, element_shape=shape, clear_after_read=False)
 
 
-def select(condition, state, otherwise):
+def select(condition: Any, state: Any, otherwise: Any) -> Any:
+    """Return a state where the condition [B, 1] holds, and another one elsewhere."""
     return map_fields(lambda a, b: tf.where(over_map(condition, a), a, b), state, otherwise)
 
 
-def zero_unless(condition, tensor):
+def zero_unless(condition: Any, tensor: Any) -> Any:
+    """Return a tensor [B, ·] where the condition [B, 1] holds, and 0 elsewhere."""
     return tf.where(over_map(condition, tensor), tensor, tf.zeros_like(tensor))
 
 
