@@ -43,14 +43,27 @@ def explain(model: keras.Model, text: str, row: Mapping[str, Any]) -> Explanatio
     network, target = core_in(model), labels_in(model).index(row["label"])
     what, importance = _importance(network, ids, target)
     rows = [(f"{what} of each {split}, y: the score of {row['label']}", importance)]
-    if layers := conv1d.last_convolutions(network):
-        maps = np.sum([grad_cam(network, ids, name, target).signed for name in layers], axis=0)
-        rows.append(("Grad-CAM of the last convolutions", np.maximum(maps[0, : len(symbols)], 0)))
+    if conv1d.last_convolutions(network):
+        evidence = grad_cam_of_all_sizes(network, ids, target)
+        rows.append(("Grad-CAM of the last convolutions", evidence))
     title = f"{row['label']} {row['probability']:.3f}: {_shortened(' '.join(text.split()))}"
     if len(symbols) < len(every):
         title += f" (the network reads {len(symbols):,} of {len(every):,} {split}s)"
     values = {"symbols": symbols, "importance": importance.tolist()}
     return Explanation(row["text"], png(coloured_text(title, rows, symbols)), values)
+
+
+def grad_cam_of_all_sizes(network: keras.Model, ids: np.ndarray, target: int) -> np.ndarray:
+    """Return Grad-CAM [T] of a text for the feature maps of all kernel sizes, side by side.
+
+    Args:
+        network: a `conv1d`.
+        ids: [1, T].
+        target: the index of the class.
+    """
+    names = conv1d.last_convolutions(network)
+    signed = np.sum([grad_cam(network, ids, name, target).signed[0] for name in names], axis=0)
+    return np.maximum(signed[: ids.shape[1]], 0)  # conv1d has a step of padding
 
 
 def _importance(network: keras.Model, ids: np.ndarray, target: int) -> tuple[str, np.ndarray]:

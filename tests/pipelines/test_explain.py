@@ -12,9 +12,12 @@ import tensorflow as tf
 from errorflow.pipelines.captions.explanation import caption_gradients
 from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.models.bag_of_ngrams import bag_of_ngrams, contains
+from errorflow.pipelines.models.conv1d import conv1d
 from errorflow.pipelines.models.serving import labels_in, load
 from errorflow.pipelines.models.tagger import sentence_ids, tokenizer_in
+from errorflow.pipelines.models.text_serving import build_serving_model
 from errorflow.pipelines.registry import load_task
+from errorflow.pipelines.text_classification.explanation import explain, grad_cam_of_all_sizes
 from errorflow.pipelines.training.export import core_in
 from PIL import Image
 from tasks import TABLE, errorflow, film
@@ -217,6 +220,49 @@ def test_the_gradients_of_a_caption_are_those_of_a_plain_tape(finished_run, tmp_
     np.testing.assert_allclose(found.gradient[0], tape.gradient(total, x)[0], **close)
     np.testing.assert_allclose(found.gradient[2], tape.gradient(single, x)[0], **close)
     assert found.evidence.shape[0] == len(found.scores) and (found.evidence >= 0).all()
+
+
+def test_a_bag_is_explained_by_the_ngrams_that_contain_a_symbol():
+    """The sum of dy/dx · x over them, with the slices and rows of the table."""
+    keras.utils.set_random_seed(0)
+    core = bag_of_ngrams(vocabulary_size=5, labels=2, units=3, max_n=3)
+    model = build_serving_model(core, ["a", "b", "c"], ["one", "two"], "character")
+    found = explain(model, "abca", {"text": "abca", "label": "two", "probability": 0.5})
+    table, scores = (
+        core.get_layer("hidden_1").embeddings,
+        before_softmax(core, core.get_layer("probabilities")),
+    )
+    with tf.GradientTape() as tape:
+        score = scores(np.array([[2, 3, 4, 2]]), training=False)[0, 1]
+    gradient = tape.gradient(score, table)
+    rows = tf.gather(table, gradient.indices)
+    products = tf.reduce_sum(gradient.values * rows, axis=1).numpy().reshape(3, 6)
+    expected = [  # unigrams, bigrams and trigrams, each with two symbols of padding before the text
+        products[0, k + 2] + products[1, k + 1 : k + 3].sum() + products[2, k : k + 3].sum()
+        for k in range(4)
+    ]
+    assert found.values["symbols"] == [*"abca"]
+    np.testing.assert_allclose(found.values["importance"], np.abs(expected), rtol=1e-4)
+
+
+def test_grad_cam_of_a_text_is_that_of_all_kernel_sizes_side_by_side():
+    """The ReLU comes after the sum over all feature maps, those of the three kernel sizes."""
+    keras.utils.set_random_seed(0)
+    core = conv1d(vocabulary_size=9, labels=2, embedding=3, units=4, layers=2)
+    ids = np.array([[2, 3, 4, 5, 6, 7, 8]])
+    names = ["size_3_2", "size_4_2", "size_5_2"]
+    head = before_softmax(core, core.get_layer("probabilities"))
+    inside = keras.Model(core.input, [core.get_layer(name).output for name in names])
+    maps = tf.concat(inside(ids, training=False), axis=-1)  # [1, T + 1, 3F]
+    dense = head.layers[-1]
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        score = dense(tf.reduce_max(maps[:, :-1], axis=1))[0, 1]
+    alpha = tf.reduce_mean(tape.gradient(score, maps)[0], axis=0)
+    expected = tf.nn.relu(tf.linalg.matvec(maps[0], alpha))[:-1]
+    found = grad_cam_of_all_sizes(core, ids, 1)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-7)
+    assert found.any() and (found == 0).any()
 
 
 def test_ngrams_contain_their_symbols():
