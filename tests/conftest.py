@@ -18,7 +18,8 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 LONG_FILES = """
     test_trial test_page test_watch_in_place test_worker_failures test_every_task test_error_flow
     test_workers test_api test_layer_gradients test_actions test_first_edition test_predict
-    test_error_in_training test_state_and_dropout test_pronounce test_tune test_documents
+    test_explain test_error_in_training test_state_and_dropout test_pronounce test_tune
+    test_documents
     test_conv_lstm test_run_places test_report_page test_names test_gates test_training test_stories
     test_guard test_beam_search test_captions test_per_step_gradients test_models test_html_report
     test_answers test_error_matrix test_pretrained test_gradients test_cells test_gpu test_cudnn
