@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .captioned_images import CaptionedImages as CaptionedImages
     from .deprecated import TellPictures as TellPictures
     from .deprecated import Told as Told
+    from .depth_flow import DepthFlow as DepthFlow
     from .drawing.attention_maps import Alignment as Alignment
     from .drawing.captioned_images import CaptionedImage as CaptionedImage
     from .early_warning import EarlyWarning as EarlyWarning
@@ -42,6 +43,7 @@ _MODULES = {
     "AttentionMaps": "attention_maps",
     "CaptionedImage": "drawing.captioned_images",
     "CaptionedImages": "captioned_images",
+    "DepthFlow": "depth_flow",
     "EarlyWarning": "early_warning",
     "ErrorFlow": "error_flow",
     "ErrorMatrix": "error_matrix",

@@ -15,8 +15,8 @@ def written_order(model: keras.Model) -> dict[int, list[int]]:
     `a = layer(x); b = layer(y)`, usually b first. Calls are numbered from 0.
 
     Returns:
-        The numbers by the `id` of the layer, of recurrent layers that a functional model calls more
-        than once. The calls inside other wrappers than `Bidirectional` are not known.
+        The numbers by the `id` of the layer, of layers that a functional model calls more than
+        once. The calls inside other wrappers than `Bidirectional` are not known.
     """
     orders: dict[int, list[int]] = {}
     for part in (model, *(layer for _, layer in walk(model))):
@@ -45,7 +45,7 @@ def number_in_code(running: int, order: Sequence[int]) -> int:
 
 
 def _calls(model: Any, prefix: tuple[int, ...]) -> Iterator[tuple[Any, tuple[int, ...]]]:
-    """Yield (layer, key) for each call of a recurrent layer, as they run; keys sort as the code."""
+    """Yield (layer, key) for each call of a layer, as they run; keys sort as the code."""
     by_depth = getattr(getattr(model, "_functional", model), "_nodes_by_depth", {})
     for depth in sorted(by_depth, reverse=True):
         for node in by_depth[depth]:
@@ -58,4 +58,5 @@ def _calls(model: Any, prefix: tuple[int, ...]) -> Iterator[tuple[Any, tuple[int
                 yield layer, key
                 yield from ((cell, key) for cell in getattr(layer.cell, "cells", ()))
             else:
+                yield layer, key
                 yield from _calls(layer, key)

@@ -89,15 +89,29 @@ def layer_gradients(histories: Mapping[str, History], statistic: str = "norm") -
         histories: by title; each is a `LayerGradients.history`, of one or several runs.
         statistic: "norm" or "ratio".
     """
+    return _over_depth(histories, statistic, "layer_gradients")
+
+
+def depth_flow(histories: Mapping[str, History], statistic: str = "rms") -> Figure:
+    """Return heat maps layer × training step, from the first layer (left) to the last.
+
+    Args:
+        histories: by title; each is a `DepthFlow.history`, of one or several runs.
+        statistic: a table of the layers, or of the paths ("path_rms", "path_max").
+    """
+    return _over_depth(histories, statistic, "depth_flow")
+
+
+def _over_depth(histories, statistic, kind):
     histories = {title: history for title, history in histories.items() if len(history["step"])}
-    figure, pairs = _maps_and_curves(
-        histories, statistic, label("layer_gradients", statistic), lambda history: 0
-    )
+    text = label(kind, statistic)
+    figure, pairs = _maps_and_curves(histories, statistic, text, lambda history: 0)
+    names = "paths" if statistic.startswith("path_") else "layers"
     for title, (_, lower) in pairs.items():
-        layers = [*map(in_figure, shortened([*map(str, histories[title]["layers"])]))]
+        layers = [*map(in_figure, shortened([*map(str, histories[title][names])]))]
         shown = evenly_spaced(len(layers), MAX_LAYER_NAMES)
         lower.set_xticks(shown, [layers[i] for i in shown], rotation=90, size="small")
-        lower.set_xlabel("layer, from input to loss")
+        lower.set_xlabel(f"{names.removesuffix('s')}, from input to loss")
     return figure
 
 
@@ -171,9 +185,9 @@ def _drawable(histories):
         name
         for history in histories.values()
         for name, table in history.items()
-        if np.ndim(table) == 2 and not name.endswith("_from_end")
+        if np.ndim(table) == 2 and np.size(table) and not name.endswith("_from_end")
     }
-    return sorted(tables - {"valid", "dead"})
+    return sorted(tables - {"valid", "dead", "mean"})
 
 
 def _axes(count):

@@ -20,6 +20,15 @@ _LABELS: Mapping[str, Mapping[str, str]] = {
         "ratio": "‖dE/dW‖ / ‖W‖ of the layer",
         "dead": "share of dead units",
     },
+    "depth_flow": {
+        "rms": "‖dE/da‖, rms over the batch",
+        "max": "‖dE/da‖, largest in the batch",
+        "mean": "mean of the output",
+        "std": "standard deviation of the output",
+        "dead": "share of units that are zero",
+        "path_rms": "‖dE/da‖ by path, rms over the batch",
+        "path_max": "‖dE/da‖ by path, largest in the batch",
+    },
     "horizon": {
         "hidden": "‖dh_T/dh_t‖",
         "cell": "‖dh_T/dc_t‖",

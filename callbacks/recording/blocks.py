@@ -27,8 +27,13 @@ The content of the summary's metadata is JSON:
 "layer_gradients"  One row per training step; L is the number of layers, named in "layers".
                    "clip_norm": the limit of the global gradient norm. "every": training steps
                    between two rows that were measured. "relu": whether the network has a ReLU.
-                   Of this kind and "error_flow", "steps_per_epoch": training steps of an epoch, or
-                   null if they are unknown when training begins; older files do not have it.
+                   Of this kind, "error_flow" and "depth_flow", "steps_per_epoch": training steps of
+                   an epoch, or null if they are unknown when training begins; older files do not
+                   have it.
+"depth_flow"       One row per training step, of the names "layers" and "paths"; L is the number of
+                   layers, or of paths. Both name them in "layers" and "paths"; "adds_to": see
+                   `DepthFlow.history`. "every": training steps between two rows. Rows that have
+                   more columns than there are names hold layers or paths that came later.
 "gates", "horizon" One row per epoch of one recurrent layer; L is the number of time steps.
 "error_matrix"     The same; each statistic is a loss step.
 "lyapunov"         One row per epoch of one recurrent layer; L is the number of exponents.

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 OVER_TIME = ("layer", "step", "time_step", "before_last")
 WARNINGS = ("step", "kind", "layers", "text", "remedy", "stopped")
+OVER_BLOCKS = (
+    *("step", "name", "depth", "is_path", "rms", "max", "mean", "std", "dead", "skipped"),
+)
 OVER_DEPTH = ("step", "layer", "depth", "norm", "ratio", "dead", "skipped")
 
 
@@ -63,6 +66,39 @@ def over_depth(history: Mapping[str, Any]) -> "pd.DataFrame":
     figures = {name: history[name][row, column] for name in ("norm", "ratio", "dead")}
     columns = {"step": history["step"][row], "layer": layers, "depth": column + 1, **figures}
     return pd.DataFrame(columns | {"skipped": history["skipped"][row]})
+
+
+def over_blocks(history: Mapping[str, Any]) -> "pd.DataFrame":
+    """Return one row for each training step and layer or path; see `DepthFlow.to_frame`.
+
+    Args:
+        history: `DepthFlow.history`; may be empty.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    if not history:
+        return pd.DataFrame(columns=[*OVER_BLOCKS])
+    count = len(history["layers"])
+    both = {
+        name: np.concatenate([history[name], history[f"path_{name}"]], axis=1)
+        for name in ("rms", "max")
+    }
+    row, column = np.nonzero(~np.isnan(both["rms"]))
+    nothing = np.full_like(history["path_rms"], np.nan)
+    both |= {
+        name: np.concatenate([history[name], nothing], axis=1) for name in ("mean", "std", "dead")
+    }
+    is_path = column >= count
+    return pd.DataFrame(
+        {
+            "step": history["step"][row],
+            "name": pd.Categorical.from_codes(column, [*history["layers"], *history["paths"]]),
+            "depth": column - count * is_path + 1,
+            "is_path": is_path,
+            **{name: table[row, column] for name, table in both.items()},
+            "skipped": history["skipped"][row],
+        }
+    )
 
 
 def stacked(

@@ -3,11 +3,12 @@
 import contextlib
 import contextvars
 import functools
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import keras
+
+from .replaced_methods import ReplacedMethods, Replacement
 
 
 class Observer(Protocol):
@@ -34,8 +35,7 @@ def observed_optimizers(observer: Observer) -> Iterator[None]:
     """Let `observer` see the calls of all optimizers on this thread inside the context.
 
     A model may train with several optimizers, wherever it keeps them. So the methods of Keras'
-    optimizer classes are replaced, and put back when the last context ends: replicas are traced by
-    threads that take turns, so several may be inside at once.
+    optimizer classes are replaced.
     """
     token = _observer.set(observer)
     try:
@@ -45,33 +45,11 @@ def observed_optimizers(observer: Observer) -> Iterator[None]:
         _observer.reset(token)
 
 
-class _ReplacedMethods:
-    """A context in which the optimizer classes call their thread's observer."""
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._users = 0
-        self._originals: list[tuple[type, str, Any]] = []
-
-    def __enter__(self):
-        with self._lock:
-            self._users += 1
-            if self._users == 1:
-                wrappers = {"apply": _observed_apply, "scale_loss": _observed_scale_loss}
-                for owner in _optimizer_classes():
-                    for name in wrappers.keys() & vars(owner).keys():
-                        original = vars(owner)[name]
-                        self._originals.append((owner, name, original))
-                        setattr(owner, name, wrappers[name](original))
-
-    def __exit__(self, *_):
-        with self._lock:
-            self._users -= 1
-            while self._originals and not self._users:
-                setattr(*self._originals.pop())
-
-
-_replaced = _ReplacedMethods()
+def _methods() -> Iterator[Replacement]:
+    wrappers = {"apply": _observed_apply, "scale_loss": _observed_scale_loss}
+    for owner in _optimizer_classes():
+        for name in wrappers.keys() & vars(owner).keys():
+            yield owner, name, wrappers[name]
 
 
 def _optimizer_classes():
@@ -110,3 +88,6 @@ def _observed_scale_loss(plain):
         return plain(optimizer, loss)
 
     return scale_loss
+
+
+_replaced = ReplacedMethods(_methods)

@@ -33,6 +33,7 @@ TRAIN, VALIDATION = "train", "validation"
 KINDS = frozenset(
     {
         "attention",
+        "depth_flow",
         "error_flow",
         "error_matrix",
         "feature_maps",

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from ..error_paths import fork
 from .conv_unit import (
     ConvUnit2D,
     Normalization,
@@ -12,6 +13,8 @@ from .conv_unit import (
     run_in_order,
     serialize_normalization,
 )
+
+PATHS = ("1x1", "3x3", "5x5", "pool")  # the branches, in their order
 
 
 @keras.saving.register_keras_serializable("errorflow")
@@ -77,7 +80,8 @@ class InceptionBlock(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        outputs = [run_in_order(branch, inputs, training) for branch in self.branches]
+        of_branch = zip(self.branches, fork(self, inputs, *PATHS), strict=True)
+        outputs = [run_in_order(branch, x, training) for branch, x in of_branch]
         return keras.ops.concatenate(outputs, axis=-1)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

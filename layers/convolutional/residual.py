@@ -5,10 +5,12 @@
 The 1 does for depth what the LSTM's carousel does for time.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
+from ..error_paths import fork
 from .conv_unit import (
     ConvUnit2D,
     Normalization,
@@ -84,13 +86,22 @@ class _Residual(keras.layers.Layer):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         if not self.preactivation:
-            residual = run_in_order(self.units, inputs, training)
-            return self.activation(self._add(residual, inputs, training))
-        # the projection reads the activated input too; the first unit of F must not repeat it
+            branch, shortcut = self._fork(inputs)
+            residual = run_in_order(self.units, branch, training)
+            return self.activation(self._add(residual, shortcut, training))
+        # a projection reads the activated input too; the first unit of F must not repeat it
         first, *rest = self.units
-        active = first.activate(inputs, training)
+        if self.projection is None:
+            branch, shortcut = self._fork(inputs)
+            active = first.activate(branch, training)
+        else:
+            active, shortcut = self._fork(first.activate(inputs, training))
         residual = run_in_order(rest, first.convolution(active), training)
-        return self._add(residual, inputs if self.projection is None else active, training)
+        return self._add(residual, shortcut, training)
+
+    def _fork(self, x: Any) -> Sequence[Any]:
+        """Return x for F, and for the shortcut if there is one."""
+        return fork(self, x, "branch", "shortcut") if self.skip else (x, x)
 
     def _add(self, residual: Any, inputs: Any, training: bool | None) -> Any:
         """Return F(x) + x, with x brought to the shape of F(x)."""

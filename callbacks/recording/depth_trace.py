@@ -1,0 +1,260 @@
+"""One training step while it is traced: the layers that are called, and the errors they receive."""
+
+import collections
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from .depth_layers import DepthLayers, unit_axis_is_first
+from .depth_statistics import error_figures, output_figures
+from .layer_calls import Arguments
+from .training_steps import TracedStep
+
+# Of a row, in float64. "values" to "dead" are of the output itself, and zero for paths.
+FIGURES = (
+    "step",
+    "is_sum",
+    "batch",
+    "examples",
+    "sum",
+    "max",
+    "values",
+    "total",
+    "squares",
+    "dead",
+)
+
+
+class Column(NamedTuple):
+    """What the rows have figures of.
+
+    Attributes:
+        name: "block3", of its second call "block3:1"; of a path "block3 (shortcut)".
+        is_path: whether it is the error by a path.
+        adds_to: of a path, the name of what its error is a part of; "": nothing.
+    """
+
+    name: str
+    is_path: bool = False
+    adds_to: str = ""
+
+
+class Tap:
+    """A place at which the error is measured.
+
+    Attributes:
+        path: the path of the layer.
+        call: the number of the layer's call in the order in which they run; with `path`, it
+            identifies the call.
+        label: the name of the path of the error; "": it is the whole error at the layer's output.
+        whole: the tap whose error is the sum over the paths.
+        is_sum: whether that sum is computed from the errors of the paths. The gradients by several
+            paths must be added in one sum, as they are without taps, to be rounded in the same way.
+        tensors: those behind which it stands.
+        errors: theirs, once the backward pass has met them.
+        row: the figures from "examples" on.
+    """
+
+    def __init__(self, path: str, call: int, label: str = "", whole: "Tap | None" = None):
+        self.path, self.call, self.label, self.whole = path, call, label, whole
+        self.is_sum = False
+        self.tensors: Sequence[Any] = ()
+        self.errors: list[Sequence[Any]] = []
+        self.row: Any = None
+
+
+class DepthTrace:
+    """Places taps behind the outputs of layers, and before each of several readers of a tensor.
+
+    A tap is an identity whose backward pass measures the error. It changes neither the outputs nor
+    the gradients.
+
+    Args:
+        step: the training step.
+        layers: the layers whose outputs are recorded.
+        is_due: whether the step is recorded: True, or a bool scalar in the graph.
+    """
+
+    def __init__(self, step: TracedStep, layers: DepthLayers, is_due: Any):
+        self._step, self._layers, self._is_due = step, layers, is_due
+        self._calls: collections.Counter[str] = collections.Counter()
+        self._taps: list[Tap] = []
+        self._readings: collections.Counter[tuple[int, str]] = collections.Counter()
+        # By the `id` of a tensor: itself, its tap, the operation that returned it or may read it.
+        self._sources: dict[int, tuple[Any, Tap, Any]] = {}
+
+    # What `observed_layer_calls` and `observed_paths` call
+
+    def reads(self, operation: keras.Operation, args: Any, kwargs: Any) -> Arguments:
+        if not self._layers.is_reader(operation):
+            return args, kwargs
+        replaced: dict[int, Any] = {}  # an operation may read a tensor twice
+
+        def replace(x):
+            if id(x) not in replaced:
+                replaced[id(x)] = self._before(operation, x)
+            return replaced[id(x)]
+
+        return keras.tree.map_structure(replace, (args, kwargs))
+
+    def _before(self, reader, x):
+        _, whole, source = self._sources.get(id(x), (None, None, None))
+        name = source and self._layers.reads_fork(reader, source)
+        if whole is None or not name:
+            return x
+        count = self._readings[id(whole), name]
+        self._readings[id(whole), name] += 1
+        tap = Tap(whole.path, whole.call, f"{name}:{count}" if count else name, whole)
+        return self._tap([x], tap, reader)[0]
+
+    def returns(self, operation: keras.Operation, outputs: Any) -> Any:
+        path = self._layers.path(operation)
+        if path is None:
+            return outputs
+        flat = tf.nest.flatten(outputs)
+        places = [place for place, x in enumerate(flat) if _has_error(x)]
+        is_inner = self._layers.names is None and isinstance(operation, keras.Model)
+        if is_inner and all(id(flat[place]) in self._sources for place in places):
+            for place in places:  # what its last layer returns is recorded already
+                x, tap, _ = self._sources[id(flat[place])]
+                self._sources[id(x)] = x, tap, operation
+            return outputs
+        if not places:
+            return outputs
+        tap = Tap(path, self._calls[path])
+        self._calls[path] += 1
+        tapped = self._tap([flat[place] for place in places], tap, operation)
+        for place, x in zip(places, tapped, strict=True):
+            flat[place] = x
+        return tf.nest.pack_sequence_as(outputs, flat)
+
+    def fork(self, layer: Any, x: Any, paths: Sequence[str]) -> Sequence[Any]:
+        path = self._layers.path(layer)
+        if path is None or not _has_error(x):
+            return [x] * len(paths)
+        call = self._calls[path]  # the number of the call that is running
+        _, whole, operation = self._sources.get(id(x), (None, None, None))
+        if whole is not None and whole.label and operation is layer:
+            (x,) = whole.tensors
+            whole.is_sum = True
+        elif whole is None or whole.label or not self._layers.is_only(layer, operation):
+            whole = Tap(path, call, "input")
+            whole.is_sum = True
+            self._taps.append(whole)
+        return [self._tap([x], Tap(path, call, label, whole), layer)[0] for label in paths]
+
+    # Taps
+
+    def _tap(self, tensors, tap, operation):
+        """Return the same tensors, whose error is measured.
+
+        operation: the one that returns them; of a path, the one that reads them.
+        """
+        self._taps.append(tap)
+        tap.tensors = tensors
+
+        @tf.custom_gradient
+        def identity(*tensors):
+            def measured(*errors):
+                self._measure(tap, errors, () if tap.label else tensors, operation)
+                return errors
+
+            return tensors, measured
+
+        tapped = identity(*tensors)
+        for before, after in zip(tensors, tapped, strict=True):
+            mask = getattr(before, "_keras_mask", None)
+            if mask is not None:
+                after._keras_mask = mask
+            self._sources[id(after)] = after, tap, operation
+        return tapped
+
+    def _measure(self, tap, errors, outputs, operation):
+        def figures():
+            return _figures(errors, outputs, operation)
+
+        def nothing():
+            return tf.zeros([len(FIGURES) - 3], tf.float64)
+
+        try:
+            is_due = self._is_due
+            tap.row = figures() if is_due is True else tf.cond(is_due, figures, nothing)
+            if tap.whole is not None and tap.whole.is_sum:
+                tap.whole.errors.append(errors)
+        except Exception as error:  # what observes must not limit what is observed
+            warnings.warn(f"DepthFlow cannot measure {tap.path}: {error}", stacklevel=2)
+
+    def _measure_sums(self):
+        """Measure the errors that are sums over paths; those that are sums of sums come last."""
+        for tap in reversed(self._taps):
+            if tap.is_sum and tap.errors:
+                parts = [tf.convert_to_tensor(part) for (part,) in tap.errors]
+                self._measure(tap, [tf.add_n(parts)], (), None)
+
+    # Rows
+
+    def columns(self) -> list[tuple[Column, Tap]]:
+        """Return every column of the step, with its tap.
+
+        A call that no error reaches has a column only if no call of the layer is reached, so that
+        the columns of frozen layers keep their place. This leaves out the calls with which Keras
+        builds a model, and the first one of a layer that is computed again in the backward pass.
+        """
+        self._measure_sums()
+        calls: dict[str, list[int]] = collections.defaultdict(list)
+        for tap in self._taps:
+            if tap.row is not None and tap.call not in calls[tap.path]:
+                calls[tap.path].append(tap.call)
+        named = {tap: self._name(tap, sorted(calls[tap.path]) or [0]) for tap in self._taps}
+        return [
+            (Column(name, bool(tap.label), named.get(tap.whole) or ""), tap)
+            for tap, name in named.items()
+            if name is not None
+        ]
+
+    def _name(self, tap, calls):
+        if tap.call not in calls:
+            return None
+        number = self._layers.number_in_code(tap.path, calls.index(tap.call), len(calls))
+        name = f"{tap.path}:{number}" if number else tap.path
+        return f"{name} ({tap.label})" if tap.label else name
+
+    def rows(self, taps: Sequence[Tap]) -> Any:
+        """Return the rows of taps that the backward pass has met, [n, FIGURES] float64."""
+        rows = tf.stack([tap.row for tap in taps])
+        scale = self._step.loss_scale()
+        factor = 1.0 if scale is None else tf.cast(scale, tf.float64) ** -2
+        examples, sums, outputs = rows[:, :1], rows[:, 1:3], rows[:, 3:]
+        batch = self._step.examples
+        batch = examples if batch is None else tf.ones_like(examples) * tf.cast(batch, tf.float64)
+        number = tf.ones_like(examples) * tf.cast(self._step.number, tf.float64)
+        is_sum = tf.ones_like(examples) * float(self._step.is_sum)
+        return tf.concat([number, is_sum, batch, examples, sums * factor, outputs], axis=1)
+
+
+def _figures(errors, outputs, operation):
+    """The figures from "examples" on."""
+    examples = tf.cast(tf.shape(errors[0])[:1], tf.float64)
+    of_output = tf.zeros([4], tf.float64)
+    if outputs:
+        of_output = output_figures(outputs, unit_axis_is_first(operation))
+    return tf.concat([examples, error_figures(errors), of_output], axis=0)
+
+
+def _has_error(x):
+    """Whether it is a dense tensor of real numbers with a batch axis."""
+    return isinstance(x, tf.Tensor) and x.dtype.is_floating and x.shape.rank not in (None, 0)
+
+
+def is_reachable(tap: Tap) -> bool:
+    """Return whether the graph that is traced can read the row of a tap.
+
+    That of a layer in a loop of the graph belongs to the graph of the loop.
+    """
+    if tap.row is None:
+        return False
+    graph = getattr(tap.row, "graph", None) if not tf.executing_eagerly() else None
+    return graph is None or graph is tf.compat.v1.get_default_graph()
