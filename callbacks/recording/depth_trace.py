@@ -159,7 +159,10 @@ class DepthTrace:
         @tf.custom_gradient
         def identity(*tensors):
             def measured(*errors):
-                self._measure(tap, errors, () if tap.label else tensors, operation)
+                if tap.is_sum:
+                    tap.errors.append(errors)
+                else:
+                    self._measure(tap, errors, () if tap.label else tensors, operation)
                 return errors
 
             return tensors, measured
