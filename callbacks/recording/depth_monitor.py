@@ -14,6 +14,7 @@ from ...layers.workers import exchange_arrays
 from .depth_layers import DepthLayers
 from .depth_trace import FIGURES, Column, DepthTrace, is_reachable
 from .layer_calls import observed_layer_calls
+from .trained_tensors import TrainedTensors
 from .training_steps import TracedStep
 
 
@@ -65,7 +66,8 @@ class DepthMonitor:
     @contextlib.contextmanager
     def attached(self, step: TracedStep) -> Iterator[None]:
         """Measure in a training step that is traced inside this context."""
-        trace = DepthTrace(step, self._layers, self._is_due(step))
+        trained = TrainedTensors(self._model)
+        trace = DepthTrace(step, self._layers, trained, self._is_due(step))
         with observed_layer_calls(trace), observed_paths(trace):
             yield
         self._write(step, trace)

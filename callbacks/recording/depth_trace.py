@@ -11,6 +11,7 @@ import tensorflow as tf
 from .depth_layers import DepthLayers, unit_axis_is_first
 from .depth_statistics import error_figures, output_figures
 from .layer_calls import Arguments
+from .trained_tensors import TrainedTensors
 from .training_steps import TracedStep
 
 # Of a row, in float64. "values" to "dead" are of the output itself, and zero for paths.
@@ -75,11 +76,12 @@ class DepthTrace:
     Args:
         step: the training step.
         layers: the layers whose outputs are recorded.
+        trained: the tensors whose error the training step needs; no other is recorded.
         is_due: whether the step is recorded: True, or a bool scalar in the graph.
     """
 
-    def __init__(self, step: TracedStep, layers: DepthLayers, is_due: Any):
-        self._step, self._layers, self._is_due = step, layers, is_due
+    def __init__(self, step: TracedStep, layers: DepthLayers, trained: TrainedTensors, is_due: Any):
+        self._step, self._layers, self._trained, self._is_due = step, layers, trained, is_due
         self._calls: collections.Counter[str] = collections.Counter()
         self._taps: list[Tap] = []
         self._readings: collections.Counter[tuple[int, str]] = collections.Counter()
@@ -159,6 +161,8 @@ class DepthTrace:
         @tf.custom_gradient
         def identity(*tensors):
             def measured(*errors):
+                if not any(map(self._trained.includes, tap.tensors)):
+                    return errors
                 if tap.is_sum:
                     tap.errors.append(errors)
                 else:
