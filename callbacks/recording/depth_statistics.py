@@ -9,7 +9,7 @@ import tensorflow as tf
 from ...layers.rnn.sums_of_squares import sum_of_squares
 from ...layers.rnn.xla_context import may_be_compiled
 
-RELIABLE = 1e-20, 1e30  # the largest ‖x(b)‖² that a sum in float32 gives to full precision
+RELIABLE = 1e-20, 1e30  # of the largest ‖x(b)‖²: float32 gives it to full precision
 
 
 def error_figures(errors: Sequence[Any]) -> Any:
@@ -25,29 +25,37 @@ def error_figures(errors: Sequence[Any]) -> Any:
 def squared_norms(x: Any) -> Any:
     """Return ‖x(b)‖² of each example: [B, …] → [B] float64.
 
-    On a CPU without XLA, float64 takes three times as long as float32. There the sums are computed
-    in float32, and once more in float64 only if they are too small or too large for float32.
+    Without XLA, TensorFlow has an operation that reads x once; in float64, it would take three
+    times as long. So the norms are computed in float32, and once more in float64 only if they are
+    too small or too large for float32.
     """
     x = tf.convert_to_tensor(x)  # the error of an embedding may be sparse
-    if x.dtype == tf.float64 or may_be_compiled():
+    if may_be_compiled():
         return _wide(x)
-    flat = _flat(tf.cast(x, tf.float32))
-    norms = tf.reduce_sum(flat * flat, axis=1)
+    x = _at_least_float32(x)
+    parts = tf.reshape(x, [tf.shape(x)[0], _product(x, 1, 2), _product(x, 2, None)])
+    norms = tf.reduce_sum(_sum_of_squares(parts, axis=2), axis=1)
     largest = tf.reduce_max(tf.concat([norms, [0.0]], axis=0))
     is_reliable = (largest > RELIABLE[0]) & (largest < RELIABLE[1])
-    return tf.cond(is_reliable, lambda: tf.cast(norms, tf.float64), lambda: _wide(x))
+    return tf.cond(is_reliable, lambda: norms, lambda: _wide(x))
+
+
+def _sum_of_squares(x, axis):
+    """Σ x² along an axis, in float64. XLA does not know the norm as one operation."""
+    if may_be_compiled():
+        return tf.cast(tf.reduce_sum(tf.square(x), axis), tf.float64)
+    return tf.square(tf.cast(tf.raw_ops.EuclideanNorm(input=x, axis=axis), tf.float64))
 
 
 def _wide(x):
     """As partial sums: XLA compiles a sum along rows to a scalar loop, see `statistics.squares`."""
     lanes = math.gcd(math.prod(x.shape[1:]), 8) if x.shape[1:].is_fully_defined() else 1
-    examples, size = tf.shape(x)[0], _product(x, 1, None)
-    parts = tf.reshape(x, [examples, size // lanes, lanes])
+    parts = tf.reshape(x, [tf.shape(x)[0], _product(x, 1, None) // lanes, lanes])
     return tf.reduce_sum(sum_of_squares(parts, axis=1), axis=1)
 
 
-def _flat(x):
-    return tf.reshape(x, [tf.shape(x)[0], _product(x, 1, None)])
+def _at_least_float32(x):
+    return x if x.dtype == tf.float64 else tf.cast(x, tf.float32)
 
 
 def _product(x, first, end):
@@ -77,8 +85,7 @@ def output_figures(outputs: Sequence[Any], channels_first: bool) -> Any:
 def _per_unit(x, channels_first):
     """Σ a and Σ a² of each unit, [C] float64; of each example in float32, so that they are exact"""
     axis = 1 if channels_first else -1
-    if x.dtype != tf.float64:
-        x = tf.cast(x, tf.float32)
+    x = _at_least_float32(x)
     if x.shape.rank == 1:
         x = x[:, None]
     examples, units = tf.shape(x)[0], x.shape[axis] or tf.shape(x)[axis]
@@ -86,5 +93,5 @@ def _per_unit(x, channels_first):
         parts, places = tf.reshape(x, [examples, units, _product(x, 2, None)]), 2
     else:
         parts, places = tf.reshape(x, [examples, _product(x, 1, -1), units]), 1
-    sums = tf.reduce_sum(parts, places), tf.reduce_sum(parts * parts, places)  # each [B, C]
+    sums = tf.reduce_sum(parts, places), _sum_of_squares(parts, places)  # each [B, C]
     return [tf.reduce_sum(tf.cast(of_example, tf.float64), axis=0) for of_example in sums]
