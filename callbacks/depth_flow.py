@@ -16,8 +16,9 @@ from .findings.layer_gradients import listed
 from .findings.training_warning import Scope, TrainingWarning
 from .recording import frames
 from .recording.depth_layers import DepthLayers, check_names
-from .recording.depth_monitor import Column, DepthMonitor
+from .recording.depth_monitor import DepthMonitor
 from .recording.depth_tables import OF_LAYERS, OF_PATHS, depth_tables
+from .recording.depth_taps import Column
 from .recording.event_reader import Key, Recorded
 from .recording.rows import Rows
 from .recording.step_recorder import StepRecorder

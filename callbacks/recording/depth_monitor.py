@@ -1,6 +1,7 @@
 """Measures the error at the outputs of layers, in the backward pass of the training step."""
 
 import contextlib
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -12,7 +13,8 @@ from ...layers.error_paths import observed_paths
 from ...layers.rnn.replicas import copies, per_replica_variable
 from ...layers.workers import exchange_arrays
 from .depth_layers import DepthLayers
-from .depth_trace import FIGURES, Column, DepthTrace, is_reachable
+from .depth_taps import FIGURES, Column, is_reachable
+from .depth_trace import DepthTrace
 from .layer_calls import observed_layer_calls
 from .trained_tensors import TrainedTensors
 from .training_steps import TracedStep
@@ -39,7 +41,7 @@ class DepthMonitor:
 
     Attributes:
         columns: what a row has figures of, in the order in which they were found.
-        in_loops: the paths of layers that cannot be recorded: a loop of the graph calls them.
+        in_loops: the names of columns that cannot be recorded: a loop of the graph calls the layer.
         is_training: whether a callback records with it.
     """
 
@@ -70,7 +72,10 @@ class DepthMonitor:
         trace = DepthTrace(step, self._layers, trained, self._is_due(step))
         with observed_layer_calls(trace), observed_paths(trace):
             yield
-        self._write(step, trace)
+        try:
+            self._write(step, trace)
+        except Exception as error:  # what observes must not limit what is observed
+            warnings.warn(f"DepthFlow cannot record this training step: {error}", stacklevel=2)
 
     def _is_due(self, step):
         return True if self._every == 1 else step.number % self._every == 0
@@ -78,13 +83,10 @@ class DepthMonitor:
     def _write(self, step, trace):
         columns = trace.columns()
         places = self.add([column for column, _ in columns])
-        reached = [
-            (place, tap)
-            for place, (_, tap) in zip(places, columns, strict=True)
-            if is_reachable(tap)
-        ]
-        self.in_loops |= {tap.path for _, tap in columns if tap.row is not None} - {
-            tap.path for _, tap in reached
+        found = [*zip(places, columns, strict=True)]
+        reached = [(place, tap) for place, (_, tap) in found if is_reachable(tap)]
+        self.in_loops |= {
+            column.name for column, tap in columns if tap.row is not None and not is_reachable(tap)
         }
         if not reached:
             return

@@ -3,68 +3,16 @@
 import collections
 import warnings
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from .depth_layers import DepthLayers, unit_axis_is_first
-from .depth_statistics import error_figures, output_figures
+from .depth_layers import DepthLayers
+from .depth_taps import FIGURES, Column, Tap, figures_of, has_error
 from .layer_calls import Arguments
 from .trained_tensors import TrainedTensors
 from .training_steps import TracedStep
-
-# Of a row, in float64. "values" to "dead" are of the output itself, and zero for paths.
-FIGURES = (
-    "step",
-    "is_sum",
-    "batch",
-    "examples",
-    "sum",
-    "max",
-    "values",
-    "total",
-    "squares",
-    "dead",
-)
-
-
-class Column(NamedTuple):
-    """What the rows have figures of.
-
-    Attributes:
-        name: "block3", of its second call "block3:1"; of a path "block3 (shortcut)".
-        is_path: whether it is the error by a path.
-        adds_to: of a path, the name of what its error is a part of; "": nothing.
-    """
-
-    name: str
-    is_path: bool = False
-    adds_to: str = ""
-
-
-class Tap:
-    """A place at which the error is measured.
-
-    Attributes:
-        path: the path of the layer.
-        call: the number of the layer's call in the order in which they run; with `path`, it
-            identifies the call.
-        label: the name of the path of the error; "": it is the whole error at the layer's output.
-        whole: the tap whose error is the sum over the paths.
-        is_sum: whether that sum is computed from the errors of the paths. The gradients by several
-            paths must be added in one sum, as they are without taps, to be rounded in the same way.
-        tensors: those behind which it stands.
-        errors: theirs, once the backward pass has met them.
-        row: the figures from "examples" on.
-    """
-
-    def __init__(self, path: str, call: int, label: str = "", whole: "Tap | None" = None):
-        self.path, self.call, self.label, self.whole = path, call, label, whole
-        self.is_sum = False
-        self.tensors: Sequence[Any] = ()
-        self.errors: list[Sequence[Any]] = []
-        self.row: Any = None
 
 
 class DepthTrace:
@@ -117,7 +65,7 @@ class DepthTrace:
         if path is None:
             return outputs
         flat = tf.nest.flatten(outputs)
-        places = [place for place, x in enumerate(flat) if _has_error(x)]
+        places = [place for place, x in enumerate(flat) if has_error(x)]
         is_inner = self._layers.names is None and isinstance(operation, keras.Model)
         if is_inner and all(id(flat[place]) in self._sources for place in places):
             for place in places:  # what its last layer returns is recorded already
@@ -134,8 +82,15 @@ class DepthTrace:
         return tf.nest.pack_sequence_as(outputs, flat)
 
     def fork(self, layer: Any, x: Any, paths: Sequence[str]) -> Sequence[Any]:
+        try:
+            return self._fork(layer, x, paths)
+        except Exception as error:  # what observes must not limit what is observed
+            warnings.warn(f"DepthFlow cannot measure {layer.name} by path: {error}", stacklevel=2)
+            return [x] * len(paths)
+
+    def _fork(self, layer, x, paths):
         path = self._layers.path(layer)
-        if path is None or not _has_error(x):
+        if path is None or not has_error(x):
             return [x] * len(paths)
         call = self._calls[path]  # the number of the call that is running
         _, whole, operation = self._sources.get(id(x), (None, None, None))
@@ -181,7 +136,7 @@ class DepthTrace:
 
     def _measure(self, tap, errors, outputs, operation):
         def figures():
-            return _figures(errors, outputs, operation)
+            return figures_of(errors, outputs, operation)
 
         def nothing():
             return tf.zeros([len(FIGURES) - 3], tf.float64)
@@ -240,28 +195,3 @@ class DepthTrace:
         number = tf.ones_like(examples) * tf.cast(self._step.number, tf.float64)
         is_sum = tf.ones_like(examples) * float(self._step.is_sum)
         return tf.concat([number, is_sum, batch, examples, sums * factor, outputs], axis=1)
-
-
-def _figures(errors, outputs, operation):
-    """The figures from "examples" on."""
-    examples = tf.cast(tf.shape(errors[0])[:1], tf.float64)
-    of_output = tf.zeros([4], tf.float64)
-    if outputs:
-        of_output = output_figures(outputs, unit_axis_is_first(operation))
-    return tf.concat([examples, error_figures(errors), of_output], axis=0)
-
-
-def _has_error(x):
-    """Whether it is a dense tensor of real numbers with a batch axis."""
-    return isinstance(x, tf.Tensor) and x.dtype.is_floating and x.shape.rank not in (None, 0)
-
-
-def is_reachable(tap: Tap) -> bool:
-    """Return whether the graph that is traced can read the row of a tap.
-
-    That of a layer in a loop of the graph belongs to the graph of the loop.
-    """
-    if tap.row is None:
-        return False
-    graph = getattr(tap.row, "graph", None) if not tf.executing_eagerly() else None
-    return graph is None or graph is tf.compat.v1.get_default_graph()

@@ -3,6 +3,7 @@
 import contextlib
 import contextvars
 import functools
+import warnings
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -51,7 +52,7 @@ def _observed_layer(plain):
     def call(layer, *args, **kwargs):
         observer = _observer.get()
         if observer is not None:
-            args, kwargs = observer.reads(layer, args, kwargs)
+            args, kwargs = _guarded(observer.reads, (args, kwargs), layer, args, kwargs)
         return plain(layer, *args, **kwargs)
 
     return call
@@ -64,10 +65,20 @@ def _observed_operation(plain):
         if observer is None:
             return plain(operation, *args, **kwargs)
         if not isinstance(operation, keras.Layer):
-            args, kwargs = observer.reads(operation, args, kwargs)
-        return observer.returns(operation, plain(operation, *args, **kwargs))
+            args, kwargs = _guarded(observer.reads, (args, kwargs), operation, args, kwargs)
+        outputs = plain(operation, *args, **kwargs)
+        return _guarded(observer.returns, outputs, operation, outputs)
 
     return call
+
+
+def _guarded(method, otherwise, operation, *arguments):
+    """What observes must not limit what is observed."""
+    try:
+        return method(operation, *arguments)
+    except Exception as error:
+        warnings.warn(f"DepthFlow cannot measure {operation.name}: {error}", stacklevel=2)
+        return otherwise
 
 
 def _methods() -> Iterator[Replacement]:

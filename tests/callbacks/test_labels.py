@@ -2,12 +2,13 @@
 
 import pytest
 from errorflow.callbacks.drawing.labels import label
-from errorflow.callbacks.recording import gate_activations, gradient_statistics
+from errorflow.callbacks.recording import depth_tables, gate_activations, gradient_statistics
 from errorflow.layers.analysis.horizon import Horizon
 from errorflow.layers.rnn.statistics import STATISTICS
 
 RECORDED = {
     "error_flow": [statistic.name for statistic in STATISTICS],
+    "depth_flow": [*depth_tables.OF_LAYERS, *(f"path_{n}" for n in depth_tables.OF_PATHS)],
     "layer_gradients": gradient_statistics.STATISTICS,
     "gates": [g + part for g in gate_activations.GATES for part in ("", "_closed", "_open")],
     "horizon": Horizon._fields,
