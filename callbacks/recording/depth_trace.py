@@ -126,7 +126,7 @@ class DepthTrace:
 
             return tensors, measured
 
-        tapped = identity(*tensors)
+        tapped: Any = identity(*tensors)
         for before, after in zip(tensors, tapped, strict=True):
             mask = getattr(before, "_keras_mask", None)
             if mask is not None:
@@ -172,7 +172,7 @@ class DepthTrace:
                 calls[tap.path].append(tap.call)
         named = {tap: self._name(tap, sorted(calls[tap.path]) or [0]) for tap in self._taps}
         return [
-            (Column(name, bool(tap.label), named.get(tap.whole) or ""), tap)
+            (Column(name, bool(tap.label), (tap.whole and named[tap.whole]) or ""), tap)
             for tap, name in named.items()
             if name is not None
         ]
