@@ -24,7 +24,7 @@ def depth_findings(history: Mapping[str, Any]) -> list[Finding]:
 
 def _not_finite(steps: np.ndarray, layers: Sequence[str], overflows: np.ndarray) -> Finding:
     row = int(overflows.any(axis=1).argmax())
-    first = layers[np.flatnonzero(overflows[row])[-1]]  # the backward pass comes from the loss
+    first = layers[int(np.flatnonzero(overflows[row])[-1])]  # the backward pass comes from the loss
     text = (
         f"the error dE/da is not finite in training step {steps[row]:,}; going back from the loss, "
         f"the output of {first} is the first where it is not"
