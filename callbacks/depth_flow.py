@@ -47,8 +47,10 @@ class DepthFlow(StepRecorder):
         flow.history["rms"]  # [N, L]
         dict(zip(flow.history["paths"], flow.history["path_rms"][-1]))
 
-    When training begins, the training step is traced with this callback. Neither the model nor what
-    it computes is changed.
+    When training begins, the training step is traced with this callback; the model is not changed.
+    Without XLA, networks of our blocks train to the same bits. XLA may fuse operations in another
+    way, and where a tensor is read by several layers of which one reads it more than once itself,
+    as attention does, the same gradients are added in another order: there, rounding may differ.
 
     Args:
         log_dir: event files for TensorBoard are written to `log_dir`/train, and those of
