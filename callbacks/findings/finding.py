@@ -1,9 +1,9 @@
 """Findings: judgements on a training, drawn from recorded numbers.
 
 The functions that return findings are pure: `error_flow` judges the error over time,
-`encoder_decoder` whether the error crosses from a decoder to its encoder, `layer_gradients` the
-gradient over depth, `gates` and `horizon` the snapshot after the last epoch. The end of a training,
-the TensorBoard tab and the report use the same functions.
+`encoder_decoder` whether the error crosses from a decoder to its encoder, `depth_flow` the error
+over depth, `layer_gradients` the gradient over depth, `gates` and `horizon` the snapshot after the
+last epoch. The end of a training, the TensorBoard tab and the report use the same functions.
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,8 @@ class Finding:
             healthy at the end), "healthy", "not finite", "no error", "too little" (recorded) or
             "arrives" (errors enter at many steps, and how far each one reaches was not measured);
             over depth "starving", "exploding over depth", "starved earlier",
-            "exploded over depth earlier", "no gradient", "dead units", "clipped" or "not finite";
+            "exploded over depth earlier", "silent path", "no error", "no gradient",
+            "dead units", "clipped" or "not finite";
             of gates "saturated"; of the horizon "range" or "not finite"; of what the last snapshot
             shows "measured" or "not finite"; of an encoder and its decoder "does not cross",
             "healthy" or "too little".

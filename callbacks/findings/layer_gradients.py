@@ -103,12 +103,12 @@ def _no_gradient(steps, layers, norm, silent, recent, about_relu):
     return [Finding("", "no gradient", headline, text, evidence, 1.0)]
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], thing: str = "layer") -> str:
     """Return "a and b", "a, b and c" or "a, b, c and 2 more layers"."""
     more = len(names) - MAX_NAMED
     if more <= 0:
         return f"{', '.join(names[:-1])} and {names[-1]}"
-    return f"{', '.join(names[:MAX_NAMED])} and {more} more layer{'s' if more > 1 else ''}"
+    return f"{', '.join(names[:MAX_NAMED])} and {more} more {thing}{'s' if more > 1 else ''}"
 
 
 def _dead_units(steps, layer, shares, recent, window, about_relu):

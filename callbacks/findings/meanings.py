@@ -51,6 +51,10 @@ _OF_KIND: Mapping[str, str] = {
         "In these training steps no one learning rate suited the first layers and the last; "
         "whether an update undid what was learned was not measured"
     ),
+    "silent path": (
+        "What lies before the path learns through the other paths alone; whether the task needs "
+        "this one was not measured"
+    ),
     "dead units": (
         "The weights of a dead unit do not learn, so only the other units still adapt; whether the "
         "task needs more of them was not measured"
@@ -64,6 +68,29 @@ _OF_KIND: Mapping[str, str] = {
         "makes use of it was not measured"
     ),
     "measured": "It describes a few examples after one epoch; other examples were not measured",
+}
+
+_OF_ERROR: Mapping[str, str] = {  # over depth, where the error was measured, not the gradient
+    "no error": (
+        "What lies before these outputs learns nothing through them; whether the loss is zero or "
+        "units are dead was not measured"
+    ),
+    "starving": (
+        "A layer's gradient is this error times its input: unless the inputs of the first layers "
+        "are as much larger, they stay nearly as they are; these were not compared"
+    ),
+    "exploding over depth": (
+        "A layer's gradient is this error times its input: unless the inputs of the first layers "
+        "are as much smaller, no one learning rate suits all layers; these were not compared"
+    ),
+    "starved earlier": (
+        "In these training steps the first layers stayed nearly as they were, unless their inputs "
+        "were as much larger; how much time this cost was not measured"
+    ),
+    "exploded over depth earlier": (
+        "In these training steps no one learning rate suited all layers, unless the inputs of the "
+        "first ones were as much smaller; whether an update undid what was learned was not measured"
+    ),
 }
 
 _OF_GATE: Mapping[str, str] = {
@@ -103,6 +130,8 @@ def meaning_of(kind: str, evidence: Evidence) -> str:
     }
     if kind in by_evidence:
         return by_evidence[kind](evidence)
+    if evidence.get("quantity") == "error" and kind in _OF_ERROR:
+        return _OF_ERROR[kind]
     return _OF_KIND.get(kind, "")
 
 

@@ -38,6 +38,7 @@ OF_KIND: Mapping[str, tuple[str, ...]] = {
     "starved earlier": _STARVING,
     "exploding over depth": _EXPLODING_OVER_DEPTH,
     "exploded over depth earlier": _EXPLODING_OVER_DEPTH,
+    "silent path": ("initial-weights", "batch-normalization", "leaky-relu", "learning-rate"),
     "clipped": ("clip-norm", "learning-rate"),
     "saturated": ("initial-weights", "layer-normalization", "forget-bias"),
     "does not cross": ("attention", "reverse", "lstm"),
