@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from ..layers.paths import walk
 from .drawing import figures
 from .drawing.heat_maps import common_scale, heat_map
-from .findings.depth_flow import depth_findings
+from .findings.depth_flow import compared, depth_findings
 from .findings.finding import Finding, counted
 from .findings.layer_gradients import listed
 from .findings.training_warning import Scope, TrainingWarning
 from .recording import frames
-from .recording.depth_layers import DepthLayers, check_names
+from .recording.depth_layers import DepthLayers, check_names, output_paths
 from .recording.depth_monitor import DepthMonitor
 from .recording.depth_tables import OF_LAYERS, OF_PATHS, depth_tables
 from .recording.depth_taps import Column
@@ -56,7 +56,8 @@ class DepthFlow(StepRecorder):
         log_dir: event files for TensorBoard are written to `log_dir`/train, and those of
             further trainings to `log_dir`/2/train, …; None: no files. They hold the rows (see
             `recording.blocks`), a heat map layer × training step after each epoch, and the scalar
-            `first_to_last`: the error at the first layer over that at the last one.
+            `first_to_last`: the error at the first layer over that at the last one that is not
+            the model's output.
         every: record every `every`-th training step, those that are divisible by it.
         layers: the layers whose outputs are recorded, by path, as `LayerGradients` names them:
             "conv2_block1_out", "encoder/dense". None: of a functional or sequential model, and
@@ -119,6 +120,7 @@ class DepthFlow(StepRecorder):
                               name here add up, as vectors, to the error of that name. Where the
                               input of a block is not recorded otherwise, it is the path
                               "block3 (input)", which itself adds to ""
+            outputs           names in `layers` whose outputs are those of the model
             path_rms  [N, P]  as rms, of the error by path
             path_max  [N, P]  as max
 
@@ -252,16 +254,25 @@ class DepthFlow(StepRecorder):
             "layers": [column.name for column in columns if not column.is_path],
             "paths": [column.name for column in paths],
             "adds_to": [column.adds_to for column in paths],
+            "outputs": self._outputs([c.name for c in columns if not c.is_path]),
             "every": self.every,
         }
+
+    def _outputs(self, layers):
+        """Those whose outputs are the model's; of a subclassed model, the last one."""
+        paths = output_paths(self.model)
+        return [name for name in layers if layer_path(name) in paths] or layers[-1:]
 
     def _scalars(self, new: Mapping[str, Rows]) -> Mapping[str, Mapping[str, float]]:
         history = depth_tables(new, self._about())
         if not history:
             return {}
+        inside = compared(history)
+        if not inside.any():
+            return {}
+        rms = history["rms"][:, inside]
         with np.errstate(invalid="ignore", divide="ignore"):
-            share = history["rms"][:, 0] / history["rms"][:, -1]
-        return {"": {"first_to_last": float(np.median(share))}}
+            return {"": {"first_to_last": float(np.median(rms[:, 0] / rms[:, -1]))}}
 
     def _images(self) -> Iterator[tuple[str, np.ndarray, str]]:
         history = self.history

@@ -6,7 +6,9 @@ fades or explodes: exactly if J_l is orthogonal, or hands errors on to other pla
 does; on average if the weights have the initial variance 2 / n_in of He et al. (2015), whatever
 n_in and n_out. The root mean square per unit is not conserved: a layer from n_in to n_out units
 multiplies it by √(n_out / n_in) under the same weights, without losing anything. An average over n
-places divides the norm by √n; the thresholds leave room for that.
+places divides the norm by √n; the thresholds leave room for that. The output of the model is not
+compared: what arrives there is the derivative of the loss itself. Of a cross-entropy by a softmax
+p it is 1 / p, which says nothing of the layers.
 
 Source: A. Saxe, J. McClelland, S. Ganguli: Exact solutions to the nonlinear dynamics of learning in
 deep linear neural networks, 2014.
@@ -62,9 +64,15 @@ def depth_findings(history: Mapping[str, Any]) -> list[Finding]:
     recent = slice(-ceil(JUDGED_SHARE * len(steps)), None)
     silent = (rms[recent] == 0).all(axis=0)
     findings += _no_error(steps, layers, rms, silent, recent)
-    reached = np.where(silent, np.nan, rms)
-    findings += over_depth_findings(steps, layers, reached, np.zeros_like(silent), recent, ERROR)
+    judged_layers = np.where(compared(history) & ~silent, rms, np.nan)
+    none = np.zeros_like(silent)
+    findings += over_depth_findings(steps, layers, judged_layers, none, recent, ERROR)
     return findings + _silent_paths(steps, _shares(history, judged, finite), recent)
+
+
+def compared(history: Mapping[str, Any]) -> np.ndarray:
+    """Return which layers are compared over depth: all but the model's outputs, [L] bool."""
+    return np.array([name not in history["outputs"] for name in history["layers"]], bool)
 
 
 def _not_finite(steps: np.ndarray, layers: Sequence[str], overflows: np.ndarray) -> Finding:

@@ -31,9 +31,10 @@ The content of the summary's metadata is JSON:
                    an epoch, or null if they are unknown when training begins; older files do not
                    have it.
 "depth_flow"       One row per training step, of the names "layers" and "paths"; L is the number of
-                   layers, or of paths. Both name them in "layers" and "paths"; "adds_to": see
-                   `DepthFlow.history`. "every": training steps between two rows. Rows that have
-                   more columns than there are names hold layers or paths that came later.
+                   layers, or of paths. Both name them in "layers" and "paths"; "adds_to" and
+                   "outputs": see `DepthFlow.history`. "every": training steps between two rows.
+                   Rows that have more columns than there are names hold layers or paths that came
+                   later.
 "gates", "horizon" One row per epoch of one recurrent layer; L is the number of time steps.
 "error_matrix"     The same; each statistic is a loss step.
 "lyapunov"         One row per epoch of one recurrent layer; L is the number of exponents.

@@ -142,6 +142,22 @@ def check_names(model: keras.Model, names: Sequence[str]) -> None:
             )
 
 
+def output_paths(model: keras.Model) -> set[str]:
+    """Return the paths of the layers that return an output of a functional or sequential model.
+
+    That of a model inside is given by the layers in it. Empty for other models.
+    """
+    paths = {id(part): path for path, part in walk(model)}
+    return {paths[id(layer)] for layer in _output_layers(model) if id(layer) in paths}
+
+
+def _output_layers(model: Any) -> Iterator[Any]:
+    for node in _nodes(model):
+        if any(None in readers for readers in node.readers):
+            yield node.operation
+            yield from _output_layers(node.operation)
+
+
 def _nodes(part: Any) -> list[Node]:
     """The operations of a functional or sequential model in the order in which they run."""
     graph = getattr(part, "_functional", None) or part

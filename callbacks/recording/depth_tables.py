@@ -17,7 +17,7 @@ def depth_tables(rows: Mapping[str, Rows], about: Mapping[str, Any]) -> dict[str
 
     Args:
         rows: those of the names "layers" and "paths" (see `blocks`, "depth_flow").
-        about: the metadata of the rows: "layers", "paths" and "adds_to".
+        about: the metadata of the rows: "layers", "paths", "adds_to" and "outputs".
     """
     layers = rows.get("layers")
     if layers is None or not len(layers.steps):
@@ -28,6 +28,7 @@ def depth_tables(rows: Mapping[str, Rows], about: Mapping[str, Any]) -> dict[str
         "step": layers.steps,
         "skipped": layers.were_skipped,
         "layers": _chosen(about["layers"], shown),
+        "outputs": [*about["outputs"]],
         **{name: table[:, shown] for name, table in recorded.items()},
     }
     names = about["paths"] if "paths" in rows else []

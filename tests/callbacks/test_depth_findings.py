@@ -18,6 +18,7 @@ def history(rms, paths=None, adds_to="b"):
         "step": np.arange(1, N + 1),
         "skipped": np.zeros(N, bool),
         "layers": [*"abcdefgh"][: rms.shape[1]],
+        "outputs": [],
         "rms": rms,
         "paths": [*(paths or {})],
         "adds_to": [adds_to] * len(of_paths),
@@ -87,6 +88,12 @@ def test_several_silent_paths_are_one_finding():
     assert [one.kind for one in depth_findings(of_tensor)] == ["no error"]  # not by the paths
 
 
+def test_the_output_of_the_model_is_not_compared():
+    of = history([1.0, 1.0, 1.0, 1.0, 1e4, 1e5])
+    assert [finding.kind for finding in depth_findings(of)] == ["starving"]
+    assert depth_findings(of | {"outputs": ["e", "f"]}) == []
+
+
 def test_the_input_of_a_block_is_no_path():
     paths = {"c (input)": 0.0, "c (branch)": 0.0}
     of = history(np.ones(4), paths) | {"adds_to": ["", "c (input)"]}
@@ -133,7 +140,9 @@ def convolutions(count, activation="relu", initializer="he_normal"):
 
 
 def test_a_small_plain_network_has_no_fault():
-    assert recorded(of_images(convolutions(6))).findings() == []
+    flow = recorded(of_images(convolutions(6)))
+    assert flow.history["outputs"] == flow.history["layers"][-1:]
+    assert flow.findings() == []
 
 
 def test_a_deep_plain_network_starves():
