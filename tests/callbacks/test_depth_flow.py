@@ -93,6 +93,14 @@ def test_the_figures_do_not_depend_on_how_the_steps_are_run(options, every):
         np.testing.assert_allclose(together[name], alone[name][every - 1 :: every], rtol=1e-4)
 
 
+def test_each_batch_of_an_accumulated_gradient_has_its_row():
+    alone = recorded(compiled(dense), data(4))
+    optimizer = keras.optimizers.SGD(0.0, gradient_accumulation_steps=2)
+    history = recorded(compiled(dense, optimizer=optimizer), data(4))
+    np.testing.assert_array_equal(history["step"], [1, 2, 3, 4])
+    np.testing.assert_allclose(history["rms"], alone["rms"], rtol=1e-6)
+
+
 def test_a_step_that_the_loss_scale_skips_is_marked_and_the_others_are_unscaled():
     alone = recorded(compiled(nested), data(3))
     keras.config.set_dtype_policy("mixed_float16")
