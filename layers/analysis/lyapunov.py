@@ -58,7 +58,7 @@ class LyapunovSpectrum(AnalysisResult, Spectrum):
 
     @property
     def dimension(self) -> float:
-        """The Kaplan–Yorke dimension j + (λ_1 + … + λ_j) / |λ_{j+1}| of the attractor.
+        """The Kaplan–Yorke dimension j + (λ_1 + … + λ_j) / (-λ_{j+1}) of the attractor.
 
         j is the largest number of exponents with a sum of at least 0. It is 0 if λ_1 < 0, and NaN
         if fewer than S exponents are known and their sum is not negative.
@@ -148,7 +148,7 @@ def lyapunov(
         λ_i → 1/T ln σ_i(ds_T/ds_0),     σ_i: the i-th singular value,
 
     and no step has to be left out as a transient. The sum of all S exponents is the mean of
-    ln |det J_t| exactly.
+    ln(abs(det J_t)) exactly.
 
     How the numbers relate to the others of errorflow:
 
