@@ -128,7 +128,7 @@ REMEDIES = (
         "Bahdanau, Cho & Bengio 2015; Raffel & Ellis 2016",
     ),
     Remedy("reverse", "reading the source sequence backwards", "Sutskever, Vinyals & Le 2014"),
-    Remedy("truncate", "backpropagation through fewer time steps", ""),
+    Remedy("truncate", "backpropagation through fewer time steps", "Williams & Peng 1990"),
 )
 
 _BY_NAME = {remedy.name: remedy for remedy in REMEDIES}

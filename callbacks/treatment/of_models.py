@@ -25,6 +25,7 @@ _REWRITES: Mapping[str, _Rewrite] = {
     "orthogonal": of_recurrent_layers.orthogonal,
     "identity": of_recurrent_layers.identity,
     "reverse": of_recurrent_layers.reverse,
+    "truncate": of_recurrent_layers.truncate,
     "relu": of_depth.relu,
     "leaky-relu": of_depth.leaky_relu,
     "initial-weights": of_depth.initial_weights,
@@ -40,8 +41,6 @@ _RECOMPILES: Mapping[str, _Recompile] = {
 }
 _NOT_APPLICABLE = {
     "auxiliary": "a model of your own has to say where a further loss enters",
-    "truncate": "recurrent layers propagate errors through the whole sequence; they have no "
-    "truncation",
 }
 
 

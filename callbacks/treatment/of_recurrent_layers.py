@@ -8,6 +8,8 @@ import numpy as np
 
 from ... import layers as errorflow_layers
 from ...layers.paths import walk
+from ...layers.rnn.base import RecurrentLayer
+from ...layers.rnn.rewriting import equivalent
 from . import strength
 from .facts import Facts, NotApplicable
 from .rewriting import Change, copied, rewritten
@@ -123,6 +125,24 @@ def reverse(model: keras.Model, facts: Facts, evidence: Evidence) -> keras.Model
         if all(layer is not encoder for encoder in encoders):
             return None
         return Change(copied(layer, go_backwards=not layer.go_backwards))
+
+    return rewritten(model, rule)
+
+
+def truncate(model: keras.Model, facts: Facts, evidence: Evidence) -> keras.Model:
+    """Cut the error after half of the time steps; Keras' layers become errorflow's."""
+    kinds = (*RECURRENT, *CONV_LSTMS)
+    recurrent = _require(model, kinds, "the network has no SimpleRNN, LSTM, GRU or ConvLSTM")
+    present = [getattr(layer, "truncate", None) for layer in recurrent]
+    most = None if None in present else max(present)
+    steps = strength.truncation(most, facts)
+
+    def rule(layer):
+        if type(layer) not in kinds:
+            return None
+        if isinstance(layer, RecurrentLayer):
+            return Change(copied(layer, truncate=steps))
+        return Change(equivalent(layer, truncate=steps))
 
     return rewritten(model, rule)
 

@@ -80,6 +80,32 @@ def forget_bias(current: float, facts: Facts) -> float:
     return wanted
 
 
+def truncation(current: int | None, facts: Facts) -> int:
+    """Return k, the number of time steps after which the error is to be cut: half of them.
+
+    An error that grows by a factor r at each of T steps back grows to r^(T/2) at most, the square
+    root of what it was.
+
+    Args:
+        current: the present k; None: the error is not cut.
+        facts: as `settings_for` and `treated` take them.
+
+    Raises:
+        NotApplicable: the length of the sequences is unknown, or too short to be halved; or the
+            error is cut after as few steps already.
+    """
+    steps = facts.time_steps
+    if steps is None or steps < 2:
+        raise NotApplicable("the length of the sequences is unknown, or too short")
+    if current is not None and current <= steps // 2:
+        raise NotApplicable(f"the error is already cut every {_steps(current)}")
+    return steps // 2
+
+
+def _steps(count):
+    return "time step" if count == 1 else f"{count} time steps"
+
+
 def warm_up_steps(facts: Facts) -> int:
     """Return the number of training steps in which the learning rate rises: a tenth of them."""
     steps = facts.training_steps

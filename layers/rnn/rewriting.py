@@ -74,7 +74,7 @@ class _Replacements:
             changed = [self(inside) is not inside for inside in layer.layers]
             return _rewrite(layer, self) if any(changed) else layer
         if _replaceable(layer):
-            return _take_over(self._equivalent(layer), layer)
+            return _take_over(equivalent(layer, fused=self._fused), layer)
         if _is_bidirectional(layer) and all(map(_replaceable, _directions(layer))):
             return self._both_ways(layer)
         for recurrent in hidden_layers(layer):
@@ -83,8 +83,8 @@ class _Replacements:
 
     def _both_ways(self, stock):
         visible = keras.layers.Bidirectional(
-            self._equivalent(stock.forward_layer),
-            backward_layer=self._equivalent(stock.backward_layer),
+            equivalent(stock.forward_layer, fused=self._fused),
+            backward_layer=equivalent(stock.backward_layer, fused=self._fused),
             merge_mode=stock.merge_mode,
             name=stock.name,
             dtype=stock.dtype_policy,
@@ -95,22 +95,28 @@ class _Replacements:
         _take_over(visible.backward_layer, stock.backward_layer)
         return visible
 
-    def _equivalent(self, stock):
-        """Return errorflow's layer with the name and the options of `stock`, not built yet."""
-        cell = stock.cell
-        options = {name: getattr(cell, name) for name in cell.get_config()}
-        visible = _visible_class(stock)
-        assert visible is not None  # `stock` is replaceable
-        return visible(
-            **{**options, "name": stock.name, "dtype": stock.dtype_policy},
-            return_sequences=stock.return_sequences,
-            return_state=stock.return_state,
-            go_backwards=stock.go_backwards,
-            stateful=stock.stateful,
-            zero_output_for_mask=stock.zero_output_for_mask,
-            activity_regularizer=stock.activity_regularizer,
-            fused=self._fused,
-        )
+
+def equivalent(stock: Any, **options: Any) -> RecurrentLayer:
+    """Return errorflow's layer with the name and the options of a stock layer, not built yet.
+
+    Args:
+        stock: a recurrent layer of Keras that has an equivalent here.
+        **options: those that only errorflow's layer has.
+    """
+    cell = stock.cell
+    of_cell = {name: getattr(cell, name) for name in cell.get_config()}
+    visible = _visible_class(stock)
+    assert visible is not None
+    return visible(
+        **{**of_cell, "name": stock.name, "dtype": stock.dtype_policy},
+        return_sequences=stock.return_sequences,
+        return_state=stock.return_state,
+        go_backwards=stock.go_backwards,
+        stateful=stock.stateful,
+        zero_output_for_mask=stock.zero_output_for_mask,
+        activity_regularizer=stock.activity_regularizer,
+        **options,
+    )
 
 
 def recurrent_layers(layer: Any) -> Iterator[keras.layers.RNN]:

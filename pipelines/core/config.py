@@ -7,7 +7,7 @@ A task's config is composed of these sections:
     optimisation    how it is trained
     hardware        on which devices and in which precision it is trained
     run             where the results go, and options of this call; flags, never keys of a file
-    recurrent       how recurrent layers begin, if the task has any
+    recurrent       how recurrent layers begin and learn over time, if the task has any
 
 Every setting has one name in all places: `--learning-rate` on the command line, `learning_rate` in
 a YAML file (which has no sections), in a search space and in `pipelines.train(...)`, and

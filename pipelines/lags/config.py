@@ -49,7 +49,7 @@ class LagsNetwork(Section):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LagsRecurrent(RecurrentSettings):
-    """How recurrent layers begin."""
+    """How recurrent layers begin, and over how many time steps they learn."""
 
     chrono: float | None = None
     """Chrono initialisation: initial gates remember for up to this multiple of a sequence's length

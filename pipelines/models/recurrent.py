@@ -30,11 +30,11 @@ KERNELS: dict[str, dict[str, Any]] = {
 def recurrent_layer(
     model: str, settings: RecurrentSettings, *, longest: float, seed: int
 ) -> Recurrent:
-    """Return a recurrent layer class whose layers begin as the settings say.
+    """Return a recurrent layer class whose layers begin, and are truncated, as the settings say.
 
     Args:
         model: a key of `CELLS`.
-        settings: how the layers begin.
+        settings: how the layers begin, and over how many time steps they learn.
         longest: the number of time steps of the longest sequence, for Chrono initialisation.
         seed: its seed.
 
@@ -42,6 +42,8 @@ def recurrent_layer(
         UserError: with Chrono initialisation, the longest sequence is too short for it.
     """
     arguments = KERNELS[settings.recurrent_kernel] | _biases(model, settings, longest, seed)
+    if settings.truncate is not None:
+        arguments = arguments | {"truncate": settings.truncate}
     return functools.partial(CELLS[model], **arguments) if arguments else CELLS[model]
 
 

@@ -1,4 +1,4 @@
-"""The settings that all tasks with recurrent layers share: how these layers begin.
+"""The settings that all tasks with recurrent layers share: how these begin, and learn over time.
 
 Nothing here imports TensorFlow; `recurrent.recurrent_layer` turns the settings into layers.
 """
@@ -15,7 +15,7 @@ RECURRENT = SIMPLE + GATED
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RecurrentSettings(Section):
-    """How recurrent layers begin."""
+    """How recurrent layers begin, and over how many time steps they learn."""
 
     recurrent_kernel: Literal["orthogonal", "identity", "glorot"] = "orthogonal"
     """Initial weights of the recurrent connections: orthogonal (Henaff, Szlam & LeCun 2016);
@@ -30,9 +30,14 @@ class RecurrentSettings(Section):
     normalization: Literal["layer", "none"] = "none"
     """layer: layer normalisation of what each recurrent layer reads (Ba, Kiros & Hinton 2016, who
     normalise inside the layer)."""
+    truncate: int | None = None
+    """Truncated backpropagation through time: recurrent layers carry no error across every k-th
+    time step, counted back from the end of a sequence (Williams & Peng 1990). On a GPU the layers
+    then do not run in cuDNN (default: the error of all time steps)."""
 
     def check(self) -> None:
         require((self.chrono or 0) >= 0, "chrono", "0 or more", self.chrono)
+        require(self.truncate is None or self.truncate >= 1, "truncate", "1 or more", self.truncate)
         if self.chrono and self.forget_bias is not None:
             raise UserError("--chrono and --forget-bias both choose the biases: give one of them")
 
@@ -69,7 +74,7 @@ class RecurrentConfig(TrainingConfig):
     """Settings for training a network with recurrent layers."""
 
     recurrent: RecurrentSettings = RecurrentSettings()
-    """How recurrent layers begin."""
+    """How recurrent layers begin, and over how many time steps they learn."""
 
     def check(self) -> None:
         super().check()

@@ -92,5 +92,7 @@ def reverse(case: Case) -> Changes:
 
 
 def truncate(case: Case) -> Changes:
-    """Backpropagation through fewer time steps, which no task has."""
-    raise NotApplicable("the task trains on whole sequences, and has no setting to truncate them")
+    """Backpropagation through half of the time steps."""
+    case.require_recurrent()
+    current = case.require("truncate", "truncated backpropagation")
+    return {"truncate": strength.truncation(current, case.facts)}

@@ -4,6 +4,7 @@ import errorflow.layers
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from errorflow.callbacks.treatment.facts import Facts, NotApplicable
 from errorflow.callbacks.treatment.of_models import treated
 
@@ -176,6 +177,27 @@ def test_a_reversed_encoder_reads_the_sequence_backwards():
     np.testing.assert_allclose(outputs(new, x), outputs(model, x[:, ::-1]), atol=1e-6)
 
 
+@pytest.mark.parametrize("layer", [KL.SimpleRNN, KL.LSTM, KL.GRU, errorflow.layers.LSTM])
+def test_a_truncated_model_computes_the_same_and_learns_from_half_of_the_steps(layer):
+    model = chain(layer(4, return_sequences=True), KL.Bidirectional(layer(3)), KL.Dense(1))
+    new, x = treated(model, ["truncate"], Facts(time_steps=6)), examples(6, 3)
+    np.testing.assert_allclose(outputs(new, x), outputs(model, x), atol=1e-6)
+    with tf.GradientTape() as tape:
+        loss = keras.ops.mean(new(x))
+    tape.gradient(loss, new.trainable_weights)
+    assert (new.layers[1].forward_layer.error.hidden > 0).tolist() == [False] * 3 + [True] * 3
+    assert (new.layers[1].backward_layer.error.hidden > 0).tolist() == [True] * 3 + [False] * 3
+    with pytest.raises(NotApplicable, match="the error is already cut every 3 time steps"):
+        treated(new, ["truncate"], Facts(time_steps=6))
+
+
+def test_a_conv_lstm_is_truncated_too():
+    model = chain(KL.ConvLSTM1D(2, 3), KL.Flatten(), KL.Dense(1), shape=(4, 5, 2))
+    new, x = treated(model, ["truncate"], Facts(time_steps=4)), examples(4, 5, 2)
+    np.testing.assert_allclose(outputs(new, x), outputs(model, x), atol=1e-6)
+    assert new.layers[0].truncate == 2
+
+
 def test_activations_of_hidden_layers_change_and_that_of_the_head_stays():
     model = chain(
         KL.Dense(4, activation="tanh"),
@@ -319,7 +341,8 @@ def dense():
         ("shortcuts", dense, "no hidden layer has an input and an output of one shape"),
         ("attention", dense, "no recurrent layer returns its last output"),
         ("auxiliary", dense, "where a further loss enters"),
-        ("truncate", lambda: [KL.GRU(4)], "no truncation"),
+        ("truncate", dense, "the network has no SimpleRNN, LSTM, GRU or ConvLSTM"),
+        ("truncate", lambda: [KL.GRU(4)], "the length of the sequences is unknown"),
     ],
 )
 def test_what_cannot_be_applied_says_why(name, layers, reason):

@@ -14,8 +14,9 @@ from errorflow.callbacks.treatment.facts import Facts, NotApplicable
 from errorflow.callbacks.treatment.strength import usual_norm
 from errorflow.layers import LSTM, leaky_relu
 from errorflow.layers.paths import walk
+from errorflow.pipelines.actions.config import ActionsConfig
 from errorflow.pipelines.core.config import Section, TrainingConfig, flat, replace
-from errorflow.pipelines.core.config_files import load_config
+from errorflow.pipelines.core.config_files import config_dict, load_config
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.flags import parse_flags
 from errorflow.pipelines.core.run_folder import RunFolder
@@ -35,6 +36,7 @@ from errorflow.pipelines.training import schedules
 from errorflow.pipelines.training.loop import compile_training
 from errorflow.pipelines.training.remedies import facts_of, flags_of, settings_for
 from errorflow.pipelines.training.spec import TrainData, TrainingSpec
+from tasks import TABLE, train_flags
 
 FACTS = Facts(norm=0.034, time_steps=40, training_steps=300)
 KINDS = sorted({kind for remedy in REMEDIES for kind in remedy.findings})
@@ -112,6 +114,8 @@ def test_a_task_of_another_package_has_what_all_tasks_have():
             {"recurrent_kernel": "orthogonal"},
         ),
         (TagsConfig, {}, "layer-normalization", {"normalization": "layer"}),
+        (TagsConfig, {}, "truncate", {"truncate": 20}),
+        (LagsConfig, {"truncate": 30}, "truncate", {"truncate": 20}),
         (PronounceConfig, {}, "attention", {"attention": True}),
         (PronounceConfig, {"bidirectional": False}, "reverse", {"reverse": True}),
         (NamesConfig, {"clip_norm": 0.0}, "clip-norm", {"clip_norm": 0.034}),
@@ -159,7 +163,8 @@ def test_the_settings_of_a_remedy(config, settings, name, changes):
         (LagsConfig, {}, "chrono", "already has Chrono"),
         (LagsConfig, {"layers": 2}, "layer-normalization", "too few numbers"),
         (PronounceConfig, {}, "reverse", "already reads the source in both directions"),
-        (TagsConfig, {}, "truncate", "whole sequences"),
+        (NamesConfig, {"model": "bag"}, "truncate", "the network, bag, has no recurrent layer"),
+        (NamesConfig, {"truncate": 20}, "truncate", "the error is already cut every 20 time steps"),
         (ImagesConfig, {"model": "resnet20"}, "shortcuts", "resnet20, already has shortcuts"),
         (ImagesConfig, {"model": "mlp"}, "batch-normalization", "mlp, has no option for batch"),
         (ImagesConfig, {"weights": "imagenet"}, "batch-normalization", "already has batch"),
@@ -201,6 +206,13 @@ def test_forget_gates_start_as_open_as_the_sequences_are_long(steps, bias):
     }
 
 
+@pytest.mark.parametrize("steps", [None, 1])
+def test_the_error_is_not_cut_in_sequences_that_are_too_short_or_of_unknown_length(steps):
+    with pytest.raises(NotApplicable, match="unknown, or too short"):
+        settings_for("truncate", NamesConfig(), Facts(time_steps=steps))
+    assert settings_for("truncate", NamesConfig(), Facts(time_steps=3)) == {"truncate": 1}
+
+
 def test_the_usual_norm_is_that_of_all_layers_together_at_finite_steps():
     norm = np.array([[3.0, 4.0], [np.inf, 1.0], [6.0, 8.0], [np.nan, 7.0], [np.nan, np.inf]])
     assert usual_norm(norm) == 7.0
@@ -223,7 +235,7 @@ def test_the_facts_of_a_run_are_those_of_its_results(tmp_path):
     [
         (NamesConfig, {"model": "gru", "activation": "relu", "learning_rate": 3.4e-05}),
         (NamesConfig, {"forget_bias": 3.7, "warm_up": 30, "normalization": "layer"}),
-        (NamesConfig, {"model": "gru", "forget_bias": None}),
+        (NamesConfig, {"model": "gru", "forget_bias": None, "truncate": 20}),
         (PronounceConfig, {"attention": True, "bidirectional": False, "clip_norm": 0.25}),
     ],
 )
@@ -311,6 +323,19 @@ def test_an_encoder_decoder_has_these_settings_in_both_parts():
     assert sum(normalised) == 2
 
 
+@pytest.mark.parametrize("name", [name for name in TABLE if name != "images"])
+def test_the_recurrent_layers_of_every_task_are_truncated(name, tmp_path):
+    task = load_task(name)
+    with TABLE[name].surroundings(tmp_path):
+        flags = [*train_flags(name, tmp_path), "--truncate", "3"]
+        config = parse_flags(task.config, flags, "errorflow")
+        network = task.build_training(config.resolved(), task.read_data(config)).network
+    layers = [layer for _, layer in walk(network) if isinstance(layer, keras.layers.RNN)]
+    assert layers
+    assert [layer.truncate for layer in layers] == [3] * len(layers)
+    assert config_dict(config)["truncate"] == 3
+
+
 @pytest.mark.parametrize("model", ["convnet", "mlp", "lenet5", "vgg11", "googlenet", "resnet20"])
 def test_the_activation_of_an_image_network_is_that_of_all_its_hidden_layers(model):
     config = replace(ImagesConfig(), model=model, width=0.1, activation="leaky_relu")
@@ -367,6 +392,9 @@ def test_a_training_starts_with_the_warm_up_of_its_settings():
         (NamesConfig, {"chrono": 1.0, "forget_bias": 1.0}, "--chrono and --forget-bias both"),
         (TagsConfig, {"model": "rnn", "chrono": 1.0}, "--chrono 1.0: rnn has no gates"),
         (DocumentsConfig, {"model": "gru", "initial_weights": "he"}, "--recurrent-kernel"),
+        (NamesConfig, {"model": "bag", "truncate": 5}, "--truncate 5: bag has no recurrent layer"),
+        (ActionsConfig, {"truncate": 0}, "--truncate .* must be 1 or more"),
+        (LagsConfig, {"truncate": -1}, "--truncate .* must be 1 or more"),
         (LagsConfig, {"normalization": "layer"}, "too few numbers"),
         (ImagesConfig, {"warm_up": -1}, "--warm-up .* must be 0 or more"),
     ],
@@ -381,3 +409,4 @@ def test_a_config_of_an_earlier_version_has_the_defaults(tmp_path):
     config = load_config(LagsConfig, tmp_path / "config.yaml")
     assert config == replace(LagsConfig(), model="rnn", chrono=1.0)
     assert config.recurrent.recurrent_kernel == "orthogonal"
+    assert config.recurrent.truncate is None
