@@ -133,9 +133,9 @@ def truncate(model: keras.Model, facts: Facts, evidence: Evidence) -> keras.Mode
     """Cut the error after half of the time steps; Keras' layers become errorflow's."""
     kinds = (*RECURRENT, *CONV_LSTMS)
     recurrent = _require(model, kinds, "the network has no SimpleRNN, LSTM, GRU or ConvLSTM")
-    present = [getattr(layer, "truncate", None) for layer in recurrent]
-    most = None if None in present else max(present)
-    steps = strength.truncation(most, facts)
+    present = [k for layer in recurrent if (k := getattr(layer, "truncate", None)) is not None]
+    is_cut = len(present) == len(recurrent)
+    steps = strength.truncation(max(present) if is_cut else None, facts)
 
     def rule(layer):
         if type(layer) not in kinds:
