@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .depth_flow import DepthFlow as DepthFlow
     from .drawing.attention_maps import Alignment as Alignment
     from .drawing.captioned_images import CaptionedImage as CaptionedImage
+    from .drawing.error_path import error_path as error_path
     from .early_warning import EarlyWarning as EarlyWarning
     from .error_flow import ErrorFlow as ErrorFlow
     from .error_matrix import ErrorMatrix as ErrorMatrix
@@ -54,6 +55,7 @@ _MODULES = {
     "Lyapunov": "lyapunov",
     "TextSamples": "text_samples",
     "doctor": "treatment.doctor",
+    "error_path": "drawing.error_path",
 }
 _DEPRECATED = {"TellPictures": "CaptionedImages", "Told": "CaptionedImage"}
 
