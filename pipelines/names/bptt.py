@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
+import keras
 import numpy as np
 
 from ...callbacks.recording.printable import printable
-from ...layers import error_matrix
+from ...layers import error_matrix, intervention_effect
+from ...layers.analysis.intervention_effect import InterventionEffect
 from ..core.errors import UserError
 from ..core.run_folder import RunFolder
 from ..models.serving import labels_in, load
@@ -19,15 +21,25 @@ DECADES = 3  # minimum number of decades between the longest and an empty bar
 
 
 def show(
-    run: RunFolder, config: NamesConfig, text: str, label: str | None, layer: str
+    run: RunFolder,
+    config: NamesConfig,
+    text: str,
+    label: str | None,
+    layer: str,
+    cut: int | None = None,
 ) -> Iterator[str]:
     """Plot ‖δ_i^(k)‖ into the run folder; yield a line per character and the path of the plot.
 
     E_i is the loss of a text that ends at character i. The lines show the last one, E_T, on which
     the network was trained.
 
+    Args:
+        cut: a character, from 1 on. Lines follow that say what the gradients of E_T lose if the
+            error that `layer` carries back to it is cut.
+
     Raises:
-        UserError: an unknown label or layer, or a network that does not read step by step.
+        UserError: an unknown label or layer, a network that does not read step by step, or a
+            character to which no error is carried back.
     """
     serving_model = load(run.best)
     twin = every_step_twin(config, serving_model)
@@ -37,6 +49,9 @@ def show(
         raise UserError(f"--layer {layer}: the recurrent layers are {', '.join(layers)}")
     if label is not None and label not in labels:
         raise UserError(f"--label {label}: the labels are {', '.join(labels)}")
+    if cut is not None and not 1 <= cut < len(text):
+        places = f"characters 1 to {len(text) - 1}" if len(text) > 1 else "no character"
+        raise UserError(f"--cut {cut}: in {text!r}, an error is carried back to {places}")
     ids = vectorize([text], vocabulary_in(serving_model), config.data.tokens)  # [1, T]
     probabilities = np.array(twin(ids))[0]  # [T, C]
     target = probabilities[-1].argmax() if label is None else labels.index(label)
@@ -49,6 +64,30 @@ def show(
     path = run.plots / f"bptt_{_file_name(text)}.png"
     plots.save(matrix.plot([*map(printable, text)], printable(f"{text}: {name}, {layer}")), path)
     yield f"plot of every loss step and every earlier step: {path}"
+    if cut is not None:
+        core = serving_model.get_layer("core")
+        rate = config.resolved().optimisation.learning_rate
+        core.compile(keras.optimizers.SGD(rate), "categorical_crossentropy")
+        effect = intervention_effect(core, ids, one_hot[None], step=cut, layer=layer)
+        yield from losses(effect, f"character {cut}, {printable(text[cut - 1])!r}")
+
+
+def losses(effect: InterventionEffect, place: str) -> Iterator[str]:
+    """Yield what a cut changes: a line per weight, one for all of them, and the losses.
+
+    With the gradients g, and g' after the cut, a line has ‖g‖, ‖g'‖ and ‖g' − g‖ / ‖g‖.
+    """
+    yield f"the error that {effect.layer} carries back to {place}, is cut; ‖dE/dW‖ of each weight:"
+    rows = [*effect.weights.items(), ("all weights", effect.total)]
+    width = max(len(name) for name, _ in rows)
+    for name, change in rows:
+        norms = f"{change.norm:.2e} → {change.changed_norm:.2e}"
+        yield f"  {name:{width}}  {norms}  changes by {change.difference:.1%}"
+    full, less = effect.loss_after
+    yield (
+        f"loss {effect.loss:.5g}, which the cut leaves as it is; after one step of gradient descent"
+        f" on this name {full:.5g}, with the cut {less:.5g}"
+    )
 
 
 def bars(steps: Sequence[str], values: np.ndarray) -> Iterator[str]:

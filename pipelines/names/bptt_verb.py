@@ -21,6 +21,9 @@ class BpttConfig(RunVerbConfig):
     """Label of the name (default: the predicted label)."""
     layer: str = "rnn_1"
     """Recurrent layer whose error is shown."""
+    cut: int | None = None
+    """Also cut the error that this layer carries back to a character, counted from 1, and show what
+    each gradient, and the next loss, lose by it."""
 
     def check(self) -> None:
         super().check()
@@ -33,5 +36,6 @@ def show_bptt(task: Task, config: BpttConfig) -> None:
     run = use_run(config.run, task.name)
     from .bptt import show
 
-    for line in show(run, config_of(task, run), config.text, config.label, config.layer):
+    lines = show(run, config_of(task, run), config.text, config.label, config.layer, cut=config.cut)
+    for line in lines:
         say(line)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from errorflow.layers import intervention_effect
 from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.models import text_serving
@@ -85,6 +86,27 @@ def test_bptt_prints_a_line_per_character_and_a_plot(where, run, capsys):
     (run.plots / "bptt_bcdb.png").unlink()
 
 
+def test_bptt_shows_what_a_cut_of_the_carried_error_loses(where, run, capsys):
+    assert names(where, "bptt", "--name", "a", "bcdb", "--label", "Vowels", "--cut", "2") == 0
+    lines = capsys.readouterr().out.splitlines()
+    (start,) = [n for n, line in enumerate(lines) if "character 2, 'c', is cut" in line]
+    shown = {line.split("  ")[1].strip(): line for line in lines[start + 1 : -1]}
+    serving_model = load(run.best)
+    core = serving_model.get_layer("core")
+    core.compile("sgd", "categorical_crossentropy")
+    vocabulary = text_serving.vocabulary_in(serving_model)
+    ids = text_serving.vectorize(["bcdb"], vocabulary, "character")
+    target = np.eye(3, dtype=np.float32)[[LABELS.index("Vowels")]]
+    effect = intervention_effect(core, ids, target, step=2)
+    assert [*shown] == [*effect.weights, "all weights"]
+    assert shown["probabilities/kernel"].endswith("changes by 0.0%")
+    for name, change in effect.weights.items():
+        assert f"{change.norm:.2e} → {change.changed_norm:.2e}" in shown[name]
+    assert 0 < effect.total.difference < 1
+    assert lines[-1].startswith(f"loss {effect.loss:.5g}, which the cut leaves")
+    (run.plots / "bptt_bcdb.png").unlink()
+
+
 def test_the_every_step_twin_agrees_with_the_network_at_the_last_step(run):
     serving_model = load(run.best)
     config = replace(NamesConfig(), units=5, embedding=4)
@@ -104,6 +126,15 @@ def test_the_every_step_twin_agrees_with_the_network_at_the_last_step(run):
         (["train", "--device", "gpu"], "TensorFlow sees no GPU"),
         (["bptt", "bcd", "--label", "Klingon"], "--label Klingon: the labels are Long, Vowels"),
         (["bptt", "bcd", "--layer", "rnn_2"], "--layer rnn_2: the recurrent layers are rnn_1"),
+        (
+            ["bptt", "bcd", "--cut", "0"],
+            "--cut 0: in 'bcd', an error is carried back to",
+        ),
+        (
+            ["bptt", "bcd", "--cut", "3"],
+            "--cut 3: in 'bcd', an error is carried back to",
+        ),
+        (["bptt", "b", "--cut", "1"], "--cut 1: in 'b', an error is carried back to no character"),
         (["predict", " "], "one of them is empty"),
     ],
 )
