@@ -124,8 +124,10 @@ class Run:
             written = workflow.export(self.task, self.folder, names, target)
             return {export.format: export.path for export in written}
 
-    def plot(self, kind: Literal["error_flow", "layer_gradients"] | None = None) -> "Figure":
-        """Draw the error over time, or the gradient over depth.
+    def plot(
+        self, kind: Literal["error_flow", "layer_gradients", "depth_flow"] | None = None
+    ) -> "Figure":
+        """Draw the error over time, the gradient over depth, or the error over depth.
 
         Args:
             kind: what to draw; None: the error over time if the network is recurrent, otherwise
@@ -140,6 +142,7 @@ class Run:
             draw = {
                 "error_flow": recorded.error_flow_figure,
                 "layer_gradients": recorded.layer_gradients_figure,
+                "depth_flow": recorded.depth_flow_figure,
             }
             series = {self.path.name: recorded.read_recorded(self.folder.logs).series}
         for name in [kind] if kind else [*draw]:

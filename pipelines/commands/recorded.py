@@ -12,7 +12,7 @@ from ...callbacks.findings.finding import Finding
 from ...callbacks.recording.blocks import PLUGIN
 from ...callbacks.recording.tables import join_layers, tables
 from ..inspector import readings
-from ..inspector.series import EVENT_FILES, Series, find_damaged, find_series, parts_of
+from ..inspector.series import EVENT_FILES, OF_LAYERS, Series, find_damaged, find_series, parts_of
 
 OF_RECORD = 16  # bytes of an event file around each event: its length and checksums
 
@@ -115,6 +115,17 @@ def layer_gradients_figure(recorded: Mapping[str, Sequence[Recorded]]) -> Figure
     return figures.layer_gradients(runs) if runs else None
 
 
+def depth_flow_figure(recorded: Mapping[str, Sequence[Recorded]]) -> Figure | None:
+    """Draw heat maps of the error over depth, for runs by name, with common colours."""
+    runs = {
+        run: readings.depth_history(series, *rows)
+        for run, all_series in recorded.items()
+        for series, rows in all_series
+        if series.kind == "depth_flow" and series.name == OF_LAYERS and len(rows[0].steps)
+    }
+    return figures.depth_flow(runs) if runs else None
+
+
 def _titled(recorded: Mapping[str, Sequence[Recorded]], kind: str) -> dict[str, Mapping[str, Any]]:
     """Return the tables to draw of a kind, by title: the run, if there are several, and layer."""
     return {
@@ -131,6 +142,8 @@ def _drawn(series: Series, rows: Sequence[Any]) -> Mapping[str, Any]:
     """Return the tables that are drawn of a series; empty for kinds that are not drawn."""
     if series.kind == "error_flow":
         return _over_time(series, rows)
+    if series.kind == "depth_flow" and series.name == OF_LAYERS:
+        return readings.depth_history(series, *rows)
     return _over_depth(series, rows) if series.kind == "layer_gradients" else {}
 
 

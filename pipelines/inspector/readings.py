@@ -1,21 +1,24 @@
 """Read the callbacks' records through TensorBoard. Importing this module imports no TensorFlow."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...callbacks.findings.depth_flow import depth_findings
 from ...callbacks.findings.encoder_decoder import encoder_decoder_finding
 from ...callbacks.findings.error_flow import error_flow_finding
 from ...callbacks.findings.finding import Finding
 from ...callbacks.findings.gates import gate_findings
 from ...callbacks.findings.horizon import horizon_finding
 from ...callbacks.findings.layer_gradients import gradient_findings
+from ...callbacks.findings.lyapunov import lyapunov_finding
 from ...callbacks.findings.probe import probe_of
 from ...callbacks.recording.blocks import MAX_BLOCKS, PLUGIN, unpack
+from ...callbacks.recording.depth_tables import depth_tables
 from ...callbacks.recording.rows import Rows, evenly_spaced, filled_columns, join
 from ...callbacks.recording.tables import join_layers, tables
-from .series import Series, find_series, parts_of
+from .series import OF_LAYERS, OF_PATHS, Series, find_series, parts_of
 
 __all__ = [
     "Series",
@@ -115,14 +118,25 @@ def findings_of(series: Series, rows: Rows, *others: Rows) -> list[Finding]:
         if series.probe is not None and len(others[0].steps):
             probe = probe_of(others[0], series.probe.about)
         return [error_flow_finding(series.name, tables(rows), series.backwards, probe)]
-    history = rows.named()
+    if series[1:3] == ("depth_flow", OF_LAYERS):
+        return depth_findings(depth_history(series, rows, *others))
     if series.kind == "layer_gradients":
-        return _gradient_findings(series, history, rows.were_skipped)
-    if series.kind == "gates":
-        return gate_findings(series.name, history)
-    if series.kind == "horizon":
-        return [horizon_finding(series.name, history)]
-    return []
+        return _gradient_findings(series, rows.named(), rows.were_skipped)
+    of_snapshots = _OF_SNAPSHOTS.get(series.kind)
+    return [] if of_snapshots is None else of_snapshots(series.name, rows.named())
+
+
+_OF_SNAPSHOTS: Mapping[str, Callable[[str, Any], list[Finding]]] = {
+    "gates": gate_findings,
+    "horizon": lambda layer, history: [horizon_finding(layer, history)],
+    "lyapunov": lambda layer, history: [lyapunov_finding(layer, history)],
+}
+
+
+def depth_history(series: Series, rows: Rows, *others: Rows) -> dict[str, Any]:
+    """Return `DepthFlow.history` of the series of layers; see `findings_of`."""
+    named = dict(zip((OF_LAYERS, OF_PATHS), (rows, *others), strict=False))
+    return depth_tables(named, series.about)
 
 
 def _gradient_findings(series, history, skipped):
@@ -181,10 +195,10 @@ def table(series: Series, rows: Rows, *others: Rows, statistic: str, align: str 
 def _snapshot_table(series, rows, values):
     """Return a table whose columns are layers, or time steps of a snapshot."""
     if series.layers:
+        width = min(len(series.layers), values.shape[-1])  # later rows may have more columns
+        values, layers = values[:, :width], series.layers[:width]
         trained = ~np.isnan(values).all(axis=0)
-        layers = [
-            name for name, is_trained in zip(series.layers, trained, strict=True) if is_trained
-        ]
+        layers = [name for name, is_trained in zip(layers, trained, strict=True) if is_trained]
         return Table(rows.steps, layers, values[:, trained])
     columns = [*range(1, values.shape[-1] + 1)]
     if series.kind == "horizon":

@@ -16,8 +16,17 @@ from ..core import json_forms as form
 
 EVENT_FILES = "events.out.tfevents.*"
 OF_HEAD = 12  # bytes of an event file before each event
-KINDS = ("error_flow", "error_probe", "layer_gradients", "error_matrix", "horizon", "gates")
-WITHOUT_VIEW = ("lyapunov/",)  # what the tags of kinds begin with that the tab does not show
+KINDS = (
+    "error_flow",
+    "error_probe",
+    "layer_gradients",
+    "depth_flow",
+    "error_matrix",
+    "horizon",
+    "lyapunov",
+    "gates",
+)
+OF_LAYERS, OF_PATHS = "layers", "paths"  # the names of the series of "depth_flow"
 
 Key = tuple[str, str, str]  # run, kind and name
 Part = tuple[str, dict, int, float]  # of a series: tag, metadata, last step and its time
@@ -30,7 +39,7 @@ class Series(NamedTuple):
         run: TensorBoard's name of the run: the folder of the event file.
         kind, name: see `recording.blocks`.
         statistics: the names of the tables in its rows.
-        layers: names of the columns, of "layer_gradients" only.
+        layers: names of the columns, of "layer_gradients" and "depth_flow" only.
         tags: the tags of its blocks, in order.
         latest: the training step of the last block.
         written: the time when the last block was written, in seconds.
@@ -128,12 +137,10 @@ def _is_event_file(file: Path) -> bool:
 
 
 def _records(provider: Any, context: Any, experiment: str) -> Iterator[tuple[str, str, Any]]:
-    """Yield run, tag and description of each record of the callbacks that has a view."""
+    """Yield run, tag and description of each record of the callbacks."""
     runs = provider.list_tensors(context, experiment_id=experiment, plugin_name=PLUGIN)
     for run, tags in runs.items():
-        for tag, about in tags.items():
-            if not tag.startswith(WITHOUT_VIEW):
-                yield run, tag, about
+        yield from ((run, tag, about) for tag, about in tags.items())
 
 
 def _content_of(about: Any) -> dict[str, Any] | str:
@@ -154,6 +161,9 @@ _FORMS: form.Forms = {
     "name": ("text", form.is_text),
     "statistics": ("a list of names", lambda names: _NAMES[1](names) and len(names) > 0),
     "layers": _NAMES,
+    "paths": _NAMES,
+    "adds_to": _NAMES,
+    "outputs": _NAMES,
     "backwards": _NAMES,
     "joined": (
         "pairs of layers by name",
@@ -179,7 +189,7 @@ def _series(key: Key, parts: list[Part]) -> Series:
     return Series(
         *key,
         statistics=list(content["statistics"]),
-        layers=list(content.get("layers", [])),
+        layers=list(content.get(OF_PATHS if key[1:] == ("depth_flow", OF_PATHS) else "layers", [])),
         tags=[tag for tag, *_ in parts],
         latest=max(step for _, _, step, _ in parts),
         written=max(time for *_, time in parts),
@@ -210,8 +220,12 @@ def _joined(key: Key, content: Mapping[str, Any], layers: Mapping[Key, Series]) 
 
 
 def parts_of(series: Series, every_series: Sequence[Series]) -> list[Series]:
-    """Return the series that hold the rows of a series: itself and its probe, or the two joined."""
-    if not series.joined:
-        return [part for part in (series, series.probe) if part is not None]
+    """Return the series that hold the rows of a series.
+
+    These are itself and its probe, the two joined, or the error of layers and that by path.
+    """
     by_name = {other.name: other for other in every_series if other[:2] == series[:2]}
-    return [by_name[name] for name in series.joined]
+    if series.joined:
+        return [by_name[name] for name in series.joined]
+    of_paths = by_name.get(OF_PATHS) if series[1:3] == ("depth_flow", OF_LAYERS) else None
+    return [part for part in (series, series.probe, of_paths) if part is not None]

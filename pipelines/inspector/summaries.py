@@ -7,15 +7,18 @@ from typing import NamedTuple
 import numpy as np
 
 from ...callbacks.findings.decay import decay
+from ...callbacks.findings.depth_flow import compared
 from ...callbacks.findings.encoder_decoder import first_to_largest
 from ...callbacks.findings.finding import Finding
+from ...callbacks.findings.over_depth import first_to_last
 from ...callbacks.recording.rows import Rows, evenly_spaced
 from ...callbacks.recording.tables import join_layers, tables
-from .series import Series
+from .readings import depth_history
+from .series import OF_LAYERS, Series
 
 POINTS = 60  # of a small curve in the table of runs
 _SEVERITIES = ("trouble", "healthy", "unclear")
-_KINDS = ("error_flow", "layer_gradients", "gates", "horizon")
+_KINDS = ("error_flow", "layer_gradients", "depth_flow", "gates", "horizon", "lyapunov")
 
 
 class Course(NamedTuple):
@@ -35,8 +38,9 @@ def course_of(series: Series, parts: Sequence[Rows], limit: int) -> Course:
 
     Of the error over time these are `first_to_last`, the share of the error at the last time step
     that arrives at the first one, and `half_life` in time steps, NaN in training steps in which the
-    error does not decay; of two joined layers it is `first_to_largest`, and of the gradients
-    `global_norm`. Other kinds have no lines.
+    error does not decay; of two joined layers it is `first_to_largest`, of the gradients
+    `global_norm`, and of the error over depth `over_depth`, that of the first quarter of the layers
+    over that of the last. Other kinds have no lines.
 
     Args:
         series: the series.
@@ -59,6 +63,10 @@ def _lines(series: Series, rows: Rows) -> dict[str, np.ndarray]:
     if series.kind == "layer_gradients":
         squares = np.nansum(rows.named()["norm"].astype(np.float64) ** 2, axis=1)
         return {"global_norm": np.sqrt(squares)}
+    if series.kind == "depth_flow" and series.name == OF_LAYERS:
+        history = depth_history(series, rows)
+        inside = compared(history)
+        return {"over_depth": first_to_last(history["rms"][:, inside])[0]} if inside.any() else {}
     return {}
 
 

@@ -12,8 +12,8 @@ from .series import Series
 # The folders of one training. Older versions gave each callback one of its own, and the second
 # callback of a kind the same with a number.
 _KINDS = (
-    "attention|error_flow|error_matrix|error_probe|feature_maps|gates|horizon|layer_gradients"
-    "|lyapunov|pictures|samples|warnings"
+    "attention|depth_flow|error_flow|error_matrix|error_probe|feature_maps|gates|horizon"
+    "|layer_gradients|lyapunov|pictures|samples|warnings"
 )
 _FOLDER = re.compile(rf"(^|/)(train|validation|({_KINDS})(-\d+)?)$")
 _LOGS = re.compile(r"(^|/)logs$")
@@ -22,7 +22,7 @@ _TRIAL_FOLDER = re.compile(r"(^|/)doctor/trials/([^/]+/seed-\d+)/run$")
 _TRIAL_NAME = re.compile(r"(?:(.+)/)?doctor/([^/]+)/seed-(\d+)")
 UNTREATED = "untreated"  # in place of the names of remedies
 # Their records are numbered by training steps, all others by epochs.
-BY_TRAINING_STEP = ("error_flow", "layer_gradients")
+BY_TRAINING_STEP = ("error_flow", "layer_gradients", "depth_flow")
 
 
 class Trial(NamedTuple):

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import keras
 
-from ...callbacks import ErrorFlow, Gates, LayerGradients, TextSamples
+from ...callbacks import DepthFlow, ErrorFlow, Gates, LayerGradients, TextSamples
 from ...callbacks.findings.training_warning import TrainingWarning
 from ...callbacks.recording.run_places import reserve
+from ...layers.paths import walk
 from ..core.cluster import cluster_of
 from ..core.config import TrainingConfig
 from ..core.console import keras_verbosity, note
@@ -46,6 +47,7 @@ class Recorders(NamedTuple):
     error_flow: ErrorFlow | None
     gates: Gates | None
     text_samples: TextSamples | None
+    depth_flow: DepthFlow | None = None
 
     @property
     def present(self) -> list[keras.callbacks.Callback]:
@@ -54,7 +56,7 @@ class Recorders(NamedTuple):
     @property
     def resumable(self) -> dict[str, Resumable]:
         """Those whose records a resumed training goes on with, by the name of their kind."""
-        of_steps: list[Any] = [self.layer_gradients, self.error_flow, self.gates]
+        of_steps: list[Any] = [self.layer_gradients, self.error_flow, self.gates, self.depth_flow]
         return {recorder.kind: recorder for recorder in of_steps if recorder is not None}
 
     @property
@@ -96,7 +98,13 @@ def make_recorders(spec: TrainingSpec, run: RunFolder) -> Recorders:
         else None,
         None if spec.gates_batch is None else Gates(spec.gates_batch, logs),
         None if spec.sample_predictions is None else TextSamples(spec.sample_predictions, logs),
+        DepthFlow(logs) if _has_convolutions(spec.network) else None,
     )
+
+
+def _has_convolutions(network: keras.Model) -> bool:
+    """Return whether a part of the network is convolutional over images."""
+    return any(isinstance(layer, keras.layers.Conv2D) for _, layer in walk(network))
 
 
 def compile_training(spec: TrainingSpec, config: TrainingConfig) -> keras.Model:

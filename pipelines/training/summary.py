@@ -82,11 +82,13 @@ def _time_steps(recorders: Recorders) -> int | None:
 
 def save_plots(run: RunFolder, outcome: Outcome) -> None:
     """Draw the curves of a training, and what was recorded."""
-    history, (gradients, flow, gates, _) = outcome.history, outcome.recorders
+    history, (gradients, flow, gates, _, depth) = outcome.history, outcome.recorders
     figures = [key for key in history[0] if f"val_{key}" in history[0]]
     plots.save(plots.curves(history, figures, outcome.best_epoch), run.plots / "curves.png")
     if gradients.history:
         plots.save(gradients.plot(), run.plots / "layer_gradients.png")
+    if depth is not None and depth.history:
+        plots.save(depth.plot(), run.plots / "depth_flow.png")
     if flow is not None and any(len(table["step"]) for table in flow.history.values()):
         plots.save(flow.plot(), run.plots / "error_flow.png")
     if gates is not None and gates.history:
@@ -95,8 +97,8 @@ def save_plots(run: RunFolder, outcome: Outcome) -> None:
 
 def findings_of(recorders: Recorders) -> list[Finding]:
     """Return the findings of all callbacks."""
-    gradients, flow, gates, _ = recorders
-    present = [recorder for recorder in (flow, gradients, gates) if recorder is not None]
+    gradients, flow, gates, _, depth = recorders
+    present = [recorder for recorder in (flow, gradients, depth, gates) if recorder is not None]
     return [finding for recorder in present for finding in recorder.findings()]
 
 

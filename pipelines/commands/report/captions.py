@@ -8,6 +8,7 @@ import numpy as np
 
 from ....callbacks.findings.finding import counted, short
 
+_BY_NAME = ("layer_gradients", "depth_flow")  # kinds whose columns have names
 MOST = 4  # series that a caption describes
 
 
@@ -39,14 +40,14 @@ def row_in_words(name: str, series: Mapping[str, Any], table: Mapping[str, Any])
         f"{short(float(row[place]))} at {_column(series, table['columns'][place])}"
         for place in (known[-1], known[0])
     ]
-    if series["kind"] in ("gates", "layer_gradients"):
+    if series["kind"] in ("gates", *_BY_NAME):
         ends = ends[::-1]
     return f"{name}: {' to '.join(ends)}"
 
 
 def _column(series: Mapping[str, Any], column: int | str) -> str:
     """Return the name of a column."""
-    if series["kind"] == "layer_gradients":
+    if series["kind"] in _BY_NAME:
         return str(column)
     if series["joined"] or series["kind"] in ("gates", "error_matrix"):
         return f"time step {column}"

@@ -14,7 +14,12 @@ SIZES = ((240, 400), (160, 256), (120, 200), (80, 128), (48, 80), (24, 40))  # r
 EPOCHS = 8  # of an error matrix
 PICTURES = 8  # of one tag
 # The statistics that charts show; of other kinds all.
-_STATISTICS = {"error_flow": ("hidden", "carried", "cell"), "layer_gradients": ("norm", "ratio")}
+_STATISTICS = {
+    "error_flow": ("hidden", "carried", "cell"),
+    "layer_gradients": ("norm", "ratio"),
+    "depth_flow": ("rms", "std"),
+    "lyapunov": ("exponent",),
+}
 
 Entry = tuple[dict[str, Any], Any]  # a query, and its answer
 Charted = tuple[str, dict[str, Any]]  # the name of a training, and one of its series
@@ -164,7 +169,7 @@ def _tables(answers: Answers, series: dict[str, Any]) -> Iterator[Entry]:
 
 
 def _courses(answers: Answers, series: Mapping[str, Any]) -> Iterator[Entry]:
-    if series["kind"] in ("error_flow", "layer_gradients"):
+    if series["kind"] in ("error_flow", "layer_gradients", "depth_flow"):
         yield _key(series), answers.answer("course", _key(series))
 
 

@@ -11,7 +11,12 @@ from ...core.files import read_text
 from ...core.run_folder import RunFolder, read_history
 from .pictures import Picture, picture
 
-CHARTED = ("error_flow", "layer_gradients", "gates")  # plots that have the name of a kind
+CHARTED = (
+    "error_flow",
+    "layer_gradients",
+    "depth_flow",
+    "gates",
+)  # plots that have the name of a kind
 
 
 class SavedPlot(NamedTuple):
@@ -59,6 +64,7 @@ _TITLES = {
     "confusion_validation": "Confusion matrix, validation split",
     "error_flow": "Error over time",
     "layer_gradients": "Gradient over depth",
+    "depth_flow": "Error over depth",
     "gates": "Gates over time",
 }
 

@@ -71,6 +71,8 @@ class View:
         kind: the kind of series that it shows; "" if it shows images or texts only.
         lines: figures in the course of training: their names, and titles.
         lines_of_pairs: the same of pairs of layers that share a time axis.
+        apart: the names of series that have columns of their own, and are compared apart.
+        exponents: the kind of series that it shows as lines over epochs.
         media: the kinds of images and texts that it shows.
     """
 
@@ -80,16 +82,20 @@ class View:
     lines: Mapping[str, str] = dataclasses.field(default_factory=dict)
     lines_of_pairs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     media: Sequence[str] = ()
+    apart: Sequence[str] = ()
+    exponents: str = ""
 
 
 _TIME = {"first_to_last": "Share that reaches the first step", "half_life": "Half-life"}
 _OF_PAIRS = {"first_to_largest": "Share of the largest error that reaches the first step"}
+_DEPTH = {"over_depth": "Error of the first layers over that of the last"}
 _VIEWS = (
     View("time", "Error over time", "error_flow", _TIME, _OF_PAIRS),
     View("depth", "Gradient over depth", "layer_gradients", {"global_norm": "Gradient norm"}),
+    View("depth_error", "Error over depth", "depth_flow", _DEPTH, apart=("layers", "paths")),
     View("gates", "Gates", "gates", media=["gates"]),
     View("matrix", "Error matrix", "error_matrix"),
-    View("horizon", "Horizon", "horizon"),
+    View("horizon", "Horizon", "horizon", exponents="lyapunov"),
     View("attention", "Attention", media=["attention"]),
     View("samples", "Samples", media=["samples", "captioned_images"]),
     View("features", "Feature maps", media=["feature_maps"]),
@@ -125,14 +131,21 @@ def _of_view(data: ReportData, view: View) -> Iterator[Figure]:
     if charted and view.kind != "error_matrix":
         yield from _compared(data, view, charted, statistic)
     for run, series in charted:
-        key = json.dumps([series["run"], series["name"]], ensure_ascii=False, separators=(",", ":"))
-        yield Figure(
-            0, _caption(data, view, run, series, statistic), data.findings(series), card=key
-        )
+        caption = _caption(data, view, run, series, statistic)
+        yield Figure(0, caption, data.findings(series), card=_key_of(series))
+    for run, series in data.charted(view.exponents):
+        caption = f"Lyapunov exponents after each epoch: {name_of(run, series)}."
+        yield Figure(0, caption, data.findings(series), card=f"exponents {_key_of(series)}")
     for run in data.runs:
         for medium in run["media"]:
             if medium["kind"] in view.media:
                 yield from (_medium(run["run"], medium, one) for one in data.latest(medium))
+
+
+def _key_of(series: Mapping[str, Any]) -> str:
+    """Return the key of the card of a series, as static/view_cards.js makes it."""
+    names = [series["run"], series["name"]]
+    return json.dumps(names, ensure_ascii=False, separators=(",", ":"))
 
 
 def _shown_first(kind: str, charted: Sequence[Charted]) -> str:
@@ -171,17 +184,32 @@ def _compared(
     """Yield the overlay of all series, and the lines in the course of training."""
     single = [one for one in charted if not one[1]["joined"]]
     pairs = [one for one in charted if one[1]["joined"]]
-    rows = [_row(data, *one, statistic) for one in single or pairs]
     lines = [*((line, single) for line in view.lines.items() if single)]
     lines += [(line, pairs) for line in view.lines_of_pairs.items() if pairs]
-    labels = [series["labels"] for _, series in charted]
-    label = next(known[statistic] for known in labels if statistic in known)
-    caption = f"{label}, after training. {listed([*filter(None, rows)])}."
-    yield Figure(0, caption, card="curves", spans=len(lines) % 2 == 0)
+    groups = [*_groups(view, single or pairs, statistic)]
+    is_odd = (len(groups) + len(lines)) % 2 == 1
+    for place, (card, group) in enumerate(groups):
+        rows = [_row(data, *one, statistic) for one in group]
+        labels = [series["labels"] for _, series in group]
+        label = next(known[statistic] for known in labels if statistic in known)
+        caption = f"{label}, after training. {listed([*filter(None, rows)])}."
+        yield Figure(0, caption, card=card, spans=is_odd and place == 0)
     for (line, title), of_line in lines:
         courses = [course_in_words(name_of(*one), data.course(one[1]), line) for one in of_line]
         seen = listed([*filter(None, courses)]) or "Nothing to draw"
         yield Figure(0, f"{title} over training. {seen}.", card=f"course {line}")
+
+
+def _groups(
+    view: View, charted: Sequence[Charted], statistic: str
+) -> Iterator[tuple[str, list[Charted]]]:
+    """Yield the key of each overlay of series, and the series in it."""
+    shown = [one for one in charted if statistic in one[1]["statistics"]]
+    if not view.apart:
+        yield "curves", shown
+    for name in view.apart:
+        if group := [one for one in shown if one[1]["name"] == name]:
+            yield f"curves {name}", group
 
 
 def _medium(run: str, medium: Mapping[str, Any], one: Mapping[str, Any]) -> Figure:

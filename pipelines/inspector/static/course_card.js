@@ -10,12 +10,14 @@ const UNITS = {
   first_to_largest: "first to largest",
   half_life: "half-life (time steps)",
   global_norm: "‖dE/dW‖ of all layers",
+  over_depth: "first quarter of the layers to last",
 };
 const NOTHING = {
   half_life: "No half-life: in none of these runs does the error decay.",
   first_to_largest: "No error has been recorded in the first layer.",
   first_to_last: "No error has been recorded at both ends of a sequence.",
   global_norm: "No gradient has been recorded.",
+  over_depth: "No error has been recorded at both ends of the network.",
 };
 
 export class CourseCard extends Card {

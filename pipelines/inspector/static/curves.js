@@ -81,6 +81,8 @@ export class Curves extends Chart {
     drawAxisBelow(group("below", `translate(0, ${height})`).classed("grid", true), positions, x, { width, left: margin.left }, -height);
     drawValueAxis(group("left").classed("grid", true), group("minor"), y, log, height, -width);
     this.drawEpochs(group("above"));
+    this.marks.selectAll("path.zero").data(!log && y.domain()[0] < 0 ? [y(0)] : []).join("path").attr("class", "zero")
+      .attr("d", (at) => `M0,${at}H${width}`);
     const curves = this.marks.selectAll("g.curve").data(this.curves).join("g").attr("class", "curve")
       .attr("stroke", ({ colour }) => colour).attr("fill", ({ colour }) => colour);
     const path = (name, d) => curves.selectAll(`.${name}`).data((curve) => [curve]).join("path").attr("class", name).attr("d", d);

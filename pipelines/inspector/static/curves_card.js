@@ -11,8 +11,8 @@ export const MOST_CURVES = 30; // more are hard to distinguish
 const STEPS = 6; // training steps in one chart
 
 export class CurvesCard extends Card {
-  constructor(cards) {
-    super(cards, { what: `${KINDS[cards.view.kind].title}: comparison` });
+  constructor(cards, title) {
+    super(cards, { what: `${title}: comparison` });
     this.compare = new Segments("Compare", (choice) => this.choose({ choice }));
     this.which = new Select("Series", (name) => this.choose({ name }));
     this.choice = "series";

@@ -19,6 +19,11 @@ export const KINDS = {
     row: "training step",
     axis: () => ({ title: "layer, from input to loss", name: String }),
   },
+  depth_flow: {
+    title: "Error over depth",
+    row: "training step",
+    axis: (align, { name }) => ({ title: `${name === "paths" ? "path" : "layer or block"}, from input to loss`, name: String }),
+  },
   // One table per epoch, which the slider selects.
   error_matrix: {
     title: "Error matrix",
@@ -27,6 +32,7 @@ export const KINDS = {
     axis: () => ({ ...time, title: "time step k" }),
   },
   horizon: { title: "Horizon", row: "epoch", axis: () => AXES.end },
+  lyapunov: { title: "Lyapunov exponents", row: "epoch" },
   gates: { title: "Gates over time", row: "epoch", shares: true, axis: () => time },
 };
 
@@ -37,7 +43,7 @@ export const areShares = (kind, statistic) => Boolean(KINDS[kind].shares) || sta
 export function axesOf(series, { statistic, align }) {
   const { row, axis } = KINDS[series.kind];
   return {
-    x: axis(series.joined ? "joined" : align),
+    x: axis(series.joined ? "joined" : align, series),
     y: { title: row, name: (step) => `${row} ${step.toLocaleString("en")}` },
     value: { title: series.kind === "error_matrix" ? "‖dE_i/dh_k‖" : series.labels[statistic] ?? statistic },
   };

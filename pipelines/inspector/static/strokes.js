@@ -56,7 +56,7 @@ export function rangeOf(curves, log) {
     }
   }
   if (low > high) return log ? [0.1, 1] : [0, 1];
-  if (!log) return [Math.min(low, 0), high > Math.min(low, 0) ? high : high + 1];
+  if (!log) return low === 0 && high === 0 ? [0, 1] : [Math.min(low, 0), Math.max(high, 0)];
   const room = low === high ? 3 : (high / low) ** 0.04;
   return [low / room, high * room];
 }

@@ -4,13 +4,14 @@
 import { CourseCard } from "./course_card.js";
 import { CurvesCard } from "./curves_card.js";
 import { DoctorCard } from "./doctor_card.js";
+import { ExponentsCard } from "./exponents_card.js";
 import { MapCard } from "./map_card.js";
 import { MediaCard } from "./media_card.js";
 import { arrange, inNextFrame, make } from "./dom.js";
 import { areShares, KINDS } from "./kinds.js";
 import { commonScale, SHARES } from "./scale.js";
 import { DASHES, isDark, PALETTE } from "./theme.js";
-import { hasAnswer, mediaOf, seriesOf } from "./views.js";
+import { exponentsOf, hasAnswer, mediaOf, seriesOf } from "./views.js";
 
 const NEAR = "300px 0px"; // around the window, where cards are drawn already
 
@@ -42,11 +43,11 @@ export class ViewCards {
     const { kind, course, courseOfPairs } = this.view;
     const compared = members.length && kind !== "error_matrix" ? [
       // The time axis of a pair has another origin, so pairs are compared with pairs only.
-      this.card("curves", () => new CurvesCard(this), layers.length ? layers : pairs),
+      ...this.curvesCards(layers.length ? layers : pairs),
       ...this.courseCards(course, layers),
       ...this.courseCards(courseOfPairs, pairs),
     ] : [];
-    const each = [...members.map((member) => this.mapCard(member)), ...this.mediaCards(), ...this.doctorCards()];
+    const each = [...members.map((member) => this.mapCard(member)), ...this.exponentsCards(), ...this.mediaCards(), ...this.doctorCards()];
     this.keep([...compared, ...each]);
     arrange(this.compared, compared.map(this.frame));
     arrange(this.each, each.map(this.frame));
@@ -73,6 +74,15 @@ export class ViewCards {
     return card;
   }
 
+  curvesCards(members) {
+    const { kind, apart } = this.view;
+    if (!apart) return [this.card("curves", () => new CurvesCard(this, KINDS[kind].title), members)];
+    const groups = Object.entries(apart)
+      .map(([name, title]) => [name, title, members.filter(({ series }) => series.name === name)])
+      .filter(([, , group]) => group.length);
+    return groups.map(([name, title, group]) => this.card(`curves ${name}`, () => new CurvesCard(this, title), group));
+  }
+
   courseCards(lines = {}, members) {
     if (!members.length) return [];
     return Object.entries(lines).map(([line, title]) =>
@@ -82,6 +92,11 @@ export class ViewCards {
   mapCard({ run, series }) {
     const key = JSON.stringify([series.run, series.name]);
     return this.card(key, () => new MapCard(this, run, series), run, series);
+  }
+
+  exponentsCards() {
+    return this.trainings.flatMap((run) => exponentsOf(this.view, run).map((series) =>
+      this.card(`exponents ${JSON.stringify([series.run, series.name])}`, () => new ExponentsCard(this, run, series), run, series)));
   }
 
   mediaCards() {

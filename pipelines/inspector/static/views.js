@@ -1,4 +1,5 @@
-// The views, in the order of their tabs, and the sentence that says how to read each.
+// The views, in the order of their tabs, and the sentence that says how to read each. The series of the names in `apart`
+// have columns of their own and are compared apart; those of the kind `exponents` are lines.
 
 export const VIEWS = [
   {
@@ -32,6 +33,19 @@ export const VIEWS = [
       "hardly learn.",
   },
   {
+    id: "depth_error",
+    title: "Error over depth",
+    kind: "depth_flow",
+    findings: [
+      "starving", "exploding over depth", "starved earlier", "exploded over depth earlier", "silent path", "no error",
+      "not finite",
+    ],
+    apart: { layers: "Error over depth", paths: "Error by path" },
+    course: { over_depth: "First layers to last" },
+    howTo: "Each column is the output of a layer or block, from input to loss, and of a path the error that comes back " +
+      "through it alone: colour that fades to the left is an error that vanishes over depth.",
+  },
+  {
     id: "gates",
     title: "Gates",
     kind: "gates",
@@ -50,8 +64,10 @@ export const VIEWS = [
     id: "horizon",
     title: "Horizon",
     kind: "horizon",
+    exponents: "lyapunov",
     howTo: "The curve is how much the last state depends on each earlier one, whatever the loss: no error reaches " +
-      "further back than this.",
+      "further back than this. Lyapunov exponents below 0 are directions in which an error fades, those above 0 " +
+      "directions in which it grows.",
   },
   {
     id: "attention",
@@ -92,7 +108,7 @@ export function viewsOf(runs) {
 
 // Whether a view has something to show of a run.
 export function hasData(view, run) {
-  return seriesOf(view, run).length > 0 || mediaOf(view, run).length > 0 || hasAnswer(view, run);
+  return seriesOf(view, run).length > 0 || exponentsOf(view, run).length > 0 || mediaOf(view, run).length > 0 || hasAnswer(view, run);
 }
 
 // Whether a view shows the doctor's answer about a run.
@@ -106,6 +122,9 @@ export function comparisonOf(kind, trainings) {
 
 // The series of a run that a view shows.
 export const seriesOf = (view, run) => (view.kind ? run.series.filter(({ kind }) => kind === view.kind) : []);
+
+// The series of a run that a view shows as lines over epochs.
+export const exponentsOf = (view, run) => (view.exponents ? run.series.filter(({ kind }) => kind === view.exponents) : []);
 
 // The images and texts of a run that a view shows.
 export const mediaOf = (view, run) => (view.media ? run.media.filter(({ kind }) => view.media.includes(kind)) : []);
