@@ -10,14 +10,14 @@ from matplotlib.figure import Figure
 from ..layers.paths import walk
 from .drawing import figures
 from .drawing.heat_maps import common_scale, heat_map
-from .findings.depth_flow import compared, depth_findings
+from .findings.depth_flow import depth_findings
 from .findings.finding import Finding, counted
 from .findings.layer_gradients import listed
 from .findings.training_warning import Scope, TrainingWarning
 from .recording import frames
 from .recording.depth_layers import DepthLayers, check_names, output_paths
 from .recording.depth_monitor import DepthMonitor
-from .recording.depth_tables import OF_LAYERS, OF_PATHS, depth_tables
+from .recording.depth_tables import OF_LAYERS, OF_PATHS, depth_tables, without_outputs
 from .recording.depth_taps import Column
 from .recording.event_reader import Key, Recorded
 from .recording.rows import Rows
@@ -160,7 +160,7 @@ class DepthFlow(StepRecorder):
         return []
 
     def plot(self, statistic: str = "rms") -> Figure:
-        """Return a heat map layer × training step.
+        """Return a heat map layer × training step, without the model's outputs.
 
         Args:
             statistic: a table of `history`: "rms", "max" or "std" of the layers, "path_rms" or
@@ -267,17 +267,14 @@ class DepthFlow(StepRecorder):
         history = depth_tables(new, self._about())
         if not history:
             return {}
-        inside = compared(history)
-        if not inside.any():
-            return {}
-        rms = history["rms"][:, inside]
+        rms = without_outputs(history)["rms"]
         with np.errstate(invalid="ignore", divide="ignore"):
             return {"": {"first_to_last": float(np.median(rms[:, 0] / rms[:, -1]))}}
 
     def _images(self) -> Iterator[tuple[str, np.ndarray, str]]:
-        history = self.history
-        if not history:
+        if not self.history:
             return
+        history = without_outputs(self.history)
         columns = [str(i + 1) for i in range(len(history["layers"]))]
         titles = ("layer, from input to loss", "‖dE/da‖, rms")
         scale = common_scale([history["rms"]])

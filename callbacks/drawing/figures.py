@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..findings.error_flow import error_flow_finding
 from ..findings.finding import every_steps
+from ..recording.depth_tables import without_outputs
 from ..recording.printable import in_figure
 from ..recording.rows import evenly_spaced, filled_columns
 from .heat_maps import COLOURS, DECADES, NO_VALUE, NOT_FINITE, Scale, common_scale
@@ -95,11 +96,14 @@ def layer_gradients(histories: Mapping[str, History], statistic: str = "norm") -
 def depth_flow(histories: Mapping[str, History], statistic: str = "rms") -> Figure:
     """Return heat maps layer × training step, from the first layer (left) to the last.
 
+    The model's outputs are left out: the derivative of the loss there may be larger by decades.
+
     Args:
         histories: by title; each is a `DepthFlow.history`, of one or several runs.
         statistic: a table of the layers, or of the paths ("path_rms", "path_max").
     """
-    return _over_depth(histories, statistic, "depth_flow")
+    inside = {title: without_outputs(history) for title, history in histories.items()}
+    return _over_depth(inside, statistic, "depth_flow")
 
 
 def _over_depth(histories, statistic, kind):

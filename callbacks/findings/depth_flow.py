@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ..recording.depth_tables import are_inside
 from ..recording.tables import layer_path
 from .finding import JUDGED_SHARE, MIN_STEPS, Finding, counted, short, since_when
 from .layer_gradients import listed
@@ -64,15 +65,10 @@ def depth_findings(history: Mapping[str, Any]) -> list[Finding]:
     recent = slice(-ceil(JUDGED_SHARE * len(steps)), None)
     silent = (rms[recent] == 0).all(axis=0)
     findings += _no_error(steps, layers, rms, silent, recent)
-    judged_layers = np.where(compared(history) & ~silent, rms, np.nan)
+    judged_layers = np.where(are_inside(history) & ~silent, rms, np.nan)
     none = np.zeros_like(silent)
     findings += over_depth_findings(steps, layers, judged_layers, none, recent, ERROR)
     return findings + _silent_paths(steps, _shares(history, judged, finite), recent)
-
-
-def compared(history: Mapping[str, Any]) -> np.ndarray:
-    """Return which layers are compared over depth: all but the model's outputs, [L] bool."""
-    return np.array([name not in history["outputs"] for name in history["layers"]], bool)
 
 
 def _not_finite(steps: np.ndarray, layers: Sequence[str], overflows: np.ndarray) -> Finding:

@@ -42,6 +42,24 @@ def depth_tables(rows: Mapping[str, Rows], about: Mapping[str, Any]) -> dict[str
     }
 
 
+def are_inside(history: Mapping[str, Any]) -> np.ndarray:
+    """Return which layers of `DepthFlow.history` are none of the model's outputs, [L] bool.
+
+    At an output, the derivative of the loss itself arrives, which has not passed a layer yet.
+    """
+    outputs = history.get("outputs", ())
+    return np.array([name not in outputs for name in history["layers"]], bool)
+
+
+def without_outputs(history: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `DepthFlow.history` without the model's outputs; as it is if there is nothing else."""
+    inside = are_inside(history)
+    if not inside.any():
+        return dict(history)
+    cut = {name: history[name][:, inside] for name in OF_LAYERS if name in history}
+    return dict(history) | cut | {"layers": _chosen(history["layers"], inside)}
+
+
 def _tables(rows, steps, names):
     """Each statistic as [N, names], on these training steps; NaN where there is nothing."""
     tables = np.full([len(rows.values), len(steps), len(names)], np.nan, np.float32)

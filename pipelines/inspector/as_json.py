@@ -8,7 +8,7 @@ import numpy as np
 from ...callbacks.drawing.labels import label
 from ...callbacks.findings.finding import Finding
 from .media import Image, Medium, plain, table_of
-from .series import OF_PATHS, Series
+from .series import Series
 from .trainings import BY_TRAINING_STEP, Training
 
 _HIDDEN = ("valid", "mean")  # statistics that no logarithmic axis can show
@@ -33,15 +33,10 @@ def of_series(series: Series) -> dict[str, Any]:
         "kind": series.kind,
         "name": series.name,
         "statistics": [name for name in series.statistics if name not in _HIDDEN],
-        "labels": {name: _label(series, name) for name in series.statistics},
+        "labels": {name: label(series.kind, name) for name in series.statistics},
         "latest": series.latest,
         "joined": bool(series.joined),
     }
-
-
-def _label(series: Series, statistic: str) -> str:
-    is_by_path = series.kind == "depth_flow" and series.name == OF_PATHS
-    return label(series.kind, f"path_{statistic}" if is_by_path else statistic)
 
 
 def of_text(training: Training, medium: Medium, step: int, markdown: str) -> dict[str, Any]:

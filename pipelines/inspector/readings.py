@@ -15,7 +15,7 @@ from ...callbacks.findings.layer_gradients import gradient_findings
 from ...callbacks.findings.lyapunov import lyapunov_finding
 from ...callbacks.findings.probe import probe_of
 from ...callbacks.recording.blocks import MAX_BLOCKS, PLUGIN, unpack
-from ...callbacks.recording.depth_tables import depth_tables
+from ...callbacks.recording.depth_tables import depth_tables, without_outputs
 from ...callbacks.recording.rows import Rows, evenly_spaced, filled_columns, join
 from ...callbacks.recording.tables import join_layers, tables
 from .series import OF_LAYERS, OF_PATHS, Series, find_series, parts_of
@@ -178,7 +178,7 @@ def table(series: Series, rows: Rows, *others: Rows, statistic: str, align: str 
             layers are joined, the steps of the first are numbered up to 0.
     """
     if series.kind != "error_flow":
-        return _snapshot_table(series, rows, rows.named()[statistic])
+        return _snapshot_table(series, rows, statistic)
     named: Mapping[str, np.ndarray] = tables(rows)
     if series.joined:
         named = join_layers(named, tables(others[0]))
@@ -192,8 +192,12 @@ def table(series: Series, rows: Rows, *others: Rows, statistic: str, align: str 
     return Table(named["step"], columns.tolist(), values[:, cut])
 
 
-def _snapshot_table(series, rows, values):
+def _snapshot_table(series, rows, statistic):
     """Return a table whose columns are layers, or time steps of a snapshot."""
+    values = rows.named()[statistic]
+    if series[1:3] == ("depth_flow", OF_LAYERS):
+        history = without_outputs(depth_history(series, rows))
+        return Table(rows.steps, history["layers"], history[statistic])
     if series.layers:
         width = min(len(series.layers), values.shape[-1])  # later rows may have more columns
         values, layers = values[:, :width], series.layers[:width]

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ...callbacks.findings.decay import decay
-from ...callbacks.findings.depth_flow import compared
 from ...callbacks.findings.encoder_decoder import first_to_largest
 from ...callbacks.findings.finding import Finding
 from ...callbacks.findings.over_depth import first_to_last
+from ...callbacks.recording.depth_tables import without_outputs
 from ...callbacks.recording.rows import Rows, evenly_spaced
 from ...callbacks.recording.tables import join_layers, tables
 from .readings import depth_history
@@ -64,9 +64,8 @@ def _lines(series: Series, rows: Rows) -> dict[str, np.ndarray]:
         squares = np.nansum(rows.named()["norm"].astype(np.float64) ** 2, axis=1)
         return {"global_norm": np.sqrt(squares)}
     if series.kind == "depth_flow" and series.name == OF_LAYERS:
-        history = depth_history(series, rows)
-        inside = compared(history)
-        return {"over_depth": first_to_last(history["rms"][:, inside])[0]} if inside.any() else {}
+        inside = without_outputs(depth_history(series, rows))
+        return {"over_depth": first_to_last(inside["rms"])[0]}
     return {}
 
 

@@ -229,12 +229,6 @@ DESCRIPTIONS = {
 }
 
 
-def test_records_without_a_view_are_neither_shown_nor_damaged():
-    provider = Provider("lyapunov", lyapunov_rows_rnn=[rows_at(1, 2)])
-    assert [*provider.tags] == ["lyapunov/rows/rnn"]
-    assert find_series(provider, None, "") == find_damaged(provider, None, "") == []
-
-
 @pytest.mark.parametrize("content, reason", DESCRIPTIONS.items(), ids=range(len(DESCRIPTIONS)))
 def test_a_damaged_description_hides_no_other_record(content, reason):
     provider = Provider(rows=[rows_at(1, 2)])
