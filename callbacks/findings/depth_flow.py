@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from ..recording.depth_tables import are_inside
+from ..recording.depth_tables import are_inside, without_outputs
 from ..recording.tables import layer_path
 from .finding import JUDGED_SHARE, MIN_STEPS, Finding, counted, short, since_when
 from .layer_gradients import listed
-from .over_depth import Quantity, over_depth_findings
+from .over_depth import Quantity, first_to_last, over_depth_findings
 
 SILENT = 1e-4  # the error by a path, over that of the tensor which the path reads
 
@@ -69,6 +69,22 @@ def depth_findings(history: Mapping[str, Any]) -> list[Finding]:
     none = np.zeros_like(silent)
     findings += over_depth_findings(steps, layers, judged_layers, none, recent, ERROR)
     return findings + _silent_paths(steps, _shares(history, judged, finite), recent)
+
+
+def share_over_depth(history: Mapping[str, Any]) -> float | None:
+    """Return the error of the first quarter of the layers over that of the last quarter.
+
+    It is the median of the training steps that are judged; None if it is unknown.
+
+    Args:
+        history: `DepthFlow.history`; may be empty.
+    """
+    if not history:
+        return None
+    rms = without_outputs(history)["rms"][~history["skipped"]]
+    shares, _ = first_to_last(rms[-ceil(JUDGED_SHARE * len(rms)) :])
+    finite = shares[np.isfinite(shares)]
+    return float(np.median(finite)) if len(finite) else None
 
 
 def _not_finite(steps: np.ndarray, layers: Sequence[str], overflows: np.ndarray) -> Finding:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import tyro
 
+from ...callbacks.findings.finding import short
 from ..core.config import Section
 from ..core.console import note, print_table, say, suggestion
 from ..core.errors import DamagedFile, UserError
@@ -108,6 +109,8 @@ def figures_of(run: RunFolder) -> dict[str, str]:
         "parameters": f"{results['parameters']:,}" if "parameters" in results else "",
         "started": results.get("started", "")[:16].replace("T", " "),
     }
+    if (share := results.get("error_over_depth")) is not None:
+        row["error, first layers to last"] = short(share)
     for finding in results.get("findings", ()):
         title, headline = f"finding {finding['layer']}".strip(), headline_of(finding)
         row[title] = f"{row[title]}; {headline}" if title in row else headline

@@ -69,6 +69,7 @@ _FORMS: form.Forms = {
     "time_steps": ("a whole number or null", form.or_null(form.is_count)),
     "solved": ("true or false", form.is_flag),
     "seconds": _SECONDS,
+    "error_over_depth": ("a number or null", form.or_null(form.is_duration)),
     "gradient_norm": ("a number or null", form.or_null(form.is_duration)),
     "pretraining_seconds": _SECONDS,
     "compile_seconds": ("a number or null", form.or_null(form.is_duration)),

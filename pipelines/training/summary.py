@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ...callbacks.findings.depth_flow import share_over_depth
 from ...callbacks.findings.finding import Finding
 from ...callbacks.recording.printable import printable
 from ...callbacks.treatment.strength import usual_norm
@@ -60,6 +61,7 @@ def write_findings(
         failure: why it has failed, which is a finding too.
     """
     findings, gradients = findings_of(recorders), recorders.layer_gradients.history
+    depth = recorders.depth_flow
     if failure is not None and not any(finding.kind == "not finite" for finding in findings):
         findings.append(Finding("", "not finite", "the loss is not finite", failure.measured))
     run.update(
@@ -67,6 +69,7 @@ def write_findings(
         findings=[finding_row(finding) for finding in findings],
         steps_per_epoch=spec.train_data.steps,
         time_steps=_time_steps(recorders),
+        error_over_depth=None if depth is None else share_over_depth(depth.history),
         gradient_norm=usual_norm(gradients["norm"]) if gradients else None,
     )
 

@@ -44,9 +44,10 @@ def test_top5_is_at_least_the_accuracy(run):
     assert {row["label"] for row in rows} == {*SHAPES}
 
 
-def test_tensorboard_shows_the_gradient_over_depth_and_the_feature_maps(run):
+def test_tensorboard_shows_gradient_and_error_over_depth_and_the_feature_maps(run):
     tags = {tag for step in read(run.logs / "train")[0].values() for tag in step}
     assert {"layer_gradients/heat_map", "layer_gradients/global_norm", "feature_maps"} <= tags
+    assert {"depth_flow/heat_map", "depth_flow/first_to_last"} <= tags
 
 
 def test_predict_takes_files_of_any_size(where, tmp_path, capsys):

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from errorflow.callbacks import (
     AttentionMaps,
+    DepthFlow,
     ErrorFlow,
     ErrorMatrix,
     Gates,
     Horizon,
     LayerGradients,
+    Lyapunov,
     TextSamples,
 )
 from errorflow.callbacks.drawing.attention_maps import Alignment
@@ -35,12 +37,13 @@ def trained(tmp_path_factory):
         callbacks = [ErrorFlow(logs), LayerGradients(logs)]
         if layer is LSTM:
             callbacks += [Gates(x, logs), Horizon(x[:4], logs)]
+            callbacks += [DepthFlow(logs), Lyapunov(x[:4], logs, exponents=2)]
             weights = random.dirichlet([1] * 3, size=4)
             alignment = Alignment("abc", "wxyz", weights)
             callbacks += [AttentionMaps(lambda found=alignment: [found], logs)]
             callbacks += [TextSamples(lambda: [{"text": HOSTILE, "predicted": "b"}], logs)]
         model.fit(x, y, batch_size=8, epochs=3, verbose=0, callbacks=callbacks)
-        recorded[name] = [one.history for one in callbacks[:4]]
+        recorded[name] = [one.history for one in callbacks[:5]]
     each = keras.Sequential([keras.Input((STEPS, 3)), SimpleRNN(5, return_sequences=True)])
     each.compile("adam", "mse", jit_compile=False)
     matrix = ErrorMatrix(x[:4], x[:4, :, :1], folder / "each")

@@ -14,6 +14,7 @@ VIEWS = {
     "overview": "Overview",
     "time": "Time",
     "depth": "Depth",
+    "depth_error": "Error over depth",
     "gates": "Gates",
     "matrix": "Error matrix",
     "horizon": "Horizon",
@@ -90,8 +91,18 @@ def test_a_link_shows_the_same(fast, browser):
     assert tab.hover(0.99, 0.99) == shown
 
 
+def test_lyapunov_exponents_are_lines_below_zero(fast, browser):
+    tab = Tab(browser, fast, "horizon", runs=["lstm"])
+    tab.settle()
+    (chart,) = tab.run(
+        "return [...document.querySelectorAll('svg')].filter((one) => "
+        "one.querySelector('path.zero')).map((one) => one.ariaLabel)"
+    )
+    assert "2 curves of Lyapunov exponent per time step, along epoch" in chart
+
+
 def test_every_view_shows_what_was_recorded(fast, trained, browser):
-    flow, gradients, gates, horizon = trained[1]["lstm"]
+    flow, gradients, gates, horizon, depth = trained[1]["lstm"]
     matrices = trained[1]["each"][0]["matrix"]
     expected = {
         "time": (
@@ -99,6 +110,7 @@ def test_every_view_shows_what_was_recorded(fast, trained, browser):
             flow["rnn"]["hidden"][-1, 0],
         ),
         "depth": ("training step 24 (epoch 3), rnn: ", gradients["norm"][-1, 0]),
+        "depth_error": ("training step 24 (epoch 3), rnn: ", depth["rms"][-1, 0]),
         "gates": ("epoch 3, time step 1: ", gates["rnn"]["forget"][3, 0]),
         "horizon": ("epoch 3, 11 time steps before the last: ", horizon["rnn"]["hidden"][3, 0]),
         "matrix": ("loss step i 12, time step 1: ", matrices[-1, -1, 0]),

@@ -9,6 +9,7 @@ import event_files
 import numpy as np
 import pytest
 from errorflow.callbacks.recording.blocks import PLUGIN, pack, unpack
+from errorflow.callbacks.recording.depth_tables import OF_LAYERS, OF_PATHS
 from errorflow.callbacks.recording.rows import Rows
 from errorflow.pipelines.commands.recorded import read_recorded
 from errorflow.pipelines.inspector.readings import (
@@ -22,6 +23,8 @@ from errorflow.pipelines.inspector.readings import (
     thinned,
 )
 from errorflow.pipelines.inspector.series import find_damaged, find_foreign_files
+from errorflow.pipelines.inspector.summaries import course_of
+from report_runs import record
 
 STATISTICS = ["hidden", "hidden_max", "carried", "valid"]
 
@@ -107,6 +110,25 @@ def test_a_layer_that_was_never_trained_has_no_column():
     result = table(*provider.read(), statistic="ratio")
     assert result.columns == ["first", "last"]
     np.testing.assert_array_equal(result.values, np.float32([[0.1, 0.2]]))
+
+
+def test_the_error_over_depth_is_judged_by_layer_and_by_path(tmp_path):
+    errors, by_path = np.ones([len(OF_LAYERS), 20, 6]), np.ones([len(OF_PATHS), 20, 2])
+    errors[0, :, :2], errors[0, :, -1], by_path[0, :, 1] = 1e-5, 1e6, 1e-12
+    about = {"layers": [*"abcdef"], "outputs": ["f"], "every": 1}
+    about |= {"paths": ["c (branch)", "c (shortcut)"], "adds_to": ["b", "b"]}
+    records = {
+        "depth_flow/rows/layers": record("depth_flow", "layers", OF_LAYERS, errors, **about),
+        "depth_flow/rows/paths": record("depth_flow", "paths", OF_PATHS, by_path, **about),
+    }
+    event_files.write(tmp_path / "train", "errorflow", **records)
+    of_layers, of_paths = read_recorded(tmp_path).series
+    assert [f.kind for f in findings_of(of_layers[0], *of_layers[1])] == ["starving", "silent path"]
+    assert findings_of(of_paths[0], *of_paths[1]) == []
+    columns = [table(one, *rows, statistic="rms").columns for one, rows in (of_layers, of_paths)]
+    assert columns == [[*"abcde"], about["paths"]]  # without the model's output
+    lines = course_of(of_layers[0], of_layers[1], 60).lines
+    np.testing.assert_allclose(lines["over_depth"], np.full(20, 1e-5), rtol=1e-6)
 
 
 def test_a_large_table_is_thinned_evenly_with_both_ends():
