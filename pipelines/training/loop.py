@@ -39,6 +39,8 @@ OPTIMIZERS: dict[str, tuple[type[keras.optimizers.Optimizer], dict[str, Any]]] =
     "momentum": (keras.optimizers.SGD, {"momentum": 0.9, "nesterov": True}),
 }
 
+DEPTH_EVERY = 2  # training steps: the error over depth costs more than the other records
+
 
 class Recorders(NamedTuple):
     """The callbacks that record a training; None if a callback does not apply to the network."""
@@ -98,7 +100,7 @@ def make_recorders(spec: TrainingSpec, run: RunFolder) -> Recorders:
         else None,
         None if spec.gates_batch is None else Gates(spec.gates_batch, logs),
         None if spec.sample_predictions is None else TextSamples(spec.sample_predictions, logs),
-        DepthFlow(logs) if _has_convolutions(spec.network) else None,
+        DepthFlow(logs, DEPTH_EVERY) if _has_convolutions(spec.network) else None,
     )
 
 
