@@ -57,7 +57,7 @@ def convolutions_of(history):
 
 
 def print_ends(title, name, table, steps_of_epoch):
-    """Print the values of the first and the last layer at the first record and in the last epoch."""
+    """Print the values of the first and the last layer, at first and in the last epoch."""
     import numpy as np
 
     for when, rows in (("first recorded step", table[:1]), ("last epoch", table[-steps_of_epoch:])):
