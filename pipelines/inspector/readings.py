@@ -135,7 +135,7 @@ _OF_SNAPSHOTS: Mapping[str, Callable[[str, Any], list[Finding]]] = {
 
 def depth_history(series: Series, rows: Rows, *others: Rows) -> dict[str, Any]:
     """Return `DepthFlow.history` of the series of layers; see `findings_of`."""
-    named = dict(zip((OF_LAYERS, OF_PATHS), (rows, *others), strict=False))
+    named: dict[str, Rows] = dict(zip((OF_LAYERS, OF_PATHS), (rows, *others), strict=False))
     return depth_tables(named, series.about)
 
 
