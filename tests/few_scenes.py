@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-TINY = "--cnn lenet5 --width 0.5 --units 6 --batch-size 8 --epochs 1 --pretrain 1"
+TINY = "--cnn lenet5 --width 0.5 --units 6 --batch-size 4 --epochs 1 --pretrain 1"
 
 
 def few_scenes(

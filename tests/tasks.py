@@ -275,7 +275,7 @@ TABLE = {
     "actions": Row(
         flags="--width 0.5 --features 8 --units 6 --batch-size 8 --epochs 1 --jit off",
         figures=CLASSIFIED | {"baseline", "frame_accuracy", "frame_macro_f1", "frame_baseline"},
-        plots=("error_flow", "depth_flow", "gates", "confusion"),
+        plots=("error_flow", "depth_flow", "error_path", "gates", "confusion"),
         inputs=lambda folder: [str(film(folder / "a.gif", 1)), str(film(folder / "b.gif", 2))],
         surroundings=few_clips,
     ),
@@ -285,7 +285,7 @@ TABLE = {
             {"bleu", "baseline_bleu", "exact", "facts", "baseline_facts"}
             | {"facts_seen", "facts_unseen"}
         ),
-        plots=("error_flow", "depth_flow", "gates"),
+        plots=("error_flow", "depth_flow", "error_path", "gates"),
         inputs=lambda folder: [str(photo(folder / name / "a.png", 80, 80)) for name in "xy"],
         surroundings=few_scenes.few_scenes("captions", "SceneCaptions"),
         packages=("sacrebleu",),
@@ -295,7 +295,7 @@ TABLE = {
         figures=frozenset({"bleu", "baseline_bleu", "exact", "order", "events"})
         | {"baseline_order", "baseline_events"}
         | SEEN_AND_UNSEEN,
-        plots=("error_flow", "depth_flow", "gates"),
+        plots=("error_flow", "depth_flow", "error_path", "gates"),
         inputs=lambda folder: [str(photo_folder(folder / "photos", 3, 80, 80))],
         surroundings=few_scenes.few_scenes("stories", "SceneStories"),
         packages=("sacrebleu",),

@@ -94,7 +94,7 @@ def _in_common(over_time, over_depth, names, filled):
     )
     kept = ~(over_time["skipped"][rows] | over_depth["skipped"][of_depth])
     if not kept.any():
-        raise ValueError("error_path: ErrorFlow and DepthFlow have no training step in common")
+        raise NothingRecorded("error_path: ErrorFlow and DepthFlow have no training step in common")
     layers = np.stack([_over_calls(over_depth, name) for name in names], axis=1)[of_depth[kept]]
     time = over_time["hidden_from_end"][rows[kept]][:, filled]
     errors = np.concatenate([layers, time], axis=1)

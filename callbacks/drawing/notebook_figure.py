@@ -8,8 +8,10 @@ from matplotlib.figure import Figure
 class NothingRecorded(ValueError):
     """There is nothing to draw."""
 
-    def __init__(self) -> None:
-        super().__init__("plot: nothing was recorded; train with the callback first")
+    def __init__(
+        self, text: str = "plot: nothing was recorded; train with the callback first"
+    ) -> None:
+        super().__init__(text)
 
 
 class NotebookFigure(Figure):

@@ -14,6 +14,8 @@ from .recurrent import Recurrent, class_probabilities, recurrent_layers
 from .weight_source import NO_MOTION
 from .zoo import MODELS
 
+IMAGE_NETWORK = "picture"  # the name of the model inside the networks of sequences of images
+
 
 def image_encoder(
     name: str,
@@ -60,7 +62,7 @@ def image_encoder(
     else:
         x = keras.layers.Flatten(name="flatten")(x)
         x = hidden_layer(x, features, "features", activation=activation)
-    return keras.Model(pixels, x, name="picture")
+    return keras.Model(pixels, x, name=IMAGE_NETWORK)
 
 
 def _convolutions(name: str, shape: tuple[int, ...], options: dict[str, Any]) -> keras.Model:

@@ -1,13 +1,17 @@
 """The results of a training: results.json, plots, the model card, and what is printed."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from ...callbacks import DepthFlow, ErrorFlow, error_path
+from ...callbacks.drawing.notebook_figure import NothingRecorded
 from ...callbacks.findings.depth_flow import share_over_depth
 from ...callbacks.findings.finding import Finding
 from ...callbacks.recording.printable import printable
+from ...callbacks.recording.tables import layer_path
 from ...callbacks.treatment.strength import usual_norm
 from ..core.config import TrainingConfig
 from ..core.config_files import config_dict
@@ -23,6 +27,7 @@ from ..core.recorded_findings import (
 )
 from ..core.run_folder import RunFolder
 from ..core.run_results import figure_in_words
+from ..models.vision import IMAGE_NETWORK
 from . import plots
 from .loop import Outcome, Recorders
 from .remedies import doctor_command
@@ -96,6 +101,20 @@ def save_plots(run: RunFolder, outcome: Outcome) -> None:
         plots.save(flow.plot(), run.plots / "error_flow.png")
     if gates is not None and gates.history:
         plots.save(gates.plot(), run.plots / "gates.png")
+    if flow is not None and depth is not None:
+        _save_error_path(run, flow, depth)
+
+
+def _save_error_path(run: RunFolder, flow: ErrorFlow, depth: DepthFlow) -> None:
+    """Draw the error from the last time step into the image network, if it is trained."""
+    over_time, over_depth = flow.history, depth.history
+    recorded = map(layer_path, over_depth.get("layers", ()))
+    layers = [layer for layer in recorded if IMAGE_NETWORK in layer.split("/")[:-1]]
+    if layers and over_time:
+        first = next((name for name in flow.joined if name in over_time), next(iter(over_time)))
+        with contextlib.suppress(NothingRecorded):
+            figure = error_path(over_time[first], over_depth, layers)
+            plots.save(figure, run.plots / "error_path.png")
 
 
 def findings_of(recorders: Recorders) -> list[Finding]:

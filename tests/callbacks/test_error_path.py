@@ -7,7 +7,7 @@ from errorflow.callbacks import DepthFlow, ErrorFlow, error_path
 from errorflow.layers import LSTM
 from errorflow.layers.text.each_step import EachStep
 
-FRAMES, STEPS = 4, 11
+FRAMES, STEPS = 3, 11
 LAYERS = ["frame/image/conv1", "frame/image/conv2"]
 
 
@@ -59,7 +59,7 @@ def test_the_curves_are_the_medians_of_what_was_recorded(histories):
     np.testing.assert_allclose(first, np.median(recorded[:3], axis=0), rtol=1e-6)
     np.testing.assert_allclose(last, np.median(recorded[-3:], axis=0), rtol=1e-6)
     names = [text.get_text() for text in figure.axes[0].get_xticklabels()]
-    assert names == ["conv1", "conv2", "3", "2", "1", "0"]
+    assert names == ["conv1", "conv2", "2", "1", "0"]
 
 
 def test_an_image_network_called_for_each_frame_has_the_error_of_a_single_frame(histories):
@@ -75,8 +75,8 @@ def test_an_encoder_and_its_decoder_share_the_axis(histories):
     flow, depth = histories
     joined = flow["lstm"] | {"border": np.array(1)}
     axes = error_path(joined, depth, LAYERS).axes[0]
-    assert [text.get_text() for text in axes.get_xticklabels()[2:]] == ["0", "1", "2", "3"]
-    np.testing.assert_allclose(axes.get_lines()[0].get_xdata()[2:], [0, 1, 2, 3])
+    assert [text.get_text() for text in axes.get_xticklabels()[2:]] == ["0", "1", "2"]
+    np.testing.assert_allclose(axes.get_lines()[0].get_xdata()[2:], [0, 1, 2])
 
 
 def test_what_is_skipped_or_not_finite_is_left_out(histories):
@@ -85,7 +85,7 @@ def test_what_is_skipped_or_not_finite_is_left_out(histories):
     rms[:, depth["layers"].index(LAYERS[0])], skipped[0] = np.inf, True
     shown = curves(error_path(flow["lstm"], depth | {"rms": rms, "skipped": skipped}, LAYERS))
     assert [*shown] == ["training steps 2 to 3, median", "training steps 10 to 11, median"]
-    assert [np.isnan(curve).tolist() for curve in shown.values()] == [[True] + 5 * [False]] * 2
+    assert [np.isnan(curve).tolist() for curve in shown.values()] == [[True] + 4 * [False]] * 2
 
 
 @pytest.mark.parametrize(
