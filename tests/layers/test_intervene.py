@@ -116,7 +116,7 @@ def test_a_cut_at_every_step_leaves_the_error_that_enters_there():
     np.testing.assert_array_equal(recurrent.error.hidden, [0, 0, 0, 0, 1])
 
 
-@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_fit_trains_with_the_cut_error_within_the_context_only(jit):
     """The model has been traced before, and is traced again after the context."""
     inputs = keras.Input((T, D))

@@ -51,6 +51,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the system's malloc is another one")
 def test_memory_that_a_tensor_frees_is_reused_by_the_next_one():
     """Freed pages are reused, unless the user has configured malloc."""
