@@ -129,7 +129,8 @@ class DepthFlow(StepRecorder):
         with a projection parts behind its first activation, which is its "(input)".
         """
         self.catch_up()
-        return depth_tables(self._memory.all(), self._about())
+        rows = self._memory.all()
+        return depth_tables(rows, self._about()) if rows else {}
 
     def findings(self) -> list[Finding]:
         """Return the findings on the error over depth; none if there is no fault."""

@@ -46,8 +46,8 @@ def depth_findings(history: Mapping[str, Any]) -> list[Finding]:
     """Return the findings on the error that arrives at the output of each layer.
 
     Starving and exploding are judged as by `over_depth_findings`, among the layers that some error
-    reaches; a path is silent if it carries
-    back less than `SILENT` times the error of the tensor that it reads.
+    reaches; a path is silent if it carries back less than `SILENT` times the error of the tensor
+    that it reads.
 
     Args:
         history: `DepthFlow.history`; may be empty.

@@ -155,11 +155,12 @@ def test_strong_random_weights_are_chaotic_and_weak_ones_are_not():
 def test_every_recurrent_layer_of_a_model_can_be_chosen():
     keras.utils.set_random_seed(0)
     one = keras.layers.LSTM(3, return_sequences=True, name="lstm")
+    cells = [LSTMCell(2, name="lstm_cell"), keras.layers.GRUCell(4, name="gru_cell")]
     model = keras.Sequential(
         [
             keras.Input((T, D)),
             keras.layers.Bidirectional(one),
-            keras.layers.RNN([LSTMCell(2), keras.layers.GRUCell(4)], name="stack"),
+            keras.layers.RNN(cells, name="stack"),
         ]
     )
     x = np.random.default_rng(0).normal(size=(B, T, D)).astype("float32")

@@ -68,12 +68,12 @@ def test_pretraining_and_the_error_of_the_decoder_are_in_the_results(run):
 
 def test_tensorboard_shows_images_with_captions_before_and_after_an_epoch(run):
     values, _ = read(run.logs / "validation")
-    assert sorted(values) == [0, 1]
+    assert [step for step in sorted(values) if "pictures" in values[step]] == [0, 1]
     width, height, png = values[1]["pictures"]
     assert Image.open(io.BytesIO(png)).size == (int(width), int(height))
     for folder, tag in (("validation", "samples"), ("train", "gates/decoder/rnn_1")):
         values, _ = read(run.logs / folder)
-        assert tag in values[max(values)]
+        assert max(step for step in values if tag in values[step]) > 0
 
 
 def test_a_resumed_run_is_not_pretrained_again(run, tmp_path, monkeypatch):

@@ -145,6 +145,8 @@ def test_the_page_is_accessible(opened, theme, rules):
         until(
             lambda: opened.execute_script("return document.documentElement.dataset.theme") == theme
         )
+        # In the middle of a transition, colours are neither those of one theme nor of the other.
+        until(lambda: not opened.execute_script("return document.getAnimations().length"))
         violations = Axe().run(opened, options=rules)["violations"]
         assert [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in violations] == []
     finally:
