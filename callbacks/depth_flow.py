@@ -20,17 +20,15 @@ from .recording.depth_monitor import DepthMonitor
 from .recording.depth_tables import OF_LAYERS, OF_PATHS, depth_tables, without_outputs
 from .recording.depth_taps import Column
 from .recording.event_reader import Key, Recorded
+from .recording.monitored_recorder import MonitoredRecorder
 from .recording.rows import Rows
-from .recording.step_recorder import StepRecorder
 from .recording.tables import layer_path
-from .recording.train_step_context import trace_train_step_in
-from .recording.training_steps import RING
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class DepthFlow(StepRecorder):
+class DepthFlow(MonitoredRecorder):
     """Records the error that arrives at the output of every layer or block, for any Keras model.
 
     With E the mean loss over a batch of B examples and a_l the output of layer l,
@@ -97,7 +95,6 @@ class DepthFlow(StepRecorder):
             raise TypeError(f"DepthFlow: layers must be a list of paths, not the text {layers!r}")
         super().__init__(log_dir, every)
         self.layers = None if layers is None else list(layers)
-        self._monitor: Any = None
 
     @property
     def history(self) -> dict[str, Any]:
@@ -210,25 +207,8 @@ class DepthFlow(StepRecorder):
         if self.layers is not None and all(layer.built for _, layer in walk(self.model)):
             check_names(self.model, self.layers)
 
-    def _attach(self):
-        before = self._monitor
-        if before is None or not before.fits(self.model, self._steps_per_execution):
-            rows = max(RING, self._steps_per_execution)
-            if before is not None:
-                before.is_training = False
-            layers = DepthLayers(self.model, self.layers)
-            self._monitor = DepthMonitor(self.model, layers, rows, self.every)
-        self._monitor.is_training = True
-        trace_train_step_in(self.model, self._monitor.attached)
-
-    def _detach(self) -> None:
-        self._monitor.is_training = False
-
-    def _discard_rows(self):
-        """Nothing: the rows of the ring are read by the number of their training step."""
-
-    def _capacity(self):
-        return self._monitor.capacity
+    def _make_monitor(self, rows: int) -> DepthMonitor:
+        return DepthMonitor(self.model, DepthLayers(self.model, self.layers), rows, self.every)
 
     def _read_rows(self, steps: np.ndarray) -> dict[str, Rows]:
         chosen = steps[-self._capacity() :]

@@ -17,11 +17,9 @@ from .recording import frames
 from .recording.event_reader import Key, Recorded
 from .recording.gradient_monitor import GradientMonitor
 from .recording.gradient_statistics import STATISTICS
+from .recording.monitored_recorder import MonitoredRecorder
 from .recording.relu import has_relu
 from .recording.rows import Rows
-from .recording.step_recorder import StepRecorder
-from .recording.train_step_context import trace_train_step_in
-from .recording.training_steps import RING
 from .recording.unused_outputs import layers_without_loss
 from .recording.weight_owners import owner_paths
 
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class LayerGradients(StepRecorder):
+class LayerGradients(MonitoredRecorder):
     """Records ‖dE/dW‖ of every layer, and its ratio to ‖W‖, for any Keras model.
 
     E is the mean loss over the batch. The gradients are those of the real backward pass, as they
@@ -64,7 +62,6 @@ class LayerGradients(StepRecorder):
 
     def __init__(self, log_dir: str | Path | None = None, every: int = 1):
         super().__init__(log_dir, every)
-        self._monitor: Any = None
         self._facts: tuple[set[str], bool | None] | None = None  # of the model that is trained
         self._layers: list[str] = []  # all that have weights
         self._columns: list[list[int]] = []  # of each layer, its variables in the monitor's rows
@@ -192,25 +189,13 @@ class LayerGradients(StepRecorder):
 
     # Hooks that `StepRecorder` calls
 
-    def _attach(self):
-        before, self._facts = self._monitor, None
-        if before is None or not before.fits(self.model, self._steps_per_execution):
-            rows = max(RING, self._steps_per_execution)
-            if before is not None:
-                before.is_training = False
-            self._monitor = GradientMonitor(self.model, rows, self.every)
-            self._columns = []
-        self._monitor.is_training = True
-        trace_train_step_in(self.model, self._monitor.attached)
+    def _attach(self) -> None:
+        self._facts = None
+        super()._attach()
 
-    def _detach(self) -> None:
-        self._monitor.is_training = False
-
-    def _discard_rows(self):
-        """Nothing: the rows of the ring are read by the number of their training step."""
-
-    def _capacity(self):
-        return self._monitor.capacity
+    def _make_monitor(self, rows: int) -> GradientMonitor:
+        self._columns = []
+        return GradientMonitor(self.model, rows, self.every)
 
     def _read_rows(self, steps: np.ndarray) -> dict[str, Rows]:
         chosen = steps[-self._capacity() :]
