@@ -9,6 +9,8 @@ The chunks are counted from the end, as the cuts of a truncation are; the first 
 Where the steps differ in which the error of the examples is cut, it passes from chunk to chunk.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -138,59 +140,91 @@ def backward_chunks(
         injected, final_errors, mask, factors: as in `Programs.backward`.
         size: k.
     """
-    x, injected, mask, factors = (
+    arrays = [
         None if array is None else swap_batch_and_time(array)
         for array in (x, injected, mask, factors)
+    ]
+    chunks = Chunks.of(arrays[0], size)
+    backward = _Backward(equations, arrays, starts, weights, ops, size)
+    last = chunks.count - 1
+    _, done = tf.while_loop(
+        lambda number, so_far: (number >= 0) & ((number == last) | _is_left(so_far, injected)),
+        backward.chunk,
+        (last, backward.nothing(chunks, final_errors)),
+        maximum_iterations=chunks.count,
     )
-    used = [place for place, weight in enumerate(weights) if weight is not None]
+    norms = {name: chunks.joined(a) for name, a in done.norms.items()}
+    mask = arrays[2]
+    squared_norms = without_mask(**norms) if mask is None else SquaredNorms(**norms)
+    sums = zip(done.weights, backward.used, strict=True)
+    return Gradients(
+        swap_batch_and_time(chunks.joined(done.dx)),
+        done.passed.to_initial_state,
+        [tf.cast(total, weights[place].dtype) for total, place in sums],
+        summarise(squared_norms, mask),
+    )
 
-    def loop_over(number):
-        here = Chunks.of(x, size)
-        part, above, valid, scale = (
-            None if array is None else here.take(array, number)
-            for array in (x, injected, mask, factors)
+
+@dataclass(frozen=True)
+class _Backward:
+    """The backward pass, chunk by chunk, from the last one to the first.
+
+    Attributes:
+        arrays: x [T, B, D], the injected errors, the mask and the factors, or None in their place.
+        starts: the state before each chunk, fields [n, B, H].
+        size: k.
+    """
+
+    equations: Equations
+    arrays: Sequence[Any]
+    starts: Any
+    weights: Weights
+    ops: StepOps
+    size: int
+
+    @property
+    def used(self) -> list[int]:
+        """The places of the weights that the cell has."""
+        return [place for place, weight in enumerate(self.weights) if weight is not None]
+
+    def nothing(self, chunks: Chunks, final_errors: Any) -> _Progress:
+        """Return the variables of the loop before the last chunk."""
+        loop, *_ = self._loop(chunks.count - 1)
+        x, hidden = self.arrays[0], final_errors.hidden
+        return _Progress(
+            loop.after_the_end(final_errors),
+            _array(chunks, x, [None, *x.shape[1:]]),
+            [_sum_of(self.weights[place]) for place in self.used],
+            {name: _norms(chunks, hidden) for name in loop.norm_names()},
         )
-        start = map_fields(lambda s: s[number], starts)
-        sequence = forward_scan(equations, part, start, weights, valid, ops, here.length(number))
-        loop = BackwardLoop.over(equations, sequence, above, weights, valid, ops, scale)
-        return loop, sequence, here.length(number)
 
-    def chunk(number, so_far):
-        loop, sequence, length = loop_over(number)
+    def chunk(self, number: Any, so_far: _Progress) -> tuple[Any, _Progress]:
+        """Go back through one chunk: the body of the loop."""
+        loop, sequence, length = self._loop(number)
         errors, norms, passed = loop.run(so_far.passed, length - 1)
-        dx = equations.linear.input_errors(equations.input_errors(errors), weights.kernel)
-        terms = equations.weight_gradients(sequence, errors, ops, summed_outer)
+        linear = self.equations.linear
+        dx = linear.input_errors(self.equations.input_errors(errors), self.weights.kernel)
+        terms = self.equations.weight_gradients(sequence, errors, self.ops, summed_outer)
         sums = [
             total + tf.cast(terms[place], total.dtype)
-            for total, place in zip(so_far.weights, used, strict=True)
+            for total, place in zip(so_far.weights, self.used, strict=True)
         ]
         norms = {name: a.write(number, norms[name]) for name, a in so_far.norms.items()}
         return number - 1, _Progress(passed, so_far.dx.write(number, dx), sums, norms)
 
-    chunks = Chunks.of(x, size)
-    last = chunks.count - 1
-    loop, *_ = loop_over(last)
-    hidden = final_errors.hidden
-    nothing = _Progress(
-        loop.after_the_end(final_errors),
-        _array(chunks, x, [None, *x.shape[1:]]),
-        [_sum_of(weights[place]) for place in used],
-        {name: _norms(chunks, hidden) for name in loop.norm_names()},
-    )
-    _, done = tf.while_loop(
-        lambda number, so_far: (number >= 0) & ((number == last) | _is_left(so_far, injected)),
-        chunk,
-        (last, nothing),
-        maximum_iterations=chunks.count,
-    )
-    norms = {name: chunks.joined(a) for name, a in done.norms.items()}
-    squared_norms = without_mask(**norms) if mask is None else SquaredNorms(**norms)
-    return Gradients(
-        swap_batch_and_time(chunks.joined(done.dx)),
-        done.passed.to_initial_state,
-        [tf.cast(s, weights[place].dtype) for s, place in zip(done.weights, used, strict=True)],
-        summarise(squared_norms, mask),
-    )
+    def _loop(self, number):
+        """Compute the states of a chunk again; return its loop, its states and its length."""
+        here = Chunks.of(self.arrays[0], self.size)
+        x, above, mask, scale = (None if a is None else here.take(a, number) for a in self.arrays)
+        length = here.length(number)
+        start = map_fields(lambda s: s[number], self.starts)
+        equations, weights, ops = self.equations, self.weights, self.ops
+        sequence = forward_scan(equations, x, start, weights, mask, ops, length)
+        return (
+            BackwardLoop.over(equations, sequence, above, weights, mask, ops, scale),
+            sequence,
+            length,
+        )
 
 
 def _is_left(so_far, injected):
