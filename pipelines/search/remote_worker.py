@@ -50,14 +50,24 @@ def work(task: Task, config: TuneConfig) -> None:
     chief.wait_for_start()
     plan = _read_chiefs_plan(task, config)
     _check_data(plan)
-    os.environ |= {"KERASTUNER_ORACLE_IP": chief.host, "KERASTUNER_ORACLE_PORT": str(chief.port)}
-    oracle_client.TIMEOUT = service.PATIENCE
     stop = threading.Event()
-    with service.quiet_conditions(), _explained():
+    with _calls_to(chief), service.quiet_conditions(), _explained():
         workers = _make_workers(plan, config.search.workers or 1, stop, chief)
         note(f"working for {chief.address}: {len(workers)} trials at the same time")
         run_workers(workers, stop)
     note("the search is over")
+
+
+@contextlib.contextmanager
+def _calls_to(chief: Chief) -> Iterator[None]:
+    """Inside the block, keras-tuner's client calls this chief, and does not wait for an hour."""
+    usual = oracle_client.TIMEOUT
+    os.environ |= {"KERASTUNER_ORACLE_IP": chief.host, "KERASTUNER_ORACLE_PORT": str(chief.port)}
+    oracle_client.TIMEOUT = service.PATIENCE
+    try:
+        yield
+    finally:
+        oracle_client.TIMEOUT = usual
 
 
 class RemoteTrialWorker(TrialWorker):

@@ -38,6 +38,7 @@ from errorflow.pipelines.search.config import parse_objective
 from errorflow.pipelines.search.plots import importances
 from errorflow.pipelines.search.resources import divide_resources
 from errorflow.pipelines.search.trial_folder import read_result, stored_result
+from keras_tuner.src.distribute import oracle_client
 from keras_tuner.src.engine import conditions
 
 FAST = ["--limit", "60", "--epochs", "1", "--jit", "off"]
@@ -402,8 +403,10 @@ def test_a_search_that_ends_while_its_worker_is_cut_off_is_over(
     monkeypatch.setattr(service.Service, "CreateTrial", lose_the_end)
     monkeypatch.setattr(service, "PATIENCE", 0.5)
     monkeypatch.setattr(chief, "ATTEMPT", 0.1)
+    usual = oracle_client.TIMEOUT
     assert chief_and_worker() == [0, 0]
     assert "the search is over" in capsys.readouterr().err
+    assert usual == oracle_client.TIMEOUT
 
 
 def test_workers_that_are_started_elsewhere_find_the_data(
