@@ -15,13 +15,11 @@ from ...callbacks.treatment.facts import NotApplicable
 from ...callbacks.treatment.options import Options
 from ...callbacks.treatment.plan import PROBES, Request, next_requests, untreated_of
 from ...callbacks.treatment.trial import Trial
-from ..core.devices import load_tensorflow
 from ..core.errors import UserError
 from ..core.files import write_json
-from ..core.phases import phase
 from ..core.run_lock import check_not_held, hold
 from ..core.system_errors import writing
-from ..search.resources import WorkerResources, divide_resources, may_have_gpus
+from ..search.pool import Pool, open_pool
 from ..search.trial_folder import read_result
 from ..training.task import Task
 from ..training.workflow import find_before_tensorflow
@@ -29,7 +27,6 @@ from .best import write_best, write_picture
 from .choice import Choice, choose, for_other_findings
 from .config import DoctorConfig
 from .plan import TreatmentPlan, other_settings, read_plan
-from .pool import Pool, open_pool
 from .progress import Progress
 from .trials import check_data, check_untreated, facts_about, not_built, prepare, read_trial
 
@@ -83,7 +80,7 @@ def _folder(plan: TreatmentPlan) -> Iterator[None]:
 def _treat(plan: TreatmentPlan) -> Answer:
     progress = Progress(plan)
     progress.report_start()
-    with open_pool(_resources(plan)) as pool:
+    with open_pool(plan.settings.workers) as pool:
         course = _Course(plan, progress, pool)
         try:
             course.run()
@@ -93,14 +90,6 @@ def _treat(plan: TreatmentPlan) -> Answer:
     write_best(plan, answer)
     write_picture(plan, answer)
     return answer
-
-
-def _resources(plan: TreatmentPlan) -> list[WorkerResources]:
-    """Return the cores and GPUs of each worker; TensorFlow knows the GPUs."""
-    if plan.settings.workers > 1 and may_have_gpus():
-        with phase("loading TensorFlow", after=0):
-            load_tensorflow()
-    return divide_resources(plan.settings.workers)
 
 
 def _interruption(plan: TreatmentPlan) -> str:

@@ -7,14 +7,16 @@ from concurrent import futures
 from pathlib import Path
 from typing import Any
 
-from ..search.resources import WorkerResources
-from ..search.trial_process import run_to_result
+from ..core.devices import load_tensorflow
+from ..core.phases import phase
+from .resources import WorkerResources, divide_resources, may_have_gpus
+from .trial_process import run_to_result
 
 WAIT = 0.2  # seconds between two checks of a process
 
 
 class _Stopped(BaseException):
-    """The doctor stops; the trial will be resumed."""
+    """The pool is closed; the trial will be resumed."""
 
 
 class Pool:
@@ -64,10 +66,23 @@ class Pool:
 
 
 @contextlib.contextmanager
-def open_pool(resources: Sequence[WorkerResources]) -> Iterator[Pool]:
-    """Give a pool; at the end of the block, what still runs is stopped."""
-    pool = Pool(resources)
+def open_pool(workers: int) -> Iterator[Pool]:
+    """Give a pool; at the end of the block, what still runs is stopped.
+
+    Args:
+        workers: number of trials that run at the same time; CPU cores and GPUs are divided among
+            them.
+    """
+    pool = Pool(_resources(workers))
     try:
         yield pool
     finally:
         pool.close()
+
+
+def _resources(workers: int) -> list[WorkerResources]:
+    """Return the cores and GPUs of each worker; TensorFlow knows the GPUs."""
+    if workers > 1 and may_have_gpus():
+        with phase("loading TensorFlow", after=0):
+            load_tensorflow()
+    return divide_resources(workers)
