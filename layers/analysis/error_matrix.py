@@ -30,6 +30,10 @@ def error_matrix(model: keras.Model, x: Any, y: Any, layer: str | None = None) -
     over steps, at `training=False`. The losses go through the reverse scan as if each were another
     example of the batch. The loss of a predicted image is the mean over its pixels.
 
+    RNNbow (Cashman et al. 2018, "RNNbow: Visualizing Learning via Backpropagation Gradients in
+    RNNs", IEEE Computer Graphics and Applications 38, arXiv:1907.12545) is the ancestor of this
+    matrix: it showed the gradient of each loss step by the step that it reaches.
+
     Args:
         model: a compiled model with recurrent layers of errorflow or Keras, and one output.
         x, y: a batch.
