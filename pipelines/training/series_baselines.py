@@ -49,12 +49,15 @@ def drift(past: np.ndarray, future: int) -> np.ndarray:
 def fit_linear(past: np.ndarray, target: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Fit one linear map from all of the past to all targets, by ridge regression.
 
-    Inputs are standardized, and the strength of the penalty is chosen by leave-one-out
-    cross-validation on the training windows (`sklearn.linear_model.RidgeCV`).
+    For a target that continues the past, all values are relative to the last ones of their window
+    (NLinear; Zeng et al. 2023, "Are Transformers effective for time series forecasting?"), so that
+    a level never seen in training does not matter. Inputs are standardized, and the strength of the
+    penalty is chosen by leave-one-out cross-validation on the training windows
+    (`sklearn.linear_model.RidgeCV`).
 
     Args:
         past: [N, P, D], training windows.
-        target: [N, F, K], or [N, K] if the target is not a continuation of the past.
+        target: [N, F, K]; or [N, K] if the target is not a continuation of the past.
 
     Returns:
         A function from the past of other windows, [M, P, D], to forecasts, [M, F, K] or [M, K].
@@ -63,11 +66,20 @@ def fit_linear(past: np.ndarray, target: np.ndarray) -> Callable[[np.ndarray], n
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    continues = target.ndim == 3
+    targets = target.shape[-1]
+
+    def inputs(past: np.ndarray) -> np.ndarray:
+        return _flat(past - past[:, -1:] if continues else past)
+
+    def level(past: np.ndarray) -> np.ndarray | float:
+        return past[:, -1:, :targets] if continues else 0.0  # [N, 1, K]
+
     model = make_pipeline(StandardScaler(), RidgeCV(RIDGE))
-    model.fit(_flat(past), _flat(target))
+    model.fit(inputs(past), _flat(target - level(past)))
 
     def forecast(past: np.ndarray) -> np.ndarray:
-        return model.predict(_flat(past)).reshape(len(past), *target.shape[1:])
+        return model.predict(inputs(past)).reshape(len(past), *target.shape[1:]) + level(past)
 
     return forecast
 
@@ -88,8 +100,8 @@ def most_frequent_class(train_y: np.ndarray, count: int) -> np.ndarray:
 def nearest_neighbour(train_x: np.ndarray, train_y: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return the class, or value, of the training series at the least Euclidean distance.
 
-    Every column is divided by its standard deviation over the training series, so that units do
-    not matter. Padded steps count with their padding.
+    Every column is standardized over the training series, so that units do not matter. A missing
+    value, such as a step after the end of a shorter series, counts as the mean of its column.
 
     Args:
         train_x: [N, T, D].
@@ -103,10 +115,14 @@ def nearest_neighbour(train_x: np.ndarray, train_y: np.ndarray, x: np.ndarray) -
     """
     from sklearn.neighbors import NearestNeighbors
 
-    deviation = train_x.std(axis=(0, 1))
-    scale = np.where(deviation > 0, deviation, 1)
-    neighbours = NearestNeighbors(n_neighbors=1).fit(_flat(train_x / scale))
-    return train_y[neighbours.kneighbors(_flat(x / scale), return_distance=False)[:, 0]]
+    mean, deviation = np.nanmean(train_x, axis=(0, 1)), np.nanstd(train_x, axis=(0, 1))
+    deviation = np.where(deviation > 0, deviation, 1)
+
+    def points(x: np.ndarray) -> np.ndarray:
+        return _flat(np.nan_to_num((x - mean) / deviation))
+
+    neighbours = NearestNeighbors(n_neighbors=1).fit(points(train_x))
+    return train_y[neighbours.kneighbors(points(x), return_distance=False)[:, 0]]
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

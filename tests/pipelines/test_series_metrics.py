@@ -92,16 +92,17 @@ def test_a_past_shorter_than_a_season_is_an_error():
         baselines.seasonal_naive(column(1, 2), 4, season=3)
 
 
-def test_linear_recovers_a_linear_recurrence():
-    # y_t = 1.8 y_{t−1} − 0.97 y_{t−2}: every future value is linear in the last two.
-    rng, y = np.random.default_rng(0), np.zeros([60, 12])
-    y[:, :2] = rng.normal(size=[60, 2])
-    for t in range(2, 12):
-        y[:, t] = 1.8 * y[:, t - 1] - 0.97 * y[:, t - 2]
-    past, target = y[:, :8, None], y[:, 8:, None]
-    forecast = baselines.fit_linear(past[:40], target[:40])(past[40:])
-    assert forecast.shape == (20, 4, 1)
-    np.testing.assert_allclose(forecast, target[40:], atol=1e-3)
+def test_linear_recovers_a_linear_recurrence_at_a_level_never_seen():
+    # y_t = 1.8 y_{t−1} − 0.8 y_{t−2}: every future step is linear in the last two differences.
+    rng, y = np.random.default_rng(0), np.zeros([40, 9])
+    y[:, :2] = rng.normal(size=[40, 2])
+    for t in range(2, 9):
+        y[:, t] = 1.8 * y[:, t - 1] - 0.8 * y[:, t - 2]
+    y[30:] += 1000
+    past, target = y[:, :6, None], y[:, 6:, None]
+    forecast = baselines.fit_linear(past[:30], target[:30])(past[30:])
+    assert forecast.shape == (10, 3, 1)
+    np.testing.assert_allclose(forecast, target[30:], atol=1e-3)
 
 
 def test_linear_also_maps_the_past_to_values():
@@ -120,3 +121,9 @@ def test_the_nearest_neighbour_does_not_depend_on_units():
     x = np.array([[[0.9, 400.0]], [[0.0, 600.0]]])
     assert baselines.nearest_neighbour(train_x, np.array([7, 9]), x).tolist() == [9, 7]
     assert baselines.nearest_neighbour(train_x, np.array([[0.5], [1.5]]), x).shape == (2, 1)
+
+
+def test_steps_after_the_end_count_as_the_mean_of_their_column():
+    train_x = np.array([[[0.0], [1.0]], [[4.0], [np.nan]]])  # mean 5/3
+    x = np.array([[[0.0], [np.nan]], [[4.0], [1.5]]])
+    assert baselines.nearest_neighbour(train_x, np.array([0, 1]), x).tolist() == [0, 1]
