@@ -108,7 +108,7 @@ def choose_columns(table: Table, roles: Sequence[Role]) -> Choice:
     taken: dict[str, int] = {}
     for role in roles:
         if role.chosen is not None:
-            taken[role.name] = _by_flag(table, role)
+            taken[role.name] = named_column(table, role.chosen, role.flag)
     if len({*taken.values()}) < len(taken):
         flags = " and ".join(role.flag for role in roles if role.chosen is not None)
         raise UserError(f"{table.path}: {flags} name the same column; choose two")
@@ -122,17 +122,19 @@ def choose_columns(table: Table, roles: Sequence[Role]) -> Choice:
     return Choice([taken.get(role.name) for role in roles], _remark(table, roles, taken))
 
 
-def _by_flag(table: Table, role: Role) -> int:
-    chosen = role.chosen or ""
+def named_column(table: Table, chosen: str, flag: str) -> int:
+    """Return the index of the column that a flag names: its name, or else its number from 1.
+
+    Raises:
+        UserError: there is no such column.
+    """
     same = [i for i, name in enumerate(table.columns) if name == chosen]
     alike = [i for i, name in enumerate(table.columns) if plain_name(name) == plain_name(chosen)]
     if same or len(alike) == 1:
         return (same or alike)[0]
     if chosen.isdecimal() and 1 <= int(chosen) <= len(table.columns):
         return int(chosen) - 1
-    raise UserError(
-        f"{table.path}: no column {printable(chosen)} ({role.flag}); {list_columns(table)}"
-    )
+    raise UserError(f"{table.path}: no column {printable(chosen)} ({flag}); {list_columns(table)}")
 
 
 def _by_name(table: Table, role: Role, taken: dict[str, int]) -> int | None:

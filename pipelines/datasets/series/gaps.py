@@ -1,0 +1,58 @@
+"""Missing values: short gaps take the value before them, longer ones divide a series."""
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Filled(NamedTuple):
+    """A series whose missing values were dealt with.
+
+    Attributes:
+        values: [T, D]; nan in the rows between two parts.
+        parts: the parts without a missing value, as (first row, row after the last).
+        filled: the number of values that were filled.
+        gaps: what divides the parts, as (first row, row after the last).
+    """
+
+    values: np.ndarray
+    parts: list[tuple[int, int]]
+    filled: int
+    gaps: list[tuple[int, int]]
+
+
+def fill_gaps(values: np.ndarray, longest: int) -> Filled:
+    """Fill the short gaps of a series from the past alone: each takes the value before it.
+
+    Args:
+        values: [T, D], nan where a value is missing.
+        longest: the most missing values in a row that are filled. A longer gap of any column is a
+            gap of the series, as is one at its beginning.
+    """
+    filled = np.stack([_forward(column, longest) for column in values.T], axis=1)
+    is_whole = np.asarray(~np.isnan(filled).any(axis=1))
+    runs = _runs(is_whole)
+    return Filled(
+        np.where(is_whole[:, None], filled, np.nan),
+        [run for run in runs if is_whole[run[0]]],
+        int((np.isnan(values) & is_whole[:, None]).sum()),
+        [run for run in runs if not is_whole[run[0]]],
+    )
+
+
+def _forward(column: np.ndarray, longest: int) -> np.ndarray:
+    """Return a column [T] in which the last value before a short gap fills it."""
+    filled = column.copy()
+    for first, end in _runs(np.isnan(column)):
+        if first > 0 and np.isnan(column[first]) and end - first <= longest:
+            filled[first:end] = column[first - 1]
+    return filled
+
+
+def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
+    """Return where equal flags follow each other, as (first, one after the last)."""
+    if not len(flags):
+        return []
+    edges = [0, *(np.flatnonzero(flags[1:] != flags[:-1]) + 1).tolist(), len(flags)]
+    return list(itertools.pairwise(edges))
