@@ -97,14 +97,20 @@ def carried_scale(part: Any, steps: int | None) -> CarriedScale | None:
     interventions = tuple(i for i in _active if i.part is part)
     chosen = [n for intervention in interventions for n in intervention.steps or ()]
     if beyond := [n for n in chosen if steps is not None and abs(n) > steps]:
-        raise ValueError(
-            f"intervene: layer {part.name!r} reads {steps} time steps, so there is no step "
-            f"{beyond[0]}"
-        )
+        raise _no_such_step(part, steps, beyond[0])
     truncate = getattr(part, "truncate", None)
     if truncate and steps and steps <= truncate:
         truncate = None  # nothing is cut
     return CarriedScale(interventions, truncate) if interventions or truncate else None
+
+
+def _no_such_step(part, steps, step):
+    error: Any = ValueError(
+        f"intervene: layer {part.name!r} reads {steps} time steps, so there is no step {step}"
+    )
+    # Keras takes it for an error that names its call already, and does not wrap the sentence.
+    error._keras_call_info_injected = True
+    return error
 
 
 def _last_valid(mask, batch, steps):

@@ -202,13 +202,19 @@ def test_wrong_arguments_are_refused(layer, options, error, message):
         pass
 
 
-def test_a_step_that_the_layer_does_not_have_is_refused():
+def test_a_step_that_the_layer_does_not_have_is_refused_in_one_sentence():
+    """Without what Keras adds to an error in a layer's call, in a model too."""
     layer = LSTM.make(name="layer")
-    with (
-        intervene(layer, step=[2, 20]),
-        pytest.raises(ValueError, match="'layer' reads 5 time steps, so there is no step 20"),
-    ):
-        layer(np.zeros([B, T, D]))
+    model = keras.Sequential([keras.Input((T, D)), layer])
+    model.compile("sgd", "mse")
+    x, y = np.zeros([B, T, D]), np.zeros([B, H])
+    sentence = "^intervene: layer 'layer' reads 5 time steps, so there is no step 20$"
+    with intervene(layer, step=[2, 20]):
+        for call in (lambda: layer(x), lambda: model.fit(x, y, verbose=0)):
+            with pytest.raises(ValueError, match=sentence):
+                call()
+    with pytest.raises(ValueError, match=sentence):
+        intervention_effect(model, x, y, step=20)
 
 
 def unrolled_stock(model, x, cut):
