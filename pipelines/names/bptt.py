@@ -8,6 +8,7 @@ import numpy as np
 from ...callbacks.recording.printable import printable
 from ...layers import error_matrix, intervention_effect
 from ...layers.analysis.intervention_effect import InterventionEffect
+from ...layers.analysis.matrix_result import ErrorMatrix
 from ..core.errors import UserError
 from ..core.run_folder import RunFolder
 from ..models.serving import labels_in, load
@@ -31,7 +32,8 @@ def show(
     """Plot ‖δ_i^(k)‖ into the run folder; yield a line per character and the path of the plot.
 
     E_i is the loss of a text that ends at character i. The lines show the last one, E_T, on which
-    the network was trained.
+    the network was trained. With `--truncate K`, training on a text that ends at character i carries
+    its error back to the K characters up to i, in every layer, and so do the lines and the plot.
 
     Args:
         cut: a character, from 1 on. Lines follow that say what the gradients of E_T lose if the
@@ -49,17 +51,18 @@ def show(
         raise UserError(f"--layer {layer}: the recurrent layers are {', '.join(layers)}")
     if label is not None and label not in labels:
         raise UserError(f"--label {label}: the labels are {', '.join(labels)}")
-    if cut is not None and not 1 <= cut < len(text):
-        places = f"characters 1 to {len(text) - 1}" if len(text) > 1 else "no character"
-        raise UserError(f"--cut {cut}: in {text!r}, an error is carried back to {places}")
+    truncate = config.recurrent.truncate
+    if cut is not None:
+        _check_cut(cut, text, truncate)
     ids = vectorize([text], vocabulary_in(serving_model), config.data.tokens)  # [1, T]
     probabilities = np.array(twin(ids))[0]  # [T, C]
     target = probabilities[-1].argmax() if label is None else labels.index(label)
     one_hot = np.eye(len(labels), dtype=np.float32)[target]
-    twin.compile(loss="categorical_crossentropy")
-    matrix = error_matrix(twin, ids, np.tile(one_hot, (1, len(text), 1)), layer=layer)  # [T, T]
+    matrix = errors_of_prefixes(twin, ids, one_hot, layer, truncate)  # [T, T]
     name = f"{labels[target]} (p = {probabilities[-1, target]:.3f})"
     yield f"{text!r}, target {name}; ‖dE/dh_k‖ in {layer}, bars on a log scale:"
+    if truncate is not None:
+        yield f"(--truncate {truncate}: as in training, no error passes more than {truncate} characters)"
     yield from bars(text, matrix[-1])
     path = run.plots / f"bptt_{_file_name(text)}.png"
     plots.save(matrix.plot([*map(printable, text)], printable(f"{text}: {name}, {layer}")), path)
@@ -70,6 +73,35 @@ def show(
         core.compile(keras.optimizers.SGD(rate), "categorical_crossentropy")
         effect = intervention_effect(core, ids, one_hot[None], step=cut, layer=layer)
         yield from losses(effect, f"character {cut}, {printable(text[cut - 1])!r}")
+
+
+def errors_of_prefixes(
+    twin: keras.Model, ids: np.ndarray, target: np.ndarray, layer: str, truncate: int | None
+) -> ErrorMatrix:
+    """Return ‖δ_i^(k)‖ [T, T]: what character k receives in training on the first i characters.
+
+    With truncation, that is 0 up to character i - `truncate`. The layer counts its cuts from the
+    end of the text, and a layer above it passes on no error from before its own first cut.
+
+    Args:
+        twin: the network with an output after every character and without truncation.
+        ids: [1, T].
+        target: the probabilities of the labels, [C].
+        layer: its name.
+        truncate: the number of characters that receive an error; None: all.
+    """
+    twin.compile(loss="categorical_crossentropy")
+    matrix = error_matrix(twin, ids, np.tile(target, (1, ids.shape[1], 1)), layer=layer)
+    if truncate is None:
+        return matrix
+    return ErrorMatrix(np.triu(matrix.values, 1 - truncate), matrix.layer)
+
+
+def _check_cut(cut, text, truncate):
+    first, last = max(1, len(text) + 1 - (truncate or len(text))), len(text) - 1
+    if not first <= cut <= last:
+        places = f"characters {first} to {last}" if first <= last else "no character"
+        raise UserError(f"--cut {cut}: in {text!r}, an error is carried back to {places}")
 
 
 def losses(effect: InterventionEffect, place: str) -> Iterator[str]:
@@ -93,10 +125,11 @@ def losses(effect: InterventionEffect, place: str) -> Iterator[str]:
 def bars(steps: Sequence[str], values: np.ndarray) -> Iterator[str]:
     """Yield a line per step: its symbol, its value, and a bar on a log scale."""
     tiny = np.finfo(np.float32).tiny
-    largest, smallest = (max(float(v), tiny) for v in (values.max(), values.min()))
-    decades = max(DECADES, np.ceil(np.log10(largest / smallest)))
+    received = values[values > 0]
+    largest = float(received.max(initial=tiny))
+    decades = max(DECADES, np.ceil(np.log10(largest / received.min(initial=largest))))
     for number, (step, value) in enumerate(zip(steps, values, strict=True), start=1):
-        below = np.log10(largest / max(value, tiny))
+        below = np.log10(largest / value) if value else decades
         bar = "█" * round(WIDTH * (1 - below / decades))
         yield f"{number:3}  {step}  {value:.2e}  {bar}"
 

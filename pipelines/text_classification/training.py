@@ -1,5 +1,6 @@
 """Text classification: the training of a network, and its evaluation."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -183,6 +184,9 @@ def sample_predictions(
 def every_step_twin(config: TextClassificationConfig, serving_model: keras.Model) -> keras.Model:
     """Return the same network with the same weights, but with an output after every character.
 
+    Its errors are carried back to the first character. Truncation would count from the end of the
+    whole text, and not from the character after which an output stands.
+
     Raises:
         UserError: the network is a bag or bidirectional.
     """
@@ -193,7 +197,10 @@ def every_step_twin(config: TextClassificationConfig, serving_model: keras.Model
             f" this run is {'a bag' if settings.model == 'bag' else 'bidirectional'}"
         )
     vocabulary, labels = text_serving.vocabulary_in(serving_model), labels_in(serving_model)
-    twin = build(config, len(vocabulary) + 2, len(labels), every_step=True)
+    whole = dataclasses.replace(
+        config, recurrent=dataclasses.replace(config.recurrent, truncate=None)
+    )
+    twin = build(whole, len(vocabulary) + 2, len(labels), every_step=True)
     twin.set_weights(serving_model.get_layer("core").get_weights())
     return twin
 

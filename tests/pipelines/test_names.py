@@ -12,6 +12,7 @@ from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.models import text_serving
 from errorflow.pipelines.models.serving import load
+from errorflow.pipelines.names.bptt import bars, errors_of_prefixes
 from errorflow.pipelines.names.config import NamesConfig
 from errorflow.pipelines.text_classification.training import build, every_step_twin
 from tasks import LABELS, errorflow
@@ -105,6 +106,30 @@ def test_bptt_shows_what_a_cut_of_the_carried_error_loses(where, run, capsys):
     assert 0 < effect.total.difference < 1
     assert lines[-1].startswith(f"loss {effect.loss:.5g}, which the cut leaves")
     (run.plots / "bptt_bcdb.png").unlink()
+
+
+def test_bptt_of_a_truncated_network_is_what_the_layers_do_in_training_on_each_prefix():
+    k, text = 3, "bcdbaeb"
+    config = replace(NamesConfig(), model="gru", units=5, embedding=4, layers=2, dropout=0.0)
+    config = replace(config, truncate=k)
+    core = build(config, vocabulary_size=6, labels=3)
+    serving_model = text_serving.build_serving_model(core, [*"bcda"], LABELS, "character", 9)
+    ids = text_serving.vectorize([text], [*"bcda"], "character")
+    target = np.eye(3, dtype=np.float32)[1]
+    twin = every_step_twin(config, serving_model)
+    matrix = errors_of_prefixes(twin, ids, target, "rnn_1", k)
+    for i in range(1, len(text) + 1):
+        with tf.GradientTape() as tape:
+            loss = -tf.math.log(core(ids[:, :i], training=True)[0, 1])
+        tape.gradient(loss, core.trainable_variables)
+        received = core.get_layer("rnn_1").error.latest()[0]["hidden"]
+        np.testing.assert_allclose(matrix[i - 1, :i], received, rtol=2e-5)
+        np.testing.assert_array_equal(matrix[i - 1] > 0, [i - k < c <= i for c in range(1, 8)])
+
+
+def test_bars_of_characters_without_an_error_are_empty():
+    lines = [*bars("abc", np.array([0.0, 1e-2, 1.0]))]
+    assert [line.count("█") for line in lines] == [0, 13, 40]
 
 
 def test_the_every_step_twin_agrees_with_the_network_at_the_last_step(run):
