@@ -32,9 +32,7 @@ def squared_norms(x: Any) -> Any:
     x = tf.convert_to_tensor(x)  # the error of an embedding may be sparse
     if may_be_compiled():
         return _wide(x)
-    x = _at_least_float32(x)
-    parts = tf.reshape(x, [tf.shape(x)[0], _product(x, 1, 2), _product(x, 2, None)])
-    norms = tf.reduce_sum(_sum_of_squares(parts, axis=2), axis=1)
+    norms = tf.reduce_sum(_sum_of_squares(_rows(_at_least_float32(x)), axis=2), axis=1)
     largest = tf.reduce_max(tf.concat([norms, [0.0]], axis=0))
     is_reliable = (largest > RELIABLE[0]) & (largest < RELIABLE[1])
     return tf.cond(is_reliable, lambda: norms, lambda: _wide(x))
@@ -48,10 +46,16 @@ def _sum_of_squares(x, axis):
 
 
 def _wide(x):
-    """As partial sums: XLA compiles a sum along rows to a scalar loop, see `statistics.squares`."""
-    lanes = math.gcd(math.prod(x.shape[1:]), 8) if x.shape[1:].is_fully_defined() else 1
-    parts = tf.reshape(x, [tf.shape(x)[0], _product(x, 1, None) // lanes, lanes])
-    return tf.reduce_sum(sum_of_squares(parts, axis=1), axis=1)
+    """In float64, as sums of sums. XLA compiles one sum along rows to a scalar loop, and would join
+    the two to one if they did not stand on both sides of a maximum.
+    """
+    sums = tf.maximum(sum_of_squares(_rows(x), axis=1), tf.zeros([], tf.float64))  # NaN stays NaN
+    return tf.reduce_sum(sums, axis=1)
+
+
+def _rows(x):
+    """[B, R, …] → [B, R, ·]"""
+    return tf.reshape(x, [tf.shape(x)[0], _product(x, 1, 2), _product(x, 2, None)])
 
 
 def _at_least_float32(x):
