@@ -32,8 +32,8 @@ def show(
     """Plot ‖δ_i^(k)‖ into the run folder; yield a line per character and the path of the plot.
 
     E_i is the loss of a text that ends at character i. The lines show the last one, E_T, on which
-    the network was trained. With `--truncate K`, training on a text that ends at character i carries
-    its error back to the K characters up to i, in every layer, and so do the lines and the plot.
+    the network was trained. With `--truncate K`, training on a text that ends at character i
+    carries its error back to the K characters up to i, in every layer, and this shows the same.
 
     Args:
         cut: a character, from 1 on. Lines follow that say what the gradients of E_T lose if the
@@ -62,7 +62,7 @@ def show(
     name = f"{labels[target]} (p = {probabilities[-1, target]:.3f})"
     yield f"{text!r}, target {name}; ‖dE/dh_k‖ in {layer}, bars on a log scale:"
     if truncate is not None:
-        yield f"(--truncate {truncate}: as in training, no error passes more than {truncate} characters)"
+        yield f"(--truncate {truncate}: as in training, each error reaches {truncate} characters)"
     yield from bars(text, matrix[-1])
     path = run.plots / f"bptt_{_file_name(text)}.png"
     plots.save(matrix.plot([*map(printable, text)], printable(f"{text}: {name}, {layer}")), path)
