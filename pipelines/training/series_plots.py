@@ -46,7 +46,7 @@ def forecasts(
     windows, names = windows[:MOST_WINDOWS], names[:MOST_TARGETS]
     size = (1.5 + 4 * len(windows), 0.8 + 2.6 * len(names))
     figure = Figure(figsize=size, layout="constrained")
-    panels = figure.subplots(len(names), len(windows), squeeze=False, sharex="col", sharey="row")
+    panels = figure.subplots(len(names), len(windows), squeeze=False, sharex="col")
     for column, window in zip(panels.T, windows, strict=True):
         column[0].set_title(in_figure(window.title), size="medium")
         for target, axes in enumerate(column):
@@ -93,7 +93,7 @@ def _time_axis(axes: Axes, window: Window) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     else:
         axes.set_xlabel("time")
-        locator = AutoDateLocator(minticks=3, maxticks=6)
+        locator = AutoDateLocator(minticks=3, maxticks=8)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
 
