@@ -6,6 +6,7 @@ A task's config is composed of these sections:
     data            what it is trained on
     optimisation    how it is trained
     hardware        on which devices and in which precision it is trained
+    tracking        where else the run is logged
     run             where the results go, and options of this call; flags, never keys of a file
     recurrent       how recurrent layers begin and learn over time, if the task has any
 
@@ -125,6 +126,17 @@ class Hardware(Section):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Tracking(Section):
+    """Where else a run is logged."""
+
+    log: Literal["none", "mlflow"] = "none"
+    """Log the run also to an experiment tracker. mlflow (extra [mlflow]): settings, figures of each
+    epoch, findings, plots, model card and best model, to MLFLOW_TRACKING_URI and
+    MLFLOW_EXPERIMENT_NAME; without these variables to mlflow.db in the current folder, experiment
+    errorflow/TASK."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RunSettings(Section):
     """Where the results go."""
 
@@ -176,6 +188,8 @@ class TrainingConfig(Section):
     """How to train."""
     hardware: Hardware = Hardware()
     """Devices and precision."""
+    tracking: Tracking = Tracking()
+    """Where else to log the run."""
     run: RunSettings = RunSettings()
     """Where the results go, and how to call."""
 

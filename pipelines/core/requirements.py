@@ -28,6 +28,7 @@ EXTRAS = {
     "series": {"statsmodels": "statsmodels", "pyts": "pyts"},
     "video": {"imageio-ffmpeg": "imageio_ffmpeg"},
     "onnx": {"tf2onnx": "tf2onnx", "onnx": "onnx", "onnxruntime": "onnxruntime"},
+    "mlflow": {"mlflow": "mlflow"},
 }
 PIPELINES = tuple(EXTRAS["pipelines"])
 _MODULES = {name: module for packages in EXTRAS.values() for name, module in packages.items()}

@@ -28,8 +28,9 @@ from .system_errors import writing
 NEEDED_BYTES = 10_000_000  # of a small run
 SUBFOLDERS = ("checkpoints/backup", "logs", "plots", "samples")
 
-# A resumed run may change how long and on which device it trains, but not what it computes.
-MACHINE_SETTINGS = frozenset({"device", "jit", "strategy"})
+# A resumed run may change how long and on which device it trains, and where it is logged, but not
+# what it computes.
+MACHINE_SETTINGS = frozenset({"device", "jit", "strategy", "log"})
 ENDING_SETTINGS = frozenset({"epochs", "patience", "stop_when"})
 CHANGEABLE_SETTINGS = MACHINE_SETTINGS | ENDING_SETTINGS
 

@@ -20,7 +20,8 @@ from ..core.console import muted
 from ..core.errors import UserError
 from ..core.run_folder import RunFolder
 
-OWN_SETTINGS = frozenset({"device", "data_dir"})  # which may differ: files may lie elsewhere
+# These may differ: files may lie elsewhere, and only the chief logs.
+OWN_SETTINGS = frozenset({"device", "data_dir", "log"})
 CHUNK = 16 * 2**20  # bytes of a file that are sent at once
 C = TypeVar("C", bound=TrainingConfig)
 

@@ -32,6 +32,7 @@ from .data_report import data_in_one_line, read_data
 from .evaluation import Scores, write_confusion
 from .session import Session, make_session, start_tensorflow
 from .task import Data, Task
+from .tracking import check_tracker, tracked
 
 if TYPE_CHECKING:
     from keras import Model
@@ -61,6 +62,8 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
     cluster = training_cluster(config.hardware.strategy)
     with workers.writing_elsewhere(cluster, config) as own:
         check_can_begin(task.name, own, resume)
+        if cluster.is_chief:
+            check_tracker(own)
         note(plan_in_one_line(task, own, resume))
         has_settings = cluster.is_chief or not own.run.resume
         found = find_before_tensorflow(task, own, resume) if has_settings else None
@@ -93,10 +96,11 @@ def _train(
         note(f"{place} stays in use until the new run, in {run.path}, is finished")
     with (
         _resumable(run, cluster),
+        tracked(run, config, cluster.is_chief) as trackers,
         training_in(run, task.name, config, session.environment) as begin,
     ):
         note(data_in_one_line(data))
-        train_in(run, task, config, data, session.strategy, begin)
+        train_in(run, task, config, data, session.strategy, begin, trackers)
         if cluster.is_chief:
             _write_evaluation(run, task, config, data)
     return run_at(place)

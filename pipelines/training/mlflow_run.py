@@ -1,0 +1,153 @@
+"""What MLflow receives of a run: settings, figures, findings, pictures and the best model.
+
+Everything is read from the run folder, so that what could not be sent is sent later. A run that is
+resumed goes on in the same run of MLflow, whose id is in mlflow.json of the run folder.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...callbacks.findings.finding import Finding
+from ..core.config_files import load_yaml
+from ..core.console import note
+from ..core.devices import version
+from ..core.files import read_json, write_json
+from ..core.recorded_findings import findings_in
+from ..core.replacement import run_at
+from ..core.run_folder import RunFolder, read_history
+from .mlflow_store import OpenRun, create_run, is_local_store, reopen_run
+from .sender import BYTES_PER_SECOND, PATIENCE, Part, without_password
+
+STATUSES = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
+SPLITS = ("validation", "test")
+FILES = ("config.yaml", "results.json", "README.md")
+COLUMNS = ("layer", "kind", "severity", "headline", "measured", "meaning")
+CREATING = 120.0  # seconds for a database on this machine: no network can be waited for
+
+
+class MlflowRun:
+    """The source of what is sent to MLflow; see `sender`."""
+
+    receiver = "mlflow"
+
+    def __init__(self, folder: RunFolder):
+        self._folder = folder
+        self._opened: OpenRun | None = None
+        self._epochs = 0  # that MLflow has
+        self._is_announced = False
+
+    @property
+    def _run(self) -> RunFolder:
+        """The run, also after it has taken the place of another one."""
+        own = self._folder
+        return own if own.path.exists() else run_at(own.path.parent / own.name)
+
+    def parts(self, *, is_over: bool) -> Sequence[Part]:
+        """Return what MLflow does not have yet; at the end, also the results."""
+        return [
+            Part("the settings", self._open, CREATING if is_local_store() else PATIENCE),
+            Part("the figures of the epochs", self._send_epochs),
+            *(self._last_parts() if is_over else ()),
+        ]
+
+    def _open(self) -> OpenRun:
+        if self._opened is None:
+            run = self._run
+            opened = _open_run(run)
+            opened.log_settings(load_yaml(run.config_file))
+            self._epochs = _last_epoch(opened, run)
+            self._opened = opened
+            self._announce(opened)
+        return self._opened
+
+    def _announce(self, opened: OpenRun) -> None:
+        if not self._is_announced:
+            self._is_announced = True
+            where = without_password(opened.client.tracking_uri)
+            note(f"mlflow: experiment {opened.experiment()}, run {self._run.name}, in {where}")
+
+    def _send_epochs(self) -> None:
+        """Send the rows of history.csv that MLflow does not have."""
+        opened = self._open()
+        try:
+            for row in read_history(self._run)[self._epochs :]:
+                opened.log_metrics(_figures(row), int(row["epoch"]))
+                self._epochs = int(row["epoch"])
+        except Exception:
+            self._opened = None  # ask MLflow again what it has received
+            raise
+
+    def _last_parts(self) -> Iterator[Part]:
+        run = self._run
+        results = run.results()
+        yield Part("the final figures", lambda: self._send_final_figures(results))
+        yield Part("the findings", lambda: self._send_findings(results))
+        yield from (self._file_part(run, path) for path in _files(run, results["status"]))
+        if status := STATUSES.get(results["status"]):
+            yield Part(f"the status {status}", lambda: self._open().end(status))
+
+    def _send_final_figures(self, results: Mapping[str, Any]) -> None:
+        if figures := final_figures(results):
+            self._open().log_metrics(figures, results["epochs"])
+
+    def _send_findings(self, results: Mapping[str, Any]) -> None:
+        findings, opened = findings_in(results), self._open()
+        opened.replace_tags("finding.", finding_tags(findings))
+        rows = [finding.as_json() for finding in findings]
+        if rows:
+            cells = [[row[column] for column in COLUMNS] for row in rows]
+            opened.log_table(COLUMNS, cells, "findings.json")
+
+    def _file_part(self, run: RunFolder, path: Path) -> Part:
+        name = path.relative_to(run.path)
+        seconds = PATIENCE + path.stat().st_size / BYTES_PER_SECOND
+        return Part(str(name), lambda: self._open().log_file(path, name.parent), seconds)
+
+
+def _open_run(run: RunFolder) -> OpenRun:
+    """Return a new run of MLflow or, if the run is resumed, its earlier one."""
+    file, task = run.path / "mlflow.json", run.results()["task"]
+    opened = reopen_run(read_json(file).get("run_id"))
+    if opened is None:
+        tags = {"task": task, "folder": str(run.path.absolute()), "errorflow": version()}
+        opened = create_run(f"errorflow/{task}", run.name, tags)
+        write_json(file, {"run_id": opened.id})
+    return opened
+
+
+def _last_epoch(opened: OpenRun, run: RunFolder) -> int:
+    """Return the last epoch of which MLflow has the figures."""
+    rows = read_history(run)
+    return opened.last_step(next(iter(_figures(rows[0])))) if rows else 0
+
+
+def _figures(row: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if name != "epoch"}
+
+
+def _files(run: RunFolder, status: str) -> list[Path]:
+    """Return the files of a run that MLflow receives; the model only if the run is finished."""
+    model = [run.best] if status == "finished" else []
+    paths = [*(run.path / name for name in FILES), *sorted(run.plots.glob("*.png")), *model]
+    return [path for path in paths if path.is_file()]
+
+
+def final_figures(results: Mapping[str, Any]) -> dict[str, float]:
+    """Return the figures of the validation and test splits: {"test_accuracy": 0.8, ...}."""
+    named = {
+        f"{split}_{name}": value
+        for split in SPLITS
+        for name, value in results.get(split, {}).items()
+    }
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def finding_tags(findings: Sequence[Finding]) -> dict[str, str]:
+    """Return {"finding.vanishing": "trouble: lstm: ..."}, with the sentences of all layers."""
+    tags: dict[str, str] = {}
+    for finding in findings:
+        name = f"finding.{finding.kind}"
+        before = f"{tags[name]} " if name in tags else f"{finding.severity}: "
+        tags[name] = f"{before}{finding.sentence}"
+    return tags

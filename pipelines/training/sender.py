@@ -1,0 +1,146 @@
+"""Send parts of a run elsewhere from a thread, which the training never waits for.
+
+What observes never limits what is observed: the first failure is one line on stderr, and the
+training goes on. Each wake-up tries again whatever is missing. What could not be sent is said at
+the end, which waits only while the present part has time left.
+"""
+
+import contextvars
+import re
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from ..core.console import note
+from ..core.phases import phase
+
+PATIENCE = 20.0  # seconds that the end of a training waits for a part
+BYTES_PER_SECOND = 1e6  # of a slow network, for files
+INTERVAL = 0.05  # seconds between two looks at the thread
+
+
+class Part(NamedTuple):
+    """What is sent in one go.
+
+    Attributes:
+        name: in words, for the list of what was left out.
+        send: function that sends it; it may raise any exception.
+        seconds: how long the end of a training waits for it.
+    """
+
+    name: str
+    send: Callable[[], object]
+    seconds: float = PATIENCE
+
+
+class Source(Protocol):
+    """What there is to send.
+
+    Attributes:
+        receiver: where it is sent, in one word.
+    """
+
+    @property
+    def receiver(self) -> str: ...
+
+    def parts(self, *, is_over: bool) -> Sequence[Part]:
+        """Return what is to be sent now, in order; the last time, `is_over`."""
+        ...
+
+
+class Sender:
+    """Sends the parts of a source at each `wake`, and a last time at `end`."""
+
+    def __init__(self, source: Source):
+        self._source = source
+        self._awake, self._over = threading.Event(), threading.Event()
+        self._is_last = self._has_warned = self._has_given_up = False
+        self._present: tuple[Part, float] | None = None
+        self._missing: list[str] = []
+        work = contextvars.copy_context().run  # with it, what is muted stays muted
+        self._thread = threading.Thread(target=work, args=(self._work,), daemon=True)
+
+    def wake(self) -> None:
+        """Send what is new; returns at once."""
+        if self._thread.ident is None:
+            self._thread.start()
+        self._awake.set()
+        if self._is_late():
+            self._warn("no answer")
+
+    def end(self) -> None:
+        """Send the rest, as long as there is an answer, and say what was left out."""
+        if self._thread.ident is None:
+            return
+        self._is_last = True
+        self._awake.set()
+        try:
+            with phase(f"sending the results to {self._source.receiver}"):
+                while not self._over.wait(INTERVAL) and not self._is_late():
+                    pass
+        finally:
+            self._has_given_up = True
+            self._report()
+
+    def _is_late(self) -> bool:
+        """Whether the present part takes longer than anything waits for it."""
+        present = self._present
+        return present is not None and time.monotonic() - present[1] > present[0].seconds
+
+    def _report(self) -> None:
+        receiver, missing = self._source.receiver, [*self._missing]
+        if missing or not self._over.is_set():
+            left_out = ", ".join(missing) or "everything"
+            note(f"{receiver}: left out, as it did not take them: {left_out}")
+        elif self._has_warned:
+            note(f"{receiver}: has everything after all")
+
+    def _warn(self, reason: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            note(
+                f"{self._source.receiver}: {reason}; the training goes on, and each epoch tries to"
+                " send again what is missing"
+            )
+
+    # In the thread
+
+    def _work(self) -> None:
+        is_last = False
+        while not is_last and self._awake.wait():
+            self._awake.clear()
+            is_last = self._is_last
+            self._send_all(is_last)
+        self._over.set()
+
+    def _send_all(self, is_over: bool) -> None:
+        try:
+            parts = self._source.parts(is_over=is_over)
+        except Exception as error:
+            self._missing = ["everything new"]
+            return self._warn(reason_of(error))
+        self._missing = [part.name for part in parts]
+        for part in parts:
+            if self._has_given_up:
+                return None
+            self._present = part, time.monotonic()
+            try:
+                part.send()
+                self._missing.remove(part.name)
+            except Exception as error:
+                self._warn(f"cannot take {part.name} ({reason_of(error)})")
+            finally:
+                self._present = None
+        return None
+
+
+def reason_of(error: Exception) -> str:
+    """Return the first line of an exception, without the password of an address in it."""
+    first, *_ = (str(error).strip() or type(error).__name__).splitlines()
+    return without_password(first)[:200]
+
+
+def without_password(text: str) -> str:
+    """Return a text in which addresses have no user and password."""
+    return re.sub(r"://[^/@\s]+@", "://", text)
