@@ -28,6 +28,11 @@ def run_at(path: Path) -> RunFolder:
     return next(finished, None) or next(filter(_exists, (run, old, new)), run)
 
 
+def where_now(run: RunFolder) -> RunFolder:
+    """Return a run that was trained, also if it has taken the place of another one since."""
+    return run if _exists(run) else run_at(run.path.parent / run.name)
+
+
 def _exists(run: RunFolder) -> bool:
     return os.path.lexists(run.path)
 

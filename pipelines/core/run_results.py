@@ -17,6 +17,16 @@ def problem_of(results: Mapping[str, Any]) -> str | None:
     return None
 
 
+def final_figures(results: Mapping[str, Any]) -> dict[str, float]:
+    """Return the figures of the validation and test splits: {"test_accuracy": 0.8, ...}."""
+    named = {
+        f"{split}_{name}": value
+        for split in ("validation", "test")
+        for name, value in results.get(split, {}).items()
+    }
+    return {name: value for name, value in named.items() if value is not None}
+
+
 def figure_in_words(value: float | None) -> str:
     """Return a figure of a split; JSON holds null for one that is not a finite number."""
     return "not finite" if value is None else f"{value:.4f}"

@@ -18,8 +18,8 @@ from ..core.files import write_json
 from ..core.run_folder import RunFolder
 from ..core.run_lock import FolderInUse, hold
 from ..core.stop_request import StopRequest, check, end_with, listening, stop_with_parent
+from ..training.hparams import write_row
 from .execution import execute_all
-from .hparams import write_row
 from .trial_folder import Request, read_request, read_result, run_path
 from .trial_result import failure_reason, trial_result
 
@@ -69,9 +69,11 @@ def _train(folder: Path, request: Request) -> dict[str, Any]:
 
 def _record(folder: Path, request: Request, result: dict[str, Any]) -> dict[str, Any]:
     """Write a result and return it."""
-    logs = RunFolder(run_path(folder, 1)).logs
-    with contextlib.suppress(Exception):  # a failure here must not lose the result
-        write_row(logs, folder.name, request.hyperparameters, result)
+    logs, score = RunFolder(run_path(folder, 1)).logs, result["score"]
+    figures = {} if score is None else {result["objective"]["name"]: score}
+    if logs.exists():
+        with contextlib.suppress(Exception):  # a failure here must not lose the result
+            write_row(logs, folder.name, request.hyperparameters, figures)
     write_json(folder / "result.json", result)
     return read_result(folder)
 

@@ -14,13 +14,13 @@ from ..core.console import note
 from ..core.devices import version
 from ..core.files import read_json, write_json
 from ..core.recorded_findings import findings_in
-from ..core.replacement import run_at
+from ..core.replacement import where_now
 from ..core.run_folder import RunFolder, read_history
+from ..core.run_results import final_figures
 from .mlflow_store import OpenRun, create_run, is_local_store, reopen_run
 from .sender import BYTES_PER_SECOND, PATIENCE, Part, without_password
 
 STATUSES = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
-SPLITS = ("validation", "test")
 FILES = ("config.yaml", "results.json", "README.md")
 COLUMNS = ("layer", "kind", "severity", "headline", "measured", "meaning")
 CREATING = 120.0  # seconds for a database on this machine: no network can be waited for
@@ -37,12 +37,6 @@ class MlflowRun:
         self._epochs = 0  # that MLflow has
         self._is_announced = False
 
-    @property
-    def _run(self) -> RunFolder:
-        """The run, also after it has taken the place of another one."""
-        own = self._folder
-        return own if own.path.exists() else run_at(own.path.parent / own.name)
-
     def parts(self, *, is_over: bool) -> Sequence[Part]:
         """Return what MLflow does not have yet; at the end, also the results."""
         return [
@@ -53,7 +47,7 @@ class MlflowRun:
 
     def _open(self) -> OpenRun:
         if self._opened is None:
-            run = self._run
+            run = where_now(self._folder)
             opened = _open_run(run)
             opened.log_settings(load_yaml(run.config_file))
             self._epochs = _last_epoch(opened, run)
@@ -65,13 +59,13 @@ class MlflowRun:
         if not self._is_announced:
             self._is_announced = True
             where = without_password(opened.client.tracking_uri)
-            note(f"mlflow: experiment {opened.experiment()}, run {self._run.name}, in {where}")
+            note(f"mlflow: experiment {opened.experiment()}, run {self._folder.name}, in {where}")
 
     def _send_epochs(self) -> None:
         """Send the rows of history.csv that MLflow does not have."""
         opened = self._open()
         try:
-            for row in read_history(self._run)[self._epochs :]:
+            for row in read_history(where_now(self._folder))[self._epochs :]:
                 opened.log_metrics(_figures(row), int(row["epoch"]))
                 self._epochs = int(row["epoch"])
         except Exception:
@@ -79,7 +73,7 @@ class MlflowRun:
             raise
 
     def _last_parts(self) -> Iterator[Part]:
-        run = self._run
+        run = where_now(self._folder)
         results = run.results()
         yield Part("the final figures", lambda: self._send_final_figures(results))
         yield Part("the findings", lambda: self._send_findings(results))
@@ -131,16 +125,6 @@ def _files(run: RunFolder, status: str) -> list[Path]:
     model = [run.best] if status == "finished" else []
     paths = [*(run.path / name for name in FILES), *sorted(run.plots.glob("*.png")), *model]
     return [path for path in paths if path.is_file()]
-
-
-def final_figures(results: Mapping[str, Any]) -> dict[str, float]:
-    """Return the figures of the validation and test splits: {"test_accuracy": 0.8, ...}."""
-    named = {
-        f"{split}_{name}": value
-        for split in SPLITS
-        for name, value in results.get(split, {}).items()
-    }
-    return {name: value for name, value in named.items() if value is not None}
 
 
 def finding_tags(findings: Sequence[Finding]) -> dict[str, str]:

@@ -1,16 +1,29 @@
-"""`--log`: copy a run to an experiment tracker while it is trained."""
+"""Where else a run is listed: in TensorBoard's tab HPARAMS and, with `--log`, in a tracker."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from ..core.config import TrainingConfig
 from ..core.requirements import require_packages
 from ..core.run_folder import RunFolder
+from .hparams import RunRow
 from .sender import Sender
 
 if TYPE_CHECKING:
     from keras.callbacks import Callback
+
+
+class Listing(Protocol):
+    """A place where a run is listed."""
+
+    def wake(self) -> None:
+        """The training begins, or an epoch is complete; returns at once."""
+        ...
+
+    def end(self) -> None:
+        """The run has ended, as its results.json says, or never began."""
+        ...
 
 
 def check_tracker(config: TrainingConfig) -> None:
@@ -20,34 +33,42 @@ def check_tracker(config: TrainingConfig) -> None:
 
 
 @contextlib.contextmanager
-def tracked(
+def listed(
     run: RunFolder, config: TrainingConfig, is_chief: bool = True
-) -> Iterator[Callable[..., "Sequence[Callback]"]]:
-    """Send a run to the tracker during the block, and its results when the block has ended.
+) -> Iterator["Callable[..., Sequence[Callback]]"]:
+    """List a run during the block, and its results when the block has ended, however it ends.
 
     Args:
         is_chief: whether this process is the one of several workers that writes.
 
     Yields:
-        The argument `callbacks` of `workflow.train_in`; until the training begins, nothing is sent.
+        The argument `callbacks` of `workflow.train_in`.
     """
-    if config.tracking.log == "none" or not is_chief:
-        yield lambda *_: ()
-        return
+    listings = _listings(run, config) if is_chief else []
+    try:
+        yield lambda *_: [_waking(listings)]
+    finally:
+        for listing in listings:
+            listing.end()
+
+
+def _listings(run: RunFolder, config: TrainingConfig) -> list[Listing]:
+    if config.tracking.log == "none":
+        return [RunRow(run)]
     from .mlflow_run import MlflowRun
 
-    sender = Sender(MlflowRun(run))
-    try:
-        yield lambda *_: [_waking(sender)]
-    finally:
-        sender.end()
+    return [RunRow(run), Sender(MlflowRun(run))]
 
 
-def _waking(sender: Sender) -> Any:
-    """Return a callback that wakes the sender after each epoch, when its figures are written."""
+def _waking(listings: Sequence[Listing]) -> "Callback":
+    """Return a callback that wakes them after each epoch, when its figures are written."""
     import keras
 
+    def wake() -> None:
+        for listing in listings:
+            listing.wake()
+
     return keras.callbacks.LambdaCallback(
-        on_train_begin=lambda logs: sender.wake(),
-        on_epoch_begin=lambda epoch, logs: sender.wake(),
+        on_train_begin=lambda logs: wake(),
+        on_epoch_begin=lambda epoch, logs: wake(),  # that of the epoch before is over
     )

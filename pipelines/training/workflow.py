@@ -32,7 +32,7 @@ from .data_report import data_in_one_line, read_data
 from .evaluation import Scores, write_confusion
 from .session import Session, make_session, start_tensorflow
 from .task import Data, Task
-from .tracking import check_tracker, tracked
+from .tracking import check_tracker, listed
 
 if TYPE_CHECKING:
     from keras import Model
@@ -96,11 +96,11 @@ def _train(
         note(f"{place} stays in use until the new run, in {run.path}, is finished")
     with (
         _resumable(run, cluster),
-        tracked(run, config, cluster.is_chief) as trackers,
+        listed(run, config, cluster.is_chief) as callbacks,
         training_in(run, task.name, config, session.environment) as begin,
     ):
         note(data_in_one_line(data))
-        train_in(run, task, config, data, session.strategy, begin, trackers)
+        train_in(run, task, config, data, session.strategy, begin, callbacks)
         if cluster.is_chief:
             _write_evaluation(run, task, config, data)
     return run_at(place)
