@@ -17,7 +17,7 @@ from ..core.recorded_findings import findings_in
 from ..core.replacement import where_now
 from ..core.run_folder import RunFolder, read_history
 from ..core.run_results import final_figures
-from .mlflow_store import OpenRun, create_run, is_local_store, reopen_run
+from .mlflow_store import OpenRun, create_run, is_local_store, reopen_run, tracking_uri
 from .sender import BYTES_PER_SECOND, PATIENCE, Part, without_password
 
 STATUSES = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
@@ -34,14 +34,22 @@ class MlflowRun:
     def __init__(self, folder: RunFolder):
         self._folder = folder
         self._opened: OpenRun | None = None
-        self._epochs = 0  # that MLflow has
-        self._is_announced = False
+        self._epochs = 0  # that MLflow has, as far as is known
+        self._is_sure = False
+
+    @property
+    def place(self) -> str:
+        return without_password(tracking_uri())
 
     def parts(self, *, is_over: bool) -> Sequence[Part]:
         """Return what MLflow does not have yet; at the end, also the results."""
+        patience = CREATING if is_local_store() else PATIENCE
+        opening = [] if self._opened else [Part("the settings", self._open, patience)]
+        name = f"the figures from epoch {self._epochs + 1} on"
+        is_behind = len(read_history(where_now(self._folder))) > self._epochs
         return [
-            Part("the settings", self._open, CREATING if is_local_store() else PATIENCE),
-            Part("the figures of the epochs", self._send_epochs),
+            *opening,
+            *([Part(name, self._send_epochs)] if is_behind else []),
             *(self._last_parts() if is_over else ()),
         ]
 
@@ -50,27 +58,20 @@ class MlflowRun:
             run = where_now(self._folder)
             opened = _open_run(run)
             opened.log_settings(load_yaml(run.config_file))
-            self._epochs = _last_epoch(opened, run)
             self._opened = opened
-            self._announce(opened)
+            note(f"mlflow: experiment {opened.experiment()}, run {run.name}, in {self.place}")
         return self._opened
-
-    def _announce(self, opened: OpenRun) -> None:
-        if not self._is_announced:
-            self._is_announced = True
-            where = without_password(opened.client.tracking_uri)
-            note(f"mlflow: experiment {opened.experiment()}, run {self._folder.name}, in {where}")
 
     def _send_epochs(self) -> None:
         """Send the rows of history.csv that MLflow does not have."""
-        opened = self._open()
-        try:
-            for row in read_history(where_now(self._folder))[self._epochs :]:
-                opened.log_metrics(_figures(row), int(row["epoch"]))
-                self._epochs = int(row["epoch"])
-        except Exception:
-            self._opened = None  # ask MLflow again what it has received
-            raise
+        opened, rows = self._open(), read_history(where_now(self._folder))
+        if not self._is_sure:  # after a failure it may have more, and of a resumed run it has some
+            self._epochs = opened.last_step(next(iter(_figures(rows[0]))))
+        self._is_sure = False
+        for row in rows[self._epochs :]:
+            opened.log_metrics(_figures(row), int(row["epoch"]))
+            self._epochs = int(row["epoch"])
+        self._is_sure = True
 
     def _last_parts(self) -> Iterator[Part]:
         run = where_now(self._folder)
@@ -108,12 +109,6 @@ def _open_run(run: RunFolder) -> OpenRun:
         opened = create_run(f"errorflow/{task}", run.name, tags)
         write_json(file, {"run_id": opened.id})
     return opened
-
-
-def _last_epoch(opened: OpenRun, run: RunFolder) -> int:
-    """Return the last epoch of which MLflow has the figures."""
-    rows = read_history(run)
-    return opened.last_step(next(iter(_figures(rows[0])))) if rows else 0
 
 
 def _figures(row: Mapping[str, float]) -> dict[str, float]:

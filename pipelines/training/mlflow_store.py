@@ -77,12 +77,16 @@ class OpenRun(NamedTuple):
         self.client.set_terminated(self.id, status)
 
 
-def is_local_store() -> bool:
-    """Whether MLflow writes to files of this machine; the first call loads MLflow, for seconds."""
+def tracking_uri() -> str:
+    """Return where MLflow writes to; the first call loads MLflow, which takes seconds."""
     from mlflow import get_tracking_uri
 
-    address = get_tracking_uri()
-    return "://" not in address or address.startswith(("sqlite:", "file:"))
+    return get_tracking_uri()
+
+
+def is_local_store() -> bool:
+    """Whether MLflow writes to files of this machine."""
+    return "://" not in tracking_uri() or tracking_uri().startswith(("sqlite:", "file:"))
 
 
 def create_run(experiment: str, name: str, tags: Mapping[str, str]) -> OpenRun:

@@ -6,6 +6,7 @@ the end, which waits only while the present part has time left.
 """
 
 import contextvars
+import logging
 import re
 import threading
 import time
@@ -38,26 +39,29 @@ class Source(Protocol):
     """What there is to send.
 
     Attributes:
-        receiver: where it is sent, in one word.
+        receiver: what it is sent to, in one word.
+        place: where that is; known once `parts` was called.
     """
 
     @property
     def receiver(self) -> str: ...
+    @property
+    def place(self) -> str: ...
 
     def parts(self, *, is_over: bool) -> Sequence[Part]:
-        """Return what is to be sent now, in order; the last time, `is_over`."""
+        """Return what is still to be sent, in order; `is_over`: also the results of the run."""
         ...
 
 
 class Sender:
-    """Sends the parts of a source at each `wake`, and a last time at `end`."""
+    """Sends the parts of a source at each `wake`, and the last ones at `end`."""
 
     def __init__(self, source: Source):
         self._source = source
         self._awake, self._over = threading.Event(), threading.Event()
         self._is_last = self._has_warned = self._has_given_up = False
         self._present: tuple[Part, float] | None = None
-        self._missing: list[str] = []
+        self._missing: list[str] | None = None  # of the last parts; None: not begun with them
         work = contextvars.copy_context().run  # with it, what is muted stays muted
         self._thread = threading.Thread(target=work, args=(self._work,), daemon=True)
 
@@ -67,7 +71,7 @@ class Sender:
             self._thread.start()
         self._awake.set()
         if self._is_late():
-            self._warn("no answer")
+            self._warn(f"no answer from {self._source.place}")
 
     def end(self) -> None:
         """Send the rest, as long as there is an answer, and say what was left out."""
@@ -89,50 +93,61 @@ class Sender:
         return present is not None and time.monotonic() - present[1] > present[0].seconds
 
     def _report(self) -> None:
-        receiver, missing = self._source.receiver, [*self._missing]
-        if missing or not self._over.is_set():
-            left_out = ", ".join(missing) or "everything"
-            note(f"{receiver}: left out, as it did not take them: {left_out}")
+        """Say what was left out or, after a warning, that nothing was."""
+        missing = self._missing
+        if missing is None:
+            missing = [part.name for part in self._source.parts(is_over=True)]
+        if missing:
+            names = ", ".join(missing)
+            note(f"{self._source.receiver}: left out: {names}; the run folder has all of it")
         elif self._has_warned:
-            note(f"{receiver}: has everything after all")
+            note(f"{self._source.receiver}: nothing was left out after all")
 
     def _warn(self, reason: str) -> None:
+        """Say what is wrong, the first time."""
         if not self._has_warned:
             self._has_warned = True
             note(
-                f"{self._source.receiver}: {reason}; the training goes on, and each epoch tries to"
-                " send again what is missing"
+                f"{self._source.receiver}: {reason}; the training goes on, and after each epoch it"
+                " is sent again"
             )
 
     # In the thread
 
     def _work(self) -> None:
+        self._silence_retries()
         is_last = False
         while not is_last and self._awake.wait():
             self._awake.clear()
             is_last = self._is_last
-            self._send_all(is_last)
+            try:
+                self._send_all(is_last)
+            except Exception as error:  # of the source itself
+                self._warn(reason_of(error))
         self._over.set()
 
-    def _send_all(self, is_over: bool) -> None:
-        try:
-            parts = self._source.parts(is_over=is_over)
-        except Exception as error:
-            self._missing = ["everything new"]
-            return self._warn(reason_of(error))
-        self._missing = [part.name for part in parts]
+    def _silence_retries(self) -> None:
+        """Let `requests` log none of its attempts in this thread: one warning is enough."""
+        own = threading.get_ident()
+        logger = logging.getLogger("urllib3.connectionpool")
+        logger.addFilter(lambda record: record.thread != own)
+
+    def _send_all(self, is_last: bool) -> None:
+        parts = self._source.parts(is_over=is_last)
+        missing = [part.name for part in parts]
+        if is_last:
+            self._missing = missing
         for part in parts:
             if self._has_given_up:
-                return None
+                return
             self._present = part, time.monotonic()
             try:
                 part.send()
-                self._missing.remove(part.name)
+                missing.remove(part.name)
             except Exception as error:
-                self._warn(f"cannot take {part.name} ({reason_of(error)})")
+                self._warn(f"cannot take {part.name}: {reason_of(error)}")
             finally:
                 self._present = None
-        return None
 
 
 def reason_of(error: Exception) -> str:
