@@ -223,7 +223,7 @@ def test_help_shows_titled_groups_and_one_default_per_flag(name, capsys):
     text = capsys.readouterr().out
     titles = re.findall(r"^ (\w+) options +$", text, re.M)
     recurrent = ["recurrent"] * (name != "images")
-    assert titles == ["network", "data", "optimisation", "hardware", *recurrent, "run"]
+    assert titles == ["network", "data", "optimisation", "hardware", "tracking", *recurrent, "run"]
     assert text.index("--model") < text.index("--units" if "--units" in text else "--width")
     for flag in re.split(r"\n +(?=--)", text)[1:]:
         assert flag.count("(default:") <= 1, flag
