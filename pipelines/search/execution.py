@@ -17,6 +17,7 @@ from ..training import workflow
 from ..training.data_report import read_data
 from ..training.session import start
 from ..training.task import Task
+from ..training.tracking import trial_listed
 from .trial_folder import NO_OBJECTIVE, OTHER_DATA, Request, read_result, run_path
 
 if TYPE_CHECKING:
@@ -80,7 +81,11 @@ class _Execution:
         data = read_data(task, config)
         if self.request.content_hash not in (None, data.content_hash):
             raise UserError(f"{OTHER_DATA} since the run was trained: {data.source}")
-        with training_in(self.run, task.name, config, session.environment) as begin:
+        name = f"{self.folder.name}{self.run.path.name.removeprefix('run')}"
+        with (
+            trial_listed(self.run, config, name, self.folder.parent) as trackers,
+            training_in(self.run, task.name, config, session.environment) as begin,
+        ):
             workflow.train_in(
                 self.run,
                 task,
@@ -88,7 +93,7 @@ class _Execution:
                 data,
                 session.strategy,
                 begin,
-                self._make_callbacks,
+                lambda *parts: [*self._make_callbacks(*parts), *trackers()],
                 plots=self.request.plots,
             )
             self._check_objective()

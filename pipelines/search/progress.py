@@ -126,6 +126,11 @@ class Progress:
         """Return the rows of trials.csv."""
         return trials_table(self.plan.space, list(self.rows.values()))
 
+    def best_figures(self) -> dict[str, float]:
+        """Return {"best_val_accuracy": …}, the score of the best trial so far; empty: none has."""
+        best = ranked(self.rows.values())[:1]
+        return {f"best_{row['objective']}": row["score"] for row in best}
+
     # At the end
 
     def report_end(self) -> None:

@@ -15,6 +15,7 @@ from ..core.config import TrainingConfig, replace
 from ..core.config_files import dump_config
 from ..core.files import write_json, write_text
 from ..core.stop_request import PARENT, SIGNALS
+from ..training.mlflow_store import ID_FILE
 from .plan import SearchPlan
 from .resources import WorkerResources
 from .trial import BUSY
@@ -74,7 +75,7 @@ def _copy_runs(earlier: Path, folder: Path) -> None:
         if not (folder / run.name).exists():
             incomplete = folder / f".copying-{run.name}"
             shutil.rmtree(incomplete, ignore_errors=True)
-            shutil.copytree(run, incomplete)
+            shutil.copytree(run, incomplete, ignore=shutil.ignore_patterns(ID_FILE))
             incomplete.rename(folder / run.name)
 
 

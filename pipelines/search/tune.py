@@ -33,10 +33,12 @@ from ..datasets.listing import printable
 from ..models.weight_source import absolute
 from ..training.data_report import read_data
 from ..training.task import Task
+from ..training.tracking import check_tracker
 from .config import ONE_PROCESS, SearchSettings, TuneConfig
 from .earlier import is_to_return
 from .hyperparameters import suggest
 from .lock import check_available, exclusive
+from .mlflow_search import sent
 from .plan import SearchPlan, project_folder, read_plan
 from .progress import NoObjective, Progress
 
@@ -90,6 +92,7 @@ def _search(plan: SearchPlan) -> None:
     training = plan.training.resolved()
     found = plan.task.find_data(training)
     plan.task.check_requirements(training)
+    check_tracker(training)
     note(f"{plan.task.name}: a search in {printable(plan.project)}")
     with phase("loading TensorFlow", after=0):
         tf = load_tensorflow()
@@ -182,10 +185,18 @@ def _oracle_options(plan: SearchPlan) -> dict[str, Any]:
 
 def _run(plan: SearchPlan, oracle: "DurableOracle") -> None:
     """Run the trials; report each when it is finished and, at the end, all of them."""
+    progress = Progress(plan, oracle)
+    with sent(plan, progress.best_figures):
+        _run_trials(plan, oracle, progress)
+        progress.report_new_trials()
+        progress.report_end()
+
+
+def _run_trials(plan: SearchPlan, oracle: "DurableOracle", progress: Progress) -> None:
     from .resources import divide_resources
     from .worker import TrialWorker, run_workers
 
-    progress, stop, count = Progress(plan, oracle), threading.Event(), plan.settings.workers
+    stop, count = threading.Event(), plan.settings.workers
     if count is None:
         count = 0 if plan.settings.chief else 1
     with _service(plan, oracle) as return_lost_trials:
@@ -200,8 +211,6 @@ def _run(plan: SearchPlan, oracle: "DurableOracle") -> None:
             run_workers(workers, stop, meanwhile, lambda: oracle.done)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_interruption(plan, len(oracle.end_order))) from None
-    progress.report_new_trials()
-    progress.report_end()
 
 
 def _interruption(plan: SearchPlan, count: int) -> str:

@@ -1,7 +1,6 @@
 """What MLflow receives of a run: settings, figures, findings, pictures and the best model.
 
-Everything is read from the run folder, so that what could not be sent is sent later. A run that is
-resumed goes on in the same run of MLflow, whose id is in mlflow.json of the run folder.
+Everything is read from the run folder, so that what could not be sent is sent later.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,41 +9,44 @@ from typing import Any
 
 from ...callbacks.findings.finding import Finding
 from ..core.config_files import load_yaml
-from ..core.console import note
 from ..core.devices import version
-from ..core.files import read_json, write_json
 from ..core.recorded_findings import findings_in
 from ..core.replacement import where_now
 from ..core.run_folder import RunFolder, read_history
 from ..core.run_results import final_figures
-from .mlflow_store import OpenRun, create_run, is_local_store, reopen_run, tracking_uri
-from .sender import BYTES_PER_SECOND, PATIENCE, Part, without_password
+from . import mlflow_store
+from .mlflow_store import OpenRun, file_part, open_run, parent_tag
+from .sender import Part
 
 STATUSES = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 FILES = ("config.yaml", "results.json", "README.md")
 COLUMNS = ("layer", "kind", "severity", "headline", "measured", "meaning")
-CREATING = 120.0  # seconds for a database on this machine: no network can be waited for
 
 
 class MlflowRun:
-    """The source of what is sent to MLflow; see `sender`."""
+    """The source of what is sent to MLflow about a run; see `sender`.
+
+    Args:
+        folder: the run.
+        name: what MLflow calls it; None: its own name.
+        parent: the folder of the search that it is a trial of.
+    """
 
     receiver = "mlflow"
 
-    def __init__(self, folder: RunFolder):
-        self._folder = folder
+    def __init__(self, folder: RunFolder, name: str | None = None, parent: Path | None = None):
+        self._folder, self._name, self._parent = folder, name or folder.name, parent
         self._opened: OpenRun | None = None
         self._epochs = 0  # that MLflow has, as far as is known
         self._is_sure = False
 
     @property
     def place(self) -> str:
-        return without_password(tracking_uri())
+        return mlflow_store.place()
 
     def parts(self, *, is_over: bool) -> Sequence[Part]:
         """Return what MLflow does not have yet; at the end, also the results."""
-        patience = CREATING if is_local_store() else PATIENCE
-        opening = [] if self._opened else [Part("the settings", self._open, patience)]
+        opening = [] if self._opened else [mlflow_store.opening(self._open)]
         name = f"the figures from epoch {self._epochs + 1} on"
         is_behind = len(read_history(where_now(self._folder))) > self._epochs
         return [
@@ -56,10 +58,12 @@ class MlflowRun:
     def _open(self) -> OpenRun:
         if self._opened is None:
             run = where_now(self._folder)
-            opened = _open_run(run)
-            opened.log_settings(load_yaml(run.config_file))
-            self._opened = opened
-            note(f"mlflow: experiment {opened.experiment()}, run {run.name}, in {self.place}")
+            task = run.results()["task"]
+            tags = {"task": task, "folder": str(run.path.absolute()), "errorflow": version()}
+            if self._parent is not None:
+                tags |= parent_tag(self._parent)
+            settings = load_yaml(run.config_file)
+            self._opened = open_run(run.path, f"errorflow/{task}", self._name, tags, settings)
         return self._opened
 
     def _send_epochs(self) -> None:
@@ -76,14 +80,16 @@ class MlflowRun:
     def _last_parts(self) -> Iterator[Part]:
         run = where_now(self._folder)
         results = run.results()
-        yield Part("the final figures", lambda: self._send_final_figures(results))
+        yield Part("the final figures", lambda: self._send_final_figures(run, results))
         yield Part("the findings", lambda: self._send_findings(results))
-        yield from (self._file_part(run, path) for path in _files(run, results["status"]))
+        for path in _files(run, results["status"]):
+            yield file_part(path, run.path, self._open)
         if status := STATUSES.get(results["status"]):
             yield Part(f"the status {status}", lambda: self._open().end(status))
 
-    def _send_final_figures(self, results: Mapping[str, Any]) -> None:
-        if figures := final_figures(results):
+    def _send_final_figures(self, run: RunFolder, results: Mapping[str, Any]) -> None:
+        figures = final_figures(results) | _best_figure(run, results)
+        if figures:
             self._open().log_metrics(figures, results["epochs"])
 
     def _send_findings(self, results: Mapping[str, Any]) -> None:
@@ -94,25 +100,17 @@ class MlflowRun:
             cells = [[row[column] for column in COLUMNS] for row in rows]
             opened.log_table(COLUMNS, cells, "findings.json")
 
-    def _file_part(self, run: RunFolder, path: Path) -> Part:
-        name = path.relative_to(run.path)
-        seconds = PATIENCE + path.stat().st_size / BYTES_PER_SECOND
-        return Part(str(name), lambda: self._open().log_file(path, name.parent), seconds)
-
-
-def _open_run(run: RunFolder) -> OpenRun:
-    """Return a new run of MLflow or, if the run is resumed, its earlier one."""
-    file, task = run.path / "mlflow.json", run.results()["task"]
-    opened = reopen_run(read_json(file).get("run_id"))
-    if opened is None:
-        tags = {"task": task, "folder": str(run.path.absolute()), "errorflow": version()}
-        opened = create_run(f"errorflow/{task}", run.name, tags)
-        write_json(file, {"run_id": opened.id})
-    return opened
-
 
 def _figures(row: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in row.items() if name != "epoch"}
+
+
+def _best_figure(run: RunFolder, results: Mapping[str, Any]) -> dict[str, float]:
+    """Return {"best_val_accuracy": …}, the figure by which the best epoch was chosen."""
+    if "best_epoch" not in results:
+        return {}
+    name, row = results["monitor"], read_history(run)[results["best_epoch"] - 1]
+    return {f"best_{name}": row[name], "best_epoch": results["best_epoch"]}
 
 
 def _files(run: RunFolder, status: str) -> list[Path]:
@@ -123,7 +121,7 @@ def _files(run: RunFolder, status: str) -> list[Path]:
 
 
 def finding_tags(findings: Sequence[Finding]) -> dict[str, str]:
-    """Return {"finding.vanishing": "trouble: lstm: ..."}, with the sentences of all layers."""
+    """Return {"finding.vanishing": "trouble: lstm: …"}, with the sentences of all layers."""
     tags: dict[str, str] = {}
     for finding in findings:
         name = f"finding.{finding.kind}"

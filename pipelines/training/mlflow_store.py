@@ -1,5 +1,7 @@
 """What errorflow calls of MLflow: open a run, write to it, end it.
 
+The id of a run of MLflow is kept in `ID_FILE` in the folder of what it is about.
+
 MLflow's own environment variables say where it goes: MLFLOW_TRACKING_URI, and MLFLOW_EXPERIMENT_ID
 or MLFLOW_EXPERIMENT_NAME.
 """
@@ -7,12 +9,18 @@ or MLFLOW_EXPERIMENT_NAME.
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..core.console import note
+from ..core.files import read_json, write_json
+from .sender import BYTES_PER_SECOND, PATIENCE, Part, without_password
+
+ID_FILE = "mlflow.json"
 MOST = 100  # settings or tags of one request
 LONGEST_TAG = 5000  # characters
+CREATING = 120.0  # seconds for a database on this machine, where nothing waits for a network
 
 
 class OpenRun(NamedTuple):
@@ -77,19 +85,59 @@ class OpenRun(NamedTuple):
         self.client.set_terminated(self.id, status)
 
 
-def tracking_uri() -> str:
+def place() -> str:
     """Return where MLflow writes to; the first call loads MLflow, which takes seconds."""
     from mlflow import get_tracking_uri
 
-    return get_tracking_uri()
+    return without_password(get_tracking_uri())
 
 
-def is_local_store() -> bool:
-    """Whether MLflow writes to files of this machine."""
-    return "://" not in tracking_uri() or tracking_uri().startswith(("sqlite:", "file:"))
+def opening(send: Callable[[], object]) -> Part:
+    """Return the part that opens a run: a database on this machine may have to be created."""
+    is_local = "://" not in place() or place().startswith(("sqlite:", "file:"))
+    return Part("the settings", send, CREATING if is_local else PATIENCE)
 
 
-def create_run(experiment: str, name: str, tags: Mapping[str, str]) -> OpenRun:
+def file_part(path: Path, inside: Path, open_: Callable[[], OpenRun]) -> Part:
+    """Return the part that copies a file to the same place inside the run's artifacts.
+
+    Args:
+        inside: the folder of what the run is about.
+        open_: function that returns the run.
+    """
+    name = path.relative_to(inside)
+    seconds = PATIENCE + path.stat().st_size / BYTES_PER_SECOND
+    return Part(str(name), lambda: open_().log_file(path, name.parent), seconds)
+
+
+def open_run(
+    folder: Path, experiment: str, name: str, tags: Mapping[str, str], settings: Mapping[str, Any]
+) -> OpenRun:
+    """Return the run of MLflow about a folder: a new one, or the earlier one if that is resumed.
+
+    Args:
+        folder: the folder of a run or of a search.
+        experiment: name of the experiment, unless the environment has one.
+        name: what MLflow calls the run.
+        tags: of a new run.
+        settings: by name; see `OpenRun.log_settings`.
+    """
+    opened = _reopen(read_json(folder / ID_FILE).get("run_id"))
+    if opened is None:
+        opened = _create(experiment, name, tags)
+        write_json(folder / ID_FILE, {"run_id": opened.id})
+    opened.log_settings(settings)
+    note(f"mlflow: experiment {opened.experiment()}, run {name}, in {place()}")
+    return opened
+
+
+def parent_tag(folder: Path) -> dict[str, str]:
+    """Return the tag of a run inside that of a folder; none if MLflow does not have that one."""
+    parent = read_json(folder / ID_FILE).get("run_id")
+    return {} if parent is None else {"mlflow.parentRunId": parent}
+
+
+def _create(experiment: str, name: str, tags: Mapping[str, str]) -> OpenRun:
     """Create a run in the experiment of the environment or, if there is none, in this one."""
     from mlflow import MlflowClient
     from mlflow.tracking.context.registry import resolve_tags
@@ -108,7 +156,7 @@ def _experiment_id(client: Any, name: str) -> str:
     return client.create_experiment(name) if found is None else found.experiment_id
 
 
-def reopen_run(id_: str | None) -> OpenRun | None:
+def _reopen(id_: str | None) -> OpenRun | None:
     """Return the run with an id, running again; None if there is no such run in this store."""
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException

@@ -99,7 +99,7 @@ class Sender:
             missing = [part.name for part in self._source.parts(is_over=True)]
         if missing:
             names = ", ".join(missing)
-            note(f"{self._source.receiver}: left out: {names}; the run folder has all of it")
+            note(f"{self._source.receiver}: left out: {names}; the folder has all of it")
         elif self._has_warned:
             note(f"{self._source.receiver}: nothing was left out after all")
 
@@ -107,10 +107,7 @@ class Sender:
         """Say what is wrong, the first time."""
         if not self._has_warned:
             self._has_warned = True
-            note(
-                f"{self._source.receiver}: {reason}; the training goes on, and after each epoch it"
-                " is sent again"
-            )
+            note(f"{self._source.receiver}: {reason}; the training goes on, it is sent again later")
 
     # In the thread
 

@@ -2,7 +2,8 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.config import TrainingConfig
 from ..core.requirements import require_packages
@@ -44,20 +45,40 @@ def listed(
     Yields:
         The argument `callbacks` of `workflow.train_in`.
     """
-    listings = _listings(run, config) if is_chief else []
+    listings: list[Listing] = [RunRow(run), *_trackers(run, config)] if is_chief else []
+    with _awake(listings) as callbacks:
+        yield callbacks
+
+
+@contextlib.contextmanager
+def trial_listed(
+    run: RunFolder, config: TrainingConfig, name: str, search: Path
+) -> Iterator["Callable[..., Sequence[Callback]]"]:
+    """Do the same for a training of a trial, which has its row in the tab HPARAMS already.
+
+    Args:
+        name: what the tracker calls the training.
+        search: the folder of the search, inside whose run that of the trial is shown.
+    """
+    with _awake(_trackers(run, config, name, search)) as callbacks:
+        yield callbacks
+
+
+def _trackers(run: RunFolder, config: TrainingConfig, *trial: Any) -> list[Listing]:
+    if config.tracking.log == "none":
+        return []
+    from .mlflow_run import MlflowRun
+
+    return [Sender(MlflowRun(run, *trial))]
+
+
+@contextlib.contextmanager
+def _awake(listings: Sequence[Listing]) -> Iterator["Callable[..., Sequence[Callback]]"]:
     try:
         yield lambda *_: [_waking(listings)]
     finally:
         for listing in listings:
             listing.end()
-
-
-def _listings(run: RunFolder, config: TrainingConfig) -> list[Listing]:
-    if config.tracking.log == "none":
-        return [RunRow(run)]
-    from .mlflow_run import MlflowRun
-
-    return [RunRow(run), Sender(MlflowRun(run))]
 
 
 def _waking(listings: Sequence[Listing]) -> "Callback":

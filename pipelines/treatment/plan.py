@@ -93,10 +93,12 @@ class TreatmentPlan:
     def trial_config(self, changes: Mapping[str, Any], seed: int) -> TrainingConfig:
         """Return the settings of a short training with some changes.
 
-        It is never ended for a warning: figures of fewer epochs could not be compared.
+        It is never ended for a warning: figures of fewer epochs could not be compared. No tracker
+        lists it.
         """
         short = {"epochs": self.epochs, "limit": self.limit, "seed": seed, "stop_when": ""}
-        return replace(self.original, **_of_one_process(self), **short, **changes).resolved()
+        own = {**_of_one_process(self), **short, "log": "none"}
+        return replace(self.original, **own, **changes).resolved()
 
     def common_settings(self) -> dict[str, Any]:
         """Return what must not change between two doctors that share trainings."""

@@ -44,6 +44,8 @@ def run(tmp_path):
     (run.path / "README.md").write_text("# names/a", encoding="utf-8")
     run.best.write_bytes(b"a model")
     run.update(
+        monitor="val_loss",
+        best_epoch=2,
         test={"accuracy": 0.75, "loss": None},
         findings=[finding_row(FINDING)],
         verdict=[FINDING.first_sentence],
@@ -104,6 +106,7 @@ def test_mlflow_receives_settings_figures_findings_and_files(run, client, capsys
     assert {"epochs": "2", "model": "lstm"}.items() <= logged.data.params.items()
     assert steps(client, logged.info.run_id, "val_loss") == [(1, 2.0), (2, 1.0)]
     assert logged.data.metrics["test_accuracy"] == 0.75
+    assert logged.data.metrics["best_val_loss"] == 1.0
     assert "test_loss" not in logged.data.metrics  # it is not finite
     assert logged.data.tags["finding.vanishing"] == f"trouble: {FINDING.sentence}"
     assert files(client, logged.info.run_id) == ALL_FILES
@@ -176,14 +179,14 @@ def test_a_tracker_that_fails_gets_one_warning_and_what_is_missing_later(capsys,
     sender.end()
     warning, *more = capsys.readouterr().err.splitlines()
     assert warning == (
-        "tracker: cannot take epochs: https://tracker refuses; the training goes on, and after"
-        " each epoch it is sent again"
+        "tracker: cannot take epochs: https://tracker refuses; the training goes on, it is sent"
+        " again later"
     )
     if returns:
         assert more == ["tracker: nothing was left out after all"]
         assert source.sent == ["epochs", "findings", "model"]
     else:
-        assert more == ["tracker: left out: epochs, findings, model; the run folder has all of it"]
+        assert more == ["tracker: left out: epochs, findings, model; the folder has all of it"]
 
 
 def test_a_tracker_that_does_not_answer_holds_up_nothing(capsys):
@@ -198,7 +201,7 @@ def test_a_tracker_that_does_not_answer_holds_up_nothing(capsys):
     lines = capsys.readouterr().err.splitlines()
     source.silence.set()
     assert lines[0].startswith("tracker: no answer from http://u@tracker; the training goes on")
-    assert lines[1:] == ["tracker: left out: epochs, findings, model; the run folder has all of it"]
+    assert lines[1:] == ["tracker: left out: epochs, findings, model; the folder has all of it"]
 
 
 def test_a_missing_package_is_one_line_before_the_training(monkeypatch, tmp_path, capsys):
