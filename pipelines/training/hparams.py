@@ -31,6 +31,7 @@ class RunRow:
             return
         try:
             settings, figures = load_yaml(run.config_file), final_figures(run.results())
+            settings.pop("log", None)  # where it is listed too
             write_row(run.logs / FOLDER, f"{run.task}/{run.name}", settings, figures)
         except Exception as error:
             note(f"tensorboard: the tab HPARAMS does not list this run: {reason_of(error)}")
