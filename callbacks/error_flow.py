@@ -17,18 +17,17 @@ from .findings.error_flow import error_flow_finding
 from .findings.finding import Finding
 from .findings.training_warning import Scope, TrainingWarning
 from .recording import frames
+from .recording.error_layers import ErrorLayers
 from .recording.error_probe import KIND as PROBE
 from .recording.error_probe import ErrorProbe
-from .recording.error_reader import ErrorReader, check_layers, error_readers, read_rows
 from .recording.error_watch import ErrorWatch
 from .recording.event_reader import Key, Recorded
 from .recording.first_batch import end_showing, show_first_batch
 from .recording.guard import guarded
 from .recording.live import ROWS, Handle, LiveView, Progress
-from .recording.prediction_errors import backwards_parts
 from .recording.rows import Rows
 from .recording.step_recorder import StepRecorder
-from .recording.tables import Tables, chosen, join_layers, layer_path, tables
+from .recording.tables import Tables, chosen, join_layers, layer_path
 from .recording.train_step_context import trace_train_step_in
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ class ErrorFlow(StepRecorder):
         self.live = LiveView(live)
         super().__init__(log_dir, every)
         self.joined = dict(joined or {})
-        self._readers: dict[int, ErrorReader] = {}  # by the identity of the layer's record
+        self._layers = ErrorLayers()
 
     @property
     def history(self) -> dict[str, dict[str, np.ndarray]]:
@@ -145,6 +144,7 @@ class ErrorFlow(StepRecorder):
             cell_max    [N, T]  the largest ‖dE/dc_t‖ (LSTM only)
             cell_next   [N, T]  as hidden_next, of ‖dE/dc_t‖ (LSTM only)
             skipped     [N]     whether dynamic loss scaling skipped the training step
+            truncate    [N]     k (only of a layer with `truncate=k`)
 
         the tables float32, and NaN where there is no such step. Each table exists once more with
         the suffix "_from_end": there column -1 is the last valid step of every example.
@@ -153,12 +153,15 @@ class ErrorFlow(StepRecorder):
         "border".
         """
         self.catch_up()
-        history = {name: tables(rows) for name, rows in self._memory.all().items()}
+        history = self._tables(self._memory.all())
         return history | self._join(history)
+
+    def _tables(self, rows: Mapping[str, Rows]) -> dict[str, dict[str, np.ndarray]]:
+        return {name: self._layers.tables(name, of_layer) for name, of_layer in rows.items()}
 
     def _join(self, by_layer: Mapping[str, Tables]) -> dict[str, dict[str, np.ndarray]]:
         return {
-            name: join_layers(by_layer[first], by_layer[second], first in self._backwards)
+            name: join_layers(by_layer[first], by_layer[second], self._layers.is_backwards(first))
             for name, (first, second) in self.joined.items()
             if by_layer.keys() >= {first, second}
         }
@@ -167,30 +170,30 @@ class ErrorFlow(StepRecorder):
         """Return the findings on the recorded errors, one for each layer."""
         history = self.history
         findings = [self._finding(name, recorded) for name, recorded in history.items()]
-        readers = self._readers.values()
-        missing = [(r.name, self._why_missing(r)) for r in readers if r.name not in history]
-        left_out = [(r.name, r.left_out) for r in readers if r.left_out]
+        missing = [(n, self._why_missing(n)) for n in self._layers.names if n not in history]
+        left_out = self._layers.left_out.items()
         notes = [Finding(n, "too little", "no error recorded", text) for n, text in missing]
         notes += [Finding(n, "too little", "errors left out", text) for n, text in left_out]
         return findings + notes + self._gaps()
 
     def warnings(self, scope: Scope) -> list[TrainingWarning]:
         """Return what is wrong in the training steps read so far; see `EarlyWarning`."""
-        return self._watch.warnings(self._memory, self._step, self._backwards, scope)
+        return self._watch.warnings(self._memory, self._step, self._layers, scope)
 
     def _finding(self, name, recorded):
         if name in self.joined:
             paths = self.joined[name]
-            return encoder_decoder_finding(paths, recorded, paths[0] in self._backwards)
-        backwards = layer_path(name) in self._backwards
+            backwards = self._layers.is_backwards(paths[0])
+            return encoder_decoder_finding(paths, recorded, backwards)
+        backwards = self._layers.is_backwards(name)
         return error_flow_finding(name, recorded, backwards, self._probe.of(name))
 
-    def _why_missing(self, reader):
+    def _why_missing(self, name):
         if self._lost:
             return "none of its rows could be read"
         if self._step < self.every:
             return f"none of {self._step:,} training steps was recorded (every={self.every:,})"
-        if reader.left_out:
+        if name in self._layers.left_out:
             return f"no row was kept in {self._step:,} training steps"
         return f"no error reached this layer in {self._step:,} training steps"
 
@@ -249,25 +252,23 @@ class ErrorFlow(StepRecorder):
         return super().state() | {
             "probe": self._probe.state(),
             "healthy": self._watch.healthy,
-            "left_out": {reader.name: reader.state() for reader in self._readers.values()},
+            "left_out": self._layers.state(),
         }
 
     def _fits(self, name: str, recorded: Recorded) -> bool:
-        statistics = {r.name: [*r.statistics] for r in self._readers.values()}
-        return statistics.get(layer_path(name)) == recorded.about["statistics"]
+        statistics = self._layers.statistics.get(layer_path(name))
+        return statistics == recorded.about["statistics"]
 
     def _take_back(self, state: Mapping[str, Any], recorded: Mapping[Key, Recorded]) -> None:
         measured = {name: rows for (kind, name), rows in recorded.items() if kind == PROBE}
         self._probe.resume(state.get("probe", {}), measured)
         self._watch.healthy.update(state.get("healthy", {}))
-        for reader in self._readers.values():
-            reader.resume(state.get("left_out", {}).get(reader.name, reader.state()))
+        self._layers.resume(state.get("left_out", {}))
 
     # Hooks that `StepRecorder` calls
 
     def _start_over(self):
         super()._start_over()
-        self._backwards: set[str] = set()  # layers that read their input from the last step
         self._probe.start_over()
         self._watch = ErrorWatch()
 
@@ -292,7 +293,7 @@ class ErrorFlow(StepRecorder):
     def _progress(self):
         """Read what there is to be read, and return what is shown while `fit` runs."""
         self.catch_up()
-        latest = {name: tables(rows) for name, rows in self._memory.latest(ROWS).items()}
+        latest = self._tables(self._memory.latest(ROWS))
         findings = [self._finding(name, t) for name, t in latest.items() if len(t["step"])]
         return Progress(self._step, findings, lambda: error_images(self.history))
 
@@ -311,10 +312,10 @@ class ErrorFlow(StepRecorder):
         self.live.end(self._progress, self._repr_html_)
 
     def _check(self) -> None:
-        self._readers = {}
-        self._find_layers()
+        self._layers = ErrorLayers()
+        self._layers.find(self.model)
         if all(layer.built for _, layer in walk(self.model)):
-            check_layers(self.model, self._readers.values(), self.joined)
+            self._layers.check(self.model, self.joined)
 
     def _attach(self):
         trace_train_step_in(self.model, training_step.inside)
@@ -323,34 +324,29 @@ class ErrorFlow(StepRecorder):
         end_showing(self.model)
         self._steps.record_every(self, None)
 
-    def _find_layers(self):
-        self._backwards = backwards_parts(self.model)
-        self._readers = error_readers(self.model, self._readers)
-
     def _discard_rows(self):
-        for reader in self._readers.values():
-            reader.discard()
+        self._layers.discard()
 
     def _schedule(self):
         super()._schedule()
         self._steps.record_every(self, self._memory.stride)
 
     def _capacity(self):
-        steps = min((reader.capacity for reader in self._readers.values()), default=0)
-        return steps * self._memory.stride
+        return self._layers.capacity * self._memory.stride
 
     def _read_rows(self, steps: np.ndarray) -> dict[str, Rows]:
-        if not self._readers:  # they are built by the first batch
-            self._find_layers()
-            check_layers(self.model, self._readers.values(), self.joined)
-        stride = self._memory.stride
-        return read_rows(self._recorded_model, self._readers.values(), steps, stride)
+        if not self._layers.names:  # they are built by the first batch
+            self._layers.find(self.model)
+            self._layers.check(self.model, self.joined)
+        return self._layers.read(self._recorded_model, steps, self._memory.stride)
 
     def _about(self) -> Mapping[str, Any]:
-        return {"joined": self.joined, "backwards": sorted(self._backwards)}
+        layers = self._layers
+        about = {"joined": self.joined, "backwards": sorted(layers.backwards)}
+        return about | ({"truncate": layers.truncate} if layers.truncate else {})
 
     def _scalars(self, new: Mapping[str, Rows]) -> Mapping[str, Mapping[str, float]]:
-        by_layer = {name: tables(rows) for name, rows in new.items()}
+        by_layer = self._tables(new)
         return {name: decay_figures(recorded) for name, recorded in by_layer.items()} | {
             name: {"first_to_largest": float(np.median(first_to_largest(recorded)))}
             for name, recorded in self._join(by_layer).items()

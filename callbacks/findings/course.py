@@ -26,6 +26,7 @@ class Course:
         signal: "hidden" or "cell", the error that is judged.
         aligned: "end": the last step read of every example is in column -1; "start": a column is
             the same position of the input in every example.
+        truncate: [N] k, if the layer cuts its error k, 2k, … steps before the last one.
     """
 
     hidden: np.ndarray
@@ -36,6 +37,7 @@ class Course:
     enters: np.ndarray
     signal: str
     aligned: str
+    truncate: np.ndarray | None = None
 
     @property
     def error_name(self) -> str:
@@ -53,9 +55,33 @@ class Course:
         return self.enters.sum(axis=1)
 
     @cached_property
-    def first(self) -> np.ndarray:
+    def first_read(self) -> np.ndarray:
         """The column of the first step read, [N]."""
         return self.exists.argmax(axis=1)
+
+    @cached_property
+    def first(self) -> np.ndarray:
+        """The column of the first step that any error reaches, [N]; uncut, it is `first_read`."""
+        entered = np.where(self.enters.any(axis=1), self.enters.argmax(axis=1), self.end)
+        return self._behind_cut(entered)
+
+    @cached_property
+    def reached(self) -> np.ndarray:
+        """The column of the first step that the error at the end reaches, [N]."""
+        return self._behind_cut(self.end)
+
+    @cached_property
+    def is_cut(self) -> bool:
+        """Whether the error at the end cannot reach the first step read, in most rows."""
+        return bool(np.median(self.reached - self.first_read) > 0)
+
+    def _behind_cut(self, columns):
+        """The first step of the chunk in which each column is, [N]."""
+        if self.truncate is None:
+            return self.first_read
+        last = last_true(self.exists)
+        chunks = (last - columns) // self.truncate + 1
+        return np.maximum(self.first_read, last - chunks * self.truncate + 1)
 
     @cached_property
     def end(self) -> np.ndarray:
@@ -65,9 +91,14 @@ class Course:
 
     @cached_property
     def steps(self) -> np.ndarray:
-        """The number of steps from the first one read to the end, padding not counted, [N]."""
-        until_end = np.arange(self.hidden.shape[1]) <= self.end[:, None]
-        return (self.exists & until_end).sum(axis=1)
+        """The number of steps from `first` to the end, padding not counted, [N]."""
+        return (self.exists & self.between).sum(axis=1)
+
+    @cached_property
+    def between(self) -> np.ndarray:
+        """Which columns are those from `first` to the end, [N, W]."""
+        columns = np.arange(self.hidden.shape[1])
+        return (columns >= self.first[:, None]) & (columns <= self.end[:, None])
 
     def flipped(self) -> "Course":
         """The same, with the columns in the opposite order."""
@@ -111,7 +142,8 @@ def _course(tables, signal, aligned):
     following = named(f"{signal}_next") if known else following_values(error)
     if "cell_from_end" in tables:
         carried = np.full_like(hidden, np.nan)
-    return Course(hidden, error, following, carried, injected, enters, signal, aligned)
+    truncate = tables.get("truncate")
+    return Course(hidden, error, following, carried, injected, enters, signal, aligned, truncate)
 
 
 def following_values(table: np.ndarray) -> np.ndarray:

@@ -19,7 +19,8 @@ _quietly = np.errstate(invalid="ignore", divide="ignore", over="ignore")
 class Decay:
     """How the error changes on its way back: medians over the rows, computed when they are needed.
 
-    "The end" is the last step that an error reaches.
+    "The end" is the last step that an error reaches. Of a layer that cuts its error every k steps,
+    "the first step read" is the first one that an error reaches.
 
     Attributes:
         read: the error in reading order.
@@ -68,9 +69,9 @@ class Decay:
         """The product of carried / following error over all steps; NaN for an LSTM.
 
         It estimates the share of the error at the end that the recurrence alone carries to the
-        first step.
+        first step, or to the first one before which it is cut.
         """
-        return float(np.exp(_median(_at(self._carried_levels, self.read.first))))
+        return float(np.exp(_median(_at(self._carried_levels, self.read.reached))))
 
     @cached_property
     @_quietly
@@ -196,8 +197,7 @@ def _sum_back(read: Course, values: np.ndarray) -> np.ndarray:
 
 def _slopes(read: Course, levels: np.ndarray) -> np.ndarray:
     """Return the slope of each row over the steps back from the end, by least squares, [N]."""
-    used = np.isfinite(levels) & read.exists
-    used &= np.arange(levels.shape[1]) <= read.end[:, None]
+    used = np.isfinite(levels) & read.exists & read.between
     back = _sum_back(read, read.exists.astype(float))  # steps back from the end
     x, y = np.where(used, back, np.nan), np.where(used, levels, np.nan)
     count = used.sum(axis=1)

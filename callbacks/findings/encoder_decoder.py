@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from .error_flow import VANISHING
-from .finding import JUDGED_SHARE, Finding, share_in_words, short, since_when
+from .finding import JUDGED_SHARE, Finding, every_steps, share_in_words, short, since_when
 
 
 def first_to_largest(joined: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -29,6 +29,7 @@ def encoder_decoder_finding(
         backwards: whether the encoder reads its input from the last step to the first.
     """
     encoder, decoder = paths
+    is_cut = "cut" in joined and joined["cut"][-1] < joined["border"]
     if "skipped" in joined:
         joined = {n: t[~joined["skipped"]] for n, t in joined.items() if np.ndim(t)}
     shares = first_to_largest(joined)
@@ -50,7 +51,18 @@ def encoder_decoder_finding(
         text += f"; it has been below {short(VANISHING)}{when}"
     confidence = float(np.mean(agrees[-judged:][np.isfinite(recent)]))
     kind = "does not cross" if vanishes else "healthy"
+    if vanishes and is_cut:
+        return _cut(paths, text, int(joined["cut"][-1]), share, confidence)
     arrival = f"{first.partition(' ')[2]} gets {short(share)} of the decoder's largest"
     headline = f"{kind}, {arrival if share else 'nothing measurable arrives'}"
     evidence = {"first_to_largest": share, **evidence}
     return Finding(encoder, kind, headline, text, evidence, confidence)
+
+
+def _cut(paths, text, truncate, share, confidence):
+    """The finding if truncation in the encoder keeps the decoder's error from its first steps."""
+    every, evidence = f"cut {every_steps(truncate)}", {"truncate": truncate}
+    text = f"the error is {every} by truncate={truncate}, and {text}"
+    headline = f"{every}, the first step gets {short(share)}"
+    evidence |= {"first_to_largest": share}
+    return Finding(paths[0], "cut", headline, text, evidence, confidence)

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..recording.tables import Tables
+from ..recording.tables import Tables, with_truncation
 from .decay import Decay, decay
 from .earlier import Earlier, earlier
 from .finding import JUDGED_SHARE, MIN_STEPS, Finding, counted, every_steps, short, since_when
 from .headlines import over_time
 from .places import name_places
 from .probe import Probe, probe_in_words
+from .truncation import no_step_back, with_cut
 from .unjudged_error import MIN_TIME_STEPS, no_time, not_finite, too_few_steps
 
 VANISHING = 1e-3  # the first step receives less than this share of the error at the end
@@ -86,14 +87,19 @@ def _judge_finite(layer, finite_rows, recent, evidence, backwards, probe):
     if evidence["recorded"] < MIN_STEPS:
         return too_few_steps(layer, evidence)
     if recent_decay.steps < MIN_TIME_STEPS:
-        return no_time(layer, recent_decay, places, evidence)
+        return no_step_back(no_time(layer, recent_decay, places, evidence), recent_decay.read)
     if recent_decay.enters_everywhere and probe is not None and probe.prediction not in WHOLE:
+        probe = replace(probe, tables=_cut_as(recent, probe.tables))
         return _of_probe(layer, recent_decay, places, evidence, backwards, probe)
     each = finite_rows["step"], decay(finite_rows, backwards).each
     if not recent_decay.enters_everywhere:
         return _of_one_entry(layer, each, recent_decay, places, evidence)
     which = None if probe is None else probe.prediction
     return _of_many_entries(layer, each, recent_decay, places, evidence, which)
+
+
+def _cut_as(recent, tables):
+    return with_truncation(tables, recent["truncate"][-1] if "truncate" in recent else None)
 
 
 def _of_one_entry(layer, each, recent_decay, places, evidence):
@@ -115,7 +121,8 @@ def _of_one_entry(layer, each, recent_decay, places, evidence):
     same = [_kind(share) == kind for share in recent_decay.each if not math.isnan(share)]
     headline = over_time(kind, recent_decay, places, evidence)
     evidence = evidence | _numbers(recent_decay) | since
-    return Finding(layer, kind, headline, text, evidence, float(np.mean(same)))
+    finding = Finding(layer, kind, headline, text, evidence, float(np.mean(same)))
+    return with_cut(finding, recent_decay.read, places)
 
 
 def _of_the_past(layer, past: Earlier, recent_decay, places, evidence):
@@ -129,7 +136,8 @@ def _of_the_past(layer, past: Earlier, recent_decay, places, evidence):
     now = f"now {places.start} gets {short(recent_decay.first_to_last)}"
     evidence = evidence | _numbers(recent_decay) | past.evidence
     headline = f"{verb} {past.when}, {now}"
-    return Finding(layer, f"{verb} earlier", headline, text, evidence, past.share)
+    finding = Finding(layer, f"{verb} earlier", headline, text, evidence, past.share)
+    return with_cut(finding, recent_decay.read, places)
 
 
 def _of_many_entries(layer, each, recent_decay, places, evidence, which):
@@ -155,7 +163,8 @@ def _of_many_entries(layer, each, recent_decay, places, evidence, which):
     headline = over_time(kind, recent_decay, places, evidence)
     evidence = evidence | _numbers(recent_decay) | since
     evidence |= {"prediction": which} if which else {}
-    return Finding(layer, kind, headline, text, evidence, float(np.mean(same)))
+    finding = Finding(layer, kind, headline, text, evidence, float(np.mean(same)))
+    return with_cut(finding, recent_decay.read, places)
 
 
 def _kind_of_sum(recent_decay: Decay) -> str:
@@ -187,7 +196,8 @@ def _of_probe(layer, arrives, places_of_all, evidence, backwards, probe):
     evidence = evidence | _numbers(measured) | probe.evidence
     evidence["arrives"] = arrives.first_to_last
     same = [_kind(share) == _kind(measured.first_to_last) for share in probe.each(backwards)]
-    return Finding(layer, kind, headline, text, evidence, float(np.mean(same)))
+    finding = Finding(layer, kind, headline, text, evidence, float(np.mean(same)))
+    return with_cut(finding, measured.read, places)
 
 
 def _entries(recent_decay: Decay) -> str:

@@ -8,6 +8,7 @@ from .error_flow import EXPLODING, VANISHING
 from .finding import every_steps, short
 from .places import Places, name_places
 from .training_warning import Scope, TrainingWarning
+from .truncation import truncation_of
 from .unjudged_error import MIN_TIME_STEPS
 
 
@@ -40,6 +41,7 @@ def error_warnings(
         "judged": len(tables["step"]),
         "since": int(tables["step"][0]),
         "lstm": "cell" in tables,
+        **truncation_of(measured.read),
     }
     places = name_places(tables, measured.read, backwards)
     return [TrainingWarning(kind, (layer,), _text(layer, measured, places), evidence, kind)]

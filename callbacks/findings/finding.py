@@ -25,7 +25,7 @@ _FAULTS = {  # of the kinds that the last training steps do not show, but many b
     "starved earlier": "starving",
     "exploded over depth earlier": "exploding over depth",
 }
-UNCLEAR = {"arrives", "range", "measured", "too little"}  # the kinds that judge nothing
+UNCLEAR = {"arrives", "cut", "range", "measured", "too little"}  # the kinds that judge nothing
 
 Severity = Literal["trouble", "healthy", "unclear"]
 
@@ -37,8 +37,9 @@ class Finding:
     Attributes:
         layer: the path of the layer; "" for the whole network.
         kind: over time "vanishing", "exploding", "vanished earlier" or "exploded earlier" (it is
-            healthy at the end), "healthy", "not finite", "no error", "too little" (recorded) or
-            "arrives" (errors enter at many steps, and how far each one reaches was not measured);
+            healthy at the end), "healthy", "not finite", "no error", "too little" (recorded), "cut"
+            (by `truncate=k`, and without fault in the steps that the error reaches) or "arrives"
+            (errors enter at many steps, and how far each one reaches was not measured);
             over depth "starving", "exploding over depth", "starved earlier",
             "exploded over depth earlier", "silent path", "no error", "no gradient",
             "dead units", "clipped" or "not finite";

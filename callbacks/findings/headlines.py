@@ -51,7 +51,7 @@ def _of(measured: Decay, places: Places, prediction: str | None) -> str:
     error = measured.read.error_name
     if places.entry:
         return f"{of} the {error} {'at the end' if measured.enters_everywhere else 'that enters'}"
-    return f"{of} the last {'step' if places.start == 'step 1' else 'one'}'s {error}"
+    return f"{of} the last {'step' if places.start.startswith('step') else 'one'}'s {error}"
 
 
 def _change(measured: Decay) -> str:

@@ -93,6 +93,22 @@ _OF_ERROR: Mapping[str, str] = {  # over depth, where the error was measured, no
     ),
 }
 
+_OF_CUT: Mapping[str, str] = {  # over time, of a layer that cuts its error every k steps
+    "cut": (
+        "The weights of this layer learn nothing from the steps before the cut, which only a "
+        "larger truncate, or none, changes; whether the task needs them was not measured"
+    ),
+    "vanishing": (
+        "The weights of this layer learn hardly anything from the first steps that the error "
+        "reaches, which a larger truncate does not change; whether the task needs them was not "
+        "measured"
+    ),
+    "exploding": (
+        "The first steps that the error reaches outweigh the later ones in the gradient, and a "
+        "single update may undo what was learned; whether one did was not measured"
+    ),
+}
+
 _OF_GATE: Mapping[str, str] = {
     "input": "Hardly anything new enters the cell state",
     "forget": "The cell state is erased at nearly every step, so nothing is kept for long",
@@ -130,6 +146,8 @@ def meaning_of(kind: str, evidence: Evidence) -> str:
     }
     if kind in by_evidence:
         return by_evidence[kind](evidence)
+    if kind in _OF_CUT and (kind == "cut" or "truncate" in evidence):
+        return _OF_CUT[kind]
     if evidence.get("quantity") == "error" and kind in _OF_ERROR:
         return _OF_ERROR[kind]
     return _OF_KIND.get(kind, "")

@@ -16,7 +16,8 @@ class Places:
     """The words for the two ends of the way back through time.
 
     Attributes:
-        first: the first step read: "step 1", "the first step read (position 40 of the input)".
+        first: the first step read: "step 1", "the first step read (position 40 of the input)"; if
+            the error is cut, the first step that it reaches: "step 91".
         of_end: the error at the last step that an error reaches: "the last step's error".
         entry: that step, if it is not the last one: "step 21"; "" if it is.
     """
@@ -70,6 +71,8 @@ def name_places(tables: Tables, read: Course, backwards: bool | None) -> Places:
 
 def _first(tables, read, backwards):
     position = _position(tables, read, read.first, backwards)
+    if (read.first > read.first_read).any():
+        return _behind_cut(read, position, backwards)
     words = "the first step" if backwards is None or (position == 1 and not backwards) else ""
     words = words or "the first step read"
     if not _in_every_example(tables, read):
@@ -77,6 +80,15 @@ def _first(tables, read, backwards):
     elif position == 1 and not backwards:
         return "step 1"
     return words if position == 1 and not backwards else words + _in_input(position)
+
+
+def _behind_cut(read, position, backwards):
+    if position is not None:
+        return f"position {position} of the input" if backwards else f"step {position}"
+    before = np.unique(last_true(read.exists) - read.first)
+    if len(before) == 1 and read.aligned == "end":
+        return f"the step {before[0]} before the last"
+    return "the first step that it reaches"
 
 
 def _entry(tables, read, backwards):
@@ -109,7 +121,7 @@ def _position(tables: Tables, read: Course, columns: np.ndarray, backwards: bool
         return _the_only(positions)
     present = tables["valid"] > 0
     low, high = present.argmax(axis=1), last_true(present)
-    away = columns - read.first
+    away = columns - read.first_read
     if (high - low + 1 != read.exists.sum(axis=1)).any():
         return None  # there are gaps, or sequences that begin and end at different positions
     if away.any() and not _in_every_example(tables, read):

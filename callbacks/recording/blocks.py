@@ -20,7 +20,8 @@ The content of the summary's metadata is JSON:
                    The tensor may hold 2 · S tables: all statistics, then the same with the last
                    valid step of every example in column L-1. If it holds S, the two are equal.
                    "joined": pairs of layers that share a time axis, by name. "backwards": the
-                   layers that read their input from its last step on.
+                   layers that read their input from its last step on. "truncate": k of the layers
+                   that cut their error every k steps, by path; not in files without such layers.
 "error_probe"      The same for the error of one prediction, see `findings.probe`; the statistics
                    "cost" and "compiling" are the same in all columns. "prediction": which one.
                    "examples": the number of examples.

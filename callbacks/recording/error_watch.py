@@ -1,12 +1,10 @@
 """Looks through the latest recorded errors for faults, as seldom as is enough."""
 
-from collections.abc import Collection
-
 from ..findings.error_warnings import error_kind, error_warnings
 from ..findings.finding import MIN_STEPS
 from ..findings.training_warning import Scope, TrainingWarning
+from .error_layers import ErrorLayers
 from .memory import Memory
-from .tables import layer_path, tables
 
 
 class ErrorWatch:
@@ -23,14 +21,14 @@ class ErrorWatch:
         self.healthy: dict[str, int] = {}
 
     def warnings(
-        self, memory: Memory, step: int, backwards: Collection[str], scope: Scope
+        self, memory: Memory, step: int, layers: ErrorLayers, scope: Scope
     ) -> list[TrainingWarning]:
         """Return what is wrong in the training steps that were read so far.
 
         Args:
             memory: the rows of each layer.
             step: the last training step that was read.
-            backwards: the paths of layers that read their input from the last step to the first.
+            layers: these layers.
             scope: what is judged.
         """
         scope, found = scope.every(memory.stride), []
@@ -38,9 +36,9 @@ class ErrorWatch:
             is_known = {("vanishing", name), ("exploding", name)} & {*scope.known}
             if is_known or step < self.healthy.get(name, 0) + scope.window:
                 continue
-            is_backwards = layer_path(name) in backwards
-            if error_kind(tables(rows), is_backwards):
-                latest = tables(memory.latest(scope.rows)[name])
+            is_backwards = layers.is_backwards(name)
+            if error_kind(layers.tables(name, rows), is_backwards):
+                latest = layers.tables(name, memory.latest(scope.rows)[name])
                 found += error_warnings(name, latest, is_backwards, scope)
             else:
                 self.healthy[name] = step

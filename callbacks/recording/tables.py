@@ -29,6 +29,13 @@ def tables(rows: Rows) -> dict[str, np.ndarray]:
     }
 
 
+def with_truncation(tables: Tables, truncate: int | None) -> dict[str, np.ndarray]:
+    """Return the tables and, of a layer that cuts its error every k steps, "truncate" [N], k."""
+    if truncate is None:
+        return {**tables}
+    return {**tables, "truncate": np.full(len(tables["step"]), truncate)}
+
+
 def chosen(history: Mapping[str, Tables], layers: Iterable[str]) -> dict[str, Tables]:
     """Return the entries of some layers of a history.
 
@@ -66,7 +73,7 @@ def join_layers(
     The last steps of `first` meet the first steps of `second`. There is one reading of this axis,
     so the tables "_from_end" are the same. "border" is W: the steps of `second` start at that
     column. "at_first" [N] is the error at the first step that `first` reads, "largest" [N] the
-    largest error at any step of `second`.
+    largest error at any step of `second`, and "cut" [N] is "truncate" of `first`, if it has that.
 
     Args:
         first, second: entries of `ErrorFlow.history`.
@@ -84,6 +91,7 @@ def join_layers(
         "length": first["length"][of_first] + second["length"][of_second],
         "skipped": second["skipped"][of_second],
         "border": np.array(first["hidden"].shape[1]),
+        **({"cut": first["truncate"][of_first]} if "truncate" in first else {}),
         "at_first": _at_first(first["hidden"][of_first], backwards),
         "largest": np.nanmax(second["hidden"][of_second], axis=1, initial=0),
         **joined,

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ...callbacks.drawing import figures
 from ...callbacks.findings.finding import Finding
 from ...callbacks.recording.blocks import PLUGIN
-from ...callbacks.recording.tables import join_layers, tables
+from ...callbacks.recording.tables import join_layers
 from ..inspector import readings
 from ..inspector.series import EVENT_FILES, OF_LAYERS, Series, find_damaged, find_series, parts_of
 
@@ -149,8 +149,8 @@ def _drawn(series: Series, rows: Sequence[Any]) -> Mapping[str, Any]:
 
 def _over_time(series: Series, rows: Sequence[Any]) -> Mapping[str, np.ndarray]:
     if series.joined:
-        return join_layers(tables(rows[0]), tables(rows[1]), series.backwards)
-    return tables(rows[0])
+        return join_layers(series.tables(rows[0]), series.tables(rows[1], 1), series.backwards)
+    return series.tables(rows[0])
 
 
 def _over_depth(series: Series, rows: Sequence[Any]) -> Mapping[str, Any]:

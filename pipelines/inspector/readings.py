@@ -111,13 +111,13 @@ def findings_of(series: Series, rows: Rows, *others: Rows) -> list[Finding]:
         rows, others: the rows of each of its `parts_of`.
     """
     if series.joined:
-        joined = join_layers(tables(rows), tables(others[0]), series.backwards)
+        joined = join_layers(series.tables(rows), series.tables(others[0], 1), series.backwards)
         return [encoder_decoder_finding(series.joined, joined, series.backwards)]
     if series.kind == "error_flow":
         probe = None
         if series.probe is not None and len(others[0].steps):
             probe = probe_of(others[0], series.probe.about)
-        return [error_flow_finding(series.name, tables(rows), series.backwards, probe)]
+        return [error_flow_finding(series.name, series.tables(rows), series.backwards, probe)]
     if series[1:3] == ("depth_flow", OF_LAYERS):
         return depth_findings(depth_history(series, rows, *others))
     if series.kind == "layer_gradients":

@@ -10,8 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ...callbacks.recording.blocks import PLUGIN
-from ...callbacks.recording.tables import layer_path
+from ...callbacks.recording.rows import Rows
+from ...callbacks.recording.tables import layer_path, tables, with_truncation
 from ..core import json_forms as form
 
 EVENT_FILES = "events.out.tfevents.*"
@@ -70,6 +73,11 @@ class Series(NamedTuple):
         layer = self.joined[0] if self.joined else self.name
         known = self.about.get("backwards")
         return None if known is None else layer_path(layer) in known
+
+    def tables(self, rows: Rows, part: int = 0) -> dict[str, np.ndarray]:
+        """Return rows of the layer, or of the first or second of two joined ones, as tables."""
+        layer = self.joined[part] if self.joined else self.name
+        return with_truncation(tables(rows), self.about.get("truncate", {}).get(layer_path(layer)))
 
 
 class Damaged(NamedTuple):
@@ -165,6 +173,7 @@ _FORMS: form.Forms = {
     "adds_to": _NAMES,
     "outputs": _NAMES,
     "backwards": _NAMES,
+    "truncate": ("numbers of time steps by layer", form.mapping_of(form.is_count)),
     "joined": (
         "pairs of layers by name",
         form.mapping_of(lambda pair: form.list_of(form.is_text)(pair) and len(pair) == 2),

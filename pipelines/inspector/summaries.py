@@ -12,7 +12,7 @@ from ...callbacks.findings.finding import Finding
 from ...callbacks.findings.over_depth import first_to_last
 from ...callbacks.recording.depth_tables import without_outputs
 from ...callbacks.recording.rows import Rows, evenly_spaced
-from ...callbacks.recording.tables import join_layers, tables
+from ...callbacks.recording.tables import join_layers
 from .readings import depth_history
 from .series import OF_LAYERS, Series
 
@@ -48,7 +48,7 @@ def course_of(series: Series, parts: Sequence[Rows], limit: int) -> Course:
         limit: the number of training steps, evenly spaced, that are drawn.
     """
     if series.joined:
-        both = join_layers(tables(parts[0]), tables(parts[1]), series.backwards)
+        both = join_layers(series.tables(parts[0]), series.tables(parts[1], 1), series.backwards)
         chosen = evenly_spaced(len(both["step"]), limit)
         return Course(both["step"][chosen], {"first_to_largest": first_to_largest(both)[chosen]})
     rows = parts[0].take(evenly_spaced(len(parts[0].steps), limit))
@@ -57,7 +57,7 @@ def course_of(series: Series, parts: Sequence[Rows], limit: int) -> Course:
 
 def _lines(series: Series, rows: Rows) -> dict[str, np.ndarray]:
     if series.kind == "error_flow":
-        measured = decay(tables(rows), series.backwards)
+        measured = decay(series.tables(rows), series.backwards)
         half_lives = [-math.log(2) / rate if rate < 0 else math.nan for rate in measured.rates]
         return {"first_to_last": measured.each, "half_life": np.array(half_lives)}
     if series.kind == "layer_gradients":
