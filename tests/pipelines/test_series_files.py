@@ -82,7 +82,7 @@ def test_gaps_are_filled_from_the_past_and_long_ones_divide_the_series():
     np.testing.assert_array_equal(filled.values[:, 0], [nan, 1, 1, 1, 4, nan, nan, nan, 8, 8])
     assert filled.parts == [(1, 5), (8, 10)]
     assert filled.gaps == [(0, 1), (5, 8)]
-    assert filled.filled == 3
+    assert np.flatnonzero(filled.filled).tolist() == [2, 3, 9]
 
 
 def test_no_window_reaches_over_a_long_gap_and_all_that_is_missing_is_said():
@@ -93,7 +93,8 @@ def test_no_window_reaches_over_a_long_gap_and_all_that_is_missing_is_said():
     for split in (data.train, data.validation, data.test):
         assert np.isfinite(split.examples.past()).all()
         assert np.isfinite(split.examples.target()).all()
-    starts = data.train.examples.starts
+    starts, truth = data.train.examples.starts, data.train.examples.truth()
+    assert np.isnan(truth).sum() == 2 * 3  # each filled value, at each step ahead
     assert not ((starts > 60 - 8 - 3 - 10) & (starts < 60)).any()
     assert any("2 missing values take the value before" in line for line in data.problems)
     assert any("1 longer gaps" in line and "rows 51 to 60" in line for line in data.problems)

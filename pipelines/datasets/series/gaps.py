@@ -12,13 +12,13 @@ class Filled(NamedTuple):
     Attributes:
         values: [T, D]; nan in the rows between two parts.
         parts: the parts without a missing value, as (first row, row after the last).
-        filled: the number of values that were filled.
+        filled: which values were filled, [T, D].
         gaps: what divides the parts, as (first row, row after the last).
     """
 
     values: np.ndarray
     parts: list[tuple[int, int]]
-    filled: int
+    filled: np.ndarray
     gaps: list[tuple[int, int]]
 
 
@@ -36,7 +36,7 @@ def fill_gaps(values: np.ndarray, longest: int) -> Filled:
     return Filled(
         np.where(is_whole[:, None], filled, np.nan),
         [run for run in runs if is_whole[run[0]]],
-        int((np.isnan(values) & is_whole[:, None]).sum()),
+        np.isnan(values) & is_whole[:, None],
         [run for run in runs if not is_whole[run[0]]],
     )
 

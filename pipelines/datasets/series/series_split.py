@@ -18,6 +18,7 @@ class Windows:
 
     Attributes:
         values: float64 [R, D], the rows of all series, one series after the other.
+        filled: which values were missing, and take the value before them, [R, D].
         starts: the first row of each window, [N].
         begins: the first row of each window's part of its series, without a gap since, [N].
         series: the number of each window's series, [N].
@@ -26,6 +27,7 @@ class Windows:
     """
 
     values: np.ndarray
+    filled: np.ndarray
     starts: np.ndarray
     begins: np.ndarray
     series: np.ndarray
@@ -41,8 +43,16 @@ class Windows:
 
     def target(self, chosen: Chosen = slice(None)) -> np.ndarray:
         """Return what is predicted, [N, F, K]."""
-        rows = self.starts[chosen][:, None] + self.steps[0] + np.arange(self.steps[1])
-        return self.values[rows][..., : self.targets]
+        return self.values[self._future(chosen)][..., : self.targets]
+
+    def truth(self, chosen: Chosen = slice(None)) -> np.ndarray:
+        """Return what a forecast is compared with, [N, F, K]: nan where it was missing."""
+        is_filled = self.filled[self._future(chosen)][..., : self.targets]
+        return np.where(is_filled, np.nan, self.target(chosen))
+
+    def _future(self, chosen: Chosen) -> np.ndarray:
+        """Return the rows that are predicted, [N, F]."""
+        return self.starts[chosen][:, None] + self.steps[0] + np.arange(self.steps[1])
 
     def history(self, steps: int) -> np.ndarray:
         """Return the targets of the last steps before the future, [N, steps, K].
@@ -82,6 +92,8 @@ class Answered:
     def target(self, chosen: Chosen = slice(None)) -> np.ndarray:
         """Return what is predicted."""
         return self.y[chosen]
+
+    truth = target
 
     def only(self, chosen: np.ndarray) -> "Answered":
         """Return some of the series."""

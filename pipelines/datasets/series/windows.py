@@ -63,8 +63,8 @@ def divide(table: SeriesTable, past: int, future: int, max_gap: int) -> DividedW
     Raises:
         UserError: a split has no window.
     """
-    rows, history, parts, left_out = [], [], [], []
-    names, filled, gaps, first = [], 0, [], 0
+    rows, masks, history, parts, left_out = [], [], [], [], []
+    names, gaps, first = [], [], 0
     for name, values in table.series.items():
         if borders(len(values), future)[0] < past + future:
             needed = past + 3 * future
@@ -77,7 +77,7 @@ def divide(table: SeriesTable, past: int, future: int, max_gap: int) -> DividedW
             _windows_of(first, part, borders(len(values), future), (past, future), number)
             for part in found.parts
         ]
-        filled += found.filled
+        masks.append(found.filled)
         gaps += [(name, *gap) for gap in found.gaps]
         history.append(found.values[: borders(len(values), future)[0], : table.targets])
         rows.append(found.values)
@@ -89,14 +89,16 @@ def divide(table: SeriesTable, past: int, future: int, max_gap: int) -> DividedW
             f"{table.source}: the longest series has {lengths:,} rows: at least"
             f" {past + 3 * future:,} are needed; lower --past {past} or --future {future}"
         )
-    windows = _by_split(np.concatenate(rows), parts, (past, future), table.targets)
+    filled = np.concatenate(masks)
+    windows = _by_split(np.concatenate(rows), filled, parts, (past, future), table.targets)
     for split, found in windows.items():
         if not len(found):
             raise UserError(
                 f"{table.source}: no window of {past + future:,} rows without a gap for the"
                 f" {split} split; lower --past {past} or --future {future}, or raise --max-gap"
             )
-    return DividedWindows(windows, history, names, _remarks(table, filled, gaps, max_gap), left_out)
+    remarks = _remarks(table, int(filled.sum()), gaps, max_gap)
+    return DividedWindows(windows, history, names, remarks, left_out)
 
 
 def _windows_of(
@@ -120,14 +122,18 @@ def _windows_of(
 
 
 def _by_split(
-    values: np.ndarray, parts: list[_Part], steps: tuple[int, int], targets: int
+    values: np.ndarray,
+    filled: np.ndarray,
+    parts: list[_Part],
+    steps: tuple[int, int],
+    targets: int,
 ) -> dict[str, Windows]:
     starts = np.concatenate([part.starts for part in parts])
     splits = np.concatenate([part.splits for part in parts])
     sizes = [len(part.starts) for part in parts]
     begins = np.repeat([part.begin for part in parts], sizes)
     series = np.repeat([part.series for part in parts], sizes)
-    every = Windows(values, starts, begins, series, steps, targets)
+    every = Windows(values, filled, starts, begins, series, steps, targets)
     return {name: every.only(np.flatnonzero(splits == n)) for n, name in enumerate(SPLITS)}
 
 
