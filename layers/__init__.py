@@ -6,7 +6,8 @@ convolutional networks from LeNet-5 to ResNet, and functions that analyse how th
 
 from . import backend as backend  # first: raises an ImportError unless Keras runs on TensorFlow
 from . import empty_batch as empty_batch
-from . import text as text  # registers the layers that a saved model may name
+from . import series as series  # this and text register layers that a saved model may name
+from . import text as text
 from .activations import ScaledTanh as ScaledTanh
 from .activations import leaky_relu as leaky_relu
 from .analysis.error_matrix import error_matrix as error_matrix

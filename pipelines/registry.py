@@ -29,6 +29,7 @@ TASKS: Mapping[str, str] = {
     "actions": "predict the action in a clip, and in each of its frames",
     "captions": "describe an image in a sentence",
     "stories": "write the story of a sequence of images",
+    "series": "forecast time series, or predict their class or values",
     "lags": "see errors vanish or survive on the long-lag problems of the first LSTM paper",
     "images": "predict the class of an image, with any network from LeNet-5 to ResNet-152",
 }

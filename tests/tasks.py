@@ -29,6 +29,7 @@ class Row:
         inputs: a function that writes any input files and returns the arguments of `predict`.
         data: a function that writes user data and returns the value of --data-dir; None: embedded.
         reads_lines: whether `predict` takes its inputs from stdin too.
+        lists_inputs: whether a table or folder can list inputs of `predict`; else it is one itself.
         surroundings: (folder) → a context in which the embedded data are few.
         packages: the optional packages that training and evaluation need.
     """
@@ -39,6 +40,7 @@ class Row:
     inputs: Callable[[Path], list[str]]
     data: Callable[[Path], Path] | None = None
     reads_lines: bool = True
+    lists_inputs: bool = True
     surroundings: Callable[[Path], contextlib.AbstractContextManager] = contextlib.nullcontext
     packages: tuple[str, ...] = ()
 
@@ -218,6 +220,21 @@ def few_clips(folder: Path) -> Iterator[None]:
         yield
 
 
+# Series
+
+
+def write_series(folder: Path) -> Path:
+    """Two targets with a season of 4 steps, every hour."""
+    random = np.random.default_rng(0)
+    path, steps = folder / "series.csv", np.arange(160)
+    hours = np.datetime64("2020-01-01T00") + steps.astype("timedelta64[h]")
+    noise = random.normal(0, 0.1, [2, len(steps)])
+    rows = zip(hours, np.sin(steps * np.pi / 2) + noise[0], steps % 4 + noise[1], strict=True)
+    lines = [f"{hour},{a:.4f},{b:.4f}" for hour, a, b in rows]
+    path.write_text("\n".join(["time,tide,level", *lines]), encoding="utf-8")
+    return path
+
+
 SEQUENCE = "0 1* 1* " + "0.2 " * 18 + "0.2"
 SEEN_AND_UNSEEN = frozenset(
     f"{name}_{half}" for name in ("order", "events") for half in ("seen", "unseen")
@@ -262,6 +279,17 @@ TABLE = {
         figures=frozenset({"mse", "wrong"}),
         plots=("error_flow", "gates"),
         inputs=lambda _: ["0.3 -0.5* 0.9 0.1*", SEQUENCE],
+    ),
+    "series": Row(
+        flags="--target tide level --past 8 --future 3 --season 4 --units 5 --batch-size 16"
+        " --decoder plain --epochs 2 --learning-rate 0.01 --jit off",
+        figures=frozenset({"mase", "smape", "rmse", "coverage", "mase_naive"})
+        | {"mase_seasonal_naive", "mase_drift", "mase_linear"},
+        plots=("error_flow", "gates", "forecast", "horizon"),
+        data=write_series,
+        inputs=lambda folder: [str(write_series(folder))],
+        reads_lines=False,
+        lists_inputs=False,
     ),
     "images": Row(
         flags="--model convnet --width 0.25 --batch-size 8 --image-size 12 --optimizer adam"

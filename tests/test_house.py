@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TOP = ("layers", "callbacks", "pipelines")
 TASKS = (
-    *("names", "documents", "tags", "pronounce", "lags"),
+    *("names", "documents", "tags", "pronounce", "series", "lags"),
     *("images", "actions", "captions", "stories"),
 )
 FAMILIES = ("text_classification", "image_to_text")

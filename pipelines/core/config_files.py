@@ -13,6 +13,7 @@ from .errors import UserError, brief
 from .paths import is_open_pipe, special_kind
 
 C = TypeVar("C", bound=TrainingConfig)
+TEXTS = tuple[str, ...]
 LARGEST = 100_000  # bytes of a config file
 CALL_FLAGS = frozenset(field.name for field in dataclasses.fields(RunSettings))
 
@@ -118,11 +119,17 @@ def dump_config(config: TrainingConfig) -> str:
 
 def config_dict(config: TrainingConfig) -> dict[str, Any]:
     """Return the settings by name as plain values, as a YAML file holds them."""
-    return {key: str(v) if isinstance(v, Path) else v for key, v in flat(config).items()}
+    return {key: _plain(value) for key, value in flat(config).items()}
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else [*value] if type(value) is tuple else value
 
 
 def strict(value: Any, kind: Any) -> Any:
     """Return a value if it has the type `kind`: a plain type, a Literal, or a union of these.
+
+    One text is also a tuple of texts, `TEXTS`.
 
     Raises:
         TypeError: the value has another type.
@@ -136,6 +143,10 @@ def strict(value: Any, kind: Any) -> Any:
             return Path(os.path.expanduser(value))  # noqa: PTH111 - leaves ~nobody as it is
         elif arm is str and isinstance(value, Path):  # as Python code may give `weights`
             return str(value)
+        elif arm == TEXTS and isinstance(value, str | list | tuple):
+            texts = (value,) if isinstance(value, str) else tuple(value)
+            if all(type(text) is str for text in texts):
+                return texts
         elif arm is float and type(value) is int and abs(value) < 10**308:
             return float(value)
         elif arm is int and type(value) is int and abs(value) >= 2**63:
@@ -155,4 +166,4 @@ def _in_words(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return " or ".join(str(value) for value in get_args(kind))
     words = {int: "a whole number", float: "a number", Path: "a path", str: "text"}
-    return (words | {bool: "true or false", type(None): "null"})[kind]
+    return (words | {bool: "true or false", type(None): "null", TEXTS: "a list of texts"})[kind]

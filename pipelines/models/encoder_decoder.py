@@ -225,7 +225,7 @@ def decoder(
         x, *last = layer(x, initial_state=initial, mask=valid)
         outputs["states"] += last
         if memory and number == 1:
-            context, outputs["alignment"] = _attend(x, inputs["memory"], inputs["valid"], units)
+            context, outputs["alignment"] = attend(x, inputs["memory"], inputs["valid"], units)
             x = keras.layers.Concatenate(name="with_context")([x, context])
         x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
     if memory and layers > 1:
@@ -236,8 +236,15 @@ def decoder(
     return keras.Model(inputs, outputs, name="decoder")
 
 
-def _attend(states: Any, memory: Any, valid: Any, units: int) -> tuple[Any, Any]:
-    """h [B, T, H], memory [B, S, M] → context [B, T, M], alignment [B, T, S]."""
+def attend(states: Any, memory: Any, valid: Any, units: int) -> tuple[Any, Any]:
+    """h [B, T, H], memory [B, S, M] → context [B, T, M], alignment [B, T, S].
+
+    Args:
+        states: h.
+        memory: m.
+        valid: [B, S], False for padding; None: there is none.
+        units: size of queries and keys.
+    """
     query = keras.layers.Dense(units, name="attention_query")(states)
     keys = keras.layers.Dense(units, use_bias=False, name="attention_key")(memory)
     attention = keras.layers.AdditiveAttention(name="attention")

@@ -1,13 +1,16 @@
 """The quality of a model: figures and, for a classifier, a table per class and confusion matrix."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core.files import write_rows
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TOP = 5  # number of predictions in the top-5 accuracy
 
@@ -21,11 +24,13 @@ class Scores:
             2PR/(P+R), 0 for a class without correct predictions; and figures of the task.
         per_class: one row per class: class, precision, recall, f1, examples.
         confusion: [C, C], rows true, columns predicted; None if the model is not a classifier.
+        pictures: functions that draw further pictures of the test split, by name.
     """
 
     figures: dict[str, float]
     per_class: list[dict[str, float | int | str]] = dataclasses.field(default_factory=list)
     confusion: np.ndarray | None = None
+    pictures: Mapping[str, Callable[[], "Figure"]] = dataclasses.field(default_factory=dict)
 
     def with_figures(self, **figures: float) -> "Scores":
         """Return a copy with further figures."""
@@ -71,6 +76,14 @@ def write_confusion(confusion: np.ndarray, labels: Sequence[str], path: Path) ->
     ]
     write_rows(path, rows)
     plots.save(plots.confusion(confusion, labels), path.with_suffix(".png"))
+
+
+def draw_pictures(scores: Scores, folder: Path) -> None:
+    """Draw the further pictures of the test split."""
+    from . import plots
+
+    for name, draw in scores.pictures.items():
+        plots.save(draw(), folder / f"{name}.png")
 
 
 def most_probable(probabilities: np.ndarray, labels: Sequence[str], top: int) -> dict[str, Any]:

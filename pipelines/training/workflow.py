@@ -29,7 +29,7 @@ from ..core.worker_failures import ended_together
 from ..datasets.listing import printable
 from . import workers
 from .data_report import data_in_one_line, read_data
-from .evaluation import Scores, write_confusion
+from .evaluation import Scores, draw_pictures, write_confusion
 from .session import Session, make_session, start_tensorflow
 from .task import Data, Task
 from .tracking import check_tracker, listed
@@ -273,12 +273,14 @@ def evaluate(task: Task, run: RunFolder, split: str = "test", found: Any = None)
 
 
 def _evaluate_split(task: Task, model: "Model", run: RunFolder, data: Data, split: str) -> Scores:
-    """Return the scores of a run's best model; write sample predictions and confusion matrix."""
+    """Return the scores of a run's best model; write sample predictions and pictures."""
     with phase(f"evaluating on the {split} split"):
         examples = getattr(data, split)
         scores = task.evaluate(model, examples, data.labels)
         if scores.confusion is not None:
             write_confusion(scores.confusion, data.labels, confusion_file(run, split))
+        if split == "test":
+            draw_pictures(scores, run.plots)
         rows = task.sample_predictions(model, examples, data.labels)
     write_rows(run.samples / f"{split}.csv", rows)
     return scores

@@ -45,7 +45,17 @@ def test_answers_without_tensorflow(arguments):
     assert process.stdout.splitlines()[-1] == "HEAVY []"
 
 
-WITH_DATA = ("actions", "captions", "documents", "images", "names", "pronounce", "stories", "tags")
+WITH_DATA = (
+    "actions",
+    "captions",
+    "documents",
+    "images",
+    "names",
+    "pronounce",
+    "series",
+    "stories",
+    "tags",
+)
 EARLY = [
     *((f"{task} train --data-dir nowhere", "nowhere") for task in WITH_DATA),
     ("documents train", "--data-dir"),

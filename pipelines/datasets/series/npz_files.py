@@ -197,6 +197,29 @@ def _values(part: _Arrays) -> np.ndarray:
     return y.astype(np.float32)
 
 
+def read_x(path: Path) -> np.ndarray:
+    """Return the series of a file, x [N, T, D], whether it has answers or not; inf is missing.
+
+    Raises:
+        UserError: the file is damaged, or has no such array.
+    """
+    place = printable(path)
+    try:
+        if not zipfile.is_zipfile(path):
+            raise zipfile.BadZipFile
+        with np.load(path, allow_pickle=False) as file:
+            x = file[next((name for name in file.files if name.casefold() == "x"), "x")]
+    except KeyError:
+        raise UserError(f"{place}: no array x; expected x [N, T, D]") from None
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile):
+        raise UserError(f"{place}: not a .npz file of numbers, or damaged") from None
+    x = x[..., None] if x.ndim == 2 else x
+    if x.ndim != 3 or x.dtype.kind not in "iubf":
+        raise UserError(f"{place}: x is {list(x.shape)}, {x.dtype}; expected numbers [N, T, D]")
+    x = x.astype(np.float64)
+    return np.where(np.isfinite(x), x, np.nan)
+
+
 def is_npz(path: Path) -> bool:
     """Whether a file's suffix is .npz."""
     return path.suffix.lower() == ".npz"

@@ -19,6 +19,7 @@ from .windows import divide
 
 ScalingName = Literal["last", "standard"]
 SHARE = 0.15  # of the series with answers, for each split that is not there
+PAST, FUTURE = 96, 24
 FITTED = 4_096  # training windows by which a scaling is fitted
 
 
@@ -26,7 +27,7 @@ class SeriesOptions(NamedTuple):
     """How examples are made of series.
 
     Attributes:
-        past, future: P and F, the rows that a window reads and forecasts.
+        past, future: P and F, the rows that a window reads and forecasts; None: `PAST`, `FUTURE`.
         season: m, the steps of a season; None: as the data say; 0: none.
         scaling: "last", "standard"; None: last for forecasts, standard for answers.
         max_gap: the most missing values in a row that are filled.
@@ -34,8 +35,8 @@ class SeriesOptions(NamedTuple):
         seed: of the choice of these.
     """
 
-    past: int = 96
-    future: int = 24
+    past: int | None = None
+    future: int | None = None
     season: int | None = None
     scaling: ScalingName | None = None
     max_gap: int = 3
@@ -83,7 +84,8 @@ def load_series(reading: SeriesReading, options: SeriesOptions) -> SeriesData:
 
 
 def _of_table(table: SeriesTable, reading: SeriesReading, options: SeriesOptions) -> SeriesData:
-    found = divide(table, options.past, options.future, options.max_gap)
+    past, future = options.past or PAST, options.future or FUTURE
+    found = divide(table, past, future, options.max_gap)
     windows = _limited(found.windows, options.limit)
     season = table.season if options.season is None else options.season
     problem = SeriesProblem(
@@ -91,8 +93,8 @@ def _of_table(table: SeriesTable, reading: SeriesReading, options: SeriesOptions
         every_step=False,
         columns=table.columns,
         targets=table.target_names,
-        steps=options.past,
-        future=options.future,
+        steps=past,
+        future=future,
         season=season if season and season > 1 else None,
         scaling=_scaling_of_windows(windows["train"], options.scaling or "last"),
         train=windows["train"],
@@ -153,11 +155,10 @@ def _scaling_of_windows(train: Windows, name: ScalingName) -> Scaling:
 def _of_examples(
     examples: SeriesExamples, reading: SeriesReading, options: SeriesOptions
 ) -> SeriesData:
+    _refuse_forecast(options)
     whole = {split: Answered(x, examples.y[split]) for split, x in examples.x.items()}
     divided = _with_all_splits(whole, examples.labels)
     parts = _limited_answers(divided, options)
-    if options.scaling == "last":
-        raise UserError("--scaling last is for forecasts; series with answers take standard")
     train = parts["train"]
     labels = list(examples.labels)
     every_step = train.y.ndim == (2 if labels else 3)
@@ -187,6 +188,15 @@ def _of_examples(
         problems=[*reading.remarks, *([remark] if made else [])],
         left_out=reading.left_out,
     )
+
+
+def _refuse_forecast(options: SeriesOptions) -> None:
+    """Raise `UserError` for settings of forecasts."""
+    for key in ("past", "future", "season"):
+        if value := getattr(options, key):
+            raise UserError(f"--{key} {value}: is for forecasts; these series have answers")
+    if options.scaling == "last":
+        raise UserError("--scaling last is for forecasts; series with answers take standard")
 
 
 def _with_all_splits(parts: dict[str, Answered], labels: Sequence[str]) -> dict[str, Answered]:

@@ -22,6 +22,7 @@ class Windows:
         starts: the first row of each window, [N].
         begins: the first row of each window's part of its series, without a gap since, [N].
         series: the number of each window's series, [N].
+        firsts: the first row of each series, [S].
         steps: P and F.
         targets: K; the targets are the first K columns.
     """
@@ -31,6 +32,7 @@ class Windows:
     starts: np.ndarray
     begins: np.ndarray
     series: np.ndarray
+    firsts: np.ndarray
     steps: tuple[int, int]
     targets: int
 
@@ -63,6 +65,11 @@ class Windows:
         known = rows >= self.begins[:, None]
         found = self.values[np.maximum(rows, 0)][..., : self.targets]
         return np.where(known[..., None], found, np.nan)
+
+    def place(self, number: int) -> tuple[int, int]:
+        """Return the number of a window's series, and the window's first row in it."""
+        series = int(self.series[number])
+        return series, int(self.starts[number] - self.firsts[series])
 
     def only(self, chosen: np.ndarray) -> "Windows":
         """Return some of the windows."""

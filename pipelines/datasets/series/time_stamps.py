@@ -193,12 +193,14 @@ def check_places(
         off[1:] = np.diff(places) > 1
     bad = int(off.argmax())
     series = f" (series {printable(name)})" if name else ""
+    before, after = stamp_in_words(times[bad - 1]), stamp_in_words(times[bad])
     raise UserError(
-        f"{rows[bad]}: irregular time stamps: {_shown(times[bad])} comes after"
-        f" {_shown(times[bad - 1])}{series}, but most rows are one step of {step.frequency} apart;"
-        " --resample, such as --resample 1h, makes the steps equal"
+        f"{rows[bad]}: irregular time stamps: {after} comes after {before}{series}, but most rows"
+        f" are one step of {step.frequency} apart; --resample, such as --resample 1h, makes the"
+        " steps equal"
     )
 
 
-def _shown(time: np.datetime64) -> str:
+def stamp_in_words(time: np.datetime64) -> str:
+    """Return a time stamp as "2020-01-01 09:07:00"; without the time of day at midnight."""
     return str(time.astype("datetime64[s]")).replace("T00:00:00", "").replace("T", " ")

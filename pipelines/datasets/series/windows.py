@@ -14,6 +14,7 @@ from ..splits import SPLITS
 from .gaps import fill_gaps
 from .series_split import Windows
 from .series_table import SeriesTable
+from .time_stamps import stamp_in_words
 
 SHARE = 0.15  # of the rows of a series, for the validation and for the test each
 
@@ -90,7 +91,8 @@ def divide(table: SeriesTable, past: int, future: int, max_gap: int) -> DividedW
             f" {past + 3 * future:,} are needed; lower --past {past} or --future {future}"
         )
     filled = np.concatenate(masks)
-    windows = _by_split(np.concatenate(rows), filled, parts, (past, future), table.targets)
+    every = _windows(rows, filled, parts, (past, future), table.targets)
+    windows = _by_split(every, np.concatenate([part.splits for part in parts]))
     for split, found in windows.items():
         if not len(found):
             raise UserError(
@@ -121,20 +123,29 @@ def _windows_of(
     return _Part(starts + first, np.where(crosses, -1, splits), part[0] + first, series)
 
 
-def _by_split(
-    values: np.ndarray,
+def _windows(
+    rows: list[np.ndarray],
     filled: np.ndarray,
     parts: list[_Part],
     steps: tuple[int, int],
     targets: int,
-) -> dict[str, Windows]:
-    starts = np.concatenate([part.starts for part in parts])
-    splits = np.concatenate([part.splits for part in parts])
+) -> Windows:
+    """Return the windows of all parts of all series."""
     sizes = [len(part.starts) for part in parts]
-    begins = np.repeat([part.begin for part in parts], sizes)
-    series = np.repeat([part.series for part in parts], sizes)
-    every = Windows(values, filled, starts, begins, series, steps, targets)
-    return {name: every.only(np.flatnonzero(splits == n)) for n, name in enumerate(SPLITS)}
+    return Windows(
+        values=np.concatenate(rows),
+        filled=filled,
+        starts=np.concatenate([part.starts for part in parts]),
+        begins=np.repeat([part.begin for part in parts], sizes),
+        series=np.repeat([part.series for part in parts], sizes),
+        firsts=np.cumsum([0, *map(len, rows)])[:-1],
+        steps=steps,
+        targets=targets,
+    )
+
+
+def _by_split(windows: Windows, splits: np.ndarray) -> dict[str, Windows]:
+    return {name: windows.only(np.flatnonzero(splits == n)) for n, name in enumerate(SPLITS)}
 
 
 def _remarks(
@@ -151,10 +162,7 @@ def _remarks(
         name, first, end = gaps[0]
         where = f"rows {first + 1:,} to {end:,}"
         if table.times is not None:
-            stamps = [
-                str(table.times[name][row].astype("datetime64[s]")) for row in (first, end - 1)
-            ]
-            where = " to ".join(stamp.replace("T00:00:00", "") for stamp in stamps)
+            where = " to ".join(stamp_in_words(table.times[name][n]) for n in (first, end - 1))
         of = f" of series {name}" if name else ""
         size = sum(end - first for _, first, end in gaps)
         remarks.append(

@@ -1,0 +1,117 @@
+"""Series: forecast time series, or predict their class or values (many-to-one, aligned, delayed).
+
+errorflow series train                                      weekly CO2 at Mauna Loa, an LSTM
+errorflow series train --dataset gunpoint                   a class for each series
+errorflow series train --data-dir load.csv --target load --past 96 --future 24
+errorflow series predict load.csv                           the forecast after its last row
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from ..core.run_folder import RunFolder
+from ..training.prediction import PredictSettings
+from ..training.task import BaseTask, ModelCard, TrainingFunctions, Verb
+from .config import DEFAULT, SPACE, SeriesConfig
+
+USAGE = """\
+```python
+import errorflow.layers, keras, numpy as np
+
+model = keras.saving.load_model("checkpoints/best.keras")
+model.get_layer("scale").columns     # the columns that it reads
+model(np.zeros(model.input_shape[1:])[None])  # {"value", "low", "high"}, or {"label", …}
+```
+
+The model takes values in the units of the data, [B, P, D], and returns forecasts [B, F, K], or
+values [B, K], in these units, with an interval that holds about 80 % of the values; or the class of
+each series and its probabilities. Missing values are nan; so is what follows the end of a shorter
+series."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictConfig(PredictSettings):
+    """Which run, and for which series."""
+
+    files: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """Tables with the columns of the training data, .npz files with x, folders or globs of these.
+    Without any, or for -, stdin: the rows of one table, with a header."""
+
+
+class Series(BaseTask):
+    """Forecast time series, or predict their class or values."""
+
+    name = "series"
+    config = SeriesConfig
+    space = SPACE
+    card = ModelCard("Forecasts time series, or predicts a class or values of them.", USAGE)
+    train_about = "Train a network on time series, record the error flow, and keep everything."
+    evaluate_about = (
+        "Evaluate a network beside simple methods: MASE, sMAPE, RMSE; accuracy and macro-F1."
+    )
+    next_commands = ("errorflow series predict {run} FILE",)
+
+    @property
+    def verbs(self) -> list[Verb]:
+        about = "Forecast what follows the last row of each series, or predict its class or values."
+        return [Verb("predict", about, PredictConfig, self._predict)]
+
+    def find_data(self, config: SeriesConfig) -> Any:
+        from ..datasets.series.series_files import read_series
+        from ..datasets.series.series_tables import SeriesReading
+
+        data = config.data
+        if data.data_dir is not None:
+            return read_series(data.data_dir, data.reading)
+        from ..datasets.series.embedded import load_embedded
+
+        return SeriesReading(load_embedded(data.dataset or DEFAULT))
+
+    def read_data(self, config: SeriesConfig, found: Any = None) -> Any:
+        from ..datasets.series.series_data import load_series
+
+        options = config.data.examples(config.optimisation.seed)
+        return load_series(found or self.find_data(config), options)
+
+    def write_data(self, config: SeriesConfig, data: Any, folder: Path) -> dict[str, Any]:
+        from ..datasets.series.python_data import write_series
+
+        write_series(data, folder)
+        return {"encoding": None}
+
+    def training_functions(self) -> TrainingFunctions:
+        from . import training
+
+        return training
+
+    def predict(self, run: RunFolder, inputs: Iterable[str]) -> Iterator[dict[str, Any]]:
+        """Yield what follows each series, or its class or values.
+
+        Of a forecast: {"file", "series", "time": [F], "value", "low", "high": {target: [F]}}; of a
+        class: {"file", "series", "label", "probabilities"}; of values: {"file", "series", "value",
+        "low", "high": {target: number, or [T]}}.
+
+        Args:
+            run: the run whose best model predicts.
+            inputs: paths of tables or .npz files.
+
+        Raises:
+            UserError: a file cannot be used.
+        """
+        from .prediction import Forecaster
+
+        forecaster = Forecaster.of_run(run)
+        for name in inputs:
+            yield from forecaster.rows(str(name))
+
+    def _predict(self, config: PredictConfig) -> int:
+        from .prediction import predict_files
+
+        return predict_files(self.name, config)
+
+
+TASK = Series()

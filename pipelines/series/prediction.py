@@ -1,0 +1,264 @@
+"""`predict` of the task series: forecasts after the last rows of files, or answers for series."""
+
+import dataclasses
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from ..core.console import complain, is_terminal_input
+from ..core.errors import UserError
+from ..core.run_folder import RunFolder
+from ..core.run_selection import choose_run
+from ..datasets.listing import printable
+from ..datasets.series.gaps import fill_gaps
+from ..datasets.series.npz_files import is_npz, read_x
+from ..datasets.series.series_columns import SeriesColumns
+from ..datasets.series.series_table import SeriesTable
+from ..datasets.series.series_tables import series_of_table
+from ..datasets.series.time_stamps import find_step, stamp_in_words
+from ..datasets.tables.table import is_table, read_table
+from ..models.series_serving import columns_of, targets_of
+from ..models.serving import labels_in, load, traced
+from ..training.answers import Answers, Row
+from ..training.inputs import STDIN, path_reader, read_inputs
+from ..training.prediction import FAILED, PredictSettings
+from .config import SeriesConfig, SeriesSettings
+
+BATCH = 256  # series at a time
+
+
+class _Series(NamedTuple):
+    """One series to predict for: its name, its last steps [T, D], and the times that follow."""
+
+    name: str
+    x: np.ndarray
+    times: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Forecaster:
+    """The best model of a run, and how files are read for it.
+
+    Attributes:
+        model: the serving model.
+        settings: the settings of the data that it was trained on.
+    """
+
+    model: keras.Model
+    settings: SeriesSettings
+
+    @classmethod
+    def of_run(cls, run: RunFolder) -> "Forecaster":
+        """Load the best model of a run."""
+        from ..core.run_config import run_config
+
+        config = run_config(SeriesConfig, run).resolved()
+        return cls(load(run.best), config.data)
+
+    @property
+    def steps(self) -> int:
+        """P, the number of steps that are read."""
+        return self.model.input_shape[1]
+
+    @property
+    def future(self) -> int:
+        """F, the number of steps that are forecast; 0 if the answer is about the series itself."""
+        return self.model.output["value"].shape[1] if self._is_forecast else 0
+
+    @property
+    def _is_forecast(self) -> bool:
+        """Whether values follow the series: the targets are among the columns that are read."""
+        if "value" not in self.model.output:
+            return False
+        return targets_of(self.model) == columns_of(self.model)[: len(targets_of(self.model))]
+
+    def rows(self, name: str) -> Iterator[dict[str, Any]]:
+        """Yield a row for each series of a file.
+
+        Raises:
+            UserError: the file cannot be used.
+        """
+        series = self._read(Path(name).expanduser())
+        for start in range(0, len(series), BATCH):
+            part = series[start : start + BATCH]
+            x = np.stack([one.x for one in part]).astype(np.float32)
+            outputs = {key: y.numpy() for key, y in traced(self.model)(x).items()}
+            for number, one in enumerate(part):
+                own = {key: y[number] for key, y in outputs.items()}
+                named = {"series": one.name} if one.name else {}
+                yield {"file": name, **named, **self._answer(own, one)}
+
+    def _answer(self, outputs: dict[str, np.ndarray], series: _Series) -> dict[str, Any]:
+        """Return the answer for one series, by name."""
+        if "label" in outputs:
+            return _class(outputs, labels_in(self.model))
+        targets = targets_of(self.model)
+        values = {
+            key: {target: outputs[key][..., n].tolist() for n, target in enumerate(targets)}
+            for key in ("value", "low", "high")
+        }
+        return {"time": series.times, **values} if self._is_forecast else values
+
+    def _read(self, path: Path) -> list[_Series]:
+        if is_npz(path):
+            if self._is_forecast:
+                raise UserError(f"{printable(path)}: forecasts need a table of rows in time")
+            return self._of_npz(path)
+        columns, settings = columns_of(self.model), self.settings
+        is_forecast = self._is_forecast
+        chosen = SeriesColumns(
+            settings.time_column,
+            targets_of(self.model) if is_forecast else columns,
+            columns[len(targets_of(self.model)) :] if is_forecast else (),
+            settings.id_column,
+            settings.encoding,
+        )
+        table = read_table(path, chosen.encoding, chosen.known)
+        reading = series_of_table(table, chosen, settings.resample)
+        for item in reading.left_out:
+            complain(f"{item.where}: left out: {item.reason}")
+        assert isinstance(reading.series, SeriesTable)
+        return [self._last_steps(reading.series, name) for name in reading.series.series]
+
+    def _last_steps(self, table: SeriesTable, name: str) -> _Series:
+        """Return the last steps of a series without a long gap, and the times that follow."""
+        place = table.source + (f", series {printable(name)}" if name else "")
+        values = table.series[name]
+        found = fill_gaps(values, self.settings.max_gap)
+        if not found.parts or found.parts[-1][1] < len(values):
+            raise UserError(
+                f"{place}: more than {self.settings.max_gap} values are missing at its end"
+                " (see --max-gap of train)"
+            )
+        first = found.parts[-1][0]
+        known, steps = len(values) - first, self.steps
+        if known < steps and self._is_forecast:
+            since = " since the last gap" if first else ""
+            raise UserError(f"{place}: {known:,} rows{since}; the model reads {steps:,}")
+        if known > steps and not self._is_forecast:
+            raise UserError(f"{place}: {known:,} rows; the model reads at most {steps:,}")
+        x = np.full([steps, values.shape[1]], np.nan)
+        x[: min(known, steps)] = found.values[-min(known, steps) :]
+        return _Series(name, x, _following(table, name, self.future))
+
+    def _of_npz(self, path: Path) -> list[_Series]:
+        x = read_x(path)
+        if x.shape[1:] != (self.steps, len(columns_of(self.model))):
+            expected = f"[N, {self.steps}, {len(columns_of(self.model))}]"
+            raise UserError(f"{printable(path)}: x is {list(x.shape)}, the model reads {expected}")
+        return [_Series(str(number), row, []) for number, row in enumerate(x)]
+
+
+def _following(table: SeriesTable, name: str, count: int) -> list[str]:
+    """Return the times of the next steps, or their numbers if there are no time stamps."""
+    if table.times is None:
+        return [f"+{step}" for step in range(1, count + 1)]
+    times = table.times[name]
+    step = find_step(table.times)
+    return [stamp_in_words(time) for time in step.after(times[-1], count + 1)[1:]]
+
+
+def _class(outputs: dict[str, np.ndarray], labels: Sequence[str]) -> dict[str, Any]:
+    """Return the class of a series with the probabilities of all; or the class of each step."""
+    probabilities = outputs["probabilities"]
+    if probabilities.ndim == 2:
+        return {"labels": [label.decode() for label in outputs["label"].tolist()]}
+    order = np.argsort(-probabilities, kind="stable")
+    ranked = {labels[n]: float(probabilities[n]) for n in order}
+    return {"label": outputs["label"].item().decode(), "probabilities": ranked}
+
+
+# The verb
+
+
+def predict_files(task: str, config: PredictSettings) -> int:
+    """Print the predictions for all files; return the exit code."""
+    files: Any = getattr(config, "files")  # noqa: B009
+    if not files and is_terminal_input():
+        raise UserError(f"errorflow {task} predict takes files, or the rows of a table on stdin")
+    run = choose_run(config.run, task)
+    answers = Answers(config.format, "file", lines_of, top=1)
+    forecaster, failed = None, False
+    with tempfile.TemporaryDirectory() as folder:
+        for name, path, fault in _inputs(files, Path(folder)):
+            if not fault and forecaster is None:
+                from ..training.verbs import load_for
+
+                load_for(run)
+                forecaster = Forecaster.of_run(run)
+            try:
+                if fault or forecaster is None:
+                    raise UserError(fault)
+                rows = [row | {"file": name} for row in forecaster.rows(path)]
+                answers.write([*_by_step(rows)] if config.csv else rows)
+            except UserError as error:
+                complain(str(error).replace(path, name) if path != name else str(error))
+                failed = True
+    return FAILED if failed else 0
+
+
+def _inputs(files: Sequence[str], folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield the name, the path and the fault of each input; stdin is written to a file."""
+    reader = path_reader(None, lambda path: is_table(path) or is_npz(path), lambda folder: False)
+    for name in files or [STDIN]:
+        if name == STDIN:
+            path = folder / "stdin.csv"
+            path.write_bytes(sys.stdin.buffer.read())
+            yield "stdin", str(path), ""
+            continue
+        for batch in read_inputs([name], reader, False, BATCH):
+            yield from ((item.value, item.value, item.fault) for item in batch)
+
+
+def _by_step(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each step of each series, for tables."""
+    for row in rows:
+        values = row.get("value")
+        if values is None:
+            yield dict(row)
+            continue
+        first = next(iter(values.values()))
+        count = len(first) if isinstance(first, list) else 1
+        for step in range(count):
+            cells = {key: row[key] for key in ("file", "series") if key in row}
+            if "time" in row:
+                cells["time"] = row["time"][step]
+            elif isinstance(first, list):
+                cells["step"] = step + 1
+            yield cells | _cells(row, step)
+
+
+def _cells(row: Row, step: int) -> dict[str, float]:
+    """Return the value and the bounds of each target at one step."""
+    cells = {}
+    for target in row["value"]:
+        for key, suffix in (("value", ""), ("low", "_low"), ("high", "_high")):
+            values = row[key][target]
+            cells[target + suffix] = values[step] if isinstance(values, list) else values
+    return cells
+
+
+def lines_of(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield the lines for people: the class of each series, or its values step by step."""
+    for row in rows:
+        place = f"{row['file']}" + (f", series {row['series']}" if "series" in row else "")
+        if "label" in row:
+            best = row["probabilities"][row["label"]]
+            yield f"{place}\t{row['label']} {best:.3f}"
+        elif "labels" in row:
+            yield f"{place}\t{' '.join(row['labels'])}"
+        else:
+            yield place
+            for cells in _by_step([row]):
+                when = str(cells.get("time", cells.get("step", "")))
+                parts = [
+                    f"{target} {cells[target]:.5g}"
+                    f" ({cells[target + '_low']:.5g} to {cells[target + '_high']:.5g})"
+                    for target in row["value"]
+                ]
+                yield "\t".join(["", *([when] if when else []), *parts])
