@@ -28,9 +28,16 @@ def phase(text: str | Callable[[], str | None], after: float = 1.0) -> Iterator[
             None: nothing is printed.
         after: seconds until the first line; 0: print it at once.
     """
-    with contextlib.nullcontext() if is_muted() else _reported(text, after):
+    with announced(text, after):
         yield
     check()
+
+
+def announced(
+    text: str | Callable[[], str | None], after: float = 1.0
+) -> contextlib.AbstractContextManager[None]:
+    """Print what the block does, as `phase`; a command that is to stop does not do so here."""
+    return contextlib.nullcontext() if is_muted() else _reported(text, after)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from ..core.console import note
-from ..core.phases import phase
+from ..core.phases import announced
 
 PATIENCE = 20.0  # seconds that the end of a training waits for a part
 BYTES_PER_SECOND = 1e6  # of a slow network, for files
@@ -80,7 +80,7 @@ class Sender:
         self._is_last = True
         self._awake.set()
         try:
-            with phase(f"sending the results to {self._source.receiver}"):
+            with announced(f"sending the results to {self._source.receiver}"):
                 while not self._over.wait(INTERVAL) and not self._is_late():
                     pass
         finally:
