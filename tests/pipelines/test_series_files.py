@@ -96,8 +96,8 @@ def test_no_window_reaches_over_a_long_gap_and_all_that_is_missing_is_said():
     starts, truth = data.train.examples.starts, data.train.examples.truth()
     assert np.isnan(truth).sum() == 2 * 3  # each filled value, at each step ahead
     assert not ((starts > 60 - 8 - 3 - 10) & (starts < 60)).any()
-    assert any("2 missing values take the value before" in line for line in data.problems)
-    assert any("1 longer gaps" in line and "rows 51 to 60" in line for line in data.problems)
+    assert any("2 missing values filled with the value before" in line for line in data.problems)
+    assert any("1 longer gap of" in line and "rows 51 to 60" in line for line in data.problems)
 
 
 def test_scaling_is_undone_by_its_own_figures():
@@ -115,7 +115,7 @@ def test_a_series_that_is_too_short_is_named_and_one_alone_is_refused():
     long, short = np.ones([100, 1]), np.ones([10, 1])
     data = load(SeriesTable({"long": long, "short": short}, None, ("a",)))
     assert [item.where for item in data.left_out] == ["series short"]
-    with pytest.raises(UserError, match="10 rows: at least 17 are needed; lower --past 8"):
+    with pytest.raises(UserError, match="fewer than the 17 rows .* lower --past 8"):
         load(SeriesTable({"": short}, None, ("a",)))
 
 
@@ -160,7 +160,7 @@ def test_rows_are_sorted_and_missing_steps_are_missing_values(tmp_path):
     values = reading.series.series[""][:, 0]
     assert np.flatnonzero(np.isnan(values)).tolist() == [7]
     assert any("sorted by their time stamps" in line for line in reading.remarks)
-    assert any("1 steps have no row" in line for line in reading.remarks)
+    assert any("1 step without a row" in line for line in reading.remarks)
 
 
 def test_irregular_and_double_time_stamps_are_refused_with_their_line(tmp_path):
@@ -208,13 +208,15 @@ def answered(path, **arrays):
 
 def test_answers_are_classes_values_or_values_of_each_step(tmp_path):
     x, path = np.random.default_rng(0).normal(size=[60, 5, 2]), tmp_path / "a.npz"
-    classes = load_series(answered(path, x=x, y=np.array(["b", "a"] * 30)), SMALL)
+    classes = load_series(answered(path, x=x, y=np.array(["b", "a"] * 30)), SeriesOptions())
     assert classes.labels == ["a", "b"]
     assert all(sum(row.values()) == 30 for row in classes.counts.values())
     assert all(min(row.values()) > 0 for row in classes.counts.values())  # stratified
-    values = load_series(answered(path, x=x, y=x[:, :, 0].sum(axis=1)), SMALL)
+    values = load_series(answered(path, x=x, y=x[:, :, 0].sum(axis=1)), SeriesOptions())
     assert values.train.examples.target().shape[1:] == (1,)
-    aligned = load_series(answered(path, x=x, y=np.cumsum(x, axis=1)), SMALL).train.problem
+    aligned = load_series(
+        answered(path, x=x, y=np.cumsum(x, axis=1)), SeriesOptions()
+    ).train.problem
     assert (aligned.kind, aligned.every_step, len(aligned.targets)) == ("regress", True, 2)
 
 
@@ -224,7 +226,7 @@ def test_the_scaling_of_answers_is_that_of_the_training_split(tmp_path):
     (tmp_path / "in").mkdir()
     for split, factor in {"train": 1, "validation": 50, "test": 90}.items():
         np.savez(tmp_path / "in" / split, x=factor * x, y=y)
-    data = load_series(read_series(tmp_path / "in", ReadingOptions()), SMALL)
+    data = load_series(read_series(tmp_path / "in", ReadingOptions()), SeriesOptions())
     assert len(data.train) == len(data.test) == 60
     np.testing.assert_allclose(data.train.problem.scaling.deviation, x.std(), rtol=1e-5)
 
@@ -238,7 +240,7 @@ def test_series_of_different_lengths_and_with_gaps(tmp_path):
     ((where, reason, _),) = reading.left_out
     assert where.endswith("x[1]")
     assert "gap of more than 3" in reason
-    assert load_series(reading, SMALL).train.problem.padded
+    assert load_series(reading, SeriesOptions()).train.problem.padded
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,11 @@ class Filled(NamedTuple):
     gaps: list[tuple[int, int]]
 
 
+def in_number(count: int, noun: str) -> str:
+    """Return "1 step", "2 steps"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def fill_gaps(values: np.ndarray, longest: int) -> Filled:
     """Fill the short gaps of a series from the past alone: each takes the value before it.
 

@@ -12,7 +12,7 @@ from ..left_out import LeftOut
 from ..listing import printable
 from ..ready_splits import NAMES
 from ..splits import SPLITS
-from .gaps import fill_gaps
+from .gaps import fill_gaps, in_number
 from .series_examples import SeriesExamples
 from .series_tables import SeriesReading
 
@@ -64,11 +64,8 @@ def _said(examples: SeriesExamples, kind: str) -> str:
     y = examples.y["train"]
     if kind == "classify":
         return f"y holds {len(examples.labels)} classes" + " at each step" * (y.ndim > 1)
-    return (
-        f"y holds {y.shape[-1]} values"
-        + " at each step" * (y.ndim > 2)
-        + ", of which none is a class"
-    )
+    at_each = " at each step" * (y.ndim > 2)
+    return f"y holds {in_number(y.shape[-1], 'value')}{at_each}, no classes"
 
 
 def _read(split: str, path: Path) -> list[tuple[str, _Arrays]]:

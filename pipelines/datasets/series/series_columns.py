@@ -18,8 +18,8 @@ MISSING = frozenset(("", "na", "n/a", "nan", "<na>", "nat", "null", "none", "-",
 TIME = Role(
     "time",
     ("time", "date", "datetime", "timestamp", "ds", "date time", "time stamp", "day", "month",
-     "year", "period", "hour", "t"),
-    lambda cells: any(cells) and all(is_date(cell.strip()) for cell in cells if cell),
+     "year", "period", "hour", "t", "unix", "unix time", "epoch", "datum"),
+    lambda cells: 2 * sum(is_date(cell.strip()) for cell in cells) > len(cells),
     optional=True,
 )  # fmt: skip
 ID = Role(
@@ -103,10 +103,11 @@ def _target(table: Table, taken: set[int]) -> int:
     """Return the one column that can be the target."""
     numeric = [i for i in range(len(table.columns)) if i not in taken and _is_numeric(table, i)]
     usual = [i for i in numeric if plain_name(table.columns[i]) in TARGETS]
-    found = usual if table.has_header and len(usual) == 1 else numeric
+    left = [i for i in range(len(table.columns)) if i not in taken]
+    found = usual if table.has_header and len(usual) == 1 else numeric or left
     if len(found) == 1:
         return found[0]
-    what = "several columns of numbers" if found else "no column of numbers"
+    what = "several columns of numbers" if numeric else "no column of numbers"
     raise UserError(
         f"{table.path}: {what}; choose what is predicted with --target; {list_columns(table)}"
     )
@@ -151,7 +152,7 @@ def numbers_of(table: Table, index: int) -> np.ndarray:
             name = printable(table.columns[index])
             raise UserError(
                 f"{table.place(place)}: {printable(row[index][:40])!r} in column {name} is not a"
-                " number; leave a missing value empty"
+                " number (write 1234.5); leave a missing value empty"
             )
         values[place] = number
     return values

@@ -9,6 +9,7 @@ from ...core.errors import UserError
 from ..left_out import LeftOut
 from ..listing import printable
 from ..tables.rows import Table
+from .gaps import in_number
 from .series_columns import ChosenColumns, SeriesColumns, choose_series_columns, numbers_of
 from .series_examples import SeriesExamples
 from .series_table import SeriesTable
@@ -75,7 +76,7 @@ def series_of_table(
         names,
         len(chosen.targets),
         season=None if step is None else step.season,
-        frequency=resample or ("" if step is None else step.frequency),
+        frequency="" if step is None else step.frequency,
         source=table.path,
     )
     return SeriesReading(result, [*remarks, *found.remarks], table.left_out)
@@ -145,7 +146,7 @@ def _regular(series: dict[str, _Rows], stamps: Stamps) -> _Regular:
         times[name] = step.after(rows.times[0], len(values[name]))
         added += len(values[name]) - len(places)
     if added:
-        remarks.append(f"{added:,} steps have no row: their values are missing")
+        remarks.append(f"{in_number(added, 'step')} without a row: the values are missing")
     if stamps.are_counts:
         return _Regular(values, None, None, remarks)
     return _Regular(values, times, step, remarks)
@@ -200,5 +201,5 @@ def _resampled(series: dict[str, _Rows], rule: str) -> _Regular:
         times[name] = means.index.to_numpy().astype("datetime64[ns]")
         count += len(rows.values)
     steps = sum(map(len, values.values()))
-    remark = f"{count:,} rows resampled to {steps:,} steps of {rule}, the mean of each"
+    remark = f"{count:,} rows resampled to {in_number(steps, 'step')} of {rule}, the mean of each"
     return _Regular(values, times, find_step(times), [remark])

@@ -44,7 +44,7 @@ def readings(cells: Sequence[str], places: Sequence[str]) -> list[Stamps]:
     second = _parsed(stripped, dayfirst=True)
     whole = [times for times in (first, second) if not np.isnat(times).any()]
     if not whole:
-        bad = int(np.isnat(first).argmax())
+        bad = int(min(np.isnat(first), np.isnat(second), key=np.count_nonzero).argmax())
         raise UserError(
             f"{places[bad]}: {printable(cells[bad][:40])!r} is not a time stamp; choose another"
             " column with --time-column"
@@ -171,6 +171,9 @@ def find_step(times: Mapping[str, np.ndarray]) -> Step:
 def _frequency(nanoseconds: int) -> str:
     import pandas
 
+    if nanoseconds % DAY == 0:
+        days = nanoseconds // DAY
+        return "D" if days == 1 else f"{days}D"
     return pandas.tseries.frequencies.to_offset(pandas.Timedelta(nanoseconds, "ns")).freqstr  # pyright: ignore
 
 
@@ -194,10 +197,11 @@ def check_places(
     bad = int(off.argmax())
     series = f" (series {printable(name)})" if name else ""
     before, after = stamp_in_words(times[bad - 1]), stamp_in_words(times[bad])
+    usual = 2 * (np.diff(places) == 1).sum() > len(places)
+    rule = f"most rows are one step of {step.frequency} apart" if usual else "no step is usual"
     raise UserError(
-        f"{rows[bad]}: irregular time stamps: {after} comes after {before}{series}, but most rows"
-        f" are one step of {step.frequency} apart; --resample, such as --resample 1h, makes the"
-        " steps equal"
+        f"{rows[bad]}: irregular time stamps: {after} comes after {before}{series}, but {rule};"
+        " --resample, such as --resample 1h, makes the steps equal"
     )
 
 

@@ -4,6 +4,7 @@ In every series, the first rows are for training, the next for validation, the l
 The target of a window never reaches over a border; its past may reach back over one.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from ...core.errors import UserError
 from ..left_out import LeftOut
 from ..splits import SPLITS
-from .gaps import fill_gaps
+from .gaps import Filled, fill_gaps, in_number
 from .series_split import Windows
 from .series_table import SeriesTable
 from .time_stamps import stamp_in_words
@@ -64,43 +65,70 @@ def divide(table: SeriesTable, past: int, future: int, max_gap: int) -> DividedW
     Raises:
         UserError: a split has no window.
     """
-    rows, masks, history, parts, left_out = [], [], [], [], []
-    names, gaps, first = [], [], 0
-    for name, values in table.series.items():
-        if borders(len(values), future)[0] < past + future:
-            needed = past + 3 * future
-            reason = f"fewer than the {needed:,} rows that --past {past} --future {future} need"
-            left_out.append(LeftOut(f"series {name}" if name else table.source, reason))
-            continue
-        found = fill_gaps(values, max_gap)
-        number = len(names)
-        parts += [
-            _windows_of(first, part, borders(len(values), future), (past, future), number)
-            for part in found.parts
-        ]
-        masks.append(found.filled)
-        gaps += [(name, *gap) for gap in found.gaps]
-        history.append(found.values[: borders(len(values), future)[0], : table.targets])
-        rows.append(found.values)
-        names.append(name)
-        first += len(values)
-    if not rows:
-        lengths = max(map(len, table.series.values()))
+    steps = past, future
+    usable, left_out = _usable(table, steps, max_gap)
+    if not usable:
         raise UserError(
-            f"{table.source}: the longest series has {lengths:,} rows: at least"
-            f" {past + 3 * future:,} are needed; lower --past {past} or --future {future}"
+            f"{table.source}: no series that can be used ({left_out[0].reason}); lower --past"
+            f" {past} or --future {future}"
         )
-    filled = np.concatenate(masks)
-    every = _windows(rows, filled, parts, (past, future), table.targets)
-    windows = _by_split(every, np.concatenate([part.splits for part in parts]))
+    every, splits = _windows(list(usable.values()), steps, table.targets)
+    windows = {s: every.only(np.flatnonzero(splits == n)) for n, s in enumerate(SPLITS)}
     for split, found in windows.items():
         if not len(found):
             raise UserError(
                 f"{table.source}: no window of {past + future:,} rows without a gap for the"
                 f" {split} split; lower --past {past} or --future {future}, or raise --max-gap"
             )
-    remarks = _remarks(table, int(filled.sum()), gaps, max_gap)
-    return DividedWindows(windows, history, names, remarks, left_out)
+    history = [
+        found.values[: borders(len(found.values), future)[0], : table.targets]
+        for found in usable.values()
+    ]
+    remarks = _remarks(table, usable, max_gap)
+    return DividedWindows(windows, history, [*usable], remarks, left_out)
+
+
+def _usable(
+    table: SeriesTable, steps: tuple[int, int], max_gap: int
+) -> tuple[dict[str, Filled], list[LeftOut]]:
+    """Return the series that are long enough, without short gaps, and those that are left out."""
+    past, future = steps
+    usable, left_out = {}, []
+    for name, values in table.series.items():
+        found = fill_gaps(values, max_gap)
+        where = f"series {name}" if name else table.source
+        if borders(len(values), future)[0] < past + future:
+            reason = f"fewer than the {past + 3 * future:,} rows that --past and --future need"
+            left_out.append(LeftOut(where, reason, f"{len(values):,} rows"))
+        elif not found.parts:
+            left_out.append(LeftOut(where, "no row without a missing value"))
+        else:
+            usable[name] = found
+    return usable, left_out
+
+
+def _windows(
+    series: list[Filled], steps: tuple[int, int], targets: int
+) -> tuple[Windows, np.ndarray]:
+    """Return the windows of all parts of all series, and the split of each, as a number."""
+    firsts = np.cumsum([0, *(len(found.values) for found in series)])[:-1]
+    parts = [
+        _windows_of(int(first), part, borders(len(found.values), steps[1]), steps, number)
+        for number, (first, found) in enumerate(zip(firsts, series, strict=True))
+        for part in found.parts
+    ]
+    sizes = [len(part.starts) for part in parts]
+    windows = Windows(
+        values=np.concatenate([found.values for found in series]),
+        filled=np.concatenate([found.filled for found in series]),
+        starts=np.concatenate([part.starts for part in parts]),
+        begins=np.repeat([part.begin for part in parts], sizes),
+        series=np.repeat([part.series for part in parts], sizes),
+        firsts=firsts,
+        steps=steps,
+        targets=targets,
+    )
+    return windows, np.concatenate([part.splits for part in parts])
 
 
 def _windows_of(
@@ -123,40 +151,15 @@ def _windows_of(
     return _Part(starts + first, np.where(crosses, -1, splits), part[0] + first, series)
 
 
-def _windows(
-    rows: list[np.ndarray],
-    filled: np.ndarray,
-    parts: list[_Part],
-    steps: tuple[int, int],
-    targets: int,
-) -> Windows:
-    """Return the windows of all parts of all series."""
-    sizes = [len(part.starts) for part in parts]
-    return Windows(
-        values=np.concatenate(rows),
-        filled=filled,
-        starts=np.concatenate([part.starts for part in parts]),
-        begins=np.repeat([part.begin for part in parts], sizes),
-        series=np.repeat([part.series for part in parts], sizes),
-        firsts=np.cumsum([0, *map(len, rows)])[:-1],
-        steps=steps,
-        targets=targets,
-    )
-
-
-def _by_split(windows: Windows, splits: np.ndarray) -> dict[str, Windows]:
-    return {name: windows.only(np.flatnonzero(splits == n)) for n, name in enumerate(SPLITS)}
-
-
-def _remarks(
-    table: SeriesTable, filled: int, gaps: list[tuple[str, int, int]], max_gap: int
-) -> list[str]:
+def _remarks(table: SeriesTable, series: Mapping[str, Filled], max_gap: int) -> list[str]:
     """Return how many missing values were filled, and which gaps divide the series."""
+    filled = sum(int(found.filled.sum()) for found in series.values())
+    gaps = [(name, *gap) for name, found in series.items() for gap in found.gaps]
     remarks = []
     if filled:
         remarks.append(
-            f"{table.source}: {filled:,} missing values take the value before them (gaps of up to"
-            f" --max-gap {max_gap})"
+            f"{table.source}: {in_number(filled, 'missing value')} filled with the value before"
+            f" (gaps of up to --max-gap {max_gap})"
         )
     if gaps:
         name, first, end = gaps[0]
@@ -166,7 +169,7 @@ def _remarks(
         of = f" of series {name}" if name else ""
         size = sum(end - first for _, first, end in gaps)
         remarks.append(
-            f"{table.source}: {len(gaps):,} longer gaps of missing values, {size:,} rows, divide"
-            f" the series; the first: {where}{of}"
+            f"{table.source}: divided at {in_number(len(gaps), 'longer gap')} of missing values,"
+            f" {in_number(size, 'row')} in all; the first: {where}{of}"
         )
     return remarks

@@ -78,6 +78,7 @@ def _text(value: Any) -> str:
         value = value.tolist()
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+    is_time = isinstance(value, datetime.datetime) and value.tzinfo is None
+    if is_time and value.time() == datetime.time():
         return value.date().isoformat()
     return text_of(value)
