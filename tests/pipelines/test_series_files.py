@@ -115,7 +115,7 @@ def test_a_series_that_is_too_short_is_named_and_one_alone_is_refused():
     long, short = np.ones([100, 1]), np.ones([10, 1])
     data = load(SeriesTable({"long": long, "short": short}, None, ("a",)))
     assert [item.where for item in data.left_out] == ["series short"]
-    with pytest.raises(UserError, match="fewer than the 17 rows .* lower --past 8"):
+    with pytest.raises(UserError, match=r"fewer than the 17 rows .* lower --past 8"):
         load(SeriesTable({"": short}, None, ("a",)))
 
 
