@@ -8,6 +8,8 @@ import keras
 
 from .recurrent import class_probabilities
 
+VALUES, AUTOREGRESSION = "values", "autoregression"  # names of layers
+
 
 @dataclasses.dataclass(frozen=True)
 class SeriesShape:
@@ -53,7 +55,7 @@ def from_vector(x: Any, shape: SeriesShape) -> Any:
     if not shape.leading:
         return from_steps(x, shape)
     size = math.prod((*shape.leading, *shape.of_step))
-    name = "class_inputs" if shape.classes else "values"
+    name = "class_inputs" if shape.classes else VALUES
     y = keras.layers.Dense(size, dtype="float32", name=name)(x)
     y = keras.layers.Reshape((*shape.leading, *shape.of_step), name="by_step")(y)
     if shape.classes:
@@ -66,7 +68,7 @@ def from_steps(x: Any, shape: SeriesShape) -> Any:
     if shape.classes:
         return class_probabilities(x, shape.outputs)
     size = math.prod(shape.of_step)
-    y = keras.layers.Dense(size, dtype="float32", name="values")(x)
+    y = keras.layers.Dense(size, dtype="float32", name=VALUES)(x)
     if shape.quantiles == 1:
         return y
     return keras.layers.Reshape((*shape.leading, *shape.of_step), name="by_quantile")(y)
@@ -80,7 +82,7 @@ def with_autoregression(y: Any, series: Any, shape: SeriesShape) -> Any:
     """
     past = keras.layers.Permute([2, 1], name="by_target")(series[..., : shape.outputs])  # [B, K, P]
     linear = keras.layers.Dense(
-        shape.future, kernel_initializer="zeros", dtype="float32", name="autoregression"
+        shape.future, kernel_initializer="zeros", dtype="float32", name=AUTOREGRESSION
     )(past)
     linear = keras.layers.Permute([2, 1], name="linear_forecast")(linear)  # [B, F, K]
     if shape.quantiles > 1:

@@ -20,9 +20,9 @@ DEFAULT: DatasetName = "co2"
 
 # Settings of the embedded sets that differ from those of other data.
 RECIPES: dict[str, dict[str, Any]] = {
-    "co2": {"past": 104, "future": 26},
-    "elnino": {"past": 60, "future": 12},
-    "sunspots": {"past": 33, "future": 11},
+    "co2": {"past": 104, "future": 26, "loss": "mae"},
+    "elnino": {"past": 60, "future": 12, "loss": "mae"},
+    "sunspots": {"past": 33, "future": 11, "loss": "mae"},
     "basic-motions": {},
     "gunpoint": {},
 }
@@ -44,11 +44,12 @@ class SeriesNetwork(Section):
     layers: int | None = None
     """Number of hidden layers (default: 1 of recurrent networks, 2 of mlp; of conv1d, as many as
     reach the first step)."""
-    dropout: float = 0.0
+    dropout: float = 0.2
     """Dropout rate after each hidden layer."""
-    autoregression: bool = False
-    """Add a linear forecast from the past of each target (Lai et al. 2018); not for mlp and
-    linear."""
+    autoregression: bool | None = None
+    """Add a linear forecast from the past of each target (Lai et al. 2018), which starts at the
+    linear baseline, so that the network learns what that leaves over (Zhang 2003); not for mlp and
+    linear (default: for all other forecasts)."""
 
     def check(self) -> None:
         require(self.units >= 1, "units", "1 or more", self.units)

@@ -28,6 +28,7 @@ from ..training.export import ExportInputs
 from ..training.few_examples import fit
 from ..training.spec import TrainingSpec
 from .config import SeriesConfig
+from .linear_start import start_at_linear
 from .measurement import BATCH, evaluate, predicted, sample_predictions
 
 __all__ = ["build_training", "evaluate", "export_inputs", "sample_predictions"]
@@ -42,6 +43,8 @@ def build_training(config: SeriesConfig, data: SeriesData) -> TrainingSpec:
     settings, problem = config.network, data.train.problem
     shape = shape_of(config, problem)
     network = build_network(config, shape)
+    if has_autoregression(config, shape):
+        start_at_linear(network, data.train)
     serving_model = build_series_serving_model(network, problem, shape)
     size, passes = fit(
         config.optimisation.batch_size,
@@ -59,8 +62,8 @@ def build_training(config: SeriesConfig, data: SeriesData) -> TrainingSpec:
         loss=loss_of(config, data.train, shape),
         metrics=[],
         weighted_metrics=["accuracy"] if shape.classes else None,
-        monitor="val_accuracy" if shape.classes else "val_loss",
-        mode="max" if shape.classes else "min",
+        monitor="val_loss",  # which differs more finely than the accuracy of a few series
+        mode="min",
         is_recurrent=settings.model in RECURRENT,
         joined=series_decoder.joined(settings.layers or 1) if settings.decoder != "none" else {},
         sample_predictions=lambda: sample_predictions(
@@ -99,6 +102,14 @@ def shape_of(config: SeriesConfig, problem: SeriesProblem) -> SeriesShape:
     )
 
 
+def has_autoregression(config: SeriesConfig, shape: SeriesShape) -> bool:
+    """Return whether a linear forecast is added to that of the network."""
+    settings = config.network
+    if settings.model in ("mlp", "linear"):
+        return False
+    return bool(shape.future) if settings.autoregression is None else settings.autoregression
+
+
 def build_network(config: SeriesConfig, shape: SeriesShape) -> keras.Model:
     """Return the network of a config."""
     settings, seed = config.network, config.optimisation.seed
@@ -107,7 +118,7 @@ def build_network(config: SeriesConfig, shape: SeriesShape) -> keras.Model:
         return series_linear(shape)
     if settings.model == "mlp":
         return series_mlp(shape, layers=settings.layers or 2, **size)
-    size["autoregression"] = settings.autoregression
+    size["autoregression"] = has_autoregression(config, shape)
     if settings.model == "conv1d":
         layers = settings.layers or layers_for(shape.steps)
         return series_convolution(shape, layers=layers, **size)
