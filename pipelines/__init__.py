@@ -7,6 +7,8 @@
     run.results["test"], run.history, run.findings
     run.predict("Papadopoulos")
     pipelines.load_run("runs/names/gru-20261128-120000")
+    group = pipelines.train("names", model="gru", seeds=5)   # a Group: mean and interval
+    group.figures, group.findings, group.runs
     search = pipelines.tune("names", max_trials=10)          # a Search
     search.trials, search.best
     answer = pipelines.doctor(run, workers=2)                # an Answer: which remedy helps
@@ -28,10 +30,12 @@ if TYPE_CHECKING:
     from .api import train as train
     from .api import tune as tune
     from .core.errors import UserError as UserError
+    from .group import Group as Group
     from .run import Run as Run
 
 _PLACES = {
     **dict.fromkeys(["Search", "doctor", "evaluate", "load_run", "tasks", "train", "tune"], "api"),
+    "Group": "group",
     "Run": "run",
     "UserError": "core.errors",
 }

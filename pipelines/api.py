@@ -4,10 +4,10 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .core.cluster import training_cluster
-from .core.config import TrainingConfig, replace
+from .core.config import RunSettings, TrainingConfig, replace
 from .core.config_files import with_settings
 from .core.console import muted
 from .core.errors import DamagedFile, UserError
@@ -15,6 +15,7 @@ from .core.paths import usable_path, with_usable_paths
 from .core.replacement import run_at
 from .core.run_config import run_config
 from .core.run_selection import open_run, run_to_resume
+from .group import Group
 from .registry import all_tasks, load_task
 from .run import PathLike, Run, SplitName
 from .training.task import Task
@@ -32,6 +33,7 @@ def tasks() -> dict[str, str]:
     return all_tasks()
 
 
+@overload
 def train(
     task: str,
     config: TrainingConfig | None = None,
@@ -41,12 +43,43 @@ def train(
     run_dir: PathLike = "runs",
     resume: bool = False,
     overwrite: bool = False,
+    seeds: None = None,
     verbose: bool = False,
     **settings: Any,
-) -> "Run":
+) -> Run: ...
+@overload
+def train(
+    task: str,
+    config: TrainingConfig | None = None,
+    *,
+    data: Any = None,
+    name: str | None = None,
+    run_dir: PathLike = "runs",
+    resume: bool = False,
+    overwrite: bool = False,
+    seeds: int,
+    workers: int = 1,
+    verbose: bool = False,
+    **settings: Any,
+) -> Group: ...
+def train(
+    task: str,
+    config: TrainingConfig | None = None,
+    *,
+    data: Any = None,
+    name: str | None = None,
+    run_dir: PathLike = "runs",
+    resume: bool = False,
+    overwrite: bool = False,
+    seeds: int | None = None,
+    workers: int = 1,
+    verbose: bool = False,
+    **settings: Any,
+) -> Run | Group:
     """Train a network and write all results to a run folder.
 
         run = pipelines.train("names", model="gru", epochs=5)
+        group = pipelines.train("names", model="gru", seeds=5, workers=2)
 
     Args:
         task: one of `tasks()`.
@@ -59,8 +92,15 @@ def train(
         run_dir: the folder of all runs; this one goes to run_dir/task/name.
         resume: continue an interrupted run: the latest one, unless `name` is given.
         overwrite: replace an earlier run of the same name.
+        seeds: train this number of runs, each in a process of its own, with the seeds `seed`,
+            `seed` + 1, ...; they are called name-seed1, ... The same call goes on if it was
+            interrupted; without `name`, that of the same settings.
+        workers: number of these runs that train at the same time.
         verbose: print progress and results.
         **settings: flags of `errorflow <task> train`, with underscores.
+
+    Returns:
+        The run or, with `seeds`, the `Group` of the runs.
 
     Raises:
         UserError: a wrong argument, or data or a run folder that cannot be used (before TensorFlow
@@ -70,8 +110,10 @@ def train(
     chosen, source = load_task(task), f"pipelines.train({task!r})"
     folder = usable_path(run_dir, "run_dir")
     place = {"run_dir": folder, "name": name, "resume": resume, "overwrite": overwrite}
+    place |= {"seeds": seeds, "workers": workers}
     strategy = settings.get("strategy", (config or chosen.config()).hardware.strategy)  # pyright: ignore
     is_chief = training_cluster(strategy).is_chief
+    RunSettings(**place).check()
     interrupted = run_to_resume(folder, task, name) if resume and is_chief else None
     if interrupted is not None and config is None:
         config = run_config(chosen.config, interrupted)
@@ -81,6 +123,10 @@ def train(
     config = _with_place_for(data, config, folder, resume)
     config.resolved().check()
     with muted(not verbose), _stored(chosen, config, data) as stored:
+        if seeds is not None:
+            from .search.seeds import train_seeds
+
+            return Group(train_seeds(chosen, stored.resolved()))
         from .training import workflow
 
         return Run(workflow.train(chosen, stored.resolved(), interrupted).path)

@@ -176,6 +176,11 @@ def train(task: Task, flags: Sequence[str]) -> None:
     if config.run.print_config:
         print(dump_config(config), end="")
         return
+    if config.run.seeds is not None:
+        from .search.seeds import train_seeds
+
+        train_seeds(task, config)
+        return
     verbs.train(task, config, resume)
 
 

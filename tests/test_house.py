@@ -29,6 +29,7 @@ PIPELINES = (
     ("inspector",),
     ("commands",),
     ("run",),
+    ("group",),
     ("api", "cli"),
     ("__init__", "__main__"),
 )

@@ -1,8 +1,9 @@
-"""Intervals of means and of their difference, from the few seeds of a treatment.
+"""Intervals of means and of their difference, from a few seeds.
 
-Losses and errors, which are to be low and are positive, differ by factors: one seed may end at a
-hundred times the loss of another. So they are compared on a logarithmic scale, and their mean is
-the geometric one. Other figures, such as accuracies, are compared as they are.
+In a treatment, losses and errors, which are to be low and are positive, differ by factors: one seed
+may end at a hundred times the loss of another. So they are compared on a logarithmic scale, and
+their mean is the geometric one. Other figures, such as accuracies, are compared as they are. Groups
+of runs (`arithmetic_mean`, `paired_difference`) show and compare every figure as it is.
 """
 
 from collections.abc import Sequence
@@ -27,6 +28,16 @@ class Estimate:
     high: float | None = None
 
 
+@dataclass(frozen=True)
+class PairedDifference:
+    """A mean difference of pairs, its 95 % interval, and the p value of "there is none"."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+
 def mean(scores: Sequence[float], direction: Direction) -> Estimate:
     """Return the mean of some scores with its 95 % interval (Student's t).
 
@@ -35,9 +46,9 @@ def mean(scores: Sequence[float], direction: Direction) -> Estimate:
         direction: "min" if they are to be low. Then it is the geometric mean if all are positive.
     """
     if _differ_by_factors(scores, direction):
-        logarithms = _mean(np.log(scores))
+        logarithms = arithmetic_mean(np.log(scores))
         return _each(logarithms, np.exp)
-    return _mean(np.asarray(scores))
+    return arithmetic_mean(scores)
 
 
 def difference(
@@ -71,12 +82,48 @@ def _differ_by_factors(scores, direction):
     return direction == "min" and min(scores) > 0
 
 
-def _mean(values):
+def arithmetic_mean(values: "Sequence[float] | np.ndarray") -> Estimate:
+    """Return the mean of some values with its 95 % interval (Student's t)."""
     value = float(np.mean(values))
     if len(values) < 2:
         return Estimate(value)
     half = _quantile(len(values) - 1, 1) * np.std(values, ddof=1) / np.sqrt(len(values))
     return Estimate(value, value - float(half), value + float(half))
+
+
+def paired_difference(before: Sequence[float], after: Sequence[float]) -> PairedDifference:
+    """Return how much larger values are after than before, by the paired t test (Student 1908).
+
+    t = mean(d) / (std(d) / sqrt(n)) of the differences d of the n pairs, with n - 1 degrees of
+    freedom; two-sided. It assumes that the differences are independent and normally distributed.
+
+    Args:
+        before, after: the values of the same n seeds, in the same order; n is 2 or more.
+    """
+    from scipy.special import stdtr  # noqa: PLC0415 (see `_quantile`)
+
+    differences = np.subtract(after, before)
+    value, freedom = float(np.mean(differences)), len(differences) - 1
+    least = LEAST_SPREAD * max(abs(float(np.mean(before))), abs(float(np.mean(after))))
+    spread = max(float(np.std(differences, ddof=1)), least)
+    if spread == 0:  # all values are 0
+        return PairedDifference(value, value, value, 1.0)
+    error = spread / np.sqrt(len(differences))
+    half = float(_quantile(freedom, 1) * error)
+    p = float(2 * stdtr(freedom, -abs(value) / error))
+    return PairedDifference(value, value - half, value + half, p)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p values corrected for their number by the step-down method of Holm (1979).
+
+    If those below 5 % count, the probability that any of them counts wrongly is 5 % at most.
+    """
+    order, corrected, largest = np.argsort(p_values), [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = largest
+    return corrected
 
 
 def _difference(before, after, least, comparisons):

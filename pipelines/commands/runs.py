@@ -4,7 +4,7 @@ A damaged run is shown with what is wrong with it; it does not hide the others.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,14 +12,17 @@ import tyro
 
 from ...callbacks.findings.finding import short
 from ..core.config import Section
-from ..core.console import note, print_table, say, suggestion
+from ..core.console import note, print_table, say, shorten, suggestion
 from ..core.errors import DamagedFile, UserError
 from ..core.flags import parse_flags
 from ..core.run_config import stored_settings
 from ..core.run_folder import RunFolder, read_history
+from ..core.run_group import rows_of
 from ..core.run_results import figure_in_words, headline_of
 from ..core.run_selection import existing_runs, has_model, pick_run
 from ..registry import all_tasks, is_task
+from .group_tests import sentences_of
+from .groups import comparable_groups, groups_of, pick_group
 from .run_findings import FindingsConfig, show_findings
 
 DAMAGED = "damaged"  # the row of a run's figures that says what is wrong with its files
@@ -49,7 +52,12 @@ class CompareConfig(Section):
     """Show runs side by side: their figures, and where their configurations differ."""
 
     names: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """Names of the runs, NAME or TASK/NAME (default: the two latest runs)."""
+    """Names of the runs, NAME or TASK/NAME (default: the two latest runs). With --group, of the
+    groups or of one run in each (default: all groups with the task and data of the latest one)."""
+    group: bool = False
+    """Compare groups: runs of the same settings and data with different seeds. Shows the mean of
+    each figure with its 95 % interval, the findings, and which group is better, by a paired test
+    over the common seeds."""
     run_dir: Path = Path("runs")
     """Folder of all runs."""
 
@@ -58,7 +66,8 @@ def command(arguments: list[str]) -> None:
     """Run `runs`, `runs compare` or `runs findings`."""
     verb, *flags = arguments or [""]
     if verb == "compare":
-        compare(parse_flags(CompareConfig, flags, "errorflow runs compare"))
+        config = parse_flags(CompareConfig, flags, "errorflow runs compare")
+        (compare_groups if config.group else compare)(config)
     elif verb == "findings":
         show_findings(parse_flags(FindingsConfig, flags, "errorflow runs findings"))
     else:
@@ -88,10 +97,39 @@ def compare(config: CompareConfig) -> None:
     if len(runs) < 2:
         raise UserError("errorflow runs compare: two runs are needed; `errorflow runs` lists them")
     print_table(["", *(run.name for run in runs)], side_by_side([figures_of(r) for r in runs]))
+    _print_differing_settings(runs, {run: run.name for run in runs})
+
+
+def compare_groups(config: CompareConfig) -> None:
+    """Print a column per group, the settings that differ, and what tests say about the figures."""
+    groups = groups_of(existing_runs(config.run_dir, None, replacements=True))
+    chosen = [*{id(g): g for g in (pick_group(n, groups) for n in config.names)}.values()]
+    chosen = chosen or comparable_groups(groups)
+    print_table(["", *(group.name for group in chosen)], side_by_side([*map(rows_of, chosen)]))
+    for group in chosen:
+        if group.others:
+            others = ", ".join(shorten([run.name for run in group.others]))
+            note(f"left out of {group.name}: {others}, of a seed that another run has")
+    firsts = {group.first: group.name for group in chosen}
+    if len(chosen) > 1:
+        _print_differing_settings([*firsts], firsts, apart={"seed"})
+    for sentence in sentences_of(chosen):
+        say(sentence)
+
+
+def _print_differing_settings(
+    runs: Sequence[RunFolder], names: Mapping[RunFolder, str], apart: Collection[str] = ()
+) -> None:
+    """Print the settings in which runs differ, below the name of each.
+
+    Args:
+        apart: settings that are not printed.
+    """
     settings = settings_of(runs)
     differing = [row for row in side_by_side([*settings.values()]) if len(set(row[1:])) > 1]
+    differing = [row for row in differing if row[0] not in apart]
     if differing:
-        print_table(["config", *(run.name for run in settings)], differing)
+        print_table(["config", *(names[run] for run in settings)], differing)
     elif len(settings) > 1:
         say("the configurations are the same")
 

@@ -24,11 +24,12 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 from .bounds import check_bounds
-from .errors import UserError, require, require_name
+from .errors import UserError, brief, require, require_name
 from .stop_when import stop_kinds
 
 Schedule = Literal["constant", "cosine", "step"]
 T = TypeVar("T")
+MOST_SEEDS = 1000  # of one command, and workers
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -148,6 +149,13 @@ class RunSettings(Section):
     """Resume an interrupted run (the latest one unless --name is given)."""
     overwrite: bool = False
     """Replace an earlier run of the same name as soon as the new one is finished."""
+    seeds: int | None = None
+    """Train this number of runs, NAME-seed1, NAME-seed2, ..., with the seeds SEED, SEED + 1, ...,
+    and report the mean of their figures with its 95 % interval; the same command goes on if it was
+    interrupted."""
+    workers: int = 1
+    """Number of runs of --seeds that train at the same time; CPU cores and GPUs are divided among
+    them."""
     config: Path | None = None
     """YAML file with any of the settings; flags take precedence over it."""
     print_config: bool = False
@@ -158,6 +166,17 @@ class RunSettings(Section):
             require_name(self.name)
         if self.resume and self.overwrite:
             raise UserError("--resume and --overwrite contradict each other: give one of them")
+        self._check_counts()
+        if self.seeds is not None and self.resume:
+            raise UserError("--seeds goes on without --resume: give the same command again")
+
+    def _check_counts(self) -> None:
+        for name in ("seeds", "workers"):
+            value = getattr(self, name)
+            if value is not None and not (type(value) is int and 1 <= value <= MOST_SEEDS):
+                raise UserError(f"--{name} must be from 1 to {MOST_SEEDS:,}, got {brief(value)}")
+        if self.seeds is None and self.workers != 1:
+            raise UserError("--workers is the number of runs at the same time: give --seeds, too")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ silences all of it, for the Python API: there, results are returned.
 
 import contextlib
 import difflib
+import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
@@ -81,6 +82,13 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     Console(width=1000, highlight=False).print(table)
+
+
+def duration_in_words(seconds: float) -> str:
+    """Return an estimated time: "about 40 s", "about 3 min"."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds, -1)):.0f} s"
+    return f"about {math.ceil(seconds / 60)} min"
 
 
 def suggestion(word: str, options: Iterable[str]) -> str:

@@ -5,11 +5,12 @@ that a file that was edited, cut or emptied is not taken for the settings of the
 """
 
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .config import TrainingConfig
-from .config_files import dump_config, load_config, load_yaml
+from .config_files import config_dict, dump_config, load_config, load_yaml
 from .errors import UserError
 from .files import read_text, write_text
 from .run_folder import RunFolder
@@ -44,6 +45,21 @@ def stored_settings(run: RunFolder) -> dict[str, Any]:
             " train longer, give --epochs with --resume; for other settings, train a new run"
         )
     return settings
+
+
+def other_settings(
+    stored: TrainingConfig, config: TrainingConfig, apart: Collection[str]
+) -> list[str]:
+    """Return the settings in which two configs differ: "units (64 → 128)".
+
+    A default and the value that it stands for are the same setting.
+
+    Args:
+        apart: the names of settings that may differ.
+    """
+    old, new = config_dict(stored.resolved()), config_dict(config.resolved())
+    changed = [key for key in new if new[key] != old[key] and key not in apart]
+    return [f"{key} ({old[key]} → {new[key]})" for key in changed]
 
 
 def undo(run: RunFolder) -> str:

@@ -15,11 +15,10 @@ from typing import Any
 
 from .backup import Backup
 from .config import TrainingConfig
-from .config_files import config_dict
 from .errors import OutOfMemory, UserError, WorkerLost
 from .files import write_json, write_rows
 from .replacement import run_at, settle, take_place
-from .run_config import run_config, write_config
+from .run_config import other_settings, run_config, write_config
 from .run_folder import RunFolder, kept_in_words
 from .run_lock import FolderInUse, check_not_held, hold
 from .stop_request import recovered
@@ -81,15 +80,9 @@ def _check_is_free(path: Path, overwrite: bool) -> None:
 def _check_can_resume(config: TrainingConfig, run: RunFolder) -> None:
     check_not_held(run.lock_file)
     stored = run_config(type(config), run)
-    # resolved: a default and the value that it stands for are the same setting
-    old, new = config_dict(stored.resolved()), config_dict(config.resolved())
-    changed = [key for key in new if new[key] != old[key]]
-    barred = [
-        f"{key} ({old[key]} → {new[key]})" for key in changed if key not in CHANGEABLE_SETTINGS
-    ]
-    if barred:
+    if barred := other_settings(stored, config, CHANGEABLE_SETTINGS):
         raise UserError(f"cannot resume {run.path} with another {', '.join(barred)}: use a new run")
-    if run.status == "finished" and not ENDING_SETTINGS & set(changed):
+    if run.status == "finished" and not other_settings(stored, config, MACHINE_SETTINGS):
         raise UserError(
             f"run {run.path} is finished; to train longer, give more --epochs or --patience"
         )

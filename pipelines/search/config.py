@@ -2,13 +2,13 @@
 
 import dataclasses
 import functools
-import re
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from ..core.bounds import check_bounds
 from ..core.config import Section, TrainingConfig, section_types
 from ..core.errors import UserError, brief, require, require_name
+from ..core.run_results import is_error
 
 ONE_PROCESS = (
     "a search trains each network in one process; to use several machines, give `tune --chief"
@@ -156,8 +156,7 @@ def parse_objective(text: str) -> dict[str, str]:
     name, colon, direction = text.partition(":")
     if not name or (colon and direction not in ("min", "max")):
         raise UserError(f"--objective {text!r} must be NAME, NAME:min or NAME:max")
-    is_error = re.search(r"loss|wrong|error|_rate\b|mse|mae", name)
-    return {"name": name, "direction": direction or ("min" if is_error else "max")}
+    return {"name": name, "direction": direction or ("min" if is_error(name) else "max")}
 
 
 def parse_address(address: str, flag: str) -> tuple[str, int]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.config import TrainingConfig, replace
-from ..core.config_files import config_dict, load_config
+from ..core.config_files import load_config
 from ..core.errors import UserError
-from ..core.run_config import run_config
+from ..core.run_config import other_settings, run_config
 from ..core.run_folder import RunFolder, read_history
 from ..core.run_lifecycle import MACHINE_SETTINGS, training_in
 from ..registry import load_task
@@ -18,7 +18,15 @@ from ..training.data_report import read_data
 from ..training.session import start
 from ..training.task import Task
 from ..training.tracking import trial_listed
-from .trial_folder import NO_OBJECTIVE, OTHER_DATA, Request, read_result, run_path
+from .full_training import train_in_full
+from .trial_folder import (
+    NO_OBJECTIVE,
+    OTHER_DATA,
+    Request,
+    full_run_path,
+    read_result,
+    run_path,
+)
 
 if TYPE_CHECKING:
     from ..training.loop import Recorders
@@ -30,6 +38,9 @@ def execute_all(folder: Path, request: Request) -> None:
     """Train all executions of a trial; if a rule stops the first one, the others are left out."""
     task = load_task(request.task)
     config = load_config(task.config, folder / "config.yaml").resolved()
+    if request.run is not None:
+        train_in_full(task, config, full_run_path(folder, request.run), request.overwrite)
+        return
     for number in range(1, request.executions + 1):
         run = RunFolder(run_path(folder, number))
         seed = (config.optimisation.seed + number - 1) % 2**31
@@ -46,11 +57,7 @@ def _is_done(run: RunFolder, config: TrainingConfig) -> bool:
     """Whether the run is finished with these settings; it may have been given more epochs."""
     if run.status != "finished" or not run.config_file.exists():
         return False
-    earlier = config_dict(run_config(type(config), run))
-    current = config_dict(config)
-    return all(
-        earlier[key] == value for key, value in current.items() if key not in MACHINE_SETTINGS
-    )
+    return not other_settings(run_config(type(config), run), config, MACHINE_SETTINGS)
 
 
 def _free_memory() -> None:

@@ -3,12 +3,13 @@
 FOLDER/
     trial_request.json   what to train: see `Request`
     config.yaml          the task's complete configuration
-    run/  run-2/ ...     the run folders, one for each execution
+    run/  run-2/ ...     the run folders, one for each execution; or that of `Request.run`
     result.json          the result, once there is one: see `trial.run_trial`
     log.txt              the output of the trial's process
 """
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,9 @@ class Request:
         most_parameters: maximum number of parameters; the trial of a larger network fails.
         content_hash: that of the data; a trial of other data fails. None: any data.
         plots: whether the plots of each training are drawn.
+        run: the folder of the run if it is trained as `train` does it, with its test split;
+            a relative path starts from FOLDER. None: run/ in FOLDER, without the test split.
+        overwrite: whether the run replaces an earlier one in the same folder.
     """
 
     task: str
@@ -52,6 +56,8 @@ class Request:
     most_parameters: int | None = None
     content_hash: str | None = None
     plots: bool = True
+    run: str | None = None
+    overwrite: bool = False
 
 
 def read_result(folder: Path) -> dict[str, Any]:
@@ -102,12 +108,18 @@ def read_request(folder: Path) -> Request:
 def existing_runs(folder: Path, request: Request) -> list[RunFolder]:
     """Return the runs of the executions that have begun."""
     paths = [run_path(folder, number) for number in range(1, request.executions + 1)]
+    paths = paths if request.run is None else [full_run_path(folder, request.run)]
     return [RunFolder(path) for path in paths if (path / "results.json").exists()]
 
 
 def run_path(folder: Path, number: int) -> Path:
     """Return the run folder of an execution, counted from 1."""
     return folder / ("run" if number == 1 else f"run-{number}")
+
+
+def full_run_path(folder: Path, run: str) -> Path:
+    """Return the run folder that `Request.run` names."""
+    return Path(os.path.normpath(folder / run))
 
 
 _COUNT = ("a whole number or null", form.or_null(form.is_count))

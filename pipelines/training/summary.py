@@ -26,15 +26,13 @@ from ..core.recorded_findings import (
     verdict_in_words,
 )
 from ..core.run_folder import RunFolder
-from ..core.run_results import figure_in_words
+from ..core.run_results import figure_in_words, figures_in_words
 from ..models.vision import IMAGE_NETWORK
 from . import plots
 from .loop import Outcome, Recorders
 from .remedies import doctor_command
 from .spec import TrainingSpec
 from .task import ModelCard
-
-ABBREVIATIONS = ("per", "wer", "cer", "bleu")
 
 
 def write_results(run: RunFolder, spec: TrainingSpec, outcome: Outcome) -> None:
@@ -210,17 +208,6 @@ def print_results(run: RunFolder, next_commands: Sequence[str]) -> None:
     doctor = [doctor_command(run)] * is_troubled
     for line in ["next:", *(f"  {command}" for command in [*doctor, *next_commands])]:
         say(line)
-
-
-def figures_in_words(figures: Mapping[str, float | None]) -> str:
-    """Return figures as one line: accuracy 0.7950, macro-F1 0.7600, WER 0.2710."""
-    return ", ".join(f"{_figure_name(k)} {figure_in_words(v)}" for k, v in figures.items())
-
-
-def _figure_name(key: str) -> str:
-    if key in ABBREVIATIONS:
-        return key.upper()
-    return key.replace("_", "-").replace("f1", "F1")
 
 
 def _time_in_words(results: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from ..core.console import note, print_table, say
 from ..core.phases import phase
 from ..core.run_config import run_config
 from ..core.run_folder import RunFolder
+from ..core.run_results import figures_in_words
 from ..core.run_selection import choose_run
 from ..datasets.listing import printable
 from .task import RunVerbConfig, Task, Verb
@@ -74,7 +75,6 @@ def evaluate(task: Task, config: EvaluateConfig) -> None:
 
     found = workflow.find_before_tensorflow(task, config_of(task, run), run)
     load_for(run)
-    from .summary import figures_in_words
 
     scores = workflow.evaluate(task, run, config.split, found)
 

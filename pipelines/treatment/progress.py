@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...callbacks.treatment.plan import Request
 from ...callbacks.treatment.trial import Trial
-from ..core.console import note
+from ..core.console import duration_in_words, note
 from ..core.run_folder import read_history
 from ..datasets.listing import printable
 from .choice import Choice, applicable
@@ -54,7 +54,7 @@ class Progress:
         if not seconds or self.plan.settings.limit is not None:
             return ""
         each = START_UP + (self.plan.epochs - 1) * statistics.median(seconds) + max(seconds)
-        return f" ({_duration(each * trainings / self.plan.settings.workers)})"
+        return f" ({duration_in_words(each * trainings / self.plan.settings.workers)})"
 
     def report_choice(self, untreated: Sequence[Trial], choice: Choice) -> None:
         """Print what was found in the untreated trainings, and which remedies are tried for it."""
@@ -103,7 +103,7 @@ class Progress:
         if not self.seconds:
             return f", {left} or more to go"
         seconds = statistics.fmean(self.seconds) * math.ceil(left / self.plan.settings.workers)
-        return f", {left} or more to go, {_duration(seconds)}"
+        return f", {left} or more to go, {duration_in_words(seconds)}"
 
 
 def most_trainings(plan: TreatmentPlan, remedies: int) -> int:
@@ -126,9 +126,3 @@ def _outcome(trial: Trial, monitor: str) -> str:
 
 def _counted(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"about {max(1, round(seconds, -1)):.0f} s"
-    return f"about {math.ceil(seconds / 60)} min"

@@ -16,10 +16,10 @@ import tensorflow as tf
 from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.config_files import config_dict
 from errorflow.pipelines.core.run_folder import RunFolder, read_history
+from errorflow.pipelines.core.run_results import figures_in_words
 from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.registry import TASKS, load_task
 from errorflow.pipelines.training import workflow
-from errorflow.pipelines.training.summary import figures_in_words
 from errorflow.pipelines.training.verbs import config_of
 from tasks import TABLE, errorflow, train_flags
 

@@ -1,0 +1,110 @@
+"""What `train --seeds` prints: a line about each training and, at the end, what they show."""
+
+import math
+import statistics
+import time
+
+from ..core.console import duration_in_words, note, print_table, say
+from ..core.recorded_findings import findings_in
+from ..core.run_folder import RunFolder
+from ..core.run_group import RunGroup, rows_of, seeds_in_words
+from ..core.run_results import figures_in_words
+from ..core.shell import shell_word
+from ..datasets.listing import printable
+from .seed_plan import SeedPlan
+
+FEW = 5  # finished runs; of fewer, the answer says that they are few
+
+
+class SeedProgress:
+    """Reports the progress of a training with several seeds.
+
+    Args:
+        plan: what is trained.
+    """
+
+    def __init__(self, plan: SeedPlan):
+        self.plan = plan
+        self.began: dict[int, float] = {}
+        self.seconds: list[float] = []  # of each training, its start-up included
+        self.earlier = sum(plan.is_over(seed) for seed in plan.seeds)
+        self.done = self.earlier
+
+    def report_start(self) -> None:
+        """Print what is trained, where the files go, and which runs are over already."""
+        plan = self.plan
+        seeds = [*plan.seeds]
+        first, last = plan.run_path(seeds[0]), plan.run_path(seeds[-1]).name
+        counted = f"seed{'s' * (len(seeds) > 1)} {seeds_in_words(seeds)}"
+        runs = f"{first}{f' to {last}' * (len(seeds) > 1)}"
+        note(printable(f"{plan.task.name}: {plan.config.kind}, {counted}; {runs}"))
+        note(printable(f"output of each training: {plan.folder}/seed-*/log.txt"))
+        if self.earlier == len(seeds):
+            note("all of them are over already; --overwrite trains them again")
+        elif self.earlier:
+            note(f"{self.earlier} of {len(seeds)} are over already")
+
+    def begin(self, seed: int) -> None:
+        """Print that a training begins."""
+        self.began[seed] = time.monotonic()
+        note(f"seed {seed} …")
+
+    def report(self, seed: int, failure: str | None, left: int) -> None:
+        """Print a line about a training that has ended.
+
+        Args:
+            failure: why it has no result; None: it has one.
+            left: the number of trainings that are left.
+        """
+        self.done += failure is None
+        self.seconds.append(time.monotonic() - self.began[seed])
+        parts = [f"seed {seed}: {failure or self._outcome(seed)}"]
+        parts.append(f"{self.done} of {len(self.plan.seeds)} done{self._remaining(left)}")
+        note("  ".join(parts))
+
+    def _outcome(self, seed: int) -> str:
+        run = self.plan.run(seed)
+        results = {} if run is None else run.results()
+        if results.get("status") == "failed":
+            return f"failed: {results['error'].partition(': ')[2]}"
+        kinds = dict.fromkeys(f.kind for f in findings_in(results) if f.severity == "trouble")
+        test = figures_in_words(results.get("test", {}))
+        return f"test {test} in {results['seconds']:.0f} s; {', '.join(kinds) or 'no trouble'}"
+
+    def _remaining(self, left: int) -> str:
+        if not left:
+            return ""
+        rounds = math.ceil(left / self.plan.config.run.workers)
+        return f", {duration_in_words(statistics.fmean(self.seconds) * rounds)} left"
+
+    def report_end(self, group: RunGroup) -> None:
+        """Print figures and findings over the seeds, and the next commands."""
+        print_table(
+            ["", f"{group.name}: mean (95 % interval)"], [[*row] for row in rows_of(group).items()]
+        )
+        if 0 < len(group.finished) < FEW:
+            say(_few(len(group.finished)))
+        say(f"files: {self.plan.place}/{group.name}-seed*; {self.plan.report_file}")
+        say("next:")
+        for command in next_commands(self.plan, group):
+            say(f"  {command}")
+
+
+def _few(count: int) -> str:
+    if count == 1:
+        return "one seed says nothing of the spread: there is no interval"
+    return f"{count} seeds are few: their interval is right only if the figures are roughly normal"
+
+
+def next_commands(plan: SeedPlan, group: RunGroup) -> list[str]:
+    """Return the commands that a person may want next."""
+    task, name = plan.task.name, shell_word(f"{plan.task.name}/{group.name}")
+    some = next(iter(group.finished), None)
+    use = [] if some is None else [f"errorflow {task} predict {group.runs[some].flags} ..."]
+    flag = RunFolder(plan.run_path(plan.seeds[0])).run_dir_flag
+    return [
+        f"errorflow runs compare --group {name}{flag}",
+        *use,
+        f"errorflow report {name}{flag}",
+        f"errorflow tensorboard{flag}",
+    ]

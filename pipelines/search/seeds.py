@@ -1,0 +1,134 @@
+"""`train --seeds`: train the same network with several seeds, and report what they have in common.
+
+Each training is a trial in a process of its own, as those of a search, and writes an ordinary run
+folder; `seed_plan` describes the files. The same command goes on after an interruption.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..core.config import TrainingConfig
+from ..core.errors import UserError
+from ..core.files import write_json
+from ..core.run_group import RunGroup
+from ..core.run_lock import check_not_held, hold
+from ..core.system_errors import writing
+from ..training.task import Task
+from ..training.workflow import find_before_tensorflow
+from .pool import Pool, open_pool
+from .seed_plan import SeedPlan, begin, make_plan, prepare
+from .seed_progress import SeedProgress
+
+KEPT = "finished runs stay usable, and the same command goes on"
+
+
+def train_seeds(task: Task, config: TrainingConfig) -> RunGroup:
+    """Train the runs that are not over yet; return all of them.
+
+    Args:
+        config: the settings of the runs, with `run.seeds`; resolved and checked.
+
+    Raises:
+        UserError: the settings, the data or the folders do not allow it, no run is finished, or
+            some have failed for another reason than their loss.
+        KeyboardInterrupt: Ctrl-C; the message says how to go on.
+    """
+    plan = make_plan(task, config)
+    check_not_held(plan.lock_file)
+    find_before_tensorflow(task, plan.config)
+    with writing(plan.folder, lambda: KEPT), _folder(plan):
+        progress = SeedProgress(plan)
+        progress.report_start()
+        with open_pool(config.run.workers) as pool:
+            try:
+                failures = _train_all(plan, pool, progress)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(_interruption(plan)) from None
+        group = group_of(plan)
+        write_json(plan.report_file, group.as_json())
+        progress.report_end(group)
+    _check_is_complete(group, failures, config.run.overwrite)
+    return group
+
+
+@contextlib.contextmanager
+def _folder(plan: SeedPlan) -> Iterator[None]:
+    """Hold the folder during the block; if that fails before any run has begun, delete it."""
+    with hold(plan.lock_file):
+        begin(plan)
+        try:
+            yield
+        except UserError:
+            if not any(plan.place.glob(f"{plan.name}-seed[0-9]*")):
+                shutil.rmtree(plan.folder, ignore_errors=True)
+            raise
+
+
+def _train_all(plan: SeedPlan, pool: Pool, progress: SeedProgress) -> dict[int, str]:
+    """Train what is not over; return why trainings have no result, by seed."""
+    waiting = [seed for seed in plan.seeds if not plan.is_over(seed)]
+    failures: dict[int, str] = {}
+    _check_same_data(plan)
+    while waiting or pool.running:
+        while waiting and pool.has_room:
+            seed = waiting.pop(0)
+            progress.begin(seed)
+            pool.start(seed, prepare(plan, seed))
+        for seed, result in pool.next_results():
+            failures |= _end(plan, seed, result)
+            progress.report(seed, failures.get(seed), len(waiting) + len(pool.running))
+    return failures
+
+
+def _end(plan: SeedPlan, seed: int, result: Mapping[str, Any]) -> dict[int, str]:
+    """Return why a training has no result; empty if it has one.
+
+    Raises:
+        UserError: it has none and neither has any other, so the reason is that of all of them.
+    """
+    if plan.is_over(seed):
+        _check_same_data(plan)
+        return {}
+    reason = str(result.get("reason"))
+    if not group_of(plan).ended:
+        raise UserError(f"the training with seed {seed} failed: {reason}")
+    return {seed: reason}
+
+
+def _check_same_data(plan: SeedPlan) -> None:
+    """Raise `UserError` if the data have changed between the trainings."""
+    first: dict[str | None, int] = {}  # the first seed of each hash
+    for seed, results in group_of(plan).ended.items():
+        first.setdefault(results.get("data", {}).get("content_hash"), seed)
+    if len(first) > 1:
+        one, other, *_ = map(plan.run_path, first.values())
+        raise UserError(
+            f"the data have changed between {one} and {other}: give --overwrite to train all seeds"
+            " again, or another --name"
+        )
+
+
+def group_of(plan: SeedPlan) -> RunGroup:
+    """Return the runs that have begun."""
+    runs = {seed: run for seed in plan.seeds if (run := plan.run(seed)) is not None}
+    return RunGroup(plan.name, runs)
+
+
+def _interruption(plan: SeedPlan) -> str:
+    count, total = len(group_of(plan).ended), len(plan.seeds)
+    command = "the same command" + " without --overwrite" * plan.config.run.overwrite
+    return f"interrupted after {count} of {total} seeds; {command} goes on"
+
+
+def _check_is_complete(group: RunGroup, failures: Mapping[int, str], overwrite: bool) -> None:
+    """Raise `UserError` if there is nothing to report, or the command has to be given again."""
+    if failures:
+        reasons = "; ".join(f"seed {seed}: {reason}" for seed, reason in failures.items())
+        again = "the same command" + " without --overwrite" * overwrite
+        raise UserError(
+            f"{len(failures)} seeds have no result: {reasons}; {again} tries them again"
+        )
+    if not group.finished:
+        raise UserError(f"no run is finished: the loss of all {len(group.runs)} is not finite")
