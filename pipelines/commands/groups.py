@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..core.config_files import config_dict
-from ..core.console import note
+from ..core.console import muted, note
 from ..core.errors import UserError
 from ..core.run_config import run_config, stored_settings
 from ..core.run_folder import RunFolder
 from ..core.run_group import RunGroup, is_over
 from ..core.run_lifecycle import MACHINE_SETTINGS
+from ..core.run_selection import pick_run
 from ..registry import is_task, load_task
 
 _OF_SEEDS = re.compile(r"(.+)-seed\d+")  # the name of a run of `train --seeds`
@@ -119,6 +120,22 @@ def pick_group(name: str, groups: Sequence[RunGroup]) -> RunGroup:
     if len(matches) > 1:
         raise UserError(f"several tasks have {name!r}: give TASK/{name}")
     return matches[0]
+
+
+def runs_named(name: str, runs: Sequence[RunFolder]) -> list[RunFolder]:
+    """Return the run of a name, NAME or TASK/NAME, or the runs of the group of that name.
+
+    Raises:
+        UserError: there is neither, or several tasks have one.
+    """
+    try:
+        return [pick_run(name, runs)]
+    except UserError:
+        with muted():
+            groups = [group for group in groups_of(runs) if name in (group.name, group.title)]
+        if len(groups) != 1:
+            raise
+        return [*groups[0].runs.values()]
 
 
 def comparable_groups(groups: Sequence[RunGroup]) -> list[RunGroup]:

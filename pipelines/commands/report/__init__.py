@@ -15,7 +15,8 @@ from ...core.devices import load_tensorflow
 from ...core.errors import UserError
 from ...core.files import write_text
 from ...core.flags import parse_flags
-from ..runs import existing_runs, pick_run
+from ...core.run_selection import existing_runs
+from ..groups import runs_named
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,8 @@ class ReportConfig(Section):
     """Write one HTML file about runs: summary, findings, figures and charts; it opens offline."""
 
     names: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """Names of the runs, NAME or TASK/NAME (default: the latest run)."""
+    """Names of the runs, or of groups of `train --seeds`: NAME or TASK/NAME (default: the latest
+    run)."""
     run_dir: Path = Path("runs")
     """Folder of all runs."""
     to: Path = Path("report.html")
@@ -34,7 +36,7 @@ def command(flags: list[str]) -> None:
     """Write the report and print its path."""
     config = parse_flags(ReportConfig, flags, "errorflow report")
     every_run = existing_runs(config.run_dir, None)
-    named = dict.fromkeys(pick_run(name, every_run) for name in config.names)
+    named = dict.fromkeys(run for name in config.names for run in runs_named(name, every_run))
     runs = [*named] or every_run[-1:]
     if not config.to.parent.is_dir():
         raise UserError(f"--to {config.to}: there is no folder {config.to.parent}")

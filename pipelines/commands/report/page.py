@@ -17,8 +17,11 @@ from markupsafe import Markup
 from ....callbacks.findings.finding import counted
 from ....callbacks.recording.printable import printable
 from ...core.run_folder import RunFolder
+from ...core.run_group import rows_of
 from ...core.shell import shell_flag
 from ...inspector.plugin import STATIC
+from ..group_tests import sentences_of
+from ..groups import groups_of
 from ..recorded import open_logs
 from ..runs import figures_of, settings_of, side_by_side
 from . import summary
@@ -51,6 +54,7 @@ def page(runs: Sequence[RunFolder]) -> str:
         "version": version,
         "names": names,
         **_in_words(runs, names, data),
+        "groups": _groups(runs),
         "doctors": doctors,
         "sections": sections_of(data, plots, doctors),
         "damaged": [*damaged, *data.damaged, *damaged_plots, *damaged_answers],
@@ -155,6 +159,16 @@ def _in_words(runs: Sequence[RunFolder], names: Sequence[str], data: ReportData)
             "names": [name for run, name in zip(runs, names, strict=True) if run in by_run],
             "rows": settings,
         },
+    }
+
+
+def _groups(runs: Sequence[RunFolder]) -> dict[str, Any]:
+    """Return what runs of equal settings and different seeds have in common, and what differs."""
+    groups = [group for group in groups_of(runs) if len(group.runs) > 1]
+    return {
+        "names": [group.name for group in groups],
+        "rows": side_by_side([rows_of(group) for group in groups]),
+        "sentences": sentences_of(groups),
     }
 
 
