@@ -14,8 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import scipy.stats
 from errorflow import pipelines
 from errorflow.callbacks.findings.finding import Finding
+from errorflow.callbacks.treatment.statistics import holm, paired_difference
 from errorflow.pipelines import cli, names
 from errorflow.pipelines.core import run_lifecycle
 from errorflow.pipelines.core.config import TrainingConfig, replace
@@ -359,6 +361,17 @@ def test_of_several_comparisons_the_p_values_are_corrected(errorflow, trainings,
     assert "corrected for these 3 comparisons (Holm)" in out
 
 
+def test_the_paired_test_and_its_correction_agree_with_their_references():
+    before, after = [0.61, 0.72, 0.55, 0.64], [0.70, 0.74, 0.69, 0.66]
+    found, expected = paired_difference(before, after), scipy.stats.ttest_rel(after, before)
+    interval = expected.confidence_interval(0.95)
+    assert (found.value, found.p) == pytest.approx((0.0675, expected.pvalue))
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert paired_difference([0.5, 0.5, 0.5], [0.5, 0.5, 0.5]).p == 1
+    # smallest p × 4, next × 3, …, and never smaller than the one before
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
 def test_an_error_is_better_if_it_is_lower(errorflow, trainings, runs, capsys):
     trainings.accuracy = of(lstm=[0.10, 0.12, 0.11], gru=[0.70, 0.71, 0.72])
     write = trainings._write
@@ -409,28 +422,28 @@ def test_a_report_takes_the_name_of_a_group(train, trainings, errorflow, runs, t
 @pytest.mark.slow
 def test_killed_processes_are_resumed_by_the_same_command(tmp_path):
     data, runs = write_names(tmp_path), tmp_path / "runs"
-    flags = [*TABLE["names"].flags.split(), "--data-dir", str(data), "--run-dir", str(runs)]
     command = [sys.executable, "-m", "errorflow.pipelines", "names", "train", "--seeds", "2"]
-    command += [*flags, "--epochs", "30", "--patience", "0", "--name", "a", "--workers", "2"]
-    for number in (signal.SIGKILL, signal.SIGINT):
+    command += [*TABLE["names"].flags.split(), "--data-dir", str(data), "--run-dir", str(runs)]
+    command += ["--epochs", "60", "--patience", "0", "--name", "a", "--workers", "2"]
+    for number, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        _wait_for([runs / "names" / f"a-seed{seed}" / "history.csv" for seed in (1, 2)])
+        # it handles signals, and has started a training
+        assert any(line.startswith(b"seed ") for line in process.stderr)
+        _wait_for(runs / "names", "a-seed*/history.csv")
         os.kill(process.pid, number)
         _, err = process.communicate(timeout=120)
-        assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130)
+        assert process.returncode == code
     assert b"the same command goes on" in err
-    done = subprocess.run(command, capture_output=True, check=True, timeout=300)
-    assert b"1 to 2" in done.stdout or b"1, 2" in done.stdout
-    for seed in (1, 2):
-        run = RunFolder(runs / "names" / f"a-seed{seed}")
-        assert (run.status, run.results()["epochs"]) == ("finished", 30)
-        log = (runs / "names" / "a-seeds" / f"seed-{seed}" / "log.txt").read_text()
-        assert "resuming" in log
+    subprocess.run(command, capture_output=True, check=True, timeout=300)
+    places = [RunFolder(runs / "names" / f"a-seed{seed}") for seed in (1, 2)]
+    assert [(run.status, run.results()["epochs"]) for run in places] == [("finished", 60)] * 2
+    logs = [*(runs / "names" / "a-seeds").glob("seed-*/log.txt")]
+    assert any("resuming" in log.read_text() for log in logs)
     assert json.loads((runs / "names" / "a-seeds" / "seeds.json").read_text())["seeds"] == [1, 2]
 
 
-def _wait_for(files: list[Path]) -> None:
+def _wait_for(folder: Path, pattern: str) -> None:
     deadline = time.monotonic() + 180
-    while not all(file.exists() for file in files):
+    while not any(folder.glob(pattern)):
         assert time.monotonic() < deadline
         time.sleep(0.2)
