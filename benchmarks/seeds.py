@@ -32,7 +32,7 @@ STOCK = "keras-lstm"
 
 
 def options():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("task")
     parser.add_argument("--models", nargs="+", help="default: those that the README compares")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds, from --seed on")

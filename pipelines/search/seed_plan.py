@@ -98,10 +98,10 @@ class SeedPlan:
         path, config = self.run_path(seed), self.config_of(seed)
         return begun_run(path, config, overwrite=self.replaces(seed))
 
-    def is_over(self, seed: int) -> bool:
-        """Whether there is nothing to train for a seed."""
+    def over(self, seed: int) -> RunFolder | None:
+        """Return the run of a seed if there is nothing left to train."""
         run = self.run(seed)
-        return run is not None and is_over(run)
+        return run if run is not None and is_over(run) else None
 
     def replaces(self, seed: int) -> bool:
         """Whether a run is to be replaced, as --overwrite says, and is still in its place."""

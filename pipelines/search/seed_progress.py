@@ -27,11 +27,11 @@ class SeedProgress:
         self.plan = plan
         self.began: dict[int, float] = {}
         self.seconds: list[float] = []  # of each training, its start-up included
-        self.earlier = sum(plan.is_over(seed) for seed in plan.seeds)
-        self.done = self.earlier
+        self.done = 0
 
-    def report_start(self) -> None:
-        """Print what is trained, where the files go, and which runs are over already."""
+    def report_start(self, earlier: int) -> None:
+        """Print what is trained, where the files go, and how many runs are over already."""
+        self.done = earlier
         plan = self.plan
         seeds = [*plan.seeds]
         first, last = plan.run_path(seeds[0]), plan.run_path(seeds[-1]).name
@@ -39,37 +39,29 @@ class SeedProgress:
         runs = f"{first}{f' to {last}' * (len(seeds) > 1)}"
         note(printable(f"{plan.task.name}: {plan.config.kind}, {counted}; {runs}"))
         note(printable(f"output of each training: {plan.folder}/seed-*/log.txt"))
-        if self.earlier == len(seeds):
+        if earlier == len(seeds):
             note("all of them are over already; --overwrite trains them again")
-        elif self.earlier:
-            note(f"{self.earlier} of {len(seeds)} are over already")
+        elif earlier:
+            note(f"{earlier} of {len(seeds)} are over already")
 
     def begin(self, seed: int) -> None:
         """Print that a training begins."""
         self.began[seed] = time.monotonic()
         note(f"seed {seed} …")
 
-    def report(self, seed: int, failure: str | None, left: int) -> None:
+    def report(self, seed: int, run: RunFolder | None, failure: str | None, left: int) -> None:
         """Print a line about a training that has ended.
 
         Args:
-            failure: why it has no result; None: it has one.
+            run: its run; None: it has no result.
+            failure: why it has none.
             left: the number of trainings that are left.
         """
-        self.done += failure is None
+        self.done += run is not None
         self.seconds.append(time.monotonic() - self.began[seed])
-        parts = [f"seed {seed}: {failure or self._outcome(seed)}"]
+        parts = [f"seed {seed}: {failure if run is None else _outcome(run)}"]
         parts.append(f"{self.done} of {len(self.plan.seeds)} done{self._remaining(left)}")
         note("  ".join(parts))
-
-    def _outcome(self, seed: int) -> str:
-        run = self.plan.run(seed)
-        results = {} if run is None else run.results()
-        if results.get("status") == "failed":
-            return f"failed: {results['error'].partition(': ')[2]}"
-        kinds = dict.fromkeys(f.kind for f in findings_in(results) if f.severity == "trouble")
-        test = figures_in_words(results.get("test", {}))
-        return f"test {test} in {results['seconds']:.0f} s; {', '.join(kinds) or 'no trouble'}"
 
     def _remaining(self, left: int) -> str:
         if not left:
@@ -88,6 +80,15 @@ class SeedProgress:
         say("next:")
         for command in next_commands(self.plan, group):
             say(f"  {command}")
+
+
+def _outcome(run: RunFolder) -> str:
+    results = run.results()
+    if results["status"] == "failed":
+        return f"failed: {results['error'].partition(': ')[2]}"
+    kinds = dict.fromkeys(f.kind for f in findings_in(results) if f.severity == "trouble")
+    test = figures_in_words(results.get("test", {}))
+    return f"test {test} in {results['seconds']:.0f} s; {', '.join(kinds) or 'no trouble'}"
 
 
 def _few(count: int) -> str:

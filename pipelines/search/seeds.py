@@ -6,12 +6,13 @@ folder; `seed_plan` describes the files. The same command goes on after an inter
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core.config import TrainingConfig
 from ..core.errors import UserError
 from ..core.files import write_json
+from ..core.run_folder import RunFolder
 from ..core.run_group import RunGroup
 from ..core.run_lock import check_not_held, hold
 from ..core.system_errors import writing
@@ -40,7 +41,6 @@ def train_seeds(task: Task, config: TrainingConfig) -> RunGroup:
     find_before_tensorflow(task, plan.config)
     with writing(plan.folder, lambda: KEPT), _folder(plan):
         progress = SeedProgress(plan)
-        progress.report_start()
         with open_pool(config.run.workers) as pool:
             try:
                 failures = _train_all(plan, pool, progress)
@@ -68,42 +68,46 @@ def _folder(plan: SeedPlan) -> Iterator[None]:
 
 def _train_all(plan: SeedPlan, pool: Pool, progress: SeedProgress) -> dict[int, str]:
     """Train what is not over; return why trainings have no result, by seed."""
-    waiting = [seed for seed in plan.seeds if not plan.is_over(seed)]
+    over = {seed: run for seed in plan.seeds if (run := plan.over(seed)) is not None}
+    _check_same_data([*over.values()])
+    waiting = [seed for seed in plan.seeds if seed not in over]
     failures: dict[int, str] = {}
-    _check_same_data(plan)
+    progress.report_start(len(over))
     while waiting or pool.running:
         while waiting and pool.has_room:
             seed = waiting.pop(0)
             progress.begin(seed)
             pool.start(seed, prepare(plan, seed))
         for seed, result in pool.next_results():
-            failures |= _end(plan, seed, result)
-            progress.report(seed, failures.get(seed), len(waiting) + len(pool.running))
+            run = plan.over(seed)
+            if run is None:
+                failures[seed] = _reason(seed, result, is_first=not over)
+            else:
+                over[seed] = run
+                _check_same_data([next(iter(over.values())), run])
+            progress.report(seed, run, failures.get(seed), len(waiting) + len(pool.running))
     return failures
 
 
-def _end(plan: SeedPlan, seed: int, result: Mapping[str, Any]) -> dict[int, str]:
-    """Return why a training has no result; empty if it has one.
+def _reason(seed: int, result: Mapping[str, Any], is_first: bool) -> str:
+    """Return why a training has no result.
 
     Raises:
-        UserError: it has none and neither has any other, so the reason is that of all of them.
+        UserError: neither has any other, so the reason is that of all of them.
     """
-    if plan.is_over(seed):
-        _check_same_data(plan)
-        return {}
     reason = str(result.get("reason"))
-    if not group_of(plan).ended:
+    if is_first:
         raise UserError(f"the training with seed {seed} failed: {reason}")
-    return {seed: reason}
+    return reason
 
 
-def _check_same_data(plan: SeedPlan) -> None:
+def _check_same_data(runs: Sequence[RunFolder]) -> None:
     """Raise `UserError` if the data have changed between the trainings."""
-    first: dict[str | None, int] = {}  # the first seed of each hash
-    for seed, results in group_of(plan).ended.items():
-        first.setdefault(results.get("data", {}).get("content_hash"), seed)
+    first: dict[str | None, RunFolder] = {}  # the first run of each hash
+    for run in runs:
+        first.setdefault(run.results().get("data", {}).get("content_hash"), run)
     if len(first) > 1:
-        one, other, *_ = map(plan.run_path, first.values())
+        one, other, *_ = (run.path for run in first.values())
         raise UserError(
             f"the data have changed between {one} and {other}: give --overwrite to train all seeds"
             " again, or another --name"

@@ -428,7 +428,7 @@ def test_killed_processes_are_resumed_by_the_same_command(tmp_path):
     for number, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         # it handles signals, and has started a training
-        assert any(line.startswith(b"seed ") for line in process.stderr)
+        assert any(line.startswith(b"seed ") for line in process.stderr or ())
         _wait_for(runs / "names", "a-seed*/history.csv")
         os.kill(process.pid, number)
         _, err = process.communicate(timeout=120)
