@@ -33,9 +33,13 @@ class OpenRun(NamedTuple):
         """Return the run as MLflow has it, an mlflow.entities.Run."""
         return self.client.get_run(self.id)
 
-    def experiment(self) -> str:
-        """Return the name of its experiment."""
-        return self.client.get_experiment(self.read().info.experiment_id).name
+    def in_words(self) -> str:
+        """Return its experiment, its name, and where it is: the address of its page, if any."""
+        info = self.read().info
+        experiment, where = self.client.get_experiment(info.experiment_id).name, place()
+        if where.startswith("http"):
+            where = f"{where.rstrip('/')}/#/experiments/{info.experiment_id}/runs/{self.id}"
+        return f"experiment {experiment}, run {info.run_name}, in {where}"
 
     def log_metrics(self, figures: Mapping[str, float], step: int) -> None:
         """Add the value of each figure at a step."""
@@ -127,7 +131,7 @@ def open_run(
         opened = _create(experiment, name, tags)
         write_json(folder / ID_FILE, {"run_id": opened.id})
     opened.log_settings(settings)
-    note(f"mlflow: experiment {opened.experiment()}, run {name}, in {place()}")
+    note(f"mlflow: {opened.in_words()}")
     return opened
 
 
@@ -137,12 +141,19 @@ def parent_tag(folder: Path) -> dict[str, str]:
     return {} if parent is None else {"mlflow.parentRunId": parent}
 
 
+def _client() -> Any:
+    """Return MLflow's client, which prints nothing: stdout is for results."""
+    from mlflow import MlflowClient
+
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    return MlflowClient()
+
+
 def _create(experiment: str, name: str, tags: Mapping[str, str]) -> OpenRun:
     """Create a run in the experiment of the environment or, if there is none, in this one."""
-    from mlflow import MlflowClient
     from mlflow.tracking.context.registry import resolve_tags
 
-    client = MlflowClient()
+    client = _client()
     chosen = os.environ.get("MLFLOW_EXPERIMENT_ID") or _experiment_id(
         client, os.environ.get("MLFLOW_EXPERIMENT_NAME") or experiment
     )
@@ -158,12 +169,11 @@ def _experiment_id(client: Any, name: str) -> str:
 
 def _reopen(id_: str | None) -> OpenRun | None:
     """Return the run with an id, running again; None if there is no such run in this store."""
-    from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    client = MlflowClient()
     if id_ is None:
         return None
+    client = _client()
     try:
         run = client.get_run(id_)
     except MlflowException as error:

@@ -10,10 +10,11 @@ import logging
 import re
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from ..core.console import note
+from ..core.console import is_muted, note
 from ..core.phases import announced
 
 PATIENCE = 20.0  # seconds that the end of a training waits for a part
@@ -99,7 +100,7 @@ class Sender:
             missing = [part.name for part in self._source.parts(is_over=True)]
         if missing:
             names = ", ".join(missing)
-            note(f"{self._source.receiver}: left out: {names}; the folder has all of it")
+            _remark(f"{self._source.receiver}: left out: {names}; the folder has all of it")
         elif self._has_warned:
             note(f"{self._source.receiver}: nothing was left out after all")
 
@@ -107,7 +108,9 @@ class Sender:
         """Say what is wrong, the first time."""
         if not self._has_warned:
             self._has_warned = True
-            note(f"{self._source.receiver}: {reason}; the training goes on, it is sent again later")
+            _remark(
+                f"{self._source.receiver}: {reason}; the training goes on, it is sent again later"
+            )
 
     # In the thread
 
@@ -145,6 +148,14 @@ class Sender:
                 self._warn(f"cannot take {part.name}: {reason_of(error)}")
             finally:
                 self._present = None
+
+
+def _remark(text: str) -> None:
+    """Print what is wrong; where nothing is printed, as in the Python API, it is a warning."""
+    if is_muted():
+        warnings.warn(text, stacklevel=2)
+    else:
+        note(text)
 
 
 def reason_of(error: Exception) -> str:

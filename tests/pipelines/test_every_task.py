@@ -82,9 +82,10 @@ def test_a_finished_run_has_all_its_files(task, run):
     assert not list(run.path.rglob(".writing-*"))
 
 
-def test_a_training_has_two_runs_in_tensorboard_with_a_file_each(task, run):
+def test_a_training_has_three_runs_in_tensorboard_with_a_file_each(task, run):
     files = [path.relative_to(run.logs) for path in run.logs.rglob("*.tfevents.*")]
-    assert sorted(str(file.parent) for file in files) == ["train", "validation"]
+    assert sorted(str(file.parent) for file in files) == ["hparams", "train", "validation"]
+    assert {f"test_{name}" for name in TABLE[task].figures} <= _tags(run.logs / "hparams")
     kinds = {tag.partition("/")[0] for tag in _tags(run.logs / "train")}
     assert {"layer_gradients", "epoch_loss", "epoch_learning_rate"} <= kinds
     for kind in ("error_flow", "gates"):

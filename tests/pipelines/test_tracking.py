@@ -11,6 +11,7 @@ from errorflow.pipelines import cli
 from errorflow.pipelines.core import requirements
 from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.config_files import dump_config, load_config
+from errorflow.pipelines.core.console import muted
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.files import write_json, write_rows
 from errorflow.pipelines.core.recorded_findings import finding_row
@@ -187,6 +188,16 @@ def test_a_tracker_that_fails_gets_one_warning_and_what_is_missing_later(capsys,
         assert source.sent == ["epochs", "findings", "model"]
     else:
         assert more == ["tracker: left out: epochs, findings, model; the folder has all of it"]
+
+
+def test_what_was_left_out_is_a_warning_where_nothing_is_printed():
+    source = Fragile()
+    source.is_down = True
+    with muted():
+        sender = Sender(source)
+    with pytest.warns(UserWarning, match="left out: epochs, findings, model"), muted():
+        sender.wake()
+        sender.end()
 
 
 def test_a_tracker_that_does_not_answer_holds_up_nothing(capsys):
