@@ -46,10 +46,10 @@ class SeriesNetwork(Section):
     reach the first step)."""
     dropout: float = 0.2
     """Dropout rate after each hidden layer."""
-    autoregression: bool | None = None
-    """Add a linear forecast from the past of each target (Lai et al. 2018), which starts at the
-    linear baseline, so that the network learns what that leaves over (Zhang 2003); not for mlp and
-    linear (default: for all other forecasts)."""
+    autoregression: bool = True
+    """Add a linear forecast from the past of each target (Lai et al. 2018) to those of recurrent
+    networks and conv1d. It starts at the linear baseline, so that the network learns what that
+    leaves over (Zhang 2003)."""
 
     def check(self) -> None:
         require(self.units >= 1, "units", "1 or more", self.units)
@@ -57,8 +57,6 @@ class SeriesNetwork(Section):
         require(0 <= self.dropout < 1, "dropout", "from 0 to below 1", self.dropout)
         if self.decoder != "none" and self.model not in RECURRENT:
             raise UserError(f"--decoder {self.decoder}: {self.model} has no recurrent layer")
-        if self.autoregression and self.model in ("mlp", "linear"):
-            raise UserError(f"--autoregression: {self.model} reads the whole past anyway")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

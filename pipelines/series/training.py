@@ -81,13 +81,10 @@ def build_training(config: SeriesConfig, data: SeriesData) -> TrainingSpec:
 def shape_of(config: SeriesConfig, problem: SeriesProblem) -> SeriesShape:
     """Return the shapes of a network; raise `UserError` if it cannot have them."""
     settings, loss = config.network, config.optimisation.loss
-    is_forecast = problem.kind == "forecast"
-    if settings.decoder != "none" and not is_forecast:
+    if settings.decoder != "none" and problem.kind != "forecast":
         raise UserError(
             f"--decoder {settings.decoder}: is for forecasts; these series have answers"
         )
-    if settings.autoregression and not is_forecast:
-        raise UserError("--autoregression: is for forecasts; these series have answers")
     if loss is not None and problem.kind == "classify":
         raise UserError(f"--loss {loss}: is for values; classes have the cross-entropy")
     return SeriesShape(
@@ -105,9 +102,8 @@ def shape_of(config: SeriesConfig, problem: SeriesProblem) -> SeriesShape:
 def has_autoregression(config: SeriesConfig, shape: SeriesShape) -> bool:
     """Return whether a linear forecast is added to that of the network."""
     settings = config.network
-    if settings.model in ("mlp", "linear"):
-        return False
-    return bool(shape.future) if settings.autoregression is None else settings.autoregression
+    reads_all = settings.model in ("mlp", "linear")
+    return settings.autoregression and bool(shape.future) and not reads_all
 
 
 def build_network(config: SeriesConfig, shape: SeriesShape) -> keras.Model:

@@ -111,7 +111,7 @@ def error_by_horizon(errors: Mapping[str, np.ndarray], unit: str = "MASE") -> Fi
     highest = max(np.nanmax(values, initial=0) for values in errors.values())
     top = min(1.05 * highest, ABOVE * np.nanmax(own, initial=0)) or 1.0
     for name, values in errors.items():
-        style: Any = {"color": _FORECAST, "lw": 2.2, "zorder": 3} if name == ours else {"lw": 1.2}
+        style: Any = {"color": _FORECAST, "lw": 3, "zorder": 1} if name == ours else {"lw": 1.2}
         steps = np.arange(1, len(values) + 1)
         marker = "o" if len(values) == 1 else None
         hidden = " (above)" if np.nanmin(values, initial=np.inf) > top else ""
