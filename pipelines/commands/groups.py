@@ -1,7 +1,7 @@
 """Recognise groups: runs of the same task, data and settings, but with different seeds."""
 
 import collections
-import json
+import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -57,7 +57,7 @@ def _keyed(runs: Sequence[RunFolder]) -> Iterator[tuple[RunFolder, int, str]]:
             continue
         seed = settings.pop("seed", None)
         if isinstance(seed, int):
-            yield run, seed, json.dumps([run.task, _data(run), settings], sort_keys=True)
+            yield run, seed, repr((run.task, _data(run), sorted(settings.items(), key=repr)))
 
 
 def _data(run: RunFolder) -> str | None:
@@ -148,6 +148,13 @@ def comparable_groups(groups: Sequence[RunGroup]) -> list[RunGroup]:
     if not several:
         raise UserError(f"no groups: {HOW}")
     return [group for group in several if is_comparable(group, several[-1])]
+
+
+def named_apart(groups: Sequence[RunGroup]) -> list[RunGroup]:
+    """Return groups with the task in their names, if there are several tasks."""
+    if len({group.first.task for group in groups}) == 1:
+        return [*groups]
+    return [dataclasses.replace(group, name=group.title) for group in groups]
 
 
 def is_comparable(one: RunGroup, other: RunGroup) -> bool:

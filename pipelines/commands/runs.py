@@ -22,7 +22,7 @@ from ..core.run_results import figure_in_words, headline_of
 from ..core.run_selection import existing_runs, has_model, pick_run
 from ..registry import all_tasks, is_task
 from .group_tests import sentences_of
-from .groups import comparable_groups, groups_of, pick_group
+from .groups import comparable_groups, groups_of, named_apart, pick_group
 from .run_findings import FindingsConfig, show_findings
 
 DAMAGED = "damaged"  # the row of a run's figures that says what is wrong with its files
@@ -104,7 +104,7 @@ def compare_groups(config: CompareConfig) -> None:
     """Print a column per group, the settings that differ, and what tests say about the figures."""
     groups = groups_of(existing_runs(config.run_dir, None, replacements=True))
     chosen = [*{id(g): g for g in (pick_group(n, groups) for n in config.names)}.values()]
-    chosen = chosen or comparable_groups(groups)
+    chosen = named_apart(chosen or comparable_groups(groups))
     print_table(["", *(group.name for group in chosen)], side_by_side([*map(rows_of, chosen)]))
     for group in chosen:
         if group.others:

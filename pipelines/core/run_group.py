@@ -143,8 +143,9 @@ class RunGroup:
 def _ending(run: RunFolder, status: str) -> str:
     if status == "damaged":
         return f"damaged: {run.damage}"
-    reason = run.results().get("error", "").partition(": ")[2] if status == "failed" else ""
-    return f"{status}: {reason}" if reason else status
+    if status != "failed":
+        return status
+    return f"failed: {str(run.results().get('error', '')).partition(': ')[2] or 'unknown'}"
 
 
 def _figures(results: Results) -> dict[str, float | None]:

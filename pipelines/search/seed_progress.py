@@ -85,7 +85,7 @@ class SeedProgress:
 def _outcome(run: RunFolder) -> str:
     results = run.results()
     if results["status"] == "failed":
-        return f"failed: {results['error'].partition(': ')[2]}"
+        return f"failed: {str(results['error']).partition(': ')[2]}"
     kinds = dict.fromkeys(f.kind for f in findings_in(results) if f.severity == "trouble")
     test = figures_in_words(results.get("test", {}))
     return f"test {test} in {results['seconds']:.0f} s; {', '.join(kinds) or 'no trouble'}"

@@ -135,4 +135,5 @@ def _check_is_complete(group: RunGroup, failures: Mapping[int, str], overwrite: 
             f"{len(failures)} seeds have no result: {reasons}; {again} tries them again"
         )
     if not group.finished:
-        raise UserError(f"no run is finished: the loss of all {len(group.runs)} is not finite")
+        count = len(group.runs)
+        raise UserError(f"no run is finished: the loss is not finite in {count} of {count} seeds")

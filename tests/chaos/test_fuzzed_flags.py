@@ -9,7 +9,7 @@ import pytest
 from chaos import hostile, invariant
 from errorflow.pipelines.core.config import Section, section_types
 from errorflow.pipelines.registry import TASKS, load_task
-from errorflow.pipelines.search import plan
+from errorflow.pipelines.search import plan, seeds
 from errorflow.pipelines.search import tune as search
 from errorflow.pipelines.search.config import tune_config
 from errorflow.pipelines.training import verbs
@@ -42,7 +42,7 @@ def commands() -> Iterator[tuple[Command, dict[str, str]]]:
                 flags = flags_of(verb.config) | {"--run-dir": "empty"}  # nothing to use
                 yield (name, verb.name, "--run-dir", "empty"), flags
     yield ("runs", "--run-dir", "empty"), {"--run-dir": "empty", "--task": "names", "--help": ""}
-    yield ("runs", "compare", "--run-dir", "empty"), {"--run-dir": "empty"}
+    yield ("runs", "compare", "--run-dir", "empty"), {"--run-dir": "empty", "--group": ""}
     yield ("report", "--run-dir", "empty"), {"--to": "page.html", "--run-dir": "empty"}
     yield ("zoo",), {"--help": ""}
     yield (), {"--help": "", "--version": ""}
@@ -74,6 +74,7 @@ def command_lines(draw: st.DrawFn) -> list[str]:
 def nothing_starts(monkeypatch):
     """Trainings end after their settings are read, searches after their plan is."""
     monkeypatch.setattr(verbs, "train", lambda *_: None)
+    monkeypatch.setattr(seeds, "train_seeds", lambda *_: None)
     monkeypatch.setattr(search, "tune", plan.read_plan)
 
 

@@ -18,6 +18,7 @@ RECORDS = ("results.json", "history.csv", "config.yaml", "environment.json")
 COMMANDS = (
     ("runs",),
     ("runs", "compare", "finished", "interrupted"),
+    ("runs", "compare", "--group", "finished", "interrupted"),
     ("names", "train", "--resume", "--name", "finished", "--epochs", "9"),
     ("names", "train", "--resume"),
     ("names", "evaluate", "--name", "nowhere"),

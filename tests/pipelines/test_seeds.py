@@ -212,7 +212,7 @@ def test_a_loss_that_is_not_finite_is_counted_and_said(train, trainings, capsys)
 
     trainings.before = explode(7)
     assert train("--seeds", "1", "--seed", "7", "--name", "b") == 2
-    assert "no run is finished: the loss of all 1 is not finite" in capsys.readouterr().err
+    assert "no run is finished: the loss is not finite in 1 of 1 seeds" in capsys.readouterr().err
 
 
 def test_another_failure_ends_the_command_and_is_tried_again(train, trainings, runs, capsys):

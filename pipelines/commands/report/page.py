@@ -21,7 +21,7 @@ from ...core.run_group import rows_of
 from ...core.shell import shell_flag
 from ...inspector.plugin import STATIC
 from ..group_tests import sentences_of
-from ..groups import groups_of
+from ..groups import groups_of, named_apart
 from ..recorded import open_logs
 from ..runs import figures_of, settings_of, side_by_side
 from . import summary
@@ -164,7 +164,7 @@ def _in_words(runs: Sequence[RunFolder], names: Sequence[str], data: ReportData)
 
 def _groups(runs: Sequence[RunFolder]) -> dict[str, Any]:
     """Return what runs of equal settings and different seeds have in common, and what differs."""
-    groups = [group for group in groups_of(runs) if len(group.runs) > 1]
+    groups = named_apart([group for group in groups_of(runs) if len(group.runs) > 1])
     return {
         "names": [group.name for group in groups],
         "rows": side_by_side([rows_of(group) for group in groups]),
