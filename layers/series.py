@@ -83,6 +83,7 @@ class UnscaleSeries(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.mean, self.deviation = [*map(float, mean)], [*map(float, deviation)]
         self.relative, self.quantiles, self.targets = relative, quantiles, [*targets]
+        self.supports_masking = True
 
     def call(self, y: Any, x: Any) -> Any:
         level = keras.ops.convert_to_tensor(self.mean, y.dtype)
@@ -92,6 +93,9 @@ class UnscaleSeries(keras.layers.Layer):
         if self.quantiles:
             level, deviation = level[..., None], deviation[..., None]
         return y * deviation + level
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        return None
 
     def compute_output_shape(self, y_shape: Any, x_shape: Any) -> Any:
         return y_shape
@@ -113,6 +117,7 @@ class PredictionInterval(keras.layers.Layer):
 
     def __init__(self, **kwargs: Any):
         super().__init__(autocast=False, **kwargs)
+        self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
         shape = [2, *input_shape[1:]]
@@ -124,6 +129,9 @@ class PredictionInterval(keras.layers.Layer):
     def call(self, value: Any) -> dict[str, Any]:
         low, high = (keras.ops.cast(self.offsets[side], value.dtype) for side in (0, 1))
         return {"low": value + low, "high": value + high}
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        return None
 
     def compute_output_shape(self, input_shape: Any) -> dict[str, Any]:
         return {"low": input_shape, "high": input_shape}

@@ -64,8 +64,12 @@ def forward_scan(
         states = map_fields(lambda a, s: a.write(t + lead, s), states, after)
         return t + 1, after, states, map_fields(lambda a, s: a.write(t, s), residuals, saved)
 
+    # XLA needs the bound; of a fixed number of steps, tf2onnx 1.17 makes a loop that does not load.
     _, _, states, residuals = tf.while_loop(
-        lambda t, *_: t < count, step, (0, initial, states, residuals), maximum_iterations=steps
+        lambda t, *_: t < count,
+        step,
+        (0, initial, states, residuals),
+        maximum_iterations=steps if lead else None,
     )
     states = map_fields(lambda a: a.stack(), states)
     if not lead:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import tyro
 
 from ..core.run_folder import RunFolder
-from ..training.prediction import PredictSettings
+from ..training.prediction import Predictor, PredictSettings
 from ..training.task import BaseTask, ModelCard, TrainingFunctions, Verb
 from .config import DEFAULT, SPACE, SeriesConfig
 
@@ -107,6 +107,12 @@ class Series(BaseTask):
         forecaster = Forecaster.of_run(run)
         for name in inputs:
             yield from forecaster.rows(str(name))
+
+    def predictor(self, run: RunFolder) -> Predictor:
+        """Load the best model of a run, to predict for files with one series each."""
+        from .prediction import Forecaster
+
+        return Forecaster.of_run(run).predictor()
 
     def _predict(self, config: PredictConfig) -> int:
         from .prediction import predict_files

@@ -24,10 +24,11 @@ from ..datasets.series.time_stamps import find_step, stamp_in_words
 from ..datasets.tables.table import is_table, read_table
 from ..models.series_serving import columns_of, targets_of
 from ..models.serving import labels_in, load, traced
-from ..training.answers import Answers, Row
+from ..training.answers import Answers
 from ..training.inputs import STDIN, path_reader, read_inputs
-from ..training.prediction import FAILED, PredictSettings
+from ..training.prediction import FAILED, Predictor, PredictSettings
 from .config import SeriesConfig, SeriesSettings
+from .printed import by_step, lines_of
 
 BATCH = 256  # series at a time
 
@@ -38,6 +39,13 @@ class _Series(NamedTuple):
     name: str
     x: np.ndarray
     times: list[str]
+
+
+class _Found(NamedTuple):
+    """The series of a file, and why others of it cannot be used."""
+
+    series: list[_Series]
+    faults: list[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,9 +89,31 @@ class Forecaster:
         """Yield a row for each series of a file.
 
         Raises:
-            UserError: the file cannot be used.
+            UserError: the file, or one of its series, cannot be used.
         """
-        series = self._read(Path(name).expanduser())
+        found = self.read(Path(name).expanduser())
+        for fault in found.faults:
+            raise UserError(fault)
+        yield from self.answers(name, found.series)
+
+    def predictor(self) -> Predictor:
+        """Return the predictor of files with one series each."""
+
+        def prepare(name: str) -> _Series:
+            found = self.read(Path(name).expanduser())
+            if found.faults or len(found.series) != 1:
+                several = f"{printable(name)}: {len(found.series)} series; one is needed"
+                raise UserError((*found.faults, several)[0])
+            return found.series[0]
+
+        def answer(names: Sequence[str], series: Sequence[_Series]) -> Iterator[dict[str, Any]]:
+            for name, one in zip(names, series, strict=True):
+                yield from self.answers(name, [one])
+
+        return Predictor(prepare, answer, batch=BATCH)
+
+    def answers(self, name: str, series: Sequence[_Series]) -> Iterator[dict[str, Any]]:
+        """Yield a row for each of the series of a file."""
         for start in range(0, len(series), BATCH):
             part = series[start : start + BATCH]
             x = np.stack([one.x for one in part]).astype(np.float32)
@@ -104,7 +134,8 @@ class Forecaster:
         }
         return {"time": series.times, **values} if self._is_forecast else values
 
-    def _read(self, path: Path) -> list[_Series]:
+    def read(self, path: Path) -> _Found:
+        """Return the series of a file, and why others of it cannot be used."""
         if is_npz(path):
             if self._is_forecast:
                 raise UserError(f"{printable(path)}: forecasts need a table of rows in time")
@@ -120,10 +151,14 @@ class Forecaster:
         )
         table = read_table(path, chosen.encoding, chosen.known)
         reading = series_of_table(table, chosen, settings.resample)
-        for item in reading.left_out:
-            complain(f"{item.where}: left out: {item.reason}")
         assert isinstance(reading.series, SeriesTable)
-        return [self._last_steps(reading.series, name) for name in reading.series.series]
+        found = _Found([], [f"{item.where}: left out: {item.reason}" for item in reading.left_out])
+        for name in reading.series.series:
+            try:
+                found.series.append(self._last_steps(reading.series, name))
+            except UserError as error:
+                found.faults.append(str(error))
+        return found
 
     def _last_steps(self, table: SeriesTable, name: str) -> _Series:
         """Return the last steps of a series without a long gap, and the times that follow."""
@@ -146,12 +181,12 @@ class Forecaster:
         x[: min(known, steps)] = found.values[-min(known, steps) :]
         return _Series(name, x, _following(table, name, self.future))
 
-    def _of_npz(self, path: Path) -> list[_Series]:
+    def _of_npz(self, path: Path) -> _Found:
         x = read_x(path)
         if x.shape[1:] != (self.steps, len(columns_of(self.model))):
             expected = f"[N, {self.steps}, {len(columns_of(self.model))}]"
             raise UserError(f"{printable(path)}: x is {list(x.shape)}, the model reads {expected}")
-        return [_Series(str(number), row, []) for number, row in enumerate(x)]
+        return _Found([_Series(str(number), row, []) for number, row in enumerate(x)], [])
 
 
 def _following(table: SeriesTable, name: str, count: int) -> list[str]:
@@ -194,11 +229,15 @@ def predict_files(task: str, config: PredictSettings) -> int:
             try:
                 if fault or forecaster is None:
                     raise UserError(fault)
-                rows = [row | {"file": name} for row in forecaster.rows(path)]
-                answers.write([*_by_step(rows)] if config.csv else rows)
+                found = forecaster.read(Path(path))
+                rows = [*forecaster.answers(name, found.series)]
+                answers.write([*by_step(rows)] if config.csv else rows)
+                faults = found.faults
             except UserError as error:
-                complain(str(error).replace(path, name) if path != name else str(error))
-                failed = True
+                faults = [str(error)]
+            for line in faults:
+                complain(line.replace(path, name))
+            failed = failed or bool(faults)
     return FAILED if failed else 0
 
 
@@ -213,52 +252,3 @@ def _inputs(files: Sequence[str], folder: Path) -> Iterator[tuple[str, str, str]
             continue
         for batch in read_inputs([name], reader, False, BATCH):
             yield from ((item.value, item.value, item.fault) for item in batch)
-
-
-def _by_step(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
-    """Yield a row for each step of each series, for tables."""
-    for row in rows:
-        values = row.get("value")
-        if values is None:
-            yield dict(row)
-            continue
-        first = next(iter(values.values()))
-        count = len(first) if isinstance(first, list) else 1
-        for step in range(count):
-            cells = {key: row[key] for key in ("file", "series") if key in row}
-            if "time" in row:
-                cells["time"] = row["time"][step]
-            elif isinstance(first, list):
-                cells["step"] = step + 1
-            yield cells | _cells(row, step)
-
-
-def _cells(row: Row, step: int) -> dict[str, float]:
-    """Return the value and the bounds of each target at one step."""
-    cells = {}
-    for target in row["value"]:
-        for key, suffix in (("value", ""), ("low", "_low"), ("high", "_high")):
-            values = row[key][target]
-            cells[target + suffix] = values[step] if isinstance(values, list) else values
-    return cells
-
-
-def lines_of(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield the lines for people: the class of each series, or its values step by step."""
-    for row in rows:
-        place = f"{row['file']}" + (f", series {row['series']}" if "series" in row else "")
-        if "label" in row:
-            best = row["probabilities"][row["label"]]
-            yield f"{place}\t{row['label']} {best:.3f}"
-        elif "labels" in row:
-            yield f"{place}\t{' '.join(row['labels'])}"
-        else:
-            yield place
-            for cells in _by_step([row]):
-                when = str(cells.get("time", cells.get("step", "")))
-                parts = [
-                    f"{target} {cells[target]:.5g}"
-                    f" ({cells[target + '_low']:.5g} to {cells[target + '_high']:.5g})"
-                    for target in row["value"]
-                ]
-                yield "\t".join(["", *([when] if when else []), *parts])

@@ -52,7 +52,11 @@ def write_row(
 
     for earlier in folder.glob("*.hparams"):
         earlier.unlink()
-    values = {key: value for key, value in settings.items() if value is not None}
+    values = {
+        key: " ".join(value) if isinstance(value, list) else value  # the tab shows no lists
+        for key, value in settings.items()
+        if value is not None
+    }
     writer = tf.summary.create_file_writer(str(folder), filename_suffix=".hparams")
     with writer.as_default(step=0):
         api.hparams(values, trial_id=name)
