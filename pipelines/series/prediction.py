@@ -198,14 +198,14 @@ def _following(table: SeriesTable, name: str, count: int) -> list[str]:
     return [stamp_in_words(time) for time in step.after(times[-1], count + 1)[1:]]
 
 
-def _class(outputs: dict[str, np.ndarray], labels: Sequence[str]) -> dict[str, Any]:
+def _class(outputs: dict[str, Any], labels: Sequence[str]) -> dict[str, Any]:
     """Return the class of a series with the probabilities of all; or the class of each step."""
     probabilities = outputs["probabilities"]
     if probabilities.ndim == 2:
         return {"labels": [label.decode() for label in outputs["label"].tolist()]}
     order = np.argsort(-probabilities, kind="stable")
     ranked = {labels[n]: float(probabilities[n]) for n in order}
-    return {"label": outputs["label"].item().decode(), "probabilities": ranked}
+    return {"label": outputs["label"].decode(), "probabilities": ranked}
 
 
 # The verb

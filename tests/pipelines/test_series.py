@@ -20,7 +20,6 @@ from errorflow.pipelines.models.series_head import SeriesShape
 from errorflow.pipelines.models.series_recurrent import series_recurrent
 from errorflow.pipelines.models.series_serving import build_series_serving_model, set_interval
 from errorflow.pipelines.models.serving import load
-from errorflow.pipelines.registry import load_task
 from errorflow.pipelines.series.config import SeriesConfig
 from errorflow.pipelines.series.measurement import baseline_forecasts, predicted
 from errorflow.pipelines.series.training import build_network, quantile_loss
