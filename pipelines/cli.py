@@ -16,7 +16,7 @@ from .core.requirements import require_packages
 from .core.run_config import run_config
 from .core.run_folder import RunFolder
 from .core.run_selection import run_to_resume
-from .core.stop_request import end_with, listening, recovered, stop_with_parent
+from .core.stop_request import end_with, leave, listening, recovered, stop_with_parent
 from .core.system_errors import path_of, reason_of
 from .registry import COMMANDS, all_tasks, is_task, load_task
 from .training import verbs
@@ -51,12 +51,15 @@ def main(arguments: Sequence[str] | None = None, *, ends_process: bool = False) 
     with listening() as stop:
         stop_with_parent()
         try:
-            return _exit_code(list(sys.argv[1:] if arguments is None else arguments))
+            code = _exit_code(list(sys.argv[1:] if arguments is None else arguments))
         except KeyboardInterrupt as interrupt:
             _say_interrupted(str(interrupt) or "interrupted")
             if ends_process:
                 end_with(stop.exit_code)  # while further signals are still handled
             return stop.exit_code
+    if ends_process and "tensorflow" in sys.modules:
+        leave(code)
+    return code
 
 
 def _exit_code(arguments: list[str]) -> int:

@@ -8,6 +8,7 @@ Commands listen to signals; functions of the Python API leave those of their pro
 them all functions here do nothing.
 """
 
+import atexit
 import contextlib
 import os
 import signal
@@ -120,6 +121,16 @@ def end_with(code: int) -> NoReturn:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
+
+
+def leave(code: int) -> NoReturn:
+    """End this process as usual, but free no memory: after a training that takes seconds.
+
+    Threads are waited for and the functions of `atexit` run, as at any end of Python.
+    """
+    threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue]
+    atexit._run_exitfuncs()
+    end_with(code)
 
 
 def stop_with_parent() -> None:

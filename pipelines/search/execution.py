@@ -27,6 +27,7 @@ from .trial_folder import (
     read_result,
     run_path,
 )
+from .trial_result import is_best_so_far
 
 if TYPE_CHECKING:
     from ..training.loop import Recorders
@@ -48,7 +49,7 @@ def execute_all(folder: Path, request: Request) -> None:
         if not _is_done(run, seeded):
             _Execution(folder, request, run, has_rules=number == 1).train(task, seeded)
             if number < request.executions:
-                _free_memory()
+                free_memory()
         if run.results().get("stopped"):
             return
 
@@ -60,7 +61,8 @@ def _is_done(run: RunFolder, config: TrainingConfig) -> bool:
     return not other_settings(run_config(type(config), run), config, MACHINE_SETTINGS)
 
 
-def _free_memory() -> None:
+def free_memory() -> None:
+    """Free the memory of a training, and let the next one be as the first in a process."""
     import keras
 
     keras.utils.clear_session()
@@ -74,7 +76,7 @@ class _Execution:
         folder: folder of the trial.
         request: request of the trial.
         run: run folder of the training.
-        has_rules: whether rules may stop it early.
+        has_rules: whether rules may stop it early: it is the first of the trial.
     """
 
     folder: Path
@@ -101,9 +103,15 @@ class _Execution:
                 session.strategy,
                 begin,
                 lambda *parts: [*self._make_callbacks(*parts), *trackers()],
-                plots=self.request.plots,
+                has_plots=self._has_plots,
             )
             self._check_objective()
+
+    def _has_plots(self) -> bool:
+        """Whether plots are drawn: of the first training, if the trial may be the best so far."""
+        if not self.request.plots or not self.has_rules:
+            return False
+        return self.request.executions > 1 or is_best_so_far(self.folder, self.request)
 
     def _make_callbacks(self, spec: "TrainingSpec", recorders: "Recorders") -> list[Any]:
         """Return the further callbacks of the training, before it begins.

@@ -1,4 +1,4 @@
-"""Run trials in parallel, each in a process of its own."""
+"""Run trials in parallel, by several processes."""
 
 import contextlib
 import threading
@@ -9,6 +9,7 @@ from typing import Any
 
 from ..core.devices import load_tensorflow
 from ..core.phases import phase
+from .processes import TrialProcess, open_processes
 from .resources import WorkerResources, divide_resources, may_have_gpus
 from .trial_process import run_to_result
 
@@ -20,17 +21,17 @@ class _Stopped(BaseException):
 
 
 class Pool:
-    """Threads that run the processes of trials, each on its own cores and GPUs.
+    """Threads that let processes train trials, each on its own cores and GPUs.
 
     Args:
-        resources: those of each thread.
+        processes: that of each thread.
     """
 
-    def __init__(self, resources: Sequence[WorkerResources]):
-        self._free = [*resources]
+    def __init__(self, processes: Sequence[TrialProcess]):
+        self._free = [*processes]
         self._stop = threading.Event()
-        self._threads = futures.ThreadPoolExecutor(len(resources))
-        self._running: dict[futures.Future, tuple[Any, WorkerResources]] = {}
+        self._threads = futures.ThreadPoolExecutor(len(processes))
+        self._running: dict[futures.Future, tuple[Any, TrialProcess]] = {}
 
     @property
     def has_room(self) -> bool:
@@ -44,15 +45,15 @@ class Pool:
 
     def start(self, key: Any, folder: Path) -> None:
         """Run the trial in a folder, unless it has a result."""
-        part = self._free.pop(0)
-        future = self._threads.submit(run_to_result, folder, part, self._pause, self._pause)
-        self._running[future] = (key, part)
+        process = self._free.pop(0)
+        future = self._threads.submit(run_to_result, folder, process, self._pause, self._pause)
+        self._running[future] = (key, process)
 
     def next_results(self) -> list[tuple[Any, dict[str, Any]]]:
         """Wait until a trial has ended; return the keys and results of those that have."""
         done, _ = futures.wait(self._running, return_when=futures.FIRST_COMPLETED)
         ended = [(self._running.pop(future), future) for future in done]
-        self._free += [part for (_, part), _ in ended]
+        self._free += [process for (_, process), _ in ended]
         return [(key, future.result()) for (key, _), future in ended]
 
     def _pause(self, seconds: float = WAIT) -> None:
@@ -73,11 +74,12 @@ def open_pool(workers: int) -> Iterator[Pool]:
         workers: number of trials that run at the same time; CPU cores and GPUs are divided among
             them.
     """
-    pool = Pool(_resources(workers))
-    try:
-        yield pool
-    finally:
-        pool.close()
+    with open_processes(_resources(workers)) as processes:
+        pool = Pool(processes)
+        try:
+            yield pool
+        finally:
+            pool.close()
 
 
 def _resources(workers: int) -> list[WorkerResources]:

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import grpc
@@ -30,7 +30,8 @@ from .chief import Chief
 from .config import TuneConfig
 from .durable_oracle import DurableOracle
 from .plan import SearchPlan, project_folder, read_plan
-from .resources import WorkerResources, divide_resources
+from .processes import TrialProcess, open_processes
+from .resources import divide_resources
 from .worker import TrialWorker, run_workers
 
 # Settings of this command, not of the chief.
@@ -51,8 +52,14 @@ def work(task: Task, config: TuneConfig) -> None:
     plan = _read_chiefs_plan(task, config)
     _check_data(plan)
     stop = threading.Event()
-    with _calls_to(chief), service.quiet_conditions(), _explained():
-        workers = _make_workers(plan, config.search.workers or 1, stop, chief)
+    resources = divide_resources(config.search.workers or 1)
+    with (
+        _calls_to(chief),
+        service.quiet_conditions(),
+        _explained(),
+        open_processes(resources) as processes,
+    ):
+        workers = _make_workers(plan, processes, stop, chief)
         note(f"working for {chief.address}: {len(workers)} trials at the same time")
         run_workers(workers, stop)
     note("the search is over")
@@ -76,9 +83,9 @@ class RemoteTrialWorker(TrialWorker):
     patience = 5  # the chief may soon give the trial to another worker
 
     def __init__(
-        self, plan: SearchPlan, resources: WorkerResources, stop: threading.Event, chief: Chief
+        self, plan: SearchPlan, process: TrialProcess, stop: threading.Event, chief: Chief
     ):
-        super().__init__(plan, _placeholder_oracle(), resources, stop)
+        super().__init__(plan, _placeholder_oracle(), process, stop)
         self.chief = chief
 
     def search(self, *args: Any, **kwargs: Any) -> None:
@@ -141,12 +148,12 @@ def _check_data(plan: SearchPlan) -> None:
 
 
 def _make_workers(
-    plan: SearchPlan, count: int, stop: threading.Event, chief: Chief
+    plan: SearchPlan, processes: Sequence[TrialProcess], stop: threading.Event, chief: Chief
 ) -> list[RemoteTrialWorker]:
     workers = []
-    for resources in divide_resources(count):
+    for process in processes:
         os.environ["KERASTUNER_TUNER_ID"] = f"worker-{uuid.uuid4().hex}"  # unlike "chief"
-        workers.append(RemoteTrialWorker(plan, resources, stop, chief))
+        workers.append(RemoteTrialWorker(plan, process, stop, chief))
     return workers
 
 

@@ -20,11 +20,13 @@ class WorkerResources:
         number: the number of the worker, from 0.
         cores: the CPU cores that its trials run on; None: all.
         gpus: its GPUs, as in CUDA_VISIBLE_DEVICES; None: all.
+        shares_gpu: whether other workers use them, too.
     """
 
     number: int = 0
     cores: Sequence[int] | None = None
     gpus: str | None = None
+    shares_gpu: bool = False
 
     def pin(self, process: int) -> None:
         """Let a process run on these cores only, before it starts threads."""
@@ -49,6 +51,7 @@ def divide_resources(workers: int, gpus: Sequence[str] | None = None) -> list[Wo
             number,
             _part(number, workers, cores) or None,
             ",".join(_part(number, workers, gpus)) or None,
+            shares_gpu=0 < len(gpus) < workers,
         )
         for number in range(workers)
     ]

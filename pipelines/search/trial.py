@@ -2,7 +2,7 @@
 
 `trial_folder` describes what FOLDER holds. If the process was killed, the same command resumes the
 trial. Exit codes: 0, there is a result, which may be a failure; 2, the folder is not a trial; 75,
-another process trains it; 130 or 143, stopped by a signal.
+another process trains it; 130 or 143, stopped by a signal. `trials` trains one trial after another.
 """
 
 import contextlib
@@ -13,20 +13,25 @@ from pathlib import Path
 from typing import Any
 
 from ..core.console import note
-from ..core.errors import UserError
+from ..core.errors import OutOfMemory, UserError
 from ..core.files import write_json
 from ..core.run_folder import RunFolder
 from ..core.run_lock import FolderInUse, hold
-from ..core.stop_request import StopRequest, check, end_with, listening, stop_with_parent
+from ..core.stop_request import StopRequest, check, end_with, leave, listening, stop_with_parent
 from ..training.hparams import write_row
 from .execution import execute_all
 from .trial_folder import Request, read_request, read_result, run_path
 from .trial_result import failure_reason, trial_result
 
 BUSY = 75  # exit code, EX_TEMPFAIL: another process trains this trial
+UNFIT = 76  # exit code of a process of several trials: this one needs a process of its own
 
 
-def run_trial(folder: Path) -> dict[str, Any]:
+class UnfitProcess(Exception):
+    """A trial has failed for a reason that may lie in the process, or in trials before it."""
+
+
+def run_trial(folder: Path, is_alone: bool = True) -> dict[str, Any]:
     """Train the trial in a folder, unless it has a result; return the content of result.json.
 
         status                    completed, pruned, failed or, if it was stopped for a warning or
@@ -43,7 +48,11 @@ def run_trial(folder: Path) -> dict[str, Any]:
                                   by epoch
         peak_memory               bytes by device, since the process began; "process": main memory
 
+    Args:
+        is_alone: whether the process trains no other trial.
+
     Raises:
+        UnfitProcess: the trial is to be run alone; there is no result yet.
         UserError: the folder is not a trial.
         FolderInUse: another process trains it.
         KeyboardInterrupt: stopped by a signal; there is no result yet.
@@ -52,10 +61,10 @@ def run_trial(folder: Path) -> dict[str, Any]:
         return earlier
     request = read_request(folder)
     with hold(folder / "lock.json"):
-        return read_result(folder) or _train(folder, request)
+        return read_result(folder) or _train(folder, request, is_alone)
 
 
-def _train(folder: Path, request: Request) -> dict[str, Any]:
+def _train(folder: Path, request: Request, is_alone: bool) -> dict[str, Any]:
     failure = None
     try:
         execute_all(folder, request)
@@ -63,8 +72,16 @@ def _train(folder: Path, request: Request) -> dict[str, Any]:
         raise
     except Exception as error:
         failure = failure_reason(error)
+        if not is_alone and not _is_of_the_trial(error):
+            check()
+            raise UnfitProcess(failure) from None
     check()
     return _record(folder, request, trial_result(folder, request, failure))
+
+
+def _is_of_the_trial(error: Exception) -> bool:
+    """Whether a trial would fail in any process, for its settings or its data."""
+    return isinstance(error, UserError) and not isinstance(error, OutOfMemory)
 
 
 def _record(folder: Path, request: Request, result: dict[str, Any]) -> dict[str, Any]:
@@ -81,16 +98,26 @@ def _record(folder: Path, request: Request, result: dict[str, Any]) -> dict[str,
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the trial in the folder that is the only argument; return the exit code."""
     paths = sys.argv[1:] if arguments is None else arguments
+    if len(paths) != 1:
+        note("errorflow: python -m errorflow.pipelines.search.trial takes one FOLDER")
+        return 2
     with listening() as stop:
         stop_with_parent()
-        return _run(paths, stop)
+        return run_and_say(Path(paths[0]), stop)
 
 
-def _run(paths: Sequence[str], stop: StopRequest) -> int:
+def run_and_say(folder: Path, stop: StopRequest, is_alone: bool = True) -> int:
+    """Run a trial, and print how it ended; return the exit code.
+
+    Args:
+        folder, is_alone: those of `run_trial`.
+        stop: the request that ends the process.
+    """
     try:
-        if len(paths) != 1:
-            raise UserError("python -m errorflow.pipelines.search.trial takes one FOLDER")
-        result = run_trial(Path(paths[0]))
+        result = run_trial(folder, is_alone)
+    except UnfitProcess as reason:
+        note(f"errorflow: {reason}; the trial is run again in a process of its own")
+        return UNFIT
     except UserError as error:
         note(f"errorflow: {error}")
         return BUSY if isinstance(error, FolderInUse) else 2
@@ -104,4 +131,4 @@ def _run(paths: Sequence[str], stop: StopRequest) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    leave(main())

@@ -40,7 +40,7 @@ class Request:
         finished: folders of other trials, for the median; relative paths start from FOLDER.
         most_parameters: maximum number of parameters; the trial of a larger network fails.
         content_hash: that of the data; a trial of other data fails. None: any data.
-        plots: whether the plots of each training are drawn.
+        plots: whether plots are drawn, of a trial that is the best so far.
         run: the folder of the run if it is trained as `train` does it, with its test split;
             a relative path starts from FOLDER. None: run/ in FOLDER, without the test split.
         overwrite: whether the run replaces an earlier one in the same folder.

@@ -1,31 +1,26 @@
-"""The process of a trial: prepare its folder, then run `trial` in a process of its own."""
+"""A trial from its settings to its result: prepare its folder, then let a process train it."""
 
 import dataclasses
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core.cluster import without_cluster
 from ..core.config import TrainingConfig, replace
 from ..core.config_files import dump_config
 from ..core.files import write_json, write_text
-from ..core.stop_request import PARENT, SIGNALS
+from ..core.stop_request import SIGNALS
 from ..training.mlflow_store import ID_FILE
 from .plan import SearchPlan
-from .resources import WorkerResources
-from .trial import BUSY
+from .processes import PATIENCE, TrialProcess
+from .trial import BUSY, UNFIT
 from .trial_folder import INTERRUPTED, Request, read_result
 
 MAX_DEATHS = 2  # processes of a trial that end without a result, before it counts as failed
 # What others send to a process; the remaining signals are those of a crash.
 FROM_OUTSIDE = {signal.SIGKILL, *SIGNALS}
 BUSY_WAIT = 2.0  # seconds before the next attempt, while another process still trains the trial
-PATIENCE = 60  # seconds that a process has to stop by itself
 
 
 def prepare(plan: SearchPlan, trial_id: str, hyperparameters: Any) -> None:
@@ -81,14 +76,14 @@ def _copy_runs(earlier: Path, folder: Path) -> None:
 
 def run_to_result(
     folder: Path,
-    resources: WorkerResources,
+    process: TrialProcess,
     wait: Callable[[], None],
     pause: Callable[[float], None],
     patience: float = PATIENCE,
 ) -> dict[str, Any]:
-    """Run the process of a trial until there is a result; return the content of result.json.
+    """Let a process train a trial until there is a result; return the content of result.json.
 
-    If its process has died `MAX_DEATHS` times, the result has no score, and the reason.
+    If it has died `MAX_DEATHS` times, the result has no score, and the reason.
 
     Args:
         wait, patience: those of `run_process`.
@@ -96,10 +91,11 @@ def run_to_result(
     """
     code, deaths = 0, 0
     while not (result := read_result(folder)) and deaths < MAX_DEATHS:
-        code = run_process(folder, resources, wait, patience)
+        is_alone = code not in (0, BUSY)
+        code = run_process(folder, process, wait, patience, is_alone)
         if code == BUSY:  # an earlier process was asked to stop, but has not stopped yet
             pause(BUSY_WAIT)
-        else:
+        elif code != UNFIT:
             deaths += 1
     return result or {"score": None, "reason": _death(code)}
 
@@ -115,40 +111,24 @@ def _death(code: int) -> str:
 
 
 def run_process(
-    folder: Path, resources: WorkerResources, wait: Callable[[], None], patience: float
+    folder: Path,
+    process: TrialProcess,
+    wait: Callable[[], None],
+    patience: float,
+    is_alone: bool = False,
 ) -> int:
-    """Train the trial of a folder in a process of its own; return its exit code.
+    """Let a process train the trial of a folder; return its exit code.
 
     Args:
         wait: function that waits a short time; an exception in it ends the process.
         patience: seconds that the process has to stop by itself.
+        is_alone: whether it is a process of its own.
     """
-    environment = without_cluster(os.environ) | {PARENT: str(os.getpid())}
-    if resources.gpus is not None:
-        environment["CUDA_VISIBLE_DEVICES"] = resources.gpus
-    with (folder / "log.txt").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "errorflow.pipelines.search.trial", str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,  # Ctrl-C reaches it once, from `_end`
-        )
     try:
-        resources.pin(process.pid)
-        while process.poll() is None:
+        process.begin(folder, is_alone)
+        while (code := process.code()) is None:
             wait()
     except BaseException:
-        _end(process, patience)
+        process.end(patience)
         raise
-    return process.returncode
-
-
-def _end(process: subprocess.Popen[bytes], patience: float) -> None:
-    process.terminate()
-    try:
-        process.wait(patience)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    return code

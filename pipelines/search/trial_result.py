@@ -12,7 +12,8 @@ from typing import Any
 from ..core.errors import DamagedFile, LossNotFinite, UserError
 from ..core.files import read_json
 from ..core.run_folder import RunFolder, read_history
-from .trial_folder import Request, existing_runs
+from .results import ranked
+from .trial_folder import Request, existing_runs, read_result
 
 
 def failure_reason(error: Exception) -> str:
@@ -59,6 +60,17 @@ def trial_result(folder: Path, request: Request, failure: str | None) -> dict[st
         "devices": read_json(runs[0].environment_file).get("devices", []) if runs else [],
         "peak_memory": _peak_memory(),
     }
+
+
+def is_best_so_far(folder: Path, request: Request) -> bool:
+    """Whether a trial whose training has ended ranks before all that were finished at its start."""
+    paths = [folder, *(folder / other for other in request.finished)]
+    results = [trial_result(folder, request, None), *map(read_result, paths[1:])]
+    rows = [
+        {"trial": path.name, "score": result.get("score"), **(result.get("objective") or {})}
+        for path, result in zip(paths, results, strict=True)
+    ]
+    return [row["trial"] for row in ranked(rows)][:1] == [folder.name]
 
 
 def _is_whole(run: RunFolder) -> bool:

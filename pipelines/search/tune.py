@@ -193,14 +193,18 @@ def _run(plan: SearchPlan, oracle: "DurableOracle") -> None:
 
 
 def _run_trials(plan: SearchPlan, oracle: "DurableOracle", progress: Progress) -> None:
+    from .processes import open_processes
     from .resources import divide_resources
     from .worker import TrialWorker, run_workers
 
     stop, count = threading.Event(), plan.settings.workers
     if count is None:
         count = 0 if plan.settings.chief else 1
-    with _service(plan, oracle) as return_lost_trials:
-        workers = [TrialWorker(plan, oracle, part, stop) for part in divide_resources(count)]
+    with (
+        _service(plan, oracle) as return_lost_trials,
+        open_processes(divide_resources(count)) as processes,
+    ):
+        workers = [TrialWorker(plan, oracle, process, stop) for process in processes]
         progress.report_start()
 
         def meanwhile() -> None:

@@ -1,4 +1,4 @@
-"""A worker of a search: asks an oracle for trials, and runs each in a process of its own."""
+"""A worker of a search: asks an oracle for trials, and lets a process train them."""
 
 import os
 import threading
@@ -11,9 +11,9 @@ from keras_tuner.src.engine.trial import Trial
 
 from .durable_oracle import mark_failed
 from .plan import SearchPlan
-from .resources import WorkerResources
+from .processes import PATIENCE, TrialProcess
 from .trial_folder import read_result
-from .trial_process import PATIENCE, prepare, run_to_result
+from .trial_process import prepare, run_to_result
 
 if TYPE_CHECKING:
     from .durable_oracle import DurableOracle
@@ -26,7 +26,7 @@ class SearchStopped(BaseException):
 
 
 class TrialWorker(BaseTuner):
-    """keras-tuner's `Tuner` in a thread; it runs each trial in a process of its own.
+    """keras-tuner's `Tuner` in a thread; it lets another process train its trials.
 
     The oracle maximizes the score; an objective to minimize is reported with the opposite sign. The
     metric may depend on the network, so its direction is known only after the training.
@@ -35,7 +35,7 @@ class TrialWorker(BaseTuner):
         plan: the plan of the search.
         oracle: the oracle in this process. If keras-tuner's environment variables name a chief, its
             oracle is used instead.
-        resources: the CPU cores and GPUs that the trials use.
+        process: the process, with the CPU cores and GPUs that the trials use.
         stop: set when the search is to stop.
 
     Attributes:
@@ -50,12 +50,12 @@ class TrialWorker(BaseTuner):
         self,
         plan: SearchPlan,
         oracle: "DurableOracle",
-        resources: WorkerResources,
+        process: TrialProcess,
         stop: threading.Event,
     ):
         super().__init__(oracle, directory=plan.project.parent, project_name=plan.project.name)
-        self.plan, self.resources, self.stop = plan, resources, stop
-        self.tuner_id = os.environ.get("KERASTUNER_TUNER_ID", f"here-{resources.number}")
+        self.plan, self.process, self.stop = plan, process, stop
+        self.tuner_id = os.environ.get("KERASTUNER_TUNER_ID", f"here-{process.resources.number}")
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._work, name=self.tuner_id, daemon=True)
 
@@ -89,7 +89,7 @@ class TrialWorker(BaseTuner):
         if not read_result(folder):
             prepare(self.plan, trial.trial_id, trial.hyperparameters)
         watch = self.watch(trial.trial_id)
-        return run_to_result(folder, self.resources, watch, self.pause, self.patience)
+        return run_to_result(folder, self.process, watch, self.pause, self.patience)
 
     def save(self) -> None:
         """Save nothing: the oracle saves everything."""

@@ -171,7 +171,7 @@ def train_in(
     begin: Callable[[], None] = lambda: None,
     callbacks: "Callable[[TrainingSpec, Recorders], Sequence[Callback]]" = lambda *_: (),
     *,
-    plots: bool = True,
+    has_plots: Callable[[], bool] = lambda: True,
 ) -> "Outcome":
     """Train in the folder of a run; return the outcome.
 
@@ -179,7 +179,7 @@ def train_in(
         begin: function that is called when nothing but the training is left to fail.
         callbacks: function of the `TrainingSpec` and the `Recorders` that returns further Keras
             callbacks; if it raises an exception, the training does not begin.
-        plots: whether to draw the plots.
+        has_plots: function that returns, when the results are written, whether to draw the plots.
     """
     from . import loop, summary
 
@@ -194,8 +194,8 @@ def train_in(
         with _findings_of_failure(run, spec, recorders):
             outcome = loop.fit(spec, config, run, strategy, recorders, further)
         summary.write_results(run, spec, outcome)
-        if plots:
-            with phase("drawing the plots"):
+        if has_plots():
+            with phase("drawing the plots", after=0):
                 summary.save_plots(run, outcome)
     return outcome
 
@@ -274,7 +274,7 @@ def evaluate(task: Task, run: RunFolder, split: str = "test", found: Any = None)
 
 def _evaluate_split(task: Task, model: "Model", run: RunFolder, data: Data, split: str) -> Scores:
     """Return the scores of a run's best model; write sample predictions and pictures."""
-    with phase(f"evaluating on the {split} split"):
+    with phase(f"evaluating on the {split} split", after=0):
         examples = getattr(data, split)
         scores = task.evaluate(model, examples, data.labels)
         if scores.confusion is not None:
