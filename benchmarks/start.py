@@ -193,6 +193,7 @@ def _trials(clock, folders):
     """Run the trials; the seconds are those of the last one."""
     from errorflow.pipelines.search import execution, trial
 
+    code = 0
     for number, folder in enumerate(folders):
         if number:
             execution.free_memory()
@@ -274,7 +275,7 @@ def train(args, folder):
 def main():
     if sys.argv[1:2] == ["child"]:
         child(*sys.argv[2:])
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("question", choices=["trial", "train"])
     parser.add_argument("--epochs", type=int, help="default: 2 of a trial, the task's of `train`")
     parser.add_argument("--after", action="store_true", help="of `trial`: the second in a process")
