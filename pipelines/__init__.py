@@ -22,21 +22,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import Search as Search
     from .api import doctor as doctor
     from .api import evaluate as evaluate
-    from .api import load_run as load_run
     from .api import tasks as tasks
     from .api import train as train
     from .api import tune as tune
     from .core.errors import UserError as UserError
     from .group import Group as Group
     from .run import Run as Run
+    from .run import load_run as load_run
+    from .search_result import Search as Search
 
 _PLACES = {
-    **dict.fromkeys(["Search", "doctor", "evaluate", "load_run", "tasks", "train", "tune"], "api"),
+    **dict.fromkeys(["doctor", "evaluate", "tasks", "train", "tune"], "api"),
     "Group": "group",
-    "Run": "run",
+    **dict.fromkeys(["Run", "load_run"], "run"),
+    "Search": "search_result",
     "UserError": "core.errors",
 }
 

@@ -10,19 +10,18 @@ from .core.cluster import training_cluster
 from .core.config import RunSettings, TrainingConfig, replace
 from .core.config_files import with_settings
 from .core.console import muted
-from .core.errors import DamagedFile, UserError
+from .core.errors import UserError
 from .core.paths import usable_path, with_usable_paths
 from .core.replacement import run_at
 from .core.run_config import run_config
-from .core.run_selection import open_run, run_to_resume
+from .core.run_selection import run_to_resume
 from .group import Group
 from .registry import all_tasks, load_task
-from .run import PathLike, Run, SplitName
+from .run import PathLike, Run, SplitName, load_run
+from .search_result import Search
 from .training.task import Task
 
 if TYPE_CHECKING:
-    import pandas
-
     from ..callbacks.treatment.answer import Answer
 
 C = TypeVar("C", bound=TrainingConfig)
@@ -239,50 +238,9 @@ def doctor(run: "Run | PathLike", *, verbose: bool = False, **settings: Any) -> 
         return treat_and_apply(task, config)
 
 
-def load_run(path: PathLike) -> "Run":
-    """Open the trained run in a folder.
-
-    Raises:
-        UserError: `path` is not the folder of a trained run of a known task.
-    """
-    folder = open_run(usable_path(path, "path"))
-    load_task(str(folder.results().get("task")))
-    return Run(folder.path)
-
-
 def evaluate(run: "Run | PathLike", split: SplitName = "test") -> dict[str, float]:
     """Measure a run's best model on a split of its data; return the figures by name."""
     return (run if isinstance(run, Run) else load_run(run)).evaluate(split)
-
-
-@dataclasses.dataclass(frozen=True)
-class Search:
-    """A search over settings.
-
-    Attributes:
-        path: folder of the search.
-        trials: a DataFrame with one row per trial, the best first.
-        best: the run of the best trial.
-    """
-
-    path: Path
-
-    @property
-    def trials(self) -> "pandas.DataFrame":
-        import pandas
-
-        file = self.path / "trials.csv"
-        try:
-            return pandas.read_csv(file, dtype={"trial": str})
-        except ValueError as error:  # whatever pandas finds wrong with a table
-            raise DamagedFile(file, str(error)) from None
-
-    @property
-    def best(self) -> Run:
-        return load_run(self.path / "best")
-
-    def __repr__(self) -> str:
-        return f"Search({str(self.path)!r}: {len(self.trials)} trials)"
 
 
 def _check_class(task: Task, config: TrainingConfig | None, source: str) -> None:

@@ -16,6 +16,7 @@ from .core.recorded_findings import findings_in
 from .core.run_config import run_config
 from .core.run_folder import RunFolder, read_history
 from .core.run_results import figure_in_words
+from .core.run_selection import open_run
 from .registry import load_task
 from .training.task import Task
 
@@ -166,3 +167,14 @@ def quiet_tensorflow(verbose: bool = False) -> Iterator[None]:
     with muted(not verbose):
         load_tensorflow()
         yield
+
+
+def load_run(path: PathLike) -> Run:
+    """Open the trained run in a folder.
+
+    Raises:
+        UserError: `path` is not the folder of a trained run of a known task.
+    """
+    folder = open_run(usable_path(path, "path"))
+    load_task(str(folder.results().get("task")))
+    return Run(folder.path)

@@ -29,7 +29,7 @@ PIPELINES = (
     ("inspector",),
     ("commands",),
     ("run",),
-    ("group",),
+    ("group", "search_result"),
     ("api", "cli"),
     ("__init__", "__main__"),
 )

@@ -25,7 +25,7 @@ class SeedProgress:
 
     def __init__(self, plan: SeedPlan):
         self.plan = plan
-        self.began: dict[int, float] = {}
+        self.began: dict[int, float] = {}  # of those that run, by seed
         self.seconds: list[float] = []  # of each training, its start-up included
         self.done = 0
 
@@ -49,25 +49,27 @@ class SeedProgress:
         self.began[seed] = time.monotonic()
         note(f"seed {seed} …")
 
-    def report(self, seed: int, run: RunFolder | None, failure: str | None, left: int) -> None:
+    def report(self, seed: int, run: RunFolder | None, failure: str | None, waiting: int) -> None:
         """Print a line about a training that has ended.
 
         Args:
             run: its run; None: it has no result.
             failure: why it has none.
-            left: the number of trainings that are left.
+            waiting: the number of trainings that have not begun.
         """
         self.done += run is not None
-        self.seconds.append(time.monotonic() - self.began[seed])
+        self.seconds.append(time.monotonic() - self.began.pop(seed))
         parts = [f"seed {seed}: {failure if run is None else _outcome(run)}"]
-        parts.append(f"{self.done} of {len(self.plan.seeds)} done{self._remaining(left)}")
+        parts.append(f"{self.done} of {len(self.plan.seeds)} done{self._remaining(waiting)}")
         note("  ".join(parts))
 
-    def _remaining(self, left: int) -> str:
-        if not left:
-            return ""
-        rounds = math.ceil(left / self.plan.config.run.workers)
-        return f", {duration_in_words(statistics.fmean(self.seconds) * rounds)} left"
+    def _remaining(self, waiting: int) -> str:
+        """Return the estimated time until all have ended; empty if it is over."""
+        usual, now = statistics.fmean(self.seconds), time.monotonic()
+        running = [max(usual - (now - began), 0) for began in self.began.values()]
+        rounds = math.ceil(waiting / self.plan.config.run.workers)
+        seconds = max(running, default=0) + usual * rounds
+        return f", {duration_in_words(seconds)} left" if seconds > 0 else ""
 
     def report_end(self, group: RunGroup) -> None:
         """Print figures and findings over the seeds, and the next commands."""

@@ -85,7 +85,7 @@ def _train_all(plan: SeedPlan, pool: Pool, progress: SeedProgress) -> dict[int, 
             else:
                 over[seed] = run
                 _check_same_data([next(iter(over.values())), run])
-            progress.report(seed, run, failures.get(seed), len(waiting) + len(pool.running))
+            progress.report(seed, run, failures.get(seed), len(waiting))
     return failures
 
 

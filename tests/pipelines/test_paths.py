@@ -6,7 +6,6 @@ import socket
 from pathlib import Path
 
 import pytest
-from errorflow.pipelines.api import load_run
 from errorflow.pipelines.core.config_files import load_yaml
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.flags import parse_flags
@@ -16,6 +15,7 @@ from errorflow.pipelines.datasets.data_path import data_path
 from errorflow.pipelines.datasets.tables import delimited
 from errorflow.pipelines.datasets.tables.table import read_table
 from errorflow.pipelines.names.config import NamesConfig
+from errorflow.pipelines.run import load_run
 
 
 @pytest.fixture
