@@ -91,7 +91,7 @@ def train(
         run_dir: the folder of all runs; this one goes to run_dir/task/name.
         resume: continue an interrupted run: the latest one, unless `name` is given.
         overwrite: replace an earlier run of the same name.
-        seeds: train this number of runs, each in a process of its own, with the seeds `seed`,
+        seeds: train this number of runs, in processes of their own, with the seeds `seed`,
             `seed` + 1, ...; they are called name-seed1, ... The same call goes on if it was
             interrupted; without `name`, that of the same settings.
         workers: number of these runs that train at the same time.

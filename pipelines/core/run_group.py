@@ -167,11 +167,11 @@ def _spread(found: list[tuple[int, Finding]]) -> Spread:
 # In words
 
 
-def estimate_in_words(estimate: Estimate, digits: int = 4) -> str:
+def estimate_in_words(estimate: Estimate) -> str:
     """Return "0.7950 (0.7812 to 0.8088)"; without the interval if there is none."""
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.{digits}f}"
-    return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
+        return f"{estimate.value:.4f}"
+    return f"{estimate.value:.4f} ({estimate.low:.4f} to {estimate.high:.4f})"
 
 
 def rows_of(group: RunGroup) -> dict[str, str]:
@@ -192,8 +192,9 @@ def _figure(group: RunGroup, name: str) -> str:
     by_seed, count = group.values[name], len(group.finished)
     if not by_seed:
         return figure_in_words(None)
-    digits = 0 if name == "seconds" else 4
-    text = estimate_in_words(group.figures[name], digits)
+    if name == "seconds":
+        return f"{group.figures[name].value:.0f}"
+    text = estimate_in_words(group.figures[name])
     return text if len(by_seed) == count else f"{text}, finite in {len(by_seed)} of {count} seeds"
 
 

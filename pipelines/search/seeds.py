@@ -1,6 +1,6 @@
 """`train --seeds`: train the same network with several seeds, and report what they have in common.
 
-Each training is a trial in a process of its own, as those of a search, and writes an ordinary run
+Each training is a trial of a process of its own, as those of a search, and writes an ordinary run
 folder; `seed_plan` describes the files. The same command goes on after an interruption.
 """
 
