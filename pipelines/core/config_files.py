@@ -98,7 +98,7 @@ def check_keys(cls: type[TrainingConfig], keys: Iterable[Any], source: str) -> N
     """Raise `UserError` for a key that is not a setting of the config."""
     setting_names = setting_types(cls)
     for key in keys:
-        if key in CALL_FLAGS:
+        if key in CALL_FLAGS - setting_names.keys():  # `workers` is a setting of a search
             flag = str(key).replace("_", "-")
             raise UserError(f"{source}: {brief(key)} is a flag (--{flag}), not a key")
         if key not in setting_names:

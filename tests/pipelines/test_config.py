@@ -263,3 +263,11 @@ def test_paths_that_are_not_utf8_are_written_and_read_back(tmp_path):
     assert load_config(ImagesConfig, tmp_path / "config.yaml").data.data_dir == path
     write_json(tmp_path / "a.json", {"path": path})
     assert read_json(tmp_path / "a.json") == {"path": str(path)}
+
+
+def test_workers_is_a_flag_of_train_and_a_key_of_a_search(tmp_path):
+    file = tmp_path / "tune.yaml"
+    file.write_text("workers: 2\n", encoding="utf-8")
+    assert load_config(tune_config(NamesConfig), file).search.workers == 2
+    with pytest.raises(UserError, match=r"'workers' is a flag \(--workers\), not a key"):
+        load_config(NamesConfig, file)
