@@ -104,25 +104,29 @@ class Run:
             return workflow.evaluate(self.task, self.folder, split).figures
 
     def export(
-        self, *formats: Literal["keras", "saved_model", "onnx"], to: PathLike | None = None
+        self,
+        *formats: Literal["keras", "saved_model", "onnx", "litert"],
+        to: PathLike | None = None,
+        int8: bool = True,
     ) -> dict[str, Path]:
         """Write the best model in other formats, each checked against the original.
 
         Args:
-            *formats: "keras", "saved_model", "onnx"; without any, the first two.
+            *formats: "keras", "saved_model", "onnx", "litert"; without any, the first two.
             to: the folder to write to; None: export/ in the run folder.
+            int8: also write LiteRT files in int8, which needs the data of the run.
 
         Returns:
             The path of each exported model, by format.
         """
-        from .training.export import check_formats
+        from .training.export import DEFAULT, check_formats
 
-        names = check_formats(",".join(formats or ("keras", "saved_model")))
+        names = check_formats(",".join(formats or DEFAULT))
         with quiet_tensorflow():
-            from .training import workflow
+            from .training import export_run
 
             target = None if to is None else usable_path(to, "to")
-            written = workflow.export(self.task, self.folder, names, target)
+            written = export_run.export(self.task, self.folder, names, target, int8)
             return {export.format: export.path for export in written}
 
     def plot(

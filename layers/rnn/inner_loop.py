@@ -95,7 +95,7 @@ def _bool_mask(mask):
     if mask is None:
         return None
     mask = tf.cast(mask, tf.bool)
-    return mask[:, :, None] if len(mask.shape) == 2 else mask
+    return tf.expand_dims(mask, 2) if len(mask.shape) == 2 else mask
 
 
 def _cast(tensor, part):

@@ -87,4 +87,6 @@ def packed_scan(
 
 def _first_rows(rows, count, state):
     """Return a state with its first `count` rows replaced."""
-    return tf.ensure_shape(tf.concat([rows, state[count:]], axis=0), state.shape)
+    replaced = tf.concat([rows, state[count:]], axis=0)
+    replaced.set_shape(state.shape)  # not by an operation, which LiteRT does not have
+    return replaced

@@ -35,8 +35,9 @@ class TimeLoop:
     With "auto", cuDNN runs the call if it is placed on a GPU and cuDNN does what the cell does:
     SimpleRNN with tanh or relu; LSTM, and GRU with `reset_after`, with tanh and sigmoid; without
     recurrent dropout, with any mask. Everything else runs in errorflow's own loop. So does the
-    graph of a call to which nobody passed `training`, as `model.export` calls models and `fit`,
-    `evaluate` and `predict` do not: it may have to run where there is no GPU. And so does every
+    graph of a call to which nobody passed `training`, or of a `tf.function` of a model itself, as
+    `model.export` calls models and `fit`, `evaluate` and `predict` do not: it may have to run where
+    there is no GPU. And so does every
     call of a layer with `truncate`, or in which `intervene` scales the error that is carried back,
     whatever `fused` says.
 
@@ -78,7 +79,7 @@ class TimeLoop:
         """Return h [B, T, H] or None, and the last state; see `unroll`."""
         arguments = equations, x, initial, weights, record
         self.latest = self._choose(equations, options["recurrent_dropout"] is not None)
-        if training is None and self.fused == "auto" and not tf.executing_eagerly():
+        if self.fused == "auto" and self.latest.name == "cudnn" and _may_be_for_export(training):
             reason = "the graph may be for export: nobody passed `training` to the call"
             self.latest = Choice("errorflow", reason)
         if carried_scale is not None:  # no fused kernel can scale it
@@ -124,6 +125,21 @@ class TimeLoop:
                 f"layer {name!r} has {unsupported}, which cuDNN does not support; "
                 'use fused="auto" or fused=False'
             )
+
+
+def _may_be_for_export(training):
+    """Return whether a graph is traced as `model.export` does: nobody has passed `training`.
+
+    If a layer before this one, such as `keras.layers.Dropout`, has the default `training=False`,
+    Keras 3.15 hands its default on to this layer, which then looks as if it had been passed. The
+    function that is traced tells: it is the model's own `__call__`.
+    """
+    if training or tf.executing_eagerly():
+        return False
+    graph: Any = tf.compat.v1.get_default_graph()
+    while getattr(graph, "outer_graph", None) is not None and hasattr(graph.outer_graph, "inputs"):
+        graph = graph.outer_graph
+    return training is None or getattr(graph, "name", "") == "__call__"
 
 
 def _why_unsupported(equations, recurrent_dropout, truncate=None):

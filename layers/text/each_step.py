@@ -25,14 +25,14 @@ class EachStep(keras.layers.Wrapper):
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        shape = tf.shape(inputs)[:2]
+        shape = _sizes(inputs, 0)[:2]
 
         def fold(tensor):
             return tf.reshape(tensor, [shape[0] * shape[1], *_sizes(tensor, 2)])  # may be 0: no -1
 
         options = {"mask": fold(mask)} if mask is not None and _takes_mask(self.layer) else {}
         outputs = self.layer(fold(inputs), training=training, **options)
-        return tf.reshape(outputs, [*tf.unstack(shape), *_sizes(outputs, 1)])
+        return tf.reshape(outputs, [*shape, *_sizes(outputs, 1)])
 
     def compute_output_spec(
         self, inputs: Any, training: bool | None = None, mask: Any = None

@@ -28,7 +28,7 @@ from ..core.errors import require
 from ..core.run_folder import RunFolder
 from ..training.answers import Row
 from ..training.explanations import folder_of
-from ..training.inputs import path_reader
+from ..training.inputs import Reader, path_reader
 from ..training.prediction import PIPES, ExplainSettings, Predictor, Request, predict
 from ..training.task import BaseTask, ModelCard, Rows, TrainingFunctions, Verb
 from ..training.verbs import config_of
@@ -141,7 +141,12 @@ class Actions(BaseTask):
         folder = folder_of(run, explain, explain_to)
         return [*self.predictor(run, top=top).rows(inputs, folder)]
 
-    def predictor(self, run: RunFolder, top: int) -> Predictor:
+    def input_reader(self, column: str | None = None) -> Reader:
+        from ..datasets.clips.videos import is_clip_folder, is_video
+
+        return path_reader(column, is_video, is_clip_folder)
+
+    def predictor(self, run: RunFolder, top: int = 3) -> Predictor:
         """Load the best model of a run, to predict labels of videos."""
         import numpy as np
 
@@ -167,12 +172,11 @@ class Actions(BaseTask):
             answer,
             batch=1,
             explain=functools.partial(explain, model),
+            raw=lambda clip: clip[None].astype(np.float32),
         )
 
     def _predict(self, config: PredictConfig) -> int:
-        from ..datasets.clips.videos import is_clip_folder, is_video
-
-        reader = path_reader(config.video_column, is_video, is_clip_folder)
+        reader = self.input_reader(config.video_column)
         explain = config.explain, config.explain_to
         options = {"top": config.top}
         request = Request(config.videos, reader, options, _in_words, config.top, *explain)

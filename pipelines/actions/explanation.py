@@ -13,7 +13,7 @@ from ...layers import saliency
 from ..models.serving import labels_in
 from ..training.explained_images import grad_cam_if_any
 from ..training.explanations import Explanation
-from ..training.export import core_in
+from ..training.network_parts import core_in
 
 FRAMES = 40  # in a picture
 SIDE = 106  # pixels of a frame, three of which are one image of the sheet

@@ -15,8 +15,9 @@ from ..models.vision import frames_to_labels, image_encoder
 from ..training.batching import Batches
 from ..training.class_weights import balanced_loss
 from ..training.evaluation import Scores, score_labels
-from ..training.export import CORE, ExportInputs
+from ..training.export import ExportInputs
 from ..training.few_examples import fit
+from ..training.network_parts import CORE
 from ..training.spec import TrainingSpec
 from .config import ActionsConfig
 

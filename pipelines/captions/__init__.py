@@ -31,7 +31,7 @@ from ..core.run_folder import RunFolder
 from ..image_to_text.space import CAPTIONS
 from ..image_to_text.task import ImageToText, ImageToTextPredictConfig, Shape
 from ..training.explanations import folder_of
-from ..training.inputs import path_reader
+from ..training.inputs import Reader, path_reader
 from ..training.prediction import PIPES, ExplainSettings
 from ..training.task import ModelCard, TrainingFunctions, Verb
 from .config import CaptionsConfig
@@ -141,10 +141,13 @@ class Captions(ImageToText):
 
         return explain
 
-    def _predict(self, config: PredictConfig) -> int:
+    def input_reader(self, column: str | None = None) -> Reader:
         from ..datasets.images.image_formats import is_image
 
-        reader = path_reader(config.image_column, is_image, lambda folder: False)
+        return path_reader(column, is_image, lambda folder: False)
+
+    def _predict(self, config: PredictConfig) -> int:
+        reader = self.input_reader(config.image_column)
         explain = config.explain, config.explain_to
         return self.print_predictions(config, config.images, reader, explain)
 

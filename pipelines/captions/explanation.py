@@ -16,7 +16,7 @@ from ..models.sequence_serving import target_vocabulary
 from ..models.sequence_vocabulary import shift_right, target_ids
 from ..training.explained_images import grad_cam_if_any, panels
 from ..training.explanations import Explanation
-from ..training.export import core_in
+from ..training.network_parts import core_in
 
 COPIES = 8  # of the image in a batch, each for another word
 SHOWN = 20  # words that have a picture of their own

@@ -55,7 +55,7 @@ def _import_quietly() -> Any:
         import tensorflow as tf
 
         return tf
-    with _stderr_held_back(), _no_garbage_collection():
+    with stderr_held_back(), _no_garbage_collection():
         import keras  # noqa: F401 - prints its own messages when it is loaded
         import tensorflow as tf
 
@@ -119,7 +119,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _stderr_held_back() -> Iterator[None]:
+def stderr_held_back() -> Iterator[None]:
     """Hold back what C++ code writes to file descriptor 2; show it if the block raises."""
     sys.stderr.flush()
     true_stderr = os.dup(2)
@@ -168,7 +168,7 @@ def _make_strategy(tf: Any, hardware: Hardware, cluster: Cluster, gpus: int) -> 
         return tf.distribute.get_strategy()
     if not gpus:
         _split_cpu(tf)
-    with _stderr_held_back():
+    with stderr_held_back():
         kind = "GPU" if gpus else "CPU"
         return tf.distribute.MirroredStrategy(
             [d.name for d in tf.config.list_logical_devices(kind)]

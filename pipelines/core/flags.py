@@ -67,7 +67,7 @@ def parse_flags(
 def _check_no_path_is_empty(cls: type[Section], flags: Sequence[str]) -> None:
     """Raise `UserError` for a path like "$UNSET", which would mean the current folder."""
     paths = {
-        f"--{name.replace('_', '-')}"
+        f"--{_flag_name(section, name).replace('_', '-')}"
         for section in (cls, *section_types(cls).values())
         for name, hint in typing.get_type_hints(section).items()
         if Path in (hint, *get_args(hint))
@@ -76,6 +76,13 @@ def _check_no_path_is_empty(cls: type[Section], flags: Sequence[str]) -> None:
     for flag, value in itertools.pairwise(words):
         if flag in paths and not value.strip():
             raise UserError(f"{flag}: an empty path; give one, or leave it out")
+
+
+def _flag_name(section: type, field: str) -> str:
+    """Return the name of a field's flag, which its annotation may choose."""
+    hint = typing.get_type_hints(section, include_extras=True)[field]
+    chosen = (getattr(mark, "name", None) for mark in getattr(hint, "__metadata__", ()))
+    return next(filter(None, chosen), field)
 
 
 @functools.cache

@@ -29,6 +29,7 @@ EXTRAS = {
     "video": {"imageio-ffmpeg": "imageio_ffmpeg"},
     "onnx": {"tf2onnx": "tf2onnx", "onnx": "onnx", "onnxruntime": "onnxruntime"},
     "mlflow": {"mlflow": "mlflow"},
+    "litert": {"ai-edge-litert": "ai_edge_litert"},
 }
 PIPELINES = tuple(EXTRAS["pipelines"])
 _MODULES = {name: module for packages in EXTRAS.values() for name, module in packages.items()}

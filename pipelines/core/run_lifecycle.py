@@ -181,7 +181,19 @@ def record_data(run: RunFolder, data: Any) -> None:
     """Record the source, hash and counts of a run's data, and list what was left out of them.
 
     Raises:
-        UserError: the data have changed since the run began, so its splits may overlap with theirs.
+        UserError: see `check_same_data`.
+    """
+    check_same_data(run, data)
+    run.update(data={key: getattr(data, key) for key in ("source", "content_hash", "counts")})
+    if data.left_out:
+        write_rows(run.left_out_file, [item._asdict() for item in data.left_out])
+
+
+def check_same_data(run: RunFolder, data: Any) -> None:
+    """Check that data are those that a run was trained on.
+
+    Raises:
+        UserError: they have changed since the run began, so its splits may overlap with theirs.
     """
     recorded_hash = run.results().get("data", {}).get("content_hash", data.content_hash)
     if recorded_hash != data.content_hash:
@@ -189,9 +201,6 @@ def record_data(run: RunFolder, data: Any) -> None:
             f"the data of {run.path} ({data.source}) have changed since it was trained: examples of"
             " the test split may have been trained on; train a new run"
         )
-    run.update(data={key: getattr(data, key) for key in ("source", "content_hash", "counts")})
-    if data.left_out:
-        write_rows(run.left_out_file, [item._asdict() for item in data.left_out])
 
 
 def _timestamped_folder(task: str, config: TrainingConfig) -> RunFolder:

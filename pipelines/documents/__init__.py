@@ -46,6 +46,7 @@ class Documents(TextClassification):
     name = "documents"
     config = DocumentsConfig
     space = SPACE
+    by_line = False
     card = ModelCard("Predicts the label of a text of many words.", USAGE)
     train_about = (
         "Train a network on documents, record the error flow, and keep everything in a run folder."
@@ -58,7 +59,6 @@ class Documents(TextClassification):
             predict_verb(
                 self,
                 "Predict the labels of documents, with probabilities.",
-                by_line=False,
             )
         ]
 

@@ -78,8 +78,11 @@ def make_predictor(
             best = [*zip(texts[:top], map(float, scores), strict=False)]
             yield {"path": path, "predictions": best, "drawing": folder / name}
 
+    def raw(images: Sequence[np.ndarray]) -> np.ndarray:
+        return store_images([images] if is_sequence else images, shape).take([0])
+
     explained = None if explain is None else functools.partial(explain, model)
-    return Predictor(prepare, answer, BATCH, explained)
+    return Predictor(prepare, answer, BATCH, explained, raw)
 
 
 def _make_folder(folder: Path) -> None:

@@ -89,8 +89,17 @@ class ImageToText(BaseTask):
         """
         return self.predictor(run, top=top, beam=beam, to=to, **options).rows(inputs)
 
+    def input_reader(self, column: str | None = None) -> Reader:
+        """Return how images are read from arguments and files; `column` is that of tables."""
+        raise NotImplementedError
+
     def predictor(
-        self, run: RunFolder, top: int, beam: int | None, to: Path | None, **options: Any
+        self,
+        run: RunFolder,
+        top: int = 1,
+        beam: int | None = None,
+        to: Path | None = None,
+        **options: Any,
     ) -> Predictor:
         """Load the best model of a run, to write texts about images."""
         from .prediction import make_predictor

@@ -21,7 +21,8 @@ from ..models.sequence_vocabulary import FIRST_SYMBOL, ExactMatch, SequenceVocab
 from ..training import text_metrics
 from ..training.batching import Batches
 from ..training.evaluation import Scores
-from ..training.export import ExportInputs, core_in
+from ..training.export import ExportInputs
+from ..training.network_parts import core_in
 from ..training.spec import TrainingSpec
 from .config import ImageToTextConfig
 from .image_store import ImageStore, store_images

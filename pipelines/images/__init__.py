@@ -16,7 +16,7 @@ import tyro
 from ..core.errors import require
 from ..core.run_folder import RunFolder
 from ..training.explanations import folder_of
-from ..training.inputs import path_reader
+from ..training.inputs import Reader, path_reader
 from ..training.prediction import (
     PIPES,
     ExplainSettings,
@@ -139,7 +139,12 @@ class Images(BaseTask):
         folder = folder_of(run, explain, explain_to)
         return [*self.predictor(run, top=top).rows(inputs, folder)]
 
-    def predictor(self, run: RunFolder, top: int) -> Predictor:
+    def input_reader(self, column: str | None = None) -> Reader:
+        from ..datasets.images.image_formats import is_image
+
+        return path_reader(column, is_image, lambda folder: False)
+
+    def predictor(self, run: RunFolder, top: int = 5) -> Predictor:
         """Load the best model of a run, to predict labels of image files."""
         from ..datasets.images.image_folder import read_image
         from ..models.image_serving import predict_probabilities
@@ -161,12 +166,11 @@ class Images(BaseTask):
             lambda file: read_image(Path(file), channels),
             answer,
             explain=functools.partial(explain, model),
+            raw=lambda image: image[None].astype("float32"),
         )
 
     def _predict(self, config: PredictConfig) -> int:
-        from ..datasets.images.image_formats import is_image
-
-        reader = path_reader(config.image_column, is_image, lambda folder: False)
+        reader = self.input_reader(config.image_column)
         words = functools.partial(labels_in_words, shown=1000)
         explain = config.explain, config.explain_to
         request = Request(config.files, reader, {"top": config.top}, words, config.top, *explain)

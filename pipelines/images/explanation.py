@@ -13,7 +13,7 @@ from ..models.image_serving import network_inputs, resized
 from ..models.serving import labels_in
 from ..training.explained_images import grad_cam_if_any, panels
 from ..training.explanations import Explanation
-from ..training.export import core_in
+from ..training.network_parts import core_in
 
 
 def explain(model: keras.Model, image: np.ndarray, row: Mapping[str, Any]) -> Explanation:

@@ -22,7 +22,8 @@ from ..models.pretrained import Backbone, copy_weights, freeze, load_backbone
 from ..models.serving import labels_in
 from ..training.class_weights import class_weights
 from ..training.evaluation import TOP, Scores, score_labels, top5_accuracy
-from ..training.export import CORE, ExportInputs
+from ..training.export import ExportInputs
+from ..training.network_parts import CORE
 from ..training.spec import TrainingSpec
 from .batching import ImageBatches, evaluation_batch, mean_and_std, resized
 from .choices import image_size, kind_for_folder

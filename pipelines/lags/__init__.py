@@ -34,7 +34,7 @@ import tyro
 
 from ..core.run_folder import RunFolder
 from ..training.answers import Row
-from ..training.inputs import text_reader
+from ..training.inputs import Reader, text_reader
 from ..training.prediction import PIPES, Predictor, PredictSettings, Request, predict
 from ..training.task import BaseTask, ModelCard, Rows, TrainingFunctions, Verb
 from ..training.verbs import config_of
@@ -109,6 +109,9 @@ class Lags(BaseTask):
         """
         return [*self.predictor(run).rows(inputs)]
 
+    def input_reader(self, column: str | None = None) -> Reader:
+        return text_reader(column)
+
     def predictor(self, run: RunFolder) -> Predictor:
         """Load the best model of a run, to predict outputs for sequences."""
         from ..datasets.lags.notation import parse_sequence
@@ -122,10 +125,12 @@ class Lags(BaseTask):
                 for text, x in zip(texts, series, strict=True)
             ]
 
-        return Predictor(lambda text: parse_sequence(problem, text), answer, batch=16)
+        return Predictor(
+            lambda text: parse_sequence(problem, text), answer, batch=16, raw=lambda x: x[None]
+        )
 
     def _predict(self, config: PredictConfig) -> int:
-        reader = text_reader(config.text_column)
+        reader = self.input_reader(config.text_column)
         return predict(self, config, Request(config.sequences, reader, {}, _in_words))
 
     def _show_table(self, config: TableConfig) -> None:

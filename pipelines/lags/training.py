@@ -16,8 +16,9 @@ from ..datasets.lags.sequences import SEED_STREAM, LagSplit, LagStream
 from ..models.recurrent import GATED, recurrent_layer, series_to_value
 from ..models.serving import label_outputs, make_serving_model
 from ..training.evaluation import Scores, score_labels
-from ..training.export import CORE, ExportInputs
+from ..training.export import ExportInputs
 from ..training.feeding import in_order
+from ..training.network_parts import CORE
 from ..training.spec import TrainingSpec
 from .batches import EndlessBatches
 from .config import LagsConfig

@@ -27,7 +27,7 @@ import tyro
 from ..core.errors import require
 from ..core.run_folder import RunFolder
 from ..training.answers import Row
-from ..training.inputs import text_reader
+from ..training.inputs import Reader, text_reader
 from ..training.prediction import (
     PIPES,
     Predictor,
@@ -167,7 +167,12 @@ class Pronounce(BaseTask):
         """
         return [*self.predictor(run, top=top, beam=beam, attention=attention).rows(inputs)]
 
-    def predictor(self, run: RunFolder, top: int, beam: int | None, attention: bool) -> Predictor:
+    def input_reader(self, column: str | None = None) -> Reader:
+        return text_reader(column)
+
+    def predictor(
+        self, run: RunFolder, top: int = 3, beam: int | None = None, attention: bool = False
+    ) -> Predictor:
         """Load the best model of a run, to predict targets of sources."""
         from .prediction import make_predictor
 
@@ -175,7 +180,7 @@ class Pronounce(BaseTask):
 
     def _predict(self, config: PredictConfig) -> int:
         options = {"top": config.top, "beam": config.beam, "attention": config.attention}
-        reader = text_reader(config.text_column)
+        reader = self.input_reader(config.text_column)
         request = Request(config.words, reader, options, _in_words, config.top)
         return predict(self, config, request)
 

@@ -47,7 +47,8 @@ def make_predictor(best: Path, top: int, width: int | None, attention: bool) -> 
             for row, alignment in zip(rows, maps, strict=True)
         ]
 
-    return Predictor(prepare, answer)
+    split = source_vocabulary(serving_model).split
+    return Predictor(prepare, answer, raw=lambda source: [text_serving.normalize(source, split)])
 
 
 def _check_known(serving_model: keras.Model, sources: Sequence[str]) -> None:

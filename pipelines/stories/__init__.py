@@ -27,7 +27,7 @@ import tyro
 from ..core.errors import require
 from ..image_to_text.space import STORIES
 from ..image_to_text.task import ImageToText, ImageToTextPredictConfig, Shape
-from ..training.inputs import path_reader
+from ..training.inputs import Reader, path_reader
 from ..training.prediction import PIPES
 from ..training.task import ModelCard, TrainingFunctions, Verb
 from .config import StoriesConfig
@@ -122,10 +122,13 @@ class Stories(ImageToText):
         chosen = spaced_indices(len(files), frames or len(files))
         return [read_image(files[place], shape[-1]) for place in chosen]
 
-    def _predict(self, config: PredictConfig) -> int:
+    def input_reader(self, column: str | None = None) -> Reader:
         from ..datasets.clips.videos import is_clip_folder, is_video
 
-        reader = path_reader(config.image_column, is_video, is_clip_folder)
+        return path_reader(column, is_video, is_clip_folder)
+
+    def _predict(self, config: PredictConfig) -> int:
+        reader = self.input_reader(config.image_column)
         return self.print_predictions(config, config.inputs, reader, frames=config.frames)
 
 

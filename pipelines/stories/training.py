@@ -25,7 +25,7 @@ from ..models.sequence_serving import target_vocabulary
 from ..models.sequence_vocabulary import pad, shift_right, target_ids
 from ..models.vision import image_encoder
 from ..training.evaluation import Scores
-from ..training.export import core_in
+from ..training.network_parts import core_in
 from ..training.spec import TrainingSpec
 from .config import StoriesConfig
 

@@ -20,7 +20,7 @@ import tyro
 from ..core.run_folder import RunFolder
 from ..training.answers import Row
 from ..training.explanations import folder_of
-from ..training.inputs import text_reader
+from ..training.inputs import Reader, text_reader
 from ..training.prediction import PIPES, ExplainSettings, Predictor, Request, predict
 from ..training.task import BaseTask, ModelCard, TrainingFunctions, Verb
 from .config import SPACE, TagsConfig
@@ -130,7 +130,10 @@ class Tags(BaseTask):
         folder = folder_of(run, explain, explain_to)
         return self.predictor(run, tokens=tokens).rows(inputs, folder)
 
-    def predictor(self, run: RunFolder, tokens: bool) -> Predictor:
+    def input_reader(self, column: str | None = None) -> Reader:
+        return text_reader(column)
+
+    def predictor(self, run: RunFolder, tokens: bool = False) -> Predictor:
         """Load the best model of a run, to tag sentences."""
         from ..datasets.tags.sentences import clean
         from ..datasets.tags.tokens import tokens_of
@@ -155,10 +158,15 @@ class Tags(BaseTask):
                 tags = [labels[place] for place in row.argmax(axis=1)]
                 yield {"sentence": sentence, "tokens": words, "tags": tags}
 
-        return Predictor(prepare, answer, explain=functools.partial(explain, model))
+        return Predictor(
+            prepare,
+            answer,
+            explain=functools.partial(explain, model),
+            raw=lambda words: [" ".join(words)],
+        )
 
     def _predict(self, config: PredictConfig) -> int:
-        reader, options = text_reader(config.text_column), {"tokens": config.tokens}
+        reader, options = self.input_reader(config.text_column), {"tokens": config.tokens}
         request = Request(
             config.sentences,
             reader,

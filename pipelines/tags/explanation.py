@@ -12,7 +12,7 @@ from ...layers.analysis.saliency import saliencies
 from ..models import tagger
 from ..models.serving import labels_in
 from ..training.explanations import Explanation
-from ..training.export import core_in
+from ..training.network_parts import core_in
 
 TOKENS = 2**12  # tokens of a batch
 TITLE = 100  # characters of the sentence in the title

@@ -14,7 +14,7 @@ from ..models import bag_of_ngrams, conv1d
 from ..models.serving import labels_in
 from ..models.text_serving import ids_of, normalize, split_in, split_texts
 from ..training.explanations import Explanation
-from ..training.export import core_in
+from ..training.network_parts import core_in
 
 TITLE = 100  # characters of the text in the title
 

@@ -11,7 +11,7 @@ import tyro
 from ..core.errors import require
 from ..core.run_folder import RunFolder
 from ..training.explanations import folder_of
-from ..training.inputs import text_reader
+from ..training.inputs import Reader, text_reader
 from ..training.prediction import (
     PIPES,
     ExplainSettings,
@@ -28,6 +28,7 @@ class TextClassification(BaseTask):
     """The part of a `Task` that all tasks of this family have in common."""
 
     name: str
+    by_line = True  # whether each line of a .txt file is a text, or the whole file
     evaluate_about = (
         "Evaluate a trained network: accuracy, macro-F1, a table per class, the confusion matrix."
     )
@@ -67,10 +68,13 @@ class TextClassification(BaseTask):
         folder = folder_of(run, explain, explain_to)
         return [*self.predictor(run, top=top).rows(inputs, folder)]
 
-    def predictor(self, run: RunFolder, top: int) -> Predictor:
+    def input_reader(self, column: str | None = None) -> Reader:
+        return text_reader(column, self.by_line)
+
+    def predictor(self, run: RunFolder, top: int = 3) -> Predictor:
         """Load the best model of a run, to predict labels of texts."""
         from ..models.serving import labels_in, load
-        from ..models.text_serving import predict_probabilities
+        from ..models.text_serving import normalize, predict_probabilities
         from ..training.evaluation import most_probable
         from .explanation import explain
 
@@ -85,7 +89,11 @@ class TextClassification(BaseTask):
             ]
 
         return Predictor(
-            lambda text: text, answer, batch=256, explain=functools.partial(explain, model)
+            lambda text: text,
+            answer,
+            batch=256,
+            explain=functools.partial(explain, model),
+            raw=lambda text: [normalize(text)],
         )
 
 
@@ -106,15 +114,11 @@ class PredictConfig(ExplainSettings):
         require(self.top >= 1, "top", "1 or more", self.top)
 
 
-def predict_verb(task: Predicts, about: str, by_line: bool = True) -> Verb:
-    """Return the verb that prints the most probable labels of texts.
-
-    Args:
-        by_line: whether each line of a .txt file is a text, or the whole file.
-    """
+def predict_verb(task: Predicts, about: str) -> Verb:
+    """Return the verb that prints the most probable labels of texts."""
 
     def run(config: PredictConfig) -> int:
-        reader = text_reader(config.text_column, by_line)
+        reader = task.input_reader(config.text_column)
         explain = config.explain, config.explain_to
         options = {"top": config.top}
         request = Request(config.texts, reader, options, labels_in_words, config.top, *explain)

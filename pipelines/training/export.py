@@ -1,23 +1,18 @@
 """Export a trained model to other formats; each is checked against the original's outputs."""
 
 import contextlib
-import importlib
-import json
 import shutil
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..core.errors import UserError
-from ..core.files import write_text
 from ..core.requirements import EXTRAS, require_packages
 from ..core.system_errors import writing
 
-TOLERANCE = 1e-4  # maximum difference between probabilities
-CORE = "core"  # the name, in every serving model, of the network that was trained
+TOLERANCE = 1e-4  # maximum difference of outputs; of those above 1, relative to the largest one
+DEFAULT = ("keras", "saved_model")
+Row = dict[str, Any]
 
 
 def check_formats(formats: str) -> list[str]:
@@ -27,12 +22,19 @@ def check_formats(formats: str) -> list[str]:
     if unknown or not names:
         got = ", ".join(unknown) or "nothing"
         raise UserError(f"--format takes {', '.join(FORMATS)} separated by commas, got {got}")
-    if "onnx" in names:
-        require_packages("--format onnx", EXTRAS["onnx"])
+    for name in names:
+        if name in EXTRAS:
+            require_packages(f"--format {name}", EXTRAS[name])
     return list(dict.fromkeys(names))
 
 
-Outputs = tuple[np.ndarray, np.ndarray]  # of the exported model, of the original
+@contextlib.contextmanager
+def for_int8() -> Iterator[None]:
+    """If the data of the run cannot be read in the block, say what exports without them."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{error}; --no-int8 exports to LiteRT without the data") from None
 
 
 class ExportInputs(NamedTuple):
@@ -41,8 +43,8 @@ class ExportInputs(NamedTuple):
     Attributes:
         inputs: inputs of the serving model.
         core_inputs: the corresponding inputs of its core: an array, or arrays by name.
-        meaning: the meaning of the core's inputs and outputs, for users of the ONNX file alone.
-        meaning_file: the name of the file with `meaning`, next to the ONNX file.
+        meaning: the meaning of the core's inputs and outputs, for users of the core alone.
+        meaning_file: the name of the file with `meaning`, next to the ONNX or LiteRT file.
         output: the name of the serving model's output to compare.
     """
 
@@ -53,34 +55,76 @@ class ExportInputs(NamedTuple):
     output: str = "probabilities"
 
 
+class RunExamples(NamedTuple):
+    """What LiteRT needs the data of a run for.
+
+    Attributes:
+        read: lets a serving model predict for examples of the validation split.
+        measure: returns the figures of a serving model on examples of the test split.
+        measured: the number of these examples.
+    """
+
+    read: Callable[[Any], Any]
+    measure: Callable[[Any], dict[str, float]]
+    measured: int
+
+
+class Job(NamedTuple):
+    """What is exported.
+
+    Attributes:
+        model: the serving model.
+        inputs: examples on which the exported model is compared with it.
+        task, name: those of the run.
+        examples: the run's own examples; None: nothing is written in int8.
+    """
+
+    model: Any
+    inputs: ExportInputs
+    task: str
+    name: str
+    examples: RunExamples | None = None
+
+
+class Written(NamedTuple):
+    """What a format has written.
+
+    Attributes:
+        difference: the largest difference between its outputs and those of the original.
+        inside: the place of the model in the folder of the format.
+        quality: the figures of the original and of each form of the network, as rows.
+    """
+
+    difference: float
+    inside: str = "."
+    quality: Sequence[Row] = ()
+
+
 class Exported(NamedTuple):
-    """A model that was written in another format."""
+    """A model that was written in another format; the other attributes are those of `Written`."""
 
     format: str
     path: Path
-    difference: float  # largest difference between its outputs and those of the original
+    difference: float
+    quality: Sequence[Row] = ()
 
 
-def export_all(
-    model: Any, formats: Sequence[str], folder: Path, inputs: ExportInputs
-) -> Iterator[Exported]:
+def export_all(job: Job, formats: Sequence[str], folder: Path) -> Iterator[Exported]:
     """Write every format below `folder` and compare its outputs; yield each when it is done.
 
     Raises:
-        UserError: the outputs differ; that file is deleted.
+        UserError: the outputs differ, or the format lacks what the network needs; nothing of that
+            format is left then.
     """
     for name in formats:
-        file, write = FORMATS[name]
-        with _renamed_when_complete(folder / file) as path:
-            outputs, expected = write(model, path, inputs)
-            difference = float(np.abs(outputs - expected).max())
-            if not difference < TOLERANCE:
-                raise UserError(f"{name}: the exported model's outputs differ by {difference}")
-        yield Exported(name, folder / file, difference)
-
-
-def _outputs(model: Any, inputs: ExportInputs) -> np.ndarray:
-    return model(inputs.inputs)[inputs.output].numpy()
+        place, write = FORMATS[name]
+        with _renamed_when_complete(folder / place) as path:
+            written = write(job, path)
+            if not written.difference < TOLERANCE:
+                raise UserError(
+                    f"{name}: the exported model's outputs differ by {written.difference}"
+                )
+        yield Exported(name, folder / place / written.inside, written.difference, written.quality)
 
 
 @contextlib.contextmanager
@@ -99,53 +143,42 @@ def _renamed_when_complete(path: Path) -> Iterator[Path]:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 
 
-def _keras(model: Any, path: Path, inputs: ExportInputs) -> Outputs:
+def _keras(job: Job, path: Path) -> Written:
     from ..models.serving import load
+    from .export_comparison import arrays_of, difference
 
-    model.save(path)
-    return _outputs(load(path), inputs), _outputs(model, inputs)
-
-
-def _saved_model(model: Any, path: Path, inputs: ExportInputs) -> Outputs:
-    """Write a SavedModel with the serving model's inputs and outputs; its endpoint is `serve`."""
-    import tensorflow as tf
-
-    model.export(path, format="tf_saved_model", verbose=False)
-    loaded = tf.saved_model.load(path)
-    return loaded.serve(inputs.inputs)[inputs.output].numpy(), _outputs(model, inputs)
+    job.model.save(path)
+    outputs = load(path)(job.inputs.inputs)
+    return Written(difference(arrays_of(outputs), arrays_of(job.model(job.inputs.inputs))))
 
 
-def _onnx(model: Any, path: Path, inputs: ExportInputs) -> Outputs:
-    """Write the core alone, and a file that explains its inputs and outputs."""
-    path.mkdir()
-    write_text(path / inputs.meaning_file, json.dumps(inputs.meaning, ensure_ascii=False, indent=1))
-    import keras
+def _saved_model(job: Job, path: Path) -> Written:
+    from .export_saved_model import export_saved_model
 
-    core = core_in(model)
-    output, *_ = keras.tree.flatten(core(inputs.core_inputs))  # as the session sorts them
-    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Keras' own, of NumPy
-        core.export(path / "model.onnx", format="onnx", verbose=False)
-    onnxruntime = importlib.import_module("onnxruntime")  # in the extra [onnx]
-    session = onnxruntime.InferenceSession(path / "model.onnx")
-    feeds = inputs.core_inputs
-    feeds = feeds if isinstance(feeds, dict) else {session.get_inputs()[0].name: feeds}
-    return session.run(None, feeds)[0], output.numpy()
+    return export_saved_model(job, path)
 
 
-def core_in(model: Any) -> Any:
-    """Return the trained network in a serving model, also from the beam search around it."""
-    names = [layer.name for layer in model.layers]
-    return model.get_layer(CORE) if CORE in names else model.get_layer("search").core
+def _onnx(job: Job, path: Path) -> Written:
+    from .export_onnx import export_onnx
+
+    return export_onnx(job, path)
 
 
-FORMATS: dict[str, tuple[str, Callable[[Any, Path, ExportInputs], Outputs]]] = {
+def _litert(job: Job, path: Path) -> Written:
+    from .export_litert import export_litert
+
+    return export_litert(job, path)
+
+
+FORMATS: dict[str, tuple[str, Callable[[Job, Path], Written]]] = {
     "keras": ("model.keras", _keras),
     "saved_model": ("saved_model", _saved_model),
     "onnx": ("onnx", _onnx),
+    "litert": ("litert", _litert),
 }

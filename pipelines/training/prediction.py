@@ -66,12 +66,14 @@ class Predictor(NamedTuple):
         batch: the largest number of inputs at a time.
         explain: what `prepare` returned and the row → what the prediction depends on; None: this
             network cannot be explained.
+        raw: what `prepare` returned → the inputs of the serving model for it, [1, …].
     """
 
     prepare: Callable[[str], Any]
     answer: Callable[[Sequence[str], Sequence[Any]], Iterable[dict[str, Any]]]
     batch: int = 64
     explain: Callable[[Any, Row], Explanation] | None = None
+    raw: Callable[[Any], Any] = lambda prepared: prepared
 
     def rows(self, inputs: Sequence[Any], folder: Path | None = None) -> Iterator[dict[str, Any]]:
         """Yield a row for each input.
@@ -108,6 +110,14 @@ class Predicts(Protocol):
     @property
     def predictor(self) -> Callable[..., Predictor]:
         """(run, **options) → the run's best model, loaded to predict."""
+        ...
+
+    def input_reader(self, column: str | None = None) -> Reader:
+        """Return how inputs are read from arguments and files.
+
+        Args:
+            column: the column of tables, by name or number; None: recognised.
+        """
         ...
 
 

@@ -3,7 +3,9 @@
 import dataclasses
 import functools
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import tyro
 
 from ..core.cluster import training_cluster
 from ..core.config import RunChoice, TrainingConfig
@@ -29,10 +31,17 @@ class EvaluateConfig(RunVerbConfig):
 class ExportConfig(RunVerbConfig):
     """Which run, and to which formats."""
 
-    format: str = "keras,saved_model"
-    """keras, saved_model, onnx, separated by commas."""
+    format: str | None = None
+    """keras, saved_model, onnx, litert, separated by commas (default: keras,saved_model; with
+    --check: those in the folder)."""
     to: Path | None = None
-    """Folder to write to (default: export/ in the run folder)."""
+    """Folder of the exported files (default: export/ in the run folder)."""
+    int8: bool = True
+    """Also write LiteRT files in int8, and measure what they lose; this needs the data of the
+    run."""
+    check_file: Annotated[Path | None, tyro.conf.arg(name="check")] = None
+    """Export nothing; answer the inputs of this file or folder, as `predict` takes them, by each
+    exported format and compare. The exit code is 1 if an answer differs."""
 
 
 def verbs_of(task: Task) -> dict[str, Verb]:
@@ -89,16 +98,38 @@ def evaluate(task: Task, config: EvaluateConfig) -> None:
     say(f"confusion matrix: {workflow.confusion_file(run, config.split)} (and .png)")
 
 
-def export(task: Task, config: ExportConfig) -> None:
-    """Write a trained network in other formats, each checked against the original."""
-    from .export import check_formats
+def export(task: Task, config: ExportConfig) -> int:
+    """Write a trained network in other formats, or check those that are written."""
+    from .export import DEFAULT, check_formats, for_int8
 
-    formats = check_formats(config.format)
-    run = use_run(config.run, task.name)
-    from . import workflow
+    formats = None if config.format is None else check_formats(config.format)
+    run = choose_run(config.run, task.name)
+    if config.check_file is not None:
+        from .export_check import check
 
-    for format_, path, difference in workflow.export(task, run, formats, config.to):
-        say(f"{format_}: {path} (read back; outputs differ by {difference:.0e} at most)")
+        return check(task, run, formats, config.to or run.path / "export", config.check_file)
+    formats, found = formats or [*DEFAULT], None
+    if config.int8 and "litert" in formats:
+        from .workflow import find_before_tensorflow
+
+        with for_int8():
+            found = find_before_tensorflow(task, config_of(task, run), run)
+    load_for(run)
+    from . import export_run
+
+    for written in export_run.export(task, run, formats, config.to, config.int8, found):
+        difference = f"outputs differ by {written.difference:.0e} at most"
+        say(f"{written.format}: {written.path} (read back; {difference})")
+        if written.quality:
+            print_table([*written.quality[0]], [_cells(row) for row in written.quality])
+    return 0
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [
+        f"{cell:.4f}" if isinstance(cell, float) else "" if cell is None else str(cell)
+        for cell in row.values()
+    ]
 
 
 def use_run(choice: RunChoice, task: str) -> RunFolder:

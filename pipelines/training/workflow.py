@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from keras import Model
     from keras.callbacks import Callback
 
-    from .export import Exported
     from .loop import Outcome, Recorders
     from .spec import TrainingSpec
 
@@ -289,24 +288,3 @@ def _evaluate_split(task: Task, model: "Model", run: RunFolder, data: Data, spli
 def confusion_file(run: RunFolder, split: str) -> Path:
     """Return where the confusion matrix of a split is written."""
     return run.plots / ("confusion.csv" if split == "test" else f"confusion_{split}.csv")
-
-
-def export(
-    task: Task, run: RunFolder, formats: Sequence[str], folder: Path | None = None
-) -> "Iterator[Exported]":
-    """Write a run's best model in other formats; yield each when it is done.
-
-    Args:
-        formats: some of "keras", "saved_model", "onnx".
-        folder: the folder to write to; None: export/ in the run folder.
-
-    Raises:
-        UserError: an exported model's outputs differ from those of the original.
-    """
-    from ..models.serving import load
-    from .export import export_all
-
-    with phase("exporting"):
-        model = load(run.best)
-        inputs = task.export_inputs(model)
-        yield from export_all(model, formats, folder or run.path / "export", inputs)

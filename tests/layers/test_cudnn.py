@@ -113,7 +113,7 @@ def test_the_simulation_computes_what_keras_asks_of_cudnn(name):
 def traced(layer, steps=T, **call):
     """The graph of a call of a layer."""
     spec = tf.TensorSpec([None, steps, D])
-    return tf.function(layer).get_concrete_function(spec, **call).graph
+    return tf.function(lambda x: layer(x, **call)).get_concrete_function(spec).graph
 
 
 def training_step(layer, steps):
@@ -252,3 +252,12 @@ def test_a_graph_for_export_needs_no_gpu():
     expected = model(x)
     np.testing.assert_allclose(serve(x), expected, atol=1e-6)
     assert "export" in model.layers[0].loop.latest.reason
+
+
+def test_a_graph_for_export_needs_no_gpu_after_a_layer_with_its_own_default_of_training(tmp_path):
+    """Keras hands on the default `training=False` of Dropout to the layers after it."""
+    model = keras.Sequential([keras.Input((T, D)), keras.layers.Dropout(0.1), layers.LSTM(H)])
+    model.export(tmp_path / "model", verbose=False)
+    assert b"CudnnRNN" not in (tmp_path / "model" / "saved_model.pb").read_bytes()
+    traced(model, training=False)
+    assert model.layers[-1].loop.latest.name == "cudnn"

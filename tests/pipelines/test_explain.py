@@ -18,7 +18,7 @@ from errorflow.pipelines.models.tagger import sentence_ids, tokenizer_in
 from errorflow.pipelines.models.text_serving import build_serving_model
 from errorflow.pipelines.registry import load_task
 from errorflow.pipelines.text_classification.explanation import explain, grad_cam_of_all_sizes
-from errorflow.pipelines.training.export import core_in
+from errorflow.pipelines.training.network_parts import core_in
 from PIL import Image
 from tasks import TABLE, errorflow, film
 

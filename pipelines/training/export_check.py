@@ -1,0 +1,199 @@
+"""`export --check`: a person's inputs, answered by each exported format and by the original."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..core.console import complain, print_table, say
+from ..core.errors import UserError
+from ..core.run_folder import RunFolder
+from ..datasets.listing import printable
+from .export import FORMATS, TOLERANCE, check_formats
+from .inputs import Input, read_inputs
+from .prediction import FAILED, Predictor, Predicts
+from .verbs import load_for
+
+INT8_TOLERANCE = 0.1  # of outputs without labels or texts; those with these are compared by them
+SHOWN = 5  # inputs that are named for each format
+DIFFERENT = 1  # exit code
+Answer = Callable[[Any], dict[str, Any]]  # raw inputs [1, …] → outputs by name, as arrays
+
+
+@dataclasses.dataclass
+class Comparison:
+    """How one format's answers compare with the original's."""
+
+    name: str
+    answer: Answer
+    inputs: int = 0
+    largest: float = 0.0
+    different: list[str] = dataclasses.field(default_factory=list)
+
+    def add(self, text: str, raw: Any, expected: dict[str, Any]) -> None:
+        """Answer an input, and compare with the original's outputs."""
+        from .export_comparison import answers, difference, numeric
+
+        outputs = self.answer(raw)
+        self.inputs += 1
+        self.largest = max(self.largest, difference(numeric(outputs), numeric(expected)))
+        if self.name.endswith("int8"):
+            texts = answers(expected)
+            is_same = (
+                difference(answers(outputs), texts) == 0
+                if texts
+                else difference(outputs, expected) < INT8_TOLERANCE
+            )
+        else:
+            is_same = difference(outputs, expected) < TOLERANCE
+        if not is_same:
+            self.different.append(text)
+
+    @property
+    def row(self) -> list[str]:
+        return [self.name, str(self.inputs), str(len(self.different)), f"{self.largest:.1e}"]
+
+
+def check(
+    task: Any, run: RunFolder, formats: Sequence[str] | None, folder: Path, path: Path
+) -> int:
+    """Print how the answers of each exported format differ from the original's.
+
+    Args:
+        task: the task; its `predictor` says how inputs become those of the serving model.
+        run: the run that was exported.
+        formats: formats to check; None: those in the folder.
+        folder: the folder of the exported files.
+        path: a file or folder of inputs, as `predict` takes them.
+
+    Returns:
+        The exit code: 1 if an answer differs, 3 if an input cannot be used.
+
+    Raises:
+        UserError: there are no inputs, or a format has not been exported.
+    """
+    if not path.exists():
+        raise UserError(f"--check {printable(path)}: no such file or folder")
+    chosen = _written(formats, folder)
+    inputs, is_complete = _usable(task, path)
+    load_for(run)
+    comparisons, original, predictor = _open(task, run, chosen, folder)
+    for item in inputs:
+        prepared = _prepared(predictor, item)
+        if prepared is None:
+            is_complete = False
+            continue
+        expected = original(prepared)
+        for comparison in comparisons:
+            comparison.add(item, prepared, expected)
+    if not comparisons[0].inputs:
+        raise UserError(f"--check {printable(path)}: none of its inputs can be used")
+    _print(comparisons)
+    if any(comparison.different for comparison in comparisons):
+        return DIFFERENT
+    return 0 if is_complete else FAILED
+
+
+def _written(formats: Sequence[str] | None, folder: Path) -> list[str]:
+    """Return the formats to check, whose files are there."""
+    there = [name for name, (place, _) in FORMATS.items() if (folder / place).exists()]
+    missing = [name for name in formats or () if name not in there]
+    if missing or not there:
+        what = f"no {', '.join(missing)}" if missing else "nothing"
+        raise UserError(f"{printable(folder)}: {what} in it; export first, without --check")
+    return check_formats(",".join(formats or there))
+
+
+def _usable(task: Predicts, path: Path) -> tuple[list[str], bool]:
+    """Return the inputs in a file or folder, and whether none of them is broken."""
+    reader = task.input_reader()
+    items: list[Input] = [
+        item for batch in read_inputs([str(path)], reader, False, 64) for item in batch
+    ]
+    sound = [item.value for item in items if not item.fault]
+    faults = [item.fault for item in items if item.fault]
+    if not sound:
+        reason = faults[0] if faults else f"{printable(path)}: no inputs in it"
+        raise UserError(f"--check: {reason}")
+    for fault in faults:
+        complain(fault)
+    return sound, not faults
+
+
+def _prepared(predictor: Predictor, text: str) -> Any:
+    """Return the serving model's input for a person's input; None if it cannot be used."""
+    try:
+        return predictor.raw(predictor.prepare(text))
+    except (UserError, OSError, ValueError) as error:
+        complain(str(error) if isinstance(error, UserError) else f"{text}: {error}")
+        return None
+
+
+def _open(
+    task: Predicts, run: RunFolder, formats: Sequence[str], folder: Path
+) -> tuple[list[Comparison], Answer, Predictor]:
+    from ..models.serving import load
+
+    predictor = task.predictor(run)
+    model = load(run.best)
+    comparisons = [
+        Comparison(name, answer)
+        for format_ in formats
+        for name, answer in _programs(format_, folder / FORMATS[format_][0], model)
+    ]
+    return comparisons, _in_keras(model), predictor
+
+
+def _programs(format_: str, place: Path, model: Any) -> Iterator[tuple[str, Answer]]:
+    """Yield the names and the functions of what was exported to one format."""
+    from ..models.serving import load
+    from .export_litert import FORMS, files_of, runs_in
+    from .export_onnx import run_onnx
+    from .export_saved_model import run_saved_model, saved_model_in
+    from .network_parts import answered_by, parts_of
+
+    if format_ == "keras":
+        yield format_, _in_keras(load(place))
+    elif format_ == "saved_model":
+        yield format_, run_saved_model(saved_model_in(place))
+    elif format_ == "onnx":
+        files = {name: place / f"{name}.onnx" for name in parts_of(model)}
+        _require(files.values(), place)
+        runs = {name: run_onnx(path) for name, path in files.items()}
+        yield format_, _in_keras(answered_by(model, runs))
+    else:
+        _require(files_of(model, place, "float").values(), place)
+        for form in FORMS:
+            if all(path.exists() for path in files_of(model, place, form).values()):
+                runs = runs_in(model, place, form)
+                yield f"{format_} {form}", _in_keras(answered_by(model, runs))
+
+
+def _require(files: Any, place: Path) -> None:
+    """Raise `UserError` if files are missing, or an earlier version has written them."""
+    from .export_signature import SIGNATURE
+
+    missing = [path.name for path in (*files, place / SIGNATURE) if not path.exists()]
+    if missing:
+        raise UserError(
+            f"{printable(place)}: {missing[0]} is missing (an earlier version may have written it);"
+            " export again"
+        )
+
+
+def _in_keras(model: Any) -> Answer:
+    from ..models.serving import traced
+    from .export_comparison import arrays_of
+
+    call = traced.__wrapped__(model)
+    return lambda raw: arrays_of(call(raw))
+
+
+def _print(comparisons: Sequence[Comparison]) -> None:
+    head = ["format", "inputs", "different answers", "largest difference"]
+    print_table(head, [comparison.row for comparison in comparisons])
+    for comparison in comparisons:
+        for text in comparison.different[:SHOWN]:
+            say(f"{comparison.name}: another answer for {printable(text[:200])!r}")
+        if (more := len(comparison.different) - SHOWN) > 0:
+            say(f"{comparison.name}: and for {more} more")

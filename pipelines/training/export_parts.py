@@ -1,0 +1,73 @@
+"""What ONNX and LiteRT share: a file per part of the network, and what stands beside the files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from .export import Job
+from .export_comparison import Arrays, difference
+from .export_signature import (
+    described,
+    in_lists,
+    one_of,
+    write_meaning,
+    write_sample,
+    write_signature,
+)
+from .network_parts import Run, in_keras, named, parts_of
+
+Batches = dict[str, list[Arrays]]
+
+
+def describe_parts(
+    job: Job,
+    folder: Path,
+    runs: Mapping[str, Run],
+    batches: Batches,
+    *,
+    suffix: str,
+    batch: int | None,
+) -> float:
+    """Write signature, vocabularies and samples; return the largest difference of the outputs.
+
+    Args:
+        job: what is exported.
+        folder: the folder of the files, model.SUFFIX, or encoder.SUFFIX and decoder.SUFFIX.
+        runs: the function that runs each file.
+        batches: what each part reads.
+        suffix: that of the files.
+        batch: the number of examples that a file takes; None: any.
+    """
+    parts = parts_of(job.model)
+    differences, files, requests, replies = [], {}, {}, {}
+    for name, part in parts.items():
+        run, original = runs[name], in_keras(part)
+        differences += [difference(run(inputs), original(inputs)) for inputs in batches[name]]
+        first = one_of(batches[name])
+        answer = run(first)
+        files[f"{name}.{suffix}"] = _described(named(part), first, answer, batch)
+        requests[name] = {"inputs": in_lists(first)}
+        replies[name] = {"outputs": in_lists(answer)}
+    alone = len(parts) == 1
+    write_sample(
+        folder,
+        requests["model"] if alone else requests,
+        replies["model"] if alone else replies,
+    )
+    write_meaning(folder, job)
+    write_signature(folder, job, files, False, meaning=job.inputs.meaning_file)
+    return max(differences)
+
+
+def _described(
+    model: keras.Model, inputs: Arrays, outputs: Arrays, batch: int | None
+) -> dict[str, Any]:
+    def rows(specs: Any, arrays: Arrays) -> list[dict[str, Any]]:
+        return [
+            described(name, arrays[name].dtype.name, [batch, *spec.shape[1:]])
+            for name, spec in specs.items()
+        ]
+
+    return {"inputs": rows(model.input, inputs), "outputs": rows(model.output, outputs)}

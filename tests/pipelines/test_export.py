@@ -1,0 +1,256 @@
+"""`export`: what it writes for other programs, `--check`, and what goes wrong."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from errorflow.pipelines.core.errors import UserError
+from errorflow.pipelines.core.run_folder import RunFolder
+from errorflow.pipelines.models.serving import label_outputs, load, make_serving_model
+from errorflow.pipelines.registry import load_task
+from errorflow.pipelines.training.export import ExportInputs, Job, export_all
+from errorflow.pipelines.training.export_comparison import difference
+from errorflow.pipelines.training.spaced import spaced
+from tasks import LABELS, SHAPES, TABLE, errorflow
+
+FORMATS = ("saved_model", "onnx", "litert")
+
+
+@pytest.fixture
+def names(finished_run, tmp_path):
+    """A folder with a copy of the finished run of names, to write to."""
+    with finished_run("names") as where:
+        shutil.copytree(where, tmp_path / "runs")
+        yield tmp_path / "runs"
+
+
+def read(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def rows_of(printed: str) -> dict[str, list[str]]:
+    """The rows of a printed table: the last three cells by the first ones."""
+    rows = [line.split() for line in printed.splitlines() if line.strip()]
+    return {" ".join(row[:-3]): row[-3:] for row in rows if len(row) > 3}
+
+
+# SavedModel
+
+
+def test_a_saved_model_answers_its_sample_request_as_tensorflow_serving_does(names, tmp_path):
+    flags = ["--name", "a", "--format", "saved_model", "--to", str(tmp_path)]
+    assert errorflow("names", "export", names, *flags) == 0
+    folder = tmp_path / "saved_model"
+    request, reply = read(folder / "sample_request.json"), read(folder / "sample_answer.json")
+    serve = tf.saved_model.load(folder / "a" / "1").signatures[request["signature_name"]]
+    outputs = serve(texts=tf.constant(request["instances"]))
+    (row,) = reply["predictions"]
+    np.testing.assert_allclose(row["probabilities"], outputs["probabilities"][0], atol=1e-6)
+    assert row["label"] == outputs["label"][0].numpy().decode() in LABELS
+    described = read(folder / "signature.json")
+    (file,) = described["files"].values()
+    assert file["inputs"] == [{"name": "texts", "dtype": "string", "shape": [None]}]
+    assert [*described["files"]] == ["a/1"]
+    assert {output["name"] for output in file["outputs"]} == {"probabilities", "label"}
+    assert described["preprocessing"]["outside"] == ["texts in Unicode's composed form (NFC)"]
+
+
+# LiteRT
+
+
+def test_litert_is_written_in_floats_and_int8_and_both_are_measured(finished_run, tmp_path, capsys):
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    flags = ["--name", "a", "--format", "litert", "--to", str(tmp_path)]
+    with finished_run("images") as where:
+        assert errorflow("images", "export", where, *flags) == 0
+        printed = capsys.readouterr().out
+        results = RunFolder(where / "images" / "a").results()
+    folder = tmp_path / "litert"
+    original, float_, int8 = read(folder / "accuracy.json")["networks"]
+    assert original["accuracy"] == float_["accuracy"] == results["test"]["accuracy"]
+    assert int8["accuracy"] >= original["accuracy"] - 0.3
+    for row in (original, float_, int8):
+        assert f"{row['accuracy']:.4f}" in printed
+    assert read(folder / "input.json")["labels"] == SHAPES
+
+    path = str(folder / "model.tflite")
+    runner = interpreter.Interpreter(path).get_signature_runner("serving_default")
+    request, reply = read(folder / "sample_request.json"), read(folder / "sample_answer.json")
+    (pixels,) = read(folder / "signature.json")["files"]["model.tflite"]["inputs"]
+    assert (pixels["dtype"], pixels["shape"]) == ("float32", [1, 12, 12, 3])
+    images = np.array(request["inputs"][pixels["name"]], np.float32)
+    outputs = runner(**{pixels["name"]: images})
+    np.testing.assert_allclose(
+        outputs["probabilities"], reply["outputs"]["probabilities"], atol=1e-6
+    )
+    quantised = interpreter.Interpreter(str(folder / "model_int8.tflite"))
+    quantised.allocate_tensors()
+    kinds = {tensor["dtype"] for tensor in quantised.get_tensor_details()}
+    assert np.int8 in kinds
+
+
+def test_an_operation_that_litert_lacks_is_named_and_nothing_is_left(tmp_path):
+    pytest.importorskip("ai_edge_litert")
+
+    class LogGamma(keras.layers.Layer):
+        def call(self, x):
+            return tf.math.lgamma(x)
+
+    x = keras.Input([3], name="series")
+    core = keras.Model(x, keras.layers.Softmax(name="probabilities")(LogGamma()(x)), name="core")
+    series = keras.Input([3], name="series")
+    model = make_serving_model(series, lambda series: label_outputs(core(series), "abc"))
+    inputs = tf.constant([[1.0, 2.0, 3.0]])
+    job = Job(model, ExportInputs(inputs, None, {}, "input.json"), "task", "run")
+    with pytest.raises(UserError, match=r"litert: .*tf\.Lgamma"):
+        [*export_all(job, ["litert"], tmp_path)]
+    assert not any(tmp_path.iterdir())
+
+
+# --check
+
+
+@pytest.fixture
+def exported(names, capsys):
+    """The runs, of which one has been exported to two formats; a file of inputs."""
+    flags = ["--name", "a", "--format", "keras,saved_model"]
+    assert errorflow("names", "export", names, *flags) == 0
+    (names / "in.txt").write_text("bcdb\naeiou\nÖxs\n", encoding="utf-8")
+    capsys.readouterr()
+    return names
+
+
+def check(runs, *flags):
+    return errorflow("names", "export", runs, "--name", "a", *flags)
+
+
+def test_check_compares_every_exported_format_with_the_original(exported, capsys):
+    assert check(exported, "--check", str(exported / "in.txt")) == 0
+    rows = rows_of(capsys.readouterr().out)
+    assert {name: row[:2] for name, row in rows.items() if name != "format"} >= {
+        "keras": ["3", "0"],
+        "saved_model": ["3", "0"],
+    }
+
+
+def test_check_finds_a_model_of_other_weights(exported, capsys):
+    path = exported / "names" / "a" / "export" / "model.keras"
+    model = load(path)
+    core = model.get_layer("core")
+    core.set_weights([weight[..., ::-1] for weight in core.get_weights()])
+    model.save(path)
+    assert check(exported, "--check", str(exported / "in.txt")) == 1
+    out = capsys.readouterr().out
+    rows = rows_of(out)
+    assert int(rows["keras"][1]) > 0
+    assert rows["saved_model"][1] == "0"
+    assert "keras: another answer for 'bcdb'" in out
+
+
+def test_check_reads_the_layout_of_earlier_versions(exported, capsys):
+    folder = exported / "names" / "a" / "export" / "saved_model"
+    shutil.move(folder / "a" / "1", folder.with_name("earlier"))
+    shutil.rmtree(folder)
+    folder.with_name("earlier").rename(folder)
+    flags = ["--format", "saved_model", "--check", str(exported / "in.txt")]
+    assert check(exported, *flags) == 0
+    assert rows_of(capsys.readouterr().out)["saved_model"][:2] == ["3", "0"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--check", "nowhere.txt"], "--check nowhere.txt: no such file or folder"),
+        (["--check", ""], "--check: an empty path"),
+        (["--check", "{}/empty.txt"], "no inputs in it"),
+        (["--check", "{}/other.csv"], "other.csv"),
+        (["--check", "{}/in.txt", "--format", "onnx"], "no onnx in it; export first"),
+        (["--check", "{}/in.txt", "--to", "{}/none"], "nothing in it; export first"),
+        (["--format", "pickle"], "--format takes keras, saved_model, onnx, litert"),
+    ],
+)
+def test_a_mistake_is_one_line_with_code_2(exported, flags, message, capsys):
+    (exported / "empty.txt").write_text("")
+    (exported / "other.csv").write_text("height,weight\n1,2\n")
+    assert check(exported, *(flag.format(exported) for flag in flags)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err.splitlines()[-1]
+    assert not [*exported.rglob(".writing-*")]
+
+
+def test_a_missing_package_is_named_with_its_command(exported, monkeypatch, capsys):
+    import importlib.util
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == "ai_edge_litert" else find(name, *rest),
+    )
+    assert check(exported, "--format", "litert") == 2
+    assert "pip install 'errorflow[litert]'" in capsys.readouterr().err
+
+
+def test_int8_says_how_to_do_without_data_that_are_gone(exported, capsys):
+    pytest.importorskip("ai_edge_litert")
+    config = exported / "names" / "a" / "config.yaml"
+    lines = config.read_text(encoding="utf-8").splitlines()
+    lines = [f"data_dir: {exported}/gone" if "data_dir:" in line else line for line in lines]
+    config.write_text("\n".join(lines), encoding="utf-8")
+    assert check(exported, "--format", "litert") == 2
+    assert "--no-int8 exports to LiteRT without the data" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("task", TABLE)
+def test_every_task_is_exported_to_every_format_and_answers_alike(
+    task, finished_run, tmp_path, capsys
+):
+    for package in ("tf2onnx", "onnxruntime", "ai_edge_litert"):
+        pytest.importorskip(package)
+    flags = ["--name", "a", "--to", str(tmp_path / "to")]
+    (tmp_path / "in").mkdir()
+    with finished_run(task) as where:
+        assert errorflow(task, "export", where, *flags, "--format", ",".join(FORMATS)) == 0
+        inputs = TABLE[task].inputs(tmp_path / "in")
+        path = tmp_path / "in" / "lines.txt"
+        path.write_text("\n".join(inputs), encoding="utf-8")
+        asked = path if TABLE[task].reads_lines else inputs[0]
+        capsys.readouterr()
+        code = errorflow(task, "export", where, *flags, "--check", str(asked))
+    rows = rows_of(capsys.readouterr().out)
+    assert {"saved_model", "onnx", "litert float", "litert int8"} <= {*rows}
+    assert code in (0, 1)  # 1: untrained networks may change their mind in int8
+    for name in ("saved_model", "onnx", "litert float"):
+        assert rows[name][1] == "0", name
+    for name in FORMATS:
+        described = read(tmp_path / "to" / name / "signature.json")
+        assert all(file["inputs"] and file["outputs"] for file in described["files"].values())
+        assert (tmp_path / "to" / name / "sample_answer.json").stat().st_size > 0
+    assert load_task(task).name == described["task"]
+
+
+# Parts
+
+
+def test_a_difference_is_relative_to_large_values_and_infinite_for_other_texts():
+    one, other = {"x": np.float32([0.0, 10.0])}, {"x": np.float32([0.5, 10.0])}
+    assert difference(one, other) == pytest.approx(0.05)
+    assert difference({"x": np.float32([np.nan])}, {"x": np.float32([1])}) != 0
+    assert difference({"a": np.array([b"y"])}, {"a": np.array([b"z"])}) == np.inf
+    assert difference({"a": np.zeros(2)}, {"a": np.zeros(3)}) == np.inf
+
+
+def test_a_part_of_a_split_is_spread_over_it():
+    from errorflow.pipelines.datasets.images.image_data import ImageSplit
+    from errorflow.pipelines.datasets.text.text_data import TextSplit
+
+    texts = spaced(TextSplit([*"abcdefg"], np.arange(7)), 3)
+    assert (texts.texts, texts.labels.tolist()) == ([*"adg"], [0, 3, 6])
+    images = spaced(ImageSplit(tf.data.Dataset.range(7).filter(lambda n: n >= 0), np.arange(7)), 4)
+    assert [int(n) for n in images.examples] == images.labels.tolist() == [0, 2, 4, 6]
