@@ -106,10 +106,11 @@ def _written(formats: Sequence[str] | None, folder: Path) -> list[str]:
 
 def _usable(task: Predicts, path: Path) -> tuple[list[str], bool]:
     """Return the inputs in a file or folder, and whether none of them is broken."""
-    reader = task.input_reader()
-    items: list[Input] = [
-        item for batch in read_inputs([str(path)], reader, False, 64) for item in batch
-    ]
+    if not hasattr(task, "input_reader"):
+        raise UserError(f"--check: the task {task.name} does not say how its inputs are read")
+    argument = str(path.absolute())  # without a folder, a name might be taken for a text
+    batches = read_inputs([argument], task.input_reader(), False, 64)
+    items: list[Input] = [item for batch in batches for item in batch]
     sound = [item.value for item in items if not item.fault]
     faults = [item.fault for item in items if item.fault]
     if not sound:
@@ -185,7 +186,7 @@ def _in_keras(model: Any) -> Answer:
     from ..models.serving import traced
     from .export_comparison import arrays_of
 
-    call = traced.__wrapped__(model)
+    call = traced(model)
     return lambda raw: arrays_of(call(raw))
 
 
