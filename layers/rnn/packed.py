@@ -37,7 +37,8 @@ class Packed(NamedTuple):
         order = tf.argsort(lengths, direction="DESCENDING", stable=True)
         numbers = tf.range(tf.maximum(tf.reduce_max(lengths), 1))
         has = tf.gather(lengths, order) > numbers[:, None]  # [K, B]
-        number, row = tf.unstack(tf.cast(tf.where(has), tf.int32), axis=1)  # each [N]
+        found = tf.cast(tf.where(has), tf.int32)
+        number, row = found[:, 0], found[:, 1]  # each [N]; LiteRT unstacks no empty array
         example = tf.gather(order, row)
         valid_first = tf.argsort(-valid, axis=1, stable=True)  # [B, T]
         time = tf.gather_nd(valid_first, tf.stack([example, number], axis=1))

@@ -178,7 +178,6 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
     clips = np.random.default_rng(0).integers(0, 256, (2, 4, *shape)).astype(np.float32)
     return ExportInputs(
         inputs=tf.constant(clips),
-        core_inputs=clips,
         meaning={
             "input": "pixels 0 … 255",
             "shape": ["batch", "frames", *shape],

@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from ...callbacks import CaptionedImage, CaptionedImages
-from ...layers.text.symbols import START
 from ..core.errors import UserError
 from ..core.run_folder import RunFolder
 from ..datasets.image_text.image_text_data import ImageTextData, ImageTextSplit
@@ -226,11 +225,8 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
     vocabulary = target_vocabulary(serving_model).symbols
     shape = [size or 2 for size in core.input["pixels"].shape[1:]]
     pixels = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(np.float32)
-    read = np.full([2, 4], START, np.int32)
-    read[:, 1:] = np.arange(3) % len(vocabulary) + FIRST_SYMBOL
     return ExportInputs(
         inputs=tf.constant(pixels),
-        core_inputs={"pixels": pixels, "target": read},
         meaning={
             "pixels": "0 … 255",
             "shape": ["batch", *core.input["pixels"].shape[1:]],
@@ -238,5 +234,4 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
             "padding": 0,
         },
         meaning_file="input.json",
-        output="scores",
     )

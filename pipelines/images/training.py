@@ -17,7 +17,7 @@ from ..datasets.images.image_data import ImageData, ImageSplit
 from ..models import build
 from ..models.googlenet import AUXILIARY_WEIGHT, remove_auxiliary_outputs
 from ..models.hidden_layers import activation_of, initialise
-from ..models.image_serving import build_serving_model, network_inputs, predict_probabilities
+from ..models.image_serving import build_serving_model, predict_probabilities
 from ..models.pretrained import Backbone, copy_weights, freeze, load_backbone
 from ..models.serving import labels_in
 from ..training.class_weights import class_weights
@@ -241,7 +241,6 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
     scale = serving_model.get_layer("scale")
     return ExportInputs(
         inputs=tf.constant(pixels),
-        core_inputs=network_inputs(serving_model, pixels),
         meaning={
             "input": "pixels 0 … 255, times scale plus offset, of each channel",
             "shape": ["batch", *shape],

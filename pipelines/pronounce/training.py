@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from ...callbacks import Alignment, AttentionMaps
-from ...layers.text.symbols import START
 from ..core.errors import UserError
 from ..datasets.pairs.pair_data import PairData, PairSplit
 from ..models import text_serving
@@ -204,12 +203,8 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
     target = target_vocabulary(serving_model)
     between = SEPARATOR[source.split]
     inputs = [between.join(source.symbols[:n]) for n in (1, 2, 5)] + ["?"]
-    ids = text_serving.vectorize(inputs, source.symbols, source.split)
-    read = np.full([len(ids), 4], START, np.int32)
-    read[:, 1:] = np.arange(3) % len(target.symbols) + FIRST_SYMBOL
     return ExportInputs(
         inputs=tf.constant(inputs),
-        core_inputs={"source": ids, "target": read},
         meaning={
             "source": ["", "[UNK]", *source.symbols],
             "target": ["", "[UNK]", "[START]", "[END]", *target.symbols],
@@ -218,5 +213,4 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
             "padding": 0,
         },
         meaning_file="vocabulary.json",
-        output="scores",
     )

@@ -164,10 +164,8 @@ def sample_predictions(
 def export_inputs(serving_model: keras.Model) -> ExportInputs:
     """Return sentences of all kinds, to compare an exported model's outputs on."""
     read = tagger.tokenizer_in(serving_model)
-    ids = read(tf.constant(EXAMPLES))
     return ExportInputs(
         inputs=tf.constant(EXAMPLES),
-        core_inputs={name: array.numpy().astype(np.int32) for name, array in ids.items()},
         meaning={
             "words": ["", "[UNK]", *read.get_layer("words").get_vocabulary()[2:]],
             "characters": ["", "[UNK]", *read.get_layer("characters").vocabulary],

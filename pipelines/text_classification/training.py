@@ -213,7 +213,6 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
     )
     return ExportInputs(
         inputs=tf.constant([text_serving.normalize(t) for t in EXAMPLES]),
-        core_inputs=text_serving.vectorize(EXAMPLES, vocabulary, split),
         meaning={
             "ids": ["", "[UNK]", *vocabulary],
             "shape": "[B, T]; B and T are at least 1: an empty text is a row of padding",

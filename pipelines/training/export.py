@@ -42,17 +42,13 @@ class ExportInputs(NamedTuple):
 
     Attributes:
         inputs: inputs of the serving model.
-        core_inputs: the corresponding inputs of its core: an array, or arrays by name.
         meaning: the meaning of the core's inputs and outputs, for users of the core alone.
         meaning_file: the name of the file with `meaning`, next to the ONNX or LiteRT file.
-        output: the name of the serving model's output to compare.
     """
 
     inputs: Any
-    core_inputs: Any
     meaning: dict[str, Any]
     meaning_file: str
-    output: str = "probabilities"
 
 
 class RunExamples(NamedTuple):

@@ -1,6 +1,7 @@
 """`export --check`: a person's inputs, answered by each exported format and by the original."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from .verbs import load_for
 
 INT8_TOLERANCE = 0.1  # of outputs without labels or texts; those with these are compared by them
 SHOWN = 5  # inputs that are named for each format
+INT8 = "int8"  # the end of the names of formats whose numbers are rounded
 DIFFERENT = 1  # exit code
 Answer = Callable[[Any], dict[str, Any]]  # raw inputs [1, …] → outputs by name, as arrays
 
@@ -26,6 +28,7 @@ class Comparison:
 
     name: str
     answer: Answer
+    is_rounded: bool  # to int8
     inputs: int = 0
     largest: float = 0.0
     different: list[str] = dataclasses.field(default_factory=list)
@@ -37,16 +40,12 @@ class Comparison:
         outputs = self.answer(raw)
         self.inputs += 1
         self.largest = max(self.largest, difference(numeric(outputs), numeric(expected)))
-        if self.name.endswith("int8"):
+        tolerance = TOLERANCE
+        if self.is_rounded:
             texts = answers(expected)
-            is_same = (
-                difference(answers(outputs), texts) == 0
-                if texts
-                else difference(outputs, expected) < INT8_TOLERANCE
-            )
-        else:
-            is_same = difference(outputs, expected) < TOLERANCE
-        if not is_same:
+            tolerance = math.inf if texts else INT8_TOLERANCE
+            outputs, expected = (answers(outputs), texts) if texts else (outputs, expected)
+        if not difference(outputs, expected) < tolerance:
             self.different.append(text)
 
     @property
@@ -138,7 +137,7 @@ def _open(
     predictor = task.predictor(run)
     model = load(run.best)
     comparisons = [
-        Comparison(name, answer)
+        Comparison(name, answer, is_rounded=name.endswith(INT8))
         for format_ in formats
         for name, answer in _programs(format_, folder / FORMATS[format_][0], model)
     ]

@@ -15,7 +15,8 @@ def arrays_of(outputs: Mapping[str, Any]) -> Arrays:
 
 
 def difference(outputs: Arrays, expected: Arrays) -> float:
-    """Return the largest difference between outputs; infinity if texts, ids or shapes differ.
+    """Return the largest difference between outputs; infinity if texts, ids or shapes differ, or
+    a value is not finite.
 
     Where an output has values above 1, the difference is relative to the largest of them.
     """
@@ -42,4 +43,5 @@ def _difference(one: np.ndarray, other: np.ndarray) -> float:
     if not other.size:
         return 0.0
     scale = max(1.0, float(np.abs(other).max()))
-    return float(np.abs(one.astype(np.float64) - other).max()) / scale
+    largest = float(np.abs(one.astype(np.float64) - other).max()) / scale
+    return largest if math.isfinite(largest) else math.inf

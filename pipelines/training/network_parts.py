@@ -16,6 +16,7 @@ from .export_comparison import Arrays
 
 CORE = "core"  # the name, in every serving model, of the network that was trained
 SEARCH = "search"  # the name of the beam search around it, if there is one
+KEPT = {"decoder": 8}  # examples of a recorded batch; a beam search has a batch for each symbol
 Run = Callable[[Arrays], Arrays]  # a part in another program: inputs by name → outputs by name
 
 
@@ -69,13 +70,6 @@ def named(part: keras.Model) -> keras.Model:
     return keras.Model(inputs, by_name, name=part.name)
 
 
-def reader_of(serving_model: keras.Model) -> keras.Model:
-    """Return the part of a serving model that computes the inputs of its network."""
-    steps = serving_model.operations  # one after the other
-    place = next(n for n, step in enumerate(steps) if step.name in (CORE, SEARCH))
-    return keras.Model(serving_model.input, steps[place - 1].output)
-
-
 def answered_by(serving_model: keras.Model, runs: Mapping[str, Run]) -> keras.Model:
     """Return a serving model whose networks are run by other programs.
 
@@ -94,7 +88,7 @@ def answered_by(serving_model: keras.Model, runs: Mapping[str, Run]) -> keras.Mo
 
 
 def recorded(serving_model: keras.Model, read: Callable[[Any], Any]) -> dict[str, list[Arrays]]:
-    """Return the batches that each part reads while a serving model is used.
+    """Return the batches that each part reads while a serving model is used; see `KEPT`.
 
     Args:
         serving_model: the model.
@@ -106,7 +100,9 @@ def recorded(serving_model: keras.Model, read: Callable[[Any], Any]) -> dict[str
         run = in_keras(part)
 
         def record(inputs: Arrays) -> Arrays:
-            batches[name].append(inputs)
+            count = len(next(iter(inputs.values())))
+            step = -(-count // KEPT.get(name, count))
+            batches[name].append({key: array[::step].copy() for key, array in inputs.items()})
             return run(inputs)
 
         return record
