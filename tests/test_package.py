@@ -114,7 +114,7 @@ def test_readme_has_the_two_commands():
     assert check.endswith(" && .venv/bin/python -m pytest -n 2 --dist loadfile")
     assert train.split(".venv/bin/pip")[0] == check.split(".venv/bin/pip")[0]
     assert "-e '.[pipelines]' &&" in train
-    assert "-e '.[pipelines,docs,test,onnx,litert,series,speech,text,video]' &&" in check
+    assert "-e '.[pipelines,docs,test,onnx,litert,series,speech,text,video,mlflow]' &&" in check
 
 
 MAKE_VENV = """#!/bin/sh

@@ -7,13 +7,14 @@ errorflow series predict load.csv                           the forecast after i
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from ..core.run_folder import RunFolder
+from ..training.inputs import Reader
 from ..training.prediction import Predictor, PredictSettings
 from ..training.task import BaseTask, ModelCard, TrainingFunctions, Verb
 from .config import DEFAULT, SPACE, SeriesConfig
@@ -113,6 +114,16 @@ class Series(BaseTask):
         from .prediction import Forecaster
 
         return Forecaster.of_run(run).predictor()
+
+    def input_reader(self, column: str | None = None) -> Reader:
+        from .prediction import file_reader
+
+        return file_reader()
+
+    def raw_inputs(self, run: RunFolder) -> Callable[[str], Any]:
+        from .prediction import Forecaster
+
+        return Forecaster.of_run(run).inputs
 
     def _predict(self, config: PredictConfig) -> int:
         from .prediction import predict_files

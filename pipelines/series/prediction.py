@@ -25,7 +25,7 @@ from ..datasets.tables.table import is_table, read_table
 from ..models.series_serving import columns_of, targets_of
 from ..models.serving import labels_in, load, traced
 from ..training.answers import Answers
-from ..training.inputs import STDIN, path_reader, read_inputs
+from ..training.inputs import STDIN, Reader, path_reader, read_inputs
 from ..training.prediction import FAILED, Predictor, PredictSettings
 from .config import SeriesConfig, SeriesSettings
 from .printed import by_step, lines_of
@@ -122,6 +122,17 @@ class Forecaster:
                 own = {key: y[number] for key, y in outputs.items()}
                 named = {"series": one.name} if one.name else {}
                 yield {"file": name, **named, **self._answer(own, one)}
+
+    def inputs(self, name: str) -> np.ndarray:
+        """Return the series of a file as the serving model reads them, [N, P, D].
+
+        Raises:
+            UserError: the file cannot be used.
+        """
+        found = self.read(Path(name).expanduser())
+        if found.faults:
+            raise UserError(found.faults[0])
+        return np.stack([one.x for one in found.series]).astype(np.float32)
 
     def _answer(self, outputs: dict[str, np.ndarray], series: _Series) -> dict[str, Any]:
         """Return the answer for one series, by name."""
@@ -241,9 +252,14 @@ def predict_files(task: str, config: PredictSettings) -> int:
     return FAILED if failed else 0
 
 
+def file_reader() -> Reader:
+    """Return how files of series are read from arguments and folders."""
+    return path_reader(None, lambda path: is_table(path) or is_npz(path), lambda folder: False)
+
+
 def _inputs(files: Sequence[str], folder: Path) -> Iterator[tuple[str, str, str]]:
     """Yield the name, the path and the fault of each input; stdin is written to a file."""
-    reader = path_reader(None, lambda path: is_table(path) or is_npz(path), lambda folder: False)
+    reader = file_reader()
     for name in files or [STDIN]:
         if name == STDIN:
             path = folder / "stdin.csv"

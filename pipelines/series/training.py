@@ -193,10 +193,8 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
     scale: Any = serving_model.get_layer("scale")
     z = np.random.default_rng(0).normal(size=(2, steps, features)).astype("float32")
     x = (z * np.array(scale.deviation) + np.array(scale.mean)).astype("float32")
-    is_class = "probabilities" in serving_model.output
     return ExportInputs(
         inputs=tf.constant(x),
-        core_inputs=scale(x).numpy(),
         meaning={
             "input": "scaled series: (x - mean) / deviation of each column; the first ones,"
             " as many as relative says, minus their last value in place of the mean",
@@ -208,5 +206,4 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
             "missing": 0,
         },
         meaning_file="scaling.json",
-        output="probabilities" if is_class else "value",
     )

@@ -12,14 +12,14 @@ from ..core.run_folder import RunFolder
 from ..datasets.listing import printable
 from .export import FORMATS, TOLERANCE, check_formats
 from .inputs import Input, read_inputs
-from .prediction import FAILED, Predictor, Predicts
+from .prediction import FAILED
 from .verbs import load_for
 
 INT8_TOLERANCE = 0.1  # of outputs without labels or texts; those with these are compared by them
 SHOWN = 5  # inputs that are named for each format
 INT8 = "int8"  # the end of the names of formats whose numbers are rounded
 DIFFERENT = 1  # exit code
-Answer = Callable[[Any], dict[str, Any]]  # raw inputs [1, …] → outputs by name, as arrays
+Answer = Callable[[Any], dict[str, Any]]  # raw inputs [B, …] → outputs by name, as arrays
 
 
 @dataclasses.dataclass
@@ -59,7 +59,7 @@ def check(
     """Print how the answers of each exported format differ from the original's.
 
     Args:
-        task: the task; its `predictor` says how inputs become those of the serving model.
+        task: the task; see its `input_reader` and `raw_inputs`.
         run: the run that was exported.
         formats: formats to check; None: those in the folder.
         folder: the folder of the exported files.
@@ -76,15 +76,15 @@ def check(
     chosen = _written(formats, folder)
     inputs, is_complete = _usable(task, path)
     load_for(run)
-    comparisons, original, predictor = _open(task, run, chosen, folder)
+    read, (comparisons, original) = task.raw_inputs(run), _open(run, chosen, folder)
     for item in inputs:
-        prepared = _prepared(predictor, item)
-        if prepared is None:
+        raw = _read(read, item)
+        if raw is None:
             is_complete = False
             continue
-        expected = original(prepared)
+        expected = original(raw)
         for comparison in comparisons:
-            comparison.add(item, prepared, expected)
+            comparison.add(item, raw, expected)
     if not comparisons[0].inputs:
         raise UserError(f"--check {printable(path)}: none of its inputs can be used")
     _print(comparisons)
@@ -103,7 +103,7 @@ def _written(formats: Sequence[str] | None, folder: Path) -> list[str]:
     return check_formats(",".join(formats or there))
 
 
-def _usable(task: Predicts, path: Path) -> tuple[list[str], bool]:
+def _usable(task: Any, path: Path) -> tuple[list[str], bool]:
     """Return the inputs in a file or folder, and whether none of them is broken."""
     if not hasattr(task, "input_reader"):
         raise UserError(f"--check: the task {task.name} does not say how its inputs are read")
@@ -120,28 +120,26 @@ def _usable(task: Predicts, path: Path) -> tuple[list[str], bool]:
     return sound, not faults
 
 
-def _prepared(predictor: Predictor, text: str) -> Any:
+def _read(read: Callable[[str], Any], text: str) -> Any:
     """Return the serving model's input for a person's input; None if it cannot be used."""
     try:
-        return predictor.raw(predictor.prepare(text))
+        return read(text)
     except (UserError, OSError, ValueError) as error:
         complain(str(error) if isinstance(error, UserError) else f"{text}: {error}")
         return None
 
 
-def _open(
-    task: Predicts, run: RunFolder, formats: Sequence[str], folder: Path
-) -> tuple[list[Comparison], Answer, Predictor]:
+def _open(run: RunFolder, formats: Sequence[str], folder: Path) -> tuple[list[Comparison], Answer]:
+    """Return the comparison of each format, and the function that gives the original's outputs."""
     from ..models.serving import load
 
-    predictor = task.predictor(run)
     model = load(run.best)
     comparisons = [
         Comparison(name, answer, is_rounded=name.endswith(INT8))
         for format_ in formats
         for name, answer in _programs(format_, folder / FORMATS[format_][0], model)
     ]
-    return comparisons, _in_keras(model), predictor
+    return comparisons, _in_keras(model)
 
 
 def _programs(format_: str, place: Path, model: Any) -> Iterator[tuple[str, Answer]]:

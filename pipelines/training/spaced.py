@@ -39,6 +39,8 @@ def _is_dataset(value: Any) -> bool:
 def _every(values: Any, step: int) -> Any:
     if _is_dataset(values):
         return values.shard(step, 0)
+    if hasattr(values, "only"):  # the examples of series
+        return values.only(slice(None, None, step))
     if isinstance(values, list | tuple) or hasattr(values, "dtype"):
         return values[::step]
     return [*itertools.islice(values, 0, None, step)]  # it may be read example by example

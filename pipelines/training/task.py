@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.config import RunChoice, Section, TrainingConfig
 from ..core.errors import UserError
+from ..core.run_folder import RunFolder
 from ..core.space import Space
 from ..datasets.left_out import LeftOut
 
@@ -211,6 +212,19 @@ class BaseTask:
 
     def export_inputs(self, serving_model: Any) -> "ExportInputs":
         return self.training_functions().export_inputs(serving_model)
+
+    def raw_inputs(self, run: RunFolder) -> Callable[[str], Any]:
+        """Return what reads an input of a person for the serving model of a run: text → [B, …].
+
+        Raises:
+            UserError: the task has no `predictor`, which says how. The function raises it for an
+                input that cannot be used.
+        """
+        predictor = getattr(self, "predictor", None)
+        if predictor is None:
+            raise UserError(f"{type(self).__name__} does not say how it reads inputs")
+        loaded = predictor(run)
+        return lambda text: loaded.raw(loaded.prepare(text))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

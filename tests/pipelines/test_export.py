@@ -150,12 +150,6 @@ def check(runs, *flags):
     return errorflow("names", "export", runs, "--name", "a", *flags)
 
 
-def test_check_compares_every_exported_format_with_the_original(exported, capsys):
-    assert check(exported, "--check", str(exported / "in.txt")) == 0
-    rows = rows_of(capsys.readouterr().out)
-    assert rows["keras"][:2] == rows["saved_model"][:2] == ["3", "0"]
-
-
 def test_check_finds_a_model_of_other_weights(exported, capsys):
     path = exported / "names" / "a" / "export" / "model.keras"
     model = load(path)
@@ -166,10 +160,11 @@ def test_check_finds_a_model_of_other_weights(exported, capsys):
     out = capsys.readouterr().out
     rows = rows_of(out)
     assert int(rows["keras"][1]) > 0
-    assert rows["saved_model"][1] == "0"
+    assert rows["saved_model"][:2] == ["3", "0"]
     assert "keras: another answer for 'bcdb'" in out
 
 
+@pytest.mark.slow
 def test_check_reads_the_layout_of_earlier_versions(exported, capsys):
     folder = exported / "names" / "a" / "export" / "saved_model"
     shutil.move(folder / "a" / "1", folder.with_name("earlier"))

@@ -43,7 +43,7 @@ def search():
 
 MODELS = {cell: lambda cell=cell: network(cell) for cell in ("rnn", "lstm", "gru")}
 MODELS["beam search"] = search
-SLOW = {"rnn", "lstm"}  # the same path as for "gru"
+SLOW = {"rnn", "lstm", "gru"}  # the same path as in a beam search
 
 
 def test_cudnn_would_be_found_in_a_saved_model(tmp_path):
