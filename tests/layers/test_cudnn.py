@@ -5,6 +5,7 @@ run, unless a simulation of the operation takes its place.
 """
 
 from collections import Counter
+from typing import Any
 
 import keras
 import numpy as np
@@ -58,7 +59,8 @@ def simulated(input, input_h, input_c, params, sequence_lengths, rnn_mode, time_
     r = [tf.reshape(part, [units, units]) for part in parts[gates : 2 * gates]]
     b_w, b_r = parts[2 * gates : 3 * gates], parts[3 * gates :]
     outputs = []
-    for t in range(x.shape[0]):
+    steps: Any = x.shape[0]
+    for t in range(steps):
         from_x = [tf.matmul(x[t], w[n], transpose_b=True) + b_w[n] for n in range(gates)]
         from_h = [tf.matmul(h, r[n], transpose_b=True) + b_r[n] for n in range(gates)]
         after, cell = _step(rnn_mode, from_x, from_h, h, c)
@@ -120,13 +122,13 @@ def training_step(layer, steps):
     """The graph of a layer's outputs and gradients."""
     layer.build((None, steps, D))
 
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, steps, D])])
     def step(x):
         with tf.GradientTape() as tape:
             e = tf.reduce_mean(layer(x, training=True) ** 2)
         return tape.gradient(e, [w.value for w in layer.trainable_weights])
 
-    return step.get_concrete_function().graph
+    spec = tf.TensorSpec([None, steps, D])
+    return tf.function(step, autograph=False).get_concrete_function(spec).graph
 
 
 def operations(graph):

@@ -11,7 +11,6 @@ from errorflow import layers
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.models.serving import label_outputs, load, make_serving_model
-from errorflow.pipelines.registry import load_task
 from errorflow.pipelines.training.export import ExportInputs, Job, export_all
 from errorflow.pipelines.training.export_comparison import difference
 from errorflow.pipelines.training.export_litert import run_litert, write_litert
@@ -99,7 +98,7 @@ def test_an_operation_that_litert_lacks_is_named_and_nothing_is_left(tmp_path):
     inputs = tf.constant([[1.0, 2.0, 3.0]])
     job = Job(model, ExportInputs(inputs, {}, "input.json"), "task", "run")
     with pytest.raises(UserError, match=r"litert: .*tf\.Igamma"):
-        [*export_all(job, ["litert"], tmp_path)]
+        next(export_all(job, ["litert"], tmp_path))
     assert not any(tmp_path.iterdir())
 
 
@@ -245,18 +244,21 @@ def test_every_task_is_exported_to_every_format_and_answers_alike(
         assert rows[name][1] == "0", name
     for name in FORMATS:
         described = read(tmp_path / "to" / name / "signature.json")
+        assert described["task"] == task
         assert all(file["inputs"] and file["outputs"] for file in described["files"].values())
         assert (tmp_path / "to" / name / "sample_answer.json").stat().st_size > 0
-    assert load_task(task).name == described["task"]
 
 
 # Parts
 
 
 def test_a_difference_is_relative_to_large_values_and_infinite_for_other_texts():
-    one, other = {"x": np.float32([0.0, 10.0])}, {"x": np.float32([0.5, 10.0])}
+    one, other = {"x": np.array([0.0, 10.0], np.float32)}, {"x": np.array([0.5, 10.0], np.float32)}
     assert difference(one, other) == pytest.approx(0.05)
-    assert difference({"x": np.float32([np.nan])}, {"x": np.float32([1])}) == np.inf
+    assert (
+        difference({"x": np.array([np.nan], np.float32)}, {"x": np.array([1], np.float32)})
+        == np.inf
+    )
     assert difference({"a": np.array([b"y"])}, {"a": np.array([b"z"])}) == np.inf
     assert difference({"a": np.zeros(2)}, {"a": np.zeros(3)}) == np.inf
 

@@ -3,6 +3,8 @@
 Here TensorFlow says that there is a GPU, as in tests/layers/test_cudnn.py.
 """
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -41,8 +43,8 @@ def search():
     return build_text_serving_model(core, a, a, width=2, length_norm=0.6, max_length=4)
 
 
-MODELS = {cell: lambda cell=cell: network(cell) for cell in ("rnn", "lstm", "gru")}
-MODELS["beam search"] = search
+MODELS = {cell: functools.partial(network, cell) for cell in ("rnn", "lstm", "gru")}
+MODELS |= {"beam search": search}
 SLOW = {"rnn", "lstm", "gru"}  # the same path as in a beam search
 
 
