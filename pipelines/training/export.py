@@ -1,16 +1,20 @@
-"""Export a trained model to other formats; each is checked against the original's outputs."""
+"""The formats of `export`, and what is exported to them."""
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.errors import UserError
 from ..core.requirements import EXTRAS, require_packages
-from ..core.system_errors import writing
 
 TOLERANCE = 1e-4  # maximum difference of outputs; of those above 1, relative to the largest one
+PLACES = {  # of each format, in the folder of the exported files
+    "keras": "model.keras",
+    "saved_model": "saved_model",
+    "onnx": "onnx",
+    "litert": "litert",
+}
 DEFAULT = ("keras", "saved_model")
 Row = dict[str, Any]
 
@@ -18,10 +22,10 @@ Row = dict[str, Any]
 def check_formats(formats: str) -> list[str]:
     """Parse "keras,onnx"; raise `UserError` if a format is unknown or a package is missing."""
     names = [name.strip() for name in formats.split(",") if name.strip()]
-    unknown = [name for name in names if name not in FORMATS]
+    unknown = [name for name in names if name not in PLACES]
     if unknown or not names:
         got = ", ".join(unknown) or "nothing"
-        raise UserError(f"--format takes {', '.join(FORMATS)} separated by commas, got {got}")
+        raise UserError(f"--format takes {', '.join(PLACES)} separated by commas, got {got}")
     for name in names:
         if name in EXTRAS:
             require_packages(f"--format {name}", EXTRAS[name])
@@ -103,78 +107,3 @@ class Exported(NamedTuple):
     path: Path
     difference: float
     quality: Sequence[Row] = ()
-
-
-def export_all(job: Job, formats: Sequence[str], folder: Path) -> Iterator[Exported]:
-    """Write every format below `folder` and compare its outputs; yield each when it is done.
-
-    Raises:
-        UserError: the outputs differ, or the format lacks what the network needs; nothing of that
-            format is left then.
-    """
-    for name in formats:
-        place, write = FORMATS[name]
-        with _renamed_when_complete(folder / place) as path:
-            written = write(job, path)
-            if not written.difference < TOLERANCE:
-                raise UserError(
-                    f"{name}: the exported model's outputs differ by {written.difference}"
-                )
-        yield Exported(name, folder / place / written.inside, written.difference, written.quality)
-
-
-@contextlib.contextmanager
-def _renamed_when_complete(path: Path) -> Iterator[Path]:
-    """Yield a temporary path next to `path`, for a file or folder; rename it on success."""
-    temporary = path.with_name(f".writing-{path.name}")
-    with writing(path, lambda: "the run itself stays as it was; --to takes another folder"):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _remove(temporary)
-            yield temporary
-            _remove(path)
-            temporary.rename(path)
-        finally:
-            _remove(temporary)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _keras(job: Job, path: Path) -> Written:
-    from ..models.serving import load
-    from .export_comparison import arrays_of, difference
-
-    job.model.save(path)
-    outputs = load(path)(job.inputs.inputs)
-    return Written(difference(arrays_of(outputs), arrays_of(job.model(job.inputs.inputs))))
-
-
-def _saved_model(job: Job, path: Path) -> Written:
-    from .export_saved_model import export_saved_model
-
-    return export_saved_model(job, path)
-
-
-def _onnx(job: Job, path: Path) -> Written:
-    from .export_onnx import export_onnx
-
-    return export_onnx(job, path)
-
-
-def _litert(job: Job, path: Path) -> Written:
-    from .export_litert import export_litert
-
-    return export_litert(job, path)
-
-
-FORMATS: dict[str, tuple[str, Callable[[Job, Path], Written]]] = {
-    "keras": ("model.keras", _keras),
-    "saved_model": ("saved_model", _saved_model),
-    "onnx": ("onnx", _onnx),
-    "litert": ("litert", _litert),
-}

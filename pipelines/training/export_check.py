@@ -4,21 +4,19 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.console import complain, print_table, say
 from ..core.errors import UserError
 from ..core.run_folder import RunFolder
 from ..datasets.listing import printable
-from .export import FORMATS, TOLERANCE, check_formats
+from .export import PLACES, TOLERANCE, check_formats
 from .inputs import Input, read_inputs
-from .prediction import FAILED
-from .verbs import load_for
 
 INT8_TOLERANCE = 0.1  # of outputs without labels or texts; those with these are compared by them
 SHOWN = 5  # inputs that are named for each format
 INT8 = "int8"  # the end of the names of formats whose numbers are rounded
-DIFFERENT = 1  # exit code
+DIFFERENT, BROKEN = 1, 3  # exit codes; the second one as of `predict`
 Answer = Callable[[Any], dict[str, Any]]  # raw inputs [B, …] → outputs by name, as arrays
 
 
@@ -53,31 +51,51 @@ class Comparison:
         return [self.name, str(self.inputs), str(len(self.different)), f"{self.largest:.1e}"]
 
 
-def check(
-    task: Any, run: RunFolder, formats: Sequence[str] | None, folder: Path, path: Path
-) -> int:
-    """Print how the answers of each exported format differ from the original's.
+class Question(NamedTuple):
+    """What is checked.
+
+    Attributes:
+        formats: the formats, whose files are there.
+        folder: the folder of the exported files.
+        inputs: a person's inputs.
+        is_complete: whether none of them is broken.
+    """
+
+    formats: list[str]
+    folder: Path
+    inputs: list[str]
+    is_complete: bool
+
+
+def read_question(task: Any, formats: Sequence[str] | None, folder: Path, path: Path) -> Question:
+    """Read the inputs to check with, without TensorFlow.
 
     Args:
-        task: the task; see its `input_reader` and `raw_inputs`.
-        run: the run that was exported.
+        task: the task; see its `input_reader`.
         formats: formats to check; None: those in the folder.
         folder: the folder of the exported files.
         path: a file or folder of inputs, as `predict` takes them.
-
-    Returns:
-        The exit code: 1 if an answer differs, 3 if an input cannot be used.
 
     Raises:
         UserError: there are no inputs, or a format has not been exported.
     """
     if not path.exists():
         raise UserError(f"--check {printable(path)}: no such file or folder")
-    chosen = _written(formats, folder)
-    inputs, is_complete = _usable(task, path)
-    load_for(run)
-    read, (comparisons, original) = task.raw_inputs(run), _open(run, chosen, folder)
-    for item in inputs:
+    return Question(_written(formats, folder), folder, *_usable(task, path))
+
+
+def check(task: Any, run: RunFolder, question: Question) -> int:
+    """Print how the answers of each exported format differ from the original's.
+
+    Returns:
+        The exit code: 1 if an answer differs, 3 if an input cannot be used.
+
+    Raises:
+        UserError: no input can be used, or an exported file is missing.
+    """
+    read, is_complete = task.raw_inputs(run), question.is_complete
+    comparisons, original = _open(run, question.formats, question.folder)
+    for item in question.inputs:
         raw = _read(read, item)
         if raw is None:
             is_complete = False
@@ -86,16 +104,16 @@ def check(
         for comparison in comparisons:
             comparison.add(item, raw, expected)
     if not comparisons[0].inputs:
-        raise UserError(f"--check {printable(path)}: none of its inputs can be used")
+        raise UserError("--check: none of the inputs can be used")
     _print(comparisons)
     if any(comparison.different for comparison in comparisons):
         return DIFFERENT
-    return 0 if is_complete else FAILED
+    return 0 if is_complete else BROKEN
 
 
 def _written(formats: Sequence[str] | None, folder: Path) -> list[str]:
     """Return the formats to check, whose files are there."""
-    there = [name for name, (place, _) in FORMATS.items() if (folder / place).exists()]
+    there = [name for name, place in PLACES.items() if (folder / place).exists()]
     missing = [name for name in formats or () if name not in there]
     if missing or not there:
         what = f"no {', '.join(missing)}" if missing else "nothing"
@@ -137,7 +155,7 @@ def _open(run: RunFolder, formats: Sequence[str], folder: Path) -> tuple[list[Co
     comparisons = [
         Comparison(name, answer, is_rounded=name.endswith(INT8))
         for format_ in formats
-        for name, answer in _programs(format_, folder / FORMATS[format_][0], model)
+        for name, answer in _programs(format_, folder / PLACES[format_], model)
     ]
     return comparisons, _in_keras(model)
 

@@ -10,7 +10,8 @@ from ..core.run_folder import RunFolder
 from ..core.run_lifecycle import check_same_data
 from ..models.serving import load
 from .data_report import read_data
-from .export import Exported, Job, RunExamples, export_all, for_int8
+from .export import Exported, Job, RunExamples, for_int8
+from .export_all import export_all
 from .spaced import spaced
 from .task import Task
 

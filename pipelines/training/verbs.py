@@ -105,9 +105,12 @@ def export(task: Task, config: ExportConfig) -> int:
     formats = None if config.format is None else check_formats(config.format)
     run = choose_run(config.run, task.name)
     if config.check_file is not None:
-        from .export_check import check
+        from .export_check import check, read_question
 
-        return check(task, run, formats, config.to or run.path / "export", config.check_file)
+        folder = config.to or run.path / "export"
+        question = read_question(task, formats, folder, config.check_file)
+        load_for(run)
+        return check(task, run, question)
     formats, found = formats or [*DEFAULT], None
     if config.int8 and "litert" in formats:
         from .workflow import find_before_tensorflow

@@ -11,7 +11,8 @@ from errorflow import layers
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.models.serving import label_outputs, load, make_serving_model
-from errorflow.pipelines.training.export import ExportInputs, Job, export_all
+from errorflow.pipelines.training.export import ExportInputs, Job
+from errorflow.pipelines.training.export_all import export_all
 from errorflow.pipelines.training.export_comparison import difference
 from errorflow.pipelines.training.export_litert import run_litert, write_litert
 from errorflow.pipelines.training.network_parts import in_keras
