@@ -17,6 +17,7 @@ from ..core.run_group import RunGroup
 from ..core.run_lock import check_not_held, hold
 from ..core.system_errors import writing
 from ..training.task import Task
+from ..training.tracking import check_tracker
 from ..training.workflow import find_before_tensorflow
 from .pool import Pool, open_pool
 from .seed_plan import SeedPlan, begin, make_plan, prepare
@@ -36,6 +37,7 @@ def train_seeds(task: Task, config: TrainingConfig) -> RunGroup:
             some have failed for another reason than their loss.
         KeyboardInterrupt: Ctrl-C; the message says how to go on.
     """
+    check_tracker(config)
     plan = make_plan(task, config)
     check_not_held(plan.lock_file)
     find_before_tensorflow(task, plan.config)
