@@ -19,6 +19,8 @@ TASKS = {  # trained as `errorflow <task> train` does; the norm of the gradients
     "images": "--model convnet --width 0.25 --dropout 0 --batch-size 8 --image-size 12 --epochs 1"
     " --jit off --limit 40",
 }
+# Of DepthFlow, what does not depend on how a batch is divided, unlike the share of dead units.
+OVER_DEPTH = ("step", "rms", "max", "mean", "std", "path_rms", "path_max")
 OWN_MODELS = {  # options of `train_own_model`; the tasks have one step per execution without XLA
     "jit": {"jit": True},
     "several steps per execution": {"steps_per_execution": 3},
@@ -89,11 +91,12 @@ def train_own_model(
 
 
 def make_recorders(ids: Any, logs: Path) -> list[Any]:
-    from errorflow.callbacks import EarlyWarning, ErrorFlow, Gates, LayerGradients
+    from errorflow.callbacks import DepthFlow, EarlyWarning, ErrorFlow, Gates, LayerGradients
 
     # Without `probe`: one process alone would measure the examples of its first batch.
     gradients, flow = LayerGradients(logs), ErrorFlow(logs, probe=False)
-    return [gradients, flow, Gates(ids, logs), EarlyWarning(gradients, flow, log_dir=logs)]
+    warning = EarlyWarning(gradients, flow, log_dir=logs)
+    return [gradients, flow, Gates(ids, logs), DepthFlow(logs), warning]
 
 
 def records(recorders: list[Any], strategy: Any, logs: Path) -> Iterator[Any]:
@@ -101,13 +104,17 @@ def records(recorders: list[Any], strategy: Any, logs: Path) -> Iterator[Any]:
     import numpy as np
     from errorflow.callbacks.recording.event_reader import recorded_rows_of_chief
 
-    gradients, flow, gates, warning = recorders
-    for history in ({"": gradients.history}, flow.history, gates.history):
+    gradients, flow, gates, depth, warning = recorders
+    over_depth = {name: depth.history[name] for name in OVER_DEPTH}
+    for history in ({"": gradients.history}, flow.history, gates.history, {"": over_depth}):
         for _, tables in sorted(history.items()):
             yield from (table for name, table in tables.items() if name != "layers")
     yield np.array(warning.state()["losses"])
-    for rows, *_ in recorded_rows_of_chief(strategy, logs / "train", until=10**6).values():
-        yield from (rows.steps, rows.lengths, rows.values)
+    recorded = recorded_rows_of_chief(strategy, logs / "train", until=10**6)
+    for (kind, _), (rows, *_) in recorded.items():
+        kept = [kind != "depth_flow" or name != "dead" for name in rows.statistics]
+        values = rows.values if all(kept) else rows.values[kept]
+        yield from (rows.steps, rows.lengths, values)
 
 
 def train_task(task: str, flags: str, data: Path, out: Path, strategy: Any) -> Any:
