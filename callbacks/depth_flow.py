@@ -73,7 +73,8 @@ class DepthFlow(MonitoredRecorder):
     With several outputs, a_l is all of them. An example is an element of the first axis. If layers
     fold time steps into it, B is still the batch of the loss. If several backward passes run
     through a layer in a training step, the last one counts. A layer in a loop of the graph is not
-    recorded; the findings say so. The records of long runs stay small in the same way as those of
+    recorded, nor one in a function of the graph, as all layers are with several workers and XLA;
+    the findings say so. The records of long runs stay small in the same way as those of
     `ErrorFlow`.
 
     Source: K. He, X. Zhang, S. Ren, J. Sun: Deep residual learning for image recognition, 2016;
@@ -141,6 +142,8 @@ class DepthFlow(MonitoredRecorder):
             return []
         if not history:
             text = f"no error reached the output of any layer in {self._step:,} training steps"
+            if self._monitor.in_loops:
+                text = "no error was recorded: a loop or a function of the graph calls all layers"
             headline = f"no error recorded in {self._step:,} training steps"
             return [Finding("", "too little", headline, text)]
         shown = {layer_path(name) for name in history["layers"]}
@@ -151,7 +154,7 @@ class DepthFlow(MonitoredRecorder):
         headline = f"no error of {counted(len(missing), 'layer')} recorded"
         text = (
             f"no error was recorded of {listed(missing) if len(missing) > 1 else missing[0]}: none "
-            "reached the output, as below frozen layers, or a loop of the graph calls the layer"
+            "reached the output, as below frozen layers, or a loop or function of the graph calls it"
         )
         return [Finding("", "too little", headline, text)]
 

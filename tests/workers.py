@@ -87,7 +87,7 @@ def train_own_model(
     ).history
     evaluated = model.evaluate(batches, verbose=0, return_dict=True)
     found = {"history": history, "evaluated": evaluated}
-    return found, model.get_weights(), [*records(recorders, strategy, logs)]
+    return found, model.get_weights(), [*records(recorders, strategy, logs, jit)]
 
 
 def make_recorders(ids: Any, logs: Path) -> list[Any]:
@@ -99,19 +99,24 @@ def make_recorders(ids: Any, logs: Path) -> list[Any]:
     return [gradients, flow, Gates(ids, logs), DepthFlow(logs), warning]
 
 
-def records(recorders: list[Any], strategy: Any, logs: Path) -> Iterator[Any]:
-    """All tables in their order, the losses that were read, and the rows to go on from."""
+def records(recorders: list[Any], strategy: Any, logs: Path, compiled: bool) -> Iterator[Any]:
+    """All tables in their order, the losses that were read, and the rows to go on from.
+
+    If XLA compiles the network of several workers, DepthFlow cannot record it.
+    """
     import numpy as np
     from errorflow.callbacks.recording.event_reader import recorded_rows_of_chief
 
     gradients, flow, gates, depth, warning = recorders
-    over_depth = {name: depth.history[name] for name in OVER_DEPTH}
+    over_depth = {} if compiled else {name: depth.history[name] for name in OVER_DEPTH}
     for history in ({"": gradients.history}, flow.history, gates.history, {"": over_depth}):
         for _, tables in sorted(history.items()):
             yield from (table for name, table in tables.items() if name != "layers")
     yield np.array(warning.state()["losses"])
     recorded = recorded_rows_of_chief(strategy, logs / "train", until=10**6)
     for (kind, _), (rows, *_) in recorded.items():
+        if kind == "depth_flow" and compiled:
+            continue
         kept = [kind != "depth_flow" or name != "dead" for name in rows.statistics]
         values = rows.values if all(kept) else rows.values[kept]
         yield from (rows.steps, rows.lengths, values)

@@ -30,6 +30,7 @@ class DepthTrace:
 
     def __init__(self, step: TracedStep, layers: DepthLayers, trained: TrainedTensors, is_due: Any):
         self._step, self._layers, self._trained, self._is_due = step, layers, trained, is_due
+        self._graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
         self._calls: collections.Counter[str] = collections.Counter()
         self._taps: list[Tap] = []
         self._readings: collections.Counter[tuple[int, str]] = collections.Counter()
@@ -118,7 +119,9 @@ class DepthTrace:
             def measured(*errors):
                 if not any(map(self._trained.includes, tap.tensors)):
                     return errors
-                if tap.is_sum:
+                if self._is_elsewhere():
+                    tap.row = _no_figures()
+                elif tap.is_sum:
                     tap.errors.append(errors)
                 else:
                     self._measure(tap, errors, () if tap.label else tensors, operation)
@@ -134,16 +137,20 @@ class DepthTrace:
             self._sources[id(after)] = after, tap, operation
         return tapped
 
+    def _is_elsewhere(self):
+        """Whether the backward pass stands in a function or loop whose rows cannot be read.
+
+        XLA may compile it, which cannot be seen there, and it does not know all operations.
+        """
+        return self._graph not in (None, tf.compat.v1.get_default_graph())
+
     def _measure(self, tap, errors, outputs, operation):
         def figures():
             return figures_of(errors, outputs, operation)
 
-        def nothing():
-            return tf.zeros([len(FIGURES) - 3], tf.float64)
-
         try:
             is_due = self._is_due
-            tap.row = figures() if is_due is True else tf.cond(is_due, figures, nothing)
+            tap.row = figures() if is_due is True else tf.cond(is_due, figures, _no_figures)
             if tap.whole is not None and tap.whole.is_sum:
                 tap.whole.errors.append(errors)
         except Exception as error:  # what observes must not limit what is observed
@@ -195,3 +202,7 @@ class DepthTrace:
         number = tf.ones_like(examples) * tf.cast(self._step.number, tf.float64)
         is_sum = tf.ones_like(examples) * float(self._step.is_sum)
         return tf.concat([number, is_sum, batch, examples, sums * factor, outputs], axis=1)
+
+
+def _no_figures():
+    return tf.zeros([len(FIGURES) - 3], tf.float64)
