@@ -154,7 +154,7 @@ class DepthFlow(MonitoredRecorder):
         headline = f"no error of {counted(len(missing), 'layer')} recorded"
         text = (
             f"no error was recorded of {listed(missing) if len(missing) > 1 else missing[0]}: none "
-            "reached the output, as below frozen layers, or a loop or function of the graph calls it"
+            "reached the output, as below frozen layers, or a loop or function of the graph has it"
         )
         return [Finding("", "too little", headline, text)]
 
