@@ -78,10 +78,10 @@ def train_own_model(
         )
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    ids, targets = examples(BATCH * STEPS)
-    batches = tf.data.Dataset.from_tensor_slices((ids, targets)).batch(BATCH)
+    data: Any = examples(BATCH * STEPS)
+    batches = tf.data.Dataset.from_tensor_slices(data).batch(BATCH)
     batches = batches.with_options(options)
-    recorders = make_recorders(ids[:4], logs)
+    recorders = make_recorders(data[0][:4], logs)
     history = model.fit(
         batches, validation_data=batches.take(2), epochs=2, verbose=0, callbacks=recorders
     ).history
