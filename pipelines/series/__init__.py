@@ -62,21 +62,22 @@ class Series(BaseTask):
         return [Verb("predict", about, PredictConfig, self._predict)]
 
     def find_data(self, config: SeriesConfig) -> Any:
+        from ..datasets.series.embedded import load_embedded
+        from ..datasets.series.series_data import load_series
         from ..datasets.series.series_files import read_series
         from ..datasets.series.series_tables import SeriesReading
 
-        data = config.data
-        if data.data_dir is not None:
-            return read_series(data.data_dir, data.reading)
-        from ..datasets.series.embedded import load_embedded
-
-        return SeriesReading(load_embedded(data.dataset or DEFAULT))
+        settings = config.data
+        if settings.data_dir is not None:
+            reading = read_series(settings.data_dir, settings.reading)
+        else:
+            reading = SeriesReading(load_embedded(settings.dataset or DEFAULT))
+        data = load_series(reading, settings.examples(config.optimisation.seed))
+        config.check_for(data.train.problem.kind)
+        return data
 
     def read_data(self, config: SeriesConfig, found: Any = None) -> Any:
-        from ..datasets.series.series_data import load_series
-
-        options = config.data.examples(config.optimisation.seed)
-        return load_series(found or self.find_data(config), options)
+        return self.find_data(config) if found is None else found
 
     def write_data(self, config: SeriesConfig, data: Any, folder: Path) -> dict[str, Any]:
         from ..datasets.series.python_data import write_series

@@ -12,6 +12,7 @@ from ..core.space import TRAINING, Choice, Range, Space
 from ..datasets.series.series_columns import SeriesColumns
 from ..datasets.series.series_data import SeriesOptions
 from ..datasets.series.series_files import ReadingOptions
+from ..datasets.series.series_split import Kind
 from ..datasets.utf8 import check_encoding
 from ..models.recurrent_settings import RECURRENT, RecurrentConfig
 
@@ -110,6 +111,10 @@ class SeriesSettings(DataSettings):
             value = getattr(self, key)
             require(value is None or value >= least, key, f"{least} or more", value)
         require(self.max_gap >= 0, "max_gap", "0 or more", self.max_gap)
+        if self.data_dir is None:
+            for key in ("time_column", "target", "covariates", "id_column", "resample", "problem"):
+                if getattr(self, key):
+                    raise UserError(f"--{key.replace('_', '-')}: is for --data-dir")
 
     @property
     def columns(self) -> SeriesColumns:
@@ -165,6 +170,20 @@ class SeriesConfig(RecurrentConfig):
         """The first part of an automatic run name."""
         suffix = {"none": "", "plain": "-decoder", "attention": "-attention"}
         return self.network.model + suffix[self.network.decoder]
+
+    def check_for(self, kind: Kind) -> None:
+        """Raise `UserError` for a setting that the data do not allow.
+
+        Args:
+            kind: what is predicted.
+        """
+        decoder, settings = self.network.decoder, self.optimisation
+        if decoder != "none" and kind != "forecast":
+            raise UserError(f"--decoder {decoder}: is for forecasts; these series have answers")
+        if settings.loss is not None and kind == "classify":
+            raise UserError(f"--loss {settings.loss}: is for values; classes have cross-entropy")
+        if settings.balance and kind != "classify":
+            raise UserError(f"--balance {settings.balance:g}: is for classes; these are values")
 
     def resolved(self) -> Self:
         if self.data.data_dir is not None:

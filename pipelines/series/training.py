@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..core.errors import UserError
 from ..datasets.series.series_data import SeriesData
 from ..datasets.series.series_split import SeriesProblem, SeriesSplit
 from ..models import series_decoder
@@ -79,14 +78,7 @@ def build_training(config: SeriesConfig, data: SeriesData) -> TrainingSpec:
 
 
 def shape_of(config: SeriesConfig, problem: SeriesProblem) -> SeriesShape:
-    """Return the shapes of a network; raise `UserError` if it cannot have them."""
-    settings, loss = config.network, config.optimisation.loss
-    if settings.decoder != "none" and problem.kind != "forecast":
-        raise UserError(
-            f"--decoder {settings.decoder}: is for forecasts; these series have answers"
-        )
-    if loss is not None and problem.kind == "classify":
-        raise UserError(f"--loss {loss}: is for values; classes have the cross-entropy")
+    """Return the shapes of a network."""
     return SeriesShape(
         steps=problem.steps,
         features=len(problem.columns),
@@ -94,7 +86,7 @@ def shape_of(config: SeriesConfig, problem: SeriesProblem) -> SeriesShape:
         future=problem.future,
         classes=problem.kind == "classify",
         every_step=problem.every_step,
-        quantiles=len(QUANTILES) if loss == "quantile" else 1,
+        quantiles=len(QUANTILES) if config.optimisation.loss == "quantile" else 1,
         padded=problem.padded,
     )
 

@@ -50,7 +50,7 @@ def read_series(where: str | Path, options: ReadingOptions) -> SeriesReading:
     problem = options.problem
     if not is_npz(paths["train"]):
         if problem not in (None, "forecast"):
-            raise UserError(f"--problem {problem} needs a .npz file with x and y; {EXPECTED}")
+            raise UserError(f"--problem {problem} needs a .npz file with x and y, not a table")
         table = read_table(paths["train"], options.columns.encoding, options.columns.known)
         return series_of_table(table, options.columns, options.resample)
     if problem == "forecast":
