@@ -15,7 +15,7 @@ import tyro
 
 from ..core.run_folder import RunFolder
 from ..training.inputs import Reader
-from ..training.prediction import Predictor, PredictSettings
+from ..training.prediction import PredictSettings
 from ..training.task import BaseTask, ModelCard, TrainingFunctions, Verb
 from .config import DEFAULT, SPACE, SeriesConfig
 
@@ -109,12 +109,6 @@ class Series(BaseTask):
         forecaster = Forecaster.of_run(run)
         for name in inputs:
             yield from forecaster.rows(str(name))
-
-    def predictor(self, run: RunFolder) -> Predictor:
-        """Load the best model of a run, to predict for files with one series each."""
-        from .prediction import Forecaster
-
-        return Forecaster.of_run(run).predictor()
 
     def input_reader(self, column: str | None = None) -> Reader:
         from .prediction import file_reader

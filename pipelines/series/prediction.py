@@ -26,7 +26,7 @@ from ..models.series_serving import columns_of, targets_of
 from ..models.serving import labels_in, load, traced
 from ..training.answers import Answers
 from ..training.inputs import STDIN, Reader, path_reader, read_inputs
-from ..training.prediction import FAILED, Predictor, PredictSettings
+from ..training.prediction import FAILED, PredictSettings
 from .config import SeriesConfig, SeriesSettings
 from .printed import by_step, lines_of
 
@@ -95,22 +95,6 @@ class Forecaster:
         for fault in found.faults:
             raise UserError(fault)
         yield from self.answers(name, found.series)
-
-    def predictor(self) -> Predictor:
-        """Return the predictor of files with one series each."""
-
-        def prepare(name: str) -> _Series:
-            found = self.read(Path(name).expanduser())
-            if found.faults or len(found.series) != 1:
-                several = f"{printable(name)}: {len(found.series)} series; one is needed"
-                raise UserError((*found.faults, several)[0])
-            return found.series[0]
-
-        def answer(names: Sequence[str], series: Sequence[_Series]) -> Iterator[dict[str, Any]]:
-            for name, one in zip(names, series, strict=True):
-                yield from self.answers(name, [one])
-
-        return Predictor(prepare, answer, batch=BATCH)
 
     def answers(self, name: str, series: Sequence[_Series]) -> Iterator[dict[str, Any]]:
         """Yield a row for each of the series of a file."""
