@@ -93,11 +93,13 @@ class Written(NamedTuple):
         difference: the largest difference between its outputs and those of the original.
         inside: the place of the model in the folder of the format.
         quality: the figures of the original and of each form of the network, as rows.
+        left_out: what could not be written, and why; "": nothing.
     """
 
     difference: float
     inside: str = "."
     quality: Sequence[Row] = ()
+    left_out: str = ""
 
 
 class Exported(NamedTuple):
@@ -107,3 +109,4 @@ class Exported(NamedTuple):
     path: Path
     difference: float
     quality: Sequence[Row] = ()
+    left_out: str = ""

@@ -30,7 +30,8 @@ def export_all(job: Job, formats: Sequence[str], folder: Path) -> Iterator[Expor
                 raise UserError(
                     f"{name}: the exported model's outputs differ by {written.difference}"
                 )
-        yield Exported(name, place / written.inside, written.difference, written.quality)
+        where = place / written.inside
+        yield Exported(name, where, written.difference, written.quality, written.left_out)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from .export import Job, Row, RunExamples, Written
 from .export_comparison import Arrays
 from .export_parts import Batches, describe_parts
 from .network_parts import Run, answered_by, named, parts_of, recorded
+from .quantisation_process import ToQuantise, quantise_apart
 
 SIGNATURE = "serving_default"
 CALIBRATION = 200  # examples from which the ranges of the activations are measured
@@ -36,22 +37,31 @@ def export_litert(job: Job, folder: Path) -> Written:
     if job.examples is None:
         return Written(difference)
     calibration = recorded(job.model, job.examples.read)
-    return Written(difference, quality=_quantise(job.model, folder, calibration, job.examples))
+    quality, reason = _quantise(job.model, folder, calibration, job.examples)
+    return Written(
+        difference, quality=quality, left_out=reason and f"not written in int8: {reason}"
+    )
 
 
 def _quantise(
     model: keras.Model, folder: Path, calibration: Batches, examples: RunExamples
-) -> list[Row]:
-    """Write the network in int8; return and write the figures of the original and of each form."""
-    for name, part in parts_of(model).items():
-        write_litert(part, folder / f"{name}_int8.tflite", calibration[name])
+) -> tuple[list[Row], str]:
+    """Write the network in int8; return and write the figures of the original and of each form.
+
+    Beside them stands the reason why there is no int8; "" if there is.
+    """
+    floats, int8 = (files_of(model, folder, form) for form in FORMS)
+    reason = quantise_apart(
+        [ToQuantise(floats[name], one_by_one(calibration[name]), int8[name]) for name in int8]
+    )
     rows: list[Row] = [{"network": "original", "bytes": None, **examples.measure(model)}]
-    for form in FORMS:
+    for form in ("float",) if reason else FORMS:
         figures = examples.measure(answered_by(model, runs_in(model, folder, form)))
         size = sum(path.stat().st_size for path in files_of(model, folder, form).values())
         rows.append({"network": form, "bytes": size, **figures})
-    write_json(folder / QUALITY, {"test_examples": examples.measured, "networks": rows})
-    return rows
+    left_out = {"left_out": {"int8": reason}} if reason else {}
+    write_json(folder / QUALITY, {"test_examples": examples.measured, "networks": rows, **left_out})
+    return rows, reason
 
 
 def files_of(model: keras.Model, folder: Path, form: str) -> dict[str, Path]:
@@ -64,15 +74,12 @@ def runs_in(model: keras.Model, folder: Path, form: str) -> dict[str, Run]:
     return {name: run_litert(path) for name, path in files_of(model, folder, form).items()}
 
 
-def write_litert(part: keras.Model, path: Path, examples: Sequence[Arrays] | None = None) -> None:
-    """Write a part of a network for a batch of one example, with LiteRT's own operations only.
+def write_litert(part: keras.Model, path: Path) -> None:
+    """Write a part of a network in floats, for one example, with LiteRT's own operations only.
 
     Args:
         part: the network.
         path: the file, with the suffix .tflite.
-        examples: batches of examples for quantisation to int8 after the training: weights, and the
-            activations of all operations that have an int8 form, are rounded to 8 bits. None: all
-            numbers stay floats.
 
     Raises:
         UserError: LiteRT lacks an operation of the network.
@@ -80,9 +87,6 @@ def write_litert(part: keras.Model, path: Path, examples: Sequence[Arrays] | Non
     import tensorflow as tf
 
     options: dict = {"target_spec": {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}}
-    if examples is not None:
-        options["optimizations"] = [tf.lite.Optimize.DEFAULT]
-        options["representative_dataset"] = lambda: one_by_one(examples)
     model = named(part)
     specs = {
         name: tf.TensorSpec([1, *tensor.shape[1:]], tensor.dtype, name=name)

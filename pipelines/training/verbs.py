@@ -9,7 +9,7 @@ import tyro
 
 from ..core.cluster import training_cluster
 from ..core.config import RunChoice, TrainingConfig
-from ..core.console import note, print_table, say
+from ..core.console import complain, note, print_table, say
 from ..core.phases import phase
 from ..core.run_config import run_config
 from ..core.run_folder import RunFolder
@@ -125,6 +125,8 @@ def export(task: Task, config: ExportConfig) -> int:
         say(f"{written.format}: {written.path} (read back; {difference})")
         if written.quality:
             print_table([*written.quality[0]], [_cells(row) for row in written.quality])
+        if written.left_out:
+            complain(f"{written.format}: {written.left_out}")
     return 0
 
 

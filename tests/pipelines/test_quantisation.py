@@ -1,0 +1,89 @@
+"""LiteRT files in int8: loops of fixed length, and what happens if TensorFlow's quantiser fails."""
+
+import json
+import os
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from errorflow import layers
+from errorflow.pipelines.models.serving import label_outputs, make_serving_model
+from errorflow.pipelines.training import quantisation_process
+from errorflow.pipelines.training.export import ExportInputs, Job, RunExamples
+from errorflow.pipelines.training.export_all import export_all
+from errorflow.pipelines.training.export_litert import one_by_one, run_litert, write_litert
+from errorflow.pipelines.training.network_parts import in_keras
+from errorflow.pipelines.training.quantisation import read_examples, write_examples
+from errorflow.pipelines.training.quantisation_process import ToQuantise, quantise_apart
+
+SEGFAULT = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+MISTAKE = "print('first'); print('ValueError: no ranges'); raise SystemExit(1)"
+
+
+def test_examples_of_several_shapes_are_read_as_they_were_written(tmp_path):
+    examples = [
+        {"ids": np.array([[1, 2]], np.int32), "state 1": np.ones([1, 2], np.float32)},
+        {"ids": np.array([[3]], np.int32), "state 1": np.zeros([1, 2], np.float32)},
+    ]
+    write_examples(tmp_path / "examples", examples)
+    for read, written in zip(read_examples(tmp_path / "examples"), examples, strict=True):
+        assert read.keys() == written.keys()
+        for name, array in written.items():
+            np.testing.assert_array_equal(read[name], array)
+            assert read[name].dtype == array.dtype
+
+
+def test_a_loop_of_fixed_length_is_quantised(tmp_path):
+    """TensorFlow's calibrator alone ends by SIGSEGV: the loop frees a tensor that it reads."""
+    pytest.importorskip("ai_edge_litert")
+    x = keras.Input([6, 2], name="series")
+    y = layers.LSTM(4)(x)
+    part = keras.Model(x, {"y": keras.layers.Dense(64, name="y")(y)})
+    series = {"series": np.random.default_rng(0).normal(size=[20, 6, 2]).astype(np.float32)}
+    source, target = tmp_path / "model.tflite", tmp_path / "model_int8.tflite"
+    write_litert(part, source)
+    assert quantise_apart([ToQuantise(source, one_by_one([series]), target)]) == ""
+    expected, rounded = in_keras(part)(series)["y"], run_litert(target)(series)["y"]
+    np.testing.assert_allclose(rounded, expected, atol=0.05 * np.abs(expected).max())
+    assert np.abs(rounded - expected).max() > 1e-5  # else nothing is rounded
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [(SEGFAULT, "was ended by SIGSEGV"), (MISTAKE, "quantiser: ValueError: no ranges")],
+)
+def test_a_failure_of_the_quantiser_leaves_no_file_and_says_why(
+    program, reason, tmp_path, monkeypatch
+):
+    replace_quantiser(program, tmp_path, monkeypatch)
+    target = tmp_path / "int8"
+    target.write_text("of an earlier part")
+    assert quantise_apart([ToQuantise(tmp_path / "float", [], target)]).endswith(reason)
+    assert not target.exists()
+
+
+def test_without_int8_the_floats_are_exported_and_the_reason_is_kept(tmp_path, monkeypatch):
+    pytest.importorskip("ai_edge_litert")
+    replace_quantiser(SEGFAULT, tmp_path, monkeypatch)
+    x = keras.Input([3], name="series")
+    core = keras.Model(x, keras.layers.Dense(2, "softmax", name="probabilities")(x), name="core")
+    model = make_serving_model(x, lambda series: label_outputs(core(series), "ab"))
+    series = tf.constant([[1.0, 2.0, 3.0]])
+    examples = RunExamples(lambda model: model(series), lambda _: {"accuracy": 0.5}, 1)
+    job = Job(model, ExportInputs(series, {}, "input.json"), "task", "run", examples)
+    (written,) = export_all(job, ["litert"], tmp_path / "to")
+    assert "int8" in written.left_out
+    assert "SIGSEGV" in written.left_out
+    content = json.loads((written.path / "accuracy.json").read_text(encoding="utf-8"))
+    assert [row["network"] for row in content["networks"]] == ["original", "float"]
+    assert "SIGSEGV" in content["left_out"]["int8"]
+    assert [path.name for path in written.path.glob("*.tflite")] == ["model.tflite"]
+
+
+def replace_quantiser(program, folder, monkeypatch):
+    """Let another program run in the place of the one that quantises."""
+    (folder / "replaced.py").write_text(program)
+    path = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *filter(None, [path])]))
+    monkeypatch.setattr(quantisation_process, "MODULE", "replaced")
