@@ -14,8 +14,13 @@ from errorflow.pipelines.training.export import ExportInputs, Job, RunExamples
 from errorflow.pipelines.training.export_all import export_all
 from errorflow.pipelines.training.export_litert import one_by_one, run_litert, write_litert
 from errorflow.pipelines.training.network_parts import in_keras
-from errorflow.pipelines.training.quantisation import read_examples, write_examples
+from errorflow.pipelines.training.quantisation import (
+    read_examples,
+    unread_constants,
+    write_examples,
+)
 from errorflow.pipelines.training.quantisation_process import ToQuantise, quantise_apart
+from tensorflow.lite.tools.flatbuffer_utils import convert_bytearray_to_object
 
 SEGFAULT = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
 MISTAKE = "print('first'); print('ValueError: no ranges'); raise SystemExit(1)"
@@ -34,15 +39,35 @@ def test_examples_of_several_shapes_are_read_as_they_were_written(tmp_path):
             assert read[name].dtype == array.dtype
 
 
-def test_a_loop_of_fixed_length_is_quantised(tmp_path):
-    """TensorFlow's calibrator alone ends by SIGSEGV: the loop frees a tensor that it reads."""
+STEPS, UNITS = 6, 4
+
+
+@pytest.fixture(scope="module")
+def fixed_length(tmp_path_factory):
+    """A recurrent network that reads series of one length, and its LiteRT file in floats."""
     pytest.importorskip("ai_edge_litert")
-    x = keras.Input([6, 2], name="series")
-    y = layers.LSTM(4)(x)
-    part = keras.Model(x, {"y": keras.layers.Dense(64, name="y")(y)})
-    series = {"series": np.random.default_rng(0).normal(size=[20, 6, 2]).astype(np.float32)}
-    source, target = tmp_path / "model.tflite", tmp_path / "model_int8.tflite"
-    write_litert(part, source)
+    x = keras.Input([STEPS, 2], name="series")
+    y = keras.layers.Dense(64, name="y")(layers.LSTM(UNITS)(x))
+    part = keras.Model(x, {"y": y})
+    path = tmp_path_factory.mktemp("fixed") / "model.tflite"
+    write_litert(part, path)
+    return part, path
+
+
+def test_the_tensor_that_a_loop_of_fixed_length_frees_is_found(fixed_length):
+    """It is the product of the series and the kernel, which no step changes."""
+    content = fixed_length[1].read_bytes()
+    (place,) = unread_constants(content)
+    graph = convert_bytearray_to_object(content).subgraphs[place.graph]
+    assert [*graph.tensors[place.tensor].shape] == [STEPS, 1, 4 * UNITS]
+
+
+@pytest.mark.slow
+def test_a_loop_of_fixed_length_is_quantised(fixed_length, tmp_path):
+    """TensorFlow's calibrator alone ends by SIGSEGV: it reads what the loop has freed."""
+    part, source = fixed_length
+    series = {"series": np.random.default_rng(0).normal(size=[20, STEPS, 2]).astype(np.float32)}
+    target = tmp_path / "model_int8.tflite"
     assert quantise_apart([ToQuantise(source, one_by_one([series]), target)]) == ""
     expected, rounded = in_keras(part)(series)["y"], run_litert(target)(series)["y"]
     np.testing.assert_allclose(rounded, expected, atol=0.05 * np.abs(expected).max())
