@@ -37,9 +37,8 @@ class TimeLoop:
     recurrent dropout, with any mask. Everything else runs in errorflow's own loop. So does the
     graph of a call to which nobody passed `training`, or of a `tf.function` of a model itself, as
     `model.export` calls models and `fit`, `evaluate` and `predict` do not: it may have to run where
-    there is no GPU. And so does every
-    call of a layer with `truncate`, or in which `intervene` scales the error that is carried back,
-    whatever `fused` says.
+    there is no GPU. And so does every call of a layer with `truncate`, or in which `intervene`
+    scales the error that is carried back, whatever `fused` says.
 
     In a graph, the choice is made when it is traced.
 

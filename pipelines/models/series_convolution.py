@@ -64,14 +64,16 @@ def series_convolution(
     elif shape.future:
         y = from_vector(x[:, -1], shape)
     else:
-        y = from_vector(_mean_over_time(x, series), shape)
+        y = from_vector(_mean_over_time(x, series, shape.padded), shape)
     if autoregression:
         y = with_autoregression(y, series, shape)
     return keras.Model(series, y, name="core")
 
 
-def _mean_over_time(x: Any, series: Any) -> Any:
+def _mean_over_time(x: Any, series: Any, is_padded: bool) -> Any:
     """Return the mean over the steps that are not padding: [B, P, H] → [B, H]."""
+    if not is_padded:
+        return keras.ops.mean(x, axis=1)
     is_step = keras.ops.any(keras.ops.not_equal(series, 0.0), axis=-1, keepdims=True)
     valid = keras.ops.cast(is_step, x.dtype)
     count = keras.ops.maximum(keras.ops.sum(valid, axis=1), 1.0)

@@ -29,7 +29,7 @@ model(np.zeros(model.input_shape[1:])[None])  # {"value", "low", "high"}, or {"l
 ```
 
 The model takes values in the units of the data, [B, P, D], and returns forecasts [B, F, K], or
-values [B, K], in these units, with an interval that holds about 80 % of the values; or the class of
+values [B, K], in these units, with an interval that should hold 80 % of the values; or the class of
 each series and its probabilities. Missing values are nan; so is what follows the end of a shorter
 series."""
 
@@ -123,7 +123,7 @@ class Series(BaseTask):
     def _predict(self, config: PredictConfig) -> int:
         from .prediction import predict_files
 
-        return predict_files(self.name, config)
+        return predict_files(self.name, config.files, config)
 
 
 TASK = Series()

@@ -49,8 +49,8 @@ class SeriesNetwork(Section):
     """Dropout rate after each hidden layer."""
     autoregression: bool = True
     """Add a linear forecast from the past of each target (Lai et al. 2018) to those of recurrent
-    networks and conv1d. It starts at the linear baseline, so that the network learns what that
-    leaves over (Zhang 2003)."""
+    networks and conv1d. It starts as a ridge regression of the training windows, so that the
+    network learns what that leaves over (Zhang 2003)."""
 
     def check(self) -> None:
         require(self.units >= 1, "units", "1 or more", self.units)
@@ -114,11 +114,12 @@ class SeriesSettings(DataSettings):
         if self.data_dir is None:
             for key in ("time_column", "target", "covariates", "id_column", "resample", "problem"):
                 if getattr(self, key):
-                    raise UserError(f"--{key.replace('_', '-')}: is for --data-dir")
+                    flag = f"--{key.replace('_', '-')}"
+                    raise UserError(f"{flag} is for series of your own: give --data-dir")
 
     @property
     def columns(self) -> SeriesColumns:
-        """What is said about the columns of tables."""
+        """The columns of tables that flags choose."""
         named = (self.time_column, self.target, self.covariates, self.id_column, self.encoding)
         return SeriesColumns(*named)
 
@@ -179,11 +180,13 @@ class SeriesConfig(RecurrentConfig):
         """
         decoder, settings = self.network.decoder, self.optimisation
         if decoder != "none" and kind != "forecast":
-            raise UserError(f"--decoder {decoder}: is for forecasts; these series have answers")
+            raise UserError(
+                f"--decoder {decoder} is for forecasts; these series have classes or values"
+            )
         if settings.loss is not None and kind == "classify":
-            raise UserError(f"--loss {settings.loss}: is for values; classes have cross-entropy")
+            raise UserError(f"--loss {settings.loss} is for values; classes have the cross-entropy")
         if settings.balance and kind != "classify":
-            raise UserError(f"--balance {settings.balance:g}: is for classes; these are values")
+            raise UserError(f"--balance {settings.balance:g} is for classes; these are values")
 
     def resolved(self) -> Self:
         if self.data.data_dir is not None:

@@ -1,4 +1,4 @@
-"""The linear part of a network for forecasts starts at the linear baseline."""
+"""The linear part of a network for forecasts starts at a ridge regression."""
 
 from typing import Any
 
@@ -8,24 +8,26 @@ import numpy as np
 from ..datasets.series.series_split import SeriesSplit
 from ..models.series_head import AUTOREGRESSION, VALUES
 from ..training.series_baselines import fit_linear
+from .measurement import OF_LINEAR
 
-WINDOWS = 20_000  # training windows that the linear part is fitted to
 SHARE = 0.1  # of the usual size of the output layer, so that the start is close to linear
 
 
 def start_at_linear(network: keras.Model, train: SeriesSplit) -> None:
     """Set the autoregression of a network to the ridge regression of the training windows.
 
-    With a small output layer, the network then begins as the linear forecast plus little, and
+    With a small output layer, the network then begins as this linear forecast plus little, and
     learns what that leaves over (a hybrid after Zhang 2003, "Time series forecasting using a hybrid
-    ARIMA and neural network model"). All weights are trained.
+    ARIMA and neural network model"). All weights are trained. The forecast is that of the linear
+    baseline if there is one target and no covariate; otherwise it reads less, as each target is
+    forecast from its own past, by the same weights.
 
     Args:
         network: a forecasting network with the layer of `with_autoregression`.
         train: the training windows, and their scaling.
     """
     examples, scaling = train.examples, train.problem.scaling
-    some = np.linspace(0, len(train) - 1, min(WINDOWS, len(train))).astype(int)
+    some = np.linspace(0, len(train) - 1, min(OF_LINEAR, len(train))).astype(int)
     past, target = examples.past(some), examples.target(some)
     y = scaling.targets(target, past)  # [N, F, K]
     x = scaling.inputs(past)[..., : y.shape[2]]

@@ -101,22 +101,16 @@ def _fitted_linear(split: SeriesSplit) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _score_classes(split: SeriesSplit, outputs: dict[str, np.ndarray], labels: list[str]) -> Scores:
-    examples, train = split.examples, split.problem.train
+    examples: Any = split.examples
+    train: Any = split.problem.train
     best = outputs["probabilities"].argmax(axis=-1)
-    is_answer = _answered(examples.past(), examples.target())
-    true = examples.target()[is_answer]
-    of_train = train.target()[_answered(train.past(), train.target())]
-    frequent = baselines.most_frequent_class(of_train, len(true))
+    true = examples.target()[examples.answered]
+    frequent = baselines.most_frequent_class(train.target()[train.answered], len(true))
     nearest = baselines.nearest_neighbour(train.past(), train.target(), examples.past())
-    return score_labels(true, best[is_answer], labels).with_figures(
+    return score_labels(true, best[examples.answered], labels).with_figures(
         accuracy_most_frequent=np.mean(true == frequent),
-        accuracy_nearest_neighbour=np.mean(true == nearest[is_answer]),
+        accuracy_nearest_neighbour=np.mean(true == nearest[examples.answered]),
     )
-
-
-def _answered(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return which classes [N] or [N, T] are answers: not those after the end of a series."""
-    return np.ones(len(y), bool) if y.ndim == 1 else np.asarray(~np.isnan(x).all(axis=2))
 
 
 def _score_values(split: SeriesSplit, outputs: dict[str, np.ndarray]) -> Scores:

@@ -15,8 +15,8 @@ from ..core.errors import UserError
 from ..core.run_folder import RunFolder
 from ..core.run_selection import choose_run
 from ..datasets.listing import printable
-from ..datasets.series.gaps import fill_gaps
-from ..datasets.series.npz_files import is_npz, read_x
+from ..datasets.series.gaps import fill_gaps, long_gap
+from ..datasets.series.npz_files import fill_series, is_npz, read_x
 from ..datasets.series.series_columns import SeriesColumns
 from ..datasets.series.series_table import SeriesTable
 from ..datasets.series.series_tables import series_of_table
@@ -91,10 +91,7 @@ class Forecaster:
         Raises:
             UserError: the file, or one of its series, cannot be used.
         """
-        found = self.read(Path(name).expanduser())
-        for fault in found.faults:
-            raise UserError(fault)
-        yield from self.answers(name, found.series)
+        yield from self.answers(name, self._all_of(name))
 
     def answers(self, name: str, series: Sequence[_Series]) -> Iterator[dict[str, Any]]:
         """Yield a row for each of the series of a file."""
@@ -111,12 +108,16 @@ class Forecaster:
         """Return the series of a file as the serving model reads them, [N, P, D].
 
         Raises:
-            UserError: the file cannot be used.
+            UserError: the file, or one of its series, cannot be used.
         """
+        return np.stack([one.x for one in self._all_of(name)]).astype(np.float32)
+
+    def _all_of(self, name: str) -> list[_Series]:
+        """Return the series of a file, of which each can be used."""
         found = self.read(Path(name).expanduser())
         if found.faults:
             raise UserError(found.faults[0])
-        return np.stack([one.x for one in found.series]).astype(np.float32)
+        return found.series
 
     def _answer(self, outputs: dict[str, np.ndarray], series: _Series) -> dict[str, Any]:
         """Return the answer for one series, by name."""
@@ -166,6 +167,8 @@ class Forecaster:
                 " (see --max-gap of train)"
             )
         first = found.parts[-1][0]
+        if first and not self._is_forecast:
+            raise UserError(f"{place}: {long_gap(self.settings.max_gap)}")
         known, steps = len(values) - first, self.steps
         if known < steps and self._is_forecast:
             since = " since the last gap" if first else ""
@@ -181,7 +184,13 @@ class Forecaster:
         if x.shape[1:] != (self.steps, len(columns_of(self.model))):
             expected = f"[N, {self.steps}, {len(columns_of(self.model))}]"
             raise UserError(f"{printable(path)}: x is {list(x.shape)}, the model reads {expected}")
-        return _Found([_Series(str(number), row, []) for number, row in enumerate(x)], [])
+        found = _Found([], [])
+        for number in range(len(x)):
+            if fault := fill_series(x[number], self.settings.max_gap):
+                found.faults.append(f"{printable(path)} x[{number}]: {fault}")
+            else:
+                found.series.append(_Series(str(number), x[number], []))
+        return found
 
 
 def _following(table: SeriesTable, name: str, count: int) -> list[str]:
@@ -206,9 +215,8 @@ def _class(outputs: dict[str, Any], labels: Sequence[str]) -> dict[str, Any]:
 # The verb
 
 
-def predict_files(task: str, config: PredictSettings) -> int:
+def predict_files(task: str, files: Sequence[str], config: PredictSettings) -> int:
     """Print the predictions for all files; return the exit code."""
-    files: Any = getattr(config, "files")  # noqa: B009
     if not files and is_terminal_input():
         raise UserError(f"errorflow {task} predict takes files, or the rows of a table on stdin")
     run = choose_run(config.run, task)

@@ -16,11 +16,14 @@ from ..models.series_dense import series_linear, series_mlp
 from ..models.series_head import SeriesShape
 from ..models.series_recurrent import series_recurrent
 from ..models.series_serving import (
+    INTERVAL,
     QUANTILES,
     build_series_serving_model,
     columns_of,
     set_interval,
+    targets_of,
 )
+from ..models.serving import labels_in
 from ..training.batching import Batches
 from ..training.class_weights import balanced_loss
 from ..training.export import ExportInputs
@@ -144,7 +147,8 @@ def batches_of(
 def loss_of(config: SeriesConfig, train: SeriesSplit, shape: SeriesShape) -> Any:
     """Return the loss of a config, as `compile` takes it."""
     if shape.classes:
-        labels = train.examples.target()
+        examples: Any = train.examples
+        labels = examples.target()[examples.answered]
         return balanced_loss(labels, config.optimisation.balance, shape.outputs)
     return quantile_loss if shape.quantiles > 1 else config.optimisation.loss or "mse"
 
@@ -196,6 +200,25 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
             "deviation": scale.deviation,
             "relative": scale.relative,
             "missing": 0,
+            **meaning_of_outputs(serving_model),
         },
         meaning_file="scaling.json",
     )
+
+
+def meaning_of_outputs(serving_model: keras.Model) -> dict[str, Any]:
+    """Return how the outputs of the network alone become labels, or values and their interval."""
+    if "label" in serving_model.output:
+        return {"output": "probability of each label", "labels": labels_in(serving_model)}
+    unscale: Any = serving_model.get_layer("unscale")
+    level = "the last value of its column" if unscale.relative else "target_mean"
+    meaning = {
+        "output": f"scaled values: target_deviation * output + {level}",
+        "targets": targets_of(serving_model),
+        "target_mean": unscale.mean,
+        "target_deviation": unscale.deviation,
+    }
+    if unscale.quantiles:
+        return meaning | {"quantiles": QUANTILES}
+    interval: Any = serving_model.get_layer(INTERVAL)
+    return meaning | {"interval_offsets": interval.offsets.numpy().tolist()}

@@ -16,6 +16,7 @@ PLACES = {  # of each format, in the folder of the exported files
     "litert": "litert",
 }
 DEFAULT = ("keras", "saved_model")
+CALIBRATION = 200  # examples of the validation split on which LiteRT files are quantised
 Row = dict[str, Any]
 
 

@@ -11,14 +11,13 @@ import numpy as np
 from ..core.devices import stderr_held_back
 from ..core.errors import UserError
 from ..core.files import write_json
-from .export import Job, Row, RunExamples, Written
+from .export import CALIBRATION, Job, Row, RunExamples, Written
 from .export_comparison import Arrays
 from .export_parts import Batches, describe_parts
 from .network_parts import Run, answered_by, named, parts_of, recorded
 from .quantisation_process import ToQuantise, quantise_apart
 
 SIGNATURE = "serving_default"
-CALIBRATION = 200  # examples from which the ranges of the activations are measured
 FORMS = {"float": "", "int8": "_int8"}  # of the numbers, and what follows the name of the part
 QUALITY = "accuracy.json"
 

@@ -10,12 +10,11 @@ from ..core.run_folder import RunFolder
 from ..core.run_lifecycle import check_same_data
 from ..models.serving import load
 from .data_report import read_data
-from .export import Exported, Job, RunExamples, for_int8
+from .export import CALIBRATION, Exported, Job, RunExamples, for_int8
 from .export_all import export_all
 from .spaced import spaced
 from .task import Task
 
-CALIBRATION = 200  # examples of the validation split on which LiteRT files are quantised
 MEASURED = 1000  # examples of the test split on which they are measured
 
 

@@ -1,7 +1,8 @@
 """Errors of forecasts: pure functions of NumPy arrays.
 
 Shapes: N windows, F future steps, K targets. `truth` and `forecast` are [N, F, K] in the units of
-the data. A value that is missing (NaN) in the truth is left out; a figure without any is NaN.
+the data. A value that is missing (NaN) in the truth, or a forecast that does not exist, is left
+out; a figure without any is NaN.
 """
 
 from collections.abc import Sequence

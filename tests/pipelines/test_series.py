@@ -22,7 +22,7 @@ from errorflow.pipelines.models.series_serving import build_series_serving_model
 from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.series.config import SeriesConfig
 from errorflow.pipelines.series.measurement import baseline_forecasts, predicted
-from errorflow.pipelines.series.training import build_network, quantile_loss
+from errorflow.pipelines.series.training import build_network, export_inputs, quantile_loss
 from tasks import errorflow, write_series
 
 GRU = recurrent_layer("gru", RecurrentSettings(), longest=8, seed=1)
@@ -189,12 +189,19 @@ def test_classes_of_series_from_python(tmp_path):
         jit="off",
     )
     assert run.results["test"]["accuracy"] > 0.5
-    np.savez(tmp_path / "new.npz", x=x[::30])
+    new, filled = x[::30].copy(), x[::30].copy()
+    new[1, 4], filled[1, 4] = np.nan, x[30, 3]  # as in training
+    np.savez(tmp_path / "new.npz", x=new)
     rows = run.predict(tmp_path / "new.npz")
-    expected = run.model(x[::30].astype("float32"))
+    expected = run.model(filled.astype("float32"))
     assert [row["label"] for row in rows] == [label.decode() for label in expected["label"].numpy()]
     for row, probabilities in zip(rows, expected["probabilities"].numpy(), strict=True):
         assert row["probabilities"][row["label"]] == pytest.approx(probabilities.max(), abs=1e-5)
+    assert export_inputs(run.model).meaning["labels"] == ["low", "mid", "top"]
+    new[2, 3:9] = np.nan
+    np.savez(tmp_path / "new.npz", x=new)
+    with pytest.raises(pipelines.UserError, match=r"new\.npz x\[2\]: a gap of more than 3"):
+        run.predict(tmp_path / "new.npz")
 
 
 def test_values_at_each_step_of_series_of_different_lengths(tmp_path):
@@ -211,3 +218,10 @@ def test_values_at_each_step_of_series_of_different_lengths(tmp_path):
     )
     assert run.results["test"].keys() == {"rmse", "mae", "coverage", "rmse_mean"}
     assert run.results["test"]["rmse"] < 10
+    inputs, meaning, _ = export_inputs(run.model)
+    scaled = (inputs.numpy() - meaning["mean"]) / meaning["deviation"]
+    y = run.model.get_layer("core")(scaled) * meaning["target_deviation"] + meaning["target_mean"]
+    outputs = run.model(inputs)
+    np.testing.assert_allclose(outputs["value"], y, rtol=1e-4)
+    low, _ = meaning["interval_offsets"]
+    np.testing.assert_allclose(outputs["low"] - outputs["value"], [low, low], atol=1e-3)

@@ -7,6 +7,7 @@ import pandas
 import pytest
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.series.gaps import fill_gaps
+from errorflow.pipelines.datasets.series.python_data import write_series
 from errorflow.pipelines.datasets.series.series_columns import SeriesColumns
 from errorflow.pipelines.datasets.series.series_data import SeriesOptions, load_series
 from errorflow.pipelines.datasets.series.series_files import ReadingOptions, read_series
@@ -198,6 +199,28 @@ def test_columns_by_flag_and_what_is_not_read_is_said(tmp_path):
         read(path, targets=("y",))
 
 
+def test_a_decimal_comma_is_said_and_a_thousands_separator_refused(tmp_path):
+    path, times = tmp_path / "a.csv", pandas.date_range("2020-01-01", periods=3, freq="D")
+    rows = [f"{time:%d.%m.%Y};{value}" for time, value in zip(times, ("1,5", "2", ""), strict=True)]
+    path.write_text("\n".join(["Datum;Last", *rows]))
+    reading = read(path)
+    np.testing.assert_array_equal(reading.series.series[""][:, 0], [1.5, 2, np.nan])
+    assert any("the comma of '1,5' is a decimal one" in line for line in reading.remarks)
+    with pytest.raises(UserError, match=r"a\.csv:3: column load holds '1,234' and '950\.5'"):
+        read(write(tmp_path, times, load=["950.5", "1,234", "7"]))
+
+
+def test_the_index_of_a_frame_is_a_column_if_it_has_time_stamps_or_a_name(tmp_path):
+    months = pandas.period_range("2020-01", periods=40, freq="M")
+    years = pandas.Index(range(1900, 1940), name="year")
+    for index, frequency in ((months, "MS"), (years, "YS"), (None, "")):
+        write_series(pandas.Series(np.arange(40.0), index=index, name="load"), tmp_path)
+        assert read(tmp_path).series.frequency == frequency
+    frame = pandas.DataFrame({"year": np.arange(40)}, index=years)
+    with pytest.raises(UserError, match="its index and a column are both named 'year'"):
+        write_series(frame, tmp_path)
+
+
 # Series with answers
 
 
@@ -226,7 +249,9 @@ def test_the_scaling_of_answers_is_that_of_the_training_split(tmp_path):
     (tmp_path / "in").mkdir()
     for split, factor in {"train": 1, "validation": 50, "test": 90}.items():
         np.savez(tmp_path / "in" / split, x=factor * x, y=y)
+    (tmp_path / "in" / "more.npz").write_bytes(b"")
     data = load_series(read_series(tmp_path / "in", ReadingOptions()), SeriesOptions())
+    assert [item.where.rpartition("/")[2] for item in data.left_out] == ["more.npz"]
     assert len(data.train) == len(data.test) == 60
     np.testing.assert_allclose(data.train.problem.scaling.deviation, x.std(), rtol=1e-5)
 
@@ -234,13 +259,25 @@ def test_the_scaling_of_answers_is_that_of_the_training_split(tmp_path):
 def test_series_of_different_lengths_and_with_gaps(tmp_path):
     x = np.random.default_rng(0).normal(size=[60, 9, 1])
     x[:, 7:] = np.nan
-    x[0, 3] = np.nan
+    x[0, 3] = np.inf
     x[1, 1:6] = np.nan
     reading = answered(tmp_path / "a.npz", x=x, y=np.arange(60) % 3)
     ((where, reason, _),) = reading.left_out
     assert where.endswith("x[1]")
     assert "gap of more than 3" in reason
+    assert any("1 missing value filled" in line for line in reading.remarks)
     assert load_series(reading, SeriesOptions()).train.problem.padded
+
+
+def test_what_follows_the_end_of_a_series_is_no_class(tmp_path):
+    x = np.random.default_rng(0).normal(size=[60, 4, 1])
+    y = np.tile([1.0, 2.0, 1.0, 2.0], [60, 1])
+    x[::2, 3], y[::2, 3] = np.nan, np.nan
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    reading = read_series(tmp_path / "a.npz", ReadingOptions(problem="classify"))
+    data = load_series(reading, SeriesOptions())
+    assert data.labels == ["1", "2"]
+    assert [sum(row.values()) for row in data.counts.values()] == [120, 90]
 
 
 @pytest.mark.parametrize(

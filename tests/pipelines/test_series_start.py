@@ -1,7 +1,14 @@
 """The linear part of a network for forecasts starts at the linear baseline."""
 
 import numpy as np
+from errorflow.pipelines.core.config import replace
+from errorflow.pipelines.datasets.series.series_data import SeriesOptions, load_series
+from errorflow.pipelines.datasets.series.series_table import SeriesTable
+from errorflow.pipelines.datasets.series.series_tables import SeriesReading
+from errorflow.pipelines.series.config import SeriesConfig
 from errorflow.pipelines.series.linear_start import linear_map
+from errorflow.pipelines.series.measurement import baseline_forecasts
+from errorflow.pipelines.series.training import build_training
 from errorflow.pipelines.training.series_baselines import fit_linear
 
 
@@ -15,14 +22,6 @@ def test_the_linear_map_is_the_linear_baseline():
 
 
 def test_the_linear_part_of_a_new_network_is_the_linear_baseline():
-    from errorflow.pipelines.core.config import replace
-    from errorflow.pipelines.datasets.series.series_data import SeriesOptions, load_series
-    from errorflow.pipelines.datasets.series.series_table import SeriesTable
-    from errorflow.pipelines.datasets.series.series_tables import SeriesReading
-    from errorflow.pipelines.series.config import SeriesConfig
-    from errorflow.pipelines.series.measurement import baseline_forecasts
-    from errorflow.pipelines.series.training import build_training
-
     walk = np.random.default_rng(0).normal(size=[120, 1]).cumsum(axis=0)
     reading = SeriesReading(SeriesTable({"": walk}, None, ("a",), season=4))
     data = load_series(reading, SeriesOptions(past=8, future=3))

@@ -27,6 +27,19 @@ def in_number(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def filled_in_words(count: int, longest: int) -> str:
+    """Return how many missing values were filled."""
+    return (
+        f"{in_number(count, 'missing value')} filled with the value before (gaps of up to --max-gap"
+        f" {longest})"
+    )
+
+
+def long_gap(longest: int) -> str:
+    """Return why a series with a class or values, whose gap is not filled, cannot be used."""
+    return f"a gap of more than {longest} missing values, or one at its beginning"
+
+
 def fill_gaps(values: np.ndarray, longest: int) -> Filled:
     """Fill the short gaps of a series from the past alone: each takes the value before it.
 

@@ -12,12 +12,12 @@ from ..left_out import LeftOut
 from ..listing import printable
 from ..ready_splits import NAMES
 from ..splits import SPLITS
-from .gaps import fill_gaps, in_number
+from .gaps import fill_gaps, filled_in_words, in_number, long_gap
 from .series_examples import SeriesExamples
 from .series_tables import SeriesReading
 
 Answers = Literal["classify", "regress"]
-FORMS = "x [N, T, D], and y: classes [N], values [N] or [N, K], or values of each step [N, T, K]"
+FORMS = "x [N, T, D], and y: classes [N] or, of each step, [N, T]; values [N], [N, K] or [N, T, K]"
 
 
 class _Arrays(NamedTuple):
@@ -38,7 +38,7 @@ def read_npz(
     Args:
         paths: the file of each split, or that of "train", which may hold arrays of all splits
             (x_train, y_train, x_test, y_test).
-        answers: whether the answers are classes or values; None: as said.
+        answers: whether the answers are classes or values; None: it follows from the type of y.
         max_gap: the most missing values in a row that are filled, see `fill_gaps`.
 
     Raises:
@@ -51,13 +51,17 @@ def read_npz(
     if kind == "regress" and first.y.dtype.kind not in "iubf":
         raise UserError(f"{first.place}: y holds texts, which are no values; see --problem")
     usable = {split: _usable(part, kind, max_gap) for split, part in parts.items()}
-    x = {split: found.x.astype(np.float32) for split, (found, _) in usable.items()}
-    left_out = [item for _, items in usable.values() for item in items]
-    y, labels = _answers({s: found for s, (found, _) in usable.items()}, kind)
+    x = {split: found.arrays.x.astype(np.float32) for split, found in usable.items()}
+    left_out = [item for found in usable.values() for item in found.left_out]
+    filled = sum(found.filled for found in usable.values())
+    y, labels = _answers({split: found.arrays for split, found in usable.items()}, kind)
     columns = tuple(f"x{n}" for n in range(1, first.x.shape[2] + 1))
     source = printable(paths["train"].parent if len(paths) > 1 else paths["train"])
     examples = SeriesExamples(x, y, labels, columns, source)
-    return SeriesReading(examples, [f"{source}: {_said(examples, kind)}"], left_out)
+    remarks = [f"{source}: {_said(examples, kind)}"]
+    if filled:
+        remarks.append(f"{source}: {filled_in_words(filled, max_gap)}")
+    return SeriesReading(examples, remarks, left_out)
 
 
 def _said(examples: SeriesExamples, kind: str) -> str:
@@ -131,35 +135,60 @@ def _check_alike(parts: Mapping[str, _Arrays]) -> None:
             )
 
 
-def _usable(part: _Arrays, kind: str, max_gap: int) -> tuple[_Arrays, list[LeftOut]]:
+class _Usable(NamedTuple):
+    """The series that can be used, those that are left out, and the number of filled values."""
+
+    arrays: _Arrays
+    left_out: list[LeftOut]
+    filled: int
+
+
+def _usable(part: _Arrays, kind: str, max_gap: int) -> _Usable:
     """Fill short gaps; leave out series with longer ones, and answers that are missing."""
     x, kept, left_out = part.x.copy(), [], []
     x[~np.isfinite(x)] = np.nan
+    is_missing = np.isnan(x)
     for number in range(len(x)):
-        fault = _fault(x, part.y[number], number, kind, max_gap)
+        fault = _fault(x[number], part.y[number], kind, max_gap)
         if fault:
             left_out.append(LeftOut(f"{part.place} x[{number}]", fault))
         else:
             kept.append(number)
     if not kept:
         raise UserError(f"{part.place}: no series that can be used; {left_out[0].reason}")
-    return _Arrays(part.place, x[kept], part.y[kept]), left_out
+    filled = int(is_missing[kept].sum() - np.isnan(x[kept]).sum())
+    return _Usable(_Arrays(part.place, x[kept], part.y[kept]), left_out, filled)
 
 
-def _fault(x: np.ndarray, y: np.ndarray, number: int, kind: str, max_gap: int) -> str:
-    """Fill the gaps of a series in x; return why it cannot be used, or ""."""
-    known = np.flatnonzero(~np.isnan(x[number]).all(axis=1))
-    if not len(known):
-        return "no value in it"
-    end = known[-1] + 1
-    found = fill_gaps(x[number, :end], max_gap)
-    if found.gaps:
-        return f"a gap of more than {max_gap} missing values, or one at its beginning"
-    x[number, :end] = found.values
-    answer = y[:end] if y.ndim > 1 else y
+def _fault(x: np.ndarray, y: np.ndarray, kind: str, max_gap: int) -> str:
+    """Fill the gaps of a series [T, D] in place; return why it cannot be used, or ""."""
+    if fault := fill_series(x, max_gap):
+        return fault
+    answer = y[: _length(x)] if y.ndim > 1 else y
     if kind == "regress" and not np.isfinite(answer.astype(np.float64)).all():
         return "a value of its answer is missing"
     return ""
+
+
+def fill_series(x: np.ndarray, max_gap: int) -> str:
+    """Fill the short gaps of a series [T, D] in place; return why it cannot be used, or "".
+
+    What follows the last value is the end of a shorter series, and stays nan.
+    """
+    end = _length(x)
+    if not end:
+        return "no value in it"
+    found = fill_gaps(x[:end], max_gap)
+    if found.gaps:
+        return long_gap(max_gap)
+    x[:end] = found.values
+    return ""
+
+
+def _length(x: np.ndarray) -> int:
+    """Return the number of steps of a series [T, D] up to the last one with a value."""
+    known = np.flatnonzero(~np.isnan(x).all(axis=1))
+    return int(known[-1]) + 1 if len(known) else 0
 
 
 def _answers(
@@ -182,9 +211,14 @@ def _classes(part: _Arrays) -> np.ndarray:
         raise UserError(
             f"{part.place}: y has shape {list(part.y.shape)}: no classes; see --problem"
         )
+    if y.ndim == 2:  # what follows the end of a shorter series is not an answer
+        y = np.where(np.isnan(part.x).all(axis=2), y[0, 0], y)
     if y.dtype.kind == "f":
         if not np.array_equal(y, np.round(y)):
-            raise UserError(f"{part.place}: y holds fractions, which are no classes; see --problem")
+            raise UserError(
+                f"{part.place}: y holds fractions or missing values, which are no classes; see"
+                " --problem"
+            )
         return y.astype(np.int64)
     return y.astype(str) if y.dtype.kind in "SU" else y
 
@@ -211,7 +245,7 @@ def read_x(path: Path) -> np.ndarray:
     except (OSError, EOFError, ValueError, zipfile.BadZipFile):
         raise UserError(f"{place}: not a .npz file of numbers, or damaged") from None
     x = x[..., None] if x.ndim == 2 else x
-    if x.ndim != 3 or x.dtype.kind not in "iubf":
+    if x.ndim != 3 or x.dtype.kind not in "iubf" or not x.size:
         raise UserError(f"{place}: x is {list(x.shape)}, {x.dtype}; expected numbers [N, T, D]")
     x = x.astype(np.float64)
     return np.where(np.isfinite(x), x, np.nan)

@@ -19,9 +19,9 @@ def write_series(data: Any, folder: Path) -> None:
     """Write series to an empty folder that `read_series` reads.
 
     Args:
-        data: a DataFrame (its index is a column if it has time stamps), a Series, or a dict of
-            columns, each [T]; arrays x [N, T, D] and y as (x, y) or {"x": x, "y": y}; or these by
-            split.
+        data: a DataFrame or a Series (its index is a column if it has time stamps or a name), or a
+            dict of columns, each [T]; arrays x [N, T, D] and y as (x, y) or {"x": x, "y": y}; or
+            these by split.
         folder: an empty folder.
 
     Raises:
@@ -77,9 +77,22 @@ def _frame(data: Any) -> Any:
         raise UserError(f"data: {type(data).__name__}; expected {EXPECTED}; for files use data_dir")
     if data.empty:
         raise UserError("data: empty")
-    if isinstance(data.index, pandas.DatetimeIndex | pandas.PeriodIndex):
-        index = data.index
-        stamps = index.to_timestamp() if isinstance(index, pandas.PeriodIndex) else index
-        named = data.set_axis(stamps.rename(index.name or "time"))
-        data = named.reset_index()
-    return data
+    return _with_index(data)
+
+
+def _with_index(frame: Any) -> Any:
+    """Return a frame whose index is a column, unless it only numbers the rows."""
+    import pandas
+
+    index = frame.index
+    if isinstance(index, pandas.PeriodIndex):
+        index = index.to_timestamp()
+    if isinstance(index, pandas.DatetimeIndex):
+        index = index.rename(index.name or "time")
+    names = [name for name in index.names if name is not None]
+    if not names:
+        return frame
+    for name in names:
+        if name in frame.columns:
+            raise UserError(f"data: its index and a column are both named {name!r}; rename one")
+    return frame.set_axis(index).reset_index()

@@ -13,6 +13,7 @@ from ..tables.header import is_date, plain_name
 from ..tables.rows import Table
 
 _SAMPLE = 1_000  # cells by which a column is judged
+_COMMA = re.compile(r"[-+]?\d+,\d+")  # a number with a decimal comma
 MISSING = frozenset(("", "na", "n/a", "nan", "<na>", "nat", "null", "none", "-", "?", "."))
 
 TIME = Role(
@@ -32,7 +33,7 @@ TARGETS = ("y", "value", "target", "values")  # usual names
 
 
 class SeriesColumns(NamedTuple):
-    """What is said about the columns of tables; None and () are recognised."""
+    """The columns of tables that a person chooses; None and () are recognised."""
 
     time: str | None = None
     targets: tuple[str, ...] = ()
@@ -158,12 +159,38 @@ def numbers_of(table: Table, index: int) -> np.ndarray:
     return values
 
 
+def comma_remarks(table: Table, indices: Sequence[int]) -> list[str]:
+    """Return a remark if commas in columns of numbers are read as decimal ones.
+
+    Raises:
+        UserError: a column has points too, so that its commas may separate thousands.
+    """
+    found = {}
+    for index in indices:
+        name = printable(table.columns[index])
+        cells = [cell.strip() for cell in table.column(index)]
+        places = [place for place, cell in enumerate(cells) if _COMMA.fullmatch(cell)]
+        if not places:
+            continue
+        comma, point = cells[places[0]], next((cell for cell in cells if "." in cell[:-1]), "")
+        if point:
+            raise UserError(
+                f"{table.place(places[0])}: column {name} holds {comma!r} and {point!r}; write all"
+                " its numbers as 1234.5"
+            )
+        found[name] = comma
+    if not found:
+        return []
+    where = f"column{'s' * (len(found) > 1)} {', '.join(found)}"
+    return [f"{table.path}: {where}: the comma of {next(iter(found.values()))!r} is a decimal one"]
+
+
 def as_number(cell: str) -> float | None:
     """Return a cell as a number, nan if it is missing, None if it is neither."""
     text = cell.strip()
     if text.casefold() in MISSING:
         return np.nan
-    if re.fullmatch(r"[-+]?\d+,\d+", text):  # a decimal comma
+    if _COMMA.fullmatch(text):
         text = text.replace(",", ".")
     try:
         number = float(text)

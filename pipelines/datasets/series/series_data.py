@@ -119,7 +119,7 @@ def _source(table: SeriesTable, problem: SeriesProblem) -> str:
     """Return what the series are, in a few words."""
     count = len(problem.names)
     parts = [f"{count} series of {len(table):,} rows" if count > 1 else f"{len(table):,} rows"]
-    parts += [f"one per {problem.frequency}"] * bool(problem.frequency)
+    parts += [f"frequency {problem.frequency}"] * bool(problem.frequency)
     parts += [f"season {problem.season}"] * bool(problem.season)
     return f"{table.source} ({', '.join(parts)})"
 
@@ -194,9 +194,11 @@ def _refuse_forecast(options: SeriesOptions) -> None:
     """Raise `UserError` for settings of forecasts."""
     for key in ("past", "future", "season"):
         if value := getattr(options, key):
-            raise UserError(f"--{key} {value}: is for forecasts; these series have answers")
+            raise UserError(
+                f"--{key} {value} is for forecasts; these series have classes or values"
+            )
     if options.scaling == "last":
-        raise UserError("--scaling last is for forecasts; series with answers take standard")
+        raise UserError("--scaling last is for forecasts; these series have classes or values")
 
 
 def _with_all_splits(parts: dict[str, Answered], labels: Sequence[str]) -> dict[str, Answered]:
@@ -253,8 +255,9 @@ def _scaling_of_answers(train: Answered, are_classes: bool) -> Scaling:
 def _counts(parts: dict[str, Answered], labels: Sequence[str]) -> dict[str, dict[str, int]]:
     if not labels:
         return {"series": {split: len(parts[split]) for split in SPLITS}}
+    answers = {split: parts[split].y[parts[split].answered] for split in SPLITS}
     return {
-        label: {split: int((parts[split].y == number).sum()) for split in SPLITS}
+        label: {split: int((y == number).sum()) for split, y in answers.items()}
         for number, label in enumerate(labels)
     }
 

@@ -10,7 +10,13 @@ from ..left_out import LeftOut
 from ..listing import printable
 from ..tables.rows import Table
 from .gaps import in_number
-from .series_columns import ChosenColumns, SeriesColumns, choose_series_columns, numbers_of
+from .series_columns import (
+    ChosenColumns,
+    SeriesColumns,
+    choose_series_columns,
+    comma_remarks,
+    numbers_of,
+)
 from .series_examples import SeriesExamples
 from .series_table import SeriesTable
 from .time_stamps import Stamps, Step, check_places, find_step, readings
@@ -47,7 +53,7 @@ def series_of_table(
 
     Args:
         table: the rows.
-        columns: what is said about its columns.
+        columns: those that a person chooses.
         resample: the length of a step, as pandas writes it; each is the mean of its rows.
 
     Raises:
@@ -57,7 +63,7 @@ def series_of_table(
     chosen = choose_series_columns(table, columns)
     used = [*chosen.targets, *chosen.covariates]
     values = np.stack([numbers_of(table, index) for index in used], axis=1)
-    remarks = [*table.remarks, chosen.remark]
+    remarks = [*table.remarks, chosen.remark, *comma_remarks(table, used)]
     if chosen.time is None:
         if resample is not None:
             raise UserError(f"{table.path}: --resample needs time stamps; see --time-column")

@@ -12,7 +12,7 @@ import numpy as np
 from ...core.errors import UserError
 from ..left_out import LeftOut
 from ..splits import SPLITS
-from .gaps import Filled, fill_gaps, in_number
+from .gaps import Filled, fill_gaps, filled_in_words, in_number
 from .series_split import Windows
 from .series_table import SeriesTable
 from .time_stamps import stamp_in_words
@@ -157,10 +157,7 @@ def _remarks(table: SeriesTable, series: Mapping[str, Filled], max_gap: int) -> 
     gaps = [(name, *gap) for name, found in series.items() for gap in found.gaps]
     remarks = []
     if filled:
-        remarks.append(
-            f"{table.source}: {in_number(filled, 'missing value')} filled with the value before"
-            f" (gaps of up to --max-gap {max_gap})"
-        )
+        remarks.append(f"{table.source}: {filled_in_words(filled, max_gap)}")
     if gaps:
         name, first, end = gaps[0]
         where = f"rows {first + 1:,} to {end:,}"
