@@ -104,7 +104,7 @@ class Series(BaseTask):
         Raises:
             UserError: a file cannot be used.
         """
-        from .prediction import Forecaster
+        from .forecaster import Forecaster
 
         forecaster = Forecaster.of_run(run)
         for name in inputs:
@@ -116,7 +116,7 @@ class Series(BaseTask):
         return file_reader()
 
     def raw_inputs(self, run: RunFolder) -> Callable[[str], Any]:
-        from .prediction import Forecaster
+        from .forecaster import Forecaster
 
         return Forecaster.of_run(run).inputs
 
