@@ -106,7 +106,7 @@ class Answered:
     def answered(self) -> np.ndarray:
         """Which series [N] or steps [N, T] have an answer: not those after the end of a series."""
         every_step = self.y.ndim == (2 if self.y.dtype.kind == "i" else 3)
-        return ~np.isnan(self.x).all(axis=2) if every_step else np.ones(len(self), bool)
+        return np.asarray(~np.isnan(self.x).all(axis=2)) if every_step else np.ones(len(self), bool)
 
     def only(self, chosen: np.ndarray) -> "Answered":
         """Return some of the series."""
