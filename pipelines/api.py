@@ -140,7 +140,7 @@ def tune(
     verbose: bool = False,
     **settings: Any,
 ) -> "Search":
-    """Search for better settings; each trial is a training in its own process.
+    """Search for better settings; trials are trained by processes of their own.
 
         search = pipelines.tune("names", max_trials=10, workers=2)
 
@@ -214,7 +214,7 @@ def doctor(run: "Run | PathLike", *, verbose: bool = False, **settings: Any) -> 
         answer = pipelines.doctor("runs/names/a", workers=2)
         answer.best, answer.sentence, answer.to_frame()
 
-    Each training is short, in a process of its own, and judged on the validation split. The files
+    Each training is short, in another process, and judged on the validation split. The files
     are in doctor/ of the run; the same call goes on if it was interrupted.
 
     Args:

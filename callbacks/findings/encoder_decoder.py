@@ -29,7 +29,7 @@ def encoder_decoder_finding(
         backwards: whether the encoder reads its input from the last step to the first.
     """
     encoder, decoder = paths
-    is_cut = "cut" in joined and joined["cut"][-1] < joined["border"]
+    is_cut = "cut" in joined and (joined["cut"] < joined["border"]).all()
     if "skipped" in joined:
         joined = {n: t[~joined["skipped"]] for n, t in joined.items() if np.ndim(t)}
     shares = first_to_largest(joined)

@@ -96,6 +96,8 @@ def paired_difference(before: Sequence[float], after: Sequence[float]) -> Paired
 
     t = mean(d) / (std(d) / sqrt(n)) of the differences d of the n pairs, with n - 1 degrees of
     freedom; two-sided. It assumes that the differences are independent and normally distributed.
+    A std(d) below `LEAST_SPREAD` of the larger mean counts as that share: seeds that agree more
+    closely do so by chance.
 
     Args:
         before, after: the values of the same n seeds, in the same order; n is 2 or more.

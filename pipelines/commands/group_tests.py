@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ...callbacks.treatment.statistics import PairedDifference, holm, paired_difference
 from ..core.run_group import RunGroup, seeds_in_words
-from ..core.run_results import better
+from ..core.run_results import better, is_of_baseline
 from .groups import is_comparable
 
 FEWEST = 3  # common seeds that a test needs
@@ -69,8 +69,8 @@ def _reversed(difference: PairedDifference) -> PairedDifference:
 def tests_of(groups: Sequence[RunGroup]) -> list[GroupTest]:
     """Return the tests of each figure of the test split, for each pair of comparable groups.
 
-    Left out are pairs with fewer than `FEWEST` common seeds, and figures that are the same in all
-    runs of both groups.
+    Left out are pairs with fewer than `FEWEST` common seeds, figures of baselines, and those that
+    are the same in all runs of both groups.
     """
     tests = [
         test
@@ -86,7 +86,8 @@ def tests_of(groups: Sequence[RunGroup]) -> list[GroupTest]:
 def _figures(first: RunGroup, second: RunGroup) -> Iterator[str]:
     for figure, values in first.values.items():
         other = second.values.get(figure, {})
-        if figure.startswith("test ") and len({*values.values(), *other.values()}) > 1:
+        is_of_network = figure.startswith("test ") and not is_of_baseline(figure)
+        if is_of_network and len({*values.values(), *other.values()}) > 1:
             yield figure
 
 

@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,12 +10,11 @@ from ..core.console import muted, note
 from ..core.errors import UserError
 from ..core.run_config import run_config, stored_settings
 from ..core.run_folder import RunFolder
-from ..core.run_group import RunGroup, is_over
+from ..core.run_group import RunGroup, group_name, is_over
 from ..core.run_lifecycle import MACHINE_SETTINGS
 from ..core.run_selection import pick_run
 from ..registry import is_task, load_task
 
-_OF_SEEDS = re.compile(r"(.+)-seed\d+")  # the name of a run of `train --seeds`
 HOW = (
     "a group is two or more runs of the same settings and data with different seeds, as `errorflow"
     " TASK train --seeds 5` trains them"
@@ -99,9 +97,8 @@ def _names(groups: Sequence[dict[int, RunFolder]]) -> list[str]:
 
 def _stem(runs: Sequence[RunFolder]) -> str | None:
     """Return NAME if all runs are called NAME-seed and a number."""
-    matches = [_OF_SEEDS.fullmatch(run.name) for run in runs]
-    stems = {match[1] for match in matches if match}
-    return stems.pop() if all(matches) and len(stems) == 1 else None
+    stems = {group_name(run) for run in runs}
+    return stems.pop() if len(stems) == 1 else None
 
 
 def pick_group(name: str, groups: Sequence[RunGroup]) -> RunGroup:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,9 +14,16 @@ from .run_results import figure_in_words
 
 SPLITS = ("validation", "test")
 _ORDER: tuple[Severity, ...] = ("trouble", "unclear", "healthy")
+_OF_SEEDS = re.compile(r"(.+)-seed\d+")  # the name of a run of `train --seeds`
 _NOT_FINITE = "LossNotFinite"  # begins the error of a run whose loss is no finite number
 
 Results = Mapping[str, Any]  # the content of results.json
+
+
+def group_name(run: RunFolder) -> str | None:
+    """Return NAME of a run that is called NAME-seed and a number; None: it is not."""
+    match = _OF_SEEDS.fullmatch(run.name)
+    return match and match[1]
 
 
 def is_over(run: RunFolder) -> bool:

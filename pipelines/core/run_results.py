@@ -8,8 +8,9 @@ from . import json_forms as form
 
 STATUSES = ("running", "finished", "interrupted", "failed")
 ABBREVIATIONS = ("per", "wer", "cer", "bleu")
-_ERRORS = re.compile(r"loss|wrong|error|mse|mae|mase|smape|(^|_)(per|wer|cer|rate)(_|$)")
-_MERITS = re.compile(r"accuracy|f1|bleu|(^|_)(top5|exact|facts|order|events)(_|$)")
+_ERRORS = re.compile(r"loss|wrong|error|mse|mae|mase|smape|(^|[_ ])(per|wer|cer|rate)([_ ]|$)")
+_MERITS = re.compile(r"accuracy|f1|bleu|(^|[_ ])(top5|exact|facts|order|events)([_ ]|$)")
+_BASELINES = re.compile(r"baseline|naive$|drift$|linear$|rmse[_ ]mean$|most[_ ]frequent$|nearest")
 
 
 def problem_of(results: Mapping[str, Any]) -> str | None:
@@ -48,17 +49,17 @@ def _figure_name(key: str) -> str:
 
 
 def is_error(figure: str) -> bool:
-    """Whether a figure, such as "val_loss" or "per", is to be low, as its name says."""
+    """Whether a figure, such as "val_loss" or "test per", is to be low, as its name says."""
     return _ERRORS.search(figure) is not None
 
 
-def better(figure: str) -> Literal["min", "max"] | None:
-    """Return whether a figure is to be low or high, as its name says.
+def is_of_baseline(figure: str) -> bool:
+    """Whether a figure, such as "mase_naive", is that of a simple method beside the network."""
+    return _BASELINES.search(figure) is not None
 
-    None: the name says nothing, or it is that of a baseline, which no network is better in.
-    """
-    if "baseline" in figure:
-        return None
+
+def better(figure: str) -> Literal["min", "max"] | None:
+    """Return whether a figure is to be low or high, as its name says; None: it says nothing."""
     if is_error(figure):
         return "min"
     return "max" if _MERITS.search(figure) else None

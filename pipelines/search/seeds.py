@@ -1,7 +1,7 @@
 """`train --seeds`: train the same network with several seeds, and report what they have in common.
 
-Each training is a trial of a process of its own, as those of a search, and writes an ordinary run
-folder; `seed_plan` describes the files. The same command goes on after an interruption.
+The trainings are trials in processes of their own, as those of a search, and write ordinary run
+folders; `seed_plan` describes the files. The same command goes on after an interruption.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core.config import TrainingConfig
+from ..core.console import shorten
 from ..core.errors import UserError
 from ..core.files import write_json
 from ..core.run_folder import RunFolder
@@ -24,6 +25,10 @@ from .seed_plan import SeedPlan, begin, make_plan, prepare
 from .seed_progress import SeedProgress
 
 KEPT = "finished runs stay usable, and the same command goes on"
+
+
+class _Died(UserError):
+    """The process of a training has ended without a result; its log.txt may say why."""
 
 
 def train_seeds(task: Task, config: TrainingConfig) -> RunGroup:
@@ -57,13 +62,17 @@ def train_seeds(task: Task, config: TrainingConfig) -> RunGroup:
 
 @contextlib.contextmanager
 def _folder(plan: SeedPlan) -> Iterator[None]:
-    """Hold the folder during the block; if that fails before any run has begun, delete it."""
+    """Hold the folder during the block.
+
+    If that fails before any run has begun, delete it, unless log.txt may say why.
+    """
     with hold(plan.lock_file):
         begin(plan)
         try:
             yield
-        except UserError:
-            if not any(plan.place.glob(f"{plan.name}-seed[0-9]*")):
+        except UserError as error:
+            has_begun = any(plan.place.glob(f"{plan.name}-seed[0-9]*"))
+            if not has_begun and not isinstance(error, _Died):
                 shutil.rmtree(plan.folder, ignore_errors=True)
             raise
 
@@ -99,7 +108,8 @@ def _reason(seed: int, result: Mapping[str, Any], is_first: bool) -> str:
     """
     reason = str(result.get("reason"))
     if is_first:
-        raise UserError(f"the training with seed {seed} failed: {reason}")
+        failure = UserError if "status" in result else _Died
+        raise failure(f"the training with seed {seed} failed: {reason}")
     return reason
 
 
@@ -131,11 +141,9 @@ def _interruption(plan: SeedPlan) -> str:
 def _check_is_complete(group: RunGroup, failures: Mapping[int, str], overwrite: bool) -> None:
     """Raise `UserError` if there is nothing to report, or the command has to be given again."""
     if failures:
-        reasons = "; ".join(f"seed {seed}: {reason}" for seed, reason in failures.items())
+        reasons = [f"seed {seed} has no result: {reason}" for seed, reason in failures.items()]
         again = "the same command" + " without --overwrite" * overwrite
-        raise UserError(
-            f"{len(failures)} seeds have no result: {reasons}; {again} tries them again"
-        )
+        raise UserError(f"{'; '.join(shorten(reasons))}; {again} tries again")
     if not group.finished:
         count = len(group.runs)
         raise UserError(f"no run is finished: the loss is not finite in {count} of {count} seeds")

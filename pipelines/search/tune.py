@@ -1,4 +1,4 @@
-"""`tune`: search the space of a task; each trial is trained in a process of its own.
+"""`tune`: search the space of a task; its trials are trained by other processes.
 
     DIRECTORY/PROJECT_NAME/
         tune.yaml  space.yaml   the settings of the search, for its workers

@@ -13,6 +13,7 @@ from ..core.devices import version
 from ..core.recorded_findings import findings_in
 from ..core.replacement import where_now
 from ..core.run_folder import RunFolder, read_history
+from ..core.run_group import group_name
 from ..core.run_results import final_figures
 from . import mlflow_store
 from .mlflow_store import OpenRun, file_part, open_run, parent_tag
@@ -62,6 +63,8 @@ class MlflowRun:
             tags = {"task": task, "folder": str(run.path.absolute()), "errorflow": version()}
             if self._parent is not None:
                 tags |= parent_tag(self._parent)
+            if (group := group_name(run)) is not None:
+                tags["group"] = group
             settings = load_yaml(run.config_file)
             self._opened = open_run(run.path, f"errorflow/{task}", self._name, tags, settings)
         return self._opened

@@ -111,6 +111,8 @@ def test_an_encoder_that_is_cut_does_not_receive_the_error_of_its_decoder(k, kin
             "the error is cut every 10 steps by truncate=10, and its first"
         )
         assert "only a larger truncate" in finding.meaning
+    none = {name: table[:0] if table.ndim else table for name, table in joined.items()}
+    assert encoder_decoder_finding(("encoder", "decoder"), none, False).kind == "too little"
 
 
 def test_training_with_truncation_is_not_called_vanishing_anywhere(tmp_path):

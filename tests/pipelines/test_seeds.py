@@ -27,6 +27,7 @@ from errorflow.pipelines.core.recorded_findings import finding_row
 from errorflow.pipelines.core.replacement import run_at
 from errorflow.pipelines.core.run_folder import RunFolder
 from errorflow.pipelines.names import NamesConfig
+from errorflow.pipelines.search import trial_process
 from errorflow.pipelines.training import workflow
 from tasks import TABLE, train_flags, write_names
 
@@ -224,10 +225,21 @@ def test_another_failure_ends_the_command_and_is_tried_again(train, trainings, r
     trainings.before = fail_once(2, RuntimeError("lightning"))
     assert train("--seeds", "3", "--name", "a") == 2
     err = capsys.readouterr().err
-    assert "1 seeds have no result: seed 2: RuntimeError: lightning; the same command tries" in err
+    assert "errorflow: seed 2 has no result: RuntimeError: lightning; the same command tries" in err
     trainings.ran.clear()
     assert train("--seeds", "3", "--name", "a") == 0
     assert trainings.ran == [(2, True)]
+
+
+def test_the_output_of_a_training_whose_process_died_stays(train, runs, monkeypatch, capsys):
+    def die(folder, *_):
+        (folder / "log.txt").write_text("Fatal Python error")
+        return -signal.SIGSEGV
+
+    monkeypatch.setattr(trial_process, "run_process", die)
+    assert train("--seeds", "2", "--name", "a") == 2
+    assert "was killed by SIGSEGV; its output is in log.txt" in capsys.readouterr().err
+    assert (runs / "names" / "a-seeds" / "seed-1" / "log.txt").exists()
 
 
 def test_overwrite_replaces_each_run_when_the_new_one_is_finished(train, trainings, runs, capsys):
@@ -377,14 +389,14 @@ def test_an_error_is_better_if_it_is_lower(errorflow, trainings, runs, capsys):
     write = trainings._write
     trainings._write = lambda run, config: (
         write(run, config),
-        run.update(test={"mse": trainings.accuracy(config), "baseline": 0.9}),
+        run.update(test=dict.fromkeys(("per", "mase_naive"), trainings.accuracy(config))),
     )
     for model in ("lstm", "gru"):
         trained(trainings, runs, f"{model}-seed", model=model)
     assert errorflow("runs", "compare", "--group") == 0
     out = words(capsys.readouterr().out)
-    assert "lstm is better than gru in test mse: difference −0.6000" in out
-    assert "in test baseline" not in out
+    assert "lstm is better than gru in test per: difference −0.6000" in out
+    assert "in test mase naive" not in out  # no network is better in it
 
 
 def test_what_cannot_be_tested_is_said(errorflow, trainings, runs, capsys):
@@ -398,7 +410,7 @@ def test_what_cannot_be_tested_is_said(errorflow, trainings, runs, capsys):
     trained(trainings, runs, "gru-seed", (2, 3), model="gru")
     assert errorflow("runs", "compare", "--group") == 0
     printed = capsys.readouterr()
-    assert "left out of alone1: alone1" not in printed.err
+    assert "left out of lstm: alone1, of a seed that another run has" in printed.err
     assert "2 finished seeds in common (2, 3): no test, which needs 3 or more" in printed.out
     assert "better" not in printed.out
     trainings.data_hash = "other"

@@ -35,11 +35,12 @@ ALL_FILES = {
 @pytest.fixture
 def run(tmp_path):
     """A run folder after two epochs, as a training leaves it."""
-    run = RunFolder(tmp_path / "runs" / "names" / "a")
+    run = RunFolder(tmp_path / "runs" / "names" / "a-seed1")
     for folder in (run.plots, run.logs, run.backup):
         folder.mkdir(parents=True)
     run.config_file.write_text(dump_config(LOGGED), encoding="utf-8")
-    write_json(run.results_file, {"task": "names", "name": "a", "status": "running", "epochs": 2})
+    results = {"task": "names", "name": run.name, "status": "running", "epochs": 2}
+    write_json(run.results_file, results)
     write_history(run, 2)
     (run.plots / "curves.png").write_bytes(picture())
     (run.path / "README.md").write_text("# names/a", encoding="utf-8")
@@ -103,7 +104,8 @@ def steps(client, run_id, figure):
 def test_mlflow_receives_settings_figures_findings_and_files(run, client, capsys):
     train(run, LOGGED)
     logged = only_run(client)
-    assert (logged.info.run_name, logged.info.status) == ("a", "FINISHED")
+    assert (logged.info.run_name, logged.info.status) == ("a-seed1", "FINISHED")
+    assert logged.data.tags["group"] == "a"
     assert {"epochs": "2", "model": "lstm"}.items() <= logged.data.params.items()
     assert steps(client, logged.info.run_id, "val_loss") == [(1, 2.0), (2, 1.0)]
     assert logged.data.metrics["test_accuracy"] == 0.75
@@ -111,7 +113,7 @@ def test_mlflow_receives_settings_figures_findings_and_files(run, client, capsys
     assert "test_loss" not in logged.data.metrics  # it is not finite
     assert logged.data.tags["finding.vanishing"] == f"trouble: {FINDING.sentence}"
     assert files(client, logged.info.run_id) == ALL_FILES
-    assert "mlflow: experiment errorflow/names, run a, in file:" in capsys.readouterr().err
+    assert "mlflow: experiment errorflow/names, run a-seed1, in file:" in capsys.readouterr().err
 
     # Resumed for two more epochs, the first of which it has sent already, and interrupted
     write_history(run, 4)
@@ -248,7 +250,7 @@ def test_the_tab_hparams_lists_settings_and_final_figures(run):
     values, metadata = event_files.read(run.logs / "hparams")
     content = metadata["_hparams_/session_start_info"].plugin_data.content
     start = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info
-    assert start.group_name == "names/a"
+    assert start.group_name == "names/a-seed1"
     assert start.hparams["model"].string_value == "lstm"
     assert start.hparams["epochs"].number_value == 2
     assert not {"forget_bias", "log"} & {*start.hparams}  # the first is None
