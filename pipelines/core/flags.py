@@ -196,11 +196,11 @@ def _in_one_line(box: str) -> str:
     message = " ".join(lines[:rule]).split(" Got errors:")[0].strip(" .")
     flags = [line for line in lines[rule:] if re.match(r"--\w", line)]
     if message.startswith("Error parsing ") and flags:
-        value, takes = re.search(r"""['"].*""", message), flags[0].replace(" ", " takes ", 1)
+        value, takes = re.search(r"""(['"]).*\1""", message), flags[0].replace(" ", " takes ", 1)
         return (
             f"{takes}, not {value[0][:60]}" if value else f"{takes}: {message.split(': ', 1)[-1]}"
         )
-    names = sorted({flag.split()[0] for flag in flags})
+    names = sorted({re.split("[, ]", flag)[0] for flag in flags})
     return message + (f"; did you mean {' or '.join(names)}?" if names else "")
 
 

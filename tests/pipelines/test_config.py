@@ -171,7 +171,8 @@ def test_a_search_stays_within_the_bounds(name):
     [
         ("--epoch 3", "Unrecognized options: --epoch, 3; did you mean --epochs"),
         ("--epochs x", "--epochs takes INT, not 'x'"),
-        ("--batch-size z", "--batch-size takes INT|{auto,online,full}, not 'z'"),
+        ("--batch-size z", "--batch-size takes INT|{auto,online,full}, not 'z'; see"),
+        ("--overwrit", "Unrecognized options: --overwrit; did you mean --overwrite?"),
         ("--model c", "invalid choice 'c' for argument '--model'"),
         ("--units", "Missing value for argument '--units'"),
         ("word", "Unrecognized options: word"),
