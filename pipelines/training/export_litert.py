@@ -37,9 +37,8 @@ def export_litert(job: Job, folder: Path) -> Written:
         return Written(difference)
     calibration = recorded(job.model, job.examples.read)
     quality, reason = _quantise(job.model, folder, calibration, job.examples)
-    return Written(
-        difference, quality=quality, left_out=reason and f"not written in int8: {reason}"
-    )
+    left_out = f"no file in int8 ({reason}); that in floats is complete" if reason else ""
+    return Written(difference, quality=quality, left_out=left_out)
 
 
 def _quantise(
