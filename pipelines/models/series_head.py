@@ -87,4 +87,5 @@ def with_autoregression(y: Any, series: Any, shape: SeriesShape) -> Any:
     linear = keras.layers.Permute([2, 1], name="linear_forecast")(linear)  # [B, F, K]
     if shape.quantiles > 1:
         linear = keras.ops.expand_dims(linear, -1)
-    return y + linear
+    # Not y + linear: with a batch of one, as in LiteRT, Keras 3.15 takes the second for a bias.
+    return keras.layers.Subtract(dtype="float32", name="forecast")([y, keras.ops.negative(linear)])

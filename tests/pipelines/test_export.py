@@ -10,6 +10,8 @@ import tensorflow as tf
 from errorflow import layers
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.run_folder import RunFolder
+from errorflow.pipelines.models.series_convolution import series_convolution
+from errorflow.pipelines.models.series_head import SeriesShape
 from errorflow.pipelines.models.serving import label_outputs, load, make_serving_model
 from errorflow.pipelines.training.export import ExportInputs, Job
 from errorflow.pipelines.training.export_all import export_all
@@ -123,6 +125,18 @@ def masked_lstm(tmp_path_factory):
     path = tmp_path_factory.mktemp("litert") / "model.tflite"
     write_litert(part, path)
     return part, run_litert(path)
+
+
+def test_litert_adds_the_linear_part_of_a_forecast(tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    shape = SeriesShape(steps=4, features=1, outputs=1, future=3)
+    part = series_convolution(shape, units=2, layers=1, autoregression=True)
+    linear = part.get_layer("autoregression")
+    linear.set_weights([np.arange(12.0).reshape(4, 3), np.ones(3)])
+    write_litert(part, tmp_path / "model.tflite")
+    inputs = {"series": np.ones([2, 4, 1], np.float32)}
+    outputs = run_litert(tmp_path / "model.tflite")(inputs)
+    assert difference(outputs, in_keras(part)(inputs)) < 1e-6
 
 
 # --check
