@@ -111,7 +111,7 @@ def test_the_version_is_that_of_the_project():
 def test_readme_has_the_two_commands():
     train, check = SET_UP
     assert train.endswith(" && .venv/bin/errorflow names train")
-    assert check.endswith(" && .venv/bin/python -m pytest -n 2 --dist loadfile")
+    assert check.endswith(" && .venv/bin/python -m pytest -n 3 --dist loadfile")
     assert train.split(".venv/bin/pip")[0] == check.split(".venv/bin/pip")[0]
     assert "-e '.[pipelines]' &&" in train
     assert "-e '.[pipelines,docs,test,onnx,litert,series,speech,text,video,mlflow]' &&" in check

@@ -78,6 +78,7 @@ def test_onnx_comes_with_labels_and_shape(where, tmp_path):
     assert meaning["shape"] == ["batch", 12, 12, 3]
 
 
+@pytest.mark.slow
 def test_auxiliary_classifiers_are_trained_and_then_removed(where, tmp_path):
     flags = ["--name", "aux", "--data-dir", str(where / "data"), "--epochs", "1"]
     flags += ["--model", "googlenet", "--width", "0.1", "--auxiliary", "true", "--jit", "off"]

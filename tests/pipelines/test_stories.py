@@ -177,6 +177,7 @@ def test_an_error_is_one_line(where, tmp_path, arguments, message, capsys):
     assert err.splitlines()[-1].startswith(f"errorflow: {message.format(tmp_path)}")
 
 
+@pytest.mark.slow
 def test_onnx_comes_with_the_shape_of_sequences(where, tmp_path):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")
@@ -186,6 +187,7 @@ def test_onnx_comes_with_the_shape_of_sequences(where, tmp_path):
     assert meaning["shape"] == ["batch", None, 80, 80, 1]
 
 
+@pytest.mark.slow
 def test_a_users_sequences_of_different_lengths(tmp_path):
     pytest.importorskip("sacrebleu")
     lines = []
