@@ -2,22 +2,19 @@
 
 import re
 import warnings
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from ..core.devices import stderr_held_back
 from ..core.errors import UserError
 from ..core.files import write_json
-from .export import CALIBRATION, Job, Row, RunExamples, Written
-from .export_comparison import Arrays
+from .export import Job, Row, RunExamples, Written
 from .export_parts import Batches, describe_parts
+from .litert_files import one_by_one, run_litert
 from .network_parts import Run, answered_by, named, parts_of, recorded
 from .quantisation_process import ToQuantise, quantise_apart
 
-SIGNATURE = "serving_default"
 FORMS = {"float": "", "int8": "_int8"}  # of the numbers, and what follows the name of the part
 QUALITY = "accuracy.json"
 
@@ -96,34 +93,6 @@ def write_litert(part: keras.Model, path: Path) -> None:
             model.export(path, format="litert", input_signature=[specs], verbose=False, **options)
     except Exception as error:  # of the converter, whose classes TensorFlow does not name
         raise UserError(f"litert: {part.name!r} cannot be converted: {_reason(error)}") from None
-
-
-def one_by_one(batches: Sequence[Arrays], most: int = CALIBRATION) -> Iterator[Arrays]:
-    """Yield up to `most` examples [1, …] of batches, spread evenly over them."""
-    places = [(batch, n) for batch in batches for n in range(len(_first(batch)))]
-    for chosen in np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).astype(int)):
-        batch, n = places[chosen]
-        yield {name: array[n : n + 1] for name, array in batch.items()}
-
-
-def run_litert(path: Path) -> Run:
-    """Return the function that runs a file, example by example."""
-    from ai_edge_litert.interpreter import Interpreter  # in the extra [litert]
-
-    with stderr_held_back():
-        interpreter = Interpreter(model_path=str(path))
-        interpreter.allocate_tensors()  # prints a message
-        runner = interpreter.get_signature_runner(SIGNATURE)
-
-    def run(inputs: Arrays) -> Arrays:
-        rows = [runner(**example) for example in one_by_one([inputs], most=len(_first(inputs)))]
-        return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-
-    return run
-
-
-def _first(arrays: Arrays) -> np.ndarray:
-    return next(iter(arrays.values()))
 
 
 def _reason(error: Exception) -> str:

@@ -3,7 +3,7 @@
 FLOAT is a file in floats, EXAMPLES the inputs on which its ranges are measured (see
 `write_examples`), INT8 the file to write; any number of these three may follow. Exit code 1: a file
 cannot be quantised; the reason is printed. `quantisation_process` runs this in a process of its
-own, because an error in TensorFlow's quantiser may end the process.
+own, because an error in TensorFlow's quantiser, or in LiteRT, may end the process.
 """
 
 import sys
@@ -18,6 +18,7 @@ import numpy as np
 from ..core.devices import load_tensorflow
 from ..core.stop_request import stop_with_parent
 from .export_comparison import Arrays
+from .litert_files import run_litert
 
 
 class Place(NamedTuple):
@@ -114,13 +115,17 @@ def read_examples(path: Path) -> list[Arrays]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write files in int8; return the exit code."""
+    """Write files in int8, and run each of them; return the exit code."""
     stop_with_parent()
     load_tensorflow()
     paths = [*map(Path, arguments)]
     try:
         for source, examples, target in zip(paths[::3], paths[1::3], paths[2::3], strict=True):
-            target.write_bytes(quantise(source.read_bytes(), read_examples(examples)))
+            measured_on = read_examples(examples)
+            target.write_bytes(quantise(source.read_bytes(), measured_on))
+            run = run_litert(target)  # LiteRT cannot run all that TensorFlow writes
+            for example in measured_on:
+                run(example)
     except Exception as error:  # of the quantiser, whose classes TensorFlow does not name
         print(traceback.format_exception_only(error)[-1].strip())
         return 1

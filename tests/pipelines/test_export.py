@@ -16,7 +16,8 @@ from errorflow.pipelines.models.serving import label_outputs, load, make_serving
 from errorflow.pipelines.training.export import ExportInputs, Job
 from errorflow.pipelines.training.export_all import export_all
 from errorflow.pipelines.training.export_comparison import difference
-from errorflow.pipelines.training.export_litert import run_litert, write_litert
+from errorflow.pipelines.training.export_litert import write_litert
+from errorflow.pipelines.training.litert_files import run_litert
 from errorflow.pipelines.training.network_parts import in_keras
 from errorflow.pipelines.training.spaced import spaced
 from tasks import LABELS, SHAPES, TABLE, errorflow

@@ -12,7 +12,8 @@ from errorflow.pipelines.models.serving import label_outputs, make_serving_model
 from errorflow.pipelines.training import quantisation_process
 from errorflow.pipelines.training.export import ExportInputs, Job, RunExamples
 from errorflow.pipelines.training.export_all import export_all
-from errorflow.pipelines.training.export_litert import one_by_one, run_litert, write_litert
+from errorflow.pipelines.training.export_litert import write_litert
+from errorflow.pipelines.training.litert_files import one_by_one, run_litert
 from errorflow.pipelines.training.network_parts import in_keras
 from errorflow.pipelines.training.quantisation import (
     read_examples,
