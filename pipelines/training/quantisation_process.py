@@ -63,9 +63,8 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 def _reason(ended: subprocess.CompletedProcess[str]) -> str:
     if ended.returncode == 0:
         return ""
+    if ended.returncode < 0:
+        name = signal.Signals(-ended.returncode).name
+        return f"TensorFlow's quantiser, or LiteRT with what it wrote, was ended by {name}"
     printed = (ended.stdout.strip() or ended.stderr.strip()).splitlines()
-    last = printed[-1].strip()[:200] if printed else f"code {ended.returncode}"
-    if ended.returncode > 0:
-        return f"TensorFlow's quantiser: {last}"
-    name = signal.Signals(-ended.returncode).name
-    return f"TensorFlow's quantiser was ended by {name}{f': {last}' if printed else ''}"
+    return f"TensorFlow's quantiser: {printed[-1][:200] if printed else f'code {ended.returncode}'}"

@@ -254,7 +254,10 @@ def test_every_task_is_exported_to_every_format_and_answers_alike(
         capsys.readouterr()
         code = errorflow(task, "export", where, *flags, "--check", str(asked))
     rows = rows_of(capsys.readouterr().out)
-    assert {"saved_model", "onnx", "litert float", "litert int8"} <= {*rows}
+    assert {"saved_model", "onnx", "litert float"} <= {*rows}
+    left_out = read(tmp_path / "to" / "litert" / "accuracy.json").get("left_out", {})
+    assert ("litert int8" in rows) != ("int8" in left_out)
+    assert not left_out or task == "stories"  # LiteRT aborts on its encoder in int8
     assert code in (0, 1)  # 1: untrained networks may change their mind in int8
     for name in ("saved_model", "onnx", "litert float"):
         assert rows[name][1] == "0", name
