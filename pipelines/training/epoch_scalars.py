@@ -49,7 +49,8 @@ class EpochScalars(GuardedCallback):
         if not self._has_begun:  # `evaluate` outside `fit`
             return
         scalars = {f"evaluation_{n}_vs_iterations": float(v) for n, v in (logs or {}).items()}
-        self._write(VALIDATION, scalars, int(self.model.optimizer.iterations))
+        steps = keras.ops.convert_to_numpy(self.model.optimizer.iterations)  # of replicas, too
+        self._write(VALIDATION, scalars, int(steps))
 
     @guarded
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:

@@ -260,6 +260,7 @@ def test_steps_that_a_model_folds_into_the_batch_do_not_scale_the_errors():
         np.testing.assert_allclose(history(wrap), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_long_sequences_stay_within_the_limits_of_memory():
     """14,000 steps, three directions: rows that find no room are left out, and training goes on."""
     steps = 14_000

@@ -184,6 +184,7 @@ def sixty(trained, tmp_path):
     return tmp_path, events, file.name
 
 
+@pytest.mark.slow
 def test_of_sixty_runs_the_latest_are_shown_and_new_ones_appear(sixty, browser):
     folder, events, name = sixty
     flags = "--reload_interval=1", "--reload_multifile=true"
