@@ -16,8 +16,8 @@ from ...callbacks.recording.printable import in_figure
 
 MOST_WINDOWS = 3  # side by side
 MOST_TARGETS = 4  # below one another
-PAST = 4  # the past is drawn for at most so many times the future
-ABOVE = 4.0  # an error is drawn up to so many times the largest one of the network
+PAST = 4  # the past that is drawn is at most this multiple of the future
+ABOVE = 4.0  # errors are drawn up to this multiple of the largest one of the network
 _PAST, _TRUTH, _FORECAST = "0.6", "0.1", "#b5367a"
 
 
