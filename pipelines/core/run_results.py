@@ -8,6 +8,7 @@ from . import json_forms as form
 
 STATUSES = ("running", "finished", "interrupted", "failed")
 ABBREVIATIONS = ("per", "wer", "cer", "bleu")
+WORDS = {"f1": "F1", "mase": "MASE", "smape": "sMAPE", "rmse": "RMSE"}  # in names of figures
 _ERRORS = re.compile(r"loss|wrong|error|mse|mae|mase|smape|(^|[_ ])(per|wer|cer|rate)([_ ]|$)")
 _MERITS = re.compile(r"accuracy|f1|bleu|(^|[_ ])(top5|exact|facts|order|events)([_ ]|$)")
 _BASELINES = re.compile(r"baseline|naive$|drift$|linear$|rmse[_ ]mean$|most[_ ]frequent$|nearest")
@@ -45,7 +46,7 @@ def figures_in_words(figures: Mapping[str, float | None]) -> str:
 def _figure_name(key: str) -> str:
     if key in ABBREVIATIONS:
         return key.upper()
-    return key.replace("_", "-").replace("f1", "F1")
+    return "-".join(WORDS.get(word, word) for word in key.split("_"))
 
 
 def is_error(figure: str) -> bool:
