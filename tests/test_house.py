@@ -30,7 +30,8 @@ PIPELINES = (
     ("commands",),
     ("run",),
     ("group", "search_result"),
-    ("api", "cli"),
+    ("api", "dispatch"),
+    ("cli",),
     ("__init__", "__main__"),
 )
 ROW = {name: row for row, names in enumerate(PIPELINES) for name in names}
@@ -138,7 +139,8 @@ def test_no_module_imports_itself_through_others():
 
 def test_modules_that_must_start_without_tensorflow_do_not_import_it():
     """The findings, the TensorBoard tab and the command line must start in an instant."""
-    names = ("callbacks.findings", "pipelines.core", "pipelines.registry", "pipelines.cli")
+    names = ("callbacks.findings", "pipelines.core", "pipelines.registry")
+    names += ("pipelines.dispatch", "pipelines.cli")
     names += tuple(f"callbacks.treatment.{name}" for name in PURE_TREATMENT)
     assert [
         f"{module} imports errorflow.layers"

@@ -124,9 +124,9 @@ def records(recorders: list[Any], strategy: Any, logs: Path, compiled: bool) -> 
 
 def train_task(task: str, flags: str, data: Path, out: Path, strategy: Any) -> Any:
     """Train as `errorflow <task> train` does, without what comes after."""
-    from errorflow.pipelines.cli import training_config
     from errorflow.pipelines.core.run_folder import RunFolder
     from errorflow.pipelines.core.run_lifecycle import begin_in
+    from errorflow.pipelines.dispatch import training_config
     from errorflow.pipelines.registry import load_task
     from errorflow.pipelines.training import workflow
     from errorflow.pipelines.training.data_report import read_data

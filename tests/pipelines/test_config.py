@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from errorflow.pipelines import names
-from errorflow.pipelines.cli import training_config
 from errorflow.pipelines.core.bounds import check_bounds
 from errorflow.pipelines.core.config import flat, replace
 from errorflow.pipelines.core.config_files import dump_config, load_config
@@ -15,6 +14,7 @@ from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.core.files import read_json, write_json, write_text
 from errorflow.pipelines.core.flags import parse_flags
 from errorflow.pipelines.core.space import Choice
+from errorflow.pipelines.dispatch import training_config
 from errorflow.pipelines.images.config import ImagesConfig, ImagesData
 from errorflow.pipelines.names.config import NamesConfig
 from errorflow.pipelines.registry import TASKS, load_task

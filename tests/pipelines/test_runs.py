@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import pytest
 from errorflow.pipelines import names
-from errorflow.pipelines.cli import training_config
 from errorflow.pipelines.commands import runs as run_tables
 from errorflow.pipelines.commands.runs import figures_of
 from errorflow.pipelines.core import run_lifecycle as lifecycle
@@ -27,6 +26,7 @@ from errorflow.pipelines.core.run_selection import (
     latest_usable,
     run_to_resume,
 )
+from errorflow.pipelines.dispatch import training_config
 from errorflow.pipelines.documents.config import DocumentsConfig
 from errorflow.pipelines.names.config import NamesConfig
 from fake_training import complete_epoch

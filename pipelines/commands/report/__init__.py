@@ -15,6 +15,7 @@ from ...core.devices import load_tensorflow
 from ...core.errors import UserError
 from ...core.files import write_text
 from ...core.flags import parse_flags
+from ...core.requirements import require_packages
 from ...core.run_selection import existing_runs
 from ..groups import runs_named
 
@@ -34,6 +35,7 @@ class ReportConfig(Section):
 
 def command(flags: list[str]) -> None:
     """Write the report and print its path."""
+    require_packages("report", ["jinja2"])
     config = parse_flags(ReportConfig, flags, "errorflow report")
     every_run = existing_runs(config.run_dir, None)
     named = dict.fromkeys(run for name in config.names for run in runs_named(name, every_run))
