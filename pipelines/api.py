@@ -146,11 +146,13 @@ def tune(
 
     Args:
         task: one of `tasks()`.
-        config: the settings that all trials have in common; None: the task's defaults.
+        config: the settings that all trials have in common, but for those that are searched; None:
+            the task's defaults.
         data: as in `train`; written to the folder of all searches.
         overwrite: delete an earlier search of the same name first; otherwise it is resumed.
         verbose: print a line per trial, and the table of results.
-        **settings: flags of `errorflow <task> tune`, with underscores.
+        **settings: flags of `errorflow <task> tune`, with underscores. As these do, they fix a
+            setting that would be searched: `units=16`.
 
     Raises:
         UserError: a wrong argument or data that cannot be read (before TensorFlow is loaded), or no
@@ -169,7 +171,7 @@ def tune(
     with muted(not verbose), _stored(chosen, full, data) as stored:
         from .search.tune import tune as search
 
-        return Search(search(chosen, stored))
+        return Search(search(chosen, stored, settings.keys()))
 
 
 def _with_place_for(data: Any, config: C, parent: Path, resume: bool = False) -> C:

@@ -7,7 +7,7 @@ from .core.config import TrainingConfig
 from .core.config_files import dump_config, load_config
 from .core.console import suggestion
 from .core.errors import UserError
-from .core.flags import parse_flags
+from .core.flags import parse_flags, settings_in
 from .core.run_config import run_config
 from .core.run_folder import RunFolder
 from .core.run_selection import run_to_resume
@@ -124,7 +124,7 @@ def tune(task: Task, flags: Sequence[str]) -> None:
     if config.run.print_config:
         print(dump_config(config), end="")
         return
-    search.tune(task, config)
+    search.tune(task, config, settings_in(cls, flags))
 
 
 # Commands

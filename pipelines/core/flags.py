@@ -78,6 +78,18 @@ def _check_no_path_is_empty(cls: type[Section], flags: Sequence[str]) -> None:
             raise UserError(f"{flag}: an empty path; give one, or leave it out")
 
 
+def settings_in(cls: type[Section], flags: Sequence[str]) -> frozenset[str]:
+    """Return the names of the settings that flags give a value, in the sections of a config."""
+    words = {flag.partition("=")[0].removeprefix("--") for flag in flags if flag.startswith("--")}
+    written = {word.replace("-", "_") for word in words}
+    return frozenset(
+        field.name
+        for section in section_types(cls).values()
+        for field in dataclasses.fields(section)
+        if written & {name := _flag_name(section, field.name).replace("-", "_"), f"no_{name}"}
+    )
+
+
 def _flag_name(section: type, field: str) -> str:
     """Return the name of a field's flag, which its annotation may choose."""
     hint = typing.get_type_hints(section, include_extras=True)[field]

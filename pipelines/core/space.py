@@ -1,8 +1,8 @@
 """The space that `tune` searches: a task declares it by `Choice` and `Range`.
 
 The keys of a space are settings of the task's config, so that the values of a trial go straight
-into `config.replace`. A setting with a value from a flag or --config is still searched; a --space
-file can fix it (`space_file`).
+into `config.replace`. A flag such as `tune --units 16` fixes its setting, as a line of a --space
+file does (`space_file`). A setting in a --config file, which holds all keys, is still searched.
 """
 
 import dataclasses

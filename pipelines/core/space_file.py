@@ -1,9 +1,9 @@
-"""A task's search space, narrowed by a user's YAML file."""
+"""A task's search space, narrowed by a user's YAML file and by flags."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
-from .config import TrainingConfig, replace, setting_types
+from .config import TrainingConfig, flat, replace, setting_types
 from .config_files import check_keys, strict
 from .console import suggestion
 from .errors import UserError, brief
@@ -13,7 +13,9 @@ C = TypeVar("C", bound=TrainingConfig)
 RANGE_KEYS = ("low", "high", "step", "log")
 
 
-def narrow(space: Space, content: Mapping[str, Any], path: str, config: C) -> tuple[Space, C]:
+def narrow(
+    space: Space, content: Mapping[str, Any], path: str, config: C, flags: Collection[str] = ()
+) -> tuple[Space, C]:
     """Return the space that remains to be searched, and the config with the fixed settings.
 
     `key: value` fixes a key, `key: [a, b]` is a choice, `key: {low: 1, high: 9, step: 2, log:
@@ -25,9 +27,12 @@ def narrow(space: Space, content: Mapping[str, Any], path: str, config: C) -> tu
         content: content of the file.
         path: name of the file, for messages.
         config: settings of the trials, not yet `resolved`, which may depend on searched keys.
+        flags: settings that keep their value in the config, as if the file fixed them; but without
+            effect if the space does not have them, or if their conditions can never hold.
 
     Raises:
-        UserError: a key or value is not valid, or nothing is left to search.
+        UserError: a key or value is not valid, a flag gives a key of the file, too, or nothing is
+            left to search.
     """
     file, cls = f"space file {path}", type(config)
     check_keys(cls, content, file)
@@ -35,11 +40,17 @@ def narrow(space: Space, content: Mapping[str, Any], path: str, config: C) -> tu
     domains = {
         key: _read_domain(value, kinds[key], f"{file}, key {key}") for key, value in content.items()
     }
-    remaining, fixed = _apply(space, domains, file)
+    for key in (key for key in domains if key in flags):
+        flag = f"--{key.replace('_', '-')}"
+        raise UserError(f"{file}, key {key}: {flag} gives this setting, too; leave one of them out")
+    own = {key: Choice(value) for key, value in flat(config).items() if key in flags}
+    remaining, fixed = _apply(space, domains, {k: v for k, v in own.items() if k in space}, file)
     config = _replaced(config, fixed, file)
     for key in (key for key in domains if key in remaining):
         for value in _extremes(domains[key]):
             _replaced(config, {key: value}, f"{file}, key {key}")
+    if size(remaining) == 1 and not content:
+        raise UserError("the flags leave nothing to search: leave one of them out")
     if size(remaining) == 1:
         raise UserError(f"{file} leaves nothing to search: give some key a list or a range")
     return remaining, config
@@ -72,12 +83,12 @@ def _read_range(settings: Mapping[str, Any], kind: Any) -> Range:
     return Range(low, high, step, strict(settings.get("log", False), bool))
 
 
-def _apply(space: Space, domains: Space, file: str) -> tuple[Space, dict[str, Any]]:
+def _apply(space: Space, domains: Space, flags: Space, file: str) -> tuple[Space, dict[str, Any]]:
     """Return the space with new domains for some keys, and the values of the fixed keys."""
     searched: dict[str, Choice | Range] = {}
     fixed: dict[str, Any] = {}
     for key in [*space, *(key for key in domains if key not in space)]:
-        domain = domains.get(key) or space[key]
+        domain = domains.get(key) or flags.get(key) or space[key]
         when = space[key].when if key in space else {}
         conditions = _open_conditions(when, searched, fixed)
         if conditions is None:

@@ -44,7 +44,8 @@ class SearchSettings(Section):
     """Hyperband only: number of times that the whole algorithm is run."""
     space: Path | None = None
     """YAML file that restricts or fixes the searched settings: `units: [64, 128]`, `model: lstm`,
-    `learning_rate: {low: 1e-3, high: 1e-2, log: true}`."""
+    `learning_rate: {low: 1e-3, high: 1e-2, log: true}`. A flag, such as --model lstm, fixes its
+    setting, too."""
     keep: int = 3
     """Number of best trials whose models are kept."""
     prune: bool = True
@@ -109,7 +110,8 @@ class _SearchSection(Section):
 class TuneConfig(TrainingConfig, _SearchSection):  # the last base has the first fields
     """The settings of a search, and the training settings that all its trials share.
 
-    Training settings that are searched start from the values given here.
+    A training setting of the task's space is searched unless a flag gives its value; a value of a
+    --config file is its default.
     """
 
     training_class: ClassVar[type[TrainingConfig]]

@@ -250,4 +250,6 @@ def _change(key: str, old: Any, new: Any) -> str | None:
         changed = [entry for entry in old + new if not (entry in old and entry in new)]
         names = dict.fromkeys(entry["config"]["name"] for entry in changed)
         return f"space ({', '.join(names) or 'in another order'})"
+    if key == "fixed":
+        return f"choice of fixed settings ({', '.join(sorted({*old} ^ {*new}))})"
     return f"{key} ({old} → {new})"

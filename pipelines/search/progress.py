@@ -10,6 +10,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+from ...callbacks.findings.finding import counted
 from ..core.console import note, print_table, say
 from ..core.errors import UserError
 from ..core.files import write_rows
@@ -57,9 +58,13 @@ class Progress:
     def report_start(self) -> None:
         """Print what is searched, and how."""
         plan, combinations, limit = self.plan, size(self.plan.space), self.oracle.max_trials
+        if plan.fixed:
+            values = ", ".join(f"{key} {value}" for key, value in plan.fixed.items())
+            note(f"not searched, since flags fix them: {values}")
+        several = sum(d.values is None or len(d.values) > 1 for d in plan.space.values())
         number = "infinitely many" if math.isinf(combinations) else f"{combinations:,}"
         note(
-            f"searching {len(plan.space)} settings, {number} combinations,"
+            f"searching {counted(several, 'setting')}, {number} combinations,"
             f" by {plan.settings.oracle}{f', at most {limit} trials' if limit else ''};"
             f" files: {plan.project}"
         )

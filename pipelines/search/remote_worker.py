@@ -29,7 +29,7 @@ from . import oracles, service
 from .chief import Chief
 from .config import TuneConfig
 from .durable_oracle import DurableOracle
-from .plan import SearchPlan, project_folder, read_plan
+from .plan import FIXED, SearchPlan, project_folder, read_plan
 from .processes import TrialProcess, open_processes
 from .resources import divide_resources
 from .worker import TrialWorker, run_workers
@@ -138,7 +138,8 @@ def _read_chiefs_plan(task: Task, config: TuneConfig) -> SearchPlan:
     own = {name: getattr(config.search, name) for name in OWN_SETTINGS}
     own |= {"device": config.hardware.device, "chief": None}
     space = project / "space.yaml" if chiefs.search.space else None
-    return read_plan(task, replace(chiefs, **own, space=space))
+    flags = read_json(project / "search.json").get(FIXED, ())
+    return read_plan(task, replace(chiefs, **own, space=space), flags)
 
 
 def _check_data(plan: SearchPlan) -> None:

@@ -15,7 +15,7 @@ keras-tuner's oracle chooses the values of the trials. Each worker of this machi
 import contextlib
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,7 @@ from .earlier import is_to_return
 from .hyperparameters import suggest
 from .lock import check_available, exclusive
 from .mlflow_search import sent
-from .plan import SearchPlan, project_folder, read_plan
+from .plan import FIXED, SearchPlan, project_folder, read_plan
 from .progress import NoObjective, Progress
 
 if TYPE_CHECKING:
@@ -50,13 +50,14 @@ KEPT = "finished trials stay usable, and the same command resumes the search"
 INITIAL_TRIALS = 8  # random trials of bayesian before its first guess; keras-tuner: 3 per setting
 
 
-def tune(task: Task, config: TuneConfig) -> Path:
+def tune(task: Task, config: TuneConfig, flags: Collection[str] = ()) -> Path:
     """Search until there are no more trials; resume a search that was interrupted.
 
     With `worker_of`, run trials of the chief's search instead.
 
     Args:
         config: how to search, and the training settings that all trials share; checked.
+        flags: the settings that were written as flags, which are not searched.
 
     Returns:
         The folder of the search.
@@ -74,7 +75,7 @@ def tune(task: Task, config: TuneConfig) -> Path:
 
             remote_worker.work(task, config)
         else:
-            _search(read_plan(task, config))
+            _search(read_plan(task, config, flags))
     return project
 
 
@@ -165,6 +166,7 @@ def _common_settings(plan: SearchPlan) -> dict[str, Any]:
     return training | {
         "executions_per_trial": plan.settings.executions_per_trial,
         "objective": plan.settings.objective or "the task's own",
+        FIXED: [*plan.fixed],
     }
 
 

@@ -227,6 +227,36 @@ def test_a_message_about_a_file_names_the_file_and_the_key(left, text, message):
     assert "\n" not in str(error.value)
 
 
+# Narrowed by flags
+
+
+def test_a_flag_acts_as_a_line_of_a_space_file(left):
+    config = replace(NamesConfig(), model="lstm", layers=9)
+    space, same = narrow(SMALL, {}, "", config, ["model", "layers", "seed"])
+    assert (space, same) == left("model: lstm\nlayers: 9", config=config)
+    assert {*space} == {"bidirectional"}  # 9 layers have no embedding
+    space, _ = narrow(SMALL, {"bidirectional": True}, "", config, ["layers"])
+    assert space["layers"] == Choice(9, when=SMALL["layers"].when)
+
+
+def test_a_flag_without_effect_is_no_mistake():
+    space, config = narrow(
+        {**SMALL, "units": Choice(1, 2)}, {}, "", NamesConfig(), ["seed", "layers", "bidirectional"]
+    )
+    assert {*space} == {"model", "layers", "bidirectional", "units"}
+    bag = replace(config, model="bag", layers=2)
+    assert {*narrow({**SMALL, "units": Choice(1, 2)}, {}, "", bag, ["model", "layers"])[0]} == {
+        "units"
+    }
+
+
+def test_flags_contradict_a_file_and_leave_something_to_search():
+    with pytest.raises(UserError, match="key seed: --seed gives this setting, too"):
+        narrow(SMALL, {"seed": [1, 2]}, "mine.yaml", NamesConfig(), ["seed"])
+    with pytest.raises(UserError, match="the flags leave nothing to search"):
+        narrow({"model": Choice("bag", "rnn")}, {}, "", NamesConfig(), ["model"])
+
+
 # The spaces of the tasks
 
 

@@ -293,8 +293,9 @@ def test_a_damaged_run_is_not_copied_to_best(tune, trials, project, capsys):
 
 
 def test_hyperband_needs_a_number_of_epochs(tune, space, capsys):
-    write_text(space, space.read_text() + "\nepochs: [1, 2]")
-    assert tune("--oracle", "hyperband") == 2
+    names = ["names", "tune", "--oracle", "hyperband", "--space", str(space)]
+    write_text(space, "epochs: [1, 2]")
+    assert cli.main(names) == 2
     assert "remove them from the space" in capsys.readouterr().err
     assert cli.main(["images", "tune", "--oracle", "hyperband"]) == 2
     assert "--oracle hyperband needs --epochs" in capsys.readouterr().err
@@ -321,6 +322,63 @@ def test_workers_divide_cores_and_trials_among_them(tune, trials, project):
         parts = [resources.cores for resources in divide_resources(2)]
         assert all(parts)
         assert sorted({p for part in parts for p in part}) == sorted(os.sched_getaffinity(0))
+
+
+# Flags of searched settings
+
+
+@pytest.fixture
+def search(two_classes, tmp_path):
+    """(flags) → exit code of a search of one trial in tmp_path/searches/names."""
+    where = ["--data-dir", str(two_classes), "--directory", str(tmp_path / "searches")]
+    return lambda *flags: cli.main(["names", "tune", *where, *FAST, "--max-trials", "1", *flags])
+
+
+def test_a_flag_fixes_a_setting_that_would_be_searched(search, trials, project, tmp_path, capsys):
+    flags = ["--units=24", "--weight_decay", "0.2", "--no-bidirectional", "--model", "gru"]
+    assert search(*flags) == 0
+    printed = capsys.readouterr().err
+    values = "model gru, units 24, bidirectional False, weight_decay 0.2"
+    assert f"not searched, since flags fix them: {values}\n" in printed
+    assert not {"model", "units", "bidirectional"} & {*rows(project)[0]}
+    chosen = flat(load_config(NamesConfig, project / "best" / "config.yaml"))
+    assert (chosen["units"], chosen["weight_decay"], chosen["bidirectional"]) == (24, 0.2, False)
+    assert search(*flags) == 0
+    assert "resuming after 1 finished trials" in capsys.readouterr().err
+    assert search(*flags[1:]) == 2
+    assert (
+        "begun with another choice of fixed settings (units), space (units)"
+        in capsys.readouterr().err
+    )
+
+
+def test_a_setting_of_a_config_file_is_searched(search, trials, project, tmp_path):
+    write_text(tmp_path / "mine.yaml", "units: 24")
+    assert search("--config", str(tmp_path / "mine.yaml")) == 0
+    assert rows(project)[0]["units"] in ("64", "128", "256")
+
+
+def test_a_flag_and_a_space_file_that_give_the_same_setting_are_refused(tune, project, capsys):
+    assert tune("--units", "3") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("key units: --units gives this setting, too; leave one of them out")
+    assert not project.exists()
+
+
+def test_a_search_of_an_earlier_version_goes_on_with_its_space(
+    search, trials, project, tmp_path, capsys
+):
+    write_text(tmp_path / "mine.yaml", "units: 24")  # as a flag was then
+    assert search("--config", str(tmp_path / "mine.yaml")) == 0
+    arguments = read_json(project / "search.json")
+    del arguments["fixed"]
+    write_json(project / "search.json", arguments)
+    assert search("--units", "24", "--max-trials", "2") == 0
+    assert "which searches units in spite of the flags" in capsys.readouterr().err
+    configs = [load_config(NamesConfig, file) for file in project.glob("trial_*/config.yaml")]
+    assert len(configs) == 2 and {c.network.units for c in configs} <= {64, 128, 256}
+    assert search("--units", "24", "--overwrite") == 0
+    assert "units" not in rows(project)[0]
 
 
 # The service
