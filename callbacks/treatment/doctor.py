@@ -7,6 +7,7 @@ import keras
 
 from ..findings.remedies import remedy
 from .compiling import compile_as
+from .direction import direction_of
 from .facts import NotApplicable
 from .model_answer import Function, ModelAnswer
 from .model_trials import ModelTrials
@@ -90,7 +91,7 @@ def doctor(
     options = Options(
         tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds),
         monitor,
-        direction or _direction(monitor),
+        direction or direction_of(monitor) or "min",
         first_cure,
     )
     data = {"x": x, "y": y, "validation_data": validation_data, "epochs": epochs}
@@ -140,16 +141,6 @@ def _named(remedies) -> dict[str, Function | None] | None:
         if function is None:
             remedy(name)  # raises a ValueError if there is none
     return cast(dict[str, Function | None], named)
-
-
-_HIGHER = ("acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "r2", "similarity", "hits")
-
-
-def _direction(monitor: str) -> Direction:
-    """Return the direction of a figure by its name; Keras' losses and errors are to be low."""
-    if monitor.endswith("loss"):
-        return "min"
-    return "max" if any(word in monitor for word in _HIGHER) else "min"
 
 
 def _silent(line: str) -> None:

@@ -4,9 +4,10 @@ import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
 
+from ...callbacks.treatment.direction import direction_of
 from ...callbacks.treatment.statistics import PairedDifference, holm, paired_difference
 from ..core.run_group import RunGroup, seeds_in_words
-from ..core.run_results import better, is_of_baseline
+from ..core.run_results import is_of_baseline
 from .groups import is_comparable
 
 FEWEST = 3  # common seeds that a test needs
@@ -42,13 +43,21 @@ class GroupTest:
                 f"no difference between {first} and {second} in {name} beyond the noise of {count}"
                 f" seeds: {self._numbers(difference)}"
             )
-        if (difference.value > 0) == (better(self.figure) != "min"):
+        if (difference.value > 0) == (direction_of(self.figure) != "min"):
             return f"{first} {self._verb} {second} in {name}: {self._numbers(difference)}"
         return f"{second} {self._verb} {first} in {name}: {self._numbers(_reversed(difference))}"
 
     @property
+    def better(self) -> str | None:
+        """The name of the better group; None: no difference, or the figure does not say it."""
+        direction = direction_of(self.figure)
+        if direction is None or not self.p < LEVEL:
+            return None
+        return self.first if (self.difference.value > 0) == (direction == "max") else self.second
+
+    @property
     def _verb(self) -> str:
-        return "is higher than" if better(self.figure) is None else "is better than"
+        return "is higher than" if direction_of(self.figure) is None else "is better than"
 
     def _numbers(self, difference: PairedDifference) -> str:
         value, low, high = (_signed(v) for v in (difference.value, difference.low, difference.high))

@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from . import json_forms as form
 
 STATUSES = ("running", "finished", "interrupted", "failed")
 ABBREVIATIONS = ("per", "wer", "cer", "bleu")
 WORDS = {"f1": "F1", "mase": "MASE", "smape": "sMAPE", "rmse": "RMSE"}  # in names of figures
-_ERRORS = re.compile(r"loss|wrong|error|mse|mae|mase|smape|(^|[_ ])(per|wer|cer|rate)([_ ]|$)")
-_MERITS = re.compile(r"accuracy|f1|bleu|(^|[_ ])(top5|exact|facts|order|events)([_ ]|$)")
 _BASELINES = re.compile(r"baseline|naive$|drift$|linear$|rmse[_ ]mean$|most[_ ]frequent$|nearest")
 
 
@@ -49,21 +47,9 @@ def _figure_name(key: str) -> str:
     return "-".join(WORDS.get(word, word) for word in key.split("_"))
 
 
-def is_error(figure: str) -> bool:
-    """Whether a figure, such as "val_loss" or "test per", is to be low, as its name says."""
-    return _ERRORS.search(figure) is not None
-
-
 def is_of_baseline(figure: str) -> bool:
     """Whether a figure, such as "mase_naive", is that of a simple method beside the network."""
     return _BASELINES.search(figure) is not None
-
-
-def better(figure: str) -> Literal["min", "max"] | None:
-    """Return whether a figure is to be low or high, as its name says; None: it says nothing."""
-    if is_error(figure):
-        return "min"
-    return "max" if _MERITS.search(figure) else None
 
 
 def in_words(key: str) -> str:

@@ -5,16 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...callbacks.treatment.direction import direction_of
+
 _PREFIX = "epoch_"
-# Parts of the names of metrics, and whether a higher figure is better.
-_HIGHER = (
-    *("accuracy", "acc", "auc", "bleu", "cider", "dice", "exact", "f1", "iou", "meteor"),
-    *("precision", "r2", "recall", "right", "rouge", "similarity", "top"),
-)
-_LOWER = (
-    *("cer", "crossentropy", "distance", "divergence", "error", "loss", "mae", "mape", "mse"),
-    *("msle", "perplexity", "rmse", "wer", "wrong"),
-)
 
 
 class Best(NamedTuple):
@@ -33,14 +26,6 @@ class Best(NamedTuple):
     higher_is_better: bool
 
 
-def higher_is_better(metric: str) -> bool | None:
-    """Return whether higher values of a metric are better; None: it is unknown."""
-    parts = metric.lower().split("_")
-    if any(part in parts for part in _LOWER):
-        return False
-    return True if any(part in parts for part in _HIGHER) else None
-
-
 def best_of(scalars: Mapping[str, Sequence[Any]]) -> Best | None:
     """Return the best figure among the scalars of one validation run.
 
@@ -54,13 +39,13 @@ def best_of(scalars: Mapping[str, Sequence[Any]]) -> Best | None:
         tag.removeprefix(_PREFIX): d for tag, d in scalars.items() if tag.startswith(_PREFIX)
     }
     for name in sorted(metrics, key=_preference):
-        direction = higher_is_better(name)
+        direction = direction_of(name)
         values = np.array([datum.value for datum in metrics[name]], float)
         if direction is None or not np.isfinite(values).any():
             continue
-        place = int(np.nanargmax(values) if direction else np.nanargmin(values))
+        place = int(np.nanargmax(values) if direction == "max" else np.nanargmin(values))
         epoch = metrics[name][place].step + 1  # Keras counts from 0
-        return Best(name, float(values[place]), epoch, direction)
+        return Best(name, float(values[place]), epoch, direction == "max")
     return None
 
 

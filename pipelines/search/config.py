@@ -5,10 +5,10 @@ import functools
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from ...callbacks.treatment.direction import direction_of
 from ..core.bounds import check_bounds
 from ..core.config import Section, TrainingConfig, section_types
 from ..core.errors import UserError, brief, require, require_name
-from ..core.run_results import is_error
 
 ONE_PROCESS = (
     "a search trains each network in one process; to use several machines, give `tune --chief"
@@ -158,7 +158,7 @@ def parse_objective(text: str) -> dict[str, str]:
     name, colon, direction = text.partition(":")
     if not name or (colon and direction not in ("min", "max")):
         raise UserError(f"--objective {text!r} must be NAME, NAME:min or NAME:max")
-    return {"name": name, "direction": direction or ("min" if is_error(name) else "max")}
+    return {"name": name, "direction": direction or direction_of(name) or "max"}
 
 
 def parse_address(address: str, flag: str) -> tuple[str, int]:

@@ -12,6 +12,7 @@ import pytest
 import scipy.stats
 from errorflow.callbacks.findings.finding import Finding
 from errorflow.callbacks.treatment.answer import Answer
+from errorflow.callbacks.treatment.direction import direction_of
 from errorflow.callbacks.treatment.judgement import judge
 from errorflow.callbacks.treatment.plan import Options, Request, next_requests
 from errorflow.callbacks.treatment.trial import Trial
@@ -381,3 +382,21 @@ def test_answers_are_read_without_tensorflow_and_what_else_is_slow():
     code += f"print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("direction", "figures"),
+    {
+        "min": "val_loss words_loss loss val_wer epoch_cer test_per smape mase val_mase_naive rmse"
+        " mean_absolute_error mse top5_error top_5_errors val_wrong kl_divergence false_negatives"
+        " sparse_categorical_crossentropy perplexity accuracy_loss log_cosh",
+        "max": "val_accuracy acc test_macro_f1 f1_score top5 sparse_top_k_categorical_accuracy auc"
+        " auc_1 mean_io_u cosine_similarity bleu facts_seen order exact r2_score"
+        " accuracy_per_class precision recall_at_precision hits",
+        None: "learning_rate steps_per_second coverage unknown_words stopping places framework"
+        " progress mean",
+    }.items(),
+)
+def test_the_name_of_a_figure_says_whether_high_or_low_is_better(direction, figures):
+    names = [name for figure in figures.split() for name in (figure, figure.replace("_", " "))]
+    assert {name: direction_of(name) for name in names} == dict.fromkeys(names, direction)
