@@ -4,6 +4,7 @@ A damaged run is shown with what is wrong with it; it does not hide the others.
 """
 
 import dataclasses
+import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ import tyro
 
 from ...callbacks.findings.finding import short
 from ..core.config import Section
-from ..core.console import note, print_table, say, shorten, suggestion
+from ..core.console import is_muted, note, print_table, say, shorten, suggestion
 from ..core.errors import DamagedFile, UserError
 from ..core.flags import parse_flags
 from ..core.run_config import stored_settings
@@ -21,6 +22,7 @@ from ..core.run_group import rows_of
 from ..core.run_results import figure_in_words, headline_of
 from ..core.run_selection import existing_runs, has_model, pick_run
 from ..registry import all_tasks, is_task
+from .group_json import comparison
 from .group_tests import sentences_of
 from .groups import comparable_groups, groups_of, named_apart, pick_group
 from .run_findings import FindingsConfig, show_findings
@@ -58,8 +60,14 @@ class CompareConfig(Section):
     """Compare groups: runs of the same settings and data with different seeds. Shows the mean of
     each figure with its 95 % interval, the findings, and which group is better, by a paired test
     over the common seeds."""
+    json: bool = False
+    """With --group: print one JSON object: groups, settings, tests and sentences."""
     run_dir: Path = Path("runs")
     """Folder of all runs."""
+
+    def check(self) -> None:
+        if self.json and not self.group:
+            raise UserError("--json shows groups: give --group, too")
 
 
 def command(arguments: list[str]) -> None:
@@ -67,6 +75,7 @@ def command(arguments: list[str]) -> None:
     verb, *flags = arguments or [""]
     if verb == "compare":
         config = parse_flags(CompareConfig, flags, "errorflow runs compare")
+        config.check()
         (compare_groups if config.group else compare)(config)
     elif verb == "findings":
         show_findings(parse_flags(FindingsConfig, flags, "errorflow runs findings"))
@@ -105,6 +114,10 @@ def compare_groups(config: CompareConfig) -> None:
     groups = groups_of(existing_runs(config.run_dir, None, replacements=True))
     chosen = [*{id(g): g for g in (pick_group(n, groups) for n in config.names)}.values()]
     chosen = named_apart(chosen or comparable_groups(groups))
+    if config.json:
+        if not is_muted():
+            print(json.dumps(comparison(chosen), ensure_ascii=False, indent=2))
+        return
     print_table(["", *(group.name for group in chosen)], side_by_side([*map(rows_of, chosen)]))
     for group in chosen:
         if group.others:

@@ -5,6 +5,7 @@ The trainings of most tests are a function that writes the run folder; their tri
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -359,6 +360,30 @@ def test_groups_are_recognised_and_the_better_one_is_named(errorflow, trainings,
     )
     assert "assume that the differences of the seeds are independent and normally" in out
     assert "Holm" not in out  # of a single comparison
+
+
+def test_the_json_of_a_comparison_has_the_documented_keys(errorflow, trainings, runs, capsys):
+    trainings.accuracy = of(lstm=[0.80, 0.82, 0.81], gru=[0.70, 0.71, 0.72])
+    for model in ("lstm", "gru"):
+        trained(trainings, runs, f"{model}-seed", model=model)
+    assert errorflow("runs", "compare", "--group", "--json", "gru", "lstm") == 0
+    printed = json.loads(capsys.readouterr().out)
+    (test,), (gru, _) = printed["tests"], printed["groups"]
+    assert (gru["name"], gru["task"], gru["left_out"]) == ("gru", "names", [])
+    assert gru["figures"]["test accuracy"]["values"] == {"1": 0.70, "2": 0.71, "3": 0.72}
+    assert printed["settings"] == {"model": {"gru": "gru", "lstm": "lstm"}}
+    assert test["difference"] == pytest.approx(-0.1) and test["p"] == pytest.approx(
+        0.0033, abs=1e-4
+    )
+    assert (test["figure"], test["first"], test["better"]) == ("test accuracy", "gru", "lstm")
+    assert printed["sentences"][0].startswith("lstm is better than gru in test accuracy")
+    page = Path(__file__).parents[2] / "docs" / "guides" / "pipelines.md"
+    rows = re.findall(r"^\| (`.+?) \|", page.read_text(encoding="utf-8"), re.M)
+    assert {*printed, *gru, *test} - {"task", "left_out"} <= {
+        *re.findall(r"`(\w+)`", "".join(rows))
+    }
+    assert errorflow("runs", "compare", "--json") == 2
+    assert "--json shows groups: give --group, too" in capsys.readouterr().err
 
 
 def test_of_several_comparisons_the_p_values_are_corrected(errorflow, trainings, runs, capsys):
