@@ -8,6 +8,7 @@ of its own, which shares nothing.
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,11 +17,14 @@ from pathlib import Path
 from typing import IO
 
 from ..core.cluster import without_cluster
+from ..core.run_lock import hold, holder
 from ..core.stop_request import PARENT
 from .resources import WorkerResources
 
 PATIENCE = 60  # seconds that a process has to stop by itself
 FLAGS = "TF_XLA_FLAGS"
+PREFIX = "errorflow-programs-"  # of folders of compiled programs
+_LOCK = "lock.json"
 
 
 class TrialProcess:
@@ -161,7 +165,28 @@ def shared_programs() -> Iterator[dict[str, str]]:
     if "persistent_cache" in flags or flags[:1] not in ("", "-"):  # a file
         yield {}
         return
-    with tempfile.TemporaryDirectory(prefix="errorflow-", ignore_cleanup_errors=True) as folder:
+    with _temporary_folder() as folder:
         place = f'--tf_xla_persistent_cache_directory="{folder}"'
         kinds = "--tf_xla_persistent_cache_device_types=CPU"
         yield {FLAGS: f"{flags} {place} {kinds}".strip()}
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """Yield a folder, which is deleted after the block; delete those of commands that were killed.
+
+    Its command holds its lock. As long as it has no lock, it has another name, by which nobody
+    takes it for one that was left behind.
+    """
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        if holder(path / _LOCK) is None:
+            shutil.rmtree(path, ignore_errors=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{PREFIX}"))
+    folder = new.with_name(new.name.removeprefix("."))
+    try:
+        with hold(new / _LOCK):
+            new.rename(folder)
+            yield folder
+    finally:
+        for path in (new, folder):
+            shutil.rmtree(path, ignore_errors=True)

@@ -3,6 +3,9 @@
 import dataclasses
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -166,6 +169,32 @@ def test_processes_share_a_folder_of_programs_unless_the_user_has_one(monkeypatc
         monkeypatch.setenv(FLAGS, flags)
         with shared_programs() as variables:
             assert variables == {}
+
+
+def test_programs_of_a_killed_command_are_deleted_and_those_of_a_running_one_stay(
+    tmp_path, monkeypatch
+):
+    code = """
+import sys
+from errorflow.pipelines.search.processes import shared_programs
+with shared_programs():
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": environment}
+    commands = [subprocess.Popen([sys.executable, "-c", code], **pipes) for _ in range(2)]
+    for command in commands:
+        command.stdout.readline()
+    assert len([*tmp_path.glob("errorflow-programs-*")]) == 2
+    killed, running = commands
+    killed.kill()
+    killed.wait()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with shared_programs():
+        assert len([*tmp_path.iterdir()]) == 2  # of the running one, and of this one
+    running.communicate()
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_workers_know_whether_they_share_a_gpu():
