@@ -20,6 +20,10 @@ class ScaleSeries(keras.layers.Layer):
         deviation: standard deviation of each column, D numbers.
         relative: the number of columns, the first ones, that are relative to their last value.
         columns: the D names of the columns, for those who use the model.
+        step: the time between two rows, as pandas writes it, for those who use the model; "" if it
+            is unknown.
+        padded: whether the network was trained on shorter series, whose end is nan, too; for those
+            who use the model.
     """
 
     def __init__(
@@ -28,11 +32,14 @@ class ScaleSeries(keras.layers.Layer):
         deviation: Sequence[float],
         relative: int = 0,
         columns: Sequence[str] = (),
+        step: str = "",
+        padded: bool = False,
         **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
         self.mean, self.deviation = [*map(float, mean)], [*map(float, deviation)]
         self.relative, self.columns = relative, [*columns]
+        self.step, self.padded = step, padded
 
     def call(self, x: Any) -> Any:
         mean = keras.ops.convert_to_tensor(self.mean, x.dtype)
@@ -50,7 +57,8 @@ class ScaleSeries(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         own = {"mean": self.mean, "deviation": self.deviation}
-        return super().get_config() | own | {"relative": self.relative, "columns": self.columns}
+        own |= {"relative": self.relative, "columns": self.columns}
+        return super().get_config() | own | {"step": self.step, "padded": self.padded}
 
 
 @keras.saving.register_keras_serializable("errorflow")

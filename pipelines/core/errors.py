@@ -28,6 +28,18 @@ class LossNotFinite(UserError):
         self.measured = measured
 
 
+class UnfitFile(UserError):
+    """A file does not fit the settings, or they do not fit the file.
+
+    Attributes:
+        fault: what is wrong, without the flags that help, which not every verb has.
+    """
+
+    def __init__(self, fault: str, remedy: str):
+        super().__init__(f"{fault}; {remedy}")
+        self.fault = fault
+
+
 class WorkerLost(UserError):
     """Another process of the training or search has ended or cannot be reached."""
 

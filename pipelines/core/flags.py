@@ -205,7 +205,7 @@ def _in_one_line(box: str) -> str:
     lines = [line.strip("│╰╯ ") for line in plain.splitlines()[1:]]
     lines = lines[1:] if _is_rule(lines[0]) else lines
     rule = next((i for i, line in enumerate(lines) if _is_rule(line)), len(lines))
-    message = " ".join(lines[:rule]).split(" Got errors:")[0].strip(" .")
+    message = _sorted_choices(" ".join(lines[:rule]).split(" Got errors:")[0].strip(" ."))
     flags = [line for line in lines[rule:] if re.match(r"--\w", line)]
     if message.startswith("Error parsing ") and flags:
         value, takes = re.search(r"""(['"]).*\1""", message), flags[0].replace(" ", " takes ", 1)
@@ -214,6 +214,18 @@ def _in_one_line(box: str) -> str:
         )
     names = sorted({re.split("[, ]", flag)[0] for flag in flags})
     return message + (f"; did you mean {' or '.join(names)}?" if names else "")
+
+
+def _sorted_choices(message: str) -> str:
+    """Return a message whose choices are sorted, without the None of a setting that is absent.
+
+    tyro writes a set, in any order.
+    """
+    choices = re.search(r"Expected one of \((.*)\)", message)
+    if choices is None:
+        return message
+    names = sorted({*re.findall(r"'([^']*)'", choices[1])} - {"None"})
+    return message.replace(choices[0], f"Expected one of {', '.join(names)}")
 
 
 def _is_rule(line: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import UserError
+from ..core.errors import UnfitFile, UserError
 from ..core.memory import in_gigabytes, memory_limit
 from ..core.paths import is_open_pipe, special_kind
 from .listing import printable
@@ -150,12 +150,12 @@ def _decoded(content: bytes, encoding: str, shown: str, before: int) -> str:
         text = content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeError as error:
         line, fault = _fault(content, encoding, error)
-        raise UserError(f"{shown}:{before + line}: {fault}") from None
+        raise UnfitFile(f"{shown}:{before + line}: {fault}", _OTHER) from None
     if "\0" in text:  # UTF-16 without its mark passes for UTF-8
         line = before + text.count("\n", 0, text.index("\0")) + 1
-        raise UserError(
-            f"{shown}:{line}: not text (zero byte); save it as UTF-8, or give --encoding,"
-            " such as utf-16-le"
+        raise UnfitFile(
+            f"{shown}:{line}: not text (zero byte)",
+            "save it as UTF-8, or give --encoding, such as utf-16-le",
         )
     return text
 
@@ -169,7 +169,7 @@ def _fault(content: bytes, encoding: str, error: UnicodeError) -> tuple[int, str
     """Return the line of the first byte that is not text, and what is wrong with it."""
     name = "UTF-8" if encoding.startswith("utf-8") else encoding
     if not isinstance(error, UnicodeDecodeError):
-        return 1, f"not {name} ({error}); {_OTHER}"
+        return 1, f"not {name} ({error})"
     before = content[: error.start].removeprefix(codecs.BOM_UTF8)
     if encoding.startswith(_WIDE):
         line, position = before.decode(encoding, "ignore").count("\n") + 1, len(before) + 1
@@ -177,7 +177,7 @@ def _fault(content: bytes, encoding: str, error: UnicodeError) -> tuple[int, str
         lines = (before + b"x").splitlines()
         line, position = len(lines), len(lines[-1])
     byte = content[min(error.start, len(content) - 1)]
-    return line, f"not {name} (byte 0x{byte:02x} at position {position}); {_OTHER}"
+    return line, f"not {name} (byte 0x{byte:02x} at position {position})"
 
 
 def lines_and_faults(path: Path, encoding: str | None = None) -> Iterator[tuple[int, str, str]]:

@@ -34,6 +34,8 @@ def build_series_serving_model(
         scaling.deviation.tolist(),
         scaling.relative,
         problem.columns,
+        problem.frequency,
+        problem.padded,
         name="scale",
     )
 
@@ -85,6 +87,18 @@ def columns_of(serving_model: keras.Model) -> tuple[str, ...]:
     """Return the names of the columns that a serving model reads."""
     layer: Any = serving_model.get_layer("scale")
     return tuple(layer.columns)
+
+
+def step_of(serving_model: keras.Model) -> str:
+    """Return the time between two rows that a serving model reads; "" if it is unknown."""
+    layer: Any = serving_model.get_layer("scale")
+    return layer.step
+
+
+def reads_shorter(serving_model: keras.Model) -> bool:
+    """Return whether a serving model was trained on series of different lengths."""
+    layer: Any = serving_model.get_layer("scale")
+    return layer.padded
 
 
 def targets_of(serving_model: keras.Model) -> tuple[str, ...]:

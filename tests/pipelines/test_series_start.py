@@ -2,7 +2,8 @@
 
 import numpy as np
 from errorflow.pipelines.core.config import replace
-from errorflow.pipelines.datasets.series.series_data import SeriesOptions, load_series
+from errorflow.pipelines.datasets.series.load_series import load_series
+from errorflow.pipelines.datasets.series.series_data import SeriesOptions
 from errorflow.pipelines.datasets.series.series_table import SeriesTable
 from errorflow.pipelines.datasets.series.series_tables import SeriesReading
 from errorflow.pipelines.series.config import SeriesConfig

@@ -46,7 +46,7 @@ def _co2() -> SeriesTable:
         pd.to_datetime(frame["date"].astype(str), format="%Y%m%d"),
         {"co2_ppm": frame["co2"]},
         season=52,
-        frequency="W-SAT",
+        frequency="7D",
         source="weekly CO2 at Mauna Loa, from statsmodels",
     )
 

@@ -59,6 +59,27 @@ def fill_gaps(values: np.ndarray, longest: int) -> Filled:
     )
 
 
+def fill_series(x: np.ndarray, max_gap: int) -> str:
+    """Fill the short gaps of a series [T, D] in place; return why it cannot be used, or "".
+
+    What follows the last value is the end of a shorter series, and stays nan.
+    """
+    end = length_of(x)
+    if not end:
+        return "no value in it"
+    found = fill_gaps(x[:end], max_gap)
+    if found.gaps:
+        return long_gap(max_gap)
+    x[:end] = found.values
+    return ""
+
+
+def length_of(x: np.ndarray) -> int:
+    """Return the number of steps of a series [T, D] up to the last one with a value."""
+    known = np.flatnonzero(~np.isnan(x).all(axis=1))
+    return int(known[-1]) + 1 if len(known) else 0
+
+
 def _forward(column: np.ndarray, longest: int) -> np.ndarray:
     """Return a column [T] in which the last value before a short gap fills it."""
     filled = column.copy()

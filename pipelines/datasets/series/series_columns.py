@@ -33,13 +33,20 @@ TARGETS = ("y", "value", "target", "values")  # usual names
 
 
 class SeriesColumns(NamedTuple):
-    """The columns of tables that a person chooses; None and () are recognised."""
+    """The columns of tables that a person chooses; None and () are recognised.
+
+    Attributes:
+        time, targets, covariates, id: names or numbers.
+        encoding: of text.
+        flags: for messages, what chooses a target, a covariate and the series.
+    """
 
     time: str | None = None
     targets: tuple[str, ...] = ()
     covariates: tuple[str, ...] = ()
     id: str | None = None
     encoding: str | None = None
+    flags: tuple[str, str, str] = ("--target", "--covariates", "--id-column")
 
     @property
     def known(self) -> set[str]:
@@ -64,9 +71,10 @@ def choose_series_columns(table: Table, columns: SeriesColumns) -> ChosenColumns
     Raises:
         UserError: a column is missing, in doubt, or used twice.
     """
-    own = [named_column(table, name, "--target") for name in columns.targets]
-    others = [named_column(table, name, "--covariates") for name in columns.covariates]
-    series = _id_index(table, columns.id, {*own, *others})
+    of_target, of_covariate, of_series = columns.flags
+    own = [named_column(table, name, of_target) for name in columns.targets]
+    others = [named_column(table, name, of_covariate) for name in columns.covariates]
+    series = _id_index(table, columns.id, {*own, *others}, of_series)
     time = _time_index(table, columns.time, series, {*own, *others})
     places = [place for place in (time, series) if place is not None]
     own = own or [_target(table, {*places, *others})]
@@ -87,10 +95,10 @@ def _time_index(
     return None if chosen is None and index in taken else index
 
 
-def _id_index(table: Table, chosen: str | None, taken: set[int]) -> int | None:
+def _id_index(table: Table, chosen: str | None, taken: set[int], flag: str) -> int | None:
     """Return the column that names the series; one that numbers the rows does not."""
     if chosen is not None:
-        return named_column(table, chosen, "--id-column")
+        return named_column(table, chosen, flag)
     usual = {plain_name(name) for name in ID.usual}
     for index, name in enumerate(table.columns):
         if table.has_header and index not in taken and plain_name(name) in usual:
@@ -130,7 +138,8 @@ def _remark(
     parts = [f"{role} from {_names(table, places)}" for role, places in chosen.items() if places]
     used = {place for places in chosen.values() for place in places}
     left = [i for i in range(len(table.columns)) if i not in used]
-    rest = f"; not read: {_names(table, left)} (see --covariates)" if left else ""
+    flags = "--covariates" if series is not None else "--covariates and --id-column"
+    rest = f"; not read: {_names(table, left)} (see {flags})" if left else ""
     return f"{table.path}: {', '.join(parts)}{rest}"
 
 

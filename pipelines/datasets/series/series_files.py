@@ -10,7 +10,8 @@ from ..left_out import LeftOut
 from ..listing import printable, visible
 from ..ready_splits import find_ready_splits
 from ..tables.table import is_table, read_table
-from .npz_files import is_npz, read_npz
+from .npz_arrays import is_npz
+from .npz_files import read_npz
 from .series_columns import SeriesColumns
 from .series_split import Kind
 from .series_tables import SeriesReading, series_of_table

@@ -1,18 +1,22 @@
 """Time stamps: reading them, the step between them, and the places of rows on equal steps."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...core.errors import UserError
+from ...core.errors import UnfitFile
 from ..listing import printable
 
 DAY = 24 * 3_600_000_000_000  # nanoseconds
 MOST_MISSING = 0.25  # share of the steps of a series that may have no row
 _FORMATS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d"}  # of whole numbers, by their digits
-_MONTH = re.compile(r"\d{4}[-/]\d{1,2}$")
+_FIRST_YEAR, _LAST_YEAR = 1678, 2261  # of 64 bits of nanoseconds
+_NO_DATE = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?")  # pandas would take the present day
+_YEAR_FIRST = re.compile(r"\d{4}[^\d]")
+_ZONE = re.compile(r":\d\d(\.\d+)?\s*(Z|UTC|GMT|[-+]\d\d:?(\d\d)?)$", re.IGNORECASE)
+_UNITS = {"s": 10**11, "ms": 10**14, "us": 10**17, "ns": 10**20}  # numbers since 1970 are below
 
 
 class Stamps(NamedTuple):
@@ -21,10 +25,12 @@ class Stamps(NamedTuple):
     Attributes:
         times: datetime64[ns], [T].
         are_counts: whether they are only numbers of steps.
+        remark: how they are read, if they can be read in several ways; "" otherwise.
     """
 
     times: np.ndarray
     are_counts: bool = False
+    remark: str = ""
 
 
 def readings(cells: Sequence[str], places: Sequence[str]) -> list[Stamps]:
@@ -38,24 +44,45 @@ def readings(cells: Sequence[str], places: Sequence[str]) -> list[Stamps]:
         UserError: a cell is no time stamp, or empty.
     """
     stripped = [cell.strip() for cell in cells]
-    if all(re.fullmatch(r"[-+]?\d+(\.0*)?", cell) for cell in stripped):
-        return [_of_numbers([int(float(cell)) for cell in stripped])]
+    if all(re.fullmatch(r"[-+]?\d{1,19}(\.0*)?", cell) for cell in stripped):
+        return [_of_numbers([int(cell.partition(".")[0]) for cell in stripped])]
     first = _parsed(stripped, dayfirst=False)
-    second = _parsed(stripped, dayfirst=True)
+    is_year_first = all(_YEAR_FIRST.match(cell) for cell in stripped)
+    second = first if is_year_first else _parsed(stripped, dayfirst=True)
     whole = [times for times in (first, second) if not np.isnat(times).any()]
     if not whole:
         bad = int(min(np.isnat(first), np.isnat(second), key=np.count_nonzero).argmax())
-        raise UserError(
-            f"{places[bad]}: {printable(cells[bad][:40])!r} is not a time stamp; choose another"
-            " column with --time-column"
+        shown = printable(cells[bad][:40])
+        raise UnfitFile(
+            f"{places[bad]}: {shown!r} is not a time stamp (a date of the years {_FIRST_YEAR} to"
+            f" {_LAST_YEAR})"
+            if shown
+            else f"{places[bad]}: no time stamp",
+            "choose another column with --time-column",
         )
-    if len(whole) == 2 and np.array_equal(whole[0], whole[1]):
-        whole = whole[:1]
-    return [Stamps(times) for times in whole]
+    zone = _zones(stripped)
+    if len(whole) == 1 or np.array_equal(whole[0], whole[1]):
+        return [Stamps(whole[0], remark=zone)]
+    row = int(np.flatnonzero(whole[0] != whole[1])[0])
+    return [Stamps(times, remark=_order(stripped[row], times[row]) + zone) for times in whole]
+
+
+def _order(cell: str, time: np.datetime64) -> str:
+    """Return how a date is read whose first number could be the day or the month."""
+    return f"time stamps: {printable(cell[:40])!r} is read as {stamp_in_words(time)}"
+
+
+def _zones(cells: Sequence[str]) -> str:
+    """Return that time stamps with a time zone are read in UTC, if there are any."""
+    zoned = sum(_ZONE.search(cell) is not None for cell in cells)
+    if not zoned:
+        return ""
+    others = ", and those without one are taken as UTC" * (zoned < len(cells))
+    return f"time stamps with a time zone are read in UTC{others}"
 
 
 def _of_numbers(numbers: list[int]) -> Stamps:
-    """Read years, dates without separators, seconds or milliseconds since 1970, or counts."""
+    """Read years, dates without separators, units of time since 1970, or counts."""
     import pandas
 
     low, high = min(numbers), max(numbers)
@@ -63,11 +90,13 @@ def _of_numbers(numbers: list[int]) -> Stamps:
     is_date = digits == len(str(high)) and low > 0 and int(str(low)[:4]) in range(1000, 2200)
     if is_date and digits in _FORMATS:
         texts = pandas.Series(map(str, numbers))
-        times = pandas.to_datetime(texts, format=_FORMATS[digits], errors="coerce")
-        if not times.isna().any():
-            return Stamps(times.to_numpy().astype("datetime64[ns]"))
+        times = _in_nanoseconds(
+            pandas.to_datetime(texts, format=_FORMATS[digits], errors="coerce").to_numpy()
+        )
+        if not np.isnat(times).any():
+            return Stamps(times)
     if low >= 10**8:
-        unit = "s" if high < 10**11 else "ms"
+        unit = next(unit for unit, above in _UNITS.items() if high < above)
         return Stamps(np.array(numbers, f"datetime64[{unit}]").astype("datetime64[ns]"))
     return Stamps(np.array(numbers, "datetime64[s]").astype("datetime64[ns]"), are_counts=True)
 
@@ -78,131 +107,21 @@ def _parsed(cells: Sequence[str], dayfirst: bool) -> np.ndarray:
 
     import pandas
 
+    dated = pandas.Series(["" if _NO_DATE.fullmatch(cell) else cell for cell in cells])
     options: dict[str, Any] = {"errors": "coerce", "utc": True, "dayfirst": dayfirst}
     with warnings.catch_warnings(action="ignore"):  # of formats that pandas cannot infer
-        times = pandas.to_datetime(pandas.Series(cells), **options)
+        times = pandas.to_datetime(dated, **options)
         if times.isna().any():
-            mixed = pandas.to_datetime(pandas.Series(cells), format="ISO8601", **options)
+            mixed = pandas.to_datetime(dated, format="ISO8601", **options)
             times = times if mixed.isna().any() else mixed
-    return times.dt.tz_localize(None).to_numpy().astype("datetime64[ns]")
+    return _in_nanoseconds(times.dt.tz_localize(None).to_numpy())
 
 
-class Step(NamedTuple):
-    """The time between two rows.
-
-    Attributes:
-        kind: "fixed", "month" or "business day".
-        size: nanoseconds, months, or business days.
-        frequency: as pandas writes it.
-    """
-
-    kind: str
-    size: int
-    frequency: str
-
-    @property
-    def season(self) -> int | None:
-        """The steps of a day, week or year, whichever is the next longer one; None: unknown."""
-        if self.kind == "business day":
-            return 5
-        if self.kind == "month":
-            return 12 // self.size if 12 % self.size == 0 and self.size < 12 else None
-        if self.size < DAY:
-            return DAY // self.size if DAY % self.size == 0 else None
-        return {DAY: 7, 7 * DAY: 52}.get(self.size)
-
-    def places(self, times: np.ndarray) -> np.ndarray:
-        """Return the number of steps from the first time to each, [T]; -1 between two steps.
-
-        Args:
-            times: ascending datetime64[ns] [T].
-        """
-        if self.kind == "month":
-            months = times.astype("datetime64[M]").astype(int)
-            rest = times - times.astype("datetime64[M]")
-            fits = (rest == rest[0]) | (_are_month_ends(times) & _are_month_ends(times[:1]))
-            steps, offset = np.divmod(months - months[0], self.size)
-            return np.where(fits & (offset == 0), steps, -1)
-        if self.kind == "business day":
-            days = times.astype("datetime64[D]")
-            fits = (times - days == times[0] - days[0]) & np.is_busday(days)
-            return np.where(fits, np.busday_count(days[0], days), -1)
-        steps, offset = np.divmod((times - times[0]).astype(int), self.size)
-        return np.where(offset == 0, steps, -1)
-
-    def after(self, first: np.datetime64, count: int) -> np.ndarray:
-        """Return the times of `count` steps from the first one on, datetime64[ns]."""
-        import pandas
-
-        if self.kind == "fixed":
-            return first + np.arange(count) * np.timedelta64(self.size, "ns")
-        if self.kind == "business day":
-            days = np.busday_offset(first.astype("datetime64[D]"), np.arange(count))
-            return days + (first - first.astype("datetime64[D]"))
-        stamp, is_end = pandas.Timestamp(first), _are_month_ends(np.array([first]))[0]
-        later = [stamp + pandas.DateOffset(months=n * self.size) for n in range(count)]
-        if is_end:
-            later = [time + pandas.offsets.MonthEnd(0) for time in later]
-        return np.array([time.to_datetime64() for time in later], "datetime64[ns]")
-
-
-def _are_month_ends(times: np.ndarray) -> np.ndarray:
-    days = times.astype("datetime64[D]")
-    return (days + 1).astype("datetime64[M]") > days.astype("datetime64[M]")
-
-
-def find_step(times: Mapping[str, np.ndarray]) -> Step:
-    """Return the most frequent time between neighbouring rows of ascending time stamps."""
-    differences = np.concatenate([np.diff(series).astype(int) for series in times.values()])
-    values, counts = np.unique(differences, return_counts=True)
-    common = int(values[counts.argmax()]) if len(values) else DAY
-    months = round(common / (DAY * 365.25 / 12))
-    if abs(common - months * DAY * 365.25 / 12) < 2.5 * DAY and months:
-        frequency = {1: "MS", 3: "QS", 12: "YS"}.get(months, f"{months}MS")
-        step = Step("month", months, frequency)
-        if all((step.places(series) >= 0).all() for series in times.values()):
-            return step
-    everything = np.concatenate([*times.values()]).astype("datetime64[D]")
-    if common == DAY and len(everything) > 5 and np.is_busday(everything).all():
-        return Step("business day", 1, "B")
-    return Step("fixed", common, _frequency(common))
-
-
-def _frequency(nanoseconds: int) -> str:
-    import pandas
-
-    if nanoseconds % DAY == 0:
-        days = nanoseconds // DAY
-        return "D" if days == 1 else f"{days}D"
-    return pandas.tseries.frequencies.to_offset(pandas.Timedelta(nanoseconds, "ns")).freqstr  # pyright: ignore
-
-
-def check_places(
-    places: np.ndarray, times: np.ndarray, rows: Sequence[str], step: Step, name: str
-) -> None:
-    """Raise `UserError` naming the first row that is not on the steps of its series.
-
-    Args:
-        places: the result of `Step.places`.
-        times: the time stamps, ascending.
-        rows: where each row is, for messages.
-        step: the step of the series.
-        name: the series, for messages; "" if there is one.
-    """
-    off = places < 0
-    if not off.any():
-        if 1 - len(places) / (places[-1] + 1) <= MOST_MISSING:
-            return
-        off[1:] = np.diff(places) > 1
-    bad = int(off.argmax())
-    series = f" (series {printable(name)})" if name else ""
-    before, after = stamp_in_words(times[bad - 1]), stamp_in_words(times[bad])
-    usual = 2 * (np.diff(places) == 1).sum() > len(places)
-    rule = f"most rows are one step of {step.frequency} apart" if usual else "no step is usual"
-    raise UserError(
-        f"{rows[bad]}: irregular time stamps: {after} comes after {before}{series}, but {rule};"
-        " --resample, such as --resample 1h, makes the steps equal"
-    )
+def _in_nanoseconds(times: np.ndarray) -> np.ndarray:
+    """Return datetime64[ns]; NaT for what does not fit into it: years before 1678, after 2261."""
+    years = times.astype("datetime64[Y]").astype(int) + 1970  # of NaT: none of these
+    fits = (years >= _FIRST_YEAR) & (years <= _LAST_YEAR)
+    return np.where(fits, times, np.datetime64("NaT")).astype("datetime64[ns]")
 
 
 def stamp_in_words(time: np.datetime64) -> str:

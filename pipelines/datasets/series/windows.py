@@ -4,13 +4,14 @@ In every series, the first rows are for training, the next for validation, the l
 The target of a window never reaches over a border; its past may reach back over one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ...core.errors import UserError
 from ..left_out import LeftOut
+from ..listing import printable
 from ..splits import SPLITS
 from .gaps import Filled, fill_gaps, filled_in_words, in_number
 from .series_split import Windows
@@ -53,6 +54,14 @@ def borders(length: int, future: int) -> tuple[int, int]:
     return length - 2 * size, length - size
 
 
+def least_rows(past: int, future: int) -> int:
+    """Return the number of rows of the shortest series with a window in each split."""
+    rows = past + 3 * future
+    while borders(rows, future)[0] < past + future:
+        rows += 1
+    return rows
+
+
 def divide(table: SeriesTable, past: int, future: int, max_gap: int) -> DividedWindows:
     """Return all windows of a table, by split.
 
@@ -68,10 +77,10 @@ def divide(table: SeriesTable, past: int, future: int, max_gap: int) -> DividedW
     steps = past, future
     usable, left_out = _usable(table, steps, max_gap)
     if not usable:
-        raise UserError(
-            f"{table.source}: no series that can be used ({left_out[0].reason}); lower --past"
-            f" {past} or --future {future}"
-        )
+        short = [item for item in left_out if item.detail]
+        remedy = f"; lower --past {past} or --future {future}" if short else ""
+        reason = (short or left_out)[0].reason
+        raise UserError(f"{table.source}: no series that can be used ({reason}){remedy}")
     every, splits = _windows(list(usable.values()), steps, table.targets)
     windows = {s: every.only(np.flatnonzero(splits == n)) for n, s in enumerate(SPLITS)}
     for split, found in windows.items():
@@ -98,13 +107,22 @@ def _usable(
         found = fill_gaps(values, max_gap)
         where = f"series {name}" if name else table.source
         if borders(len(values), future)[0] < past + future:
-            reason = f"fewer than the {past + 3 * future:,} rows that --past and --future need"
+            least = least_rows(past, future)
+            reason = f"fewer than the {least:,} rows that --past and --future need"
             left_out.append(LeftOut(where, reason, f"{len(values):,} rows"))
         elif not found.parts:
-            left_out.append(LeftOut(where, "no row without a missing value"))
+            left_out.append(LeftOut(where, _missing(values, table.columns)))
         else:
             usable[name] = found
     return usable, left_out
+
+
+def _missing(values: np.ndarray, columns: Sequence[str]) -> str:
+    """Return why no row of a series can be used."""
+    empty = [name for name, column in zip(columns, values.T, strict=True) if np.isnan(column).all()]
+    if not empty:
+        return "no row without a missing value"
+    return f"no value in column{'s' * (len(empty) > 1)} {', '.join(map(printable, empty))}"
 
 
 def _windows(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from ...core.errors import UserError
+from ...core.errors import UnfitFile, UserError
 from ..listing import printable
 from .header import is_date, is_file_name, is_number, plain_name
 from .rows import Table
@@ -15,7 +15,7 @@ _SHOWN = 30  # characters of a cell in a message
 Cells = Sequence[str]
 
 
-class MissingColumn(UserError):
+class MissingColumn(UnfitFile):
     """A table without a column that could be of a role."""
 
 
@@ -151,7 +151,7 @@ def _by_name(table: Table, role: Role, taken: dict[str, int]) -> int | None:
     best = [index for index, name in found.items() if name == usual[0]]
     if len(best) == 1 or len(found) == 1:
         return (best or [*found])[0]
-    raise UserError(_doubt(table, role, [*found]))
+    raise UnfitFile(*_doubt(table, role, [*found]))
 
 
 def _fitting(table: Table, role: Role, taken: dict[str, int]) -> list[int]:
@@ -170,14 +170,15 @@ def _by_content(table: Table, role: Role, taken: dict[str, int]) -> int | None:
     free = [index for index in range(len(table.columns)) if index not in taken.values()]
     if len(free) == 1 and not all(is_number(row[free[0]]) for row in table.rows[:_SAMPLE]):
         return free[0]  # nothing else is left
-    kind = UserError if fitting else MissingColumn
-    raise kind(_doubt(table, role, fitting))
+    kind = UnfitFile if fitting else MissingColumn
+    raise kind(*_doubt(table, role, fitting))
 
 
-def _doubt(table: Table, role: Role, candidates: Sequence[int]) -> str:
+def _doubt(table: Table, role: Role, candidates: Sequence[int]) -> tuple[str, str]:
+    """Return what is wrong, and what to do."""
     names = " or ".join(_shown(table, index) for index in candidates)
     which = f"{names} could be the {role.name}" if names else f"no column for the {role.name}"
-    return f"{table.path}: {which}; choose it with {role.flag}; {list_columns(table)}"
+    return f"{table.path}: {which}", f"choose it with {role.flag}; {list_columns(table)}"
 
 
 def list_columns(table: Table) -> str:

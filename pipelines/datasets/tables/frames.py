@@ -18,7 +18,7 @@ def read_parquet(path: Path, encoding: str | None = None, known: Collection[str]
     """Read a Parquet file, which has an encoding and columns of its own; `UserError` if damaged."""
     import pandas
 
-    return _read(path, pandas.read_parquet, "Parquet")
+    return _read(path, lambda path: _with_times(pandas.read_parquet(path)), "Parquet")
 
 
 def read_excel(path: Path, encoding: str | None = None, known: Collection[str] = ()) -> Table:
@@ -26,6 +26,26 @@ def read_excel(path: Path, encoding: str | None = None, known: Collection[str] =
     import pandas
 
     return _read(path, lambda path: pandas.read_excel(path, dtype=object), "a spreadsheet")
+
+
+def _with_times(frame: "pandas.DataFrame") -> "pandas.DataFrame":
+    """Return a frame whose index is columns if it holds time stamps, as pandas writes series."""
+    import pandas
+
+    index = frame.index
+    if isinstance(index, pandas.PeriodIndex):
+        index = index.to_timestamp()
+    levels = [index.get_level_values(number) for number in range(index.nlevels)]
+    are_times = [isinstance(level, pandas.DatetimeIndex) for level in levels]
+    if not any(are_times):
+        return frame
+    names = [
+        name if name is not None else "time" if is_time else f"index_{number}"
+        for number, (name, is_time) in enumerate(zip(index.names, are_times, strict=True), start=1)
+    ]
+    return frame.set_axis(index.set_names(names)).reset_index(
+        [name for name in names if name not in frame.columns]
+    )
 
 
 def _read(path: Path, read: Callable[..., Any], kind: str) -> Table:
