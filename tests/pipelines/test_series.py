@@ -197,7 +197,8 @@ def test_a_file_that_does_not_fit_is_one_line_without_flags_of_train(where, tmp_
         assert message in fault
         assert "--" not in fault
     (tmp_path / "latin.csv").write_bytes(f"{header}\n{rows[0]}é".encode("latin-1"))
-    assert "not UTF-8" in (err := predict(where, capsys, str(tmp_path / "latin.csv"))[2])
+    _, _, err = predict(where, capsys, str(tmp_path / "latin.csv"))
+    assert "not UTF-8" in err
     assert "--encoding" not in err
 
 
