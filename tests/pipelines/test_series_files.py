@@ -147,6 +147,13 @@ def test_an_empty_column_is_named_and_what_cannot_be_scaled_is_said():
     assert "not longer than a season of 150 steps" in longer.problems[-1]
 
 
+def test_values_that_32_bits_round_are_said():
+    series = table(columns=("a",))
+    assert not load(series).problems
+    (remark,) = load(dataclasses.replace(series, series={"": series.series[""] + 1e8})).problems
+    assert remark.startswith("a: 32 bits round values of 1e+08 to steps of 8")
+
+
 def test_history_before_a_gap_is_not_known():
     examples = load(SeriesTable({"": np.arange(99.0)[:, None]}, None, ("t",))).train.examples
     history = examples.history(10)[:, :, 0]

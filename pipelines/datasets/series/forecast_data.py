@@ -12,6 +12,7 @@ from .series_table import SeriesTable
 from .series_tables import SeriesReading
 from .windows import divide
 
+COARSE = 0.01  # of a deviation: a coarser rounding is said
 FITTED = 4_096  # training windows by which a scaling is fitted
 
 
@@ -51,7 +52,12 @@ def data_of_windows(
         ),
         counts={"windows": sizes},
         source=_source(table, problem),
-        problems=[*reading.remarks, *found.remarks, *_unscaled(problem)],
+        problems=[
+            *reading.remarks,
+            *found.remarks,
+            *_unscaled(problem),
+            *_rounded(problem, windows["train"]),
+        ],
         left_out=[*reading.left_out, *found.left_out],
     )
 
@@ -81,6 +87,24 @@ def _unscaled(problem: SeriesProblem) -> list[str]:
     return [
         f"{printable(found[0])}{more}: no MASE, as the training part repeats itself, or is not"
         f" longer than a season of {in_number(season, 'step')} (see --season)"
+    ]
+
+
+def _rounded(problem: SeriesProblem, train: Windows) -> list[str]:
+    """Return a remark if 32 bits, which networks compute in, are too few for a column."""
+    values, deviations = train.values, problem.scaling.deviation
+    largest, changes = (
+        np.nanmax(np.abs(values), axis=0),
+        np.nanmax(values, axis=0) > np.nanmin(values, axis=0),
+    )
+    steps = np.spacing(largest.astype(np.float32))
+    return [
+        f"{printable(name)}: 32 bits round values of {size:.3g} to steps of {step:.2g}, and they"
+        f" change by about {deviation:.2g}: subtract a constant from the column"
+        for name, size, step, deviation, does_change in zip(
+            problem.columns, largest, steps, deviations, changes, strict=True
+        )
+        if does_change and step > COARSE * deviation
     ]
 
 
