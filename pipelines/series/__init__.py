@@ -30,8 +30,8 @@ model(np.zeros(model.input_shape[1:])[None])  # {"value", "low", "high"}, or {"l
 
 The model takes values in the units of the data, [B, P, D], and returns forecasts [B, F, K], or
 values [B, K], in these units, with an interval that should hold 80 % of the values; or the class of
-each series and its probabilities. Missing values are nan; so is what follows the end of a shorter
-series."""
+each series and its probabilities. Missing values are nan, but for the last one of a forecast; so is
+what follows the end of a shorter series."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
