@@ -27,7 +27,7 @@ from .recording.guard import guarded
 from .recording.live import ROWS, Handle, LiveView, Progress
 from .recording.rows import Rows
 from .recording.step_recorder import StepRecorder
-from .recording.tables import Tables, chosen, join_layers, layer_path
+from .recording.tables import chosen, layer_path
 from .recording.train_step_context import trace_train_step_in
 
 if TYPE_CHECKING:
@@ -68,26 +68,24 @@ class ErrorFlow(StepRecorder):
             first, as in an encoder-decoder. In figures, the time steps of the first are numbered up
             to 0 and those of the second from 1. `first_to_largest` is the error at the first step
             of the first layer over the largest error at any step of the second.
-        probe: if errors enter a layer at many time steps, as with a loss at each step, the findings
-            say how far back the error of a single prediction reaches: that of the last step (of the
-            first one in layers that read backwards), measured on 4 examples, at `training=False`,
-            in at most 2% of the time of training, and at least once. None: they are the first ones
-            of the first batch, of which `fit` loses nothing; not with batches that are distributed
-            over devices or not dense, nor with a `train_step` of the model's own; a short training
-            without `log_dir` is measured when `findings` is called. Otherwise (x, y)
-            or (x, y, sample_weight), as `fit` takes them, or a function that returns them; False:
-            this is not measured.
-        live: show the training while `fit` runs. In a notebook, a picture of the error over time
-            and the headline of each layer's finding are drawn in the output of the cell, and
-            updated in place at most every 2 s; in the end, the picture and the findings of the
-            whole training take their place. In a terminal, the headlines are one line: it is
-            written over and over with `fit(verbose=0)`, and once after each epoch beside Keras'
-            progress bar, as in a file. The next picture waits 50 times as long as the last one
-            took, so that reading and drawing take about 2% of the time at most
-            (`benchmarks/live_cost.py` measures it). Instead of True, it may be a text stream for
-            the line, or a display handle of IPython for the picture. Of several workers, the chief
-            shows it. What fails in drawing is one warning; the rows are the same in any case, and
-            the scalars in the event files have a point for each picture.
+        probe: the examples on which the error of a single prediction is measured, so that the
+            findings say how far back it reaches where errors enter at many time steps, as with a
+            loss at each step. It is the prediction of the last step (of the first one in layers
+            that read backwards), on 4 examples, at `training=False`; measuring takes at most 2% of
+            the time of training, and happens at least once. (x, y) or (x, y, sample_weight), as
+            `fit` takes them, or a function that returns them; False: nothing is measured; None: the
+            first examples of the first batch, of which `fit` loses nothing, unless batches are
+            distributed over devices or not dense, or the model has a `train_step` of its own. A
+            short training without `log_dir` is measured when `findings` is called.
+        live: show the training while `fit` runs, in about 2% of its time at most
+            (`benchmarks/live_cost.py`). In a notebook: a picture of the error over time and the
+            headlines of the findings, updated in place at most every 2 s; at the end, the picture
+            and the findings of the whole training. In a terminal: the headlines in one line, which
+            is overwritten with `fit(verbose=0)`, and printed once after each epoch otherwise, as in
+            a file. It may also be a text stream for the line, or a display handle of IPython for
+            the picture. Of several workers, the chief shows it. If drawing fails, there is one
+            warning; the rows are the same in any case, and the scalars in the event files have a
+            point for each picture.
 
     The records of long runs stay small: at most 64 MB are kept in memory (16 MB of them by each
     replica). When the rows take 32 MB, every second one is dropped, and the files go on with every
@@ -103,8 +101,8 @@ class ErrorFlow(StepRecorder):
 
     Raises:
         TypeError: `live` is something else.
-        ValueError: when training begins, if no layer of the model shows its error, or none at a
-            path in `joined`.
+        ValueError: `probe` or `every` is something else; when training begins, if no layer of the
+            model shows its error, or none at a path in `joined`.
     """
 
     kind = "error_flow"
@@ -122,7 +120,7 @@ class ErrorFlow(StepRecorder):
         self.live = LiveView(live)
         super().__init__(log_dir, every)
         self.joined = dict(joined or {})
-        self._layers = ErrorLayers()
+        self._layers = ErrorLayers(self.joined)
 
     @property
     def history(self) -> dict[str, dict[str, np.ndarray]]:
@@ -154,17 +152,10 @@ class ErrorFlow(StepRecorder):
         """
         self.catch_up()
         history = self._tables(self._memory.all())
-        return history | self._join(history)
+        return history | self._layers.join(history)
 
     def _tables(self, rows: Mapping[str, Rows]) -> dict[str, dict[str, np.ndarray]]:
         return {name: self._layers.tables(name, of_layer) for name, of_layer in rows.items()}
-
-    def _join(self, by_layer: Mapping[str, Tables]) -> dict[str, dict[str, np.ndarray]]:
-        return {
-            name: join_layers(by_layer[first], by_layer[second], self._layers.is_backwards(first))
-            for name, (first, second) in self.joined.items()
-            if by_layer.keys() >= {first, second}
-        }
 
     def findings(self) -> list[Finding]:
         """Return the findings on the recorded errors, one for each layer."""
@@ -312,10 +303,10 @@ class ErrorFlow(StepRecorder):
         self.live.end(self._progress, self._repr_html_)
 
     def _check(self) -> None:
-        self._layers = ErrorLayers()
+        self._layers = ErrorLayers(self.joined)
         self._layers.find(self.model)
         if all(layer.built for _, layer in walk(self.model)):
-            self._layers.check(self.model, self.joined)
+            self._layers.check(self.model)
 
     def _attach(self):
         trace_train_step_in(self.model, training_step.inside)
@@ -337,19 +328,17 @@ class ErrorFlow(StepRecorder):
     def _read_rows(self, steps: np.ndarray) -> dict[str, Rows]:
         if not self._layers.names:  # they are built by the first batch
             self._layers.find(self.model)
-            self._layers.check(self.model, self.joined)
+            self._layers.check(self.model)
         return self._layers.read(self._recorded_model, steps, self._memory.stride)
 
     def _about(self) -> Mapping[str, Any]:
-        layers = self._layers
-        about = {"joined": self.joined, "backwards": sorted(layers.backwards)}
-        return about | ({"truncate": layers.truncate} if layers.truncate else {})
+        return self._layers.about()
 
     def _scalars(self, new: Mapping[str, Rows]) -> Mapping[str, Mapping[str, float]]:
         by_layer = self._tables(new)
         return {name: decay_figures(recorded) for name, recorded in by_layer.items()} | {
             name: {"first_to_largest": float(np.median(first_to_largest(recorded)))}
-            for name, recorded in self._join(by_layer).items()
+            for name, recorded in self._layers.join(by_layer).items()
         }
 
     def _images(self) -> Iterator[tuple[str, np.ndarray, str]]:

@@ -11,39 +11,52 @@ from ...layers.rnn.error_record import ErrorRecord
 from .error_reader import ErrorReader, check_layers, error_readers, read_rows
 from .prediction_errors import backwards_parts
 from .rows import Rows
-from .tables import layer_path, tables, with_truncation
+from .tables import Tables, join_layers, layer_path, tables, with_truncation
 
 
 class ErrorLayers:
     """The layers of a model that record their error, found in it by `find`.
 
-    Attributes:
-        backwards: the paths of those that read their input from the last step to the first.
-        truncate: k of those that cut their error every k steps, by path.
+    Args:
+        joined: pairs of layers that share a time axis, by name; see `ErrorFlow`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, joined: Mapping[str, tuple[str, str]]) -> None:
+        self._joined = joined
         self._readers: dict[int, ErrorReader] = {}  # by the identity of the layer's record
-        self.backwards: set[str] = set()
-        self.truncate: dict[str, int] = {}
+        self._backwards: set[str] = set()  # read their input from the last step on
+        self._truncate: dict[str, int] = {}  # k of those that cut their error every k steps
 
     def find(self, model: keras.Model) -> None:
         """Look for further layers, which the first batch may have built."""
-        self.backwards = backwards_parts(model)
-        self.truncate = _truncations(model)
+        self._backwards = backwards_parts(model)
+        self._truncate = _truncations(model)
         self._readers = error_readers(model, self._readers)
 
-    def check(self, model: keras.Model, joined: Mapping[str, tuple[str, str]]) -> None:
+    def check(self, model: keras.Model) -> None:
         """Raise a ValueError if there is nothing to record; see `check_layers`."""
-        check_layers(model, self._readers.values(), joined)
+        check_layers(model, self._readers.values(), self._joined)
 
     def tables(self, name: str, rows: Rows) -> dict[str, np.ndarray]:
         """Return the rows of a layer as an entry of `ErrorFlow.history`."""
-        return with_truncation(tables(rows), self.truncate.get(layer_path(name)))
+        return with_truncation(tables(rows), self._truncate.get(layer_path(name)))
+
+    def join(self, by_layer: Mapping[str, Tables]) -> dict[str, dict[str, np.ndarray]]:
+        """Return the entries of the joined pairs of which both layers have one, by name."""
+        return {
+            name: join_layers(by_layer[first], by_layer[second], self.is_backwards(first))
+            for name, (first, second) in self._joined.items()
+            if by_layer.keys() >= {first, second}
+        }
+
+    def about(self) -> dict[str, Any]:
+        """Return the metadata of the rows in event files; see `blocks`."""
+        about = {"joined": self._joined, "backwards": sorted(self._backwards)}
+        return about | ({"truncate": self._truncate} if self._truncate else {})
 
     def is_backwards(self, name: str) -> bool:
         """Return whether a layer, or a call of it ("lstm:1"), reads from the last step on."""
-        return layer_path(name) in self.backwards
+        return layer_path(name) in self._backwards
 
     @property
     def names(self) -> list[str]:

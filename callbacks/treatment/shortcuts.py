@@ -10,7 +10,6 @@ from .of_recurrent_layers import RECURRENT, Evidence
 from .rewriting import rewritten
 
 _BETWEEN = (*NORMALIZATIONS, keras.layers.Dropout, keras.layers.Activation)  # in a block of two
-_ADD = (keras.layers.Add, keras.ops.add)
 
 
 def shortcuts(model: keras.Model, facts: Facts, evidence: Evidence) -> keras.Model:
