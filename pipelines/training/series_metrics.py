@@ -80,11 +80,6 @@ def mae(truth: np.ndarray, forecast: np.ndarray) -> float:
     return float(_mean(np.abs(_errors(truth, forecast))))
 
 
-def mae_by_horizon(truth: np.ndarray, forecast: np.ndarray) -> np.ndarray:
-    """Return the mean absolute error of each future step and target, [F, K]."""
-    return _mean(np.abs(_errors(truth, forecast)), axis=0)
-
-
 def quantile_loss(truth: np.ndarray, forecast: np.ndarray, quantiles: Sequence[float]) -> float:
     """Return the quantile (pinball) loss, mean of max(q (y − ŷ), (q − 1)(y − ŷ)).
 

@@ -55,8 +55,8 @@ def test_errors_in_units_leave_out_what_is_missing_in_the_truth():
     truth, forecast = column(1, np.nan, 5), column(4, 9, 1)
     assert metrics.rmse(truth, forecast) == pytest.approx(np.sqrt(12.5))
     assert metrics.mae(truth, forecast) == pytest.approx(3.5)
-    steps = metrics.mae_by_horizon(truth, forecast)
-    np.testing.assert_allclose(steps[:, 0], [3, np.nan, 4])
+    steps = metrics.mase_by_horizon(truth, forecast, np.ones(1))
+    np.testing.assert_allclose(steps, [3, np.nan, 4])
 
 
 def test_quantile_loss_weighs_both_sides():
