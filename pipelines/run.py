@@ -99,9 +99,9 @@ class Run:
         if split not in ("train", "validation", "test"):
             raise UserError(f"split must be train, validation or test, got {split!r}")
         with quiet_tensorflow():
-            from .training import workflow
+            from .training import run_evaluation
 
-            return workflow.evaluate(self.task, self.folder, split).figures
+            return run_evaluation.evaluate(self.task, self.folder, split).figures
 
     def export(
         self,

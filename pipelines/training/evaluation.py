@@ -2,12 +2,9 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from ..core.files import write_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,26 +61,6 @@ def top5_accuracy(true: np.ndarray, probabilities: np.ndarray) -> float:
     """Return the share of examples whose label is among the five most probable ones of [N, C]."""
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
     return float((best == true[:, None]).any(axis=1).mean())
-
-
-def write_confusion(confusion: np.ndarray, labels: Sequence[str], path: Path) -> None:
-    """Write the confusion matrix [C, C] as a CSV file, and its plot next to it."""
-    from . import plots
-
-    rows = [
-        {"true": label} | dict(zip(labels, map(int, counts), strict=True))
-        for label, counts in zip(labels, confusion, strict=True)
-    ]
-    write_rows(path, rows)
-    plots.save(plots.confusion(confusion, labels), path.with_suffix(".png"))
-
-
-def draw_pictures(scores: Scores, folder: Path) -> None:
-    """Draw the further pictures of the test split."""
-    from . import plots
-
-    for name, draw in scores.pictures.items():
-        plots.save(draw(), folder / f"{name}.png")
 
 
 def most_probable(probabilities: np.ndarray, labels: Sequence[str], top: int) -> dict[str, Any]:

@@ -80,12 +80,12 @@ def train(task: Task, config: TrainingConfig, resume: RunFolder | None = None) -
 def evaluate(task: Task, config: EvaluateConfig) -> None:
     """Print the figures of a split and, for a classifier, a table per class."""
     run = choose_run(config.run, task.name)
-    from . import workflow
+    from . import run_evaluation
+    from .workflow import find_before_tensorflow
 
-    found = workflow.find_before_tensorflow(task, config_of(task, run), run)
+    found = find_before_tensorflow(task, config_of(task, run), run)
     load_for(run)
-
-    scores = workflow.evaluate(task, run, config.split, found)
+    scores = run_evaluation.evaluate(task, run, config.split, found)
 
     figures = f"{config.split}: {figures_in_words(scores.figures)}"
     if scores.confusion is None:
@@ -95,7 +95,7 @@ def evaluate(task: Task, config: EvaluateConfig) -> None:
     cells = [[f"{c:.3f}" if isinstance(c, float) else str(c) for c in row.values()] for row in rows]
     print_table([*rows[0]], cells)
     say(figures)
-    say(f"confusion matrix: {workflow.confusion_file(run, config.split)} (and .png)")
+    say(f"confusion matrix: {run_evaluation.confusion_file(run, config.split)} (and .png)")
 
 
 def export(task: Task, config: ExportConfig) -> int:

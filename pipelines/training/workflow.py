@@ -1,9 +1,8 @@
-"""Train, evaluate and export: plain functions that all tasks share, from settings to results."""
+"""Train a network: plain functions that all tasks share, from settings to a run folder."""
 
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core import devices
@@ -11,12 +10,10 @@ from ..core.cluster import Cluster, training_cluster
 from ..core.config import TrainingConfig, flat, replace
 from ..core.console import note
 from ..core.errors import LossNotFinite
-from ..core.files import write_rows
 from ..core.integrity import is_whole_model
 from ..core.memory import shortage_in_words
 from ..core.phases import phase
 from ..core.replacement import run_at
-from ..core.run_config import run_config
 from ..core.run_folder import RunFolder, read_history
 from ..core.run_lifecycle import (
     check_can_begin,
@@ -24,12 +21,11 @@ from ..core.run_lifecycle import (
     record_data,
     training_in,
 )
-from ..core.system_errors import writing
 from ..core.worker_failures import ended_together
 from ..datasets.listing import printable
 from . import workers
 from .data_report import data_in_one_line, read_data
-from .evaluation import Scores, draw_pictures, write_confusion
+from .run_evaluation import evaluate_model
 from .session import Session, make_session, start_tensorflow
 from .task import Data, Task
 from .tracking import check_tracker, listed
@@ -101,20 +97,18 @@ def _train(
         note(data_in_one_line(data))
         train_in(run, task, config, data, session.strategy, begin, callbacks)
         if cluster.is_chief:
-            _write_evaluation(run, task, config, data)
+            _evaluate(run, task, config, data)
     return run_at(place)
 
 
-def _write_evaluation(run: RunFolder, task: Task, config: TrainingConfig, data: Data) -> None:
+def _evaluate(run: RunFolder, task: Task, config: TrainingConfig, data: Data) -> None:
     """Measure the best model on the validation and test splits, and write the model card."""
     from ..models.serving import load
+    from .summary import write_card
 
     model = load(run.best)
     for split in ("validation", "test"):
-        scores = _evaluate_split(task, model, run, data, split)
-        run.update(**{split: scores.figures})
-    from .summary import write_card
-
+        evaluate_model(task, model, run, data, split)
     write_card(run, config, task.card)
 
 
@@ -249,42 +243,3 @@ def _findings_of_failure(
             failure = error if isinstance(error, LossNotFinite) else None
             summary.write_findings(run, spec, recorders, failure)
         raise
-
-
-def evaluate(task: Task, run: RunFolder, split: str = "test", found: Any = None) -> Scores:
-    """Measure a run's best model on a split, and write figures and sample predictions.
-
-    Args:
-        found: the result of `Task.find_data`, if it has been called already.
-
-    Raises:
-        UserError: the run's data have changed.
-    """
-    from ..models.serving import load
-
-    config = run_config(task.config, run).resolved()
-    data = read_data(task, config, found)
-    with writing(run.path, lambda: "the run itself stays as it was"):
-        record_data(run, data)
-        scores = _evaluate_split(task, load(run.best), run, data, split)
-        run.update(**{split: scores.figures})
-    return scores
-
-
-def _evaluate_split(task: Task, model: "Model", run: RunFolder, data: Data, split: str) -> Scores:
-    """Return the scores of a run's best model; write sample predictions and pictures."""
-    with phase(f"evaluating on the {split} split", after=0):
-        examples = getattr(data, split)
-        scores = task.evaluate(model, examples, data.labels)
-        if scores.confusion is not None:
-            write_confusion(scores.confusion, data.labels, confusion_file(run, split))
-        if split == "test":
-            draw_pictures(scores, run.plots)
-        rows = task.sample_predictions(model, examples, data.labels)
-    write_rows(run.samples / f"{split}.csv", rows)
-    return scores
-
-
-def confusion_file(run: RunFolder, split: str) -> Path:
-    """Return where the confusion matrix of a split is written."""
-    return run.plots / ("confusion.csv" if split == "test" else f"confusion_{split}.csv")
