@@ -11,197 +11,18 @@ what they took beyond the usual step of that shape; it is taken from the stage "
 """
 
 import argparse
-import contextlib
-import functools
 import json
 import os
 import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import tuning
-
-STAGES = {  # text of a phase: stage
-    "loading TensorFlow": "devices",
-    "looking at the data": "data",
-    "reading the data": "data",
-    "building the network and the batches": "building",
-    "drawing the plots": "plots",
-    "evaluating on the validation split": "last measurements",
-    "evaluating on the test split": "last measurements",
-}
-FIT = "epochs"
-
-
-class Clock:
-    """Seconds by stage of the main thread; the innermost stage counts.
-
-    Attributes:
-        taken: [processor seconds, seconds] by stage.
-    """
-
-    def __init__(self, seconds_before):
-        self.taken = {"Python": [time.process_time(), seconds_before]}
-        self._stages, self._last = ["other"], self._now()
-
-    @staticmethod
-    def _now():
-        return time.process_time(), time.perf_counter()
-
-    def note(self):
-        """Add the time since the last change to the present stage."""
-        now, taken = self._now(), self.taken.setdefault(self._stages[-1], [0.0, 0.0])
-        for kind in (0, 1):
-            taken[kind] += now[kind] - self._last[kind]
-        self._last = now
-
-    @contextlib.contextmanager
-    def stage(self, name):
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        self.note()
-        self._stages.append(name)
-        try:
-            yield
-        finally:
-            self.note()
-            self._stages.pop()
-
-    def wrap(self, owner, method, name):
-        """Let a function be a stage."""
-        function = getattr(owner, method)
-
-        @functools.wraps(function)
-        def timed(*args, **kwargs):
-            with self.stage(name):
-                return function(*args, **kwargs)
-
-        setattr(owner, method, timed)
-
-
-class Steps:
-    """Processor seconds and seconds of each training step, without what is a stage in it."""
-
-    def __init__(self, clock):
-        self.clock, self.taken = clock, []
-
-    def begin(self, *_, **__):
-        self.clock.note()
-        self.before = list(self.clock.taken.get(FIT, (0.0, 0.0)))
-
-    def end(self, *_, **__):
-        self.clock.note()
-        after = self.clock.taken.get(FIT, (0.0, 0.0))
-        self.taken.append([now - before for now, before in zip(after, self.before, strict=True)])
-
-    def compiling(self, train_data):
-        """Return the processor seconds and the seconds of compiling in the first epoch."""
-        from errorflow.pipelines.training.compile_time import compiling
-
-        steps = train_data.steps
-        shapes = getattr(train_data, "shapes", lambda epoch: [0] * steps)(0)
-        of_first = self.taken[: len(shapes)]
-        return [compiling(shapes, [each[kind] for each in of_first]) for kind in (0, 1)]
-
-
-def follow(clock):
-    """Note the stages of what this process runs from now on."""
-    import builtins
-
-    clock.wrap(builtins, "__import__", "imports")
-    from errorflow.pipelines.core import devices, phases
-
-    phase = phases.phase
-
-    @contextlib.contextmanager
-    def timed_phase(text, after=1.0):
-        name = STAGES.get(text, text) if isinstance(text, str) else FIT
-        with clock.stage(name), phase(text, after):
-            yield
-
-    phases.phase = timed_phase
-    load = devices.load_tensorflow
-
-    def load_tensorflow():
-        with clock.stage("imports"):
-            tf = load()
-        devices.load_tensorflow = load
-        _follow_tensorflow(clock)
-        return tf
-
-    devices.load_tensorflow = load_tensorflow
-
-
-def _follow_tensorflow(clock):
-    import keras
-    from errorflow.pipelines.training import compile_time, loop
-    from tensorflow.python.eager.polymorphic_function import tracing_compilation
-
-    clock.wrap(tracing_compilation, "_create_concrete_function", "tracing")
-    clock.wrap(loop, "_build_state", "building")
-    for method in ("save", "save_weights"):
-        clock.wrap(keras.Model, method, "writing models")
-    clock.wrap(keras.Model, "evaluate", "validation in each epoch")
-    steps, of_training = Steps(clock), compile_time.CompileTime
-    for name, own in (("on_train_batch_begin", steps.begin), ("on_train_batch_end", steps.end)):
-        setattr(of_training, name, _both(getattr(of_training, name), own))
-
-    def end_training(self, logs=None):
-        compiled = steps.compiling(self._train_data)
-        clock.note()
-        for kind in (0, 1):
-            clock.taken.setdefault("compiling", [0.0, 0.0])[kind] += compiled[kind]
-            clock.taken[FIT][kind] -= compiled[kind]
-        steps.taken.clear()
-
-    of_training.on_train_end = end_training
-
-
-def _both(first, second):
-    def both(self, *args, **kwargs):
-        first(self, *args, **kwargs)
-        second(*args, **kwargs)
-
-    return both
-
-
-def child(out, question, *arguments):
-    """Run a training in this process, and write the seconds of its stages."""
-    import psutil
-
-    clock = Clock(time.time() - psutil.Process().create_time())
-    follow(clock)
-    with clock.stage("other"):
-        if question == "train":
-            from errorflow.pipelines import cli
-
-            code = cli.main([*arguments])
-        else:
-            code = _trials(clock, arguments)
-    clock.note()
-    Path(out).write_text(json.dumps(clock.taken))
-    from errorflow.pipelines.core.stop_request import leave
-
-    leave(code)
-
-
-def _trials(clock, folders):
-    """Run the trials; the seconds are those of the last one."""
-    from errorflow.pipelines.search import execution, trial
-
-    code = 0
-    for number, folder in enumerate(folders):
-        if number:
-            execution.free_memory()
-            clock.note()
-            clock.taken.clear()
-        code = trial.main([folder])
-    return code
+from start_parts import process
+from start_parts.clock import EPOCHS
 
 
 def measure(question, *arguments, variables):
@@ -232,7 +53,7 @@ def measure(question, *arguments, variables):
 def print_table(taken):
     for name, (processor, seconds) in sorted(taken.items(), key=lambda item: -item[1][0]):
         print(f"{processor:7.2f} {seconds:7.2f}  {name}")
-    inside = ("epochs", "validation in each epoch")
+    inside = (EPOCHS, "validation in each epoch")
     sums = [sum(each[kind] for each in taken.values()) for kind in (0, 1)]
     rest = [
         sum(each[kind] for name, each in taken.items() if name not in inside) for kind in (0, 1)
@@ -275,7 +96,7 @@ def train(args, folder):
 
 def main():
     if sys.argv[1:2] == ["child"]:
-        child(*sys.argv[2:])
+        process.run(*sys.argv[2:])
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("question", choices=["trial", "train"])
     parser.add_argument("--epochs", type=int, help="default: 2 of a trial, the task's of `train`")
