@@ -54,6 +54,33 @@ def features_of_type(builder: tfds.core.DatasetBuilder, kind: type) -> list[str]
     return [key for key, feature in features_of(builder).items() if isinstance(feature, kind)]
 
 
+def example_and_label(
+    builder: tfds.core.DatasetBuilder, kind: type, plural: str
+) -> tuple[str, str]:
+    """Return the names of an example's feature and of its class label.
+
+    They are the supervised pair, or the only ones of their kind.
+
+    Args:
+        kind: the class of the feature, such as `tfds.features.Image`.
+        plural: what such features are called: "images".
+
+    Raises:
+        UserError: the dataset has no such pair.
+    """
+    examples = features_of_type(builder, kind)
+    labels = features_of_type(builder, tfds.features.ClassLabel)
+    supervised = builder.info.supervised_keys
+    if supervised and supervised[0] in examples and supervised[1] in labels:
+        return supervised
+    if len(examples) == len(labels) == 1:
+        return examples[0], labels[0]
+    raise UserError(
+        f"--dataset {builder.name}: not a dataset of {plural} with a class: it has {len(examples)}"
+        f" {plural} and {len(labels)} class labels ({', '.join(features_of(builder))})"
+    )
+
+
 def _no_such_set(dataset: str) -> str:
     names = tfds.list_builders(with_community_datasets=False)
     close = difflib.get_close_matches(re.split("[/:]", dataset)[0], names)

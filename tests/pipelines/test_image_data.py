@@ -181,7 +181,7 @@ def test_an_unusable_folder_is_refused(folder, spoil, complaint):
     ("name", "complaint"),
     [
         ("cifar1O", "no such TFDS dataset; did you mean cifar10"),
-        ("imdb_reviews", "not an image-classification dataset: it has 0 images"),
+        ("imdb_reviews", "not a dataset of images with a class: it has 0 images"),
         ("cifar10", "not on this machine; fetch it with"),
     ],
 )
@@ -192,10 +192,10 @@ def test_an_unusable_set_is_refused(name, complaint):
 
 def test_a_public_set_without_validation_gets_one():
     with tfds.testing.mock_data(num_examples=40):
-        from errorflow.pipelines.datasets.images import tfds_images
+        from errorflow.pipelines.datasets.tfds_sets import example_and_label
 
         builder = tfds.builder("mnist")
-        assert tfds_images.image_and_label(builder) == ("image", "label")
+        assert example_and_label(builder, tfds.features.Image, "images") == ("image", "label")
 
 
 def paint(path, size=(4, 4), **options):

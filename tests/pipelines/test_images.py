@@ -112,7 +112,7 @@ def test_recipes_set_only_settings_without_a_value():
         (["--model", "lenet5", "--skip", "false"], "lenet5 has no option 'skip'"),
         (["--model", "lenet5_original"], "bitmaps of 10 digits"),
         (["--data-dir", "/nowhere"], "/nowhere: no such file or folder"),
-        (["--dataset", "imdb_reviews"], "not an image-classification dataset"),
+        (["--dataset", "imdb_reviews"], "not a dataset of images with a class"),
         (["--width", "0"], "above 0"),
     ],
 )

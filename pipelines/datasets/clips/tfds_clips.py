@@ -10,7 +10,7 @@ from ...core.errors import UserError
 from ..builders import prepare
 from ..images.resizing import resizing_layer
 from ..images.tfds_images import ImageSet, Selection
-from ..tfds_sets import check_on_disk, check_train, features_of, features_of_type, find_builder
+from ..tfds_sets import check_on_disk, check_train, example_and_label, features_of, find_builder
 from .moving_digit_clips import MovingDigits
 from .moving_digits import FRAMES
 from .videos import spaced_indices
@@ -34,7 +34,7 @@ class ClipSet(ImageSet):
             self.image, self.label = self.builder.info.supervised_keys
         else:
             self.builder = find_builder(name)
-            self.image, self.label = video_and_label(self.builder)
+            self.image, self.label = example_and_label(self.builder, tfds.features.Video, "videos")
             check_on_disk(self.builder, name)
         check_train(self.builder, dataset)
         self.labels = features_of(self.builder)[self.label].names
@@ -90,19 +90,4 @@ def _decoded(encoded: Any, image: tfds.features.Image, frames: int) -> Any:
     indices = tf.cast(tf.round(tf.linspace(tf.zeros_like(last), last, frames)), tf.int32)
     return tf.map_fn(
         image.decode_example, tf.gather(encoded, indices), fn_output_signature=tf.uint8
-    )
-
-
-def video_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
-    """Return the names of the video and of its class label: the supervised pair or the only one."""
-    videos = features_of_type(builder, tfds.features.Video)
-    labels = features_of_type(builder, tfds.features.ClassLabel)
-    supervised = builder.info.supervised_keys
-    if supervised and supervised[0] in videos and supervised[1] in labels:
-        return supervised
-    if len(videos) == len(labels) == 1:
-        return videos[0], labels[0]
-    raise UserError(
-        f"--dataset {builder.name}: not a dataset of videos with a class: it has {len(videos)}"
-        f" videos and {len(labels)} class labels ({', '.join(features_of(builder))})"
     )

@@ -8,7 +8,7 @@ from unicodedata import normalize
 
 from ...core.errors import UserError
 from ..listing import printable
-from ..tables.json_tables import json_fault
+from ..tables.json_tables import json_object
 from ..utf8 import collapse_whitespace, numbered_lines
 
 Parsed = TypeVar("Parsed")
@@ -29,21 +29,11 @@ def parsed_lines(
     for number, line in numbered_lines(path, encoding):
         if line.strip():
             try:
-                yield number, parse(_entry(line))
+                yield number, parse(json_object(line))
             except ValueError as problem:
                 place = f"{printable(path)}:{number}"
                 fault = printable(str(problem))
                 raise UserError(f"{place}: {fault}; expected {example}") from None
-
-
-def _entry(line: str) -> dict[str, Any]:
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not JSON ({json_fault(error)})") from None
-    if not isinstance(entry, dict):
-        raise ValueError("not a JSON object")
-    return entry
 
 
 def check_keys(entry: dict[str, Any], needed: Sequence[str], others: Sequence[str]) -> None:

@@ -8,10 +8,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from ...core.errors import UserError
 from ..builders import prepare
 from ..splits import SPLITS, split_of
-from ..tfds_sets import check_on_disk, check_train, features_of, features_of_type, find_builder
+from ..tfds_sets import check_on_disk, check_train, example_and_label, features_of, find_builder
 from .digits import embedded_builders
 
 
@@ -40,9 +39,9 @@ class ImageSet:
             self.builder = prepare(own[name])
         else:
             self.builder = find_builder(name)
-            image_and_label(self.builder)  # check before the user downloads it
+            _image_and_label(self.builder)  # check before the user downloads it
             check_on_disk(self.builder, name)
-        self.image, self.label = image_and_label(self.builder)
+        self.image, self.label = _image_and_label(self.builder)
         check_train(self.builder, dataset)
         self.labels: list[str] = features_of(self.builder)[self.label].names
         shape = features_of(self.builder)[self.image].shape
@@ -119,16 +118,5 @@ def _carve(train: Selection, splits: tuple[str, ...]) -> dict[str, Selection]:
     }
 
 
-def image_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
-    """Return the names of the image and of its class label: the supervised pair or the only one."""
-    images = features_of_type(builder, tfds.features.Image)
-    labels = features_of_type(builder, tfds.features.ClassLabel)
-    supervised = builder.info.supervised_keys
-    if supervised and supervised[0] in images and supervised[1] in labels:
-        return supervised
-    if len(images) == len(labels) == 1:
-        return images[0], labels[0]
-    raise UserError(
-        f"--dataset {builder.name}: not an image-classification dataset: it has {len(images)}"
-        f" images and {len(labels)} class labels ({', '.join(features_of(builder))})"
-    )
+def _image_and_label(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
+    return example_and_label(builder, tfds.features.Image, "images")

@@ -78,19 +78,28 @@ def _only_list(value: dict[str, Any]) -> list[Any] | None:
 
 def _record(line: str, place: str) -> dict[str, Any]:
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{place}: not JSON ({json_fault(error)}); {_EXPECTED}") from None
+        return json_object(line)
+    except ValueError as fault:
+        raise UserError(f"{place}: {fault}; {_EXPECTED}") from None
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Parse a text as a JSON object.
+
+    Raises:
+        ValueError: it is something else; the message says why.
+    """
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error.msg}, column {error.colno})") from None
+    except RecursionError:
+        raise ValueError("not JSON (nested too deeply)") from None
+    except ValueError:
+        raise ValueError("not JSON (too long a number)") from None
     if not isinstance(value, dict):
-        raise UserError(f"{place}: not a JSON object; {_EXPECTED}")
+        raise ValueError("not a JSON object")
     return value
-
-
-def json_fault(error: Exception) -> str:
-    """Return what is wrong with a text that `json.loads` has refused."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg}, column {error.colno}"
-    return "nested too deeply" if isinstance(error, RecursionError) else "too long a number"
 
 
 def _texts(record: dict[str, Any]) -> dict[str, str]:
