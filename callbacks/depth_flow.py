@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ..layers.paths import walk
 from .drawing import figures
-from .drawing.heat_maps import common_scale, heat_map
+from .drawing.depth_images import depth_image
 from .findings.depth_flow import depth_findings
 from .findings.finding import Finding, counted
 from .findings.layer_gradients import listed
@@ -266,12 +266,6 @@ class DepthFlow(MonitoredRecorder):
         if not self.history:
             return
         history = without_outputs(self.history)
-        columns = [str(i + 1) for i in range(len(history["layers"]))]
-        titles = ("layer, from input to loss", "‖dE/da‖, rms")
-        scale = common_scale([history["rms"]])
-        image = heat_map(history["rms"], history["step"], columns, scale, titles)
-        names = [f"{i} {name}" for i, name in zip(columns, history["layers"], strict=True)]
-        yield "", image, f"{_DESCRIPTION} {' · '.join(names)}"
-
-
-_DESCRIPTION = "The error at the output of each layer. Each row is one training step. The layers:"
+        about = "The error at the output of each layer."
+        table, steps = history["rms"], history["step"]
+        yield depth_image(table, steps, history["layers"], "‖dE/da‖, rms", about)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .drawing import figures
-from .drawing.heat_maps import common_scale, heat_map
+from .drawing.depth_images import depth_image
 from .findings.finding import Finding, counted
 from .findings.gradient_warnings import gradient_warnings
 from .findings.layer_gradients import gradient_findings, listed
@@ -256,12 +256,6 @@ class LayerGradients(MonitoredRecorder):
         history = self.history
         if not history:
             return
-        columns = [str(i + 1) for i in range(len(history["layers"]))]
-        titles = ("layer, from input to loss", "norm of dE/dW")
-        scale = common_scale([history["norm"]])
-        image = heat_map(history["norm"], history["step"], columns, scale, titles)
-        names = [f"{i} {name}" for i, name in zip(columns, history["layers"], strict=True)]
-        yield "", image, f"{_DESCRIPTION} {' · '.join(names)}"
-
-
-_DESCRIPTION = "The norm of each layer's gradient. Each row is one training step. The layers:"
+        about = "The norm of each layer's gradient."
+        table, steps = history["norm"], history["step"]
+        yield depth_image(table, steps, history["layers"], "norm of dE/dW", about)

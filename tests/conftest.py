@@ -93,3 +93,15 @@ def two_classes(tmp_path_factory):
         words = {"".join(random.choice([*letters], random.integers(5, 12))) for _ in range(60)}
         (folder / f"{label}.txt").write_text("\n".join(sorted(words)), encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def seeming_gpu(monkeypatch):
+    """TensorFlow says that it was built for CUDA, and that there is a GPU."""
+    import tensorflow as tf
+
+    monkeypatch.setattr(
+        tf.config, "list_logical_devices", lambda kind=None: [] if kind == "CPU" else ["GPU:0"]
+    )
+    build = {"is_cuda_build": True, "is_rocm_build": False}
+    monkeypatch.setattr(tf.sysconfig, "get_build_info", lambda: build)

@@ -29,13 +29,7 @@ CELLS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _gpu(monkeypatch):
-    monkeypatch.setattr(
-        tf.config, "list_logical_devices", lambda kind=None: [] if kind == "CPU" else ["GPU:0"]
-    )
-    build = {"is_cuda_build": True, "is_rocm_build": False}
-    monkeypatch.setattr(tf.sysconfig, "get_build_info", lambda: build)
+pytestmark = pytest.mark.usefixtures("seeming_gpu")
 
 
 @pytest.fixture
