@@ -154,16 +154,16 @@ class DepthFlow(MonitoredRecorder):
         headline = f"no error of {counted(len(missing), 'layer')} recorded"
         text = (
             f"no error was recorded of {listed(missing) if len(missing) > 1 else missing[0]}: none "
-            "reached the output, as below frozen layers, or a loop or function of the graph has it"
+            "reached the output, as below frozen layers, or a loop or function of the graph runs it"
         )
         return [Finding("", "too little", headline, text)]
 
     def warnings(self, scope: Scope) -> list[TrainingWarning]:
         """Return nothing: while a model trains, `LayerGradients` warns of what happens over depth.
 
-        It judges what the weights receive, which is what training suffers from: the error at an
-        output may grow or fade over depth where the inputs of the layers make up for it. Two
-        warnings of one fault would be none the clearer. The findings name silent paths.
+        It judges the gradients of the weights, from which training suffers: the error at an output
+        may grow or fade over depth where the inputs of the layers make up for it. Two warnings
+        about one fault would not be clearer than one. The findings name silent paths.
         """
         return []
 

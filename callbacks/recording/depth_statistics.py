@@ -46,8 +46,8 @@ def _sum_of_squares(x, axis):
 
 
 def _wide(x):
-    """In float64, as sums of sums. XLA compiles one sum along rows to a scalar loop, and would join
-    the two to one if they did not stand on both sides of a maximum.
+    """In float64, as sums of sums. XLA compiles a single sum along rows to a scalar loop; the
+    maximum between the two sums keeps it from merging them into one.
     """
     sums = tf.maximum(sum_of_squares(_rows(x), axis=1), tf.zeros([], tf.float64))  # NaN stays NaN
     return tf.reduce_sum(sums, axis=1)

@@ -28,7 +28,7 @@ class ErrorWatch:
         Args:
             memory: the rows of each layer.
             step: the last training step that was read.
-            layers: these layers.
+            layers: the recurrent layers of the model.
             scope: what is judged.
         """
         scope, found = scope.every(memory.stride), []

@@ -82,7 +82,7 @@ def _differ_by_factors(scores, direction):
     return direction == "min" and min(scores) > 0
 
 
-def arithmetic_mean(values: "Sequence[float] | np.ndarray") -> Estimate:
+def arithmetic_mean(values: Sequence[float] | np.ndarray) -> Estimate:
     """Return the mean of some values with its 95 % interval (Student's t)."""
     value = float(np.mean(values))
     if len(values) < 2:

@@ -19,7 +19,7 @@ from ..core.flags import parse_flags
 from ..core.run_config import stored_settings
 from ..core.run_folder import RunFolder, read_history
 from ..core.run_group import rows_of
-from ..core.run_results import figure_in_words, headline_of
+from ..core.run_results import figure_in_words, headline_of, named_figures
 from ..core.run_selection import existing_runs, has_model, pick_run
 from ..registry import all_tasks, is_task
 from .group_json import comparison
@@ -165,9 +165,7 @@ def figures_of(run: RunFolder) -> dict[str, str]:
     for finding in results.get("findings", ()):
         title, headline = f"finding {finding['layer']}".strip(), headline_of(finding)
         row[title] = f"{row[title]}; {headline}" if title in row else headline
-    for part in ("validation", "test"):
-        scores = results.get(part, {}).items()
-        row |= {f"{part} {key.replace('_', ' ')}": figure_in_words(v) for key, v in scores}
+    row |= {name: figure_in_words(value) for name, value in named_figures(results).items()}
     if run.status == "finished" and not has_model(run):
         problem = problem or f"{run.best.name}: missing or incomplete"
     return row | ({DAMAGED: problem} if problem else {})

@@ -123,7 +123,9 @@ def config_dict(config: TrainingConfig) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else [*value] if type(value) is tuple else value
+    if isinstance(value, Path):
+        return str(value)
+    return [*value] if type(value) is tuple else value
 
 
 def strict(value: Any, kind: Any) -> Any:

@@ -48,17 +48,17 @@ def stored_settings(run: RunFolder) -> dict[str, Any]:
 
 
 def other_settings(
-    stored: TrainingConfig, config: TrainingConfig, apart: Collection[str]
+    stored: TrainingConfig, config: TrainingConfig, ignored: Collection[str]
 ) -> list[str]:
     """Return the settings in which two configs differ: "units (64 → 128)".
 
     A default and the value that it stands for are the same setting.
 
     Args:
-        apart: the names of settings that may differ.
+        ignored: the names of settings that may differ.
     """
     old, new = config_dict(stored.resolved()), config_dict(config.resolved())
-    changed = [key for key in new if new[key] != old[key] and key not in apart]
+    changed = [key for key in new if new[key] != old[key] and key not in ignored]
     return [f"{key} ({old[key]} → {new[key]})" for key in changed]
 
 

@@ -10,9 +10,8 @@ from ...callbacks.findings.finding import Finding, Severity
 from ...callbacks.treatment.statistics import Estimate, arithmetic_mean
 from .recorded_findings import findings_in
 from .run_folder import RunFolder
-from .run_results import figure_in_words
+from .run_results import figure_in_words, named_figures
 
-SPLITS = ("validation", "test")
 _ORDER: tuple[Severity, ...] = ("trouble", "unclear", "healthy")
 _OF_SEEDS = re.compile(r"(.+)-seed\d+")  # the name of a run of `train --seeds`
 _NOT_FINITE = "LossNotFinite"  # begins the error of a run whose loss is no finite number
@@ -157,12 +156,8 @@ def _ending(run: RunFolder, status: str) -> str:
 
 
 def _figures(results: Results) -> dict[str, float | None]:
-    figures = {
-        f"{split} {key.replace('_', ' ')}": value
-        for split in SPLITS
-        for key, value in results.get(split, {}).items()
-    }
-    return figures | ({"seconds": results["seconds"]} if "seconds" in results else {})
+    seconds = {"seconds": results["seconds"]} if "seconds" in results else {}
+    return named_figures(results) | seconds
 
 
 def _spread(found: list[tuple[int, Finding]]) -> Spread:

@@ -1,7 +1,7 @@
 """The content of results.json: the types of the keys that are read."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import json_forms as form
@@ -22,13 +22,19 @@ def problem_of(results: Mapping[str, Any]) -> str | None:
 
 
 def final_figures(results: Mapping[str, Any]) -> dict[str, float]:
-    """Return the figures of the validation and test splits: {"test_accuracy": 0.8, ...}."""
-    named = {
-        f"{split}_{name}": value
-        for split in ("validation", "test")
-        for name, value in results.get(split, {}).items()
-    }
-    return {name: value for name, value in named.items() if value is not None}
+    """Return the finite figures of the validation and test splits: {"test_accuracy": 0.8, ...}."""
+    return {f"{split}_{name}": v for split, name, v in _by_split(results) if v is not None}
+
+
+def named_figures(results: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return all these figures by names in words: {"test macro f1": 0.8, ...}; None: not finite."""
+    return {f"{split} {name.replace('_', ' ')}": v for split, name, v in _by_split(results)}
+
+
+def _by_split(results: Mapping[str, Any]) -> Iterator[tuple[str, str, float | None]]:
+    for split in ("validation", "test"):
+        for name, value in results.get(split, {}).items():
+            yield split, name, value
 
 
 def figure_in_words(value: float | None) -> str:

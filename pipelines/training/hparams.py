@@ -21,7 +21,7 @@ class RunRow:
         self._run, self._has_begun = run, False
 
     def wake(self) -> None:
-        """The training has begun."""
+        """Note that the training has begun."""
         self._has_begun = True
 
     def end(self) -> None:

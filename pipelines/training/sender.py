@@ -5,13 +5,14 @@ training goes on. Each wake-up tries again whatever is missing. What could not b
 the end, which waits only while the present part has time left.
 """
 
+import contextlib
 import contextvars
 import logging
 import re
 import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from ..core.console import is_muted, note
@@ -115,22 +116,16 @@ class Sender:
     # In the thread
 
     def _work(self) -> None:
-        self._silence_retries()
         is_last = False
-        while not is_last and self._awake.wait():
-            self._awake.clear()
-            is_last = self._is_last
-            try:
-                self._send_all(is_last)
-            except Exception as error:  # of the source itself
-                self._warn(reason_of(error))
+        with _silent_retries():
+            while not is_last and self._awake.wait():
+                self._awake.clear()
+                is_last = self._is_last
+                try:
+                    self._send_all(is_last)
+                except Exception as error:  # of the source itself
+                    self._warn(reason_of(error))
         self._over.set()
-
-    def _silence_retries(self) -> None:
-        """Let `requests` log none of its attempts in this thread: one warning is enough."""
-        own = threading.get_ident()
-        logger = logging.getLogger("urllib3.connectionpool")
-        logger.addFilter(lambda record: record.thread != own)
 
     def _send_all(self, is_last: bool) -> None:
         parts = self._source.parts(is_over=is_last)
@@ -148,6 +143,21 @@ class Sender:
                 self._warn(f"cannot take {part.name}: {reason_of(error)}")
             finally:
                 self._present = None
+
+
+@contextlib.contextmanager
+def _silent_retries() -> Iterator[None]:
+    """Let `requests` log none of its attempts in this thread: one warning is enough."""
+    own, logger = threading.get_ident(), logging.getLogger("urllib3.connectionpool")
+
+    def is_of_another_thread(record: logging.LogRecord) -> bool:
+        return record.thread != own
+
+    logger.addFilter(is_of_another_thread)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_of_another_thread)
 
 
 def _remark(text: str) -> None:
