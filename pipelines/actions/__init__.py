@@ -20,7 +20,7 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -33,6 +33,9 @@ from ..training.prediction import PIPES, ExplainSettings, Predictor, Request, pr
 from ..training.task import BaseTask, ModelCard, Rows, TrainingFunctions, Verb
 from ..training.verbs import config_of
 from .config import SPACE, ActionsConfig
+
+if TYPE_CHECKING:
+    from ..training.export import Step
 
 USAGE = """\
 ```python
@@ -174,6 +177,12 @@ class Actions(BaseTask):
             explain=functools.partial(explain, model),
             raw=lambda clip: clip[None].astype(np.float32),
         )
+
+    def input_steps(self, config: ActionsConfig) -> "tuple[Step, ...]":
+        from ..training.export_steps import step
+
+        spacing = "even, from the first frame to the last"
+        return (step("take_frames", count=config.data.frames, spacing=spacing),)
 
     def _predict(self, config: PredictConfig) -> int:
         reader = self.input_reader(config.video_column)

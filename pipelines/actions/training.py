@@ -15,7 +15,8 @@ from ..models.vision import frames_to_labels, image_encoder
 from ..training.batching import Batches
 from ..training.class_weights import balanced_loss
 from ..training.evaluation import Scores, score_labels
-from ..training.export import ExportInputs
+from ..training.export import ExportInputs, Steps
+from ..training.export_steps import decoded_image, label_steps, resized_image
 from ..training.few_examples import fit
 from ..training.network_parts import CORE
 from ..training.spec import TrainingSpec
@@ -174,7 +175,7 @@ def in_runs(labels: Sequence[str]) -> str:
 
 def export_inputs(serving_model: keras.Model) -> ExportInputs:
     """Return two clips of noise, to compare an exported model's outputs on."""
-    shape = serving_model.input_shape[2:]
+    shape = height, width, channels = serving_model.input_shape[2:]
     clips = np.random.default_rng(0).integers(0, 256, (2, 4, *shape)).astype(np.float32)
     return ExportInputs(
         inputs=tf.constant(clips),
@@ -184,4 +185,13 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
             "labels": labels_in(serving_model),
         },
         meaning_file="input.json",
+        steps=Steps(
+            outside=(
+                decoded_image(channels),
+                resized_image(
+                    height, width, interpolation="area in video files, bilinear in others"
+                ),
+            ),
+            after=label_steps("clip"),
+        ),
     )

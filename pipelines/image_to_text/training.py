@@ -16,12 +16,19 @@ from ..datasets.image_text.scene_events import BETWEEN
 from ..models import text_serving
 from ..models.recurrent import GATED
 from ..models.sequence_serving import build_image_serving_model, target_vocabulary, traced_search
-from ..models.sequence_vocabulary import FIRST_SYMBOL, ExactMatch, SequenceVocabulary, detokenize
+from ..models.sequence_vocabulary import (
+    FIRST_SYMBOL,
+    SEPARATOR,
+    ExactMatch,
+    SequenceVocabulary,
+    detokenize,
+)
 from ..training import text_metrics
 from ..training.batching import Batches
 from ..training.evaluation import Scores
-from ..training.export import ExportInputs
-from ..training.network_parts import core_in
+from ..training.export import ExportInputs, Steps
+from ..training.export_steps import decoded_image, resized_image, search_steps
+from ..training.network_parts import SEARCH, core_in
 from ..training.spec import TrainingSpec
 from .config import ImageToTextConfig
 from .image_store import ImageStore, store_images
@@ -222,7 +229,8 @@ def sentences_below(story: str, images: int) -> list[str]:
 def export_inputs(serving_model: keras.Model) -> ExportInputs:
     """Return two images, or sequences, of noise, to compare an exported model's outputs on."""
     core = core_in(serving_model)
-    vocabulary = target_vocabulary(serving_model).symbols
+    target = target_vocabulary(serving_model)
+    height, width, channels = image_shape_of(serving_model)
     shape = [size or 2 for size in core.input["pixels"].shape[1:]]
     pixels = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(np.float32)
     return ExportInputs(
@@ -230,8 +238,12 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
         meaning={
             "pixels": "0 … 255",
             "shape": ["batch", *core.input["pixels"].shape[1:]],
-            "target": ["", "[UNK]", "[START]", "[END]", *vocabulary],
-            "padding": 0,
+            "target": ["", "[UNK]", "[START]", "[END]", *target.symbols],
         },
         meaning_file="input.json",
+        steps=Steps(
+            outside=(decoded_image(channels),),
+            before=(resized_image(height, width),),
+            after=search_steps(serving_model.get_layer(SEARCH), SEPARATOR[target.split]),
+        ),
     )

@@ -23,6 +23,7 @@ from ..models.serving import labels_in
 from ..training.class_weights import class_weights
 from ..training.evaluation import TOP, Scores, score_labels, top5_accuracy
 from ..training.export import ExportInputs
+from ..training.export_steps import image_steps
 from ..training.network_parts import CORE
 from ..training.spec import TrainingSpec
 from .batching import ImageBatches, evaluation_batch, mean_and_std, resized
@@ -249,4 +250,5 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
             "labels": labels_in(serving_model),
         },
         meaning_file="input.json",
+        steps=image_steps(*shape),
     )

@@ -14,9 +14,10 @@ from ..datasets.lags.notation import format_sequence
 from ..datasets.lags.problems import Problem
 from ..datasets.lags.sequences import SEED_STREAM, LagSplit, LagStream
 from ..models.recurrent import GATED, recurrent_layer, series_to_value
-from ..models.serving import label_outputs, make_serving_model
+from ..models.serving import label_outputs, labels_in, make_serving_model
 from ..training.evaluation import Scores, score_labels
-from ..training.export import ExportInputs
+from ..training.export import ExportInputs, Steps
+from ..training.export_steps import label_steps, step
 from ..training.feeding import in_order
 from ..training.network_parts import CORE
 from ..training.spec import TrainingSpec
@@ -198,10 +199,13 @@ def sample_predictions(
 
 def export_inputs(serving_model: keras.Model) -> ExportInputs:
     """Return two sequences of noise, to compare an exported model's outputs on."""
-    features = serving_model.input_shape[-1]
+    features, core = serving_model.input_shape[-1], serving_model.get_layer(CORE)
+    labels = labels_in(serving_model) if "label" in serving_model.output else []
+    last = [step("take_last")] if len(core.output_shape) == 3 else []
     x = np.random.default_rng(0).normal(size=(2, 9, features)).astype("float32")
     return ExportInputs(
         inputs=tf.constant(x),
-        meaning={"input": "sequences", "shape": ["batch", "steps", features]},
+        meaning={"input": "sequences", "shape": ["batch", "steps", features], "labels": labels},
         meaning_file="input.json",
+        steps=Steps(after=(*last, *(label_steps() if labels else ()))),
     )

@@ -101,6 +101,14 @@ def reads_shorter(serving_model: keras.Model) -> bool:
     return layer.padded
 
 
+def is_forecast(serving_model: keras.Model) -> bool:
+    """Return whether values follow the series: the targets are among the columns that are read."""
+    if "value" not in serving_model.output:
+        return False
+    targets = targets_of(serving_model)
+    return targets == columns_of(serving_model)[: len(targets)]
+
+
 def targets_of(serving_model: keras.Model) -> tuple[str, ...]:
     """Return the names of the values that a serving model predicts."""
     layer: Any = serving_model.get_layer("unscale")

@@ -30,8 +30,10 @@ from ..models.sequence_vocabulary import (
 from ..training import text_metrics
 from ..training.batching import Batches
 from ..training.evaluation import Scores
-from ..training.export import ExportInputs
+from ..training.export import ExportInputs, Steps
+from ..training.export_steps import NFC, search_steps, text_steps
 from ..training.few_examples import fit
+from ..training.network_parts import SEARCH
 from ..training.spec import TrainingSpec
 from .config import PronounceConfig
 from .decoding import BATCH, alignments, best_predictions
@@ -208,9 +210,11 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
         meaning={
             "source": ["", "[UNK]", *source.symbols],
             "target": ["", "[UNK]", "[START]", "[END]", *target.symbols],
-            "shape": "[B, S] and [B, T], at least 1 each: an empty source is a row of padding",
-            "unicode": "NFC",
-            "padding": 0,
         },
         meaning_file="vocabulary.json",
+        steps=Steps(
+            outside=(NFC,),
+            before=text_steps(source.split, "source"),
+            after=search_steps(serving_model.get_layer(SEARCH), SEPARATOR[target.split]),
+        ),
     )

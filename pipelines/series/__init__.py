@@ -9,7 +9,7 @@ errorflow series predict load.csv                           the forecast after i
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -18,6 +18,9 @@ from ..training.inputs import Reader
 from ..training.prediction import PredictSettings
 from ..training.task import BaseTask, ModelCard, TrainingFunctions, Verb
 from .config import DEFAULT, SPACE, SeriesConfig
+
+if TYPE_CHECKING:
+    from ..training.export import Step
 
 USAGE = """\
 ```python
@@ -119,6 +122,11 @@ class Series(BaseTask):
         from .forecaster import Forecaster
 
         return Forecaster.of_run(run).inputs
+
+    def input_steps(self, config: SeriesConfig) -> "tuple[Step, ...]":
+        from ..training.export_steps import step
+
+        return (step("fill_gaps", by="the value before", longest=config.data.max_gap),)
 
     def _predict(self, config: PredictConfig) -> int:
         from .prediction import predict_files

@@ -12,7 +12,13 @@ import numpy as np
 from ..core.errors import UserError
 from ..core.run_config import run_config
 from ..core.run_folder import RunFolder
-from ..models.series_serving import columns_of, reads_shorter, step_of, targets_of
+from ..models.series_serving import (
+    columns_of,
+    is_forecast,
+    reads_shorter,
+    step_of,
+    targets_of,
+)
 from ..models.serving import labels_in, load, traced
 from .config import SeriesConfig, SeriesSettings
 from .series_input import FoundSeries, InputReader, InputSeries
@@ -61,9 +67,7 @@ class Forecaster:
     @property
     def _is_forecast(self) -> bool:
         """Whether values follow the series: the targets are among the columns that are read."""
-        if "value" not in self.model.output:
-            return False
-        return targets_of(self.model) == columns_of(self.model)[: len(targets_of(self.model))]
+        return is_forecast(self.model)
 
     @property
     def _every_step(self) -> bool:

@@ -4,7 +4,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from ..datasets.series.series_data import SeriesData
 from ..datasets.series.series_split import SeriesProblem, SeriesSplit
@@ -16,20 +15,16 @@ from ..models.series_dense import series_linear, series_mlp
 from ..models.series_head import SeriesShape
 from ..models.series_recurrent import series_recurrent
 from ..models.series_serving import (
-    INTERVAL,
     QUANTILES,
     build_series_serving_model,
-    columns_of,
     set_interval,
-    targets_of,
 )
-from ..models.serving import labels_in
 from ..training.batching import Batches
 from ..training.class_weights import balanced_loss
-from ..training.export import ExportInputs
 from ..training.few_examples import fit
 from ..training.spec import TrainingSpec
 from .config import SeriesConfig
+from .exporting import export_inputs
 from .linear_start import start_at_linear
 from .measurement import BATCH, evaluate, predicted, sample_predictions
 
@@ -181,44 +176,3 @@ class ValidationInterval(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         values = predicted(self.serving_model, self.examples)["value"]
         set_interval(self.serving_model, self.examples.truth() - values)
-
-
-def export_inputs(serving_model: keras.Model) -> ExportInputs:
-    """Return two series of noise, to compare an exported model's outputs on."""
-    _, steps, features = serving_model.input_shape
-    scale: Any = serving_model.get_layer("scale")
-    z = np.random.default_rng(0).normal(size=(2, steps, features)).astype("float32")
-    x = (z * np.array(scale.deviation) + np.array(scale.mean)).astype("float32")
-    return ExportInputs(
-        inputs=tf.constant(x),
-        meaning={
-            "input": "scaled series: (x - mean) / deviation of each column; the first ones,"
-            " as many as relative says, minus their last value in place of the mean",
-            "shape": ["batch", steps, features],
-            "columns": columns_of(serving_model),
-            "mean": scale.mean,
-            "deviation": scale.deviation,
-            "relative": scale.relative,
-            "missing": 0,
-            **meaning_of_outputs(serving_model),
-        },
-        meaning_file="scaling.json",
-    )
-
-
-def meaning_of_outputs(serving_model: keras.Model) -> dict[str, Any]:
-    """Return how the outputs of the network alone become labels, or values and their interval."""
-    if "label" in serving_model.output:
-        return {"output": "probability of each label", "labels": labels_in(serving_model)}
-    unscale: Any = serving_model.get_layer("unscale")
-    level = "the last value of its column" if unscale.relative else "target_mean"
-    meaning = {
-        "output": f"scaled values: target_deviation * output + {level}",
-        "targets": targets_of(serving_model),
-        "target_mean": unscale.mean,
-        "target_deviation": unscale.deviation,
-    }
-    if unscale.quantiles:
-        return meaning | {"quantiles": QUANTILES}
-    interval: Any = serving_model.get_layer(INTERVAL)
-    return meaning | {"interval_offsets": interval.offsets.numpy().tolist()}

@@ -8,13 +8,15 @@ import numpy as np
 import tensorflow as tf
 
 from ..datasets.tags.tag_data import TagData, TagSplit
+from ..datasets.tags.tokens import TOKEN
 from ..models import tagger
 from ..models.recurrent import GATED, recurrent_layer
 from ..models.serving import labels_in, traced
 from ..training.batching import Batches
 from ..training.class_weights import balanced_loss
 from ..training.evaluation import Scores, score_labels
-from ..training.export import ExportInputs
+from ..training.export import ExportInputs, Steps
+from ..training.export_steps import LOWER, NFC, id_steps, label_steps, step
 from ..training.few_examples import fit
 from ..training.network_parts import CORE
 from ..training.spec import TrainingSpec
@@ -169,13 +171,31 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
         meaning={
             "words": ["", "[UNK]", *read.get_layer("words").get_vocabulary()[2:]],
             "characters": ["", "[UNK]", *read.get_layer("characters").vocabulary],
-            "shape": "[B, T] and [B, T, C]; B, T and C are at least 1, filled up with padding",
-            "unicode": "NFC; words in lower case",
-            "padding": 0,
-            "unknown": UNKNOWN,
             "labels": labels_in(serving_model),
         },
         meaning_file="vocabulary.json",
+        steps=_export_steps(),
+    )
+
+
+def _export_steps() -> Steps:
+    """Return the steps of `tagger.tokenizer`, and those around it."""
+    characters = {"for": "characters"}
+    return Steps(
+        outside=(
+            NFC,
+            step("find_tokens", pattern=TOKEN.pattern, pattern_of="Python's re"),
+            step("join", by=" "),
+        ),
+        before=(
+            step("split", at=" "),
+            *({**one, "for": "words"} for one in LOWER),
+            *id_steps("words", **{"for": "words"}),
+            step("split", into="characters", **characters),
+            step("cut", max_length=tagger.LONGEST_WORD, keep="first", **characters),
+            *id_steps("characters", **characters),
+        ),
+        after=label_steps(),
     )
 
 

@@ -21,7 +21,8 @@ from ..models.serving import labels_in
 from ..training.batching import Batches
 from ..training.class_weights import class_weights
 from ..training.evaluation import Scores, score_labels
-from ..training.export import ExportInputs
+from ..training.export import ExportInputs, Steps
+from ..training.export_steps import NFC, label_steps, max_length_in, text_steps
 from ..training.few_examples import fit
 from ..training.spec import TrainingSpec
 from .config import TextClassificationConfig
@@ -215,15 +216,14 @@ def export_inputs(serving_model: keras.Model) -> ExportInputs:
         inputs=tf.constant([text_serving.normalize(t) for t in EXAMPLES]),
         meaning={
             "ids": ["", "[UNK]", *vocabulary],
-            "shape": "[B, T]; B and T are at least 1: an empty text is a row of padding",
-            "unicode": "NFC",
-            "padding": 0,
-            "unknown": 1,
-            "lower_case": True,
-            "split": split,
             "labels": labels_in(serving_model),
         },
         meaning_file="vocabulary.json",
+        steps=Steps(
+            outside=(NFC,),
+            before=text_steps(split, "ids", max_length_in(serving_model)),
+            after=label_steps(),
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """The formats of `export`, and what is exported to them."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ PLACES = {  # of each format, in the folder of the exported files
 DEFAULT = ("keras", "saved_model")
 CALIBRATION = 200  # examples of the validation split on which LiteRT files are quantised
 Row = dict[str, Any]
+Step = Mapping[str, Any]  # of signature.json; see `export_steps`
 
 
 def check_formats(formats: str) -> list[str]:
@@ -42,18 +43,38 @@ def for_int8() -> Iterator[None]:
         raise UserError(f"{error}; --no-int8 exports to LiteRT without the data") from None
 
 
+class Steps(NamedTuple):
+    """The steps around a network.
+
+    Attributes:
+        outside: from a person's input to the serving model's, which are in no exported file.
+        before: from the serving model's input to the network's.
+        after: from the network's outputs to the serving model's.
+    """
+
+    outside: tuple[Step, ...] = ()
+    before: tuple[Step, ...] = ()
+    after: tuple[Step, ...] = ()
+
+
 class ExportInputs(NamedTuple):
     """A batch of examples on which the outputs of two models are compared.
 
     Attributes:
         inputs: inputs of the serving model.
-        meaning: the meaning of the core's inputs and outputs, for users of the core alone.
+        meaning: the tables that users of the core alone need: symbols, labels, scales.
         meaning_file: the name of the file with `meaning`, next to the ONNX or LiteRT file.
+        steps: the steps around the core, which name these tables.
     """
 
     inputs: Any
     meaning: dict[str, Any]
     meaning_file: str
+    steps: Steps = Steps()
+
+    def after(self, steps: Sequence[Step]) -> "ExportInputs":
+        """Return the same with further steps, before all others."""
+        return self._replace(steps=self.steps._replace(outside=(*steps, *self.steps.outside)))
 
 
 class RunExamples(NamedTuple):

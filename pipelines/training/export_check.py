@@ -155,9 +155,26 @@ def _open(run: RunFolder, formats: Sequence[str], folder: Path) -> tuple[list[Co
     comparisons = [
         Comparison(name, answer, is_rounded=name.endswith(INT8))
         for format_ in formats
-        for name, answer in _programs(format_, folder / PLACES[format_], model)
+        for name, answer in _readable(format_, folder / PLACES[format_], model)
     ]
     return comparisons, _in_keras(model)
+
+
+def _readable(format_: str, place: Path, model: Any) -> list[tuple[str, Answer]]:
+    """Return what `_programs` yields.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
+    try:
+        return [*_programs(format_, place, model)]
+    except UserError:
+        raise
+    except Exception as error:  # of each format's own library
+        reason = printable(str(error).strip().partition("\n")[0][:200]) or type(error).__name__
+        raise UserError(
+            f"{printable(place)}: cannot be read, perhaps it is damaged ({reason}); export again"
+        ) from None
 
 
 def _programs(format_: str, place: Path, model: Any) -> Iterator[tuple[str, Answer]]:

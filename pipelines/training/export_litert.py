@@ -3,6 +3,7 @@
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -17,6 +18,7 @@ from .quantisation_process import ToQuantise, quantise_apart
 
 FORMS = {"float": "", "int8": "_int8"}  # of the numbers, and what follows the name of the part
 QUALITY = "accuracy.json"
+NOT_ASKED_FOR = "--no-int8"  # the reason why there is no file in int8
 
 
 def export_litert(job: Job, folder: Path) -> Written:
@@ -28,14 +30,27 @@ def export_litert(job: Job, folder: Path) -> Written:
     batches = recorded(job.model, lambda model: model(job.inputs.inputs))
     for name, part in parts_of(job.model).items():
         write_litert(part, folder / f"{name}.tflite")
-    runs = runs_in(job.model, folder, "float")
-    difference = describe_parts(job, folder, runs, batches, suffix="tflite", batch=1)
-    if job.examples is None:
-        return Written(difference)
-    calibration = recorded(job.model, job.examples.read)
-    quality, reason = _quantise(job.model, folder, calibration, job.examples)
-    left_out = f"no file in int8 ({reason}); that in floats is complete" if reason else ""
+    quality, reason = [], NOT_ASKED_FOR
+    if job.examples is not None:
+        calibration = recorded(job.model, job.examples.read)
+        quality, reason = _quantise(job.model, folder, calibration, job.examples)
+    difference = describe_parts(
+        job,
+        folder,
+        runs_in(job.model, folder, "float"),
+        batches,
+        suffixes=[f"{end}.tflite" for form, end in FORMS.items() if form == "float" or not reason],
+        batch=1,
+        **_left_out(reason),
+    )
+    if not reason or job.examples is None:
+        return Written(difference, quality=quality)
+    left_out = f"no file in int8 ({reason}); that in floats is complete"
     return Written(difference, quality=quality, left_out=left_out)
+
+
+def _left_out(reason: str) -> dict[str, Any]:
+    return {"left_out": {"int8": reason}} if reason else {}
 
 
 def _quantise(
@@ -54,8 +69,8 @@ def _quantise(
         figures = examples.measure(answered_by(model, runs_in(model, folder, form)))
         size = sum(path.stat().st_size for path in files_of(model, folder, form).values())
         rows.append({"network": form, "bytes": size, **figures})
-    left_out = {"left_out": {"int8": reason}} if reason else {}
-    write_json(folder / QUALITY, {"test_examples": examples.measured, "networks": rows, **left_out})
+    content = {"test_examples": examples.measured, "networks": rows, **_left_out(reason)}
+    write_json(folder / QUALITY, content)
     return rows, reason
 
 

@@ -22,7 +22,7 @@ def export_onnx(job: Job, folder: Path) -> Written:
     for name, part in parts_of(job.model).items():
         write_onnx(part, folder / f"{name}.onnx", one_of(batches[name]))
         runs[name] = run_onnx(folder / f"{name}.onnx")
-    return Written(describe_parts(job, folder, runs, batches, suffix="onnx", batch=None))
+    return Written(describe_parts(job, folder, runs, batches, suffixes=[".onnx"], batch=None))
 
 
 def write_onnx(part: keras.Model, path: Path, example: Arrays) -> None:

@@ -1,6 +1,6 @@
 """What ONNX and LiteRT share: a file per part of the network, and what stands beside the files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,20 @@ def describe_parts(
     runs: Mapping[str, Run],
     batches: Batches,
     *,
-    suffix: str,
+    suffixes: Sequence[str],
     batch: int | None,
+    **further: Any,
 ) -> float:
-    """Write signature, vocabularies and samples; return the largest difference of the outputs.
+    """Write signature, tables and samples; return the largest difference of the outputs.
 
     Args:
         job: what is exported.
-        folder: the folder of the files, model.SUFFIX, or encoder.SUFFIX and decoder.SUFFIX.
-        runs: the function that runs each file.
+        folder: the folder of the files: model, or encoder and decoder, with each of the suffixes.
+        runs: the function that runs the file of each part, with the first suffix.
         batches: what each part reads.
-        suffix: that of the files.
+        suffixes: those of the files of a part.
         batch: the number of examples that a file takes; None: any.
+        further: further entries of signature.json.
     """
     parts = parts_of(job.model)
     differences, files, requests, replies = [], {}, {}, {}
@@ -47,7 +49,8 @@ def describe_parts(
         differences += [difference(run(inputs), original(inputs)) for inputs in batches[name]]
         first = one_of(batches[name])
         answer = run(first)
-        files[f"{name}.{suffix}"] = _described(named(part), first, answer, batch)
+        described_part = _described(named(part), first, answer, batch)
+        files |= {f"{name}{suffix}": described_part for suffix in suffixes}
         requests[name] = {"inputs": in_lists(first)}
         replies[name] = {"outputs": in_lists(answer)}
     alone = len(parts) == 1
@@ -57,7 +60,7 @@ def describe_parts(
         replies["model"] if alone else replies,
     )
     write_meaning(folder, job)
-    write_signature(folder, job, files, False, meaning=job.inputs.meaning_file)
+    write_signature(folder, job, files, False, tables=job.inputs.meaning_file, **further)
     return max(differences)
 
 

@@ -42,7 +42,8 @@ def export(
     examples = run_examples(task, run, found) if int8 and "litert" in formats else None
     with phase("exporting"):
         model = load(run.best)
-        job = Job(model, task.export_inputs(model), task.name, run.name, examples)
+        inputs = task.export_inputs(model).after(task.input_steps(run_config(task.config, run)))
+        job = Job(model, inputs, task.name, run.name, examples)
         yield from export_all(job, formats, folder or run.path / "export")
 
 

@@ -5,16 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from ..core.files import write_json, write_text
 from .export import Job
 from .export_comparison import Arrays
-from .network_parts import CORE, SEARCH
 
 REQUEST, ANSWER, SIGNATURE = "sample_request.json", "sample_answer.json", "signature.json"
-_AROUND = ("one_example_at_least", "outputs")  # they let a batch be empty
 
 
 def write_signature(
@@ -30,43 +27,22 @@ def write_signature(
         has_steps_inside: whether preprocessing and decoding are part of the model.
         further: further entries.
     """
-    before, after = steps_around(job.model)
-    inside, outside = ("inside", "outside") if has_steps_inside else ("outside", "inside")
+    outside, before, after = map(list, job.inputs.steps)
+    if has_steps_inside:
+        preprocessing = {"inside": before, "outside": outside}
+        decoding = {"inside": after, "outside": []}
+    else:
+        preprocessing = {"inside": [], "outside": outside + before}
+        decoding = {"inside": [], "outside": after}
     content = {
         "task": job.task,
         "run": job.name,
         "files": files,
-        "preprocessing": {inside: before, outside: []},
-        "decoding": {inside: after, outside: []},
+        "preprocessing": preprocessing,
+        "decoding": decoding,
         **further,
     }
-    if job.model.input.dtype == "string":
-        content["preprocessing"]["outside"] = [
-            "texts in Unicode's composed form (NFC)",
-            *content["preprocessing"]["outside"],
-        ]
     write_json(folder / SIGNATURE, content)
-
-
-def steps_around(model: keras.Model) -> tuple[list[str], list[str]]:
-    """Return the steps of a serving model before and after its network, as texts."""
-    steps = [
-        step
-        for step in model.operations
-        if not isinstance(step, keras.layers.InputLayer) and step.name not in _AROUND
-    ]
-    place = next(n for n, step in enumerate(steps) if step.name in (CORE, SEARCH))
-    after = steps[place:] if steps[place].name == SEARCH else steps[place + 1 :]
-    return [_in_words(step) for step in steps[:place]], [_in_words(step) for step in after]
-
-
-def _in_words(step: Any) -> str:
-    if step.name == SEARCH:
-        options = f"width {step.width}, length_norm {step.length_norm:g}, longest {step.longest}"
-        return f"{step.name}: BeamSearch, {options}"
-    if type(step).__name__ == "GetItem":
-        return "cut: the first symbols, max_length of config.yaml"
-    return f"{step.name}: {type(step).__name__}"
 
 
 def described(name: str, dtype: Any, shape: Sequence[int | None]) -> dict[str, Any]:
@@ -75,7 +51,7 @@ def described(name: str, dtype: Any, shape: Sequence[int | None]) -> dict[str, A
 
 
 def write_meaning(folder: Path, job: Job) -> None:
-    """Write the vocabularies, labels or the scale of the pixels, for users of the network alone."""
+    """Write the tables that the steps around the network name."""
     text = json.dumps(job.inputs.meaning, ensure_ascii=False, indent=1)
     write_text(folder / job.inputs.meaning_file, text)
 

@@ -13,7 +13,7 @@ from ..datasets.left_out import LeftOut
 
 if TYPE_CHECKING:
     from .evaluation import Scores
-    from .export import ExportInputs
+    from .export import ExportInputs, Step
     from .spec import TrainingSpec
 
 Split = Any  # the examples of one split, as the task's own data class holds them; has a length
@@ -162,6 +162,13 @@ class Task(Protocol):
         """Return a batch of examples, to compare exported models with the original."""
         ...
 
+    def input_steps(self, config: Any) -> "tuple[Step, ...]":
+        """Return the steps, as the settings of a run say, from a person's input to pixels or rows.
+
+        signature.json begins with them; in no exported file are they inside.
+        """
+        ...
+
     @property
     def predict(self) -> Callable[..., Iterable[dict[str, Any]]]:
         """(run, inputs, **options) → predictions for a user's inputs, one row for each.
@@ -212,6 +219,10 @@ class BaseTask:
 
     def export_inputs(self, serving_model: Any) -> "ExportInputs":
         return self.training_functions().export_inputs(serving_model)
+
+    def input_steps(self, config: Any) -> "tuple[Step, ...]":
+        """Return none: how inputs are read does not depend on the settings."""
+        return ()
 
     def raw_inputs(self, run: RunFolder) -> Callable[[str], Any]:
         """Return what reads an input of a person for the serving model of a run: text → [B, …].

@@ -189,7 +189,7 @@ def test_onnx_comes_with_words_and_shape(where, serving_model, tmp_path):
     assert meaning["target"][:4] == ["", "[UNK]", "[START]", "[END]"]
     decoder = serving_model.get_layer("search").core.get_layer("decoder")
     assert len(meaning["target"]) == decoder.output["probabilities"].shape[-1]
-    assert (meaning["shape"], meaning["padding"]) == (["batch", 80, 80, 1], 0)
+    assert meaning["shape"] == ["batch", 80, 80, 1]
 
 
 # Parts

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -51,7 +52,7 @@ def test_a_saved_model_answers_its_sample_request_as_tensorflow_serving_does(exp
     assert file["inputs"] == [{"name": "texts", "dtype": "string", "shape": [None]}]
     assert [*described["files"]] == ["a/1"]
     assert {output["name"] for output in file["outputs"]} == {"probabilities", "label"}
-    assert described["preprocessing"]["outside"] == ["texts in Unicode's composed form (NFC)"]
+    assert described["preprocessing"]["outside"] == [{"step": "normalize_unicode", "form": "NFC"}]
 
 
 # LiteRT
@@ -190,6 +191,17 @@ def test_check_reads_the_layout_of_earlier_versions(exported, capsys):
     assert rows_of(capsys.readouterr().out)["saved_model"][:2] == ["3", "0"]
 
 
+@pytest.mark.parametrize("damage", [b"", b"no model", None], ids=["empty", "other", "cut"])
+def test_check_says_in_one_line_that_a_file_is_damaged(damage, exported, capsys):
+    path = exported / "names" / "a" / "export" / "saved_model" / "a" / "1" / "saved_model.pb"
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] if damage is None else damage)
+    assert check(exported, "--check", str(exported / "in.txt")) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "saved_model: cannot be read, perhaps it is damaged" in err.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -235,6 +247,15 @@ def test_int8_says_how_to_do_without_data_that_are_gone(exported, capsys):
     assert "--no-int8 exports to LiteRT without the data" in capsys.readouterr().err
 
 
+def to_check(task: str, folder: Path) -> Path:
+    """A file of texts, a folder of files, or a table: what `--check` takes, as `predict` does."""
+    inputs = TABLE[task].inputs(folder)
+    if Path(inputs[0]).exists():
+        return folder if TABLE[task].lists_inputs else Path(inputs[0])
+    (folder / "lines.txt").write_text("\n".join(inputs), encoding="utf-8")
+    return folder / "lines.txt"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("task", TABLE)
@@ -247,10 +268,7 @@ def test_every_task_is_exported_to_every_format_and_answers_alike(
     (tmp_path / "in").mkdir()
     with finished_run(task) as where:
         assert errorflow(task, "export", where, *flags, "--format", ",".join(FORMATS)) == 0
-        inputs = TABLE[task].inputs(tmp_path / "in")
-        path = tmp_path / "in" / "lines.txt"
-        path.write_text("\n".join(inputs), encoding="utf-8")
-        asked = path if TABLE[task].reads_lines else inputs[0]
+        asked = to_check(task, tmp_path / "in")
         capsys.readouterr()
         code = errorflow(task, "export", where, *flags, "--check", str(asked))
     rows = rows_of(capsys.readouterr().out)
@@ -261,6 +279,9 @@ def test_every_task_is_exported_to_every_format_and_answers_alike(
     assert code in (0, 1)  # 1: untrained networks may change their mind in int8
     for name in ("saved_model", "onnx", "litert float"):
         assert rows[name][1] == "0", name
+    litert = read(tmp_path / "to" / "litert" / "signature.json")
+    assert litert.get("left_out", {}) == left_out
+    assert left_out or [*litert["files"]][1].endswith("_int8.tflite")
     for name in FORMATS:
         described = read(tmp_path / "to" / name / "signature.json")
         assert described["task"] == task

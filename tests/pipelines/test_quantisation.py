@@ -104,6 +104,9 @@ def test_without_int8_the_floats_are_exported_and_the_reason_is_kept(tmp_path, m
     content = json.loads((written.path / "accuracy.json").read_text(encoding="utf-8"))
     assert [row["network"] for row in content["networks"]] == ["original", "float"]
     assert "SIGSEGV" in content["left_out"]["int8"]
+    signature = json.loads((written.path / "signature.json").read_text(encoding="utf-8"))
+    assert signature["left_out"] == content["left_out"]
+    assert [*signature["files"]] == ["model.tflite"]
     assert [path.name for path in written.path.glob("*.tflite")] == ["model.tflite"]
 
 

@@ -265,7 +265,7 @@ def test_values_at_each_step_of_series_of_different_lengths(tmp_path):
     )
     assert run.results["test"].keys() == {"rmse", "mae", "coverage", "rmse_mean"}
     assert run.results["test"]["rmse"] < 10
-    inputs, meaning, _ = export_inputs(run.model)
+    inputs, meaning, *_ = export_inputs(run.model)
     scaled = (inputs.numpy() - meaning["mean"]) / meaning["deviation"]
     y = run.model.get_layer("core")(scaled) * meaning["target_deviation"] + meaning["target_mean"]
     outputs = run.model(inputs)

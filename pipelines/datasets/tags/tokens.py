@@ -5,7 +5,7 @@ import unicodedata
 
 from ..utf8 import without_surrogates
 
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"""(?xi)
     (?:https?://|www\.)\S*[^\s.,:;!?'"’”)\]>]       # addresses, without punctuation after them
     | [\w.+-]+@\w[\w-]*(?:\.\w[\w-]*)+
@@ -26,4 +26,4 @@ def tokens_of(text: str) -> list[str]:
     These few rules suffice for sentences that a user types. A treebank has its own tokens.
     """
     composed = unicodedata.normalize("NFC", without_surrogates(text))  # as a treebank is read
-    return [match.group() for match in _TOKEN.finditer(composed)]
+    return [match.group() for match in TOKEN.finditer(composed)]
