@@ -3,6 +3,7 @@
 TensorFlow, which takes seconds to import, is used only if the chosen tests have imported it.
 """
 
+import gc
 import os
 import sys
 
@@ -39,7 +40,12 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """Split the CPU in two logical devices, which must be done before the first operation."""
+    """Leave all that was imported out of garbage collection, which looks at it again and again.
+
+    Also, split the CPU in two logical devices, which must be done before the first operation.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)  # to trace a program makes many objects that stay
     if "tensorflow" in sys.modules:
         import tensorflow as tf
 

@@ -1,6 +1,6 @@
 """What each of several workers computes in tests/pipelines/test_workers.py, and one process too.
 
-    python tests/workers.py DATA OUT
+    python tests/workers.py DATA OUT TRAINING…
 
 trains small models on the files in DATA, under the strategy that TF_CONFIG asks for, and writes
 what it found to OUT.
@@ -8,7 +8,7 @@ what it found to OUT.
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,17 +156,20 @@ def weights_at_end(spec: Any, weights: list[Any]) -> Any:
     )
 
 
-def results(strategy: Any, data: Path, out: Path) -> Iterator[tuple[str, Any, list[Any]]]:
-    for name, options in OWN_MODELS.items():
+def results(
+    trainings: Sequence[str], strategy: Any, data: Path, out: Path
+) -> Iterator[tuple[str, Any, list[Any]]]:
+    for name in trainings:
+        if name in TASKS:
+            yield name, *train_task(name, TASKS[name], data, out, strategy)
+            continue
         logs = out / f"logs of {name}"
-        found, weights, recorded = train_own_model(strategy, logs, **options)
+        found, weights, recorded = train_own_model(strategy, logs, **OWN_MODELS[name])
         yield name, found, weights
         yield f"records of {name}", {"event files": len([*logs.rglob("events*")])}, recorded
-    for task, flags in TASKS.items():
-        yield task, *train_task(task, flags, data, out, strategy)
 
 
-def main(data: Path, out: Path) -> None:
+def main(data: Path, out: Path, trainings: Sequence[str]) -> None:
     from errorflow.pipelines.core import devices
     from errorflow.pipelines.core.cluster import training_cluster
     from errorflow.pipelines.core.config import Hardware
@@ -177,11 +180,11 @@ def main(data: Path, out: Path) -> None:
 
     out.mkdir(parents=True)
     figures = {}
-    for name, found, weights in results(strategy, data, out):
+    for name, found, weights in results(trainings, strategy, data, out):
         figures[name] = found
         np.savez(out / f"{name}.npz", *weights)
         (out / "figures.json").write_text(json.dumps(figures, default=float))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

@@ -180,6 +180,7 @@ def test_an_error_is_one_line(where, tmp_path, arguments, message, capsys):
     assert err.splitlines()[-1].startswith(f"errorflow: {message.format(tmp_path)}")
 
 
+@pytest.mark.slow
 def test_onnx_comes_with_words_and_shape(where, serving_model, tmp_path):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")

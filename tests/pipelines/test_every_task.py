@@ -37,10 +37,13 @@ RESULTS = {
 PASSING = {
     *["name", "started", "finished", "host", "pid", "seconds", "compile_seconds"],
 }
-TASKS_OF_MANY_EPOCHS = ["tags", "lags", "images"]  # cheap ones, with and without dropout
+RESUMED = ["lags", "images", pytest.param("tags", marks=pytest.mark.slow)]  # also: test_trial.py
 ODD_TEXTS = ["", " \u00a0\t", "\0", "a\0b", "\u0301", "👩\u200d👧 ½", "\u202eمرحبا", b"ab\xff\xc3"]
 CLASSIFYING = [task for task, row in TABLE.items() if "confusion" in row.plots]
-READ_LINES = [task for task, row in TABLE.items() if row.reads_lines]
+# Stories have the parts of captions, and take twice as long.
+ALL_BUT_STORIES = [
+    pytest.param(task, marks=pytest.mark.slow) if task == "stories" else task for task in TABLE
+]
 
 
 @pytest.fixture(params=TABLE)
@@ -143,6 +146,7 @@ def test_evaluate_reproduces_the_figures_of_the_training(task, where, run, capsy
     assert run.results()["test"] == expected
 
 
+@pytest.mark.parametrize("task", ["names", "images", "series"], indirect=True)
 def test_evaluate_measures_other_splits_too(task, where, run, capsys):
     assert errorflow(task, "evaluate", where, "--name", "a", "--split", "validation") == 0
     words = figures_in_words(run.results()["validation"])
@@ -169,7 +173,7 @@ def test_predict_gives_one_row_per_input_and_prints_it(task, where, run, tmp_pat
     assert f"using {run.path}\n" in err
 
 
-@pytest.mark.parametrize("task", READ_LINES, indirect=True)
+@pytest.mark.parametrize("task", ["names"], indirect=True)  # rows of all tasks: test_predict.py
 def test_predict_reads_lines_of_stdin_as_it_reads_arguments(
     task, where, tmp_path, capsys, monkeypatch
 ):
@@ -205,6 +209,7 @@ def assert_same(outputs, expected):
         assert np.asarray(outputs[name]).tolist() == np.asarray(expected[name]).tolist()
 
 
+@pytest.mark.parametrize("task", ALL_BUT_STORIES, indirect=True)
 def test_exported_models_give_the_same_outputs(task, where, run, tmp_path, capsys):
     """Also for odd texts, for each text by itself, and for an empty batch."""
     flags = ["--name", "a", "--format", "keras,saved_model", "--to", str(tmp_path)]
@@ -286,7 +291,7 @@ def lasting_history(run: RunFolder) -> list[dict[str, float]]:
     return [row | {"seconds": 0} for row in read_history(run)]
 
 
-@pytest.mark.parametrize("task", TASKS_OF_MANY_EPOCHS, indirect=True)
+@pytest.mark.parametrize("task", RESUMED, indirect=True)
 def test_a_resumed_run_equals_an_uninterrupted_one(task, run, tmp_path, capsys):
     config = replace(config_of(load_task(task), run), run_dir=tmp_path, name="b")
     with pytest.raises(KeyboardInterrupt, match="after epoch 1; resume with"):

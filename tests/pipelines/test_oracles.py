@@ -193,6 +193,7 @@ def test_a_search_killed_at_any_write_resumes_to_the_same_result(kind, tmp_path,
         shutil.rmtree(copy)
 
 
+@pytest.mark.slow
 def test_a_search_killed_repeatedly_ends_with_the_same_result(tmp_path, fast):
     command = [sys.executable, __file__, str(tmp_path)]
     subprocess.run(command, check=True, timeout=120)

@@ -10,6 +10,12 @@ from errorflow.pipelines.training.answers import Answers
 from errorflow.pipelines.training.inputs import Input, path_reader, read_inputs, text_reader
 from tasks import TABLE, errorflow
 
+# Stories have the parts of captions, and take ten times as long.
+LISTED = [
+    pytest.param(task, marks=pytest.mark.slow) if task == "stories" else task
+    for task, row in TABLE.items()
+    if row.lists_inputs
+]
 OF_FILES = {"images": "image", "captions": "image", "stories": "image", "actions": "video"}
 
 
@@ -21,7 +27,7 @@ def pipe(monkeypatch, content: bytes) -> None:
 # Every task
 
 
-@pytest.mark.parametrize("task", [task for task, row in TABLE.items() if row.lists_inputs])
+@pytest.mark.parametrize("task", LISTED)
 def test_every_task_answers_all_that_it_can_read(task, finished_run, tmp_path, capsys, monkeypatch):
     """Arguments, a table, a folder, a glob and stdin; a broken input among them is one line."""
     (tmp_path / "in").mkdir()

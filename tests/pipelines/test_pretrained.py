@@ -191,6 +191,7 @@ def test_a_bare_file_names_its_network_and_a_layer_that_does_not_fit(where, tmp_
         build_training(config, load_images(data_dir=where / "data"))
 
 
+@pytest.mark.slow
 def test_a_frozen_run_is_resumed_without_the_weights(where, tmp_path, capsys):
     shutil.copytree(where / "images" / "a", tmp_path / "source")
     flags = ["--data-dir", str(where / "data"), "--image-size", "12", "--batch-size", "8"]

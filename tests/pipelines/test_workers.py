@@ -1,5 +1,6 @@
 """Two processes train one network together, with the results of one process."""
 
+import functools
 import json
 import os
 import socket
@@ -13,6 +14,13 @@ import workers
 from tasks import TABLE
 
 SECONDS = 240  # in which the processes end, however busy the machine is
+# Each group is trained by one start of the processes. Texts: in the slow tests.
+GROUPS = [[*workers.OWN_MODELS, "images"], ["names"]]
+TRAININGS = [
+    pytest.param(group, name, marks=pytest.mark.slow) if name == "names" else (group, name)
+    for group, names in enumerate(GROUPS)
+    for name in names
+]
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +37,17 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory):
+    """(group) → figures and weights of its trainings: of one process, and of each worker."""
+    return functools.cache(lambda group: train(GROUPS[group], data, tmp_path_factory.mktemp("w")))
+
+
+def train(names: list[str], data: Path, out: Path) -> list[dict[str, tuple]]:
     """Figures and weights of each training, by its name: of one process, and of each worker."""
     import tensorflow as tf
 
-    out = tmp_path_factory.mktemp("trained")
-    processes = [start(data, out / str(index), config) for index, config in enumerate(two())]
+    processes = [start(names, data, out / str(index), config) for index, config in enumerate(two())]
     try:
-        alone = workers.results(tf.distribute.get_strategy(), data, out / "alone")
+        alone = workers.results(names, tf.distribute.get_strategy(), data, out / "alone")
         one = {name: (figures, weights) for name, figures, weights in alone}
         for process in processes:
             said = process.communicate(timeout=SECONDS)[0]
@@ -58,13 +70,13 @@ def two() -> list[str]:
     return [json.dumps({"cluster": {"worker": addresses}, "task": task}) for task in tasks]
 
 
-def start(data: Path, out: Path, config: str) -> subprocess.Popen:
+def start(names: list[str], data: Path, out: Path, config: str) -> subprocess.Popen:
     """Start the worker that TF_CONFIG describes."""
     paths = [str(Path(workers.__file__).parent), *sys.path]
     settings = {"TF_CONFIG": config, "PYTHONPATH": os.pathsep.join(paths)}
     settings["http_proxy"] = "http://127.0.0.1:9"  # leads nowhere; workers need no proxy
     return subprocess.Popen(
-        [sys.executable, workers.__file__, str(data), str(out)],
+        [sys.executable, workers.__file__, str(data), str(out), *names],
         env=os.environ | settings,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -80,10 +92,10 @@ def read(out: Path) -> dict[str, tuple]:
     }
 
 
-@pytest.mark.parametrize("training", [*workers.OWN_MODELS, *workers.TASKS])
-def test_two_workers_compute_what_one_process_does(trained, training):
+@pytest.mark.parametrize(("group", "training"), TRAININGS)
+def test_two_workers_compute_what_one_process_does(trained, group, training):
     """Loss, metrics, validation and weights; with the gradients of each step clipped."""
-    (figures, weights), *of_workers = (found[training] for found in trained)
+    (figures, weights), *of_workers = (found[training] for found in trained(group))
     for worker_figures, worker_weights in of_workers:
         assert flat(worker_figures) == pytest.approx(flat(figures), rel=1e-6, abs=1e-6)
         for own, other in zip(weights, worker_weights, strict=True):
@@ -93,7 +105,7 @@ def test_two_workers_compute_what_one_process_does(trained, training):
 @pytest.mark.parametrize("training", workers.OWN_MODELS)
 def test_two_workers_record_what_one_process_does(trained, training):
     """Errors, gradients, gates, mean losses and, read from the chief's files, earlier errors."""
-    (files, tables), *of_workers = (found[f"records of {training}"] for found in trained)
+    (files, tables), *of_workers = (found[f"records of {training}"] for found in trained(0))
     for _, of_worker in of_workers:
         for own, other in zip(tables, of_worker, strict=True):
             scale = np.nanmax(np.abs(own), initial=0.0)
