@@ -40,8 +40,8 @@ def options():
 
 def measure(task, parts, epochs):
     """Return the median seconds of a step in this process, which takes 1 / `parts` of a batch."""
-    from errorflow.pipelines.cli import training_config
     from errorflow.pipelines.core.config import replace
+    from errorflow.pipelines.dispatch import training_config
     from errorflow.pipelines.registry import load_task
     from errorflow.pipelines.training import feeding, loop
     from errorflow.pipelines.training.data_report import read_data
