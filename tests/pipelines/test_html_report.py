@@ -10,7 +10,9 @@ import keras
 import numpy as np
 import pytest
 import report_runs
+import tensorflow as tf
 from errorflow.callbacks import ErrorFlow, LayerGradients
+from errorflow.callbacks.text_samples import markdown_table
 from errorflow.layers import SimpleRNN
 from errorflow.pipelines.cli import main
 from errorflow.pipelines.commands.report.modules import import_map, modules_of
@@ -171,6 +173,13 @@ def test_texts_of_data_are_never_markup(tmp_path):
     text = page([run])
     assert "<img src=x" not in text and "<script>" not in text
     assert text.count(str(html.escape(evil)).replace("&quot;", "&#34;")) >= 8
+
+
+def test_a_long_sample_is_a_line_of_figures_and_its_text(tmp_path):
+    run = report_runs.run_folder(tmp_path, "a")
+    with tf.summary.create_file_writer(str(run.logs / "validation")).as_default():
+        tf.summary.text("samples", markdown_table([{"right": "no", "text": "long " * 20}]), step=1)
+    assert "right: no\nlong long" in page([run])
 
 
 def test_only_scripts_and_styles_of_the_file_act(report):

@@ -71,10 +71,15 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=lambda value: value if isinstance(value, Markup) else printable(value),
+        finalize=lambda value: value if isinstance(value, Markup) else _printable_lines(value),
     )
     environment.filters |= {"agreement": _agreement, "sentence": _sentence}
     return environment
+
+
+def _printable_lines(text: object) -> str:
+    """Return a text whose lines are printable; cells of tables and `pre` show line ends."""
+    return "\n".join(map(printable, str(text).splitlines()))
 
 
 def _sentence(finding: Mapping[str, Any]) -> str:
