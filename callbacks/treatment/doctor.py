@@ -1,6 +1,6 @@
 """`doctor`: try the remedies for what is wrong with a model's training, and say which one helps."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import keras
@@ -76,8 +76,9 @@ def doctor(
         **fit_options: further arguments of `fit`, such as `class_weight`.
 
     Raises:
-        ValueError: there is no validation data, the model is not compiled or cannot be made anew,
-            a remedy does not exist, or `fit` returns no figure of this name.
+        ValueError: there is no validation data, the data are a generator, the model is not
+            compiled or cannot be made anew, a remedy does not exist, or `fit` returns no figure of
+            this name.
         TypeError: `model` is neither a Keras model nor a function.
 
     Sources: those of the remedies, in the answer.
@@ -87,6 +88,12 @@ def doctor(
             "doctor: validation_data is needed, since a cure is proven on it; pass "
             "validation_data=(x_val, y_val)"
         )
+    for name, data in {"x": x, "validation_data": validation_data}.items():
+        if isinstance(data, Iterator):
+            raise ValueError(
+                f"doctor: {name} is a {type(data).__name__}, which can be read only once, but each "
+                "trial reads it anew; pass arrays, a tf.data.Dataset or a keras.utils.PyDataset"
+            )
     named = _named(remedies)
     options = Options(
         tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds),

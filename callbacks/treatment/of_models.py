@@ -10,7 +10,7 @@ from . import of_depth, of_recurrent_layers, of_training
 from .attention import attention
 from .compiling import Options, compile_as
 from .facts import Facts, NotApplicable
-from .rewriting import equal_model
+from .rewriting import check_plain, equal_model
 from .shortcuts import shortcuts
 
 Evidence = Mapping[str, Any]
@@ -84,6 +84,7 @@ def _with_remedy(model, name, facts, evidence):
 
 
 def _rewritten(model, name, facts, evidence):
+    check_plain(model)
     try:
         return _REWRITES[name](model, facts, evidence)
     except NotApplicable:

@@ -52,10 +52,7 @@ def rewritten(model: keras.Model, rule: Rule, call: Call | None = None) -> keras
         NotApplicable: the model has code of its own, is not built, or has a layer that cannot be
             made again from its configuration.
     """
-    if not is_plain(model):
-        raise NotApplicable(
-            f"{type(model).__name__} has code or attributes of its own, so it cannot be rebuilt"
-        )
+    check_plain(model)
     if not model.built:
         raise NotApplicable("the model is not built yet")
     rewriting = _Rewriting(rule, call)
@@ -65,18 +62,26 @@ def rewritten(model: keras.Model, rule: Rule, call: Call | None = None) -> keras
     return new
 
 
+def check_plain(model: keras.Model) -> None:
+    """Raise `NotApplicable` if a model is more than its layers."""
+    if not is_plain(model):
+        raise NotApplicable(
+            f"{type(model).__name__} has code or attributes of its own, so it cannot be rebuilt"
+        )
+
+
 def equal_model(model: keras.Model, carried: bool = True) -> keras.Model:
     """Return a new model, not compiled, with equal layers.
 
     Args:
-        model: a model that is built, also one with code of its own that Keras can save.
+        model: any model that Keras can save, also one with code of its own, or not built yet.
         carried: whether it gets the weights; if not, they are drawn anew.
 
     Raises:
         NotApplicable: the model, or one of its layers, cannot be made from its configuration.
     """
     fresh = frozenset() if carried else None
-    if is_plain(model):
+    if is_plain(model) and model.built:
         return rewritten(model, lambda layer: Change(copied(layer), fresh))
     try:
         new = type(model).from_config(model.get_config())

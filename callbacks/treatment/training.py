@@ -65,10 +65,11 @@ class ShortTraining:
     def _run(self, request, treat):
         set_used_names(self.names)  # findings name layers
         keras.utils.set_random_seed(request.seed)
-        model = self.make()
+        x, y = self.fit_options["x"], self.fit_options.get("y")
+        model = _built(self.make(), x, y)
         keras.utils.set_random_seed(request.seed)
         model = treat(model)
-        flow, others, model = _recorders(model, self.fit_options["x"], self.fit_options.get("y"))
+        flow, others, model = _recorders(model, x, y)
         recorders = [*([flow] if flow else []), *others]
         end = _EndIfNotFinite()
         keras.utils.set_random_seed(request.seed)  # of the order of the data
@@ -114,6 +115,14 @@ class ShortTraining:
         return tuple(figure if math.isfinite(figure) else None for figure in curve)
 
 
+def _built(model, x, y):
+    """Return the model, with weights: remedies change layers that know their shapes."""
+    if not model.built:
+        first, _ = first_examples(x, y, 1)
+        model(keras.tree.map_structure(keras.ops.convert_to_tensor, first))
+    return model
+
+
 def _recorders(model, x, y):
     """Return `ErrorFlow` or None, the other callbacks, and the model with visible layers."""
     others: list[Any] = [LayerGradients()]
@@ -133,9 +142,9 @@ def _recorders(model, x, y):
 def first_examples(x: Any, y: Any, count: int) -> tuple[Any, Any]:
     """Return the first examples of the data, as `fit` takes them, and their targets."""
     if y is None and hasattr(x, "take"):  # a tf.data.Dataset
-        x, y = next(iter(x))[:2]
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(next(iter(x)))
     elif y is None and isinstance(x, keras.utils.PyDataset):
-        x, y = x[0][:2]
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(x[0])
     return tuple(keras.tree.map_structure(lambda a: a[:count], part) for part in (x, y))
 
 

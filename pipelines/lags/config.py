@@ -81,6 +81,8 @@ class LagsData(DataSettings):
 
     def check(self) -> None:
         super().check()
+        if self.limit is not None:
+            raise UserError("--limit: the lags have none; --epochs sets the number of sequences")
         if self.problem == "digits":
             require(self.steps is None, "steps", "left out: a digit has 64", self.steps)
 

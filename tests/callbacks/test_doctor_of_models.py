@@ -130,6 +130,15 @@ def test_a_dataset_of_batches():
     assert len(answer.untreated[0].curve) == 2
 
 
+def test_a_model_that_is_not_built_gets_other_layers_all_the_same():
+    hidden = KL.Dense(8, "relu", bias_initializer=keras.initializers.Constant(-5.0))
+    model = compiled(keras.Sequential([hidden, KL.Dense(1)]))
+    answer = treat(regression(), model, remedies=["leaky-relu"], seeds=2, epochs=1)
+    assert [trial.failure for trial in answer.treatments[0].trials] == [None, None]
+    assert answer.targets == ("no gradient",)
+    assert not model.built
+
+
 @keras.saving.register_keras_serializable("tests")
 class Unsaved(keras.Model):
     def __init__(self, layer):
@@ -149,6 +158,7 @@ class Unsaved(keras.Model):
         (network, {"seeds": 1}, "at least two"),
         (lambda: keras.Sequential([KL.Dense(1)]), {}, "is not compiled"),
         (lambda: compiled(Unsaved(KL.Dense(1))), {}, "pass a function"),
+        (network, {"validation_data": iter([])}, "can be read only once"),
     ],
 )
 def test_what_cannot_be_tried_is_one_clear_error(make, options, message):
