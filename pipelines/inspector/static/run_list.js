@@ -1,7 +1,7 @@
 // The list of runs beside the charts, and what filters it.
 
 import { arrange, make, write } from "./dom.js";
-import { listed, matcher, switched, toggled } from "./selection.js";
+import { listed, matcher, seedsTogether, switched, toggled } from "./selection.js";
 
 // A regular expression, and switches for all runs that match it.
 export class RunFilter {
@@ -42,7 +42,7 @@ export class RunFilter {
   }
 }
 
-// One checkbox per run, in its colour, the newest first.
+// One checkbox per run, in its colour, the newest first; the seeds of a group are side by side.
 export class RunList {
   constructor(choose, colourOf) {
     Object.assign(this, { choose, colourOf });
@@ -55,7 +55,7 @@ export class RunList {
   show(runs, choices, on) {
     Object.assign(this, { choices, on });
     this.filter.show(runs, choices, on);
-    const rows = listed(runs, choices).map((run) => this.row(run, on.includes(run)));
+    const rows = seedsTogether(listed(runs, choices)).map((run) => this.row(run, on.includes(run)));
     arrange(this.list, rows);
   }
 

@@ -1,5 +1,6 @@
 // Which runs are listed, in which order, and which of them are shown.
 
+const NAMES = new Intl.Collator("en", { numeric: true }); // seed2 is before seed10
 const LATEST = 4; // runs that are shown as long as nothing was chosen
 
 // A test of run names by a regular expression, as TensorBoard's: {matches, problem}. An invalid
@@ -18,6 +19,17 @@ export function matcher(filter) {
 export function listed(runs, { filter, trials, runs: chosen }) {
   const { matches } = matcher(filter);
   return runs.filter(({ run, trial }) => matches(run) && (!trial || trials || chosen?.includes(run)));
+}
+
+// The runs with those of a group, NAME-seed1, NAME-seed2, …, side by side and in the order of their seeds,
+// where the first of them was.
+export function seedsTogether(runs) {
+  const groups = new Map();
+  for (const run of runs) {
+    const group = run.run.replace(/-seed\d+$/, "-seed");
+    groups.set(group, [...(groups.get(group) ?? []), run]);
+  }
+  return [...groups.values()].flatMap((group) => group.toSorted((a, b) => NAMES.compare(a.run, b.run)));
 }
 
 // The runs with the doctor's untreated trainings before all others, so that what was before is on the left.
@@ -63,7 +75,7 @@ export function chosenNames(on, choices) {
 export function sorted(rows, { sort, ascending }) {
   const value = COLUMNS[sort] ?? COLUMNS.begun;
   const sign = ascending ? 1 : -1;
-  const order = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+  const order = (a, b) => (typeof a === "string" ? NAMES.compare(a, b) : a - b);
   return rows
     .map((row) => ({ row, by: value(row) }))
     .sort((a, b) => (isNothing(a.by) || isNothing(b.by) ? isNothing(a.by) - isNothing(b.by) : sign * order(a.by, b.by)))
@@ -76,7 +88,7 @@ const lastOf = (values) => values?.findLast((value) => value !== null);
 
 // What each column of the overview is sorted by.
 const COLUMNS = {
-  run: ({ run }) => run.run.toLowerCase(),
+  run: ({ run }) => run.run,
   begun: ({ run }) => run.begun,
   finding: ({ summary }) => summary?.finding && SEVERITY[summary.finding.severity],
   best: ({ summary }) => summary?.best?.value,

@@ -1,6 +1,7 @@
 """The page of the Error Flow tab in a real browser."""
 
 import json
+import shutil
 from pathlib import Path
 
 import axe_core_python
@@ -51,6 +52,18 @@ def test_the_overview_says_what_the_findings_say(server, browser):
         f"damaged · {HOSTILE} cannot be shown: its description is not a JSON object",
         "garbage · events.out.tfevents.1 cannot be shown: it is no event file",
     ]
+
+
+def test_the_seeds_of_a_group_are_side_by_side(trained, tmp_path, browser):
+    runs = ["a-seed1", "a-seed10", "a-seed2", "b"]
+    for name in runs:
+        shutil.copytree(trained[0] / "each", tmp_path / name)
+    with tensorboard(tmp_path, "--reload_interval=120", fast=True) as address:
+        until(lambda: len(ask(address, "runs")) == len(runs))
+        tab = Tab(browser, address, view="matrix")
+        assert tab.texts(".run-list label") == ["a-seed1", "a-seed2", "a-seed10", "b"]
+        tab = Tab(browser, address, sort="run", ascending=True)
+        assert names(tab) == ["a-seed1", "a-seed2", "a-seed10", "b"]
 
 
 def test_rows_are_sorted_filtered_and_chosen(fast, browser):
