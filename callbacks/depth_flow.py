@@ -110,7 +110,8 @@ class DepthFlow(MonitoredRecorder):
             rms       [N, L]  root mean square of ‖δ_l(b)‖ over the examples
             max       [N, L]  the largest ‖δ_l(b)‖
             mean      [N, L]  mean of a_l over examples, places and units
-            std       [N, L]  standard deviation over the same values
+            std       [N, L]  standard deviation over the same values, from sums in float32: if it
+                              is a hundredth of the mean, about three digits are right
             dead      [N, L]  share of the units (channels) that are zero for every example and
                               place; with several replicas, the mean of their shares
             paths             P names: "block3 (shortcut)" is the error that comes back to the input

@@ -109,6 +109,8 @@ def records(recorders: list[Any], strategy: Any, logs: Path, compiled: bool) -> 
 
     gradients, flow, gates, depth, warning = recorders
     over_depth = {} if compiled else {name: depth.history[name] for name in OVER_DEPTH}
+    if over_depth:  # a deviation far below the mean is mostly the rounding of the sums
+        over_depth["std"] = np.hypot(over_depth["mean"], over_depth["std"])
     for history in ({"": gradients.history}, flow.history, gates.history, {"": over_depth}):
         for _, tables in sorted(history.items()):
             yield from (table for name, table in tables.items() if name != "layers")

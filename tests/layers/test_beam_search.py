@@ -88,6 +88,9 @@ def test_padding_and_other_examples_change_nothing(core):
     np.testing.assert_allclose(together["scores"][1], alone["scores"][0], rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "core", ["LSTM", pytest.param("GRU", marks=pytest.mark.slow)], indirect=True
+)
 def test_the_layer_searches_in_one_graph_and_comes_back_from_a_file(core, tmp_path):
     ids = keras.Input([None], dtype="int32")
     layer = BeamSearch(core, 2, 0.6, LONGEST)

@@ -13,6 +13,7 @@ from errorflow.layers.rnn.linear_recurrence import linear_recurrence
 from stock_models import assert_same, model_of, results_of
 
 NAMES = ("SimpleRNN", "LSTM", "GRU")
+OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in NAMES if name != "LSTM"]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_backwards_right_padding_is_read_last_step_first(name):
     assert_same(*[results_of(watch(model, fused=f), inputs) for f in (True, False)])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["LSTM", *OTHERS])
 def test_both_ways_in_a_training_step(name):
     recurrent = getattr(keras.layers, name)(H, return_sequences=True)
     both = keras.layers.Bidirectional(recurrent, name="both")
