@@ -96,7 +96,8 @@ class Progress:
         if row["score"] is None:
             parts.append(str(row["reason"]))
         else:
-            parts.append(f"{row['objective']} {row['score']:.4g} in {row['epochs']} epochs")
+            epochs = counted(row["epochs"], "epoch")
+            parts.append(f"{row['objective']} {row['score']:.4g} in {epochs}")
         for best in ranked(self.rows.values())[:1]:
             parts.append(f"best {best['score']:.4g} (trial {best['trial']})")
         parts.append(f"{len(self.rows)} done{self._remaining()}")
