@@ -387,6 +387,12 @@ def test_an_error_is_one_line_and_leaves_no_run(where, arguments, message, capsy
     assert sorted((where / "lags").iterdir()) == before
 
 
+def test_the_number_of_sequences_has_no_limit():
+    """The doctor, which has a --limit, would otherwise say that it trained on fewer."""
+    with pytest.raises(UserError, match="--limit: the lags have none"):
+        replace(LagsConfig(), limit=9).check()
+
+
 def test_an_unknown_symbol_is_a_one_line_error(lag, capsys):
     assert lags(lag.path.parent.parent, "predict", "x a1 b") == 3
     assert "'b' is not a symbol of lag-2a" in capsys.readouterr().err.splitlines()[-1]
