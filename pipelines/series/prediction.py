@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..core.console import complain, is_terminal_input
+from ..core.console import complain, is_terminal_input, note
 from ..core.errors import UserError
 from ..core.run_selection import choose_run
 from ..datasets.series.npz_arrays import is_npz
@@ -42,9 +42,11 @@ def predict_files(task: str, files: Sequence[str], config: PredictSettings) -> i
                 found = forecaster.read(Path(path))
                 rows = [*forecaster.answers(name, found.series)]
                 answers.write([*by_step(rows)] if config.csv else rows)
-                faults = found.faults
+                faults, remarks = found.faults, found.remarks
             except UserError as error:
-                faults = [str(error)]
+                faults, remarks = [str(error)], []
+            for line in remarks:
+                note(line.replace(path, name))
             for line in faults:
                 complain(line.replace(path, name))
             failed = failed or bool(faults)

@@ -8,7 +8,13 @@ import numpy as np
 
 from ..core.errors import UnfitFile, UserError
 from ..datasets.listing import printable
-from ..datasets.series.gaps import fill_gaps, fill_series, length_of, long_gap
+from ..datasets.series.gaps import (
+    fill_gaps,
+    fill_series,
+    filled_in_words,
+    length_of,
+    long_gap,
+)
 from ..datasets.series.npz_arrays import is_npz, read_x
 from ..datasets.series.series_columns import SeriesColumns
 from ..datasets.series.series_table import SeriesTable
@@ -27,19 +33,27 @@ class InputSeries(NamedTuple):
         x: its last steps [T, D], nan after the end of a shorter series.
         length: the number of its steps in x.
         times: of the steps that follow.
+        filled: the number of missing values in x that were filled.
     """
 
     name: str
     x: np.ndarray
     length: int
     times: list[str]
+    filled: int
 
 
 class FoundSeries(NamedTuple):
-    """The series of a file, and why others of it cannot be used."""
+    """The series of a file, why others of it cannot be used, and remarks on how it was read."""
 
     series: list[InputSeries]
     faults: list[str]
+    remarks: list[str]
+
+    def say_filled(self, place: str, longest: int) -> None:
+        """Add a remark if missing values were filled; `longest` is the setting max_gap."""
+        if count := sum(item.filled for item in self.series):
+            self.remarks.append(f"{place}: {filled_in_words(count, longest)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +79,7 @@ class InputReader:
     reads_shorter: bool
 
     def read(self, path: Path) -> FoundSeries:
-        """Return the series of a file, and why others of it cannot be used.
+        """Return the series of a file, why others of it cannot be used, and remarks.
 
         Raises:
             UserError: none of them can be used.
@@ -96,12 +110,13 @@ class InputReader:
         assert isinstance(reading.series, SeriesTable)
         self._check_step(reading.series)
         faults = [f"{item.where}: left out: {item.reason}" for item in reading.left_out]
-        found = FoundSeries([], faults)
+        found = FoundSeries([], faults, [*reading.remarks])
         for name in reading.series.series:
             try:
                 found.series.append(self._last_steps(reading.series, name))
             except UserError as error:
                 found.faults.append(str(error))
+        found.say_filled(reading.series.source, settings.max_gap)
         return found
 
     def _check_step(self, table: SeriesTable) -> None:
@@ -137,7 +152,8 @@ class InputReader:
             raise UserError(f"{place}: {known:,} rows{since}; the model reads {self.steps:,}")
         length = min(known, self.steps)
         x = _padded(found.values[-length:], self.steps)
-        return InputSeries(name, x, length, _following(table, name, self.future))
+        filled = int(found.filled[-length:].sum())
+        return InputSeries(name, x, length, _following(table, name, self.future), filled)
 
     def _of_npz(self, path: Path) -> FoundSeries:
         if self.targets:
@@ -146,22 +162,24 @@ class InputReader:
         if x.shape[1] > self.steps or x.shape[2] != columns:
             expected = f"[N, {self.steps}, {columns}]"
             raise UserError(f"{printable(path)}: x is {list(x.shape)}, the model reads {expected}")
-        found = FoundSeries([], [])
+        found = FoundSeries([], [], [])
         for number, series in enumerate(x):
             place = f"{printable(path)} x[{number}]"
             try:
                 found.series.append(self._whole(place, str(number), series))
             except UserError as error:
                 found.faults.append(str(error))
+        found.say_filled(printable(path), self.settings.max_gap)
         return found
 
     def _whole(self, place: str, name: str, series: np.ndarray) -> InputSeries:
         """Return a series without gaps, [T, D], of which the end may be nan."""
+        length = length_of(series)
+        missing = int(np.isnan(series[:length]).sum())
         if fault := fill_series(series, self.settings.max_gap):
             raise UserError(f"{place}: {fault}")
-        length = length_of(series)
         self._check_length(place, length)
-        return InputSeries(name, _padded(series, self.steps), length, [])
+        return InputSeries(name, _padded(series, self.steps), length, [], missing)
 
     def _check_length(self, place: str, length: int) -> None:
         """Raise `UserError` unless the network was trained on whole series of this length."""

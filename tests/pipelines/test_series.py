@@ -175,6 +175,21 @@ def test_predict_answers_the_series_that_it_can_and_names_the_others(where, tmp_
         assert words in fault
 
 
+def test_predict_says_how_it_read_a_file(where, tmp_path, capsys):
+    """Of the missing values, those in the steps that the model reads: two of three."""
+    header, *rows = write_series(tmp_path).read_text().splitlines()
+    cells = [row.split(",") for row in rows]
+    for number in (3, 155, 157):
+        cells[number][2] = ""
+    lines = [";".join([*header.split(","), "x"])]
+    lines += [f"{time};{tide};{level};0".replace(".", ",") for time, tide, level in cells]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    code, _, err = predict(where, capsys, str(tmp_path / "a.csv"))
+    assert code == 0
+    assert "a.csv: time from time, target from tide, level; not read: x\n" in err
+    assert "a.csv: 2 missing values filled with the value before (gaps of up to 3; see" in err
+
+
 def test_a_file_that_does_not_fit_is_one_line_without_flags_of_train(where, tmp_path, capsys):
     header, *rows = write_series(tmp_path).read_text().splitlines()
     cells = [row.partition(",") for row in rows]

@@ -30,8 +30,8 @@ def in_number(count: int, noun: str) -> str:
 def filled_in_words(count: int, longest: int) -> str:
     """Return how many missing values were filled."""
     return (
-        f"{in_number(count, 'missing value')} filled with the value before (gaps of up to --max-gap"
-        f" {longest})"
+        f"{in_number(count, 'missing value')} filled with the value before"
+        f" (gaps of up to {longest}; see --max-gap of train)"
     )
 
 

@@ -81,7 +81,9 @@ def choose_series_columns(table: Table, columns: SeriesColumns) -> ChosenColumns
     used = [*own, *others, *places]
     if len({*used}) < len(used):
         raise UserError(f"{table.path}: a column is chosen twice; {list_columns(table)}")
-    return ChosenColumns(time, series, own, others, _remark(table, time, series, own, others))
+    with_flags = of_target.startswith("--")
+    remark = _remark(table, time, series, own, others, with_flags=with_flags)
+    return ChosenColumns(time, series, own, others, remark)
 
 
 def _time_index(
@@ -130,16 +132,24 @@ def _is_numeric(table: Table, index: int) -> bool:
 
 
 def _remark(
-    table: Table, time: int | None, series: int | None, own: list[int], others: list[int]
+    table: Table,
+    time: int | None,
+    series: int | None,
+    own: list[int],
+    others: list[int],
+    *,
+    with_flags: bool,
 ) -> str:
-    """Return which columns are used, and which are not."""
+    """Return which columns are used, and which are not, and maybe the flags for those."""
     roles = {"time": [time], "series": [series], "target": own, "covariate": others}
     chosen = {role: [i for i in indices if i is not None] for role, indices in roles.items()}
     parts = [f"{role} from {_names(table, places)}" for role, places in chosen.items() if places]
     used = {place for places in chosen.values() for place in places}
     left = [i for i in range(len(table.columns)) if i not in used]
-    flags = "--covariates" if series is not None else "--covariates and --id-column"
-    rest = f"; not read: {_names(table, left)} (see {flags})" if left else ""
+    rest = f"; not read: {_names(table, left)}" if left else ""
+    if left and with_flags:
+        flags = "--covariates" if series is not None else "--covariates and --id-column"
+        rest += f" (see {flags})"
     return f"{table.path}: {', '.join(parts)}{rest}"
 
 
