@@ -146,8 +146,10 @@ class Actions(BaseTask):
 
     def input_reader(self, column: str | None = None) -> Reader:
         from ..datasets.clips.videos import is_clip_folder, is_video
+        from ..datasets.tables.columns import IMAGE
 
-        return path_reader(column, is_video, is_clip_folder)
+        role = IMAGE._replace(name="video", usual=("video", *IMAGE.usual))
+        return path_reader(column, is_video, is_clip_folder, role)
 
     def predictor(self, run: RunFolder, top: int = 3) -> Predictor:
         """Load the best model of a run, to predict labels of videos."""

@@ -3,7 +3,7 @@
 import dataclasses
 import stat
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ...callbacks.recording.printable import printable
 from .config import Section
@@ -28,9 +28,15 @@ def with_usable_paths(config: S) -> S:
         if isinstance(value, Section):
             changes[field.name] = with_usable_paths(value)
         elif isinstance(value, Path):
-            flag = f"--{field.name.replace('_', '-')}"
-            changes[field.name] = usable_path(value, flag, field.name in READ_ONCE)
+            changes[field.name] = usable_path(value, _flag(field), field.name in READ_ONCE)
     return dataclasses.replace(config, **changes)
+
+
+def _flag(field: Any) -> str:
+    """Return the flag of a setting, which may have another name there (`tyro.conf.arg`)."""
+    notes = getattr(field.type, "__metadata__", ())
+    names = [note.name for note in notes if getattr(note, "name", None)]
+    return f"--{(names or [field.name])[0].replace('_', '-')}"
 
 
 def usable_path(where: str | Path, flag: str, or_pipe: bool = False) -> Path:

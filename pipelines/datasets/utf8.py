@@ -38,6 +38,10 @@ _CHUNK = 2**20  # bytes that are read, or unpacked, at a time
 _OTHER = "give --encoding, such as cp1252 or latin-1"
 
 
+class NotText(UnfitFile):
+    """A file with bytes that are no text in its encoding."""
+
+
 def check_encoding(encoding: str | None) -> None:
     """Raise `UserError` if there is no text encoding of that name."""
     try:
@@ -150,10 +154,10 @@ def _decoded(content: bytes, encoding: str, shown: str, before: int) -> str:
         text = content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeError as error:
         line, fault = _fault(content, encoding, error)
-        raise UnfitFile(f"{shown}:{before + line}: {fault}", _OTHER) from None
+        raise NotText(f"{shown}:{before + line}: {fault}", _OTHER) from None
     if "\0" in text:  # UTF-16 without its mark passes for UTF-8
         line = before + text.count("\n", 0, text.index("\0")) + 1
-        raise UnfitFile(
+        raise NotText(
             f"{shown}:{line}: not text (zero byte)",
             "save it as UTF-8, or give --encoding, such as utf-16-le",
         )

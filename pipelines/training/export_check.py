@@ -35,7 +35,7 @@ class Comparison:
         """Answer an input, and compare with the original's outputs."""
         from .export_comparison import answers, difference, numeric
 
-        outputs = self.answer(raw)
+        outputs, expected = _best(self.answer(raw)), _best(expected)
         self.inputs += 1
         self.largest = max(self.largest, difference(numeric(outputs), numeric(expected)))
         tolerance = TOLERANCE
@@ -58,13 +58,13 @@ class Question(NamedTuple):
         formats: the formats, whose files are there.
         folder: the folder of the exported files.
         inputs: a person's inputs.
-        is_complete: whether none of them is broken.
+        faults: why others cannot be used.
     """
 
     formats: list[str]
     folder: Path
     inputs: list[str]
-    is_complete: bool
+    faults: list[str]
 
 
 def read_question(task: Any, formats: Sequence[str] | None, folder: Path, path: Path) -> Question:
@@ -93,22 +93,25 @@ def check(task: Any, run: RunFolder, question: Question) -> int:
     Raises:
         UserError: no input can be used, or an exported file is missing.
     """
-    read, is_complete = task.raw_inputs(run), question.is_complete
+    read, faults = task.raw_inputs(run), [*question.faults]
     comparisons, original = _open(run, question.formats, question.folder)
     for item in question.inputs:
-        raw = _read(read, item)
-        if raw is None:
-            is_complete = False
+        try:
+            raw = read(item)
+        except (UserError, OSError, ValueError) as error:
+            faults.append(str(error) if isinstance(error, UserError) else f"{item}: {error}")
             continue
         expected = original(raw)
         for comparison in comparisons:
             comparison.add(item, raw, expected)
     if not comparisons[0].inputs:
-        raise UserError("--check: none of the inputs can be used")
+        raise _unusable(faults)
+    for fault in faults:
+        complain(fault)
     _print(comparisons)
     if any(comparison.different for comparison in comparisons):
         return DIFFERENT
-    return 0 if is_complete else BROKEN
+    return BROKEN if faults else 0
 
 
 def _written(formats: Sequence[str] | None, folder: Path) -> list[str]:
@@ -121,30 +124,25 @@ def _written(formats: Sequence[str] | None, folder: Path) -> list[str]:
     return check_formats(",".join(formats or there))
 
 
-def _usable(task: Any, path: Path) -> tuple[list[str], bool]:
-    """Return the inputs in a file or folder, and whether none of them is broken."""
+def _usable(task: Any, path: Path) -> tuple[list[str], list[str]]:
+    """Return the inputs in a file or folder, and why others cannot be used."""
     if not hasattr(task, "input_reader"):
         raise UserError(f"--check: the task {task.name} does not say how its inputs are read")
     argument = str(path.absolute())  # without a folder, a name might be taken for a text
-    batches = read_inputs([argument], task.input_reader(), False, 64)
+    reader = task.input_reader()._replace(has_flag=False)
+    batches = read_inputs([argument], reader, False, 64)
     items: list[Input] = [item for batch in batches for item in batch]
     sound = [item.value for item in items if not item.fault]
     faults = [item.fault for item in items if item.fault]
     if not sound:
-        reason = faults[0] if faults else f"{printable(path)}: no inputs in it"
-        raise UserError(f"--check: {reason}")
-    for fault in faults:
-        complain(fault)
-    return sound, not faults
+        raise _unusable(faults or [f"{printable(path)}: no inputs in it"])
+    return sound, faults
 
 
-def _read(read: Callable[[str], Any], text: str) -> Any:
-    """Return the serving model's input for a person's input; None if it cannot be used."""
-    try:
-        return read(text)
-    except (UserError, OSError, ValueError) as error:
-        complain(str(error) if isinstance(error, UserError) else f"{text}: {error}")
-        return None
+def _unusable(faults: Sequence[str]) -> UserError:
+    """Return that no input can be used, and why: the first reason says enough."""
+    more = f" (and {len(faults) - 1} more inputs that cannot be used)" if len(faults) > 1 else ""
+    return UserError(f"--check: {faults[0]}{more}")
 
 
 def _open(run: RunFolder, formats: Sequence[str], folder: Path) -> tuple[list[Comparison], Answer]:
@@ -158,6 +156,15 @@ def _open(run: RunFolder, formats: Sequence[str], folder: Path) -> tuple[list[Co
         for name, answer in _readable(format_, folder / PLACES[format_], model)
     ]
     return comparisons, _in_keras(model)
+
+
+def _best(outputs: dict[str, Any]) -> dict[str, Any]:
+    """Return the outputs without all texts of a beam search but the best one.
+
+    Rounding decides which of the other texts stay in the beam, where probabilities are close.
+    """
+    is_search = "answers" in outputs
+    return {name: array[:, :1] if is_search else array for name, array in outputs.items()}
 
 
 def _readable(format_: str, place: Path, model: Any) -> list[tuple[str, Answer]]:

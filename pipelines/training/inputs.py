@@ -10,11 +10,11 @@ from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from ..core.errors import UserError
+from ..core.errors import UnfitFile, UserError
 from ..datasets.listing import files_below, printable
 from ..datasets.tables.columns import IMAGE, TEXT, Role, choose_columns, known_names
 from ..datasets.tables.table import is_table, read_table
-from ..datasets.utf8 import read_text, without_surrogates
+from ..datasets.utf8 import NotText, read_text, without_surrogates
 
 STDIN = "-"
 CHUNK = 2**16  # bytes of stdin; fewer if fewer are there, so that lines are answered as they come
@@ -35,12 +35,14 @@ class Reader(NamedTuple):
         expand: function of an argument that returns its inputs.
         is_path: whether inputs are paths.
         column: the column of tables, by name or number; None: recognised.
+        has_flag: whether the verb has the flag of this column.
     """
 
     role: Role
     expand: Callable[["Reader", str], Iterator[Input]]
     is_path: bool
     column: str | None = None
+    has_flag: bool = True
 
 
 def read_inputs(
@@ -73,13 +75,18 @@ def read_inputs(
 
 
 def _expanded(argument: str, reader: Reader) -> Iterator[Input]:
-    return _guarded(reader.expand(reader, argument), argument)
+    return _guarded(reader.expand(reader, argument), argument, reader)
 
 
-def _guarded(inputs: Iterator[Input], name: str) -> Iterator[Input]:
+def _guarded(inputs: Iterator[Input], name: str, reader: Reader) -> Iterator[Input]:
     """Yield inputs, and at last why no more of them can be read."""
     try:
         yield from inputs
+    except NotText as error:  # no verb that reads inputs has --encoding
+        yield Input(name, f"{error.fault}; save it as UTF-8")
+    except UnfitFile as error:  # of the table's columns
+        remedy = f"name the column {reader.role.name!r}"
+        yield Input(name, str(error) if reader.has_flag else f"{error.fault}; {remedy}")
     except UserError as error:
         yield Input(name, str(error))
     except (OSError, ValueError, RuntimeError) as error:  # a name too long, ~ of an unknown user
@@ -147,7 +154,7 @@ def text_reader(column: str | None, by_line: bool = True) -> Reader:
             if not files:
                 yield Input(str(path), f"{printable(path)}: nothing to predict in it")
             for file in files:
-                yield from _guarded(_of_text_file(reader, file, by_line), str(file))
+                yield from _guarded(_of_text_file(reader, file, by_line), str(file), reader)
 
     return Reader(TEXT, expand, False, column)
 
@@ -191,7 +198,10 @@ def _exists(path: Path) -> bool:
 
 
 def path_reader(
-    column: str | None, holds: Callable[[Path], bool], is_item: Callable[[Path], bool]
+    column: str | None,
+    holds: Callable[[Path], bool],
+    is_item: Callable[[Path], bool],
+    role: Role = IMAGE,
 ) -> Reader:
     """Return the reader of a task on files.
 
@@ -199,6 +209,7 @@ def path_reader(
         column: the column of tables with the paths.
         holds: whether a file that is found in a folder is an input.
         is_item: whether a folder is one input, such as a folder of frames.
+        role: what the column is used for.
     """
 
     def expand(reader: Reader, argument: str) -> Iterator[Input]:
@@ -216,7 +227,7 @@ def path_reader(
         else:
             yield Input(argument, f"{printable(argument)}: no such file or folder")
 
-    return Reader(IMAGE, expand, True, column)
+    return Reader(role, expand, True, column)
 
 
 def _of_folder(

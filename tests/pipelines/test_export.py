@@ -1,6 +1,7 @@
 """`export`: what it writes for other programs, `--check`, and what goes wrong."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from errorflow.pipelines.training.export_litert import write_litert
 from errorflow.pipelines.training.litert_files import run_litert
 from errorflow.pipelines.training.network_parts import in_keras
 from errorflow.pipelines.training.spaced import spaced
+from serving_json import assert_sample_is_answered, predict
 from tasks import LABELS, SHAPES, TABLE, errorflow
 
 FORMATS = ("saved_model", "onnx", "litert")
@@ -36,23 +38,46 @@ def rows_of(printed: str) -> dict[str, list[str]]:
     return {" ".join(row[:-3]): row[-3:] for row in rows if len(row) > 3}
 
 
+def mistakes(err: str) -> list[str]:
+    """The lines of stderr that say what is wrong."""
+    return [line.removeprefix("errorflow: ") for line in err.splitlines() if "errorflow: " in line]
+
+
 # SavedModel
 
 
 def test_a_saved_model_answers_its_sample_request_as_tensorflow_serving_does(exported_once):
     folder = exported_once / "names" / "a" / "export" / "saved_model"
-    request, reply = read(folder / "sample_request.json"), read(folder / "sample_answer.json")
-    serve = tf.saved_model.load(folder / "a" / "1").signatures[request["signature_name"]]
-    outputs = serve(texts=tf.constant(request["instances"]))
-    (row,) = reply["predictions"]
-    np.testing.assert_allclose(row["probabilities"], outputs["probabilities"][0], atol=1e-6)
-    assert row["label"] == outputs["label"][0].numpy().decode() in LABELS
+    assert_sample_is_answered(folder)
+    (row,) = read(folder / "sample_answer.json")["predictions"]
+    assert row["label"] in LABELS
     described = read(folder / "signature.json")
     (file,) = described["files"].values()
     assert file["inputs"] == [{"name": "texts", "dtype": "string", "shape": [None]}]
     assert [*described["files"]] == ["a/1"]
     assert {output["name"] for output in file["outputs"]} == {"probabilities", "label"}
     assert described["preprocessing"]["outside"] == [{"step": "normalize_unicode", "form": "NFC"}]
+
+
+def test_a_saved_model_answers_the_request_of_the_guide(exported_once):
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "export.md").read_text("utf-8")
+    (request,) = (json.loads(body) for body in re.findall("curl -d '(.*?)'", guide))
+    (shown,) = json.loads(re.findall(r'^\{"predictions".*$', guide, re.M)[0])["predictions"]
+    rows = predict(exported_once / "names" / "a" / "export" / "saved_model" / "a" / "1", request)
+    assert [row.keys() for row in rows] == [shown.keys()] * len(request["instances"])
+
+
+def test_a_saved_model_of_images_answers_pixels_in_json(finished_run, tmp_path, capsys):
+    flags = ["--name", "a", "--format", "saved_model", "--to", str(tmp_path)]
+    with finished_run("images") as where:
+        assert errorflow("images", "export", where, *flags) == 0
+        assert_sample_is_answered(tmp_path / "saved_model")
+        (tmp_path / "a.png").write_text("no image")
+        capsys.readouterr()
+        assert errorflow("images", "export", where, *flags, "--check", f"{tmp_path}/a.png") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert mistakes(err) == [f"--check: {tmp_path}/a.png: not an image that can be read"]
 
 
 # LiteRT
@@ -208,7 +233,10 @@ def test_check_says_in_one_line_that_a_file_is_damaged(damage, exported, capsys)
         (["--check", "nowhere.txt"], "--check nowhere.txt: no such file or folder"),
         (["--check", ""], "--check: an empty path"),
         (["--check", "{}/empty.txt"], "no inputs in it"),
-        (["--check", "{}/other.csv"], "other.csv"),
+        (["--check", "{}/empty"], "empty: nothing to predict in it"),
+        (["--check", "{}/other.csv"], "other.csv: no column for the text; name the column 'text'"),
+        (["--check", "{}/latin.txt"], ":1: not UTF-8 (byte 0xe9 at position 4); save it as UTF-8"),
+        (["--check", "/dev/null"], "--check /dev/null: is a device, neither a file nor a folder"),
         (["--check", "{}/in.txt", "--format", "onnx"], "no onnx in it; export first"),
         (["--check", "{}/in.txt", "--to", "{}/none"], "nothing in it; export first"),
         (["--format", "pickle"], "--format takes keras, saved_model, onnx, litert"),
@@ -216,11 +244,14 @@ def test_check_says_in_one_line_that_a_file_is_damaged(damage, exported, capsys)
 )
 def test_a_mistake_is_one_line_with_code_2(exported, flags, message, capsys):
     (exported / "empty.txt").write_text("")
+    (exported / "empty").mkdir()
+    (exported / "latin.txt").write_bytes(b"caf\xe9\n")
     (exported / "other.csv").write_text("height,weight\n1,2\n")
     assert check(exported, *(flag.format(exported) for flag in flags)) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert message in err.splitlines()[-1]
+    (mistake,) = mistakes(err)
+    assert message in mistake
     assert not [*exported.rglob(".writing-*")]
 
 
@@ -282,6 +313,7 @@ def test_every_task_is_exported_to_every_format_and_answers_alike(
     litert = read(tmp_path / "to" / "litert" / "signature.json")
     assert litert.get("left_out", {}) == left_out
     assert left_out or [*litert["files"]][1].endswith("_int8.tflite")
+    assert_sample_is_answered(tmp_path / "to" / "saved_model")
     for name in FORMATS:
         described = read(tmp_path / "to" / name / "signature.json")
         assert described["task"] == task
