@@ -17,10 +17,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, NoReturn
 
 PARENT = "ERRORFLOW_PARENT"  # environment variable: the process with which this one ends
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+GENERATED = "__autograph_generated_file"  # the beginning of the names of AutoGraph's modules
 # `timeout`, systemd and a shell whose terminal closes send a signal twice; a person is slower.
 TWICE = 0.25  # seconds
 PATIENCE = 30  # seconds that a process has to stop after the one that it works for has ended
@@ -117,10 +119,18 @@ def end_at_once(received: signal.Signals) -> NoReturn:
 
 def end_with(code: int) -> NoReturn:
     """End this process after its work, without the end of TensorFlow, which waits for the lost."""
+    _remove_generated_code()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
+
+
+def _remove_generated_code() -> None:
+    """Delete the modules that TensorFlow has written to temporary files, as it does at its end."""
+    for name in [name for name in sys.modules if name.startswith(GENERATED)]:
+        with contextlib.suppress(OSError):
+            Path(sys.modules[name].__file__ or "").unlink()
 
 
 def leave(code: int) -> NoReturn:

@@ -29,6 +29,9 @@ sys.exit(cli.console([]))
 """
 STEPS = "with deferred():\n        ready()\n        while True: time.sleep(0.01); check()"
 STUCK = "with deferred():\n        ready(); time.sleep(60)"  # within TensorFlow, no signal is seen
+GENERATES = f"""from tensorflow.python.autograph.pyct.loader import load_source
+    load_source('', True)
+    {STEPS}"""
 LOST = "try: ready(); time.sleep(60)\n    except BaseException: raise ValueError('by TensorFlow')"
 
 
@@ -52,6 +55,15 @@ def test_a_signal_ends_a_command_in_one_line(number, code, work):
     process.send_signal(number)  # as `timeout` and a closing terminal do
     assert process.communicate(timeout=60)[1].strip() == "errorflow: interrupted"
     assert process.returncode == code
+
+
+def test_a_signal_leaves_none_of_the_files_that_tensorflow_generates(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    process = start(GENERATES)
+    assert [*tmp_path.glob("*.py")]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert not [*tmp_path.iterdir()]
 
 
 def test_more_signals_do_not_change_the_exit_code():
