@@ -17,10 +17,12 @@ from ..core.config import Section
 from ..core.console import complain
 from ..core.errors import WORKER_LOST, UserError, require
 from ..core.flags import parse_flags
+from ..core.run_selection import all_runs
 from ..core.stop_request import PARENT, PATIENCE, SIGNALS
 from ..core.worker_failures import LONGEST_END
 from ..registry import is_task, load_task
 from ..search.resources import WorkerResources, divide_resources
+from ..training.tracking import end_killed
 
 USAGE = "errorflow launch --workers 2 -- TASK train [FLAGS]"
 PORTS = range(20_000, 32_000)  # below those that Linux gives to connections
@@ -56,13 +58,24 @@ def command(arguments: Sequence[str]) -> int:
     own, training = _split(arguments)
     config = parse_flags(LaunchConfig, own, "errorflow launch")
     config.check()
-    words = _checked(training)
+    words, run_dir = _checked(training)
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(config.workers)]
     shares = divide_resources(config.workers, _gpus())
     with _ended_together() as processes:
         for share in shares:
             processes.append(_start(words, addresses, share))
-        return _wait(processes)
+        code = _wait(processes)
+    if processes[0].returncode < 0:  # the chief could not say any more that its run has ended
+        _end_run_of(processes[0].pid, run_dir, words[0])
+    return code
+
+
+def _end_run_of(chief: int, run_dir: Path, task: str) -> None:
+    """Let the tracker of the run that a process of this machine has trained know of its end."""
+    process = {"host": socket.gethostname(), "pid": chief}
+    for run in all_runs(run_dir, task, replacements=True):
+        if not run.damage and process.items() <= run.results().items():
+            end_killed(run)
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -72,8 +85,8 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return words[:end], words[end + 1 :]
 
 
-def _checked(training: list[str]) -> list[str]:
-    """Return the command of each worker.
+def _checked(training: list[str]) -> tuple[list[str], Path]:
+    """Return the command of each worker, and the folder of all runs.
 
     Raises:
         UserError: it is no training, or has a bad flag.
@@ -91,7 +104,8 @@ def _checked(training: list[str]) -> list[str]:
     if config.run.print_config:
         raise UserError(f"--print-config starts no training: errorflow {task} train --print-config")
     has_strategy = any(flag.split("=")[0] == "--strategy" for flag in flags)
-    return training if has_strategy else [*training, "--strategy", "multi-worker"]
+    words = training if has_strategy else [*training, "--strategy", "multi-worker"]
+    return words, config.run.run_dir
 
 
 def _free_ports(count: int) -> list[int]:

@@ -85,9 +85,9 @@ class MlflowRun:
         results = run.results()
         yield Part("the final figures", lambda: self._send_final_figures(run, results))
         yield Part("the findings", lambda: self._send_findings(results))
-        for path in _files(run, results["status"]):
+        for path in _files(run, run.status):
             yield file_part(path, run.path, self._open)
-        if status := STATUSES.get(results["status"]):
+        if status := STATUSES.get(run.status):
             yield Part(f"the status {status}", lambda: self._open().end(status))
 
     def _send_final_figures(self, run: RunFolder, results: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from ..core.config import TrainingConfig
 from ..core.requirements import require_packages
 from ..core.run_folder import RunFolder
 from .hparams import RunRow
+from .mlflow_store import ID_FILE
 from .sender import Sender
 
 if TYPE_CHECKING:
@@ -62,6 +63,20 @@ def trial_listed(
     """
     with _awake(_trackers(run, config, name, search)) as callbacks:
         yield callbacks
+
+
+def end_killed(run: RunFolder) -> None:
+    """Send to the tracker what a training that was killed could not send, also that it has ended.
+
+    Other processes call it; nothing happens if the run has no tracker, or has ended by itself.
+    """
+    if not (run.path / ID_FILE).exists() or run.status != "interrupted":
+        return
+    from .mlflow_run import MlflowRun
+
+    sender = Sender(MlflowRun(run))
+    sender.wake()
+    sender.end()
 
 
 def _trackers(run: RunFolder, config: TrainingConfig, *trial: Any) -> list[Listing]:

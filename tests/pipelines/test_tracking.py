@@ -1,10 +1,14 @@
 """`train --log mlflow`, and the row of each training in TensorBoard's tab HPARAMS."""
 
+import json
 import shutil
+import subprocess
+import sys
 import threading
 import time
 
 import event_files
+import psutil
 import pytest
 from errorflow.callbacks.findings.finding import Finding
 from errorflow.pipelines import cli
@@ -12,11 +16,12 @@ from errorflow.pipelines.core import requirements
 from errorflow.pipelines.core.config import replace
 from errorflow.pipelines.core.config_files import dump_config, load_config
 from errorflow.pipelines.core.console import muted
-from errorflow.pipelines.core.errors import UserError
+from errorflow.pipelines.core.errors import WORKER_LOST, UserError
 from errorflow.pipelines.core.files import write_json, write_rows
 from errorflow.pipelines.core.recorded_findings import finding_row
-from errorflow.pipelines.core.run_folder import RunFolder
+from errorflow.pipelines.core.run_folder import RunFolder, read_history
 from errorflow.pipelines.core.run_lifecycle import check_can_begin
+from errorflow.pipelines.core.run_lock import hold
 from errorflow.pipelines.names.config import NamesConfig
 from errorflow.pipelines.training import tracking
 from errorflow.pipelines.training.sender import Part, Sender
@@ -138,6 +143,22 @@ def test_a_run_that_mlflow_no_longer_has_becomes_a_new_one(run, client, monkeypa
     assert first.info.run_id != second.info.run_id
     assert (second.info.status, first.info.status) == ("FAILED", "FAILED")
     assert files(client, second.info.run_id) == ALL_FILES - {"checkpoints/best.keras"}
+
+
+def test_another_process_ends_the_run_of_a_killed_training(run, client):
+    with hold(run.lock_file):
+        train(run, LOGGED, "running", epochs=1)
+        tracking.end_killed(run)
+        assert only_run(client).info.status == "RUNNING"
+    write_history(run, 3)
+    tracking.end_killed(run)
+    logged = only_run(client)
+    assert logged.info.status == "KILLED"
+    assert steps(client, logged.info.run_id, "val_loss") == [(n, 2 / n) for n in (1, 2, 3)]
+
+    train(run, LOGGED)
+    tracking.end_killed(run)
+    assert only_run(client).info.status == "FINISHED"
 
 
 def test_nothing_is_listed_of_a_training_that_has_not_begun(run, tmp_path):
@@ -272,3 +293,48 @@ def test_a_training_logs_to_mlflows_own_database(tmp_path, monkeypatch):
     assert logged.info.status == "FINISHED"
     assert logged.data.metrics["test_accuracy"] == run.results()["test"]["accuracy"]
     assert {"checkpoints/best.keras", "plots/curves.png"} < files(client, logged.info.run_id)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_run_that_loses_a_worker_is_killed_in_mlflow_until_it_is_resumed(
+    lost, client, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    flags = [*train_flags("names", tmp_path), "--log", "mlflow", "--name", "a"]
+    flags[flags.index("--epochs") + 1] = "5"
+    flags[flags.index("--batch-size") + 1] = "4"
+    launched = launch(*flags)
+    run = RunFolder(tmp_path / "runs" / "names" / "a")
+    while not read_history(run):
+        assert launched.poll() is None
+        time.sleep(0.02)
+    (worker,) = (child for child in psutil.Process(launched.pid).children() if index(child) == lost)
+    worker.kill()
+    assert launched.wait() == WORKER_LOST
+    killed, sent = only_run(client), len(read_history(run))
+    assert killed.info.status == "KILLED" and sent < 5
+    assert steps_of(client, killed, "loss") == [*range(1, sent + 1)]
+
+    assert launch("--resume", "--name", "a").wait() == 0
+    resumed = only_run(client)
+    assert (resumed.info.run_id, resumed.info.status) == (killed.info.run_id, "FINISHED")
+    assert steps_of(client, resumed, "loss") == [1, 2, 3, 4, 5]
+    assert resumed.data.params["epochs"] == "5"
+    assert resumed.data.metrics["test_accuracy"] == run.results()["test"]["accuracy"]
+    assert {"checkpoints/best.keras", "plots/curves.png"} < files(client, resumed.info.run_id)
+
+
+def launch(*flags):
+    command = ["launch", "--workers", "2", "--", "names", "train", *flags]
+    return subprocess.Popen([sys.executable, "-P", "-m", "errorflow.pipelines", *command])
+
+
+def index(worker):
+    """The number of a worker."""
+    return json.loads(worker.environ()["TF_CONFIG"])["task"]["index"]
+
+
+def steps_of(client, run, figure):
+    return [step for step, _ in steps(client, run.info.run_id, figure)]
