@@ -28,9 +28,11 @@ class ToQuantise(NamedTuple):
 def quantise_apart(files: Sequence[ToQuantise]) -> str:
     """Write LiteRT files in int8; return the reason in one line if that fails, or "".
 
-    All of the files are written, or none of them.
+    All of the files are written, or none of them. The examples, which can be large, are written
+    beside the files: what a killed export leaves there is deleted by the next one.
     """
-    with tempfile.TemporaryDirectory(prefix="errorflow-", ignore_cleanup_errors=True) as folder:
+    place = files[0].target.parent
+    with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
         arguments = []
         for number, file in enumerate(files):
             examples = Path(folder) / f"{number}.npz"

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -87,6 +88,19 @@ def test_a_failure_of_the_quantiser_leaves_no_file_and_says_why(
     target.write_text("of an earlier part")
     assert quantise_apart([ToQuantise(tmp_path / "float", [], target)]).endswith(reason)
     assert not target.exists()
+
+
+def test_the_examples_are_beside_the_files_and_deleted(tmp_path, monkeypatch):
+    """A killed export leaves them where the next one deletes them."""
+    note = tmp_path / "note"
+    replace_quantiser(
+        f"import sys; open({str(note)!r}, 'w').write(sys.argv[2])", tmp_path, monkeypatch
+    )
+    (tmp_path / "to").mkdir()
+    target = tmp_path / "to" / "int8"
+    assert quantise_apart([ToQuantise(tmp_path / "float", [], target)]) == ""
+    assert tmp_path / "to" in Path(note.read_text()).parents
+    assert not [*target.parent.iterdir()]
 
 
 def test_without_int8_the_floats_are_exported_and_the_reason_is_kept(tmp_path, monkeypatch):
