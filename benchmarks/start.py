@@ -3,6 +3,7 @@
     python benchmarks/start.py trial                   # of one trial of `names tune`, alone
     python benchmarks/start.py trial --after           # of the next trial in the same process
     python benchmarks/start.py train --epochs 25       # of `errorflow names train`
+    python benchmarks/start.py train --after           # with the programs that XLA has compiled
 
 One process trains, and this script notes what it does: a table of processor seconds (of all its
 threads) and seconds by stage, for a machine that does other work too. What a stage does inside
@@ -79,19 +80,22 @@ def equal_trials(folder, count, epochs):
 
 
 def trial(args, folder):
-    from errorflow.pipelines.search.processes import shared_programs
-
-    count = 2 if args.after else 1
-    with shared_programs() as variables:
-        folders = equal_trials(folder, count, args.epochs or 2)
-        print_table(measure("trial", *folders, variables=variables if args.after else {}))
+    folders = equal_trials(folder, 2 if args.after else 1, args.epochs or 2)
+    print_table(measure("trial", *folders, variables=programs(folder)))
 
 
 def train(args, folder):
-    flags = ["names", "train", "--run-dir", folder, "--name", "timed"]
+    flags = ["names", "train", "--run-dir", folder]
     if args.epochs:
         flags += ["--epochs", args.epochs]
-    print_table(measure("train", *flags, variables={}))
+    if args.after:
+        measure("train", *flags, "--name", "first", variables=programs(folder))
+    print_table(measure("train", *flags, "--name", "timed", variables=programs(folder)))
+
+
+def programs(folder):
+    """Return the variable that lets errorflow keep compiled programs in a folder of this script."""
+    return {"ERRORFLOW_PROGRAMS": str(folder / "programs")}
 
 
 def main():
@@ -100,7 +104,7 @@ def main():
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("question", choices=["trial", "train"])
     parser.add_argument("--epochs", type=int, help="default: 2 of a trial, the task's of `train`")
-    parser.add_argument("--after", action="store_true", help="of `trial`: the second in a process")
+    parser.add_argument("--after", action="store_true", help="the second trial, or training")
     args = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with tempfile.TemporaryDirectory() as folder:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before the first import of TensorFlow
+os.environ.setdefault("ERRORFLOW_PROGRAMS", "")  # tests leave no compiled programs behind
 # Tests compile many small programs and run each a few times.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 

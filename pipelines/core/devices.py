@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .cluster import Cluster
+from .compiled_programs import keep_programs
 from .config import Hardware, TrainingConfig
 from .errors import UserError
 from .shell import shell_word
@@ -30,6 +31,7 @@ def load_tensorflow() -> Any:
     TF_ENABLE_ONEDNN_OPTS=0 disables oneDNN, and so does --strategy mirrored.
     """
     _choose_backend()
+    keep_programs()
     tf = _import_quietly()
     import keras
 

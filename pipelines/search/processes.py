@@ -1,30 +1,24 @@
-"""The processes that train trials: each trains one after another, and all share compiled programs.
+"""The processes that train trials, each of them one after another.
 
-To load TensorFlow, and to compile, takes longer than a short training. A trial whose process died,
-or that failed for a reason which may lie in the trials before it, is trained once more in a process
-of its own, which shares nothing.
+To load TensorFlow takes longer than a short training. A trial whose process died, or that failed
+for a reason which may lie in the trials before it, is trained once more in a process of its own.
 """
 
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 from ..core.cluster import without_cluster
-from ..core.run_lock import hold, holder
+from ..core.compiled_programs import FOLDER
 from ..core.stop_request import PARENT
 from .resources import WorkerResources
 
 PATIENCE = 60  # seconds that a process has to stop by itself
-FLAGS = "TF_XLA_FLAGS"
-PREFIX = "errorflow-programs-"  # of folders of compiled programs
-_LOCK = "lock.json"
 
 
 class TrialProcess:
@@ -32,11 +26,10 @@ class TrialProcess:
 
     Args:
         resources: the CPU cores and GPUs that it uses.
-        variables: environment variables of a process that trains several trials.
     """
 
-    def __init__(self, resources: WorkerResources, variables: Mapping[str, str]):
-        self.resources, self._variables = resources, variables
+    def __init__(self, resources: WorkerResources):
+        self.resources = resources
         self._process: subprocess.Popen[bytes] | None = None
 
     def begin(self, folder: Path, is_alone: bool = False) -> None:
@@ -66,8 +59,8 @@ class TrialProcess:
         self, module: str, folder: Path, *, is_alone: bool = False
     ) -> subprocess.Popen[bytes]:
         environment = without_cluster(os.environ) | {PARENT: str(os.getpid())}
-        if not is_alone:
-            environment |= self._variables
+        if is_alone:  # no program of another trial
+            environment[FOLDER] = ""
         if self.resources.gpus is not None:
             environment["CUDA_VISIBLE_DEVICES"] = self.resources.gpus
         command = [sys.executable, "-P", "-m", f"errorflow.pipelines.search.{module}"]
@@ -144,49 +137,9 @@ def _read(stream: IO[bytes]) -> bytes:
 @contextlib.contextmanager
 def open_processes(resources: Sequence[WorkerResources]) -> Iterator[list[TrialProcess]]:
     """Give a process to each worker; at the end of the block, those without a trial end."""
-    with shared_programs() as variables:
-        processes = [TrialProcess(part, variables) for part in resources]
-        try:
-            yield processes
-        finally:
-            for process in processes:
-                process.close()
-
-
-@contextlib.contextmanager
-def shared_programs() -> Iterator[dict[str, str]]:
-    """Yield environment variables: processes with them share what XLA compiles during the block.
-
-    TensorFlow writes a compiled program to a temporary name and renames it. The folder is one of
-    this machine and this command, since programs are made for a processor and a version.
-    On a GPU nothing is shared, nor if TF_XLA_FLAGS says where to keep programs already.
-    """
-    flags = os.environ.get(FLAGS, "").strip()
-    if "persistent_cache" in flags or flags[:1] not in ("", "-"):  # a file
-        yield {}
-        return
-    with _temporary_folder() as folder:
-        place = f'--tf_xla_persistent_cache_directory="{folder}"'
-        kinds = "--tf_xla_persistent_cache_device_types=CPU"
-        yield {FLAGS: f"{flags} {place} {kinds}".strip()}
-
-
-@contextlib.contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    """Yield a folder, which is deleted after the block; delete those of commands that were killed.
-
-    Its command holds its lock. As long as it has no lock, it has another name, by which nobody
-    takes it for one that was left behind.
-    """
-    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        if holder(path / _LOCK) is None:
-            shutil.rmtree(path, ignore_errors=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{PREFIX}"))
-    folder = new.with_name(new.name.removeprefix("."))
+    processes = [TrialProcess(part) for part in resources]
     try:
-        with hold(new / _LOCK):
-            new.rename(folder)
-            yield folder
+        yield processes
     finally:
-        for path in (new, folder):
-            shutil.rmtree(path, ignore_errors=True)
+        for process in processes:
+            process.close()

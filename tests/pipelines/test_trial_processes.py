@@ -3,9 +3,6 @@
 import dataclasses
 import os
 import signal
-import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -20,12 +17,7 @@ from errorflow.pipelines.core.run_folder import RunFolder, read_history
 from errorflow.pipelines.names import NamesConfig
 from errorflow.pipelines.search import trial_process
 from errorflow.pipelines.search.execution import free_memory
-from errorflow.pipelines.search.processes import (
-    FLAGS,
-    TrialProcess,
-    open_processes,
-    shared_programs,
-)
+from errorflow.pipelines.search.processes import TrialProcess, open_processes
 from errorflow.pipelines.search.resources import WorkerResources, divide_resources
 from errorflow.pipelines.search.trial import UNFIT, UnfitProcess, run_trial
 from errorflow.pipelines.search.trial_folder import Request, read_result
@@ -113,7 +105,7 @@ def test_a_trial_that_is_unfit_for_a_process_is_run_again_alone(finished, monkey
         return next(codes)
 
     monkeypatch.setattr(trial_process, "run_process", run)
-    process = TrialProcess(WorkerResources(), {})
+    process = TrialProcess(WorkerResources())
     result = trial_process.run_to_result(folder, process, lambda: None, lambda _: None)
     assert calls == [False, True, True]
     assert result["score"] is None
@@ -155,46 +147,6 @@ def test_a_trial_after_others_has_the_same_result_and_plots_only_if_it_is_better
     assert [row | {"seconds": 0} for row in rows] == [row | {"seconds": 0} for row in again]
     assert (first / "run" / "plots" / "curves.png").exists()
     assert not [*(second / "run" / "plots").iterdir()]
-
-
-def test_processes_share_a_folder_of_programs_unless_the_user_has_one(monkeypatch):
-    monkeypatch.setenv(FLAGS, "--tf_xla_auto_jit=1")
-    with shared_programs() as variables:
-        own, place, kinds = variables[FLAGS].split(" ")
-        folder = Path(place.partition("=")[2].strip('"'))
-        assert (own, kinds) == (os.environ[FLAGS], "--tf_xla_persistent_cache_device_types=CPU")
-        assert folder.is_dir()
-    assert not folder.exists()
-    for flags in ("--tf_xla_persistent_cache_directory=/x", "flags.txt"):
-        monkeypatch.setenv(FLAGS, flags)
-        with shared_programs() as variables:
-            assert variables == {}
-
-
-def test_programs_of_a_killed_command_are_deleted_and_those_of_a_running_one_stay(
-    tmp_path, monkeypatch
-):
-    code = """
-import sys
-from errorflow.pipelines.search.processes import shared_programs
-with shared_programs():
-    print("ready", flush=True)
-    sys.stdin.read()
-"""
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": environment}
-    commands = [subprocess.Popen([sys.executable, "-c", code], **pipes) for _ in range(2)]
-    for command in commands:
-        command.stdout.readline()
-    assert len([*tmp_path.glob("errorflow-programs-*")]) == 2
-    killed, running = commands
-    killed.kill()
-    killed.wait()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with shared_programs():
-        assert len([*tmp_path.iterdir()]) == 2  # of the running one, and of this one
-    running.communicate()
-    assert [*tmp_path.iterdir()] == []
 
 
 def test_workers_know_whether_they_share_a_gpu():
