@@ -6,6 +6,7 @@ import json
 import sys
 
 import pytest
+from errorflow.pipelines.registry import load_task
 from errorflow.pipelines.training.answers import Answers
 from errorflow.pipelines.training.inputs import Input, path_reader, read_inputs, text_reader
 from tasks import TABLE, errorflow
@@ -25,6 +26,16 @@ def pipe(monkeypatch, content: bytes) -> None:
 
 
 # Every task
+
+
+@pytest.mark.parametrize("task", [task for task, row in TABLE.items() if row.lists_inputs])
+def test_a_file_that_does_not_fit_names_only_flags_that_predict_has(task, tmp_path):
+    (tmp_path / "a.csv").write_text("height,weight\n1,2\n")
+    (tmp_path / "b.csv").write_bytes(b"caf\xe9\n")
+    reader = load_task(task).input_reader()
+    ((table, latin),) = read_inputs([*map(str, sorted(tmp_path.iterdir()))], reader, False, 8)
+    assert f"choose it with --{OF_FILES.get(task, 'text')}-column" in table.fault
+    assert latin.fault.endswith("(byte 0xe9 at position 4); save it as UTF-8")
 
 
 @pytest.mark.parametrize("task", LISTED)
