@@ -15,8 +15,11 @@ import tensorflow as tf
 JSON_TYPES = {"string": (str, bytes), "float32": (int, float)}  # bytes: from {"b64": …}
 
 
-def predict(path: Path, request: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the "predictions" of the answer; fail where the server refuses the request."""
+def predict(path: Path, request: dict[str, Any]) -> list[Any]:
+    """Return the "predictions" of the answer; fail where the server refuses the request.
+
+    An object for each instance, or its value where the model has a single output.
+    """
     loaded = tf.saved_model.load(path)
     serve = loaded.signatures[request["signature_name"]]
     ((name, spec),) = serve.structured_input_signature[1].items()
@@ -28,6 +31,8 @@ def predict(path: Path, request: dict[str, Any]) -> list[dict[str, Any]]:
     assert {len(value) for value in outputs.values()} == {len(rows)}
     assert not [name for name in outputs if name.endswith("_bytes")]  # these would be base64
     lists = {name: _texts(value.numpy().tolist()) for name, value in outputs.items()}
+    if len(lists) == 1:
+        return next(iter(lists.values()))
     return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
 
 
@@ -62,12 +67,17 @@ def assert_sample_is_answered(folder: Path) -> None:
         rows = {row["name"]: (row["dtype"], row["shape"]) for row in described[kind]}
         assert rows == {n: (spec.dtype.name, spec.shape.as_list()) for n, spec in specs.items()}
     for row, expected in zip(predict(folder / inside, request), answer["predictions"], strict=True):
-        assert row.keys() == expected.keys()
-        for name, value in row.items():
+        one, other = (_named(answered) for answered in (row, expected))
+        assert one.keys() == other.keys()
+        for name, value in one.items():
             if np.asarray(value).dtype.kind == "f":
-                np.testing.assert_allclose(value, expected[name], rtol=1e-5, atol=1e-6)
+                np.testing.assert_allclose(value, other[name], rtol=1e-5, atol=1e-6)
             else:
-                assert value == expected[name]
+                assert value == other[name]
+
+
+def _named(answered: Any) -> dict[str, Any]:
+    return answered if isinstance(answered, dict) else {"": answered}
 
 
 def _read(path: Path) -> Any:
