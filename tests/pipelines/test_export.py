@@ -1,12 +1,18 @@
 """`export`: what it writes for other programs, `--check`, and what goes wrong."""
 
+import contextlib
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import keras
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 from errorflow import layers
@@ -266,6 +272,44 @@ def test_a_missing_package_is_named_with_its_command(exported, monkeypatch, caps
     )
     assert check(exported, "--format", "litert") == 2
     assert "pip install 'errorflow[litert]'" in capsys.readouterr().err
+
+
+COMMAND = """
+import signal, sys
+from errorflow.pipelines import cli
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's "&"
+sys.exit(cli.console())
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_int8_is_written_leaves_nothing(finished_run, tmp_path, monkeypatch):
+    pytest.importorskip("ai_edge_litert")
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    with finished_run("names") as where:
+        place = ["--run-dir", str(where), "--name", "a", "--to", str(tmp_path / "to")]
+        words = [sys.executable, "-c", COMMAND, "names", "export", "--format", "litert", *place]
+        process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        while (quantiser := quantiser_of(process.pid)) is None:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate()[1].splitlines()[-1] == "errorflow: interrupted"
+    assert process.returncode == 130
+    # Without its parent, it waits for the first process of the system to read its exit code.
+    assert not quantiser.is_running() or quantiser.status() == psutil.STATUS_ZOMBIE
+    assert not [*(tmp_path / "to").iterdir(), *(tmp_path / "tmp").iterdir()]
+
+
+def quantiser_of(pid: int) -> psutil.Process | None:
+    """The process that writes int8 for another process."""
+    for child in psutil.Process(pid).children():
+        with contextlib.suppress(psutil.Error):  # of one that has just ended
+            if "errorflow.pipelines.training.quantisation" in child.cmdline():
+                return child
+    return None
 
 
 def test_int8_says_how_to_do_without_data_that_are_gone(exported, capsys):
