@@ -90,7 +90,7 @@ def _outcome(run: RunFolder) -> str:
         return f"failed: {str(results['error']).partition(': ')[2]}"
     kinds = dict.fromkeys(f.kind for f in findings_in(results) if f.severity == "trouble")
     test = figures_in_words(results.get("test", {}))
-    return f"test {test} in {results['seconds']:.0f} s; {', '.join(kinds) or 'no trouble'}"
+    return f"test {test} in {results['seconds']:.0f} s; {', '.join(kinds) or 'no trouble found'}"
 
 
 def _few(count: int) -> str:
