@@ -329,3 +329,7 @@ TABLE = {
         packages=("sacrebleu",),
     ),
 }
+# Stories have the parts of captions, and take twice as long: they are left to the slow tests.
+TASKS = [
+    pytest.param(task, marks=pytest.mark.slow) if task == "stories" else task for task in TABLE
+]

@@ -107,7 +107,12 @@ def test_rows_of_shorter_batches_are_padded():
 
 @pytest.mark.parametrize(
     ("pace", "count", "jit_compile"),
-    [(1, RING + 9, False), (3, 10, True), (RING + 6, RING + 20, True), (50, 7, False)],
+    [
+        (3, 10, True),
+        (RING + 6, RING + 20, True),
+        pytest.param(1, RING + 9, False, marks=pytest.mark.slow),
+        pytest.param(50, 7, False, marks=pytest.mark.slow),
+    ],
 )
 def test_one_row_for_each_step_with_steps_per_execution(pace, count, jit_compile):
     """Also when the data end in the middle of one, or before the first is over."""

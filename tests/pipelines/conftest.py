@@ -1,12 +1,16 @@
 """One tiny finished run of each task, which all tests share."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+# The plots of the other tasks, which are of the same kinds, are blank files, as in `undrawn`.
+DRAWN = frozenset({"names", "lags", "series", "images", "captions"})
 
 
 @pytest.fixture(scope="session")
@@ -30,15 +34,16 @@ def finished_run(tmp_path_factory) -> Callable[[str], contextlib.AbstractContext
             pytest.importorskip(package)
         folder = folders.get(task) or tmp_path_factory.mktemp(task)
         with TABLE[task].surroundings(folder):
-            shared = of_all_processes / task
-            if task not in folders and shared.exists():
-                shutil.copytree(shared, folder, dirs_exist_ok=True)
-            elif task not in folders:
-                flags = train_flags(task, folder)
-                with pytest.MonkeyPatch.context() as patch:
-                    patch.setattr(plots, "save", draw)
-                    assert errorflow(task, "train", folder, "--name", "a", *flags) == 0
-                _publish(folder, shared)
+            if task not in folders:
+                with _alone(of_all_processes, task) as shared:
+                    if shared.exists():
+                        shutil.copytree(shared, folder, dirs_exist_ok=True)
+                    else:
+                        flags = train_flags(task, folder)
+                        with pytest.MonkeyPatch.context() as patch:
+                            patch.setattr(plots, "save", draw if task in DRAWN else leave_blank)
+                            assert errorflow(task, "train", folder, "--name", "a", *flags) == 0
+                        shutil.copytree(folder, shared)
             folders[task] = folder
             yield folder
 
@@ -50,7 +55,12 @@ def undrawn(monkeypatch):
     """The plots of trainings are blank files: drawing them takes a third of a tiny training."""
     from errorflow.pipelines.training import plots
 
-    monkeypatch.setattr(plots, "save", lambda figure, path: path.write_bytes(b"blank"))
+    monkeypatch.setattr(plots, "save", leave_blank)
+
+
+def leave_blank(figure, path: Path) -> None:
+    """Take the place of `plots.save`."""
+    path.write_bytes(b"blank")
 
 
 @pytest.fixture
@@ -66,10 +76,10 @@ def trials_in_this_process(monkeypatch):
     monkeypatch.setattr(trial_process, "run_process", train)
 
 
-def _publish(folder: Path, shared: Path) -> None:
-    """Copy a folder for other processes, unless one of them was faster."""
-    shared.parent.mkdir(exist_ok=True)
-    copy = shared.with_name(f"{shared.name}-{os.getpid()}")
-    shutil.copytree(folder, copy)
-    with contextlib.suppress(OSError):
-        copy.rename(shared)
+@contextlib.contextmanager
+def _alone(folder: Path, name: str) -> Iterator[Path]:
+    """Yield a path below a folder of all processes; others wait until the block has ended."""
+    folder.mkdir(exist_ok=True)
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however it ends
+        yield folder / name

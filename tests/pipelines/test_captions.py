@@ -76,6 +76,7 @@ def test_tensorboard_shows_images_with_captions_before_and_after_an_epoch(run):
         assert max(step for step in values if tag in values[step]) > 0
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_not_pretrained_again(run, tmp_path, monkeypatch):
     shutil.copytree(run.path, tmp_path / "captions" / "a")
     monkeypatch.setattr(training, "pretrain", None)

@@ -22,7 +22,11 @@ from errorflow.pipelines.training.network_parts import core_in
 from PIL import Image
 from tasks import TABLE, errorflow, film
 
-EXPLAINED = ("names", "documents", "tags", "images", "actions", "captions")
+# Documents are explained as names are.
+EXPLAINED = (
+    *("names", "tags", "images", "actions", "captions"),
+    pytest.param("documents", marks=pytest.mark.slow),
+)
 
 
 @pytest.fixture(params=EXPLAINED)

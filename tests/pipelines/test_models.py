@@ -10,6 +10,9 @@ from errorflow.pipelines.models.googlenet import remove_auxiliary_outputs
 from errorflow.pipelines.models.zoo import MODELS
 from model_cost import multiply_adds, trained_parameters
 
+LARGE = ("vgg11", "vgg13", "vgg16", "resnet44", "resnet56", "resnet101", "resnet110", "resnet152")
+EACH = [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in MODELS]
+
 
 @pytest.fixture
 def no_random(monkeypatch):
@@ -21,7 +24,7 @@ def no_random(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_random")
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EACH)
 def test_parameters_and_multiply_adds_are_those_of_the_table(name):
     model = build(name)
     assert trained_parameters(model) == MODELS[name].parameters
@@ -119,7 +122,7 @@ def test_vgg16_has_the_logits_of_keras_applications():
     np.testing.assert_allclose(model(x), keras_model(x), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EACH)
 def test_every_model_takes_images_of_its_minimum_size_and_no_smaller_ones(name):
     size, channels = MODELS[name].min_size, MODELS[name].input_shape[-1]
     width = {} if name == "lenet5_original" else {"width": 0.125}
@@ -132,7 +135,11 @@ def test_every_model_takes_images_of_its_minimum_size_and_no_smaller_ones(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["mlp", "lenet5", "lenet5_original", "alexnet", "googlenet", "resnet18", "resnet20"]
+    "name",
+    [
+        *("mlp", "lenet5", "lenet5_original", "alexnet", "resnet20"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("googlenet", "resnet18")),
+    ],
 )
 def test_training_steps_lower_the_loss_of_their_batch(name):
     size, channels = MODELS[name].min_size, MODELS[name].input_shape[-1]

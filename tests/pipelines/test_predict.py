@@ -11,7 +11,6 @@ from errorflow.pipelines.training.answers import Answers
 from errorflow.pipelines.training.inputs import Input, path_reader, read_inputs, text_reader
 from tasks import TABLE, errorflow
 
-# Stories have the parts of captions, and take ten times as long.
 LISTED = [
     pytest.param(task, marks=pytest.mark.slow) if task == "stories" else task
     for task, row in TABLE.items()

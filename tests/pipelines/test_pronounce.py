@@ -138,6 +138,7 @@ def test_onnx_comes_with_the_symbols_of_both_sides(where, tmp_path):
     assert meaning["target"] == ["", "[UNK]", "[START]", "[END]", "AH", "B", "D", "K", "S", "T"]
 
 
+@pytest.mark.slow
 def test_word_targets_are_evaluated_by_bleu(tmp_path, capsys):
     pytest.importorskip("jiwer")
     pytest.importorskip("sacrebleu")

@@ -41,6 +41,7 @@ from PIL import Image
 from tasks import errorflow, photo_folder
 
 pytestmark = pytest.mark.usefixtures("undrawn")
+trained = pytest.mark.slow  # captions, which train the same parts in half the time, are not
 
 
 @pytest.fixture
@@ -65,13 +66,14 @@ def write_video(path: Path, frames: int) -> Path:
     return path
 
 
+@trained
 def test_tensorboard_shows_images_with_the_story(run):
     values, _ = read(run.logs / "validation")
     width, height, png = values[1]["pictures"]
     assert Image.open(io.BytesIO(png)).size == (int(width), int(height))
 
 
-@pytest.mark.slow
+@trained
 def test_training_in_half_precision(run, tmp_path, capsys):
     flags = ["--mixed-precision", "bfloat16", "--name", "half"]
     assert stories(tmp_path, "train", *flags, *TINY.split()) == 0
@@ -84,6 +86,7 @@ def test_training_in_half_precision(run, tmp_path, capsys):
     assert float(capsys.readouterr().out.split("\t")[-1]) < 0
 
 
+@trained
 def test_the_error_flow_reaches_from_the_last_word_to_the_first_image(run):
     """The five steps of the encoder and those of the decoder share a time axis."""
     values, metadata = read(run.logs / "train")
@@ -95,6 +98,7 @@ def test_the_error_flow_reaches_from_the_last_word_to_the_first_image(run):
     assert "of the largest error at any step of decoder/rnn_1" in joined
 
 
+@trained
 def test_layer_gradients_include_the_convolutions(run):
     _, metadata = read(run.logs / "train")
     content = json.loads(metadata["layer_gradients/rows"].plugin_data.content)
@@ -102,6 +106,7 @@ def test_layer_gradients_include_the_convolutions(run):
         assert any(name in layer for layer in content["layers"])
 
 
+@trained
 def test_predict_takes_folders_and_videos(where, run, tmp_path, capsys):
     """All images of a folder, 2 before 10; five of a video; --frames of both."""
     photos, grown = (
@@ -130,6 +135,7 @@ def test_predict_takes_folders_and_videos(where, run, tmp_path, capsys):
     check([pictures[::5], [*read_clip(grown, 3, (80, 80, 1))]], "--frames", "3")
 
 
+@trained
 def test_images_of_a_folder_are_read_alike_with_and_without_frames(where, tmp_path, capsys):
     """Their size differs from that of the network."""
     photos = photo_folder(tmp_path / "photos", 4, 50, 110)
@@ -151,33 +157,45 @@ def test_each_image_has_a_sentence_below_if_the_numbers_agree():
     assert sentences_below("", 2) == [""]
 
 
+@trained
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "code", "message"),
     [
-        (["predict", "{}/one"], "{}/one: one frame only; a clip needs at least two"),
-        (["predict", "{}/none"], "{}/none: nothing to predict in it"),
-        (["predict", "{}/cut.gif"], "{}/cut.gif: broken video ("),
-        (["predict", "nowhere"], "nowhere: no such file or folder"),
-        (["predict", "{}/one", "--frames", "1"], "--frames (key frames) must be 2 or more, got 1"),
-        (["train", "--embedding", "0"], "--embedding (key embedding) must be 1 or more, got 0"),
-        (
-            ["train", "--auxiliary", "0"],
-            "--pretrain 2: with --auxiliary 0 there is nothing to pretrain on",
-        ),
+        (["{}/one"], 3, "{}/one: one frame only; a clip needs at least two"),
+        (["{}/none"], 3, "{}/none: nothing to predict in it"),
+        (["{}/cut.gif"], 3, "{}/cut.gif: broken video ("),
+        (["nowhere"], 3, "nowhere: no such file or folder"),
+        (["{}/one", "--frames", "1"], 2, "--frames (key frames) must be 2 or more, got 1"),
     ],
 )
-def test_an_error_is_one_line(where, tmp_path, arguments, message, capsys):
+def test_a_wrong_input_is_one_line(where, tmp_path, arguments, code, message, capsys):
     photo_folder(tmp_path / "one", 1, 80, 80)
     photo_folder(tmp_path / "none", 0)
     (tmp_path / "cut.gif").write_bytes(write_video(tmp_path / "whole.gif", 3).read_bytes()[:20])
-    code = 3 if "predict" in arguments and "--frames" not in arguments else 2
-    assert stories(where, *(argument.format(tmp_path) for argument in arguments)) == code
+    arguments = [argument.format(tmp_path) for argument in arguments]
+    assert stories(where, "predict", *arguments) == code
+    assert last_line_of_error(capsys).startswith(f"errorflow: {message.format(tmp_path)}")
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--embedding", "--embedding (key embedding) must be 1 or more, got 0"),
+        ("--auxiliary", "--pretrain 2: with --auxiliary 0 there is nothing to pretrain on"),
+    ],
+)
+def test_a_wrong_setting_is_one_line(tmp_path, flag, message, capsys):
+    assert stories(tmp_path, "train", flag, "0") == 2
+    assert last_line_of_error(capsys).startswith(f"errorflow: {message}")
+
+
+def last_line_of_error(capsys) -> str:
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines()[-1].startswith(f"errorflow: {message.format(tmp_path)}")
+    return err.splitlines()[-1]
 
 
-@pytest.mark.slow
+@trained
 def test_onnx_comes_with_the_shape_of_sequences(where, tmp_path):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")
@@ -187,7 +205,7 @@ def test_onnx_comes_with_the_shape_of_sequences(where, tmp_path):
     assert meaning["shape"] == ["batch", None, 80, 80, 1]
 
 
-@pytest.mark.slow
+@trained
 def test_a_users_sequences_of_different_lengths(tmp_path):
     pytest.importorskip("sacrebleu")
     lines = []

@@ -14,10 +14,10 @@ import workers
 from tasks import TABLE
 
 SECONDS = 240  # in which the processes end, however busy the machine is
-# Each group is trained by one start of the processes. Texts: in the slow tests.
-GROUPS = [[*workers.OWN_MODELS, "images"], ["names"]]
+# Each group is trained by one start of the processes. Whole tasks: in the slow tests.
+GROUPS = [[*workers.OWN_MODELS], [*workers.TASKS]]
 TRAININGS = [
-    pytest.param(group, name, marks=pytest.mark.slow) if name == "names" else (group, name)
+    pytest.param(group, name, marks=pytest.mark.slow) if name in workers.TASKS else (group, name)
     for group, names in enumerate(GROUPS)
     for name in names
 ]
