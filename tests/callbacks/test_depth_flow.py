@@ -59,7 +59,7 @@ def test_the_errors_and_outputs_of_every_layer_are_those_of_a_tape(kind):
             np.testing.assert_allclose(history["dead"][row, column], dead, rtol=1e-6)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_training_is_bitwise_the_same_as_without_the_callback(jit_compile):
     make = with_auxiliary if not jit_compile else MODELS["residual"][0]
     batches = data(3, outputs=1 if jit_compile else 2)

@@ -109,7 +109,7 @@ def test_rows_of_shorter_batches_are_padded():
     ("pace", "count", "jit_compile"),
     [
         (3, 10, True),
-        (RING + 6, RING + 20, True),
+        pytest.param(RING + 6, RING + 20, True, marks=pytest.mark.slow),
         pytest.param(1, RING + 9, False, marks=pytest.mark.slow),
         pytest.param(50, 7, False, marks=pytest.mark.slow),
     ],
@@ -124,7 +124,7 @@ def test_one_row_for_each_step_with_steps_per_execution(pace, count, jit_compile
         np.testing.assert_allclose(together[name], alone[name], rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("pace", [1, 4])
+@pytest.mark.parametrize("pace", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_every_kth_step(pace):
     whole = fit(make(), dataset(RING * 3), ErrorFlow())["rnn"]
     some = fit(make(steps_per_execution=pace), dataset(RING * 3), ErrorFlow(every=70))["rnn"]

@@ -91,7 +91,7 @@ def test_every_way_to_train_shows_the_error_of_each_step(way):
         assert_same_figures(row, expected_figures(LSTM, model, layer, x, y))
 
 
-@pytest.mark.parametrize("jit", [False, True], ids=["no_jit", "jit"])
+@pytest.mark.parametrize("jit", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_batch_and_length_unknown_until_the_step_runs(jit):
     """An odd batch, a batch of one and two lengths in one run, all unknown at tracing."""
     layer = GRU.make(return_sequences=True)
@@ -107,7 +107,11 @@ def test_batch_and_length_unknown_until_the_step_runs(jit):
 
 @pytest.mark.parametrize(
     ("policy", "jit"),
-    [("mixed_float16", False), ("mixed_float16", True), ("mixed_bfloat16", False)],
+    [
+        ("mixed_float16", True),
+        pytest.param("mixed_float16", False, marks=pytest.mark.slow),
+        pytest.param("mixed_bfloat16", False, marks=pytest.mark.slow),
+    ],
 )
 def test_mixed_precision_shows_the_error_of_the_unscaled_loss(policy, jit):
     layer = LSTM.make(return_sequences=True, dtype=policy)

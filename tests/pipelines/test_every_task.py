@@ -38,13 +38,14 @@ RESULTS = {
 PASSING = {
     *["name", "started", "finished", "host", "pid", "seconds", "compile_seconds"],
 }
-RESUMED = ["lags", "images", pytest.param("tags", marks=pytest.mark.slow)]  # also: test_trial.py
+# Also: test_training.py, test_trial.py.
+RESUMED = ["lags", *(pytest.param(task, marks=pytest.mark.slow) for task in ("images", "tags"))]
 ODD_TEXTS = ["", " \u00a0\t", "\0", "a\0b", "\u0301", "👩\u200d👧 ½", "\u202eمرحبا", b"ab\xff\xc3"]
 CLASSIFYING = [task for task, row in TABLE.items() if "confusion" in row.plots]
-# One for each kind of input and of network; the others take a minute.
+# One for each kind of input; the others take more than a minute.
 EXPORTED = [
     task
-    if task in ("documents", "lags", "series", "images", "captions")
+    if task in ("documents", "lags", "series", "images")
     else pytest.param(task, marks=pytest.mark.slow)
     for task in TABLE
 ]

@@ -323,7 +323,15 @@ def test_an_encoder_decoder_has_these_settings_in_both_parts():
     assert sum(normalised) == 2
 
 
-@pytest.mark.parametrize("name", [name for name in TABLE if name != "images"])
+# Of images in time, captions stand for the others, whose data take seconds.
+TRUNCATED = [
+    pytest.param(task, marks=pytest.mark.slow) if task in ("actions", "stories") else task
+    for task in TABLE
+    if task != "images"
+]
+
+
+@pytest.mark.parametrize("name", TRUNCATED)
 def test_the_recurrent_layers_of_every_task_are_truncated(name, tmp_path):
     task = load_task(name)
     with TABLE[name].surroundings(tmp_path):

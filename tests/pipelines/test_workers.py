@@ -14,10 +14,10 @@ import workers
 from tasks import TABLE
 
 SECONDS = 240  # in which the processes end, however busy the machine is
-# Each group is trained by one start of the processes. Whole tasks: in the slow tests.
-GROUPS = [[*workers.OWN_MODELS], [*workers.TASKS]]
+# Each group is trained by one start of the processes; the second one by the slow tests.
+GROUPS = [["several steps per execution"], ["jit", *workers.TASKS]]
 TRAININGS = [
-    pytest.param(group, name, marks=pytest.mark.slow) if name in workers.TASKS else (group, name)
+    pytest.param(group, name, marks=pytest.mark.slow) if group else (group, name)
     for group, names in enumerate(GROUPS)
     for name in names
 ]
@@ -102,10 +102,13 @@ def test_two_workers_compute_what_one_process_does(trained, group, training):
             np.testing.assert_allclose(other, own, rtol=2e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("training", workers.OWN_MODELS)
-def test_two_workers_record_what_one_process_does(trained, training):
+@pytest.mark.parametrize(
+    ("group", "training"),
+    [(0, "several steps per execution"), pytest.param(1, "jit", marks=pytest.mark.slow)],
+)
+def test_two_workers_record_what_one_process_does(trained, group, training):
     """Errors, gradients, gates, mean losses and, read from the chief's files, earlier errors."""
-    (files, tables), *of_workers = (found[f"records of {training}"] for found in trained(0))
+    (files, tables), *of_workers = (found[f"records of {training}"] for found in trained(group))
     for _, of_worker in of_workers:
         for own, other in zip(tables, of_worker, strict=True):
             scale = np.nanmax(np.abs(own), initial=0.0)
