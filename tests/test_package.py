@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import itertools
 import re
 import shlex
 import shutil
@@ -251,7 +252,8 @@ def _command(words):
         case ["runs", *flags]:
             return "errorflow runs", ListConfig, flags
         case ["launch", *flags]:
-            return "errorflow launch", LaunchConfig, flags[: flags.index("--")]
+            own = itertools.takewhile(lambda word: word != "--", flags)
+            return "errorflow launch", LaunchConfig, [*own]
         case [command, *flags] if command in commands:
             return f"errorflow {command}", commands[command], flags
         case [task, verb, *flags] if task in TASKS:
