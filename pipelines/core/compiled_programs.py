@@ -46,22 +46,23 @@ def keep_programs() -> None:
 
 def _folder() -> Path | None:
     """Return the folder of programs for this process; None: none are kept."""
-    root = os.environ.get(FOLDER)
-    if root is None:
-        root = Path(
-            os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "errorflow/programs"
-        )
-    elif not root:
+    chosen = os.environ.get(FOLDER)
+    if chosen == "":
         return None
-    folder = Path(root).absolute() / _kind()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = (_usual_place() if chosen is None else Path(chosen).absolute()) / _kind()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # programs are code
         with tempfile.TemporaryFile(dir=folder):  # TensorFlow fails where it cannot write
             pass
         _clean(folder.parent)
         return folder if shutil.disk_usage(folder).free > FREE_BYTES else None
-    except (OSError, PackageNotFoundError):
+    except (OSError, PackageNotFoundError, RuntimeError):  # RuntimeError: there is no home
         return None
+
+
+def _usual_place() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "errorflow" / "programs"
 
 
 def _kind() -> str:

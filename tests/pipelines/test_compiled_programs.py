@@ -40,9 +40,11 @@ def test_a_later_process_takes_the_program(tmp_path):
     assert found[1] == found[0]  # what is compiled would be written again
 
 
-def test_the_folder_is_one_of_the_settings_of_xla(flags, monkeypatch):
+def test_the_folder_is_one_of_the_settings_of_xla_for_the_user_alone(flags, tmp_path, monkeypatch):
     first = flags()
     assert flags() == first
+    (folder,) = (tmp_path / "programs").iterdir()
+    assert folder.stat().st_mode & 0o077 == 0  # programs are code
     monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=1")
     assert flags() != first  # also where a process with other settings has started this one
     assert flags().count("persistent_cache_directory") == 1
