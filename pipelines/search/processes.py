@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from ..core.cluster import without_cluster
-from ..core.compiled_programs import FOLDER
+from ..core.compiled_programs import VARIABLE
 from ..core.stop_request import PARENT
 from .resources import WorkerResources
 
@@ -59,8 +59,8 @@ class TrialProcess:
         self, module: str, folder: Path, *, is_alone: bool = False
     ) -> subprocess.Popen[bytes]:
         environment = without_cluster(os.environ) | {PARENT: str(os.getpid())}
-        if is_alone:  # no program of another trial
-            environment[FOLDER] = ""
+        if is_alone:  # it shares nothing; where trials share a GPU, each is alone
+            environment[VARIABLE] = ""
         if self.resources.gpus is not None:
             environment["CUDA_VISIBLE_DEVICES"] = self.resources.gpus
         command = [sys.executable, "-P", "-m", f"errorflow.pipelines.search.{module}"]
