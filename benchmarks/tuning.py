@@ -88,6 +88,7 @@ def workers(args, folder):
     seconds = {}
     for count in (1, 2):
         name = ["--project-name", f"workers-{count}", "--workers", count]
+        os.environ["ERRORFLOW_PROGRAMS"] = str(folder / f"programs-{count}")  # none to begin with
         seconds[count] = errorflow("tune", *flags, *name, processors=cores[:count])
         files = (folder / f"workers-{count}").glob("trial_*/result.json")
         results = [json.loads(path.read_text()) for path in files]

@@ -61,17 +61,20 @@ def command(arguments: Sequence[str]) -> int:
     words, run_dir = _checked(training)
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(config.workers)]
     shares = divide_resources(config.workers, _gpus())
-    with _ended_together() as processes:
-        for share in shares:
-            processes.append(_start(words, addresses, share))
-        code = _wait(processes)
-    if processes[0].returncode < 0:  # the chief could not say any more that its run has ended
-        _end_run_of(processes[0].pid, run_dir, words[0])
-    return code
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        with _ended_together(processes):
+            for share in shares:
+                processes.append(_start(words, addresses, share))
+            return _wait(processes)
+    finally:
+        code = processes[0].returncode if processes else None
+        if code is not None and code < 0:  # the chief could not say that its run has ended
+            _end_run_of(processes[0].pid, run_dir, words[0])
 
 
 def _end_run_of(chief: int, run_dir: Path, task: str) -> None:
-    """Let the tracker of the run that a process of this machine has trained know of its end."""
+    """End the run of a killed chief in its tracker."""
     process = {"host": socket.gethostname(), "pid": chief}
     for run in all_runs(run_dir, task, replacements=True):
         if not run.damage and process.items() <= run.results().items():
@@ -148,11 +151,10 @@ def _start(
 
 
 @contextlib.contextmanager
-def _ended_together() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Yield a list of processes; if a signal ends the block, pass it on to them."""
-    processes: list[subprocess.Popen[bytes]] = []
+def _ended_together(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
+    """If a signal ends the block, pass it on to the processes, and wait for them."""
     try:
-        yield processes
+        yield
     except BaseException:
         for process in processes:
             process.send_signal(signal.SIGINT)

@@ -23,7 +23,8 @@ def load_tensorflow() -> Any:
     """Import TensorFlow without its start-up messages, which are shown only if the import fails.
 
     Keras' default data format becomes "channels_last", as all models and data here have, and the
-    memory of a GPU is taken as it is needed.
+    memory of a GPU is taken as it is needed. TF_XLA_FLAGS, which processes started from here
+    inherit, says where compiled programs are kept.
 
     Set TF_CPP_MIN_LOG_LEVEL=0 to see them all. On a CPU, oneDNN computes the convolutions.
     TensorFlow enables oneDNN only on processors with instructions for neural networks, but on

@@ -128,9 +128,13 @@ def end_with(code: int) -> NoReturn:
 
 def _remove_generated_code() -> None:
     """Delete the modules that TensorFlow has written to temporary files, as it does at its end."""
-    for name in [name for name in sys.modules if name.startswith(GENERATED)]:
-        with contextlib.suppress(OSError):
-            Path(sys.modules[name].__file__ or "").unlink()
+    for name, module in [*sys.modules.items()]:  # a thread may import
+        if name.startswith(GENERATED) and (spec := module.__spec__):
+            for path in filter(None, (spec.origin, spec.cached)):
+                with contextlib.suppress(OSError):
+                    Path(path).unlink()
+            with contextlib.suppress(OSError):  # holds something else
+                Path(spec.cached or "").parent.rmdir()
 
 
 def leave(code: int) -> NoReturn:

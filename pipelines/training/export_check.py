@@ -140,8 +140,10 @@ def _usable(task: Any, path: Path) -> tuple[list[str], list[str]]:
 
 
 def _unusable(faults: Sequence[str]) -> UserError:
-    """Return that no input can be used, and why: the first reason says enough."""
-    more = f" (and {len(faults) - 1} more inputs that cannot be used)" if len(faults) > 1 else ""
+    """Return the error that no input can be used, which names the first reason."""
+    others = len(faults) - 1
+    words = "1 other input" if others == 1 else f"{others:,} other inputs"
+    more = f"; nor can {words} be used" if others else ""
     return UserError(f"--check: {faults[0]}{more}")
 
 

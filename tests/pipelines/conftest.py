@@ -43,7 +43,9 @@ def finished_run(tmp_path_factory) -> Callable[[str], contextlib.AbstractContext
                         with pytest.MonkeyPatch.context() as patch:
                             patch.setattr(plots, "save", draw if task in DRAWN else leave_blank)
                             assert errorflow(task, "train", folder, "--name", "a", *flags) == 0
-                        shutil.copytree(folder, shared)
+                        copy = shared.with_name(f"{task}-{os.getpid()}")
+                        shutil.copytree(folder, copy)
+                        copy.rename(shared)  # whole, whenever this process is killed
             folders[task] = folder
             yield folder
 

@@ -59,6 +59,7 @@ def test_a_signal_ends_a_command_in_one_line(number, code, work):
 
 def test_a_signal_leaves_none_of_the_files_that_tensorflow_generates(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     process = start(GENERATES)
     assert [*tmp_path.glob("*.py")]
     process.send_signal(signal.SIGINT)

@@ -41,7 +41,8 @@ from PIL import Image
 from tasks import errorflow, photo_folder
 
 pytestmark = pytest.mark.usefixtures("undrawn")
-trained = pytest.mark.slow  # captions, which train the same parts in half the time, are not
+# With a trained network; captions train the same parts in half the time.
+slow = pytest.mark.slow
 
 
 @pytest.fixture
@@ -66,14 +67,14 @@ def write_video(path: Path, frames: int) -> Path:
     return path
 
 
-@trained
+@slow
 def test_tensorboard_shows_images_with_the_story(run):
     values, _ = read(run.logs / "validation")
     width, height, png = values[1]["pictures"]
     assert Image.open(io.BytesIO(png)).size == (int(width), int(height))
 
 
-@trained
+@slow
 def test_training_in_half_precision(run, tmp_path, capsys):
     flags = ["--mixed-precision", "bfloat16", "--name", "half"]
     assert stories(tmp_path, "train", *flags, *TINY.split()) == 0
@@ -86,7 +87,7 @@ def test_training_in_half_precision(run, tmp_path, capsys):
     assert float(capsys.readouterr().out.split("\t")[-1]) < 0
 
 
-@trained
+@slow
 def test_the_error_flow_reaches_from_the_last_word_to_the_first_image(run):
     """The five steps of the encoder and those of the decoder share a time axis."""
     values, metadata = read(run.logs / "train")
@@ -98,7 +99,7 @@ def test_the_error_flow_reaches_from_the_last_word_to_the_first_image(run):
     assert "of the largest error at any step of decoder/rnn_1" in joined
 
 
-@trained
+@slow
 def test_layer_gradients_include_the_convolutions(run):
     _, metadata = read(run.logs / "train")
     content = json.loads(metadata["layer_gradients/rows"].plugin_data.content)
@@ -106,7 +107,7 @@ def test_layer_gradients_include_the_convolutions(run):
         assert any(name in layer for layer in content["layers"])
 
 
-@trained
+@slow
 def test_predict_takes_folders_and_videos(where, run, tmp_path, capsys):
     """All images of a folder, 2 before 10; five of a video; --frames of both."""
     photos, grown = (
@@ -135,7 +136,7 @@ def test_predict_takes_folders_and_videos(where, run, tmp_path, capsys):
     check([pictures[::5], [*read_clip(grown, 3, (80, 80, 1))]], "--frames", "3")
 
 
-@trained
+@slow
 def test_images_of_a_folder_are_read_alike_with_and_without_frames(where, tmp_path, capsys):
     """Their size differs from that of the network."""
     photos = photo_folder(tmp_path / "photos", 4, 50, 110)
@@ -157,7 +158,7 @@ def test_each_image_has_a_sentence_below_if_the_numbers_agree():
     assert sentences_below("", 2) == [""]
 
 
-@trained
+@slow
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -195,7 +196,7 @@ def last_line_of_error(capsys) -> str:
     return err.splitlines()[-1]
 
 
-@trained
+@slow
 def test_onnx_comes_with_the_shape_of_sequences(where, tmp_path):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")
@@ -205,7 +206,7 @@ def test_onnx_comes_with_the_shape_of_sequences(where, tmp_path):
     assert meaning["shape"] == ["batch", None, 80, 80, 1]
 
 
-@trained
+@slow
 def test_a_users_sequences_of_different_lengths(tmp_path):
     pytest.importorskip("sacrebleu")
     lines = []
