@@ -12,6 +12,7 @@ from ..core.console import complain, is_terminal_input, note
 from ..core.errors import UserError
 from ..core.run_selection import choose_run
 from ..datasets.series.npz_arrays import is_npz
+from ..datasets.tables.columns import without_repetitions
 from ..datasets.tables.table import is_table
 from ..training.answers import Answers
 from ..training.inputs import STDIN, Reader, path_reader, read_inputs
@@ -29,6 +30,7 @@ def predict_files(task: str, files: Sequence[str], config: PredictSettings) -> i
     run = choose_run(config.run, task)
     answers = Answers(config.format, "file", lines_of, top=1)
     forecaster, failed = None, False
+    said: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         for name, path, fault in _inputs(files, Path(folder)):
             if not fault and forecaster is None:
@@ -45,7 +47,8 @@ def predict_files(task: str, files: Sequence[str], config: PredictSettings) -> i
                 faults, remarks = found.faults, found.remarks
             except UserError as error:
                 faults, remarks = [str(error)], []
-            for line in remarks:
+            for line in without_repetitions([*said, *remarks])[len(said) :]:
+                said.append(line)
                 note(line.replace(path, name))
             for line in faults:
                 complain(line.replace(path, name))

@@ -183,10 +183,12 @@ def test_predict_says_how_it_read_a_file(where, tmp_path, capsys):
         cells[number][2] = ""
     lines = [";".join([*header.split(","), "x"])]
     lines += [f"{time};{tide};{level};0".replace(".", ",") for time, tide, level in cells]
-    (tmp_path / "a.csv").write_text("\n".join(lines))
-    code, _, err = predict(where, capsys, str(tmp_path / "a.csv"))
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("\n".join(lines))
+    code, _, err = predict(where, capsys, str(tmp_path / "a.csv"), str(tmp_path / "b.csv"))
     assert code == 0
     assert "a.csv: time from time, target from tide, level; not read: x\n" in err
+    assert "b.csv: " not in err  # nothing is said twice
     assert "a.csv: 2 missing values filled with the value before (gaps of up to 3; see" in err
 
 
