@@ -130,11 +130,12 @@ def _remove_generated_code() -> None:
     """Delete the modules that TensorFlow has written to temporary files, as it does at its end."""
     for name, module in [*sys.modules.items()]:  # a thread may import
         if name.startswith(GENERATED) and (spec := module.__spec__):
-            for path in filter(None, (spec.origin, spec.cached)):
+            with contextlib.suppress(OSError):
+                Path(spec.origin or "").unlink()
+            if spec.cached:
                 with contextlib.suppress(OSError):
-                    Path(path).unlink()
-            with contextlib.suppress(OSError):  # holds something else
-                Path(spec.cached or "").parent.rmdir()
+                    Path(spec.cached).unlink()
+                    Path(spec.cached).parent.rmdir()  # fails if something else is in it
 
 
 def leave(code: int) -> NoReturn:
