@@ -11,6 +11,8 @@ from pathlib import Path
 from ..core.console import complain, is_terminal_input, note
 from ..core.errors import UserError
 from ..core.run_selection import choose_run
+from ..datasets.listing import printable
+from ..datasets.series.gaps import filled_in_words
 from ..datasets.series.npz_arrays import is_npz
 from ..datasets.tables.columns import without_repetitions
 from ..datasets.tables.table import is_table
@@ -44,12 +46,15 @@ def predict_files(task: str, files: Sequence[str], config: PredictSettings) -> i
                 found = forecaster.read(Path(path))
                 rows = [*forecaster.answers(name, found.series)]
                 answers.write([*by_step(rows)] if config.csv else rows)
-                faults, remarks = found.faults, found.remarks
+                for line in without_repetitions([*said, *found.remarks])[len(said) :]:
+                    said.append(line)
+                    note(line.replace(path, name))
+                if found.filled:  # of each file
+                    words = filled_in_words(found.filled, forecaster.settings.max_gap)
+                    note(f"{printable(name)}: {words}")
+                faults = found.faults
             except UserError as error:
-                faults, remarks = [str(error)], []
-            for line in without_repetitions([*said, *remarks])[len(said) :]:
-                said.append(line)
-                note(line.replace(path, name))
+                faults = [str(error)]
             for line in faults:
                 complain(line.replace(path, name))
             failed = failed or bool(faults)

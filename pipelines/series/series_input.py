@@ -8,13 +8,7 @@ import numpy as np
 
 from ..core.errors import UnfitFile, UserError
 from ..datasets.listing import printable
-from ..datasets.series.gaps import (
-    fill_gaps,
-    fill_series,
-    filled_in_words,
-    length_of,
-    long_gap,
-)
+from ..datasets.series.gaps import fill_gaps, fill_series, length_of, long_gap
 from ..datasets.series.npz_arrays import is_npz, read_x
 from ..datasets.series.series_columns import SeriesColumns
 from ..datasets.series.series_table import SeriesTable
@@ -50,10 +44,10 @@ class FoundSeries(NamedTuple):
     faults: list[str]
     remarks: list[str]
 
-    def say_filled(self, place: str, longest: int) -> None:
-        """Add a remark if missing values were filled; `longest` is the setting max_gap."""
-        if count := sum(item.filled for item in self.series):
-            self.remarks.append(f"{place}: {filled_in_words(count, longest)}")
+    @property
+    def filled(self) -> int:
+        """The number of missing values that were filled."""
+        return sum(item.filled for item in self.series)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +110,6 @@ class InputReader:
                 found.series.append(self._last_steps(reading.series, name))
             except UserError as error:
                 found.faults.append(str(error))
-        found.say_filled(reading.series.source, settings.max_gap)
         return found
 
     def _check_step(self, table: SeriesTable) -> None:
@@ -169,7 +162,6 @@ class InputReader:
                 found.series.append(self._whole(place, str(number), series))
             except UserError as error:
                 found.faults.append(str(error))
-        found.say_filled(printable(path), self.settings.max_gap)
         return found
 
     def _whole(self, place: str, name: str, series: np.ndarray) -> InputSeries:
